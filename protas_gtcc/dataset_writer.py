@@ -1,0 +1,108 @@
+"""Writing a dataset file: one video at a time, to a temporary name that is renamed when whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from protas_gtcc.dataset import FORMAT, FORMAT_VERSION, PARTS, DatasetInfo, FeatureSet, Video
+from protas_gtcc.errors import InputError
+from protas_gtcc.files import replace_when_whole
+from protas_gtcc.labels import progress_target
+from protas_gtcc.segments import segment_array
+
+
+class DatasetWriter:
+    """Adds videos to a file that `write_dataset` opened. Holds no video after it is written."""
+
+    def __init__(self, file: h5py.File, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet]):
+        self._file, self._info, self._feature_sets = file, info, feature_sets
+        self._num_frames: dict[str, int] = {}
+        _write_info(file, info)
+        for name, feature_set in feature_sets.items():
+            attrs = file.create_group(f"feature_sets/{name}").attrs
+            attrs["dim"], attrs["source"] = feature_set.dim, feature_set.source
+            attrs["look_ahead_frames"], attrs["split"] = feature_set.look_ahead_frames, feature_set.split or ""
+        file.create_group("videos")
+
+    def add(self, video: Video) -> None:
+        """Write one video. Raises `InputError` if it is empty, doubled, or its features do not fit labels and sets."""
+        self._check(video)
+        group = self._file["videos"].create_group(video.name)
+        group.attrs["task"], group.attrs["subject"] = video.task, video.subject
+        write_labels(group, video.labels, self._info.background)
+        features = group.create_group("features")
+        for name, values in video.features.items():
+            features.create_dataset(name, data=np.ascontiguousarray(values))
+        self._num_frames[video.name] = len(video.labels)
+
+    def finish(self) -> None:
+        """Write the index; the splits must name only videos that were added."""
+        for split, parts in self._info.splits.items():
+            for part, names in parts.items():
+                absent = [name for name in names if name not in self._num_frames]
+                if absent:
+                    raise InputError(f"split {split} {part} names video {absent[0]}, which is not in the dataset")
+        names = np.array(list(self._num_frames), dtype=h5py.string_dtype())
+        self._file.create_dataset("video_names", data=names)
+        self._file.create_dataset("num_frames", data=np.array(list(self._num_frames.values()), dtype=np.int64))
+
+    def _check(self, video: Video) -> None:
+        if len(video.labels) == 0:
+            raise InputError(f"video {video.name} has no frames")
+        if video.name in self._num_frames:
+            raise InputError(f"video {video.name} comes twice")
+        highest = int(np.max(video.labels))
+        if highest >= self._info.num_classes or int(np.min(video.labels)) < 0:
+            raise InputError(f"video {video.name}: class id {highest} is not one of {self._info.num_classes} classes")
+        for name, values in video.features.items():
+            expected = (len(video.labels), self._feature_sets[name].dim)
+            if values.shape != expected:
+                raise InputError(f"video {video.name}, {name}: features are {values.shape}, not [T, D] = {expected}")
+            if not np.isfinite(values).all():
+                frame = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+                raise InputError(f"video {video.name}, {name}: NaN or infinity at frame {frame}; mend the features")
+
+
+@contextmanager
+def write_dataset(
+    path: Path | str, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet]
+) -> Iterator[DatasetWriter]:
+    """Open a new dataset file; it appears at `path` only when the block ends without an error."""
+    with replace_when_whole(path) as temporary, h5py.File(temporary, "w") as file:
+        writer = DatasetWriter(file, info, feature_sets)
+        yield writer
+        writer.finish()
+
+
+def write_labels(group: Any, labels: np.ndarray, background: list[int]) -> None:
+    """Write or replace a video's labels `[T]` with the progress and segments made from them."""
+    made = {
+        "labels": np.asarray(labels, dtype=np.int32),
+        "progress": progress_target(labels, background),
+        "segments": segment_array(labels),
+    }
+    for name, values in made.items():
+        if name in group:
+            del group[name]
+        group.create_dataset(name, data=values)
+
+
+def _write_info(file: h5py.File, info: DatasetInfo) -> None:
+    attrs = file.attrs
+    attrs["format"], attrs["format_version"] = FORMAT, FORMAT_VERSION
+    attrs["name"], attrs["fps"] = info.name, float(info.fps)
+    attrs["simulated"], attrs["source"] = info.simulated, info.source
+    attrs["class_names"] = np.array(info.class_names, dtype=h5py.string_dtype())
+    attrs["background"] = np.array(info.background, dtype=np.int64)
+    for split, parts in info.splits.items():
+        for part in PARTS:
+            if part in parts:
+                names = np.array(list(parts[part]), dtype=h5py.string_dtype())
+                file.create_dataset(f"splits/{split}/{part}", data=names)
+    file.require_group("splits")
