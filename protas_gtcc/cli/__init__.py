@@ -1,0 +1,1 @@
+"""The console script: one file a verb, each a typed parser and a few calls."""

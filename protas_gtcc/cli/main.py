@@ -1,0 +1,60 @@
+"""`protas-gtcc VERB …`: find the verb's module, parse, run, and turn errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import tyro
+
+from protas_gtcc.errors import InputError
+
+VERBS = {
+    "prepare": "recordings in a foreign layout -> one dataset file",
+    "labels": "ground truth -> progress and segments, as files or into a dataset file",
+    "check": "list everything that is wrong with a dataset",
+    "train": "dataset file -> run directory with a trained model",
+    "evaluate": "run directory or prediction files -> scores",
+    "predict": "features of new videos -> labels, probabilities, progress",
+    "import": "another code base's checkpoint -> run directory",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb and exit: 0 done, 1 the input or the data is at fault, 2 wrong usage."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        sys.exit(0 if arguments else 2)
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        print(f"protas-gtcc: no verb {verb!r}; it is one of {', '.join(VERBS)}", file=sys.stderr)
+        sys.exit(2)
+    module = importlib.import_module(f"protas_gtcc.cli.{verb}_")
+    run_command(lambda: tyro.cli(module.Command, args=rest, prog=f"protas-gtcc {verb}").run())
+
+
+def run_command(command: Callable[[], None]) -> None:
+    """Call a command; an `InputError` becomes one line on standard error and exit code 1."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        command()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; nothing half-written was left behind", file=sys.stderr)
+        sys.exit(130)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    # As an exception, so that temporary files are removed on the way out.
+    raise KeyboardInterrupt
+
+
+def _overview() -> str:
+    lines = [f"  {verb:<10}{what}" for verb, what in VERBS.items()]
+    return "usage: protas-gtcc VERB …, and 'protas-gtcc VERB --help'\n\n" + "\n".join(lines)
