@@ -1,7 +1,7 @@
 """Progress targets, made from ground-truth labels.
 
 The target of frame t in a segment of L frames that starts at s is `(t - s + 1) / L`: 1 at the last frame, 1 for a
-one-frame segment, 0 in the background (which has no progress). ProTAS, section 3.1.
+one-frame segment, 0 in the background (which has no progress). Shen and Elhamifar, "Progress-Aware Online Action Segmentation", CVPR 2024 (ProTAS).
 """
 
 from __future__ import annotations

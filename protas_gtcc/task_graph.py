@@ -1,6 +1,6 @@
 """The task graph: which action tends to come right before, and right after, which.
 
-ProTAS, section 3.3. Counted on the training transcripts of one split (background frames dropped, equal neighbours
+Of ProTAS (Shen and Elhamifar, CVPR 2024). Counted on the training transcripts of one split (background frames dropped, equal neighbours
 merged) and kept as JSON.
 """
 

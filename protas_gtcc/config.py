@@ -1,0 +1,188 @@
+"""One typed configuration: flags -> these dataclasses -> config.yaml and checkpoint -> constructors.
+
+Field names are the flags (`--batch-size` is `batch_size`), the text below a field is the flag's help. A preset is a
+`RunConfig`; flags override it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import yaml
+
+from protas_gtcc.errors import InputError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network. Feature size and number of classes come from the data."""
+
+    stages: int = 4
+    """Refinement stages; each sees the one before it."""
+    layers: int = 10
+    """Dilated residual layers in a stage, dilations 2^0 .. 2^(layers-1)."""
+    maps: int = 64
+    """Feature maps in every layer."""
+    causal: bool = True
+    """Use past frames only. Acausal models see the whole video and cannot stream."""
+    progress: bool = True
+    """GRU, progress head and fusion in every stage (ProTAS); without it the network is MS-TCN."""
+    graph: bool = True
+    """Correct the final logits by the task graph of the training transcripts."""
+    learnable_graph: bool = True
+    """Train the graph's matrices, held near the counted ones."""
+    graph_eta: float = 0.01
+    """Strength of the graph's correction of the final logits."""
+    dropout: float = 0.5
+    """Probability that a residual branch's activation is dropped in training."""
+
+    def __post_init__(self) -> None:
+        for name in ("stages", "layers", "maps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"--dropout is {self.dropout}; it must be in [0, 1)")
+        if self.graph and not self.progress:
+            raise InputError("--graph needs the progress head; add --no-graph to --no-progress")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the loss terms, and how progress is supervised."""
+
+    cross_entropy_weight: float = 1.0
+    """Weight of the frame-wise cross entropy, summed over stages."""
+    smoothing_weight: float = 0.15
+    """Weight of the truncated squared change of log-probabilities between frames, summed over stages (MS-TCN)."""
+    progress_weight: float = 1.0
+    """Weight of the progress error, summed over stages."""
+    graph_weight: float = 0.1
+    """Weight of the task graph's cost of the last stage."""
+    graph_regulariser: float = 0.01
+    """Within the graph term: weight of the squared distance of the learnt matrices from the counted ones."""
+    progress_over: Literal["all", "active"] = "all"
+    """Supervise every class's channel (0 where the class is not going on) or the active class's only."""
+    progress_error: Literal["squared", "absolute"] = "squared"
+    """Error of the progress."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """Weigh classes in the cross entropy by the inverse root of their share of training frames."""
+
+    def __post_init__(self) -> None:
+        for one in dataclasses.fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, float) and not value >= 0:
+                raise InputError(f"--{one.name.replace('_', '-')} is {value}; it must not be negative")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the loss is minimised, and on what."""
+
+    epochs: int = 50
+    """Passes over the training videos."""
+    batch_size: int = 1
+    """Videos (or windows) in a step, over all processes together."""
+    lr: float = 5e-4
+    """Learning rate (the highest one under a cosine schedule)."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """Adam, or Adam with decoupled weight decay."""
+    weight_decay: float = 0.0
+    """Weight decay."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate over the run: constant, or falling to 0 along a half cosine."""
+    clip_norm: float = 0.0
+    """Clip the gradient's norm to this; 0 does not clip."""
+    validation_share: float = 0.0
+    """Share of the training videos held out to choose the best epoch by; never test videos. 0 keeps the last epoch."""
+    patience: int = 0
+    """Stop after so many epochs without a better validation score; 0 never stops early."""
+    window_frames: int = 0
+    """Cut longer training videos into windows of so many frames; 0 takes them whole."""
+    workers: int = 0
+    """Processes that load features beside the training process."""
+    seed: int = 0
+    """Seed of initial weights, batch order, dropout and the validation videos."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto takes a GPU if there is one."""
+    precision: Literal["32", "bf16", "16"] = "32"
+    """Float32, or mixed precision with bfloat16 or (on a GPU) float16."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
+        for name in ("lr",):
+            if not getattr(self, name) > 0:
+                raise InputError(f"--{name} is {getattr(self, name)}; it must be above 0")
+        if not 0 <= self.validation_share < 1:
+            raise InputError(f"--validation-share is {self.validation_share}; it must be in [0, 1)")
+        if self.patience and not self.validation_share:
+            raise InputError("--patience needs validation videos; give --validation-share as well")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run: data, network, losses, training."""
+
+    dataset: str = "egoprocel"
+    """A dataset file, or a known name (egoprocel)."""
+    split: str = "1"
+    """Split to train and test on."""
+    feature_set: str | None = None
+    """Features to use; by default those tied to the split, else `features`."""
+    preset: str = "default"
+    """The settings that the flags start from."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+REFERENCE = RunConfig(preset="reference")
+"""ProTAS as published: every field above at its default."""
+
+DEFAULT = dataclasses.replace(
+    REFERENCE,
+    preset="default",
+    loss=dataclasses.replace(REFERENCE.loss, progress_over="active", progress_error="absolute"),
+    training=dataclasses.replace(REFERENCE.training, batch_size=4, lr=1e-3, schedule="cosine", clip_norm=5.0),
+)
+"""What has measured best here; each departure from `reference` has its reason in experiments/RESULTS.md."""
+
+PRESETS = {"reference": REFERENCE, "default": DEFAULT}
+
+
+def to_yaml(config: Any) -> str:
+    """Write a configuration as YAML, sections as nested mappings."""
+    return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
+
+
+def from_yaml(text: str, where: str) -> RunConfig:
+    """Read what `to_yaml` wrote. `InputError` names a field that is unknown or has a value of the wrong kind."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
+    return from_dict(RunConfig, content, where)
+
+
+def from_dict(cls: type[Any], content: Any, where: str) -> Any:
+    """Build a configuration of class `cls` from nested mappings; `where` stands in the errors."""
+    if not isinstance(content, dict):
+        raise InputError(f"{where}: expected fields of {cls.__name__}, found {content!r}")
+    known = {one.name: one for one in dataclasses.fields(cls)}
+    unknown = sorted(set(content) - set(known))
+    if unknown:
+        raise InputError(f"{where}: unknown field {unknown[0]!r}; a newer version may have written it")
+    values = dict(content)
+    for name, section in (("model", ModelConfig), ("loss", LossConfig), ("training", TrainingConfig)):
+        if name in known and name in values:
+            values[name] = from_dict(section, values[name], f"{where}: {name}")
+    for name, value in values.items():
+        default = known[name].default
+        if isinstance(default, int | float) and type(value) is not type(default):
+            if not (isinstance(default, float) and type(value) is int):
+                raise InputError(f"{where}: {name} is {value!r}, expected a {type(default).__name__}")
+            values[name] = float(value)
+    return cls(**values)
