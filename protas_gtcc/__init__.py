@@ -1,3 +1,24 @@
-"""Online action segmentation and per-class action progress for procedural video."""
+"""Online action segmentation and per-class action progress for procedural video.
+
+model = protas_gtcc.load("runs/x")
+prediction = model.predict(features)    # [T, D] -> labels [T], probs [C, T], progress [C, T], reported [T]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__all__ = ["load"]
+
+if TYPE_CHECKING:
+    from protas_gtcc.inference import load
+
+
+def __getattr__(name: str) -> Any:
+    # On first use only: reading data, labels and scores must not wait for torch to be imported.
+    if name == "load":
+        from protas_gtcc.inference import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -65,7 +65,9 @@ def load_tensors(path: Path, expected_format: str) -> tuple[dict[str, torch.Tens
             metadata = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, ValueError) as error:
-        raise InputError(f"{path} is not a whole safetensors file ({error}); train again or copy it anew") from error
+        raise InputError(
+            f"{path} is not a whole safetensors file ({error}); train again or copy it anew"
+        ) from error
     if metadata.get("format") != expected_format:
         raise InputError(f"{path} is not a {expected_format}")
     if metadata["format_version"] > FORMAT_VERSION:
@@ -91,5 +93,7 @@ def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise InputError(f"{path}: weights do not fit its configuration ({' '.join(str(error).split())})") from error
+        raise InputError(
+            f"{path}: weights do not fit its configuration ({' '.join(str(error).split())})"
+        ) from error
     return network.eval(), facts

@@ -112,7 +112,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
-                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
+                raise InputError(
+                    f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1"
+                )
         for name in ("lr",):
             if not getattr(self, name) > 0:
                 raise InputError(f"--{name} is {getattr(self, name)}; it must be above 0")
@@ -132,7 +134,7 @@ class RunConfig:
     """Split to train and test on."""
     feature_set: str | None = None
     """Features to use; by default those tied to the split, else `features`."""
-    preset: str = "default"
+    preset: Literal["default", "reference"] = "default"
     """The settings that the flags start from."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)

@@ -82,7 +82,9 @@ class Dataset:
             _check_format(file, self.path)
             self.info = _read_info(file)
             self.feature_sets = _read_feature_sets(file)
-            self.video_names: list[str] = list(file["video_names"].asstr()[:]) if len(file["video_names"]) else []
+            self.video_names: list[str] = (
+                list(file["video_names"].asstr()[:]) if len(file["video_names"]) else []
+            )
             self.num_frames: dict[str, int] = {
                 name: int(n) for name, n in zip(self.video_names, file["num_frames"][:], strict=True)
             }
@@ -137,14 +139,18 @@ class Dataset:
                 raise InputError(f"{self.path} has no feature set {wanted!r}; it has {_listed(sets)}")
             tied = sets[wanted].split
             if tied not in (None, split):
-                raise InputError(f"feature set {wanted!r} was made for split {tied}; it cannot be used with split {split}")
+                raise InputError(
+                    f"feature set {wanted!r} was made for split {tied}; it cannot be used with split {split}"
+                )
             return wanted
         usable = [name for name, one in sets.items() if one.split in (None, split)]
         tied_to_split = [name for name in usable if sets[name].split == split]
         for candidates in (tied_to_split, [n for n in usable if n == "features"], usable):
             if len(candidates) == 1:
                 return candidates[0]
-        raise InputError(f"{self.path}: name a feature set for split {split}, one of {_listed(usable or sets)}")
+        raise InputError(
+            f"{self.path}: name a feature set for split {split}, one of {_listed(usable or sets)}"
+        )
 
     def close(self) -> None:
         """Close the file; it opens again when next read."""
@@ -178,8 +184,12 @@ def _check_format(file: h5py.File, path: Path) -> None:
         raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
     version = int(file.attrs["format_version"])
     if version > FORMAT_VERSION:
-        raise InputError(f"{path} has format version {version}, this program reads up to {FORMAT_VERSION}; upgrade it")
-    missing = [name for name in ("video_names", "num_frames", "splits", "feature_sets", "videos") if name not in file]
+        raise InputError(
+            f"{path} has format version {version}, this program reads up to {FORMAT_VERSION}; upgrade it"
+        )
+    missing = [
+        name for name in ("video_names", "num_frames", "splits", "feature_sets", "videos") if name not in file
+    ]
     if missing:
         raise InputError(f"{path} lacks {_listed(missing)}; prepare it again")
 

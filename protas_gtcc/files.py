@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from protas_gtcc.errors import InputError
@@ -28,7 +28,8 @@ def replace_when_whole(path: Path | str) -> Iterator[Path]:
         reason = error.strerror or str(error)
         raise InputError(f"cannot write {path}: {reason}; what was there before is untouched") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # a file where the folder should be: nothing was written
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path | str, text: str) -> None:

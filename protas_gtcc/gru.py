@@ -30,7 +30,9 @@ class GRU(nn.GRU):
             frames = x.float().transpose(1, 2)
             if self.bidirectional and lengths is not None:
                 packed = pack_padded_sequence(frames, lengths.cpu(), batch_first=True, enforce_sorted=False)
-                out, _ = pad_packed_sequence(super().forward(packed)[0], batch_first=True, total_length=x.shape[2])
+                out, _ = pad_packed_sequence(
+                    super().forward(packed)[0], batch_first=True, total_length=x.shape[2]
+                )
             elif self.bidirectional or x.is_cuda or not torch.is_grad_enabled():
                 out = super().forward(frames)[0]
             else:

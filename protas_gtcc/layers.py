@@ -1,7 +1,7 @@
 """The layers of a stage. Everything inside the network is `[B, C, T]`; a mask is `[B, 1, T]`, 1 on a video's frames.
 
-    x ──┬─ pad ─ dilated convolution ─ ReLU ─ 1x1 ─ dropout ─┬─ + ─ mask ──>
-        └────────────────────────────────────────────────────┘
+x ──┬─ pad ─ dilated convolution ─ ReLU ─ 1x1 ─ dropout ─┬─ + ─ mask ──>
+    └────────────────────────────────────────────────────┘
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class DilatedResidualLayer(nn.Module):
         super().__init__()
         self.causal = causal
         self.past_frames = dilation * (KERNEL - 1)
-        self.conv_dilated = nn.Conv1d(maps, maps, KERNEL, dilation=dilation, padding=0 if causal else dilation)
+        self.conv_dilated = nn.Conv1d(
+            maps, maps, KERNEL, dilation=dilation, padding=0 if causal else dilation
+        )
         self.conv_1x1 = nn.Conv1d(maps, maps, 1)
         self.dropout = nn.Dropout(dropout)
 
@@ -54,7 +56,14 @@ class Stage(nn.Module):
     """One temporal convolution stage: features or the stage before's probabilities in, logits and progress out."""
 
     def __init__(
-        self, input_dim: int, num_classes: int, layers: int, maps: int, causal: bool, progress: bool, dropout: float
+        self,
+        input_dim: int,
+        num_classes: int,
+        layers: int,
+        maps: int,
+        causal: bool,
+        progress: bool,
+        dropout: float,
     ):
         super().__init__()
         self.conv_in = nn.Conv1d(input_dim, maps, 1)

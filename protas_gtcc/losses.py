@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from protas_gtcc.config import LossConfig
-from protas_gtcc.model import Outputs, ProgressNetwork
+from protas_gtcc.model import Outputs
 
 IGNORED_LABEL = -100
 SMOOTHING_LIMIT = 16.0
@@ -50,18 +50,10 @@ def loss_terms(
         terms["progress"] = error(
             outputs.progress, labels, progress_target, mask, is_action, config.progress_error == "squared"
         )
-    if outputs.graph_cost is not None:
-        terms["graph"] = graph_cost(outputs.logits[-1], outputs.graph_cost, mask)
+    if outputs.graph_cost is not None and outputs.graph_deviation is not None:
+        cost = graph_cost(outputs.logits[-1], outputs.graph_cost, mask)
+        terms["graph"] = cost + config.graph_regulariser * outputs.graph_deviation
     return terms
-
-
-def with_regulariser(
-    terms: Mapping[str, Float[Tensor, " B"]], network: ProgressNetwork, config: LossConfig
-) -> dict[str, Float[Tensor, " B"]]:
-    """Add the task graph's regulariser to its term."""
-    if network.graph is None:
-        return dict(terms)
-    return {**terms, "graph": terms["graph"] + config.graph_regulariser * network.graph.deviation()}
 
 
 def total_loss(terms: Mapping[str, Float[Tensor, " B"]], config: LossConfig) -> Float[Tensor, " B"]:
@@ -70,7 +62,9 @@ def total_loss(terms: Mapping[str, Float[Tensor, " B"]], config: LossConfig) -> 
 
 
 def cross_entropy(
-    logits: Float[Tensor, "S B C T"], labels: Int[Tensor, "B T"], class_weights: Float[Tensor, " C"] | None = None
+    logits: Float[Tensor, "S B C T"],
+    labels: Int[Tensor, "B T"],
+    class_weights: Float[Tensor, " C"] | None = None,
 ) -> Float[Tensor, " B"]:
     """Mean over frames (weighted by class if asked), summed over stages."""
     num_stages = logits.shape[0]

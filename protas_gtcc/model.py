@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -14,8 +14,7 @@ from protas_gtcc.layers import GraphCost, Stage
 from protas_gtcc.task_graph import TaskGraph
 
 
-@dataclass(frozen=True, eq=False)
-class Outputs:
+class Outputs(NamedTuple):
     """What the network says of a batch. Padded frames are 0 and mean nothing."""
 
     logits: Float[Tensor, "S B C T"]
@@ -24,6 +23,8 @@ class Outputs:
     """Of every stage, unbounded; None in a model without progress."""
     graph_cost: Float[Tensor, "B C T"] | None
     """Of each class by the task graph; None in a model without one."""
+    graph_deviation: Float[Tensor, ""] | None
+    """How far the learnt graph is from the counted one; None in a model without a graph."""
     final_logits: Float[Tensor, "B C T"]
     """Of the last stage, after the task graph: what predicts."""
 
@@ -31,7 +32,9 @@ class Outputs:
 class ProgressNetwork(nn.Module):
     """Multi-stage temporal convolution network with a progress head in each stage (ProTAS; MS-TCN without it)."""
 
-    def __init__(self, config: ModelConfig, feature_dim: int, num_classes: int, graph: TaskGraph | None = None):
+    def __init__(
+        self, config: ModelConfig, feature_dim: int, num_classes: int, graph: TaskGraph | None = None
+    ):
         super().__init__()
         self.config, self.feature_dim, self.num_classes = config, feature_dim, num_classes
         widths = [feature_dim] + [num_classes] * (config.stages - 1)
@@ -53,7 +56,9 @@ class ProgressNetwork(nn.Module):
         Raises `InputError` if the features are not of the size that the network was made for.
         """
         if features.shape[1] != self.feature_dim:
-            raise InputError(f"features have {features.shape[1]} dimensions; the model was made for {self.feature_dim}")
+            raise InputError(
+                f"features have {features.shape[1]} dimensions; the model was made for {self.feature_dim}"
+            )
         if mask is None:
             mask = features.new_ones(features.shape[0], 1, features.shape[2])
         x, logits, progress = features, [], []
@@ -67,5 +72,6 @@ class ProgressNetwork(nn.Module):
             logits=torch.stack(logits),
             progress=torch.stack(progress) if self.config.progress else None,
             graph_cost=cost,
+            graph_deviation=None if self.graph is None else self.graph.deviation(),
             final_logits=logits[-1] if cost is None else logits[-1] - self.config.graph_eta * cost,
         )

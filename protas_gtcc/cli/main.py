@@ -8,8 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-import tyro
-
+from protas_gtcc.cli.parsing import parse
 from protas_gtcc.errors import InputError
 
 VERBS = {
@@ -34,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"protas-gtcc: no verb {verb!r}; it is one of {', '.join(VERBS)}", file=sys.stderr)
         sys.exit(2)
     module = importlib.import_module(f"protas_gtcc.cli.{verb}_")
-    run_command(lambda: tyro.cli(module.Command, args=rest, prog=f"protas-gtcc {verb}").run())
+    parser = getattr(module, "parse_command", lambda rest, prog: parse(module.Command, rest, prog))
+    run_command(lambda: parser(rest, f"protas-gtcc {verb}").run())
 
 
 def run_command(command: Callable[[], None]) -> None:

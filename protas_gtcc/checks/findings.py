@@ -1,0 +1,34 @@
+"""One thing that is wrong, or worth knowing, about a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["error", "warning", "note"]
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`error`: it cannot be used like this; `warning`: it can, but results may mislead; `note`: worth knowing."""
+
+    level: Level
+    where: str
+    """File, split, video, feature set or class."""
+    what: str
+    """What was expected and what is there."""
+    way_out: str
+    """What to do about it, "" where nothing need be done."""
+
+
+def sorted_by_level(findings: list[Finding]) -> list[Finding]:
+    """Errors, then warnings, then notes, each in the order they were found."""
+    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
+
+
+def listed(names: Collection[object], most: int = 8) -> str:
+    """`a, b, c and 4 more`."""
+    shown = ", ".join(str(name) for name in list(names)[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,105 @@
+"""What can be wrong with labels, seen one video after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from protas_gtcc.checks.findings import Finding, listed
+from protas_gtcc.dataset import DatasetInfo
+from protas_gtcc.layouts.base import BACKGROUND_NAMES
+from protas_gtcc.resample import resample_indices, vanished_segments
+from protas_gtcc.segments import segment_array
+
+_MOST_BACKGROUND = 0.95
+
+
+class LabelCheck:
+    """Sees labels of all videos, remembers only counts."""
+
+    def __init__(self, info: DatasetInfo, where: str, resample_to: float | None = None):
+        self._info, self._where, self._resample_to = info, where, resample_to
+        self._frames = np.zeros(info.num_classes, dtype=np.int64)
+        self._segments: Counter[int] = Counter()
+        self._vanished: Counter[int] = Counter()
+        self._classes_of: dict[str, set[int]] = {}
+
+    def see(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
+        """Check one video's labels `[T]`."""
+        where = f"video {video}"
+        if len(labels) == 0:
+            yield Finding("error", where, "it has no frames", "remove it")
+            return
+        unknown = sorted(set(labels[(labels < 0) | (labels >= self._info.num_classes)].tolist()))
+        if unknown:
+            what = f"class ids {listed(unknown)} are not among the {self._info.num_classes} classes"
+            yield Finding("error", where, what, "add the classes to the mapping, or mend the labels")
+            return
+        self._count(video, labels)
+        if self._classes_of[video] <= set(self._info.background):
+            yield Finding("warning", where, "it shows no action, only background", "leave it out if that is a mistake")
+
+    def finish(self) -> Iterator[Finding]:
+        """What only all videos together tell."""
+        yield from self._background()
+        yield from self._classes()
+        for label, vanished in sorted(self._vanished.items()):
+            what = f"{vanished} of {self._segments[label]} segments vanish at {self._resample_to:g} fps"
+            yield Finding("warning", self._class(label), what, "keep a higher rate with --resample-to")
+
+    def _count(self, video: str, labels: np.ndarray) -> None:
+        counts = np.bincount(labels, minlength=self._info.num_classes)
+        self._frames += counts
+        self._classes_of[video] = set(np.flatnonzero(counts).tolist())
+        self._segments.update(segment_array(labels)[:, 2].tolist())
+        if self._resample_to is not None:
+            chosen = resample_indices(len(labels), self._info.fps, self._resample_to)
+            self._vanished.update(vanished_segments(labels, chosen)[:, 2].tolist())
+
+    def _background(self) -> Iterator[Finding]:
+        background = self._info.background
+        if not background:
+            yield self._no_background()
+        for label in background:
+            if not 0 <= label < self._info.num_classes:
+                what = f"background id {label} is not one of {self._info.num_classes} classes"
+                yield Finding("error", self._where, what, "name the background classes again: prepare --background")
+            elif self._frames[label] == 0:
+                way_out = "name the right background: prepare --background"
+                yield Finding("warning", self._class(label), "declared as background but never used", way_out)
+        known = [label for label in background if 0 <= label < self._info.num_classes]
+        share = self._frames[known].sum() / max(1, self._frames.sum())
+        if share > _MOST_BACKGROUND:
+            what = f"{share:.1%} of all frames are background"
+            yield Finding("warning", self._where, what, "judge by the scores without background, or trim the videos")
+
+    def _no_background(self) -> Finding:
+        alike = [name for name in self._info.class_names if name.casefold() in BACKGROUND_NAMES]
+        if alike:
+            what = f"no background declared, though there is a class {alike[0]!r}"
+            return Finding("warning", self._where, what, f"prepare it again with --background {alike[0]}")
+        what = "no background declared: every frame counts as an action"
+        return Finding("note", self._where, what, "")
+
+    def _classes(self) -> Iterator[Finding]:
+        names = self._info.class_names
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield Finding("error", f"class {name}", f"{count} classes have this name", "rename all but one")
+        for label in np.flatnonzero(self._frames == 0).tolist():
+            if label not in self._info.background:
+                yield Finding("warning", self._class(label), "never used in any video", "drop it, or mend the labels")
+        for split, parts in self._info.splits.items():
+            used = {part: self._used(videos) for part, videos in parts.items()}
+            unseen = sorted(used.get("test", set()) - used.get("train", set()))
+            if unseen and used.get("train"):
+                what = f"classes in test but not in train: {listed([names[label] for label in unseen])}"
+                yield Finding("warning", f"split {split}", what, "they cannot be learnt; share out the videos anew")
+
+    def _used(self, videos: list[str]) -> set[int]:
+        return set().union(*(self._classes_of.get(video, set()) for video in videos))
+
+    def _class(self, label: int) -> str:
+        return f"class {self._info.class_names[label]}"

@@ -1,0 +1,113 @@
+"""What is checked: a dataset file or a foreign layout, seen alike, one video at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+
+from protas_gtcc.checks.findings import Finding
+from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet
+from protas_gtcc.errors import InputError
+from protas_gtcc.labels import progress_target
+from protas_gtcc.segments import segment_array
+
+
+class Source(ABC):
+    """A dataset under check. Whatever cannot be read raises `InputError`, which becomes a finding."""
+
+    where: str
+    info: DatasetInfo
+    """`fps` is that of the labels; NaN where it is not known."""
+    feature_sets: Mapping[str, FeatureSet]
+    video_names: list[str]
+    findings: list[Finding]
+    """What opening it brought up."""
+
+    @abstractmethod
+    def labels(self, video: str) -> np.ndarray:
+        """Class ids `[T]`."""
+
+    @abstractmethod
+    def features(self, video: str, feature_set: str) -> np.ndarray:
+        """Features `[T, D]`."""
+
+    @abstractmethod
+    def has_features(self, video: str, feature_set: str) -> bool:
+        """Whether the video comes with that feature set."""
+
+    @abstractmethod
+    def subject(self, video: str) -> str:
+        """The person, "" if unknown."""
+
+    @abstractmethod
+    def lengths_fit(self, num_labels: int, num_features: int) -> bool:
+        """Whether so many labels go with so many frames of features."""
+
+    def inconsistencies(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
+        """Where what is stored about a video contradicts its labels `[T]`."""
+        return iter(())
+
+
+class FileSource(Source):
+    """A dataset file."""
+
+    def __init__(self, dataset: Dataset):
+        self._dataset = dataset
+        self.where = str(dataset.path)
+        self.info, self.feature_sets = dataset.info, dataset.feature_sets
+        self.video_names, self.findings = dataset.video_names, []
+
+    def labels(self, video: str) -> np.ndarray:
+        """Class ids `[T]`."""
+        with _reading(video, "labels"):
+            return self._dataset.labels(video)
+
+    def features(self, video: str, feature_set: str) -> np.ndarray:
+        """Features `[T, D]`."""
+        with _reading(video, feature_set):
+            return self._dataset.features(video, feature_set)
+
+    def has_features(self, video: str, feature_set: str) -> bool:
+        """Whether the video comes with that feature set."""
+        with _reading(video, "features"):
+            return self._dataset.has_features(video, feature_set)
+
+    def subject(self, video: str) -> str:
+        """The person, "" if unknown."""
+        with _reading(video, "subject"):
+            return self._dataset.attribute(video, "subject")
+
+    def lengths_fit(self, num_labels: int, num_features: int) -> bool:
+        """In a file they are equal."""
+        return num_labels == num_features
+
+    def inconsistencies(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
+        """Index, segments and progress against the labels they were made from."""
+        again = "make them again from the labels: protas-gtcc labels"
+        indexed = self._dataset.num_frames[video]
+        if indexed != len(labels):
+            yield _wrong(video, f"the index says {indexed} frames, there are {len(labels)} labels", "prepare it again")
+        with _reading(video, "segments"):
+            if not np.array_equal(self._dataset.segments(video), segment_array(labels)):
+                yield _wrong(video, "its segments are not those of its labels", again)
+        with _reading(video, "progress"):
+            progress = self._dataset.progress(video)
+            target = progress_target(labels, self.info.background)
+            if progress.shape != target.shape or not np.allclose(progress, target, atol=1e-5):
+                yield _wrong(video, "its progress is not that of its labels and background", again)
+
+
+def _wrong(video: str, what: str, way_out: str) -> Finding:
+    return Finding("error", f"video {video}", what, way_out)
+
+
+@contextmanager
+def _reading(video: str, what: str) -> Iterator[None]:
+    """What HDF5 says of a damaged file becomes one line."""
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise InputError(f"{what} of {video} cannot be read ({error}); prepare the dataset again") from error

@@ -1,0 +1,84 @@
+"""What can be wrong with splits, and with who is in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+from protas_gtcc.checks.findings import Finding, listed
+from protas_gtcc.dataset import DatasetInfo, FeatureSet
+
+Parts = Mapping[str, list[str]]
+
+
+def check_splits(info: DatasetInfo, video_names: list[str], where: str) -> Iterator[Finding]:
+    """Empty parts, videos that are unknown, doubled, in two parts, or in none."""
+    if not info.splits:
+        yield Finding("warning", where, "no splits: there is nothing to train on and test with", "add lists of videos")
+        return
+    known = set(video_names)
+    for split, parts in info.splits.items():
+        yield from _check_split(f"split {split}", parts, known)
+    named = {video for parts in info.splits.values() for videos in parts.values() for video in videos}
+    left = [video for video in video_names if video not in named]
+    if left:
+        yield Finding("note", where, f"{len(left)} videos are in no split: {listed(left)}", "")
+
+
+def check_people(info: DatasetInfo, subjects: Mapping[str, str]) -> Iterator[Finding]:
+    """A person in two parts of a split. `subjects`: video -> person, "" if unknown."""
+    if info.splits and not any(subjects.values()):
+        what = "no subjects given: whether a person is in train and test cannot be checked"
+        yield Finding("note", "subjects", what, "say who is who with --subject-pattern")
+        return
+    for split, parts in info.splits.items():
+        people = {part: {subjects.get(video, "") for video in videos} - {""} for part, videos in parts.items()}
+        for one, other in combinations(people, 2):
+            both = sorted(people[one] & people[other])
+            if both:
+                what = f"in {one} and {other}: {listed(both)}"
+                yield Finding("warning", f"split {split}, subjects", what, "split by person to score on new people")
+
+
+def check_coverage(
+    info: DatasetInfo, feature_sets: Mapping[str, FeatureSet], missing: Mapping[str, list[str]]
+) -> Iterator[Finding]:
+    """Feature sets tied to no such split, splits without features. `missing`: set -> videos that lack it."""
+    if not feature_sets:
+        yield Finding("error", "feature sets", "there is none", "add features and prepare it again")
+    for name, feature_set in feature_sets.items():
+        where = f"feature set {name}"
+        if feature_set.split is not None and feature_set.split not in info.splits:
+            what = f"tied to split {feature_set.split}, which does not exist; there are {listed(info.splits) or 'none'}"
+            yield Finding("error", where, what, "add that split's lists, or rename the folder of features")
+        tied = {feature_set.split: info.splits.get(feature_set.split, {})} if feature_set.split else info.splits
+        needed = {video for parts in tied.values() for videos in parts.values() for video in videos}
+        absent = [video for video in missing.get(name, []) if video in needed or not info.splits]
+        if absent:
+            what = f"{len(absent)} videos that need it lack it: {listed(absent)}"
+            yield Finding("error", where, what, "extract them, or take the videos from the split")
+    for split in info.splits:
+        if feature_sets and not any(one.split in (None, split) for one in feature_sets.values()):
+            what = "no feature set may be used with it: all are tied to other splits"
+            yield Finding("warning", f"split {split}", what, "add features for it")
+
+
+def _check_split(where: str, parts: Parts, known: set[str]) -> Iterator[Finding]:
+    for part in ("train", "test"):
+        if not parts.get(part):
+            level, what = ("error", "empty") if part in parts else ("warning", "missing")
+            yield Finding("error" if level == "error" else "warning", where, f"its {part} part is {what}", "list videos")
+    for part, videos in parts.items():
+        twice = [video for video, count in Counter(videos).items() if count > 1]
+        if twice:
+            yield Finding("error", where, f"more than once in {part}: {listed(twice)}", "list each video once")
+        unknown = [video for video in videos if video not in known]
+        if unknown:
+            way_out = "add the videos, or take them from the list"
+            yield Finding("error", where, f"{part} names videos that are not there: {listed(unknown)}", way_out)
+    for one, other in combinations(parts, 2):
+        both = sorted(set(parts[one]) & set(parts[other]))
+        if both:
+            what = f"in {one} and {other}: {listed(both)}"
+            yield Finding("error", where, what, "keep each in one part: a test on training videos says nothing")

@@ -1,0 +1,96 @@
+"""`protas-gtcc predict`: features of new videos -> labels, probabilities, progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tyro
+
+from protas_gtcc.devices import choose_device
+from protas_gtcc.errors import InputError
+from protas_gtcc.inference import TrainedModel, load
+from protas_gtcc.predictions import Prediction, PredictionInfo, write_csv, write_predictions
+
+
+@dataclass(frozen=True)
+class Command:
+    """Predict videos without labels: one .npy file of features each, [T, D] or [D, T].
+
+    Writes labels, probabilities and progress of every frame to one HDF5 file and one CSV file a video.
+    """
+
+    model: tyro.conf.Positional[Path]
+    """A run directory, a checkpoint, or a reference checkpoint."""
+    features: tyro.conf.Positional[tuple[Path, ...]]
+    """Feature files (.npy)."""
+    out: Path = Path("predictions")
+    """Folder for predictions.h5 and the CSV files."""
+    fps: float | None = None
+    """Frames a second of the features; by default those the model was trained at."""
+    orientation: Literal["auto", "td", "dt"] = "auto"
+    """[T, D] (td), [D, T] (dt), or auto: the axis of the model's feature size is D."""
+    device: str = "cpu"
+    """Device to predict on."""
+    json: bool = False
+    """Print what was written as JSON."""
+
+    def run(self) -> None:
+        """Predict and write."""
+        if not self.features:
+            raise InputError("no feature files were given; name one or more .npy files after the run")
+        self._require_distinct_names()
+        model = load(self.model, choose_device(self.device))
+        fps = self.fps or model.facts.fps
+        if fps is None:
+            raise InputError("the model does not know its frames per second; give --fps")
+        info = PredictionInfo(model.class_names, model.background, fps)
+        written = self.out / "predictions.h5"
+        write_predictions(written, self._predictions(model, info), info)
+        if self.json:
+            print(json.dumps({"predictions": str(written), "videos": [path.stem for path in self.features]}))
+        else:
+            print(f"predicted {len(self.features)} videos: {written}, and one CSV file each beside it")
+
+    def _predictions(self, model: TrainedModel, info: PredictionInfo) -> Iterator[tuple[str, Prediction]]:
+        for path in self.features:
+            features = _oriented(_read(path), model.facts.feature_dim, self.orientation, path)
+            try:
+                prediction = model.predict(features)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from error
+            write_csv(self.out / f"{path.stem}.csv", prediction, info)
+            yield path.stem, prediction
+
+    def _require_distinct_names(self) -> None:
+        stems = [path.stem for path in self.features]
+        for path in self.features:
+            if stems.count(path.stem) > 1:
+                raise InputError(f"two feature files are named {path.name}; their results would share a name")
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"no feature file {path}") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is not a whole .npy file of numbers: {error}") from error
+
+
+def _oriented(features: np.ndarray, feature_dim: int, orientation: str, path: Path) -> np.ndarray:
+    """`[T, D]`, given that D is the model's; refused where both axes have that size."""
+    if features.ndim != 2:
+        raise InputError(f"{path} has shape {features.shape}; expected features [T, D]")
+    if orientation != "auto":
+        return features if orientation == "td" else features.T
+    fits = [size == feature_dim for size in features.shape]
+    if all(fits):
+        raise InputError(f"{path}: both axes are {feature_dim} long; say --orientation td or dt")
+    if not any(fits):
+        raise InputError(f"{path} has shape {features.shape}; the model takes [T, {feature_dim}]")
+    return features if fits[1] else features.T

@@ -1,0 +1,104 @@
+"""The flags of a run, shared by `protas-gtcc train` and `experiments/run.py`.
+
+They are the fields of `RunConfig`: the preset (or the run to resume) gives the values that flags then override.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from protas_gtcc.cli.parsing import parse
+from protas_gtcc.config import PRESETS, RunConfig
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.observers import Observer, ProgressBar, TensorBoardLog
+from protas_gtcc.run_directory import RunDirectory
+
+RUNS_FOLDER = Path("runs")
+FREE_ON_RESUME = ("device", "workers")
+
+
+@dataclass(frozen=True)
+class RunArguments:
+    """Train a model on one split of a dataset."""
+
+    config: Annotated[RunConfig, tyro.conf.arg(name="")]
+    out: Path | None = None
+    """Run directory to make; by default a new one under runs/, named by dataset, split, preset and seed."""
+    resume: Path | None = None
+    """Go on with this run from its last finished epoch; every other setting is the run's own."""
+
+
+def parse_run(arguments: Sequence[str], prog: str, description: str) -> RunArguments:
+    """Parse flags on top of the preset's, or of the resumed run's, values."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--preset", default="default")
+    first.add_argument("--resume", type=Path)
+    try:
+        known, _ = first.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        known = argparse.Namespace(preset="default", resume=None)  # tyro will say what is wrong
+    base = PRESETS.get(known.preset, PRESETS["default"])
+    if known.resume is not None:
+        base = RunDirectory(known.resume).read_config()
+    parsed = parse(RunArguments, arguments, prog, description, RunArguments(base))
+    if known.resume is not None:
+        _require_unchanged(base, parsed)
+    return parsed
+
+
+def open_run(arguments: RunArguments, dataset: Dataset) -> RunDirectory:
+    """The directory to resume, or a new one with its config.yaml (made by the first process only)."""
+    if arguments.resume is not None:
+        return RunDirectory(arguments.resume)
+    run = RunDirectory(arguments.out or _free_name(arguments.config, dataset))
+    if is_first_process():
+        run.start(arguments.config)
+    return run
+
+
+def observers(console: Console, run: RunDirectory) -> list[Observer]:
+    """The progress bar and the TensorBoard log."""
+    return [ProgressBar(console), TensorBoardLog(run.path)]
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that writes and prints, under torchrun or alone."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+def _require_unchanged(base: RunConfig, parsed: RunArguments) -> None:
+    if parsed.out is not None:
+        raise InputError("--out and --resume exclude each other: a resumed run stays in its directory")
+    for section in ("model", "loss", "training"):
+        before, after = (dataclasses.asdict(getattr(one, section)) for one in (base, parsed.config))
+        for name, value in before.items():
+            if after[name] != value and name not in FREE_ON_RESUME:
+                flag = f"--{name.replace('_', '-')}"
+                raise InputError(
+                    f"{flag} {after[name]} differs from the run's {value}; start a new run instead"
+                )
+    for name in ("dataset", "split", "feature_set", "preset"):
+        if getattr(parsed.config, name) != getattr(base, name):
+            raise InputError(
+                f"--{name.replace('_', '-')} differs from the resumed run's; start a new run instead"
+            )
+
+
+def _free_name(config: RunConfig, dataset: Dataset) -> Path:
+    simulated = "SIMULATED-" if dataset.info.simulated and "simulated" not in dataset.info.name else ""
+    name = f"{simulated}{dataset.info.name}-split{config.split}-{config.preset}-seed{config.training.seed}"
+    number, path = 1, RUNS_FOLDER / name
+    while path.exists():
+        number += 1
+        path = RUNS_FOLDER / f"{name}-{number}"
+    return path

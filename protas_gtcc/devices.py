@@ -1,0 +1,44 @@
+"""Where a run computes: device, precision, number of processes."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from lightning_fabric import Fabric
+
+from protas_gtcc.config import TrainingConfig
+from protas_gtcc.errors import InputError
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def choose_device(wanted: str) -> str:
+    """`auto` -> cuda, mps or cpu, whichever is there first. Raises `InputError` for one that is not there."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(device for device, there in available.items() if there)
+    if not available[wanted]:
+        raise InputError(f"--device {wanted}: this machine has none; use --device cpu, or auto")
+    return wanted
+
+
+def make_fabric(settings: TrainingConfig) -> Fabric:
+    """Lightning Fabric on the chosen device; under torchrun, one of its processes.
+
+    Raises `InputError` for a device that is not there, or float16 on the CPU.
+    """
+    device = choose_device(settings.device)
+    if settings.precision == "16" and device == "cpu":
+        raise InputError("--precision 16 needs a GPU; use bf16 or 32 on the CPU")
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    nodes = processes // int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    fabric = Fabric(
+        accelerator=device,
+        devices=processes // nodes,
+        num_nodes=nodes,
+        strategy="ddp" if processes > 1 else "auto",
+        precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric

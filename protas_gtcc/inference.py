@@ -1,0 +1,87 @@
+"""A trained model: from features `[T, D]` to labels, probabilities and progress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from protas_gtcc.checkpoint import ModelFacts, load_checkpoint
+from protas_gtcc.errors import InputError
+from protas_gtcc.interop import read_reference_checkpoint
+from protas_gtcc.model import Outputs, ProgressNetwork
+from protas_gtcc.predictions import Prediction, reported_progress
+
+
+class TrainedModel:
+    """A network in evaluation mode with the facts it was trained under."""
+
+    def __init__(self, network: ProgressNetwork, facts: ModelFacts, device: str | torch.device = "cpu"):
+        self.network = network.eval().to(device)
+        self.facts = facts
+        self.device = torch.device(device)
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes, background included, by id."""
+        return self.facts.class_names
+
+    @property
+    def background(self) -> list[int]:
+        """Ids of the background classes."""
+        return self.facts.background
+
+    def outputs(self, features: np.ndarray) -> Outputs:
+        """Everything the network says of one video, features `[T, D]`; every field with B = 1.
+
+        Raises `InputError` if the features are empty, of another size than the model's, or not finite.
+        """
+        self._check(features)
+        batch = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)).to(self.device)
+        with torch.inference_mode():
+            return self.network(batch.t().unsqueeze(0))
+
+    def predict(self, features: np.ndarray) -> Prediction:
+        """Labels, probabilities and progress of one video, features `[T, D]`.
+
+        A model without progress gives `progress` None and reports 0. Raises as `outputs` does.
+        """
+        return to_prediction(self.outputs(features), self.background)
+
+    def _check(self, features: np.ndarray) -> None:
+        expected = self.facts.feature_dim
+        if features.ndim != 2 or features.shape[1] != expected:
+            hint = "; it looks like [D, T]: transpose it" if expected in features.shape[:1] else ""
+            raise InputError(f"features are {features.shape}; the model takes [T, {expected}]{hint}")
+        if len(features) == 0:
+            raise InputError("features have no frames")
+        finite = np.isfinite(features).all(axis=1)
+        if not finite.all():
+            raise InputError(f"features have NaN or infinity at frame {int(np.argmin(finite))}; mend them")
+
+
+def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
+    """Load a run directory, a checkpoint file, or a reference checkpoint of ProTAS or MS-TCN.
+
+    Raises `InputError` if there is none at `path` or it is not whole.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "checkpoint.safetensors"
+    if path.suffix == ".safetensors" or not path.exists():
+        return TrainedModel(*load_checkpoint(path), device)
+    return TrainedModel(*read_reference_checkpoint(path), device)
+
+
+def to_prediction(
+    outputs: Outputs, background: list[int], video: int = 0, num_frames: int | None = None
+) -> Prediction:
+    """One video's prediction out of a batch's outputs, cut to its frames."""
+    logits = outputs.final_logits[video, :, :num_frames].float()
+    labels = logits.argmax(dim=0).cpu().numpy()
+    probs = torch.softmax(logits, dim=0).cpu().numpy()
+    if outputs.progress is None:
+        return Prediction(labels, probs, None, np.zeros(len(labels), dtype=np.float32))
+    progress = outputs.progress[-1, video, :, :num_frames].float().clamp(0, 1).cpu().numpy()
+    return Prediction(labels, probs, progress, reported_progress(progress, labels, background))

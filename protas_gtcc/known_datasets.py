@@ -1,0 +1,48 @@
+"""Datasets known by name, and what stands in for one that is not prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.simulate import SMALL, dataset_info, simulate
+
+DATA_FOLDER = Path("data")
+"""Where prepared datasets are looked for by name, seen from the working directory."""
+KNOWN = ("egoprocel",)
+
+
+def open_dataset(name_or_path: str, say: Callable[[str], None] = print) -> Dataset:
+    """Open a dataset by path, or by name from `data/<name>.h5`.
+
+    For `egoprocel` with no prepared file the simulated procedures stand in, and `say` is told so. Raises `InputError`
+    if it is neither a file nor a known name.
+    """
+    path = Path(name_or_path)
+    prepared = DATA_FOLDER / f"{name_or_path}.h5"
+    if path.suffix or path.exists():
+        return Dataset(path)
+    if prepared.is_file():
+        return Dataset(prepared)
+    if name_or_path not in KNOWN:
+        raise InputError(
+            f"no dataset {name_or_path!r}: it is neither a file, nor {prepared}, nor one of {', '.join(KNOWN)}"
+        )
+    say(
+        f"No prepared {name_or_path} at {prepared}: using SIMULATED procedures of its shape. "
+        "Scores on them say nothing about real video."
+    )
+    return _simulated(say)
+
+
+def _simulated(say: Callable[[str], None]) -> Dataset:
+    path = DATA_FOLDER / "simulated-procedures.h5"
+    if path.is_file():
+        dataset = Dataset(path)
+        if dataset.info == dataset_info(SMALL):
+            return dataset
+    say(f"making {path}")
+    simulate(path, SMALL)
+    return Dataset(path)

@@ -1,0 +1,243 @@
+"""EgoProceL in the JSON that the GTCC authors published, with a folder of features.
+
+    egoprocel.json             task -> handles, hdl_actions, hdl_start_times, hdl_end_times
+    egoprocel-id2action.txt    id name
+    data_splits.json           splits -> task -> train, val, test (else a seeded split is drawn)
+    features*/<handle>.npy
+
+Times are whole frames at 10 fps, end exclusive, without gaps. A handle is a video.
+
+The five CMU tasks (`*.cmu`) list five or six annotations for each recording session, one per camera,
+session by session, but the handle of one camera only, and of one task a session without any handle. So
+handle i does not belong to annotation i there, although the authors' loader, and statistics made with it,
+pair them so. The features settle it: of all pairings that keep the order, the one whose lengths agree best.
+Without features the authors' pairing is all there is; it is taken, and said.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.layouts.base import Layout, LayoutOptions, background_ids
+from protas_gtcc.layouts.features import default_tolerance, find_feature_folders
+from protas_gtcc.layouts.text import read_mapping
+
+ANNOTATION_FPS = 10.0
+_LISTS = ("hdl_actions", "hdl_start_times", "hdl_end_times")
+_PARTS = {"train": "train", "val": "validation", "test": "test"}
+_SHARES = {"train": 0.75, "validation": 0.10}
+
+
+@dataclass(frozen=True)
+class _Annotation:
+    """Where a video's segments are: entry `index` of the lists of a task."""
+
+    task: str
+    index: int
+
+
+@dataclass(kw_only=True)
+class EgoProceLLayout(Layout):
+    """EgoProceL's JSON, opened."""
+
+    tasks: Mapping[str, Any]
+    annotations: dict[str, _Annotation] = field(default_factory=dict)
+
+    def labels(self, video: str) -> np.ndarray:
+        """Class ids of one video at the annotations' rate, int32 `[T]`."""
+        where = self.annotations[video]
+        names, starts, ends = (self.tasks[where.task][key][where.index] for key in _LISTS)
+        source = self.labels_source(video)
+        if not len(names) == len(starts) == len(ends) > 0:
+            raise InputError(f"{source}: {len(names)} actions, {len(starts)} starts and {len(ends)} ends")
+        ids = [_class_id(name, len(self.class_names), source) for name in names]
+        bounds = np.array([*starts, ends[-1]])
+        if (
+            not np.issubdtype(bounds.dtype, np.integer)
+            or starts[0] != 0
+            or list(starts[1:]) != list(ends[:-1])
+        ):
+            raise InputError(
+                f"{source}: segments must be whole frames from 0 on, each starting where the last ends"
+            )
+        if (np.diff(bounds) <= 0).any():
+            raise InputError(f"{source}: segment {int(np.argmin(np.diff(bounds)))} has no frames")
+        return np.repeat(np.array(ids, dtype=np.int32), np.diff(bounds))
+
+    def labels_source(self, video: str) -> str:
+        """File, task and entry."""
+        where = self.annotations[video]
+        return f"{self.path}, {where.task}, annotation {where.index} ({video})"
+
+    def task(self, video: str) -> str:
+        """The JSON key."""
+        return self.annotations[video].task
+
+    def settle(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:
+        """Pair handles with annotations by length, in the tasks that have more annotations than handles."""
+        settled = []
+        for task in _tasks_with_surplus(self.tasks):
+            handles = self.tasks[task]["handles"]
+            if not all(handle in num_feature_frames for handle in handles):
+                continue
+            lengths = np.array([num_feature_frames[handle] for handle in handles])
+            ends = np.array([ends[-1] for ends in self.tasks[task]["hdl_end_times"]])
+            pairing = pair_in_order(lengths, ends)
+            self.annotations.update(
+                {h: _Annotation(task, int(i)) for h, i in zip(handles, pairing, strict=True)}
+            )
+            off = np.abs(lengths - ends[pairing])
+            doubtful = int((off > [default_tolerance(n) for n in lengths]).sum())
+            settled.append(f"{task} ({doubtful} doubtful)" if doubtful else task)
+        if settled:
+            self.notices = [notice for notice in self.notices if "annotations than handles" not in notice]
+            self.notices.append(
+                f"{', '.join(settled)}: more annotations than handles (several cameras a session); paired in "
+                f"order by the lengths of {feature_set}"
+            )
+
+
+def pair_in_order(lengths: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """For N lengths the increasing indices into M >= N `ends` of least total |length - end|, int64 `[N]`.
+
+    The earliest of equals, so lengths that agree with the first N are paired with these.
+    """
+    num_lengths, num_ends = len(lengths), len(ends)
+    cost = np.full(
+        (num_lengths + 1, num_ends + 1), np.inf
+    )  # cost[n, m]: n lengths paired among the first m ends
+    cost[0] = 0
+    for n in range(1, num_lengths + 1):
+        for m in range(n, num_ends + 1):
+            cost[n, m] = min(cost[n, m - 1], cost[n - 1, m - 1] + abs(lengths[n - 1] - ends[m - 1]))
+    pairing = np.zeros(num_lengths, dtype=np.int64)
+    m = num_ends
+    for n in range(num_lengths, 0, -1):
+        while m > n and cost[n, m - 1] == cost[n, m]:
+            m -= 1
+        pairing[n - 1] = m - 1
+        m -= 1
+    return pairing
+
+
+def is_egoprocel(path: Path) -> bool:
+    """Whether a path is such a JSON, or a folder with one `egoprocel.json`."""
+    file = _json_file(path)
+    if not file.is_file() or file.suffix != ".json":
+        return False
+    try:
+        tasks = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is not JSON: {error}") from error
+    return isinstance(tasks, dict) and any(isinstance(t, dict) and "handles" in t for t in tasks.values())
+
+
+def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:
+    """Open EgoProceL's JSON with the files beside it."""
+    file = _json_file(path)
+    tasks = json.loads(file.read_text(encoding="utf-8"))
+    annotations, notices = _pair_by_position(tasks, file)
+    names_file = file.with_name(f"{file.stem}-id2action.txt")
+    class_names = read_mapping(names_file)
+    splits, split_notices = _read_splits(file.with_name("data_splits.json"), tasks, options.seed)
+    return EgoProceLLayout(
+        path=file,
+        name=options.name or file.stem,
+        class_names=class_names,
+        background=background_ids(class_names, options, names_file),
+        splits=splits,
+        video_names=list(annotations),
+        feature_folders=find_feature_folders(file.parent, options.features),
+        annotation_fps=options.annotation_fps or ANNOTATION_FPS,
+        notices=notices + split_notices,
+        tasks=tasks,
+        annotations=annotations,
+    )
+
+
+def _json_file(path: Path) -> Path:
+    return path / "egoprocel.json" if path.is_dir() else path
+
+
+def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _Annotation], list[str]]:
+    annotations: dict[str, _Annotation] = {}
+    for task, content in tasks.items():
+        absent = [key for key in ("handles", *_LISTS) if not isinstance(content.get(key), list)]
+        if absent:
+            raise InputError(f"{file}: task {task} lacks the list {absent[0]}")
+        counts = {len(content[key]) for key in _LISTS}
+        if len(counts) > 1 or min(counts) < len(content["handles"]):
+            raise InputError(
+                f"{file}: task {task} has {len(content['handles'])} handles for {sorted(counts)} annotations"
+            )
+        for index, handle in enumerate(content["handles"]):
+            if handle in annotations:
+                raise InputError(
+                    f"{file}: handle {handle} comes twice, in {annotations[handle].task} and {task}"
+                )
+            annotations[handle] = _Annotation(task, index)
+    surplus = [
+        f"{t} {len(tasks[t]['hdl_actions'])} for {len(tasks[t]['handles'])}"
+        for t in _tasks_with_surplus(tasks)
+    ]
+    notices = [
+        f"{file.name} has more annotations than handles in {', '.join(surplus)} (several cameras a session): "
+        "handles are paired with the first ones, as the authors' loader does, wrongly for most; "
+        "give --features and --fps, whose lengths settle it"
+    ]
+    return annotations, notices if surplus else []
+
+
+def _tasks_with_surplus(tasks: Mapping[str, Any]) -> list[str]:
+    return [task for task, content in tasks.items() if len(content["hdl_actions"]) > len(content["handles"])]
+
+
+def _class_id(name: Any, num_classes: int, source: str) -> int:
+    if not str(name).isdigit() or int(name) >= num_classes:
+        raise InputError(f"{source}: unknown class id {name!r}; the ids are 0 to {num_classes - 1}")
+    return int(name)
+
+
+def _read_splits(
+    file: Path, tasks: Mapping[str, Any], seed: int
+) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
+    split: dict[str, list[str]] = {part: [] for part in _PARTS.values()}
+    if not file.is_file():
+        for task, content in tasks.items():
+            for part, handles in _draw(content["handles"], f"{seed} {task}").items():
+                split[part] += handles
+        return {"1": split}, [f"no {file}: split 1 is drawn per task with seed {seed}, 75 / 10 / 15 %"]
+    try:
+        listed = json.loads(file.read_text(encoding="utf-8"))["splits"]
+        for task, parts in listed.items():
+            for part, handles in parts.items():
+                unknown = [h for h in handles if h not in tasks.get(task, {}).get("handles", [])]
+                if unknown:
+                    raise InputError(
+                        f"{file}: {task} {part} names {unknown[0]}, which is not one of its handles"
+                    )
+                split[_PARTS[part]] += handles
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise InputError(f"{file} is not a list of splits by task and part: {error!r}") from error
+    left = sum(len(content["handles"]) for content in tasks.values()) - sum(map(len, split.values()))
+    return {"1": split}, [f"{left} videos are in no part of {file.name} and are kept"] if left else []
+
+
+def _draw(handles: list[str], seed: str) -> dict[str, list[str]]:
+    shuffled = sorted(handles)
+    random.Random(seed).shuffle(shuffled)
+    end_train = round(_SHARES["train"] * len(handles))
+    end_validation = end_train + max(1, round(_SHARES["validation"] * len(handles)))
+    return {
+        "train": shuffled[:end_train],
+        "validation": shuffled[end_train:end_validation],
+        "test": shuffled[end_validation:],
+    }

@@ -1,0 +1,156 @@
+"""Folders of features, `<video>.npy`: which axis is time, and reading one video as `[T, D]`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from protas_gtcc.errors import InputError
+
+_TIED = re.compile(r"features.*_split(.+)")
+
+
+@dataclass(frozen=True)
+class FeatureFolder:
+    """A folder of `<video>.npy`."""
+
+    path: Path
+    split: str | None = None
+    """The only split these features may be used with."""
+
+    def file(self, video: str) -> Path:
+        """Where the features of a video are."""
+        return self.path / f"{video}.npy"
+
+    def has(self, video: str) -> bool:
+        """Whether the video's features are there."""
+        return self.file(video).is_file()
+
+    def shape(self, video: str) -> tuple[int, int]:
+        """Shape of a video's array, from the header; `InputError` unless it is a whole array of two axes."""
+        array = _open(self.file(video))
+        if array.ndim != 2 or not np.issubdtype(array.dtype, np.number) or 0 in array.shape:
+            raise InputError(
+                f"{self.file(video)}: expected [D, T] or [T, D], came {list(array.shape)} of {array.dtype}"
+            )
+        return array.shape[0], array.shape[1]
+
+    def load(self, video: str, time_first: bool) -> np.ndarray:
+        """Features `[T, D]`, float16 or float32 as stored, anything else as float32."""
+        array = _open(self.file(video), mmap_mode=None)
+        array = array if time_first else array.T
+        return array if array.dtype in (np.float16, np.float32) else array.astype(np.float32)
+
+
+def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[str, FeatureFolder]:
+    """The folders given, or every `features*/` in `beside`; `features_split<k>` is tied to split k."""
+    folders = sorted(p for p in beside.glob("features*") if p.is_dir()) if given is None else list(given)
+    found: dict[str, FeatureFolder] = {}
+    for folder in folders:
+        name = folder.resolve().name
+        if not folder.is_dir():
+            raise InputError(f"no folder of features {folder}")
+        if name in found:
+            raise InputError(
+                f"two folders of features are called {name!r}: {found[name].path} and {folder}; rename one"
+            )
+        tied = _TIED.fullmatch(name)
+        found[name] = FeatureFolder(folder, tied[1] if tied else None)
+    return found
+
+
+def default_tolerance(num_frames: float) -> int:
+    """Frames by which features and labels may differ: 2 or 0.5 %, whichever is more.
+
+    Extractors round a video's length in their own way and lose a frame or two at its end, more where frame
+    rates are converted (29.97 against 30 is 0.1 %). Anything larger shifts labels visibly and deserves a
+    look.
+    """
+    return max(2, math.ceil(0.005 * num_frames))
+
+
+def decide_time_first(
+    folder: FeatureFolder,
+    shapes: Mapping[str, tuple[int, int]],
+    expected: Mapping[str, float],
+    tolerance_frames: int | None = None,
+) -> bool:
+    """Whether a folder's arrays are `[T, D]` (True) or `[D, T]`, from the number of frames expected of each
+    video.
+
+    One decision for the folder: a video whose both axes fit follows the others. Raises `InputError` where
+    neither axis of a video fits, where videos disagree, and where no video decides.
+    """
+    votes: dict[bool, str] = {}
+    for video, shape in shapes.items():
+        fits = [fits_length(length, expected[video], tolerance_frames) for length in shape]
+        if not any(fits):
+            raise InputError(_neither_fits(folder, video, shape, expected[video], tolerance_frames))
+        if not all(fits):
+            votes.setdefault(fits[0], video)
+    if len(votes) == 2:
+        raise InputError(
+            f"{folder.file(votes[True])} is [T, D] but {folder.file(votes[False])} is [D, T] by their label "
+            "counts; save all of a folder one way"
+        )
+    if not votes:
+        raise InputError(
+            f"{folder.path}: both axes of every array fit the number of labels; say which is time with "
+            "--feature-axes DT or TD"
+        )
+    return next(iter(votes))
+
+
+def check_shapes(
+    folder: FeatureFolder,
+    shapes: Mapping[str, tuple[int, int]],
+    expected: Mapping[str, float],
+    time_first: bool,
+    tolerance_frames: int | None = None,
+) -> int:
+    """The number of features D, once time's axis is known; `InputError` where D or a length is off."""
+    dim, first = 0, ""
+    for video, shape in shapes.items():
+        length, this_dim = shape if time_first else shape[::-1]
+        if not fits_length(length, expected[video], tolerance_frames):
+            raise InputError(_neither_fits(folder, video, shape, expected[video], tolerance_frames))
+        dim, first = dim or this_dim, first or video
+        if this_dim != dim:
+            raise InputError(
+                f"{folder.file(video)} has {this_dim} features a frame, {folder.file(first)} has {dim}"
+            )
+    return dim
+
+
+def fits_length(length: int, expected: float, tolerance_frames: int | None) -> bool:
+    """Whether a number of frames is the expected one within the tolerance."""
+    allowed = default_tolerance(max(length, expected)) if tolerance_frames is None else tolerance_frames
+    return abs(length - expected) <= allowed
+
+
+def _neither_fits(
+    folder: FeatureFolder, video: str, shape: tuple[int, int], expected: float, tolerance_frames: int | None
+) -> str:
+    allowed = default_tolerance(expected) if tolerance_frames is None else tolerance_frames
+    return (
+        f"{folder.file(video)} is {list(shape)}, but its labels say {expected:g} frames, and that is further "
+        f"off than the tolerance of {allowed}; mend the file, or allow more with --tolerance-frames"
+    )
+
+
+def _open(path: Path, mmap_mode: Literal["r"] | None = "r") -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputError(f"no features {path}") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is not a whole .npy file of numbers: {error}") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} is an archive of several arrays; expected one array in .npy format")
+    return array

@@ -1,0 +1,120 @@
+"""The layout that MS-TCN made common, and its variants in FACT and EgoPER.
+
+    groundTruth/<video>.txt               one label a line, one line a frame
+    mapping.txt                           id name, or id|name
+    splits/{train,test}.split<k>.bundle   names of videos
+    features*/<video>.npy                 [D, T] (MS-TCN) or [T, D] (FACT, EgoPER)
+
+FACT's EgoProceL keeps its lists as `split<k>.train` and `split<k>.test` in the folder itself, EgoPER one
+`training.txt`, `validation.txt`, `test.txt`, which become split "1".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from protas_gtcc.dataset import PARTS
+from protas_gtcc.errors import InputError
+from protas_gtcc.layouts.base import Layout, LayoutOptions, background_ids
+from protas_gtcc.layouts.features import find_feature_folders
+from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
+
+_PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+_LISTS = (
+    re.compile(r"(?P<part>[a-z]+)\.(?:split)?(?P<split>.+)\.bundle"),
+    re.compile(r"(?:split)?(?P<split>.+)\.(?P<part>train|val|validation|test)"),
+    re.compile(r"(?P<part>training|train|validation|val|test)\.(?:txt|bundle)"),
+)
+
+
+@dataclass(kw_only=True)
+class MsTcnLayout(Layout):
+    """A folder in the MS-TCN layout."""
+
+    def labels(self, video: str) -> np.ndarray:
+        """Class ids of one video, int32 `[T]`."""
+        ids = {name: label for label, name in enumerate(self.class_names)}
+        return read_labels(self._ground_truth(video), ids)
+
+    def labels_source(self, video: str) -> str:
+        """The ground truth file."""
+        return str(self._ground_truth(video))
+
+    def _ground_truth(self, video: str) -> Path:
+        return self.path / "groundTruth" / f"{video}.txt"
+
+
+def is_mstcn(path: Path) -> bool:
+    """Whether a path is a folder with `groundTruth/` and `mapping.txt`."""
+    return (path / "groundTruth").is_dir() and (path / "mapping.txt").is_file()
+
+
+def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
+    """Open a folder in the MS-TCN layout; labels and features are read later, video by video."""
+    class_names = read_mapping(path / "mapping.txt")
+    videos = sorted(file.name.removesuffix(".txt") for file in (path / "groundTruth").glob("*.txt"))
+    if not videos:
+        raise InputError(f"{path / 'groundTruth'} has no <video>.txt")
+    splits, notices = _read_splits(path, set(videos))
+    return MsTcnLayout(
+        path=path,
+        name=options.name or path.resolve().name,
+        class_names=class_names,
+        background=background_ids(class_names, options, path / "mapping.txt"),
+        splits=splits,
+        video_names=videos,
+        feature_folders=find_feature_folders(path, options.features),
+        annotation_fps=options.annotation_fps,
+        notices=notices,
+    )
+
+
+def _read_splits(path: Path, videos: set[str]) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
+    splits: dict[str, dict[str, list[str]]] = {}
+    listed: set[str] = set()
+    for file, split, part in _find_lists(path):
+        names = read_video_list(file)
+        absent = [name for name in names if name not in videos]
+        if absent:
+            raise InputError(
+                f"{file} names video {absent[0]}, but there is no {path / 'groundTruth' / absent[0]}.txt"
+            )
+        if part in splits.setdefault(split, {}):
+            raise InputError(f"{file}: the {part} part of split {split} is listed in two files; keep one")
+        splits[split][part] = names
+        listed.update(names)
+    notices = (
+        []
+        if splits
+        else [f"{path} has no lists of videos (splits/train.split1.bundle): the file has no splits"]
+    )
+    unlisted = sorted(videos - listed)
+    if splits and unlisted:
+        notices.append(f"{len(unlisted)} videos are in no split and are kept: {', '.join(unlisted[:5])}")
+    return {
+        split: {part: parts[part] for part in PARTS if part in parts} for split, parts in splits.items()
+    }, notices
+
+
+def _find_lists(path: Path) -> list[tuple[Path, str, str]]:
+    # (file, split, part) of every list of videos in splits/, or else in the folder itself.
+    for folder in (path / "splits", path):
+        found = []
+        for file in sorted(folder.iterdir()) if folder.is_dir() else []:
+            match = next((m for pattern in _LISTS if (m := pattern.fullmatch(file.name))), None)
+            if match and match["part"] in _PART_NAMES:
+                found.append((file, match.groupdict().get("split") or "1", _PART_NAMES[match["part"]]))
+        if found:
+            return found
+    return []

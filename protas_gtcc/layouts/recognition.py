@@ -1,0 +1,38 @@
+"""Which layout a path has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.layouts.base import Layout, LayoutOptions
+from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
+from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
+
+_READERS = {
+    "mstcn": (is_mstcn, open_mstcn),
+    "egoprocel": (is_egoprocel, open_egoprocel),
+}
+
+
+def recognise(path: Path | str) -> str:
+    """`mstcn` or `egoprocel`; `InputError`, saying what was looked for, if the path is neither or missing."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"no such file or folder: {path}")
+    for name, (is_layout, _) in _READERS.items():
+        if is_layout(path):
+            return name
+    raise InputError(
+        f"{path} has no known layout: looked for groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), and "
+        "for a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL)"
+    )
+
+
+def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layout:
+    """Open a folder or file whose layout is recognised.
+
+    Raises `InputError` for all that is wrong at first sight.
+    """
+    _, open_it = _READERS[recognise(path)]
+    return open_it(Path(path), options or LayoutOptions())

@@ -1,0 +1,144 @@
+"""Progress predictors that see no features: what a model has to beat.
+
+Each knows only the class at a frame and k, the frames since that class began (0 at a segment's first frame),
+and looks the progress up in a table that was fitted on the training split:
+
+- `constant`: 0.5. `random`: uniform in [0, 1), seeded.
+- `average_index`: mean target at the k-th frame over training segments longer than k; 1 beyond the longest.
+- `average_index_class`, `median_index_class`: mean and median of the same, over segments of that class.
+- `mean_duration_class`: (k + 1) / mean length of the class's training segments, at most 1.
+
+A class without a training segment gets the class-agnostic table of its kind. Background gets 0. Which
+segments: the true ones, or those of a model's own predicted labels; the latter need no truth. Source: de Boer
+et al., "Is there progress in activity progress prediction?" (average index, constant, random).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.segments import segment_array
+
+UNFITTED = ("constant", "random")
+"""The look-ups that learn nothing from the training split."""
+LOOKUPS = (*UNFITTED, "average_index", "average_index_class", "median_index_class", "mean_duration_class")
+
+
+@dataclass(frozen=True, eq=False)
+class LookUps:
+    """Fitted look-ups: `tables[name]` is float64 `[C, K]`, its last column for every k from K - 1 on."""
+
+    tables: dict[str, np.ndarray]
+    background: frozenset[int]
+    seed: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The look-ups it has, in the order of the rows of `report`."""
+        return tuple(name for name in LOOKUPS if name == "random" or name in self.tables)
+
+    def report(self, labels: np.ndarray, video: str = "") -> np.ndarray:
+        """Progress by every look-up from class ids `[T]`, true or predicted: float64 `[num look-ups, T]`.
+
+        `video` seeds `random`, so that a video gets the same numbers in whatever order videos come.
+        """
+        index = frames_since_change(labels)
+        rows = [
+            self._random(len(labels), video)
+            if name == "random"
+            else _look_up(self.tables[name], labels, index)
+            for name in self.names
+        ]
+        return np.stack(rows) * ~np.isin(labels, list(self.background))
+
+    def _random(self, num_frames: int, video: str) -> np.ndarray:
+        return np.random.default_rng([self.seed, zlib.crc32(video.encode())]).random(num_frames)
+
+
+def fit_lookups(
+    training_labels: Iterable[np.ndarray], num_classes: int, background: Collection[int], seed: int = 0
+) -> LookUps:
+    """Fit on the training videos' class ids, `[T]` each.
+
+    Without a single video only `UNFITTED` come back. Raises `InputError` if there are videos but no action in
+    any.
+    """
+    tables = {"constant": np.full((num_classes, 1), 0.5)}
+    segments = [segment_array(labels) for labels in training_labels]
+    if segments:
+        every = np.concatenate(segments)
+        lengths, labels = every[:, 1] - every[:, 0], every[:, 2]
+        is_action = ~np.isin(labels, list(background))
+        if not is_action.any():
+            count = len(segments)
+            raise InputError(f"none of {count} training videos has an action; check labels and background")
+        tables |= _fit_tables(lengths[is_action], labels[is_action], num_classes)
+    return LookUps(tables, frozenset(background), seed)
+
+
+def frames_since_change(labels: np.ndarray) -> np.ndarray:
+    """How many frames ago the class at each frame began: class ids `[T]` -> int64 `[T]`, 0 at a start."""
+    segments = segment_array(labels)
+    return np.arange(len(labels)) - np.repeat(segments[:, 0], segments[:, 1] - segments[:, 0])
+
+
+def average_index(lengths: np.ndarray, num_columns: int) -> np.ndarray:
+    """Mean of (k + 1) / L over segment lengths L > k, for k = 0 … num_columns - 1; 1 beyond the longest."""
+    inverse, first_longer, has_longer = _longer_than(lengths, num_columns)
+    sums_from = np.cumsum(inverse[::-1])[::-1]
+    mean = sums_from[first_longer] / (len(lengths) - first_longer)
+    return np.where(has_longer, (np.arange(num_columns) + 1) * mean, 1.0)
+
+
+def median_index(lengths: np.ndarray, num_columns: int) -> np.ndarray:
+    """Median of (k + 1) / L over segment lengths L > k, for k = 0 … num_columns - 1; 1 beyond the longest."""
+    inverse, first_longer, has_longer = _longer_than(lengths, num_columns)
+    twice_middle = first_longer + len(lengths) - 1
+    median = (inverse[twice_middle // 2] + inverse[(twice_middle + 1) // 2]) / 2
+    return np.where(has_longer, (np.arange(num_columns) + 1) * median, 1.0)
+
+
+def mean_duration(lengths: np.ndarray, num_columns: int) -> np.ndarray:
+    """(k + 1) / mean length, at most 1, for k = 0 … num_columns - 1."""
+    return np.minimum((np.arange(num_columns) + 1) / lengths.mean(), 1.0)
+
+
+def _fit_tables(lengths: np.ndarray, labels: np.ndarray, num_classes: int) -> dict[str, np.ndarray]:
+    num_columns = int(lengths.max()) + 1  # one more than the longest, so that the last column is "beyond": 1
+    shared = average_index(lengths, num_columns)
+    return {
+        "average_index": np.broadcast_to(shared, (num_classes, num_columns)),
+        "average_index_class": _per_class(average_index, lengths, labels, num_classes),
+        "median_index_class": _per_class(median_index, lengths, labels, num_classes),
+        "mean_duration_class": _per_class(mean_duration, lengths, labels, num_classes),
+    }
+
+
+def _per_class(
+    fit: Callable[[np.ndarray, int], np.ndarray], lengths: np.ndarray, labels: np.ndarray, num_classes: int
+) -> np.ndarray:
+    num_columns = int(lengths.max()) + 1
+    table = np.tile(fit(lengths, num_columns), (num_classes, 1))
+    for label in np.unique(labels):
+        table[label] = fit(lengths[labels == label], num_columns)
+    return table
+
+
+def _longer_than(lengths: np.ndarray, num_columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """1 / L by ascending L; for each k the first of these with L > k (kept in range); whether there is one.
+
+    The target at the k-th frame is (k + 1) / L, so its mean and median over segments longer than k are those
+    of 1 / L over a tail of the sorted lengths.
+    """
+    ascending = np.sort(lengths)
+    first = np.searchsorted(ascending, np.arange(num_columns), side="right")
+    return 1 / ascending, np.minimum(first, len(lengths) - 1), first < len(lengths)
+
+
+def _look_up(table: np.ndarray, labels: np.ndarray, index: np.ndarray) -> np.ndarray:
+    return table[labels, np.minimum(index, table.shape[1] - 1)]

@@ -1,0 +1,103 @@
+"""Progress errors: |reported - target| over frames whose true class is an action, in every average in use.
+
+- `per_class[c]`: mean over the frames of true class c; `macro`: mean of these over the classes that occur.
+- `frame`: mean over all action frames, pooled.
+- `video`: mean over videos of the video's mean (the field's action-level OGPE); videos without an action do
+  not count.
+- `segment`: mean over true action segments of the segment's mean.
+- `background`: mean progress reported at true background frames, where there is none.
+
+A class that occurs in no test video has no figure, here NaN, and no part in `macro`. So have averages over
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.labels import progress_target
+from protas_gtcc.segments import segment_array
+
+NUM_SCALARS = 6
+"""Statistics beside the two for each class: see `progress_statistics`."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProgressAverages:
+    """Progress errors, fractions: `per_class` `[..., C]`, the others `[...]`; NaN where undefined."""
+
+    macro: np.ndarray
+    frame: np.ndarray
+    video: np.ndarray
+    segment: np.ndarray
+    per_class: np.ndarray
+    background: np.ndarray
+
+
+def progress_statistics(
+    reported: np.ndarray, reference: np.ndarray, num_classes: int, background: Collection[int]
+) -> np.ndarray:
+    """Sums and counts of one video for P predictors at once: float64 `[P, 2 C + NUM_SCALARS]`.
+
+    `reported` is `[P, T]` in [0, 1], `reference` the true class ids `[T]`. In order: error summed over the
+    frames of each class `[C]`, frames of each class `[C]`, mean error of the video, whether it has one,
+    segment mean errors summed, number of segments, progress summed over background frames, number of these.
+    Raises `InputError` if shapes differ, there are no frames, or a reported progress is NaN.
+    """
+    _check(reported, reference)
+    num_predictors = len(reported)
+    segments = segment_array(reference)
+    lengths, labels = segments[:, 1] - segments[:, 0], segments[:, 2]
+    is_action = ~np.isin(labels, list(background))
+    error = np.abs(reported - progress_target(reference, background))
+    # Every sum that follows is over whole segments, so frames are visited once.
+    errors = np.add.reduceat(error, segments[:, 0], axis=1, dtype=np.float64)
+    actions, action_lengths = errors[:, is_action], lengths[is_action]
+    statistics = np.zeros((num_predictors, 2 * num_classes + NUM_SCALARS))
+    one_hot = labels[is_action][:, None] == np.arange(num_classes)
+    statistics[:, :num_classes] = actions @ one_hot
+    statistics[:, num_classes : 2 * num_classes] = action_lengths @ one_hot
+    num_frames = action_lengths.sum()
+    statistics[:, 2 * num_classes] = actions.sum(axis=1) / max(num_frames, 1)
+    statistics[:, 2 * num_classes + 1] = num_frames > 0
+    statistics[:, 2 * num_classes + 2] = (actions / action_lengths).sum(axis=1)
+    statistics[:, 2 * num_classes + 3] = len(action_lengths)
+    # The background's target is 0, so its error is what is falsely reported there.
+    statistics[:, 2 * num_classes + 4] = errors[:, ~is_action].sum(axis=1)
+    statistics[:, 2 * num_classes + 5] = lengths[~is_action].sum()
+    return statistics
+
+
+def progress_averages(totals: np.ndarray, num_classes: int) -> ProgressAverages:
+    """Averages `[...]` from statistics summed over videos, `[..., 2 C + NUM_SCALARS]`."""
+    errors, frames = totals[..., :num_classes], totals[..., num_classes : 2 * num_classes]
+    video, videos, segment, num_segments, background, background_frames = np.moveaxis(
+        totals[..., 2 * num_classes :], -1, 0
+    )
+    with np.errstate(invalid="ignore"):
+        per_class = errors / frames
+        occurs = frames > 0
+        return ProgressAverages(
+            macro=np.where(occurs, per_class, 0).sum(axis=-1) / occurs.sum(axis=-1),
+            frame=errors.sum(axis=-1) / frames.sum(axis=-1),
+            video=video / videos,
+            segment=segment / num_segments,
+            per_class=per_class,
+            background=background / background_frames,
+        )
+
+
+def _check(reported: np.ndarray, reference: np.ndarray) -> None:
+    if reference.ndim != 1 or len(reference) == 0:
+        raise InputError(f"true labels have shape {reference.shape}; expected [T] with at least one frame")
+    if reported.ndim != 2 or reported.shape[1] != len(reference):
+        raise InputError(
+            f"reported progress has shape {reported.shape}; expected [P, T] with T = {len(reference)}"
+        )
+    if np.isnan(reported).any():
+        predictor, frame = np.argwhere(np.isnan(reported))[0]
+        raise InputError(f"reported progress of predictor {predictor} is NaN at frame {frame}")

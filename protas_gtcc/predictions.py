@@ -1,0 +1,240 @@
+"""What a model says of a video, and files of it: one HDF5 file, or a folder with one CSV file a video.
+
+    predictions.h5    /  format, format_version, version, class_names, background, fps
+                      /video_names
+                      /videos/<video>/  labels [T], reported [T], and, if known, probs [C, T], progress [C, T]
+
+    <video>.csv       frame, time_seconds, label, name, probability, progress [, probs/<class>… ,
+    progress/<class>…]
+
+A file from another program needs only labels and reported progress (CSV: columns `label` and `progress`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+import protas_gtcc
+from protas_gtcc.errors import InputError
+from protas_gtcc.files import replace_when_whole
+
+FORMAT = "protas_gtcc predictions"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One video's prediction, or the new frames of a stream."""
+
+    labels: np.ndarray
+    """Predicted class ids, int64 `[T]`."""
+    probs: np.ndarray | None
+    """Class probabilities, float32 `[C, T]`; None in files of programs that do not say."""
+    progress: np.ndarray | None
+    """Progress of every class, float32 `[C, T]` in [0, 1]; None in files of programs that do not say."""
+    reported: np.ndarray
+    """Progress of the predicted class, float32 `[T]` in [0, 1]; 0 where that is background."""
+
+
+@dataclass(frozen=True)
+class PredictionInfo:
+    """What predictions are of: class names and background ids of their labels, frames per second."""
+
+    class_names: list[str]
+    background: list[int]
+    fps: float
+
+
+@dataclass(frozen=True)
+class PredictionFiles:
+    """Predictions on disk; `read(video)` reads one. `info` is None where the files do not say (CSV)."""
+
+    path: Path
+    info: PredictionInfo | None
+    video_names: list[str]
+    read: Callable[[str], Prediction]
+
+
+def reported_progress(progress: np.ndarray, labels: np.ndarray, background: Collection[int]) -> np.ndarray:
+    """Progress of the selected class: progress `[C, T]`, class ids `[T]` -> float32 `[T]`, background 0."""
+    selected = progress[labels, np.arange(len(labels))].clip(0, 1)
+    return np.where(np.isin(labels, list(background)), 0, selected).astype(np.float32)
+
+
+def write_predictions(
+    path: Path | str, videos: Iterable[tuple[str, Prediction]], info: PredictionInfo
+) -> None:
+    """Write (name, prediction) pairs to one HDF5 file as they come; it appears when all are written."""
+    names: list[str] = []
+    with replace_when_whole(path) as temporary, h5py.File(temporary, "w") as file:
+        attrs = file.attrs
+        attrs["format"], attrs["format_version"], attrs["version"] = (
+            FORMAT,
+            FORMAT_VERSION,
+            protas_gtcc.__version__,
+        )
+        attrs["class_names"] = np.array(info.class_names, dtype=h5py.string_dtype())
+        attrs["background"], attrs["fps"] = np.array(info.background, dtype=np.int64), float(info.fps)
+        group = file.create_group("videos")
+        for name, prediction in videos:
+            if name in names:
+                raise InputError(f"{path}: video {name} is predicted twice")
+            _write_video(group.create_group(name), prediction)
+            names.append(name)
+        file["video_names"] = np.array(names, dtype=h5py.string_dtype())
+
+
+def write_csv(
+    folder: Path | str, video: str, prediction: Prediction, info: PredictionInfo, every_class: bool = False
+) -> Path:
+    """Write one video as `folder/<video>.csv`; `every_class` adds two columns a class. Returns its path."""
+    labels, frames = prediction.labels, np.arange(len(prediction.labels))
+    table: dict[str, Any] = {"frame": frames, "time_seconds": frames / info.fps, "label": labels}
+    table["name"] = [info.class_names[label] for label in labels]
+    if prediction.probs is not None:
+        table["probability"] = prediction.probs[labels, frames]
+    table["progress"] = prediction.reported
+    for kind in ("probs", "progress") if every_class else ():
+        channels = getattr(prediction, kind)
+        if channels is not None:
+            table |= {
+                f"{kind}/{name}": channel for name, channel in zip(info.class_names, channels, strict=True)
+            }
+    path = Path(folder) / f"{video}.csv"
+    with replace_when_whole(path) as temporary:
+        pd.DataFrame(table).to_csv(temporary, index=False, float_format="%.6g")
+    return path
+
+
+def open_predictions(path: Path | str, class_names: list[str] | None = None) -> PredictionFiles:
+    """Open an HDF5 file or a folder of CSV files. Raises `InputError` if it is missing, foreign or too new.
+
+    With `class_names`, the names that files give their labels must agree with them.
+    """
+    path = Path(path)
+    if path.is_dir():
+        names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in path.rglob("*.csv"))
+        if not names:
+            raise InputError(
+                f"{path} holds no .csv files; expected one a video, with columns label and progress"
+            )
+        return PredictionFiles(path, None, names, lambda video: read_csv(path / f"{video}.csv", class_names))
+    if not path.is_file():
+        raise InputError(f"no predictions at {path}; make them with 'protas-gtcc predict'")
+    with _open(path) as file:
+        info, names = _read_info(file, path), [str(name) for name in file["video_names"].asstr()[()]]
+    if class_names is not None and info.class_names != class_names:
+        theirs = next(pair for pair in zip_longest(info.class_names, class_names) if pair[0] != pair[1])
+        raise InputError(
+            f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected"
+        )
+    return PredictionFiles(path, info, names, lambda video: _read_video(path, video))
+
+
+def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
+    """Read one video's CSV file; only its columns `label` (class id) and `progress` are needed."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
+    missing = [name for name in ("label", "progress") if name not in table]
+    if missing:
+        raise InputError(
+            f"{path} has no column {missing[0]}; it has {', '.join(map(str, table.columns[:8]))}"
+        )
+    channels: dict[str, np.ndarray | None] = {}
+    for kind in ("probs", "progress"):
+        columns = [name for name in table.columns if name.startswith(f"{kind}/")]
+        channels[kind] = table[columns].to_numpy(dtype=np.float32).T if columns else None
+    labels = pd.to_numeric(table["label"], errors="coerce").to_numpy(dtype=np.float64)
+    reported = pd.to_numeric(table["progress"], errors="coerce").to_numpy(dtype=np.float64)
+    prediction = Prediction(labels, channels["probs"], channels["progress"], reported)
+    prediction = _checked(prediction, str(path))
+    if class_names is not None and "name" in table:
+        _check_names(prediction.labels, table["name"].astype(str).to_numpy(), class_names, path)
+    return prediction
+
+
+def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], path: Path) -> None:
+    known = np.array([*class_names, ""], dtype=object)
+    wrong = known[np.minimum(labels, len(class_names))] != names
+    if wrong.any():
+        frame = int(np.argmax(wrong))
+        raise InputError(
+            f"{path}, line {frame + 2}: class {labels[frame]} is called {names[frame]!r} here, "
+            f"but {known[min(labels[frame], len(class_names))] or 'unknown'!r} in the dataset"
+        )
+
+
+def _write_video(group: Any, prediction: Prediction) -> None:
+    group["labels"] = np.asarray(prediction.labels, dtype=np.int32)
+    group["reported"] = np.asarray(prediction.reported, dtype=np.float32)
+    for kind in ("probs", "progress"):
+        if getattr(prediction, kind) is not None:
+            group[kind] = np.asarray(getattr(prediction, kind), dtype=np.float32)
+
+
+def _read_video(path: Path, video: str) -> Prediction:
+    with _open(path) as file:
+        if video not in file["videos"]:
+            raise InputError(f"{path} has no video {video!r}")
+        values = {name: dataset[()] for name, dataset in file["videos"][video].items()}
+    missing = [name for name in ("labels", "reported") if name not in values]
+    if missing:
+        raise InputError(f"{path}, video {video}: no {missing[0]}; expected labels [T] and reported [T]")
+    prediction = Prediction(values["labels"], values.get("probs"), values.get("progress"), values["reported"])
+    return _checked(prediction, f"{path}, video {video}")
+
+
+def _read_info(file: Any, path: Path) -> PredictionInfo:
+    attrs = file.attrs
+    if attrs.get("format") != FORMAT:
+        raise InputError(f"{path} is an HDF5 file, but not {FORMAT}; make one with 'protas-gtcc predict'")
+    if int(attrs["format_version"]) > FORMAT_VERSION:
+        raise InputError(
+            f"{path} has format version {attrs['format_version']}; upgrade this program to read it"
+        )
+    names = [str(name) for name in attrs["class_names"]]
+    return PredictionInfo(names, [int(label) for label in attrs["background"]], float(attrs["fps"]))
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path} is not a whole HDF5 file ({error}); predict again") from error
+
+
+def _checked(prediction: Prediction, where: str) -> Prediction:
+    """The prediction in its proper types, or `InputError` for what cannot be one."""
+    labels, reported = prediction.labels, prediction.reported
+    if labels.ndim != 1 or labels.shape != reported.shape:
+        raise InputError(
+            f"{where}: labels are {labels.shape}, progress is {reported.shape}; expected equal [T]"
+        )
+    wrong = ~(np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0))
+    if wrong.any():
+        raise InputError(f"{where}, frame {int(np.argmax(wrong))}: the label is not a class id")
+    wrong = ~((reported >= 0) & (reported <= 1))
+    if wrong.any():
+        frame = int(np.argmax(wrong))
+        raise InputError(
+            f"{where}, frame {frame}: progress is {reported[frame]:g}; expected a fraction from 0 to 1"
+        )
+    for kind, channels in (("probs", prediction.probs), ("progress", prediction.progress)):
+        if channels is not None and (channels.ndim != 2 or channels.shape[1] != len(labels)):
+            raise InputError(f"{where}: {kind} is {channels.shape}; expected [C, T] with T = {len(labels)}")
+        if channels is not None and not np.isfinite(channels).all():
+            frame = int(np.argmax(~np.isfinite(channels).all(axis=0)))
+            raise InputError(f"{where}, frame {frame}: {kind} is not finite")
+    return Prediction(
+        labels.astype(np.int64), prediction.probs, prediction.progress, reported.astype(np.float32)
+    )

@@ -1,0 +1,55 @@
+"""One look for a class in every picture of a run: a colour that the colour-blind can tell apart, and a hatch.
+
+Ten hues are as many as hold up (after Okabe & Ito and Tol), so more classes reuse them with another hatch.
+Class ids that follow each other, which often do so in time, get different hues; numbers in the bars say the
+rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+HUES = (
+    "#0072B2",  # blue
+    "#E69F00",  # orange
+    "#009E73",  # green
+    "#CC79A7",  # pink
+    "#56B4E9",  # sky
+    "#D55E00",  # vermilion
+    "#882255",  # wine
+    "#F0E442",  # yellow
+    "#44AA99",  # teal
+    "#332288",  # indigo
+)
+HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "||||", "oooo", "++++", "****", "//..", "\\\\..")
+BACKGROUND = "#DDDDDD"
+
+
+@dataclass(frozen=True)
+class ClassLook:
+    """Fill, hatch, and the colour of text upon it."""
+
+    fill: str
+    hatch: str
+    text: str
+
+
+def class_looks(num_classes: int, background: Collection[int]) -> list[ClassLook]:
+    """A look for each class id; background is light grey, and takes no hue from the actions."""
+    looks, num_actions = [], 0
+    for label in range(num_classes):
+        if label in background:
+            looks.append(ClassLook(BACKGROUND, "", "#555555"))
+            continue
+        fill = HUES[num_actions % len(HUES)]
+        hatch = HATCHES[num_actions // len(HUES) % len(HATCHES)]
+        looks.append(ClassLook(fill, hatch, _text_on(fill)))
+        num_actions += 1
+    return looks
+
+
+def _text_on(fill: str) -> str:
+    red, green, blue = (int(fill[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "black" if luminance > 0.18 else "white"

@@ -1,0 +1,87 @@
+"""The run directory: where everything about one run lies.
+
+config.yaml               the configuration, complete
+checkpoint.safetensors    the model; enough alone to predict
+last/state.safetensors    what --resume needs
+log.csv, events.*         losses and scores of every epoch (TensorBoard reads the events)
+task_graph.json           counted on the split's training transcripts
+metrics.json, per_class.csv, predictions.h5, plots/    the evaluation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from protas_gtcc import config as configuration
+from protas_gtcc.checkpoint import FORMAT_VERSION, load_tensors, save_tensors
+from protas_gtcc.config import RunConfig
+from protas_gtcc.errors import InputError
+from protas_gtcc.files import write_text
+
+STATE_FORMAT = "protas_gtcc training state"
+
+
+class RunDirectory:
+    """Paths and files of a run."""
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        self.config_file = self.path / "config.yaml"
+        self.checkpoint = self.path / "checkpoint.safetensors"
+        self.state = self.path / "last" / "state.safetensors"
+        self.log = self.path / "log.csv"
+        self.task_graph = self.path / "task_graph.json"
+        self.metrics = self.path / "metrics.json"
+        self.predictions = self.path / "predictions.h5"
+        self.plots = self.path / "plots"
+
+    def start(self, config: RunConfig) -> None:
+        """Make the folder for a new run. Raises `InputError` if a run is there already."""
+        if self.config_file.exists():
+            raise InputError(f"{self.path} already holds a run; give another --out, or --resume {self.path}")
+        write_text(self.config_file, configuration.to_yaml(config))
+
+    def read_config(self) -> RunConfig:
+        """The run's configuration. Raises `InputError` if there is no run here."""
+        if not self.config_file.is_file():
+            raise InputError(f"{self.path} is not a run directory: it has no config.yaml")
+        return configuration.from_yaml(self.config_file.read_text(encoding="utf-8"), str(self.config_file))
+
+    def write_log(self, rows: list[Mapping[str, float]]) -> None:
+        """Replace log.csv by one row an epoch."""
+        write_text(self.log, pd.DataFrame(rows).to_csv(index=False))
+
+    def read_log(self, epochs: int) -> list[dict[str, float]]:
+        """The first `epochs` rows of log.csv: what a resumed run goes on from."""
+        if epochs == 0:
+            return []
+        rows = pd.read_csv(self.log).to_dict("records")
+        return [{str(name): value for name, value in row.items()} for row in rows[:epochs]]
+
+    def save_state(
+        self, network: torch.nn.Module, optimizer: torch.optim.Optimizer, facts: Mapping[str, object]
+    ) -> None:
+        """Write what a resume needs, in one file so that it is always of one moment."""
+        tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+        for index, slots in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+        save_tensors(self.state, tensors, {"format": STATE_FORMAT, "format_version": FORMAT_VERSION, **facts})
+
+    def load_state(self, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, object]:
+        """Put network and optimizer back to the last finished epoch; the facts that were saved with them."""
+        tensors, facts = load_tensors(self.state, STATE_FORMAT)
+        network.load_state_dict(_under("network.", tensors))
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in _under("optimizer.", tensors).items():
+            index, _, slot = name.partition(".")
+            state.setdefault(int(index), {})[slot] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        return facts
+
+
+def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

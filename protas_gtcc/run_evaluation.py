@@ -1,0 +1,99 @@
+"""Evaluating a run: predict its test videos, score them, and leave tables and pictures in its directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.evaluation import Evaluation, EvaluationInfo, evaluate, save_evaluation, software_versions
+from protas_gtcc.inference import TrainedModel, load
+from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, write_predictions
+from protas_gtcc.report.plots import plot_per_class, plot_video
+from protas_gtcc.run_directory import RunDirectory
+
+MAX_PICTURES = 40
+"""Videos that are drawn unless told otherwise."""
+
+
+def evaluate_run(
+    run: RunDirectory,
+    dataset: Dataset,
+    split: str,
+    feature_set: str | None = None,
+    device: str = "cpu",
+    max_pictures: int = MAX_PICTURES,
+) -> Evaluation:
+    """Score a run on a split's test videos; writes predictions.h5, metrics.json, per_class.csv and plots/.
+
+    Pictures are drawn of the classes and of the first `max_pictures` videos; 0 draws none.
+
+    Raises `InputError` if the run has no checkpoint, or its classes or features are not the dataset's.
+    """
+    model = load(run.path, device)
+    videos = dataset.part(split, "test")
+    if not videos:
+        raise InputError(f"{dataset.path}: split {split} has no test videos to evaluate on")
+    feature_set = dataset.choose_feature_set(split, feature_set)
+    require_same_classes(model, dataset)
+    info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps)
+    write_predictions(run.predictions, predict_videos(model, dataset, videos, feature_set), info)
+    evaluation = score(run.predictions, dataset, split, feature_set, model)
+    save_evaluation(evaluation, run.path)
+    if max_pictures:
+        draw_pictures(run, dataset, videos[:max_pictures], evaluation)
+    return evaluation
+
+
+def predict_videos(
+    model: TrainedModel, dataset: Dataset, videos: list[str], feature_set: str
+) -> Iterator[tuple[str, Prediction]]:
+    """Predict videos of a dataset one by one, in order."""
+    for video in videos:
+        try:
+            yield video, model.predict(dataset.features(video, feature_set))
+        except InputError as error:
+            raise InputError(f"{dataset.path}, video {video}: {error}") from error
+
+
+def score(
+    predictions: Path, dataset: Dataset, split: str, feature_set: str, model: TrainedModel
+) -> Evaluation:
+    """Score a run's prediction file on a split's test videos."""
+    files = open_predictions(predictions)
+    return evaluate(
+        ((video, dataset.labels(video), files.read(video)) for video in dataset.part(split, "test")),
+        (dataset.labels(video) for video in dataset.part(split, "train")),
+        dataset.info.class_names,
+        dataset.info.background,
+        EvaluationInfo(
+            dataset=dataset.info.name,
+            split=split,
+            simulated=dataset.info.simulated,
+            feature_set=feature_set,
+            seed=model.facts.config.training.seed,
+            versions=software_versions(),
+        ),
+        dataset.info.fps,
+    )
+
+
+def draw_pictures(run: RunDirectory, dataset: Dataset, videos: list[str], evaluation: Evaluation) -> None:
+    """Draw the errors per class, and each of these videos with its predictions, into the run's plots/."""
+    files = open_predictions(run.predictions)
+    info = PredictionInfo(dataset.info.class_names, dataset.info.background, dataset.info.fps)
+    plot_per_class(run.plots / "per_class.png", evaluation.metrics)
+    for video in videos:
+        path = run.plots / f"{video}.png"
+        plot_video(path, video, dataset.labels(video), files.read(video), info, dataset.info.simulated)
+
+
+def require_same_classes(model: TrainedModel, dataset: Dataset) -> None:
+    """Raise `InputError` unless the model's classes are the dataset's, in the same order."""
+    ours, theirs = model.class_names, dataset.info.class_names
+    if len(ours) != len(theirs):
+        raise InputError(f"the model knows {len(ours)} classes, {dataset.path} has {len(theirs)}")
+    for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+        if one != other and one != f"class_{number}":
+            raise InputError(f"class {number} is {one!r} for the model and {other!r} in {dataset.path}")

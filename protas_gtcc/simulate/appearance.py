@@ -1,0 +1,164 @@
+"""What a simulated camera sees: features `[T, D]` of a procedure.
+
+    features = gain * blur(scene of the task + evidence * (class + phase)) + person + drift + noise
+
+The class shows as an object and what is done with it (a verb); steps that follow each other share objects,
+some look nearly alike. The phase moves the appearance along a line and over a hump, mostly the verb's
+(pouring looks like pouring, whatever is poured), with a strength of the class. It stalls in pauses, in which
+less of the action shows. Background shows objects too. Frame t depends on nothing after t, except that the
+phase is, as in life, how much of the action is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.signal import lfilter
+
+from protas_gtcc.segments import segment_array
+from protas_gtcc.simulate.config import SimulationConfig
+from protas_gtcc.simulate.procedures import class_names_of, steps_of
+from protas_gtcc.simulate.profiles import TaskProfile
+
+_NUM_VERBS = 10
+_OWN_PHASE_SHARE = 0.2
+_EVIDENCE_IN_PAUSE = 0.6
+_DISTRACTOR_SECONDS = 8.0
+_GAIN_SPREAD = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """How things look, the same in every video. C classes, D features; row 0 is background and stays 0."""
+
+    class_look: np.ndarray
+    """`[C, D]`: mean appearance."""
+    phase_line: np.ndarray
+    """`[C, D]`: where it travels from phase 0 to 1."""
+    phase_hump: np.ndarray
+    """`[C, D]`: where it is half-way, beside the line."""
+    scenes: dict[str, np.ndarray] = field(default_factory=dict)
+    """Task name -> `[D]`."""
+    classes_of_task: dict[str, list[int]] = field(default_factory=dict)
+    """Task name -> ids of its steps."""
+
+
+def build_world(config: SimulationConfig) -> World:
+    """Draw how every class and task looks."""
+    names = class_names_of(config)
+    empty = np.zeros((len(names), config.feature_dim))
+    world = World(empty.copy(), empty.copy(), empty.copy())
+    for profile in config.profiles:
+        steps = steps_of(config, profile)
+        place_look = _direction(config, "place", profile.place)
+        task_look = _direction(config, "task", profile.name)
+        world.scenes[profile.name] = config.scene_strength * (0.8 * place_look + 0.6 * task_look)
+        world.classes_of_task[profile.name] = [names.index(step) for step in steps]
+        for place, step in enumerate(steps):
+            if not world.class_look[names.index(step)].any():
+                _draw_class(config, world, names.index(step), step, f"{profile.name} {place // 2}")
+    return world
+
+
+def simulate_features(
+    config: SimulationConfig, world: World, profile: TaskProfile, number: int, labels: np.ndarray
+) -> np.ndarray:
+    """Features float16 `[T, D]` of video `number` of a task, whose labels are `[T]`."""
+    rng = config.generator("appearance", profile.name, number)
+    action_rng, noise_rng, drift_rng = rng.spawn(3)
+    gain = np.exp(_GAIN_SPREAD * rng.standard_normal())
+    seen = world.scenes[profile.name] + _action_look(config, world, profile, labels, action_rng)
+    person = config.person_strength * _direction(config, "person", number % config.people)
+    features = gain * _blurred(seen, config.blur_seconds * config.fps) + person
+    features += _correlated(noise_rng, seen.shape, config.noise_seconds * config.fps)
+    drift = _correlated(drift_rng, (len(labels), 2), config.drift_seconds * config.fps)
+    features += config.drift_strength / np.sqrt(2) * drift @ _directions(rng, 2, config.feature_dim)
+    return features.astype(np.float16)
+
+
+def _draw_class(config: SimulationConfig, world: World, label: int, step: str, object_name: str) -> None:
+    rng = config.generator("class", step)
+    verb = int(rng.integers(_NUM_VERBS))
+    thing = _direction(config, "object", object_name)
+    look = np.sqrt(0.6) * thing + np.sqrt(0.4) * _direction(config, "verb", verb)
+    before = world.class_look[label - 1] / max(config.class_strength, 1e-9)
+    if rng.random() < config.look_alike_share and before @ thing > 0.5:
+        look = np.sqrt(0.9) * before + np.sqrt(0.1) * _directions(rng, 1, config.feature_dim)[0]
+    world.class_look[label] = config.class_strength * look
+    strength = config.phase_strength * rng.uniform(0.4, 1) * (rng.random() >= config.phase_blind_share)
+    own = _directions(rng, 2, config.feature_dim)
+    of_verb = _directions(config.generator("phase", verb), 2, config.feature_dim)
+    line, hump = np.sqrt(1 - _OWN_PHASE_SHARE) * of_verb + np.sqrt(_OWN_PHASE_SHARE) * own
+    world.phase_line[label], world.phase_hump[label] = strength * line, strength * rng.uniform(0, 0.5) * hump
+
+
+def _action_look(
+    config: SimulationConfig, world: World, profile: TaskProfile, labels: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    look = np.zeros((len(labels), config.feature_dim))
+    for start, end, label in segment_array(labels):
+        if label == 0:
+            look[start:end] = _distractors(config, world, profile, int(end - start), rng)
+            continue
+        paused = _pauses(config, int(end - start), rng)
+        phase = _phase(paused, rng)[:, None]
+        curve = (phase - 0.5) * world.phase_line[label] + np.sin(np.pi * phase) * world.phase_hump[label]
+        evidence = np.where(paused, _EVIDENCE_IN_PAUSE, 1.0)[:, None]
+        look[start:end] = evidence * (world.class_look[label] + curve)
+    return look
+
+
+def _phase(paused: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How much of an action is done at each frame, in (0, 1]: uneven pace, none in a pause."""
+    pace = rng.gamma(4, 0.25, size=len(paused)) * ~paused
+    done = np.cumsum(pace)
+    return done / done[-1]
+
+
+def _pauses(config: SimulationConfig, num_frames: int, rng: np.random.Generator) -> np.ndarray:
+    """Which frames of an action are paused, bool `[T]`; never the first, so that something is done."""
+    ends = 1 / max(1.0, config.pause_seconds * config.fps)
+    begins = ends * config.pause_share / (1 - config.pause_share)
+    draws = rng.random(num_frames)
+    paused = np.zeros(num_frames, dtype=bool)
+    for frame in range(1, num_frames):
+        paused[frame] = draws[frame] >= ends if paused[frame - 1] else draws[frame] < begins
+    return paused
+
+
+def _distractors(
+    config: SimulationConfig, world: World, profile: TaskProfile, num_frames: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Background `[T, D]`: bouts of a few seconds, each with a little of some step of the task."""
+    bout_frames = max(1, round(_DISTRACTOR_SECONDS * config.fps))
+    num_bouts = -(-num_frames // bout_frames)
+    labels = rng.choice(world.classes_of_task[profile.name], size=num_bouts)
+    weights = config.distractor_strength / max(config.class_strength, 1e-9) * rng.random(num_bouts)
+    bouts = weights[:, None] * world.class_look[labels]
+    return np.repeat(bouts, bout_frames, axis=0)[:num_frames]
+
+
+def _correlated(rng: np.random.Generator, shape: tuple[int, ...], frames: float) -> np.ndarray:
+    """Gaussian noise of variance 1 along the first axis, correlated over about `frames` frames."""
+    keep = np.exp(-1 / frames) if frames > 0 else 0.0
+    white = rng.standard_normal(shape)
+    white[1:] *= np.sqrt(1 - keep**2)
+    return lfilter([1], [1, -keep], white, axis=0)
+
+
+def _blurred(values: np.ndarray, frames: float) -> np.ndarray:
+    """Trail behind `values` `[T, D]` by about `frames` frames: an exponential average of the past."""
+    keep = np.exp(-1 / frames) if frames > 0 else 0.0
+    blurred, _ = lfilter([1 - keep], [1, -keep], values, axis=0, zi=keep * values[:1])
+    return blurred
+
+
+def _direction(config: SimulationConfig, *key: str | int) -> np.ndarray:
+    """A random direction `[D]` of length 1 that belongs to a thing."""
+    return _directions(config.generator(*key), 1, config.feature_dim)[0]
+
+
+def _directions(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
+    values = rng.standard_normal((count, dim))
+    return values / np.linalg.norm(values, axis=1, keepdims=True)

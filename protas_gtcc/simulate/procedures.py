@@ -1,0 +1,119 @@
+"""Who does what, when and for how long: the truth of a simulated video, before anyone looks at it.
+
+A task is an ordered list of steps. A video keeps some of them, swaps neighbours, comes back to some, rests
+between them, and takes its time: log-normal durations with a mean of the class and a factor of the person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from protas_gtcc.simulate.config import SimulationConfig
+from protas_gtcc.simulate.profiles import SHARED_STEPS, TaskProfile
+
+BACKGROUND = "background"
+# Shares of the variance of log duration within a task that class and person explain; the rest differs from
+# one occurrence to the next. With these, look-up predictors err as much here as on EgoProceL's annotations.
+_CLASS_SHARE, _PERSON_SHARE = 0.5, 0.08
+# Beyond this many standard deviations a duration is held back: people give up, or stop filming.
+_LONGEST = 2.3
+_GAP_SPREAD = 1.2
+_BACKGROUND_SPREAD = 0.35
+
+
+@dataclass(frozen=True, eq=False)
+class Procedure:
+    """What happens in one video: durations in seconds, classes by name (`BACKGROUND` between actions)."""
+
+    classes: list[str]
+    seconds: np.ndarray
+
+    def labels(self, class_names: list[str], fps: float) -> np.ndarray:
+        """Class ids, int64 `[T]`, at `fps`; every segment keeps at least one frame."""
+        ids = [class_names.index(name) for name in self.classes]
+        frames = np.maximum(np.round(self.seconds * fps), 1).astype(np.int64)
+        return np.repeat(np.array(ids, dtype=np.int64), frames)
+
+
+def steps_of(config: SimulationConfig, profile: TaskProfile) -> list[str]:
+    """Class names of a task's steps, in its usual order."""
+    shared = [f"sim-shared-{number}" for number, tasks in enumerate(SHARED_STEPS, 1) if profile.name in tasks]
+    own = [f"sim-{profile.name}-{number}" for number in range(1, profile.key_steps - len(shared) + 1)]
+    order = config.generator("order", profile.name)
+    places = set(order.choice(profile.key_steps, size=len(shared), replace=False).tolist())
+    return [shared.pop(0) if place in places else own.pop(0) for place in range(profile.key_steps)]
+
+
+def class_names_of(config: SimulationConfig) -> list[str]:
+    """All classes of the tasks in use, background first, each once."""
+    names = [name for profile in config.profiles for name in steps_of(config, profile)]
+    return list(dict.fromkeys([BACKGROUND, *names]))
+
+
+def simulate_procedure(config: SimulationConfig, profile: TaskProfile, number: int) -> Procedure:
+    """Video `number` of a task, by person `number % people`."""
+    rng = config.generator("procedure", profile.name, number)
+    steps = _steps_taken(rng, profile)
+    actions = _action_seconds(rng, config, profile, steps, number % config.people)
+    gaps = _gap_seconds(rng, profile, steps, float(actions.sum()))
+    names = steps_of(config, profile)
+    classes, seconds = [BACKGROUND], [gaps[0]]
+    for step, action, gap in zip(steps, actions, gaps[1:], strict=True):
+        classes += [names[step]] + ([BACKGROUND] if gap else [])
+        seconds += [action] + ([gap] if gap else [])
+    return Procedure(classes, np.array(seconds))
+
+
+def _steps_taken(rng: np.random.Generator, profile: TaskProfile) -> list[int]:
+    kept = rng.random(profile.key_steps) < profile.steps_per_video / profile.key_steps
+    steps = [int(step) for step in np.flatnonzero(kept)] or [0]
+    place = 0
+    while place < len(steps) - 1:
+        if rng.random() < profile.swapped:
+            steps[place], steps[place + 1] = steps[place + 1], steps[place]
+            place += 1
+        place += 1
+    return _with_repeats(rng, steps, profile.actions_per_video - profile.steps_per_video)
+
+
+def _with_repeats(rng: np.random.Generator, steps: list[int], mean_repeats: float) -> list[int]:
+    # Gamma-mixed Poisson: some videos go back and forth a lot more than others.
+    for _ in range(rng.poisson(mean_repeats * rng.gamma(8, 1 / 8))):
+        place = int(rng.integers(len(steps)))
+        steps.insert(place + int(rng.geometric(0.4)), steps[place])
+    return steps
+
+
+def _action_seconds(
+    rng: np.random.Generator, config: SimulationConfig, profile: TaskProfile, steps: list[int], person: int
+) -> np.ndarray:
+    low, high = profile.quartile_seconds
+    spread = 0.9 * np.log(high / low) / (norm.ppf(0.75) - norm.ppf(0.25))
+    by_class = spread * np.sqrt(_CLASS_SHARE) * _class_offsets(config, profile)
+    by_person = spread * np.sqrt(_PERSON_SHARE) * config.generator("pace", person).standard_normal()
+    by_chance = spread * np.sqrt(1 - _CLASS_SHARE - _PERSON_SHARE)
+    chance = by_chance * np.clip(rng.standard_normal(len(steps)), -_LONGEST, _LONGEST)
+    # Divided by the mean of every factor, so that lengths come out as the profile's in the mean.
+    mean = profile.mean_seconds * (1 - profile.background_share) / profile.actions_per_video
+    mean /= np.exp(by_class).mean() * np.exp(spread**2 * (1 - _CLASS_SHARE) / 2)
+    return mean * np.exp(by_class[steps] + by_person + chance)
+
+
+def _class_offsets(config: SimulationConfig, profile: TaskProfile) -> np.ndarray:
+    # Evenly spaced quantiles in random order: with 4 steps, four free draws might all be alike.
+    quantiles = norm.ppf((np.arange(profile.key_steps) + 0.5) / profile.key_steps)
+    return config.generator("duration", profile.name).permutation(quantiles / quantiles.std())
+
+
+def _gap_seconds(
+    rng: np.random.Generator, profile: TaskProfile, steps: list[int], action_seconds: float
+) -> np.ndarray:
+    odds = np.log(profile.background_share / (1 - profile.background_share))
+    odds += _BACKGROUND_SPREAD * rng.standard_normal() - _BACKGROUND_SPREAD**2 / 2
+    weights = np.exp(_GAP_SPREAD * rng.standard_normal(len(steps) + 1))
+    same = np.array(steps[1:]) == np.array(steps[:-1])
+    weights[1:-1][(rng.random(len(steps) - 1) < profile.without_gap) & ~same] = 0
+    return action_seconds * np.exp(odds) * weights / weights.sum()

@@ -1,0 +1,82 @@
+"""Validation videos: a share of the training videos, held out to choose an epoch or a setting by. Never test videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from protas_gtcc.config import RunConfig
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.inference import to_prediction
+from protas_gtcc.metrics.progress import progress_averages, progress_statistics
+from protas_gtcc.metrics.segmentation import segmentation_scores, segmentation_statistics
+from protas_gtcc.model import ProgressNetwork
+
+
+def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], list[str]]:
+    """The split's training videos, parted into those to train on and those to validate on.
+
+    A split that names validation videos has them already. Otherwise the share asked for is drawn by the seed, whole
+    subjects at a time where subjects are known, since a person who was trained on tells little about a new one.
+    Raises `InputError` if no training videos are left.
+    """
+    videos = dataset.part(config.split, "train")
+    validation = dataset.part(config.split, "validation")
+    share = config.training.validation_share
+    if share > 0 and not validation:
+        groups = _groups(dataset, videos)
+        order = np.random.default_rng(config.training.seed).permutation(len(groups))
+        wanted = max(1, round(share * len(videos)))
+        for index in order[: len(groups) - 1]:
+            if len(validation) < wanted:
+                validation += groups[index]
+    chosen = set(validation)
+    training = [video for video in videos if video not in chosen]
+    if not training or (share > 0 and not validation):
+        raise InputError(
+            f"split {config.split} has {len(videos)} training videos; that is too few for "
+            f"--validation-share {share}"
+            if share > 0
+            else f"split {config.split} of {dataset.path} has no training videos"
+        )
+    return training, validation if share > 0 else []
+
+
+def validation_scores(
+    network: ProgressNetwork, dataset: Dataset, videos: Sequence[str], feature_set: str
+) -> dict[str, float]:
+    """Scores of a network on held-out videos, and the one figure that epochs are chosen by.
+
+    `validation_score` is the mean of acc, edit and the mean F1, less 100 times the predicted-class progress error
+    over frames: all are percent, and a point of each weighs the same.
+    """
+    info = dataset.info
+    network.eval()
+    device = next(network.parameters()).device
+    segmentation, progress = np.zeros(0), np.zeros(0)
+    for video in videos:
+        features = torch.from_numpy(dataset.features(video, feature_set)).float().to(device)
+        with torch.inference_mode():
+            prediction = to_prediction(network(features.t().unsqueeze(0)), info.background)
+        truth = dataset.labels(video)
+        one = segmentation_statistics(prediction.labels, truth, info.background)
+        segmentation = segmentation + one if segmentation.size else one
+        errors = progress_statistics(prediction.reported[None], truth, info.num_classes, info.background)[0]
+        progress = progress + errors if progress.size else errors
+    scores = {name: float(score) for name, score in segmentation_scores(segmentation).items()}
+    error = float(progress_averages(progress, info.num_classes).frame)
+    f1 = float(np.mean([score for name, score in scores.items() if name.startswith("f1")]))
+    score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
+    kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}
+    return {**kept, "validation_progress_error": error, "validation_score": score}
+
+
+def _groups(dataset: Dataset, videos: Sequence[str]) -> list[list[str]]:
+    subjects: dict[str, list[str]] = {}
+    for video in videos:
+        subjects.setdefault(dataset.attribute(video, "subject"), []).append(video)
+    known = len(subjects) > 1 and "" not in subjects
+    return list(subjects.values()) if known else [[video] for video in videos]

@@ -1,0 +1,348 @@
+"""Foreign layouts are read alike whatever their variant, and what is wrong with them is said in one line."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.layouts import LayoutOptions, open_layout, recognise
+from protas_gtcc.layouts.egoprocel import pair_in_order
+from protas_gtcc.layouts.features import FeatureFolder, decide_time_first, default_tolerance
+from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
+from protas_gtcc.resample import resample_indices, vanished_segments
+
+IDS = {"background": 0, "take cup": 1, "pour": 2}
+LABELS = ["background", "background", "take cup", "pour", "pour"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small folder in the MS-TCN layout: two videos of 5 frames with 3 features."""
+    for sub in ("groundTruth", "splits", "features"):
+        (tmp_path / sub).mkdir()
+    (tmp_path / "mapping.txt").write_text("0 background\n1 take cup\n2 pour\n")
+    for video in ("S1_tea", "S2_tea"):
+        (tmp_path / "groundTruth" / f"{video}.txt").write_text("\n".join(LABELS))
+        np.save(tmp_path / "features" / f"{video}.npy", np.ones((3, 5), np.float32))
+    (tmp_path / "splits" / "train.split1.bundle").write_text("S1_tea.txt\n")
+    (tmp_path / "splits" / "test.split1.bundle").write_text("S2_tea.txt")
+    return tmp_path
+
+
+# Text files
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "{}\n", "{}\n\n\n", "\ufeff{}", "{} \n \n"],
+    ids=["bare", "newline", "blank", "mark", "spaces"],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["unix", "windows"])
+def test_line_ends_and_trailing_blanks_change_nothing(tmp_path, text, end):
+    file = tmp_path / "video.txt"
+    file.write_bytes(text.format("\n".join(LABELS)).replace("\n", end).encode())
+    assert read_labels(file, IDS).tolist() == [0, 0, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "|".join(LABELS),
+        "\n".join(f"{label}|Normal" for label in LABELS),
+        "\n".join(f"{x}|Error" for x in LABELS),
+    ],
+    ids=["one line", "EgoPER", "EgoPER errors"],
+)
+def test_labels_may_be_split_by_bars(tmp_path, text):
+    (tmp_path / "video.txt").write_text(text)
+    assert read_labels(tmp_path / "video.txt", IDS).tolist() == [0, 0, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("background\nstir\npour", "line 2: unknown label 'stir'"),
+        ("background\n\npour", "line 2: a blank line"),
+        ("background|stir", "line 1, label 2: unknown label 'stir'"),
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+    ],
+)
+def test_a_bad_label_is_named_with_file_and_line(tmp_path, text, message):
+    (tmp_path / "video.txt").write_text(text)
+    with pytest.raises(InputError, match=rf"video\.txt.*{message}"):
+        read_labels(tmp_path / "video.txt", IDS)
+
+
+@pytest.mark.parametrize("text", ["1 pour tea\n0 BG\n", "0|BG\n1|pour tea", "0\tBG\r\n1\tpour tea\r\n\r\n"])
+def test_the_mapping_says_its_delimiter_and_may_be_in_any_order(tmp_path, text):
+    (tmp_path / "mapping.txt").write_bytes(text.encode())
+    assert read_mapping(tmp_path / "mapping.txt") == ["BG", "pour tea"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0 a\n0 b", "line 2: class id 0 comes twice"),
+        ("0 a\n1 a", "line 2: class name 'a' comes twice"),
+        ("0 a\n2 b", "there is no 1"),
+        ("1 a\n2 b", "there is no 0"),
+        ("0 a\nb", "line 2: expected 'id name', came 'b'"),
+        ("0|a\n1 b", "line 2: expected 'id|name'"),
+        ("0|a\n1|", "line 2: expected"),
+        ("", "is empty"),
+    ],
+)
+def test_a_bad_mapping_is_refused(tmp_path, text, message):
+    (tmp_path / "mapping.txt").write_text(text)
+    with pytest.raises(InputError) as error:
+        read_mapping(tmp_path / "mapping.txt")
+    assert message in str(error.value)
+    assert "mapping.txt" in str(error.value)
+
+
+def test_video_lists_come_with_or_without_folders_and_endings(tmp_path):
+    (tmp_path / "list").write_text("data/groundTruth/a.txt\r\nb\nc.npy\n01.tent.090617.gopro")
+    assert read_video_list(tmp_path / "list") == ["a", "b", "c", "01.tent.090617.gopro"]
+    (tmp_path / "list").write_text("a\nb\na.txt")
+    with pytest.raises(InputError, match="line 3: video a comes twice"):
+        read_video_list(tmp_path / "list")
+
+
+# Folders
+
+
+def test_the_layout_is_recognised_or_what_was_looked_for_is_said(folder, tmp_path_factory):
+    assert recognise(folder) == "mstcn"
+    with pytest.raises(InputError, match=r"looked for groundTruth/ with mapping\.txt.*handles"):
+        recognise(tmp_path_factory.mktemp("empty"))
+    with pytest.raises(InputError, match="no such file"):
+        recognise(folder / "nowhere")
+
+
+def test_a_folder_gives_classes_background_splits_and_labels(folder):
+    layout = open_layout(folder)
+    assert layout.class_names == list(IDS)
+    assert layout.background == [0]
+    assert layout.splits == {"1": {"train": ["S1_tea"], "test": ["S2_tea"]}}
+    assert layout.labels("S2_tea").tolist() == [0, 0, 1, 2, 2]
+    assert layout.notices == []
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "split"),
+    [
+        ("split2.train", "split2.test", "2"),
+        ("training.txt", "test.txt", "1"),
+        ("splits/train.bundle", "splits/test.bundle", "1"),
+    ],
+    ids=["FACT", "EgoPER", "one split"],
+)
+def test_lists_of_other_code_bases_are_found(folder, train, test, split):
+    for part, name in (("train", train), ("test", test)):
+        (folder / "splits" / f"{part}.split1.bundle").rename(folder / name)
+    assert open_layout(folder).splits == {split: {"train": ["S1_tea"], "test": ["S2_tea"]}}
+
+
+def test_a_listed_video_must_be_there_and_an_unlisted_one_is_reported(folder):
+    bundle = folder / "splits" / "train.split1.bundle"
+    bundle.write_text("S9_tea.txt")
+    with pytest.raises(InputError, match=r"train\.split1\.bundle names video S9_tea, but there is no"):
+        open_layout(folder)
+    bundle.write_text("")
+    assert open_layout(folder).notices == ["1 videos are in no split and are kept: S1_tea"]
+
+
+def test_the_background_is_named_or_refused_but_never_guessed(folder):
+    (folder / "mapping.txt").write_text("0 SIL\n1 take cup\n2 pour\n")
+    with pytest.raises(InputError, match="--background NAME.*--no-background"):
+        open_layout(folder)
+    assert open_layout(folder, LayoutOptions(background=("SIL", "pour"))).background == [0, 2]
+    assert open_layout(folder, LayoutOptions(no_background=True)).background == []
+    with pytest.raises(InputError, match="'BG' is not a class"):
+        open_layout(folder, LayoutOptions(background=("BG",)))
+
+
+# Orientation
+
+
+def _decide(
+    tmp_path: Path, shapes: list[tuple[int, int]], lengths: list[int], tolerance: int | None = None
+) -> bool:
+    names = [f"v{i}" for i in range(len(shapes))]
+    folder = FeatureFolder(tmp_path)
+    expected = {name: float(n) for name, n in zip(names, lengths, strict=True)}
+    return decide_time_first(folder, dict(zip(names, shapes, strict=True)), expected, tolerance)
+
+
+def test_the_label_count_decides_which_axis_is_time(tmp_path):
+    assert _decide(tmp_path, [(500, 64)], [500])
+    assert not _decide(tmp_path, [(64, 500)], [502])
+    assert not _decide(tmp_path, [(64, 64), (64, 500)], [64, 500]), "a square array follows the others"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "lengths", "message"),
+    [
+        ([(64, 65)], [64], "both axes"),
+        ([(64, 500)], [503 + 3], "v0.npy is \\[64, 500\\], but its labels say 506 frames.*tolerance of 3"),
+        ([(64, 500), (400, 64)], [500, 400], "v1.npy is \\[T, D\\] but .*v0.npy is \\[D, T\\]"),
+    ],
+)
+def test_orientation_is_refused_when_unclear(tmp_path, shapes, lengths, message):
+    with pytest.raises(InputError, match=message):
+        _decide(tmp_path, shapes, lengths)
+
+
+def test_the_tolerance_is_two_frames_or_half_a_percent():
+    assert [default_tolerance(n) for n in (1, 100, 400, 401, 10_000)] == [2, 2, 2, 3, 50]
+
+
+# Resampling
+
+
+@given(
+    num_frames=st.integers(1, 300),
+    fps=st.sampled_from([1.0, 3.0, 10.0, 15.0, 29.97, 30.0]),
+    new_fps=st.sampled_from([1.0, 3.0, 10.0, 15.0, 29.97, 30.0]),
+)
+def test_an_output_frame_takes_the_source_frame_at_its_middle(num_frames, fps, new_fps):
+    indices = resample_indices(num_frames, fps, new_fps)
+    middles = (np.arange(len(indices)) + 0.5) / new_fps
+    slack = 1e-9
+    if num_frames / fps > 0.5 / new_fps + slack:
+        assert (indices / fps <= middles + slack).all()
+        assert (middles <= (indices + 1) / fps + slack).all()
+    assert (
+        abs(len(indices) / new_fps - num_frames / fps)
+        <= max(0.5 / new_fps, 1 / new_fps - num_frames / fps) + slack
+    )
+    assert (np.diff(indices) >= 0).all()
+
+
+def test_resampling_by_a_whole_factor_and_by_one():
+    assert resample_indices(7, 3, 1).tolist() == [1, 4]
+    assert resample_indices(8, 3, 1).tolist() == [1, 4, 7]
+    assert resample_indices(3, 1, 2).tolist() == [0, 0, 1, 1, 2, 2]
+    assert resample_indices(9, 15, 15).tolist() == list(range(9))
+    with pytest.raises(InputError, match="positive"):
+        resample_indices(9, 0, 15)
+
+
+def test_later_frames_never_change_earlier_ones():
+    for long in range(2, 60):
+        short = resample_indices(long - 1, 10, 3)
+        if (long - 1) * 3 >= 5:  # long enough for one whole output frame
+            np.testing.assert_array_equal(resample_indices(long, 10, 3)[: len(short)], short)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60))
+def test_vanished_segments_are_those_without_a_chosen_frame(labels):
+    chosen = resample_indices(len(labels), 10, 3)
+    expected, start = [], 0
+    for label, run in itertools.groupby(labels):
+        end = start + len(list(run))
+        if not any(start <= i < end for i in chosen):
+            expected.append([start, end, label])
+        start = end
+    assert vanished_segments(np.array(labels), chosen).tolist() == expected
+
+
+# EgoProceL's JSON
+
+
+def _egoprocel(path: Path, **changes: object) -> Path:
+    task = {
+        "handles": ["one", "two"],
+        "hdl_actions": [["0", "1"], ["1", "0"]],
+        "hdl_start_times": [[0, 20], [0, 30]],
+        "hdl_end_times": [[20, 50], [30, 40]],
+    }
+    (path / "egoprocel.json").write_text(json.dumps({"tea": {**task, **changes}}))
+    (path / "egoprocel-id2action.txt").write_text("0 background\n1 pour")
+    return path
+
+
+def test_egoprocel_labels_are_painted_from_segments_without_gaps(tmp_path):
+    layout = open_layout(_egoprocel(tmp_path))
+    assert layout.labels("one").tolist() == [0] * 20 + [1] * 30
+    assert layout.task("two") == "tea"
+    assert layout.annotation_fps == 10
+    assert "drawn per task with seed 0" in layout.notices[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hdl_actions": [["0", "7"], ["1", "0"]]}, "unknown class id '7'"),
+        ({"hdl_start_times": [[0, 21], [0, 30]]}, "each starting where the last ends"),
+        ({"hdl_end_times": [[20, 20], [30, 40]]}, "segment 1 has no frames"),
+        ({"hdl_end_times": [[20], [30, 40]]}, "2 actions, 2 starts and 1 ends"),
+    ],
+)
+def test_bad_egoprocel_annotations_are_named(tmp_path, changes, message):
+    layout = open_layout(_egoprocel(tmp_path, **changes))
+    with pytest.raises(InputError, match=rf"tea, annotation 0 \(one\): .*{message}"):
+        layout.labels("one")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"handles": ["one", "one"]}, "handle one comes twice"),
+        ({"handles": ["one", "two", "three"]}, "3 handles for \\[2\\] annotations"),
+        ({"hdl_end_times": None}, "lacks the list hdl_end_times"),
+    ],
+)
+def test_bad_egoprocel_tasks_are_refused(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        open_layout(_egoprocel(tmp_path, **changes))
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=4), st.lists(st.integers(1, 30), min_size=4, max_size=7)
+)
+def test_pairing_in_order_equals_trying_all_pairings(lengths, ends):
+    def total(pairing):
+        return sum(abs(lengths[n] - ends[m]) for n, m in enumerate(pairing))
+
+    pairing = pair_in_order(np.array(lengths), np.array(ends)).tolist()
+    assert pairing == sorted(set(pairing))
+    assert total(pairing) == min(map(total, itertools.combinations(range(len(ends)), len(lengths))))
+
+
+def test_features_lengths_decide_whose_annotations_are_whose(shared_folder):
+    layout = open_layout(shared_folder / "data" / "egoprocel")
+    assert len(layout.video_names) == 325
+    assert {part: len(names) for part, names in layout.splits["1"].items()} == {
+        "train": 245,
+        "validation": 32,
+        "test": 48,
+    }
+    assert "Pizza.cmu 184 for 32" in layout.notices[0]
+    handles = layout.tasks["Pizza.cmu"]["handles"]
+    ends = [ends[-1] for ends in layout.tasks["Pizza.cmu"]["hdl_end_times"]]
+    third_of_five = dict(zip(handles[:13], range(2, 65, 5), strict=True))  # thirteen sessions of five cameras
+    before = [len(layout.labels(handle)) for handle in handles[:13]]
+    layout.settle(
+        "features",
+        {h: len(layout.labels(h)) for h in handles} | {h: ends[i] for h, i in third_of_five.items()},
+    )
+    after = [len(layout.labels(handle)) for handle in handles[:13]]
+    assert after == [ends[i] for i in third_of_five.values()]
+    assert after != before
+    assert "paired in order by the lengths of features" in layout.notices[-1]
+
+
+def test_features_as_long_as_the_first_annotations_keep_the_authors_pairing(shared_folder):
+    layout = open_layout(shared_folder / "data" / "egoprocel")
+    before = dict(layout.annotations)
+    layout.settle("features", {video: len(layout.labels(video)) for video in layout.video_names})
+    assert layout.annotations == before
