@@ -23,9 +23,7 @@ from protas_gtcc.training import train
 
 def run(arguments: Sequence[str]) -> None:
     """Train and evaluate one run, as the flags say."""
-    parsed = parse_run(
-        arguments, "run.py", "Train on one split of a dataset, evaluate, and leave a run directory."
-    )
+    parsed = parse_run(arguments, "run.py", "Train on one split of a dataset, evaluate, and leave a run directory.")
     config, console, started = parsed.config, make_console(), time.perf_counter()
     dataset = open_dataset(config.dataset, lambda text: console.print(text, style="bold yellow"))
     directory = open_run(parsed, dataset)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ from protas_gtcc.dataset import Dataset
 from protas_gtcc.losses import IGNORED_LABEL
 
 BUCKET_BATCHES = 4
-"""Batches are cut from shuffled pools of so many, sorted by length: little padding, yet different batches each epoch."""
+"""Batches are cut from shuffled pools of so many, sorted by length: little padding, yet new batches each epoch."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        moved = (
-            one.to(device, non_blocking=True)
-            for one in (self.features, self.labels, self.progress, self.mask, self.weights)
-        )
+        tensors = (self.features, self.labels, self.progress, self.mask, self.weights)
+        moved = (one.to(device, non_blocking=True) for one in tensors)
         return Batch(self.videos, *moved)
 
 
@@ -78,7 +78,7 @@ def cut_windows(num_frames: Mapping[str, int], window_frames: int) -> list[Windo
     for video, length in num_frames.items():
         count = 1 if window_frames <= 0 else -(-length // window_frames)
         edges = np.linspace(0, length, count + 1).round().astype(int)
-        windows += [Window(video, int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        windows += [Window(video, int(a), int(b)) for a, b in pairwise(edges)]
     return windows
 
 
@@ -98,9 +98,7 @@ def plan_epoch(windows: Sequence[Window], batch_size: int, seed: int, epoch: int
 class EpochBatches:
     """A batch sampler that yields one process's share of each batch; set `epoch` before iterating."""
 
-    def __init__(
-        self, windows: Sequence[Window], batch_size: int, seed: int, rank: int = 0, world_size: int = 1
-    ):
+    def __init__(self, windows: Sequence[Window], batch_size: int, seed: int, rank: int = 0, world_size: int = 1):
         self.windows, self.batch_size, self.seed = windows, batch_size, seed
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
@@ -154,13 +152,11 @@ def collate(examples: Sequence[Example]) -> Batch:
     return Batch([one.video for one in examples], features, labels, progress, mask, weights)
 
 
-def make_loader(
-    reader: WindowReader, batches: EpochBatches, workers: int, device: torch.device
-) -> DataLoader[Batch]:
+def make_loader(reader: WindowReader, batches: EpochBatches, workers: int, device: torch.device) -> DataLoader[Any]:
     """A loader of padded batches, with `workers` reading processes beside this one."""
     return DataLoader(
         reader,
-        batch_sampler=batches,  # type: ignore[arg-type]  # items carry their weight beside the index
+        batch_sampler=batches,
         collate_fn=collate,
         num_workers=workers,
         persistent_workers=workers > 0,

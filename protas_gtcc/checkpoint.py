@@ -52,6 +52,7 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapp
     with replace_when_whole(path) as temporary:
         try:
             save_file(held, temporary, {name: json.dumps(value) for name, value in metadata.items()})
+            temporary.chmod(0o644)  # safetensors makes files that only their owner can read
         except SafetensorError as error:
             raise OSError(f"{error}") from error
 
@@ -65,14 +66,13 @@ def load_tensors(path: Path, expected_format: str) -> tuple[dict[str, torch.Tens
             metadata = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, ValueError) as error:
-        raise InputError(
-            f"{path} is not a whole safetensors file ({error}); train again or copy it anew"
-        ) from error
+        raise InputError(f"{path} is not a whole safetensors file ({error}); train again or copy it anew") from error
     if metadata.get("format") != expected_format:
         raise InputError(f"{path} is not a {expected_format}")
     if metadata["format_version"] > FORMAT_VERSION:
         raise InputError(
-            f"{path} has format version {metadata['format_version']}, this program reads up to {FORMAT_VERSION}; upgrade it"
+            f"{path} has format version {metadata['format_version']}, this program reads up to {FORMAT_VERSION}; "
+            "upgrade the program"
         )
     return tensors, metadata
 
@@ -93,7 +93,5 @@ def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise InputError(
-            f"{path}: weights do not fit its configuration ({' '.join(str(error).split())})"
-        ) from error
+        raise InputError(f"{path}: weights do not fit its configuration ({' '.join(str(error).split())})") from error
     return network.eval(), facts

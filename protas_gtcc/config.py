@@ -112,9 +112,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
-                raise InputError(
-                    f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1"
-                )
+                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
         for name in ("lr",):
             if not getattr(self, name) > 0:
                 raise InputError(f"--{name} is {getattr(self, name)}; it must be above 0")

@@ -82,9 +82,7 @@ class Dataset:
             _check_format(file, self.path)
             self.info = _read_info(file)
             self.feature_sets = _read_feature_sets(file)
-            self.video_names: list[str] = (
-                list(file["video_names"].asstr()[:]) if len(file["video_names"]) else []
-            )
+            self.video_names: list[str] = list(file["video_names"].asstr()[:]) if len(file["video_names"]) else []
             self.num_frames: dict[str, int] = {
                 name: int(n) for name, n in zip(self.video_names, file["num_frames"][:], strict=True)
             }
@@ -105,9 +103,7 @@ class Dataset:
         """Features of frames `[start, end)`, `[T, D]`, in the type they are stored in."""
         group = self._group(video)["features"]
         if feature_set not in group:
-            raise InputError(
-                f"{self.path}: video {video} has no feature set {feature_set!r}; it has {_listed(group)}"
-            )
+            raise InputError(f"{self.path}: video {video} has no feature set {feature_set!r}; it has {_listed(group)}")
         return group[feature_set][start:end]
 
     def has_features(self, video: str, feature_set: str) -> bool:
@@ -129,7 +125,7 @@ class Dataset:
         return names
 
     def choose_feature_set(self, split: str, wanted: str | None = None) -> str:
-        """The feature set to use with a split: the wanted one, else the one tied to it, else `features`, else the only one.
+        """The feature set for a split: the wanted one, else the one tied to it, else `features`, else the only one.
 
         Raises `InputError` for an unknown set, one tied to another split, or when none of these is there.
         """
@@ -148,9 +144,7 @@ class Dataset:
         for candidates in (tied_to_split, [n for n in usable if n == "features"], usable):
             if len(candidates) == 1:
                 return candidates[0]
-        raise InputError(
-            f"{self.path}: name a feature set for split {split}, one of {_listed(usable or sets)}"
-        )
+        raise InputError(f"{self.path}: name a feature set for split {split}, one of {_listed(usable or sets)}")
 
     def close(self) -> None:
         """Close the file; it opens again when next read."""
@@ -184,12 +178,8 @@ def _check_format(file: h5py.File, path: Path) -> None:
         raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
     version = int(file.attrs["format_version"])
     if version > FORMAT_VERSION:
-        raise InputError(
-            f"{path} has format version {version}, this program reads up to {FORMAT_VERSION}; upgrade it"
-        )
-    missing = [
-        name for name in ("video_names", "num_frames", "splits", "feature_sets", "videos") if name not in file
-    ]
+        raise InputError(f"{path} has format version {version}, this program reads up to {FORMAT_VERSION}; upgrade it")
+    missing = [name for name in ("video_names", "num_frames", "splits", "feature_sets", "videos") if name not in file]
     if missing:
         raise InputError(f"{path} lacks {_listed(missing)}; prepare it again")
 

@@ -50,14 +50,10 @@ class DatasetWriter:
             for part, names in parts.items():
                 absent = [name for name in names if name not in self._num_frames]
                 if absent:
-                    raise InputError(
-                        f"split {split} {part} names video {absent[0]}, which is not in the dataset"
-                    )
-        names = np.array(list(self._num_frames), dtype=h5py.string_dtype())
-        self._file.create_dataset("video_names", data=names)
-        self._file.create_dataset(
-            "num_frames", data=np.array(list(self._num_frames.values()), dtype=np.int64)
-        )
+                    raise InputError(f"split {split} {part} names video {absent[0]}, which is not in the dataset")
+        video_names = np.array(list(self._num_frames), dtype=h5py.string_dtype())
+        self._file.create_dataset("video_names", data=video_names)
+        self._file.create_dataset("num_frames", data=np.array(list(self._num_frames.values()), dtype=np.int64))
 
     def _check(self, video: Video) -> None:
         if len(video.labels) == 0:
@@ -66,20 +62,14 @@ class DatasetWriter:
             raise InputError(f"video {video.name} comes twice")
         highest = int(np.max(video.labels))
         if highest >= self._info.num_classes or int(np.min(video.labels)) < 0:
-            raise InputError(
-                f"video {video.name}: class id {highest} is not one of {self._info.num_classes} classes"
-            )
+            raise InputError(f"video {video.name}: class id {highest} is not one of {self._info.num_classes} classes")
         for name, values in video.features.items():
             expected = (len(video.labels), self._feature_sets[name].dim)
             if values.shape != expected:
-                raise InputError(
-                    f"video {video.name}, {name}: features are {values.shape}, not [T, D] = {expected}"
-                )
+                raise InputError(f"video {video.name}, {name}: features are {values.shape}, not [T, D] = {expected}")
             if not np.isfinite(values).all():
                 frame = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-                raise InputError(
-                    f"video {video.name}, {name}: NaN or infinity at frame {frame}; mend the features"
-                )
+                raise InputError(f"video {video.name}, {name}: NaN or infinity at frame {frame}; mend the features")
 
 
 @contextmanager

@@ -96,11 +96,7 @@ def evaluate_prediction_files(
         lacks = f"lacks {len(absent)} of the {len(test)} test videos of split {split}, such as {absent[0]}"
         raise InputError(f"{files.path} {lacks}; predict these too")
     unused = sorted(set(files.video_names) - set(test))
-    notes = (
-        [f"{len(unused)} predictions are not of test videos and were not scored: {unused[0]} …"]
-        if unused
-        else []
-    )
+    notes = [f"{len(unused)} predictions are not of test videos and were not scored: {unused[0]} …"] if unused else []
     return evaluate(
         ((name, data.labels(name), files.read(name)) for name in test),
         (data.labels(name) for name in data.part(split, "train")),

@@ -7,7 +7,7 @@ recurrence has one backward pass: the gates' derivatives are worked out for all 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -30,9 +30,7 @@ class GRU(nn.GRU):
             frames = x.float().transpose(1, 2)
             if self.bidirectional and lengths is not None:
                 packed = pack_padded_sequence(frames, lengths.cpu(), batch_first=True, enforce_sorted=False)
-                out, _ = pad_packed_sequence(
-                    super().forward(packed)[0], batch_first=True, total_length=x.shape[2]
-                )
+                out, _ = pad_packed_sequence(super().forward(packed)[0], batch_first=True, total_length=x.shape[2])
             elif self.bidirectional or x.is_cuda or not torch.is_grad_enabled():
                 out = super().forward(frames)[0]
             else:
@@ -40,9 +38,11 @@ class GRU(nn.GRU):
         return out.transpose(1, 2)
 
     def _trainable(self, frames: Float[Tensor, "B T F"]) -> Float[Tensor, "B T H"]:
-        inputs = functional.linear(frames, self.weight_ih_l0, self.bias_ih_l0).transpose(0, 1)
+        weight_in, weight, bias_in, bias = cast(list[Tensor], self._flat_weights)
+        inputs = functional.linear(frames, weight_in, bias_in).transpose(0, 1)
         initial = frames.new_zeros(frames.shape[0], self.hidden_size)
-        return _Recurrence.apply(inputs, self.weight_hh_l0, self.bias_hh_l0, initial).transpose(0, 1)
+        hidden: Tensor = _Recurrence.apply(inputs, weight, bias, initial)  # type: ignore[no-untyped-call]
+        return hidden.transpose(0, 1)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -104,7 +104,7 @@ class _Recurrence(torch.autograd.Function):
 def _back_through_time(
     grad_output: Float[Tensor, "T B H"], slopes: Float[Tensor, "T B 3 H"], z: Tensor, weight: Tensor
 ) -> tuple[Float[Tensor, "T B H"], Float[Tensor, "T B G"]]:
-    """Gradients of the hidden states, and of the three recurrent products `W h + b`, from the last frame to the first."""
+    """Gradients of the hidden states, and of the three recurrent products `W h + b`, last frame first."""
     num_frames, batch, width = grad_output.shape
     total = torch.empty_like(grad_output, memory_format=torch.contiguous_format)
     grad_gates = torch.empty_like(slopes)

@@ -74,9 +74,7 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
     return TrainedModel(*read_reference_checkpoint(path), device)
 
 
-def to_prediction(
-    outputs: Outputs, background: list[int], video: int = 0, num_frames: int | None = None
-) -> Prediction:
+def to_prediction(outputs: Outputs, background: list[int], video: int = 0, num_frames: int | None = None) -> Prediction:
     """One video's prediction out of a batch's outputs, cut to its frames."""
     logits = outputs.final_logits[video, :, :num_frames].float()
     labels = logits.argmax(dim=0).cpu().numpy()

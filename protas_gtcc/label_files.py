@@ -76,9 +76,7 @@ def write_labels_into(layout: Layout, file: Path, on_video: OnVideo = lambda don
             copy.attrs["class_names"] = np.array(layout.class_names, dtype=h5py.string_dtype())
             copy.attrs["background"] = np.array(layout.background, dtype=np.int64)
             for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
-                labels = _fit(
-                    _labels_at(layout, video, rate, fps), num_frames, layout.labels_source(video), file
-                )
+                labels = _fit(_labels_at(layout, video, rate, fps), num_frames, layout.labels_source(video), file)
                 write_labels(copy["videos"][video], labels, layout.background)
                 on_video(done, len(dataset.num_frames))
     return len(dataset.num_frames)

@@ -1,7 +1,8 @@
 """Progress targets, made from ground-truth labels.
 
 The target of frame t in a segment of L frames that starts at s is `(t - s + 1) / L`: 1 at the last frame, 1 for a
-one-frame segment, 0 in the background (which has no progress). Shen and Elhamifar, "Progress-Aware Online Action Segmentation", CVPR 2024 (ProTAS).
+one-frame segment, 0 in the background (which has no progress). Shen and Elhamifar, "Progress-Aware Online Action
+Segmentation for Egocentric Procedural Task Videos", CVPR 2024 (ProTAS).
 """
 
 from __future__ import annotations

@@ -25,9 +25,7 @@ class DilatedResidualLayer(nn.Module):
         super().__init__()
         self.causal = causal
         self.past_frames = dilation * (KERNEL - 1)
-        self.conv_dilated = nn.Conv1d(
-            maps, maps, KERNEL, dilation=dilation, padding=0 if causal else dilation
-        )
+        self.conv_dilated = nn.Conv1d(maps, maps, KERNEL, dilation=dilation, padding=0 if causal else dilation)
         self.conv_1x1 = nn.Conv1d(maps, maps, 1)
         self.dropout = nn.Dropout(dropout)
 

@@ -32,33 +32,25 @@ class Outputs(NamedTuple):
 class ProgressNetwork(nn.Module):
     """Multi-stage temporal convolution network with a progress head in each stage (ProTAS; MS-TCN without it)."""
 
-    def __init__(
-        self, config: ModelConfig, feature_dim: int, num_classes: int, graph: TaskGraph | None = None
-    ):
+    def __init__(self, config: ModelConfig, feature_dim: int, num_classes: int, graph: TaskGraph | None = None):
         super().__init__()
         self.config, self.feature_dim, self.num_classes = config, feature_dim, num_classes
         widths = [feature_dim] + [num_classes] * (config.stages - 1)
         self.stages = nn.ModuleList(
-            Stage(
-                width, num_classes, config.layers, config.maps, config.causal, config.progress, config.dropout
-            )
+            Stage(width, num_classes, config.layers, config.maps, config.causal, config.progress, config.dropout)
             for width in widths
         )
         self.graph = GraphCost(num_classes, config.learnable_graph) if config.graph else None
         if self.graph is not None and graph is not None:
             self.graph.set_counted(torch.from_numpy(graph.pre), torch.from_numpy(graph.suc))
 
-    def forward(
-        self, features: Float[Tensor, "B D T"], mask: Float[Tensor, "B 1 T"] | None = None
-    ) -> Outputs:
+    def forward(self, features: Float[Tensor, "B D T"], mask: Float[Tensor, "B 1 T"] | None = None) -> Outputs:
         """Follow a batch of videos. `mask` is 1 on a video's frames and 0 on padding; None: there is no padding.
 
         Raises `InputError` if the features are not of the size that the network was made for.
         """
         if features.shape[1] != self.feature_dim:
-            raise InputError(
-                f"features have {features.shape[1]} dimensions; the model was made for {self.feature_dim}"
-            )
+            raise InputError(f"features have {features.shape[1]} dimensions; the model was made for {self.feature_dim}")
         if mask is None:
             mask = features.new_ones(features.shape[0], 1, features.shape[2])
         x, logits, progress = features, [], []

@@ -115,7 +115,7 @@ class TensorBoardLog:
         # tensorboard is slow to import, and nothing but training needs it
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(self._folder), purge_step=epochs_done + 1)  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(self._folder), purge_step=epochs_done + 1)
 
     def on_step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
         """Nothing: an epoch is fine enough."""
@@ -124,9 +124,9 @@ class TensorBoardLog:
         """Write the epoch's figures."""
         for name, value in row.items():
             if name != "epoch":
-                self._writer.add_scalar(name, value, int(row["epoch"]))  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+                self._writer.add_scalar(name, value, int(row["epoch"]))
+        self._writer.flush()
 
     def on_end(self) -> None:
         """Close the log."""
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()

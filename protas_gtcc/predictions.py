@@ -69,9 +69,7 @@ def reported_progress(progress: np.ndarray, labels: np.ndarray, background: Coll
     return np.where(np.isin(labels, list(background)), 0, selected).astype(np.float32)
 
 
-def write_predictions(
-    path: Path | str, videos: Iterable[tuple[str, Prediction]], info: PredictionInfo
-) -> None:
+def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]], info: PredictionInfo) -> None:
     """Write (name, prediction) pairs to one HDF5 file as they come; it appears when all are written."""
     names: list[str] = []
     with replace_when_whole(path) as temporary, h5py.File(temporary, "w") as file:
@@ -105,9 +103,7 @@ def write_csv(
     for kind in ("probs", "progress") if every_class else ():
         channels = getattr(prediction, kind)
         if channels is not None:
-            table |= {
-                f"{kind}/{name}": channel for name, channel in zip(info.class_names, channels, strict=True)
-            }
+            table |= {f"{kind}/{name}": channel for name, channel in zip(info.class_names, channels, strict=True)}
     path = Path(folder) / f"{video}.csv"
     with replace_when_whole(path) as temporary:
         pd.DataFrame(table).to_csv(temporary, index=False, float_format="%.6g")
@@ -123,9 +119,7 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
     if path.is_dir():
         names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in path.rglob("*.csv"))
         if not names:
-            raise InputError(
-                f"{path} holds no .csv files; expected one a video, with columns label and progress"
-            )
+            raise InputError(f"{path} holds no .csv files; expected one a video, with columns label and progress")
         return PredictionFiles(path, None, names, lambda video: read_csv(path / f"{video}.csv", class_names))
     if not path.is_file():
         raise InputError(f"no predictions at {path}; make them with 'protas-gtcc predict'")
@@ -133,9 +127,7 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
         info, names = _read_info(file, path), [str(name) for name in file["video_names"].asstr()[()]]
     if class_names is not None and info.class_names != class_names:
         theirs = next(pair for pair in zip_longest(info.class_names, class_names) if pair[0] != pair[1])
-        raise InputError(
-            f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected"
-        )
+        raise InputError(f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected")
     return PredictionFiles(path, info, names, lambda video: _read_video(path, video))
 
 
@@ -147,9 +139,7 @@ def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
         raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
     missing = [name for name in ("label", "progress") if name not in table]
     if missing:
-        raise InputError(
-            f"{path} has no column {missing[0]}; it has {', '.join(map(str, table.columns[:8]))}"
-        )
+        raise InputError(f"{path} has no column {missing[0]}; it has {', '.join(map(str, table.columns[:8]))}")
     channels: dict[str, np.ndarray | None] = {}
     for kind in ("probs", "progress"):
         columns = [name for name in table.columns if name.startswith(f"{kind}/")]
@@ -199,9 +189,7 @@ def _read_info(file: Any, path: Path) -> PredictionInfo:
     if attrs.get("format") != FORMAT:
         raise InputError(f"{path} is an HDF5 file, but not {FORMAT}; make one with 'protas-gtcc predict'")
     if int(attrs["format_version"]) > FORMAT_VERSION:
-        raise InputError(
-            f"{path} has format version {attrs['format_version']}; upgrade this program to read it"
-        )
+        raise InputError(f"{path} has format version {attrs['format_version']}; upgrade this program to read it")
     names = [str(name) for name in attrs["class_names"]]
     return PredictionInfo(names, [int(label) for label in attrs["background"]], float(attrs["fps"]))
 
@@ -217,24 +205,18 @@ def _checked(prediction: Prediction, where: str) -> Prediction:
     """The prediction in its proper types, or `InputError` for what cannot be one."""
     labels, reported = prediction.labels, prediction.reported
     if labels.ndim != 1 or labels.shape != reported.shape:
-        raise InputError(
-            f"{where}: labels are {labels.shape}, progress is {reported.shape}; expected equal [T]"
-        )
+        raise InputError(f"{where}: labels are {labels.shape}, progress is {reported.shape}; expected equal [T]")
     wrong = ~(np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0))
     if wrong.any():
         raise InputError(f"{where}, frame {int(np.argmax(wrong))}: the label is not a class id")
     wrong = ~((reported >= 0) & (reported <= 1))
     if wrong.any():
         frame = int(np.argmax(wrong))
-        raise InputError(
-            f"{where}, frame {frame}: progress is {reported[frame]:g}; expected a fraction from 0 to 1"
-        )
+        raise InputError(f"{where}, frame {frame}: progress is {reported[frame]:g}; expected a fraction from 0 to 1")
     for kind, channels in (("probs", prediction.probs), ("progress", prediction.progress)):
         if channels is not None and (channels.ndim != 2 or channels.shape[1] != len(labels)):
             raise InputError(f"{where}: {kind} is {channels.shape}; expected [C, T] with T = {len(labels)}")
         if channels is not None and not np.isfinite(channels).all():
             frame = int(np.argmax(~np.isfinite(channels).all(axis=0)))
             raise InputError(f"{where}, frame {frame}: {kind} is not finite")
-    return Prediction(
-        labels.astype(np.int64), prediction.probs, prediction.progress, reported.astype(np.float32)
-    )
+    return Prediction(labels.astype(np.int64), prediction.probs, prediction.progress, reported.astype(np.float32))

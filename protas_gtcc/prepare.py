@@ -128,9 +128,7 @@ def survey(
         on_progress("checking", done, len(layout.video_names))
     look_ahead = parse_look_ahead(options.look_ahead_frames, list(shapes))
     if not options.look_ahead_frames:
-        layout.notices.append(
-            "the features' look-ahead is not declared and recorded as 0 (--look-ahead-frames)"
-        )
+        layout.notices.append("the features' look-ahead is not declared and recorded as 0 (--look-ahead-frames)")
     return {
         name: _plan(layout.feature_folders[name], of_videos, expected, look_ahead[name], options)
         for name, of_videos in shapes.items()
@@ -172,9 +170,7 @@ def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict
     for item in declared:
         name, equals, number = item.rpartition("=")
         if not number.isdigit() or (equals and name not in frames):
-            raise InputError(
-                f"--look-ahead-frames {item}: expected N or NAME=N, NAME one of {', '.join(feature_sets)}"
-            )
+            raise InputError(f"--look-ahead-frames {item}: expected N or NAME=N, NAME one of {', '.join(feature_sets)}")
         frames.update({name: int(number)} if equals else dict.fromkeys(feature_sets, int(number)))
     return frames
 
@@ -203,7 +199,7 @@ def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple
     if folder.split is not None and folder.split not in layout.splits:
         raise InputError(
             f"{folder.path} is tied to split {folder.split}, but there are lists only of "
-            f"{', '.join(layout.splits) or 'none'}; add its lists, rename it, or choose others with --features"
+            f"{', '.join(layout.splits) or 'none'}; add lists, rename it, or choose others with --features"
         )
     splits = [layout.splits[folder.split]] if folder.split is not None else list(layout.splits.values())
     needed = {video for split in splits for part in split.values() for video in part}
@@ -212,9 +208,7 @@ def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple
     absent = [video for video in layout.video_names if not folder.has(video)]
     missing = [video for video in absent if video in needed]
     if missing:
-        raise InputError(
-            f"no features {folder.file(missing[0])}, for {len(missing)} videos of the splits in all"
-        )
+        raise InputError(f"no features {folder.file(missing[0])}, for {len(missing)} videos of the splits in all")
     if absent:
         layout.notices.append(f"{len(absent)} videos have no {name}: {', '.join(absent[:5])}")
     known = set(layout.video_names)
@@ -268,9 +262,6 @@ def _begin_summary(layout: Layout, out: Path, rates: Rates, plans: Mapping[str, 
             }
             for name, plan in plans.items()
         },
-        splits={
-            split: {part: len(names) for part, names in parts.items()}
-            for split, parts in layout.splits.items()
-        },
+        splits={split: {part: len(names) for part, names in parts.items()} for split, parts in layout.splits.items()},
         notices=layout.notices,
     )

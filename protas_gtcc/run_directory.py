@@ -10,7 +10,7 @@ metrics.json, per_class.csv, predictions.h5, plots/    the evaluation
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -51,7 +51,7 @@ class RunDirectory:
             raise InputError(f"{self.path} is not a run directory: it has no config.yaml")
         return configuration.from_yaml(self.config_file.read_text(encoding="utf-8"), str(self.config_file))
 
-    def write_log(self, rows: list[Mapping[str, float]]) -> None:
+    def write_log(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Replace log.csv by one row an epoch."""
         write_text(self.log, pd.DataFrame(rows).to_csv(index=False))
 

@@ -57,9 +57,7 @@ def predict_videos(
             raise InputError(f"{dataset.path}, video {video}: {error}") from error
 
 
-def score(
-    predictions: Path, dataset: Dataset, split: str, feature_set: str, model: TrainedModel
-) -> Evaluation:
+def score(predictions: Path, dataset: Dataset, split: str, feature_set: str, model: TrainedModel) -> Evaluation:
     """Score a run's prediction file on a split's test videos."""
     files = open_predictions(predictions)
     return evaluate(

@@ -1,7 +1,7 @@
 """The task graph: which action tends to come right before, and right after, which.
 
-Of ProTAS (Shen and Elhamifar, CVPR 2024). Counted on the training transcripts of one split (background frames dropped, equal neighbours
-merged) and kept as JSON.
+Of ProTAS (Shen and Elhamifar, CVPR 2024). Counted on the training transcripts of one split (background frames dropped,
+equal neighbours merged) and kept as JSON.
 """
 
 from __future__ import annotations

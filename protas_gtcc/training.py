@@ -108,9 +108,7 @@ class Trainer:
         self.is_action = torch.ones(info.num_classes, dtype=torch.bool, device=device)
         self.is_action[info.background] = False
         balanced = self.config.loss.class_weights == "balanced"
-        self.class_weights = (
-            balanced_weights(self.dataset, self.train_videos).to(device) if balanced else None
-        )
+        self.class_weights = balanced_weights(self.dataset, self.train_videos).to(device) if balanced else None
 
     def _count_graph(self) -> TaskGraph:
         info = self.dataset.info
@@ -124,9 +122,7 @@ class Trainer:
         lengths = {video: self.dataset.num_frames[video] for video in self.train_videos}
         windows = cut_windows(lengths, self.settings.window_frames)
         fabric, settings = self.fabric, self.settings
-        batches = EpochBatches(
-            windows, settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size
-        )
+        batches = EpochBatches(windows, settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size)
         reader = WindowReader(self.dataset, windows, self.feature_set)
         return batches, make_loader(reader, batches, settings.workers, fabric.device)
 

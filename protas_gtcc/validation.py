@@ -1,4 +1,4 @@
-"""Validation videos: a share of the training videos, held out to choose an epoch or a setting by. Never test videos."""
+"""Validation videos: a share of the training videos, held out to choose an epoch or a setting by; never test videos."""
 
 from __future__ import annotations
 
@@ -37,10 +37,8 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
     training = [video for video in videos if video not in chosen]
     if not training or (share > 0 and not validation):
         raise InputError(
-            f"split {config.split} has {len(videos)} training videos; that is too few for "
-            f"--validation-share {share}"
-            if share > 0
-            else f"split {config.split} of {dataset.path} has no training videos"
+            f"{dataset.path}: split {config.split} has {len(videos)} training videos, too few to train on"
+            + (f" with --validation-share {share}" if share > 0 else "")
         )
     return training, validation if share > 0 else []
 

@@ -92,9 +92,7 @@ def test_errors_on_real_recordings_equal_the_known_ones(
     )
     lookups = fit_lookups(train, len(num_classes), [0])
     totals = sum(progress_statistics(lookups.report(video), video, len(num_classes), [0]) for video in test)
-    frame = dict(
-        zip(lookups.names, progress_averages(np.asarray(totals), len(num_classes)).frame, strict=True)
-    )
+    frame = dict(zip(lookups.names, progress_averages(np.asarray(totals), len(num_classes)).frame, strict=True))
     assert frame["average_index_class"] == pytest.approx(expected, abs=5e-4)
     assert frame["constant"] == pytest.approx(0.250, abs=5e-4)
 
@@ -107,7 +105,5 @@ def read_classes(folder: Path) -> dict[str, int]:
 def read_part(folder: Path, part: str, split: int) -> list[np.ndarray]:
     ids = read_classes(folder)
     videos = (folder / "splits" / f"{part}.split{split}.bundle").read_text().split()
-    names = [
-        (folder / "groundTruth" / Path(video).with_suffix(".txt")).read_text().split() for video in videos
-    ]
+    names = [(folder / "groundTruth" / Path(video).with_suffix(".txt")).read_text().split() for video in videos]
     return [np.array([ids[name] for name in one]) for one in names]

@@ -55,12 +55,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
 
 
 def test_a_video_does_not_depend_on_how_many_others_are_made():
-    few = {
-        v.name: v for v in simulate_videos(SimulationConfig(tasks=3, share_of_videos=0.01, fewest_videos=1))
-    }
-    many = {
-        v.name: v for v in simulate_videos(SimulationConfig(tasks=3, share_of_videos=0.01, fewest_videos=3))
-    }
+    few = {v.name: v for v in simulate_videos(SimulationConfig(tasks=3, share_of_videos=0.01, fewest_videos=1))}
+    many = {v.name: v for v in simulate_videos(SimulationConfig(tasks=3, share_of_videos=0.01, fewest_videos=3))}
     assert len(few) == 3
     assert len(many) == 9
     for name, video in few.items():
@@ -152,12 +148,8 @@ def test_statistics_match_egoprocels(shared_folder, profile):
     background = np.mean([(labels == 0).mean() for labels in videos])
     assert background == pytest.approx(real["bg_fraction"], abs=0.04)
     assert np.mean([len(v) for v in videos]) == pytest.approx(real["dur_mean"] / 10, rel=0.2)
-    assert np.mean([len(rows) for rows in actions]) == pytest.approx(
-        real["fg_segments"] / real["videos"], rel=0.1
-    )
-    assert np.mean([len(set(r[:, 2])) for r in actions]) == pytest.approx(
-        real["steps_per_video_mean"], rel=0.05
-    )
+    assert np.mean([len(rows) for rows in actions]) == pytest.approx(real["fg_segments"] / real["videos"], rel=0.1)
+    assert np.mean([len(set(r[:, 2])) for r in actions]) == pytest.approx(real["steps_per_video_mean"], rel=0.05)
     for share, name in ((25, "seg_p25"), (50, "seg_med"), (75, "seg_p75")):
         # Half a frame of rounding at 1 fps is a lot of 1.8 s.
         assert 1 / 1.6 < (np.percentile(lengths, share) + 0.5) / (real[name] / 10 + 0.5) < 1.6

@@ -6,7 +6,8 @@ stops at the first thing that is wrong, only at what leaves nothing to read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 
@@ -66,25 +67,73 @@ def check_layout(
     return _check(LayoutSource(layout, options, fps), resample_to)
 
 
+@dataclass
+class _Checks:
+    """One pass over a source: the checks, and what they need to know of all videos."""
+
+    source: Source
+    labels: LabelCheck
+    features: dict[str, FeatureCheck]
+    missing: dict[str, list[str]]
+    """Feature set -> videos without it."""
+    num_labels: dict[str, int] = field(default_factory=dict)
+    subjects: dict[str, str] = field(default_factory=dict)
+
+    def see(self, video: str) -> Iterator[Finding]:
+        """Check one video; one part that cannot be read does not keep the others from being checked."""
+        yield from _collected(video, self._see_labels(video))
+        for name in self.features:
+            yield from _collected(video, self._see_features(video, name))
+        yield from _collected(video, self._see_subject(video))
+
+    def finish(self) -> Iterator[Finding]:
+        """What only all videos together tell."""
+        info = self.source.info
+        yield from check_splits(info, self.source.video_names, self.source.where)
+        yield from check_people(info, self.subjects)
+        yield from check_coverage(info, self.source.feature_sets, self.missing)
+        yield from self.labels.finish()
+        for check in self.features.values():
+            yield from check.finish()
+
+    def _see_labels(self, video: str) -> Iterator[Finding]:
+        labels = self.source.labels(video)
+        self.num_labels[video] = len(labels)
+        yield from self.labels.see(video, labels)
+        yield from self.source.inconsistencies(video, labels)
+
+    def _see_features(self, video: str, name: str) -> Iterator[Finding]:
+        if not self.source.has_features(video, name):
+            self.missing[name].append(video)
+            return
+        values = self.source.features(video, name)
+        yield from self.features[name].see(video, values)
+        num_labels = self.num_labels.get(video)
+        if values.ndim == 2 and num_labels and not self.source.lengths_fit(num_labels, len(values)):
+            what = f"{len(values)} frames of features for {num_labels} labels"
+            yield Finding("error", f"video {video}, {name}", what, "cut or extract them to the same length")
+
+    def _see_subject(self, video: str) -> Iterator[Finding]:
+        self.subjects[video] = self.source.subject(video)
+        return iter(())
+
+
 def _check(
     source: Source, resample_to: float | None, on_progress: OnProgress = lambda done, total: None
 ) -> list[Finding]:
     if resample_to is not None and not isfinite(source.info.fps):
         raise InputError("--resample-to needs the rate that labels come at: give --fps")
+    checks = _Checks(
+        source,
+        LabelCheck(source.info, source.where, resample_to),
+        {name: FeatureCheck(name, one) for name, one in source.feature_sets.items()},
+        {name: [] for name in source.feature_sets},
+    )
     findings = [*source.findings, *_facts(source)]
-    labels = LabelCheck(source.info, source.where, resample_to)
-    features = {name: FeatureCheck(name, one) for name, one in source.feature_sets.items()}
-    missing: dict[str, list[str]] = {name: [] for name in features}
-    subjects: dict[str, str] = {}
     for done, video in enumerate(source.video_names, start=1):
-        findings += _collected(video, _check_video(source, video, labels, features, missing, subjects))
+        findings += checks.see(video)
         on_progress(done, len(source.video_names))
-    findings += check_splits(source.info, source.video_names, source.where)
-    findings += check_people(source.info, subjects)
-    findings += check_coverage(source.info, source.feature_sets, missing)
-    for check in (labels, *features.values()):
-        findings += check.finish()
-    return sorted_by_level(findings)
+    return sorted_by_level([*findings, *checks.finish()])
 
 
 def _facts(source: Source) -> Iterator[Finding]:
@@ -96,51 +145,8 @@ def _facts(source: Source) -> Iterator[Finding]:
         yield Finding("error", source.where, f"{source.info.fps:g} frames per second", "prepare it again with --fps")
 
 
-def _check_video(
-    source: Source,
-    video: str,
-    label_check: LabelCheck,
-    feature_checks: dict[str, FeatureCheck],
-    missing: dict[str, list[str]],
-    subjects: dict[str, str],
-) -> Iterator[Finding]:
-    yield from _collected(video, _check_labels(source, video, label_check))
-    for name, check in feature_checks.items():
-        yield from _collected(video, _check_features(source, video, name, check, missing[name]))
-    subjects[video] = source.subject(video)
-
-
-def _check_labels(source: Source, video: str, check: LabelCheck) -> Iterator[Finding]:
-    labels = source.labels(video)
-    yield from check.see(video, labels)
-    yield from source.inconsistencies(video, labels)
-
-
-def _check_features(
-    source: Source, video: str, name: str, check: FeatureCheck, missing: list[str]
-) -> Iterator[Finding]:
-    if not source.has_features(video, name):
-        missing.append(video)
-        return
-    values = source.features(video, name)
-    yield from check.see(video, values)
-    num_labels = _num_labels(source, video)
-    if num_labels is not None and not source.lengths_fit(num_labels, len(values)):
-        what = f"{len(values)} frames of features for {num_labels} labels"
-        way_out = "cut or extract them to the same length"
-        yield Finding("error", f"video {video}, {name}", what, way_out)
-
-
-def _num_labels(source: Source, video: str) -> int | None:
-    try:
-        return len(source.labels(video))
-    except InputError:
-        # Said once, where the labels were checked.
-        return None
-
-
-def _collected(video: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """What could not be read becomes a finding, and the next thing is checked."""
+def _collected(video: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """What cannot be read becomes a finding."""
     try:
         yield from findings
     except InputError as error:

@@ -77,7 +77,9 @@ class FeatureCheck:
         frames = self._set.look_ahead_frames
         if frames > 0:
             what = f"frame t has seen up to {frames} frames after t: results with it are not online"
-            return Finding("warning", self.where, what, f"add {frames} frames of delay to any claim, or extract causally")
+            return Finding(
+                "warning", self.where, what, f"add {frames} frames of delay to any claim, or extract causally"
+            )
         return Finding("note", self.where, "declared to see no frame after t", "")
 
     def _scales(self) -> Iterator[Finding]:

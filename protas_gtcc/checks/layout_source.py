@@ -64,7 +64,9 @@ class LayoutSource(Source):
             return {}
         if not self._lengths_known:
             self.findings.append(
-                Finding("warning", self.where, "lengths are not compared: labels have a rate of their own", "give --fps")
+                Finding(
+                    "warning", self.where, "lengths are not compared: labels have a rate of their own", "give --fps"
+                )
             )
         look_ahead = parse_look_ahead(self._options.look_ahead_frames, list(folders))
         shapes = {name: self._shapes(folder) for name, folder in folders.items()}

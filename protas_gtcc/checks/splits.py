@@ -68,7 +68,9 @@ def _check_split(where: str, parts: Parts, known: set[str]) -> Iterator[Finding]
     for part in ("train", "test"):
         if not parts.get(part):
             level, what = ("error", "empty") if part in parts else ("warning", "missing")
-            yield Finding("error" if level == "error" else "warning", where, f"its {part} part is {what}", "list videos")
+            yield Finding(
+                "error" if level == "error" else "warning", where, f"its {part} part is {what}", "list videos"
+            )
     for part, videos in parts.items():
         twice = [video for video, count in Counter(videos).items() if count > 1]
         if twice:

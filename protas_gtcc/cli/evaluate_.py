@@ -75,9 +75,7 @@ class Command:
         if self.dataset is None:
             raise InputError("prediction files hold no true labels; give --dataset FILE.h5")
         evaluation = evaluate_prediction_files(self.source, self.dataset, self.split or "1", self.feature_set)
-        evaluation = dataclasses.replace(
-            evaluation, metrics={**evaluation.metrics, "predictions": str(self.source)}
-        )
+        evaluation = dataclasses.replace(evaluation, metrics={**evaluation.metrics, "predictions": str(self.source)})
         if self.out is not None:
             save_evaluation(evaluation, self.out)
         return evaluation

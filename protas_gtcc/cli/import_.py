@@ -53,11 +53,12 @@ class Command:
         if self.json:
             print(json.dumps(dataclasses.asdict(facts)))
             return
-        model = facts.config.model
+        model, with_or_without = facts.config.model, {True: "with", False: "without"}
         print(
-            f"imported {self.checkpoint} into {self.out}: {model.stages} stages, {model.layers} layers, {model.maps} maps, "
-            f"{facts.feature_dim} features, {len(facts.class_names)} classes, {'causal' if model.causal else 'acausal'}, "
-            f"{'with' if model.progress else 'without'} progress, {'with' if model.graph else 'without'} task graph"
+            f"imported {self.checkpoint} into {self.out}: {model.stages} stages, {model.layers} layers, "
+            f"{model.maps} maps, {facts.feature_dim} features, {len(facts.class_names)} classes, "
+            f"{'causal' if model.causal else 'acausal'}, {with_or_without[model.progress]} progress, "
+            f"{with_or_without[model.graph]} task graph"
         )
         if info is None:
             print("class names, background and fps are not known; --dataset FILE.h5 would give them")

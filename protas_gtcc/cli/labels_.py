@@ -19,7 +19,8 @@ from protas_gtcc.task_graph import save_task_graph
 class Command:
     """Make progress targets, segments and the task graph from ground truth.
 
-    Any layout that 'prepare' reads will do, and no features are needed. Give one or more of --out, --into and --graph.
+    Any layout that 'prepare' reads will do, and no features are needed. Give one or more of --out, --into
+    and --graph.
     """
 
     source: tyro.conf.Positional[Path]
@@ -45,9 +46,7 @@ class Command:
     def run(self) -> None:
         """Do what was asked for, with a bar on standard error and a line for each result."""
         if self.out is None and self.into is None and self.graph is None:
-            print(
-                "protas-gtcc labels: give --out FOLDER, --into FILE.h5 or --graph FILE.json", file=sys.stderr
-            )
+            print("protas-gtcc labels: give --out FOLDER, --into FILE.h5 or --graph FILE.json", file=sys.stderr)
             sys.exit(2)
         layout = open_layout(self.source, self.layout)
         with progress_bar() as bar:
@@ -63,12 +62,8 @@ class Command:
         elif self.fps is not None:
             settle_by_features(layout, self.fps, self.layout)
         if self.out is not None:
-            written, kept = write_label_files(
-                layout, self.out, self.fps, self.resample_to, self.overwrite, on_video
-            )
-            results.append(
-                f"{self.out}: {written} videos written, {kept} kept as they were (--overwrite renews them)"
-            )
+            written, kept = write_label_files(layout, self.out, self.fps, self.resample_to, self.overwrite, on_video)
+            results.append(f"{self.out}: {written} videos written, {kept} kept as they were (--overwrite renews them)")
         if self.graph is not None:
             save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
             results.append(f"{self.graph}: task graph of the training videos of split {self.split}")

@@ -63,7 +63,7 @@ class Command:
                 prediction = model.predict(features)
             except InputError as error:
                 raise InputError(f"{path}: {error}") from error
-            write_csv(self.out / f"{path.stem}.csv", prediction, info)
+            write_csv(self.out, path.stem, prediction, info)
             yield path.stem, prediction
 
     def _require_distinct_names(self) -> None:

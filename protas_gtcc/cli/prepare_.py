@@ -81,7 +81,6 @@ def describe(summary: Summary) -> str:
     if summary.vanished_segments:
         by_class = ", ".join(f"{name} {count}" for name, count in summary.vanished_segments.items())
         lines.append(
-            f"  {sum(summary.vanished_segments.values())} segments are shorter than a frame and vanished: "
-            f"{by_class}"
+            f"  {sum(summary.vanished_segments.values())} segments are shorter than a frame and vanished: {by_class}"
         )
     return "\n".join(lines + [f"  note: {notice}" for notice in summary.notices])

@@ -84,14 +84,10 @@ def _require_unchanged(base: RunConfig, parsed: RunArguments) -> None:
         for name, value in before.items():
             if after[name] != value and name not in FREE_ON_RESUME:
                 flag = f"--{name.replace('_', '-')}"
-                raise InputError(
-                    f"{flag} {after[name]} differs from the run's {value}; start a new run instead"
-                )
+                raise InputError(f"{flag} {after[name]} differs from the run's {value}; start a new run instead")
     for name in ("dataset", "split", "feature_set", "preset"):
         if getattr(parsed.config, name) != getattr(base, name):
-            raise InputError(
-                f"--{name.replace('_', '-')} differs from the resumed run's; start a new run instead"
-            )
+            raise InputError(f"--{name.replace('_', '-')} differs from the resumed run's; start a new run instead")
 
 
 def _free_name(config: RunConfig, dataset: Dataset) -> Path:

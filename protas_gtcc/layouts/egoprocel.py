@@ -60,14 +60,8 @@ class EgoProceLLayout(Layout):
             raise InputError(f"{source}: {len(names)} actions, {len(starts)} starts and {len(ends)} ends")
         ids = [_class_id(name, len(self.class_names), source) for name in names]
         bounds = np.array([*starts, ends[-1]])
-        if (
-            not np.issubdtype(bounds.dtype, np.integer)
-            or starts[0] != 0
-            or list(starts[1:]) != list(ends[:-1])
-        ):
-            raise InputError(
-                f"{source}: segments must be whole frames from 0 on, each starting where the last ends"
-            )
+        if not np.issubdtype(bounds.dtype, np.integer) or starts[0] != 0 or list(starts[1:]) != list(ends[:-1]):
+            raise InputError(f"{source}: segments must be whole frames from 0 on, each starting where the last ends")
         if (np.diff(bounds) <= 0).any():
             raise InputError(f"{source}: segment {int(np.argmin(np.diff(bounds)))} has no frames")
         return np.repeat(np.array(ids, dtype=np.int32), np.diff(bounds))
@@ -91,11 +85,9 @@ class EgoProceLLayout(Layout):
             lengths = np.array([num_feature_frames[handle] for handle in handles])
             ends = np.array([ends[-1] for ends in self.tasks[task]["hdl_end_times"]])
             pairing = pair_in_order(lengths, ends)
-            self.annotations.update(
-                {h: _Annotation(task, int(i)) for h, i in zip(handles, pairing, strict=True)}
-            )
+            self.annotations.update({h: _Annotation(task, int(i)) for h, i in zip(handles, pairing, strict=True)})
             off = np.abs(lengths - ends[pairing])
-            doubtful = int((off > [default_tolerance(n) for n in lengths]).sum())
+            doubtful = int((off > [default_tolerance(float(n)) for n in lengths]).sum())
             settled.append(f"{task} ({doubtful} doubtful)" if doubtful else task)
         if settled:
             self.notices = [notice for notice in self.notices if "annotations than handles" not in notice]
@@ -111,9 +103,7 @@ def pair_in_order(lengths: np.ndarray, ends: np.ndarray) -> np.ndarray:
     The earliest of equals, so lengths that agree with the first N are paired with these.
     """
     num_lengths, num_ends = len(lengths), len(ends)
-    cost = np.full(
-        (num_lengths + 1, num_ends + 1), np.inf
-    )  # cost[n, m]: n lengths paired among the first m ends
+    cost = np.full((num_lengths + 1, num_ends + 1), np.inf)  # cost[n, m]: n lengths paired among the first m ends
     cost[0] = 0
     for n in range(1, num_lengths + 1):
         for m in range(n, num_ends + 1):
@@ -180,14 +170,9 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
             )
         for index, handle in enumerate(content["handles"]):
             if handle in annotations:
-                raise InputError(
-                    f"{file}: handle {handle} comes twice, in {annotations[handle].task} and {task}"
-                )
+                raise InputError(f"{file}: handle {handle} comes twice, in {annotations[handle].task} and {task}")
             annotations[handle] = _Annotation(task, index)
-    surplus = [
-        f"{t} {len(tasks[t]['hdl_actions'])} for {len(tasks[t]['handles'])}"
-        for t in _tasks_with_surplus(tasks)
-    ]
+    surplus = [f"{t} {len(tasks[t]['hdl_actions'])} for {len(tasks[t]['handles'])}" for t in _tasks_with_surplus(tasks)]
     notices = [
         f"{file.name} has more annotations than handles in {', '.join(surplus)} (several cameras a session): "
         "handles are paired with the first ones, as the authors' loader does, wrongly for most; "
@@ -206,9 +191,7 @@ def _class_id(name: Any, num_classes: int, source: str) -> int:
     return int(name)
 
 
-def _read_splits(
-    file: Path, tasks: Mapping[str, Any], seed: int
-) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
+def _read_splits(file: Path, tasks: Mapping[str, Any], seed: int) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
     split: dict[str, list[str]] = {part: [] for part in _PARTS.values()}
     if not file.is_file():
         for task, content in tasks.items():
@@ -221,9 +204,7 @@ def _read_splits(
             for part, handles in parts.items():
                 unknown = [h for h in handles if h not in tasks.get(task, {}).get("handles", [])]
                 if unknown:
-                    raise InputError(
-                        f"{file}: {task} {part} names {unknown[0]}, which is not one of its handles"
-                    )
+                    raise InputError(f"{file}: {task} {part} names {unknown[0]}, which is not one of its handles")
                 split[_PARTS[part]] += handles
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise InputError(f"{file} is not a list of splits by task and part: {error!r}") from error

@@ -122,15 +122,13 @@ def check_shapes(
             raise InputError(_neither_fits(folder, video, shape, expected[video], tolerance_frames))
         dim, first = dim or this_dim, first or video
         if this_dim != dim:
-            raise InputError(
-                f"{folder.file(video)} has {this_dim} features a frame, {folder.file(first)} has {dim}"
-            )
+            raise InputError(f"{folder.file(video)} has {this_dim} features a frame, {folder.file(first)} has {dim}")
     return dim
 
 
 def fits_length(length: int, expected: float, tolerance_frames: int | None) -> bool:
     """Whether a number of frames is the expected one within the tolerance."""
-    allowed = default_tolerance(max(length, expected)) if tolerance_frames is None else tolerance_frames
+    allowed = default_tolerance(max(float(length), expected)) if tolerance_frames is None else tolerance_frames
     return abs(length - expected) <= allowed
 
 

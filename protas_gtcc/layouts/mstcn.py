@@ -87,24 +87,16 @@ def _read_splits(path: Path, videos: set[str]) -> tuple[dict[str, dict[str, list
         names = read_video_list(file)
         absent = [name for name in names if name not in videos]
         if absent:
-            raise InputError(
-                f"{file} names video {absent[0]}, but there is no {path / 'groundTruth' / absent[0]}.txt"
-            )
+            raise InputError(f"{file} names video {absent[0]}, but there is no {path / 'groundTruth' / absent[0]}.txt")
         if part in splits.setdefault(split, {}):
             raise InputError(f"{file}: the {part} part of split {split} is listed in two files; keep one")
         splits[split][part] = names
         listed.update(names)
-    notices = (
-        []
-        if splits
-        else [f"{path} has no lists of videos (splits/train.split1.bundle): the file has no splits"]
-    )
+    notices = [] if splits else [f"{path} has no lists of videos (splits/train.split1.bundle): the file has no splits"]
     unlisted = sorted(videos - listed)
     if splits and unlisted:
         notices.append(f"{len(unlisted)} videos are in no split and are kept: {', '.join(unlisted[:5])}")
-    return {
-        split: {part: parts[part] for part in PARTS if part in parts} for split, parts in splits.items()
-    }, notices
+    return {split: {part: parts[part] for part in PARTS if part in parts} for split, parts in splits.items()}, notices
 
 
 def _find_lists(path: Path) -> list[tuple[Path, str, str]]:

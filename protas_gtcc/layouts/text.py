@@ -50,9 +50,7 @@ def read_mapping(path: Path) -> list[str]:
             raise InputError(f"{path}, line {number}: expected {expected!r}, came {line.strip()!r}")
         label, name = int(found[1]), found[2].strip()
         if label in names:
-            raise InputError(
-                f"{path}, line {number}: class id {label} comes twice ({names[label]!r}, {name!r})"
-            )
+            raise InputError(f"{path}, line {number}: class id {label} comes twice ({names[label]!r}, {name!r})")
         if name in names.values():
             raise InputError(f"{path}, line {number}: class name {name!r} comes twice")
         names[label] = name
@@ -103,9 +101,7 @@ def video_name(text: str) -> str:
     return name.removesuffix(".txt").removesuffix(".npy")
 
 
-def _read_labels_with_care(
-    path: Path, fields: list[str], ids: Mapping[str, int], one_line: bool
-) -> np.ndarray:
+def _read_labels_with_care(path: Path, fields: list[str], ids: Mapping[str, int], one_line: bool) -> np.ndarray:
     # The fast path met a label that is not literally in the mapping: strip blanks, or say where it is.
     labels = np.empty(len(fields), dtype=np.int32)
     for number, field in enumerate(fields, start=1):

@@ -15,9 +15,7 @@ NUM_RESAMPLES = 1000
 def resampling_weights(num_videos: int, seed: int = 0, num_resamples: int = NUM_RESAMPLES) -> np.ndarray:
     """How often each video is drawn in each resample, float64 `[R, V]`; every row sums to V."""
     random = np.random.default_rng(seed)
-    return random.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=num_resamples).astype(
-        np.float64
-    )
+    return random.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=num_resamples).astype(np.float64)
 
 
 def percentile_interval(values: np.ndarray) -> tuple[float, float] | None:

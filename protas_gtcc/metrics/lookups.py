@@ -49,9 +49,7 @@ class LookUps:
         """
         index = frames_since_change(labels)
         rows = [
-            self._random(len(labels), video)
-            if name == "random"
-            else _look_up(self.tables[name], labels, index)
+            self._random(len(labels), video) if name == "random" else _look_up(self.tables[name], labels, index)
             for name in self.names
         ]
         return np.stack(rows) * ~np.isin(labels, list(self.background))

@@ -135,9 +135,7 @@ def _check_classes(labels: np.ndarray, prediction: Prediction, num_classes: int)
         wrong = (found < 0) | (found >= num_classes)
         if wrong.any():
             frame = int(np.argmax(wrong))
-            raise InputError(
-                f"frame {frame}: {kind} class {found[frame]} is not one of {num_classes} classes"
-            )
+            raise InputError(f"frame {frame}: {kind} class {found[frame]} is not one of {num_classes} classes")
     channels = prediction.progress
     if channels is not None and channels.shape != (num_classes, len(labels)):
         raise InputError(f"progress is {channels.shape}; expected [C, T] = {(num_classes, len(labels))}")
@@ -149,17 +147,12 @@ def _count_frames(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -
     return np.stack([np.bincount(values, minlength=num_classes) for values in counted])
 
 
-def _map(
-    function: Callable[[np.ndarray], Any], tree: Any, without: Collection[str] = (), key: str = ""
-) -> Any:
+def _map(function: Callable[[np.ndarray], Any], tree: Any, without: Collection[str] = (), key: str = "") -> Any:
     """Apply a function to every figure of nested dicts; classes in `without` become None in `per_class`."""
     if not isinstance(tree, dict):
         return None if tree is None else function(tree)
     left_out = without if key == "per_class" else ()
-    return {
-        name: None if name in left_out else _map(function, branch, without, name)
-        for name, branch in tree.items()
-    }
+    return {name: None if name in left_out else _map(function, branch, without, name) for name, branch in tree.items()}
 
 
 def _number(value: np.ndarray) -> float | None:

@@ -28,7 +28,7 @@ NUM_SCALARS = 6
 
 @dataclass(frozen=True, eq=False)
 class ProgressAverages:
-    """Progress errors, fractions: `per_class` `[..., C]`, the others `[...]`; NaN where undefined."""
+    """Progress errors, fractions: `per_class` `[R, C]`, the others `[R]`; NaN where undefined."""
 
     macro: np.ndarray
     frame: np.ndarray
@@ -73,17 +73,15 @@ def progress_statistics(
 
 
 def progress_averages(totals: np.ndarray, num_classes: int) -> ProgressAverages:
-    """Averages `[...]` from statistics summed over videos, `[..., 2 C + NUM_SCALARS]`."""
-    errors, frames = totals[..., :num_classes], totals[..., num_classes : 2 * num_classes]
-    video, videos, segment, num_segments, background, background_frames = np.moveaxis(
-        totals[..., 2 * num_classes :], -1, 0
-    )
+    """Averages from R sums of statistics over videos, `[R, 2 C + NUM_SCALARS]`."""
+    errors, frames = totals[:, :num_classes], totals[:, num_classes : 2 * num_classes]
+    video, videos, segment, num_segments, background, background_frames = totals[:, 2 * num_classes :].T
     with np.errstate(invalid="ignore"):
         per_class = errors / frames
         occurs = frames > 0
         return ProgressAverages(
-            macro=np.where(occurs, per_class, 0).sum(axis=-1) / occurs.sum(axis=-1),
-            frame=errors.sum(axis=-1) / frames.sum(axis=-1),
+            macro=np.where(occurs, per_class, 0).sum(axis=1) / occurs.sum(axis=1),
+            frame=errors.sum(axis=1) / frames.sum(axis=1),
             video=video / videos,
             segment=segment / num_segments,
             per_class=per_class,
@@ -95,9 +93,7 @@ def _check(reported: np.ndarray, reference: np.ndarray) -> None:
     if reference.ndim != 1 or len(reference) == 0:
         raise InputError(f"true labels have shape {reference.shape}; expected [T] with at least one frame")
     if reported.ndim != 2 or reported.shape[1] != len(reference):
-        raise InputError(
-            f"reported progress has shape {reported.shape}; expected [P, T] with T = {len(reference)}"
-        )
+        raise InputError(f"reported progress has shape {reported.shape}; expected [P, T] with T = {len(reference)}")
     if np.isnan(reported).any():
         predictor, frame = np.argwhere(np.isnan(reported))[0]
         raise InputError(f"reported progress of predictor {predictor} is NaN at frame {frame}")

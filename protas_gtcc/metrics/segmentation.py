@@ -45,9 +45,7 @@ STATISTICS = (
 """What `segmentation_statistics` holds, in order; every one adds up over videos."""
 
 
-def segmentation_statistics(
-    estimate: np.ndarray, reference: np.ndarray, background: Collection[int]
-) -> np.ndarray:
+def segmentation_statistics(estimate: np.ndarray, reference: np.ndarray, background: Collection[int]) -> np.ndarray:
     """Sums and counts of one video, float64 `[len(STATISTICS)]`, from class ids `[T]` and `[T]`.
 
     Raises `InputError` if the two differ in length or are empty.
@@ -84,8 +82,8 @@ def segmentation_statistics(
 
 
 def segmentation_scores(totals: np.ndarray) -> dict[str, np.ndarray]:
-    """Scores in percent, each `[...]`, from statistics summed over videos, `[..., len(STATISTICS)]`."""
-    total = {name: totals[..., index] for index, name in enumerate(STATISTICS)}
+    """Scores in percent, each `[R]`, from R sums of statistics over videos, `[R, len(STATISTICS)]`."""
+    total = {name: totals[:, index] for index, name in enumerate(STATISTICS)}
     with np.errstate(invalid="ignore"):
         scores = {
             "acc": 100 * total["correct"] / total["frames"],
@@ -100,14 +98,12 @@ def segmentation_scores(totals: np.ndarray) -> dict[str, np.ndarray]:
     return scores
 
 
-def score_segmentation(
-    pairs: Iterable[tuple[np.ndarray, np.ndarray]], background: Collection[int]
-) -> dict[str, float]:
+def score_segmentation(pairs: Iterable[tuple[np.ndarray, np.ndarray]], background: Collection[int]) -> dict[str, float]:
     """Scores in percent over videos, given as pairs of (estimate, reference), class ids `[T]` each."""
-    totals = np.zeros(len(STATISTICS))
+    totals = np.zeros((1, len(STATISTICS)))
     for estimate, reference in pairs:
         totals += segmentation_statistics(estimate, reference, background)
-    return {name: float(score) for name, score in segmentation_scores(totals).items()}
+    return {name: float(score[0]) for name, score in segmentation_scores(totals).items()}
 
 
 def edit_score(estimate: list[int], reference: list[int]) -> float:

@@ -54,9 +54,7 @@ def plot_video(
     note = ", SIMULATED" if simulated else ""
     bars.set_title(f"{video}{note}: {accuracy:.0%} of frames right", loc="left", parse_math=False)
     handles = [_patch(looks[label], f"{label} {_short(info.class_names[label])}") for label in occurring]
-    legend = figure.legend(
-        handles=handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=9
-    )
+    legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=9)
     _plain_text(legend.get_texts())
     _save(figure, path)
 
@@ -79,9 +77,7 @@ def plot_per_class(path: Path | str, metrics: dict[str, Any]) -> None:
         _draw_class_errors(axis, ordered[column * num_rows : (column + 1) * num_rows], num_rows, series)
     kind = " (SIMULATED data)" if metrics["simulated"] else ""
     title = f"Progress error per class, {metrics['dataset']}{kind}, split {metrics['split']}"
-    figure.suptitle(
-        f"{title}\nbars: 95 % over videos; none for a class of one video", fontsize=11, parse_math=False
-    )
+    figure.suptitle(f"{title}\nbars: 95 % over videos; none for a class of one video", fontsize=11, parse_math=False)
     handles, texts = axes[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=len(series), frameon=False, fontsize=9)
     _save(figure, path)
@@ -99,9 +95,7 @@ def _draw_bars(axis: Axes, rows: Sequence[np.ndarray], info: PredictionInfo, loo
             # An edge of its own colour keeps a one-frame segment of a long video visible.
             axis.broken_barh(spans, (height, 0.86), facecolor=look.fill, edgecolor=look.fill, lw=0.8)
             if look.hatch:
-                axis.broken_barh(
-                    spans, (height, 0.86), facecolor="none", edgecolor="white", hatch=look.hatch, lw=0
-                )
+                axis.broken_barh(spans, (height, 0.86), facecolor="none", edgecolor="white", hatch=look.hatch, lw=0)
         for start, end, label in segments.tolist():
             if label not in info.background and end - start > num_frames * 0.007 * len(str(label)):
                 _write_in_bar(axis, (start + end) / 2 / info.fps, height + 0.43, str(label), looks[label])
@@ -115,17 +109,13 @@ def _draw_progress(axis: Axes, labels: np.ndarray, prediction: Prediction, info:
     time = np.arange(len(labels)) / info.fps
     target = progress_target(labels, info.background)
     axis.fill_between(time, target, step="post", color="#BBBBBB", linewidth=0, label="true progress")
-    axis.plot(
-        time, prediction.reported, color="#0072B2", lw=1.3, drawstyle="steps-post", label="reported progress"
-    )
+    axis.plot(time, prediction.reported, color="#0072B2", lw=1.3, drawstyle="steps-post", label="reported progress")
     axis.set_ylim(0, 1.03)
     axis.set_ylabel("progress of the action")
     axis.grid(axis="y", color="#EEEEEE")
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(
-        loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.1, fontsize=9
-    )
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.1, fontsize=9)
 
 
 def _label_time(axis: Axes, num_frames: int, fps: float) -> None:
@@ -135,9 +125,7 @@ def _label_time(axis: Axes, num_frames: int, fps: float) -> None:
         axis.set_xlabel("time, seconds")
         return
     axis.xaxis.set_major_locator(MaxNLocator(12, steps=[1, 1.5, 3, 6, 10]))
-    axis.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{int(value) // 60}:{int(value) % 60:02d}")
-    )
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{int(value) // 60}:{int(value) % 60:02d}"))
     axis.set_xlabel("time, minutes:seconds")
 
 
@@ -167,9 +155,7 @@ def _draw_class_errors(
         rows = np.arange(len(names)) + (offset - (len(series) - 1) / 2) * 0.26
         for row, name in zip(rows, names, strict=True):
             if intervals.get(name) is not None:
-                axis.plot(
-                    intervals[name], [row, row], color=colour, lw=1.6, alpha=0.55, solid_capstyle="butt"
-                )
+                axis.plot(intervals[name], [row, row], color=colour, lw=1.6, alpha=0.55, solid_capstyle="butt")
         values = [np.nan if errors[name] is None else errors[name] for name in names]
         axis.plot(values, rows, marker, color=colour, markersize=4.5, linestyle="none", label=text)
     for row in range(0, len(names), 2):
@@ -191,9 +177,7 @@ def _write_in_bar(axis: Axes, x: float, y: float, text: str, look: ClassLook) ->
 
 
 def _patch(look: ClassLook, text: str) -> Patch:
-    return Patch(
-        facecolor=look.fill, hatch=look.hatch, edgecolor="white" if look.hatch else look.fill, label=text
-    )
+    return Patch(facecolor=look.fill, hatch=look.hatch, edgecolor="white" if look.hatch else look.fill, label=text)
 
 
 def _short(name: str) -> str:

@@ -114,9 +114,7 @@ def per_class_table(per_class: pd.DataFrame, metrics: dict[str, Any]) -> Table:
         )
     table.caption = "* best look-up; avg average_index, med median_index, dur mean_duration, /c per class"
     if len(scored) < len(per_class):
-        table.caption += (
-            f"\n{len(scored)} of {len(per_class)} classes are actions that occur in the test videos"
-        )
+        table.caption += f"\n{len(scored)} of {len(per_class)} classes are actions that occur in the test videos"
     return table
 
 
@@ -127,9 +125,7 @@ def best_lookup(metrics: dict[str, Any], segments: str, average: str = "macro") 
     return min(known, key=lambda name: known[name]) if known else ""
 
 
-def _add_model_row(
-    table: Table, label: str, metrics: dict[str, Any], which: str, rival: dict[str, str]
-) -> None:
+def _add_model_row(table: Table, label: str, metrics: dict[str, Any], which: str, rival: dict[str, str]) -> None:
     figures, intervals = metrics["progress"][which], metrics["intervals"]["progress"][which]
     if figures is None:
         table.add_row(label, *("–" for _ in AVERAGES))
@@ -157,9 +153,7 @@ def _add_lookup_rows(table: Table, metrics: dict[str, Any], segments: str) -> No
 
 
 def _table(title: str, padding: int = 1) -> Table:
-    return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, padding, 0, 0)
-    )
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, padding, 0, 0))
 
 
 def _coloured(value: float | None, limit: float | None) -> Text:

@@ -108,9 +108,7 @@ def _class_offsets(config: SimulationConfig, profile: TaskProfile) -> np.ndarray
     return config.generator("duration", profile.name).permutation(quantiles / quantiles.std())
 
 
-def _gap_seconds(
-    rng: np.random.Generator, profile: TaskProfile, steps: list[int], action_seconds: float
-) -> np.ndarray:
+def _gap_seconds(rng: np.random.Generator, profile: TaskProfile, steps: list[int], action_seconds: float) -> np.ndarray:
     odds = np.log(profile.background_share / (1 - profile.background_share))
     odds += _BACKGROUND_SPREAD * rng.standard_normal() - _BACKGROUND_SPREAD**2 / 2
     weights = np.exp(_GAP_SPREAD * rng.standard_normal(len(steps) + 1))
