@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -179,10 +179,18 @@ def from_dict(cls: type[Any], content: Any, where: str) -> Any:
     for name, section in (("model", ModelConfig), ("loss", LossConfig), ("training", TrainingConfig)):
         if name in known and name in values:
             values[name] = from_dict(section, values[name], f"{where}: {name}")
+    hints = get_type_hints(cls)
     for name, value in values.items():
-        default = known[name].default
-        if isinstance(default, int | float) and type(value) is not type(default):
-            if not (isinstance(default, float) and type(value) is int):
-                raise InputError(f"{where}: {name} is {value!r}, expected a {type(default).__name__}")
-            values[name] = float(value)
+        values[name] = _checked(name, value, known[name].default, hints[name], where)
     return cls(**values)
+
+
+def _checked(name: str, value: Any, default: Any, hint: Any, where: str) -> Any:
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    if choices and value not in choices:
+        raise InputError(f"{where}: {name} is {value!r}; it is one of {', '.join(choices)}")
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if isinstance(default, int | float | str) and type(value) is not type(default):
+        raise InputError(f"{where}: {name} is {value!r}, expected a {type(default).__name__}")
+    return value

@@ -13,6 +13,7 @@ import numpy as np
 from protas_gtcc.dataset import FORMAT, FORMAT_VERSION, PARTS, DatasetInfo, FeatureSet, Video
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole
+from protas_gtcc.hdf5_file import hdf5_file
 from protas_gtcc.labels import progress_target
 from protas_gtcc.segments import segment_array
 
@@ -31,6 +32,7 @@ class DatasetWriter:
                 feature_set.look_ahead_frames,
                 feature_set.split or "",
             )
+        file.require_group("feature_sets")  # labels alone make a dataset too: predictions can be scored on it
         file.create_group("videos")
 
     def add(self, video: Video) -> None:
@@ -77,7 +79,7 @@ def write_dataset(
     path: Path | str, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet]
 ) -> Iterator[DatasetWriter]:
     """Open a new dataset file; it appears at `path` only when the block ends without an error."""
-    with replace_when_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
         writer = DatasetWriter(file, info, feature_sets)
         yield writer
         writer.finish()

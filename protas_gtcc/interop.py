@@ -1,7 +1,8 @@
 """Other people's checkpoints: `state_dict`s as the authors of ProTAS and MS-TCN save them.
 
 The architecture is read off the tensors' names and shapes. What they do not hold (class names, background, fps) is
-given by the caller or stays unknown; it is never guessed.
+given by the caller or stays unknown; it is never guessed. The counted task graph is lost in them too: the authors' code
+shares its storage with the learnt one, so both come out equal here.
 """
 
 from __future__ import annotations

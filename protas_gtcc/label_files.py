@@ -19,6 +19,7 @@ from protas_gtcc.dataset import Dataset
 from protas_gtcc.dataset_writer import write_labels
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole, write_text
+from protas_gtcc.hdf5_file import hdf5_file
 from protas_gtcc.labels import progress_by_class, progress_target
 from protas_gtcc.layouts.base import Layout
 from protas_gtcc.layouts.features import fits_length
@@ -46,13 +47,14 @@ def write_label_files(
     rate = layout.annotation_fps or fps
     if resample_to is not None and rate is None:
         raise InputError("resampling labels needs their rate: give --fps")
+    new_rate = rate if resample_to is None else resample_to
     written = 0
     for done, video in enumerate(layout.video_names, start=1):
         progress_file, segments_file = out / "progress" / f"{video}.npy", out / "segments" / f"{video}.csv"
         if overwrite or not (progress_file.is_file() and segments_file.is_file()):
-            labels = _labels_at(layout, video, rate, resample_to or rate)
+            labels = _labels_at(layout, video, rate, new_rate)
             _write_progress(progress_file, labels, layout)
-            write_text(segments_file, segments_csv(labels, layout.class_names, resample_to or rate))
+            write_text(segments_file, segments_csv(labels, layout.class_names, new_rate))
             written += 1
         on_video(done, len(layout.video_names))
     return written, len(layout.video_names) - written
@@ -72,7 +74,7 @@ def write_labels_into(layout: Layout, file: Path, on_video: OnVideo = lambda don
     layout.settle(file.name, {video: n * rate / fps for video, n in dataset.num_frames.items()})
     with replace_when_whole(file) as temporary:
         shutil.copyfile(file, temporary)
-        with h5py.File(temporary, "r+") as copy:
+        with hdf5_file(temporary, "r+") as copy:
             copy.attrs["class_names"] = np.array(layout.class_names, dtype=h5py.string_dtype())
             copy.attrs["background"] = np.array(layout.background, dtype=np.int64)
             for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
@@ -117,7 +119,7 @@ def _labels_at(layout: Layout, video: str, rate: float | None, new_rate: float |
 def _fit(labels: np.ndarray, num_frames: int, source: str, file: Path) -> np.ndarray:
     # The file's features were cut to the labels it was made with, so a few labels too many
     # are the same ends again.
-    if len(labels) < num_frames or not fits_length(num_frames, len(labels), None):
+    if len(labels) < num_frames or not fits_length(num_frames, float(len(labels)), None):
         raise InputError(
             f"{source} has {len(labels)} labels, the features in {file} {num_frames} frames; prepare it anew"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
@@ -17,10 +17,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-Row = dict[str, float]
+Row = dict[str, int | float]
 """An epoch's line of log.csv."""
 
 
+@runtime_checkable
 class Observer(Protocol):
     """What a training run tells."""
 

@@ -83,7 +83,7 @@ def prepare(
     Labels and features come at `fps` (labels at the layout's own rate if it has one) and go to `resample_to`.
     Raises `InputError` for bad input and where the file cannot be written; an older file then stays.
     """
-    rates = Rates(layout.annotation_fps or fps, fps, resample_to or fps)
+    rates = Rates(layout.annotation_fps or fps, fps, fps if resample_to is None else resample_to)
     plans = survey(layout, rates, options, on_progress)
     summary = _begin_summary(layout, out, rates, plans)
     info = DatasetInfo(

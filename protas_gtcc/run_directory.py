@@ -51,11 +51,11 @@ class RunDirectory:
             raise InputError(f"{self.path} is not a run directory: it has no config.yaml")
         return configuration.from_yaml(self.config_file.read_text(encoding="utf-8"), str(self.config_file))
 
-    def write_log(self, rows: Sequence[Mapping[str, float]]) -> None:
+    def write_log(self, rows: Sequence[Mapping[str, int | float]]) -> None:
         """Replace log.csv by one row an epoch."""
         write_text(self.log, pd.DataFrame(rows).to_csv(index=False))
 
-    def read_log(self, epochs: int) -> list[dict[str, float]]:
+    def read_log(self, epochs: int) -> list[dict[str, int | float]]:
         """The first `epochs` rows of log.csv: what a resumed run goes on from."""
         if epochs == 0:
             return []

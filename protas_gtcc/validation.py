@@ -12,8 +12,9 @@ from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import to_prediction
 from protas_gtcc.metrics.progress import progress_averages, progress_statistics
-from protas_gtcc.metrics.segmentation import segmentation_scores, segmentation_statistics
+from protas_gtcc.metrics.segmentation import score_segmentation
 from protas_gtcc.model import ProgressNetwork
+from protas_gtcc.predictions import Prediction
 
 
 def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], list[str]]:
@@ -45,31 +46,30 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
 
 def validation_scores(
     network: ProgressNetwork, dataset: Dataset, videos: Sequence[str], feature_set: str
-) -> dict[str, float]:
+) -> dict[str, int | float]:
     """Scores of a network on held-out videos, and the one figure that epochs are chosen by.
 
     `validation_score` is the mean of acc, edit and the mean F1, less 100 times the predicted-class progress error
     over frames: all are percent, and a point of each weighs the same.
     """
     info = dataset.info
-    network.eval()
-    device = next(network.parameters()).device
-    segmentation, progress = np.zeros(0), np.zeros(0)
-    for video in videos:
-        features = torch.from_numpy(dataset.features(video, feature_set)).float().to(device)
-        with torch.inference_mode():
-            prediction = to_prediction(network(features.t().unsqueeze(0)), info.background)
-        truth = dataset.labels(video)
-        one = segmentation_statistics(prediction.labels, truth, info.background)
-        segmentation = segmentation + one if segmentation.size else one
-        errors = progress_statistics(prediction.reported[None], truth, info.num_classes, info.background)[0]
-        progress = progress + errors if progress.size else errors
-    scores = {name: float(score) for name, score in segmentation_scores(segmentation).items()}
-    error = float(progress_averages(progress, info.num_classes).frame)
+    predictions = [(dataset.labels(video), _predict(network, dataset, video, feature_set)) for video in videos]
+    scores = score_segmentation(((one.labels, truth) for truth, one in predictions), info.background)
+    errors = [
+        progress_statistics(one.reported[None], truth, info.num_classes, info.background) for truth, one in predictions
+    ]
+    error = float(progress_averages(np.sum(errors, axis=0), info.num_classes).frame[0])
     f1 = float(np.mean([score for name, score in scores.items() if name.startswith("f1")]))
     score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
     kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}
     return {**kept, "validation_progress_error": error, "validation_score": score}
+
+
+def _predict(network: ProgressNetwork, dataset: Dataset, video: str, feature_set: str) -> Prediction:
+    device = next(network.parameters()).device
+    features = torch.from_numpy(dataset.features(video, feature_set)).float().to(device)
+    with torch.inference_mode():
+        return to_prediction(network.eval()(features.t().unsqueeze(0)), dataset.info.background)
 
 
 def _groups(dataset: Dataset, videos: Sequence[str]) -> list[list[str]]:

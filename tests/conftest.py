@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+
+from protas_gtcc.config import PRESETS, RunConfig
+from protas_gtcc.dataset import DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset_writer import write_dataset
+
+# Tiny tensors: threads would only wait for each other. Subprocesses inherit it.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +26,36 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared beside the repository: real recordings and golden arrays are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset file of 10 short videos: 8 in training, 2 in test; 4 classes, background 0, 6 feature dimensions."""
+    path = tmp_path_factory.mktemp("data") / "tiny.h5"
+    names = [f"video{number}" for number in range(10)]
+    info = DatasetInfo(
+        "tiny", ["rest", "cut", "mix", "serve"], [0], 5.0, {"1": {"train": names[:8], "test": names[8:]}}
+    )
+    with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
+        for number, name in enumerate(names):
+            writer.add(tiny_video(name, number))
+    return path
+
+
+def tiny_video(name: str, seed: int) -> Video:
+    """A video of 20 to 60 frames whose features show its labels through noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(rng.permutation(np.arange(8) % 4), rng.integers(1, 9, 8))
+    features = rng.normal(size=(len(labels), 6)) + np.eye(4, 6)[labels] * 2
+    return Video(name, labels, {"features": features.astype(np.float32)})
+
+
+def tiny_config(dataset: Path, preset: str = "reference", **training: Any) -> RunConfig:
+    """A configuration that trains in a moment."""
+    base = PRESETS[preset]
+    return dataclasses.replace(
+        base,
+        dataset=str(dataset),
+        model=dataclasses.replace(base.model, stages=2, layers=3, maps=8),
+        training=dataclasses.replace(base.training, **{"epochs": 2, **training}),
+    )

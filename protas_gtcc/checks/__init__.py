@@ -14,7 +14,7 @@ from pathlib import Path
 import h5py
 
 from protas_gtcc.checks.features import FeatureCheck
-from protas_gtcc.checks.findings import Finding, Level, sorted_by_level
+from protas_gtcc.checks.findings import Finding, Level, from_error, sorted_by_level
 from protas_gtcc.checks.labels import LabelCheck
 from protas_gtcc.checks.layout_source import LayoutSource
 from protas_gtcc.checks.sources import FileSource, Source
@@ -51,7 +51,8 @@ def check_path(
         else:
             source = LayoutSource(open_layout(path, options), options, fps)
     except InputError as error:
-        return [Finding("error", str(path), str(error), "mend this first; nothing else could be checked")]
+        unchecked = Finding("note", str(path), "nothing else could be checked until this is mended", "")
+        return [from_error(str(path), error), unchecked]
     return _check(source, resample_to, on_progress)
 
 
@@ -115,7 +116,7 @@ class _Checks:
 
     def _see_subject(self, video: str) -> Iterator[Finding]:
         self.subjects[video] = self.source.subject(video)
-        return iter(())
+        yield from ()
 
 
 def _check(
@@ -131,7 +132,8 @@ def _check(
     )
     findings = [*source.findings, *_facts(source)]
     for done, video in enumerate(source.video_names, start=1):
-        findings += checks.see(video)
+        # A video that is lost as a whole is lost for every check, in the same words.
+        findings += dict.fromkeys(checks.see(video))
         on_progress(done, len(source.video_names))
     return sorted_by_level([*findings, *checks.finish()])
 
@@ -150,4 +152,4 @@ def _collected(video: str, findings: Iterator[Finding]) -> Iterator[Finding]:
     try:
         yield from findings
     except InputError as error:
-        yield Finding("error", f"video {video}", str(error), "")
+        yield from_error(f"video {video}", error)

@@ -80,7 +80,7 @@ class FeatureCheck:
             return Finding(
                 "warning", self.where, what, f"add {frames} frames of delay to any claim, or extract causally"
             )
-        return Finding("note", self.where, "declared to see no frame after t", "")
+        return Finding("note", self.where, "declared look-ahead: 0 frames", "")
 
     def _scales(self) -> Iterator[Finding]:
         if len(self._rms) < 3:

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from protas_gtcc.errors import InputError
+
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
@@ -21,6 +23,12 @@ class Finding:
     """What was expected and what is there."""
     way_out: str
     """What to do about it, "" where nothing need be done."""
+
+
+def from_error(where: str, error: InputError) -> Finding:
+    """What keeps something from being read, as an error; the message ends with its way out, after a semicolon."""
+    what, semicolon, way_out = str(error).rpartition("; ")
+    return Finding("error", where, what, way_out) if semicolon else Finding("error", where, way_out, "mend it")
 
 
 def sorted_by_level(findings: list[Finding]) -> list[Finding]:

@@ -7,7 +7,7 @@ from math import nan
 
 import numpy as np
 
-from protas_gtcc.checks.findings import Finding, listed
+from protas_gtcc.checks.findings import Finding, Level, from_error, listed
 from protas_gtcc.checks.sources import Source
 from protas_gtcc.dataset import DatasetInfo, FeatureSet
 from protas_gtcc.errors import InputError
@@ -53,43 +53,43 @@ class LayoutSource(Source):
 
     def lengths_fit(self, num_labels: int, num_features: int) -> bool:
         """Within the tolerance, beyond which `prepare` refuses."""
-        if not self._lengths_known:
-            return True
         return fits_length(num_features, num_labels * self._frames_per_label, self._options.tolerance_frames)
 
     def _survey(self) -> dict[str, FeatureSet]:
         folders = self._layout.feature_folders
         if not folders:
-            self._wrong(self.where, "no features*/ beside it", "say where they are with --features FOLDER")
+            self._find("error", self.where, "no features*/ beside it", "say where they are with --features FOLDER")
             return {}
         if not self._lengths_known:
-            self.findings.append(
-                Finding(
-                    "warning", self.where, "lengths are not compared: labels have a rate of their own", "give --fps"
-                )
-            )
+            what = "features are not checked: labels have a rate of their own, so no length can be compared"
+            self._find("warning", self.where, what, "give --fps, the features' frames per second")
+            return {}
+        if not self._options.look_ahead_frames:
+            what = "how far the features look ahead is not declared and counts as 0 frames"
+            self._find("note", self.where, what, "declare it with --look-ahead-frames")
         look_ahead = parse_look_ahead(self._options.look_ahead_frames, list(folders))
         shapes = {name: self._shapes(folder) for name, folder in folders.items()}
         self._settle(shapes)
         expected = self._expected_frames()
-        sets = {}
         for name, folder in folders.items():
             try:
-                time_first = self._axes(folder, shapes[name], expected)
+                self._time_first[name] = self._axes(folder, shapes[name], expected)
             except InputError as error:
-                self._wrong(f"feature set {name}", str(error), "")
-                continue
-            dims = Counter(shape[1 if time_first else 0] for shape in shapes[name].values())
-            self._time_first[name] = time_first
-            sets[name] = FeatureSet(dims.most_common(1)[0][0] if dims else 0, look_ahead[name], folder.split)
-        return sets
+                self.findings.append(from_error(f"feature set {name}", error))
+        dims = {name: self._dim(shapes[name], time_first) for name, time_first in self._time_first.items()}
+        return {name: FeatureSet(dim, look_ahead[name], folders[name].split) for name, dim in dims.items()}
+
+    def _dim(self, shapes: Shapes, time_first: bool) -> int:
+        """The size that most videos have: whoever differs is the odd one out."""
+        dims = Counter(shape[1 if time_first else 0] for shape in shapes.values())
+        return dims.most_common(1)[0][0] if dims else 0
 
     def _shapes(self, folder: FeatureFolder) -> Shapes:
         known = set(self.video_names)
         strangers = sorted(file.stem for file in folder.path.glob("*.npy") if file.stem not in known)
         if strangers:
             what = f"{len(strangers)} files have no labels: {listed(strangers)}"
-            self.findings.append(Finding("warning", str(folder.path), what, "they will be left out"))
+            self._find("warning", str(folder.path), what, "they will be left out")
         shapes: Shapes = {}
         for video in self.video_names:
             try:
@@ -102,7 +102,7 @@ class LayoutSource(Source):
 
     def _settle(self, shapes: dict[str, Shapes]) -> None:
         first, of_videos = next(iter(shapes.items()))
-        if self._lengths_known and of_videos:
+        if of_videos:
             rate = self._layout.annotation_fps or 1.0
             rates = Rates(rate, rate * self._frames_per_label, rate)
             settle_labels(self._layout, first, of_videos, rates, self._options)
@@ -127,7 +127,11 @@ class LayoutSource(Source):
             for video, shape in shapes.items()
             if video in expected and any(fits_length(n, expected[video], tolerance) for n in shape)
         }
+        if not voting:
+            raise InputError(
+                f"{folder.path}: no array that can be read has an axis as long as its video's labels; look at both"
+            )
         return decide_time_first(folder, voting, expected, tolerance)
 
-    def _wrong(self, where: str, what: str, way_out: str) -> None:
-        self.findings.append(Finding("error", where, what, way_out))
+    def _find(self, level: Level, where: str, what: str, way_out: str) -> None:
+        self.findings.append(Finding(level, where, what, way_out))

@@ -59,25 +59,27 @@ class FileSource(Source):
         self.where = str(dataset.path)
         self.info, self.feature_sets = dataset.info, dataset.feature_sets
         self.video_names, self.findings = dataset.video_names, []
+        if not self.feature_sets:
+            self.findings.append(Finding("error", self.where, "it has no features", "prepare it again with features"))
 
     def labels(self, video: str) -> np.ndarray:
         """Class ids `[T]`."""
-        with _reading(video, "labels"):
+        with _reading(video):
             return self._dataset.labels(video)
 
     def features(self, video: str, feature_set: str) -> np.ndarray:
         """Features `[T, D]`."""
-        with _reading(video, feature_set):
+        with _reading(video):
             return self._dataset.features(video, feature_set)
 
     def has_features(self, video: str, feature_set: str) -> bool:
         """Whether the video comes with that feature set."""
-        with _reading(video, "features"):
+        with _reading(video):
             return self._dataset.has_features(video, feature_set)
 
     def subject(self, video: str) -> str:
         """The person, "" if unknown."""
-        with _reading(video, "subject"):
+        with _reading(video):
             return self._dataset.attribute(video, "subject")
 
     def lengths_fit(self, num_labels: int, num_features: int) -> bool:
@@ -90,10 +92,10 @@ class FileSource(Source):
         indexed = self._dataset.num_frames[video]
         if indexed != len(labels):
             yield _wrong(video, f"the index says {indexed} frames, there are {len(labels)} labels", "prepare it again")
-        with _reading(video, "segments"):
+        with _reading(video):
             if not np.array_equal(self._dataset.segments(video), segment_array(labels)):
                 yield _wrong(video, "its segments are not those of its labels", again)
-        with _reading(video, "progress"):
+        with _reading(video):
             progress = self._dataset.progress(video)
             target = progress_target(labels, self.info.background)
             if progress.shape != target.shape or not np.allclose(progress, target, atol=1e-5):
@@ -105,9 +107,14 @@ def _wrong(video: str, what: str, way_out: str) -> Finding:
 
 
 @contextmanager
-def _reading(video: str, what: str) -> Iterator[None]:
+def _reading(video: str) -> Iterator[None]:
     """What HDF5 says of a damaged file becomes one line."""
     try:
         yield
     except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise InputError(f"{what} of {video} cannot be read ({error}); prepare the dataset again") from error
+        raise InputError(f"{video} cannot be read whole ({_said(error)}); prepare the dataset again") from error
+
+
+def _said(error: Exception) -> str:
+    # str() of a KeyError puts its message in quotes.
+    return str(error.args[0]) if error.args else repr(error)

@@ -33,9 +33,11 @@ def check_people(info: DatasetInfo, subjects: Mapping[str, str]) -> Iterator[Fin
         yield Finding("note", "subjects", what, "say who is who with --subject-pattern")
         return
     for split, parts in info.splits.items():
-        people = {part: {subjects.get(video, "") for video in videos} - {""} for part, videos in parts.items()}
-        for one, other in combinations(people, 2):
-            both = sorted(people[one] & people[other])
+        for one, other in combinations(parts, 2):
+            # A video in both parts is a fault of its own, and brings its person along.
+            of_one = {subjects.get(video, "") for video in parts[one] if video not in parts[other]}
+            of_other = {subjects.get(video, "") for video in parts[other] if video not in parts[one]}
+            both = sorted((of_one & of_other) - {""})
             if both:
                 what = f"in {one} and {other}: {listed(both)}"
                 yield Finding("warning", f"split {split}, subjects", what, "split by person to score on new people")
@@ -45,8 +47,6 @@ def check_coverage(
     info: DatasetInfo, feature_sets: Mapping[str, FeatureSet], missing: Mapping[str, list[str]]
 ) -> Iterator[Finding]:
     """Feature sets tied to no such split, splits without features. `missing`: set -> videos that lack it."""
-    if not feature_sets:
-        yield Finding("error", "feature sets", "there is none", "add features and prepare it again")
     for name, feature_set in feature_sets.items():
         where = f"feature set {name}"
         if feature_set.split is not None and feature_set.split not in info.splits:
@@ -66,11 +66,10 @@ def check_coverage(
 
 def _check_split(where: str, parts: Parts, known: set[str]) -> Iterator[Finding]:
     for part in ("train", "test"):
-        if not parts.get(part):
-            level, what = ("error", "empty") if part in parts else ("warning", "missing")
-            yield Finding(
-                "error" if level == "error" else "warning", where, f"its {part} part is {what}", "list videos"
-            )
+        if part not in parts:
+            yield Finding("warning", where, f"it has no {part} part", f"list its {part} videos")
+        elif not parts[part]:
+            yield Finding("error", where, f"its {part} part is empty", f"list its {part} videos")
     for part, videos in parts.items():
         twice = [video for video, count in Counter(videos).items() if count > 1]
         if twice:

@@ -160,6 +160,8 @@ def _json_file(path: Path) -> Path:
 def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _Annotation], list[str]]:
     annotations: dict[str, _Annotation] = {}
     for task, content in tasks.items():
+        if not isinstance(content, dict):
+            raise InputError(f"{file}: task {task} is not an object with handles and annotations")
         absent = [key for key in ("handles", *_LISTS) if not isinstance(content.get(key), list)]
         if absent:
             raise InputError(f"{file}: task {task} lacks the list {absent[0]}")

@@ -137,8 +137,8 @@ def _neither_fits(
 ) -> str:
     allowed = default_tolerance(expected) if tolerance_frames is None else tolerance_frames
     return (
-        f"{folder.file(video)} is {list(shape)}, but its labels say {expected:g} frames, and that is further "
-        f"off than the tolerance of {allowed}; mend the file, or allow more with --tolerance-frames"
+        f"{folder.file(video)} is {list(shape)}, but its labels say {expected:g} frames, which is "
+        f"further off than the tolerance of {allowed}; mend the file, or allow more with --tolerance-frames"
     )
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.metrics.segmentation import is_action
 from protas_gtcc.segments import segment_array
 
 UNFITTED = ("constant", "random")
@@ -52,7 +53,7 @@ class LookUps:
             self._random(len(labels), video) if name == "random" else _look_up(self.tables[name], labels, index)
             for name in self.names
         ]
-        return np.stack(rows) * ~np.isin(labels, list(self.background))
+        return np.stack(rows) * is_action(labels, self.background)
 
     def _random(self, num_frames: int, video: str) -> np.ndarray:
         return np.random.default_rng([self.seed, zlib.crc32(video.encode())]).random(num_frames)
@@ -71,11 +72,11 @@ def fit_lookups(
     if segments:
         every = np.concatenate(segments)
         lengths, labels = every[:, 1] - every[:, 0], every[:, 2]
-        is_action = ~np.isin(labels, list(background))
-        if not is_action.any():
+        actions = is_action(labels, background)
+        if not actions.any():
             count = len(segments)
             raise InputError(f"none of {count} training videos has an action; check labels and background")
-        tables |= _fit_tables(lengths[is_action], labels[is_action], num_classes)
+        tables |= _fit_tables(lengths[actions], labels[actions], num_classes)
     return LookUps(tables, frozenset(background), seed)
 
 

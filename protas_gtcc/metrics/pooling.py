@@ -75,7 +75,7 @@ def collect_rows(
 
 def figures(rows: VideoRows) -> dict[str, Any]:
     """All figures over the videos, nested as in metrics.json; None where undefined."""
-    return _map(lambda values: _number(values[0]), _weighted_figures(rows, np.ones((1, rows.num_videos))))
+    return _map(lambda values: _number(float(values[0])), _weighted_figures(rows, np.ones((1, rows.num_videos))))
 
 
 def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
@@ -93,7 +93,8 @@ def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
 def _weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     """All figures, `[R]` each, when video v counts `weights[r, v]` times."""
     num_classes, num_predictors = len(rows.class_names), rows.progress.shape[1]
-    averages = [progress_averages(weights @ rows.progress[:, p], num_classes) for p in range(num_predictors)]
+    totals = (weights @ rows.progress.reshape(rows.num_videos, -1)).reshape(len(weights), num_predictors, -1)
+    averages = [progress_averages(totals[:, predictor], num_classes) for predictor in range(num_predictors)]
     # Only classes with a true action frame have a figure.
     scored = rows.progress[:, 0, num_classes : 2 * num_classes].sum(axis=0) > 0
     classes = {name: index for index, name in enumerate(rows.class_names) if scored[index]}
@@ -155,5 +156,5 @@ def _map(function: Callable[[np.ndarray], Any], tree: Any, without: Collection[s
     return {name: None if name in left_out else _map(function, branch, without, name) for name, branch in tree.items()}
 
 
-def _number(value: np.ndarray) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value

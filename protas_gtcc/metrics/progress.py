@@ -20,6 +20,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.labels import progress_target
+from protas_gtcc.metrics.segmentation import is_action
 from protas_gtcc.segments import segment_array
 
 NUM_SCALARS = 6
@@ -52,23 +53,23 @@ def progress_statistics(
     num_predictors = len(reported)
     segments = segment_array(reference)
     lengths, labels = segments[:, 1] - segments[:, 0], segments[:, 2]
-    is_action = ~np.isin(labels, list(background))
+    actions = is_action(labels, background)
     error = np.abs(reported - progress_target(reference, background))
     # Every sum that follows is over whole segments, so frames are visited once.
     errors = np.add.reduceat(error, segments[:, 0], axis=1, dtype=np.float64)
-    actions, action_lengths = errors[:, is_action], lengths[is_action]
+    action_errors, action_lengths = errors[:, actions], lengths[actions]
     statistics = np.zeros((num_predictors, 2 * num_classes + NUM_SCALARS))
-    one_hot = labels[is_action][:, None] == np.arange(num_classes)
-    statistics[:, :num_classes] = actions @ one_hot
+    one_hot = labels[actions][:, None] == np.arange(num_classes)
+    statistics[:, :num_classes] = action_errors @ one_hot
     statistics[:, num_classes : 2 * num_classes] = action_lengths @ one_hot
     num_frames = action_lengths.sum()
-    statistics[:, 2 * num_classes] = actions.sum(axis=1) / max(num_frames, 1)
+    statistics[:, 2 * num_classes] = action_errors.sum(axis=1) / max(num_frames, 1)
     statistics[:, 2 * num_classes + 1] = num_frames > 0
-    statistics[:, 2 * num_classes + 2] = (actions / action_lengths).sum(axis=1)
+    statistics[:, 2 * num_classes + 2] = (action_errors / action_lengths).sum(axis=1)
     statistics[:, 2 * num_classes + 3] = len(action_lengths)
     # The background's target is 0, so its error is what is falsely reported there.
-    statistics[:, 2 * num_classes + 4] = errors[:, ~is_action].sum(axis=1)
-    statistics[:, 2 * num_classes + 5] = lengths[~is_action].sum()
+    statistics[:, 2 * num_classes + 4] = errors[:, ~actions].sum(axis=1)
+    statistics[:, 2 * num_classes + 5] = lengths[~actions].sum()
     return statistics
 
 

@@ -22,7 +22,7 @@ References: Lea et al., CVPR 2017 (edit, F1); Farha & Gall, CVPR 2019 (MS-TCN); 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from itertools import pairwise
+from itertools import groupby
 
 import numpy as np
 
@@ -51,31 +51,27 @@ def segmentation_statistics(estimate: np.ndarray, reference: np.ndarray, backgro
     Raises `InputError` if the two differ in length or are empty.
     """
     check_lengths(estimate, reference)
-    is_action = ~np.isin(reference, list(background))
-    correct = estimate == reference
     # One piece is a stretch where neither side changes: it lies in one estimated and one reference segment.
-    changes = (estimate[1:] != estimate[:-1]) | (reference[1:] != reference[:-1])
-    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    # Frames are visited here; all else is counted on pieces.
+    begins = _begins(estimate) | _begins(reference)
+    starts = np.flatnonzero(begins)
     lengths = np.diff(starts, append=len(reference))
-    pieces_estimate, pieces_reference = estimate[starts], reference[starts]
-    estimated = _actions(pieces_estimate, background)
-    wanted = _actions(pieces_reference, background)
-    merged = (_merge_neighbours(estimated), _merge_neighbours(wanted))
-    edit = edit_score(estimated, wanted)
-    unmerged = len(merged[0]) == len(estimated) and len(merged[1]) == len(wanted)
-    best_iou, best_match = _best_matches(pieces_estimate, pieces_reference, lengths, background)
+    estimate, reference = estimate[starts], reference[starts]
+    wanted_action = is_action(reference, background)
+    correct = estimate == reference
+    estimated, wanted = _actions(estimate, background), _actions(reference, background)
+    best_iou, best_match = _best_matches(estimate, reference, lengths, correct & wanted_action)
     return np.array(
         [
-            len(reference),
-            np.count_nonzero(correct),
-            np.count_nonzero(is_action),
-            np.count_nonzero(correct & is_action),
+            lengths.sum(),
+            lengths[correct].sum(),
+            lengths[wanted_action].sum(),
+            lengths[correct & wanted_action].sum(),
             1,
-            edit,
-            edit if unmerged else edit_score(*merged),
+            *_edit_scores(estimated, wanted),
             len(estimated),
             len(wanted),
-            *(len(np.unique(best_match[best_iou >= threshold / 100])) for threshold in THRESHOLDS),
+            *(len(set(best_match[best_iou >= threshold / 100].tolist())) for threshold in THRESHOLDS),
         ],
         dtype=np.float64,
     )
@@ -149,30 +145,47 @@ def check_lengths(estimate: np.ndarray, reference: np.ndarray) -> None:
         raise InputError("a video without frames cannot be scored")
 
 
+def _begins(labels: np.ndarray) -> np.ndarray:
+    """Where a run of one class begins: class ids `[T]` -> bool `[T]`."""
+    begins = np.empty(len(labels), dtype=bool)
+    begins[:1] = True
+    np.not_equal(labels[1:], labels[:-1], out=begins[1:])
+    return begins
+
+
+def is_action(labels: np.ndarray, background: Collection[int]) -> np.ndarray:
+    """Which class ids are actions: `[N]` -> bool `[N]`. For the few background classes faster than `np.isin`."""
+    actions = np.ones(len(labels), dtype=bool)
+    for label in background:
+        actions &= labels != label
+    return actions
+
+
 def _actions(pieces: np.ndarray, background: Collection[int]) -> list[int]:
     """Labels of the segments that pieces make up, without background."""
-    kept = np.append(True, pieces[1:] != pieces[:-1])
-    return [label for label in pieces[kept].tolist() if label not in background]
+    return [label for label in pieces[_begins(pieces)].tolist() if label not in background]
 
 
-def _merge_neighbours(transcript: list[int]) -> list[int]:
-    return transcript[:1] + [label for before, label in pairwise(transcript) if label != before]
+def _edit_scores(estimated: list[int], wanted: list[int]) -> tuple[float, float]:
+    """Edit score of two transcripts as they are, and with equal neighbours merged."""
+    edit = edit_score(estimated, wanted)
+    merged = [[label for label, _ in groupby(transcript)] for transcript in (estimated, wanted)]
+    return edit, edit if merged == [estimated, wanted] else edit_score(*merged)
 
 
 def _best_matches(
-    estimate: np.ndarray, reference: np.ndarray, lengths: np.ndarray, background: Collection[int]
+    estimate: np.ndarray, reference: np.ndarray, lengths: np.ndarray, agreed: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Best IoU, and who has it, for each estimated action segment that meets a reference one of its class.
 
-    The distinct best matches above a threshold are its true positives: a segment tries its best match only,
-    so of all that share one the first takes it and the others are false positives, in whatever order.
+    All `[num pieces]`; `agreed` are the pieces where both sides say the same action. The distinct best matches
+    above a threshold are its true positives: a segment tries its best match only, so of all that share one the first
+    takes it and the others are false positives, in whatever order.
     """
-    of_estimate = np.append(0, np.cumsum(estimate[1:] != estimate[:-1]))
-    of_reference = np.append(0, np.cumsum(reference[1:] != reference[:-1]))
-    same = np.flatnonzero((estimate == reference) & ~np.isin(estimate, list(background)))
-    segment, match, shared = of_estimate[same], of_reference[same], lengths[same]
+    of_estimate, of_reference = np.cumsum(_begins(estimate)), np.cumsum(_begins(reference))
+    segment, match, shared = of_estimate[agreed], of_reference[agreed], lengths[agreed]
     union = np.bincount(of_estimate, lengths)[segment] + np.bincount(of_reference, lengths)[match] - shared
     iou = shared / union
     order = np.lexsort((-iou, segment))  # stable: of equal IoUs the earliest reference segment comes first
-    best = order[np.append(True, segment[order][1:] != segment[order][:-1])] if len(order) else order
+    best = order[_begins(segment[order])]
     return iou[best], match[best]

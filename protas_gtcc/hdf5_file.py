@@ -1,0 +1,78 @@
+"""Writing HDF5 so that a full disk is an error like any other.
+
+The HDF5 library keeps what it could not write and tries again at every close; h5py then prints tracebacks and the
+process dies of a segmentation fault. So the bytes go through a Python file that fails once and swallows the rest: the
+file is lost anyway, and its temporary name is removed by `files.replace_when_whole`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+
+
+@contextmanager
+def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
+    """Open an HDF5 file for writing, anew or as it is. Raises `OSError` where the disk refuses."""
+    with open(path, "w+b" if mode == "w" else "r+b", buffering=0) as raw:
+        bytes_ = _FailsOnce(raw)
+        try:
+            with h5py.File(bytes_, mode) as file:
+                yield file
+                file.flush()
+        except Exception:
+            # h5py reports the library's error; the reason is the one that the disk gave.
+            if bytes_.failure is None:
+                raise
+        if bytes_.failure is not None:
+            raise bytes_.failure
+
+
+class _FailsOnce(io.RawIOBase):
+    """A file that passes the first failed write on and pretends that all later ones succeed."""
+
+    def __init__(self, raw: io.FileIO):
+        super().__init__()
+        self._raw = raw
+        self.failure: BaseException | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`."""
+        view = memoryview(data).cast("B")
+        written = 0
+        try:
+            while self.failure is None and written < len(view):
+                written += self._raw.write(view[written:])
+        except BaseException as failure:
+            self.failure = failure
+            raise
+        return len(view)
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer`, with zeros beyond the end."""
+        view = memoryview(buffer).cast("B")
+        count = 0
+        while count < len(view) and (more := self._raw.readinto(view[count:])):
+            count += more
+        view[count:] = bytes(len(view) - count)
+        return len(view)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut or extend to `size` bytes."""
+        return size or 0 if self.failure is not None else self._raw.truncate(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to a position."""
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The position."""
+        return self._raw.tell()
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""

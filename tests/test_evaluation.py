@@ -1,0 +1,264 @@
+"""Evaluation: the structure of metrics.json, prediction files without a model, undefined figures, bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from protas_gtcc.dataset import DatasetInfo
+from protas_gtcc.dataset_writer import Video, write_dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.evaluation import (
+    Evaluation,
+    EvaluationInfo,
+    evaluate,
+    evaluate_prediction_files,
+    save_evaluation,
+)
+from protas_gtcc.labels import progress_by_class, progress_target
+from protas_gtcc.metrics.lookups import LOOKUPS
+from protas_gtcc.predictions import (
+    Prediction,
+    PredictionInfo,
+    open_predictions,
+    reported_progress,
+    write_csv,
+    write_predictions,
+)
+
+CLASSES, BACKGROUND, FPS = ["rest", "pour", "stir", "never"], [0], 5.0
+INFO = EvaluationInfo("kitchen", "1", simulated=False, feature_set="features", seed=0)
+PREDICTION_INFO = PredictionInfo(CLASSES, BACKGROUND, FPS)
+AVERAGES = {"macro", "frame", "video", "segment", "per_class"}
+
+
+def random_labels(seed: int, num_segments: int = 8) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    labels = np.repeat(random.integers(0, 3, num_segments), random.integers(1, 12, num_segments))
+    return np.concatenate([labels, [0, 1, 2]])
+
+
+def perfect(labels: np.ndarray) -> Prediction:
+    progress = progress_by_class(labels, progress_target(labels, BACKGROUND), len(CLASSES))
+    probs = (np.arange(len(CLASSES))[:, None] == labels).astype(np.float32)
+    return Prediction(labels, probs, progress, reported_progress(progress, labels, BACKGROUND))
+
+
+def shifted(labels: np.ndarray) -> Prediction:
+    return perfect(np.roll(labels, 2))
+
+
+TEST = {f"test{seed}": random_labels(seed) for seed in range(4)}
+TRAIN = {f"train{seed}": random_labels(seed + 100) for seed in range(6)}
+
+
+def evaluate_with(predict: Any, videos: dict[str, np.ndarray] = TEST, **changes: Any) -> Evaluation:
+    triples = ((name, labels, predict(labels)) for name, labels in videos.items())
+    return evaluate(triples, TRAIN.values(), CLASSES, BACKGROUND, replace(INFO, **changes), FPS)
+
+
+@pytest.fixture
+def dataset_file(tmp_path: Path) -> Path:
+    splits = {"1": {"train": list(TRAIN), "test": list(TEST)}, "2": {"train": [], "test": []}}
+    info = DatasetInfo("kitchen", CLASSES, BACKGROUND, FPS, splits)
+    with write_dataset(tmp_path / "kitchen.h5", info, {}) as writer:
+        for name, labels in (TRAIN | TEST).items():
+            writer.add(Video(name, labels, {}))
+    return tmp_path / "kitchen.h5"
+
+
+def test_metrics_have_the_agreed_structure_and_intervals_repeat_it() -> None:
+    metrics = evaluate_with(shifted).metrics
+    head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "num_videos"}
+    assert set(metrics) == head | {"segmentation", "progress", "baselines", "intervals", "notes"}
+    assert set(metrics["baselines"]) == set(LOOKUPS)
+    for figures in metrics["baselines"].values():
+        assert set(figures) == {"oracle_segments", "predicted_segments"}
+        assert all(set(one) == AVERAGES for one in figures.values())
+    assert set(metrics["progress"]) == {"predicted", "oracle", "background_false_progress"}
+    assert set(metrics["progress"]["predicted"]["per_class"]) == {"pour", "stir"}
+    assert_intervals_hold(metrics, metrics["intervals"])
+
+
+def assert_intervals_hold(figures: Any, intervals: Any) -> None:
+    if isinstance(intervals, dict):
+        for name, branch in intervals.items():
+            assert_intervals_hold(figures[name], branch)
+    else:
+        low, high = intervals
+        assert low <= high
+        assert isinstance(figures, float)
+
+
+def test_a_perfect_prediction_has_no_error_and_a_late_one_has() -> None:
+    metrics = evaluate_with(perfect).metrics
+    assert set(metrics["segmentation"].values()) == {100.0}
+    assert all(metrics["progress"][which]["frame"] == 0 for which in ("predicted", "oracle"))
+    assert metrics["progress"]["background_false_progress"] == 0
+    late = evaluate_with(shifted).metrics
+    assert late["segmentation"]["acc"] < 100
+    assert late["progress"]["predicted"]["frame"] > 0
+    assert late["progress"]["background_false_progress"] > 0
+
+
+def test_look_ups_on_true_segments_do_not_depend_on_the_prediction_but_those_on_predicted_do() -> None:
+    good, late = (evaluate_with(predict).metrics["baselines"]["average_index_class"] for predict in (perfect, shifted))
+    assert good["oracle_segments"] == good["predicted_segments"] == late["oracle_segments"]
+    assert late["predicted_segments"]["frame"] > late["oracle_segments"]["frame"]
+
+
+def test_progress_of_a_model_without_a_progress_head_is_null_not_zero() -> None:
+    def silent(labels: np.ndarray) -> Prediction:
+        return Prediction(labels, None, None, np.zeros(len(labels), dtype=np.float32))
+
+    metrics = evaluate_with(silent).metrics
+    assert metrics["progress"] == {"predicted": None, "oracle": None, "background_false_progress": None}
+    assert any("reports no progress" in note for note in metrics["notes"])
+    assert metrics["baselines"]["constant"]["predicted_segments"]["frame"] is not None
+
+
+def test_undefined_figures_are_null_and_noted(tmp_path: Path) -> None:
+    only_background = evaluate_with(perfect, {"quiet": np.zeros(5, dtype=np.int64)})
+    metrics = only_background.metrics
+    assert metrics["progress"]["predicted"] == {
+        **dict.fromkeys(("macro", "frame", "video", "segment")),
+        "per_class": {},
+    }
+    assert metrics["segmentation"]["acc_no_background"] is None
+    assert metrics["intervals"]["segmentation"]["acc"] is None
+    notes = " ".join(metrics["notes"])
+    assert "every test frame is background" in notes
+    assert "at least two" in notes
+    save_evaluation(only_background, tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+
+
+def test_a_class_of_one_video_has_a_figure_but_no_interval() -> None:
+    videos = {"a": np.array([0, 1, 1, 2]), "b": np.array([0, 1, 1, 1])}
+    metrics = evaluate_with(shifted, videos).metrics
+    per_class = metrics["intervals"]["progress"]["predicted"]["per_class"]
+    assert per_class["stir"] is None
+    assert per_class["pour"] is not None
+    assert any("never" in note for note in metrics["notes"])
+
+
+def test_the_per_class_file_has_a_row_a_class_and_every_look_up(tmp_path: Path) -> None:
+    save_evaluation(evaluate_with(shifted), tmp_path)
+    table = pd.read_csv(tmp_path / "per_class.csv").set_index("name")
+    true = np.concatenate(list(TEST.values()))
+    assert table.index.tolist() == CLASSES
+    assert table.loc["pour", "frames"] == (true == 1).sum()
+    assert table.loc["pour", "seconds"] == pytest.approx((true == 1).sum() / FPS)
+    estimate = np.concatenate([np.roll(labels, 2) for labels in TEST.values()])
+    both = ((true == 2) & (estimate == 2)).sum()
+    assert table.loc["stir", "accuracy"] == pytest.approx(both / (true == 2).sum(), abs=1e-5)
+    assert table.loc["stir", "precision"] == pytest.approx(both / (estimate == 2).sum(), abs=1e-5)
+    assert np.isnan(table.loc["rest", "progress_mae_predicted"])
+    assert np.isnan(table.loc["never", "accuracy"])
+    for name in LOOKUPS:
+        assert np.isfinite(table.loc["pour", [f"{name}_on_true", f"{name}_on_predicted"]].astype(float)).all()
+
+
+def test_prediction_files_of_both_kinds_score_as_the_arrays_do(tmp_path: Path, dataset_file: Path) -> None:
+    predictions = {name: shifted(labels) for name, labels in TEST.items()}
+    write_predictions(tmp_path / "predictions.h5", predictions.items(), PREDICTION_INFO)
+    for name, prediction in predictions.items():
+        write_csv(tmp_path / "csv", name, prediction, PREDICTION_INFO, every_class=True)
+    expected = evaluate_with(shifted).metrics
+    for path in (tmp_path / "predictions.h5", tmp_path / "csv"):
+        found = evaluate_prediction_files(path, dataset_file, "1").metrics
+        assert found["segmentation"] == expected["segmentation"]
+        for which in ("predicted", "oracle"):
+            assert found["progress"][which]["frame"] == pytest.approx(expected["progress"][which]["frame"], abs=1e-5)
+
+
+def test_what_is_written_to_hdf5_is_read_back(tmp_path: Path) -> None:
+    prediction = shifted(TEST["test0"])
+    write_predictions(tmp_path / "p.h5", [("P01/cam 2", prediction)], PREDICTION_INFO)
+    files = open_predictions(tmp_path / "p.h5")
+    assert files.info == PREDICTION_INFO
+    read = files.read(files.video_names[0])
+    for name in ("labels", "probs", "progress", "reported"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(prediction, name))
+
+
+def test_files_with_labels_and_progress_only_have_no_oracle_figures(tmp_path: Path, dataset_file: Path) -> None:
+    for name, labels in TEST.items():
+        table = pd.DataFrame({"label": labels, "progress": progress_target(labels, BACKGROUND)})
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    pd.DataFrame({"label": [0], "progress": [0]}).to_csv(tmp_path / "other.csv", index=False)
+    metrics = evaluate_prediction_files(tmp_path, dataset_file, "1").metrics
+    assert metrics["progress"]["predicted"]["frame"] == pytest.approx(0, abs=1e-6)
+    assert metrics["progress"]["oracle"] is None
+    assert any("1 predictions are not of test videos" in note for note in metrics["notes"])
+
+
+def test_scoring_prediction_files_does_not_load_torch() -> None:
+    code = "import sys, protas_gtcc.evaluation, protas_gtcc.report.tables; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("label,score\n0,0\n", "has no column progress"),
+        ("label,progress\n0,0\n1,1.5\n", "frame 1: progress is 1.5"),
+        ("label,progress\npour,0\n", "frame 0: the label is not a class id"),
+        ("label,name,progress\n1,pour,0\n2,pour,0\n", "line 3: class 2 is called 'pour' here, but 'stir'"),
+        ("label,progress\n0,0\n", "video test0: the estimate has shape"),
+        ("", "No columns to parse"),
+    ],
+)
+def test_bad_csv_files_are_refused(tmp_path: Path, dataset_file: Path, content: str, message: str) -> None:
+    for name in TEST:
+        (tmp_path / f"{name}.csv").write_text(content)
+    with pytest.raises(InputError, match=message):
+        evaluate_prediction_files(tmp_path, dataset_file, "1")
+
+
+def test_missing_foreign_and_incomplete_predictions_are_refused(tmp_path: Path, dataset_file: Path) -> None:
+    with pytest.raises(InputError, match="no predictions at"):
+        open_predictions(tmp_path / "absent.h5")
+    with pytest.raises(InputError, match=r"not protas_gtcc predictions"):
+        open_predictions(dataset_file)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"holds no \.csv files"):
+        open_predictions(tmp_path / "empty")
+    (tmp_path / "broken.h5").write_bytes(b"not one")
+    with pytest.raises(InputError, match="not a whole HDF5 file"):
+        open_predictions(tmp_path / "broken.h5")
+    one = [("test0", shifted(TEST["test0"]))]
+    write_predictions(tmp_path / "one.h5", one, PREDICTION_INFO)
+    with pytest.raises(InputError, match="lacks 3 of the 4 test videos of split 1, such as test1"):
+        evaluate_prediction_files(tmp_path / "one.h5", dataset_file, "1")
+    write_predictions(tmp_path / "other.h5", one, replace(PREDICTION_INFO, class_names=["rest", "stir"]))
+    with pytest.raises(InputError, match="one is 'stir' where 'pour' was expected"):
+        evaluate_prediction_files(tmp_path / "other.h5", dataset_file, "1")
+    with pytest.raises(InputError, match="no test video to score"):
+        evaluate_prediction_files(tmp_path / "one.h5", dataset_file, "2")
+
+
+def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "p.h5"
+    write_predictions(path, [("a", shifted(TEST["test0"]))], PREDICTION_INFO)
+    twice = [("b", shifted(TEST["test0"]))] * 2
+    with pytest.raises(InputError, match="b is predicted twice"):
+        write_predictions(path, twice, PREDICTION_INFO)
+    assert open_predictions(path).video_names == ["a"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_labels_outside_the_classes_name_video_and_frame() -> None:
+    with pytest.raises(InputError, match="video a: frame 2: predicted class 7 is not one of 4 classes"):
+        evaluate_with(
+            lambda labels: Prediction(np.array([0, 1, 7]), None, None, np.zeros(3, dtype=np.float32)),
+            {"a": np.array([0, 1, 1])},
+        )

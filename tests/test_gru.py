@@ -1,0 +1,58 @@
+"""Our GRU is torch's GRU: same parameters, same outputs, same gradients."""
+
+import torch
+from torch import nn
+
+from protas_gtcc.gru import GRU
+
+
+def twins(input_size: int, hidden_size: int, **options: bool) -> tuple[GRU, nn.GRU]:
+    torch.manual_seed(0)
+    ours = GRU(input_size, hidden_size, **options)
+    theirs = nn.GRU(input_size, hidden_size, batch_first=True, **options)
+    theirs.load_state_dict(ours.state_dict())
+    return ours, theirs
+
+
+def test_outputs_and_every_gradient_equal_torchs():
+    ours, theirs = twins(5, 7)
+    x = torch.randn(3, 5, 40, requires_grad=True)
+    y = x.detach().clone().requires_grad_()
+    weights = torch.randn(3, 7, 40)
+    first, second = ours(x), theirs(y.transpose(1, 2))[0].transpose(1, 2)
+    (first * weights).sum().backward()
+    (second * weights).sum().backward()
+    torch.testing.assert_close(first, second, rtol=0, atol=1e-6)
+    torch.testing.assert_close(x.grad, y.grad, rtol=1e-4, atol=1e-6)
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_equal_finite_differences():
+    ours, _ = twins(2, 3)
+    ours.double()
+    frames = torch.randn(2, 4, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda frames: ours._trainable(frames), (frames,))
+
+
+def test_without_gradients_the_result_is_the_same():
+    ours, _ = twins(4, 6)
+    x = torch.randn(2, 4, 30)
+    trained = ours(x)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), trained, rtol=0, atol=1e-6)
+
+
+def test_the_backward_direction_starts_at_each_videos_own_end():
+    ours, theirs = twins(4, 6, bidirectional=True)
+    x = torch.randn(2, 4, 20)
+    out = ours(x, torch.tensor([20, 12]))
+    alone = theirs(x[1:, :, :12].transpose(1, 2))[0].transpose(1, 2)
+    torch.testing.assert_close(out[1:, :, :12], alone, rtol=0, atol=1e-6)
+
+
+def test_under_mixed_precision_the_recurrence_stays_in_float32():
+    ours, _ = twins(4, 6)
+    x = torch.randn(1, 4, 10)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert ours(x.bfloat16()).dtype == torch.float32

@@ -1,0 +1,173 @@
+"""Labels without features: progress and segments as files, into a dataset file, and the task graph."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protas_gtcc.cli.main import main
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.label_files import count_graph, write_label_files, write_labels_into
+from protas_gtcc.layouts import LayoutOptions, open_layout
+from protas_gtcc.prepare import prepare
+from protas_gtcc.segments import segment_array
+from protas_gtcc.task_graph import load_task_graph
+
+LABELS = {"a": [0, 1, 1, 1, 1, 0, 2, 2], "b": [2, 0, 0, 1, 1, 1, 1, 1, 1, 0]}
+NAMES = ["background", "take", "pour"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two videos in the MS-TCN layout, without features."""
+    folder = tmp_path / "kitchen"
+    (folder / "splits").mkdir(parents=True)
+    (folder / "groundTruth").mkdir()
+    (folder / "mapping.txt").write_text("0|background\n1|take\n2|pour")
+    for video, labels in LABELS.items():
+        (folder / "groundTruth" / f"{video}.txt").write_text("\n".join(NAMES[label] for label in labels))
+    (folder / "splits" / "train.split1.bundle").write_text("a")
+    (folder / "splits" / "test.split1.bundle").write_text("b")
+    return folder
+
+
+def _run(*arguments: object) -> int:
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+    return 0
+
+
+def _brute_force_progress(labels: list[int], num_classes: int) -> np.ndarray:
+    progress = np.zeros((num_classes, len(labels)), np.float32)
+    for t, label in enumerate(labels):
+        start, end = t, t + 1
+        while start > 0 and labels[start - 1] == label:
+            start -= 1
+        while end < len(labels) and labels[end] == label:
+            end += 1
+        if label != 0:
+            progress[label, t] = (t - start + 1) / (end - start)
+    return progress
+
+
+def test_files_hold_progress_of_every_class_and_the_segments(folder, tmp_path):
+    assert write_label_files(open_layout(folder), tmp_path / "out", fps=2.0) == (2, 0)
+    for video, labels in LABELS.items():
+        progress = np.load(tmp_path / "out" / "progress" / f"{video}.npy")
+        assert progress.dtype == np.float32
+        np.testing.assert_array_equal(progress, _brute_force_progress(labels, 3))
+        with open(tmp_path / "out" / "segments" / f"{video}.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        segments = [[int(row["start"]), int(row["end"]), int(row["class_id"])] for row in rows]
+        assert segments == segment_array(np.array(labels)).tolist()
+        assert [row["class"] for row in rows] == [NAMES[label] for _, _, label in segments]
+        assert [float(row["end_seconds"]) for row in rows] == [end / 2 for _, end, _ in segments]
+
+
+def test_a_second_run_keeps_what_is_there_unless_told_otherwise(folder, tmp_path):
+    layout = open_layout(folder)
+    write_label_files(layout, tmp_path / "out")
+    (tmp_path / "out" / "progress" / "a.npy").unlink()
+    assert write_label_files(layout, tmp_path / "out") == (1, 1)
+    assert write_label_files(layout, tmp_path / "out", overwrite=True) == (2, 0)
+
+
+def test_labels_are_resampled_by_time_when_their_rate_is_known(folder, tmp_path):
+    write_label_files(open_layout(folder), tmp_path / "out", fps=2.0, resample_to=1.0)
+    expected = _brute_force_progress(LABELS["b"][1::2], 3)
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "progress" / "b.npy"), expected)
+    with pytest.raises(InputError, match="give --fps"):
+        write_label_files(open_layout(folder), tmp_path / "out", resample_to=1.0)
+
+
+def _dataset(folder: Path, out: Path) -> Path:
+    (folder / "features").mkdir()
+    for video, labels in LABELS.items():
+        np.save(folder / "features" / f"{video}.npy", np.ones((40, len(labels))))
+    prepare(open_layout(folder), out, 2.0, LayoutOptions())
+    return out
+
+
+def test_labels_in_a_dataset_file_are_made_anew_and_features_stay(folder, tmp_path):
+    file = _dataset(folder, tmp_path / "kitchen.h5")
+    (folder / "mapping.txt").write_text("0|background\n1|grasp\n2|pour\n3|idle")
+    (folder / "groundTruth" / "a.txt").write_text("\n".join(["idle"] * 3 + ["grasp"] * 5))
+    (folder / "groundTruth" / "b.txt").write_text("\n".join(["pour"] * 10))
+    options = LayoutOptions(background=("background", "idle"))
+    assert write_labels_into(open_layout(folder, options), file) == 2
+    dataset = Dataset(file)
+    assert dataset.info.class_names == ["background", "grasp", "pour", "idle"]
+    assert dataset.info.background == [0, 3]
+    assert dataset.labels("a").tolist() == [3, 3, 3, 1, 1, 1, 1, 1]
+    np.testing.assert_allclose(dataset.progress("a"), [0, 0, 0, 0.2, 0.4, 0.6, 0.8, 1])
+    assert dataset.segments("b").tolist() == [[0, 10, 2]]
+    assert dataset.features("a", "features").shape == (8, 40)
+
+
+@pytest.mark.parametrize(
+    ("num_labels", "message"),
+    [(7, "has 7 labels, the features in .* 8 frames"), (20, "has 20 labels"), (None, "no labels for it")],
+)
+def test_labels_that_do_not_fit_leave_the_file_as_it_was(folder, tmp_path, capsys, num_labels, message):
+    file = _dataset(folder, tmp_path / "to" / "kitchen.h5")
+    before = file.read_bytes()
+    truth = folder / "groundTruth" / "a.txt"
+    if num_labels is None:
+        truth.unlink()
+        (folder / "splits" / "train.split1.bundle").unlink()
+    else:
+        truth.write_text("\n".join(["take"] * num_labels))
+    with pytest.raises(InputError, match=message):
+        write_labels_into(open_layout(folder), file)
+    assert _run("labels", folder, "--into", file) == 1
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("error: ")
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_the_graph_is_counted_on_training_videos_only(folder, tmp_path):
+    assert _run("labels", folder, "--graph", tmp_path / "graph.json", "--split", 1) == 0
+    graph = load_task_graph(tmp_path / "graph.json")
+    expected = np.zeros((3, 3))
+    expected[1, 2] = 1  # in the only training video, take comes right before pour
+    np.testing.assert_array_equal(graph.pre, expected)
+    np.testing.assert_array_equal(graph.suc, expected.T)
+    with pytest.raises(InputError, match="no split '9'; it has 1"):
+        count_graph(open_layout(folder), "9")
+
+
+def test_asking_for_nothing_is_wrong_usage(folder):
+    assert _run("labels", folder) == 2
+
+
+def test_the_scripts_run_on_real_recordings_and_skip_what_exists(shared_folder, tmp_path):
+    scripts = Path(__file__).resolve().parents[1] / "data_prep"
+    gtea = shared_folder / "data" / "gtea"
+    calls = {
+        "make_dataset.py": [str(gtea), "--out", str(tmp_path / "gtea.h5"), "--fps", "15"],
+        "make_labels.py": [str(gtea), "--out", str(tmp_path / "labels")],
+        "make_task_graph.py": [str(gtea), str(tmp_path / "graph.json")],
+    }
+    for script, arguments in calls.items():
+        for run in ("first", "second"):
+            done = subprocess.run(
+                [sys.executable, str(scripts / script), *arguments], capture_output=True, text=True, check=True
+            )
+            assert ("--overwrite" in done.stdout) == (run == "second" or script == "make_labels.py")
+    dataset = Dataset(tmp_path / "gtea.h5")
+    progress = np.load(tmp_path / "labels" / "progress" / "S1_Tea_C1.npy")
+    np.testing.assert_array_equal(progress.max(axis=0), dataset.progress("S1_Tea_C1"))
+
+
+def test_egoprocel_gives_labels_without_features_and_says_which_are_doubtful(shared_folder, tmp_path, capsys):
+    assert _run("labels", shared_folder / "data" / "egoprocel", "--graph", tmp_path / "graph.json") == 0
+    assert "wrongly for most" in capsys.readouterr().out
+    assert load_task_graph(tmp_path / "graph.json").pre.shape == (116, 116)

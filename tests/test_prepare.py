@@ -1,0 +1,316 @@
+"""Preparing a dataset file: what was in the folder is in the file, and bad input leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from protas_gtcc.cli.main import main
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.layouts import LayoutOptions, open_layout
+from protas_gtcc.layouts.features import FeatureFolder
+from protas_gtcc.prepare import Rates, Summary, parse_look_ahead, prepare, stream, survey
+
+CLASSES = ["background", "take", "pour"]
+VIDEOS = {"S1_tea": 20, "S1_jam": 26, "S2_tea": 34}
+RATES = Rates(10.0, 10.0, 10.0)
+
+
+def _labels(num_frames: int) -> np.ndarray:
+    return np.sort(np.arange(num_frames) % 3)
+
+
+def _features(num_frames: int, dim: int = 4) -> np.ndarray:
+    return np.arange(num_frames * dim, dtype=np.float32).reshape(num_frames, dim)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three videos in the MS-TCN layout; frame t of the features [4, T] is 4 t, 4 t + 1, ..."""
+    folder = tmp_path / "kitchen"
+    for sub in ("groundTruth", "splits", "features"):
+        (folder / sub).mkdir(parents=True)
+    (folder / "mapping.txt").write_text("0 background\n1 take\n2 pour\n")
+    for video, num_frames in VIDEOS.items():
+        names = [CLASSES[label] for label in _labels(num_frames)]
+        (folder / "groundTruth" / f"{video}.txt").write_text("\n".join(names) + "\n")
+        np.save(folder / "features" / f"{video}.npy", _features(num_frames).T)
+    (folder / "splits" / "train.split1.bundle").write_text("S1_tea.txt\nS1_jam.txt\n")
+    (folder / "splits" / "test.split1.bundle").write_text("S2_tea.txt\n")
+    return folder
+
+
+def _prepare(folder: Path, out: Path, options: LayoutOptions | None = None, **keywords: float) -> Summary:
+    options = options or LayoutOptions()
+    return prepare(open_layout(folder, options), out, 10.0, options, **keywords)
+
+
+def _run(*arguments: object) -> int:
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+    return 0
+
+
+# What goes in comes out
+
+
+@pytest.mark.parametrize("axes", ["DT", "TD"])
+def test_a_file_holds_what_the_folder_held(folder, tmp_path, axes):
+    if axes == "TD":
+        for video, num_frames in VIDEOS.items():
+            np.save(folder / "features" / f"{video}.npy", _features(num_frames))
+    summary = _prepare(folder, tmp_path / "out.h5", LayoutOptions(subject_pattern=r"^(S\d)"))
+    dataset = Dataset(tmp_path / "out.h5")
+    assert dataset.num_frames == dict(sorted(VIDEOS.items()))
+    for video, num_frames in VIDEOS.items():
+        np.testing.assert_array_equal(dataset.labels(video), _labels(num_frames))
+        np.testing.assert_array_equal(dataset.features(video, "features"), _features(num_frames))
+        assert dataset.attribute(video, "subject") == video[:2]
+    assert dataset.part("1", "test") == ["S2_tea"]
+    assert dataset.info.fps == 10.0
+    assert (summary.num_videos, summary.num_frames, summary.trimmed_videos) == (3, 80, 0)
+    assert summary.feature_sets["features"]["axes"] == f"[{axes[0]}, {axes[1]}]"
+
+
+def test_features_and_labels_are_resampled_together(folder, tmp_path):
+    summary = _prepare(folder, tmp_path / "out.h5", resample_to=5.0)
+    dataset = Dataset(tmp_path / "out.h5")
+    assert dataset.info.fps == 5.0
+    for video, num_frames in VIDEOS.items():
+        frames = (dataset.features(video, "features")[:, 0] / 4).astype(int)
+        assert len(frames) == num_frames // 2
+        np.testing.assert_array_equal(dataset.labels(video), _labels(num_frames)[frames])
+    assert summary.vanished_segments == {}
+
+
+def test_segments_that_vanish_in_resampling_are_counted_by_class(folder, tmp_path):
+    summary = _prepare(folder, tmp_path / "out.h5", resample_to=0.5)
+    kept = {int(label) for video in VIDEOS for label in np.unique(Dataset(tmp_path / "out.h5").labels(video))}
+    assert kept <= {0, 1, 2}
+    assert sum(summary.vanished_segments.values()) == 3 * len(VIDEOS) - sum(
+        len(Dataset(tmp_path / "out.h5").segments(video)) for video in VIDEOS
+    )
+    assert summary.vanished_segments
+
+
+@pytest.mark.parametrize("extra", [-2, -1, 1, 2])
+def test_a_few_frames_too_many_are_cut_at_the_end_and_counted(folder, tmp_path, extra):
+    np.save(folder / "features" / "S2_tea.npy", _features(34 + extra).T)
+    summary = _prepare(folder, tmp_path / "out.h5")
+    dataset = Dataset(tmp_path / "out.h5")
+    shorter = min(34, 34 + extra)
+    np.testing.assert_array_equal(dataset.features("S2_tea", "features"), _features(shorter))
+    np.testing.assert_array_equal(dataset.labels("S2_tea"), _labels(34)[:shorter])
+    assert (summary.trimmed_videos, summary.trimmed_frames) == (1, abs(extra))
+
+
+def test_feature_sets_of_a_split_need_only_its_videos_and_declare_their_look_ahead(folder, tmp_path):
+    (folder / "splits" / "train.split2.bundle").write_text("S1_tea")
+    (folder / "splits" / "test.split2.bundle").write_text("S1_jam")
+    (folder / "features_split2").mkdir()
+    for video in ("S1_tea", "S1_jam"):
+        np.save(folder / "features_split2" / f"{video}.npy", np.ones((2, VIDEOS[video]), np.float16))
+    summary = _prepare(folder, tmp_path / "out.h5", LayoutOptions(look_ahead_frames=("features_split2=8",)))
+    dataset = Dataset(tmp_path / "out.h5")
+    assert dataset.feature_sets["features_split2"].split == "2"
+    assert dataset.feature_sets["features_split2"].look_ahead_frames == 8
+    assert dataset.feature_sets["features"].look_ahead_frames == 0
+    assert dataset.features("S1_tea", "features_split2").dtype == np.float16
+    assert not dataset.has_features("S2_tea", "features_split2")
+    assert summary.notices == ["1 videos have no features_split2: S2_tea"]
+
+
+def test_only_one_video_is_in_memory(folder, monkeypatch):
+    loaded = []
+    load = FeatureFolder.load
+
+    def spy(self, video, time_first):
+        loaded.append(video)
+        return load(self, video, time_first)
+
+    monkeypatch.setattr(FeatureFolder, "load", spy)
+    layout = open_layout(folder)
+    plans = survey(layout, RATES, LayoutOptions())
+    assert loaded == [], "the survey reads headers only"
+    for count, video in enumerate(stream(layout, RATES, plans, LayoutOptions(), Summary("")), start=1):
+        assert (len(loaded), loaded[-1]) == (count, video.name)
+
+
+def test_look_ahead_is_declared_for_all_or_by_name():
+    assert parse_look_ahead(("10", "b=2"), ["a", "b"]) == {"a": 10, "b": 2}
+    for wrong in ("x", "c=1", "a=-1", "=3"):
+        with pytest.raises(InputError, match="expected N or NAME=N"):
+            parse_look_ahead((wrong,), ["a", "b"])
+
+
+# Bad input
+
+
+def _break(folder: Path, what: str) -> None:
+    file = folder / "features" / "S2_tea.npy"
+    if what == "lengths":
+        np.save(file, _features(50).T)
+    elif what == "orientation":
+        np.save(file, _features(34))
+    elif what == "dims":
+        np.save(file, _features(34, 5).T)
+    elif what == "nan":
+        values = _features(34)
+        values[7, 2] = np.nan
+        np.save(file, values.T)
+    elif what == "missing":
+        file.unlink()
+    elif what == "truncated":
+        file.write_bytes(file.read_bytes()[:-40])
+    elif what == "foreign":
+        file.write_text("not numpy")
+    elif what == "axes":
+        np.save(file, np.zeros((34, 4, 2)))
+    elif what == "empty":
+        (folder / "groundTruth" / "S2_tea.txt").write_text("\n")
+    elif what == "label":
+        (folder / "groundTruth" / "S2_tea.txt").write_text("take\nstir\n")
+    elif what == "id":
+        (folder / "mapping.txt").write_text("0 background\n1 take\n1 pour\n")
+    elif what == "split":
+        (folder / "splits" / "test.split1.bundle").write_text("S3_tea.txt\n")
+    elif what == "tied":
+        (folder / "features").rename(folder / "features_split7")
+    elif what == "no features":
+        (folder / "features").rename(folder / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("lengths", "S2_tea.npy is [4, 50], but its labels say 34 frames"),
+        ("orientation", "S2_tea.npy is [T, D] but"),
+        ("dims", "S2_tea.npy has 5 features a frame"),
+        ("nan", "video S2_tea, features: NaN or infinity at frame 7"),
+        ("missing", "S2_tea.npy"),
+        ("truncated", "S2_tea.npy is not a whole .npy file"),
+        ("foreign", "S2_tea.npy is not a whole .npy file"),
+        ("axes", "expected [D, T] or [T, D], came [34, 4, 2]"),
+        ("empty", "S2_tea.txt is empty"),
+        ("label", "S2_tea.txt, line 2: unknown label 'stir'"),
+        ("id", "mapping.txt, line 3: class id 1 comes twice"),
+        ("split", "test.split1.bundle names video S3_tea"),
+        ("tied", "features_split7 is tied to split 7"),
+        ("no features", "--features FOLDER"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_1_and_leaves_the_old_file(folder, tmp_path, capsys, what, message):
+    _break(folder, what)
+    out = tmp_path / "out" / "kitchen.h5"
+    out.parent.mkdir()
+    out.write_bytes(b"old")
+    assert _run("prepare", folder, "--out", out, "--fps", 10) == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert message in last
+    assert out.read_bytes() == b"old"
+    assert os.listdir(out.parent) == ["kitchen.h5"]
+
+
+@pytest.mark.parametrize("fps", [0.0, -1.0])
+def test_a_rate_must_be_positive(folder, tmp_path, fps):
+    with pytest.raises(InputError, match="positive"):
+        _prepare(folder, tmp_path / "out.h5", resample_to=fps)
+
+
+def test_a_subject_pattern_must_find_everyone(folder, tmp_path):
+    with pytest.raises(InputError, match="finds no subject in the video name 'S2_tea'"):
+        _prepare(folder, tmp_path / "out.h5", LayoutOptions(subject_pattern="S1"))
+    with pytest.raises(InputError, match="not a regular expression"):
+        _prepare(folder, tmp_path / "out.h5", LayoutOptions(subject_pattern="("))
+
+
+def test_more_difference_in_length_is_taken_only_on_demand(folder, tmp_path):
+    np.save(folder / "features" / "S2_tea.npy", _features(50).T)
+    summary = _prepare(folder, tmp_path / "out.h5", LayoutOptions(tolerance_frames=16))
+    assert summary.trimmed_frames == 16
+
+
+def test_an_interruption_leaves_nothing(folder, tmp_path):
+    def interrupt(what: str, done: int, total: int) -> None:
+        if (what, done) == ("writing", 2):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(open_layout(folder), tmp_path / "to" / "out.h5", 10.0, LayoutOptions(), on_progress=interrupt)
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_an_unwritable_target_keeps_the_old_file(folder, tmp_path, monkeypatch):
+    (tmp_path / "out.h5").write_bytes(b"old")
+
+    def refuse(source: object, target: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(InputError, match=r"cannot write .*out\.h5: Read-only file system"):
+        _prepare(folder, tmp_path / "out.h5")
+    assert (tmp_path / "out.h5").read_bytes() == b"old"
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_old_file(folder, tmp_path):
+    # A limit on the size of files stands in for a full disk: the kernel refuses the write just so.
+    out = tmp_path / "to" / "out.h5"
+    out.parent.mkdir()
+    out.write_bytes(b"old")
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192));"
+        "from protas_gtcc.cli.main import main; main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, "prepare", str(folder), "--out", str(out), "--fps", "10"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert out.read_bytes() == b"old"
+    assert os.listdir(out.parent) == ["out.h5"]
+
+
+# Real recordings
+
+
+def test_gtea_is_prepared_by_the_documented_command(shared_folder, tmp_path, capsys):
+    gtea, out = shared_folder / "data" / "gtea", tmp_path / "gtea.h5"
+    assert _run("prepare", gtea, "--out", out, "--fps", 15, "--json", "--subject-pattern", r"^(S\d)") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["num_videos"], summary["num_frames"], summary["num_classes"]) == (28, 29822, 11)
+    dataset = Dataset(out)
+    assert dataset.choose_feature_set("2") == "features_split2"
+    stored = np.load(gtea / "features_split2" / "S1_Tea_C1.npy")
+    np.testing.assert_array_equal(dataset.features("S1_Tea_C1", "features_split2"), stored.T)
+    lines = (gtea / "groundTruth" / "S1_Tea_C1.txt").read_text().split()
+    assert [dataset.info.class_names[label] for label in dataset.labels("S1_Tea_C1")] == lines
+    with h5py.File(out) as file:
+        assert file["videos/S1_Tea_C1/features/features_split2"].chunks is None, "a window is one read"
+
+
+def test_egoprocel_with_features_at_another_rate_is_resampled_by_time(shared_folder, tmp_path):
+    source = shared_folder / "data" / "egoprocel"
+    layout = open_layout(source)
+    features = tmp_path / "features_noise"
+    features.mkdir()
+    rng = np.random.default_rng(0)
+    for video in layout.video_names:
+        np.save(features / f"{video}.npy", rng.normal(size=(round(len(layout.labels(video)) * 3 / 10), 2)))
+    options = LayoutOptions(features=(features,))
+    summary = prepare(open_layout(source, options), tmp_path / "out.h5", 3.0, options, resample_to=1.0)
+    dataset = Dataset(tmp_path / "out.h5")
+    assert (summary.num_videos, summary.num_classes) == (325, 116)
+    assert dataset.attribute("Head_10", "task") == "pc_disassembly"
+    np.testing.assert_array_equal(dataset.labels("Head_10")[:100], layout.labels("Head_10")[5:1000:10])
+    assert "paired in order" in " ".join(summary.notices)

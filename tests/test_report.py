@@ -1,0 +1,136 @@
+"""Reports: tables that fit the screen and tell the truth about the data, pictures that are drawn whatever the input."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from rich.console import Console
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.evaluation import Evaluation, EvaluationInfo, evaluate
+from protas_gtcc.labels import progress_by_class, progress_target
+from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
+from protas_gtcc.report.colours import class_looks
+from protas_gtcc.report.plots import plot_per_class, plot_video
+from protas_gtcc.report.tables import best_lookup, print_evaluation
+
+
+def late(labels: np.ndarray, num_classes: int, frames: int = 5) -> Prediction:
+    estimate = np.roll(labels, frames)
+    progress = progress_by_class(estimate, progress_target(estimate, [0]), num_classes)
+    return Prediction(estimate, None, progress, reported_progress(progress, estimate, [0]))
+
+
+def random_videos(num_classes: int, num_videos: int = 3, num_segments: int = 30) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    return {
+        f"v{index}": np.repeat(random.integers(0, num_classes, num_segments), random.integers(1, 40, num_segments))
+        for index in range(num_videos)
+    }
+
+
+def evaluated(num_classes: int, simulated: bool = False, silent: bool = False) -> Evaluation:
+    videos = random_videos(num_classes)
+    names = ["background", *(f"a rather long name of step {index} with $ and [b]" for index in range(1, num_classes))]
+    triples = []
+    for name, labels in videos.items():
+        prediction = late(labels, num_classes)
+        if silent:
+            prediction = Prediction(prediction.labels, None, None, np.zeros_like(prediction.reported))
+        triples.append((name, labels, prediction))
+    info = EvaluationInfo("kitchen", "1", simulated)
+    return evaluate(triples, videos.values(), names, [0], info, fps=15.0)
+
+
+def printed(evaluation: Evaluation) -> str:
+    screen = io.StringIO()
+    print_evaluation(evaluation, Console(file=screen, width=100))
+    return screen.getvalue()
+
+
+def test_tables_fit_100_columns_and_hold_every_look_up() -> None:
+    evaluation = evaluated(30)
+    text = printed(evaluation)
+    assert max(map(len, text.splitlines())) <= 100
+    for name in evaluation.metrics["baselines"]:
+        assert text.count(f"  {name} ") == 2
+    # Nothing that is a figure was cut; only names may be.
+    assert "…" not in text.split("Progress error per class")[0]
+    assert f"{evaluation.metrics['segmentation']['f1@50']:.1f}" in text
+
+
+def test_the_screen_says_when_data_is_simulated_and_only_then() -> None:
+    assert "SIMULATED" in printed(evaluated(5, simulated=True))
+    assert "SIMULATED" not in printed(evaluated(5))
+
+
+def test_a_model_without_progress_is_shown_with_dashes() -> None:
+    text = printed(evaluated(5, silent=True))
+    assert "reports no progress" in text
+    row = next(line for line in text.splitlines() if "model, predicted class" in line)
+    assert row.split()[3:] == ["–"] * 4
+
+
+def test_the_best_look_up_is_the_one_with_the_least_error() -> None:
+    metrics = evaluated(8).metrics
+    best = best_lookup(metrics, "predicted_segments", "frame")
+    errors = {name: one["predicted_segments"]["frame"] for name, one in metrics["baselines"].items()}
+    assert errors[best] == min(errors.values())
+
+
+def test_no_two_of_a_hundred_classes_look_alike_and_neighbours_differ_in_hue() -> None:
+    looks = class_looks(117, [0])
+    actions = [(look.fill, look.hatch) for look in looks[1:]]
+    assert len(set(actions)) == 116
+    assert all(first[0] != second[0] for first, second in pairwise(actions))
+
+
+def test_a_class_looks_the_same_in_every_picture_of_a_run() -> None:
+    assert class_looks(20, [0]) == class_looks(20, [0])
+    assert class_looks(20, [0])[:8] == class_looks(8, [0])
+
+
+@pytest.mark.parametrize("num_classes", [3, 116])
+def test_pictures_are_drawn_for_few_and_for_many_classes(tmp_path: Path, num_classes: int) -> None:
+    names = [f"step ${index}$ of a long name that must be cut" for index in range(num_classes)]
+    labels = random_videos(num_classes)["v0"]
+    labels[10] = 1
+    plot_video(tmp_path / "v0.png", "v_0 $x$", labels, late(labels, num_classes), PredictionInfo(names, [0], 1.0))
+    plot_per_class(tmp_path / "classes.png", evaluated(num_classes).metrics)
+    for path in tmp_path.iterdir():
+        picture = imread(path)
+        assert min(picture.shape[:2]) > 250
+        assert picture[..., :3].std() > 0.05
+
+
+def test_one_frame_videos_and_models_without_progress_are_drawn(tmp_path: Path) -> None:
+    one = np.array([1])
+    silent = Prediction(one, None, None, np.zeros(1, dtype=np.float32))
+    plot_video(tmp_path / "one.png", "one", one, silent, PredictionInfo(["rest", "pour"], [0], 30.0), simulated=True)
+    plot_per_class(tmp_path / "silent.png", evaluated(4, silent=True).metrics)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_picture_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    labels = np.array([0, 1])
+    with pytest.raises(InputError, match="cannot write"):
+        plot_video(tmp_path / "file" / "a.png", "a", labels, late(labels, 2, 0), PredictionInfo(["r", "p"], [0], 1.0))
+
+
+def test_a_real_recording_is_reported(tmp_path: Path, shared_folder: Path) -> None:
+    folder = shared_folder / "data" / "gtea"
+    classes = [line.split()[1] for line in (folder / "mapping.txt").read_text().splitlines() if line.strip()]
+    path = sorted((folder / "groundTruth").glob("*.txt"))[0]
+    labels = np.array([classes.index(name) for name in path.read_text().split()])
+    prediction = late(labels, len(classes))
+    plot_video(tmp_path / "gtea.png", path.stem, labels, prediction, PredictionInfo(classes, [0], 15.0))
+    info = EvaluationInfo("gtea", "1", simulated=False)
+    text = printed(evaluate([(path.stem, labels, prediction)], [labels], classes, [0], info, 15.0))
+    assert "take" in text
+    assert (tmp_path / "gtea.png").stat().st_size > 10_000

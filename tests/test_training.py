@@ -1,0 +1,194 @@
+"""Training: what is written, how it stops, and that a killed run goes on as if it had not been."""
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from protas_gtcc.checkpoint import load_checkpoint
+from protas_gtcc.config import DEFAULT, REFERENCE, RunConfig, from_yaml, to_yaml
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.training import Trainer, train
+from protas_gtcc.validation import choose_validation
+from tests.conftest import tiny_config
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TIMED = ["seconds", "frames_per_second"]
+
+
+def train_into(folder: Path, config: RunConfig, **options: bool) -> RunDirectory:
+    run = RunDirectory(folder)
+    if not options.get("resume"):
+        run.start(config)
+    train(config, Dataset(config.dataset), run, **options)
+    return run
+
+
+def weights(run: RunDirectory) -> dict[str, torch.Tensor]:
+    return load_checkpoint(run.checkpoint)[0].state_dict()
+
+
+def log(run: RunDirectory) -> pd.DataFrame:
+    return pd.read_csv(run.log).drop(columns=TIMED)
+
+
+def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], atol: float = 0.0) -> None:
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, other[name], rtol=0, atol=atol, msg=name)
+
+
+def test_the_loss_falls_and_every_epoch_is_logged(tiny_dataset, tmp_path):
+    run = train_into(tmp_path / "run", tiny_config(tiny_dataset, epochs=8, lr=1e-2))
+    rows = pd.read_csv(run.log)
+    assert rows["epoch"].tolist() == list(range(1, 9))
+    assert rows["loss"].iloc[-1] < 0.8 * rows["loss"].iloc[0]
+    terms = rows[["cross_entropy", "smoothing", "progress", "graph"]].sum(axis=1)
+    np.testing.assert_allclose(terms, rows["loss"], rtol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(tiny_dataset, tmp_path):
+    runs = [train_into(tmp_path / str(i), tiny_config(tiny_dataset, seed=s)) for i, s in enumerate([1, 1, 2])]
+    assert_same(weights(runs[0]), weights(runs[1]))
+    with pytest.raises(AssertionError):
+        assert_same(weights(runs[0]), weights(runs[2]))
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-W", "ignore", "-m", "protas_gtcc", *arguments]
+
+
+def test_a_run_killed_at_any_moment_resumes_to_what_an_unbroken_run_gives(tiny_dataset, tmp_path):
+    config = tiny_config(tiny_dataset, "default", epochs=40, batch_size=2, validation_share=0.3)
+    unbroken = train_into(tmp_path / "unbroken", config)
+    broken = RunDirectory(tmp_path / "broken")
+    broken.start(config)
+    rng, done = np.random.default_rng(0), 0
+    for _ in range(2):
+        process = subprocess.Popen(command("train", "--resume", str(broken.path)), stdout=subprocess.DEVNULL)
+        while process.poll() is None and (not broken.log.exists() or len(pd.read_csv(broken.log)) < done + 3):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        done = len(pd.read_csv(broken.log))
+        assert 3 <= done < 40, "the run was killed on its way"
+    train_into(broken.path, config, resume=True)
+    pd.testing.assert_frame_equal(log(unbroken), log(broken))
+    assert_same(weights(unbroken), weights(broken))
+
+
+def test_resuming_a_finished_run_changes_nothing(tiny_dataset, tmp_path):
+    config = tiny_config(tiny_dataset)
+    run = train_into(tmp_path / "run", config)
+    before = run.checkpoint.read_bytes()
+    train_into(run.path, config, resume=True)
+    assert run.checkpoint.read_bytes() == before
+
+
+def test_two_processes_train_the_model_that_one_does(tiny_dataset, tmp_path):
+    # Without dropout, and with a last batch of one window, which one process only watches.
+    config = tiny_config(tiny_dataset, batch_size=7, epochs=3)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0))
+    alone = train_into(tmp_path / "alone", config)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "config.yaml").write_text(to_yaml(config))
+    torchrun = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run(
+        [*torchrun, "-m", "protas_gtcc", "train", "--resume", str(tmp_path / "two")],
+        check=True,
+        capture_output=True,
+    )
+    assert_same(weights(alone), weights(RunDirectory(tmp_path / "two")), atol=1e-5)
+    pd.testing.assert_frame_equal(log(alone)[["epoch"]], log(RunDirectory(tmp_path / "two"))[["epoch"]])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_video_and_step(tiny_dataset, tmp_path):
+    config = tiny_config(tiny_dataset)
+    trainer = Trainer(config, Dataset(tiny_dataset), RunDirectory(tmp_path))
+    with torch.no_grad():
+        trainer.network.stages[1].progress_head.conv.bias[2] = float("nan")
+    with pytest.raises(InputError, match=r"loss term \w+ is nan for video video\d at epoch 1, step 1; lower --lr"):
+        trainer.fit()
+
+
+def test_patience_stops_early_and_keeps_the_best_epoch(tiny_dataset, tmp_path):
+    config = tiny_config(tiny_dataset, epochs=60, lr=0.02, validation_share=0.25, patience=3)
+    run = train_into(tmp_path / "run", config)
+    rows = pd.read_csv(run.log)
+    assert len(rows) < 60
+    assert rows["validation_score"].idxmax() == len(rows) - 4
+
+
+def test_validation_videos_come_from_the_training_videos_only(tiny_dataset):
+    dataset = Dataset(tiny_dataset)
+    training, validation = choose_validation(dataset, tiny_config(tiny_dataset, validation_share=0.25))
+    assert sorted(training + validation) == sorted(dataset.part("1", "train"))
+    assert len(validation) == 2
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"precision": "bf16"},
+        {"optimizer": "adamw", "weight_decay": 0.1},
+        {"schedule": "cosine", "clip_norm": 1.0},
+        {"window_frames": 10, "batch_size": 4},
+        {"workers": 2, "batch_size": 3},
+    ],
+    ids=lambda training: "-".join(training),
+)
+def test_every_way_to_train_gives_a_finite_model(tiny_dataset, tmp_path, training):
+    run = train_into(tmp_path / "run", tiny_config(tiny_dataset, **training))
+    assert all(torch.isfinite(tensor).all() for tensor in weights(run).values())
+
+
+def test_balanced_class_weights_raise_the_loss_of_rare_classes_only_in_the_cross_entropy(tiny_dataset, tmp_path):
+    config = tiny_config(tiny_dataset)
+    balanced = dataclasses.replace(config, loss=dataclasses.replace(config.loss, class_weights="balanced"))
+    trainer = Trainer(balanced, Dataset(tiny_dataset), RunDirectory(tmp_path))
+    labels = np.concatenate([trainer.dataset.labels(video) for video in trainer.train_videos])
+    counts = np.bincount(labels)
+    found = trainer.class_weights.numpy()
+    assert np.argmin(counts) == np.argmax(found)
+    assert (found * counts).sum() / counts.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("config", [REFERENCE, DEFAULT], ids=["reference", "default"])
+def test_a_configuration_survives_yaml(config):
+    assert from_yaml(to_yaml(config), "here") == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model: {stages: 4, wings: 2}", "unknown field 'wings'"),
+        ("model: {stages: four}", "stages is 'four', expected a int"),
+        ("loss: {progress_over: some}", "progress_over is 'some'; it is one of all, active"),
+        ("- 1", "expected fields of RunConfig"),
+        ("model: {stages: 0}", "--stages is 0"),
+    ],
+)
+def test_a_configuration_that_is_wrong_is_refused_by_name(text, message):
+    with pytest.raises(InputError, match=message):
+        from_yaml(text, "here")
+
+
+def test_a_split_without_enough_training_videos_is_refused(tiny_dataset):
+    with pytest.raises(InputError, match="no split '2'; it has 1"):
+        choose_validation(Dataset(tiny_dataset), dataclasses.replace(tiny_config(tiny_dataset), split="2"))
+
+
+def test_a_gpu_that_is_not_there_is_refused(tiny_dataset, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match="--device cuda: this machine has none"):
+        Trainer(tiny_config(tiny_dataset, device="cuda"), Dataset(tiny_dataset), RunDirectory(tmp_path))
