@@ -25,6 +25,7 @@ import pandas as pd
 import protas_gtcc
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole
+from protas_gtcc.hdf5_file import hdf5_file
 
 FORMAT = "protas_gtcc predictions"
 FORMAT_VERSION = 1
@@ -72,7 +73,7 @@ def reported_progress(progress: np.ndarray, labels: np.ndarray, background: Coll
 def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]], info: PredictionInfo) -> None:
     """Write (name, prediction) pairs to one HDF5 file as they come; it appears when all are written."""
     names: list[str] = []
-    with replace_when_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
         attrs = file.attrs
         attrs["format"], attrs["format_version"], attrs["version"] = (
             FORMAT,

@@ -1,0 +1,245 @@
+"""The commands as their users run them: what they print, what they leave, and how they refuse."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+import protas_gtcc
+from protas_gtcc.cli.main import VERBS, main
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.predictions import open_predictions
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TINY = ["--stages", "2", "--layers", "3", "--maps", "8", "--epochs", "2"]
+
+
+def call(*arguments: object) -> int:
+    """Run a verb in this process; its exit code."""
+    try:
+        main([str(one) for one in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture(scope="module")
+def run(tiny_dataset, tmp_path_factory) -> Path:
+    """A trained run."""
+    path = tmp_path_factory.mktemp("runs") / "tiny"
+    assert call("train", "--dataset", tiny_dataset, "--out", path, "--lr", "0.01", *TINY) == 0
+    return path
+
+
+def refusal(capsys, *arguments: object) -> str:
+    """The one line that a refused command prints."""
+    assert call(*arguments) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1, "one line"
+    return printed.err
+
+
+def test_every_verb_has_help_that_is_enough_to_use_it(capsys):
+    for verb in VERBS:
+        assert call(verb, "--help") == 0
+        assert f"usage: protas-gtcc {verb}" in capsys.readouterr().out
+
+
+def test_wrong_usage_exits_with_2(capsys):
+    assert call("trian") == 2
+    assert "no verb 'trian'" in capsys.readouterr().err
+    assert call("train", "--stagess", "4") == 2
+    assert call("train", "--preset", "best") == 2
+    assert call("train", "--epochs", "many") == 2
+
+
+def test_a_run_directory_holds_what_the_contract_says(run):
+    for name in ("config.yaml", "checkpoint.safetensors", "last/state.safetensors", "log.csv", "task_graph.json"):
+        assert (run / name).is_file(), name
+    assert list(run.glob("events.*"))
+
+
+def test_evaluate_writes_and_prints_every_figure(run, capsys):
+    assert call("evaluate", run, "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((run / "metrics.json").read_text())
+    assert printed["num_videos"] == 2
+    assert set(printed["segmentation"]) == {
+        "acc", "acc_no_background", "edit", "edit_merged", "f1@10", "f1@25", "f1@50",
+    }  # fmt: skip
+    for which in ("predicted", "oracle"):
+        assert set(printed["progress"][which]) == {"macro", "frame", "video", "segment", "per_class"}
+    assert {"constant", "random", "average_index", "average_index_class"} <= set(printed["baselines"])
+    assert pd.read_csv(run / "per_class.csv")["name"].tolist() == ["rest", "cut", "mix", "serve"]
+    assert {path.stem for path in (run / "plots").glob("*.png")} == {"video8", "video9", "per_class"}
+
+
+def test_evaluate_prints_tables_for_people(run, capsys):
+    assert call("evaluate", run, "--pictures", "0") == 0
+    printed = capsys.readouterr().out
+    assert "Segmentation" in printed
+    assert "average_index" in printed
+
+
+def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, tiny_dataset, capsys):
+    assert call("evaluate", run, "--json", "--pictures", "0") == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert call("evaluate", run / "predictions.h5", "--dataset", tiny_dataset, "--split", "1", "--json") == 0
+    alone = json.loads(capsys.readouterr().out)
+    for name in ("segmentation", "progress", "baselines"):
+        assert alone[name] == whole[name]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_predict_gives_what_the_api_gives(run, tiny_dataset, tmp_path, transposed):
+    features = Dataset(tiny_dataset).features("video9", "features")
+    np.save(tmp_path / "new.npy", features.T if transposed else features)
+    assert call("predict", run, tmp_path / "new.npy", "--out", tmp_path / "out") == 0
+    expected = protas_gtcc.load(run).predict(features)
+    files = open_predictions(tmp_path / "out" / "predictions.h5")
+    for name in ("labels", "probs", "progress", "reported"):
+        np.testing.assert_array_equal(getattr(files.read("new"), name), getattr(expected, name))
+    table = pd.read_csv(tmp_path / "out" / "new.csv")
+    np.testing.assert_array_equal(table["label"], expected.labels)
+    np.testing.assert_allclose(table["progress"], expected.reported, atol=1e-5)
+    assert table["time_seconds"].iloc[5] == 1.0
+
+
+def test_the_api_returns_arrays_of_the_promised_shapes(run, tiny_dataset):
+    features = Dataset(tiny_dataset).features("video8", "features")
+    prediction = protas_gtcc.load(run).predict(features)
+    num_frames = len(features)
+    assert prediction.labels.shape == prediction.reported.shape == (num_frames,)
+    assert prediction.probs.shape == prediction.progress.shape == (4, num_frames)
+    np.testing.assert_allclose(prediction.probs.sum(axis=0), 1, atol=1e-5)
+    assert 0 <= prediction.progress.min() <= prediction.progress.max() <= 1
+    background = prediction.labels == 0
+    assert (prediction.reported[background] == 0).all()
+    chosen = prediction.progress[prediction.labels, np.arange(num_frames)]
+    np.testing.assert_array_equal(prediction.reported[~background], chosen[~background])
+
+
+@pytest.mark.parametrize(("name", "words"), [("protas_causal", "with progress"), ("mstcn", "without progress")])
+def test_reference_checkpoints_import_as_runs_that_predict(shared_folder, tmp_path, capsys, name, words):
+    source = shared_folder / "parity" / f"{name}.model"
+    assert call("import", source, "--out", tmp_path / "run") == 0
+    assert words in capsys.readouterr().out
+    golden = np.load(shared_folder / "parity" / f"{name}.npz")
+    prediction = protas_gtcc.load(tmp_path / "run").predict(golden["features"].T)
+    final = golden["graph_logits"] if "graph_logits" in golden else golden["stage_logits"][-1]
+    np.testing.assert_array_equal(prediction.labels, final.argmax(axis=0))
+
+
+def test_a_resumed_run_refuses_other_settings(run, capsys):
+    assert "--lr 0.5 differs from the run's" in refusal(capsys, "train", "--resume", run, "--lr", "0.5")
+    assert "exclude each other" in refusal(capsys, "train", "--resume", run, "--out", "elsewhere")
+
+
+def test_a_run_is_never_overwritten(run, tiny_dataset, capsys):
+    before = (run / "checkpoint.safetensors").read_bytes()
+    assert "already holds a run" in refusal(capsys, "train", "--dataset", tiny_dataset, "--out", run)
+    assert (run / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_what_is_missing_is_named(run, tiny_dataset, tmp_path, capsys):
+    assert "no dataset file" in refusal(capsys, "train", "--dataset", tmp_path / "no.h5")
+    assert "neither a file" in refusal(capsys, "train", "--dataset", "breakfast")
+    assert "not a run directory" in refusal(capsys, "train", "--resume", tmp_path / "none")
+    assert "no run directory or prediction file" in refusal(capsys, "evaluate", tmp_path / "none")
+    assert "neither a run directory" in refusal(capsys, "evaluate", tmp_path)
+    assert "give --dataset" in refusal(capsys, "evaluate", run / "predictions.h5")
+    assert "no feature file" in refusal(capsys, "predict", run, tmp_path / "no.npy")
+    assert "no split '7'; it has 1" in refusal(capsys, "train", "--dataset", tiny_dataset, "--split", "7")
+    message = refusal(capsys, "train", "--dataset", tiny_dataset, "--feature-set", "i3d")
+    assert "no feature set 'i3d'; it has features" in message
+
+
+def test_a_run_without_a_checkpoint_is_refused(run, tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text((run / "config.yaml").read_text())
+    assert "no checkpoint" in refusal(capsys, "evaluate", tmp_path)
+
+
+def test_files_that_are_cut_off_or_foreign_are_refused(run, tiny_dataset, tmp_path, capsys):
+    whole = tiny_dataset.read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    assert "not a whole HDF5 file" in refusal(capsys, "train", "--dataset", tmp_path / "cut.h5")
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["data"] = np.zeros(3)
+    assert "not a protas_gtcc dataset" in refusal(capsys, "train", "--dataset", tmp_path / "foreign.h5")
+    (tmp_path / "newer.h5").write_bytes(whole)
+    with h5py.File(tmp_path / "newer.h5", "r+") as file:
+        file.attrs["format_version"] = 99
+    assert "format version 99" in refusal(capsys, "train", "--dataset", tmp_path / "newer.h5")
+    checkpoint = (run / "checkpoint.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(checkpoint[: len(checkpoint) // 2])
+    np.save(tmp_path / "x.npy", np.zeros((9, 6)))
+    message = refusal(capsys, "predict", tmp_path / "cut.safetensors", tmp_path / "x.npy")
+    assert "not a whole safetensors file" in message
+    (tmp_path / "other.model").write_bytes(b"not a checkpoint")
+    assert "not a torch checkpoint" in refusal(capsys, "import", tmp_path / "other.model", "--out", tmp_path / "r")
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (np.zeros((9, 5)), "the model takes [T, 6]"),
+        (np.zeros((6, 6)), "both axes are 6 long"),
+        (np.zeros((0, 6)), "no frames"),
+        (np.full((9, 6), np.nan), "NaN or infinity at frame 0"),
+        (np.zeros(9), "expected features [T, D]"),
+    ],
+    ids=["size", "ambiguous", "empty", "nan", "one axis"],
+)
+def test_features_that_do_not_fit_are_refused(run, tmp_path, capsys, features, message):
+    np.save(tmp_path / "x.npy", features)
+    printed = refusal(capsys, "predict", run, tmp_path / "x.npy", "--out", tmp_path / "out")
+    assert message in printed
+    assert "x.npy" in printed
+    assert not (tmp_path / "out" / "predictions.h5").exists()
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(run, tiny_dataset, monkeypatch, capsys):
+    before = (run / "metrics.json").read_bytes() if (run / "metrics.json").exists() else None
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    assert "No space left on device; what was there before is untouched" in refusal(capsys, "evaluate", run)
+    if before is not None:
+        assert (run / "metrics.json").read_bytes() == before
+    assert not list(run.glob(".*.part"))
+
+
+def test_a_model_of_other_classes_is_refused(run, tiny_dataset, tmp_path, capsys):
+    with h5py.File(tiny_dataset) as old, h5py.File(tmp_path / "renamed.h5", "w") as new:
+        for name in old:
+            old.copy(name, new)
+        for name, value in old.attrs.items():
+            new.attrs[name] = value
+        new.attrs["class_names"] = np.array(["rest", "cut", "stir", "serve"], dtype=h5py.string_dtype())
+    message = refusal(capsys, "evaluate", run, "--dataset", tmp_path / "renamed.h5")
+    assert "class 2 is 'mix' for the model and 'stir'" in message
+
+
+def test_the_front_door_trains_evaluates_and_says_that_data_are_simulated(tmp_path):
+    # Far too little training to learn anything: only the way through is shown.
+    few = ["--layers", "2", "--maps", "4", "--epochs", "1", "--batch-size", "16"]
+    result = subprocess.run(
+        [sys.executable, str(REPOSITORY / "experiments" / "run.py"), "--stages", "1", "--dataset", "egoprocel", *few],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    run = tmp_path / "runs" / "simulated-procedures-split1-default-seed0"
+    assert "SIMULATED" in result.stdout
+    assert "Progress error" in result.stdout
+    assert json.loads((run / "metrics.json").read_text())["simulated"] is True
+    assert len(list((run / "plots").glob("*.png"))) > 10
