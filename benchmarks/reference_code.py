@@ -1,0 +1,49 @@
+"""Other people's code, run from a checkout of it: imported by path, never copied, its files left as they are.
+
+ProTAS: github Yuhan-Shen/ProTAS. MS-TCN: github yabufarha/ms-tcn.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from protas_gtcc.errors import InputError
+
+# MS-TCN was written for Python 2; one such statement would keep the whole file from being read.
+_PYTHON_2_PRINT = re.compile(r"^(\s*)print (?!\()(.+)$", re.MULTILINE)
+
+
+def load_module(folder: Path, name: str) -> ModuleType:
+    """Import `folder/name.py` under a name of its own. Raises `InputError` if it is not there."""
+    path = folder / f"{name}.py"
+    if not path.is_file():
+        raise InputError(f"no {path}; give the folder of a checkout of the repository")
+    source = _PYTHON_2_PRINT.sub(r"\1print(\2)", path.read_text(encoding="utf-8"))
+    if importlib.util.find_spec("tqdm") is None:
+        # It would show a bar while predicting, which is not done here.
+        sys.modules.setdefault("tqdm", ModuleType("tqdm"))
+    module = ModuleType(f"reference_{name}")
+    module.__file__ = str(path)
+    exec(compile(source, str(path), "exec"), module.__dict__)
+    return module
+
+
+@contextmanager
+def numpy_with_float() -> Iterator[None]:
+    """Give numpy the alias `np.float` back that ProTAS's scores use and that numpy 1.24 removed."""
+    if "float" in vars(np):
+        yield
+        return
+    setattr(np, "float", float)  # noqa: B010 (numpy's types say that it has none)
+    try:
+        yield
+    finally:
+        delattr(np, "float")

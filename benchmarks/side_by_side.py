@@ -1,0 +1,144 @@
+"""Timing contestants side by side: in one process, one after the other, round after round.
+
+Machines are shared and clocks drift, so a time alone says little; within a round the contestants meet the same
+conditions, and what is reported is the ratio of each round. A round of warming up comes first and is thrown away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from protas_gtcc.evaluation import software_versions
+from protas_gtcc.files import write_text
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to do the work; `run` does it once and returns the seconds that count."""
+
+    name: str
+    run: Callable[[], float]
+    amount: float
+    """How much work one run does, in the benchmark's unit."""
+    against: str | None = None
+    """Name of the contestant that its speed is divided by."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured of one contestant; `seconds` and `ratios` have one entry a round."""
+
+    name: str
+    seconds: list[float]
+    rate: float
+    """Median amount of work a second."""
+    against: str | None
+    ratios: list[float]
+    """How many times the speed of `against`; empty where it is not compared."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A benchmark's outcome: what `--json` writes."""
+
+    benchmark: str
+    unit: str
+    arguments: dict[str, Any]
+    results: list[Result]
+    notes: list[str]
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    details: dict[str, Any] = field(default_factory=dict)
+    date: str = field(default_factory=lambda: date.today().isoformat())
+
+
+def measure(contestants: Sequence[Contestant], repeats: int) -> list[Result]:
+    """Run all contestants in turn, `repeats` rounds after one to warm up."""
+    seconds: dict[str, list[float]] = {one.name: [] for one in contestants}
+    for _ in range(repeats + 1):
+        for one in contestants:
+            seconds[one.name].append(one.run())
+    counted = {name: times[1:] for name, times in seconds.items()}
+    amounts = {one.name: one.amount for one in contestants}
+    return [_result(one, counted, amounts) for one in contestants]
+
+
+def _result(one: Contestant, seconds: dict[str, list[float]], amounts: dict[str, float]) -> Result:
+    rates = [one.amount / time for time in seconds[one.name]]
+    ratios = []
+    if one.against is not None:
+        others = [amounts[one.against] / time for time in seconds[one.against]]
+        ratios = [rate / other for rate, other in zip(rates, others, strict=True)]
+    return Result(one.name, seconds[one.name], statistics.median(rates), one.against, ratios)
+
+
+def describe_machine(threads: int | None = None, gpu: str | None = None) -> dict[str, Any]:
+    """Processor, cores that may be used, load, threads; not which machine it is."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 2),
+        "threads": threads,
+        "gpu": gpu,
+        "system": platform.system(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that do the work."""
+    return {"python": platform.python_version(), **software_versions()}
+
+
+def report(measurement: Measurement, out: Path | None) -> None:
+    """Print the measurement as a table; write it to `out` as JSON if one is given."""
+    table = Table(title=f"{measurement.benchmark}, {measurement.date}")
+    for heading in ("contestant", "seconds", f"{measurement.unit}/s", "ratio (min)", "median", "max", "to"):
+        table.add_column(heading, justify="left" if heading in ("contestant", "to") else "right")
+    for one in measurement.results:
+        table.add_row(*_cells(one))
+    console = Console(width=None if Console().is_terminal else 120)
+    console.print(table)
+    for line in _facts(measurement):
+        console.print(line, highlight=False, soft_wrap=True)
+    if out is not None:
+        write_text(out, json.dumps(asdict(measurement), indent=1) + "\n")
+
+
+def _cells(one: Result) -> list[str]:
+    cells = [one.name, f"{statistics.median(one.seconds):.3f}", f"{one.rate:,.1f}"]
+    if one.ratios:
+        spread = (min(one.ratios), statistics.median(one.ratios), max(one.ratios))
+        cells += [f"{ratio:.2f}" for ratio in spread]
+    else:
+        cells += [""] * 3
+    return [*cells, one.against or ""]
+
+
+def _facts(measurement: Measurement) -> list[str]:
+    machine = {name: value for name, value in measurement.machine.items() if value is not None}
+    return [
+        f"medians of {len(measurement.results[0].seconds)} rounds; ratio is the speed divided by that of the last column",
+        *measurement.notes,
+        ", ".join(f"{name} {value}" for name, value in machine.items()),
+        ", ".join(f"{name} {version}" for name, version in measurement.versions.items()),
+    ]
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    for line in info.read_text(encoding="utf-8").splitlines() if info.is_file() else []:
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.processor() or platform.machine()
