@@ -5,7 +5,7 @@ ProTAS: github Yuhan-Shen/ProTAS. MS-TCN: github yabufarha/ms-tcn.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -27,9 +27,11 @@ def load_module(folder: Path, name: str) -> ModuleType:
     if not path.is_file():
         raise InputError(f"no {path}; give the folder of a checkout of the repository")
     source = _PYTHON_2_PRINT.sub(r"\1print(\2)", path.read_text(encoding="utf-8"))
-    if importlib.util.find_spec("tqdm") is None:
+    try:
+        importlib.import_module("tqdm")
+    except ImportError:
         # It would show a bar while predicting, which is not done here.
-        sys.modules.setdefault("tqdm", ModuleType("tqdm"))
+        sys.modules["tqdm"] = ModuleType("tqdm")
     module = ModuleType(f"reference_{name}")
     module.__file__ = str(path)
     exec(compile(source, str(path), "exec"), module.__dict__)

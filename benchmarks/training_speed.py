@@ -96,14 +96,14 @@ class MemoryFeed:
 
     def __init__(self, videos: list[tuple[torch.Tensor, ...]], device: str):
         self.list_of_examples = videos
-        self._device = device
+        self.device = device
         self._next = 0
         self._started = self.seconds = 0.0
 
     def has_next(self) -> bool:
         """Whether the epoch goes on; the first time it is asked, the clock starts."""
         if self._next == 0:
-            self._started = now(self._device)
+            self._started = now(self.device)
         return self._next < len(self.list_of_examples)
 
     def next_batch(self, batch_size: int) -> tuple[torch.Tensor, ...]:
@@ -114,7 +114,7 @@ class MemoryFeed:
 
     def reset(self) -> None:
         """The epoch is over."""
-        self.seconds = now(self._device) - self._started
+        self.seconds = now(self.device) - self._started
         self._next = 0
 
 
@@ -234,7 +234,7 @@ def mstcn_loop(arguments: Arguments, dataset: Dataset, folder: Path) -> Callable
 def _epoch_of(trainer: Any, feed: MemoryFeed, folder: Path) -> Callable[[], float]:
     def run() -> float:
         with contextlib.redirect_stdout(io.StringIO()):
-            trainer.train(str(folder), feed, 1, 1, REFERENCE.training.lr, torch.device(feed._device))
+            trainer.train(str(folder), feed, 1, 1, REFERENCE.training.lr, torch.device(feed.device))
         return feed.seconds
 
     return run

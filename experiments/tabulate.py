@@ -59,24 +59,20 @@ def progress_table(groups: dict[str, list[Any]]) -> str:
     rows = ["| run | who | " + " | ".join(PROGRESS) + " |", "|---" * (len(PROGRESS) + 2) + "|"]
     for title, runs in groups.items():
         for which in ("predicted", "oracle"):
-            rows.append(
-                _progress_row(title, f"model, {which} class", runs, lambda one, which=which: one["progress"][which])
-            )
+            errors = [one["progress"][which] for one in runs]
+            rows.append(_progress_row(title, f"model, {which} class", errors))
         for segments in ("predicted_segments", "oracle_segments"):
             names = [best_lookup(one, segments, "frame") for one in runs]
             best = max(set(names), key=names.count)
             told = segments.replace("_", " ").replace("oracle", "true")
             for name in dict.fromkeys(["constant", best, "median_index_class"]):
-                rows.append(
-                    _progress_row(
-                        title, f"{name}, {told}", runs, lambda one, n=name, s=segments: one["baselines"][n][s]
-                    )
-                )
+                errors = [one["baselines"][name][segments] for one in runs]
+                rows.append(_progress_row(title, f"{name}, {told}", errors))
     return "\n".join(rows) + "\n"
 
 
-def _progress_row(title: str, who: str, runs: list[Any], errors: Callable[[Any], Any]) -> str:
-    cells = [_cell([errors(one)[name] for one in runs], "{:.3f}".format) for name in PROGRESS]
+def _progress_row(title: str, who: str, errors: list[dict[str, float]]) -> str:
+    cells = [_cell([one[name] for one in errors], "{:.3f}".format) for name in PROGRESS]
     return f"| {title} | {who} | " + " | ".join(cells) + " |"
 
 
