@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -19,6 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from protas_gtcc.errors import InputError
 from protas_gtcc.evaluation import software_versions
 from protas_gtcc.files import write_text
 
@@ -64,7 +66,9 @@ class Measurement:
 
 
 def measure(contestants: Sequence[Contestant], repeats: int) -> list[Result]:
-    """Run all contestants in turn, `repeats` rounds after one to warm up."""
+    """Run all contestants in turn, `repeats` rounds after one to warm up. Raises `InputError` for none."""
+    if repeats < 1:
+        raise InputError(f"--repeats is {repeats}; it must be at least 1")
     seconds: dict[str, list[float]] = {one.name: [] for one in contestants}
     for _ in range(repeats + 1):
         for one in contestants:
@@ -81,6 +85,29 @@ def _result(one: Contestant, seconds: dict[str, list[float]], amounts: dict[str,
         others = [amounts[one.against] / time for time in seconds[one.against]]
         ratios = [rate / other for rate, other in zip(rates, others, strict=True)]
     return Result(one.name, seconds[one.name], statistics.median(rates), one.against, ratios)
+
+
+def timed(work: Callable[[], object], before: Callable[[], object] = lambda: None) -> Callable[[], float]:
+    """A function that calls `before`, then does the work and returns the seconds that the work took."""
+
+    def run() -> float:
+        before()
+        started = time.perf_counter()
+        work()
+        return time.perf_counter() - started
+
+    return run
+
+
+def now(device: str) -> float:
+    """The time, in seconds, at which all work given to the device so far is done."""
+    import torch  # here, because scoring does without it
+
+    if device == "cuda":
+        torch.cuda.synchronize()
+    elif device == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()
 
 
 def describe_machine(threads: int | None = None, gpu: str | None = None) -> dict[str, Any]:
@@ -102,7 +129,7 @@ def versions() -> dict[str, str]:
 
 def report(measurement: Measurement, out: Path | None) -> None:
     """Print the measurement as a table; write it to `out` as JSON if one is given."""
-    table = Table(title=f"{measurement.benchmark}, {measurement.date}")
+    table = Table(title=f"{measurement.benchmark}, {measurement.date}", title_justify="left")
     for heading in ("contestant", "seconds", f"{measurement.unit}/s", "ratio (min)", "median", "max", "to"):
         table.add_column(heading, justify="left" if heading in ("contestant", "to") else "right")
     for one in measurement.results:
@@ -127,8 +154,9 @@ def _cells(one: Result) -> list[str]:
 
 def _facts(measurement: Measurement) -> list[str]:
     machine = {name: value for name, value in measurement.machine.items() if value is not None}
+    rounds = len(measurement.results[0].seconds)
     return [
-        f"medians of {len(measurement.results[0].seconds)} rounds; ratio is the speed divided by that of the last column",
+        f"medians of {rounds} rounds; a ratio is the speed divided by that of the contestant in the last column",
         *measurement.notes,
         ", ".join(f"{name} {value}" for name, value in machine.items()),
         ", ".join(f"{name} {version}" for name, version in measurement.versions.items()),

@@ -9,22 +9,17 @@ take to read files does not count. Ours is the training loop of `protas-gtcc tra
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import io
-import logging
-import pickle
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from reference_code import load_module
-from side_by_side import Contestant, Measurement, describe_machine, measure, report, versions
+from reference_training import mstcn_loop, protas_loop
+from side_by_side import Contestant, Measurement, describe_machine, measure, now, report, versions
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.parsing import parse
@@ -33,10 +28,8 @@ from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
 from protas_gtcc.devices import choose_device
 from protas_gtcc.errors import InputError
-from protas_gtcc.labels import progress_by_class
 from protas_gtcc.observers import Row
 from protas_gtcc.run_directory import RunDirectory
-from protas_gtcc.task_graph import count_task_graph
 from protas_gtcc.training import Trainer
 
 BATCH_SIZES = (1, 4, 8)
@@ -91,45 +84,11 @@ class Clock:
         """Nothing."""
 
 
-class MemoryFeed:
-    """A batch generator as their loops ask for, that hands out tensors and times the loop around it."""
-
-    def __init__(self, videos: list[tuple[torch.Tensor, ...]], device: str):
-        self.list_of_examples = videos
-        self.device = device
-        self._next = 0
-        self._started = self.seconds = 0.0
-
-    def has_next(self) -> bool:
-        """Whether the epoch goes on; the first time it is asked, the clock starts."""
-        if self._next == 0:
-            self._started = now(self.device)
-        return self._next < len(self.list_of_examples)
-
-    def next_batch(self, batch_size: int) -> tuple[torch.Tensor, ...]:
-        """The next video."""
-        assert batch_size == 1
-        self._next += 1
-        return self.list_of_examples[self._next - 1]
-
-    def reset(self) -> None:
-        """The epoch is over."""
-        self.seconds = now(self.device) - self._started
-        self._next = 0
-
-
-def now(device: str) -> float:
-    """The time at which all work given to the device so far is done."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    elif device == "mps":
-        torch.mps.synchronize()
-    return time.perf_counter()
-
-
 def main(arguments: Arguments) -> None:
     """Measure and report."""
     device = choose_device(arguments.device)
+    if arguments.threads < 1:
+        raise InputError(f"--threads is {arguments.threads}; it must be at least 1")
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         dataset = first_videos(arguments, Path(folder))
@@ -139,11 +98,8 @@ def main(arguments: Arguments) -> None:
     missing = [name for name in ("protas", "mstcn") if getattr(arguments, name) is None]
     notes = [f"{dataset.info.name}: {len(dataset.video_names)} videos, {sum(dataset.num_frames.values())} frames"]
     notes += [f"no --{name} FOLDER given: measured only ours, without that reference" for name in missing]
-    shown = {name: str(value) for name, value in vars(arguments).items() if not isinstance(value, Path)}
-    report(
-        Measurement("training_speed", "frames", shown, results, notes, machine, versions()),
-        arguments.json,
-    )
+    shown = {name: value for name, value in vars(arguments).items() if isinstance(value, int | str)}
+    report(Measurement("training_speed", "frames", shown, results, notes, machine, versions()), arguments.json)
 
 
 def first_videos(arguments: Arguments, folder: Path) -> Dataset:
@@ -177,10 +133,12 @@ def list_contestants(arguments: Arguments, dataset: Dataset, folder: Path) -> li
             found.append((f"{name}, batch {size}", run, against))
 
     if arguments.protas is not None:
-        found.append(("ProTAS, theirs, batch 1", protas_loop(arguments, dataset, folder), None))
+        found.append(
+            ("ProTAS, theirs, batch 1", protas_loop(arguments.protas, dataset, arguments.device, folder), None)
+        )
     add_ours("ProTAS, ours", protas, None if arguments.protas is None else "ProTAS, theirs, batch 1")
     if arguments.mstcn is not None:
-        found.append(("MS-TCN, theirs, batch 1", mstcn_loop(arguments, dataset, folder), None))
+        found.append(("MS-TCN, theirs, batch 1", mstcn_loop(arguments.mstcn, dataset, arguments.device, folder), None))
     add_ours("MS-TCN, ours", mstcn, None if arguments.mstcn is None else "MS-TCN, theirs, batch 1")
     frames = sum(dataset.num_frames.values())
     return [Contestant(name, run, frames, against) for name, run, against in found]
@@ -199,54 +157,6 @@ def _ours(
         return clock.seconds
 
     return run
-
-
-def protas_loop(arguments: Arguments, dataset: Dataset, folder: Path) -> Callable[[], float]:
-    """One epoch of ProTAS's own training loop; causal, learnable graph, the settings of its README."""
-    assert arguments.protas is not None
-    module = load_module(arguments.protas, "model")
-    info, names = dataset.info, dataset.video_names
-    graph = count_task_graph((dataset.labels(name) for name in names), info.num_classes, info.background)
-    pickled = folder / "graph.pkl"
-    pickled.write_bytes(pickle.dumps({"matrix_pre": graph.pre, "matrix_suc": graph.suc}))
-    logger = logging.getLogger("reference")
-    logger.addHandler(logging.NullHandler())
-    model, dim = REFERENCE.model, dataset.feature_sets["features"].dim
-    torch.manual_seed(0)
-    trainer = module.Trainer(
-        model.stages, model.layers, model.maps, dim, info.num_classes, True, logger, init_graph_path=str(pickled)
-    )
-    return _epoch_of(trainer, MemoryFeed([_tensors(dataset, name) for name in names], arguments.device), folder)
-
-
-def mstcn_loop(arguments: Arguments, dataset: Dataset, folder: Path) -> Callable[[], float]:
-    """One epoch of MS-TCN's own training loop."""
-    assert arguments.mstcn is not None
-    module = load_module(arguments.mstcn, "model")
-    model, dim = REFERENCE.model, dataset.feature_sets["features"].dim
-    torch.manual_seed(0)
-    trainer = module.Trainer(model.stages, model.layers, model.maps, dim, dataset.info.num_classes)
-    videos = [_tensors(dataset, name) for name in dataset.video_names]
-    without_progress = [(features, labels, mask) for features, labels, _, mask in videos]
-    return _epoch_of(trainer, MemoryFeed(without_progress, arguments.device), folder)
-
-
-def _epoch_of(trainer: Any, feed: MemoryFeed, folder: Path) -> Callable[[], float]:
-    def run() -> float:
-        with contextlib.redirect_stdout(io.StringIO()):
-            trainer.train(str(folder), feed, 1, 1, REFERENCE.training.lr, torch.device(feed.device))
-        return feed.seconds
-
-    return run
-
-
-def _tensors(dataset: Dataset, name: str) -> tuple[torch.Tensor, ...]:
-    """A video as their batch generators give it: features, labels, progress of every class, mask."""
-    labels, classes = dataset.labels(name), dataset.info.num_classes
-    progress = progress_by_class(labels, dataset.progress(name), classes)
-    features = torch.from_numpy(dataset.features(name, "features")).t().contiguous()
-    mask = torch.ones(1, classes, len(labels))
-    return features[None], torch.from_numpy(labels)[None], torch.from_numpy(progress)[None], mask
 
 
 if __name__ == "__main__":

@@ -80,6 +80,12 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
     assert {path.stem for path in (run / "plots").glob("*.png")} == {"video8", "video9", "per_class"}
 
 
+def test_python_m_evaluate_is_the_evaluate_verb(run):
+    command = [sys.executable, "-m", "protas_gtcc.evaluate", str(run), "--json", "--pictures", "0"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert json.loads(printed)["split"] == "1"
+
+
 def test_evaluate_prints_tables_for_people(run, capsys):
     assert call("evaluate", run, "--pictures", "0") == 0
     printed = capsys.readouterr().out

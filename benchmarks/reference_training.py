@@ -1,0 +1,93 @@
+"""The training loops of ProTAS and MS-TCN, run from a checkout of each, fed from memory and timed from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from reference_code import load_module
+from side_by_side import now
+
+from protas_gtcc.config import REFERENCE
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.labels import progress_by_class
+from protas_gtcc.task_graph import count_task_graph
+
+
+class MemoryFeed:
+    """A batch generator as their loops ask for, that hands out tensors and times the loop around it."""
+
+    def __init__(self, videos: Sequence[tuple[torch.Tensor, ...]], device: str):
+        self.list_of_examples = videos
+        self.device = device
+        self._next = 0
+        self._started = self.seconds = 0.0
+
+    def has_next(self) -> bool:
+        """Whether the epoch goes on; the first time it is asked, the clock starts."""
+        if self._next == 0:
+            self._started = now(self.device)
+        return self._next < len(self.list_of_examples)
+
+    def next_batch(self, batch_size: int) -> tuple[torch.Tensor, ...]:
+        """The next video."""
+        assert batch_size == 1
+        self._next += 1
+        return self.list_of_examples[self._next - 1]
+
+    def reset(self) -> None:
+        """The epoch is over."""
+        self.seconds = now(self.device) - self._started
+        self._next = 0
+
+
+def protas_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], float]:
+    """One epoch of ProTAS's own training loop; causal, learnable graph, the settings of its README."""
+    module = load_module(checkout, "model")
+    info, names = dataset.info, dataset.video_names
+    graph = count_task_graph((dataset.labels(name) for name in names), info.num_classes, info.background)
+    pickled = scratch / "graph.pkl"
+    pickled.write_bytes(pickle.dumps({"matrix_pre": graph.pre, "matrix_suc": graph.suc}))
+    logger = logging.getLogger("reference")
+    logger.addHandler(logging.NullHandler())
+    model, dim = REFERENCE.model, dataset.feature_sets["features"].dim
+    torch.manual_seed(0)
+    trainer = module.Trainer(
+        model.stages, model.layers, model.maps, dim, info.num_classes, True, logger, init_graph_path=str(pickled)
+    )
+    return _epoch_of(trainer, MemoryFeed([_tensors(dataset, name) for name in names], device), scratch)
+
+
+def mstcn_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], float]:
+    """One epoch of MS-TCN's own training loop."""
+    module = load_module(checkout, "model")
+    model, dim = REFERENCE.model, dataset.feature_sets["features"].dim
+    torch.manual_seed(0)
+    trainer = module.Trainer(model.stages, model.layers, model.maps, dim, dataset.info.num_classes)
+    videos = [_tensors(dataset, name) for name in dataset.video_names]
+    without_progress = [(features, labels, mask) for features, labels, _, mask in videos]
+    return _epoch_of(trainer, MemoryFeed(without_progress, device), scratch)
+
+
+def _epoch_of(trainer: Any, feed: MemoryFeed, scratch: Path) -> Callable[[], float]:
+    def run() -> float:
+        with contextlib.redirect_stdout(io.StringIO()):
+            trainer.train(str(scratch), feed, 1, 1, REFERENCE.training.lr, torch.device(feed.device))
+        return feed.seconds
+
+    return run
+
+
+def _tensors(dataset: Dataset, name: str) -> tuple[torch.Tensor, ...]:
+    """A video as their batch generators give it: features, labels, progress of every class, mask."""
+    labels, classes = dataset.labels(name), dataset.info.num_classes
+    progress = progress_by_class(labels, dataset.progress(name), classes)
+    features = torch.from_numpy(dataset.features(name, "features")).t().contiguous()
+    mask = torch.ones(1, classes, len(labels))
+    return features[None], torch.from_numpy(labels)[None], torch.from_numpy(progress)[None], mask
