@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from reference_code import load_module, numpy_with_float
-from side_by_side import Contestant, Measurement, describe_machine, measure, report, timed, versions
+from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, report, timed, versions
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.parsing import parse
@@ -108,11 +108,11 @@ def full_evaluation(folder: Path) -> object:
     return evaluate_prediction_files(folder / "predictions.h5", folder / "truth.h5", SPLIT)
 
 
-def their_loop(folder: Path, protas: Path) -> Callable[[], float]:
+def their_loop(folder: Path, protas: Path) -> Callable[[], Moment]:
     """ProTAS's `evaluate`; it reads below the working directory and leaves its scores in a JSON file."""
     module = load_module(protas, "eval")
 
-    def run() -> float:
+    def run() -> Moment:
         with contextlib.chdir(folder), numpy_with_float(), contextlib.redirect_stdout(io.StringIO()):
             return timed(lambda: module.evaluate("made_up", "results", SPLIT, "benchmark", 50))()
 

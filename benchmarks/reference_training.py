@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from reference_code import load_module
-from side_by_side import now
+from side_by_side import Moment, now
 
 from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset import Dataset
@@ -27,7 +27,7 @@ class MemoryFeed:
         self.list_of_examples = videos
         self.device = device
         self._next = 0
-        self._started = self.seconds = 0.0
+        self._started = self.spent = Moment(0, 0)
 
     def has_next(self) -> bool:
         """Whether the epoch goes on; the first time it is asked, the clock starts."""
@@ -43,11 +43,11 @@ class MemoryFeed:
 
     def reset(self) -> None:
         """The epoch is over."""
-        self.seconds = now(self.device) - self._started
+        self.spent = now(self.device).since(self._started)
         self._next = 0
 
 
-def protas_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], float]:
+def protas_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], Moment]:
     """One epoch of ProTAS's own training loop; causal, learnable graph, the settings of its README."""
     module = load_module(checkout, "model")
     info, names = dataset.info, dataset.video_names
@@ -64,7 +64,7 @@ def protas_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) ->
     return _epoch_of(trainer, MemoryFeed([_tensors(dataset, name) for name in names], device), scratch)
 
 
-def mstcn_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], float]:
+def mstcn_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], Moment]:
     """One epoch of MS-TCN's own training loop."""
     module = load_module(checkout, "model")
     model, dim = REFERENCE.model, dataset.feature_sets["features"].dim
@@ -75,11 +75,11 @@ def mstcn_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> 
     return _epoch_of(trainer, MemoryFeed(without_progress, device), scratch)
 
 
-def _epoch_of(trainer: Any, feed: MemoryFeed, scratch: Path) -> Callable[[], float]:
-    def run() -> float:
+def _epoch_of(trainer: Any, feed: MemoryFeed, scratch: Path) -> Callable[[], Moment]:
+    def run() -> Moment:
         with contextlib.redirect_stdout(io.StringIO()):
             trainer.train(str(scratch), feed, 1, 1, REFERENCE.training.lr, torch.device(feed.device))
-        return feed.seconds
+        return feed.spent
 
     return run
 

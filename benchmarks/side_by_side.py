@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -25,12 +25,23 @@ from protas_gtcc.evaluation import software_versions
 from protas_gtcc.files import write_text
 
 
+class Moment(NamedTuple):
+    """A point in time, or the time between two: on the clock, and of this process on a processor; seconds."""
+
+    clock: float
+    cpu: float
+
+    def since(self, start: Moment) -> Moment:
+        """The time from `start` to here."""
+        return Moment(self.clock - start.clock, self.cpu - start.cpu)
+
+
 @dataclass(frozen=True)
 class Contestant:
-    """One way to do the work; `run` does it once and returns the seconds that count."""
+    """One way to do the work; `run` does it once and returns the time that counts."""
 
     name: str
-    run: Callable[[], float]
+    run: Callable[[], Moment]
     amount: float
     """How much work one run does, in the benchmark's unit."""
     against: str | None = None
@@ -39,15 +50,18 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured of one contestant; `seconds` and `ratios` have one entry a round."""
+    """What was measured of one contestant; every list has one entry a round."""
 
     name: str
     seconds: list[float]
+    cpu_seconds: list[float]
     rate: float
     """Median amount of work a second."""
     against: str | None
     ratios: list[float]
     """How many times the speed of `against`; empty where it is not compared."""
+    cpu_ratios: list[float]
+    """The same by processor time, which other people's work on the machine disturbs less."""
 
 
 @dataclass(frozen=True)
@@ -69,45 +83,47 @@ def measure(contestants: Sequence[Contestant], repeats: int) -> list[Result]:
     """Run all contestants in turn, `repeats` rounds after one to warm up. Raises `InputError` for none."""
     if repeats < 1:
         raise InputError(f"--repeats is {repeats}; it must be at least 1")
-    seconds: dict[str, list[float]] = {one.name: [] for one in contestants}
+    times: dict[str, list[Moment]] = {one.name: [] for one in contestants}
     for _ in range(repeats + 1):
         for one in contestants:
-            seconds[one.name].append(one.run())
-    counted = {name: times[1:] for name, times in seconds.items()}
+            times[one.name].append(one.run())
+    counted = {name: of_rounds[1:] for name, of_rounds in times.items()}
     amounts = {one.name: one.amount for one in contestants}
     return [_result(one, counted, amounts) for one in contestants]
 
 
-def _result(one: Contestant, seconds: dict[str, list[float]], amounts: dict[str, float]) -> Result:
-    rates = [one.amount / time for time in seconds[one.name]]
-    ratios = []
+def _result(one: Contestant, times: dict[str, list[Moment]], amounts: dict[str, float]) -> Result:
+    own = times[one.name]
+    ratios, cpu_ratios = [], []
     if one.against is not None:
-        others = [amounts[one.against] / time for time in seconds[one.against]]
-        ratios = [rate / other for rate, other in zip(rates, others, strict=True)]
-    return Result(one.name, seconds[one.name], statistics.median(rates), one.against, ratios)
+        work = one.amount / amounts[one.against]
+        pairs = list(zip(times[one.against], own, strict=True))
+        ratios = [work * other.clock / mine.clock for other, mine in pairs]
+        cpu_ratios = [work * other.cpu / mine.cpu for other, mine in pairs]
+    seconds, cpu_seconds = [time.clock for time in own], [time.cpu for time in own]
+    rate = one.amount / statistics.median(seconds)
+    return Result(one.name, seconds, cpu_seconds, rate, one.against, ratios, cpu_ratios)
 
 
-def timed(work: Callable[[], object], before: Callable[[], object] = lambda: None) -> Callable[[], float]:
-    """A function that calls `before`, then does the work and returns the seconds that the work took."""
+def timed(work: Callable[[], object], before: Callable[[], object] = lambda: None) -> Callable[[], Moment]:
+    """A function that calls `before`, then does the work and returns the time that the work took."""
 
-    def run() -> float:
+    def run() -> Moment:
         before()
-        started = time.perf_counter()
+        started = now()
         work()
-        return time.perf_counter() - started
+        return now().since(started)
 
     return run
 
 
-def now(device: str) -> float:
-    """The time, in seconds, at which all work given to the device so far is done."""
-    import torch  # here, because scoring does without it
+def now(device: str = "cpu") -> Moment:
+    """The time at which all work given to the device so far is done."""
+    if device != "cpu":
+        import torch  # here, because scoring does without it
 
-    if device == "cuda":
-        torch.cuda.synchronize()
-    elif device == "mps":
-        torch.mps.synchronize()
-    return time.perf_counter()
+        torch.cuda.synchronize() if device == "cuda" else torch.mps.synchronize()
+    return Moment(time.perf_counter(), time.process_time())
 
 
 def describe_machine(threads: int | None = None, gpu: str | None = None) -> dict[str, Any]:
@@ -130,11 +146,14 @@ def versions() -> dict[str, str]:
 def report(measurement: Measurement, out: Path | None) -> None:
     """Print the measurement as a table; write it to `out` as JSON if one is given."""
     table = Table(title=f"{measurement.benchmark}, {measurement.date}", title_justify="left")
-    for heading in ("contestant", "seconds", f"{measurement.unit}/s", "ratio (min)", "median", "max", "to"):
-        table.add_column(heading, justify="left" if heading in ("contestant", "to") else "right")
+    numbers = ("seconds", "of CPU", f"{measurement.unit}/s", "ratio: min", "median", "max", "of CPU")
+    table.add_column("contestant")
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    table.add_column("to")
     for one in measurement.results:
         table.add_row(*_cells(one))
-    console = Console(width=None if Console().is_terminal else 120)
+    console = Console(width=None if Console().is_terminal else 150)
     console.print(table)
     for line in _facts(measurement):
         console.print(line, highlight=False, soft_wrap=True)
@@ -143,20 +162,20 @@ def report(measurement: Measurement, out: Path | None) -> None:
 
 
 def _cells(one: Result) -> list[str]:
-    cells = [one.name, f"{statistics.median(one.seconds):.3f}", f"{one.rate:,.1f}"]
-    if one.ratios:
-        spread = (min(one.ratios), statistics.median(one.ratios), max(one.ratios))
-        cells += [f"{ratio:.2f}" for ratio in spread]
-    else:
-        cells += [""] * 3
-    return [*cells, one.against or ""]
+    seconds, cpu_seconds = statistics.median(one.seconds), statistics.median(one.cpu_seconds)
+    cells = [one.name, f"{seconds:.3f}", f"{cpu_seconds:.3f}", f"{one.rate:,.1f}"]
+    if one.against is None:
+        return [*cells, *[""] * 5]
+    spread = (min(one.ratios), statistics.median(one.ratios), max(one.ratios), statistics.median(one.cpu_ratios))
+    return [*cells, *(f"{ratio:.2f}" for ratio in spread), one.against]
 
 
 def _facts(measurement: Measurement) -> list[str]:
     machine = {name: value for name, value in measurement.machine.items() if value is not None}
     rounds = len(measurement.results[0].seconds)
     return [
-        f"medians of {rounds} rounds; a ratio is the speed divided by that of the contestant in the last column",
+        f"medians of {rounds} rounds; a ratio is the speed divided by that of the contestant in the last column, "
+        "by the clock and by processor time",
         *measurement.notes,
         ", ".join(f"{name} {value}" for name, value in machine.items()),
         ", ".join(f"{name} {version}" for name, version in measurement.versions.items()),

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import torch
 from reference_training import mstcn_loop, protas_loop
-from side_by_side import Contestant, Measurement, describe_machine, measure, now, report, versions
+from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, now, report, versions
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.parsing import parse
@@ -64,7 +64,7 @@ class Clock:
 
     def __init__(self, device: str):
         self._device = device
-        self._started = self.seconds = 0.0
+        self._started = self.spent = Moment(0, 0)
         self._steps = 0
 
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
@@ -75,7 +75,7 @@ class Clock:
     def on_step(self, epoch: int, step: int, losses: Any) -> None:
         """Stop after the last step."""
         if step + 1 == self._steps:
-            self.seconds = now(self._device) - self._started
+            self.spent = now(self._device).since(self._started)
 
     def on_epoch(self, row: Row) -> None:
         """Nothing: saving is not timed, nor is theirs."""
@@ -124,7 +124,7 @@ def list_contestants(arguments: Arguments, dataset: Dataset, folder: Path) -> li
     protas = REFERENCE
     no_progress = dataclasses.replace(protas.model, progress=False, graph=False, causal=False)
     mstcn = dataclasses.replace(protas, model=no_progress)
-    found: list[tuple[str, Callable[[], float], str | None]] = []
+    found: list[tuple[str, Callable[[], Moment], str | None]] = []
 
     def add_ours(name: str, config: RunConfig, theirs: str | None) -> None:
         for size in BATCH_SIZES:
@@ -146,15 +146,15 @@ def list_contestants(arguments: Arguments, dataset: Dataset, folder: Path) -> li
 
 def _ours(
     config: RunConfig, batch_size: int, arguments: Arguments, dataset: Dataset, folder: Path
-) -> Callable[[], float]:
+) -> Callable[[], Moment]:
     settings = dataclasses.replace(config.training, epochs=1, batch_size=batch_size, device=arguments.device)
     config = dataclasses.replace(config, split=arguments.split, training=settings)
 
-    def run() -> float:
+    def run() -> Moment:
         clock = Clock(arguments.device)
         with tempfile.TemporaryDirectory(dir=folder) as run_folder:
             Trainer(config, dataset, RunDirectory(run_folder)).fit([clock])
-        return clock.seconds
+        return clock.spent
 
     return run
 

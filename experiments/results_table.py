@@ -1,6 +1,6 @@
 """Finished runs -> one Markdown table, a row for each dataset, split and preset, seeds averaged.
 
-    python experiments/tabulate.py runs/gtea-* > table.md
+    python experiments/results_table.py runs/gtea-* > table.md
 
 Each cell is the mean over seeds, with the smallest and largest in brackets where there are several. The look-up
 predictors' rows come from the same metrics.json files: on true segments they do not depend on the run.
@@ -29,7 +29,7 @@ PROGRESS = ("frame", "macro", "video", "segment")
 
 
 @dataclass(frozen=True)
-class Tabulate:
+class ResultsTable:
     """Print a Markdown table of finished runs."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
@@ -98,4 +98,4 @@ def _metrics(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run_command(lambda: tyro.cli(Tabulate).run())
+    run_command(lambda: tyro.cli(ResultsTable).run())
