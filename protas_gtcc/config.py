@@ -146,7 +146,6 @@ DEFAULT = dataclasses.replace(
     REFERENCE,
     preset="default",
     loss=dataclasses.replace(REFERENCE.loss, progress_over="active", progress_error="absolute"),
-    training=dataclasses.replace(REFERENCE.training, batch_size=4, lr=1e-3, schedule="cosine", clip_norm=5.0),
 )
 """What has measured best here; each departure from `reference` has its reason in experiments/RESULTS.md."""
 

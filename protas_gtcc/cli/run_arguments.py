@@ -1,7 +1,7 @@
 """The flags of a run, shared by `protas-gtcc train` and `experiments/run.py`.
 
 They are the fields of `RunConfig`: the preset (or the run to resume) gives the values that flags then override. Where
-simulated procedures stand in for a dataset, the preset's number of epochs is cut to what takes minutes.
+simulated procedures stand in for a dataset, the preset's training is cut to what takes minutes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from protas_gtcc.cli.parsing import parse
 from protas_gtcc.config import PRESETS, RunConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.known_datasets import SIMULATED_EPOCHS, stands_in
+from protas_gtcc.known_datasets import STAND_IN_TRAINING, stands_in
 from protas_gtcc.observers import Observer, ProgressBar, TensorBoardLog
 from protas_gtcc.run_directory import RunDirectory
 
@@ -52,7 +52,7 @@ def parse_run(arguments: Sequence[str], prog: str, description: str) -> RunArgum
         known = argparse.Namespace(preset="default", resume=None, dataset="")  # tyro will say what is wrong
     base = PRESETS.get(known.preset, PRESETS["default"])
     if stands_in(known.dataset):
-        base = dataclasses.replace(base, training=dataclasses.replace(base.training, epochs=SIMULATED_EPOCHS))
+        base = dataclasses.replace(base, training=dataclasses.replace(base.training, **STAND_IN_TRAINING))
     if known.resume is not None:
         base = RunDirectory(known.resume).read_config()
     parsed = parse(RunArguments, arguments, prog, description, RunArguments(base))
