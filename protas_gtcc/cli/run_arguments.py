@@ -21,7 +21,7 @@ from protas_gtcc.cli.parsing import parse
 from protas_gtcc.config import PRESETS, RunConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.known_datasets import STAND_IN_TRAINING, stands_in
+from protas_gtcc.known_datasets import hurried, stands_in
 from protas_gtcc.observers import Observer, ProgressBar, TensorBoardLog
 from protas_gtcc.run_directory import RunDirectory
 
@@ -52,7 +52,7 @@ def parse_run(arguments: Sequence[str], prog: str, description: str) -> RunArgum
         known = argparse.Namespace(preset="default", resume=None, dataset="")  # tyro will say what is wrong
     base = PRESETS.get(known.preset, PRESETS["default"])
     if stands_in(known.dataset):
-        base = dataclasses.replace(base, training=dataclasses.replace(base.training, **STAND_IN_TRAINING))
+        base = hurried(base)
     if known.resume is not None:
         base = RunDirectory(known.resume).read_config()
     parsed = parse(RunArguments, arguments, prog, description, RunArguments(base))
