@@ -23,6 +23,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.hdf5_file import read_array
 
 FORMAT = "protas_gtcc dataset"
 FORMAT_VERSION = 1
@@ -89,15 +90,15 @@ class Dataset:
 
     def labels(self, video: str) -> np.ndarray:
         """Class ids, int64 `[T]`."""
-        return self._group(video)["labels"][:].astype(np.int64)
+        return read_array(self._opened(video), f"videos/{video}/labels").astype(np.int64)
 
     def progress(self, video: str) -> np.ndarray:
         """Progress target of the active class, float32 `[T]`, 0 in the background."""
-        return self._group(video)["progress"][:]
+        return read_array(self._opened(video), f"videos/{video}/progress")
 
     def segments(self, video: str) -> np.ndarray:
         """Segments in time order, int64 `[N, 3]`: start, end (exclusive), label."""
-        return self._group(video)["segments"][:]
+        return read_array(self._opened(video), f"videos/{video}/segments")
 
     def features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Features of frames `[start, end)`, `[T, D]`, in the type they are stored in."""
@@ -153,12 +154,15 @@ class Dataset:
         self._file = None
 
     def _group(self, video: str) -> Any:
+        return self._opened(video)["videos"][video]
+
+    def _opened(self, video: str) -> h5py.File:
         if video not in self.num_frames:
             raise InputError(f"{self.path} has no video {video!r} (it has {len(self.video_names)})")
         # A handle must not cross a fork: two processes would share one file position.
         if self._file is None or self._owner != os.getpid():
             self._file, self._owner = _open(self.path), os.getpid()
-        return self._file["videos"][video]
+        return self._file
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None, "_owner": -1}

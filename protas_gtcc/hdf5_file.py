@@ -1,4 +1,4 @@
-"""Writing HDF5 so that a full disk is an error like any other.
+"""HDF5 as this package needs it: many small arrays read fast, and a full disk that is an error like any other.
 
 The HDF5 library keeps what it could not write and tries again at every close; h5py then prints tracebacks and the
 process dies of a segmentation fault. So the bytes go through a Python file that fails once and swallows the rest: the
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import h5py
+import numpy as np
 
 
 @contextmanager
@@ -31,6 +32,17 @@ def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
                 raise
         if bytes_.failure is not None:
             raise bytes_.failure
+
+
+def read_array(file: h5py.File, name: str) -> np.ndarray:
+    """Read a whole array. h5py's usual objects cost several times what reading a few kilobytes does, so they are not made.
+
+    Raises `KeyError` if there is none of that name.
+    """
+    array = h5py.h5d.open(file.id, name.encode())
+    values = np.empty(array.shape, array.dtype)
+    array.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    return values
 
 
 class _FailsOnce(io.RawIOBase):

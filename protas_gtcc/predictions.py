@@ -25,7 +25,7 @@ import pandas as pd
 import protas_gtcc
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole
-from protas_gtcc.hdf5_file import hdf5_file
+from protas_gtcc.hdf5_file import hdf5_file, read_array
 
 FORMAT = "protas_gtcc predictions"
 FORMAT_VERSION = 1
@@ -129,7 +129,8 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
     if class_names is not None and info.class_names != class_names:
         theirs = next(pair for pair in zip_longest(info.class_names, class_names) if pair[0] != pair[1])
         raise InputError(f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected")
-    return PredictionFiles(path, info, names, lambda video: _read_video(path, video))
+    reader = _Reader(path)
+    return PredictionFiles(path, info, names, reader.read)
 
 
 def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
@@ -173,16 +174,28 @@ def _write_video(group: Any, prediction: Prediction) -> None:
             group[kind] = np.asarray(getattr(prediction, kind), dtype=np.float32)
 
 
-def _read_video(path: Path, video: str) -> Prediction:
-    with _open(path) as file:
-        if video not in file["videos"]:
-            raise InputError(f"{path} has no video {video!r}")
-        values = {name: dataset[()] for name, dataset in file["videos"][video].items()}
-    missing = [name for name in ("labels", "reported") if name not in values]
-    if missing:
-        raise InputError(f"{path}, video {video}: no {missing[0]}; expected labels [T] and reported [T]")
-    prediction = Prediction(values["labels"], values.get("probs"), values.get("progress"), values["reported"])
-    return _checked(prediction, f"{path}, video {video}")
+class _Reader:
+    """Reads videos of one HDF5 file, which it keeps open."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._file = _open(path)
+
+    def read(self, video: str) -> Prediction:
+        where = f"{self._path}, video {video}"
+        values: dict[str, np.ndarray | None] = {}
+        for name in ("labels", "reported", "probs", "progress"):
+            try:
+                values[name] = read_array(self._file, f"videos/{video}/{name}")
+            except KeyError:
+                values[name] = None
+        labels, reported = values["labels"], values["reported"]
+        if labels is None or reported is None:
+            raise InputError(f"{where}: no {'labels' if labels is None else 'reported'}; expected both, [T]")
+        return _checked(Prediction(labels, values["probs"], values["progress"], reported), where)
+
+    def __del__(self) -> None:
+        self._file.close()
 
 
 def _read_info(file: Any, path: Path) -> PredictionInfo:
