@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ class ModelFacts:
     look_ahead_frames: int = 0
     """How many frames after t the features of frame t have seen."""
     dataset: str = ""
+    """Name of the dataset it was trained on."""
+    training_videos: list[str] = field(default_factory=list)
+    """Videos that it has seen, or was chosen by: none of them can test it."""
     simulated: bool = False
 
     def build(self) -> ProgressNetwork:

@@ -14,6 +14,17 @@ import yaml
 
 from protas_gtcc.errors import InputError
 
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def _require_range(config: Any, **ranges: tuple[int | float, int | float]) -> None:
+    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest."""
+    for name, (lowest, highest) in ranges.items():
+        value = getattr(config, name)
+        if not lowest <= value <= highest:  # NaN is in no range
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag} is {value}; it must be from {lowest:g} to {highest:g}")
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -32,16 +43,14 @@ class ModelConfig:
     graph: bool = True
     """Correct the final logits by the task graph of the training transcripts."""
     learnable_graph: bool = True
-    """Train the graph's matrices, held near the counted ones."""
+    """Train the graph's matrices, starting from the counted ones; --graph-regulariser holds them back."""
     graph_eta: float = 0.01
     """Strength of the graph's correction of the final logits."""
     dropout: float = 0.5
     """Probability that a residual branch's activation is dropped in training."""
 
     def __post_init__(self) -> None:
-        for name in ("stages", "layers", "maps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"--{name} is {getattr(self, name)}; it must be at least 1")
+        _require_range(self, stages=(1, 32), layers=(1, 16), maps=(1, 4096), graph_eta=(0, 1e6))
         if not 0 <= self.dropout < 1:
             raise InputError(f"--dropout is {self.dropout}; it must be in [0, 1)")
         if self.graph and not self.progress:
@@ -70,10 +79,8 @@ class LossConfig:
     """Weigh classes in the cross entropy by the inverse root of their share of training frames."""
 
     def __post_init__(self) -> None:
-        for one in dataclasses.fields(self):
-            value = getattr(self, one.name)
-            if isinstance(value, float) and not value >= 0:
-                raise InputError(f"--{one.name.replace('_', '-')} is {value}; it must not be negative")
+        names = (one.name for one in dataclasses.fields(self) if isinstance(one.default, float))
+        _require_range(self, **dict.fromkeys(names, (0, 1e6)))
 
 
 @dataclass(frozen=True)
@@ -104,18 +111,24 @@ class TrainingConfig:
     """Processes that load features beside the training process."""
     seed: int = 0
     """Seed of initial weights, batch order, dropout and the validation videos."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Device = "auto"
     """Where to compute; auto takes a GPU if there is one."""
     precision: Literal["32", "bf16", "16"] = "32"
     """Float32, or mixed precision with bfloat16 or (on a GPU) float16."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
-        for name in ("lr",):
-            if not getattr(self, name) > 0:
-                raise InputError(f"--{name} is {getattr(self, name)}; it must be above 0")
+        _require_range(
+            self,
+            epochs=(1, 10**6),
+            batch_size=(1, 10**5),
+            lr=(1e-12, 1e3),
+            weight_decay=(0, 1e3),
+            clip_norm=(0, 1e9),
+            patience=(0, 10**6),
+            window_frames=(0, 10**9),
+            workers=(0, 256),
+            seed=(0, 2**32 - 1),
+        )
         if not 0 <= self.validation_share < 1:
             raise InputError(f"--validation-share is {self.validation_share}; it must be in [0, 1)")
         if self.patience and not self.validation_share:

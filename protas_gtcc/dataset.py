@@ -14,51 +14,20 @@ process that it is sent to, so one `Dataset` serves any number of loading worker
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from protas_gtcc.dataset_header import PARTS, DatasetInfo, FeatureSet, listed, named_if_damaged, read_header
 from protas_gtcc.errors import InputError
 from protas_gtcc.hdf5_file import read_array
 
-FORMAT = "protas_gtcc dataset"
-FORMAT_VERSION = 1
-PARTS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class FeatureSet:
-    """One kind of features: `[T, dim]` for every video that has it."""
-
-    dim: int
-    look_ahead_frames: int = 0
-    """How many frames after t the features of frame t have seen; part of any claim to be online."""
-    split: str | None = None
-    """The only split it may be used with (its backbone was trained on that split's training videos)."""
-    source: str = ""
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What a dataset says of itself, apart from its videos."""
-
-    name: str
-    class_names: list[str]
-    background: list[int]
-    fps: float
-    splits: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
-    """Split name -> part (train, validation, test) -> video names."""
-    simulated: bool = False
-    source: str = ""
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes, background included."""
-        return len(self.class_names)
+__all__ = ["PARTS", "Dataset", "DatasetInfo", "FeatureSet", "Video"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,56 +42,79 @@ class Video:
 
 
 class Dataset:
-    """A dataset file, opened lazily. Raises `InputError` if the file is missing, foreign, truncated or too new."""
+    """A dataset file, opened lazily.
+
+    Raises `InputError` if the file is missing, foreign, truncated or too new, and, on opening or on reading the video
+    concerned, if it is damaged.
+    """
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
         self._file: h5py.File | None = None
         self._owner = -1
         with _open(self.path) as file:
-            _check_format(file, self.path)
-            self.info = _read_info(file)
-            self.feature_sets = _read_feature_sets(file)
-            self.video_names: list[str] = list(file["video_names"].asstr()[:]) if len(file["video_names"]) else []
-            self.num_frames: dict[str, int] = {
-                name: int(n) for name, n in zip(self.video_names, file["num_frames"][:], strict=True)
-            }
+            self.info, self.feature_sets, self.num_frames = read_header(file, self.path)
+        self.video_names: list[str] = list(self.num_frames)
 
     def labels(self, video: str) -> np.ndarray:
         """Class ids, int64 `[T]`."""
-        return read_array(self._opened(video), f"videos/{video}/labels").astype(np.int64)
+        labels = self._array(video, "labels", (self._length(video),)).astype(np.int64)
+        if labels.min() < 0 or labels.max() >= self.info.num_classes:
+            unknown = np.unique(labels[(labels < 0) | (labels >= self.info.num_classes)]).tolist()
+            what = f"class ids {listed(unknown)} are not among the {self.info.num_classes} classes"
+            raise InputError(f"{self.path} is damaged: video {video}: {what}; prepare it again")
+        return labels
 
     def progress(self, video: str) -> np.ndarray:
         """Progress target of the active class, float32 `[T]`, 0 in the background."""
-        return read_array(self._opened(video), f"videos/{video}/progress")
+        return self._array(video, "progress", (self._length(video),))
 
     def segments(self, video: str) -> np.ndarray:
         """Segments in time order, int64 `[N, 3]`: start, end (exclusive), label."""
-        return read_array(self._opened(video), f"videos/{video}/segments")
+        return self._array(video, "segments", (None, 3))
 
     def features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Features of frames `[start, end)`, `[T, D]`, in the type they are stored in."""
-        group = self._group(video)["features"]
-        if feature_set not in group:
-            raise InputError(f"{self.path}: video {video} has no feature set {feature_set!r}; it has {_listed(group)}")
-        return group[feature_set][start:end]
+        with self._reading(video) as group:
+            sets = group["features"]
+            if feature_set not in sets:
+                there = listed(sets)
+                raise InputError(f"{self.path}: video {video} has no feature set {feature_set!r}; it has {there}")
+            _check_shape(
+                sets[feature_set].shape, (self._length(video), self.feature_sets[feature_set].dim), feature_set
+            )
+            return sets[feature_set][start:end]
 
     def has_features(self, video: str, feature_set: str) -> bool:
         """Whether the video comes with that feature set."""
-        return feature_set in self._group(video)["features"]
+        with self._reading(video) as group:
+            return feature_set in group["features"]
 
     def attribute(self, video: str, name: str) -> str:
         """`task` or `subject` of a video, "" if unknown."""
-        return str(self._group(video).attrs.get(name, ""))
+        with self._reading(video) as group:
+            return str(group.attrs.get(name, ""))
 
     def part(self, split: str, part: str) -> list[str]:
-        """Names of the videos of one part of a split; `InputError` for an unknown split, [] for a part it lacks."""
+        """Names of the videos of one part of a split; [] for a part it lacks.
+
+        Raises `InputError` for an unknown split, for a video that is not in the file, and for one that is in another
+        part of the split too: a test on training videos says nothing.
+        """
         if split not in self.info.splits:
-            raise InputError(f"{self.path} has no split {split!r}; it has {_listed(self.info.splits)}")
-        names = list(self.info.splits[split].get(part, []))
+            raise InputError(f"{self.path} has no split {split!r}; it has {listed(self.info.splits)}")
+        parts = self.info.splits[split]
+        names = list(parts.get(part, []))
         unknown = [name for name in names if name not in self.num_frames]
         if unknown:
-            raise InputError(f"{self.path}: split {split} {part} names {_listed(unknown)}, not in the file")
+            raise InputError(f"{self.path}: split {split} {part} names {listed(unknown)}, not in the file")
+        for other in set(parts) - {part}:
+            both = sorted(set(names) & set(parts[other]))
+            if both:
+                raise InputError(
+                    f"{self.path}: split {split} has {listed(both)} in {part} and {other}; keep each video in one "
+                    "part ('protas-gtcc check' lists all that is wrong)"
+                )
         return names
 
     def choose_feature_set(self, split: str, wanted: str | None = None) -> str:
@@ -133,7 +125,7 @@ class Dataset:
         sets = self.feature_sets
         if wanted is not None:
             if wanted not in sets:
-                raise InputError(f"{self.path} has no feature set {wanted!r}; it has {_listed(sets)}")
+                raise InputError(f"{self.path} has no feature set {wanted!r}; it has {listed(sets)}")
             tied = sets[wanted].split
             if tied not in (None, split):
                 raise InputError(
@@ -145,7 +137,7 @@ class Dataset:
         for candidates in (tied_to_split, [n for n in usable if n == "features"], usable):
             if len(candidates) == 1:
                 return candidates[0]
-        raise InputError(f"{self.path}: name a feature set for split {split}, one of {_listed(usable or sets)}")
+        raise InputError(f"{self.path}: name a feature set for split {split}, one of {listed(usable or sets)}")
 
     def close(self) -> None:
         """Close the file; it opens again when next read."""
@@ -153,12 +145,26 @@ class Dataset:
             self._file.close()
         self._file = None
 
-    def _group(self, video: str) -> Any:
-        return self._opened(video)["videos"][video]
-
-    def _opened(self, video: str) -> h5py.File:
+    def _length(self, video: str) -> int:
         if video not in self.num_frames:
             raise InputError(f"{self.path} has no video {video!r} (it has {len(self.video_names)})")
+        return self.num_frames[video]
+
+    def _array(self, video: str, name: str, expected: tuple[int | None, ...]) -> np.ndarray:
+        file = self._opened(video)
+        with named_if_damaged(self.path, f"video {video}, {name}"):
+            values = read_array(file, f"videos/{video}/{name}")
+            _check_shape(values.shape, expected, name)
+            return values
+
+    @contextmanager
+    def _reading(self, video: str) -> Iterator[Any]:
+        file = self._opened(video)
+        with named_if_damaged(self.path, f"video {video}"):
+            yield file["videos"][video]
+
+    def _opened(self, video: str) -> h5py.File:
+        self._length(video)
         # A handle must not cross a fork: two processes would share one file position.
         if self._file is None or self._owner != os.getpid():
             self._file, self._owner = _open(self.path), os.getpid()
@@ -177,47 +183,8 @@ def _open(path: Path) -> h5py.File:
         raise InputError(f"{path} is not a whole HDF5 file ({error}); prepare it again") from error
 
 
-def _check_format(file: h5py.File, path: Path) -> None:
-    if file.attrs.get("format") != FORMAT:
-        raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
-    version = int(file.attrs["format_version"])
-    if version > FORMAT_VERSION:
-        raise InputError(f"{path} has format version {version}, this program reads up to {FORMAT_VERSION}; upgrade it")
-    missing = [name for name in ("video_names", "num_frames", "splits", "feature_sets", "videos") if name not in file]
-    if missing:
-        raise InputError(f"{path} lacks {_listed(missing)}; prepare it again")
-
-
-def _read_info(file: h5py.File) -> DatasetInfo:
-    splits = {
-        split: {part: [str(name) for name in group[part].asstr()[:]] for part in PARTS if part in group}
-        for split, group in file["splits"].items()
-    }
-    attrs = file.attrs
-    return DatasetInfo(
-        name=str(attrs["name"]),
-        class_names=[str(name) for name in attrs["class_names"]],
-        background=[int(label) for label in attrs["background"]],
-        fps=float(attrs["fps"]),
-        splits=splits,
-        simulated=bool(attrs["simulated"]),
-        source=str(attrs["source"]),
-    )
-
-
-def _read_feature_sets(file: h5py.File) -> dict[str, FeatureSet]:
-    return {
-        name: FeatureSet(
-            dim=int(group.attrs["dim"]),
-            look_ahead_frames=int(group.attrs["look_ahead_frames"]),
-            split=str(group.attrs["split"]) or None,
-            source=str(group.attrs["source"]),
-        )
-        for name, group in file["feature_sets"].items()
-    }
-
-
-def _listed(names: Iterable[str], most: int = 8) -> str:
-    names = [str(name) for name in names]
-    shown = ", ".join(names[:most]) or "none"
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+def _check_shape(shape: tuple[int, ...], expected: tuple[int | None, ...], name: str) -> None:
+    """`None` in `expected` stands for any length."""
+    if len(shape) != len(expected) or any(e not in (None, n) for n, e in zip(shape, expected, strict=True)):
+        wanted = ", ".join("N" if length is None else str(length) for length in expected)
+        raise ValueError(f"{name} should be [{wanted}], by index and feature set, but is {list(shape)}")

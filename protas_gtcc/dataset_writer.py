@@ -10,7 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from protas_gtcc.dataset import FORMAT, FORMAT_VERSION, PARTS, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset import Video
+from protas_gtcc.dataset_header import FORMAT, FORMAT_VERSION, PARTS, DatasetInfo, FeatureSet
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole
 from protas_gtcc.hdf5_file import hdf5_file

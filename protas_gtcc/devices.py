@@ -7,13 +7,13 @@ import os
 import torch
 from lightning_fabric import Fabric
 
-from protas_gtcc.config import TrainingConfig
+from protas_gtcc.config import Device, TrainingConfig
 from protas_gtcc.errors import InputError
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
-def choose_device(wanted: str) -> str:
+def choose_device(wanted: Device) -> str:
     """`auto` -> cuda, mps or cpu, whichever is there first. Raises `InputError` for one that is not there."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":

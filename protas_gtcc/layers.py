@@ -119,5 +119,8 @@ class GraphCost(nn.Module):
             return self.pre.t() @ (1 - done) + self.suc.t() @ done
 
     def deviation(self) -> Float[Tensor, ""]:
-        """Mean squared distance of the learnt matrices from the counted ones, summed over the two."""
+        """Mean squared distance of the learnt matrices from the counted ones, summed over the two.
+
+        The authors' code has a term for `pre` only (and it is always 0); the paper's graph is both.
+        """
         return (self.pre - self.pre_counted).square().mean() + (self.suc - self.suc_counted).square().mean()

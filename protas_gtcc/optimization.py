@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from protas_gtcc.batching import Batch
@@ -46,6 +47,9 @@ def require_finite(terms: Mapping[str, Float[Tensor, " B"]], batch: Batch, where
     values = torch.stack(list(terms.values()))
     if bool(torch.isfinite(values).all()):
         return
+    if not bool(torch.isfinite(batch.features).all()):
+        frames = torch.isfinite(batch.features).all(dim=1).all(dim=1)
+        raise InputError(f"the features of video {batch.videos[int(frames.int().argmin())]} are not finite at {where}")
     for name, of_videos in terms.items():
         for video, value in zip(batch.videos, of_videos.tolist(), strict=True):
             if not math.isfinite(value):
@@ -77,6 +81,17 @@ class EpochMeans:
         right = (final_logits.detach().argmax(dim=1) == batch.labels) * batch.weights[:, None]
         self._correct += int(right.sum())
         self.frames += batch.num_frames
+
+    def gather(self, fabric: Fabric) -> None:
+        """Count what the other processes counted, too."""
+        if fabric.world_size == 1:
+            return
+        counts = torch.tensor([self._videos, self._correct, self.frames], dtype=torch.float64)
+        sums = torch.stack(list(self._sums.values())).double().cpu()
+        total = fabric.all_reduce(torch.cat([counts, sums]).to(fabric.device), reduce_op="sum")
+        videos, correct, frames, *losses = torch.as_tensor(total).tolist()
+        self._videos, self._correct, self.frames = videos, int(correct), int(frames)
+        self._sums = {name: torch.tensor(value) for name, value in zip(self._sums, losses, strict=True)}
 
     def losses(self) -> dict[str, float]:
         """Mean of the total and of each term, weighted as in the total."""

@@ -142,10 +142,7 @@ def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
     missing = [name for name in ("label", "progress") if name not in table]
     if missing:
         raise InputError(f"{path} has no column {missing[0]}; it has {', '.join(map(str, table.columns[:8]))}")
-    channels: dict[str, np.ndarray | None] = {}
-    for kind in ("probs", "progress"):
-        columns = [name for name in table.columns if name.startswith(f"{kind}/")]
-        channels[kind] = table[columns].to_numpy(dtype=np.float32).T if columns else None
+    channels = {kind: _channels(table, kind, class_names, path) for kind in ("probs", "progress")}
     labels = pd.to_numeric(table["label"], errors="coerce").to_numpy(dtype=np.float64)
     reported = pd.to_numeric(table["progress"], errors="coerce").to_numpy(dtype=np.float64)
     prediction = Prediction(labels, channels["probs"], channels["progress"], reported)
@@ -153,6 +150,18 @@ def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
     if class_names is not None and "name" in table:
         _check_names(prediction.labels, table["name"].astype(str).to_numpy(), class_names, path)
     return prediction
+
+
+def _channels(table: pd.DataFrame, kind: str, class_names: list[str] | None, path: Path) -> np.ndarray | None:
+    """The columns `<kind>/<class>`, `[C, T]`, in the order of the classes (of the file, where these are unknown)."""
+    columns = [name for name in table.columns if name.startswith(f"{kind}/")]
+    if not columns:
+        return None
+    ordered = columns if class_names is None else [f"{kind}/{name}" for name in class_names]
+    if set(ordered) != set(columns):
+        odd = min(set(ordered) ^ set(columns))
+        raise InputError(f"{path}: the columns {kind}/… are not one for each class; look at {odd}")
+    return table[ordered].to_numpy(dtype=np.float32).T
 
 
 def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], path: Path) -> None:

@@ -49,18 +49,20 @@ class RunDirectory:
         """The run's configuration. Raises `InputError` if there is no run here."""
         if not self.config_file.is_file():
             raise InputError(f"{self.path} is not a run directory: it has no config.yaml")
-        return configuration.from_yaml(self.config_file.read_text(encoding="utf-8"), str(self.config_file))
+        try:
+            text = self.config_file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self.config_file} is not text: {error}") from error
+        return configuration.from_yaml(text, str(self.config_file))
 
     def write_log(self, rows: Sequence[Mapping[str, int | float]]) -> None:
         """Replace log.csv by one row an epoch."""
         write_text(self.log, pd.DataFrame(rows).to_csv(index=False))
 
-    def read_log(self, epochs: int) -> list[dict[str, int | float]]:
-        """The first `epochs` rows of log.csv: what a resumed run goes on from."""
-        if epochs == 0:
-            return []
+    def read_log(self) -> list[dict[str, int | float]]:
+        """The rows of log.csv."""
         rows = pd.read_csv(self.log).to_dict("records")
-        return [{str(name): value for name, value in row.items()} for row in rows[:epochs]]
+        return [{str(name): value for name, value in row.items()} for row in rows]
 
     def save_state(
         self, network: torch.nn.Module, optimizer: torch.optim.Optimizer, facts: Mapping[str, object]
@@ -71,9 +73,18 @@ class RunDirectory:
             tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
         save_tensors(self.state, tensors, {"format": STATE_FORMAT, "format_version": FORMAT_VERSION, **facts})
 
-    def load_state(self, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, object]:
-        """Put network and optimizer back to the last finished epoch; the facts that were saved with them."""
+    def load_state(
+        self, network: torch.nn.Module, optimizer: torch.optim.Optimizer, model: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Put network and optimizer back to the last finished epoch; the facts that were saved with them.
+
+        Raises `InputError` if the run was of another `model` (classes, features, fps): its dataset has changed.
+        """
         tensors, facts = load_tensors(self.state, STATE_FORMAT)
+        for name in ("class_names", "background", "feature_dim", "fps", "simulated"):
+            before, now = facts["model"][name], model[name]
+            if before != now:
+                raise InputError(f"{self.path} cannot be resumed: its dataset's {name} was {before} and is {now} now")
         network.load_state_dict(_under("network.", tensors))
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in _under("optimizer.", tensors).items():

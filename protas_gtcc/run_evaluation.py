@@ -24,25 +24,27 @@ def evaluate_run(
     feature_set: str | None = None,
     device: str = "cpu",
     max_pictures: int = MAX_PICTURES,
+    out: Path | None = None,
 ) -> Evaluation:
     """Score a run on a split's test videos; writes predictions.h5, metrics.json, per_class.csv and plots/.
 
-    Pictures are drawn of the classes and of the first `max_pictures` videos; 0 draws none.
-
-    Raises `InputError` if the run has no checkpoint, or its classes or features are not the dataset's.
+    They go into the run directory, or into the folder `out`. Pictures are drawn of the classes and of the first
+    `max_pictures` videos; 0 draws none. Raises `InputError` if the run has no checkpoint, its classes or features are
+    not the dataset's, or it was trained on a test video.
     """
-    model = load(run.path, device)
+    model, results = load(run.path, device), RunDirectory(out or run.path)
     videos = dataset.part(split, "test")
     if not videos:
         raise InputError(f"{dataset.path}: split {split} has no test videos to evaluate on")
     feature_set = dataset.choose_feature_set(split, feature_set)
     require_same_classes(model, dataset)
+    require_unseen(model, dataset, videos)
     info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps)
-    write_predictions(run.predictions, predict_videos(model, dataset, videos, feature_set), info)
-    evaluation = score(run.predictions, dataset, split, feature_set, model)
-    save_evaluation(evaluation, run.path)
+    write_predictions(results.predictions, predict_videos(model, dataset, videos, feature_set), info)
+    evaluation = score(results.predictions, dataset, split, feature_set, model)
+    save_evaluation(evaluation, results.path)
     if max_pictures:
-        draw_pictures(run, dataset, videos[:max_pictures], evaluation)
+        draw_pictures(results, dataset, videos[:max_pictures], evaluation)
     return evaluation
 
 
@@ -85,6 +87,13 @@ def draw_pictures(run: RunDirectory, dataset: Dataset, videos: list[str], evalua
     for video in videos:
         path = run.plots / f"{video}.png"
         plot_video(path, video, dataset.labels(video), files.read(video), info, dataset.info.simulated)
+
+
+def require_unseen(model: TrainedModel, dataset: Dataset, videos: list[str]) -> None:
+    """Raise `InputError` if the model was trained on, or chosen by, one of these videos of its own dataset."""
+    seen = sorted(set(videos) & set(model.facts.training_videos))
+    if seen and model.facts.dataset == dataset.info.name:
+        raise InputError(f"the model was trained on {len(seen)} of the test videos, such as {seen[0]}; test on others")
 
 
 def require_same_classes(model: TrainedModel, dataset: Dataset) -> None:

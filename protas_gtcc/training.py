@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from protas_gtcc.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.devices import make_fabric
+from protas_gtcc.errors import InputError
 from protas_gtcc.losses import loss_terms, total_loss
 from protas_gtcc.model import ProgressNetwork
 from protas_gtcc.observers import Observer, Row
@@ -43,11 +45,16 @@ def train(
 ) -> None:
     """Train a run into its directory; with `resume`, go on from its last finished epoch.
 
-    Raises `InputError` for data that do not fit the configuration, and when a loss is not finite.
+    The directory is made only once data and configuration have been found to fit. Raises `InputError` if they do not,
+    if there is a run already or nothing to resume, and when a loss is not finite.
     """
     trainer = Trainer(config, dataset, run)
-    if resume and run.state.is_file():
+    if resume:
         trainer.restore()
+    elif trainer.fabric.is_global_zero:
+        run.start(config)
+    if trainer.fabric.is_global_zero:
+        trainer.save_graph()
     trainer.fit(observers if trainer.fabric.is_global_zero else [])
 
 
@@ -69,18 +76,30 @@ class Trainer:
         """Train from the current epoch to the last, or until patience runs out."""
         for observer in observers:
             observer.on_start(len(self.rows), self.settings.epochs, len(self.batches))
-        while len(self.rows) < self.settings.epochs and not self._out_of_patience():
-            row = self._epoch(len(self.rows), observers)
-            self._keep(row)
+        try:
+            while len(self.rows) < self.settings.epochs and not self._out_of_patience():
+                # Every process goes by the first one's scores: they must all stop at the same epoch.
+                row: Row = self.fabric.broadcast(self._epoch(len(self.rows), observers))
+                self._keep(row)
+                for observer in observers:
+                    observer.on_epoch(row)
+        finally:
             for observer in observers:
-                observer.on_epoch(row)
-        for observer in observers:
-            observer.on_end()
+                observer.on_end()
+
+    def save_graph(self) -> None:
+        """Store the counted task graph with the run."""
+        if self.graph is not None:
+            save_task_graph(self.graph, self.dataset.info.class_names, self.run.task_graph)
 
     def restore(self) -> None:
-        """Go back to the last finished epoch."""
-        facts: Any = self.run.load_state(self.network, self.optimizer)
-        self.rows = self.run.read_log(facts["epochs"])
+        """Go back to the last finished epoch; to the beginning if none was finished."""
+        if not self.run.state.is_file():
+            if self.run.checkpoint.exists():
+                raise InputError(f"{self.run.path} has a checkpoint but no {self.run.state.name}: nothing to resume")
+            return
+        facts: Any = self.run.load_state(self.network, self.optimizer, asdict(self.facts))
+        self.rows = facts["rows"]
         self.epochs_since_best = facts["epochs_since_best"]
         if facts["best_score"] is not None:
             self.best_score = facts["best_score"]
@@ -97,11 +116,12 @@ class Trainer:
             fps=info.fps,
             look_ahead_frames=features.look_ahead_frames,
             dataset=info.name,
+            training_videos=[*self.train_videos, *self.validation_videos],
             simulated=info.simulated,
         )
-        graph = self._count_graph() if self.config.model.graph else None
+        self.graph = self._count_graph() if self.config.model.graph else None
         torch.manual_seed(self.settings.seed)
-        self.network = ProgressNetwork(self.config.model, features.dim, info.num_classes, graph)
+        self.network = ProgressNetwork(self.config.model, features.dim, info.num_classes, self.graph)
         self.optimizer = make_optimizer(self.network, self.settings)
         self.model, self.fabric_optimizer = self.fabric.setup(self.network, self.optimizer)
         device = self.fabric.device
@@ -113,10 +133,7 @@ class Trainer:
     def _count_graph(self) -> TaskGraph:
         info = self.dataset.info
         labels = (self.dataset.labels(video) for video in self.train_videos)
-        graph = count_task_graph(labels, info.num_classes, info.background)
-        if self.fabric.is_global_zero:
-            save_task_graph(graph, info.class_names, self.run.task_graph)
-        return graph
+        return count_task_graph(labels, info.num_classes, info.background)
 
     def _make_loader(self) -> tuple[EpochBatches, DataLoader[Any]]:
         lengths = {video: self.dataset.num_frames[video] for video in self.train_videos}
@@ -137,6 +154,7 @@ class Trainer:
             self._step(batch.to(self.fabric.device), means, f"epoch {epoch + 1}, step {step + 1}")
             for observer in observers:
                 observer.on_step(epoch, step, means.losses())
+        means.gather(self.fabric)
         seconds = time.perf_counter() - started
         row = {"epoch": epoch + 1, "lr": self.optimizer.param_groups[0]["lr"], **means.losses()}
         row |= {
@@ -194,7 +212,8 @@ class Trainer:
         if better:
             save_checkpoint(self.run.checkpoint, self.network, self.facts)
         facts = {
-            "epochs": len(self.rows),
+            "rows": self.rows,
+            "model": asdict(self.facts),
             "best_score": None if math.isinf(self.best_score) else self.best_score,
             "epochs_since_best": self.epochs_since_best,
             "precision": self.fabric.strategy.precision.state_dict(),

@@ -35,6 +35,9 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
             if len(validation) < wanted:
                 validation += groups[index]
     chosen = set(validation)
+    tested = chosen & set(dataset.part(config.split, "test"))
+    if tested:
+        raise InputError(f"{dataset.path}: split {config.split} would validate on its test video {min(tested)}")
     training = [video for video in videos if video not in chosen]
     if not training or (share > 0 and not validation):
         raise InputError(

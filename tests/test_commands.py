@@ -11,8 +11,12 @@ import pandas as pd
 import pytest
 
 import protas_gtcc
+from protas_gtcc.checkpoint import load_checkpoint, save_checkpoint
 from protas_gtcc.cli.main import VERBS, main
+from protas_gtcc.cli.run_arguments import parse_run
+from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import open_predictions
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -26,6 +30,12 @@ def call(*arguments: object) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    """What commands leave where they are called is not left in the repository."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -210,17 +220,20 @@ def test_features_that_do_not_fit_are_refused(run, tmp_path, capsys, features, m
     assert not (tmp_path / "out" / "predictions.h5").exists()
 
 
-def test_a_full_disk_leaves_the_old_checkpoint(run, tiny_dataset, monkeypatch, capsys):
-    before = (run / "metrics.json").read_bytes() if (run / "metrics.json").exists() else None
+def test_a_full_disk_leaves_every_old_file(run, monkeypatch, capsys):
+    assert call("evaluate", run, "--pictures", "0") == 0
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
     assert "No space left on device; what was there before is untouched" in refusal(capsys, "evaluate", run)
-    if before is not None:
-        assert (run / "metrics.json").read_bytes() == before
-    assert not list(run.glob(".*.part"))
+    network, facts = load_checkpoint(run / "checkpoint.safetensors")
+    with pytest.raises(InputError, match="No space left on device"):
+        save_checkpoint(run / "checkpoint.safetensors", network, facts)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 def test_a_model_of_other_classes_is_refused(run, tiny_dataset, tmp_path, capsys):
@@ -232,6 +245,53 @@ def test_a_model_of_other_classes_is_refused(run, tiny_dataset, tmp_path, capsys
         new.attrs["class_names"] = np.array(["rest", "cut", "stir", "serve"], dtype=h5py.string_dtype())
     message = refusal(capsys, "evaluate", run, "--dataset", tmp_path / "renamed.h5")
     assert "class 2 is 'mix' for the model and 'stir'" in message
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--workers", "-1"), ("--seed", "-1"), ("--maps", "100000000"), ("--layers", "60"), ("--clip-norm", "nan"),
+     ("--weight-decay", "-1"), ("--window-frames", "-5"), ("--lr", "0"), ("--graph-eta", "nan"), ("--dropout", "1")],
+)  # fmt: skip
+def test_settings_out_of_range_are_refused_by_their_flag(tiny_dataset, capsys, flag, value):
+    assert f"{flag} is " in refusal(capsys, "train", "--dataset", tiny_dataset, flag, value)
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_model_is_not_tested_on_what_it_was_trained_on(run, tiny_dataset, tmp_path, capsys):
+    other = tmp_path / "other.h5"
+    other.write_bytes(tiny_dataset.read_bytes())
+    with h5py.File(other, "r+") as file:
+        del file["splits/1/train"], file["splits/1/test"]
+        file["splits/1/train"] = np.array(["video9"], dtype=h5py.string_dtype())
+        file["splits/1/test"] = np.array(["video0"], dtype=h5py.string_dtype())
+    assert "give --out FOLDER" in refusal(capsys, "evaluate", run, "--dataset", other)
+    message = refusal(capsys, "evaluate", run, "--dataset", other, "--out", tmp_path / "out")
+    assert "trained on 1 of the test videos, such as video0" in message
+
+
+def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_path):
+    before = (run / "log.csv").read_bytes()
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(tiny_dataset.read_bytes())
+    out = tmp_path / "out"
+    assert call("evaluate", run, "--dataset", copy, "--out", out, "--pictures", "1") == 0
+    assert json.loads((out / "metrics.json").read_text())["num_videos"] == 2
+    assert {path.name for path in (out / "plots").iterdir()} == {"per_class.png", "video8.png"}
+    assert (run / "log.csv").read_bytes() == before
+
+
+def test_the_stand_in_is_trained_in_a_hurry_but_never_under_the_references_name():
+    hurried = parse_run(["--dataset", "egoprocel"], "run.py", "").config
+    assert hurried.training.epochs < 50
+    assert parse_run(["--preset", "reference"], "run.py", "").config == REFERENCE
+    assert parse_run(["--epochs", "7"], "run.py", "").config.training.epochs == 7
+
+
+def test_train_says_what_came_out_as_json(tiny_dataset, capsys):
+    assert call("train", "--dataset", tiny_dataset, "--json", *TINY) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["epochs"] == 2
+    assert Path(printed["run"]).is_dir()
 
 
 def test_the_front_door_trains_evaluates_and_says_that_data_are_simulated(tmp_path):

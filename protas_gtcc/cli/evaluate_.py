@@ -10,6 +10,7 @@ from pathlib import Path
 import tyro
 
 from protas_gtcc.cli.console import make_console
+from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 from protas_gtcc.evaluation import Evaluation, evaluate_prediction_files, save_evaluation
 from protas_gtcc.report.tables import print_evaluation
@@ -19,7 +20,7 @@ from protas_gtcc.report.tables import print_evaluation
 class Command:
     """Score a run on its test videos, or prediction files without any model.
 
-    Writes metrics.json, per_class.csv and (for a run) predictions.h5 and plots/ into the run directory.
+    Writes metrics.json, per_class.csv and (for a run) predictions.h5 and plots/.
     """
 
     source: tyro.conf.Positional[Path]
@@ -31,16 +32,18 @@ class Command:
     feature_set: str | None = None
     """Features to predict from; by default the run's."""
     out: Path | None = None
-    """Folder for the results of prediction files; by default they are only printed."""
-    device: str = "cpu"
+    """Folder for the results. By default those of a run go into its directory, those of files are only printed."""
+    device: Device = "auto"
     """Device to predict on."""
     pictures: int = 40
     """Draw the classes and so many test videos; 0 draws nothing."""
-    json: bool = False
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print metrics.json instead of tables."""
 
     def run(self) -> None:
         """Score and print."""
+        if self.pictures < 0:
+            raise InputError(f"--pictures is {self.pictures}; it must be at least 0")
         is_run = (self.source / "config.yaml").is_file() or (self.source / "checkpoint.safetensors").is_file()
         evaluation = self._of_run() if is_run else self._of_predictions()
         if self.json:
@@ -63,12 +66,19 @@ class Command:
         dataset = open_dataset(name, lambda text: make_console(stderr=True).print(text))
         feature_set = self.feature_set or (config.feature_set if self.dataset is None else None)
         split = self.split or config.split
-        return evaluate_run(run, dataset, split, feature_set, choose_device(self.device), self.pictures)
+        same_file = dataset.path.resolve() == Path(config.dataset).resolve()
+        other = config.dataset and not (same_file and split == config.split)
+        if other and self.out is None:
+            raise InputError(
+                f"{self.source} is a run on split {config.split} of {config.dataset}; "
+                "give --out FOLDER for results on anything else"
+            )
+        return evaluate_run(run, dataset, split, feature_set, choose_device(self.device), self.pictures, self.out)
 
     def _of_predictions(self) -> Evaluation:
         if not self.source.exists():
             raise InputError(f"no run directory or prediction file {self.source}")
-        if self.source.is_dir() and not list(self.source.glob("*.csv")):
+        if self.source.is_dir() and not any(self.source.rglob("*.csv")):
             raise InputError(
                 f"{self.source} is neither a run directory (no config.yaml) nor a folder of predictions (no .csv)"
             )

@@ -32,12 +32,13 @@ class Command:
     """Split it was trained on."""
     causal: bool | None = None
     """Whether it is causal; only needed for a causal MS-TCN, whose file does not say."""
-    json: bool = False
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print what was imported as JSON."""
 
     def run(self) -> None:
         """Import and say what was found."""
-        info = Dataset(self.dataset).info if self.dataset else None
+        dataset = Dataset(self.dataset) if self.dataset else None
+        info = dataset.info if dataset else None
         network, facts = read_reference_checkpoint(
             self.checkpoint,
             class_names=info.class_names if info else None,
@@ -45,8 +46,14 @@ class Command:
             fps=info.fps if info else None,
             causal=self.causal,
         )
-        config = dataclasses.replace(facts.config, dataset=str(self.dataset or ""), split=self.split)
-        facts = dataclasses.replace(facts, config=config, dataset=info.name if info else "")
+        path = str(dataset.path.resolve()) if dataset else ""
+        config = dataclasses.replace(facts.config, dataset=path, split=self.split)
+        facts = dataclasses.replace(
+            facts,
+            config=config,
+            dataset=info.name if info else "",
+            training_videos=dataset.part(self.split, "train") if dataset else [],
+        )
         run = RunDirectory(self.out)
         run.start(config)
         save_checkpoint(run.checkpoint, network, facts)

@@ -39,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(command: Callable[[], None]) -> None:
     """Call a command; an `InputError` becomes one line on standard error and exit code 1."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for name in ("SIGTERM", "SIGHUP"):  # there is no SIGHUP on Windows
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _terminate)
     try:
         command()
     except InputError as error:

@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 import tyro
 
+from protas_gtcc.config import Device
 from protas_gtcc.devices import choose_device
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.predictions import Prediction, PredictionInfo, write_csv, write_predictions
+from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, write_csv, write_predictions
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class Command:
     """Frames a second of the features; by default those the model was trained at."""
     orientation: Literal["auto", "td", "dt"] = "auto"
     """[T, D] (td), [D, T] (dt), or auto: the axis of the model's feature size is D."""
-    device: str = "cpu"
+    device: Device = "auto"
     """Device to predict on."""
-    json: bool = False
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print what was written as JSON."""
 
     def run(self) -> None:
@@ -50,20 +51,22 @@ class Command:
             raise InputError("the model does not know its frames per second; give --fps")
         info = PredictionInfo(model.class_names, model.background, fps)
         written = self.out / "predictions.h5"
-        write_predictions(written, self._predictions(model, info), info)
+        write_predictions(written, self._predictions(model), info)
+        # Only when every file was fine: a refused one leaves nothing.
+        for video in (files := open_predictions(written)).video_names:
+            write_csv(self.out, video, files.read(video), info)
         if self.json:
             print(json.dumps({"predictions": str(written), "videos": [path.stem for path in self.features]}))
         else:
             print(f"predicted {len(self.features)} videos: {written}, and one CSV file each beside it")
 
-    def _predictions(self, model: TrainedModel, info: PredictionInfo) -> Iterator[tuple[str, Prediction]]:
+    def _predictions(self, model: TrainedModel) -> Iterator[tuple[str, Prediction]]:
         for path in self.features:
             features = _oriented(_read(path), model.facts.feature_dim, self.orientation, path)
             try:
                 prediction = model.predict(features)
             except InputError as error:
                 raise InputError(f"{path}: {error}") from error
-            write_csv(self.out, path.stem, prediction, info)
             yield path.stem, prediction
 
     def _require_distinct_names(self) -> None:

@@ -1,7 +1,7 @@
 """The flags of a run, shared by `protas-gtcc train` and `experiments/run.py`.
 
 They are the fields of `RunConfig`: the preset (or the run to resume) gives the values that flags then override. Where
-simulated procedures stand in for a dataset, the preset's training is cut to what takes minutes.
+simulated procedures stand in for a dataset, the default preset's training is cut to what takes minutes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from protas_gtcc.cli.parsing import parse
 from protas_gtcc.config import PRESETS, RunConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.known_datasets import hurried, stands_in
+from protas_gtcc.known_datasets import hurried, open_dataset, stands_in
 from protas_gtcc.observers import Observer, ProgressBar, TensorBoardLog
 from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.training import train
 
 RUNS_FOLDER = Path("runs")
 FREE_ON_RESUME = ("device", "workers")
@@ -38,6 +39,8 @@ class RunArguments:
     """Run directory to make; by default a new one under runs/, named by dataset, split, preset and seed."""
     resume: Path | None = None
     """Go on with this run from its last finished epoch; every other setting is the run's own."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print what came out as JSON."""
 
 
 def parse_run(arguments: Sequence[str], prog: str, description: str) -> RunArguments:
@@ -51,7 +54,7 @@ def parse_run(arguments: Sequence[str], prog: str, description: str) -> RunArgum
     except argparse.ArgumentError:
         known = argparse.Namespace(preset="default", resume=None, dataset="")  # tyro will say what is wrong
     base = PRESETS.get(known.preset, PRESETS["default"])
-    if stands_in(known.dataset):
+    if stands_in(known.dataset) and base.preset == "default":
         base = hurried(base)
     if known.resume is not None:
         base = RunDirectory(known.resume).read_config()
@@ -61,14 +64,22 @@ def parse_run(arguments: Sequence[str], prog: str, description: str) -> RunArgum
     return parsed
 
 
-def open_run(arguments: RunArguments, dataset: Dataset) -> RunDirectory:
-    """The directory to resume, or a new one with its config.yaml (made by the first process only)."""
-    if arguments.resume is not None:
-        return RunDirectory(arguments.resume)
-    run = RunDirectory(arguments.out or _free_name(arguments.config, dataset))
-    if is_first_process():
-        run.start(arguments.config)
-    return run
+def train_run(arguments: RunArguments, console: Console) -> tuple[RunDirectory, Dataset, RunConfig]:
+    """Open the dataset, train into a new directory or go on in the one to resume, and say where it is.
+
+    The configuration that comes back, and is kept, names the dataset's file, wherever it was found.
+    """
+    dataset = open_dataset(arguments.config.dataset, lambda text: console.print(text, style="bold yellow"))
+    config = dataclasses.replace(arguments.config, dataset=str(dataset.path.resolve()))
+    run = RunDirectory(arguments.resume or arguments.out or _free_name(config, dataset))
+    console.print(f"run directory: {run.path}", highlight=False)
+    if stands_in(arguments.config.dataset):
+        kept = config.training
+        console.print(
+            f"training {kept.epochs} epochs, batches of {kept.batch_size}: what takes minutes", highlight=False
+        )
+    train(config, dataset, run, observers(console, run), arguments.resume is not None)
+    return run, dataset, config
 
 
 def observers(console: Console, run: RunDirectory) -> list[Observer]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from protas_gtcc.cli.console import make_console
-from protas_gtcc.cli.run_arguments import RunArguments, observers, open_run, parse_run
-from protas_gtcc.known_datasets import open_dataset
-from protas_gtcc.training import train
+from protas_gtcc.cli.run_arguments import RunArguments, is_first_process, parse_run, train_run
 
 
 @dataclass(frozen=True)
@@ -19,11 +18,13 @@ class Command:
 
     def run(self) -> None:
         """Train, or go on training."""
-        console = make_console()
-        dataset = open_dataset(self.arguments.config.dataset, console.print)
-        run = open_run(self.arguments, dataset)
-        train(self.arguments.config, dataset, run, observers(console, run), self.arguments.resume is not None)
-        console.print(f"trained: {run.path}")
+        # With --json, standard output holds nothing else.
+        console = make_console(stderr=self.arguments.json, quiet=not is_first_process())
+        run, _, config = train_run(self.arguments, console)
+        if self.arguments.json and is_first_process():
+            rows = run.read_log()
+            print(json.dumps({"run": str(run.path), "dataset": config.dataset, "epochs": len(rows), "last": rows[-1]}))
+        console.print(f"trained: {run.path}", highlight=False)
 
 
 def parse_command(arguments: Sequence[str], prog: str) -> Command:

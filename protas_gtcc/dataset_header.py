@@ -1,0 +1,156 @@
+"""What a dataset file says of itself and of its feature sets, and its index of videos: read and checked on opening."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from protas_gtcc.errors import InputError
+
+FORMAT = "protas_gtcc dataset"
+FORMAT_VERSION = 1
+PARTS = ("train", "validation", "test")
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """One kind of features: `[T, dim]` for every video that has it."""
+
+    dim: int
+    look_ahead_frames: int = 0
+    """How many frames after t the features of frame t have seen; part of any claim to be online."""
+    split: str | None = None
+    """The only split it may be used with (its backbone was trained on that split's training videos)."""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a dataset says of itself, apart from its videos."""
+
+    name: str
+    class_names: list[str]
+    background: list[int]
+    fps: float
+    splits: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
+    """Split name -> part (train, validation, test) -> video names."""
+    simulated: bool = False
+    source: str = ""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, background included."""
+        return len(self.class_names)
+
+
+def read_header(file: Any, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSet], dict[str, int]]:
+    """Facts, feature sets and index (video -> number of frames) of an open dataset file.
+
+    Raises `InputError` if the file is foreign, of a newer version, or damaged.
+    """
+    if str(file.attrs.get("format")) != FORMAT:
+        raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
+    with named_if_damaged(path):
+        version = _attribute(file, "format_version", int)
+        if version > FORMAT_VERSION:
+            raise InputError(f"{path} has format version {version}, this program reads up to {FORMAT_VERSION}; upgrade")
+        needed = ("video_names", "num_frames", "splits", "feature_sets", "videos")
+        missing = [name for name in needed if name not in file]
+        if missing:
+            raise ValueError(f"it lacks {listed(missing)}")
+        return _read_info(file), _read_feature_sets(file), _read_index(file)
+
+
+@contextmanager
+def named_if_damaged(path: Path, what: str = "") -> Iterator[None]:
+    """Whatever HDF5 or a check inside says becomes one `InputError`: file, what was read, the way out."""
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        # str() of a KeyError puts its message in quotes.
+        said = " ".join(str(error.args[0] if error.args else error).split())
+        where = f"{what}: {said}" if what else said
+        raise InputError(f"{path} is damaged: {where}; prepare it again") from error
+
+
+def listed(names: Iterable[object], most: int = 8) -> str:
+    """`a, b, c and 4 more`; `none` without any."""
+    names = [str(name) for name in names]
+    shown = ", ".join(names[:most]) or "none"
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _read_info(file: Any) -> DatasetInfo:
+    splits = {
+        split: {part: [str(name) for name in group[part].asstr()[:]] for part in PARTS if part in group}
+        for split, group in file["splits"].items()
+    }
+    info = DatasetInfo(
+        name=_attribute(file, "name", str),
+        class_names=_attribute(file, "class_names", _list_of(str)),
+        background=_attribute(file, "background", _list_of(int)),
+        fps=_attribute(file, "fps", float),
+        splits=splits,
+        simulated=_attribute(file, "simulated", bool),
+        source=_attribute(file, "source", str),
+    )
+    unknown = [label for label in info.background if not 0 <= label < info.num_classes]
+    if unknown:
+        raise ValueError(f"background id {unknown[0]} is not one of {info.num_classes} classes")
+    if not (info.fps > 0 and isfinite(info.fps)):
+        raise ValueError(f"it has {info.fps:g} frames per second")
+    return info
+
+
+def _read_feature_sets(file: Any) -> dict[str, FeatureSet]:
+    sets = {
+        name: FeatureSet(
+            dim=_attribute(group, "dim", int),
+            look_ahead_frames=_attribute(group, "look_ahead_frames", int),
+            split=_attribute(group, "split", str) or None,
+            source=_attribute(group, "source", str),
+        )
+        for name, group in file["feature_sets"].items()
+    }
+    for name, one in sets.items():
+        if one.dim < 1 or one.look_ahead_frames < 0:
+            raise ValueError(f"feature set {name} has {one.dim} features, looking {one.look_ahead_frames} frames ahead")
+    return sets
+
+
+def _read_index(file: Any) -> dict[str, int]:
+    num_frames = np.asarray(file["num_frames"][:])
+    names = list(file["video_names"].asstr()[:]) if len(file["video_names"]) else []
+    if len(names) != len(num_frames) or len(set(names)) != len(names):
+        raise ValueError(f"its index has {len(set(names))} names of videos for {len(num_frames)} lengths")
+    if num_frames.size and (num_frames.dtype.kind not in "iu" or num_frames.min() < 1):
+        raise ValueError(f"its index has a video of {num_frames.min()} frames")
+    return {name: int(number) for name, number in zip(names, num_frames, strict=True)}
+
+
+def _attribute(owner: Any, name: str, kind: Callable[[Any], V]) -> V:
+    where = "" if owner.name == "/" else f" of {owner.name}"
+    if name not in owner.attrs:
+        raise ValueError(f"{name}{where} is missing")
+    value = owner.attrs[name]
+    try:
+        return kind(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}{where} is {value!r}") from error
+
+
+def _list_of(kind: Callable[[Any], V]) -> Callable[[Any], list[V]]:
+    def convert(values: Any) -> list[V]:
+        if np.ndim(values) != 1:
+            raise TypeError("expected a list")
+        return [kind(value) for value in values]
+
+    return convert
