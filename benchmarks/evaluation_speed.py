@@ -100,7 +100,7 @@ def read_pairs(folder: Path, predictions: str) -> Iterator[tuple[np.ndarray, np.
     """Predicted and true class ids, `[T]` each, of every test video."""
     dataset, files = Dataset(folder / "truth.h5"), open_predictions(folder / predictions)
     for name in dataset.part(SPLIT, "test"):
-        yield files.read(name).labels, dataset.labels(name)
+        yield files.read_labels(name), dataset.labels(name)
 
 
 def full_evaluation(folder: Path) -> object:

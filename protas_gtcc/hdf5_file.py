@@ -35,11 +35,20 @@ def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
 
 
 def read_array(file: h5py.File, name: str) -> np.ndarray:
-    """Read a whole array. h5py's usual objects cost several times what reading a few kilobytes does, so they are not made.
+    """Read a whole array, without h5py's usual objects: they cost several times what reading a few kilobytes does.
 
     Raises `KeyError` if there is none of that name.
     """
-    array = h5py.h5d.open(file.id, name.encode())
+    return _read(h5py.h5d.open(file.id, name.encode()))
+
+
+def read_group(file: h5py.File, name: str) -> dict[str, np.ndarray]:
+    """Read every array of a group, by its name. Raises `KeyError` if there is no such group."""
+    group = h5py.h5g.open(file.id, name.encode())
+    return {array.decode(): _read(h5py.h5d.open(group, array)) for array in group}
+
+
+def _read(array: h5py.h5d.DatasetID) -> np.ndarray:
     values = np.empty(array.shape, array.dtype)
     array.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     return values

@@ -25,7 +25,7 @@ import pandas as pd
 import protas_gtcc
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole
-from protas_gtcc.hdf5_file import hdf5_file, read_array
+from protas_gtcc.hdf5_file import hdf5_file, read_array, read_group
 
 FORMAT = "protas_gtcc predictions"
 FORMAT_VERSION = 1
@@ -56,12 +56,14 @@ class PredictionInfo:
 
 @dataclass(frozen=True)
 class PredictionFiles:
-    """Predictions on disk; `read(video)` reads one. `info` is None where the files do not say (CSV)."""
+    """Predictions on disk; `read(video)` reads one video's. `info` is None where the files do not say (CSV)."""
 
     path: Path
     info: PredictionInfo | None
     video_names: list[str]
     read: Callable[[str], Prediction]
+    read_labels: Callable[[str], np.ndarray]
+    """Class ids alone, int64 `[T]`: all that segmentation scores need."""
 
 
 def reported_progress(progress: np.ndarray, labels: np.ndarray, background: Collection[int]) -> np.ndarray:
@@ -121,7 +123,11 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
         names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in path.rglob("*.csv"))
         if not names:
             raise InputError(f"{path} holds no .csv files; expected one a video, with columns label and progress")
-        return PredictionFiles(path, None, names, lambda video: read_csv(path / f"{video}.csv", class_names))
+
+        def read(video: str) -> Prediction:
+            return read_csv(path / f"{video}.csv", class_names)
+
+        return PredictionFiles(path, None, names, read, lambda video: read(video).labels)
     if not path.is_file():
         raise InputError(f"no predictions at {path}; make them with 'protas-gtcc predict'")
     with _open(path) as file:
@@ -130,7 +136,7 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
         theirs = next(pair for pair in zip_longest(info.class_names, class_names) if pair[0] != pair[1])
         raise InputError(f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected")
     reader = _Reader(path)
-    return PredictionFiles(path, info, names, reader.read)
+    return PredictionFiles(path, info, names, reader.read, reader.read_labels)
 
 
 def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
@@ -192,16 +198,22 @@ class _Reader:
 
     def read(self, video: str) -> Prediction:
         where = f"{self._path}, video {video}"
-        values: dict[str, np.ndarray | None] = {}
-        for name in ("labels", "reported", "probs", "progress"):
-            try:
-                values[name] = read_array(self._file, f"videos/{video}/{name}")
-            except KeyError:
-                values[name] = None
-        labels, reported = values["labels"], values["reported"]
-        if labels is None or reported is None:
-            raise InputError(f"{where}: no {'labels' if labels is None else 'reported'}; expected both, [T]")
-        return _checked(Prediction(labels, values["probs"], values["progress"], reported), where)
+        try:
+            values = read_group(self._file, f"videos/{video}")
+        except KeyError:
+            raise InputError(f"{self._path} has no video {video!r}") from None
+        missing = [name for name in ("labels", "reported") if name not in values]
+        if missing:
+            raise InputError(f"{where}: no {missing[0]}; expected labels [T] and reported [T]")
+        prediction = Prediction(values["labels"], values.get("probs"), values.get("progress"), values["reported"])
+        return _checked(prediction, where)
+
+    def read_labels(self, video: str) -> np.ndarray:
+        try:
+            labels = read_array(self._file, f"videos/{video}/labels")
+        except KeyError:
+            raise InputError(f"{self._path} has no labels of a video {video!r}") from None
+        return _checked_labels(labels, f"{self._path}, video {video}")
 
     def __del__(self) -> None:
         self._file.close()
@@ -229,9 +241,7 @@ def _checked(prediction: Prediction, where: str) -> Prediction:
     labels, reported = prediction.labels, prediction.reported
     if labels.ndim != 1 or labels.shape != reported.shape:
         raise InputError(f"{where}: labels are {labels.shape}, progress is {reported.shape}; expected equal [T]")
-    wrong = ~(np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0))
-    if wrong.any():
-        raise InputError(f"{where}, frame {int(np.argmax(wrong))}: the label is not a class id")
+    labels = _checked_labels(labels, where)
     wrong = ~((reported >= 0) & (reported <= 1))
     if wrong.any():
         frame = int(np.argmax(wrong))
@@ -242,4 +252,15 @@ def _checked(prediction: Prediction, where: str) -> Prediction:
         if channels is not None and not np.isfinite(channels).all():
             frame = int(np.argmax(~np.isfinite(channels).all(axis=0)))
             raise InputError(f"{where}, frame {frame}: {kind} is not finite")
-    return Prediction(labels.astype(np.int64), prediction.probs, prediction.progress, reported.astype(np.float32))
+    return Prediction(labels, prediction.probs, prediction.progress, reported.astype(np.float32))
+
+
+def _checked_labels(labels: np.ndarray, where: str) -> np.ndarray:
+    """Class ids as int64, or `InputError` for what cannot be one."""
+    if labels.dtype.kind == "f":
+        wrong = ~(np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0))
+    else:
+        wrong = labels < 0
+    if wrong.any():
+        raise InputError(f"{where}, frame {int(np.argmax(wrong))}: the label is not a class id")
+    return labels.astype(np.int64)

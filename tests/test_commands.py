@@ -243,7 +243,7 @@ def test_a_model_of_other_classes_is_refused(run, tiny_dataset, tmp_path, capsys
         for name, value in old.attrs.items():
             new.attrs[name] = value
         new.attrs["class_names"] = np.array(["rest", "cut", "stir", "serve"], dtype=h5py.string_dtype())
-    message = refusal(capsys, "evaluate", run, "--dataset", tmp_path / "renamed.h5")
+    message = refusal(capsys, "evaluate", run, "--dataset", tmp_path / "renamed.h5", "--out", tmp_path / "out")
     assert "class 2 is 'mix' for the model and 'stir'" in message
 
 

@@ -21,8 +21,8 @@ References: Lea et al., CVPR 2017 (edit, F1); Farha & Gall, CVPR 2019 (MS-TCN); 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from itertools import groupby
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby, islice, pairwise
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from protas_gtcc.errors import InputError
 
 THRESHOLDS = (10, 25, 50)
 """IoU thresholds of F1, percent."""
+VIDEOS_AT_ONCE = 256
+"""Videos that are scored in one go: enough to be fast, few enough for memory."""
 STATISTICS = (
     "frames",
     "correct",
@@ -50,30 +52,44 @@ def segmentation_statistics(estimate: np.ndarray, reference: np.ndarray, backgro
 
     Raises `InputError` if the two differ in length or are empty.
     """
-    check_lengths(estimate, reference)
+    return statistics_of_videos([(estimate, reference)], background)[0]
+
+
+def statistics_of_videos(pairs: Sequence[tuple[np.ndarray, np.ndarray]], background: Collection[int]) -> np.ndarray:
+    """Sums and counts of V videos, float64 `[V, len(STATISTICS)]`, from pairs of (estimate, reference), `[T]` each.
+
+    All videos' frames are visited in one go, end to end, with a border between two videos.
+    Raises `InputError` if a pair differs in length or is empty.
+    """
+    for estimate, reference in pairs:
+        check_lengths(estimate, reference)
+    first_frames = np.cumsum([0, *(len(reference) for _, reference in pairs)])
+    estimate, reference = (np.concatenate(side) for side in zip(*pairs, strict=True))
     # One piece is a stretch where neither side changes: it lies in one estimated and one reference segment.
     # Frames are visited here; all else is counted on pieces.
-    begins = _begins(estimate) | _begins(reference)
+    begins = _begins(estimate, first_frames[:-1]) | _begins(reference, first_frames[:-1])
     starts = np.flatnonzero(begins)
     lengths = np.diff(starts, append=len(reference))
+    first_pieces = np.searchsorted(starts, first_frames)
+    video = np.repeat(np.arange(len(pairs)), np.diff(first_pieces))
     estimate, reference = estimate[starts], reference[starts]
-    wanted_action = is_action(reference, background)
-    correct = estimate == reference
-    estimated, wanted = _actions(estimate, background), _actions(reference, background)
-    best_iou, best_match = _best_matches(estimate, reference, lengths, correct & wanted_action)
-    return np.array(
+    wanted_action, correct = is_action(reference, background), estimate == reference
+    frames = [np.bincount(video, lengths * chosen, len(pairs)) for chosen in (correct, wanted_action)]
+    agreed = correct & wanted_action
+    estimated, wanted = (_transcripts(side, first_pieces, background) for side in (estimate, reference))
+    edits = np.array([_edit_scores(*transcripts) for transcripts in zip(estimated, wanted, strict=True)])
+    return np.stack(
         [
-            lengths.sum(),
-            lengths[correct].sum(),
-            lengths[wanted_action].sum(),
-            lengths[correct & wanted_action].sum(),
-            1,
-            *_edit_scores(estimated, wanted),
-            len(estimated),
-            len(wanted),
-            *(len(set(best_match[best_iou >= threshold / 100].tolist())) for threshold in THRESHOLDS),
+            np.diff(first_frames),
+            *frames,
+            np.bincount(video, lengths * agreed, len(pairs)),
+            np.ones(len(pairs)),
+            *edits.T,
+            [len(one) for one in estimated],
+            [len(one) for one in wanted],
+            *_true_positives(estimate, reference, lengths, agreed, first_pieces),
         ],
-        dtype=np.float64,
+        axis=1,
     )
 
 
@@ -97,8 +113,9 @@ def segmentation_scores(totals: np.ndarray) -> dict[str, np.ndarray]:
 def score_segmentation(pairs: Iterable[tuple[np.ndarray, np.ndarray]], background: Collection[int]) -> dict[str, float]:
     """Scores in percent over videos, given as pairs of (estimate, reference), class ids `[T]` each."""
     totals = np.zeros((1, len(STATISTICS)))
-    for estimate, reference in pairs:
-        totals += segmentation_statistics(estimate, reference, background)
+    remaining = iter(pairs)
+    while some := list(islice(remaining, VIDEOS_AT_ONCE)):
+        totals += statistics_of_videos(some, background).sum(axis=0)
     return {name: float(score[0]) for name, score in segmentation_scores(totals).items()}
 
 
@@ -145,11 +162,11 @@ def check_lengths(estimate: np.ndarray, reference: np.ndarray) -> None:
         raise InputError("a video without frames cannot be scored")
 
 
-def _begins(labels: np.ndarray) -> np.ndarray:
-    """Where a run of one class begins: class ids `[T]` -> bool `[T]`."""
+def _begins(labels: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+    """Where a run of one class begins: class ids `[T]` and the first index of every video -> bool `[T]`."""
     begins = np.empty(len(labels), dtype=bool)
-    begins[:1] = True
     np.not_equal(labels[1:], labels[:-1], out=begins[1:])
+    begins[firsts] = True
     return begins
 
 
@@ -161,9 +178,11 @@ def is_action(labels: np.ndarray, background: Collection[int]) -> np.ndarray:
     return actions
 
 
-def _actions(pieces: np.ndarray, background: Collection[int]) -> list[int]:
-    """Labels of the segments that pieces make up, without background."""
-    return [label for label in pieces[_begins(pieces)].tolist() if label not in background]
+def _transcripts(pieces: np.ndarray, first_pieces: np.ndarray, background: Collection[int]) -> list[list[int]]:
+    """Labels of the segments that pieces make up, without background, for each video."""
+    kept = np.flatnonzero(_begins(pieces, first_pieces[:-1]) & is_action(pieces, background))
+    labels, borders = pieces[kept].tolist(), np.searchsorted(kept, first_pieces).tolist()
+    return [labels[start:end] for start, end in pairwise(borders)]
 
 
 def _edit_scores(estimated: list[int], wanted: list[int]) -> tuple[float, float]:
@@ -173,19 +192,26 @@ def _edit_scores(estimated: list[int], wanted: list[int]) -> tuple[float, float]
     return edit, edit if merged == [estimated, wanted] else edit_score(*merged)
 
 
-def _best_matches(
-    estimate: np.ndarray, reference: np.ndarray, lengths: np.ndarray, agreed: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Best IoU, and who has it, for each estimated action segment that meets a reference one of its class.
+def _true_positives(
+    estimate: np.ndarray, reference: np.ndarray, lengths: np.ndarray, agreed: np.ndarray, first_pieces: np.ndarray
+) -> list[np.ndarray]:
+    """True positives of each video at each threshold, `[V]` each, from pieces.
 
-    All `[num pieces]`; `agreed` are the pieces where both sides say the same action. The distinct best matches
-    above a threshold are its true positives: a segment tries its best match only, so of all that share one the first
-    takes it and the others are false positives, in whatever order.
+    `agreed` are the pieces where both sides say the same action. A segment tries its best match only, so of all that
+    share one the first takes it and the others are false positives, in whatever order: the distinct best matches above
+    a threshold are its true positives.
     """
-    of_estimate, of_reference = np.cumsum(_begins(estimate)), np.cumsum(_begins(reference))
+    firsts = first_pieces[:-1]
+    of_estimate, of_reference = np.cumsum(_begins(estimate, firsts)), np.cumsum(_begins(reference, firsts))
     segment, match, shared = of_estimate[agreed], of_reference[agreed], lengths[agreed]
     union = np.bincount(of_estimate, lengths)[segment] + np.bincount(of_reference, lengths)[match] - shared
     iou = shared / union
     order = np.lexsort((-iou, segment))  # stable: of equal IoUs the earliest reference segment comes first
-    best = order[_begins(segment[order])]
-    return iou[best], match[best]
+    best = order[np.flatnonzero(np.diff(segment[order], prepend=-1))]
+    last_of_video = of_reference[first_pieces[1:] - 1]
+    return [
+        np.bincount(
+            np.searchsorted(last_of_video, np.unique(match[best][iou[best] >= threshold / 100])), minlength=len(firsts)
+        )
+        for threshold in THRESHOLDS
+    ]
