@@ -3,7 +3,7 @@
     nothing  ->  OUT.h5     videos with features, labels, progress, segments; split "1" by person
 
 `python data_prep/simulate.py OUT.h5` makes EgoProceL's size (325 videos, about 215,000 frames at 1 fps),
-`--small` a quarter of it. Every number of `SimulationConfig` is a flag. A file that exists is left alone.
+`--small` a fifth of it. Every number of `SimulationConfig` is a flag. A file that exists is left alone.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from protas_gtcc.dataset_header import PARTS, DatasetInfo, FeatureSet, listed, named_if_damaged, read_header
-from protas_gtcc.errors import InputError
+from protas_gtcc.dataset_header import PARTS, DatasetInfo, FeatureSet, named_if_damaged, read_header
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.hdf5_file import read_array
 
 __all__ = ["PARTS", "Dataset", "DatasetInfo", "FeatureSet", "Video"]
@@ -75,25 +75,24 @@ class Dataset:
 
     def features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Features of frames `[start, end)`, `[T, D]`, in the type they are stored in."""
-        with self._reading(video) as group:
-            sets = group["features"]
-            if feature_set not in sets:
+        with self._reading(video) as file:
+            sets = file[f"videos/{video}/features"]
+            stored = sets.get(feature_set)
+            if stored is None:
                 there = listed(sets)
                 raise InputError(f"{self.path}: video {video} has no feature set {feature_set!r}; it has {there}")
-            _check_shape(
-                sets[feature_set].shape, (self._length(video), self.feature_sets[feature_set].dim), feature_set
-            )
-            return sets[feature_set][start:end]
+            _check_array(stored, (self._length(video), self.feature_sets[feature_set].dim), feature_set)
+            return stored[start:end]
 
     def has_features(self, video: str, feature_set: str) -> bool:
         """Whether the video comes with that feature set."""
-        with self._reading(video) as group:
-            return feature_set in group["features"]
+        with self._reading(video) as file:
+            return feature_set in file[f"videos/{video}/features"]
 
     def attribute(self, video: str, name: str) -> str:
         """`task` or `subject` of a video, "" if unknown."""
-        with self._reading(video) as group:
-            return str(group.attrs.get(name, ""))
+        with self._reading(video) as file:
+            return str(file[f"videos/{video}"].attrs.get(name, ""))
 
     def part(self, split: str, part: str) -> list[str]:
         """Names of the videos of one part of a split; [] for a part it lacks.
@@ -151,17 +150,21 @@ class Dataset:
         return self.num_frames[video]
 
     def _array(self, video: str, name: str, expected: tuple[int | None, ...]) -> np.ndarray:
-        file = self._opened(video)
-        with named_if_damaged(self.path, f"video {video}, {name}"):
+        with self._reading(video) as file:
             values = read_array(file, f"videos/{video}/{name}")
-            _check_shape(values.shape, expected, name)
+            _check_array(values, expected, name)
             return values
 
     @contextmanager
     def _reading(self, video: str) -> Iterator[Any]:
         file = self._opened(video)
         with named_if_damaged(self.path, f"video {video}"):
-            yield file["videos"][video]
+            try:
+                yield file
+            except KeyError:
+                if f"videos/{video}" not in file:
+                    raise ValueError("the index names it, but it is not there") from None
+                raise
 
     def _opened(self, video: str) -> h5py.File:
         self._length(video)
@@ -183,8 +186,11 @@ def _open(path: Path) -> h5py.File:
         raise InputError(f"{path} is not a whole HDF5 file ({error}); prepare it again") from error
 
 
-def _check_shape(shape: tuple[int, ...], expected: tuple[int | None, ...], name: str) -> None:
+def _check_array(array: Any, expected: tuple[int | None, ...], name: str) -> None:
     """`None` in `expected` stands for any length."""
+    shape = array.shape
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} should be numbers, but are {array.dtype}")
     if len(shape) != len(expected) or any(e not in (None, n) for n, e in zip(shape, expected, strict=True)):
         wanted = ", ".join("N" if length is None else str(length) for length in expected)
         raise ValueError(f"{name} should be [{wanted}], by index and feature set, but is {list(shape)}")

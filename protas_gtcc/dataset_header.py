@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 
 FORMAT = "protas_gtcc dataset"
 FORMAT_VERSION = 1
@@ -79,13 +79,6 @@ def named_if_damaged(path: Path, what: str = "") -> Iterator[None]:
         said = " ".join(str(error.args[0] if error.args else error).split())
         where = f"{what}: {said}" if what else said
         raise InputError(f"{path} is damaged: {where}; prepare it again") from error
-
-
-def listed(names: Iterable[object], most: int = 8) -> str:
-    """`a, b, c and 4 more`; `none` without any."""
-    names = [str(name) for name in names]
-    shown = ", ".join(names[:most]) or "none"
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _read_info(file: Any) -> DatasetInfo:

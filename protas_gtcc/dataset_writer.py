@@ -25,6 +25,8 @@ class DatasetWriter:
     def __init__(self, file: h5py.File, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet]):
         self._file, self._info, self._feature_sets = file, info, feature_sets
         self._num_frames: dict[str, int] = {}
+        self._folders: set[str] = set()
+        """Every proper prefix of a video's path: `a` and `a/b` of the video `a/b/c`."""
         _write_info(file, info)
         for name, feature_set in feature_sets.items():
             attrs = file.create_group(f"feature_sets/{name}").attrs
@@ -37,7 +39,12 @@ class DatasetWriter:
         file.create_group("videos")
 
     def add(self, video: Video) -> None:
-        """Write one video. Raises `InputError` if it is empty, doubled, or its features do not fit labels and sets."""
+        """Write one video.
+
+        Raises `InputError` if its name is no relative path or clashes with another, if it is empty or doubled, and if
+        its features do not fit labels and sets.
+        """
+        self._check_name(video.name)
         self._check(video)
         group = self._file["videos"].create_group(video.name)
         group.attrs["task"], group.attrs["subject"] = video.task, video.subject
@@ -46,6 +53,7 @@ class DatasetWriter:
         for name, values in video.features.items():
             features.create_dataset(name, data=np.ascontiguousarray(values))
         self._num_frames[video.name] = len(video.labels)
+        self._folders.update(_folders_of(video.name))
 
     def finish(self) -> None:
         """Write the index; the splits must name only videos that were added."""
@@ -58,11 +66,18 @@ class DatasetWriter:
         self._file.create_dataset("video_names", data=video_names)
         self._file.create_dataset("num_frames", data=np.array(list(self._num_frames.values()), dtype=np.int64))
 
+    def _check_name(self, name: str) -> None:
+        check_video_name(name)
+        if name in self._num_frames:
+            raise InputError(f"video {name} comes twice")
+        above = [folder for folder in _folders_of(name) if folder in self._num_frames]
+        if above or name in self._folders:
+            other = above[0] if above else next(video for video in self._num_frames if video.startswith(f"{name}/"))
+            raise InputError(f"videos {other!r} and {name!r}: one is a folder of the other; rename one")
+
     def _check(self, video: Video) -> None:
         if len(video.labels) == 0:
             raise InputError(f"video {video.name} has no frames")
-        if video.name in self._num_frames:
-            raise InputError(f"video {video.name} comes twice")
         highest = int(np.max(video.labels))
         if highest >= self._info.num_classes or int(np.min(video.labels)) < 0:
             raise InputError(f"video {video.name}: class id {highest} is not one of {self._info.num_classes} classes")
@@ -84,6 +99,12 @@ def write_dataset(
         writer = DatasetWriter(file, info, feature_sets)
         yield writer
         writer.finish()
+
+
+def check_video_name(name: str) -> None:
+    """A video's name is a place in the file and in folders of results: `InputError` unless it is a relative path."""
+    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise InputError(f"{name!r} cannot be the name of a video: it must be a relative path without '.' and '..'")
 
 
 def write_labels(group: Any, labels: np.ndarray, background: list[int]) -> None:
@@ -112,3 +133,8 @@ def _write_info(file: h5py.File, info: DatasetInfo) -> None:
                 names = np.array(list(parts[part]), dtype=h5py.string_dtype())
                 file.create_dataset(f"splits/{split}/{part}", data=names)
     file.require_group("splits")
+
+
+def _folders_of(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[:number]) for number in range(1, len(parts))]

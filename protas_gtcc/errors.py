@@ -1,5 +1,9 @@
 """The one error that a user, not a programmer, is expected to read."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class InputError(Exception):
     """The input or the data is at fault.
@@ -7,3 +11,10 @@ class InputError(Exception):
     The message is one line: what was expected, what came, where, and the way out. Commands print it on
     standard error without a traceback and exit with code 1.
     """
+
+
+def listed(names: Iterable[object], most: int = 8) -> str:
+    """Names for a message: `a, b, c and 4 more`; `none` without any."""
+    shown = [str(name) for name in names]
+    text = ", ".join(shown[:most]) or "none"
+    return text if len(shown) <= most else f"{text} and {len(shown) - most} more"

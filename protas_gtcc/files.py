@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,12 +15,14 @@ from protas_gtcc.errors import InputError
 def replace_when_whole(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes the name `path`, on any failure it is removed.
 
+    What a killed process (SIGKILL, power cut) left of the same target is removed on the way.
     Raises `InputError` when the disk is full or the folder cannot be written; whatever stood at `path` survives.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_over(path)
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
@@ -36,3 +39,23 @@ def write_text(path: Path | str, text: str) -> None:
     """Replace the text file at `path` in one step."""
     with replace_when_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _remove_left_over(path: Path) -> None:
+    # By process id, so a write that is still under way keeps its file.
+    temporary = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.part")
+    for name in os.listdir(path.parent):
+        found = temporary.fullmatch(name)
+        if found and not _is_alive(int(found[1])):
+            with suppress(OSError):  # somebody else's, or gone by now
+                (path.parent / name).unlink()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # signal 0 only asks
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.dataset import Dataset
-from protas_gtcc.dataset_writer import write_labels
+from protas_gtcc.dataset_writer import check_video_name, write_labels
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole, write_text
 from protas_gtcc.hdf5_file import hdf5_file
@@ -50,6 +50,7 @@ def write_label_files(
     new_rate = rate if resample_to is None else resample_to
     written = 0
     for done, video in enumerate(layout.video_names, start=1):
+        check_video_name(video)
         progress_file, segments_file = out / "progress" / f"{video}.npy", out / "segments" / f"{video}.csv"
         if overwrite or not (progress_file.is_file() and segments_file.is_file()):
             labels = _labels_at(layout, video, rate, new_rate)
@@ -60,25 +61,29 @@ def write_label_files(
     return written, len(layout.video_names) - written
 
 
-def write_labels_into(layout: Layout, file: Path, on_video: OnVideo = lambda done, total: None) -> int:
+def write_labels_into(
+    layout: Layout, file: Path, fps: float | None = None, on_video: OnVideo = lambda done, total: None
+) -> int:
     """Replace labels, progress and segments in a dataset file by a layout's; returns the number of videos.
 
-    Works on a copy that takes the file's name when whole. Labels are resampled to the file's rate. Raises
-    `InputError` for a video that the layout lacks, and where the labels do not last as long as the features.
+    Works on a copy that takes the file's name when whole. Labels come at the layout's own rate if it has one, else at
+    `fps`, else at the file's rate, and are resampled to the file's. Raises `InputError` for a video that the layout
+    lacks, and where the labels do not last as long as the features.
     """
     dataset = Dataset(file)
     absent = [video for video in dataset.video_names if video not in set(layout.video_names)]
     if absent:
         raise InputError(f"{file} has video {absent[0]}, but {layout.path} has no labels for it")
-    rate, fps = layout.annotation_fps or dataset.info.fps, dataset.info.fps
-    layout.settle(file.name, {video: n * rate / fps for video, n in dataset.num_frames.items()})
+    file_fps = dataset.info.fps
+    rate = next(known for known in (layout.annotation_fps, fps, file_fps) if known is not None)
+    layout.settle(file.name, {video: n * rate / file_fps for video, n in dataset.num_frames.items()})
     with replace_when_whole(file) as temporary:
         shutil.copyfile(file, temporary)
         with hdf5_file(temporary, "r+") as copy:
             copy.attrs["class_names"] = np.array(layout.class_names, dtype=h5py.string_dtype())
             copy.attrs["background"] = np.array(layout.background, dtype=np.int64)
             for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
-                labels = _fit(_labels_at(layout, video, rate, fps), num_frames, layout.labels_source(video), file)
+                labels = _fit(_labels_at(layout, video, rate, file_fps), num_frames, layout.labels_source(video), file)
                 write_labels(copy["videos"][video], labels, layout.background)
                 on_video(done, len(dataset.num_frames))
     return len(dataset.num_frames)
@@ -121,7 +126,8 @@ def _fit(labels: np.ndarray, num_frames: int, source: str, file: Path) -> np.nda
     # are the same ends again.
     if len(labels) < num_frames or not fits_length(num_frames, float(len(labels)), None):
         raise InputError(
-            f"{source} has {len(labels)} labels, the features in {file} {num_frames} frames; prepare it anew"
+            f"{source} has {len(labels)} labels, the features in {file} {num_frames} frames; if the file was "
+            "resampled, give the labels' rate with --fps, else prepare it anew"
         )
     return labels[:num_frames]
 

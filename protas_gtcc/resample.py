@@ -10,6 +10,7 @@ interval, so nothing from the future enters, and labels and features taken by th
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -29,6 +30,11 @@ def resample_indices(num_frames: int, fps: float, new_fps: float) -> np.ndarray:
     # Middle of output frame j, in source frames: (2 j + 1) up / (2 down), which must be < num_frames.
     num_output = max(1, -(-(2 * down * num_frames - up) // (2 * up))) if num_frames else 0
     return np.minimum((2 * np.arange(num_output, dtype=np.int64) + 1) * up // (2 * down), num_frames - 1)
+
+
+def look_ahead_at(look_ahead_frames: int, fps: float, new_fps: float) -> int:
+    """A look-ahead of so many frames at `fps` in frames at `new_fps`, rounded up: never declared too short."""
+    return math.ceil(look_ahead_frames * _exact(new_fps) / _exact(fps))
 
 
 def vanished_segments(labels: np.ndarray, indices: np.ndarray) -> np.ndarray:

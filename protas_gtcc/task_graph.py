@@ -59,10 +59,10 @@ def load_task_graph(path: Path) -> TaskGraph:
     """Read a graph that `save_task_graph` wrote; `InputError` if it is missing or not one."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        pre, suc = np.array(content["predecessors"]), np.array(content["successors"])
+        pre, suc = (np.array(content[name], dtype=np.float64) for name in ("predecessors", "successors"))
+        num_classes = len(content["classes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a task graph ({error!r}); train again to rebuild it") from error
-    num_classes = len(content["classes"])
     if pre.shape != suc.shape or pre.shape != (num_classes, num_classes):
         raise InputError(f"{path}: matrices are {pre.shape} and {suc.shape} for {num_classes} classes")
     return TaskGraph(pre, suc)

@@ -105,15 +105,15 @@ FAULTS = {
     ),
     "features shorter than labels": (
         lambda f: _features(f, "v2", lambda x: x[:-1]),
-        ("error", "video v2, features", "29 frames of features for 30 labels"),
+        ("error", "video v2", "features should be [30, 4], by index and feature set, but is [29, 4]"),
     ),
     "another feature size": (
         lambda f: _features(f, "v2", lambda x: x[:, :3]),
-        ("error", "video v2, features", "D = 4, came [30, 3]"),
+        ("error", "video v2", "features should be [30, 4], by index and feature set, but is [30, 3]"),
     ),
     "one axis": (
         lambda f: _features(f, "v2", lambda x: x[:, 0]),
-        ("error", "video v2, features", "expected [T, D] with D = 4, came [30]"),
+        ("error", "video v2", "features should be [30, 4], by index and feature set, but is [30]"),
     ),
     "constant video": (
         lambda f: _features(f, "v3", lambda x: x * 0),
@@ -143,10 +143,6 @@ FAULTS = {
         lambda f: _replace(f["videos/v0"], "segments", np.array([[0, 30, 1]])),
         ("error", "video v0", "its segments are not those of its labels"),
     ),
-    "stale index": (
-        lambda f: f["num_frames"].__setitem__(2, 31),
-        ("error", "video v2", "the index says 31 frames, there are 30 labels"),
-    ),
     "unknown class id": (
         lambda f: write_labels(f["videos/v0"], np.where(LABELS == 2, 7, LABELS), [0]),
         ("error", "video v0", "class ids 7 are not among the 3 classes"),
@@ -157,7 +153,7 @@ FAULTS = {
     ),
     "video group lost": (
         lambda f: f["videos"].__delitem__("v4"),
-        ("error", "video v4", "v4 cannot be read whole"),
+        ("error", "video v4", "the index names it, but it is not there"),
     ),
     "progress lost": (
         lambda f: f["videos/v4"].__delitem__("progress"),
@@ -219,6 +215,35 @@ FAULTS = {
         ("error", "d.h5", "0 frames per second"),
     ),
 }
+
+
+HEADER_FAULTS = {
+    "no version": lambda f: f.attrs.__delitem__("format_version"),
+    "no frame rate at all": lambda f: f.attrs.__delitem__("fps"),
+    "index too short": lambda f: _replace(f, "num_frames", [30, 30]),
+    "no dimension": lambda f: f["feature_sets/features"].attrs.__delitem__("dim"),
+}
+
+
+@pytest.mark.parametrize("fault", HEADER_FAULTS)
+def test_a_damaged_header_is_one_finding_and_no_traceback(tmp_path, capsys, fault):
+    path = _write(tmp_path / "d.h5")
+    with h5py.File(path, "a") as file:
+        HEADER_FAULTS[fault](file)
+    _only(check_path(path), "error", "d.h5", "is damaged: ")
+    assert _run(str(path), "--json") == 1
+    assert json.loads(capsys.readouterr().out)[0]["way_out"] == "prepare it again"
+
+
+def test_an_index_that_contradicts_a_video_is_found_by_labels_and_by_features(tmp_path):
+    path = _write(tmp_path / "d.h5")
+    with h5py.File(path, "a") as file:
+        file["num_frames"][2] = 31
+    found = [finding.what.split("video v2: ")[1] for finding in _serious(check_path(path))]
+    assert found == [
+        "labels should be [31], by index and feature set, but is [30]",
+        "features should be [31, 4], by index and feature set, but is [30, 4]",
+    ]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -409,5 +434,6 @@ def test_the_command_prints_a_table_and_a_count(tmp_path, capsys):
 
 def test_the_command_says_what_is_missing_in_one_line(tmp_path, capsys):
     assert _run(str(tmp_path / "nothing")) == 1
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert lines[-1].startswith("error: no such file or folder")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, "no empty bar before it"
+    assert lines[0].startswith("error: no such file or folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,50 @@ def test_labels_in_a_dataset_file_are_made_anew_and_features_stay(folder, tmp_pa
     np.testing.assert_allclose(dataset.progress("a"), [0, 0, 0, 0.2, 0.4, 0.6, 0.8, 1])
     assert dataset.segments("b").tolist() == [[0, 10, 2]]
     assert dataset.features("a", "features").shape == (8, 40)
+
+
+def test_labels_of_a_resampled_file_come_at_the_rate_that_is_given(folder, tmp_path, capsys):
+    for video, labels in LABELS.items():
+        text = "\n".join(NAMES[label] for label in np.repeat(labels, 6))
+        (folder / "groundTruth" / f"{video}.txt").write_text(text)
+    (folder / "features").mkdir()
+    for video, labels in LABELS.items():
+        np.save(folder / "features" / f"{video}.npy", np.ones((4, 6 * len(labels))))
+    file = tmp_path / "kitchen.h5"
+    prepare(open_layout(folder), file, 30.0, LayoutOptions(), resample_to=5.0)
+    assert _run("labels", folder, "--into", file) == 1
+    assert "give the labels' rate with --fps" in capsys.readouterr().err
+    (folder / "mapping.txt").write_text("0|background\n2|take\n1|pour")
+    assert _run("labels", folder, "--into", file, "--fps", 30) == 0
+    assert Dataset(file).labels("b").tolist() == [[0, 2, 1][label] for label in LABELS["b"]]
+
+
+def test_what_was_written_is_told_to_programs_too(folder, tmp_path, capsys):
+    assert _run("labels", folder, "--out", tmp_path / "out", "--graph", tmp_path / "graph.json", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "out": {"path": str(tmp_path / "out"), "written": 2, "kept": 0},
+        "graph": {"path": str(tmp_path / "graph.json"), "split": "1"},
+        "notices": [],
+    }
+    file = _dataset(folder, tmp_path / "kitchen.h5")
+    assert _run("labels", folder, "--into", file, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["into"] == {"path": str(file), "num_videos": 2}
+
+
+def test_a_layout_that_cannot_be_opened_is_one_line(folder, tmp_path, capsys):
+    (folder / "mapping.txt").write_text("0|rest\n1|take")
+    assert _run("labels", folder, "--graph", tmp_path / "graph.json") == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_graphs_script_takes_a_background_of_another_name(folder, tmp_path):
+    (folder / "mapping.txt").write_text("0|rest\n1|take\n2|pour")
+    for file in (folder / "groundTruth").iterdir():
+        file.write_text(file.read_text().replace("background", "rest"))
+    script = Path(__file__).resolve().parents[1] / "data_prep" / "make_task_graph.py"
+    command = [sys.executable, script, folder, tmp_path / "graph.json", "--background", "rest"]
+    subprocess.run(command, check=True, capture_output=True)
+    assert load_task_graph(tmp_path / "graph.json").pre[1, 2] == 1
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts import LayoutOptions, open_layout
 from protas_gtcc.layouts.features import FeatureFolder
-from protas_gtcc.prepare import Rates, Summary, parse_look_ahead, prepare, stream, survey
+from protas_gtcc.prepare import Summary, prepare, stream
+from protas_gtcc.survey import Rates, parse_look_ahead, survey
 
 CLASSES = ["background", "take", "pour"]
 VIDEOS = {"S1_tea": 20, "S1_jam": 26, "S2_tea": 34}
@@ -146,9 +147,17 @@ def test_only_one_video_is_in_memory(folder, monkeypatch):
         assert (len(loaded), loaded[-1]) == (count, video.name)
 
 
+@pytest.mark.parametrize(("frames", "fps", "expected"), [(16, 5.0, 3), (16, 30.0, 16), (0, 5.0, 0), (6, 5.0, 1)])
+def test_look_ahead_in_frames_of_the_source_is_stored_in_frames_of_the_dataset(folder, tmp_path, frames, fps, expected):
+    options = LayoutOptions(look_ahead_frames=(str(frames),))
+    summary = prepare(open_layout(folder, options), tmp_path / "out.h5", 30.0, options, resample_to=fps)
+    assert Dataset(tmp_path / "out.h5").feature_sets["features"].look_ahead_frames == expected
+    assert summary.feature_sets["features"]["look_ahead_frames"] == expected
+
+
 def test_look_ahead_is_declared_for_all_or_by_name():
     assert parse_look_ahead(("10", "b=2"), ["a", "b"]) == {"a": 10, "b": 2}
-    for wrong in ("x", "c=1", "a=-1", "=3"):
+    for wrong in ("x", "c=1", "a=-1", "=3", "²"):
         with pytest.raises(InputError, match="expected N or NAME=N"):
             parse_look_ahead((wrong,), ["a", "b"])
 
@@ -220,6 +229,18 @@ def test_bad_input_is_one_line_and_exit_code_1_and_leaves_the_old_file(folder, t
     assert message in last
     assert out.read_bytes() == b"old"
     assert os.listdir(out.parent) == ["kitchen.h5"]
+
+
+@pytest.mark.parametrize("what", ["id", "lengths", "nowhere"])
+def test_a_command_that_fails_before_it_starts_prints_one_line_and_no_empty_bar(folder, tmp_path, capsys, what):
+    # "lengths" comes up in the survey, after its bar is through; the bar of the writing never shows.
+    _break(folder, what)
+    source = folder / "nowhere" if what == "nowhere" else folder
+    assert _run("prepare", source, "--out", tmp_path / "out.h5", "--fps", 10) == 1
+    said = capsys.readouterr().err
+    assert "writing" not in said
+    if what != "lengths":
+        assert len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0])

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from protas_gtcc.checks.findings import Finding, listed
+from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset import FeatureSet
+from protas_gtcc.errors import listed
 
 _WILD_SCALE = 10.0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,9 +33,3 @@ def from_error(where: str, error: InputError) -> Finding:
 def sorted_by_level(findings: list[Finding]) -> list[Finding]:
     """Errors, then warnings, then notes, each in the order they were found."""
     return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
-
-
-def listed(names: Collection[object], most: int = 8) -> str:
-    """`a, b, c and 4 more`."""
-    shown = ", ".join(str(name) for name in list(names)[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

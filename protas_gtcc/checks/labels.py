@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from protas_gtcc.checks.findings import Finding, listed
+from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset import DatasetInfo
+from protas_gtcc.errors import listed
 from protas_gtcc.layouts.base import BACKGROUND_NAMES
 from protas_gtcc.resample import resample_indices, vanished_segments
 from protas_gtcc.segments import segment_array
@@ -63,14 +64,10 @@ class LabelCheck:
         if not background:
             yield self._no_background()
         for label in background:
-            if not 0 <= label < self._info.num_classes:
-                what = f"background id {label} is not one of {self._info.num_classes} classes"
-                yield Finding("error", self._where, what, "name the background classes again: prepare --background")
-            elif self._frames[label] == 0:
+            if self._frames[label] == 0:
                 way_out = "name the right background: prepare --background"
                 yield Finding("warning", self._class(label), "declared as background but never used", way_out)
-        known = [label for label in background if 0 <= label < self._info.num_classes]
-        share = self._frames[known].sum() / max(1, self._frames.sum())
+        share = self._frames[background].sum() / max(1, self._frames.sum())
         if share > _MOST_BACKGROUND:
             what = f"{share:.1%} of all frames are background"
             yield Finding("warning", self._where, what, "judge by the scores without background, or trim the videos")

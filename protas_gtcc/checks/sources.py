@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
 import numpy as np
 
 from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet
-from protas_gtcc.errors import InputError
 from protas_gtcc.labels import progress_target
 from protas_gtcc.segments import segment_array
 
@@ -64,57 +62,30 @@ class FileSource(Source):
 
     def labels(self, video: str) -> np.ndarray:
         """Class ids `[T]`."""
-        with _reading(video):
-            return self._dataset.labels(video)
+        return self._dataset.labels(video)
 
     def features(self, video: str, feature_set: str) -> np.ndarray:
         """Features `[T, D]`."""
-        with _reading(video):
-            return self._dataset.features(video, feature_set)
+        return self._dataset.features(video, feature_set)
 
     def has_features(self, video: str, feature_set: str) -> bool:
         """Whether the video comes with that feature set."""
-        with _reading(video):
-            return self._dataset.has_features(video, feature_set)
+        return self._dataset.has_features(video, feature_set)
 
     def subject(self, video: str) -> str:
         """The person, "" if unknown."""
-        with _reading(video):
-            return self._dataset.attribute(video, "subject")
+        return self._dataset.attribute(video, "subject")
 
     def lengths_fit(self, num_labels: int, num_features: int) -> bool:
         """In a file they are equal."""
         return num_labels == num_features
 
     def inconsistencies(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
-        """Index, segments and progress against the labels they were made from."""
+        """Segments and progress against the labels they were made from."""
         again = "make them again from the labels: protas-gtcc labels"
-        indexed = self._dataset.num_frames[video]
-        if indexed != len(labels):
-            yield _wrong(video, f"the index says {indexed} frames, there are {len(labels)} labels", "prepare it again")
-        with _reading(video):
-            if not np.array_equal(self._dataset.segments(video), segment_array(labels)):
-                yield _wrong(video, "its segments are not those of its labels", again)
-        with _reading(video):
-            progress = self._dataset.progress(video)
-            target = progress_target(labels, self.info.background)
-            if progress.shape != target.shape or not np.allclose(progress, target, atol=1e-5):
-                yield _wrong(video, "its progress is not that of its labels and background", again)
-
-
-def _wrong(video: str, what: str, way_out: str) -> Finding:
-    return Finding("error", f"video {video}", what, way_out)
-
-
-@contextmanager
-def _reading(video: str) -> Iterator[None]:
-    """What HDF5 says of a damaged file becomes one line."""
-    try:
-        yield
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise InputError(f"{video} cannot be read whole ({_said(error)}); prepare the dataset again") from error
-
-
-def _said(error: Exception) -> str:
-    # str() of a KeyError puts its message in quotes.
-    return str(error.args[0]) if error.args else repr(error)
+        if not np.array_equal(self._dataset.segments(video), segment_array(labels)):
+            yield Finding("error", f"video {video}", "its segments are not those of its labels", again)
+        target = progress_target(labels, self.info.background)
+        if not np.allclose(self._dataset.progress(video), target, atol=1e-5):
+            what = "its progress is not that of its labels and background"
+            yield Finding("error", f"video {video}", what, again)

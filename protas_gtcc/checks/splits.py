@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from protas_gtcc.checks.findings import Finding, listed
+from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset import DatasetInfo, FeatureSet
+from protas_gtcc.errors import listed
 
 Parts = Mapping[str, list[str]]
 
@@ -50,7 +51,7 @@ def check_coverage(
     for name, feature_set in feature_sets.items():
         where = f"feature set {name}"
         if feature_set.split is not None and feature_set.split not in info.splits:
-            what = f"tied to split {feature_set.split}, which does not exist; there are {listed(info.splits) or 'none'}"
+            what = f"tied to split {feature_set.split}, which does not exist; there are {listed(info.splits)}"
             yield Finding("error", where, what, "add that split's lists, or rename the folder of features")
         tied = {feature_set.split: info.splits.get(feature_set.split, {})} if feature_set.split else info.splits
         needed = {video for parts in tied.values() for videos in parts.values() for video in videos}

@@ -5,23 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from protas_gtcc.checks import Finding, check_path
-from protas_gtcc.cli.prepare_ import progress_bar
-from protas_gtcc.layouts import LayoutOptions
+from protas_gtcc.cli.console import make_console
+from protas_gtcc.cli.layout_command import LayoutCommand, progress_bars
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
-@dataclass(frozen=True)
-class Command:
+@dataclass(frozen=True, kw_only=True)
+class Command(LayoutCommand):
     """List everything that is wrong with a dataset, errors first, and what to do about it.
 
     Takes a dataset file, or a folder in a layout that prepare knows, before it is prepared. Exits with 1 if there is
@@ -35,27 +34,21 @@ class Command:
     lengths."""
     resample_to: float | None = None
     """Also list how many segments of each class would vanish at this many frames per second."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print the findings as JSON."""
-    layout: tyro.conf.OmitArgPrefixes[tyro.conf.FlagCreatePairsOff[LayoutOptions]] = field(
-        default_factory=LayoutOptions
-    )
 
     def run(self) -> None:
         """Check, print, and exit with 1 if there is an error."""
-        with progress_bar() as bar:
-            task = bar.add_task("checking", total=None)
+        with progress_bars() as on_progress:
             findings = check_path(
                 self.source,
                 self.layout,
                 self.fps,
                 self.resample_to,
-                lambda done, total: bar.update(task, completed=done, total=total),
+                lambda done, total: on_progress("checking", done, total),
             )
         if self.json:
             print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
         else:
-            Console().print(table(findings))
+            make_console().print(table(findings))
             print(f"{self.source}: {count(findings)}")
         if any(finding.level == "error" for finding in findings):
             sys.exit(1)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
-from protas_gtcc.cli.prepare_ import progress_bar
+from protas_gtcc.cli.layout_command import LayoutCommand, progress_bars
 from protas_gtcc.label_files import OnVideo, count_graph, write_label_files, write_labels_into
 from protas_gtcc.layouts import Layout, LayoutOptions, open_layout
-from protas_gtcc.prepare import Rates, settle_labels
+from protas_gtcc.survey import Rates, settle_labels
 from protas_gtcc.task_graph import save_task_graph
 
 
-@dataclass(frozen=True)
-class Command:
+@dataclass(frozen=True, kw_only=True)
+class Command(LayoutCommand):
     """Make progress targets, segments and the task graph from ground truth.
 
     Any layout that 'prepare' reads will do, and no features are needed. Give one or more of --out, --into
@@ -34,14 +36,12 @@ class Command:
     split: str = "1"
     """Split whose training videos the graph is counted on."""
     fps: float | None = None
-    """Frames per second of the labels, for resampling and for seconds in the segments' files."""
+    """Frames per second of the labels, for resampling and for seconds in the segments' files; of the features where
+    labels have a rate of their own (EgoProceL's JSON). Default with --into: that of the dataset file."""
     resample_to: float | None = None
     """Frames per second of the files in --out. Default: that of the labels."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Make again the files in --out that are there already."""
-    layout: tyro.conf.OmitArgPrefixes[tyro.conf.FlagCreatePairsOff[LayoutOptions]] = field(
-        default_factory=LayoutOptions
-    )
 
     def run(self) -> None:
         """Do what was asked for, with a bar on standard error and a line for each result."""
@@ -49,25 +49,38 @@ class Command:
             print("protas-gtcc labels: give --out FOLDER, --into FILE.h5 or --graph FILE.json", file=sys.stderr)
             sys.exit(2)
         layout = open_layout(self.source, self.layout)
-        with progress_bar() as bar:
-            task = bar.add_task("labels", total=None)
-            results = self._make(layout, lambda done, total: bar.update(task, completed=done, total=total))
-        print("\n".join(results + [f"  note: {notice}" for notice in layout.notices]))
+        with progress_bars() as on_progress:
+            made = self._make(layout, lambda done, total: on_progress("labels", done, total))
+        made["notices"] = layout.notices
+        print(json.dumps(made, indent=1) if self.json else describe(made))
 
-    def _make(self, layout: Layout, on_video: OnVideo) -> list[str]:
-        results = []
+    def _make(self, layout: Layout, on_video: OnVideo) -> dict[str, Any]:
+        made: dict[str, Any] = {}
         if self.into is not None:
-            count = write_labels_into(layout, self.into, on_video)
-            results.append(f"{self.into}: labels, progress and segments of {count} videos made anew")
+            count = write_labels_into(layout, self.into, self.fps, on_video)
+            made["into"] = {"path": str(self.into), "num_videos": count}
         elif self.fps is not None:
             settle_by_features(layout, self.fps, self.layout)
         if self.out is not None:
             written, kept = write_label_files(layout, self.out, self.fps, self.resample_to, self.overwrite, on_video)
-            results.append(f"{self.out}: {written} videos written, {kept} kept as they were (--overwrite renews them)")
+            made["out"] = {"path": str(self.out), "written": written, "kept": kept}
         if self.graph is not None:
             save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
-            results.append(f"{self.graph}: task graph of the training videos of split {self.split}")
-        return results
+            made["graph"] = {"path": str(self.graph), "split": self.split}
+        return made
+
+
+def describe(made: dict[str, Any]) -> str:
+    """What was written, one line each."""
+    lines = []
+    if "into" in made:
+        lines.append("{path}: labels, progress and segments of {num_videos} videos made anew".format(**made["into"]))
+    if "out" in made:
+        text = "{path}: {written} videos written, {kept} kept as they were (--overwrite renews them)"
+        lines.append(text.format(**made["out"]))
+    if "graph" in made:
+        lines.append("{path}: task graph of the training videos of split {split}".format(**made["graph"]))
+    return "\n".join(lines + [f"  note: {notice}" for notice in made["notices"]])
 
 
 def settle_by_features(layout: Layout, fps: float, options: LayoutOptions) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from protas_gtcc.layouts import LayoutOptions, open_layout
+from protas_gtcc.cli.layout_command import LayoutCommand, progress_bars
+from protas_gtcc.layouts import open_layout
 from protas_gtcc.prepare import Summary, prepare
 
 
-@dataclass(frozen=True)
-class Command:
+@dataclass(frozen=True, kw_only=True)
+class Command(LayoutCommand):
     """Turn a folder of labels and features into one HDF5 dataset file.
 
     Recognised are the layout of MS-TCN (groundTruth/, mapping.txt, splits/, features*/), its variants in
@@ -31,32 +30,13 @@ class Command:
     """Frames per second of the features."""
     resample_to: float | None = None
     """Frames per second of the dataset, features and labels together. Default: that of the features."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print the summary as JSON."""
-    layout: tyro.conf.OmitArgPrefixes[tyro.conf.FlagCreatePairsOff[LayoutOptions]] = field(
-        default_factory=LayoutOptions
-    )
 
     def run(self) -> None:
         """Prepare, with a bar on standard error and a summary on standard output."""
-        with progress_bar() as bar:
-            tasks = {what: bar.add_task(what, total=None) for what in ("checking", "writing")}
-            opened = open_layout(self.source, self.layout)
-            summary = prepare(
-                opened,
-                self.out,
-                self.fps,
-                self.layout,
-                self.resample_to,
-                lambda what, done, total: bar.update(tasks[what], completed=done, total=total),
-            )
+        opened = open_layout(self.source, self.layout)
+        with progress_bars() as on_progress:
+            summary = prepare(opened, self.out, self.fps, self.layout, self.resample_to, on_progress)
         print(json.dumps(dataclasses.asdict(summary), indent=1) if self.json else describe(summary))
-
-
-def progress_bar() -> Progress:
-    """A bar with counts and the time left, on standard error."""
-    columns = TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=Console(stderr=True))
 
 
 def describe(summary: Summary) -> str:

@@ -34,7 +34,8 @@ class LayoutOptions:
     """Labels per second where it is not the frames per second of the features. Default: 10 for EgoProceL's
     JSON, else that of the features."""
     look_ahead_frames: tuple[str, ...] = ()
-    """How many frames after t the features of frame t have seen: N for every feature set, NAME=N for one."""
+    """How many frames after t the features of frame t have seen, in frames of the source (before any
+    resampling): N for every feature set, NAME=N for one."""
     subject_pattern: str | None = None
     """Regular expression that finds the person in a video's name, its first group if any: '^(S\\d+)_'."""
     tolerance_frames: int | None = None

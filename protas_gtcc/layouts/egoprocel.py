@@ -188,7 +188,7 @@ def _tasks_with_surplus(tasks: Mapping[str, Any]) -> list[str]:
 
 
 def _class_id(name: Any, num_classes: int, source: str) -> int:
-    if not str(name).isdigit() or int(name) >= num_classes:
+    if not str(name).isdecimal() or int(name) >= num_classes:
         raise InputError(f"{source}: unknown class id {name!r}; the ids are 0 to {num_classes - 1}")
     return int(name)
 

@@ -1,0 +1,207 @@
+"""The dataset file: damage is one line that says what, where and the way out, and names cannot break out of it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.files import write_text
+
+
+def _damaged(tiny_dataset: Path, folder: Path, damage: Callable[[h5py.File], object]) -> Path:
+    path = folder / "damaged.h5"
+    shutil.copyfile(tiny_dataset, path)
+    with h5py.File(path, "r+") as file:
+        damage(file)
+    return path
+
+
+def _replace(group: h5py.Group, name: str, values: object) -> None:
+    del group[name]
+    group[name] = values
+
+
+HEADER_DAMAGE = {
+    "no version": (lambda f: f.attrs.__delitem__("format_version"), "format_version is missing"),
+    "version in words": (lambda f: f.attrs.__setitem__("format_version", "x"), "format_version is 'x'"),
+    "no classes": (lambda f: f.attrs.__delitem__("class_names"), "class_names is missing"),
+    "one string for all classes": (lambda f: f.attrs.__setitem__("class_names", "rest"), "class_names is 'rest'"),
+    "no rate": (lambda f: f.attrs.__delitem__("fps"), "fps is missing"),
+    "rate in words": (lambda f: f.attrs.__setitem__("fps", "fast"), "fps is 'fast'"),
+    "no frames a second": (lambda f: f.attrs.__setitem__("fps", 0.0), "it has 0 frames per second"),
+    "background too high": (lambda f: f.attrs.__setitem__("background", [4]), "background id 4 is not one of 4"),
+    "background negative": (lambda f: f.attrs.__setitem__("background", [-1]), "background id -1 is not one of 4"),
+    "lengths lost": (lambda f: _replace(f, "num_frames", [9, 9]), "10 names of videos for 2 lengths"),
+    "video without frames": (lambda f: f["num_frames"].__setitem__(3, 0), "a video of 0 frames"),
+    "names are numbers": (lambda f: _replace(f, "video_names", np.arange(10)), ""),
+    "index lost": (lambda f: f.__delitem__("video_names"), "it lacks video_names"),
+    "no dimension": (
+        lambda f: f["feature_sets/features"].attrs.__delitem__("dim"),
+        "dim of /feature_sets/features is missing",
+    ),
+    "negative look-ahead": (
+        lambda f: f["feature_sets/features"].attrs.__setitem__("look_ahead_frames", -2),
+        "looking -2 frames ahead",
+    ),
+    "splits are no group": (lambda f: _replace(f, "splits", [1]), ""),
+}
+
+
+@pytest.mark.parametrize("name", HEADER_DAMAGE)
+def test_a_damaged_header_is_one_line_on_opening(tiny_dataset, tmp_path, name):
+    damage, message = HEADER_DAMAGE[name]
+    path = _damaged(tiny_dataset, tmp_path, damage)
+    with pytest.raises(InputError) as caught:
+        Dataset(path)
+    said = str(caught.value)
+    assert said.startswith(f"{path} is damaged: ")
+    assert message in said
+    assert said.endswith("; prepare it again")
+    assert "\n" not in said
+
+
+VIDEO_DAMAGE = {
+    "group lost": (lambda f: f["videos"].__delitem__("video1"), "the index names it, but it is not there"),
+    "labels lost": (lambda f: f["videos/video1"].__delitem__("labels"), "labels"),
+    "labels in words": (lambda f: _replace(f["videos/video1"], "labels", ["cut"]), "labels should be numbers"),
+    "labels too short": (lambda f: _replace(f["videos/video1"], "labels", [0, 1]), "labels should be ["),
+    "class id too high": (
+        lambda f: f["videos/video1/labels"].__setitem__(0, 7),
+        "class ids 7 are not among the 4 classes",
+    ),
+    "class id negative": (
+        lambda f: f["videos/video1/labels"].__setitem__(0, -1),
+        "class ids -1 are not among the 4 classes",
+    ),
+    "progress lost": (lambda f: f["videos/video1"].__delitem__("progress"), "progress"),
+    "segments of two columns": (
+        lambda f: _replace(f["videos/video1"], "segments", [[0, 1]]),
+        "segments should be [N, 3]",
+    ),
+    "features flat": (lambda f: _replace(f["videos/video1/features"], "features", np.ones(6)), "but is [6]"),
+    "features of another size": (
+        lambda f: _replace(f["videos/video1/features"], "features", f["videos/video1/features/features"][:, :5]),
+        ", 6], by index and feature set, but is [",
+    ),
+    "features lost": (lambda f: f["videos/video1"].__delitem__("features"), "features"),
+}
+
+
+@pytest.mark.parametrize("name", VIDEO_DAMAGE)
+def test_a_damaged_video_is_one_line_on_reading_it_and_the_others_are_read(tiny_dataset, tmp_path, name):
+    damage, message = VIDEO_DAMAGE[name]
+    dataset = Dataset(_damaged(tiny_dataset, tmp_path, damage))
+    _read_all(dataset, "video2")
+    with pytest.raises(InputError) as caught:
+        _read_all(dataset, "video1")
+    said = str(caught.value)
+    assert said.startswith(f"{dataset.path} is damaged: video video1: ")
+    assert message in said
+    assert said.endswith("; prepare it again")
+
+
+def _read_all(dataset: Dataset, video: str) -> None:
+    dataset.labels(video), dataset.progress(video), dataset.segments(video)
+    dataset.features(video, "features"), dataset.attribute(video, "task")
+
+
+def test_a_newer_format_and_a_foreign_file_are_told_from_damage(tiny_dataset, tmp_path):
+    newer = _damaged(tiny_dataset, tmp_path, lambda f: f.attrs.__setitem__("format_version", 99))
+    with pytest.raises(InputError, match=r"has format version 99, this program reads up to 1; upgrade"):
+        Dataset(newer)
+    foreign = _damaged(tiny_dataset, tmp_path, lambda f: f.attrs.__setitem__("format", [1, 2]))
+    with pytest.raises(InputError, match="but not a protas_gtcc dataset"):
+        Dataset(foreign)
+
+
+def test_a_window_of_features_is_that_of_the_whole_in_another_process_too(tiny_dataset):
+    dataset = pickle.loads(pickle.dumps(Dataset(tiny_dataset)))
+    whole = dataset.features("video3", "features")
+    assert whole.shape == (dataset.num_frames["video3"], 6)
+    np.testing.assert_array_equal(dataset.features("video3", "features", 4, 9), whole[4:9])
+
+
+def test_unknown_videos_sets_and_splits_are_named_with_what_there_is(tiny_dataset):
+    dataset = Dataset(tiny_dataset)
+    with pytest.raises(InputError, match="has no video 'video77'"):
+        dataset.labels("video77")
+    with pytest.raises(InputError, match="has no feature set 'flow'; it has features"):
+        dataset.features("video1", "flow")
+    with pytest.raises(InputError, match="has no split '4'; it has 1"):
+        dataset.part("4", "train")
+    assert dataset.part("1", "validation") == []
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_video_in_train_and_test_is_refused(tiny_dataset, tmp_path, part):
+    shared = ["video7", "video8", "video9"]
+    path = _damaged(tiny_dataset, tmp_path, lambda f: _replace(f["splits/1"], "test", shared))
+    with pytest.raises(InputError, match=r"split 1 has video7 in .*; keep each video in one part .*check"):
+        Dataset(path).part("1", part)
+
+
+# Names
+
+
+def _write(path: Path, names: Iterable[str]) -> None:
+    info = DatasetInfo("names", ["rest", "cut"], [0], 1.0)
+    with write_dataset(path, info, {"features": FeatureSet(1)}) as writer:
+        for name in names:
+            writer.add(Video(name, np.array([0, 1]), {"features": np.array([[0.0], [1.0]])}))
+
+
+@pytest.mark.parametrize("name", ["", "/a", "a/", "a//b", "../a", "a/../b", ".", "./a", "a\0b"])
+def test_a_name_that_is_no_plain_relative_path_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="cannot be the name of a video"):
+        _write(tmp_path / "out.h5", [name])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("names", [("a", "a/labels"), ("a/labels", "a"), ("b", "a/b/c", "a/b")])
+def test_a_video_inside_another_is_refused(tmp_path, names):
+    with pytest.raises(InputError, match="one is a folder of the other"):
+        _write(tmp_path / "out.h5", names)
+
+
+def test_videos_in_folders_and_with_dots_in_their_names_are_read_back(tmp_path):
+    names = ["a/b", "a/c", "ab", "01.tent.090617.gopro", "..."]
+    _write(tmp_path / "out.h5", names)
+    dataset = Dataset(tmp_path / "out.h5")
+    assert dataset.video_names == names
+    for name in names:
+        assert dataset.labels(name).tolist() == [0, 1]
+
+
+def test_the_same_name_twice_is_refused(tmp_path):
+    with pytest.raises(InputError, match="video a comes twice"):
+        _write(tmp_path / "out.h5", ["a", "a"])
+
+
+# Files left by a killed process
+
+
+def test_what_a_killed_write_left_goes_with_the_next_write_of_the_same_file(tmp_path):
+    code = (
+        "import os, sys; from protas_gtcc.files import replace_when_whole\n"
+        "with replace_when_whole(sys.argv[1]) as part: part.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.txt")], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    for kept in (f".a.txt.{os.getppid()}.part", ".b.txt.99999999.part", ".a.txt.part"):
+        (tmp_path / kept).touch()  # of a living process, of another target, of somebody else
+    write_text(tmp_path / "a.txt", "whole")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"a.txt", f".a.txt.{os.getppid()}.part", ".b.txt.99999999.part", ".a.txt.part"}
+    assert (tmp_path / "a.txt").read_text() == "whole"
