@@ -1,8 +1,8 @@
-"""Finished runs -> one Markdown table, a row for each dataset, split and preset, seeds averaged.
+"""Finished runs -> Markdown tables for each dataset, split and preset, seeds averaged.
 
     python experiments/results_table.py runs/gtea-* > table.md
 
-Each cell is the mean over seeds, with the smallest and largest in brackets where there are several. The look-up
+Each cell is the mean over seeds, with the smallest and largest in brackets where they differ. The look-up
 predictors' rows come from the same metrics.json files: on true segments they do not depend on the run.
 """
 
@@ -21,7 +21,6 @@ import tyro
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.errors import InputError
-from protas_gtcc.report.tables import best_lookup
 from protas_gtcc.run_directory import RunDirectory
 
 SEGMENTATION = ("acc", "acc_no_background", "edit", "edit_merged", "f1@10", "f1@25", "f1@50")
@@ -41,7 +40,7 @@ class ResultsTable:
         for path in self.runs:
             groups[_title(path)].append(_read(path))
         print(segmentation_table(groups))
-        print(progress_table(groups))
+        print(progress_tables(groups))
 
 
 def segmentation_table(groups: dict[str, list[Any]]) -> str:
@@ -54,31 +53,29 @@ def segmentation_table(groups: dict[str, list[Any]]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def progress_table(groups: dict[str, list[Any]]) -> str:
-    """Progress errors of the model, and of the look-ups that have seen nothing but training lengths."""
-    rows = ["| run | who | " + " | ".join(PROGRESS) + " |", "|---" * (len(PROGRESS) + 2) + "|"]
-    for title, runs in groups.items():
-        for which in ("predicted", "oracle"):
-            errors = [one["progress"][which] for one in runs]
-            rows.append(_progress_row(title, f"model, {which} class", errors))
-        for segments in ("predicted_segments", "oracle_segments"):
-            names = [best_lookup(one, segments, "frame") for one in runs]
-            best = max(set(names), key=names.count)
-            told = segments.replace("_", " ").replace("oracle", "true")
-            for name in dict.fromkeys(["constant", best, "median_index_class"]):
-                errors = [one["baselines"][name][segments] for one in runs]
-                rows.append(_progress_row(title, f"{name}, {told}", errors))
+def progress_tables(groups: dict[str, list[Any]]) -> str:
+    """Progress errors of the model and of every look-up, a table for each group."""
+    return "\n".join(_progress_table(title, runs) for title, runs in groups.items())
+
+
+def _progress_table(title: str, runs: list[Any]) -> str:
+    rows = [f"{title}:\n", "| progress by | " + " | ".join(PROGRESS) + " |", "|---" * (len(PROGRESS) + 1) + "|"]
+    for which in ("predicted", "oracle"):
+        rows.append(_progress_row(f"the model, {which} class", [one["progress"][which] for one in runs]))
+    for segments, told in (("predicted_segments", "predicted segments"), ("oracle_segments", "true segments")):
+        for name in runs[0]["baselines"]:
+            rows.append(_progress_row(f"`{name}`, {told}", [one["baselines"][name][segments] for one in runs]))
     return "\n".join(rows) + "\n"
 
 
-def _progress_row(title: str, who: str, errors: list[dict[str, float]]) -> str:
+def _progress_row(who: str, errors: list[dict[str, float]]) -> str:
     cells = [_cell([one[name] for one in errors], "{:.3f}".format) for name in PROGRESS]
-    return f"| {title} | {who} | " + " | ".join(cells) + " |"
+    return f"| {who} | " + " | ".join(cells) + " |"
 
 
 def _cell(values: list[float], form: Callable[[float], str]) -> str:
     mean = form(float(np.mean(values)))
-    return mean if len(values) == 1 else f"{mean} [{form(min(values))}, {form(max(values))}]"
+    return mean if len({form(value) for value in values}) == 1 else f"{mean} [{form(min(values))}, {form(max(values))}]"
 
 
 def _title(path: Path) -> str:
