@@ -21,8 +21,10 @@ from torch.utils.data import Dataset as TorchDataset
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.losses import IGNORED_LABEL
 
-BUCKET_BATCHES = 4
-"""Batches are cut from shuffled pools of so many, sorted by length: little padding, yet new batches each epoch."""
+BUCKET_BATCHES = 16
+LENGTH_JITTER = 0.1
+"""Batches are cut from shuffled pools of so many, sorted by length give or take a share of it: little padding, yet new
+batches in each epoch."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def plan_epoch(windows: Sequence[Window], batch_size: int, seed: int, epoch: int
     batches: list[list[int]] = []
     for pool_start in range(0, len(order), batch_size * BUCKET_BATCHES):
         pool = order[pool_start : pool_start + batch_size * BUCKET_BATCHES]
-        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        jitter = rng.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(pool))
+        pool = pool[np.argsort(lengths[pool] * jitter, kind="stable")]
         batches += [pool[i : i + batch_size].tolist() for i in range(0, len(pool), batch_size)]
     return [batches[i] for i in rng.permutation(len(batches))]
 
