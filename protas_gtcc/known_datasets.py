@@ -9,7 +9,7 @@ from pathlib import Path
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.simulate import SMALL, dataset_info, simulate
+from protas_gtcc.simulate import STAND_IN, dataset_info, simulate
 
 DATA_FOLDER = Path("data")
 """Where prepared datasets are looked for by name, seen from the working directory."""
@@ -23,7 +23,7 @@ def stands_in(name: str) -> bool:
 
 def hurried(config: RunConfig) -> RunConfig:
     """How a run on the stand-in trains unless told otherwise: it ends within five minutes on two CPU cores."""
-    training = dataclasses.replace(config.training, epochs=20, batch_size=4, lr=1e-3, schedule="cosine")
+    training = dataclasses.replace(config.training, epochs=30, batch_size=4, lr=1e-3, schedule="cosine")
     return dataclasses.replace(config, training=training)
 
 
@@ -54,8 +54,8 @@ def _simulated(say: Callable[[str], None]) -> Dataset:
     path = DATA_FOLDER / "simulated-procedures.h5"
     if path.is_file():
         dataset = Dataset(path)
-        if dataset.info == dataset_info(SMALL):
+        if dataset.info == dataset_info(STAND_IN):
             return dataset
     say(f"making {path}")
-    simulate(path, SMALL)
+    simulate(path, STAND_IN)
     return Dataset(path)

@@ -245,3 +245,11 @@ def test_an_unwritable_place_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot write"):
         simulate(tmp_path / "file" / "s.h5", SimulationConfig(tasks=1))
+
+
+def test_tasks_can_be_chosen_by_name_and_unknown_ones_are_refused():
+    config = SimulationConfig(only=("tent", "Pizza.cmu"), share_of_videos=0.1)
+    assert {profile.name for profile in config.profiles} == {"Pizza.cmu", "tent"}
+    assert {video.task for video in simulate_videos(config)} == {"sim-Pizza.cmu", "sim-tent"}
+    with pytest.raises(InputError, match="no task 'lasagne'"):
+        SimulationConfig(only=("lasagne",))

@@ -13,11 +13,11 @@ from pathlib import Path
 from protas_gtcc.dataset import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
 from protas_gtcc.simulate.appearance import build_world, simulate_features
-from protas_gtcc.simulate.config import SMALL, SimulationConfig
+from protas_gtcc.simulate.config import SMALL, STAND_IN, SimulationConfig
 from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure
 from protas_gtcc.simulate.profiles import TaskProfile
 
-__all__ = ["SMALL", "SimulationConfig", "dataset_info", "simulate", "simulate_videos"]
+__all__ = ["SMALL", "STAND_IN", "SimulationConfig", "dataset_info", "simulate", "simulate_videos"]
 
 FEATURE_SET = "features"
 SPLIT = "1"
