@@ -59,7 +59,9 @@ def read_reference_checkpoint(
     num_classes = state["stage1.conv_out.weight"].shape[0]
     names = list(class_names or [f"class_{i}" for i in range(num_classes)])
     if len(names) != num_classes or any(not 0 <= label < num_classes for label in background):
-        raise InputError(f"{path} has {num_classes} classes; {len(names)} names and background {list(background)} came")
+        raise InputError(
+            f"{path} has {num_classes} classes; the dataset has {len(names)}, background {list(background)}"
+        )
     facts = ModelFacts(config, feature_dim, names, list(background), fps)
     network = facts.build()
     try:
@@ -76,7 +78,8 @@ def _load_state(path: Path) -> dict[str, Tensor]:
         # weights_only: a pickle from elsewhere must not run code here.
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is not a torch checkpoint of plain tensors: {str(error).splitlines()[0]}") from error
+        # torch's own message advises to load without this guard, which could run code from the file.
+        raise InputError(f"{path} is not a torch checkpoint of plain tensors, or not a whole one") from error
     if not isinstance(state, dict) or "stage1.conv_1x1.weight" not in state:
         raise InputError(f"{path} is not a checkpoint of ProTAS or MS-TCN: it has no stage1.conv_1x1.weight")
     return state

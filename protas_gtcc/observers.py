@@ -102,7 +102,8 @@ TERMS = {"cross_entropy": "ce", "smoothing": "smooth", "progress": "progress", "
 
 
 def _shown(losses: Mapping[str, float]) -> str:
-    return " ".join(f"{TERMS.get(name, name)} {value:.3f}" for name, value in losses.items())
+    # Adding 0 turns -0.0 into 0.0.
+    return " ".join(f"{TERMS.get(name, name)} {round(value, 3) + 0.0:.3f}" for name, value in losses.items())
 
 
 class TensorBoardLog:

@@ -66,6 +66,7 @@ class Command:
         dataset = open_dataset(name, lambda text: make_console(stderr=True).print(text))
         feature_set = self.feature_set or (config.feature_set if self.dataset is None else None)
         split = self.split or config.split
+        dataset.part(split, "test")  # an unknown split is the first thing to say
         same_file = dataset.path.resolve() == Path(config.dataset).resolve()
         other = config.dataset and not (same_file and split == config.split)
         if other and self.out is None:

@@ -81,6 +81,8 @@ def _read(path: Path) -> np.ndarray:
         return np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"no feature file {path}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; name its files, {path}/*.npy") from None
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} is not a whole .npy file of numbers: {error}") from error
 

@@ -73,11 +73,9 @@ def train_run(arguments: RunArguments, console: Console) -> tuple[RunDirectory, 
     config = dataclasses.replace(arguments.config, dataset=str(dataset.path.resolve()))
     run = RunDirectory(arguments.resume or arguments.out or _free_name(config, dataset))
     console.print(f"run directory: {run.path}", highlight=False)
-    if stands_in(arguments.config.dataset):
-        kept = config.training
-        console.print(
-            f"training {kept.epochs} epochs, batches of {kept.batch_size}: what takes minutes", highlight=False
-        )
+    if stands_in(arguments.config.dataset) and config.preset == "default":
+        settings = f"{config.training.epochs} epochs, batches of {config.training.batch_size}"
+        console.print(f"training is shortened to a few minutes: {settings}", highlight=False)
     train(config, dataset, run, observers(console, run), arguments.resume is not None)
     return run, dataset, config
 
@@ -107,8 +105,10 @@ def _require_unchanged(base: RunConfig, parsed: RunArguments) -> None:
 
 
 def _free_name(config: RunConfig, dataset: Dataset) -> Path:
-    simulated = "SIMULATED-" if dataset.info.simulated and "simulated" not in dataset.info.name else ""
-    name = f"{simulated}{dataset.info.name}-split{config.split}-{config.preset}-seed{config.training.seed}"
+    """A name in runs/ that is not taken: dataset file, split, preset and seed, and a number if need be."""
+    stem = dataset.path.stem
+    simulated = "simulated-" if dataset.info.simulated and "simulated" not in stem else ""
+    name = f"{simulated}{stem}-split{config.split}-{config.preset}-seed{config.training.seed}"
     number, path = 1, RUNS_FOLDER / name
     while path.exists():
         number += 1
