@@ -208,10 +208,10 @@ def _true_positives(
     iou = shared / union
     order = np.lexsort((-iou, segment))  # stable: of equal IoUs the earliest reference segment comes first
     best = order[np.flatnonzero(np.diff(segment[order], prepend=-1))]
-    last_of_video = of_reference[first_pieces[1:] - 1]
-    return [
-        np.bincount(
-            np.searchsorted(last_of_video, np.unique(match[best][iou[best] >= threshold / 100])), minlength=len(firsts)
-        )
-        for threshold in THRESHOLDS
-    ]
+    iou, match = iou[best], match[best]
+    taken = np.zeros((len(THRESHOLDS), of_reference[-1] + 1), dtype=bool)
+    for row, threshold in zip(taken, THRESHOLDS, strict=True):
+        row[match[iou >= threshold / 100]] = True
+    # Reference segments are numbered from 1 over all videos; row by row, those of each video are added up.
+    first_segments = of_reference[firsts]
+    return list(np.add.reduceat(taken, first_segments, axis=1, dtype=np.int64))
