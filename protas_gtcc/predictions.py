@@ -197,6 +197,7 @@ class _Reader:
         self._file = _open(path)
 
     def read(self, video: str) -> Prediction:
+        """Everything of one video; `InputError` if it is not there or not whole."""
         where = f"{self._path}, video {video}"
         try:
             values = read_group(self._file, f"videos/{video}")
@@ -209,6 +210,7 @@ class _Reader:
         return _checked(prediction, where)
 
     def read_labels(self, video: str) -> np.ndarray:
+        """Class ids of one video, int64 `[T]`; `InputError` if they are not there."""
         try:
             labels = read_array(self._file, f"videos/{video}/labels")
         except KeyError:
