@@ -142,17 +142,18 @@ def collate(examples: Sequence[Example]) -> Batch:
     """Pad examples to the longest and stack them."""
     longest = max(len(one.labels) for one in examples)
     size = len(examples)
-    features = torch.zeros(size, examples[0].features.shape[1], longest)
+    # Filled in the order it is read and handed on as a view: transposing gigabytes here would cost more than the disk.
+    frames = torch.zeros(size, longest, examples[0].features.shape[1])
     labels = torch.full((size, longest), IGNORED_LABEL)
     progress, mask = torch.zeros(size, longest), torch.zeros(size, 1, longest)
     for i, one in enumerate(examples):
         length = len(one.labels)
-        features[i, :, :length] = torch.from_numpy(one.features).t()
+        frames[i, :length] = torch.from_numpy(one.features)
         labels[i, :length] = torch.from_numpy(one.labels)
         progress[i, :length] = torch.from_numpy(one.progress)
         mask[i, :, :length] = 1
     weights = torch.tensor([one.weight for one in examples])
-    return Batch([one.video for one in examples], features, labels, progress, mask, weights)
+    return Batch([one.video for one in examples], frames.transpose(1, 2), labels, progress, mask, weights)
 
 
 def make_loader(reader: WindowReader, batches: EpochBatches, workers: int, device: torch.device) -> DataLoader[Any]:

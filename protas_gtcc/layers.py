@@ -15,6 +15,21 @@ from protas_gtcc.gru import GRU
 KERNEL = 3
 
 
+class PointwiseConvolution(nn.Conv1d):
+    """A 1x1 convolution as a matrix product, which is as fast on a `[B, T, D]` array seen as `[B, D, T]`.
+
+    Features are read in that order, and torch's convolution of such a view takes several times as long on the CPU.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(in_channels, out_channels, 1)
+
+    def forward(self, x: Float[Tensor, "B I T"]) -> Float[Tensor, "B O T"]:
+        """The same for every frame."""
+        assert self.bias is not None  # for the type checker
+        return torch.baddbmm(self.bias[:, None], self.weight.squeeze(2).expand(len(x), -1, -1), x)
+
+
 class DilatedResidualLayer(nn.Module):
     """A residual branch that sees frames t, t - d and t - 2d (causal), or t - d, t and t + d (acausal).
 
@@ -64,7 +79,7 @@ class Stage(nn.Module):
         dropout: float,
     ):
         super().__init__()
-        self.conv_in = nn.Conv1d(input_dim, maps, 1)
+        self.conv_in = PointwiseConvolution(input_dim, maps)
         self.layers = nn.ModuleList(DilatedResidualLayer(maps, 2**i, causal, dropout) for i in range(layers))
         self.conv_logits = nn.Conv1d(maps, num_classes, 1)
         self.progress_head = ProgressHead(maps, num_classes, causal) if progress else None
