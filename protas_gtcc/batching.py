@@ -128,12 +128,12 @@ class WindowReader(TorchDataset[Example]):
     def __getitem__(self, item: tuple[int, float]) -> Example:
         index, weight = item
         window = self.windows[index]
-        cut = slice(window.start, window.end)
+        video, start, end = window.video, window.start, window.end
         return Example(
-            window.video,
-            self.dataset.features(window.video, self.feature_set, window.start, window.end),
-            self.dataset.labels(window.video)[cut],
-            self.dataset.progress(window.video)[cut],
+            video,
+            self.dataset.features(video, self.feature_set, start, end),
+            self.dataset.labels(video, start, end),
+            self.dataset.progress(video, start, end),
             weight,
         )
 
@@ -143,12 +143,13 @@ def collate(examples: Sequence[Example]) -> Batch:
     longest = max(len(one.labels) for one in examples)
     size = len(examples)
     # Filled in the order it is read and handed on as a view: transposing gigabytes here would cost more than the disk.
-    frames = torch.zeros(size, longest, examples[0].features.shape[1])
+    frames = torch.empty(size, longest, examples[0].features.shape[1])
     labels = torch.full((size, longest), IGNORED_LABEL)
     progress, mask = torch.zeros(size, longest), torch.zeros(size, 1, longest)
     for i, one in enumerate(examples):
         length = len(one.labels)
         frames[i, :length] = torch.from_numpy(one.features)
+        frames[i, length:] = 0
         labels[i, :length] = torch.from_numpy(one.labels)
         progress[i, :length] = torch.from_numpy(one.progress)
         mask[i, :, :length] = 1

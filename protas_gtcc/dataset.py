@@ -1,10 +1,12 @@
 """One HDF5 file a dataset: what it holds, and reading it lazily.
 
     /                          format, format_version, name, fps, simulated, source, class_names, background
-    /video_names, /num_frames  the index: every video and its length
+    /video_names, /num_frames, /num_segments   the index: every video, its T and its N
+    /labels, /progress         [sum of T], the videos end to end: class ids, progress target of the active class
+    /segments                  [sum of N, 3], the videos end to end: start, end (exclusive), label
     /splits/<split>/<part>     names of the videos of part train, validation or test
     /feature_sets/<name>       dim, look_ahead_frames, split ("" for any), source
-    /videos/<video>/           labels [T], progress [T], segments [N, 3] (start, end, label); task, subject
+    /videos/<video>/           task, subject
     /videos/<video>/features/<feature set>   [T, D], contiguous, so that a window of frames is one read
 
 `protas_gtcc.dataset_writer` writes such files. A reader opens the file when it first needs it, and again in every
@@ -18,14 +20,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from protas_gtcc.dataset_header import PARTS, DatasetInfo, FeatureSet, named_if_damaged, read_header
+from protas_gtcc.dataset_header import PARTS, DatasetInfo, FeatureSet, read_header
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.hdf5_file import read_array
+from protas_gtcc.hdf5_file import named_if_damaged
+from protas_gtcc.ragged import RaggedReader, read_lengths
 
 __all__ = ["PARTS", "Dataset", "DatasetInfo", "FeatureSet", "Video"]
 
@@ -44,39 +47,43 @@ class Video:
 class Dataset:
     """A dataset file, opened lazily.
 
-    Raises `InputError` if the file is missing, foreign, truncated or too new, and, on opening or on reading the video
-    concerned, if it is damaged.
+    Raises `InputError` if the file is missing, foreign, truncated, or of another version, and, on opening or on reading
+    the video concerned, if it is damaged.
     """
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
-        self._file: h5py.File | None = None
+        self._opened: _Opened | None = None
         self._owner = -1
         with _open(self.path) as file:
             self.info, self.feature_sets, self.num_frames = read_header(file, self.path)
+            _Opened.of(file, self.path, self.num_frames)  # finds damage early
         self.video_names: list[str] = list(self.num_frames)
+        self._number = {video: number for number, video in enumerate(self.video_names)}
 
-    def labels(self, video: str) -> np.ndarray:
-        """Class ids, int64 `[T]`."""
-        labels = self._array(video, "labels", (self._length(video),)).astype(np.int64)
-        if labels.min() < 0 or labels.max() >= self.info.num_classes:
-            unknown = np.unique(labels[(labels < 0) | (labels >= self.info.num_classes)]).tolist()
-            what = f"class ids {listed(unknown)} are not among the {self.info.num_classes} classes"
-            raise InputError(f"{self.path} is damaged: video {video}: {what}; prepare it again")
-        return labels
+    def labels(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:
+        """Class ids of frames `[start, end)`, int64 `[T]`."""
+        with self._reading(video) as opened:
+            labels = opened.labels.read(self._number[video], start, end).astype(np.int64)
+            if len(labels) and (labels.min() < 0 or labels.max() >= self.info.num_classes):
+                unknown = np.unique(labels[(labels < 0) | (labels >= self.info.num_classes)]).tolist()
+                raise ValueError(f"class ids {listed(unknown)} are not among the {self.info.num_classes} classes")
+            return labels
 
-    def progress(self, video: str) -> np.ndarray:
-        """Progress target of the active class, float32 `[T]`, 0 in the background."""
-        return self._array(video, "progress", (self._length(video),))
+    def progress(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:
+        """Progress target of the active class in frames `[start, end)`, float32 `[T]`, 0 in the background."""
+        with self._reading(video) as opened:
+            return opened.progress.read(self._number[video], start, end)
 
     def segments(self, video: str) -> np.ndarray:
         """Segments in time order, int64 `[N, 3]`: start, end (exclusive), label."""
-        return self._array(video, "segments", (None, 3))
+        with self._reading(video) as opened:
+            return opened.segments.read(self._number[video])
 
     def features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Features of frames `[start, end)`, `[T, D]`, in the type they are stored in."""
-        with self._reading(video) as file:
-            sets = file[f"videos/{video}/features"]
+        with self._reading(video) as opened:
+            sets = opened.file[f"videos/{video}/features"]
             stored = sets.get(feature_set)
             if stored is None:
                 there = listed(sets)
@@ -86,13 +93,13 @@ class Dataset:
 
     def has_features(self, video: str, feature_set: str) -> bool:
         """Whether the video comes with that feature set."""
-        with self._reading(video) as file:
-            return feature_set in file[f"videos/{video}/features"]
+        with self._reading(video) as opened:
+            return feature_set in opened.file[f"videos/{video}/features"]
 
     def attribute(self, video: str, name: str) -> str:
         """`task` or `subject` of a video, "" if unknown."""
-        with self._reading(video) as file:
-            return str(file[f"videos/{video}"].attrs.get(name, ""))
+        with self._reading(video) as opened:
+            return str(opened.file[f"videos/{video}"].attrs.get(name, ""))
 
     def part(self, split: str, part: str) -> list[str]:
         """Names of the videos of one part of a split; [] for a part it lacks.
@@ -140,41 +147,52 @@ class Dataset:
 
     def close(self) -> None:
         """Close the file; it opens again when next read."""
-        if self._file is not None and self._owner == os.getpid():
-            self._file.close()
-        self._file = None
+        if self._opened is not None and self._owner == os.getpid():
+            self._opened.file.close()
+        self._opened = None
 
     def _length(self, video: str) -> int:
         if video not in self.num_frames:
             raise InputError(f"{self.path} has no video {video!r} (it has {len(self.video_names)})")
         return self.num_frames[video]
 
-    def _array(self, video: str, name: str, expected: tuple[int | None, ...]) -> np.ndarray:
-        with self._reading(video) as file:
-            values = read_array(file, f"videos/{video}/{name}")
-            _check_array(values, expected, name)
-            return values
-
     @contextmanager
-    def _reading(self, video: str) -> Iterator[Any]:
-        file = self._opened(video)
+    def _reading(self, video: str) -> Iterator[_Opened]:
+        self._length(video)
+        # A handle must not cross a fork: two processes would share one file position.
+        if self._opened is None or self._owner != os.getpid():
+            self._opened, self._owner = _Opened.of(_open(self.path), self.path, self.num_frames), os.getpid()
         with named_if_damaged(self.path, f"video {video}"):
             try:
-                yield file
+                yield self._opened
             except KeyError:
-                if f"videos/{video}" not in file:
+                if f"videos/{video}" not in self._opened.file:
                     raise ValueError("the index names it, but it is not there") from None
                 raise
 
-    def _opened(self, video: str) -> h5py.File:
-        self._length(video)
-        # A handle must not cross a fork: two processes would share one file position.
-        if self._file is None or self._owner != os.getpid():
-            self._file, self._owner = _open(self.path), os.getpid()
-        return self._file
-
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_owner": -1}
+        return {**self.__dict__, "_opened": None, "_owner": -1}
+
+
+class _Opened(NamedTuple):
+    """An open file, and its ragged arrays."""
+
+    file: h5py.File
+    labels: RaggedReader
+    progress: RaggedReader
+    segments: RaggedReader
+
+    @classmethod
+    def of(cls, file: h5py.File, path: Path, num_frames: Mapping[str, int]) -> _Opened:
+        """Find the arrays; `InputError` where they contradict the index."""
+        with named_if_damaged(path):
+            num_segments = read_lengths(file, "num_segments", len(num_frames))
+            return cls(
+                file,
+                RaggedReader(file["labels"], num_frames.values()),
+                RaggedReader(file["progress"], num_frames.values()),
+                RaggedReader(file["segments"], num_segments, row_shape=(3,)),
+            )
 
 
 def _open(path: Path) -> h5py.File:
@@ -186,11 +204,9 @@ def _open(path: Path) -> h5py.File:
         raise InputError(f"{path} is not a whole HDF5 file ({error}); prepare it again") from error
 
 
-def _check_array(array: Any, expected: tuple[int | None, ...], name: str) -> None:
-    """`None` in `expected` stands for any length."""
-    shape = array.shape
+def _check_array(array: Any, expected: tuple[int, ...], name: str) -> None:
     if array.dtype.kind not in "iuf":
         raise ValueError(f"{name} should be numbers, but are {array.dtype}")
-    if len(shape) != len(expected) or any(e not in (None, n) for n, e in zip(shape, expected, strict=True)):
-        wanted = ", ".join("N" if length is None else str(length) for length in expected)
-        raise ValueError(f"{name} should be [{wanted}], by index and feature set, but is {list(shape)}")
+    if array.shape != expected:
+        what = f"{name} should be {list(expected)}, by index and feature set, but is {list(array.shape)}"
+        raise ValueError(what)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.hdf5_file import named_if_damaged
+from protas_gtcc.ragged import read_lengths
 
 FORMAT = "protas_gtcc dataset"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PARTS = ("train", "validation", "test")
 
 V = TypeVar("V")
@@ -54,31 +55,22 @@ class DatasetInfo:
 def read_header(file: Any, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSet], dict[str, int]]:
     """Facts, feature sets and index (video -> number of frames) of an open dataset file.
 
-    Raises `InputError` if the file is foreign, of a newer version, or damaged.
+    Raises `InputError` if the file is foreign, of another version, or damaged.
     """
     if str(file.attrs.get("format")) != FORMAT:
         raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
     with named_if_damaged(path):
         version = _attribute(file, "format_version", int)
         if version > FORMAT_VERSION:
-            raise InputError(f"{path} has format version {version}, this program reads up to {FORMAT_VERSION}; upgrade")
-        needed = ("video_names", "num_frames", "splits", "feature_sets", "videos")
+            raise InputError(f"{path} has format version {version}, this program reads {FORMAT_VERSION}; upgrade")
+        if version < FORMAT_VERSION:
+            raise InputError(f"{path} has the old format version {version}, not {FORMAT_VERSION}; prepare it again")
+        arrays = ("labels", "progress", "segments")
+        needed = ("video_names", "num_frames", "num_segments", *arrays, "splits", "feature_sets", "videos")
         missing = [name for name in needed if name not in file]
         if missing:
             raise ValueError(f"it lacks {listed(missing)}")
         return _read_info(file), _read_feature_sets(file), _read_index(file)
-
-
-@contextmanager
-def named_if_damaged(path: Path, what: str = "") -> Iterator[None]:
-    """Whatever HDF5 or a check inside says becomes one `InputError`: file, what was read, the way out."""
-    try:
-        yield
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        # str() of a KeyError puts its message in quotes.
-        said = " ".join(str(error.args[0] if error.args else error).split())
-        where = f"{what}: {said}" if what else said
-        raise InputError(f"{path} is damaged: {where}; prepare it again") from error
 
 
 def _read_info(file: Any) -> DatasetInfo:
@@ -120,13 +112,10 @@ def _read_feature_sets(file: Any) -> dict[str, FeatureSet]:
 
 
 def _read_index(file: Any) -> dict[str, int]:
-    num_frames = np.asarray(file["num_frames"][:])
     names = list(file["video_names"].asstr()[:]) if len(file["video_names"]) else []
-    if len(names) != len(num_frames) or len(set(names)) != len(names):
-        raise ValueError(f"its index has {len(set(names))} names of videos for {len(num_frames)} lengths")
-    if num_frames.size and (num_frames.dtype.kind not in "iu" or num_frames.min() < 1):
-        raise ValueError(f"its index has a video of {num_frames.min()} frames")
-    return {name: int(number) for name, number in zip(names, num_frames, strict=True)}
+    if len(set(names)) != len(names):
+        raise ValueError("its index names a video twice")
+    return dict(zip(names, read_lengths(file, "num_frames", len(names)), strict=True))
 
 
 def _attribute(owner: Any, name: str, kind: Callable[[Any], V]) -> V:

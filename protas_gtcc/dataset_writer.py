@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole
 from protas_gtcc.hdf5_file import hdf5_file
 from protas_gtcc.labels import progress_target
+from protas_gtcc.ragged import RaggedWriter
 from protas_gtcc.segments import segment_array
 
 
@@ -24,6 +25,7 @@ class DatasetWriter:
 
     def __init__(self, file: h5py.File, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet]):
         self._file, self._info, self._feature_sets = file, info, feature_sets
+        self._labels = LabelWriter(file, info.background)
         self._num_frames: dict[str, int] = {}
         self._folders: set[str] = set()
         """Every proper prefix of a video's path: `a` and `a/b` of the video `a/b/c`."""
@@ -48,7 +50,7 @@ class DatasetWriter:
         self._check(video)
         group = self._file["videos"].create_group(video.name)
         group.attrs["task"], group.attrs["subject"] = video.task, video.subject
-        write_labels(group, video.labels, self._info.background)
+        self._labels.append(video.labels)
         features = group.create_group("features")
         for name, values in video.features.items():
             features.create_dataset(name, data=np.ascontiguousarray(values))
@@ -57,6 +59,7 @@ class DatasetWriter:
 
     def finish(self) -> None:
         """Write the index; the splits must name only videos that were added."""
+        self._labels.finish()
         for split, parts in self._info.splits.items():
             for part, names in parts.items():
                 absent = [name for name in names if name not in self._num_frames]
@@ -107,17 +110,29 @@ def check_video_name(name: str) -> None:
         raise InputError(f"{name!r} cannot be the name of a video: it must be a relative path without '.' and '..'")
 
 
-def write_labels(group: Any, labels: np.ndarray, background: list[int]) -> None:
-    """Write or replace a video's labels `[T]` with the progress and segments made from them."""
-    made = {
-        "labels": np.asarray(labels, dtype=np.int32),
-        "progress": progress_target(labels, background),
-        "segments": segment_array(labels),
-    }
-    for name, values in made.items():
-        if name in group:
-            del group[name]
-        group.create_dataset(name, data=values)
+class LabelWriter:
+    """Writes or replaces all labels of a file, video after video in the index's order, with what is made from them."""
+
+    def __init__(self, file: Any, background: Collection[int]):
+        self._file, self._background = file, background
+        self._labels = RaggedWriter(file, "labels", np.int32)
+        self._progress = RaggedWriter(file, "progress", np.float32)
+        self._segments = RaggedWriter(file, "segments", np.int64, row_shape=(3,))
+        self._num_segments: list[int] = []
+
+    def append(self, labels: np.ndarray) -> None:
+        """Write the labels `[T]` of the next video, their progress and segments."""
+        segments = segment_array(labels)
+        self._labels.append(labels)
+        self._progress.append(progress_target(labels, self._background))
+        self._segments.append(segments)
+        self._num_segments.append(len(segments))
+
+    def finish(self) -> None:
+        """Write the index of segments."""
+        if "num_segments" in self._file:
+            del self._file["num_segments"]
+        self._file["num_segments"] = np.array(self._num_segments, dtype=np.int64)
 
 
 def _write_info(file: h5py.File, info: DatasetInfo) -> None:

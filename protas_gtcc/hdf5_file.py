@@ -16,6 +16,8 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
+from protas_gtcc.errors import InputError
+
 
 @contextmanager
 def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
@@ -34,16 +36,23 @@ def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
             raise bytes_.failure
 
 
-def read_array(file: h5py.File, name: str) -> np.ndarray:
-    """Read a whole array, without h5py's usual objects: they cost several times what reading a few kilobytes does.
-
-    Raises `KeyError` if there is none of that name.
-    """
-    return _read(h5py.h5d.open(file.id, name.encode()))
+@contextmanager
+def named_if_damaged(path: Path, what: str = "", way_out: str = "prepare it again") -> Iterator[None]:
+    """Whatever HDF5 or a check inside says becomes one `InputError`: file, what was read, the way out."""
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        # str() of a KeyError puts its message in quotes.
+        said = " ".join(str(error.args[0] if error.args else error).split())
+        where = f"{what}: {said}" if what else said
+        raise InputError(f"{path} is damaged: {where}; {way_out}") from error
 
 
 def read_group(file: h5py.File, name: str) -> dict[str, np.ndarray]:
-    """Read every array of a group, by its name. Raises `KeyError` if there is no such group."""
+    """Read every array of a group, by its name. Raises `KeyError` if there is no such group.
+
+    Without h5py's usual objects: they cost several times what reading a few kilobytes does.
+    """
     group = h5py.h5g.open(file.id, name.encode())
     return {array.decode(): _read(h5py.h5d.open(group, array)) for array in group}
 

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.dataset import Dataset
-from protas_gtcc.dataset_writer import check_video_name, write_labels
+from protas_gtcc.dataset_writer import LabelWriter, check_video_name
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole, write_text
 from protas_gtcc.hdf5_file import hdf5_file
@@ -82,10 +82,12 @@ def write_labels_into(
         with hdf5_file(temporary, "r+") as copy:
             copy.attrs["class_names"] = np.array(layout.class_names, dtype=h5py.string_dtype())
             copy.attrs["background"] = np.array(layout.background, dtype=np.int64)
+            writer = LabelWriter(copy, layout.background)
             for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
                 labels = _fit(_labels_at(layout, video, rate, file_fps), num_frames, layout.labels_source(video), file)
-                write_labels(copy["videos"][video], labels, layout.background)
+                writer.append(labels)
                 on_video(done, len(dataset.num_frames))
+            writer.finish()
     return len(dataset.num_frames)
 
 

@@ -1,8 +1,9 @@
 """What a model says of a video, and files of it: one HDF5 file, or a folder with one CSV file a video.
 
     predictions.h5    /  format, format_version, version, class_names, background, fps
-                      /video_names
-                      /videos/<video>/  labels [T], reported [T], and, if known, probs [C, T], progress [C, T]
+                      /video_names, /num_frames   the index: every video and its T
+                      /labels, /reported          [sum of T], the videos end to end
+                      /videos/<video>/            if known, probs [C, T], progress [C, T]
 
     <video>.csv       frame, time_seconds, label, name, probability, progress [, probs/<class>… ,
     progress/<class>…]
@@ -25,10 +26,11 @@ import pandas as pd
 import protas_gtcc
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole
-from protas_gtcc.hdf5_file import hdf5_file, read_array, read_group
+from protas_gtcc.hdf5_file import hdf5_file, named_if_damaged, read_group
+from protas_gtcc.ragged import RaggedReader, RaggedWriter, read_lengths
 
 FORMAT = "protas_gtcc predictions"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +75,11 @@ def reported_progress(progress: np.ndarray, labels: np.ndarray, background: Coll
 
 
 def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]], info: PredictionInfo) -> None:
-    """Write (name, prediction) pairs to one HDF5 file as they come; it appears when all are written."""
-    names: list[str] = []
+    """Write (name, prediction) pairs to one HDF5 file as they come; it appears when all are written.
+
+    Raises `InputError` for a video that comes twice and for what cannot be a prediction.
+    """
+    num_frames: dict[str, int] = {}
     with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
         attrs = file.attrs
         attrs["format"], attrs["format_version"], attrs["version"] = (
@@ -84,13 +89,18 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         )
         attrs["class_names"] = np.array(info.class_names, dtype=h5py.string_dtype())
         attrs["background"], attrs["fps"] = np.array(info.background, dtype=np.int64), float(info.fps)
+        labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
         group = file.create_group("videos")
         for name, prediction in videos:
-            if name in names:
+            if name in num_frames:
                 raise InputError(f"{path}: video {name} is predicted twice")
-            _write_video(group.create_group(name), prediction)
-            names.append(name)
-        file["video_names"] = np.array(names, dtype=h5py.string_dtype())
+            checked = _checked(prediction, f"{path}, video {name}")
+            labels.append(checked.labels)
+            reported.append(checked.reported)
+            _write_channels(group.create_group(name), checked)
+            num_frames[name] = len(checked.labels)
+        file["video_names"] = np.array(list(num_frames), dtype=h5py.string_dtype())
+        file["num_frames"] = np.array(list(num_frames.values()), dtype=np.int64)
 
 
 def write_csv(
@@ -130,13 +140,12 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
         return PredictionFiles(path, None, names, read, lambda video: read(video).labels)
     if not path.is_file():
         raise InputError(f"no predictions at {path}; make them with 'protas-gtcc predict'")
-    with _open(path) as file:
-        info, names = _read_info(file, path), [str(name) for name in file["video_names"].asstr()[()]]
+    reader = _Reader(path, _open(path))
+    info = reader.info
     if class_names is not None and info.class_names != class_names:
         theirs = next(pair for pair in zip_longest(info.class_names, class_names) if pair[0] != pair[1])
         raise InputError(f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected")
-    reader = _Reader(path)
-    return PredictionFiles(path, info, names, reader.read, reader.read_labels)
+    return PredictionFiles(path, info, reader.video_names, reader.read, reader.read_labels)
 
 
 def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
@@ -181,9 +190,7 @@ def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], 
         )
 
 
-def _write_video(group: Any, prediction: Prediction) -> None:
-    group["labels"] = np.asarray(prediction.labels, dtype=np.int32)
-    group["reported"] = np.asarray(prediction.reported, dtype=np.float32)
+def _write_channels(group: Any, prediction: Prediction) -> None:
     for kind in ("probs", "progress"):
         if getattr(prediction, kind) is not None:
             group[kind] = np.asarray(getattr(prediction, kind), dtype=np.float32)
@@ -192,30 +199,35 @@ def _write_video(group: Any, prediction: Prediction) -> None:
 class _Reader:
     """Reads videos of one HDF5 file, which it keeps open."""
 
-    def __init__(self, path: Path):
-        self._path = path
-        self._file = _open(path)
+    def __init__(self, path: Path, file: h5py.File):
+        self._path, self._file = path, file
+        self.info = _read_info(file, path)
+        with named_if_damaged(path, way_out="predict again"):
+            self.video_names = [str(name) for name in file["video_names"].asstr()[()]]
+            lengths = read_lengths(file, "num_frames", len(self.video_names))
+            self._labels, self._reported = (
+                RaggedReader(file["labels"], lengths),
+                RaggedReader(file["reported"], lengths),
+            )
+        self._number = {video: number for number, video in enumerate(self.video_names)}
 
     def read(self, video: str) -> Prediction:
         """Everything of one video; `InputError` if it is not there or not whole."""
-        where = f"{self._path}, video {video}"
-        try:
-            values = read_group(self._file, f"videos/{video}")
-        except KeyError:
-            raise InputError(f"{self._path} has no video {video!r}") from None
-        missing = [name for name in ("labels", "reported") if name not in values]
-        if missing:
-            raise InputError(f"{where}: no {missing[0]}; expected labels [T] and reported [T]")
-        prediction = Prediction(values["labels"], values.get("probs"), values.get("progress"), values["reported"])
-        return _checked(prediction, where)
+        number, where = self._numbered(video), f"{self._path}, video {video}"
+        with named_if_damaged(self._path, f"video {video}", way_out="predict again"):
+            channels = read_group(self._file, f"videos/{video}")
+            labels, reported = self._labels.read(number), self._reported.read(number)
+        return _checked(Prediction(labels, channels.get("probs"), channels.get("progress"), reported), where)
 
     def read_labels(self, video: str) -> np.ndarray:
-        """Class ids of one video, int64 `[T]`; `InputError` if they are not there."""
-        try:
-            labels = read_array(self._file, f"videos/{video}/labels")
-        except KeyError:
-            raise InputError(f"{self._path} has no labels of a video {video!r}") from None
+        """Class ids of one video, int64 `[T]`; `InputError` if it is not there."""
+        labels = self._labels.read(self._numbered(video))
         return _checked_labels(labels, f"{self._path}, video {video}")
+
+    def _numbered(self, video: str) -> int:
+        if video not in self._number:
+            raise InputError(f"{self._path} has no video {video!r}")
+        return self._number[video]
 
     def __del__(self) -> None:
         self._file.close()
@@ -225,8 +237,10 @@ def _read_info(file: Any, path: Path) -> PredictionInfo:
     attrs = file.attrs
     if attrs.get("format") != FORMAT:
         raise InputError(f"{path} is an HDF5 file, but not {FORMAT}; make one with 'protas-gtcc predict'")
-    if int(attrs["format_version"]) > FORMAT_VERSION:
-        raise InputError(f"{path} has format version {attrs['format_version']}; upgrade this program to read it")
+    version = int(attrs["format_version"])
+    if version != FORMAT_VERSION:
+        way_out = "upgrade this program to read it" if version > FORMAT_VERSION else "predict again"
+        raise InputError(f"{path} has format version {version}, this program reads {FORMAT_VERSION}; {way_out}")
     names = [str(name) for name in attrs["class_names"]]
     return PredictionInfo(names, [int(label) for label in attrs["background"]], float(attrs["fps"]))
 

@@ -15,7 +15,7 @@ import pytest
 from protas_gtcc.checks import Finding, check_dataset, check_path
 from protas_gtcc.cli.main import main
 from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_writer import write_dataset, write_labels
+from protas_gtcc.dataset_writer import LabelWriter, write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts import LayoutOptions, open_layout
 from protas_gtcc.simulate import SimulationConfig, simulate
@@ -89,6 +89,15 @@ def _every_video(file: h5py.File, change: Callable[[np.ndarray], np.ndarray]) ->
         _features(file, video, change)
 
 
+def _relabel_first(file: h5py.File, labels: np.ndarray) -> None:
+    """Label video v0 anew, with its progress and segments."""
+    others = file["labels"][len(labels) :].reshape(-1, len(labels))
+    writer = LabelWriter(file, [0])
+    for one in (labels, *others):
+        writer.append(one)
+    writer.finish()
+
+
 def _replace(group: Any, name: str, values: Any) -> None:
     del group[name]
     group[name] = values
@@ -136,19 +145,19 @@ FAULTS = {
         ("error", "feature set features", "1 videos that need it lack it: v3"),
     ),
     "stale progress": (
-        lambda f: _replace(f["videos/v0"], "progress", np.zeros(30, np.float32)),
+        lambda f: f["progress"].__setitem__(slice(0, 30), 0),
         ("error", "video v0", "its progress is not that of its labels"),
     ),
     "stale segments": (
-        lambda f: _replace(f["videos/v0"], "segments", np.array([[0, 30, 1]])),
+        lambda f: f["segments"].__setitem__((0, 1), 7),
         ("error", "video v0", "its segments are not those of its labels"),
     ),
     "unknown class id": (
-        lambda f: write_labels(f["videos/v0"], np.where(LABELS == 2, 7, LABELS), [0]),
+        lambda f: _relabel_first(f, np.where(LABELS == 2, 7, LABELS)),
         ("error", "video v0", "class ids 7 are not among the 3 classes"),
     ),
     "no action": (
-        lambda f: write_labels(f["videos/v0"], LABELS * 0, [0]),
+        lambda f: _relabel_first(f, LABELS * 0),
         ("warning", "video v0", "no action"),
     ),
     "video group lost": (
@@ -156,8 +165,8 @@ FAULTS = {
         ("error", "video v4", "the index names it, but it is not there"),
     ),
     "progress lost": (
-        lambda f: f["videos/v4"].__delitem__("progress"),
-        ("error", "video v4", "object 'progress' doesn't exist"),
+        lambda f: f.__delitem__("progress"),
+        ("error", "d.h5", "it lacks progress"),
     ),
     "video in train and test": (
         lambda f: _replace(f["splits/1"], "test", ["v2", "v3", "v4"]),
@@ -235,15 +244,15 @@ def test_a_damaged_header_is_one_finding_and_no_traceback(tmp_path, capsys, faul
     assert json.loads(capsys.readouterr().out)[0]["way_out"] == "prepare it again"
 
 
-def test_an_index_that_contradicts_a_video_is_found_by_labels_and_by_features(tmp_path):
+def test_an_index_that_contradicts_a_video_is_found_by_its_features(tmp_path):
     path = _write(tmp_path / "d.h5")
     with h5py.File(path, "a") as file:
-        file["num_frames"][2] = 31
-    found = [finding.what.split("video v2: ")[1] for finding in _serious(check_path(path))]
-    assert found == [
-        "labels should be [31], by index and feature set, but is [30]",
+        file["num_frames"][1:3] = [29, 31]
+    found = {finding.what for finding in _serious(check_path(path)) if "features should be" in finding.what}
+    assert {what.split(": ", 2)[2] for what in found} == {
+        "features should be [29, 4], by index and feature set, but is [30, 4]",
         "features should be [31, 4], by index and feature set, but is [30, 4]",
-    ]
+    }
 
 
 @pytest.mark.parametrize("fault", FAULTS)

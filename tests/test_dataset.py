@@ -18,6 +18,9 @@ from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import write_text
+from protas_gtcc.labels import progress_target
+from protas_gtcc.segments import segment_array
+from tests.conftest import tiny_video
 
 
 def _damaged(tiny_dataset: Path, folder: Path, damage: Callable[[h5py.File], object]) -> Path:
@@ -43,8 +46,16 @@ HEADER_DAMAGE = {
     "no frames a second": (lambda f: f.attrs.__setitem__("fps", 0.0), "it has 0 frames per second"),
     "background too high": (lambda f: f.attrs.__setitem__("background", [4]), "background id 4 is not one of 4"),
     "background negative": (lambda f: f.attrs.__setitem__("background", [-1]), "background id -1 is not one of 4"),
-    "lengths lost": (lambda f: _replace(f, "num_frames", [9, 9]), "10 names of videos for 2 lengths"),
-    "video without frames": (lambda f: f["num_frames"].__setitem__(3, 0), "a video of 0 frames"),
+    "lengths lost": (lambda f: _replace(f, "num_frames", [9, 9]), "10 names of videos for 2 num_frames"),
+    "video without frames": (lambda f: f["num_frames"].__setitem__(3, 0), "a video with num_frames 0"),
+    "a length that is not its labels'": (lambda f: f["num_frames"].__setitem__(3, 900), "labels should be ["),
+    "a video twice": (lambda f: f["video_names"].__setitem__(3, "video1"), "its index names a video twice"),
+    "labels lost": (lambda f: f.__delitem__("labels"), "it lacks labels"),
+    "labels in words": (lambda f: _replace(f, "labels", ["cut"]), "labels should be numbers"),
+    "labels too short": (lambda f: _replace(f, "labels", [0, 1]), "labels should be ["),
+    "progress lost": (lambda f: f.__delitem__("progress"), "it lacks progress"),
+    "segments of two columns": (lambda f: _replace(f, "segments", f["segments"][:, :2]), "segments should be ["),
+    "segments lost": (lambda f: f["num_segments"].__setitem__(0, 900), "segments should be ["),
     "names are numbers": (lambda f: _replace(f, "video_names", np.arange(10)), ""),
     "index lost": (lambda f: f.__delitem__("video_names"), "it lacks video_names"),
     "no dimension": (
@@ -72,24 +83,15 @@ def test_a_damaged_header_is_one_line_on_opening(tiny_dataset, tmp_path, name):
     assert "\n" not in said
 
 
+def _relabel(file: h5py.File, label: int) -> None:
+    """Label the first frame of video1."""
+    file["labels"][file["num_frames"][0]] = label
+
+
 VIDEO_DAMAGE = {
     "group lost": (lambda f: f["videos"].__delitem__("video1"), "the index names it, but it is not there"),
-    "labels lost": (lambda f: f["videos/video1"].__delitem__("labels"), "labels"),
-    "labels in words": (lambda f: _replace(f["videos/video1"], "labels", ["cut"]), "labels should be numbers"),
-    "labels too short": (lambda f: _replace(f["videos/video1"], "labels", [0, 1]), "labels should be ["),
-    "class id too high": (
-        lambda f: f["videos/video1/labels"].__setitem__(0, 7),
-        "class ids 7 are not among the 4 classes",
-    ),
-    "class id negative": (
-        lambda f: f["videos/video1/labels"].__setitem__(0, -1),
-        "class ids -1 are not among the 4 classes",
-    ),
-    "progress lost": (lambda f: f["videos/video1"].__delitem__("progress"), "progress"),
-    "segments of two columns": (
-        lambda f: _replace(f["videos/video1"], "segments", [[0, 1]]),
-        "segments should be [N, 3]",
-    ),
+    "class id too high": (lambda f: _relabel(f, 7), "class ids 7 are not among the 4 classes"),
+    "class id negative": (lambda f: _relabel(f, -1), "class ids -1 are not among the 4 classes"),
     "features flat": (lambda f: _replace(f["videos/video1/features"], "features", np.ones(6)), "but is [6]"),
     "features of another size": (
         lambda f: _replace(f["videos/video1/features"], "features", f["videos/video1/features/features"][:, :5]),
@@ -119,18 +121,35 @@ def _read_all(dataset: Dataset, video: str) -> None:
 
 def test_a_newer_format_and_a_foreign_file_are_told_from_damage(tiny_dataset, tmp_path):
     newer = _damaged(tiny_dataset, tmp_path, lambda f: f.attrs.__setitem__("format_version", 99))
-    with pytest.raises(InputError, match=r"has format version 99, this program reads up to 1; upgrade"):
+    with pytest.raises(InputError, match=r"has format version 99, this program reads 2; upgrade"):
         Dataset(newer)
+    older = _damaged(tiny_dataset, tmp_path, lambda f: f.attrs.__setitem__("format_version", 1))
+    with pytest.raises(InputError, match=r"has the old format version 1, not 2; prepare it again"):
+        Dataset(older)
     foreign = _damaged(tiny_dataset, tmp_path, lambda f: f.attrs.__setitem__("format", [1, 2]))
     with pytest.raises(InputError, match="but not a protas_gtcc dataset"):
         Dataset(foreign)
 
 
-def test_a_window_of_features_is_that_of_the_whole_in_another_process_too(tiny_dataset):
+def test_a_window_is_that_of_the_whole_in_another_process_too(tiny_dataset):
     dataset = pickle.loads(pickle.dumps(Dataset(tiny_dataset)))
     whole = dataset.features("video3", "features")
     assert whole.shape == (dataset.num_frames["video3"], 6)
     np.testing.assert_array_equal(dataset.features("video3", "features", 4, 9), whole[4:9])
+    for read in (dataset.labels, dataset.progress):
+        assert len(read("video3")) == len(whole)
+        np.testing.assert_array_equal(read("video3", 4, 9), read("video3")[4:9])
+        np.testing.assert_array_equal(read("video3", 15, 900), read("video3")[15:])
+
+
+def test_videos_are_read_back_as_they_were_written_whatever_the_order(tiny_dataset):
+    dataset = Dataset(tiny_dataset)
+    for number in (9, 0, 4):
+        written = tiny_video(f"video{number}", number)
+        np.testing.assert_array_equal(dataset.labels(written.name), written.labels)
+        np.testing.assert_array_equal(dataset.progress(written.name), progress_target(written.labels, [0]))
+        np.testing.assert_array_equal(dataset.segments(written.name), segment_array(written.labels))
+        np.testing.assert_array_equal(dataset.features(written.name, "features"), written.features["features"])
 
 
 def test_unknown_videos_sets_and_splits_are_named_with_what_there_is(tiny_dataset):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -244,6 +245,28 @@ def test_missing_foreign_and_incomplete_predictions_are_refused(tmp_path: Path, 
         evaluate_prediction_files(tmp_path / "other.h5", dataset_file, "1")
     with pytest.raises(InputError, match="no test video to score"):
         evaluate_prediction_files(tmp_path / "one.h5", dataset_file, "2")
+
+
+def test_prediction_files_of_another_version_or_damaged_say_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "p.h5"
+    for damage, message in (
+        (lambda f: f.attrs.__setitem__("format_version", 1), "this program reads 2; predict again"),
+        (lambda f: f.attrs.__setitem__("format_version", 9), "this program reads 2; upgrade"),
+        (lambda f: f["num_frames"].__setitem__(0, 3), r"is damaged: labels should be \[3\].*; predict again"),
+        (lambda f: f["videos"].__delitem__("a"), r"is damaged: video a: .*; predict again"),
+    ):
+        write_predictions(path, [("a", shifted(TEST["test0"]))], PREDICTION_INFO)
+        with h5py.File(path, "r+") as file:
+            damage(file)
+        with pytest.raises(InputError, match=message):
+            open_predictions(path).read("a")
+
+
+def test_what_cannot_be_a_prediction_is_not_written(tmp_path: Path) -> None:
+    unequal = Prediction(np.zeros(4, dtype=np.int64), None, None, np.zeros(3, dtype=np.float32))
+    with pytest.raises(InputError, match=r"video a: labels are \(4,\), progress is \(3,\)"):
+        write_predictions(tmp_path / "p.h5", [("a", unequal)], PREDICTION_INFO)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path) -> None:

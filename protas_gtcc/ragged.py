@@ -1,0 +1,66 @@
+"""Ragged arrays in HDF5: the rows of all videos end to end in one array, and how many each video has.
+
+Opening an array costs the HDF5 library more time than reading a video's labels does, so what is small and needed of
+every video (labels, progress, segments) is opened once a file, not once a video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Any
+
+import h5py
+import numpy as np
+
+_CHUNK_ROWS = 8192
+
+
+class RaggedWriter:
+    """Appends videos to the array `name` of a file, made anew; `row_shape` is () for one value a frame."""
+
+    def __init__(self, file: Any, name: str, dtype: type, row_shape: tuple[int, ...] = ()):
+        if name in file:
+            del file[name]
+        self._array = file.create_dataset(
+            name, (0, *row_shape), dtype, chunks=(_CHUNK_ROWS, *row_shape), maxshape=(None, *row_shape)
+        )
+
+    def append(self, rows: np.ndarray) -> None:
+        """Write one video's rows behind those of the video before."""
+        end = len(self._array)
+        self._array.resize(end + len(rows), axis=0)
+        self._array[end:] = rows
+
+
+class RaggedReader:
+    """Reads single videos of an array that a `RaggedWriter` wrote.
+
+    `ValueError` if the array is not of numbers, `[sum(lengths), *row_shape]`.
+    """
+
+    def __init__(self, array: h5py.Dataset, lengths: Iterable[int], row_shape: tuple[int, ...] = ()):
+        self._array, self._edges = array, [0, *accumulate(lengths)]
+        name, expected = array.name.lstrip("/"), (self._edges[-1], *row_shape)
+        if array.dtype.kind not in "iuf":
+            raise ValueError(f"{name} should be numbers, but are {array.dtype}")
+        if array.shape != expected:
+            raise ValueError(f"{name} should be {list(expected)}, by the index, but is {list(array.shape)}")
+
+    def read(self, video: int, start: int = 0, end: int | None = None) -> np.ndarray:
+        """Rows `[start, end)` of the video of this number; all by default."""
+        first, last = self._edges[video], self._edges[video + 1]
+        return self._array[first + start : last if end is None else min(first + end, last)]
+
+
+def read_lengths(file: Any, name: str, num_videos: int) -> list[int]:
+    """How many rows each of so many videos has, from the file's array `name`.
+
+    `ValueError` if they are not so many, or one is not positive.
+    """
+    lengths = np.asarray(file[name][:])
+    if len(lengths) != num_videos:
+        raise ValueError(f"its index has {num_videos} names of videos for {len(lengths)} {name}")
+    if lengths.size and (lengths.dtype.kind not in "iu" or lengths.min() < 1):
+        raise ValueError(f"its index has a video with {name} {lengths.min()}")
+    return [int(length) for length in lengths]
