@@ -104,13 +104,16 @@ class Dataset:
     def part(self, split: str, part: str) -> list[str]:
         """Names of the videos of one part of a split; [] for a part it lacks.
 
-        Raises `InputError` for an unknown split, for a video that is not in the file, and for one that is in another
-        part of the split too: a test on training videos says nothing.
+        Raises `InputError` for an unknown split, for a video that is not in the file or comes twice, and for one that
+        is in another part of the split too: a test on training videos says nothing.
         """
         if split not in self.info.splits:
             raise InputError(f"{self.path} has no split {split!r}; it has {listed(self.info.splits)}")
         parts = self.info.splits[split]
         names = list(parts.get(part, []))
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"{self.path}: split {split} {part} names {listed(twice)} twice; count each video once")
         unknown = [name for name in names if name not in self.num_frames]
         if unknown:
             raise InputError(f"{self.path}: split {split} {part} names {listed(unknown)}, not in the file")

@@ -28,8 +28,11 @@ def replace_when_whole(path: Path | str) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot write {path}: {reason}; what was there before is untouched") from error
+        reason, untouched = error.strerror or str(error), "what was there before is untouched"
+        if error.filename is not None and Path(error.filename) not in (path, temporary, *path.parents):
+            # The block read something else meanwhile.
+            raise InputError(f"{error.filename}: {reason}; {path} was not written, {untouched}") from error
+        raise InputError(f"cannot write {path}: {reason}; {untouched}") from error
     finally:
         with suppress(NotADirectoryError):  # a file where the folder should be: nothing was written
             temporary.unlink(missing_ok=True)

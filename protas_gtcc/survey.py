@@ -54,6 +54,7 @@ def survey(
     """
     if not layout.feature_folders:
         raise InputError(f"no features*/ beside {layout.path}; say where they are with --features FOLDER")
+    look_ahead = parse_look_ahead(options.look_ahead_frames, list(layout.feature_folders))
     shapes = {name: _shapes(layout, name, folder) for name, folder in layout.feature_folders.items()}
     first = next(iter(shapes))
     settle_labels(layout, first, shapes[first], rates, options)
@@ -62,7 +63,6 @@ def survey(
         expected[video] = len(layout.labels(video)) * rates.features / rates.labels
         subject_of(video, options.subject_pattern)
         on_progress("checking", done, len(layout.video_names))
-    look_ahead = parse_look_ahead(options.look_ahead_frames, list(shapes))
     if not options.look_ahead_frames:
         layout.notices.append("the features' look-ahead is not declared and recorded as 0 (--look-ahead-frames)")
     return {
@@ -78,8 +78,7 @@ def survey(
 
 
 def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict[str, int]:
-    """`("10",)` or `("features=10",)` -> frames of the source by feature set; `InputError` for
-    anything else."""
+    """`("10",)` or `("features=10",)` -> frames of the source by feature set; `InputError` for anything else."""
     frames = dict.fromkeys(feature_sets, 0)
     for item in declared:
         name, equals, number = item.rpartition("=")

@@ -127,6 +127,19 @@ def test_predict_gives_what_the_api_gives(run, tiny_dataset, tmp_path, transpose
     assert table["time_seconds"].iloc[5] == 1.0
 
 
+def test_predictions_of_other_videos_are_not_replaced_unless_told(run, tiny_dataset, tmp_path, capsys):
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", Dataset(tiny_dataset).features("video9", "features"))
+    out = ("--out", tmp_path / "out")
+    assert call("predict", run, tmp_path / "a.npy", *out) == 0
+    assert call("predict", run, tmp_path / "a.npy", *out) == 0, "the same video again is no loss"
+    capsys.readouterr()
+    assert "has predictions of 1 other videos, such as a" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
+    assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["a"]
+    assert call("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
+    assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["b"]
+
+
 def test_the_api_returns_arrays_of_the_promised_shapes(run, tiny_dataset):
     features = Dataset(tiny_dataset).features("video8", "features")
     prediction = protas_gtcc.load(run).predict(features)

@@ -17,7 +17,7 @@ import pytest
 from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.files import write_text
+from protas_gtcc.files import replace_when_whole, write_text
 from protas_gtcc.labels import progress_target
 from protas_gtcc.segments import segment_array
 from tests.conftest import tiny_video
@@ -171,6 +171,12 @@ def test_a_video_in_train_and_test_is_refused(tiny_dataset, tmp_path, part):
         Dataset(path).part("1", part)
 
 
+def test_a_video_twice_in_a_part_is_refused(tiny_dataset, tmp_path):
+    path = _damaged(tiny_dataset, tmp_path, lambda f: _replace(f["splits/1"], "test", ["video8", "video9", "video8"]))
+    with pytest.raises(InputError, match="split 1 test names video8 twice"):
+        Dataset(path).part("1", "test")
+
+
 # Names
 
 
@@ -224,3 +230,13 @@ def test_what_a_killed_write_left_goes_with_the_next_write_of_the_same_file(tmp_
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"a.txt", f".a.txt.{os.getppid()}.part", ".b.txt.99999999.part", ".a.txt.part"}
     assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+def test_a_source_that_cannot_be_read_is_not_blamed_on_the_target(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with (
+        pytest.raises(InputError, match=r"none\.txt: No such file or directory; .*a\.txt was not written"),
+        replace_when_whole(tmp_path / "a.txt") as part,
+    ):
+        part.write_text((tmp_path / "none.txt").read_text())
+    assert (tmp_path / "a.txt").read_text() == "old"

@@ -59,10 +59,7 @@ class FeatureCheck:
 
     def finish(self) -> Iterator[Finding]:
         """What only all videos together tell."""
-        yield self._look_ahead()
-        if self._set.split is not None:
-            what = f"tied to split {self._set.split}: its backbone was trained on that split's training videos"
-            yield Finding("note", self.where, what, "")
+        yield self._facts()
         # Where every video is constant, that has been said.
         constant = np.flatnonzero(self._lowest == self._highest)
         if len(constant) and self._rms:
@@ -74,14 +71,14 @@ class FeatureCheck:
                 yield Finding("warning", self.where, what, "keep one, or extract the others again")
         yield from self._scales()
 
-    def _look_ahead(self) -> Finding:
-        frames = self._set.look_ahead_frames
+    def _facts(self) -> Finding:
+        frames, split = self._set.look_ahead_frames, self._set.split
+        tied = "" if split is None else f"; for split {split} only: its backbone was trained on that training part"
         if frames > 0:
             what = f"frame t has seen up to {frames} frames after t: results with it are not online"
-            return Finding(
-                "warning", self.where, what, f"add {frames} frames of delay to any claim, or extract causally"
-            )
-        return Finding("note", self.where, "declared look-ahead: 0 frames", "")
+            way_out = f"add {frames} frames of delay to any claim, or extract causally"
+            return Finding("warning", self.where, what + tied, way_out)
+        return Finding("note", self.where, f"look-ahead: 0 frames{tied}", "")
 
     def _scales(self) -> Iterator[Finding]:
         if len(self._rms) < 3:

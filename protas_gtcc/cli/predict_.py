@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import tyro
@@ -27,14 +27,16 @@ class Command:
 
     model: tyro.conf.Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
-    features: tyro.conf.Positional[tuple[Path, ...]]
-    """Feature files (.npy)."""
+    features: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FEATURES.npy …")]
+    """Feature files, one or more."""
     out: Path = Path("predictions")
-    """Folder for predictions.h5 and the CSV files."""
+    """Folder for predictions.h5 and the CSV files; one that has predictions of other videos is refused."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace a predictions.h5 of other videos."""
     fps: float | None = None
     """Frames a second of the features; by default those the model was trained at."""
-    orientation: Literal["auto", "td", "dt"] = "auto"
-    """[T, D] (td), [D, T] (dt), or auto: the axis of the model's feature size is D."""
+    feature_axes: Literal["auto", "DT", "TD"] = "auto"
+    """Axes of the feature arrays: [D, T], [T, D], or auto: the axis of the model's feature size is D."""
     device: Device = "auto"
     """Device to predict on."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -51,6 +53,7 @@ class Command:
             raise InputError("the model does not know its frames per second; give --fps")
         info = PredictionInfo(model.class_names, model.background, fps)
         written = self.out / "predictions.h5"
+        self._require_nothing_lost(written)
         write_predictions(written, self._predictions(model), info)
         # Only when every file was fine: a refused one leaves nothing.
         for video in (files := open_predictions(written)).video_names:
@@ -62,7 +65,7 @@ class Command:
 
     def _predictions(self, model: TrainedModel) -> Iterator[tuple[str, Prediction]]:
         for path in self.features:
-            features = _oriented(_read(path), model.facts.feature_dim, self.orientation, path)
+            features = _oriented(_read(path), model.facts.feature_dim, self.feature_axes, path)
             try:
                 prediction = model.predict(features)
             except InputError as error:
@@ -74,6 +77,16 @@ class Command:
         for path in self.features:
             if stems.count(path.stem) > 1:
                 raise InputError(f"two feature files are named {path.name}; their results would share a name")
+
+    def _require_nothing_lost(self, written: Path) -> None:
+        if self.overwrite or not written.exists():
+            return
+        others = sorted(set(open_predictions(written).video_names) - {path.stem for path in self.features})
+        if others:
+            raise InputError(
+                f"{written} has predictions of {len(others)} other videos, such as {others[0]}; "
+                "give another --out, or --overwrite"
+            )
 
 
 def _read(path: Path) -> np.ndarray:
@@ -87,15 +100,15 @@ def _read(path: Path) -> np.ndarray:
         raise InputError(f"{path} is not a whole .npy file of numbers: {error}") from error
 
 
-def _oriented(features: np.ndarray, feature_dim: int, orientation: str, path: Path) -> np.ndarray:
+def _oriented(features: np.ndarray, feature_dim: int, axes: str, path: Path) -> np.ndarray:
     """`[T, D]`, given that D is the model's; refused where both axes have that size."""
     if features.ndim != 2:
         raise InputError(f"{path} has shape {features.shape}; expected features [T, D]")
-    if orientation != "auto":
-        return features if orientation == "td" else features.T
+    if axes != "auto":
+        return features if axes == "TD" else features.T
     fits = [size == feature_dim for size in features.shape]
     if all(fits):
-        raise InputError(f"{path}: both axes are {feature_dim} long; say --orientation td or dt")
+        raise InputError(f"{path}: both axes are {feature_dim} long; say --feature-axes DT or TD")
     if not any(fits):
         raise InputError(f"{path} has shape {features.shape}; the model takes [T, {feature_dim}]")
     return features if fits[1] else features.T
