@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> None:
     parsed = parse_run(arguments, "run.py", "Train on one split of a dataset, evaluate, and leave a run directory.")
     console = make_console(stderr=parsed.json, quiet=not is_first_process())
     started = time.perf_counter()
-    directory, dataset, config = train_run(parsed, console)
+    directory, dataset, config = train_run(parsed, console, to_evaluate=True)
     if not is_first_process():
         return
     trained = time.perf_counter()

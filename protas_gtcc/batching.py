@@ -6,7 +6,7 @@ Several processes share each batch: process r of R takes every R-th window of it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -69,9 +69,15 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in pinned memory, for the loader: from there a GPU fetches it while it computes."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = (self.features, self.labels, self.progress, self.mask, self.weights)
-        moved = (one.to(device, non_blocking=True) for one in tensors)
-        return Batch(self.videos, *moved)
+        return Batch(self.videos, *map(change, tensors))
 
 
 def cut_windows(num_frames: Mapping[str, int], window_frames: int) -> list[Window]:
@@ -158,12 +164,15 @@ def collate(examples: Sequence[Example]) -> Batch:
 
 
 def make_loader(reader: WindowReader, batches: EpochBatches, workers: int, device: torch.device) -> DataLoader[Any]:
-    """A loader of padded batches, with `workers` reading processes beside this one."""
+    """A loader of padded batches, with `workers` reading processes beside this one.
+
+    They are started anew for each epoch: the loader draws from torch's generator when it starts them, and a resumed run
+    must draw as often as an unbroken one.
+    """
     return DataLoader(
         reader,
         batch_sampler=batches,
         collate_fn=collate,
         num_workers=workers,
-        persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
     )

@@ -57,9 +57,9 @@ def read_header(file: Any, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSe
 
     Raises `InputError` if the file is foreign, of another version, or damaged.
     """
-    if str(file.attrs.get("format")) != FORMAT:
-        raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
     with named_if_damaged(path):
+        if str(file.attrs.get("format")) != FORMAT:
+            raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
         version = _attribute(file, "format_version", int)
         if version > FORMAT_VERSION:
             raise InputError(f"{path} has format version {version}, this program reads {FORMAT_VERSION}; upgrade")

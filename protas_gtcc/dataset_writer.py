@@ -81,9 +81,9 @@ class DatasetWriter:
     def _check(self, video: Video) -> None:
         if len(video.labels) == 0:
             raise InputError(f"video {video.name} has no frames")
-        highest = int(np.max(video.labels))
-        if highest >= self._info.num_classes or int(np.min(video.labels)) < 0:
-            raise InputError(f"video {video.name}: class id {highest} is not one of {self._info.num_classes} classes")
+        for label in (int(np.min(video.labels)), int(np.max(video.labels))):
+            if not 0 <= label < self._info.num_classes:
+                raise InputError(f"video {video.name}: class id {label} is not one of {self._info.num_classes} classes")
         for name, values in video.features.items():
             expected = (len(video.labels), self._feature_sets[name].dim)
             if values.shape != expected:

@@ -44,7 +44,7 @@ class Evaluation:
     """Plain numbers; None where a figure is undefined, and then `notes` says why."""
     per_class: pd.DataFrame
     """A row a class in order of class id: name, frames, seconds, segments, accuracy (recall), precision, and
-    progress errors of the model and every look-up; fractions, blank where undefined."""
+    progress errors of the model and every look-up; fractions, blank where undefined; `simulated` where it is."""
 
 
 def evaluate(
@@ -90,6 +90,8 @@ def evaluate_prediction_files(
     """
     data = Dataset(dataset)
     test = data.part(split, "test")
+    if feature_set is not None:
+        data.choose_feature_set(split, feature_set)
     files = open_predictions(predictions, data.info.class_names)
     absent = sorted(set(test) - set(files.video_names))
     if absent:
@@ -172,4 +174,6 @@ def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None
     for which, suffix in (("oracle_segments", "on_true"), ("predicted_segments", "on_predicted")):
         for name, scored in metrics["baselines"].items():
             columns[f"{name}_{suffix}"] = errors(scored[which])
+    if metrics["simulated"]:
+        columns["simulated"] = True
     return pd.DataFrame(columns)

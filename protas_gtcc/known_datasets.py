@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from protas_gtcc.config import RunConfig
@@ -53,9 +54,10 @@ def open_dataset(name_or_path: str, say: Callable[[str], None] = print) -> Datas
 def _simulated(say: Callable[[str], None]) -> Dataset:
     path = DATA_FOLDER / "simulated-procedures.h5"
     if path.is_file():
-        dataset = Dataset(path)
-        if dataset.info == dataset_info(STAND_IN):
-            return dataset
+        with suppress(InputError):  # damaged, or of an older format: it can always be made again
+            dataset = Dataset(path)
+            if dataset.info == dataset_info(STAND_IN):
+                return dataset
     say(f"making {path}")
     simulate(path, STAND_IN)
     return Dataset(path)

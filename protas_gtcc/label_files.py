@@ -62,7 +62,11 @@ def write_label_files(
 
 
 def write_labels_into(
-    layout: Layout, file: Path, fps: float | None = None, on_video: OnVideo = lambda done, total: None
+    layout: Layout,
+    file: Path,
+    fps: float | None = None,
+    on_video: OnVideo = lambda done, total: None,
+    tolerance_frames: int | None = None,
 ) -> int:
     """Replace labels, progress and segments in a dataset file by a layout's; returns the number of videos.
 
@@ -84,8 +88,9 @@ def write_labels_into(
             copy.attrs["background"] = np.array(layout.background, dtype=np.int64)
             writer = LabelWriter(copy, layout.background)
             for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
-                labels = _fit(_labels_at(layout, video, rate, file_fps), num_frames, layout.labels_source(video), file)
-                writer.append(labels)
+                labels = _labels_at(layout, video, rate, file_fps)
+                _check_fit(len(labels), num_frames, layout.labels_source(video), file, tolerance_frames)
+                writer.append(labels[:num_frames])
                 on_video(done, len(dataset.num_frames))
             writer.finish()
     return len(dataset.num_frames)
@@ -123,15 +128,15 @@ def _labels_at(layout: Layout, video: str, rate: float | None, new_rate: float |
     return labels[resample_indices(len(labels), rate, new_rate)]
 
 
-def _fit(labels: np.ndarray, num_frames: int, source: str, file: Path) -> np.ndarray:
+def _check_fit(num_labels: int, num_frames: int, source: str, file: Path, tolerance_frames: int | None) -> None:
     # The file's features were cut to the labels it was made with, so a few labels too many
     # are the same ends again.
-    if len(labels) < num_frames or not fits_length(num_frames, float(len(labels)), None):
+    if num_labels < num_frames or not fits_length(num_frames, float(num_labels), tolerance_frames):
         raise InputError(
-            f"{source} has {len(labels)} labels, the features in {file} {num_frames} frames; if the file was "
-            "resampled, give the labels' rate with --fps, else prepare it anew"
+            f"{source} has {num_labels} labels, the features in {file} {num_frames} frames; if the file was "
+            "resampled, give the labels' rate with --fps, if it was made with --tolerance-frames, give that again, "
+            "else prepare it anew"
         )
-    return labels[:num_frames]
 
 
 def _write_progress(path: Path, labels: np.ndarray, layout: Layout) -> None:

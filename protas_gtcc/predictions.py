@@ -1,9 +1,9 @@
 """What a model says of a video, and files of it: one HDF5 file, or a folder with one CSV file a video.
 
-    predictions.h5    /  format, format_version, version, class_names, background, fps
+    predictions.h5    /  format, format_version, version, class_names, background, fps, simulated
                       /video_names, /num_frames   the index: every video and its T
                       /labels, /reported          [sum of T], the videos end to end
-                      /videos/<video>/            if known, probs [C, T], progress [C, T]
+                      /videos/<video>/            probs [C, T], progress [C, T]; not needed
 
     <video>.csv       frame, time_seconds, label, name, probability, progress [, probs/<class>… ,
     progress/<class>…]
@@ -54,6 +54,8 @@ class PredictionInfo:
     class_names: list[str]
     background: list[int]
     fps: float
+    simulated: bool = False
+    """The videos are simulated procedures, or the model has seen nothing else."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         )
         attrs["class_names"] = np.array(info.class_names, dtype=h5py.string_dtype())
         attrs["background"], attrs["fps"] = np.array(info.background, dtype=np.int64), float(info.fps)
+        attrs["simulated"] = info.simulated
         labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
         group = file.create_group("videos")
         for name, prediction in videos:
@@ -124,9 +127,10 @@ def write_csv(
 
 
 def open_predictions(path: Path | str, class_names: list[str] | None = None) -> PredictionFiles:
-    """Open an HDF5 file or a folder of CSV files. Raises `InputError` if it is missing, foreign or too new.
+    """Open an HDF5 file or a folder of CSV files.
 
-    With `class_names`, the names that files give their labels must agree with them.
+    With `class_names`, the names that files give their labels must agree with them. Raises `InputError` if there are
+    none at `path`, and if they are foreign, damaged or of another version.
     """
     path = Path(path)
     if path.is_dir():
@@ -201,8 +205,8 @@ class _Reader:
 
     def __init__(self, path: Path, file: h5py.File):
         self._path, self._file = path, file
-        self.info = _read_info(file, path)
         with named_if_damaged(path, way_out="predict again"):
+            self.info = _read_info(file, path)
             self.video_names = [str(name) for name in file["video_names"].asstr()[()]]
             lengths = read_lengths(file, "num_frames", len(self.video_names))
             self._labels, self._reported = (
@@ -215,13 +219,15 @@ class _Reader:
         """Everything of one video; `InputError` if it is not there or not whole."""
         number, where = self._numbered(video), f"{self._path}, video {video}"
         with named_if_damaged(self._path, f"video {video}", way_out="predict again"):
-            channels = read_group(self._file, f"videos/{video}")
+            has_channels = "videos" in self._file and video in self._file["videos"]
+            channels = read_group(self._file, f"videos/{video}") if has_channels else {}
             labels, reported = self._labels.read(number), self._reported.read(number)
         return _checked(Prediction(labels, channels.get("probs"), channels.get("progress"), reported), where)
 
     def read_labels(self, video: str) -> np.ndarray:
         """Class ids of one video, int64 `[T]`; `InputError` if it is not there."""
-        labels = self._labels.read(self._numbered(video))
+        with named_if_damaged(self._path, f"video {video}", way_out="predict again"):
+            labels = self._labels.read(self._numbered(video))
         return _checked_labels(labels, f"{self._path}, video {video}")
 
     def _numbered(self, video: str) -> int:
@@ -242,7 +248,8 @@ def _read_info(file: Any, path: Path) -> PredictionInfo:
         way_out = "upgrade this program to read it" if version > FORMAT_VERSION else "predict again"
         raise InputError(f"{path} has format version {version}, this program reads {FORMAT_VERSION}; {way_out}")
     names = [str(name) for name in attrs["class_names"]]
-    return PredictionInfo(names, [int(label) for label in attrs["background"]], float(attrs["fps"]))
+    background = [int(label) for label in attrs["background"]]
+    return PredictionInfo(names, background, float(attrs["fps"]), bool(attrs.get("simulated", False)))
 
 
 def _open(path: Path) -> h5py.File:

@@ -48,9 +48,10 @@ class RaggedReader:
             raise ValueError(f"{name} should be {list(expected)}, by the index, but is {list(array.shape)}")
 
     def read(self, video: int, start: int = 0, end: int | None = None) -> np.ndarray:
-        """Rows `[start, end)` of the video of this number; all by default."""
+        """Rows `[start, end)` of the video of this number, as a slice would take them; all by default."""
         first, last = self._edges[video], self._edges[video + 1]
-        return self._array[first + start : last if end is None else min(first + end, last)]
+        start, end, _ = slice(start, end).indices(last - first)
+        return self._array[first + start : first + max(start, end)]
 
 
 def read_lengths(file: Any, name: str, num_videos: int) -> list[int]:

@@ -1,8 +1,9 @@
 """Frames at one rate from frames at another, by time.
 
 Frame j at rate r stands for the time [j / r, (j + 1) / r). An output frame takes the source frame that
-contains the middle of its interval: the nearest by time. It is never later than the end of the output's own
-interval, so nothing from the future enters, and labels and features taken by the same rule stay together.
+contains the middle of its interval: the nearest by time, so that labels and features taken by the same rule stay
+together. Going to a lower rate, it ends before the output's own interval does; going to a higher one, an output frame
+shows a source frame that may end up to one source frame later.
 
     source, 3 fps   | 0 | 1 | 2 | 3 | 4 | 5 | 6 |
     output, 1 fps   |     1     |     4     |         the last third of an output frame makes none

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from protas_gtcc.dataset import Dataset
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.evaluation import Evaluation, EvaluationInfo, evaluate, save_evaluation, software_versions
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, write_predictions
@@ -33,19 +33,29 @@ def evaluate_run(
     not the dataset's, or it was trained on a test video.
     """
     model, results = load(run.path, device), RunDirectory(out or run.path)
-    videos = dataset.part(split, "test")
-    if not videos:
-        raise InputError(f"{dataset.path}: split {split} has no test videos to evaluate on")
-    feature_set = dataset.choose_feature_set(split, feature_set)
+    videos, feature_set = test_videos(dataset, split, feature_set)
     require_same_classes(model, dataset)
     require_unseen(model, dataset, videos)
-    info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps)
+    simulated = dataset.info.simulated or model.facts.simulated
+    info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps, simulated)
     write_predictions(results.predictions, predict_videos(model, dataset, videos, feature_set), info)
     evaluation = score(results.predictions, dataset, split, feature_set, model)
     save_evaluation(evaluation, results.path)
     if max_pictures:
         draw_pictures(results, dataset, videos[:max_pictures], evaluation)
     return evaluation
+
+
+def test_videos(dataset: Dataset, split: str, feature_set: str | None) -> tuple[list[str], str]:
+    """Names of a split's test videos, and the feature set to use. `InputError` if there is none, or one lacks them."""
+    videos = dataset.part(split, "test")
+    if not videos:
+        raise InputError(f"{dataset.path}: split {split} has no test videos to evaluate on")
+    feature_set = dataset.choose_feature_set(split, feature_set)
+    lacking = [video for video in videos if not dataset.has_features(video, feature_set)]
+    if lacking:
+        raise InputError(f"{dataset.path}: test videos {listed(lacking)} of split {split} have no {feature_set}")
+    return videos, feature_set
 
 
 def predict_videos(

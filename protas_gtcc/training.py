@@ -95,8 +95,11 @@ class Trainer:
     def restore(self) -> None:
         """Go back to the last finished epoch; to the beginning if none was finished."""
         if not self.run.state.is_file():
-            if self.run.checkpoint.exists():
-                raise InputError(f"{self.run.path} has a checkpoint but no {self.run.state.name}: nothing to resume")
+            # A kill while the first epoch was being kept leaves its log and checkpoint; more epochs had a state.
+            if self.run.log.exists() and len(self.run.read_log()) > 1:
+                raise InputError(
+                    f"{self.run.path} has a finished model but no {self.run.state.name}: nothing to resume"
+                )
             return
         facts: Any = self.run.load_state(self.network, self.optimizer, asdict(self.facts))
         self.rows = facts["rows"]

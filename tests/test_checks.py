@@ -264,6 +264,12 @@ def test_a_fault_alone_gives_exactly_its_finding(tmp_path, fault):
     _only(check_path(path), *expected)
 
 
+def test_a_rate_to_resample_to_that_is_none_is_wrong_usage_and_no_finding(tmp_path):
+    path = _write(tmp_path / "d.h5")
+    with pytest.raises(InputError, match="--resample-to is 0"):
+        check_path(path, resample_to=0.0)
+
+
 def test_a_class_in_test_but_not_in_train_is_found(tmp_path):
     without = {video: np.where(LABELS == 2, 0, LABELS) for video in ("v0", "v1", "v2")}
     path = _write(tmp_path / "d.h5", labels=without)

@@ -9,15 +9,18 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import protas_gtcc
 from protas_gtcc.checkpoint import load_checkpoint, save_checkpoint
 from protas_gtcc.cli.main import VERBS, main
-from protas_gtcc.cli.run_arguments import parse_run
+from protas_gtcc.cli.run_arguments import RunArguments, parse_run, train_run
 from protas_gtcc.config import REFERENCE
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset_writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import open_predictions
+from tests.conftest import tiny_config
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = ["--stages", "2", "--layers", "3", "--maps", "8", "--epochs", "2"]
@@ -134,10 +137,18 @@ def test_predictions_of_other_videos_are_not_replaced_unless_told(run, tiny_data
     assert call("predict", run, tmp_path / "a.npy", *out) == 0
     assert call("predict", run, tmp_path / "a.npy", *out) == 0, "the same video again is no loss"
     capsys.readouterr()
-    assert "has predictions of 1 other videos, such as a" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
+    assert "has predictions of other videos, a; give another --out, or --overwrite" in refusal(
+        capsys, "predict", run, tmp_path / "b.npy", *out
+    )
     assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["a"]
     assert call("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
     assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["b"]
+    assert not (tmp_path / "out" / "a.csv").exists(), "the CSV files are those of predictions.h5"
+    (tmp_path / "out" / "predictions.h5").write_bytes(b"something else")
+    assert "cannot be read" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
+    (tmp_path / "out" / "predictions.h5").unlink()
+    assert "has CSV files of b" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
+    assert call("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
 
 
 def test_the_api_returns_arrays_of_the_promised_shapes(run, tiny_dataset):
@@ -189,6 +200,33 @@ def test_what_is_missing_is_named(run, tiny_dataset, tmp_path, capsys):
     assert "no feature set 'i3d'; it has features" in message
 
 
+@pytest.mark.parametrize("fps", ["-2", "0", "nan"])
+def test_a_rate_that_is_none_is_refused(run, tmp_path, capsys, fps):
+    np.save(tmp_path / "x.npy", np.zeros((9, 6)))
+    assert "must be positive" in refusal(capsys, "predict", run, tmp_path / "x.npy", "--fps", fps)
+
+
+def test_an_archive_of_arrays_is_refused(run, tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", np.zeros((9, 6)))
+    assert "archive of several arrays" in refusal(capsys, "predict", run, tmp_path / "x.npz")
+
+
+def test_a_split_with_nothing_to_test_on_is_refused_before_training(tmp_path):
+    info = DatasetInfo("one", ["rest", "cut"], [0], 1.0, {"1": {"train": ["a"]}})
+    with write_dataset(tmp_path / "one.h5", info, {"features": FeatureSet(6)}) as writer:
+        writer.add(Video("a", np.array([0, 1, 1]), {"features": np.ones((3, 6))}))
+    with pytest.raises(InputError, match="split 1 has no test videos"):
+        train_run(RunArguments(tiny_config(tmp_path / "one.h5"), tmp_path / "run"), Console(quiet=True), True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_reader_that_has_had_enough_gets_no_traceback(tiny_dataset):
+    command = f"{sys.executable} -m protas_gtcc check {tiny_dataset} --json | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
 def test_a_run_without_a_checkpoint_is_refused(run, tmp_path, capsys):
     (tmp_path / "config.yaml").write_text((run / "config.yaml").read_text())
     assert "no checkpoint" in refusal(capsys, "evaluate", tmp_path)
@@ -222,8 +260,10 @@ def test_files_that_are_cut_off_or_foreign_are_refused(run, tiny_dataset, tmp_pa
         (np.zeros((0, 6)), "no frames"),
         (np.full((9, 6), np.nan), "NaN or infinity at frame 0"),
         (np.zeros(9), "expected features [T, D]"),
+        (np.full((9, 6), "x"), "expected real numbers"),
+        (np.zeros((9, 6), dtype=complex), "holds complex128; expected real numbers"),
     ],
-    ids=["size", "ambiguous", "empty", "nan", "one axis"],
+    ids=["size", "ambiguous", "empty", "nan", "one axis", "text", "complex"],
 )
 def test_features_that_do_not_fit_are_refused(run, tmp_path, capsys, features, message):
     np.save(tmp_path / "x.npy", features)

@@ -139,7 +139,8 @@ def test_a_window_is_that_of_the_whole_in_another_process_too(tiny_dataset):
     for read in (dataset.labels, dataset.progress):
         assert len(read("video3")) == len(whole)
         np.testing.assert_array_equal(read("video3", 4, 9), read("video3")[4:9])
-        np.testing.assert_array_equal(read("video3", 15, 900), read("video3")[15:])
+        for start, end in ((15, 900), (-5, 3), (-5, None), (2, -1), (9, 4)):
+            np.testing.assert_array_equal(read("video3", start, end), read("video3")[start:end])
 
 
 def test_videos_are_read_back_as_they_were_written_whatever_the_order(tiny_dataset):

@@ -253,13 +253,31 @@ def test_prediction_files_of_another_version_or_damaged_say_what_to_do(tmp_path:
         (lambda f: f.attrs.__setitem__("format_version", 1), "this program reads 2; predict again"),
         (lambda f: f.attrs.__setitem__("format_version", 9), "this program reads 2; upgrade"),
         (lambda f: f["num_frames"].__setitem__(0, 3), r"is damaged: labels should be \[3\].*; predict again"),
-        (lambda f: f["videos"].__delitem__("a"), r"is damaged: video a: .*; predict again"),
+        (lambda f: f.attrs.__delitem__("fps"), r"is damaged: .*fps.*; predict again"),
+        (lambda f: f.__delitem__("reported"), r"is damaged: .*reported.*; predict again"),
     ):
         write_predictions(path, [("a", shifted(TEST["test0"]))], PREDICTION_INFO)
         with h5py.File(path, "r+") as file:
             damage(file)
         with pytest.raises(InputError, match=message):
             open_predictions(path).read("a")
+
+
+def test_labels_and_reported_progress_are_enough_for_another_programs_file(tmp_path: Path) -> None:
+    path = tmp_path / "p.h5"
+    written = shifted(TEST["test0"])
+    write_predictions(path, [("a", written)], PREDICTION_INFO)
+    with h5py.File(path, "r+") as file:
+        del file["videos"]
+    prediction = open_predictions(path).read("a")
+    np.testing.assert_array_equal(prediction.labels, written.labels)
+    assert prediction.probs is prediction.progress is None
+
+
+def test_an_unknown_feature_set_is_refused_though_no_features_are_read(tmp_path: Path, dataset_file: Path) -> None:
+    write_predictions(tmp_path / "p.h5", [(name, shifted(one)) for name, one in TEST.items()], PREDICTION_INFO)
+    with pytest.raises(InputError, match="no feature set 'i3d'"):
+        evaluate_prediction_files(tmp_path / "p.h5", dataset_file, "1", "i3d")
 
 
 def test_what_cannot_be_a_prediction_is_not_written(tmp_path: Path) -> None:

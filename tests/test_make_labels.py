@@ -113,6 +113,15 @@ def test_labels_in_a_dataset_file_are_made_anew_and_features_stay(folder, tmp_pa
     assert dataset.features("a", "features").shape == (8, 40)
 
 
+def test_labels_longer_than_the_files_features_need_the_tolerance_that_made_it(folder, tmp_path):
+    file = _dataset(folder, tmp_path / "kitchen.h5")
+    (folder / "groundTruth" / "b.txt").write_text("\n".join(["pour"] * 16))
+    with pytest.raises(InputError, match=r"16 labels, the features .* 10 frames; .*give that again"):
+        write_labels_into(open_layout(folder), file)
+    write_labels_into(open_layout(folder), file, tolerance_frames=6)
+    assert len(Dataset(file).labels("b")) == 10
+
+
 def test_labels_of_a_resampled_file_come_at_the_rate_that_is_given(folder, tmp_path, capsys):
     for video, labels in LABELS.items():
         text = "\n".join(NAMES[label] for label in np.repeat(labels, 6))

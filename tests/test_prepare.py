@@ -209,7 +209,7 @@ def _break(folder: Path, what: str) -> None:
         ("missing", "S2_tea.npy"),
         ("truncated", "S2_tea.npy is not a whole .npy file"),
         ("foreign", "S2_tea.npy is not a whole .npy file"),
-        ("axes", "expected [D, T] or [T, D], came [34, 4, 2]"),
+        ("axes", "expected [D, T] or [T, D] of real numbers, came [34, 4, 2]"),
         ("empty", "S2_tea.txt is empty"),
         ("label", "S2_tea.txt, line 2: unknown label 'stir'"),
         ("id", "mapping.txt, line 3: class id 1 comes twice"),

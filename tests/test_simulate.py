@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from protas_gtcc import known_datasets
 from protas_gtcc.dataset import Dataset, Video
 from protas_gtcc.errors import InputError
 from protas_gtcc.labels import progress_target
@@ -253,3 +254,16 @@ def test_tasks_can_be_chosen_by_name_and_unknown_ones_are_refused():
     assert {video.task for video in simulate_videos(config)} == {"sim-Pizza.cmu", "sim-tent"}
     with pytest.raises(InputError, match="no task 'lasagne'"):
         SimulationConfig(only=("lasagne",))
+
+
+def test_a_stand_in_that_cannot_be_read_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(known_datasets, "STAND_IN", SMALL)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "simulated-procedures.h5").write_bytes(b"of another time")
+    said: list[str] = []
+    dataset = known_datasets.open_dataset("egoprocel", said.append)
+    assert dataset.info.simulated
+    assert said[-1].startswith("making ")
+    known_datasets.open_dataset("egoprocel", said.append)
+    assert len(said) == 3, "what is whole is used again"

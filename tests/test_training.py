@@ -190,7 +190,39 @@ def test_a_run_that_is_refused_leaves_no_directory(tiny_dataset, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_checkpoint_without_a_state_is_not_resumed_over(tiny_dataset, tmp_path):
+def test_a_run_killed_while_its_first_epoch_was_kept_starts_again(tiny_dataset, tmp_path, monkeypatch):
+    whole = train_into(tmp_path / "whole", tiny_config(tiny_dataset))
+    monkeypatch.setattr(RunDirectory, "save_state", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train_into(tmp_path / "run", tiny_config(tiny_dataset))
+    monkeypatch.undo()
+    assert_same(weights(train_into(tmp_path / "run", tiny_config(tiny_dataset), resume=True)), weights(whole))
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_resume_with_reading_processes_ends_as_an_unbroken_run_without(tiny_dataset, tmp_path):
+    whole = train_into(tmp_path / "whole", tiny_config(tiny_dataset, epochs=3))
+    config = tiny_config(tiny_dataset, epochs=3, workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [_StopsAfterFirstEpoch()])
+    assert_same(weights(train_into(tmp_path / "run", config, resume=True)), weights(whole))
+
+
+class _StopsAfterFirstEpoch:
+    def on_start(self, *_: object) -> None: ...
+
+    def on_step(self, *_: object) -> None: ...
+
+    def on_epoch(self, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    def on_end(self) -> None: ...
+
+
+def test_a_finished_model_without_a_state_is_not_resumed_over(tiny_dataset, tmp_path):
     run = train_into(tmp_path / "run", tiny_config(tiny_dataset))
     run.state.unlink()
     with pytest.raises(InputError, match="nothing to resume"):

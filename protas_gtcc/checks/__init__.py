@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 
 import h5py
@@ -122,6 +122,8 @@ class _Checks:
 def _check(
     source: Source, resample_to: float | None, on_progress: OnProgress = lambda done, total: None
 ) -> list[Finding]:
+    if resample_to is not None and not 0 < resample_to < inf:
+        raise InputError(f"--resample-to is {resample_to:g}; frames per second must be positive")
     if resample_to is not None and not isfinite(source.info.fps):
         raise InputError("--resample-to needs the rate that labels come at: give --fps")
     checks = _Checks(

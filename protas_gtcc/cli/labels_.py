@@ -57,7 +57,7 @@ class Command(LayoutCommand):
     def _make(self, layout: Layout, on_video: OnVideo) -> dict[str, Any]:
         made: dict[str, Any] = {}
         if self.into is not None:
-            count = write_labels_into(layout, self.into, self.fps, on_video)
+            count = write_labels_into(layout, self.into, self.fps, on_video, self.layout.tolerance_frames)
             made["into"] = {"path": str(self.into), "num_videos": count}
         elif self.fps is not None:
             settle_by_features(layout, self.fps, self.layout)

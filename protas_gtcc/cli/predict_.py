@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import tyro
 
 from protas_gtcc.config import Device
 from protas_gtcc.devices import choose_device
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, write_csv, write_predictions
 
@@ -48,16 +49,20 @@ class Command:
             raise InputError("no feature files were given; name one or more .npy files after the run")
         self._require_distinct_names()
         model = load(self.model, choose_device(self.device))
-        fps = self.fps or model.facts.fps
+        fps = model.facts.fps if self.fps is None else self.fps
         if fps is None:
             raise InputError("the model does not know its frames per second; give --fps")
-        info = PredictionInfo(model.class_names, model.background, fps)
+        if not 0 < fps < math.inf:
+            raise InputError(f"--fps is {fps:g}; frames per second must be positive")
+        info = PredictionInfo(model.class_names, model.background, fps, model.facts.simulated)
         written = self.out / "predictions.h5"
-        self._require_nothing_lost(written)
+        others = self._other_videos(written)
         write_predictions(written, self._predictions(model), info)
         # Only when every file was fine: a refused one leaves nothing.
         for video in (files := open_predictions(written)).video_names:
             write_csv(self.out, video, files.read(video), info)
+        for video in others:
+            (self.out / f"{video}.csv").unlink(missing_ok=True)
         if self.json:
             print(json.dumps({"predictions": str(written), "videos": [path.stem for path in self.features]}))
         else:
@@ -78,26 +83,39 @@ class Command:
             if stems.count(path.stem) > 1:
                 raise InputError(f"two feature files are named {path.name}; their results would share a name")
 
-    def _require_nothing_lost(self, written: Path) -> None:
-        if self.overwrite or not written.exists():
-            return
-        others = sorted(set(open_predictions(written).video_names) - {path.stem for path in self.features})
-        if others:
-            raise InputError(
-                f"{written} has predictions of {len(others)} other videos, such as {others[0]}; "
-                "give another --out, or --overwrite"
-            )
+    def _other_videos(self, written: Path) -> list[str]:
+        """Videos whose predictions in the folder would be lost; refused unless the user said so."""
+        stems = {path.stem for path in self.features}
+        if not written.exists():
+            others = sorted(stem for stem in stems if (self.out / f"{stem}.csv").exists())
+            held = f"{self.out} has CSV files of {listed(others)} that this would replace"
+            refused, others = bool(others), []
+        else:
+            try:
+                others = sorted(set(open_predictions(written).video_names) - stems)
+            except InputError as error:
+                others, held, refused = [], f"{written} is there and cannot be read ({error})", True
+            else:
+                held, refused = f"{written} has predictions of other videos, {listed(others)}", bool(others)
+        if refused and not self.overwrite:
+            raise InputError(f"{held}; give another --out, or --overwrite")
+        return others
 
 
 def _read(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
+        features = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"no feature file {path}") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; name its files, {path}/*.npy") from None
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} is not a whole .npy file of numbers: {error}") from error
+    if not isinstance(features, np.ndarray):
+        raise InputError(f"{path} is an archive of several arrays; expected one array in .npy format")
+    if features.dtype.kind not in "iuf":
+        raise InputError(f"{path} holds {features.dtype}; expected real numbers")
+    return features
 
 
 def _oriented(features: np.ndarray, feature_dim: int, axes: str, path: Path) -> np.ndarray:

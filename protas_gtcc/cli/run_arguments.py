@@ -24,6 +24,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.known_datasets import hurried, open_dataset, stands_in
 from protas_gtcc.observers import Observer, ProgressBar, TensorBoardLog
 from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.run_evaluation import test_videos
 from protas_gtcc.training import train
 
 RUNS_FOLDER = Path("runs")
@@ -64,12 +65,17 @@ def parse_run(arguments: Sequence[str], prog: str, description: str) -> RunArgum
     return parsed
 
 
-def train_run(arguments: RunArguments, console: Console) -> tuple[RunDirectory, Dataset, RunConfig]:
+def train_run(
+    arguments: RunArguments, console: Console, to_evaluate: bool = False
+) -> tuple[RunDirectory, Dataset, RunConfig]:
     """Open the dataset, train into a new directory or go on in the one to resume, and say where it is.
 
-    The configuration that comes back, and is kept, names the dataset's file, wherever it was found.
+    The configuration that comes back, and is kept, names the dataset's file, wherever it was found. A run `to_evaluate`
+    is refused before it trains if there is nothing to test it on.
     """
     dataset = open_dataset(arguments.config.dataset, lambda text: console.print(text, style="bold yellow"))
+    if to_evaluate:
+        test_videos(dataset, arguments.config.split, arguments.config.feature_set)
     config = dataclasses.replace(arguments.config, dataset=str(dataset.path.resolve()))
     run = RunDirectory(arguments.resume or arguments.out or _free_name(config, dataset))
     console.print(f"run directory: {run.path}", highlight=False)

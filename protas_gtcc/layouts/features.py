@@ -35,17 +35,20 @@ class FeatureFolder:
     def shape(self, video: str) -> tuple[int, int]:
         """Shape of a video's array, from the header; `InputError` unless it is a whole array of two axes."""
         array = _open(self.file(video))
-        if array.ndim != 2 or not np.issubdtype(array.dtype, np.number) or 0 in array.shape:
-            raise InputError(
-                f"{self.file(video)}: expected [D, T] or [T, D], came {list(array.shape)} of {array.dtype}"
-            )
+        self._check(video, array)
         return array.shape[0], array.shape[1]
 
     def load(self, video: str, time_first: bool) -> np.ndarray:
         """Features `[T, D]`, float16 or float32 as stored, anything else as float32."""
         array = _open(self.file(video), mmap_mode=None)
+        self._check(video, array)
         array = array if time_first else array.T
         return array if array.dtype in (np.float16, np.float32) else array.astype(np.float32)
+
+    def _check(self, video: str, array: np.ndarray) -> None:
+        if array.ndim != 2 or array.dtype.kind not in "iuf" or 0 in array.shape:
+            came = f"{list(array.shape)} of {array.dtype}"
+            raise InputError(f"{self.file(video)}: expected [D, T] or [T, D] of real numbers, came {came}")
 
 
 def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[str, FeatureFolder]:
