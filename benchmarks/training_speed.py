@@ -147,7 +147,9 @@ def list_contestants(arguments: Arguments, dataset: Dataset, folder: Path) -> li
 def _ours(
     config: RunConfig, batch_size: int, arguments: Arguments, dataset: Dataset, folder: Path
 ) -> Callable[[], Moment]:
-    settings = dataclasses.replace(config.training, epochs=1, batch_size=batch_size, device=arguments.device)
+    settings = dataclasses.replace(
+        config.training, epochs=1, batch_size=batch_size, device=arguments.device, threads=arguments.threads
+    )
     config = dataclasses.replace(config, split=arguments.split, training=settings)
 
     def run() -> Moment:

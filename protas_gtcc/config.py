@@ -109,6 +109,9 @@ class TrainingConfig:
     """Cut longer training videos into windows of so many frames; 0 takes them whole."""
     workers: int = 0
     """Processes that load features beside the training process."""
+    threads: int = 1
+    """Processor threads to compute with. More gain little at this size, and when other programs want the cores too,
+    they wait for each other and take many times as long."""
     seed: int = 0
     """Seed of initial weights, batch order, dropout and the validation videos."""
     device: Device = "auto"
@@ -127,6 +130,7 @@ class TrainingConfig:
             patience=(0, 10**6),
             window_frames=(0, 10**9),
             workers=(0, 256),
+            threads=(1, 1024),
             seed=(0, 2**32 - 1),
         )
         if not 0 <= self.validation_share < 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from protas_gtcc.dataset import Dataset
@@ -39,7 +39,7 @@ def evaluate_run(
     simulated = dataset.info.simulated or model.facts.simulated
     info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps, simulated)
     write_predictions(results.predictions, predict_videos(model, dataset, videos, feature_set), info)
-    evaluation = score(results.predictions, dataset, split, feature_set, model)
+    evaluation = score(results.predictions, dataset, split, feature_set, model, [*_reservations(run, model, dataset)])
     save_evaluation(evaluation, results.path)
     if max_pictures:
         draw_pictures(results, dataset, videos[:max_pictures], evaluation)
@@ -69,7 +69,14 @@ def predict_videos(
             raise InputError(f"{dataset.path}, video {video}: {error}") from error
 
 
-def score(predictions: Path, dataset: Dataset, split: str, feature_set: str, model: TrainedModel) -> Evaluation:
+def score(
+    predictions: Path,
+    dataset: Dataset,
+    split: str,
+    feature_set: str,
+    model: TrainedModel,
+    notes: Iterable[str] = (),
+) -> Evaluation:
     """Score a run's prediction file on a split's test videos."""
     files = open_predictions(predictions)
     return evaluate(
@@ -86,7 +93,18 @@ def score(predictions: Path, dataset: Dataset, split: str, feature_set: str, mod
             versions=software_versions(),
         ),
         dataset.info.fps,
+        notes,
     )
+
+
+def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> Iterator[str]:
+    """What the scores should be read with."""
+    training = model.facts.config.training
+    epochs = len(run.read_log()) if run.log.is_file() else training.epochs
+    if epochs < training.epochs and not training.patience:
+        yield f"the run is not finished: {epochs} of {training.epochs} epochs (--resume goes on)"
+    if model.facts.fps is not None and model.facts.fps != dataset.info.fps:
+        yield f"the model was trained at {model.facts.fps:g} frames a second, these videos have {dataset.info.fps:g}"
 
 
 def draw_pictures(run: RunDirectory, dataset: Dataset, videos: list[str], evaluation: Evaluation) -> None:

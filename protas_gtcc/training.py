@@ -63,7 +63,9 @@ class Trainer:
 
     def __init__(self, config: RunConfig, dataset: Dataset, run: RunDirectory):
         self.config, self.settings, self.dataset, self.run = config, config.training, dataset, run
+        torch.set_num_threads(self.settings.threads)
         self.fabric = make_fabric(self.settings)
+        dataset.part(config.split, "train")  # an unknown split is the first thing to say
         self.feature_set = dataset.choose_feature_set(config.split, config.feature_set)
         self.train_videos, self.validation_videos = choose_validation(dataset, config)
         self.rows: list[Row] = []

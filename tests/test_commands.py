@@ -1,6 +1,8 @@
 """The commands as their users run them: what they print, what they leave, and how they refuse."""
 
+import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -174,6 +176,26 @@ def test_reference_checkpoints_import_as_runs_that_predict(shared_folder, tmp_pa
     prediction = protas_gtcc.load(tmp_path / "run").predict(golden["features"].T)
     final = golden["graph_logits"] if "graph_logits" in golden else golden["stage_logits"][-1]
     np.testing.assert_array_equal(prediction.labels, final.argmax(axis=0))
+
+
+def test_scores_of_an_unfinished_run_or_at_another_rate_say_so(run, tiny_dataset, tmp_path, capsys):
+    unfinished = tmp_path / "run"
+    shutil.copytree(run, unfinished)
+    config = (unfinished / "config.yaml").read_text().replace("epochs: 2", "epochs: 9")
+    (unfinished / "config.yaml").write_text(config)
+    network, facts = load_checkpoint(run / "checkpoint.safetensors")
+    longer = dataclasses.replace(facts.config, training=dataclasses.replace(facts.config.training, epochs=9))
+    save_checkpoint(unfinished / "checkpoint.safetensors", network, dataclasses.replace(facts, config=longer, fps=25.0))
+    capsys.readouterr()
+    assert call("evaluate", unfinished, "--pictures", "0", "--json") == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert "the run is not finished: 2 of 9 epochs (--resume goes on)" in notes
+    assert "the model was trained at 25 frames a second, these videos have 5" in notes
+
+
+def test_the_version_is_told(capsys):
+    assert call("--version") == 0
+    assert capsys.readouterr().out == f"protas_gtcc {protas_gtcc.__version__}\n"
 
 
 def test_a_resumed_run_refuses_other_settings(run, capsys):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+import protas_gtcc
 from protas_gtcc.cli.parsing import parse
 from protas_gtcc.errors import InputError
 
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
         sys.exit(0 if arguments else 2)
+    if arguments[0] == "--version":
+        print(f"protas_gtcc {protas_gtcc.__version__}")
+        sys.exit(0)
     verb, rest = arguments[0], arguments[1:]
     if verb not in VERBS:
         print(f"protas-gtcc: no verb {verb!r}; it is one of {', '.join(VERBS)}", file=sys.stderr)

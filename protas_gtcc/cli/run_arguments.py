@@ -28,7 +28,7 @@ from protas_gtcc.run_evaluation import test_videos
 from protas_gtcc.training import train
 
 RUNS_FOLDER = Path("runs")
-FREE_ON_RESUME = ("device", "workers")
+FREE_ON_RESUME = ("device", "workers", "threads")
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,15 @@ def train_run(
     run = RunDirectory(arguments.resume or arguments.out or _free_name(config, dataset))
     console.print(f"run directory: {run.path}", highlight=False)
     if stands_in(arguments.config.dataset) and config.preset == "default":
-        settings = f"{config.training.epochs} epochs, batches of {config.training.batch_size}"
+        set_ = config.training
+        settings = f"{set_.epochs} epochs, batches of {set_.batch_size}, learning rate {set_.lr:g}, {set_.schedule}"
         console.print(f"training is shortened to a few minutes: {settings}", highlight=False)
-    train(config, dataset, run, observers(console, run), arguments.resume is not None)
+    try:
+        train(config, dataset, run, observers(console, run), arguments.resume is not None)
+    except KeyboardInterrupt:
+        if run.state.is_file():
+            console.print(f"finished epochs are kept: go on with --resume {run.path}", highlight=False)
+        raise
     return run, dataset, config
 
 
