@@ -23,16 +23,23 @@ class GRU(nn.GRU):
         super().__init__(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
 
     def forward(  # type: ignore[override]
-        self, x: Float[Tensor, "B F T"], lengths: Tensor | None = None
+        self,
+        x: Float[Tensor, "B F T"],
+        lengths: Tensor | None = None,
+        hidden: Float[Tensor, "B H"] | None = None,
     ) -> Float[Tensor, "B G T"]:
-        """Run over time. `lengths` `[B]` are needed only when bidirectional, so that padding is not read first."""
+        """Run over time, from the state `hidden` (else 0).
+
+        `lengths` `[B]` are needed only when bidirectional, so that padding is not read first.
+        """
         with torch.autocast(x.device.type, enabled=False):
             frames = x.float().transpose(1, 2)
+            before = None if hidden is None else hidden[None]
             if self.bidirectional and lengths is not None:
                 packed = pack_padded_sequence(frames, lengths.cpu(), batch_first=True, enforce_sorted=False)
                 out, _ = pad_packed_sequence(super().forward(packed)[0], batch_first=True, total_length=x.shape[2])
-            elif self.bidirectional or x.is_cuda or not torch.is_grad_enabled():
-                out = super().forward(frames)[0]
+            elif self.bidirectional or x.is_cuda or not torch.is_grad_enabled() or before is not None:
+                out = super().forward(frames, before)[0]
             else:
                 out = self._trainable(frames)
         return out.transpose(1, 2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +14,10 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.interop import read_reference_checkpoint
 from protas_gtcc.model import Outputs, ProgressNetwork
 from protas_gtcc.predictions import Prediction, reported_progress
+from protas_gtcc.streaming import CompiledEngine, Stream, Streams, TorchEngine
+
+EngineName = Literal["auto", "compiled", "torch"]
+"""Who does a stream's arithmetic."""
 
 
 class TrainedModel:
@@ -48,6 +54,25 @@ class TrainedModel:
         A model without progress gives `progress` None and reports 0. Raises as `outputs` does.
         """
         return to_prediction(self.outputs(features), self.background)
+
+    def stream(self, engine: EngineName = "auto") -> Stream:
+        """Follow one person frame by frame, exactly as `predict` would the whole video.
+
+        `compiled` runs on the CPU whatever the model's device, `torch` on that device; `auto` is `compiled` for a model
+        on the CPU. Raises `InputError` for an acausal model.
+        """
+        return Stream(self.streams(1, engine))
+
+    def streams(self, count: int, engine: EngineName = "auto", threads: int = 1) -> Streams:
+        """Follow so many people at once, each of whom starts, pauses and ends on their own; as `stream` otherwise."""
+        if count < 1:
+            raise InputError(f"{count} streams cannot be followed; ask for at least 1")
+        if engine == "auto":
+            engine = "compiled" if self.device.type == "cpu" else "torch"
+        if engine == "torch":
+            return Streams(TorchEngine(self.network, count), self.network, self.background)
+        network = self.network if self.device.type == "cpu" else copy.deepcopy(self.network).cpu()
+        return Streams(CompiledEngine(network, count, threads), network, self.background)
 
     def _check(self, features: np.ndarray) -> None:
         expected = self.facts.feature_dim

@@ -1,18 +1,38 @@
-"""The layers of a stage. Everything inside the network is `[B, C, T]`; a mask is `[B, 1, T]`, 1 on a video's frames.
+"""The layers of a stage. Everything inside the network is `[B, C, T]`.
 
-x ──┬─ pad ─ dilated convolution ─ ReLU ─ 1x1 ─ dropout ─┬─ + ─ mask ──>
-    └────────────────────────────────────────────────────┘
+x ──┬─ past ─ dilated convolution ─ ReLU ─ 1x1 ─ dropout ─┬─ + ─ mask ──>
+    └─────────────────────────────────────────────────────┘
+
+A mask is `[B, 1, T]`, 1 on a video's frames; None: every frame is one. Each causal layer takes what it needs of the
+frames before a chunk and gives what the next chunk needs, so one description serves whole videos and streams.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from protas_gtcc.gru import GRU
 
 KERNEL = 3
+
+
+class StageState(NamedTuple):
+    """What a stage needs of the frames before a chunk."""
+
+    past: list[Float[Tensor, "B F P"]]
+    """The last inputs of each dilated layer, P = 2 * dilation of them."""
+    hidden: Float[Tensor, "B F"] | None
+    """Of the GRU; None in a stage without progress."""
+
+
+def masked(x: Float[Tensor, "B F T"], mask: Float[Tensor, "B 1 T"] | None) -> Float[Tensor, "B F T"]:
+    """0 on padded frames."""
+    return x if mask is None else x * mask
 
 
 class PointwiseConvolution(nn.Conv1d):
@@ -44,11 +64,30 @@ class DilatedResidualLayer(nn.Module):
         self.conv_1x1 = nn.Conv1d(maps, maps, 1)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Float[Tensor, "B F T"], mask: Float[Tensor, "B 1 T"]) -> Float[Tensor, "B F T"]:
-        """One layer; padded frames stay 0, which is what an acausal neighbour must see beyond the end."""
-        padded = torch.cat([x[..., :1].expand(-1, -1, self.past_frames), x], dim=-1) if self.causal else x
-        branch = self.conv_1x1(torch.relu(self.conv_dilated(padded)))
-        return (x + self.dropout(branch)) * mask
+    def forward(
+        self,
+        x: Float[Tensor, "B F T"],
+        mask: Float[Tensor, "B 1 T"] | None = None,
+        past: Float[Tensor, "B F P"] | None = None,
+        is_first: Bool[Tensor, "B 1 1"] | None = None,
+    ) -> tuple[Float[Tensor, "B F T"], Float[Tensor, "B F U"]]:
+        """The layer's output, and what the convolution saw, `past` and `x`.
+
+        Padded frames stay 0, which is what an acausal neighbour must see beyond the end. `past` None, or a video whose
+        `is_first` is true: the chunk starts the video. Of `past`, a single frame needs only t - 2d and t - d.
+        """
+        if not self.causal:
+            seen, hidden = x, self.conv_dilated(x)
+        else:
+            before = x[..., :1].expand(-1, -1, self.past_frames) if past is None else past
+            if past is not None and is_first is not None:
+                before = torch.where(is_first, x[..., :1], past)
+            seen = torch.cat([before, x], dim=-1)
+            # Over the frames t - 2d, t - d and t alone, the dilation is 1.
+            dilation = before.shape[-1] // (KERNEL - 1)
+            hidden = functional.conv1d(seen, self.conv_dilated.weight, self.conv_dilated.bias, dilation=dilation)
+        branch = self.conv_1x1(torch.relu(hidden))
+        return masked(x + self.dropout(branch), mask), seen
 
 
 class ProgressHead(nn.Module):
@@ -59,10 +98,16 @@ class ProgressHead(nn.Module):
         self.gru = GRU(maps, maps, bidirectional=not causal)
         self.conv = nn.Conv1d(maps if causal else 2 * maps, num_classes, 1)
 
-    def forward(self, x: Float[Tensor, "B F T"], mask: Float[Tensor, "B 1 T"]) -> Float[Tensor, "B C T"]:
-        """Progress, unbounded, 0 on padded frames."""
-        lengths = mask[:, 0].sum(dim=1).long() if self.gru.bidirectional else None
-        return self.conv(self.gru(x, lengths)) * mask
+    def forward(
+        self,
+        x: Float[Tensor, "B F T"],
+        mask: Float[Tensor, "B 1 T"] | None = None,
+        hidden: Float[Tensor, "B F"] | None = None,
+    ) -> tuple[Float[Tensor, "B C T"], Float[Tensor, "B G"]]:
+        """Progress, unbounded, 0 on padded frames; and the GRU's state after the last one (`hidden`: before)."""
+        lengths = None if mask is None or not self.gru.bidirectional else mask[:, 0].sum(dim=1).long()
+        states = self.gru(x, lengths, hidden)
+        return masked(self.conv(states), mask), states[..., -1]
 
 
 class Stage(nn.Module):
@@ -86,18 +131,35 @@ class Stage(nn.Module):
         self.fusion = nn.Conv1d(2 * num_classes, num_classes, 1) if progress else None
 
     def forward(
-        self, x: Float[Tensor, "B I T"], mask: Float[Tensor, "B 1 T"]
-    ) -> tuple[Float[Tensor, "B C T"], Float[Tensor, "B C T"] | None]:
-        """Logits, fused with the progress where there is a progress head, and that progress (else None)."""
+        self,
+        x: Float[Tensor, "B I T"],
+        mask: Float[Tensor, "B 1 T"] | None = None,
+        state: StageState | None = None,
+        is_first: Bool[Tensor, "B 1 1"] | None = None,
+    ) -> tuple[Float[Tensor, "B C T"], Float[Tensor, "B C T"] | None, StageState | None]:
+        """Logits, fused with the progress where there is a progress head; that progress (else None); the next state.
+
+        Without a state the chunk is a whole video, and there is no next one.
+        """
         # Without this mask the 1x1 convolution's bias would leak from the padding into acausal layers.
-        x = self.conv_in(x) * mask
-        for layer in self.layers:
-            x = layer(x, mask)
-        logits = self.conv_logits(x) * mask
-        if self.progress_head is None or self.fusion is None:
-            return logits, None
-        progress = self.progress_head(x, mask)
-        return self.fusion(torch.cat([logits, progress], dim=1)) * mask, progress
+        x = masked(self.conv_in(x), mask)
+        past, hidden = [], None
+        for number, layer in enumerate(self.layers):
+            before = None if state is None else state.past[number]
+            x, seen = layer(x, mask, before, is_first)
+            if before is not None:
+                past.append(seen[..., -before.shape[-1] :])
+        logits, progress = masked(self.conv_logits(x), mask), None
+        if self.progress_head is not None and self.fusion is not None:
+            progress, hidden = self.progress_head(x, mask, None if state is None else state.hidden)
+            logits = masked(self.fusion(torch.cat([logits, progress], dim=1)), mask)
+        return logits, progress, None if state is None else StageState(past, hidden)
+
+    def start(self, batch: int) -> StageState:
+        """The state before the first frame of so many streams, all 0."""
+        weight = self.conv_in.weight
+        past = [weight.new_zeros(batch, len(weight), layer.past_frames) for layer in self.layers]
+        return StageState(past, None if self.progress_head is None else weight.new_zeros(batch, len(weight)))
 
 
 class GraphCost(nn.Module):
@@ -127,11 +189,18 @@ class GraphCost(nn.Module):
             for one in (self.suc, self.suc_counted):
                 one.copy_(suc)
 
-    def forward(self, progress: Float[Tensor, "B C T"]) -> Float[Tensor, "B C T"]:
-        """Cost of each class at each frame, given the last stage's progress."""
+    def forward(
+        self, progress: Float[Tensor, "B C T"], done: Float[Tensor, "B C"] | None = None
+    ) -> tuple[Float[Tensor, "B C T"], Float[Tensor, "B C"]]:
+        """Cost of each class at each frame, given the last stage's progress; and what is done after the last frame.
+
+        `done`: before the first one, 0 at the start of a video.
+        """
         with torch.autocast(progress.device.type, enabled=False):
-            done = torch.cummax(progress.float().clamp(0, 1), dim=-1).values
-            return self.pre.t() @ (1 - done) + self.suc.t() @ done
+            highest = torch.cummax(progress.float().clamp(0, 1), dim=-1).values
+            if done is not None:
+                highest = torch.maximum(highest, done[..., None])
+            return self.pre.t() @ (1 - highest) + self.suc.t() @ highest, highest[..., -1]
 
     def deviation(self) -> Float[Tensor, ""]:
         """Mean squared distance of the learnt matrices from the counted ones, summed over the two.

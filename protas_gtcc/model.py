@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from protas_gtcc.config import ModelConfig
 from protas_gtcc.errors import InputError
-from protas_gtcc.layers import GraphCost, Stage
+from protas_gtcc.layers import GraphCost, Stage, StageState, masked
 from protas_gtcc.task_graph import TaskGraph
+
+
+class NetworkState(NamedTuple):
+    """What the network needs of the frames before a chunk; its size does not depend on how many there were."""
+
+    num_frames: Int[Tensor, " B"] | None
+    """Frames of each stream so far; None: at least one of each."""
+    stages: list[StageState]
+    done: Float[Tensor, "B C"] | None
+    """The highest progress so far, in [0, 1]; None in a model without a task graph."""
+
+    def apply(self, change: Callable[[Tensor], Tensor]) -> NetworkState:
+        """The same state with every tensor changed."""
+        stages = [
+            StageState([change(past) for past in one.past], None if one.hidden is None else change(one.hidden))
+            for one in self.stages
+        ]
+        num_frames, done = (None if one is None else change(one) for one in (self.num_frames, self.done))
+        return NetworkState(num_frames, stages, done)
+
+    def named(self) -> dict[str, Tensor]:
+        """Every tensor of the state, by a name; the tensors themselves, not copies."""
+        tensors = {"num_frames": self.num_frames, "done": self.done}
+        for number, stage in enumerate(self.stages):
+            tensors[f"stages.{number}.hidden"] = stage.hidden
+            tensors |= {f"stages.{number}.past.{layer}": past for layer, past in enumerate(stage.past)}
+        return {name: values for name, values in tensors.items() if values is not None}
 
 
 class Outputs(NamedTuple):
@@ -27,6 +55,8 @@ class Outputs(NamedTuple):
     """How far the learnt graph is from the counted one; None in a model without a graph."""
     final_logits: Float[Tensor, "B C T"]
     """Of the last stage, after the task graph: what predicts."""
+    state: NetworkState | None
+    """After the last frame; None where none was given."""
 
 
 class ProgressNetwork(nn.Module):
@@ -44,26 +74,55 @@ class ProgressNetwork(nn.Module):
         if self.graph is not None and graph is not None:
             self.graph.set_counted(torch.from_numpy(graph.pre), torch.from_numpy(graph.suc))
 
-    def forward(self, features: Float[Tensor, "B D T"], mask: Float[Tensor, "B 1 T"] | None = None) -> Outputs:
-        """Follow a batch of videos. `mask` is 1 on a video's frames and 0 on padding; None: there is no padding.
+    def forward(
+        self,
+        features: Float[Tensor, "B D T"],
+        mask: Float[Tensor, "B 1 T"] | None = None,
+        state: NetworkState | None = None,
+    ) -> Outputs:
+        """Follow a batch of videos, or with a `state`, a causal network's streams through the next chunk of each.
 
-        Raises `InputError` if the features are not of the size that the network was made for.
+        `mask` is 1 on a video's frames and 0 on padding; None: there is no padding, as in streams. Raises `InputError`
+        if the features are not of the size that the network was made for.
         """
         if features.shape[1] != self.feature_dim:
             raise InputError(f"features have {features.shape[1]} dimensions; the model was made for {self.feature_dim}")
-        if mask is None:
-            mask = features.new_ones(features.shape[0], 1, features.shape[2])
-        x, logits, progress = features, [], []
-        for stage in self.stages:
-            stage_logits, stage_progress = stage(x, mask)
+        streaming = state is not None and state.num_frames is not None
+        is_first = (state.num_frames == 0)[:, None, None] if streaming else None
+        x, logits, progress, after = features, [], [], []
+        for number, stage in enumerate(self.stages):
+            before = None if state is None else state.stages[number]
+            stage_logits, stage_progress, stage_state = stage(x, mask, before, is_first)
             logits.append(stage_logits)
             progress.append(stage_progress)
-            x = torch.softmax(stage_logits, dim=1) * mask
-        cost = None if self.graph is None else self.graph(progress[-1]) * mask
+            after.append(stage_state)
+            x = masked(torch.softmax(stage_logits, dim=1), mask)
+        cost = done = None
+        if self.graph is not None:
+            cost, done = self.graph(progress[-1], None if state is None else state.done)
+            cost = masked(cost, mask)
         return Outputs(
             logits=torch.stack(logits),
             progress=torch.stack(progress) if self.config.progress else None,
             graph_cost=cost,
             graph_deviation=None if self.graph is None else self.graph.deviation(),
             final_logits=logits[-1] if cost is None else logits[-1] - self.config.graph_eta * cost,
+            state=None if state is None else _advanced(state, features.shape[2], after, done),
         )
+
+    def start(self, batch: int = 1) -> NetworkState:
+        """The state before the first frame of so many streams. Raises `InputError` if the network is not causal."""
+        if not self.config.causal:
+            raise InputError(
+                "an acausal model cannot be streamed: each of its outputs depends on frames that come later; "
+                "train one with --causal"
+            )
+        device = self.stages[0].conv_in.weight.device
+        done = None if self.graph is None else torch.zeros(batch, self.num_classes, device=device)
+        num_frames = torch.zeros(batch, dtype=torch.int64, device=device)
+        return NetworkState(num_frames, [stage.start(batch) for stage in self.stages], done)
+
+
+def _advanced(state: NetworkState, num_frames: int, stages: list[StageState], done: Tensor | None) -> NetworkState:
+    before = state.num_frames
+    return NetworkState(None if before is None else before + num_frames, stages, done)

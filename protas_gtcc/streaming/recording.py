@@ -1,0 +1,329 @@
+"""The arithmetic of one frame, recorded from the network itself as a list of instructions on vectors.
+
+The network runs once on an example frame while every operation on a tensor that depends on the frame, or on the state
+before it, is written down; what depends on weights alone becomes a constant. So `layers.py` stays the only description
+of the model, and `stepper.py` replays the list without torch, whose every small operation costs more than its work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, auto
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from protas_gtcc.layers import StageState
+from protas_gtcc.model import NetworkState, ProgressNetwork
+
+
+class Op(IntEnum):
+    """What an instruction does; `a` and `b` are operands of `n` floats, `out` takes the result."""
+
+    AFFINE = auto()
+    """Matrix `[n, m]` times `a` `[m]`, plus bias; transposed matrix and bias lie one behind the other in the weights,
+    from `b`."""
+    RECORD = auto()
+    """Put `a` `[n]` into ring `b` as its newest frame, and give t - 2d, t - d and t, `[n, 3]`."""
+    COPY = auto()
+    ADD = auto()
+    SUBTRACT = auto()
+    MULTIPLY = auto()
+    MAXIMUM = auto()
+    RELU = auto()
+    SIGMOID = auto()
+    TANH = auto()
+    CLAMP = auto()
+    """To [0, 1]."""
+    SOFTMAX = auto()
+
+
+@dataclass(frozen=True)
+class Span:
+    """Floats `[start, start + size)` of a stream's memory."""
+
+    start: int
+    size: int
+
+    @property
+    def slice(self) -> slice:
+        """To index the memory with."""
+        return slice(self.start, self.start + self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """One frame's work on a stream's memory (float32), weights (float32) and rings of earlier frames."""
+
+    instructions: np.ndarray
+    """int64 `[N, 6]`: op, out, a, b, n, m."""
+    weights: np.ndarray
+    memory: np.ndarray
+    """The memory at the start of a stream: zeros, and constants."""
+    rings: np.ndarray
+    """int64 `[R, 4]`: where each ring starts, its frames (2 * dilation + 1), floats of a frame, dilation."""
+    ring_floats: int
+    frame: Span
+    carried: Span
+    """What, with the rings, is the state."""
+    logits: Span
+    probs: Span
+    progress: Span | None
+
+
+@dataclass
+class _Tape:
+    """The program so far."""
+
+    instructions: list[tuple[int, ...]] = field(default_factory=list)
+    weights: list[np.ndarray] = field(default_factory=list)
+    num_weights: int = 0
+    constants: list[tuple[Span, np.ndarray]] = field(default_factory=list)
+    size: int = 0
+
+    def reserve(self, size: int) -> Span:
+        span = Span(self.size, size)
+        self.size += size
+        return span
+
+    def emit(self, op: Op, out: int, a: int, b: int = 0, n: int = 0, m: int = 0) -> None:
+        self.instructions.append((int(op), out, a, b, n, m))
+
+    def add_weights(self, matrix: Tensor, bias: Tensor | None) -> int:
+        rows = matrix.detach().float().numpy()
+        added = np.zeros(len(rows)) if bias is None else bias.detach().float().numpy()
+        start = self.num_weights
+        for values in (rows.T, added):
+            self.weights.append(np.ascontiguousarray(values, dtype=np.float32).ravel())
+            self.num_weights += values.size
+        return start
+
+    def add_constant(self, values: Tensor, size: int) -> Span:
+        span = self.reserve(size)
+        self.constants.append((span, values.detach().float().expand(size).numpy()))
+        return span
+
+
+class _Recorder(TorchDispatchMode):
+    """Writes down what is done to live tensors: those that lie in a storage that has a place in the memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tape = _Tape()
+        self._spans: dict[int, Span] = {}
+        self._rings: dict[int, int] = {}
+        self.ring_shapes: list[tuple[int, int]] = []
+        self._kept: list[Tensor] = []
+        """So that no storage's identity is used again."""
+
+    def place(self, tensor: Tensor) -> Span:
+        """Give a tensor a place in the memory; from now on it is live."""
+        span = self.tape.reserve(tensor.numel())
+        self._spans[_storage(tensor)] = span
+        self._kept.append(tensor)
+        return span
+
+    def place_taps(self, taps: Tensor, dilation: int) -> None:
+        """Say that `taps` `[1, F, 2]` holds frames t - 2d and t - d of whatever is concatenated to it."""
+        self._rings[_storage(taps)] = len(self.ring_shapes)
+        self.ring_shapes.append((dilation, taps.shape[1]))
+        self._kept.append(taps)
+
+    def where(self, tensor: Tensor) -> int:
+        """Where a live tensor starts; it must be dense but for axes of length 1."""
+        axes = [(size, stride) for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1]
+        expected = 1
+        for size, stride in reversed(axes):
+            if stride != expected:
+                raise NotImplementedError(f"a strided view {tuple(tensor.shape)} cannot be recorded")
+            expected *= size
+        return self._spans[_storage(tensor)].start + tensor.storage_offset()
+
+    def is_live(self, value: Any) -> bool:
+        """Whether a value depends on the frame or the state."""
+        return isinstance(value, Tensor) and _storage(value) in self._spans
+
+    def operand(self, value: Any, size: int) -> int:
+        """Where an operand of so many floats starts; a constant is given a place first."""
+        if self.is_live(value):
+            if value.numel() != size:
+                raise NotImplementedError("broadcasting of live tensors cannot be recorded")
+            return self.where(value)
+        return self.tape.add_constant(torch.as_tensor(value, dtype=torch.float32), size).start
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        first = result[0] if isinstance(result, (tuple, list)) else result
+        flat = [one for arg in args for one in (arg if isinstance(arg, (tuple, list)) else [arg])]
+        if any(self.is_live(one) or self._is_taps(one) for one in flat):
+            self._kept.append(first)
+            name = func.overloadpacket.__name__
+            if name.rstrip("_") in _RECORDED:
+                out = self._spans.get(_storage(first)) or self.place(first)
+                _RECORDED[name.rstrip("_")](self, out.start + first.storage_offset(), args, first)
+            elif not self.is_live(first):
+                raise NotImplementedError(f"{func} cannot be recorded")
+        return result
+
+    def _is_taps(self, value: Any) -> bool:
+        return isinstance(value, Tensor) and _storage(value) in self._rings
+
+    def ring_of(self, value: Any) -> int | None:
+        """The ring that taps belong to."""
+        return self._rings.get(_storage(value)) if isinstance(value, Tensor) else None
+
+
+Record = Callable[[_Recorder, int, Sequence[Any], Tensor], None]
+
+
+def _elementwise(op: Op, swap: bool = False) -> Record:
+    def record(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
+        if any(value not in (1, None) for value in args[2:]):
+            raise NotImplementedError(f"{op.name} with a factor cannot be recorded")
+        first, second = (recorder.operand(value, result.numel()) for value in args[:2])
+        recorder.tape.emit(op, out, *((second, first) if swap else (first, second)), n=result.numel())
+
+    return record
+
+
+def _unary(op: Op) -> Record:
+    def record(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
+        recorder.tape.emit(op, out, recorder.where(args[0]), n=result.numel())
+
+    return record
+
+
+def _clamp(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
+    if tuple(args[1:]) != (0, 1):
+        raise NotImplementedError("only clamping to [0, 1] can be recorded")
+    recorder.tape.emit(Op.CLAMP, out, recorder.where(args[0]), n=result.numel())
+
+
+def _running_maximum(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
+    # Of a single frame, it is that frame.
+    recorder.tape.emit(Op.COPY, out, recorder.where(args[0]), n=result.numel())
+
+
+def _affine(matrix: Tensor, live: Tensor, bias: Tensor | None, recorder: _Recorder, out: int) -> None:
+    rows, columns = matrix.shape
+    if live.numel() != columns:
+        raise NotImplementedError("a product with more than one frame cannot be recorded")
+    weights = recorder.tape.add_weights(matrix, bias)
+    recorder.tape.emit(Op.AFFINE, out, recorder.where(live), weights, rows, columns)
+
+
+def _convolution(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
+    live, weight, bias = args[:3]
+    _affine(weight.flatten(1), live, bias, recorder, out)
+
+
+def _product(bias: Tensor | None, left: Tensor, right: Tensor, recorder: _Recorder, out: int) -> None:
+    if recorder.is_live(left):
+        left, right = right.transpose(-1, -2), left
+    _affine(left.reshape(left.shape[-2:]), right, None if bias is None else bias.reshape(-1), recorder, out)
+
+
+def _concatenation(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
+    parts = args[0]
+    ring = recorder.ring_of(parts[0])
+    if ring is not None:
+        recorder.tape.emit(Op.RECORD, out, recorder.where(parts[1]), ring, n=parts[1].numel())
+        return
+    for part in parts:
+        recorder.tape.emit(Op.COPY, out, recorder.where(part), n=part.numel())
+        out += part.numel()
+
+
+_RECORDED: dict[str, Record] = {
+    "convolution": _convolution,
+    "addmm": lambda recorder, out, args, result: _product(*args[:3], recorder, out),
+    "baddbmm": lambda recorder, out, args, result: _product(*args[:3], recorder, out),
+    "mm": lambda recorder, out, args, result: _product(None, *args[:2], recorder, out),
+    "bmm": lambda recorder, out, args, result: _product(None, *args[:2], recorder, out),
+    "cat": _concatenation,
+    "stack": _concatenation,
+    "add": _elementwise(Op.ADD),
+    "sub": _elementwise(Op.SUBTRACT),
+    "rsub": _elementwise(Op.SUBTRACT, swap=True),
+    "mul": _elementwise(Op.MULTIPLY),
+    "maximum": _elementwise(Op.MAXIMUM),
+    "relu": _unary(Op.RELU),
+    "sigmoid": _unary(Op.SIGMOID),
+    "tanh": _unary(Op.TANH),
+    "_softmax": _unary(Op.SOFTMAX),
+    "clone": _unary(Op.COPY),
+    "clamp": _clamp,
+    "cummax": _running_maximum,
+    "_cummax_helper": _running_maximum,
+}
+"""How each of torch's operations is written down, by its name; what only looks at the same numbers needs no entry."""
+
+
+def record(network: ProgressNetwork) -> Program:
+    """Record one frame of a causal network (on the CPU, in evaluation mode), batch 1.
+
+    Raises `InputError` if the network is acausal, `NotImplementedError` for an operation that has no instruction.
+    """
+    state, recorder = network.start(), _Recorder()
+    frame = torch.zeros(1, network.feature_dim, 1)
+    carried = [stage.hidden for stage in state.stages] + [state.done]
+    spans = [recorder.place(one) for one in carried if one is not None]
+    frame_span = recorder.place(frame)
+    stages = []
+    for stage, before in zip(network.stages, state.stages, strict=True):
+        taps = [one.new_zeros(*one.shape[:2], 2) for one in before.past]
+        for layer, one in zip(stage.layers, taps, strict=True):
+            recorder.place_taps(one, layer.past_frames // 2)
+        stages.append(StageState(taps, before.hidden))
+    with torch.no_grad(), recorder:
+        outputs = network(frame, state=NetworkState(None, stages, state.done))
+        probs = torch.softmax(outputs.final_logits, dim=1)
+        progress = None if outputs.progress is None else outputs.progress[-1].clamp(0, 1)
+    after = outputs.state
+    next_carried = [one for one in [*(stage.hidden for stage in after.stages), after.done] if one is not None]
+    # Only now: the frame's own work still needs what was before.
+    for span, one in zip(spans, next_carried, strict=True):
+        recorder.tape.emit(Op.COPY, span.start, recorder.where(one), n=span.size)
+    return _assemble(
+        recorder,
+        frame_span,
+        Span(0, sum(span.size for span in spans)),
+        *(Span(recorder.where(one), one.numel()) for one in (outputs.final_logits, probs)),
+        None if progress is None else Span(recorder.where(progress), progress.numel()),
+    )
+
+
+def _assemble(
+    recorder: _Recorder, frame: Span, carried: Span, logits: Span, probs: Span, progress: Span | None
+) -> Program:
+    tape = recorder.tape
+    memory = np.zeros(tape.size, dtype=np.float32)
+    for span, values in tape.constants:
+        memory[span.slice] = values
+    rings, start = [], 0
+    for dilation, width in recorder.ring_shapes:
+        frames = 2 * dilation + 1
+        rings.append((start, frames, width, dilation))
+        start += frames * width
+    return Program(
+        np.array(tape.instructions, dtype=np.int64),
+        np.concatenate(tape.weights),
+        memory,
+        np.array(rings, dtype=np.int64).reshape(-1, 4),
+        start,
+        frame,
+        carried,
+        logits,
+        probs,
+        progress,
+    )
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata

@@ -1,0 +1,135 @@
+"""Replays a recorded program in compiled code: a frame of each of many streams, or many frames of one.
+
+Instructions come outside and streams inside, so that a matrix is read from memory once and used for every stream.
+"""
+
+from __future__ import annotations
+
+from math import exp, tanh
+from typing import no_type_check
+
+import numpy as np
+from numba import njit
+
+from protas_gtcc.streaming.recording import Op
+
+_AFFINE, _RECORD, _COPY, _ADD, _SUBTRACT, _MULTIPLY = (
+    int(op) for op in (Op.AFFINE, Op.RECORD, Op.COPY, Op.ADD, Op.SUBTRACT, Op.MULTIPLY)
+)
+_MAXIMUM, _RELU, _SIGMOID, _TANH, _CLAMP = (int(op) for op in (Op.MAXIMUM, Op.RELU, Op.SIGMOID, Op.TANH, Op.CLAMP))
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def step(instructions, weights, ring_shapes, memories, rings, numbers, who):
+    """Run the program for the streams `who` `[k]`, whose new frames are in place in `memories` `[n, M]`.
+
+    `rings` `[n, R]` hold earlier frames, `numbers` `[n]` how many there were; both are brought up to date.
+    """
+    for row in range(len(instructions)):
+        op, out, a, b, n, m = instructions[row]
+        for stream in who:
+            memory = memories[stream]
+            if op == _AFFINE:
+                _affine(memory, weights, out, a, b, n, m)
+            elif op == _RECORD:
+                _record(memory, rings[stream], ring_shapes[b], numbers[stream], out, a, n)
+            else:
+                _vector(op, memory[out : out + n], memory[a : a + n], memory[b : b + n])
+    for stream in who:
+        numbers[stream] += 1
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def follow(instructions, weights, ring_shapes, memories, rings, numbers, frames, place, kept, results):
+    """Run the program for the frames `[T, D]` of stream 0; `memories[0, kept]` after each goes to a row of `results`."""
+    who = np.zeros(1, dtype=np.int64)
+    width = frames.shape[1]
+    for t in range(len(frames)):
+        memories[0, place : place + width] = frames[t]
+        step(instructions, weights, ring_shapes, memories, rings, numbers, who)
+        for k in range(len(kept)):
+            results[t, k] = memories[0, kept[k]]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+@no_type_check
+def _affine(memory, weights, out, a, w, n, m):
+    y = memory[out : out + n]
+    y[:] = weights[w + n * m : w + n * m + n]
+    j = 0
+    # Four columns at a time: a result is loaded and stored once for all of them.
+    while j + 4 <= m:
+        x0, x1, x2, x3 = memory[a + j], memory[a + j + 1], memory[a + j + 2], memory[a + j + 3]
+        r = w + j * n
+        w0, w1 = weights[r : r + n], weights[r + n : r + 2 * n]
+        w2, w3 = weights[r + 2 * n : r + 3 * n], weights[r + 3 * n : r + 4 * n]
+        for i in range(n):
+            y[i] += w0[i] * x0 + w1[i] * x1 + w2[i] * x2 + w3[i] * x3
+        j += 4
+    while j < m:
+        column, x = weights[w + j * n : w + (j + 1) * n], memory[a + j]
+        for i in range(n):
+            y[i] += column[i] * x
+        j += 1
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _record(memory, rings, ring, number, out, a, n):
+    start, frames, dilation = ring[0], ring[1], ring[3]
+    newest = start + number % frames * n
+    rings[newest : newest + n] = memory[a : a + n]
+    # Before the first frame there are copies of it.
+    near = start + max(number - dilation, 0) % frames * n
+    far = start + max(number - 2 * dilation, 0) % frames * n
+    for i in range(n):
+        memory[out + 3 * i] = rings[far + i]
+        memory[out + 3 * i + 1] = rings[near + i]
+        memory[out + 3 * i + 2] = memory[a + i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _vector(op, out, a, b):
+    zero, one = np.float32(0), np.float32(1)
+    if op == _COPY:
+        out[:] = a
+    elif op == _ADD:
+        for i in range(len(out)):
+            out[i] = a[i] + b[i]
+    elif op == _SUBTRACT:
+        for i in range(len(out)):
+            out[i] = a[i] - b[i]
+    elif op == _MULTIPLY:
+        for i in range(len(out)):
+            out[i] = a[i] * b[i]
+    elif op == _MAXIMUM:
+        for i in range(len(out)):
+            out[i] = max(a[i], b[i])
+    elif op == _RELU:
+        for i in range(len(out)):
+            out[i] = max(a[i], zero)
+    elif op == _SIGMOID:
+        for i in range(len(out)):
+            out[i] = np.float32(1 / (1 + exp(-a[i])))
+    elif op == _TANH:
+        for i in range(len(out)):
+            out[i] = np.float32(tanh(a[i]))
+    elif op == _CLAMP:
+        for i in range(len(out)):
+            out[i] = min(max(a[i], zero), one)
+    else:
+        _softmax(out, a)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _softmax(out, a):
+    highest = a.max()
+    total = np.float32(0)
+    for i in range(len(out)):
+        out[i] = np.float32(exp(a[i] - highest))
+        total += out[i]
+    out /= total

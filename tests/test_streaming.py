@@ -1,0 +1,229 @@
+"""Streaming equals offline for any chunking, sees no future, and keeps people apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protas_gtcc.checkpoint import ModelFacts
+from protas_gtcc.config import PRESETS, ModelConfig
+from protas_gtcc.errors import InputError
+from protas_gtcc.inference import TrainedModel, load
+from protas_gtcc.model import ProgressNetwork
+from protas_gtcc.predictions import Prediction
+from protas_gtcc.task_graph import TaskGraph
+
+DIM, CLASSES = 5, 4
+BASE = ModelConfig(stages=3, layers=4, maps=8)
+CONFIGS = {
+    "whole": BASE,
+    "one stage": dataclasses.replace(BASE, stages=1),
+    "no graph": dataclasses.replace(BASE, graph=False),
+    "no progress": dataclasses.replace(BASE, graph=False, progress=False),
+}
+ENGINES = ("compiled", "torch")
+FIELDS = ("labels", "probs", "progress", "reported")
+
+
+def make_model(config: ModelConfig = BASE, seed: int = 0) -> TrainedModel:
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    network = ProgressNetwork(
+        config, DIM, CLASSES, TaskGraph(rng.random((CLASSES, CLASSES)), rng.random((CLASSES, CLASSES)))
+    )
+    run = dataclasses.replace(PRESETS["reference"], model=config)
+    return TrainedModel(network, ModelFacts(run, DIM, ["rest", "cut", "mix", "serve"], [0], 5.0))
+
+
+def video(num_frames: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(num_frames, DIM)).astype(np.float32)
+
+
+def joined(parts: list[Prediction]) -> Prediction:
+    def join(name: str) -> np.ndarray | None:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else np.concatenate(values, axis=-1)
+
+    return Prediction(*(join(name) for name in FIELDS))
+
+
+def assert_same(one: Prediction, other: Prediction, atol: float = 1e-5) -> None:
+    np.testing.assert_array_equal(one.labels, other.labels)
+    for name in FIELDS[1:]:
+        mine, theirs = getattr(one, name), getattr(other, name)
+        assert (mine is None) == (theirs is None)
+        if mine is not None:
+            np.testing.assert_allclose(mine, theirs, rtol=0, atol=atol, err_msg=name)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", CONFIGS)
+@settings(max_examples=15, deadline=None)
+@given(chunks=st.lists(st.integers(1, 40), min_size=1, max_size=12))
+def test_any_chunking_gives_the_offline_result(name, engine, chunks):
+    model = make_model(CONFIGS[name])
+    features = video(sum(chunks))
+    stream = model.stream(engine)
+    parts = [stream.step(chunk) for chunk in np.split(features, np.cumsum(chunks)[:-1])]
+    assert [len(part.labels) for part in parts] == chunks
+    assert_same(joined(parts), model.predict(features))
+    assert stream.num_frames == len(features)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_imported_protas_checkpoint_streams_to_the_authors_numbers(shared_folder, engine):
+    golden = np.load(shared_folder / "parity" / "protas_causal.npz")
+    stream = load(shared_folder / "parity" / "protas_causal.model").stream(engine)
+    parts = [stream.step(frame) for frame in golden["features"].T]
+    progress = golden["stage_progress"][-1].clip(0, 1)
+    np.testing.assert_allclose(joined(parts).progress, progress, rtol=0, atol=1e-5)
+    logits = torch.from_numpy(golden["graph_logits"])
+    np.testing.assert_allclose(joined(parts).probs, torch.softmax(logits, dim=0), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_changing_the_future_never_changes_the_past(engine):
+    features = video(60)
+    changed = features.copy()
+    changed[35:] += 100
+    first, second = (make_model().stream(engine).step(one) for one in (features, changed))
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(first, name)[..., :35], getattr(second, name)[..., :35])
+    assert not np.allclose(first.probs[:, 35:], second.probs[:, 35:])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_stream_goes_on_from_a_file_bit_for_bit(engine, tmp_path):
+    model, features = make_model(), video(50)
+    whole = model.stream(engine)
+    whole.step(features[:23])
+    whole.save(tmp_path / "state.safetensors")
+    resumed = make_model().stream(engine)
+    resumed.step(video(7, seed=9))
+    resumed.load(tmp_path / "state.safetensors")
+    assert resumed.num_frames == 23
+    assert_same(resumed.step(features[23:]), whole.step(features[23:]), atol=0)
+
+
+def test_a_stream_goes_on_in_another_process(tmp_path):
+    model, features = make_model(), video(30)
+    stream = model.stream()
+    stream.step(features[:20])
+    stream.save(tmp_path / "state")
+    np.save(tmp_path / "rest.npy", features[20:])
+    code = (
+        "import sys, numpy as np; from tests.test_streaming import make_model; s = make_model().stream();"
+        "s.load(sys.argv[1] + '/state');"
+        "np.save(sys.argv[1] + '/probs.npy', s.step(np.load(sys.argv[1] + '/rest.npy')).probs)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "probs.npy"), stream.step(features[20:]).probs)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_size_of_the_state_does_not_grow(engine):
+    stream = make_model().stream(engine)
+    sizes = []
+    for _ in range(3):
+        stream.step(video(100))
+        sizes.append(sum(values.nbytes for values in stream.state_dict().values()))
+    assert len(set(sizes)) == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_reset_stream_is_a_new_one(engine):
+    model, features = make_model(), video(30)
+    stream = model.stream(engine)
+    stream.step(video(40, seed=3))
+    stream.reset()
+    assert stream.num_frames == 0
+    assert_same(stream.step(features), model.predict(features))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_people_start_pause_and_end_on_their_own(engine, threads):
+    model, people = make_model(), 40
+    videos = [video(int(length), seed) for seed, length in enumerate(np.random.default_rng(0).integers(1, 30, people))]
+    streams = model.streams(people, engine, threads)
+    results: list[list[Prediction]] = [[] for _ in videos]
+    rng = np.random.default_rng(1)
+    while waiting := [who for who, one in enumerate(videos) if streams.num_frames(who) < len(one)]:
+        who = rng.permutation(waiting)[: rng.integers(1, len(waiting) + 1)]
+        frames = np.stack([videos[one][streams.num_frames(one)] for one in who])
+        said = streams.step(frames, who)
+        for k, one in enumerate(who):
+            results[one].append(Prediction(*(getattr(said, name)[..., k : k + 1] for name in FIELDS)))
+    for one, parts in zip(videos, results, strict=True):
+        assert_same(joined(parts), model.predict(one))
+    streams.reset(5)
+    assert_same(streams.follow(5, videos[6]), model.predict(videos[6]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_said_of_one_does_not_depend_on_the_others(engine):
+    alone, together = make_model().streams(2, engine), make_model().streams(2, engine)
+    features = video(25)
+    for frame in features:
+        mine = alone.step(frame[None], [0])
+        both = together.step(np.stack([frame, frame * -50]))
+        np.testing.assert_allclose(mine.probs[:, 0], both.probs[:, 0], rtol=0, atol=0 if engine == "compiled" else 1e-6)
+
+
+def test_a_refused_frame_moves_no_stream():
+    stream = make_model().stream()
+    stream.step(video(3))
+    bad = video(4)
+    bad[2, 1] = np.nan
+    for frames, message in (
+        (bad, "frame 2 of these 4 has NaN or infinity; none was taken"),
+        (video(4).T, r"frames are \(5, 4\); the model takes"),
+        (np.zeros((1, 2, DIM)), "the model takes"),
+    ):
+        with pytest.raises(InputError, match=message):
+            stream.step(frames)
+    assert stream.num_frames == 3
+
+
+def test_streams_that_are_not_there_or_come_twice_are_refused():
+    streams = make_model().streams(3)
+    with pytest.raises(InputError, match="there is no stream 3; they are 0 to 2"):
+        streams.step(video(1), [3])
+    with pytest.raises(InputError, match=r"a stream comes twice in \[1, 1\]"):
+        streams.step(video(2), [1, 1])
+    with pytest.raises(InputError, match="2 frames for 3 streams"):
+        streams.step(video(2))
+    with pytest.raises(InputError, match="0 streams cannot be followed"):
+        make_model().streams(0)
+
+
+def test_a_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
+    stream, other = make_model().stream(), make_model(seed=5).stream()
+    stream.step(video(4))
+    other.step(video(9))
+    other.save(tmp_path / "other")
+    with pytest.raises(InputError, match="belongs to a model with other weights"):
+        stream.load(tmp_path / "other")
+    with pytest.raises(InputError, match="no state of such a stream"):
+        stream.load_state_dict(make_model().stream("torch").state_dict())
+    assert stream.num_frames == 4
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_acausal_model_is_refused_with_the_reason(engine):
+    model = make_model(dataclasses.replace(BASE, causal=False))
+    with pytest.raises(InputError, match="depends on frames that come later; train one with --causal"):
+        model.stream(engine)
+
+
+def test_an_empty_chunk_says_nothing_and_changes_nothing():
+    stream = make_model().stream()
+    assert stream.step(np.zeros((0, DIM))).probs.shape == (CLASSES, 0)
+    assert stream.num_frames == 0
