@@ -156,7 +156,7 @@ def test_people_start_pause_and_end_on_their_own(engine, threads):
     results: list[list[Prediction]] = [[] for _ in videos]
     rng = np.random.default_rng(1)
     while waiting := [who for who, one in enumerate(videos) if streams.num_frames(who) < len(one)]:
-        who = rng.permutation(waiting)[: rng.integers(1, len(waiting) + 1)]
+        who = rng.permutation(waiting)[: rng.integers(1, len(waiting) + 1)].tolist()
         frames = np.stack([videos[one][streams.num_frames(one)] for one in who])
         said = streams.step(frames, who)
         for k, one in enumerate(who):

@@ -43,7 +43,7 @@ def step(instructions, weights, ring_shapes, memories, rings, numbers, who):
 @njit(cache=True, nogil=True)
 @no_type_check
 def follow(instructions, weights, ring_shapes, memories, rings, numbers, frames, place, kept, results):
-    """Run the program for the frames `[T, D]` of stream 0; `memories[0, kept]` after each goes to a row of `results`."""
+    """Run the program for the frames `[T, D]` of stream 0; after each, `memories[0, kept]` is a row of `results`."""
     who = np.zeros(1, dtype=np.int64)
     width = frames.shape[1]
     for t in range(len(frames)):
