@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protas_gtcc.checkpoint import ModelFacts
+from protas_gtcc.checks.causality import check_causality
 from protas_gtcc.config import PRESETS, ModelConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
@@ -227,3 +228,26 @@ def test_an_empty_chunk_says_nothing_and_changes_nothing():
     stream = make_model().stream()
     assert stream.step(np.zeros((0, DIM))).probs.shape == (CLASSES, 0)
     assert stream.num_frames == 0
+
+
+def test_a_causal_model_is_proved_to_see_no_future():
+    [finding] = check_causality(make_model().network, "run")
+    assert finding.level == "note"
+    assert "no layer's output at t changes" in finding.what
+
+
+def test_the_layer_that_sees_the_future_is_named():
+    [finding] = check_causality(make_model(dataclasses.replace(BASE, causal=False)).network, "run")
+    assert "layer stages.0.layers.0.conv_dilated sees the future" in finding.what
+    network = make_model().network
+    network.stages[1].layers[2].conv_1x1 = torch.nn.Conv1d(8, 8, 3, padding=1)
+    [finding] = check_causality(network, "run")
+    assert finding.level == "error"
+    assert "layer stages.1.layers.2.conv_1x1 sees the future" in finding.what
+
+
+def test_a_future_that_only_the_last_sum_sees_is_found_too(monkeypatch):
+    network = make_model().network
+    monkeypatch.setattr(network.graph, "forward", lambda progress, done: (progress.flip(-1), progress[..., -1]))
+    [finding] = check_causality(network, "run")
+    assert "layer graph sees the future" in finding.what

@@ -1,4 +1,4 @@
-"""`protas-gtcc check`: list everything that is wrong with a dataset."""
+"""`protas-gtcc check`: list everything that is wrong with a dataset, or prove that a model sees no future."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from protas_gtcc.checks import Finding, check_path
+from protas_gtcc.checks.causality import check_causality
 from protas_gtcc.cli.console import make_console
 from protas_gtcc.cli.layout_command import LayoutCommand, progress_bars
+from protas_gtcc.inference import load
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -23,12 +25,14 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 class Command(LayoutCommand):
     """List everything that is wrong with a dataset, errors first, and what to do about it.
 
-    Takes a dataset file, or a folder in a layout that prepare knows, before it is prepared. Exits with 1 if there is
-    an error, else with 0.
+    Takes a dataset file, or a folder in a layout that prepare knows, before it is prepared; with --causal, a model, and
+    says which of its layers sees the future, if any. Exits with 1 if there is an error, else with 0.
     """
 
     source: tyro.conf.Positional[Path]
-    """Dataset file, folder, or EgoProceL's JSON."""
+    """Dataset file, folder, or EgoProceL's JSON; with --causal, a run directory or a checkpoint."""
+    causal: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Prove on the model that its outputs at a frame do not change when later frames do."""
     fps: float | None = None
     """Frames per second of the features, for a folder: needed with --resample-to, and by EgoProceL's JSON to compare
     lengths."""
@@ -37,14 +41,7 @@ class Command(LayoutCommand):
 
     def run(self) -> None:
         """Check, print, and exit with 1 if there is an error."""
-        with progress_bars() as on_progress:
-            findings = check_path(
-                self.source,
-                self.layout,
-                self.fps,
-                self.resample_to,
-                lambda done, total: on_progress("checking", done, total),
-            )
+        findings = self._check_model() if self.causal else self._check_data()
         if self.json:
             print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
         else:
@@ -52,6 +49,19 @@ class Command(LayoutCommand):
             print(f"{self.source}: {count(findings)}")
         if any(finding.level == "error" for finding in findings):
             sys.exit(1)
+
+    def _check_model(self) -> list[Finding]:
+        return check_causality(load(self.source).network, str(self.source))
+
+    def _check_data(self) -> list[Finding]:
+        with progress_bars() as on_progress:
+            return check_path(
+                self.source,
+                self.layout,
+                self.fps,
+                self.resample_to,
+                lambda done, total: on_progress("checking", done, total),
+            )
 
 
 def table(findings: list[Finding]) -> Table:
