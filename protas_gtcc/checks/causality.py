@@ -1,8 +1,8 @@
 """Whether a model sees the future: outputs at t must not change when frames after t do.
 
 Two videos agree up to frame t and differ wildly after it. Every layer's output is compared up to t, in the order the
-layers finish, so that the first that differs is the one that breaks causality. Repeated for frames t of several distances
-to the end, on twice as many frames as a stage looks back.
+layers finish, so that the first that differs is the one that breaks causality. Repeated for several frames t, of twice
+as many as a stage looks back.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ VERBS = {
     "train": "dataset file -> run directory with a trained model",
     "evaluate": "run directory or prediction files -> scores",
     "predict": "features of new videos -> labels, probabilities, progress",
+    "benchmark": "how fast a model follows people on this machine",
     "import": "another code base's checkpoint -> run directory",
 }
 
