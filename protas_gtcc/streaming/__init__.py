@@ -16,7 +16,7 @@ from torch import Tensor
 from protas_gtcc.checkpoint import load_tensors, save_tensors
 from protas_gtcc.errors import InputError
 from protas_gtcc.model import ProgressNetwork
-from protas_gtcc.predictions import Prediction, reported_progress
+from protas_gtcc.predictions import Prediction
 from protas_gtcc.streaming.engines import CompiledEngine, Engine, Result, TorchEngine
 
 __all__ = ["CompiledEngine", "Engine", "Stream", "Streams", "TorchEngine"]
@@ -32,7 +32,9 @@ class Streams:
     """
 
     def __init__(self, engine: Engine, network: ProgressNetwork, background: list[int]):
-        self._engine, self._background = engine, background
+        self._engine = engine
+        self._is_action = np.ones(network.num_classes, dtype=np.float32)
+        self._is_action[background] = 0
         self._feature_dim, self._fingerprint = network.feature_dim, _fingerprint(network)
 
     def __len__(self) -> int:
@@ -104,7 +106,7 @@ class Streams:
             frames = frames[None]
         if frames.ndim != 2 or frames.shape[1] != self._feature_dim:
             raise InputError(f"frames are {frames.shape}; the model takes [D] or [k, D] with D = {self._feature_dim}")
-        if not np.isfinite(frames).all():
+        if not np.isfinite(frames.sum()) and not np.isfinite(frames).all():
             frame = int(np.argmin(np.isfinite(frames).all(axis=1)))
             raise InputError(f"frame {frame} of these {len(frames)} has NaN or infinity; none was taken")
         return np.ascontiguousarray(frames)
@@ -113,8 +115,8 @@ class Streams:
         labels = result.logits.argmax(axis=1)
         if result.progress is None:
             return Prediction(labels, result.probs.T, None, np.zeros(len(labels), dtype=np.float32))
-        progress = result.progress.T
-        return Prediction(labels, result.probs.T, progress, reported_progress(progress, labels, self._background))
+        reported = result.progress[np.arange(len(labels)), labels] * self._is_action[labels]
+        return Prediction(labels, result.probs.T, result.progress.T, reported)
 
 
 class Stream:

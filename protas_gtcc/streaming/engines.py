@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from protas_gtcc.model import Outputs, ProgressNetwork
-from protas_gtcc.streaming.recording import Program, record
+from protas_gtcc.streaming.program import Program
+from protas_gtcc.streaming.recording import record
 
 FEWEST_STREAMS_A_THREAD = 8
 """Fewer are not worth handing to another thread."""
@@ -138,8 +139,9 @@ class CompiledEngine(Engine):
         )
 
     def _result(self, kept: np.ndarray) -> Result:
-        parts = np.split(kept, len(self._kept) // self.program.probs.size, axis=1)
-        return Result(parts[0], parts[1], parts[2] if len(parts) == 3 else None)
+        classes = self.program.probs.size
+        progress = None if self.program.progress is None else kept[:, 2 * classes :]
+        return Result(kept[:, :classes], kept[:, classes : 2 * classes], progress)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum, auto
 from typing import Any
 
 import numpy as np
@@ -19,60 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from protas_gtcc.layers import StageState
 from protas_gtcc.model import NetworkState, ProgressNetwork
-
-
-class Op(IntEnum):
-    """What an instruction does; `a` and `b` are operands of `n` floats, `out` takes the result."""
-
-    AFFINE = auto()
-    """Matrix `[n, m]` times `a` `[m]`, plus bias; transposed matrix and bias lie one behind the other in the weights,
-    from `b`."""
-    RECORD = auto()
-    """Put `a` `[n]` into ring `b` as its newest frame, and give t - 2d, t - d and t, `[n, 3]`."""
-    COPY = auto()
-    ADD = auto()
-    SUBTRACT = auto()
-    MULTIPLY = auto()
-    MAXIMUM = auto()
-    RELU = auto()
-    SIGMOID = auto()
-    TANH = auto()
-    CLAMP = auto()
-    """To [0, 1]."""
-    SOFTMAX = auto()
-
-
-@dataclass(frozen=True)
-class Span:
-    """Floats `[start, start + size)` of a stream's memory."""
-
-    start: int
-    size: int
-
-    @property
-    def slice(self) -> slice:
-        """To index the memory with."""
-        return slice(self.start, self.start + self.size)
-
-
-@dataclass(frozen=True, eq=False)
-class Program:
-    """One frame's work on a stream's memory (float32), weights (float32) and rings of earlier frames."""
-
-    instructions: np.ndarray
-    """int64 `[N, 6]`: op, out, a, b, n, m."""
-    weights: np.ndarray
-    memory: np.ndarray
-    """The memory at the start of a stream: zeros, and constants."""
-    rings: np.ndarray
-    """int64 `[R, 4]`: where each ring starts, its frames (2 * dilation + 1), floats of a frame, dilation."""
-    ring_floats: int
-    frame: Span
-    carried: Span
-    """What, with the rings, is the state."""
-    logits: Span
-    probs: Span
-    progress: Span | None
+from protas_gtcc.streaming.program import Op, Program, Span, pack
 
 
 @dataclass
@@ -83,11 +29,13 @@ class _Tape:
     weights: list[np.ndarray] = field(default_factory=list)
     num_weights: int = 0
     constants: list[tuple[Span, np.ndarray]] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
     size: int = 0
 
     def reserve(self, size: int) -> Span:
         span = Span(self.size, size)
         self.size += size
+        self.spans.append(span)
         return span
 
     def emit(self, op: Op, out: int, a: int, b: int = 0, n: int = 0, m: int = 0) -> None:
@@ -142,6 +90,13 @@ class _Recorder(TorchDispatchMode):
                 raise NotImplementedError(f"a strided view {tuple(tensor.shape)} cannot be recorded")
             expected *= size
         return self._spans[_storage(tensor)].start + tensor.storage_offset()
+
+    def span(self, tensor: Tensor) -> Span:
+        """The place of a live tensor that is all of its storage."""
+        span = self._spans[_storage(tensor)]
+        if span.size != tensor.numel():
+            raise NotImplementedError("a result that is part of something else cannot be recorded")
+        return span
 
     def is_live(self, value: Any) -> bool:
         """Whether a value depends on the frame or the state."""
@@ -290,38 +245,33 @@ def record(network: ProgressNetwork) -> Program:
     # Only now: the frame's own work still needs what was before.
     for span, one in zip(spans, next_carried, strict=True):
         recorder.tape.emit(Op.COPY, span.start, recorder.where(one), n=span.size)
-    return _assemble(
-        recorder,
-        frame_span,
-        Span(0, sum(span.size for span in spans)),
-        *(Span(recorder.where(one), one.numel()) for one in (outputs.final_logits, probs)),
-        None if progress is None else Span(recorder.where(progress), progress.numel()),
-    )
+    results = [outputs.final_logits, probs, *([] if progress is None else [progress])]
+    return _assemble(recorder, frame_span, spans, [recorder.span(one) for one in results])
 
 
-def _assemble(
-    recorder: _Recorder, frame: Span, carried: Span, logits: Span, probs: Span, progress: Span | None
-) -> Program:
+def _assemble(recorder: _Recorder, frame: Span, carried: list[Span], results: list[Span]) -> Program:
     tape = recorder.tape
-    memory = np.zeros(tape.size, dtype=np.float32)
+    kept = [*carried, frame, *results, *(span for span, _ in tape.constants)]
+    instructions, places, size = pack(tape.instructions, tape.spans, kept)
+    memory = np.zeros(size, dtype=np.float32)
     for span, values in tape.constants:
-        memory[span.slice] = values
+        memory[places[span].slice] = values
     rings, start = [], 0
     for dilation, width in recorder.ring_shapes:
         frames = 2 * dilation + 1
         rings.append((start, frames, width, dilation))
         start += frames * width
     return Program(
-        np.array(tape.instructions, dtype=np.int64),
+        np.array(instructions, dtype=np.int64),
         np.concatenate(tape.weights),
         memory,
         np.array(rings, dtype=np.int64).reshape(-1, 4),
         start,
-        frame,
-        carried,
-        logits,
-        probs,
-        progress,
+        places[frame],
+        Span(0, sum(span.size for span in carried)),
+        places[results[0]],
+        places[results[1]],
+        places[results[2]] if len(results) == 3 else None,
     )
 
 

@@ -11,7 +11,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from protas_gtcc.streaming.recording import Op
+from protas_gtcc.streaming.program import Op
 
 _AFFINE, _RECORD, _COPY, _ADD, _SUBTRACT, _MULTIPLY = (
     int(op) for op in (Op.AFFINE, Op.RECORD, Op.COPY, Op.ADD, Op.SUBTRACT, Op.MULTIPLY)
@@ -28,13 +28,14 @@ def step(instructions, weights, ring_shapes, memories, rings, numbers, who):
     """
     for row in range(len(instructions)):
         op, out, a, b, n, m = instructions[row]
-        for stream in who:
-            memory = memories[stream]
-            if op == _AFFINE:
-                _affine(memory, weights, out, a, b, n, m)
-            elif op == _RECORD:
-                _record(memory, rings[stream], ring_shapes[b], numbers[stream], out, a, n)
-            else:
+        if op == _AFFINE:
+            _affine_of_all(memories, weights, who, out, a, b, n, m)
+        elif op == _RECORD:
+            for stream in who:
+                _record(memories[stream], rings[stream], ring_shapes[b], numbers[stream], out, a, n)
+        else:
+            for stream in who:
+                memory = memories[stream]
                 _vector(op, memory[out : out + n], memory[a : a + n], memory[b : b + n])
     for stream in who:
         numbers[stream] += 1
@@ -51,6 +52,30 @@ def follow(instructions, weights, ring_shapes, memories, rings, numbers, frames,
         step(instructions, weights, ring_shapes, memories, rings, numbers, who)
         for k in range(len(kept)):
             results[t, k] = memories[0, kept[k]]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _affine_of_all(memories, weights, who, out, a, w, n, m):
+    # Four at a time share what is loaded. Each one's sums are those that it has alone, in the same order.
+    done = 0
+    while done + 4 <= len(who):
+        _affine_of_four(
+            memories[who[done]],
+            memories[who[done + 1]],
+            memories[who[done + 2]],
+            memories[who[done + 3]],
+            weights,
+            out,
+            a,
+            w,
+            n,
+            m,
+        )
+        done += 4
+    while done < len(who):
+        _affine(memories[who[done]], weights, out, a, w, n, m)
+        done += 1
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -72,6 +97,41 @@ def _affine(memory, weights, out, a, w, n, m):
         column, x = weights[w + j * n : w + (j + 1) * n], memory[a + j]
         for i in range(n):
             y[i] += column[i] * x
+        j += 1
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+@no_type_check
+def _affine_of_four(memory0, memory1, memory2, memory3, weights, out, a, w, n, m):
+    bias = weights[w + n * m : w + n * m + n]
+    y0, y1, y2, y3 = memory0[out : out + n], memory1[out : out + n], memory2[out : out + n], memory3[out : out + n]
+    y0[:], y1[:], y2[:], y3[:] = bias, bias, bias, bias
+    j = 0
+    while j + 4 <= m:
+        x = memory0[a + j : a + j + 4]
+        a0, a1, a2, a3 = x[0], x[1], x[2], x[3]
+        x = memory1[a + j : a + j + 4]
+        b0, b1, b2, b3 = x[0], x[1], x[2], x[3]
+        x = memory2[a + j : a + j + 4]
+        c0, c1, c2, c3 = x[0], x[1], x[2], x[3]
+        x = memory3[a + j : a + j + 4]
+        d0, d1, d2, d3 = x[0], x[1], x[2], x[3]
+        r = w + j * n
+        w0, w1 = weights[r : r + n], weights[r + n : r + 2 * n]
+        w2, w3 = weights[r + 2 * n : r + 3 * n], weights[r + 3 * n : r + 4 * n]
+        for i in range(n):
+            y0[i] += w0[i] * a0 + w1[i] * a1 + w2[i] * a2 + w3[i] * a3
+            y1[i] += w0[i] * b0 + w1[i] * b1 + w2[i] * b2 + w3[i] * b3
+            y2[i] += w0[i] * c0 + w1[i] * c1 + w2[i] * c2 + w3[i] * c3
+            y3[i] += w0[i] * d0 + w1[i] * d1 + w2[i] * d2 + w3[i] * d3
+        j += 4
+    while j < m:
+        column = weights[w + j * n : w + (j + 1) * n]
+        for i in range(n):
+            y0[i] += column[i] * memory0[a + j]
+            y1[i] += column[i] * memory1[a + j]
+            y2[i] += column[i] * memory2[a + j]
+            y3[i] += column[i] * memory3[a + j]
         j += 1
 
 
