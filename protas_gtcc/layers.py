@@ -47,7 +47,7 @@ class PointwiseConvolution(nn.Conv1d):
     def forward(self, x: Float[Tensor, "B I T"]) -> Float[Tensor, "B O T"]:
         """The same for every frame."""
         assert self.bias is not None  # for the type checker
-        return torch.baddbmm(self.bias[:, None], self.weight.squeeze(2).expand(len(x), -1, -1), x)
+        return torch.baddbmm(self.bias[:, None], self.weight.squeeze(2).expand(x.shape[0], -1, -1), x)
 
 
 class DilatedResidualLayer(nn.Module):

@@ -24,8 +24,8 @@ from protas_gtcc.streaming.timing import Timing, benchmark, state_bytes
 class Command:
     """Time a model frame by frame: streams, prefix re-runs, whole videos. Frames are made up.
 
-    `compiled` is what model.stream() uses on the CPU, `torch` what it uses on a GPU. 'Times faster' compares the medians
-    of running the prefix again and of the stream, at the same history.
+    `compiled` is what model.stream() uses on the CPU, `torch` what it uses on a GPU. 'Times faster' compares medians:
+    running the prefix again with the stream, at the same history.
     """
 
     model: tyro.conf.Positional[Path]

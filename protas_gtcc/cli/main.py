@@ -20,6 +20,8 @@ VERBS = {
     "train": "dataset file -> run directory with a trained model",
     "evaluate": "run directory or prediction files -> scores",
     "predict": "features of new videos -> labels, probabilities, progress",
+    "stream": "follow a person live, frame by frame",
+    "export": "a model as ONNX, to run without torch",
     "benchmark": "how fast a model follows people on this machine",
     "import": "another code base's checkpoint -> run directory",
 }

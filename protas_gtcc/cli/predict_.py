@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import tyro
 
 from protas_gtcc.config import Device
 from protas_gtcc.devices import choose_device
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.feature_file import load_features
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, write_csv, write_predictions
 
@@ -70,7 +70,7 @@ class Command:
 
     def _predictions(self, model: TrainedModel) -> Iterator[tuple[str, Prediction]]:
         for path in self.features:
-            features = _oriented(_read(path), model.facts.feature_dim, self.feature_axes, path)
+            features = load_features(path, model.facts.feature_dim, self.feature_axes)
             try:
                 prediction = model.predict(features)
             except InputError as error:
@@ -100,33 +100,3 @@ class Command:
         if refused and not self.overwrite:
             raise InputError(f"{held}; give another --out, or --overwrite")
         return others
-
-
-def _read(path: Path) -> np.ndarray:
-    try:
-        features = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"no feature file {path}") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; name its files, {path}/*.npy") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is not a whole .npy file of numbers: {error}") from error
-    if not isinstance(features, np.ndarray):
-        raise InputError(f"{path} is an archive of several arrays; expected one array in .npy format")
-    if features.dtype.kind not in "iuf":
-        raise InputError(f"{path} holds {features.dtype}; expected real numbers")
-    return features
-
-
-def _oriented(features: np.ndarray, feature_dim: int, axes: str, path: Path) -> np.ndarray:
-    """`[T, D]`, given that D is the model's; refused where both axes have that size."""
-    if features.ndim != 2:
-        raise InputError(f"{path} has shape {features.shape}; expected features [T, D]")
-    if axes != "auto":
-        return features if axes == "TD" else features.T
-    fits = [size == feature_dim for size in features.shape]
-    if all(fits):
-        raise InputError(f"{path}: both axes are {feature_dim} long; say --feature-axes DT or TD")
-    if not any(fits):
-        raise InputError(f"{path} has shape {features.shape}; the model takes [T, {feature_dim}]")
-    return features if fits[1] else features.T

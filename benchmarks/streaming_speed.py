@@ -1,0 +1,226 @@
+"""A frame at a time: our stream, our own network run again on the prefix, and ProTAS's frame-by-frame prediction.
+
+    python benchmarks/streaming_speed.py --protas FOLDER [--run RUN --dataset FILE.h5]
+
+What is timed is one new frame after a history of so many: `model.stream().step`; our network on the whole prefix; and
+what ProTAS's `predict_online` does for each frame (its network on the whole prefix, the task graph, the largest class),
+with its own code. Both networks have the default size and random weights. Then many streams at once, and one stream far
+into a video. With a run and its dataset: how far streaming is from the offline result, per stage, over the test videos.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import logging
+import pickle
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from reference_code import load_module
+from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, now, report, versions
+
+from protas_gtcc.checkpoint import ModelFacts
+from protas_gtcc.cli.main import run_command
+from protas_gtcc.cli.parsing import parse
+from protas_gtcc.config import REFERENCE
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.inference import TrainedModel, load
+from protas_gtcc.model import ProgressNetwork
+from protas_gtcc.streaming.timing import made_up_frames, time_stream
+
+FPS = 15.0
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Measure a frame's time in every way to follow a video."""
+
+    protas: Path | None = None
+    """Checkout of github Yuhan-Shen/ProTAS."""
+    run: Path | None = None
+    """Run whose streamed and offline results are compared."""
+    dataset: Path | None = None
+    """The run's dataset."""
+    histories: tuple[int, ...] = (100, 1000, 10000)
+    """Frames before the one that is timed."""
+    far: int = 100_000
+    """Frames before the ones that show that a step does not grow."""
+    streams: int = 64
+    """People followed at once."""
+    threads: int = 2
+    """Threads for these; everything else has one."""
+    feature_dim: int = 2048
+    """Features of a frame."""
+    classes: int = 20
+    """Classes, background included."""
+    steps: int = 1000
+    """Steps in one measurement of a stream."""
+    repeats: int = 5
+    """Rounds, after one to warm up."""
+    json: Path | None = None
+    """Write the figures here too."""
+
+
+def main(arguments: Arguments) -> None:
+    """Measure and report."""
+    torch.set_num_threads(1)
+    model = untrained(arguments)
+    machine = describe_machine(1)
+    notes = [f"D = {arguments.feature_dim}, {arguments.classes} classes, 4 stages, 10 layers, 64 maps"]
+    notes += flatness(model, arguments)
+    if arguments.run is not None and arguments.dataset is not None:
+        notes += equality(load(arguments.run), Dataset(arguments.dataset))
+    with tempfile.TemporaryDirectory() as name:
+        contestants = [
+            one for history in arguments.histories for one in of_history(model, history, arguments, Path(name))
+        ]
+        contestants.append(many_streams(model, arguments))
+        results = measure(contestants, arguments.repeats)
+    shown = {name: value for name, value in vars(arguments).items() if isinstance(value, int)}
+    report(Measurement("streaming_speed", "frames", shown, results, notes, machine, versions()), arguments.json)
+
+
+def untrained(arguments: Arguments) -> TrainedModel:
+    """A model of the default size with random weights."""
+    torch.manual_seed(0)
+    names = [f"class{number}" for number in range(arguments.classes)]
+    network = ProgressNetwork(REFERENCE.model, arguments.feature_dim, arguments.classes)
+    return TrainedModel(network, ModelFacts(REFERENCE, arguments.feature_dim, names, [0], FPS))
+
+
+def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch: Path) -> list[Contestant]:
+    """Ours, the prefix run again, and theirs, each after so many frames."""
+    frames = made_up_frames(model, history + 1)
+    stream = model.stream()
+    stream.step(frames[:-1])
+
+    def steps() -> None:
+        for number in range(arguments.steps):
+            stream.step(frames[number % len(frames)])
+
+    against = f"prefix run again, ours, {history:,}"
+    found = [Contestant(against, timed_once(lambda: model.outputs(frames)), 1)]
+    if arguments.protas is not None:
+        against = f"prefix run again, theirs, {history:,}"
+        found.append(Contestant(against, timed_once(their_frame(arguments, frames, scratch)), 1, found[0].name))
+    return [*found, Contestant(f"stream, ours, {history:,}", timed_once(steps), arguments.steps, against)]
+
+
+def many_streams(model: TrainedModel, arguments: Arguments) -> Contestant:
+    """Many people at once."""
+    streams = model.streams(arguments.streams, threads=arguments.threads)
+    frames, rounds = made_up_frames(model, arguments.streams), max(1, arguments.steps // arguments.streams)
+
+    def steps() -> None:
+        for _ in range(rounds):
+            streams.step(frames)
+
+    name = f"{arguments.streams} streams, {arguments.threads} threads"
+    return Contestant(name, timed_once(steps), rounds * arguments.streams, f"stream, ours, {arguments.histories[0]:,}")
+
+
+def their_frame(arguments: Arguments, frames: np.ndarray, scratch: Path) -> Callable[[], object]:
+    """What their `predict_online` computes for the last of these frames."""
+    assert arguments.protas is not None
+    module = load_module(arguments.protas, "model")
+    pickled = scratch / "graph.pkl"
+    zeros = np.zeros((arguments.classes, arguments.classes), dtype=np.float32)
+    pickled.write_bytes(pickle.dumps({"matrix_pre": zeros, "matrix_suc": zeros}))
+    logger = logging.getLogger("reference")
+    logger.addHandler(logging.NullHandler())
+    size = REFERENCE.model
+    trainer = module.Trainer(
+        size.stages,
+        size.layers,
+        size.maps,
+        arguments.feature_dim,
+        arguments.classes,
+        True,
+        logger,
+        init_graph_path=str(pickled),
+    )
+    network = trainer.model.eval()
+    prefix = torch.from_numpy(frames).t().contiguous()[None]
+
+    def frame() -> None:
+        with torch.no_grad():
+            predictions, progress = network(prefix, torch.ones(prefix.size()))
+            final = network.graph_learner.inference(predictions[-1], progress[-1])
+            torch.max(final.data, 1)
+
+    return frame
+
+
+def flatness(model: TrainedModel, arguments: Arguments) -> list[str]:
+    """The time of a step early and far into a video."""
+    early, far, again = (time_stream(model, history, arguments.steps) for history in (1000, arguments.far, 1000))
+    ratio = far.p50_ms / ((early.p50_ms + again.p50_ms) / 2)
+    figures = (
+        f"{early.p50_ms:.3f} and {again.p50_ms:.3f} ms at frame 1,000, {far.p50_ms:.3f} ms at frame {arguments.far:,}"
+    )
+    tail = f"p95 {far.p95_ms:.3f} ms, p99 {far.p99_ms:.3f} ms"
+    return [f"median step: {figures}: {ratio:.2f} times; {tail}"]
+
+
+def equality(model: TrainedModel, dataset: Dataset) -> list[str]:
+    """Largest differences between streamed and offline logits and progress, of every stage, over the test videos."""
+    config = model.facts.config
+    feature_set = dataset.choose_feature_set(config.split, config.feature_set)
+    videos = [dataset.features(name, feature_set) for name in dataset.part(config.split, "test")]
+    lines = [f"largest difference from offline, {len(videos)} test videos of {dataset.info.name}, random chunks:"]
+    for stages in range(1, len(model.network.stages) + 1):
+        cut = first_stages(model, stages)
+        logits, progress = np.max([difference(cut, features, seed) for seed, features in enumerate(videos)], axis=0)
+        lines.append(f"  stage {stages}: logits {logits:.1e}, progress {progress:.1e}")
+    probs = np.max([whole_difference(model, features) for features in videos])
+    return [*lines, f"  whole model, frame by frame: probabilities and progress {probs:.1e}"]
+
+
+def first_stages(model: TrainedModel, stages: int) -> TrainedModel:
+    """A model of the first so many stages alone, without the task graph."""
+    network = copy.deepcopy(model.network)
+    network.stages, network.graph = network.stages[:stages], None
+    network.config = dataclasses.replace(network.config, stages=stages, graph=False)
+    return TrainedModel(network, model.facts)
+
+
+def difference(model: TrainedModel, features: np.ndarray, seed: int) -> tuple[float, float]:
+    """Of the last stage's logits and progress, streamed in random chunks."""
+    cuts = np.sort(np.random.default_rng(seed).choice(len(features), 20, replace=False))
+    engine = model.stream()._streams._engine
+    parts = [engine.follow(0, np.ascontiguousarray(chunk, np.float32)) for chunk in np.split(features, cuts)]
+    offline = model.outputs(features)
+    logits = np.concatenate([part.logits for part in parts]).T - offline.final_logits[0].numpy()
+    progress = np.concatenate([part.progress for part in parts]).T - offline.progress[-1, 0].clamp(0, 1).numpy()
+    return float(np.abs(logits).max()), float(np.abs(progress).max())
+
+
+def whole_difference(model: TrainedModel, features: np.ndarray) -> float:
+    """Of probabilities and progress, streamed frame by frame."""
+    offline, stream = model.predict(features), model.stream()
+    parts = [stream.step(frame) for frame in features]
+    return max(
+        float(np.abs(np.concatenate([getattr(part, name) for part in parts], axis=1) - getattr(offline, name)).max())
+        for name in ("probs", "progress")
+    )
+
+
+def timed_once(work: Callable[[], object]) -> Callable[[], Moment]:
+    """A function that does the work and returns the time it took."""
+
+    def run() -> Moment:
+        started = now()
+        work()
+        return now().since(started)
+
+    return run
+
+
+if __name__ == "__main__":
+    run_command(lambda: main(parse(Arguments, sys.argv[1:], "streaming_speed.py", __doc__)))

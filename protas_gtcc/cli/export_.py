@@ -1,0 +1,34 @@
+"""`protas-gtcc export`: a model as ONNX graphs, to run without torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from protas_gtcc.inference import load
+
+
+@dataclass(frozen=True)
+class Command:
+    """Write a model as ONNX: stream.onnx takes frames and state and gives the next state, offline.onnx whole videos."""
+
+    model: tyro.conf.Positional[Path]
+    """A run directory, a checkpoint, or a reference checkpoint."""
+    format: Literal["onnx"] = "onnx"
+    """What to write."""
+    out: Path | None = None
+    """Folder for the graphs; by default export/ in the run directory, or beside the checkpoint."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print what was written as JSON."""
+
+    def run(self) -> None:
+        """Export."""
+        from protas_gtcc.export import export_onnx
+
+        folder = self.out or (self.model if self.model.is_dir() else self.model.parent) / "export"
+        written = [str(path) for path in export_onnx(load(self.model), folder)]
+        print(json.dumps({"written": written}) if self.json else "\n".join(written))

@@ -1,0 +1,82 @@
+"""`protas-gtcc stream`: follow a person live, from a file, a growing file, a pipe or a socket."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from protas_gtcc.cli.console import make_console
+from protas_gtcc.errors import InputError
+from protas_gtcc.inference import TrainedModel, load
+from protas_gtcc.live import JsonLines, Observer, Terminal, follow, open_source
+
+
+@dataclass(frozen=True)
+class Command:
+    """Follow a person frame by frame: a live view on a terminal, else one line of JSON a frame.
+
+    What is said of a frame needs no later one, whatever the source.
+    """
+
+    model: tyro.conf.Positional[Path]
+    """A run directory, a checkpoint, or a reference checkpoint."""
+    source: tyro.conf.Positional[str]
+    """A .npy file of features, replayed; a file of frames; - for standard input; tcp://HOST:PORT."""
+    format: Literal["auto", "npy", "text", "raw"] = "auto"
+    """text: a frame a line, numbers with spaces or commas between; raw: little-endian float32. By default .npy is npy,
+    .f32, .raw and .bin are raw, all else is text."""
+    speed: Literal["full", "real"] = "full"
+    """Replay a .npy file as fast as it goes, or at --fps."""
+    fps: float | None = None
+    """Frames a second; by default those the model was trained at."""
+    growing: tyro.conf.FlagCreatePairsOff[bool] = False
+    """At the end of a file of frames, wait for more."""
+    buffer: int = 64
+    """Frames that may wait when the source is faster than the model."""
+    when_behind: Literal["block", "drop"] = "block"
+    """When so many wait: let the source wait, or drop the oldest ones (and count them in the output)."""
+    give_up_seconds: float | None = None
+    """End with an error when the source has been silent for so long; by default wait for ever."""
+    state: Path | None = None
+    """File of the stream's state: gone on from if it is there, written at the end."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Lines of JSON on a terminal too."""
+    every_class: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Put probabilities and progress of every class into the lines."""
+
+    def run(self) -> None:
+        """Follow to the end of the source."""
+        if self.buffer < 1:
+            raise InputError(f"--buffer is {self.buffer}; at least 1 frame must be able to wait")
+        model = load(self.model)
+        fps = model.facts.fps if self.fps is None else self.fps
+        if self.speed == "real" and fps is None:
+            raise InputError("--speed real needs to know the frames a second; give --fps")
+        if fps is not None and not 0 < fps < float("inf"):
+            raise InputError(f"--fps is {fps:g}; frames a second must be positive")
+        pace = fps if self.speed == "real" else None
+        source = open_source(self.source, model.facts.feature_dim, self.format, pace, self.growing)
+        stream = model.stream()
+        if self.state is not None and self.state.exists():
+            stream.load(self.state)
+        try:
+            follow(
+                stream,
+                source,
+                [self._observer(model, fps)],
+                self.buffer,
+                self.when_behind,
+                give_up_seconds=self.give_up_seconds,
+            )
+        finally:
+            if self.state is not None:
+                stream.save(self.state)
+
+    def _observer(self, model: TrainedModel, fps: float | None) -> Observer:
+        if sys.stdout.isatty() and not self.json:
+            return Terminal(make_console(), model.class_names, model.background, fps)
+        return JsonLines(sys.stdout, model.class_names, fps, self.every_class)

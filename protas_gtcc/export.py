@@ -1,0 +1,236 @@
+"""A model as ONNX, to run without torch: a graph of a stream's next chunk, with its state, and one of whole videos.
+
+    stream.onnx    features [B, T, D], state [B, S], num_frames [B]
+                   -> probs [B, C, T], progress [B, C, T], next_state [B, S], next_num_frames [B]
+    offline.onnx   features [B, T, D]
+                   -> probs [B, C, T], progress [B, C, T]
+
+A stream starts with a state and a num_frames of 0. T is 1 to 131072, B any number of streams. Models without
+progress have no such output. Needs the extra `[export]`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.files import replace_when_whole
+from protas_gtcc.gru import GRU
+from protas_gtcc.inference import TrainedModel
+from protas_gtcc.model import NetworkState, Outputs, ProgressNetwork
+
+MOST_DOUBLINGS = 17
+MOST_FRAMES = 2**MOST_DOUBLINGS
+"""The longest video or chunk that a graph takes: a longer one goes through stream.onnx in chunks."""
+EXAMPLE_FRAMES = 5
+"""Of the chunk that the graphs are traced with; an arbitrary number greater than 1."""
+
+
+class OfflineGraph(nn.Module):
+    """Whole videos."""
+
+    def __init__(self, network: ProgressNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Float[Tensor, "B T D"]) -> tuple[Tensor, ...]:
+        """Probabilities, and the last stage's progress."""
+        return _results(self.network(features.transpose(1, 2)))
+
+
+class StreamGraph(nn.Module):
+    """The next chunk of streams; their state is one vector each, so that it is one input and one output."""
+
+    def __init__(self, network: ProgressNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, features: Float[Tensor, "B T D"], state: Float[Tensor, "B S"], num_frames: Int[Tensor, " B"]
+    ) -> tuple[Tensor, ...]:
+        """Probabilities, progress, and the state and number of frames for the next chunk."""
+        outputs = self.network(features.transpose(1, 2), state=self.unpack(state, num_frames))
+        after = outputs.state
+        return (*_results(outputs), self.pack(after), after.num_frames)
+
+    def pack(self, state: NetworkState) -> Float[Tensor, "B S"]:
+        """All but the number of frames as one vector a stream."""
+        named = state.named()
+        return torch.cat([named[name].flatten(1) for name in named if name != "num_frames"], dim=1)
+
+    def unpack(self, state: Float[Tensor, "B S"], num_frames: Int[Tensor, " B"]) -> NetworkState:
+        """The other way round."""
+        start = 0
+
+        def next_part(like: Tensor) -> Tensor:
+            nonlocal start
+            size = like[0].numel()
+            part = state[:, start : start + size]
+            start += size
+            return part.reshape(-1, *like.shape[1:])
+
+        example = self.network.start()
+        # In the order in which `named` gives them.
+        done = None if example.done is None else next_part(example.done)
+        stages = []
+        for stage in example.stages:
+            hidden = None if stage.hidden is None else next_part(stage.hidden)
+            stages.append(type(stage)([next_part(past) for past in stage.past], hidden))
+        return NetworkState(num_frames, stages, done)
+
+
+def export_onnx(model: TrainedModel, folder: Path) -> list[Path]:
+    """Write the graphs that a model has: both, or for an acausal one only `offline.onnx`; returns their paths.
+
+    Raises `InputError` where ONNX's packages are not installed.
+    """
+    _require_packages()
+    network = _exportable(model.network)
+    features = torch.randn(2, EXAMPLE_FRAMES, model.facts.feature_dim)
+    batch, frames = torch.export.Dim("batch", max=2**16), torch.export.Dim("frames", max=MOST_FRAMES)
+    dynamic = {0: batch, 1: frames}
+    results = ["probs", "progress"] if network.config.progress else ["probs"]
+    written = [folder / "offline.onnx"]
+    _write(model, OfflineGraph(network), (features,), (dynamic,), ["features"], results, written[0])
+    if network.config.causal:
+        graph, state = StreamGraph(network), network.start(2)
+        arguments = (features, graph.pack(state), torch.zeros(2, dtype=torch.int64))
+        names = ["features", "state", "num_frames"]
+        results = [*results, "next_state", "next_num_frames"]
+        written.append(folder / "stream.onnx")
+        _write(model, graph, arguments, (dynamic, {0: batch}, {0: batch}), names, results, written[1])
+    return written
+
+
+def _write(
+    model: TrainedModel,
+    graph: nn.Module,
+    arguments: tuple[Tensor, ...],
+    dynamic: tuple[dict[int, Any], ...],
+    inputs: list[str],
+    outputs: list[str],
+    path: Path,
+) -> None:
+    with torch.no_grad():
+        exported = torch.export.export(graph.eval(), arguments, dynamic_shapes=dynamic, strict=False)
+    program = torch.onnx.export(
+        exported,
+        dynamo=True,
+        verbose=False,
+        input_names=inputs,
+        output_names=outputs,
+        custom_translation_table=_translations(),
+    )
+    facts = model.facts
+    program.model.metadata_props.update(
+        class_names=json.dumps(facts.class_names),
+        background=json.dumps(facts.background),
+        fps=json.dumps(facts.fps),
+        look_ahead_frames=json.dumps(facts.look_ahead_frames),
+        simulated=json.dumps(facts.simulated),
+    )
+    with replace_when_whole(path) as temporary:
+        program.save(temporary)
+
+
+def _results(outputs: Outputs) -> tuple[Tensor, ...]:
+    probs = torch.softmax(outputs.final_logits, dim=1)
+    return (probs,) if outputs.progress is None else (probs, outputs.progress[-1].clamp(0, 1))
+
+
+@torch.library.custom_op("protas_gtcc::gru", mutates_args=())
+def _gru(frames: Tensor, hidden: Tensor, weight_in: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    raise NotImplementedError("this GRU exists only in exported graphs")
+
+
+@_gru.register_fake
+def _(frames: Tensor, hidden: Tensor, weight_in: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return frames.new_empty(frames.shape[0], hidden.shape[0], frames.shape[1], hidden.shape[2])
+
+
+class _ExportedGRU(nn.Module):
+    """A GRU that the exporter writes as ONNX's, instead of as one copy of its arithmetic a frame."""
+
+    def __init__(self, gru: GRU):
+        super().__init__()
+        self.bidirectional, self.hidden_size = gru.bidirectional, gru.hidden_size
+        named = dict(gru.named_parameters())
+        ends = ["", "_reverse"] if gru.bidirectional else [""]
+        parts = [
+            [_in_onnx_order(named[f"{kind}_l0{end}"]) for end in ends]
+            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        ]
+        self.register_buffer("weight_in", torch.stack(parts[0]))
+        self.register_buffer("weight", torch.stack(parts[1]))
+        self.register_buffer("bias", torch.cat([torch.stack(parts[2]), torch.stack(parts[3])], dim=1))
+
+    def forward(
+        self, x: Float[Tensor, "B F T"], lengths: Tensor | None = None, hidden: Float[Tensor, "B H"] | None = None
+    ) -> Float[Tensor, "B G T"]:
+        """As `GRU.forward`, of videos without padding."""
+        directions = 2 if self.bidirectional else 1
+        before = x.new_zeros(directions, x.shape[0], self.hidden_size) if hidden is None else hidden[None]
+        states = torch.ops.protas_gtcc.gru(x.permute(2, 0, 1), before, self.weight_in, self.weight, self.bias)
+        return states.permute(2, 1, 3, 0).flatten(1, 2)
+
+
+def _exportable(network: ProgressNetwork) -> ProgressNetwork:
+    copied = copy.deepcopy(network).cpu().eval()
+    for stage in copied.stages:
+        if stage.progress_head is not None:
+            stage.progress_head.gru = _ExportedGRU(stage.progress_head.gru)
+    return copied
+
+
+def _in_onnx_order(parameter: Tensor) -> Tensor:
+    """ONNX has update, reset, new where torch has reset, update, new."""
+    reset, update, new = parameter.detach().chunk(3)
+    return torch.cat([update, reset, new])
+
+
+def _translations() -> dict[Any, Callable[..., Any]]:
+    from onnxscript import opset18 as op
+
+    def gru(frames: Any, hidden: Any, weight_in: Any, weight: Any, bias: Any) -> Any:
+        direction = "bidirectional" if hidden.shape[0] == 2 else "forward"
+        size = hidden.shape[2]
+        states, _ = op.GRU(
+            frames,
+            weight_in,
+            weight,
+            bias,
+            None,
+            hidden,
+            direction=direction,
+            hidden_size=size,
+            linear_before_reset=1,
+        )
+        return states
+
+    def running_maximum(x: Any, dim: int) -> Any:
+        # ONNX has none. The maximum of the last 2^k frames is that of two halves; progress is never below 0.
+        last, zero, front = (op.Constant(value_ints=[value]) for value in (2, 0, 0))
+        num_frames = op.Slice(op.Shape(x), last, op.Constant(value_ints=[3]))
+        for doubling in range(MOST_DOUBLINGS):
+            kept = op.Max(op.Sub(num_frames, op.Constant(value_ints=[2**doubling])), zero)
+            shift = op.Concat(zero, zero, op.Sub(num_frames, kept), zero, zero, zero, axis=0)
+            x = op.Max(x, op.Pad(op.Slice(x, front, kept, last), shift))
+        return x, x
+
+    return {torch.ops.protas_gtcc.gru.default: gru, torch.ops.aten.cummax.default: running_maximum}
+
+
+def _require_packages() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"exporting needs {error.name}; install it with pip install 'protas_gtcc[export]'") from error

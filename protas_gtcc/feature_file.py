@@ -1,0 +1,50 @@
+"""Features of one new video, out of a .npy file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from protas_gtcc.errors import InputError
+
+Axes = Literal["auto", "DT", "TD"]
+
+
+def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarray:
+    """Features `[T, D]` for a model that takes so many; `auto` axes: the axis of that size is D.
+
+    Raises `InputError` if there is no whole array of real numbers, and where no axis, or each, has that size.
+    """
+    return _oriented(_read(path), feature_dim, axes, path)
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        features = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"no feature file {path}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; name its files, {path}/*.npy") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is not a whole .npy file of numbers: {error}") from error
+    if not isinstance(features, np.ndarray):
+        raise InputError(f"{path} is an archive of several arrays; expected one array in .npy format")
+    if features.dtype.kind not in "iuf":
+        raise InputError(f"{path} holds {features.dtype}; expected real numbers")
+    return features
+
+
+def _oriented(features: np.ndarray, feature_dim: int, axes: Axes, path: Path) -> np.ndarray:
+    """`[T, D]`, given that D is the model's; refused where both axes have that size."""
+    if features.ndim != 2:
+        raise InputError(f"{path} has shape {features.shape}; expected features [T, D]")
+    if axes != "auto":
+        return features if axes == "TD" else features.T
+    fits = [size == feature_dim for size in features.shape]
+    if all(fits):
+        raise InputError(f"{path}: both axes are {feature_dim} long; say --feature-axes DT or TD")
+    if not any(fits):
+        raise InputError(f"{path} has shape {features.shape}; the model takes [T, {feature_dim}]")
+    return features if fits[1] else features.T

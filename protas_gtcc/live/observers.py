@@ -1,0 +1,168 @@
+"""Who is told: the terminal, a file of JSON lines, a function."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import TextIOBase
+from typing import Any
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What is said of one frame."""
+
+    frame: int
+    """Its number in the source, from 0; numbers of dropped frames are missing."""
+    label: int
+    probability: float
+    progress: float
+    """Of the predicted class, in [0, 1]; 0 in the background."""
+    probs: np.ndarray
+    """float32 `[C]`."""
+    every_progress: np.ndarray | None
+    """float32 `[C]`; None from a model without progress."""
+    waiting: int
+    """Frames that had come meanwhile."""
+    dropped: int
+    """Frames that were thrown away so far."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """How it went."""
+
+    frames: int
+    dropped: int
+
+
+class Observer(ABC):
+    """Hears what happens while a source is followed; stalls and the end are ignored unless it says otherwise."""
+
+    @abstractmethod
+    def on_moment(self, moment: Moment) -> None:
+        """A frame was understood."""
+
+    def on_stall(self, seconds: float) -> None:  # noqa: B027 (not everybody needs to know)
+        """The source has been silent for so long."""
+
+    def on_end(self, followed: Followed) -> None:  # noqa: B027
+        """There will be no more."""
+
+
+class Callback(Observer):
+    """Calls a function with every result."""
+
+    def __init__(self, function: Callable[[Moment], None]):
+        self._function = function
+
+    def on_moment(self, moment: Moment) -> None:
+        """Call it."""
+        self._function(moment)
+
+
+class JsonLines(Observer):
+    """Writes one line of JSON a frame, at once: frame, seconds, label, name, probability, progress, dropped."""
+
+    def __init__(self, out: TextIOBase, class_names: list[str], fps: float | None, every_class: bool = False):
+        self._out, self._names, self._fps, self._every_class = out, class_names, fps, every_class
+
+    def on_moment(self, moment: Moment) -> None:
+        """Write the line."""
+        line: dict[str, Any] = {"frame": moment.frame}
+        if self._fps is not None:
+            line["seconds"] = round(moment.frame / self._fps, 3)
+        line |= {
+            "label": moment.label,
+            "name": self._names[moment.label],
+            "probability": round(moment.probability, 5),
+            "progress": round(moment.progress, 5),
+            "dropped": moment.dropped,
+        }
+        if self._every_class:
+            line["probs"] = moment.probs.round(5).tolist()
+            line["every_progress"] = None if moment.every_progress is None else moment.every_progress.round(5).tolist()
+        self._write(line)
+
+    def on_stall(self, seconds: float) -> None:
+        """Say so in a line of its own."""
+        self._write({"stalled_seconds": round(seconds, 1)})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._out.write(json.dumps(line) + "\n")
+        self._out.flush()
+
+
+class Terminal(Observer):
+    """A live view: the current action, its progress bar, confidence, time in it, and the last actions."""
+
+    def __init__(self, console: Console, class_names: list[str], background: list[int], fps: float | None):
+        self._names, self._background, self._fps = class_names, background, fps
+        self._live = Live(console=console, auto_refresh=False, transient=False)
+        self._began = 0
+        self._last: Moment | None = None
+        self._past: deque[tuple[int, int, int, float]] = deque(maxlen=6)
+        self._note = ""
+
+    def on_moment(self, moment: Moment) -> None:
+        """Show it."""
+        if not self._live.is_started:
+            self._live.start()
+        before = self._last
+        if before is not None and before.label != moment.label:
+            self._past.append((before.label, self._began, moment.frame, before.progress))
+            self._began = moment.frame
+        self._last, self._note = moment, ""
+        # Drawing costs far more than a step: a viewer needs no more than ten pictures a second.
+        if moment.waiting == 0 or moment.frame % 16 == 0:
+            self._live.update(self.view(), refresh=True)
+
+    def on_stall(self, seconds: float) -> None:
+        """Say so below the view."""
+        self._note = f"no frame for {seconds:.0f} s"
+        if self._live.is_started:
+            self._live.update(self.view(), refresh=True)
+
+    def on_end(self, followed: Followed) -> None:
+        """Leave the last view standing."""
+        self._note = f"{followed.frames} frames" + (f", {followed.dropped} dropped" if followed.dropped else "")
+        if self._live.is_started:
+            self._live.update(self.view(), refresh=True)
+            self._live.stop()
+
+    def view(self) -> Group:
+        """What is shown now."""
+        moment = self._last
+        if moment is None:
+            return Group(Text(self._note))
+        name = "nothing in particular" if moment.label in self._background else self._names[moment.label]
+        now = Table.grid(padding=(0, 2))
+        now.add_row(Text(name, style="bold"), f"for {self._time(moment.frame - self._began + 1)}", "")
+        now.add_row("progress", ProgressBar(total=1, completed=moment.progress, width=40), f"{moment.progress:4.0%}")
+        now.add_row(
+            "confidence",
+            ProgressBar(total=1, completed=moment.probability, width=40, style="grey50"),
+            f"{moment.probability:4.0%}",
+        )
+        past = Table("at", "for", "action", "progress at its end", show_edge=False, box=None, header_style="dim")
+        for label, began, ended, progress in reversed(self._past):
+            done = "" if label in self._background else f"{progress:4.0%}"
+            past.add_row(self._time(began), self._time(ended - began), self._names[label], done)
+        lines = f"frame {moment.frame}, {self._time(moment.frame)}, {moment.waiting} waiting"
+        return Group(now, Text(f"{lines}  {self._note}", style="dim"), past)
+
+    def _time(self, frames: int) -> str:
+        if self._fps is None:
+            return f"{frames} frames"
+        minutes, seconds = divmod(frames / self._fps, 60)
+        return f"{int(minutes)}:{seconds:04.1f}"

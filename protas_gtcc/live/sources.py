@@ -1,0 +1,168 @@
+"""Where frames come from, one feature vector `[D]` at a time: a file replayed, a growing file, a pipe, a socket.
+
+clip.npy            features [T, D] or [D, T], replayed at full speed or at a rate
+frames.txt, -       one frame a line: D numbers with spaces or commas between; - is standard input
+frames.f32, -       raw little-endian float32, D of them a frame (--format raw)
+tcp://HOST:PORT     either of the two, from whoever listens there
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from io import BufferedIOBase
+from pathlib import Path
+from threading import Event
+from typing import Literal
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.feature_file import load_features
+
+Format = Literal["auto", "npy", "text", "raw"]
+_CHUNK_BYTES = 1 << 16
+_POLL_SECONDS = 0.02
+
+
+class Source(ABC):
+    """Gives frames, float32 `[D]`, until it ends; may wait for each. Raises `InputError` for what is no frame."""
+
+    name: str
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The frames."""
+
+    def close(self) -> None:  # noqa: B027 (most end by themselves)
+        """No more frames are wanted: end, even while waiting for one."""
+
+
+class Replay(Source):
+    """A file of features, replayed at `fps` frames a second, or as fast as they are taken."""
+
+    def __init__(self, path: Path, feature_dim: int, fps: float | None = None):
+        self.name, self._fps = str(path), fps
+        self._features = load_features(path, feature_dim)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        started = time.monotonic()
+        for number, frame in enumerate(self._features):
+            if self._fps is not None:
+                time.sleep(max(0.0, started + number / self._fps - time.monotonic()))
+            yield frame
+
+
+class ByteFrames(Source):
+    """Frames out of bytes that arrive in pieces: lines of numbers, or raw float32."""
+
+    def __init__(self, name: str, pieces: Iterator[bytes], feature_dim: int, raw: bool, closed: Event | None = None):
+        self.name, self._pieces, self._dim, self._raw = name, pieces, feature_dim, raw
+        self._closed = closed or Event()
+
+    def close(self) -> None:
+        """End at the next look for more bytes."""
+        self._closed.set()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return self._raw_frames() if self._raw else self._text_frames()
+
+    def _raw_frames(self) -> Iterator[np.ndarray]:
+        waiting, size = b"", 4 * self._dim
+        for piece in self._pieces:
+            waiting += piece
+            whole = len(waiting) // size * size
+            yield from np.frombuffer(waiting[:whole], dtype="<f4").reshape(-1, self._dim)
+            waiting = waiting[whole:]
+        if waiting:
+            raise InputError(f"{self.name} ends within a frame: {len(waiting)} of {size} bytes; is D {self._dim}?")
+
+    def _text_frames(self) -> Iterator[np.ndarray]:
+        waiting, number = b"", 0
+        for piece in self._pieces:
+            *lines, waiting = (waiting + piece).split(b"\n")
+            for line in lines:
+                number += 1
+                yield self._frame(line, number)
+        if waiting.strip():
+            yield self._frame(waiting, number + 1)
+
+    def _frame(self, line: bytes, number: int) -> np.ndarray:
+        words = line.replace(b",", b" ").split()
+        try:
+            frame = np.array(words, dtype=np.float32)
+        except ValueError as error:
+            raise InputError(f"{self.name}, line {number}: {error}; expected {self._dim} numbers") from error
+        if len(frame) != self._dim:
+            raise InputError(f"{self.name}, line {number} has {len(frame)} numbers; the model takes {self._dim}")
+        return frame
+
+
+def open_source(
+    name: str,
+    feature_dim: int,
+    format: Format = "auto",
+    fps: float | None = None,
+    growing: bool = False,
+    standard_input: BufferedIOBase | None = None,
+) -> Source:
+    """The source of a name, as the module describes; `fps` paces a replay, `growing` waits at a file's end for more.
+
+    Raises `InputError` if there is nothing of that name.
+    """
+    address, closed = urlsplit(name), Event()
+    if address.scheme == "tcp":
+        pieces = _from_socket(name, address.hostname, address.port, closed)
+        return ByteFrames(name, pieces, feature_dim, format == "raw", closed)
+    if name == "-":
+        stream = sys.stdin.buffer if standard_input is None else standard_input
+        return ByteFrames("standard input", _read_pieces(stream), feature_dim, format == "raw")
+    path = Path(name)
+    if format == "npy" or (format == "auto" and path.suffix == ".npy"):
+        return Replay(path, feature_dim, fps)
+    if not path.is_file():
+        raise InputError(f"no source {name}; give a file, - for standard input, or tcp://HOST:PORT")
+    raw = format == "raw" or (format == "auto" and path.suffix in (".f32", ".raw", ".bin"))
+    return ByteFrames(name, _from_file(path, growing, closed), feature_dim, raw, closed)
+
+
+def _read_pieces(stream: BufferedIOBase) -> Iterator[bytes]:
+    # read1 gives what is there: waiting for a full buffer would hold frames back.
+    read = getattr(stream, "read1", stream.read)
+    while piece := read(_CHUNK_BYTES):
+        yield piece
+
+
+def _from_file(path: Path, growing: bool, closed: Event) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while not closed.is_set():
+            piece = file.read(_CHUNK_BYTES)
+            if piece:
+                yield piece
+            elif growing:
+                time.sleep(_POLL_SECONDS)
+            else:
+                return
+
+
+def _from_socket(name: str, host: str | None, port: int | None, closed: Event) -> Iterator[bytes]:
+    if host is None or port is None:
+        raise InputError(f"{name} is no address; give tcp://HOST:PORT")
+    try:
+        connection = socket.create_connection((host, port), timeout=10)
+    except OSError as error:
+        raise InputError(f"cannot reach {name}: {error}") from error
+    with connection:
+        connection.settimeout(10 * _POLL_SECONDS)
+        while not closed.is_set():
+            try:
+                piece = connection.recv(_CHUNK_BYTES)
+            except TimeoutError:
+                continue
+            if not piece:
+                return
+            yield piece

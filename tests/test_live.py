@@ -1,0 +1,281 @@
+"""Following a source: it says what `predict` says, and what happens when source and model are not equally fast."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from protas_gtcc.checkpoint import save_checkpoint
+from protas_gtcc.cli.main import main
+from protas_gtcc.errors import InputError
+from protas_gtcc.live import Callback, JsonLines, Moment, Source, Terminal, follow, open_source
+from protas_gtcc.predictions import Prediction
+from tests.test_streaming import CLASSES, DIM, make_model, video
+
+
+class Frames(Source):
+    """A source made of a list; `pause` is called before each frame."""
+
+    name = "frames"
+
+    def __init__(self, frames: np.ndarray, pause: float = 0.0, pause_before: int = -1):
+        self.frames, self.pause, self.pause_before = frames, pause, pause_before
+        self.given = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for number, frame in enumerate(self.frames):
+            if self.pause_before in (number, -1):
+                time.sleep(self.pause)
+            self.given = number + 1
+            yield frame
+
+
+def collected(source: object, **options: object) -> list[Moment]:
+    moments: list[Moment] = []
+    follow(make_model().stream(), source, [Callback(moments.append)], **options)
+    return moments
+
+
+def assert_says(moments: list[Moment], expected: Prediction) -> None:
+    assert [moment.frame for moment in moments] == list(range(len(expected.labels)))
+    assert [moment.label for moment in moments] == expected.labels.tolist()
+    np.testing.assert_allclose([moment.progress for moment in moments], expected.reported, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.stack([moment.probs for moment in moments], 1), expected.probs, rtol=0, atol=1e-5)
+
+
+# Sources
+
+
+@pytest.mark.parametrize("separator", [" ", ",", ", "])
+def test_a_file_of_lines_says_what_predict_says(tmp_path, separator):
+    features = video(30)
+    lines = (separator.join(str(value) for value in frame) for frame in features)
+    (tmp_path / "frames.txt").write_text("\n".join(lines))
+    assert_says(collected(open_source(str(tmp_path / "frames.txt"), DIM)), make_model().predict(features))
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 64])
+def test_raw_frames_arrive_whole_however_the_bytes_are_cut(pieces):
+    features = video(40)
+    data = features.astype("<f4").tobytes()
+
+    class Pipe(io.BytesIO):
+        def read1(self, size: int = -1) -> bytes:
+            return super().read1(pieces)
+
+    source = open_source("-", DIM, "raw", standard_input=Pipe(data))
+    assert_says(collected(source), make_model().predict(features))
+
+
+def test_a_replayed_file_may_have_either_axis_first(tmp_path):
+    features = video(20)
+    np.save(tmp_path / "clip.npy", features.T)
+    assert_says(collected(open_source(str(tmp_path / "clip.npy"), DIM)), make_model().predict(features))
+
+
+def test_a_replay_at_real_speed_takes_the_time_of_the_video(tmp_path):
+    np.save(tmp_path / "clip.npy", video(11))
+    started = time.monotonic()
+    collected(open_source(str(tmp_path / "clip.npy"), DIM, fps=50.0))
+    assert time.monotonic() - started >= 10 / 50
+
+
+def test_frames_from_a_socket(tmp_path):
+    features = video(25)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def send() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(features.astype("<f4").tobytes())
+
+        threading.Thread(target=send, daemon=True).start()
+        moments = collected(open_source(f"tcp://127.0.0.1:{port}", DIM, "raw"))
+    assert_says(moments, make_model().predict(features))
+
+
+def test_a_growing_file_is_waited_for(tmp_path):
+    features, path = video(20), tmp_path / "frames.f32"
+    path.write_bytes(features[:5].tobytes())
+
+    def grow() -> None:
+        for start in range(5, 20, 5):
+            time.sleep(0.05)
+            with open(path, "ab") as file:
+                file.write(features[start : start + 5].tobytes())
+
+    threading.Thread(target=grow, daemon=True).start()
+    moments: list[Moment] = []
+    with pytest.raises(InputError, match="sent nothing for"):
+        follow(
+            make_model().stream(),
+            open_source(str(path), DIM, growing=True),
+            [Callback(moments.append)],
+            give_up_seconds=1.0,
+        )
+    assert_says(moments, make_model().predict(features))
+
+
+@pytest.mark.parametrize(
+    ("data", "format", "message"),
+    [
+        (b"1 2 3 4 5\n1 2 3\n", "text", "line 2 has 3 numbers; the model takes 5"),
+        (b"1 2 3 4 5\n1 2 x 4 5\n", "text", "line 2: .*expected 5 numbers"),
+        (b"1 2 3 4 nan\n", "text", "NaN or infinity"),
+        (bytes(4 * DIM + 3), "raw", "ends within a frame: 3 of 20 bytes"),
+    ],
+)
+def test_what_is_no_frame_is_refused_with_its_place(data, format, message):
+    with pytest.raises(InputError, match=message):
+        collected(open_source("-", DIM, format, standard_input=io.BytesIO(data)))
+
+
+def test_sources_that_are_not_there_are_named(tmp_path):
+    for name, message in (
+        (str(tmp_path / "none.txt"), "no source .*none.txt"),
+        ("tcp://127.0.0.1:1", "cannot reach tcp://127.0.0.1:1"),
+        ("tcp://127.0.0.1", "is no address; give tcp://HOST:PORT"),
+    ):
+        with pytest.raises(InputError, match=message):
+            collected(open_source(name, DIM))
+
+
+# Unequal speeds
+
+
+def test_a_source_that_is_too_fast_waits_and_nothing_is_lost():
+    features, source_ahead = video(60), []
+    source = Frames(features)
+    moments: list[Moment] = []
+
+    def slow(moment: Moment) -> None:
+        time.sleep(0.002)
+        source_ahead.append(source.given - moment.frame)
+        moments.append(moment)
+
+    done = follow(make_model().stream(), source, [Callback(slow)], buffer=4)
+    assert done.dropped == 0
+    assert max(source_ahead) <= 4 + 2, "at most the buffer, the frame in work and the one in hand"
+    assert_says(moments, make_model().predict(features))
+
+
+def test_told_to_drop_the_newest_frames_are_kept_and_the_lost_ones_counted():
+    moments: list[Moment] = []
+
+    def slow(moment: Moment) -> None:
+        time.sleep(0.005)
+        moments.append(moment)
+
+    features = video(200)
+    done = follow(make_model().stream(), Frames(features), [Callback(slow)], buffer=4, when_behind="drop")
+    assert done.dropped > 0
+    assert done.dropped + done.frames == 200
+    assert moments[-1].frame == 199, "the newest is never lost"
+    kept = make_model().predict(features[[moment.frame for moment in moments]])
+    assert [moment.label for moment in moments] == kept.labels.tolist()
+
+
+def test_observers_hear_of_a_stall_once_and_the_stream_goes_on():
+    stalls: list[float] = []
+
+    class Watch(Callback):
+        def on_stall(self, seconds: float) -> None:
+            stalls.append(seconds)
+
+    moments: list[Moment] = []
+    source = Frames(video(6), pause=0.3, pause_before=3)
+    follow(make_model().stream(), source, [Watch(moments.append)], stall_seconds=0.1)
+    assert len(moments) == 6
+    assert len(stalls) == 1
+    assert stalls[0] >= 0.1
+
+
+def test_an_observer_that_fails_ends_it_and_the_source_is_let_go():
+    def fail(moment: Moment) -> None:
+        raise RuntimeError("full")
+
+    with pytest.raises(RuntimeError, match="full"):
+        follow(make_model().stream(), Frames(video(50)), [Callback(fail)], buffer=2)
+    deadline = time.monotonic() + 5
+    while any(thread.name == "source" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "the reading thread still waits"
+        time.sleep(0.01)
+
+
+# Observers
+
+
+def test_json_lines_say_frame_time_class_and_progress():
+    out = io.StringIO()
+    follow(make_model().stream(), Frames(video(3)), [JsonLines(out, ["rest", "cut", "mix", "serve"], 5.0, True)])
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    expected = make_model().predict(video(3))
+    assert [line["frame"] for line in lines] == [0, 1, 2]
+    assert [line["seconds"] for line in lines] == [0.0, 0.2, 0.4]
+    assert [line["label"] for line in lines] == expected.labels.tolist()
+    assert len(lines[0]["probs"]) == len(lines[0]["every_progress"]) == CLASSES
+
+
+def test_the_terminal_shows_the_action_its_progress_and_the_last_ones():
+    out = io.StringIO()
+    names = ["rest", "cut", "mix", "serve"]
+    terminal = Terminal(Console(file=out, force_terminal=True, width=100), names, [0], 5.0)
+    for frame, (label, progress) in enumerate([(1, 0.5), (1, 1.0), (2, 0.25)]):
+        terminal.on_moment(Moment(frame, label, 0.8, progress, np.full(4, 0.25), None, 0, 0))
+    shown = Console(width=100, record=True, file=io.StringIO())
+    shown.print(terminal.view())
+    text = shown.export_text()
+    assert "mix" in text
+    assert "25%" in text
+    assert "80%" in text
+    assert "cut" in text
+    assert "100%" in text, "the progress at the end of the last action"
+
+
+# The command
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    model = make_model()
+    save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)
+    return tmp_path / "checkpoint.safetensors"
+
+
+def test_the_command_reads_a_pipe_and_goes_on_from_its_state(checkpoint, tmp_path):
+    features = video(30)
+    lines: list[dict[str, object]] = []
+    for part in (features[:12], features[12:]):
+        text = "\n".join(" ".join(map(str, frame)) for frame in part)
+        command = [sys.executable, "-m", "protas_gtcc", "stream", str(checkpoint), "-", "--state", str(tmp_path / "s")]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+        lines += [json.loads(line) for line in done.stdout.splitlines()]
+    expected = make_model().predict(features)
+    assert [line["label"] for line in lines] == expected.labels.tolist()
+    np.testing.assert_allclose([line["progress"] for line in lines], expected.reported, rtol=0, atol=2e-5)
+
+
+def test_the_command_refuses_in_one_line(checkpoint, capsys):
+    for options, message in (
+        (["none.txt"], "no source none.txt"),
+        (["x.npy", "--buffer", "0"], "at least 1 frame"),
+        (["x.npy", "--fps", "-3"], "must be positive"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(["stream", str(checkpoint), *options])
+        assert stopped.value.code == 1
+        printed = capsys.readouterr().err
+        assert message in printed
+        assert printed.count("\n") == 1
