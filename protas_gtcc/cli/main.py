@@ -21,6 +21,7 @@ VERBS = {
     "evaluate": "run directory or prediction files -> scores",
     "predict": "features of new videos -> labels, probabilities, progress",
     "stream": "follow a person live, frame by frame",
+    "serve": "follow many people over WebSockets, with a live web page",
     "export": "a model as ONNX, to run without torch",
     "benchmark": "how fast a model follows people on this machine",
     "import": "another code base's checkpoint -> run directory",

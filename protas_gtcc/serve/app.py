@@ -1,0 +1,146 @@
+"""The web application: who may come in, and what is said to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+from dataclasses import asdict
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.websockets import WebSocketDisconnect
+
+from protas_gtcc.inference import TrainedModel
+from protas_gtcc.serve.sessions import Limits, Refused, Sessions
+
+BROKEN_RULE = 1008
+"""The WebSocket's close code for a client that broke a rule."""
+
+
+def make_app(model: TrainedModel, limits: Limits | None = None, token: str | None = None) -> FastAPI:
+    """The application for a model; with a token, whoever comes must give it (`?token=` or a bearer header)."""
+    app = FastAPI(title="protas_gtcc", docs_url=None, redoc_url=None, openapi_url=None)
+    sessions = Sessions(model, limits or Limits())
+    app.state.sessions = sessions
+    page = resources.files("protas_gtcc.serve").joinpath("page.html").read_text(encoding="utf-8")
+
+    @app.middleware("http")
+    async def only_with_token(request: Request, call_next: Any) -> Response:
+        if not _knows_token(request, token):
+            return JSONResponse({"error": "a token is required: ?token=… or a bearer header"}, status_code=401)
+        return await call_next(request)
+
+    @app.get("/")
+    async def index() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    @app.get("/facts")
+    async def facts() -> dict[str, Any]:
+        known = model.facts
+        return {
+            "class_names": known.class_names,
+            "background": known.background,
+            "feature_dim": known.feature_dim,
+            "fps": known.fps,
+            "look_ahead_frames": known.look_ahead_frames,
+            "simulated": known.simulated,
+            "limits": asdict(sessions.limits),
+        }
+
+    @app.get("/people")
+    async def people() -> list[str]:
+        return sorted(sessions.people)
+
+    @app.websocket("/stream")
+    async def stream(socket: WebSocket, name: str = "") -> None:
+        async with _admitted(socket, token):
+            await _serve_stream(socket, sessions, name)
+
+    @app.websocket("/watch")
+    async def watch(socket: WebSocket, name: str = "") -> None:
+        async with _admitted(socket, token):
+            await _serve_watcher(socket, sessions, name)
+
+    return app
+
+
+async def _serve_stream(socket: WebSocket, sessions: Sessions, name: str) -> None:
+    person = sessions.begin(name)
+    idle = sessions.limits.idle_seconds
+    try:
+        while True:
+            try:
+                message = await asyncio.wait_for(socket.receive(), idle)
+            except TimeoutError:
+                raise Refused(f"nothing came for {idle:g} s") from None
+            if message["type"] == "websocket.disconnect":
+                return
+            if message.get("bytes") is None:
+                raise Refused("text is no frame; send raw little-endian float32")
+            results = sessions.push(person, message["bytes"])
+            try:
+                await asyncio.wait_for(socket.send_json(results), idle)
+            except TimeoutError:
+                raise Refused(f"answers were not taken for {idle:g} s") from None
+            # Clients take turns, even one that has its next message here already.
+            await asyncio.sleep(0)
+    finally:
+        sessions.end(person)
+
+
+async def _serve_watcher(socket: WebSocket, sessions: Sessions, name: str) -> None:
+    person, queue = sessions.watch(name)
+    try:
+        await socket.send_json(list(person.results))
+        # Only a task of its own notices that the watcher has gone while nothing happens.
+        gone = asyncio.create_task(socket.receive())
+        while not gone.done():
+            coming = asyncio.create_task(queue.get())
+            await asyncio.wait({gone, coming}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                coming.cancel()
+                return
+            result = coming.result()
+            await socket.send_json([result])
+            if "ended" in result:
+                gone.cancel()
+                return
+    finally:
+        sessions.unwatch(person, queue)
+
+
+@contextlib.asynccontextmanager
+async def _admitted(socket: WebSocket, token: str | None) -> Any:
+    """Let a client in; whoever is refused hears why, whoever goes away is let go."""
+    await socket.accept()
+    try:
+        if not _knows_token(socket, token):
+            raise Refused("a token is required: ?token=… or a bearer header")
+        if not _from_this_page(socket):
+            raise Refused("pages of other sites may not use this server")
+        yield
+        with contextlib.suppress(RuntimeError):  # the client has closed it already
+            await socket.close()
+    except Refused as refused:
+        # A reason has at most 123 bytes.
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            await socket.close(BROKEN_RULE, str(refused).encode()[:120].decode(errors="ignore"))
+    except WebSocketDisconnect:
+        pass
+
+
+def _knows_token(connection: Request | WebSocket, token: str | None) -> bool:
+    if token is None:
+        return True
+    given = connection.query_params.get("token") or connection.headers.get("authorization", "").removeprefix("Bearer ")
+    return hmac.compare_digest(given.encode(), token.encode())
+
+
+def _from_this_page(socket: WebSocket) -> bool:
+    """Browsers say which site a script is from; programs say nothing."""
+    origin = socket.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == socket.headers.get("host")

@@ -1,0 +1,211 @@
+"""The server: one stream a client, limits that harm nobody else, and a page that shows what is going on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from protas_gtcc.cli.main import main
+from protas_gtcc.serve import Limits, make_app
+from tests.test_streaming import DIM, make_model, video
+
+
+@contextmanager
+def serving(limits: Limits | None = None, token: str | None = None) -> Iterator[str]:
+    """A server on a free port; its address without a scheme."""
+    config = uvicorn.Config(make_app(make_model(), limits, token), port=0, log_level="error", ws="websockets-sansio")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+async def push(socket: ClientConnection, features: np.ndarray) -> list[dict[str, Any]]:
+    await socket.send(features.astype("<f4").tobytes())
+    return json.loads(await socket.recv())
+
+
+def why_closed(address: str, *messages: bytes | str, path: str = "/stream?name=a", **options: Any) -> str:
+    """The reason that a client who sends this is given."""
+
+    async def run() -> str:
+        async with connect(f"ws://{address}{path}", **options) as socket:
+            try:
+                for message in messages:
+                    await socket.send(message)
+                while True:
+                    await socket.recv()
+            except ConnectionClosed as closed:
+                assert closed.rcvd is not None
+                return closed.rcvd.reason
+
+    return asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_a_client_gets_what_predict_says():
+    features = video(40)
+
+    async def run(address: str) -> list[dict[str, Any]]:
+        async with connect(f"ws://{address}/stream?name=anna") as socket:
+            return [one for part in np.split(features, [1, 2, 20]) for one in await push(socket, part)]
+
+    with serving() as address:
+        results = asyncio.run(run(address))
+    expected = make_model().predict(features)
+    assert [one["frame"] for one in results] == list(range(40))
+    assert [one["label"] for one in results] == expected.labels.tolist()
+    np.testing.assert_allclose([one["progress"] for one in results], expected.reported, rtol=0, atol=2e-5)
+
+
+def test_many_clients_at_once_each_get_their_own():
+    people = 50
+    videos = [video(20, seed) for seed in range(people)]
+
+    async def one(address: str, number: int) -> list[int]:
+        async with connect(f"ws://{address}/stream?name=p{number}") as socket:
+            return [result["label"] for frame in videos[number] for result in await push(socket, frame[None])]
+
+    async def run(address: str) -> list[list[int]]:
+        return await asyncio.gather(*(one(address, number) for number in range(people)))
+
+    with serving() as address:
+        said = asyncio.run(run(address))
+    for labels, features in zip(said, videos, strict=True):
+        assert labels == make_model().predict(features).labels.tolist()
+
+
+NAN = np.full(DIM, np.nan, dtype="<f4").tobytes()
+BAD = {
+    "malformed": ("hello", "text is no frame"),
+    "wrong shape": (bytes(4 * DIM + 1), "are no whole number of frames"),
+    "empty": (b"", "0 bytes are no whole number of frames"),
+    "NaN": (NAN, "has NaN or infinity"),
+    "too many frames": (bytes(4 * DIM * 65), "65 frames in a message; 64 are allowed"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_client_that_breaks_a_rule_is_told_why_and_harms_no_other(name):
+    message, reason = BAD[name]
+    features = video(10)
+
+    async def good(address: str, told: threading.Event) -> list[int]:
+        async with connect(f"ws://{address}/stream?name=good") as socket:
+            before = await push(socket, features[:5])
+            await asyncio.to_thread(told.wait, 20)
+            return [one["label"] for one in before + await push(socket, features[5:])]
+
+    with serving() as address:
+        told, result = threading.Event(), []
+        thread = threading.Thread(target=lambda: result.append(asyncio.run(good(address, told))))
+        thread.start()
+        try:
+            assert reason in why_closed(address, message)
+        finally:
+            told.set()
+            thread.join(20)
+    assert result == [make_model().predict(features).labels.tolist()]
+
+
+def test_a_silent_client_and_one_that_is_too_fast_are_closed():
+    with serving(Limits(idle_seconds=0.2)) as address:
+        assert why_closed(address) == "nothing came for 0.2 s"
+    with serving(Limits(frames_a_second=4.0)) as address:
+        assert why_closed(address, *[bytes(4 * DIM)] * 9) == "more than 4 frames a second"
+
+
+def test_a_name_is_taken_once_and_places_are_limited_and_given_back():
+    async def run(address: str) -> None:
+        async with connect(f"ws://{address}/stream?name=a") as first:
+            await push(first, video(1))
+            reason = await asyncio.to_thread(why_closed, address)
+            assert "'a' is followed already" in reason
+            reason = await asyncio.to_thread(why_closed, address, path="/stream?name=b")
+            assert "all 1 streams are taken" in reason
+        async with connect(f"ws://{address}/stream?name=b") as second:
+            assert (await push(second, video(1)))[0]["frame"] == 0, "the place starts anew"
+
+    with serving(Limits(connections=1)) as address:
+        asyncio.run(run(address))
+        assert "1 to 64 printable characters" in why_closed(address, path="/stream")
+
+
+def test_watchers_see_what_was_and_what_comes():
+    features = video(12)
+
+    async def run(address: str) -> list[dict[str, Any]]:
+        async with connect(f"ws://{address}/stream?name=a") as pushing:
+            first = await push(pushing, features[:7])
+            async with connect(f"ws://{address}/watch?name=a") as watching:
+                assert json.loads(await watching.recv()) == first
+                rest = await push(pushing, features[7:])
+                seen = [json.loads(await watching.recv())[0] for _ in rest]
+                assert seen == rest
+                await pushing.close()
+                assert json.loads(await watching.recv()) == [{"ended": True}]
+        return first + rest
+
+    with serving() as address:
+        assert len(asyncio.run(run(address))) == 12
+        assert "nobody called 'a' is followed" in why_closed(address, path="/watch?name=a")
+
+
+def _get(url: str, **headers: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_the_page_and_the_facts():
+    with serving() as address:
+        status, page = _get(f"http://{address}/")
+        assert status == 200
+        assert "<canvas" in page
+        assert "http://" not in page.replace("http://www.w3.org", ""), "nothing is fetched from elsewhere"
+        facts = json.loads(_get(f"http://{address}/facts")[1])
+    assert facts["feature_dim"] == DIM
+    assert facts["class_names"] == ["rest", "cut", "mix", "serve"]
+
+
+def test_without_the_token_nobody_comes_in():
+    with serving(token="secret") as address:
+        assert _get(f"http://{address}/")[0] == 401
+        assert _get(f"http://{address}/?token=wrong")[0] == 401
+        assert _get(f"http://{address}/facts?token=secret")[0] == 200
+        assert _get(f"http://{address}/facts", Authorization="Bearer secret")[0] == 200
+        assert "a token is required" in why_closed(address)
+
+
+def test_pages_of_other_sites_are_refused():
+    with serving() as address:
+        assert "pages of other sites" in why_closed(address, origin="http://elsewhere.example")
+
+
+def test_an_address_that_others_can_reach_needs_a_token(capsys, monkeypatch):
+    monkeypatch.delenv("PROTAS_GTCC_TOKEN", raising=False)
+    with pytest.raises(SystemExit) as stopped:
+        main(["serve", "none", "--host", "0.0.0.0"])
+    assert stopped.value.code == 1
+    assert "give --token" in capsys.readouterr().err
