@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -25,6 +28,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole
 from protas_gtcc.gru import GRU
 from protas_gtcc.inference import TrainedModel
+from protas_gtcc.layers import Stage
 from protas_gtcc.model import NetworkState, Outputs, ProgressNetwork
 
 MOST_DOUBLINGS = 17
@@ -119,16 +123,17 @@ def _write(
     outputs: list[str],
     path: Path,
 ) -> None:
-    with torch.no_grad():
+    with torch.no_grad(), _quietly():
         exported = torch.export.export(graph.eval(), arguments, dynamic_shapes=dynamic, strict=False)
-    program = torch.onnx.export(
-        exported,
-        dynamo=True,
-        verbose=False,
-        input_names=inputs,
-        output_names=outputs,
-        custom_translation_table=_translations(),
-    )
+        program = torch.onnx.export(
+            exported,
+            dynamo=True,
+            verbose=False,
+            input_names=inputs,
+            output_names=outputs,
+            custom_translation_table=_translations(),
+        )
+    assert program is not None  # for the type checker
     facts = model.facts
     program.model.metadata_props.update(
         class_names=json.dumps(facts.class_names),
@@ -141,12 +146,30 @@ def _write(
         program.save(temporary)
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what torch's exporter says of torch's own code and of packages that are not there."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _results(outputs: Outputs) -> tuple[Tensor, ...]:
     probs = torch.softmax(outputs.final_logits, dim=1)
     return (probs,) if outputs.progress is None else (probs, outputs.progress[-1].clamp(0, 1))
 
 
-@torch.library.custom_op("protas_gtcc::gru", mutates_args=())
+@torch.library.custom_op(
+    "protas_gtcc::gru",
+    mutates_args=(),
+    schema="(Tensor frames, Tensor hidden, Tensor weight_in, Tensor weight, Tensor bias) -> Tensor",
+)
 def _gru(frames: Tensor, hidden: Tensor, weight_in: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     raise NotImplementedError("this GRU exists only in exported graphs")
 
@@ -185,8 +208,9 @@ class _ExportedGRU(nn.Module):
 def _exportable(network: ProgressNetwork) -> ProgressNetwork:
     copied = copy.deepcopy(network).cpu().eval()
     for stage in copied.stages:
-        if stage.progress_head is not None:
-            stage.progress_head.gru = _ExportedGRU(stage.progress_head.gru)
+        head = cast(Stage, stage).progress_head
+        if head is not None:
+            cast(nn.Module, head).gru = _ExportedGRU(head.gru)
     return copied
 
 
@@ -197,7 +221,9 @@ def _in_onnx_order(parameter: Tensor) -> Tensor:
 
 
 def _translations() -> dict[Any, Callable[..., Any]]:
-    from onnxscript import opset18 as op
+    import onnxscript
+
+    op: Any = onnxscript.opset18
 
     def gru(frames: Any, hidden: Any, weight_in: Any, weight: Any, bias: Any) -> Any:
         direction = "bidirectional" if hidden.shape[0] == 2 else "forward"

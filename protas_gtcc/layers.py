@@ -9,7 +9,7 @@ frames before a chunk and gives what the next chunk needs, so one description se
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -158,7 +158,8 @@ class Stage(nn.Module):
     def start(self, batch: int) -> StageState:
         """The state before the first frame of so many streams, all 0."""
         weight = self.conv_in.weight
-        past = [weight.new_zeros(batch, len(weight), layer.past_frames) for layer in self.layers]
+        layers = [cast(DilatedResidualLayer, layer) for layer in self.layers]
+        past = [weight.new_zeros(batch, len(weight), layer.past_frames) for layer in layers]
         return StageState(past, None if self.progress_head is None else weight.new_zeros(batch, len(weight)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -87,8 +87,8 @@ class ProgressNetwork(nn.Module):
         """
         if features.shape[1] != self.feature_dim:
             raise InputError(f"features have {features.shape[1]} dimensions; the model was made for {self.feature_dim}")
-        streaming = state is not None and state.num_frames is not None
-        is_first = (state.num_frames == 0)[:, None, None] if streaming else None
+        seen = None if state is None else state.num_frames
+        is_first = None if seen is None else torch.eq(seen, 0)[:, None, None]
         x, logits, progress, after = features, [], [], []
         for number, stage in enumerate(self.stages):
             before = None if state is None else state.stages[number]
@@ -101,13 +101,14 @@ class ProgressNetwork(nn.Module):
         if self.graph is not None:
             cost, done = self.graph(progress[-1], None if state is None else state.done)
             cost = masked(cost, mask)
+        then = None if seen is None else seen + features.shape[2]
         return Outputs(
             logits=torch.stack(logits),
             progress=torch.stack(progress) if self.config.progress else None,
             graph_cost=cost,
             graph_deviation=None if self.graph is None else self.graph.deviation(),
             final_logits=logits[-1] if cost is None else logits[-1] - self.config.graph_eta * cost,
-            state=None if state is None else _advanced(state, features.shape[2], after, done),
+            state=None if state is None else NetworkState(then, after, done),
         )
 
     def start(self, batch: int = 1) -> NetworkState:
@@ -117,12 +118,11 @@ class ProgressNetwork(nn.Module):
                 "an acausal model cannot be streamed: each of its outputs depends on frames that come later; "
                 "train one with --causal"
             )
-        device = self.stages[0].conv_in.weight.device
-        done = None if self.graph is None else torch.zeros(batch, self.num_classes, device=device)
-        num_frames = torch.zeros(batch, dtype=torch.int64, device=device)
-        return NetworkState(num_frames, [stage.start(batch) for stage in self.stages], done)
+        done = None if self.graph is None else torch.zeros(batch, self.num_classes, device=self.device)
+        num_frames = torch.zeros(batch, dtype=torch.int64, device=self.device)
+        return NetworkState(num_frames, [cast(Stage, stage).start(batch) for stage in self.stages], done)
 
-
-def _advanced(state: NetworkState, num_frames: int, stages: list[StageState], done: Tensor | None) -> NetworkState:
-    before = state.num_frames
-    return NetworkState(None if before is None else before + num_frames, stages, done)
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device

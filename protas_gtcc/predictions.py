@@ -46,6 +46,13 @@ class Prediction:
     reported: np.ndarray
     """Progress of the predicted class, float32 `[T]` in [0, 1]; 0 where that is background."""
 
+    @property
+    def probability(self) -> np.ndarray:
+        """Probability of the predicted class, float32 `[T]`; NaN where probabilities are not known."""
+        if self.probs is None:
+            return np.full(len(self.labels), np.nan, dtype=np.float32)
+        return self.probs[self.labels, np.arange(len(self.labels))]
+
 
 @dataclass(frozen=True)
 class PredictionInfo:

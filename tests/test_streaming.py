@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 
@@ -12,13 +13,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.checkpoint import ModelFacts
+from protas_gtcc.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.checks.causality import check_causality
+from protas_gtcc.cli.main import main
 from protas_gtcc.config import PRESETS, ModelConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.streaming import timing
 from protas_gtcc.task_graph import TaskGraph
 
 DIM, CLASSES = 5, 4
@@ -251,3 +254,36 @@ def test_a_future_that_only_the_last_sum_sees_is_found_too(monkeypatch):
     monkeypatch.setattr(network.graph, "forward", lambda progress, done: (progress.flip(-1), progress[..., -1]))
     [finding] = check_causality(network, "run")
     assert "layer graph sees the future" in finding.what
+
+
+# The verbs
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    model = make_model()
+    save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)
+    return tmp_path / "checkpoint.safetensors"
+
+
+def test_the_benchmark_times_every_way_to_follow_a_video(checkpoint, monkeypatch, capsys):
+    monkeypatch.setattr(timing, "PREFIX_SECONDS", 0.0)
+    options = ["--histories", "5", "20", "--streams", "3", "--samples", "4", "--json"]
+    main(["benchmark", str(checkpoint), *options])
+    said = json.loads(capsys.readouterr().out)
+    assert said["state_bytes"] > 0
+    found = [(one["what"], one["engine"], one["history"]) for one in said["timings"]]
+    of_each = [("stream", "compiled"), ("stream", "torch"), ("prefix run again", "torch")]
+    assert found == [
+        *((*one, history) for history in (5, 20) for one in of_each),
+        ("3 streams, 1 threads", "auto", 0),
+        ("offline, a frame", "torch", 20),
+    ]
+    assert all(0 < one["p50_ms"] <= one["p95_ms"] <= one["p99_ms"] for one in said["timings"])
+    main(["benchmark", str(checkpoint), *options[:-1]])
+    assert "times faster" in capsys.readouterr().out
+
+
+def test_a_model_is_proved_causal_from_the_command_line(checkpoint, capsys):
+    main(["check", "--causal", str(checkpoint)])
+    assert "0 errors" in capsys.readouterr().out

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import TextIOBase
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ class Moment:
     probability: float
     progress: float
     """Of the predicted class, in [0, 1]; 0 in the background."""
-    probs: np.ndarray
+    probs: np.ndarray | None
     """float32 `[C]`."""
     every_progress: np.ndarray | None
     """float32 `[C]`; None from a model without progress."""
@@ -74,7 +73,7 @@ class Callback(Observer):
 class JsonLines(Observer):
     """Writes one line of JSON a frame, at once: frame, seconds, label, name, probability, progress, dropped."""
 
-    def __init__(self, out: TextIOBase, class_names: list[str], fps: float | None, every_class: bool = False):
+    def __init__(self, out: Any, class_names: list[str], fps: float | None, every_class: bool = False):
         self._out, self._names, self._fps, self._every_class = out, class_names, fps, every_class
 
     def on_moment(self, moment: Moment) -> None:
@@ -90,8 +89,8 @@ class JsonLines(Observer):
             "dropped": moment.dropped,
         }
         if self._every_class:
-            line["probs"] = moment.probs.round(5).tolist()
-            line["every_progress"] = None if moment.every_progress is None else moment.every_progress.round(5).tolist()
+            for name, values in (("probs", moment.probs), ("every_progress", moment.every_progress)):
+                line[name] = None if values is None else values.round(5).tolist()
         self._write(line)
 
     def on_stall(self, seconds: float) -> None:

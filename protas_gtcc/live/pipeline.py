@@ -131,13 +131,12 @@ def _next_frame(
 
 
 def _moment(number: int, said: Prediction, waiting: _Buffer) -> Moment:
-    label = int(said.labels[0])
     return Moment(
         frame=number,
-        label=label,
-        probability=float(said.probs[label, 0]),
+        label=int(said.labels[0]),
+        probability=float(said.probability[0]),
         progress=float(said.reported[0]),
-        probs=said.probs[:, 0],
+        probs=None if said.probs is None else said.probs[:, 0],
         every_progress=None if said.progress is None else said.progress[:, 0],
         waiting=len(waiting),
         dropped=waiting.dropped,

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
 from threading import Event
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -119,7 +119,7 @@ def open_source(
         pieces = _from_socket(name, address.hostname, address.port, closed)
         return ByteFrames(name, pieces, feature_dim, format == "raw", closed)
     if name == "-":
-        stream = sys.stdin.buffer if standard_input is None else standard_input
+        stream: Any = sys.stdin.buffer if standard_input is None else standard_input
         return ByteFrames("standard input", _read_pieces(stream), feature_dim, format == "raw")
     path = Path(name)
     if format == "npy" or (format == "auto" and path.suffix == ".npy"):

@@ -3,8 +3,8 @@
     /               the page
     /facts          JSON: classes, background, feature size, frames a second, limits
     /people         JSON: who is followed now
-    /stream?name=N  WebSocket: a message of k frames, raw little-endian float32 [k, D], is answered by one JSON message of
-                    k results; one stream a connection
+    /stream?name=N  WebSocket: a message of k frames, raw little-endian float32 [k, D], is answered by one JSON message
+                    of k results; one stream a connection
     /watch?name=N   WebSocket: the results so far of that person, then each new one; a slow watcher loses the oldest
 
 The next message of a client is read when the one before is answered, so a client that sends faster than it is served is

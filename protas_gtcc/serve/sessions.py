@@ -96,12 +96,13 @@ class Sessions:
             said = self._streams.follow(person.slot, frames)
         except InputError as error:
             raise Refused(str(error)) from error
+        sure = said.probability
         results = [
             {
                 "frame": first + k,
                 "label": int(label),
                 "name": self.model.class_names[label],
-                "probability": round(float(said.probs[label, k]), 5),
+                "probability": round(float(sure[k]), 5),
                 "progress": round(float(said.reported[k]), 5),
             }
             for k, label in enumerate(said.labels)

@@ -153,7 +153,7 @@ class TorchEngine(Engine):
 
     def __init__(self, network: ProgressNetwork, num_streams: int):
         self.num_streams, self._network = num_streams, network
-        self._device = network.stages[0].conv_in.weight.device
+        self._device = network.device
         self._state = network.start(num_streams)
 
     def step(self, who: np.ndarray, frames: np.ndarray) -> Result:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from protas_gtcc.layers import StageState
+from protas_gtcc.layers import DilatedResidualLayer, Stage, StageState
 from protas_gtcc.model import NetworkState, ProgressNetwork
 from protas_gtcc.streaming.program import Op, Program, Span, pack
 
@@ -56,11 +56,11 @@ class _Tape:
         return span
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down what is done to live tensors: those that lie in a storage that has a place in the memory."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.tape = _Tape()
         self._spans: dict[int, Span] = {}
         self._rings: dict[int, int] = {}
@@ -89,7 +89,7 @@ class _Recorder(TorchDispatchMode):
             if stride != expected:
                 raise NotImplementedError(f"a strided view {tuple(tensor.shape)} cannot be recorded")
             expected *= size
-        return self._spans[_storage(tensor)].start + tensor.storage_offset()
+        return self._spans[_storage(tensor)].start + int(tensor.storage_offset())
 
     def span(self, tensor: Tensor) -> Span:
         """The place of a live tensor that is all of its storage."""
@@ -197,10 +197,10 @@ def _concatenation(recorder: _Recorder, out: int, args: Sequence[Any], result: T
 
 _RECORDED: dict[str, Record] = {
     "convolution": _convolution,
-    "addmm": lambda recorder, out, args, result: _product(*args[:3], recorder, out),
-    "baddbmm": lambda recorder, out, args, result: _product(*args[:3], recorder, out),
-    "mm": lambda recorder, out, args, result: _product(None, *args[:2], recorder, out),
-    "bmm": lambda recorder, out, args, result: _product(None, *args[:2], recorder, out),
+    "addmm": lambda recorder, out, args, result: _product(args[0], args[1], args[2], recorder, out),
+    "baddbmm": lambda recorder, out, args, result: _product(args[0], args[1], args[2], recorder, out),
+    "mm": lambda recorder, out, args, result: _product(None, args[0], args[1], recorder, out),
+    "bmm": lambda recorder, out, args, result: _product(None, args[0], args[1], recorder, out),
     "cat": _concatenation,
     "stack": _concatenation,
     "add": _elementwise(Op.ADD),
@@ -233,8 +233,8 @@ def record(network: ProgressNetwork) -> Program:
     stages = []
     for stage, before in zip(network.stages, state.stages, strict=True):
         taps = [one.new_zeros(*one.shape[:2], 2) for one in before.past]
-        for layer, one in zip(stage.layers, taps, strict=True):
-            recorder.place_taps(one, layer.past_frames // 2)
+        for layer, one in zip(cast(Stage, stage).layers, taps, strict=True):
+            recorder.place_taps(one, cast(DilatedResidualLayer, layer).past_frames // 2)
         stages.append(StageState(taps, before.hidden))
     with torch.no_grad(), recorder:
         outputs = network(frame, state=NetworkState(None, stages, state.done))
