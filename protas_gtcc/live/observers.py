@@ -146,7 +146,6 @@ class Terminal(Observer):
             return Group(Text(self._note))
         name = "nothing in particular" if moment.label in self._background else self._names[moment.label]
         now = Table.grid(padding=(0, 2))
-        now.add_row(Text(name, style="bold"), f"for {self._time(moment.frame - self._began + 1)}", "")
         now.add_row("progress", ProgressBar(total=1, completed=moment.progress, width=40), f"{moment.progress:4.0%}")
         now.add_row(
             "confidence",
@@ -158,7 +157,8 @@ class Terminal(Observer):
             done = "" if label in self._background else f"{progress:4.0%}"
             past.add_row(self._time(began), self._time(ended - began), self._names[label], done)
         lines = f"frame {moment.frame}, {self._time(moment.frame)}, {moment.waiting} waiting"
-        return Group(now, Text(f"{lines}  {self._note}", style="dim"), past)
+        heading = Text.assemble((name, "bold"), f"  for {self._time(moment.frame - self._began + 1)}")
+        return Group(heading, now, Text(f"{lines}  {self._note}", style="dim"), past)
 
     def _time(self, frames: int) -> str:
         if self._fps is None:

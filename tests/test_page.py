@@ -1,0 +1,94 @@
+"""The live page in a real browser, without any network but this machine's own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.test_serve import push, serving
+from tests.test_streaming import make_model, video
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+Ask = Callable[..., Awaitable[Any]]
+
+
+@contextmanager
+def browser(profile: Path) -> Iterator[str]:
+    """A headless browser; the address of its first page, for the DevTools protocol."""
+    command = [str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
+    command += ["--window-size=1000,760", f"--user-data-dir={profile}", "about:blank"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        port_file, deadline = profile / "DevToolsActivePort", time.monotonic() + 30
+        while not port_file.exists() or not port_file.read_text().strip():
+            assert time.monotonic() < deadline, "the browser does not start"
+            time.sleep(0.05)
+        port = port_file.read_text().splitlines()[0]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+            pages = json.load(answer)
+        yield next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page")
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def asking(socket: Any) -> Ask:
+    """A function that gives the page a command and returns its result."""
+    numbers = itertools.count(1)
+
+    async def ask(method: str, **params: Any) -> Any:
+        number = next(numbers)
+        await socket.send(json.dumps({"id": number, "method": method, "params": params}))
+        while (message := json.loads(await socket.recv())).get("id") != number:
+            pass
+        return message["result"]
+
+    return ask
+
+
+async def text_of(ask: Ask, element: str) -> str:
+    """What an element of the page says."""
+    said = await ask("Runtime.evaluate", expression=f"document.getElementById('{element}').textContent")
+    return str(said["result"].get("value"))
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not looked at")
+def test_the_page_shows_the_action_and_its_progress_live(tmp_path):
+    features = video(120)
+    expected, names = make_model().predict(features), make_model().class_names
+    shown = ["nothing in particular" if label == 0 else names[label] for label in expected.labels]
+
+    async def run(address: str, page: str) -> None:
+        async with connect(f"ws://{address}/stream?name=anna") as pushing, connect(page, max_size=None) as tab:
+            ask = await asking(tab)
+            await push(pushing, features[:60])
+            await ask("Page.navigate", url=f"http://{address}/")
+            for seen in (60, 120):
+                if seen == 120:
+                    await push(pushing, features[60:])
+                deadline = time.monotonic() + 15
+                while not (await text_of(ask, "note")).startswith(f"frame {seen - 1},"):
+                    assert time.monotonic() < deadline, await text_of(ask, "note")
+                    await asyncio.sleep(0.05)
+                assert await text_of(ask, "action") == shown[seen - 1]
+                if expected.labels[seen - 1] != 0:
+                    assert await text_of(ask, "progress-number") == f"{expected.reported[seen - 1] * 100:.0f} %"
+            picture = base64.b64decode((await ask("Page.captureScreenshot"))["data"])
+            Path(os.environ.get("PAGE_SCREENSHOT", tmp_path / "page.png")).write_bytes(picture)
+
+    with serving() as address, browser(tmp_path / "profile") as page:
+        asyncio.run(run(address, page))
