@@ -32,6 +32,7 @@ from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.model import ProgressNetwork
+from protas_gtcc.streaming import CompiledEngine
 from protas_gtcc.streaming.timing import made_up_frames, time_stream
 
 FPS = 15.0
@@ -73,6 +74,8 @@ def main(arguments: Arguments) -> None:
     model = untrained(arguments)
     machine = describe_machine(1)
     notes = [f"D = {arguments.feature_dim}, {arguments.classes} classes, 4 stages, 10 layers, 64 maps"]
+    if arguments.protas is None:
+        notes.append("no --protas FOLDER given: measured only ours")
     notes += flatness(model, arguments)
     if arguments.run is not None and arguments.dataset is not None:
         notes += equality(load(arguments.run), Dataset(arguments.dataset))
@@ -176,8 +179,9 @@ def equality(model: TrainedModel, dataset: Dataset) -> list[str]:
     lines = [f"largest difference from offline, {len(videos)} test videos of {dataset.info.name}, random chunks:"]
     for stages in range(1, len(model.network.stages) + 1):
         cut = first_stages(model, stages)
-        logits, progress = np.max([difference(cut, features, seed) for seed, features in enumerate(videos)], axis=0)
-        lines.append(f"  stage {stages}: logits {logits:.1e}, progress {progress:.1e}")
+        found = np.max([difference(cut, features, seed) for seed, features in enumerate(videos)], axis=0)
+        logits, largest, progress = found
+        lines.append(f"  stage {stages}: logits {logits:.1e} (of up to {largest:.0f}), progress {progress:.1e}")
     probs = np.max([whole_difference(model, features) for features in videos])
     return [*lines, f"  whole model, frame by frame: probabilities and progress {probs:.1e}"]
 
@@ -190,15 +194,16 @@ def first_stages(model: TrainedModel, stages: int) -> TrainedModel:
     return TrainedModel(network, model.facts)
 
 
-def difference(model: TrainedModel, features: np.ndarray, seed: int) -> tuple[float, float]:
-    """Of the last stage's logits and progress, streamed in random chunks."""
+def difference(model: TrainedModel, features: np.ndarray, seed: int) -> tuple[float, float, float]:
+    """Of the last stage's logits, streamed in random chunks; the largest logit; the difference of its progress."""
     cuts = np.sort(np.random.default_rng(seed).choice(len(features), 20, replace=False))
-    engine = model.stream()._streams._engine
+    engine = CompiledEngine(model.network, 1)
     parts = [engine.follow(0, np.ascontiguousarray(chunk, np.float32)) for chunk in np.split(features, cuts)]
     offline = model.outputs(features)
     logits = np.concatenate([part.logits for part in parts]).T - offline.final_logits[0].numpy()
     progress = np.concatenate([part.progress for part in parts]).T - offline.progress[-1, 0].clamp(0, 1).numpy()
-    return float(np.abs(logits).max()), float(np.abs(progress).max())
+    largest = float(offline.final_logits.abs().max())
+    return float(np.abs(logits).max()), largest, float(np.abs(progress).max())
 
 
 def whole_difference(model: TrainedModel, features: np.ndarray) -> float:

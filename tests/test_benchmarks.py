@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from protas_gtcc.checkpoint import save_checkpoint
+from tests.test_streaming import make_model
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
@@ -49,6 +52,23 @@ def test_evaluation_without_a_reference_measures_only_ours_and_says_so(tmp_path:
     assert {"ours, segmentation, file with probabilities", "ours, full evaluation"} <= ratios(figures).keys()
     assert {"cpu", "cores", "load_average"} <= figures["machine"].keys()
     assert {"python", "numpy", "protas_gtcc"} <= figures["versions"].keys()
+
+
+def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(tmp_path: Path) -> None:
+    size = ("--feature-dim", "4", "--classes", "3", "--histories", "5", "--far", "20", "--streams", "2", "--steps", "3")
+    shown, figures = run("streaming_speed.py", tmp_path, *size)
+    assert "no --protas FOLDER given: measured only ours" in shown
+    assert ratios(figures).keys() == {"stream, ours, 5", "2 streams, 2 threads"}
+    assert any(note.startswith("median step: ") for note in figures["notes"])
+
+
+def test_every_client_under_load_is_answered(tmp_path: Path) -> None:
+    model = make_model()
+    save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)
+    command = [sys.executable, str(BENCHMARKS / "serving_load.py"), str(tmp_path / "checkpoint.safetensors")]
+    command += ["--clients", "3", "--seconds", "0.5"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert "21 frames, each answered as predict does" in done.stdout
 
 
 def test_data_speed_compares_with_a_copy_and_prints_profiles(tmp_path: Path) -> None:
