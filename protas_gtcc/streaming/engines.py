@@ -77,6 +77,11 @@ class CompiledEngine(Engine):
         spans = [self.program.logits, self.program.probs, *filter(None, [self.program.progress])]
         self._kept = np.concatenate([np.arange(span.start, span.start + span.size) for span in spans])
         self._threads = threads
+        # The code is compiled, or fetched from numba's cache, by its first calls: now, and not at somebody's first frame.
+        nothing = np.zeros((1, network.feature_dim), dtype=np.float32)
+        self.follow(0, nothing)
+        self.step(np.zeros(1, dtype=np.int64), nothing)
+        self.reset(0)
 
     def step(self, who: np.ndarray, frames: np.ndarray) -> Result:
         """One more frame, float32 `[k, D]`, of each of the streams `who`, int64 `[k]`, all different."""
