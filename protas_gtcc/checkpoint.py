@@ -60,7 +60,9 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapp
             raise OSError(f"{error}") from error
 
 
-def load_tensors(path: Path, expected_format: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def load_tensors(
+    path: Path, expected_format: str, way_out: str = "train again or copy it anew"
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read what `save_tensors` wrote. `InputError` if it is missing, not whole, or of another format."""
     if not path.is_file():
         raise InputError(f"no checkpoint {path}; train first, or name the folder of a finished run")
@@ -69,8 +71,8 @@ def load_tensors(path: Path, expected_format: str) -> tuple[dict[str, torch.Tens
             metadata = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, ValueError) as error:
-        raise InputError(f"{path} is not a whole safetensors file ({error}); train again or copy it anew") from error
-    if metadata.get("format") != expected_format:
+        raise InputError(f"{path} is not a whole safetensors file ({error}); {way_out}") from error
+    if metadata.get("format") != expected_format or "format_version" not in metadata:
         raise InputError(f"{path} is not a {expected_format}")
     if metadata["format_version"] > FORMAT_VERSION:
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -267,11 +268,45 @@ def test_the_command_reads_a_pipe_and_goes_on_from_its_state(checkpoint, tmp_pat
     np.testing.assert_allclose([line["progress"] for line in lines], expected.reported, rtol=0, atol=2e-5)
 
 
+def test_a_pipe_that_stays_open_does_not_keep_a_refused_command_from_ending(checkpoint):
+    command = [sys.executable, "-m", "protas_gtcc", "stream", str(checkpoint), "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdin.write(b"1 2 3 4 5\n1 2 3 4 nan\n")
+        process.stdin.flush()
+        assert process.wait(60) == 1
+        said = process.stderr.read().decode()
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_a_socket_that_breaks_off_is_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def reset() -> None:
+            connection, _ = server.accept()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        threading.Thread(target=reset, daemon=True).start()
+        with pytest.raises(InputError, match="broke off"):
+            collected(open_source(f"tcp://127.0.0.1:{port}", DIM, "raw"))
+
+
+def test_blank_lines_are_no_frames(tmp_path):
+    (tmp_path / "frames.txt").write_text("\n1 2 3 4 5\n\n5 4 3 2 1\n\n")
+    assert len(collected(open_source(str(tmp_path / "frames.txt"), DIM))) == 2
+
+
 def test_the_command_refuses_in_one_line(checkpoint, capsys):
     for options, message in (
         (["none.txt"], "no source none.txt"),
         (["x.npy", "--buffer", "0"], "at least 1 frame"),
         (["x.npy", "--fps", "-3"], "must be positive"),
+        (["x.npy", "--growing"], "--growing is for files of frames"),
+        (["x.txt", "--speed", "real"], "--speed real replays .npy files"),
+        (["-", "--give-up-seconds", "nan"], "must be positive"),
+        (["tcp://127.0.0.1:99999"], "is no address"),
     ):
         with pytest.raises(SystemExit) as stopped:
             main(["stream", str(checkpoint), *options])

@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from protas_gtcc.cli.main import main
+from protas_gtcc.errors import InputError
 from protas_gtcc.serve import Limits, make_app
 from tests.test_streaming import DIM, make_model, video
 
@@ -202,9 +203,25 @@ def test_pages_of_other_sites_are_refused():
         assert "pages of other sites" in why_closed(address, origin="http://elsewhere.example")
 
 
-def test_an_address_that_others_can_reach_needs_a_token(capsys, monkeypatch):
+def test_without_a_token_only_this_machines_own_names_are_answered():
+    with serving() as address:
+        port = address.rpartition(":")[2]
+        assert _get(f"http://{address}/facts", Host=f"evil.example:{port}")[0] == 403
+        reason = why_closed(
+            f"evil.example:{port}", host="127.0.0.1", port=int(port), origin=f"http://evil.example:{port}"
+        )
+        assert "answers to localhost only" in reason
+
+
+@pytest.mark.parametrize("variable", [None, ""])
+def test_an_address_that_others_can_reach_needs_a_token(capsys, monkeypatch, variable):
     monkeypatch.delenv("PROTAS_GTCC_TOKEN", raising=False)
-    with pytest.raises(SystemExit) as stopped:
-        main(["serve", "none", "--host", "0.0.0.0"])
-    assert stopped.value.code == 1
-    assert "give --token" in capsys.readouterr().err
+    if variable is not None:
+        monkeypatch.setenv("PROTAS_GTCC_TOKEN", variable)
+    for options, message in (([], "give --token"), (["--token", ""], "--token is empty")):
+        with pytest.raises(SystemExit) as stopped:
+            main(["serve", "none", "--host", "0.0.0.0", *options])
+        assert stopped.value.code == 1
+        assert message in capsys.readouterr().err
+    with pytest.raises(InputError, match="an empty token lets everybody in"):
+        make_app(make_model(), token="")

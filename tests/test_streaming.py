@@ -202,6 +202,9 @@ def test_streams_that_are_not_there_or_come_twice_are_refused():
         streams.step(video(1), [3])
     with pytest.raises(InputError, match=r"a stream comes twice in \[1, 1\]"):
         streams.step(video(2), [1, 1])
+    for mask in (np.array([True, False, True]), np.array([1.9])):
+        with pytest.raises(InputError, match="named by whole numbers"):
+            streams.step(video(len(mask)), mask)
     with pytest.raises(InputError, match="2 frames for 3 streams"):
         streams.step(video(2))
     with pytest.raises(InputError, match="0 streams cannot be followed"):
@@ -217,6 +220,17 @@ def test_a_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
         stream.load(tmp_path / "other")
     with pytest.raises(InputError, match="no state of such a stream"):
         stream.load_state_dict(make_model().stream("torch").state_dict())
+    wrong = stream.state_dict()
+    wrong["num_frames"][:] = -5
+    with pytest.raises(InputError, match="no state of such a stream: num_frames"):
+        stream.load_state_dict(wrong)
+    wrong = stream.state_dict()
+    wrong["rings"][7] = float("nan")
+    with pytest.raises(InputError, match="no state of such a stream: rings"):
+        stream.load_state_dict(wrong)
+    (tmp_path / "cut").write_bytes((tmp_path / "other").read_bytes()[:99])
+    with pytest.raises(InputError, match="is not a whole safetensors file"):
+        stream.load(tmp_path / "cut")
     assert stream.num_frames == 4
 
 
@@ -227,8 +241,9 @@ def test_an_acausal_model_is_refused_with_the_reason(engine):
         model.stream(engine)
 
 
-def test_an_empty_chunk_says_nothing_and_changes_nothing():
-    stream = make_model().stream()
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_empty_chunk_says_nothing_and_changes_nothing(engine):
+    stream = make_model().stream(engine)
     assert stream.step(np.zeros((0, DIM))).probs.shape == (CLASSES, 0)
     assert stream.num_frames == 0
 
@@ -247,6 +262,13 @@ def test_the_layer_that_sees_the_future_is_named():
     [finding] = check_causality(network, "run")
     assert finding.level == "error"
     assert "layer stages.1.layers.2.conv_1x1 sees the future" in finding.what
+
+
+def test_a_model_that_says_nan_is_not_proved_causal():
+    network = make_model(dataclasses.replace(BASE, causal=False)).network
+    torch.nn.init.constant_(network.stages[0].conv_in.weight, float("nan"))
+    [finding] = check_causality(network, "run")
+    assert finding.level == "error"
 
 
 def test_a_future_that_only_the_last_sum_sees_is_found_too(monkeypatch):

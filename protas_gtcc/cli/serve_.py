@@ -12,7 +12,10 @@ import tyro
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
-from protas_gtcc.serve.sessions import Limits
+from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
+
+SPARE_CONNECTIONS = 32
+"""Beside clients and watchers: pages being loaded, and whoever is about to be refused."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +43,33 @@ class Command:
             from protas_gtcc.serve.app import make_app
         except ImportError as error:
             raise InputError(f"serving needs {error.name}; install it with pip install 'protas_gtcc[serve]'") from error
-        token = self.token or os.environ.get("PROTAS_GTCC_TOKEN")
+        if self.token == "":
+            raise InputError("--token is empty; give one that is hard to guess")
+        token = self.token or os.environ.get("PROTAS_GTCC_TOKEN") or None
         if token is None and not _is_this_machine(self.host):
             raise InputError(f"{self.host} can be reached from other machines: give --token, or $PROTAS_GTCC_TOKEN")
         model = load(self.model)
         app = make_app(model, self.limits, token)
         with _listening(self.host, self.port) as listener:
             port = listener.getsockname()[1]
-            print(f"http://{self.host}:{port}/{'?token=…' if token else ''}", flush=True)
+            host = f"[{self.host}]" if ":" in self.host else self.host
+            print(f"http://{host}:{port}/{'?token=…' if token else ''}", flush=True)
             biggest = 4 * model.facts.feature_dim * self.limits.frames_a_message + 1024
-            config = uvicorn.Config(app, log_level="warning", ws_max_size=biggest, ws_per_message_deflate=False)
+            config = uvicorn.Config(
+                app,
+                log_level="warning",
+                ws_max_size=biggest,
+                ws_per_message_deflate=False,
+                timeout_graceful_shutdown=CLOSING_SECONDS,
+                limit_concurrency=self.limits.connections + self.limits.watchers + SPARE_CONNECTIONS,
+            )
             uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port), reuse_port=False)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         raise InputError(f"cannot listen on {host}:{port}: {error}") from error
 

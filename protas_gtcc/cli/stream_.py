@@ -29,6 +29,8 @@ class Command:
     format: Literal["auto", "npy", "text", "raw"] = "auto"
     """text: a frame a line, numbers with spaces or commas between; raw: little-endian float32. By default .npy is npy,
     .f32, .raw and .bin are raw, all else is text."""
+    feature_axes: Literal["auto", "DT", "TD"] = "auto"
+    """Axes of a .npy file: [D, T], [T, D], or auto: the axis of the model's feature size is D."""
     speed: Literal["full", "real"] = "full"
     """Replay a .npy file as fast as it goes, or at --fps."""
     fps: float | None = None
@@ -54,12 +56,21 @@ class Command:
             raise InputError(f"--buffer is {self.buffer}; at least 1 frame must be able to wait")
         model = load(self.model)
         fps = model.facts.fps if self.fps is None else self.fps
+        is_replay = self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
+        if self.growing and is_replay:
+            raise InputError("--growing is for files of frames; a .npy file is written in one piece")
+        if self.speed == "real" and not is_replay:
+            raise InputError("--speed real replays .npy files; other sources come at their own speed")
+        if self.give_up_seconds is not None and not self.give_up_seconds > 0:
+            raise InputError(f"--give-up-seconds is {self.give_up_seconds:g}; it must be positive")
         if self.speed == "real" and fps is None:
             raise InputError("--speed real needs to know the frames a second; give --fps")
         if fps is not None and not 0 < fps < float("inf"):
             raise InputError(f"--fps is {fps:g}; frames a second must be positive")
         pace = fps if self.speed == "real" else None
-        source = open_source(self.source, model.facts.feature_dim, self.format, pace, self.growing)
+        source = open_source(
+            self.source, model.facts.feature_dim, self.format, pace, self.growing, axes=self.feature_axes
+        )
         stream = model.stream()
         if self.state is not None and self.state.exists():
             stream.load(self.state)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ class Terminal(Observer):
     def __init__(self, console: Console, class_names: list[str], background: list[int], fps: float | None):
         self._names, self._background, self._fps = class_names, background, fps
         self._live = Live(console=console, auto_refresh=False, transient=False)
-        self._began = 0
+        self._began, self._drawn = 0, 0.0
         self._last: Moment | None = None
         self._past: deque[tuple[int, int, int, float]] = deque(maxlen=6)
         self._note = ""
@@ -118,12 +119,15 @@ class Terminal(Observer):
         if not self._live.is_started:
             self._live.start()
         before = self._last
-        if before is not None and before.label != moment.label:
+        if before is None:
+            self._began = moment.frame
+        elif before.label != moment.label:
             self._past.append((before.label, self._began, moment.frame, before.progress))
             self._began = moment.frame
         self._last, self._note = moment, ""
-        # Drawing costs far more than a step: a viewer needs no more than ten pictures a second.
-        if moment.waiting == 0 or moment.frame % 16 == 0:
+        # Drawing costs far more than a step, and nobody sees more than twenty pictures a second.
+        if monotonic() - self._drawn >= 1 / 20:
+            self._drawn = monotonic()
             self._live.update(self.view(), refresh=True)
 
     def on_stall(self, seconds: float) -> None:

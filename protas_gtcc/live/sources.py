@@ -8,25 +8,27 @@ tcp://HOST:PORT     either of the two, from whoever listens there
 
 from __future__ import annotations
 
+import os
+import select
 import socket
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.feature_file import load_features
+from protas_gtcc.feature_file import Axes, load_features
 
 Format = Literal["auto", "npy", "text", "raw"]
 _CHUNK_BYTES = 1 << 16
 _POLL_SECONDS = 0.02
+_LONGEST_LINE = 1 << 24
 
 
 class Source(ABC):
@@ -45,9 +47,9 @@ class Source(ABC):
 class Replay(Source):
     """A file of features, replayed at `fps` frames a second, or as fast as they are taken."""
 
-    def __init__(self, path: Path, feature_dim: int, fps: float | None = None):
+    def __init__(self, path: Path, feature_dim: int, fps: float | None = None, axes: Axes = "auto"):
         self.name, self._fps = str(path), fps
-        self._features = load_features(path, feature_dim)
+        self._features = load_features(path, feature_dim, axes)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         started = time.monotonic()
@@ -85,9 +87,12 @@ class ByteFrames(Source):
         waiting, number = b"", 0
         for piece in self._pieces:
             *lines, waiting = (waiting + piece).split(b"\n")
+            if len(waiting) > _LONGEST_LINE:
+                raise InputError(f"{self.name}, line {number + 1} does not end; are these raw frames (--format raw)?")
             for line in lines:
                 number += 1
-                yield self._frame(line, number)
+                if line.strip():
+                    yield self._frame(line, number)
         if waiting.strip():
             yield self._frame(waiting, number + 1)
 
@@ -109,21 +114,22 @@ def open_source(
     fps: float | None = None,
     growing: bool = False,
     standard_input: BufferedIOBase | None = None,
+    axes: Axes = "auto",
 ) -> Source:
     """The source of a name, as the module describes; `fps` paces a replay, `growing` waits at a file's end for more.
 
     Raises `InputError` if there is nothing of that name.
     """
-    address, closed = urlsplit(name), Event()
-    if address.scheme == "tcp":
-        pieces = _from_socket(name, address.hostname, address.port, closed)
-        return ByteFrames(name, pieces, feature_dim, format == "raw", closed)
+    closed = Event()
+    if name.startswith("tcp://"):
+        host, port = _address(name)
+        return ByteFrames(name, _from_socket(name, host, port, closed), feature_dim, format == "raw", closed)
     if name == "-":
-        stream: Any = sys.stdin.buffer if standard_input is None else standard_input
-        return ByteFrames("standard input", _read_pieces(stream), feature_dim, format == "raw")
+        pieces = _from_descriptor(0, closed) if standard_input is None else _read_pieces(standard_input)
+        return ByteFrames("standard input", pieces, feature_dim, format == "raw", closed)
     path = Path(name)
     if format == "npy" or (format == "auto" and path.suffix == ".npy"):
-        return Replay(path, feature_dim, fps)
+        return Replay(path, feature_dim, fps, axes)
     if not path.is_file():
         raise InputError(f"no source {name}; give a file, - for standard input, or tcp://HOST:PORT")
     raw = format == "raw" or (format == "auto" and path.suffix in (".f32", ".raw", ".bin"))
@@ -135,6 +141,26 @@ def _read_pieces(stream: BufferedIOBase) -> Iterator[bytes]:
     read = getattr(stream, "read1", stream.read)
     while piece := read(_CHUNK_BYTES):
         yield piece
+
+
+def _from_descriptor(descriptor: int, closed: Event) -> Iterator[bytes]:
+    # Not through Python's buffered file: a thread that waits in it keeps the program from ending.
+    while not closed.is_set():
+        if select.select([descriptor], [], [], 10 * _POLL_SECONDS)[0]:
+            piece = os.read(descriptor, _CHUNK_BYTES)
+            if not piece:
+                return
+            yield piece
+
+
+def _address(name: str) -> tuple[str, int]:
+    try:
+        address = urlsplit(name)
+        if address.hostname and address.port:
+            return address.hostname, address.port
+    except ValueError:
+        pass
+    raise InputError(f"{name} is no address; give tcp://HOST:PORT")
 
 
 def _from_file(path: Path, growing: bool, closed: Event) -> Iterator[bytes]:
@@ -149,9 +175,7 @@ def _from_file(path: Path, growing: bool, closed: Event) -> Iterator[bytes]:
                 return
 
 
-def _from_socket(name: str, host: str | None, port: int | None, closed: Event) -> Iterator[bytes]:
-    if host is None or port is None:
-        raise InputError(f"{name} is no address; give tcp://HOST:PORT")
+def _from_socket(name: str, host: str, port: int, closed: Event) -> Iterator[bytes]:
     try:
         connection = socket.create_connection((host, port), timeout=10)
     except OSError as error:
@@ -163,6 +187,8 @@ def _from_socket(name: str, host: str | None, port: int | None, closed: Event) -
                 piece = connection.recv(_CHUNK_BYTES)
             except TimeoutError:
                 continue
+            except OSError as error:
+                raise InputError(f"{name} broke off: {error}") from error
             if not piece:
                 return
             yield piece

@@ -14,15 +14,21 @@ from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.websockets import WebSocketDisconnect
 
+from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.serve.sessions import Limits, Refused, Sessions
+from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits, Refused, Sessions
 
 BROKEN_RULE = 1008
 """The WebSocket's close code for a client that broke a rule."""
 
 
 def make_app(model: TrainedModel, limits: Limits | None = None, token: str | None = None) -> FastAPI:
-    """The application for a model; with a token, whoever comes must give it (`?token=` or a bearer header)."""
+    """The application for a model; with a token, whoever comes must give it (`?token=` or a bearer header).
+
+    Without one, only requests to this machine's own names are answered: another site's name could be made to lead here.
+    """
+    if token == "":
+        raise InputError("an empty token lets everybody in; give None, or one that is hard to guess")
     app = FastAPI(title="protas_gtcc", docs_url=None, redoc_url=None, openapi_url=None)
     sessions = Sessions(model, limits or Limits())
     app.state.sessions = sessions
@@ -30,6 +36,8 @@ def make_app(model: TrainedModel, limits: Limits | None = None, token: str | Non
 
     @app.middleware("http")
     async def only_with_token(request: Request, call_next: Any) -> Response:
+        if token is None and not _to_this_machine(request):
+            return JSONResponse({"error": "without a token, this server answers to localhost only"}, status_code=403)
         if not _knows_token(request, token):
             return JSONResponse({"error": "a token is required: ?token=… or a bearer header"}, status_code=401)
         return await call_next(request)
@@ -95,7 +103,8 @@ async def _serve_stream(socket: WebSocket, sessions: Sessions, name: str) -> Non
 async def _serve_watcher(socket: WebSocket, sessions: Sessions, name: str) -> None:
     person, queue = sessions.watch(name)
     try:
-        await socket.send_json(list(person.results))
+        idle = sessions.limits.idle_seconds
+        await asyncio.wait_for(socket.send_json(list(person.results)), idle)
         # Only a task of its own notices that the watcher has gone while nothing happens.
         gone = asyncio.create_task(socket.receive())
         while not gone.done():
@@ -105,10 +114,12 @@ async def _serve_watcher(socket: WebSocket, sessions: Sessions, name: str) -> No
                 coming.cancel()
                 return
             result = coming.result()
-            await socket.send_json([result])
+            await asyncio.wait_for(socket.send_json([result]), idle)
             if "ended" in result:
                 gone.cancel()
                 return
+    except TimeoutError:
+        raise Refused(f"results were not taken for {idle:g} s") from None
     finally:
         sessions.unwatch(person, queue)
 
@@ -118,19 +129,30 @@ async def _admitted(socket: WebSocket, token: str | None) -> Any:
     """Let a client in; whoever is refused hears why, whoever goes away is let go."""
     await socket.accept()
     try:
+        if token is None and not _to_this_machine(socket):
+            raise Refused("without a token, this server answers to localhost only")
         if not _knows_token(socket, token):
             raise Refused("a token is required: ?token=… or a bearer header")
         if not _from_this_page(socket):
             raise Refused("pages of other sites may not use this server")
         yield
-        with contextlib.suppress(RuntimeError):  # the client has closed it already
-            await socket.close()
+        await _close(socket)
     except Refused as refused:
         # A reason has at most 123 bytes.
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await socket.close(BROKEN_RULE, str(refused).encode()[:120].decode(errors="ignore"))
+        await _close(socket, BROKEN_RULE, str(refused).encode()[:120].decode(errors="ignore"))
     except WebSocketDisconnect:
         pass
+
+
+async def _close(socket: WebSocket, code: int = 1000, reason: str = "") -> None:
+    # The client may have gone, or may take nothing any more: then not even this gets through.
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
+        await asyncio.wait_for(socket.close(code, reason), CLOSING_SECONDS)
+
+
+def _to_this_machine(connection: Request | WebSocket) -> bool:
+    host = urlsplit("//" + connection.headers.get("host", "")).hostname
+    return host in ("localhost", "127.0.0.1", "::1")
 
 
 def _knows_token(connection: Request | WebSocket, token: str | None) -> bool:

@@ -16,6 +16,8 @@ from protas_gtcc.inference import TrainedModel
 KEPT_RESULTS = 20_000
 """Results that a new watcher is shown; older ones are forgotten."""
 WATCHER_BUFFER = 256
+CLOSING_SECONDS = 5
+"""How long a client may take to hear that it is closed."""
 
 
 @dataclass(frozen=True)

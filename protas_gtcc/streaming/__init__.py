@@ -51,7 +51,10 @@ class Streams:
         not named pause. Raises `InputError` for frames of another size or not finite, and for streams that are not
         there or come twice; then no stream has moved.
         """
-        chosen = np.arange(len(self)) if who is None else np.asarray(who, dtype=np.int64).reshape(-1)
+        chosen = np.arange(len(self)) if who is None else np.asarray(who).reshape(-1)
+        if chosen.dtype.kind not in "iu" and len(chosen):
+            raise InputError(f"streams are named by whole numbers, came {chosen.dtype}")
+        chosen = chosen.astype(np.int64)
         for stream in chosen:
             self._known(int(stream))
         if len(set(chosen.tolist())) != len(chosen):
@@ -79,6 +82,8 @@ class Streams:
         for name, values in own.items():
             if name not in state or state[name].shape != values.shape or state[name].dtype != values.dtype:
                 raise InputError(f"this is no state of such a stream: {name} is missing or of another size")
+            if not torch.isfinite(state[name]).all() or (name == "num_frames" and state[name].min() < 0):
+                raise InputError(f"this is no state of such a stream: {name} holds what it cannot")
         if not torch.equal(state["model"], self._fingerprint):
             raise InputError("this state belongs to a model with other weights; load it with the one that made it")
         self._engine.load_state_dict(who, {name: values for name, values in state.items() if name != "model"})
@@ -90,8 +95,11 @@ class Streams:
 
     def load(self, path: Path | str, who: int) -> None:
         """Go on from a file that `save` wrote. Raises `InputError` as `load_state_dict` does."""
+        state, facts = load_tensors(Path(path), STATE_FORMAT, way_out="begin anew without it")
+        if facts["format_version"] > STATE_VERSION:
+            raise InputError(f"{path} was written by a newer version; upgrade")
         try:
-            self.load_state_dict(who, load_tensors(Path(path), STATE_FORMAT)[0])
+            self.load_state_dict(who, state)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
@@ -106,7 +114,7 @@ class Streams:
             frames = frames[None]
         if frames.ndim != 2 or frames.shape[1] != self._feature_dim:
             raise InputError(f"frames are {frames.shape}; the model takes [D] or [k, D] with D = {self._feature_dim}")
-        if not np.isfinite(frames.sum()) and not np.isfinite(frames).all():
+        if not np.isfinite(frames).all():
             frame = int(np.argmin(np.isfinite(frames).all(axis=1)))
             raise InputError(f"frame {frame} of these {len(frames)} has NaN or infinity; none was taken")
         return np.ascontiguousarray(frames)

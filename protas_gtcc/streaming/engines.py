@@ -77,7 +77,7 @@ class CompiledEngine(Engine):
         spans = [self.program.logits, self.program.probs, *filter(None, [self.program.progress])]
         self._kept = np.concatenate([np.arange(span.start, span.start + span.size) for span in spans])
         self._threads = threads
-        # The code is compiled, or fetched from numba's cache, by its first calls: now, and not at somebody's first frame.
+        # The code is compiled, or fetched from numba's cache, by its first calls: now, not at somebody's first frame.
         nothing = np.zeros((1, network.feature_dim), dtype=np.float32)
         self.follow(0, nothing)
         self.step(np.zeros(1, dtype=np.int64), nothing)
@@ -167,6 +167,9 @@ class TorchEngine(Engine):
 
     def follow(self, who: int, frames: np.ndarray) -> Result:
         """The next frames, float32 `[k, D]`, of one stream."""
+        if not len(frames):
+            empty = np.zeros((0, self._network.num_classes), dtype=np.float32)
+            return Result(empty, empty, empty if self._network.config.progress else None)
         return self._run(torch.tensor([who]), torch.from_numpy(frames).t()[None])
 
     def num_frames(self, who: int) -> int:

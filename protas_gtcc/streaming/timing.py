@@ -88,7 +88,7 @@ def benchmark(
         timings += [time_stream(model, history, samples, engine) for engine in engines]
         timings.append(time_prefix(model, history))
     timings += [time_streams(model, count, max(5, samples // count), threads) for count in counts]
-    return [*timings, time_offline(model, max(histories))]
+    return [*timings, time_offline(model, max([*histories, 1]))]
 
 
 def state_bytes(model: TrainedModel) -> int:
