@@ -268,6 +268,15 @@ def test_the_command_reads_a_pipe_and_goes_on_from_its_state(checkpoint, tmp_pat
     np.testing.assert_allclose([line["progress"] for line in lines], expected.reported, rtol=0, atol=2e-5)
 
 
+def test_the_lines_go_to_a_file_too(checkpoint, tmp_path, capsys):
+    np.save(tmp_path / "clip.npy", video(8))
+    main(["stream", str(checkpoint), str(tmp_path / "clip.npy"), "--lines", str(tmp_path / "lines.jsonl")])
+    assert (tmp_path / "lines.jsonl").read_text() == capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["stream", str(checkpoint), str(tmp_path / "clip.npy"), "--lines", str(tmp_path / "no" / "x")])
+    assert "cannot write" in capsys.readouterr().err
+
+
 def test_a_pipe_that_stays_open_does_not_keep_a_refused_command_from_ending(checkpoint):
     command = [sys.executable, "-m", "protas_gtcc", "stream", str(checkpoint), "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -289,7 +298,8 @@ def test_a_socket_that_breaks_off_is_one_line():
             connection.close()
 
         threading.Thread(target=reset, daemon=True).start()
-        with pytest.raises(InputError, match="broke off"):
+        # Whether the connection stood before it was reset is a matter of luck.
+        with pytest.raises(InputError, match=r"broke off|cannot reach"):
             collected(open_source(f"tcp://127.0.0.1:{port}", DIM, "raw"))
 
 

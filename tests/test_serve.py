@@ -20,7 +20,10 @@ from websockets.exceptions import ConnectionClosed
 
 from protas_gtcc.cli.main import main
 from protas_gtcc.errors import InputError
+from protas_gtcc.live import follow
 from protas_gtcc.serve import Limits, make_app
+from protas_gtcc.serve.observer import WebPage
+from tests.test_live import Frames
 from tests.test_streaming import DIM, make_model, video
 
 
@@ -225,3 +228,26 @@ def test_an_address_that_others_can_reach_needs_a_token(capsys, monkeypatch, var
         assert message in capsys.readouterr().err
     with pytest.raises(InputError, match="an empty token lets everybody in"):
         make_app(make_model(), token="")
+
+
+def test_the_page_can_watch_a_source_that_is_followed_here():
+    features, model = video(30), make_model()
+    page = WebPage(model)
+    address = page.address.removeprefix("http://").rstrip("/")
+
+    async def watched() -> list[dict[str, Any]]:
+        async with connect(f"ws://{address}/watch?name=live") as socket:
+            seen = json.loads(await socket.recv())
+            while len(seen) < len(features):
+                seen += json.loads(await socket.recv())
+            return seen
+
+    try:
+        follow(model.stream(), Frames(features), [page])
+        seen = asyncio.run(asyncio.wait_for(watched(), 20))
+        assert [one["label"] for one in seen] == model.predict(features).labels.tolist()
+        assert "all 1 streams are taken" in why_closed(address)
+        with pytest.raises(InputError, match="cannot be served on port"):
+            WebPage(model, int(address.rpartition(":")[2]))
+    finally:
+        page.close()

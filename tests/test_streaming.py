@@ -81,6 +81,25 @@ def test_any_chunking_gives_the_offline_result(name, engine, chunks):
     assert stream.num_frames == len(features)
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+@settings(max_examples=10, deadline=None)
+@given(chunks=st.lists(st.integers(1, 30), min_size=1, max_size=8))
+def test_every_stage_and_the_graph_are_the_offline_ones_in_chunks(name, chunks):
+    network = make_model(CONFIGS[name]).network
+    features = torch.from_numpy(video(sum(chunks))).t()[None]
+    state, parts = network.start(), []
+    with torch.no_grad():
+        offline = network(features)
+        for chunk in features.split(chunks, dim=-1):
+            parts.append(network(chunk, state=state))
+            state = parts[-1].state
+    for field in ("logits", "progress", "graph_cost", "final_logits"):
+        whole = getattr(offline, field)
+        if whole is not None:
+            streamed = torch.cat([getattr(part, field) for part in parts], dim=-1)
+            torch.testing.assert_close(streamed, whole, rtol=0, atol=1e-5, msg=field)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_imported_protas_checkpoint_streams_to_the_authors_numbers(shared_folder, engine):
     golden = np.load(shared_folder / "parity" / "protas_causal.npz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,6 +44,10 @@ class Command:
     """When so many wait: let the source wait, or drop the oldest ones (and count them in the output)."""
     give_up_seconds: float | None = None
     """End with an error when the source has been silent for so long; by default wait for ever."""
+    lines: Path | None = None
+    """Add the lines of JSON to the end of this file too."""
+    web: int | None = None
+    """Show a live page on this port of this machine too (0: a free one; needs the extra [serve])."""
     state: Path | None = None
     """File of the stream's state: gone on from if it is there, written at the end."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -74,20 +79,41 @@ class Command:
         stream = model.stream()
         if self.state is not None and self.state.exists():
             stream.load(self.state)
-        try:
+        with ExitStack() as closing:
+            observers = self._observers(model, fps, closing)
+            if self.state is not None:
+                closing.callback(stream.save, self.state)
             follow(
                 stream,
                 source,
-                [self._observer(model, fps)],
+                observers,
                 self.buffer,
                 self.when_behind,
                 give_up_seconds=self.give_up_seconds,
             )
-        finally:
-            if self.state is not None:
-                stream.save(self.state)
 
-    def _observer(self, model: TrainedModel, fps: float | None) -> Observer:
+    def _observers(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Observer]:
+        observers: list[Observer] = []
         if sys.stdout.isatty() and not self.json:
-            return Terminal(make_console(), model.class_names, model.background, fps)
-        return JsonLines(sys.stdout, model.class_names, fps, self.every_class)
+            observers.append(Terminal(make_console(), model.class_names, model.background, fps))
+        else:
+            observers.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class))
+        if self.lines is not None:
+            try:
+                file = closing.enter_context(open(self.lines, "a", encoding="utf-8"))  # noqa: SIM115 (the stack closes it)
+            except OSError as error:
+                raise InputError(f"cannot write {self.lines}: {error.strerror}") from error
+            observers.append(JsonLines(file, model.class_names, fps, self.every_class))
+        if self.web is not None:
+            observers.append(self._page(model, self.web, closing))
+        return observers
+
+    def _page(self, model: TrainedModel, port: int, closing: ExitStack) -> Observer:
+        try:
+            from protas_gtcc.serve.observer import WebPage
+        except ImportError as error:
+            raise InputError(f"--web needs {error.name}; install it with pip install 'protas_gtcc[serve]'") from error
+        page = WebPage(model, port)
+        closing.callback(page.close)
+        print(page.address, file=sys.stderr, flush=True)
+        return page

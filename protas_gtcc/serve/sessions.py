@@ -109,11 +109,15 @@ class Sessions:
             }
             for k, label in enumerate(said.labels)
         ]
+        self.publish(person, results)
+        return results
+
+    def publish(self, person: Person, results: list[dict[str, Any]]) -> None:
+        """Keep results, and show them to whoever watches."""
         person.results.extend(results)
         for queue in person.watchers:
             for result in results:
                 _put(queue, result)
-        return results
 
     def watch(self, name: str) -> tuple[Person, asyncio.Queue[dict[str, Any]]]:
         """See somebody's results as they come. Raises `Refused` if nobody has that name or too many watch."""
