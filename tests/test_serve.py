@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -30,7 +31,13 @@ from tests.test_streaming import DIM, make_model, video
 @contextmanager
 def serving(limits: Limits | None = None, token: str | None = None) -> Iterator[str]:
     """A server on a free port; its address without a scheme."""
-    config = uvicorn.Config(make_app(make_model(), limits, token), port=0, log_level="error", ws="websockets-sansio")
+    config = uvicorn.Config(
+        make_app(make_model(), limits, token),
+        port=0,
+        log_level="error",
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=5,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -134,6 +141,29 @@ def test_a_silent_client_and_one_that_is_too_fast_are_closed():
         assert why_closed(address) == "nothing came for 0.2 s"
     with serving(Limits(frames_a_second=4.0)) as address:
         assert why_closed(address, *[bytes(4 * DIM)] * 9) == "more than 4 frames a second"
+
+
+def test_a_client_that_takes_no_answers_is_closed_and_slows_nobody():
+    message = np.zeros((64, DIM), dtype="<f4").tobytes()
+
+    async def run(address: str) -> float:
+        async with connect(f"ws://{address}/stream?name=deaf", max_queue=1) as deaf:
+            with contextlib.suppress(TimeoutError, ConnectionClosed):
+                for _ in range(1500):
+                    await asyncio.wait_for(deaf.send(message), 1)
+            longest = 0.0
+            async with connect(f"ws://{address}/stream?name=good") as good:
+                deadline = time.monotonic() + 20
+                while "deaf" in json.loads((await asyncio.to_thread(_get, f"http://{address}/people"))[1]):
+                    assert time.monotonic() < deadline, "the deaf client is still followed"
+                    asked = time.monotonic()
+                    await push(good, video(1))
+                    longest = max(longest, time.monotonic() - asked)
+            deaf.transport.abort()
+            return longest
+
+    with serving(Limits(idle_seconds=1.0, frames_a_second=1e9)) as address:
+        assert asyncio.run(run(address)) < 1.0
 
 
 def test_a_name_is_taken_once_and_places_are_limited_and_given_back():

@@ -58,6 +58,7 @@ class Command:
             config = uvicorn.Config(
                 app,
                 log_level="warning",
+                ws="websockets-sansio",
                 ws_max_size=biggest,
                 ws_per_message_deflate=False,
                 timeout_graceful_shutdown=CLOSING_SECONDS,

@@ -9,7 +9,8 @@
 
 The next message of a client is read when the one before is answered, so a client that sends faster than it is served is
 slowed by its own connection and nothing piles up here. Whoever breaks a limit is told why and closed; nobody else
-notices. Needs the extra `[serve]`.
+notices. Connections that never finish asking for anything are the affair of the web server (uvicorn), which has no
+time-out for them: where strangers can reach it, put a proxy in front. Needs the extra `[serve]`.
 """
 
 from protas_gtcc.serve.app import make_app

@@ -30,7 +30,9 @@ class WebPage(Observer):
         self._sessions, self._loop = app.state.sessions, asyncio.new_event_loop()
         self._person = self._sessions.begin(name)
         self._names = model.class_names
-        config = uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=CLOSING_SECONDS)
+        config = uvicorn.Config(
+            app, port=port, log_level="error", ws="websockets-sansio", timeout_graceful_shutdown=CLOSING_SECONDS
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="page", daemon=True)
         self._thread.start()
