@@ -180,8 +180,11 @@ def equality(model: TrainedModel, dataset: Dataset) -> list[str]:
     for stages in range(1, len(model.network.stages) + 1):
         cut = first_stages(model, stages)
         found = np.max([difference(cut, features, seed) for seed, features in enumerate(videos)], axis=0)
-        logits, largest, progress = found
-        lines.append(f"  stage {stages}: logits {logits:.1e} (of up to {largest:.0f}), progress {progress:.1e}")
+        logits, largest, progress, offline, streamed = found
+        lines.append(
+            f"  stage {stages}: logits {logits:.1e} (of up to {largest:.0f}), progress {progress:.1e}; "
+            f"logits from float64: offline {offline:.1e}, streamed {streamed:.1e}"
+        )
     probs = np.max([whole_difference(model, features) for features in videos])
     return [*lines, f"  whole model, frame by frame: probabilities and progress {probs:.1e}"]
 
@@ -194,16 +197,45 @@ def first_stages(model: TrainedModel, stages: int) -> TrainedModel:
     return TrainedModel(network, model.facts)
 
 
-def difference(model: TrainedModel, features: np.ndarray, seed: int) -> tuple[float, float, float]:
-    """Of the last stage's logits, streamed in random chunks; the largest logit; the difference of its progress."""
+def difference(model: TrainedModel, features: np.ndarray, seed: int) -> tuple[float, ...]:
+    """Of the last stage's logits, streamed in random chunks from offline; the largest logit; of its progress.
+
+    Then how far the offline and the streamed logits are from the same network's in float64.
+    """
     cuts = np.sort(np.random.default_rng(seed).choice(len(features), 20, replace=False))
     engine = CompiledEngine(model.network, 1)
     parts = [engine.follow(0, np.ascontiguousarray(chunk, np.float32)) for chunk in np.split(features, cuts)]
     offline = model.outputs(features)
     logits = np.concatenate([part.logits for part in parts]).T - offline.final_logits[0].numpy()
     progress = np.concatenate([part.progress for part in parts]).T - offline.progress[-1, 0].clamp(0, 1).numpy()
-    largest = float(offline.final_logits.abs().max())
-    return float(np.abs(logits).max()), largest, float(np.abs(progress).max())
+    with torch.no_grad():
+        exact = in_double(model.network)(torch.from_numpy(features).double().t()[None]).final_logits[0].numpy()
+    whole = offline.final_logits[0].numpy()
+    found = (logits, whole, progress, whole - exact, whole + logits - exact)
+    return tuple(float(np.abs(one).max()) for one in found)
+
+
+class DoubleGRU(torch.nn.Module):
+    """A GRU in float64; ours always computes in float32."""
+
+    def __init__(self, gru: torch.nn.GRU):
+        super().__init__()
+        self.bidirectional = False
+        self.gru = torch.nn.GRU(gru.input_size, gru.hidden_size, batch_first=True).double()
+        self.gru.load_state_dict(gru.state_dict())
+
+    def forward(self, x: torch.Tensor, lengths: object = None, hidden: object = None) -> torch.Tensor:
+        """Over `[B, F, T]`."""
+        return self.gru(x.transpose(1, 2))[0].transpose(1, 2)
+
+
+def in_double(network: ProgressNetwork) -> ProgressNetwork:
+    """The same network in float64."""
+    exact = copy.deepcopy(network).double()
+    for stage in exact.stages:
+        if stage.progress_head is not None:
+            stage.progress_head.gru = DoubleGRU(stage.progress_head.gru)
+    return exact
 
 
 def whole_difference(model: TrainedModel, features: np.ndarray) -> float:
