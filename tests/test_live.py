@@ -264,6 +264,7 @@ def test_the_command_reads_a_pipe_and_goes_on_from_its_state(checkpoint, tmp_pat
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
         lines += [json.loads(line) for line in done.stdout.splitlines()]
     expected = make_model().predict(features)
+    assert [line["frame"] for line in lines] == list(range(30))
     assert [line["label"] for line in lines] == expected.labels.tolist()
     np.testing.assert_allclose([line["progress"] for line in lines], expected.reported, rtol=0, atol=2e-5)
 

@@ -49,7 +49,7 @@ class Command:
     web: int | None = None
     """Show a live page on this port of this machine too (0: a free one; needs the extra [serve])."""
     state: Path | None = None
-    """File of the stream's state: gone on from if it is there, written at the end."""
+    """File of the stream's state: gone on from if it is there, written at the end. Frames are numbered on."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Lines of JSON on a terminal too."""
     every_class: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -90,6 +90,7 @@ class Command:
                 self.buffer,
                 self.when_behind,
                 give_up_seconds=self.give_up_seconds,
+                first_frame=stream.num_frames,
             )
 
     def _observers(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Observer]:

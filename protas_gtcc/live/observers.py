@@ -91,7 +91,7 @@ class JsonLines(Observer):
         }
         if self._every_class:
             for name, values in (("probs", moment.probs), ("every_progress", moment.every_progress)):
-                line[name] = None if values is None else values.round(5).tolist()
+                line[name] = None if values is None else [round(float(value), 5) for value in values]
         self._write(line)
 
     def on_stall(self, seconds: float) -> None:

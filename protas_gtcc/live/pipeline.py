@@ -84,12 +84,13 @@ def follow(
     when_behind: WhenBehind = "block",
     stall_seconds: float = 5.0,
     give_up_seconds: float | None = None,
+    first_frame: int = 0,
 ) -> Followed:
     """Step a stream through a source and tell every result to every observer, until the source ends.
 
     `buffer` frames may wait; see the package for what happens to more. Observers hear of a source that has been silent
     for `stall_seconds`, once each time; after `give_up_seconds` of silence `InputError` is raised. So it is for what is
-    no frame; the stream then stands after the last good one.
+    no frame; the stream then stands after the last good one. Frames are numbered from `first_frame`.
     """
     waiting = _Buffer(buffer, when_behind)
     reader = threading.Thread(target=waiting.fill, args=(source,), name="source", daemon=True)
@@ -98,7 +99,7 @@ def follow(
     try:
         while (taken := _next_frame(waiting, observers, source, stall_seconds, give_up_seconds)) is not None:
             number, frame = taken
-            moment = _moment(number, stream.step(frame), waiting)
+            moment = _moment(first_frame + number, stream.step(frame), waiting)
             frames += 1
             for observer in observers:
                 observer.on_moment(moment)

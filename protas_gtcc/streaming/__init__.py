@@ -95,6 +95,8 @@ class Streams:
 
     def load(self, path: Path | str, who: int) -> None:
         """Go on from a file that `save` wrote. Raises `InputError` as `load_state_dict` does."""
+        if not Path(path).is_file():
+            raise InputError(f"no stream state {path}; write one with save")
         state, facts = load_tensors(Path(path), STATE_FORMAT, way_out="begin anew without it")
         if facts["format_version"] > STATE_VERSION:
             raise InputError(f"{path} was written by a newer version; upgrade")
