@@ -1,4 +1,4 @@
-"""Features of one new video, out of a .npy file."""
+"""Arrays of features in .npy files: opening one, and reading a new video's."""
 
 from __future__ import annotations
 
@@ -20,17 +20,26 @@ def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarr
     return _oriented(_read(path), feature_dim, axes, path)
 
 
-def _read(path: Path) -> np.ndarray:
+def open_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
+    """The array in a .npy file; with `mmap_mode`, only its header is read now.
+
+    Raises `InputError` if there is no whole array.
+    """
     try:
-        features = np.load(path, allow_pickle=False)
+        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"no feature file {path}") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; name its files, {path}/*.npy") from None
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} is not a whole .npy file of numbers: {error}") from error
-    if not isinstance(features, np.ndarray):
+    if not isinstance(array, np.ndarray):
         raise InputError(f"{path} is an archive of several arrays; expected one array in .npy format")
+    return array
+
+
+def _read(path: Path) -> np.ndarray:
+    features = open_array(path)
     if features.dtype.kind not in "iuf":
         raise InputError(f"{path} holds {features.dtype}; expected real numbers")
     return features

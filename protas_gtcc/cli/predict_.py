@@ -7,14 +7,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from protas_gtcc.config import Device
 from protas_gtcc.devices import choose_device
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.feature_file import load_features
+from protas_gtcc.feature_file import Axes, load_features
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, write_csv, write_predictions
 
@@ -36,7 +36,7 @@ class Command:
     """Replace a predictions.h5 of other videos."""
     fps: float | None = None
     """Frames a second of the features; by default those the model was trained at."""
-    feature_axes: Literal["auto", "DT", "TD"] = "auto"
+    feature_axes: Axes = "auto"
     """Axes of the feature arrays: [D, T], [T, D], or auto: the axis of the model's feature size is D."""
     device: Device = "auto"
     """Device to predict on."""

@@ -12,6 +12,7 @@ import tyro
 
 from protas_gtcc.cli.console import make_console
 from protas_gtcc.errors import InputError
+from protas_gtcc.feature_file import Axes
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.live import JsonLines, Observer, Terminal, follow, open_source
 
@@ -30,7 +31,7 @@ class Command:
     format: Literal["auto", "npy", "text", "raw"] = "auto"
     """text: a frame a line, numbers with spaces or commas between; raw: little-endian float32. By default .npy is npy,
     .f32, .raw and .bin are raw, all else is text."""
-    feature_axes: Literal["auto", "DT", "TD"] = "auto"
+    feature_axes: Axes = "auto"
     """Axes of a .npy file: [D, T], [T, D], or auto: the axis of the model's feature size is D."""
     speed: Literal["full", "real"] = "full"
     """Replay a .npy file as fast as it goes, or at --fps."""

@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.feature_file import Axes
 from protas_gtcc.layouts.features import FeatureFolder
 
 BACKGROUND_NAMES = ("background", "bg")
@@ -28,7 +28,7 @@ class LayoutOptions:
     features: tuple[Path, ...] | None = None
     """Folders of <video>.npy to take, each a feature set named like the folder; one called
     features_split<k> is tied to split k. Default: every features*/ beside the labels."""
-    feature_axes: Literal["auto", "DT", "TD"] = "auto"
+    feature_axes: Axes = "auto"
     """Axes of the feature arrays: [D, T], [T, D], or decided from the number of labels."""
     annotation_fps: float | None = None
     """Labels per second where it is not the frames per second of the features. Default: 10 for EgoProceL's

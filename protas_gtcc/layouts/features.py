@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.feature_file import open_array
 
 _TIED = re.compile(r"features.*_split(.+)")
 
@@ -34,13 +34,13 @@ class FeatureFolder:
 
     def shape(self, video: str) -> tuple[int, int]:
         """Shape of a video's array, from the header; `InputError` unless it is a whole array of two axes."""
-        array = _open(self.file(video))
+        array = open_array(self.file(video), mmap_mode="r")
         self._check(video, array)
         return array.shape[0], array.shape[1]
 
     def load(self, video: str, time_first: bool) -> np.ndarray:
         """Features `[T, D]`, float16 or float32 as stored, anything else as float32."""
-        array = _open(self.file(video), mmap_mode=None)
+        array = open_array(self.file(video))
         self._check(video, array)
         array = array if time_first else array.T
         return array if array.dtype in (np.float16, np.float32) else array.astype(np.float32)
@@ -143,15 +143,3 @@ def _neither_fits(
         f"{folder.file(video)} is {list(shape)}, but its labels say {expected:g} frames, which is "
         f"further off than the tolerance of {allowed}; mend the file, or allow more with --tolerance-frames"
     )
-
-
-def _open(path: Path, mmap_mode: Literal["r"] | None = "r") -> np.ndarray:
-    try:
-        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise InputError(f"no features {path}") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is not a whole .npy file of numbers: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} is an archive of several arrays; expected one array in .npy format")
-    return array

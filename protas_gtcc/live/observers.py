@@ -38,6 +38,17 @@ class Moment:
     """Frames that were thrown away so far."""
 
 
+def result_line(frame: int, label: int, name: str, probability: float, progress: float) -> dict[str, Any]:
+    """What is said of a frame to programs and pages, ready for JSON."""
+    return {
+        "frame": frame,
+        "label": label,
+        "name": name,
+        "probability": round(probability, 5),
+        "progress": round(progress, 5),
+    }
+
+
 @dataclass(frozen=True)
 class Followed:
     """How it went."""
@@ -72,23 +83,18 @@ class Callback(Observer):
 
 
 class JsonLines(Observer):
-    """Writes one line of JSON a frame, at once: frame, seconds, label, name, probability, progress, dropped."""
+    """Writes one line of JSON a frame, at once, and one that says `stalled_seconds` where the source stalls."""
 
     def __init__(self, out: Any, class_names: list[str], fps: float | None, every_class: bool = False):
         self._out, self._names, self._fps, self._every_class = out, class_names, fps, every_class
 
     def on_moment(self, moment: Moment) -> None:
         """Write the line."""
-        line: dict[str, Any] = {"frame": moment.frame}
+        name = self._names[moment.label]
+        line = result_line(moment.frame, moment.label, name, moment.probability, moment.progress)
+        line["dropped"] = moment.dropped
         if self._fps is not None:
             line["seconds"] = round(moment.frame / self._fps, 3)
-        line |= {
-            "label": moment.label,
-            "name": self._names[moment.label],
-            "probability": round(moment.probability, 5),
-            "progress": round(moment.progress, 5),
-            "dropped": moment.dropped,
-        }
         if self._every_class:
             for name, values in (("probs", moment.probs), ("every_progress", moment.every_progress)):
                 line[name] = None if values is None else [round(float(value), 5) for value in values]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import Any
 
 import uvicorn
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.live.observers import Followed, Moment, Observer
+from protas_gtcc.live.observers import Followed, Moment, Observer, result_line
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
 
@@ -45,13 +44,8 @@ class WebPage(Observer):
 
     def on_moment(self, moment: Moment) -> None:
         """Show it; a page that is slow to draw loses the oldest results, and never slows the pipeline."""
-        result: dict[str, Any] = {
-            "frame": moment.frame,
-            "label": moment.label,
-            "name": self._names[moment.label],
-            "probability": round(moment.probability, 5),
-            "progress": round(moment.progress, 5),
-        }
+        name = self._names[moment.label]
+        result = result_line(moment.frame, moment.label, name, moment.probability, moment.progress)
         self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [result])
 
     def on_end(self, followed: Followed) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
+from protas_gtcc.live.observers import result_line
 
 KEPT_RESULTS = 20_000
 """Results that a new watcher is shown; older ones are forgotten."""
@@ -100,14 +101,8 @@ class Sessions:
             raise Refused(str(error)) from error
         sure = said.probability
         results = [
-            {
-                "frame": first + k,
-                "label": int(label),
-                "name": self.model.class_names[label],
-                "probability": round(float(sure[k]), 5),
-                "progress": round(float(said.reported[k]), 5),
-            }
-            for k, label in enumerate(said.labels)
+            result_line(first + k, label, self.model.class_names[label], float(sure[k]), float(said.reported[k]))
+            for k, label in enumerate(said.labels.tolist())
         ]
         self.publish(person, results)
         return results

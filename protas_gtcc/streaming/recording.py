@@ -215,7 +215,6 @@ _RECORDED: dict[str, Record] = {
     "clone": _unary(Op.COPY),
     "clamp": _clamp,
     "cummax": _running_maximum,
-    "_cummax_helper": _running_maximum,
 }
 """How each of torch's operations is written down, by its name; what only looks at the same numbers needs no entry."""
 

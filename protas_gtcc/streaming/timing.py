@@ -1,6 +1,7 @@
 """How long a frame takes: one stream, many at once, the prefix run again for every frame, and a whole video offline.
 
-Frames are made up; the arithmetic does not depend on what they hold. What is compared is timed in turns.
+Frames are made up; the arithmetic does not depend on what they hold. What is compared is timed one
+after the other, history by history.
 """
 
 from __future__ import annotations
