@@ -18,12 +18,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from protas_gtcc.config import RunConfig, from_dict
+from protas_gtcc.decoding.transcripts import TranscriptTables
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole
 from protas_gtcc.model import ProgressNetwork
 
 FORMAT = "protas_gtcc checkpoint"
 FORMAT_VERSION = 1
+TRANSCRIPTS = "transcripts."
+"""Prefix of the names of the filter's tables among the tensors."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,12 @@ class ModelFacts:
     training_videos: list[str] = field(default_factory=list)
     """Videos that it has seen, or was chosen by: none of them can test it."""
     simulated: bool = False
+    transcripts: TranscriptTables | None = None
+    """What the duration filter knows; None without one."""
+
+    def metadata(self) -> dict[str, Any]:
+        """Everything that JSON can hold: all but the transcripts."""
+        return dataclasses.asdict(dataclasses.replace(self, transcripts=None)) | {"transcripts": None}
 
     def build(self) -> ProgressNetwork:
         """A network of this shape, not trained."""
@@ -84,8 +93,10 @@ def load_tensors(
 
 def save_checkpoint(path: Path, network: ProgressNetwork, facts: ModelFacts) -> None:
     """Write a network's weights and facts."""
-    metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(facts)}
-    save_tensors(path, network.state_dict(), metadata)
+    metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, **facts.metadata()}
+    tables = {} if facts.transcripts is None else dataclasses.asdict(facts.transcripts)
+    kept = {f"{TRANSCRIPTS}{name}": torch.from_numpy(values) for name, values in tables.items()}
+    save_tensors(path, {**network.state_dict(), **kept}, metadata)
 
 
 def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
@@ -93,10 +104,12 @@ def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
     tensors, metadata = load_tensors(path, FORMAT)
     values = {one.name: metadata[one.name] for one in dataclasses.fields(ModelFacts) if one.name in metadata}
     values["config"] = from_dict(RunConfig, values["config"], str(path))
-    facts = ModelFacts(**values)
-    network = facts.build()
+    tables = {name.removeprefix(TRANSCRIPTS): tensors.pop(name) for name in list(tensors) if name.startswith(TRANSCRIPTS)}
     try:
+        values["transcripts"] = TranscriptTables(**{name: one.numpy() for name, one in tables.items()}) if tables else None
+        facts = ModelFacts(**values)
+        network = facts.build()
         network.load_state_dict(tensors)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise InputError(f"{path}: weights do not fit its configuration ({' '.join(str(error).split())})") from error
     return network.eval(), facts

@@ -48,6 +48,8 @@ class ModelConfig:
     """Strength of the graph's correction of the final logits."""
     dropout: float = 0.5
     """Probability that a residual branch's activation is dropped in training."""
+    standardise: bool = False
+    """Subtract from each feature its mean over the training videos' frames, and divide by its standard deviation."""
 
     def __post_init__(self) -> None:
         _require_range(self, stages=(1, 32), layers=(1, 16), maps=(1, 4096), graph_eta=(0, 1e6))
@@ -140,8 +142,32 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class DecodingConfig:
+    """From what the network says to what is told: labels, and the progress that is reported."""
+
+    filter: Literal["none", "durations"] = "none"
+    """Tell the network's likeliest class, or filter it by how long actions take and what follows what."""
+    evidence: float = 1.0
+    """Exponent of the network's probabilities in the filter; below 1 it is trusted less, and labels change more rarely."""
+    interruption: float = 0.01
+    """Probability that an action ends at a frame for no reason that its usual durations know."""
+    spread: float = 0.3
+    """Standard deviation of the kernel that smooths logarithms of the training segments' durations."""
+    network_share: float = 0.5
+    """Share of the network's progress in that of a filtered run; the rest is the filter's."""
+    hedge: bool = True
+    """Let the reported progress of a filtered run allow for other actions than the predicted one."""
+    interval_tail: float = 0.03
+    """Share of the filter's belief left out at each end of the interval of progress; see experiments/RESULTS.md."""
+
+    def __post_init__(self) -> None:
+        ranges = {"evidence": (0, 100), "interruption": (1e-9, 1), "spread": (0, 10), "network_share": (0, 1)}
+        _require_range(self, **ranges, interval_tail=(0, 0.5))
+
+
+@dataclass(frozen=True)
 class RunConfig:
-    """One run: data, network, losses, training."""
+    """One run: data, network, losses, training, decoding."""
 
     dataset: str = "egoprocel"
     """A dataset file, or a known name (egoprocel)."""
@@ -154,6 +180,7 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
 
 REFERENCE = RunConfig(preset="reference")
@@ -167,6 +194,8 @@ DEFAULT = dataclasses.replace(
 """What has measured best here; each departure from `reference` has its reason in experiments/RESULTS.md."""
 
 PRESETS = {"reference": REFERENCE, "default": DEFAULT}
+SECTIONS = {"model": ModelConfig, "loss": LossConfig, "training": TrainingConfig, "decoding": DecodingConfig}
+"""The parts of a `RunConfig`, by name."""
 
 
 def to_yaml(config: Any) -> str:
@@ -192,7 +221,7 @@ def from_dict(cls: type[Any], content: Any, where: str) -> Any:
     if unknown:
         raise InputError(f"{where}: unknown field {unknown[0]!r}; a newer version may have written it")
     values = dict(content)
-    for name, section in (("model", ModelConfig), ("loss", LossConfig), ("training", TrainingConfig)):
+    for name, section in SECTIONS.items():
         if name in known and name in values:
             values[name] = from_dict(section, values[name], f"{where}: {name}")
     hints = get_type_hints(cls)

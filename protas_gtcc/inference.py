@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from protas_gtcc.checkpoint import ModelFacts, load_checkpoint
+from protas_gtcc.decoding import DurationDecoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.interop import read_reference_checkpoint
 from protas_gtcc.model import Outputs, ProgressNetwork
@@ -53,7 +54,7 @@ class TrainedModel:
 
         A model without progress gives `progress` None and reports 0. Raises as `outputs` does.
         """
-        return to_prediction(self.outputs(features), self.background)
+        return to_prediction(self.outputs(features), self.background, self._decoder())
 
     def stream(self, engine: EngineName = "auto") -> Stream:
         """Follow one person frame by frame, exactly as `predict` would the whole video.
@@ -70,9 +71,12 @@ class TrainedModel:
         if engine == "auto":
             engine = "compiled" if self.device.type == "cpu" else "torch"
         if engine == "torch":
-            return Streams(TorchEngine(self.network, count), self.network, self.background)
+            return Streams(TorchEngine(self.network, count), self.network, self.background, self._decoder(count))
         network = self.network if self.device.type == "cpu" else copy.deepcopy(self.network).cpu()
-        return Streams(CompiledEngine(network, count, threads), network, self.background)
+        return Streams(CompiledEngine(network, count, threads), network, self.background, self._decoder(count))
+
+    def _decoder(self, num_streams: int = 1) -> DurationDecoder | None:
+        return make_decoder(self.facts, num_streams)
 
     def _check(self, features: np.ndarray) -> None:
         expected = self.facts.feature_dim
@@ -99,12 +103,22 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
     return TrainedModel(*read_reference_checkpoint(path), device)
 
 
-def to_prediction(outputs: Outputs, background: list[int], video: int = 0, num_frames: int | None = None) -> Prediction:
-    """One video's prediction out of a batch's outputs, cut to its frames."""
-    logits = outputs.final_logits[video, :, :num_frames].float()
+def make_decoder(facts: ModelFacts, num_streams: int = 1) -> DurationDecoder | None:
+    """The filter after a model's network, before the first frame of so many streams; None if it has none."""
+    if facts.transcripts is None:
+        return None
+    return DurationDecoder(facts.transcripts, facts.config.decoding, facts.background, facts.fps, num_streams)
+
+
+def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:
+    """The prediction of the first video of a batch; `decoder` has seen no frame yet."""
+    logits = outputs.final_logits[0].float()
     labels = logits.argmax(dim=0).cpu().numpy()
     probs = torch.softmax(logits, dim=0).cpu().numpy()
-    if outputs.progress is None:
+    progress = None if outputs.progress is None else outputs.progress[-1, 0].float().clamp(0, 1).cpu().numpy()
+    if decoder is not None:
+        who = np.zeros(len(labels), dtype=np.int64)
+        return decoder.follow(who, probs.T, None if progress is None else progress.T)
+    if progress is None:
         return Prediction(labels, probs, None, np.zeros(len(labels), dtype=np.float32))
-    progress = outputs.progress[-1, video, :, :num_frames].float().clamp(0, 1).cpu().numpy()
     return Prediction(labels, probs, progress, reported_progress(progress, labels, background))

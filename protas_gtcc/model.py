@@ -62,9 +62,15 @@ class Outputs(NamedTuple):
 class ProgressNetwork(nn.Module):
     """Multi-stage temporal convolution network with a progress head in each stage (ProTAS; MS-TCN without it)."""
 
+    feature_mean: Tensor
+    feature_scale: Tensor
+
     def __init__(self, config: ModelConfig, feature_dim: int, num_classes: int, graph: TaskGraph | None = None):
         super().__init__()
         self.config, self.feature_dim, self.num_classes = config, feature_dim, num_classes
+        if config.standardise:
+            self.register_buffer("feature_mean", torch.zeros(feature_dim))
+            self.register_buffer("feature_scale", torch.ones(feature_dim))
         widths = [feature_dim] + [num_classes] * (config.stages - 1)
         self.stages = nn.ModuleList(
             Stage(width, num_classes, config.layers, config.maps, config.causal, config.progress, config.dropout)
@@ -89,7 +95,7 @@ class ProgressNetwork(nn.Module):
             raise InputError(f"features have {features.shape[1]} dimensions; the model was made for {self.feature_dim}")
         seen = None if state is None else state.num_frames
         is_first = None if seen is None else torch.eq(seen, 0)[:, None, None]
-        x, logits, progress, after = features, [], [], []
+        x, logits, progress, after = self._standardised(features), [], [], []
         for number, stage in enumerate(self.stages):
             before = None if state is None else state.stages[number]
             stage_logits, stage_progress, stage_state = stage(x, mask, before, is_first)
@@ -110,6 +116,16 @@ class ProgressNetwork(nn.Module):
             final_logits=logits[-1] if cost is None else logits[-1] - self.config.graph_eta * cost,
             state=None if state is None else NetworkState(then, after, done),
         )
+
+    def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
+        """Standardise by these; a feature that never varies is only centred."""
+        self.feature_mean.copy_(mean)
+        self.feature_scale.copy_(torch.where(deviation > 0, 1 / deviation, 1.0))
+
+    def _standardised(self, features: Float[Tensor, "B D T"]) -> Float[Tensor, "B D T"]:
+        if not self.config.standardise:
+            return features
+        return (features - self.feature_mean[:, None]) * self.feature_scale[:, None]
 
     def start(self, batch: int = 1) -> NetworkState:
         """The state before the first frame of so many streams. Raises `InputError` if the network is not causal."""

@@ -42,6 +42,21 @@ def balanced_weights(dataset: Dataset, videos: Sequence[str]) -> Float[Tensor, "
     return torch.from_numpy(weights / (share * weights).sum()).float()
 
 
+def feature_moments(
+    dataset: Dataset, videos: Sequence[str], feature_set: str
+) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
+    """Mean and standard deviation of each feature over all frames of these videos, read one by one."""
+    frames, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for video in videos:
+        features = dataset.features(video, feature_set).astype(np.float64)
+        # Moments of two sets of frames together (Chan, Golub and LeVeque): no difference of large sums.
+        shift, total = features.mean(axis=0) - mean, frames + len(features)
+        squares = squares + features.var(axis=0) * len(features) + shift**2 * frames * len(features) / total
+        mean, frames = mean + shift * len(features) / total, total
+    deviation = np.sqrt(squares / frames)
+    return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
+
+
 def require_finite(terms: Mapping[str, Float[Tensor, " B"]], batch: Batch, where: str) -> None:
     """Raise `InputError`, naming term, video and step, if any loss is NaN or infinite."""
     values = torch.stack(list(terms.values()))

@@ -45,6 +45,10 @@ class Prediction:
     """Progress of every class, float32 `[C, T]` in [0, 1]; None in files of programs that do not say."""
     reported: np.ndarray
     """Progress of the predicted class, float32 `[T]` in [0, 1]; 0 where that is background."""
+    interval: np.ndarray | None = None
+    """Between which two values the progress lies with 80 % probability, float32 `[2, T]`; 0 in the background."""
+    remaining_seconds: np.ndarray | None = None
+    """How long the predicted class is still expected to go on, float32 `[T]`. Both None without a duration filter."""
 
     @property
     def probability(self) -> np.ndarray:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from protas_gtcc.batching import Batch, EpochBatches, WindowReader, cut_windows,
 from protas_gtcc.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset import Dataset
+from protas_gtcc.decoding import TranscriptTables, count_transcripts
 from protas_gtcc.devices import make_fabric
 from protas_gtcc.errors import InputError
 from protas_gtcc.losses import loss_terms, total_loss
@@ -27,6 +27,7 @@ from protas_gtcc.observers import Observer, Row
 from protas_gtcc.optimization import (
     EpochMeans,
     balanced_weights,
+    feature_moments,
     learning_rate,
     make_optimizer,
     require_finite,
@@ -103,7 +104,7 @@ class Trainer:
                     f"{self.run.path} has a finished model but no {self.run.state.name}: nothing to resume"
                 )
             return
-        facts: Any = self.run.load_state(self.network, self.optimizer, asdict(self.facts))
+        facts: Any = self.run.load_state(self.network, self.optimizer, self.facts.metadata())
         self.rows = facts["rows"]
         self.epochs_since_best = facts["epochs_since_best"]
         if facts["best_score"] is not None:
@@ -123,10 +124,13 @@ class Trainer:
             dataset=info.name,
             training_videos=[*self.train_videos, *self.validation_videos],
             simulated=info.simulated,
+            transcripts=self._count_transcripts() if self.config.decoding.filter == "durations" else None,
         )
         self.graph = self._count_graph() if self.config.model.graph else None
         torch.manual_seed(self.settings.seed)
         self.network = ProgressNetwork(self.config.model, features.dim, info.num_classes, self.graph)
+        if self.config.model.standardise:
+            self.network.set_features(*feature_moments(self.dataset, self.train_videos, self.feature_set))
         self.optimizer = make_optimizer(self.network, self.settings)
         self.model, self.fabric_optimizer = self.fabric.setup(self.network, self.optimizer)
         device = self.fabric.device
@@ -139,6 +143,10 @@ class Trainer:
         info = self.dataset.info
         labels = (self.dataset.labels(video) for video in self.train_videos)
         return count_task_graph(labels, info.num_classes, info.background)
+
+    def _count_transcripts(self) -> TranscriptTables:
+        labels = (self.dataset.labels(video) for video in self.train_videos)
+        return count_transcripts(labels, self.dataset.info.num_classes, self.config.decoding.spread)
 
     def _make_loader(self) -> tuple[EpochBatches, DataLoader[Any]]:
         lengths = {video: self.dataset.num_frames[video] for video in self.train_videos}
@@ -201,7 +209,7 @@ class Trainer:
     def _validate(self) -> Row:
         if not self.validation_videos:
             return {}
-        return validation_scores(self.network, self.dataset, self.validation_videos, self.feature_set)
+        return validation_scores(self.network, self.facts, self.dataset, self.validation_videos, self.feature_set)
 
     def _keep(self, row: Row) -> None:
         """Keep an epoch: the log, the checkpoint if it is the best, and last the state that a resume starts from."""
@@ -218,7 +226,7 @@ class Trainer:
             save_checkpoint(self.run.checkpoint, self.network, self.facts)
         facts = {
             "rows": self.rows,
-            "model": asdict(self.facts),
+            "model": self.facts.metadata(),
             "best_score": None if math.isinf(self.best_score) else self.best_score,
             "epochs_since_best": self.epochs_since_best,
             "precision": self.fabric.strategy.precision.state_dict(),

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
+from protas_gtcc.checkpoint import ModelFacts
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.inference import to_prediction
+from protas_gtcc.inference import TrainedModel
 from protas_gtcc.metrics.progress import progress_averages, progress_statistics
 from protas_gtcc.metrics.segmentation import score_segmentation
 from protas_gtcc.model import ProgressNetwork
-from protas_gtcc.predictions import Prediction
 
 
 def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], list[str]]:
@@ -48,15 +47,16 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
 
 
 def validation_scores(
-    network: ProgressNetwork, dataset: Dataset, videos: Sequence[str], feature_set: str
+    network: ProgressNetwork, facts: ModelFacts, dataset: Dataset, videos: Sequence[str], feature_set: str
 ) -> dict[str, int | float]:
-    """Scores of a network on held-out videos, and the one figure that epochs are chosen by.
+    """Scores of a network, filtered as its `facts` say, on held-out videos; and the one figure that epochs are chosen by.
 
     `validation_score` is the mean of acc, edit and the mean F1, less 100 times the predicted-class progress error
     over frames: all are percent, and a point of each weighs the same.
     """
     info = dataset.info
-    predictions = [(dataset.labels(video), _predict(network, dataset, video, feature_set)) for video in videos]
+    model = TrainedModel(network, facts, network.device)
+    predictions = [(dataset.labels(video), model.predict(dataset.features(video, feature_set))) for video in videos]
     scores = score_segmentation(((one.labels, truth) for truth, one in predictions), info.background)
     errors = [
         progress_statistics(one.reported[None], truth, info.num_classes, info.background) for truth, one in predictions
@@ -66,13 +66,6 @@ def validation_scores(
     score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
     kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}
     return {**kept, "validation_progress_error": error, "validation_score": score}
-
-
-def _predict(network: ProgressNetwork, dataset: Dataset, video: str, feature_set: str) -> Prediction:
-    device = next(network.parameters()).device
-    features = torch.from_numpy(dataset.features(video, feature_set)).float().to(device)
-    with torch.inference_mode():
-        return to_prediction(network.eval()(features.t().unsqueeze(0)), dataset.info.background)
 
 
 def _groups(dataset: Dataset, videos: Sequence[str]) -> list[list[str]]:

@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 
 from protas_gtcc.cli.parsing import parse
-from protas_gtcc.config import PRESETS, RunConfig
+from protas_gtcc.config import PRESETS, SECTIONS, RunConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.known_datasets import hurried, open_dataset, stands_in
@@ -105,7 +105,7 @@ def is_first_process() -> bool:
 def _require_unchanged(base: RunConfig, parsed: RunArguments) -> None:
     if parsed.out is not None:
         raise InputError("--out and --resume exclude each other: a resumed run stays in its directory")
-    for section in ("model", "loss", "training"):
+    for section in SECTIONS:
         before, after = (dataclasses.asdict(getattr(one, section)) for one in (base, parsed.config))
         for name, value in before.items():
             if after[name] != value and name not in FREE_ON_RESUME:

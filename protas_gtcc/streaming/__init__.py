@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from protas_gtcc.checkpoint import load_tensors, save_tensors
+from protas_gtcc.decoding import DurationDecoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
@@ -31,8 +32,15 @@ class Streams:
     What is said of one never depends on the others.
     """
 
-    def __init__(self, engine: Engine, network: ProgressNetwork, background: list[int]):
-        self._engine = engine
+    def __init__(
+        self,
+        engine: Engine,
+        network: ProgressNetwork,
+        background: list[int],
+        decoder: DurationDecoder | None = None,
+    ):
+        """`decoder` is the filter after the network, for as many streams as the engine has; None: there is none."""
+        self._engine, self._decoder = engine, decoder
         self._is_action = np.ones(network.num_classes, dtype=np.float32)
         self._is_action[background] = 0
         self._feature_dim, self._fingerprint = network.feature_dim, _fingerprint(network)
@@ -62,19 +70,23 @@ class Streams:
         checked = self._checked(frames)
         if len(checked) != len(chosen):
             raise InputError(f"{len(checked)} frames for {len(chosen)} streams; give each one frame")
-        return self._prediction(self._engine.step(chosen, checked))
+        return self._prediction(chosen, self._engine.step(chosen, checked))
 
     def follow(self, who: int, frames: np.ndarray) -> Prediction:
         """The next frames of one stream: `[D]`, or a chunk `[k, D]`; gives the fields for exactly those frames."""
-        return self._prediction(self._engine.follow(self._known(who), self._checked(frames)))
+        result = self._engine.follow(self._known(who), self._checked(frames))
+        return self._prediction(np.full(len(result.probs), who), result)
 
     def reset(self, who: int) -> None:
         """Let a stream start anew."""
         self._engine.reset(self._known(who))
+        if self._decoder is not None:
+            self._decoder.reset(who)
 
     def state_dict(self, who: int) -> dict[str, Tensor]:
         """A copy of a stream's state, whose size does not depend on how many frames there were."""
-        return {"model": self._fingerprint, **self._engine.state_dict(self._known(who))}
+        state = {"model": self._fingerprint, **self._engine.state_dict(self._known(who))}
+        return state if self._decoder is None else state | self._decoder.state_dict(who)
 
     def load_state_dict(self, who: int, state: dict[str, Tensor]) -> None:
         """Go on from a state. Raises `InputError` if it is of another model or engine, and then changes nothing."""
@@ -86,7 +98,9 @@ class Streams:
                 raise InputError(f"this is no state of such a stream: {name} holds what it cannot")
         if not torch.equal(state["model"], self._fingerprint):
             raise InputError("this state belongs to a model with other weights; load it with the one that made it")
-        self._engine.load_state_dict(who, {name: values for name, values in state.items() if name != "model"})
+        self._engine.load_state_dict(who, state)
+        if self._decoder is not None:
+            self._decoder.load_state_dict(who, state)
 
     def save(self, path: Path | str, who: int) -> None:
         """Write a stream's state to a safetensors file, in one step."""
@@ -121,7 +135,9 @@ class Streams:
             raise InputError(f"frame {frame} of these {len(frames)} has NaN or infinity; none was taken")
         return np.ascontiguousarray(frames)
 
-    def _prediction(self, result: Result) -> Prediction:
+    def _prediction(self, who: np.ndarray, result: Result) -> Prediction:
+        if self._decoder is not None:
+            return self._decoder.follow(who, result.probs, result.progress)
         labels = result.logits.argmax(axis=1)
         if result.progress is None:
             return Prediction(labels, result.probs.T, None, np.zeros(len(labels), dtype=np.float32))

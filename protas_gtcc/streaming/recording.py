@@ -52,7 +52,8 @@ class _Tape:
 
     def add_constant(self, values: Tensor, size: int) -> Span:
         span = self.reserve(size)
-        self.constants.append((span, values.detach().float().expand(size).numpy()))
+        flat = values.detach().float().flatten() if values.numel() == size else values.detach().float().expand(size)
+        self.constants.append((span, flat.numpy()))
         return span
 
 

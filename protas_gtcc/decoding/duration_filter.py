@@ -1,0 +1,140 @@
+"""The forward recursion over hypotheses, in compiled code: what a frame's evidence leaves of each of them.
+
+An online explicit-duration (hidden semi-Markov) filter. At every frame each hypothesis goes on or ends, those that end
+(and a small share of all, which were wrong about the length) start a segment of another class, and all are weighed by the
+evidence for their class. The posterior gives the label, the progress with an interval, and the time that remains.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, no_type_check
+
+import numpy as np
+from numba import njit
+
+from protas_gtcc.decoding.hypotheses import NUM_BINS, Hypotheses
+
+EMPTY = 1e-12
+"""A class that is less probable has no progress of its own; it is said to be half done."""
+
+
+class Posterior(NamedTuple):
+    """What is believed at each of T frames."""
+
+    classes: np.ndarray
+    """float64 `[T, C]`: probability of each class."""
+    progress: np.ndarray
+    """float64 `[T, C]`: median progress of each class, given that it is going on."""
+    quantiles: np.ndarray
+    """float64 `[T, Q]`: of the progress of whatever action is going on."""
+    remaining: np.ndarray
+    """float64 `[T, C]`: frames that each class will still take, given that it is going on, in the mean."""
+
+
+def start_state(hypotheses: Hypotheses, num_streams: int = 1) -> np.ndarray:
+    """The state before the first frame of each stream: probabilities of phases, float64 `[n, S]`, all 0."""
+    return np.zeros((num_streams, len(hypotheses.bins)))
+
+
+def empty_posterior(num_frames: int, num_classes: int, levels: np.ndarray) -> Posterior:
+    """Room for the posterior of so many frames."""
+    by_class = (num_frames, num_classes)
+    return Posterior(np.empty(by_class), np.empty(by_class), np.empty((num_frames, len(levels))), np.empty(by_class))
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def follow(hypotheses, state, who, evidence, interruption, is_action, levels, posterior):
+    """Frame t is of stream `who[t]`; evidence `[T, C]` weighs its classes. Fills the posterior, brings the state on.
+
+    `interruption` is the share of hypotheses that end at any frame. `is_action` `[C]` are the classes whose progress
+    counts in the quantiles at `levels` `[Q]`.
+    """
+    num_classes = len(is_action)
+    histogram = np.empty((num_classes, NUM_BINS))
+    for t in range(len(who)):
+        mass = state[who[t]]
+        started = _starts(hypotheses, mass, interruption)
+        _advance(hypotheses, mass, started, evidence[t], interruption)
+        _summarise(hypotheses, mass, histogram, posterior.classes[t], posterior.remaining[t])
+        _describe(histogram, is_action, levels, posterior.progress[t], posterior.quantiles[t])
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _starts(hypotheses, mass, interruption):
+    """Probability `[C]` that a segment of each class starts at this frame."""
+    num_classes = len(hypotheses.first)
+    left = np.zeros(num_classes)
+    total = 0.0
+    for r in range(len(hypotheses.label)):
+        begin, end = hypotheses.start[r], hypotheses.start[r + 1]
+        going_on = 0.0
+        for i in range(begin, end):
+            going_on += mass[i]
+        ended = mass[end - 1] * hypotheses.rate[r]
+        left[hypotheses.label[r]] += ended + interruption * (going_on - ended)
+        total += going_on
+    if total == 0.0:
+        return hypotheses.first.copy()
+    return left @ hypotheses.following
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _advance(hypotheses, mass, started, evidence, interruption):
+    """Move every hypothesis on by a frame, let new ones start, weigh all by the evidence, and normalise."""
+    total = 0.0
+    for r in range(len(hypotheses.label)):
+        c, begin, end = hypotheses.label[r], hypotheses.start[r], hypotheses.start[r + 1]
+        goes = hypotheses.rate[r] * (1 - interruption)
+        stays = (1 - hypotheses.rate[r]) * (1 - interruption)
+        for i in range(end - 1, begin, -1):
+            mass[i] = (mass[i] * stays + mass[i - 1] * goes) * evidence[c]
+            total += mass[i]
+        mass[begin] = (mass[begin] * stays + started[c] * hypotheses.weight[r]) * evidence[c]
+        total += mass[begin]
+    mass /= total
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _summarise(hypotheses, mass, histogram, classes, remaining):
+    """Probability of each class, over bins of progress, and the frames that it will still take in the mean."""
+    histogram[:], classes[:], remaining[:] = 0, 0, 0
+    for r in range(len(hypotheses.label)):
+        c, begin, end = hypotheses.label[r], hypotheses.start[r], hypotheses.start[r + 1]
+        for i in range(begin, end):
+            histogram[c, hypotheses.bins[i]] += mass[i]
+            classes[c] += mass[i]
+            remaining[c] += mass[i] * ((end - i) / hypotheses.rate[r] - 1)
+    for c in range(len(classes)):
+        remaining[c] = remaining[c] / classes[c] if classes[c] > EMPTY else 0.0
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _describe(histogram, is_action, levels, progress, quantiles):
+    """Median progress of each class, and quantiles of that of whatever action is going on."""
+    together = np.zeros(NUM_BINS)
+    for c in range(len(is_action)):
+        progress[c] = _quantile(histogram[c], 0.5)
+        if is_action[c]:
+            together += histogram[c]
+    for q in range(len(levels)):
+        quantiles[q] = _quantile(together, levels[q])
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _quantile(histogram, level):
+    """Of values in [0, 1] that are spread evenly within each bin; 0.5 if there are none."""
+    total = histogram.sum()
+    if total < EMPTY:
+        return 0.5
+    wanted = level * total
+    for b in range(NUM_BINS):
+        if histogram[b] >= wanted and histogram[b] > 0:
+            return (b + wanted / histogram[b]) / NUM_BINS
+        wanted -= histogram[b]
+    return 1.0
