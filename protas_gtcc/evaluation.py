@@ -142,9 +142,7 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
         listed = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
         notes.append(f"{len(names)} classes occur in no test video and have no per-class figure: {listed}")
     if not rows.has_progress:
-        notes.append(
-            "the model reports no progress: progress.predicted, .oracle and what is made of them are null"
-        )
+        notes.append("the model reports no progress: progress.predicted, .oracle and what is made of them are null")
     elif not rows.has_oracle:
         notes.append(
             "progress.oracle, and what is made of it, is null: the predictions do not hold every class's progress"
