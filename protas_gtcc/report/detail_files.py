@@ -21,6 +21,7 @@ import pandas as pd
 from protas_gtcc.files import replace_when_whole
 from protas_gtcc.metrics.breakdowns import COUNTS
 from protas_gtcc.metrics.definitions import DEFINITIONS, definition_of
+from protas_gtcc.metrics.details import CONTENDERS
 
 Row = dict[str, Any]
 UNITS = {"length_frames": " frames", "length_seconds": " s"}
@@ -79,10 +80,10 @@ def _breakdown_rows(metrics: dict[str, Any], breakdown: str) -> Iterator[Row]:
             "part": part + UNITS.get(breakdown, ""),
             **{name: figures[name] for name in (*COUNTS, "true_progress")},
         }
-        for contender, errors in figures.items():
-            if isinstance(errors, dict):
-                bounds = intervals[part][contender]
-                row |= _with_intervals({f"{contender}_{name}": (errors[name], bounds[name]) for name in errors})
+        for contender in CONTENDERS:
+            errors, bounds = figures[contender] or {}, intervals[part][contender] or {}
+            names = ("error", "bias")
+            row |= _with_intervals({f"{contender}_{name}": (errors.get(name), bounds.get(name)) for name in names})
         yield row
 
 
