@@ -76,19 +76,19 @@ def plot_online(path: Path | str, metrics: dict[str, Any]) -> None:
     hold = f"{HOLD_SECONDS:g} s" if unit == "seconds" else f"{HOLD_FRAMES} frames"
     figure = Figure(figsize=(8.5, 5.2), dpi=DOTS_PER_INCH, layout="constrained")
     axis = figure.subplots()
-    for name, mean, text, colour, marker in (
-        ("found", "first_delay", "a first right label", "#56B4E9", "o"),
-        ("stable", "stable_delay", f"right for {hold} or to the segment's end", "#0072B2", "s"),
+    for name, mean, text, colour, marker, shift in (
+        ("found", "first_delay", "a first right label", "#E69F00", "o", -0.06),
+        ("stable", "stable_delay", f"right for {hold} or to the segment's end", "#0072B2", "s", 0.06),
     ):
         limits, bounds = online[f"{name}_within"], intervals[f"{name}_within"]
-        places = np.arange(len(limits))
+        ticks, places = np.arange(len(limits)), np.arange(len(limits)) + shift
         values = _numbers(limits.values())
         low, high = np.array([bound or (np.nan, np.nan) for bound in bounds.values()]).T
         delay, share = _text(online[f"{mean}_{unit}"], ".2f"), _text(online[f"never_{name}"], ".0%")
         label = f"{text}: mean {delay} {unit}, never {share}"
-        axis.fill_between(places, low, high, color=colour, alpha=0.25, linewidth=0)
+        axis.vlines(places, low, high, color=colour, lw=1.6, alpha=0.55)
         axis.plot(places, values, color=colour, marker=marker, markersize=5, lw=1.6, label=label)
-        axis.set_xticks(places, ["at once", *list(limits)[1:]])
+        axis.set_xticks(ticks, ["at once", *list(limits)[1:]])
     axis.set_ylim(0, 1)
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.set_xlabel(f"{unit} since the true start of the action, at most")
@@ -96,7 +96,7 @@ def plot_online(path: Path | str, metrics: dict[str, Any]) -> None:
     axis.grid(axis="y", color="#EEEEEE")
     _tidy(axis)
     false_starts = _text(online["false_start_share"], ".0%")
-    caption = f"shaded: 95 % over videos; {false_starts} of predicted segments overlap no true one of their class"
+    caption = f"bars: 95 % over videos; {false_starts} of predicted segments overlap no true one of their class"
     _finish(figure, path, metrics, "Delay until the right action is named", caption, columns=1)
 
 
