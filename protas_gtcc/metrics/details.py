@@ -6,7 +6,7 @@ over frames on predicted and on true segments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def best_lookup_names(rows: VideoRows) -> dict[str, dict[str, str | None]]:
 
 
 def _best_lookups(rows: VideoRows) -> dict[str, dict[str, int | None]]:
-    """Likewise, as numbers of look-ups."""
+    """The same, as numbers of look-ups."""
     totals = rows.progress.sum(axis=0)
     pooled = [progress_averages(total[None], len(rows.class_names)) for total in totals[2:]]
     count = len(rows.lookups)
@@ -41,37 +41,52 @@ def _best_lookups(rows: VideoRows) -> dict[str, dict[str, int | None]]:
 
 def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[ProgressAverages]) -> dict[str, Any]:
     """Improvement, breakdowns, curves and online figures, `[R]` each; `averages` are those of every predictor."""
-    best, count = _best_lookups(rows), len(rows.lookups)
-    on_true, on_predicted = averages[2 : 2 + count], averages[2 + count :]
-    contenders = {
-        "predicted": 0 if rows.has_progress else None,
-        "oracle": 1 if rows.has_oracle else None,
-        "best_lookup_predicted_segments": 2 + count + (best["predicted_segments"]["frame"] or 0),
-        "best_lookup_oracle_segments": 2 + (best["oracle_segments"]["frame"] or 0),
-    }
-    of_prediction = ("predicted", "best_lookup_predicted_segments")
+    best = _best_lookups(rows)
+    contenders = _contenders(rows, best)
 
-    def totals(statistics: np.ndarray, name: str) -> np.ndarray | None:
-        index = contenders[name]
-        return None if index is None else weighted_sums(statistics[:, index], weights)
+    def totals(statistics: np.ndarray) -> dict[str, np.ndarray | None]:
+        return {
+            name: None if index is None else weighted_sums(statistics[:, index], weights)
+            for name, index in contenders.items()
+        }
 
-    def each(names: Collection[str], statistics: np.ndarray, function: Callable[..., Any]) -> dict[str, Any]:
-        found = {name: totals(statistics, name) for name in names}
-        return {name: None if total is None else function(name, total) for name, total in found.items()}
-
-    improvements = {
-        "predicted": improvement_figures(averages[0], on_predicted, best["predicted_segments"]),
-        "oracle": improvement_figures(averages[1], on_true, best["oracle_segments"]),
-    }
+    curves, finished = totals(rows.curves), totals(rows.finished)
     return {
-        "improvement": {name: one if contenders[name] is not None else None for name, one in improvements.items()},
-        "breakdowns": breakdown_figures({name: totals(rows.breakdowns, name) for name in contenders}, bool(rows.fps)),
-        "curves": each(contenders, rows.curves, lambda name, total: curve_figures(total, name in of_prediction)),
+        "improvement": _improvements(rows, averages, best),
+        "breakdowns": breakdown_figures(totals(rows.breakdowns), bool(rows.fps)),
+        "curves": {
+            name: None if total is None else curve_figures(total, at_changes=name in ON_PREDICTED)
+            for name, total in curves.items()
+        },
         "online": {
             **online_figures(weighted_sums(rows.online, weights), rows.fps),
-            "finished": each(of_prediction, rows.finished, lambda _, total: finished_figures(total, rows.fps)),
+            "finished": {
+                name: None if (total := finished[name]) is None else finished_figures(total, rows.fps)
+                for name in ON_PREDICTED
+            },
         },
     }
+
+
+def _contenders(rows: VideoRows, best: dict[str, dict[str, int | None]]) -> dict[str, int | None]:
+    """Which predictor each contender is; None where the predictions do not hold it."""
+    first_on_predicted = 2 + len(rows.lookups)
+    numbers = (
+        0 if rows.has_progress else None,
+        1 if rows.has_oracle else None,
+        first_on_predicted + (best["predicted_segments"]["frame"] or 0),
+        2 + (best["oracle_segments"]["frame"] or 0),
+    )
+    return dict(zip(CONTENDERS, numbers, strict=True))
+
+
+def _improvements(
+    rows: VideoRows, averages: list[ProgressAverages], best: dict[str, dict[str, int | None]]
+) -> dict[str, Any]:
+    on_true, on_predicted = averages[2 : 2 + len(rows.lookups)], averages[2 + len(rows.lookups) :]
+    of_model = improvement_figures(averages[0], on_predicted, best["predicted_segments"])
+    of_oracle = improvement_figures(averages[1], on_true, best["oracle_segments"])
+    return {"predicted": of_model if rows.has_progress else None, "oracle": of_oracle if rows.has_oracle else None}
 
 
 def notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
