@@ -19,8 +19,10 @@ import protas_gtcc
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole, write_text
+from protas_gtcc.metrics.details import best_lookup_names, notes_on_details
 from protas_gtcc.metrics.lookups import fit_lookups
-from protas_gtcc.metrics.pooling import VideoRows, collect_rows, figures, intervals
+from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
+from protas_gtcc.metrics.video_rows import VideoRows
 from protas_gtcc.predictions import Prediction, open_predictions
 
 
@@ -65,14 +67,16 @@ def evaluate(
     """
     seed = info.seed or 0
     lookups = fit_lookups(training_labels, len(class_names), background, seed)
-    rows = collect_rows(videos, lookups, class_names, background)
+    rows = collect_rows(videos, lookups, class_names, background, fps)
     metrics = {
         **asdict(info),
         "num_videos": rows.num_videos,
+        "best_lookups": best_lookup_names(rows),
         **figures(rows),
         "intervals": intervals(rows, seed),
         "notes": [*notes, *_notes(rows, background)],
     }
+    metrics["notes"] += notes_on_details(metrics, fps)
     return Evaluation(metrics, _per_class_table(rows, metrics, fps))
 
 
@@ -138,9 +142,11 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
         listed = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
         notes.append(f"{len(names)} classes occur in no test video and have no per-class figure: {listed}")
     if not rows.has_progress:
-        notes.append("progress.predicted and .oracle are null: the model reports no progress")
+        notes.append("the model reports no progress: progress.predicted, .oracle and what is made of them are null")
     elif not rows.has_oracle:
-        notes.append("progress.oracle is null: the predictions do not hold every class's progress")
+        notes.append(
+            "progress.oracle, and what is made of it, is null: the predictions do not hold every class's progress"
+        )
     if len(rows.lookups) == 2:
         notes.append("look-ups that need fitting are absent: the split has no training video")
     background_frames = true_frames[list(background)].sum()

@@ -5,7 +5,7 @@ checkpoint.safetensors    the model; enough alone to predict
 last/state.safetensors    what --resume needs
 log.csv, events.*         losses and scores of every epoch (TensorBoard reads the events)
 task_graph.json           counted on the split's training transcripts
-metrics.json, per_class.csv, predictions.h5, plots/    the evaluation
+metrics.json, per_class.csv, predictions.h5, tables/, plots/    the evaluation
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class RunDirectory:
         self.task_graph = self.path / "task_graph.json"
         self.metrics = self.path / "metrics.json"
         self.predictions = self.path / "predictions.h5"
+        self.tables = self.path / "tables"
         self.plots = self.path / "plots"
 
     def start(self, config: RunConfig) -> None:

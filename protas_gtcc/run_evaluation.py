@@ -10,6 +10,8 @@ from protas_gtcc.errors import InputError, listed
 from protas_gtcc.evaluation import Evaluation, EvaluationInfo, evaluate, save_evaluation, software_versions
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, write_predictions
+from protas_gtcc.report.detail_files import save_detail_tables
+from protas_gtcc.report.detail_plots import plot_details
 from protas_gtcc.report.plots import plot_per_class, plot_video
 from protas_gtcc.run_directory import RunDirectory
 
@@ -26,11 +28,11 @@ def evaluate_run(
     max_pictures: int = MAX_PICTURES,
     out: Path | None = None,
 ) -> Evaluation:
-    """Score a run on a split's test videos; writes predictions.h5, metrics.json, per_class.csv and plots/.
+    """Score a run on a split's test videos; writes predictions.h5, metrics.json, per_class.csv, tables/ and plots/.
 
-    They go into the run directory, or into the folder `out`. Pictures are drawn of the classes and of the first
-    `max_pictures` videos; 0 draws none. Raises `InputError` if the run has no checkpoint, its classes or features are
-    not the dataset's, or it was trained on a test video.
+    They go into the run directory, or into the folder `out`. Pictures are drawn of the classes, of the detailed figures
+    and of the first `max_pictures` videos; 0 draws none. Raises `InputError` if the run has no checkpoint, its classes
+    or features are not the dataset's, or it was trained on a test video.
     """
     model, results = load(run.path, device), RunDirectory(out or run.path)
     videos, feature_set = test_videos(dataset, split, feature_set)
@@ -41,6 +43,7 @@ def evaluate_run(
     write_predictions(results.predictions, predict_videos(model, dataset, videos, feature_set), info)
     evaluation = score(results.predictions, dataset, split, feature_set, model, [*_reservations(run, model, dataset)])
     save_evaluation(evaluation, results.path)
+    save_detail_tables(evaluation.metrics, results.tables)
     if max_pictures:
         draw_pictures(results, dataset, videos[:max_pictures], evaluation)
     return evaluation
@@ -108,10 +111,11 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
 
 
 def draw_pictures(run: RunDirectory, dataset: Dataset, videos: list[str], evaluation: Evaluation) -> None:
-    """Draw the errors per class, and each of these videos with its predictions, into the run's plots/."""
+    """Draw the errors per class, the details, and each of these videos with its predictions, into the run's plots/."""
     files = open_predictions(run.predictions)
     info = PredictionInfo(dataset.info.class_names, dataset.info.background, dataset.info.fps)
     plot_per_class(run.plots / "per_class.png", evaluation.metrics)
+    plot_details(run.plots, evaluation.metrics)
     for video in videos:
         path = run.plots / f"{video}.png"
         plot_video(path, video, dataset.labels(video), files.read(video), info, dataset.info.simulated)

@@ -26,6 +26,8 @@ from tests.conftest import tiny_config
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = ["--stages", "2", "--layers", "3", "--maps", "8", "--epochs", "2"]
+DETAILS = ("per_class", "by_length", "by_tenth", "online")
+"""Pictures that are not of one video."""
 
 
 def call(*arguments: object) -> int:
@@ -92,7 +94,8 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
         assert set(printed["progress"][which]) == {"macro", "frame", "video", "segment", "per_class"}
     assert {"constant", "random", "average_index", "average_index_class"} <= set(printed["baselines"])
     assert pd.read_csv(run / "per_class.csv")["name"].tolist() == ["rest", "cut", "mix", "serve"]
-    assert {path.stem for path in (run / "plots").glob("*.png")} == {"video8", "video9", "per_class"}
+    assert {path.stem for path in (run / "plots").glob("*.png")} == {"video8", "video9", *DETAILS}
+    assert (run / "tables" / "improvement.csv").is_file()
 
 
 def test_python_m_evaluate_is_the_evaluate_verb(run):
@@ -351,7 +354,8 @@ def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_p
     out = tmp_path / "out"
     assert call("evaluate", run, "--dataset", copy, "--out", out, "--pictures", "1") == 0
     assert json.loads((out / "metrics.json").read_text())["num_videos"] == 2
-    assert {path.name for path in (out / "plots").iterdir()} == {"per_class.png", "video8.png"}
+    assert {path.name for path in (out / "plots").iterdir()} == {"video8.png", *(f"{name}.png" for name in DETAILS)}
+    assert (out / "tables" / "online.csv").is_file()
     assert (run / "log.csv").read_bytes() == before
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from protas_gtcc.evaluation import (
     save_evaluation,
 )
 from protas_gtcc.labels import progress_by_class, progress_target
+from protas_gtcc.metrics import breakdowns, curves, improvement, online
+from protas_gtcc.metrics.definitions import definition_of
 from protas_gtcc.metrics.lookups import LOOKUPS
 from protas_gtcc.predictions import (
     Prediction,
@@ -79,7 +82,8 @@ def dataset_file(tmp_path: Path) -> Path:
 def test_metrics_have_the_agreed_structure_and_intervals_repeat_it() -> None:
     metrics = evaluate_with(shifted).metrics
     head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "num_videos"}
-    assert set(metrics) == head | {"segmentation", "progress", "baselines", "intervals", "notes"}
+    details = {"best_lookups", "improvement", "breakdowns", "curves", "online"}
+    assert set(metrics) == head | details | {"segmentation", "progress", "baselines", "intervals", "notes"}
     assert set(metrics["baselines"]) == set(LOOKUPS)
     for figures in metrics["baselines"].values():
         assert set(figures) == {"oracle_segments", "predicted_segments"}
@@ -93,10 +97,39 @@ def assert_intervals_hold(figures: Any, intervals: Any) -> None:
     if isinstance(intervals, dict):
         for name, branch in intervals.items():
             assert_intervals_hold(figures[name], branch)
+    elif intervals is None:  # a count, or a part of a breakdown that one video or none shows
+        assert figures is None or isinstance(figures, int | float)
     else:
         low, high = intervals
         assert low <= high
         assert isinstance(figures, float)
+
+
+def test_every_detailed_figure_has_its_definition_and_a_place_in_the_docstring() -> None:
+    def paths(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        for name, branch in tree.items():
+            yield from paths(branch, (*path, name)) if isinstance(branch, dict) else [(*path, name)]
+
+    for fps in (FPS, None):
+        metrics = evaluate([("a", TEST["test0"], shifted(TEST["test0"]))], [], CLASSES, BACKGROUND, INFO, fps).metrics
+        for family in ("improvement", "breakdowns", "curves", "online"):
+            for path in paths(metrics[family], (family,)):
+                assert path == ("breakdowns", "length_seconds") or definition_of(*path) is not None, path
+    for module in (improvement, breakdowns, curves, online):
+        for path in module.DEFINITIONS:
+            assert f"`{path.split('.')[-1].removesuffix('_seconds').removesuffix('_frames')}`" in module.__doc__ or (
+                path.endswith("*")
+            )
+
+
+def test_without_frames_a_second_notes_say_what_is_missing() -> None:
+    videos = [(name, labels, shifted(labels)) for name, labels in TEST.items()]
+    metrics = evaluate(videos, TRAIN.values(), CLASSES, BACKGROUND, INFO).metrics
+    assert metrics["breakdowns"]["length_seconds"] is None
+    assert metrics["online"]["false_starts_per_hour"] is None
+    assert metrics["online"]["first_delay_frames"] == pytest.approx(2, abs=1)
+    assert any("frames per second are not known" in note for note in metrics["notes"])
+    assert any("hold no frame" in note for note in metrics["notes"])
 
 
 def test_a_perfect_prediction_has_no_error_and_a_late_one_has() -> None:
@@ -104,7 +137,11 @@ def test_a_perfect_prediction_has_no_error_and_a_late_one_has() -> None:
     assert set(metrics["segmentation"].values()) == {100.0}
     assert all(metrics["progress"][which]["frame"] == 0 for which in ("predicted", "oracle"))
     assert metrics["progress"]["background_false_progress"] == 0
+    assert metrics["improvement"]["predicted"]["frame"]["share"] == 1
+    assert metrics["curves"]["predicted"]["fall_share"] == 0
+    assert metrics["online"]["first_delay_seconds"] == metrics["online"]["never_stable"] == 0
     late = evaluate_with(shifted).metrics
+    assert late["online"]["first_delay_seconds"] > 0
     assert late["segmentation"]["acc"] < 100
     assert late["progress"]["predicted"]["frame"] > 0
     assert late["progress"]["background_false_progress"] > 0
@@ -122,6 +159,10 @@ def test_progress_of_a_model_without_a_progress_head_is_null_not_zero() -> None:
 
     metrics = evaluate_with(silent).metrics
     assert metrics["progress"] == {"predicted": None, "oracle": None, "background_false_progress": None}
+    assert metrics["improvement"] == {"predicted": None, "oracle": None}
+    assert metrics["curves"]["predicted"] is None
+    assert metrics["breakdowns"]["occurrence"]["first"]["predicted"] is None
+    assert metrics["online"]["never_found"] is not None
     assert any("reports no progress" in note for note in metrics["notes"])
     assert metrics["baselines"]["constant"]["predicted_segments"]["frame"] is not None
 
@@ -135,7 +176,11 @@ def test_undefined_figures_are_null_and_noted(tmp_path: Path) -> None:
     }
     assert metrics["segmentation"]["acc_no_background"] is None
     assert metrics["intervals"]["segmentation"]["acc"] is None
+    assert metrics["best_lookups"]["predicted_segments"] == dict.fromkeys(AVERAGES - {"per_class"})
+    assert metrics["improvement"]["predicted"] == dict.fromkeys(AVERAGES - {"per_class"})
+    assert metrics["curves"]["predicted"]["rank_correlation"] is None
     notes = " ".join(metrics["notes"])
+    assert "curves.predicted.rank_correlation" in notes
     assert "every test frame is background" in notes
     assert "at least two" in notes
     save_evaluation(only_background, tmp_path)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 from rich.console import Console
@@ -16,6 +17,8 @@ from protas_gtcc.evaluation import Evaluation, EvaluationInfo, evaluate
 from protas_gtcc.labels import progress_by_class, progress_target
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.report.colours import class_looks
+from protas_gtcc.report.detail_files import save_detail_tables
+from protas_gtcc.report.detail_plots import plot_details
 from protas_gtcc.report.plots import plot_per_class, plot_video
 from protas_gtcc.report.tables import best_lookup, print_evaluation
 
@@ -121,6 +124,42 @@ def test_a_picture_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> N
     labels = np.array([0, 1])
     with pytest.raises(InputError, match="cannot write"):
         plot_video(tmp_path / "file" / "a.png", "a", labels, late(labels, 2, 0), PredictionInfo(["r", "p"], [0], 1.0))
+
+
+@pytest.mark.parametrize(("silent", "simulated"), [(False, True), (True, False)])
+def test_details_are_drawn_and_tabled_whatever_is_known(tmp_path: Path, silent: bool, simulated: bool) -> None:
+    metrics = evaluated(4, simulated, silent).metrics
+    plot_details(tmp_path, metrics)
+    for name in ("by_length", "by_tenth", "online"):
+        picture = imread(tmp_path / f"{name}.png")
+        assert min(picture.shape[:2]) > 400
+        assert picture[..., :3].std() > 0.05
+    save_detail_tables(metrics, tmp_path / "tables")
+    tables = {path.stem: pd.read_csv(path) for path in (tmp_path / "tables").iterdir()}
+    parts = {f"by_{name}" for name in metrics["breakdowns"]}
+    assert set(tables) == parts | {"improvement", "curves", "online", "definitions"}
+    for name, table in tables.items():
+        assert ("simulated" in table) == (simulated and name != "definitions")
+    assert tables["by_tenth"]["predicted_error"].isna().all() == silent
+    assert len(tables["improvement"]) == 8
+
+
+def test_detail_files_hold_the_figures_with_their_intervals_and_definitions(tmp_path: Path) -> None:
+    metrics = evaluated(6).metrics
+    save_detail_tables(metrics, tmp_path)
+    row = pd.read_csv(tmp_path / "by_length_seconds.csv").set_index("part").loc["1-2 s"]
+    part = metrics["breakdowns"]["length_seconds"]["1-2"]
+    assert row["segments"] == part["segments"]
+    assert row["oracle_bias"] == pytest.approx(part["oracle"]["bias"], rel=1e-5, abs=1e-8)
+    low, high = metrics["intervals"]["breakdowns"]["length_seconds"]["1-2"]["predicted"]["error"]
+    assert row[["predicted_error_low", "predicted_error_high"]].tolist() == pytest.approx([low, high], rel=1e-5)
+    online = pd.read_csv(tmp_path / "online.csv").set_index("figure")
+    lead = metrics["online"]["finished"]["predicted"]["lead_seconds"]
+    assert online.loc["finished.predicted.lead_seconds", "value"] == pytest.approx(lead, rel=1e-5)
+    assert online.loc["stable_within.0.5", "unit"] == "fraction"
+    best = pd.read_csv(tmp_path / "improvement.csv").iloc[0]
+    expected = metrics["improvement"]["predicted"]["macro"]["error"]
+    assert best["lookup_error"] - best["model_error"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_real_recording_is_reported(tmp_path: Path, shared_folder: Path) -> None:

@@ -13,6 +13,7 @@ from protas_gtcc.cli.console import make_console
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 from protas_gtcc.evaluation import Evaluation, evaluate_prediction_files, save_evaluation
+from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.tables import print_evaluation
 
 
@@ -20,7 +21,7 @@ from protas_gtcc.report.tables import print_evaluation
 class Command:
     """Score a run on its test videos, or prediction files without any model.
 
-    Writes metrics.json, per_class.csv and (for a run) predictions.h5 and plots/.
+    Writes metrics.json, per_class.csv, tables/ and (for a run) predictions.h5 and plots/.
     """
 
     source: tyro.conf.Positional[Path]
@@ -36,7 +37,7 @@ class Command:
     device: Device = "auto"
     """Device to predict on."""
     pictures: int = 40
-    """Draw the classes and so many test videos; 0 draws nothing."""
+    """Draw the classes, the details and so many test videos; 0 draws nothing."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print metrics.json instead of tables."""
 
@@ -89,4 +90,5 @@ class Command:
         evaluation = dataclasses.replace(evaluation, metrics={**evaluation.metrics, "predictions": str(self.source)})
         if self.out is not None:
             save_evaluation(evaluation, self.out)
+            save_detail_tables(evaluation.metrics, self.out / "tables")
         return evaluation

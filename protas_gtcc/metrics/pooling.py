@@ -1,46 +1,31 @@
 """Rows of sums and counts, one a video, and from them every figure of an evaluation, with its interval.
 
-Predictors of progress come in this order: the reported progress (`predicted`), the progress of the true class
-(`oracle`), each look-up given the true segments, each look-up given the predicted segments.
+`video_rows.py` says what a row holds and in which order the predictors come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.metrics.breakdowns import COUNTS, PARTS, STATISTICS, breakdown_statistics
+from protas_gtcc.metrics.curves import curve_statistics
+from protas_gtcc.metrics.details import detailed_figures
 from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
 from protas_gtcc.metrics.lookups import LookUps
+from protas_gtcc.metrics.online import finished_statistics, online_statistics
 from protas_gtcc.metrics.progress import ProgressAverages, progress_averages, progress_statistics
+from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import check_lengths, segmentation_scores, segmentation_statistics
+from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 from protas_gtcc.predictions import Prediction, reported_progress
 
-
-@dataclass(frozen=True, eq=False)
-class VideoRows:
-    """What is kept of V videos of C classes, with P predictors of progress."""
-
-    class_names: list[str]
-    lookups: tuple[str, ...]
-    segmentation: np.ndarray
-    """`[V, len(segmentation.STATISTICS)]`."""
-    progress: np.ndarray
-    """`[V, P, 2 C + progress.NUM_SCALARS]`."""
-    frames: np.ndarray
-    """`[V, 4, C]`: of each class, its true frames, predicted frames, frames that are both, true segments."""
-    has_oracle: bool
-    """Whether all predictions hold every class's progress; without it `oracle` has no figures."""
-    has_progress: bool
-    """Whether any does, or reports some; a model without a progress head has no figures at all."""
-
-    @property
-    def num_videos(self) -> int:
-        """Number of videos, at least 1."""
-        return len(self.segmentation)
+Path = tuple[str, ...]
+"""Names that lead to a figure in metrics.json."""
 
 
 def collect_rows(
@@ -48,53 +33,65 @@ def collect_rows(
     lookups: LookUps,
     class_names: list[str],
     background: Collection[int],
+    fps: float | None = None,
 ) -> VideoRows:
     """Visit videos (name, true class ids `[T]`, prediction) once, one at a time.
 
     Raises `InputError`, naming the video, if labels and prediction do not fit each other or the classes, or
     if there is no video.
     """
-    segmentation, progress, frames = [], [], []
+    rows: list[dict[str, np.ndarray]] = []
     has_oracle, has_progress = True, False
     for name, labels, prediction in videos:
         try:
             _check_classes(labels, prediction, len(class_names))
-            segmentation.append(segmentation_statistics(prediction.labels, labels, background))
             reports = np.stack(list(_reports(name, labels, prediction, lookups, background)))
-            progress.append(progress_statistics(reports, labels, len(class_names), background))
+            video = ScoredVideo(labels, prediction.labels, reports, background, fps)
+            rows.append(_statistics(video, len(class_names)))
         except InputError as error:
             raise InputError(f"video {name}: {error}") from error
-        frames.append(_count_frames(labels, prediction.labels, len(class_names)))
         has_oracle &= prediction.progress is not None
         has_progress |= prediction.progress is not None or bool(prediction.reported.any())
-    if not segmentation:
+    if not rows:
         raise InputError("there is no test video to score; is the split's test part empty?")
-    rows = (np.stack(segmentation), np.stack(progress), np.stack(frames))
-    return VideoRows(class_names, lookups.names, *rows, has_oracle, has_progress)
+    stacked: dict[str, Any] = {family: np.stack([row[family] for row in rows]) for family in rows[0]}
+    return VideoRows(class_names, lookups.names, **stacked, has_oracle=has_oracle, has_progress=has_progress, fps=fps)
 
 
 def figures(rows: VideoRows) -> dict[str, Any]:
     """All figures over the videos, nested as in metrics.json; None where undefined."""
-    return _map(lambda values: _number(float(values[0])), _weighted_figures(rows, np.ones((1, rows.num_videos))))
+
+    def number(path: Path, values: np.ndarray) -> float | int | None:
+        value = float(values[0])
+        return None if np.isnan(value) else int(value) if _is_count(path) else value
+
+    return _map(number, weighted_figures(rows, np.ones((1, rows.num_videos))))
 
 
 def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
-    """The same structure with `[low, high]` at 95 %; None for figures about fewer than two videos."""
-    num_with_class = (rows.frames[:, 0] > 0).sum(axis=0)
-    lone = {name for name, count in zip(rows.class_names, num_with_class, strict=True) if count < 2}
+    """The same structure with `[low, high]` at 95 %; None for figures about fewer than two videos, and for counts."""
+    lone = _of_one_video(rows)
 
-    def interval(values: np.ndarray) -> list[float] | None:
-        bounds = percentile_interval(values) if rows.num_videos > 1 else None
+    def interval(path: Path, values: np.ndarray) -> list[float] | None:
+        if rows.num_videos < 2 or _is_count(path) or lone.intersection(pairwise(path)):
+            return None
+        bounds = percentile_interval(values)
         return None if bounds is None else list(bounds)
 
-    return _map(interval, _weighted_figures(rows, resampling_weights(rows.num_videos, seed)), without=lone)
+    return _map(interval, weighted_figures(rows, resampling_weights(rows.num_videos, seed)))
 
 
-def _weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
-    """All figures, `[R]` each, when video v counts `weights[r, v]` times."""
-    num_classes, num_predictors = len(rows.class_names), rows.progress.shape[1]
-    totals = (weights @ rows.progress.reshape(rows.num_videos, -1)).reshape(len(weights), num_predictors, -1)
-    averages = [progress_averages(totals[:, predictor], num_classes) for predictor in range(num_predictors)]
+def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
+    """All figures of R samples of videos at once: nested as in metrics.json, float64 `[R]` each.
+
+    `weights` is `[R, V]`: how often sample r holds video v. Ones give the figures of the videos as they are, rows of
+    `resampling_weights` those of a bootstrap, zeros and ones those of a part of the videos. NaN where a sample leaves a
+    figure undefined; None in place of figures that the predictions do not allow at all. Which look-ups are best is
+    decided on the videos of `rows` once each, whatever the weights.
+    """
+    num_classes = len(rows.class_names)
+    totals = weighted_sums(rows.progress, weights)
+    averages = [progress_averages(totals[:, predictor], num_classes) for predictor in range(totals.shape[1])]
     # Only classes with a true action frame have a figure.
     scored = rows.progress[:, 0, num_classes : 2 * num_classes].sum(axis=0) > 0
     classes = {name: index for index, name in enumerate(rows.class_names) if scored[index]}
@@ -111,6 +108,20 @@ def _weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
             name: {"oracle_segments": true, "predicted_segments": estimated}
             for name, true, estimated in zip(rows.lookups, on_true, on_predicted, strict=True)
         },
+        **detailed_figures(rows, weights, averages),
+    }
+
+
+def _statistics(video: ScoredVideo, num_classes: int) -> dict[str, np.ndarray]:
+    """One video's row of every array of `VideoRows`."""
+    return {
+        "segmentation": segmentation_statistics(video.estimate, video.labels, video.background),
+        "progress": progress_statistics(video.reports, video.labels, num_classes, video.background),
+        "frames": _count_frames(video.labels, video.estimate, num_classes),
+        "breakdowns": breakdown_statistics(video),
+        "curves": curve_statistics(video),
+        "online": online_statistics(video),
+        "finished": finished_statistics(video),
     }
 
 
@@ -148,13 +159,22 @@ def _count_frames(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -
     return np.stack([np.bincount(values, minlength=num_classes) for values in counted])
 
 
-def _map(function: Callable[[np.ndarray], Any], tree: Any, without: Collection[str] = (), key: str = "") -> Any:
-    """Apply a function to every figure of nested dicts; classes in `without` become None in `per_class`."""
+def _of_one_video(rows: VideoRows) -> set[tuple[str, str]]:
+    """Classes and parts of breakdowns that fewer than two videos show: the last names of their figures' paths."""
+    videos_of_class = (rows.frames[:, 0] > 0).sum(axis=0)
+    videos_of_part = (rows.breakdowns[:, 0, STATISTICS.index("frames")] > 0).sum(axis=0)
+    names = [("per_class", name) for name in rows.class_names]
+    names += [(name, part) for name, parts in PARTS.items() for part in parts]
+    counts = np.concatenate([videos_of_class, videos_of_part])
+    return {name for name, count in zip(names, counts.tolist(), strict=True) if count < 2}
+
+
+def _is_count(path: Path) -> bool:
+    return path[0] == "breakdowns" and path[-1] in COUNTS
+
+
+def _map(function: Callable[[Path, np.ndarray], Any], tree: Any, path: Path = ()) -> Any:
+    """Apply a function to the path and values of every figure of nested dicts."""
     if not isinstance(tree, dict):
-        return None if tree is None else function(tree)
-    left_out = without if key == "per_class" else ()
-    return {name: None if name in left_out else _map(function, branch, without, name) for name, branch in tree.items()}
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else value
+        return None if tree is None else function(path, tree)
+    return {name: _map(function, branch, (*path, name)) for name, branch in tree.items()}

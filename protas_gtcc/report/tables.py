@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from protas_gtcc.evaluation import Evaluation
+from protas_gtcc.report.detail_tables import breakdown_table, improvement_table, online_table
 
 AVERAGES = ("macro", "frame", "video", "segment")
 SHORT_NAMES = {
@@ -29,12 +30,14 @@ SHORT_NAMES = {
 
 
 def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:
-    """Print everything: what was scored, the three tables, and what is undefined and why."""
+    """Print everything: what was scored, the tables, and what is undefined and why."""
     metrics = evaluation.metrics
     console = console or Console(width=100)
     console.print(heading(metrics))
     console.print(segmentation_table(metrics))
     console.print(progress_table(metrics))
+    for table in (improvement_table, breakdown_table, online_table):
+        console.print(table(metrics))
     console.print(per_class_table(evaluation.per_class, metrics))
     for note in metrics.get("notes", []):
         console.print(Text(f"note: {note}"))

@@ -1,0 +1,117 @@
+"""Where the progress error lies: frames of true actions, parted by length, true progress, and occurrence.
+
+- `length_frames`, `length_seconds`: by the length of the true segment; seconds only where frames per second are known.
+- `tenth`: by tenth of true progress; a frame that is exactly at a border belongs to the tenth below it.
+- `occurrence`: segments whose class was not seen before in the video, against those whose class was.
+
+Of each part:
+
+- `frames`, `segments`: frames of true actions in it; true action segments with a frame in it.
+- `true_progress`: mean true progress of its frames.
+- `error`: mean |reported - true progress| over its frames, of each contender.
+- `bias`: mean of reported less true progress over its frames; `true_progress` and `bias` add up to the mean reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from protas_gtcc.metrics.scored_video import ScoredVideo
+
+FRAME_EDGES = (3, 6, 11, 21, 51)
+"""Frames: a segment of so many is in the part that begins there."""
+SECOND_EDGES = (1, 2, 5, 10, 30)
+"""Seconds: likewise."""
+PARTS = {
+    "length_frames": ("1-2", "3-5", "6-10", "11-20", "21-50", ">50"),
+    "length_seconds": ("<1", "1-2", "2-5", "5-10", "10-30", ">=30"),
+    "tenth": tuple(f"{tenth / 10:.1f}-{(tenth + 1) / 10:.1f}" for tenth in range(10)),
+    "occurrence": ("first", "repeated"),
+}
+"""Names of the parts of every breakdown."""
+_OFFSETS = dict(zip(PARTS, np.cumsum([0, *map(len, PARTS.values())]).tolist(), strict=False))
+NUM_PARTS = sum(map(len, PARTS.values()))
+STATISTICS = ("error", "bias", "true_progress", "frames", "segments")
+COUNTS = ("frames", "segments")
+"""Figures that are whole numbers and have no interval."""
+DEFINITIONS = {
+    "breakdowns.*.*.frames": ("frames", "Frames of true actions in this part."),
+    "breakdowns.*.*.segments": ("segments", "True action segments with a frame in this part."),
+    "breakdowns.*.*.true_progress": ("fraction", "Mean true progress of the frames in this part."),
+    "breakdowns.*.*.*.error": ("fraction", "Mean |reported - true progress| over the frames in this part."),
+    "breakdowns.*.*.*.bias": (
+        "fraction",
+        "Mean of reported less true progress over the frames in this part; positive says too much.",
+    ),
+}
+
+
+def breakdown_statistics(video: ScoredVideo) -> np.ndarray:
+    """Sums and counts of one video, float64 `[P, len(STATISTICS), NUM_PARTS]`.
+
+    Frames and segments are counted for each predictor alike. Without frames per second, parts by seconds are 0.
+    """
+    statistics = np.zeros((len(video.reports), len(STATISTICS), NUM_PARTS))
+    if len(video.segments) == 0:
+        return statistics
+    # A piece is what one segment has in one tenth. Frames are visited here; all else is counted on pieces.
+    tenth = (10 * video.elapsed - 1) // video.lengths[video.segment]
+    starts = np.flatnonzero(np.diff(10 * video.segment + tenth, prepend=-1))
+    belongs = _parts_of_pieces(video, tenth[starts], video.segment[starts])
+    difference = video.reported - video.target
+    for row, values in enumerate((np.abs(difference), difference, video.target)):
+        statistics[:, row] = np.add.reduceat(values, starts, axis=-1) @ belongs
+    statistics[:, 3] = np.diff(starts, append=len(video.frames)) @ belongs
+    first_pieces = np.searchsorted(starts, video.starts)
+    segments = belongs[first_pieces].sum(axis=0)
+    tenths = slice(_OFFSETS["tenth"], _OFFSETS["tenth"] + 10)
+    segments[tenths] = belongs[:, tenths].sum(axis=0)
+    statistics[:, 4] = segments
+    return statistics
+
+
+def breakdown_figures(totals: Mapping[str, np.ndarray | None], has_seconds: bool) -> dict[str, Any]:
+    """Figures of every part, `[R]` each, from sums over videos by contender, `[R, len(STATISTICS), NUM_PARTS]`.
+
+    A contender that is None has none; at least one must not be.
+    """
+    counted = next(total for total in totals.values() if total is not None)
+    tree: dict[str, Any] = {}
+    for name, parts in PARTS.items():
+        columns = range(_OFFSETS[name], _OFFSETS[name] + len(parts))
+        tree[name] = {part: _figures(totals, counted, column) for part, column in zip(parts, columns, strict=True)}
+    if not has_seconds:
+        tree["length_seconds"] = None
+    return tree
+
+
+def _figures(totals: Mapping[str, np.ndarray | None], counted: np.ndarray, part: int) -> dict[str, Any]:
+    frames = counted[:, 3, part]
+    with np.errstate(invalid="ignore"):
+        contenders = {
+            name: None if total is None else {"error": total[:, 0, part] / frames, "bias": total[:, 1, part] / frames}
+            for name, total in totals.items()
+        }
+        true_progress = counted[:, 2, part] / frames
+    return {"frames": frames, "segments": counted[:, 4, part], "true_progress": true_progress, **contenders}
+
+
+def _parts_of_pieces(video: ScoredVideo, tenth: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """Which parts each piece is in, one of every breakdown: float64 `[pieces, NUM_PARTS]` of 0 and 1."""
+    repeated = np.ones(len(video.segments), dtype=np.int64)
+    repeated[np.unique(video.segments[:, 2], return_index=True)[1]] = 0
+    parts = {
+        "length_frames": np.searchsorted(FRAME_EDGES, video.lengths, side="right")[segment],
+        "tenth": tenth,
+        "occurrence": repeated[segment],
+    }
+    if video.fps:
+        seconds = video.lengths / video.fps
+        parts["length_seconds"] = np.searchsorted(SECOND_EDGES, seconds, side="right")[segment]
+    belongs = np.zeros((len(tenth), NUM_PARTS))
+    for name, part in parts.items():
+        belongs[np.arange(len(tenth)), _OFFSETS[name] + part] = 1
+    return belongs

@@ -1,0 +1,35 @@
+"""What each figure of the detailed metrics is, in one sentence with its unit: for reports, tables and programs.
+
+Paths are those of `metrics.json`, with dots; `*` stands for any one name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protas_gtcc.metrics import breakdowns, curves, improvement, online
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Unit and meaning of a figure."""
+
+    unit: str
+    sentence: str
+
+
+DEFINITIONS = {
+    path: Definition(*definition)
+    for module in (improvement, breakdowns, curves, online)
+    for path, definition in module.DEFINITIONS.items()
+}
+"""By path, such as `curves.*.fall_share`."""
+
+
+def definition_of(*path: str) -> Definition | None:
+    """Definition of the figure at a path such as ("curves", "oracle", "fall_share"); None if it has none here."""
+    for pattern, definition in DEFINITIONS.items():
+        names = pattern.split(".")
+        if len(names) == len(path) and all(name in ("*", one) for name, one in zip(names, path, strict=True)):
+            return definition
+    return None

@@ -1,0 +1,58 @@
+"""How much better than counting: the best look-up's progress error less the model's, in every average.
+
+- `error`: error of the best look-up less the model's; positive is better than counting.
+- `share`: the same as a share of the best look-up's error; 1 is a model without error, 0 no better than counting.
+
+The reported progress (`predicted`) is compared with the best look-up on the model's own predicted segments, progress
+of the true class (`oracle`) with the best one on the true segments. Which look-up is best is decided once for each
+average, on all videos together and not again in every resample, so that the interval is one of a difference of two
+fixed predictors; both are resampled together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from protas_gtcc.metrics.progress import ProgressAverages
+
+AVERAGES = ("macro", "frame", "video", "segment")
+DEFINITIONS = {
+    "improvement.*.*.error": (
+        "fraction",
+        "Progress error of the best look-up less the model's, in the average named; positive is better than counting.",
+    ),
+    "improvement.*.*.share": (
+        "fraction",
+        "The improvement over the best look-up as a share of that look-up's error, in the average named.",
+    ),
+}
+
+
+def best_lookups(pooled: Sequence[ProgressAverages]) -> dict[str, int | None]:
+    """For every average the number of the look-up with least error, the first of equals; None if none has one.
+
+    `pooled` are the look-ups' averages over all videos, `[1]` each.
+    """
+    best: dict[str, int | None] = {}
+    for average in AVERAGES:
+        errors = np.array([getattr(one, average)[0] for one in pooled])
+        best[average] = None if np.isnan(errors).all() else int(np.nanargmin(errors))
+    return best
+
+
+def improvement_figures(
+    model: ProgressAverages, lookups: Sequence[ProgressAverages], best: dict[str, int | None]
+) -> dict[str, dict[str, np.ndarray] | None]:
+    """For every average `error` and `share`, `[R]` each; None where no look-up has an error."""
+    return {
+        average: None if index is None else _improvement(getattr(model, average), getattr(lookups[index], average))
+        for average, index in best.items()
+    }
+
+
+def _improvement(model: np.ndarray, lookup: np.ndarray) -> dict[str, np.ndarray]:
+    difference = lookup - model
+    # Of no error at all nothing can be a share.
+    return {"error": difference, "share": np.where(lookup > 0, difference / np.where(lookup > 0, lookup, 1), np.nan)}

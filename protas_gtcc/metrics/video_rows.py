@@ -1,0 +1,73 @@
+"""What is kept of each video: sums and counts, a row a video, from which every figure is made.
+
+Predictors of progress come in this order: the reported progress (`predicted`), the progress of the true class
+(`oracle`), each look-up given the true segments, each look-up given the predicted segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from protas_gtcc.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class VideoRows:
+    """What is kept of V videos of C classes, with P predictors of progress."""
+
+    class_names: list[str]
+    lookups: tuple[str, ...]
+    segmentation: np.ndarray
+    """`[V, len(segmentation.STATISTICS)]`."""
+    progress: np.ndarray
+    """`[V, P, 2 C + progress.NUM_SCALARS]`."""
+    frames: np.ndarray
+    """`[V, 4, C]`: of each class, its true frames, predicted frames, frames that are both, true segments."""
+    breakdowns: np.ndarray
+    """`[V, P, len(breakdowns.STATISTICS), breakdowns.NUM_PARTS]`."""
+    curves: np.ndarray
+    """`[V, P, len(curves.STATISTICS)]`."""
+    online: np.ndarray
+    """`[V, len(online.STATISTICS)]`."""
+    finished: np.ndarray
+    """`[V, P, len(online.FINISHED_STATISTICS)]`."""
+    has_oracle: bool
+    """Whether all predictions hold every class's progress; without it `oracle` has no figures."""
+    has_progress: bool
+    """Whether any does, or reports some; a model without a progress head has no figures at all."""
+    fps: float | None = None
+    """Frames a second; None where not known, and then figures in seconds have frames or nothing."""
+
+    @property
+    def num_videos(self) -> int:
+        """Number of videos, at least 1."""
+        return len(self.segmentation)
+
+
+def concatenate_rows(parts: Sequence[VideoRows]) -> VideoRows:
+    """Rows of several sets of videos, such as the splits of a cross-validation, as if collected together.
+
+    Raises `InputError` if their classes, look-ups or frames per second differ.
+    """
+    first = parts[0]
+    for part in parts:
+        for name in ("class_names", "lookups", "fps"):
+            if getattr(part, name) != getattr(first, name):
+                raise InputError(f"{name} of these videos differ: {getattr(first, name)} and {getattr(part, name)}")
+    names = [field.name for field in fields(first) if isinstance(getattr(first, field.name), np.ndarray)]
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return replace(
+        first,
+        **joined,
+        has_oracle=all(part.has_oracle for part in parts),
+        has_progress=any(part.has_progress for part in parts),
+    )
+
+
+def weighted_sums(statistics: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sums of statistics `[V, …]` over videos, when video v counts `weights[r, v]` times: `[R, …]`."""
+    return (weights @ statistics.reshape(len(statistics), -1)).reshape(len(weights), *statistics.shape[1:])

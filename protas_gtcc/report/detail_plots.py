@@ -1,0 +1,153 @@
+"""Pictures of the detailed figures: progress error by length of the action and by true progress, and delays.
+
+They take what `metrics.json` holds. Bars are 95 % intervals over videos; where there is none, a point stands alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from protas_gtcc.files import replace_when_whole
+from protas_gtcc.metrics.online import HOLD_FRAMES, HOLD_SECONDS
+
+DOTS_PER_INCH = 110
+LOOKS: dict[str, dict[str, Any]] = {
+    "predicted": {"color": "#0072B2", "marker": "o"},
+    "oracle": {"color": "#E69F00", "marker": "D"},
+    "best_lookup_predicted_segments": {"color": "#555555", "marker": "s"},
+    "best_lookup_oracle_segments": {"color": "#555555", "marker": "^", "markerfacecolor": "white", "linestyle": "--"},
+}
+"""Of the contenders; the same colours as in the picture of the classes."""
+
+
+def plot_details(folder: Path | str, metrics: dict[str, Any]) -> None:
+    """Draw `by_length.png`, `by_tenth.png` and `online.png` into the folder."""
+    folder = Path(folder)
+    plot_by_length(folder / "by_length.png", metrics)
+    plot_by_tenth(folder / "by_tenth.png", metrics)
+    plot_online(folder / "online.png", metrics)
+
+
+def plot_by_length(path: Path | str, metrics: dict[str, Any]) -> None:
+    """Progress error by length of the action, and of a class's first and later segments in a video, PNG."""
+    unit = "frames" if metrics["breakdowns"]["length_seconds"] is None else "seconds"
+    figure = Figure(figsize=(11, 5), dpi=DOTS_PER_INCH, layout="constrained")
+    by_length, by_occurrence = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1.2])
+    for axis, name in ((by_length, f"length_{unit}"), (by_occurrence, "occurrence")):
+        parts = metrics["breakdowns"][name]
+        _draw_contenders(axis, metrics, name, "error")
+        labels = [f"{part.replace('>=', '≥').replace('-', '–')}\n{parts[part]['segments']:,}" for part in parts]
+        axis.set_xticks(range(len(parts)), labels)
+        axis.set_xlim(-0.5, len(parts) - 0.5)
+    by_length.set_xlabel(f"length of the true action, {unit}; below: number of segments")
+    by_occurrence.set_xlabel("of the class, in the video")
+    by_length.set_ylabel("mean |reported - true progress|")
+    by_length.set_ylim(bottom=0)
+    _finish(figure, path, metrics, "Progress error by length and occurrence of the action")
+
+
+def plot_by_tenth(path: Path | str, metrics: dict[str, Any]) -> None:
+    """Reported beside true progress, with the diagonal where both agree, and the error by tenth, PNG."""
+    figure = Figure(figsize=(11, 5.6), dpi=DOTS_PER_INCH, layout="constrained")
+    reliability, error = figure.subplots(1, 2)
+    reliability.plot([0, 1], [0, 1], color="#BBBBBB", lw=1, zorder=1, label="reported = true")
+    for axis, figure_name in ((reliability, "bias"), (error, "error")):
+        _draw_contenders(axis, metrics, "tenth", figure_name)
+        axis.set_xlabel("true progress")
+        axis.set_xlim(0, 1)
+    reliability.set_ylabel("mean reported progress")
+    reliability.set_ylim(0, 1)
+    reliability.set_aspect("equal")
+    error.set_ylabel("mean |reported - true progress|")
+    error.set_ylim(bottom=0)
+    _finish(figure, path, metrics, "Reported and true progress")
+
+
+def plot_online(path: Path | str, metrics: dict[str, Any]) -> None:
+    """Share of true action segments that are found, and found for good, within so much time, PNG."""
+    online, intervals = metrics["online"], metrics["intervals"]["online"]
+    unit = "seconds" if "first_delay_seconds" in online else "frames"
+    hold = f"{HOLD_SECONDS:g} s" if unit == "seconds" else f"{HOLD_FRAMES} frames"
+    figure = Figure(figsize=(8.5, 5.2), dpi=DOTS_PER_INCH, layout="constrained")
+    axis = figure.subplots()
+    for name, mean, text, colour, marker, shift in (
+        ("found", "first_delay", "a first right label", "#E69F00", "o", -0.06),
+        ("stable", "stable_delay", f"right for {hold} or to the segment's end", "#0072B2", "s", 0.06),
+    ):
+        limits, bounds = online[f"{name}_within"], intervals[f"{name}_within"]
+        ticks, places = np.arange(len(limits)), np.arange(len(limits)) + shift
+        values = _numbers(limits.values())
+        low, high = np.array([bound or (np.nan, np.nan) for bound in bounds.values()]).T
+        delay, share = _text(online[f"{mean}_{unit}"], ".2f"), _text(online[f"never_{name}"], ".0%")
+        label = f"{text}: mean {delay} {unit}, never {share}"
+        axis.vlines(places, low, high, color=colour, lw=1.6, alpha=0.55)
+        axis.plot(places, values, color=colour, marker=marker, markersize=5, lw=1.6, label=label)
+        axis.set_xticks(ticks, ["at once", *list(limits)[1:]])
+    axis.set_ylim(0, 1)
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
+    axis.set_xlabel(f"{unit} since the true start of the action, at most")
+    axis.set_ylabel("share of true action segments")
+    axis.grid(axis="y", color="#EEEEEE")
+    _tidy(axis)
+    false_starts = _text(online["false_start_share"], ".0%")
+    caption = f"bars: 95 % over videos; {false_starts} of predicted segments overlap no true one of their class"
+    _finish(figure, path, metrics, "Delay until the right action is named", caption, columns=1)
+
+
+def _draw_contenders(axis: Axes, metrics: dict[str, Any], breakdown: str, figure: str) -> None:
+    """Every contender over the parts of a breakdown; `bias` is drawn as mean reported progress."""
+    parts, intervals = metrics["breakdowns"][breakdown], metrics["intervals"]["breakdowns"][breakdown]
+    true = _numbers(part["true_progress"] for part in parts.values())
+    drawn = [name for name in LOOKS if any(part[name] is not None for part in parts.values())]
+    for number, name in enumerate(drawn):
+        values = _numbers(part[name][figure] for part in parts.values())
+        bounds = np.array([intervals[part][name][figure] or (np.nan, np.nan) for part in parts])
+        base = true if figure == "bias" else 0
+        shift = (number - (len(drawn) - 1) / 2) * (0.11 if breakdown != "tenth" else 0.008)
+        places = (np.arange(len(parts)) if breakdown != "tenth" else np.linspace(0.05, 0.95, len(parts))) + shift
+        joined = {} if breakdown != "occurrence" else {"linestyle": "none"}
+        axis.vlines(places, bounds[:, 0] + base, bounds[:, 1] + base, color=LOOKS[name]["color"], lw=1.6, alpha=0.55)
+        axis.plot(places, values + base, markersize=5, lw=1.2, label=_name(name, metrics), **(LOOKS[name] | joined))
+    axis.grid(axis="y", color="#EEEEEE")
+    _tidy(axis)
+
+
+def _name(contender: str, metrics: dict[str, Any]) -> str:
+    names = {"predicted": "model, predicted class", "oracle": "model, true class"}
+    if contender in names:
+        return names[contender]
+    segments = contender.removeprefix("best_lookup_")
+    lookup = metrics["best_lookups"][segments]["frame"]
+    return f"best look-up, {'true' if segments == 'oracle_segments' else 'predicted'} segments: {lookup or 'none'}"
+
+
+def _numbers(values: Any) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _text(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+def _tidy(axis: Axes) -> None:
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _finish(
+    figure: Figure, path: Path | str, metrics: dict[str, Any], title: str, caption: str = "", columns: int = 2
+) -> None:
+    kind = " (SIMULATED data)" if metrics["simulated"] else ""
+    where = f"{title}, {metrics['dataset']}{kind}, split {metrics['split']}"
+    below = caption or "bars: 95 % over videos; none for what one video shows"
+    figure.suptitle(f"{where}\n{below}", fontsize=11, parse_math=False)
+    handles, texts = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+    with replace_when_whole(path) as temporary:
+        figure.savefig(temporary, format="png")
