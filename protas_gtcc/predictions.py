@@ -4,15 +4,17 @@
                       /video_names, /num_frames   the index: every video and its T
                       /labels, /reported          [sum of T], the videos end to end
                       /videos/<video>/            probs [C, T], progress [C, T]; not needed
+                                                  interval [2, T], remaining_seconds [T]; of models with a filter
 
-    <video>.csv       frame, time_seconds, label, name, probability, progress [, probs/<class>… ,
-    progress/<class>…]
+    <video>.csv       frame, time_seconds, label, name, probability, progress
+                      [, progress_low, progress_high, remaining_seconds] [, probs/<class>… , progress/<class>…]
 
 A file from another program needs only labels and reported progress (CSV: columns `label` and `progress`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -31,6 +33,7 @@ from protas_gtcc.ragged import RaggedReader, RaggedWriter, read_lengths
 
 FORMAT = "protas_gtcc predictions"
 FORMAT_VERSION = 2
+INTERVAL_COLUMNS = ["progress_low", "progress_high"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,15 @@ class Prediction:
         if self.probs is None:
             return np.full(len(self.labels), np.nan, dtype=np.float32)
         return self.probs[self.labels, np.arange(len(self.labels))]
+
+
+CHANNELS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "probs": ("[C, T]", (-1,)),
+    "progress": ("[C, T]", (-1,)),
+    "interval": ("[2, T]", (2,)),
+    "remaining_seconds": ("[T]", ()),
+}
+"""What need not be known of a video, and its axes; of any size where it says -1."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +139,10 @@ def write_csv(
     if prediction.probs is not None:
         table["probability"] = prediction.probs[labels, frames]
     table["progress"] = prediction.reported
+    if prediction.interval is not None:
+        table |= dict(zip(INTERVAL_COLUMNS, prediction.interval, strict=True))
+    if prediction.remaining_seconds is not None:
+        table["remaining_seconds"] = prediction.remaining_seconds
     for kind in ("probs", "progress") if every_class else ():
         channels = getattr(prediction, kind)
         if channels is not None:
@@ -175,7 +191,15 @@ def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
     channels = {kind: _channels(table, kind, class_names, path) for kind in ("probs", "progress")}
     labels = pd.to_numeric(table["label"], errors="coerce").to_numpy(dtype=np.float64)
     reported = pd.to_numeric(table["progress"], errors="coerce").to_numpy(dtype=np.float64)
-    prediction = Prediction(labels, channels["probs"], channels["progress"], reported)
+    interval, remaining = (_numbers(table, names) for names in (INTERVAL_COLUMNS, ["remaining_seconds"]))
+    prediction = Prediction(
+        labels,
+        channels["probs"],
+        channels["progress"],
+        reported,
+        interval,
+        None if remaining is None else remaining[0],
+    )
     prediction = _checked(prediction, str(path))
     if class_names is not None and "name" in table:
         _check_names(prediction.labels, table["name"].astype(str).to_numpy(), class_names, path)
@@ -194,6 +218,13 @@ def _channels(table: pd.DataFrame, kind: str, class_names: list[str] | None, pat
     return table[ordered].to_numpy(dtype=np.float32).T
 
 
+def _numbers(table: pd.DataFrame, names: list[str]) -> np.ndarray | None:
+    """These columns, float32 `[N, T]`; None if one is not there."""
+    if not set(names) <= set(table):
+        return None
+    return table[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float32).T
+
+
 def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], path: Path) -> None:
     known = np.array([*class_names, ""], dtype=object)
     wrong = known[np.minimum(labels, len(class_names))] != names
@@ -206,7 +237,7 @@ def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], 
 
 
 def _write_channels(group: Any, prediction: Prediction) -> None:
-    for kind in ("probs", "progress"):
+    for kind in CHANNELS:
         if getattr(prediction, kind) is not None:
             group[kind] = np.asarray(getattr(prediction, kind), dtype=np.float32)
 
@@ -233,7 +264,8 @@ class _Reader:
             has_channels = "videos" in self._file and video in self._file["videos"]
             channels = read_group(self._file, f"videos/{video}") if has_channels else {}
             labels, reported = self._labels.read(number), self._reported.read(number)
-        return _checked(Prediction(labels, channels.get("probs"), channels.get("progress"), reported), where)
+        known = {name: channels.get(name) for name in CHANNELS}
+        return _checked(Prediction(labels=labels, reported=reported, **known), where)
 
     def read_labels(self, video: str) -> np.ndarray:
         """Class ids of one video, int64 `[T]`; `InputError` if it is not there."""
@@ -280,13 +312,17 @@ def _checked(prediction: Prediction, where: str) -> Prediction:
     if wrong.any():
         frame = int(np.argmax(wrong))
         raise InputError(f"{where}, frame {frame}: progress is {reported[frame]:g}; expected a fraction from 0 to 1")
-    for kind, channels in (("probs", prediction.probs), ("progress", prediction.progress)):
-        if channels is not None and (channels.ndim != 2 or channels.shape[1] != len(labels)):
-            raise InputError(f"{where}: {kind} is {channels.shape}; expected [C, T] with T = {len(labels)}")
-        if channels is not None and not np.isfinite(channels).all():
-            frame = int(np.argmax(~np.isfinite(channels).all(axis=0)))
+    for kind, (axes, shape) in CHANNELS.items():
+        channels = getattr(prediction, kind)
+        if channels is None:
+            continue
+        expected = (*shape, len(labels))
+        if channels.ndim != len(expected) or any(a not in (-1, b) for a, b in zip(expected, channels.shape, strict=True)):
+            raise InputError(f"{where}: {kind} is {channels.shape}; expected {axes} with T = {len(labels)}")
+        if not np.isfinite(channels).all():
+            frame = int(np.argmax(~np.isfinite(np.atleast_2d(channels)).all(axis=0)))
             raise InputError(f"{where}, frame {frame}: {kind} is not finite")
-    return Prediction(labels, prediction.probs, prediction.progress, reported.astype(np.float32))
+    return dataclasses.replace(prediction, labels=labels, reported=reported.astype(np.float32))
 
 
 def _checked_labels(labels: np.ndarray, where: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,5 +31,9 @@ class Command:
         from protas_gtcc.export import export_onnx
 
         folder = self.out or (self.model if self.model.is_dir() else self.model.parent) / "export"
-        written = [str(path) for path in export_onnx(load(self.model), folder)]
+        model = load(self.model)
+        written = [str(path) for path in export_onnx(model, folder)]
+        if model.facts.transcripts is not None:
+            text = "note: the graphs hold the network alone; the duration filter after it is not in ONNX"
+            print(f"{text}, so labels and progress are those of --filter none", file=sys.stderr)
         print(json.dumps({"written": written}) if self.json else "\n".join(written))

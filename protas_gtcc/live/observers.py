@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -16,6 +16,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from protas_gtcc.predictions import INTERVAL_COLUMNS, Prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +38,45 @@ class Moment:
     """Frames that had come meanwhile."""
     dropped: int
     """Frames that were thrown away so far."""
+    interval: tuple[float, float] | None = None
+    """Between which values the progress lies with 80 % probability; None from a model without a filter."""
+    remaining_seconds: float | None = None
+    """How long the predicted class is still expected to go on; None from a model without a filter."""
 
 
-def result_line(frame: int, label: int, name: str, probability: float, progress: float) -> dict[str, Any]:
+def make_moments(said: Prediction, first_frame: int, waiting: int = 0, dropped: int = 0) -> Iterator[Moment]:
+    """The moments of a chunk of frames `[T]`, numbered from `first_frame`."""
+    sure = said.probability
+    for t, label in enumerate(said.labels.tolist()):
+        interval = None if said.interval is None else (float(said.interval[0, t]), float(said.interval[1, t]))
+        yield Moment(
+            frame=first_frame + t,
+            label=label,
+            probability=float(sure[t]),
+            progress=float(said.reported[t]),
+            probs=None if said.probs is None else said.probs[:, t],
+            every_progress=None if said.progress is None else said.progress[:, t],
+            waiting=waiting,
+            dropped=dropped,
+            interval=interval,
+            remaining_seconds=None if said.remaining_seconds is None else float(said.remaining_seconds[t]),
+        )
+
+
+def result_line(moment: Moment, name: str) -> dict[str, Any]:
     """What is said of a frame to programs and pages, ready for JSON."""
-    return {
-        "frame": frame,
-        "label": label,
+    line = {
+        "frame": moment.frame,
+        "label": moment.label,
         "name": name,
-        "probability": round(probability, 5),
-        "progress": round(progress, 5),
+        "probability": round(moment.probability, 5),
+        "progress": round(moment.progress, 5),
     }
+    if moment.interval is not None:
+        line |= {key: round(value, 5) for key, value in zip(INTERVAL_COLUMNS, moment.interval, strict=True)}
+    if moment.remaining_seconds is not None:
+        line["remaining_seconds"] = round(moment.remaining_seconds, 2)
+    return line
 
 
 @dataclass(frozen=True)
@@ -91,7 +121,7 @@ class JsonLines(Observer):
     def on_moment(self, moment: Moment) -> None:
         """Write the line."""
         name = self._names[moment.label]
-        line = result_line(moment.frame, moment.label, name, moment.probability, moment.progress)
+        line = result_line(moment, name)
         line["dropped"] = moment.dropped
         if self._fps is not None:
             line["seconds"] = round(moment.frame / self._fps, 3)
@@ -168,6 +198,8 @@ class Terminal(Observer):
             past.add_row(self._time(began), self._time(ended - began), self._names[label], done)
         lines = f"frame {moment.frame}, {self._time(moment.frame)}, {moment.waiting} waiting"
         heading = Text.assemble((name, "bold"), f"  for {self._time(moment.frame - self._began + 1)}")
+        if moment.remaining_seconds is not None:
+            heading.append(f", about {moment.remaining_seconds:.0f} s left")
         return Group(heading, now, Text(f"{lines}  {self._note}", style="dim"), past)
 
     def _time(self, frames: int) -> str:

@@ -11,9 +11,8 @@ from typing import Literal
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.live.observers import Followed, Moment, Observer
+from protas_gtcc.live.observers import Followed, Observer, make_moments
 from protas_gtcc.live.sources import Source
-from protas_gtcc.predictions import Prediction
 from protas_gtcc.streaming import Stream
 
 WhenBehind = Literal["block", "drop"]
@@ -99,7 +98,8 @@ def follow(
     try:
         while (taken := _next_frame(waiting, observers, source, stall_seconds, give_up_seconds)) is not None:
             number, frame = taken
-            moment = _moment(first_frame + number, stream.step(frame), waiting)
+            said = stream.step(frame)
+            moment = next(make_moments(said, first_frame + number, len(waiting), waiting.dropped))
             frames += 1
             for observer in observers:
                 observer.on_moment(moment)
@@ -129,16 +129,3 @@ def _next_frame(
                 told = True
                 for observer in observers:
                     observer.on_stall(silence)
-
-
-def _moment(number: int, said: Prediction, waiting: _Buffer) -> Moment:
-    return Moment(
-        frame=number,
-        label=int(said.labels[0]),
-        probability=float(said.probability[0]),
-        progress=float(said.reported[0]),
-        probs=None if said.probs is None else said.probs[:, 0],
-        every_progress=None if said.progress is None else said.progress[:, 0],
-        waiting=len(waiting),
-        dropped=waiting.dropped,
-    )

@@ -45,7 +45,7 @@ class WebPage(Observer):
     def on_moment(self, moment: Moment) -> None:
         """Show it; a page that is slow to draw loses the oldest results, and never slows the pipeline."""
         name = self._names[moment.label]
-        result = result_line(moment.frame, moment.label, name, moment.probability, moment.progress)
+        result = result_line(moment, name)
         self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [result])
 
     def on_end(self, followed: Followed) -> None:

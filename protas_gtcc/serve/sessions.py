@@ -12,7 +12,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.live.observers import result_line
+from protas_gtcc.live.observers import make_moments, result_line
 
 KEPT_RESULTS = 20_000
 """Results that a new watcher is shown; older ones are forgotten."""
@@ -99,11 +99,8 @@ class Sessions:
             said = self._streams.follow(person.slot, frames)
         except InputError as error:
             raise Refused(str(error)) from error
-        sure = said.probability
-        results = [
-            result_line(first + k, label, self.model.class_names[label], float(sure[k]), float(said.reported[k]))
-            for k, label in enumerate(said.labels.tolist())
-        ]
+        names = self.model.class_names
+        results = [result_line(moment, names[moment.label]) for moment in make_moments(said, first)]
         self.publish(person, results)
         return results
 
