@@ -33,7 +33,8 @@ def _title(data: Mapping[str, Any]) -> str:
     groups = data["groups"]
     count = sum(len(group["runs"]) for group in groups)
     names = ", ".join(dict.fromkeys(group["dataset"] for group in groups))
-    mark = "SIMULATED: " if data["simulated"] else ""
+    simulated = [run["simulated"] for group in groups for run in group["runs"]]
+    mark = "SIMULATED: " if all(simulated) else "partly SIMULATED: " if any(simulated) else ""
     return f"{mark}{count} run{'' if count == 1 else 's'} on {names}"
 
 

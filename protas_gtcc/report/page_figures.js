@@ -46,6 +46,7 @@ function scorePlots(group) {
     make("div", {}, make("h3", {}, "Progress error; grey bars: best look-up on the run's segments"), addPlot(group, height, draw(AVERAGES, "mean |reported - true|", errors))));
 }
 
+const MANY_SPREADS = 5;
 const DIAGONAL = { type: "scatter", mode: "lines", x: [0, 1], y: [0, 1], line: { color: "#999", width: 1, dash: "dot" }, hoverinfo: "skip" };
 
 function reliability(group) {
@@ -55,12 +56,12 @@ function reliability(group) {
       const texts = figures.mean.map((mean, i) => `<b>${plain(run.name)}</b><br>${across} ${(i / 10).toFixed(1)} to ${((i + 1) / 10).toFixed(1)}: ${figures.num_frames[i]} frames<br>${up} ${fraction(mean)}, middle half ${fraction(figures.low[i])} to ${fraction(figures.high[i])}`);
       return { type: "scatter", mode: "lines+markers", x: centres, y: figures.mean, text: texts, hovertemplate: "%{text}<extra></extra>",
         line: { color: run.colour, width: 1.6, dash: run.dash }, marker: { color: run.colour, symbol: run.symbol, size: 7 },
-        ...spread(figures.mean, figures.low.map((low, i) => [low, figures.high[i]]), run.colour, "error_y") };
+        ...(runs.length <= MANY_SPREADS ? spread(figures.mean, figures.low.map((low, i) => [low, figures.high[i]]), run.colour, "error_y") : {}) };
     });
-    return [[DIAGONAL, ...traces], layout(400, { xaxis: axis(`${across}, tenths`, { range: [0, 1], dtick: 0.1 }), yaxis: axis(`${up}: mean, middle half`, { range: [-0.01, 1.01], dtick: 0.2 }) })];
+    return [[DIAGONAL, ...traces], layout(400, { xaxis: axis(`${across}, tenths`, { range: [0, 1], dtick: 0.1 }), yaxis: axis(`${up}, mean`, { range: [-0.01, 1.01], dtick: 0.2 }) })];
   };
   const counted = chooser(group, "Frames", [["all", "all of actions"], ["right", "of actions whose class is predicted right"]], (name) => { group.counted = name; });
-  return [section("Reliability of progress", "Left: what is reported to somebody who is so far along. Right: how far along somebody is to whom so much is reported. On the dotted line reported and true agree. Where background is predicted, 0 is reported.", counted,
+  return [section("Reliability of progress", "Left: what is reported to somebody who is so far along. Right: how far along somebody is to whom so much is reported. On the dotted line reported and true agree. Where background is predicted, 0 is reported. Bars hold the middle half of the frames; with more than five runs they are left to the hover text.", counted,
     make("div", { className: "pair" }, addPlot(group, () => 400, draw("reported", "true progress", "reported progress")), addPlot(group, () => 400, draw("true", "reported progress", "true progress"))))];
 }
 

@@ -40,7 +40,8 @@ function bars(group, segments, place) {
     insidetextfont: { color: looks.map((look) => look[3]), size: 10 }, cliponaxis: true,
     // An edge of its own colour keeps a one-frame segment of a long video visible.
     marker: { color: looks.map((look) => look[0]), line: { width: 0.6, color: looks.map((look) => look[0]) },
-      pattern: { shape: looks.map((look) => look[1]), size: looks.map((look) => look[2] || 7), solidity: 0.25, fgcolor: "rgba(255,255,255,.75)", bgcolor: looks.map((look) => look[0]), fillmode: "replace" } } };
+      // With a colour for each bar plotly picks a pattern's colours itself, but warns unless it is given a ground.
+      pattern: { shape: looks.map((look) => look[1]), size: looks.map((look) => look[2] || 7), solidity: 0.2, bgcolor: "#fff", fgopacity: 0.55, fillmode: "overlay" } } };
 }
 
 // The lines of the hover box, one for the truth and one for each run; bars and curves share it.
@@ -94,7 +95,7 @@ function classList(group) {
     const swatch = make("span", { className: "swatch" }, String(label)), [fill, , , text] = group.looks[label];
     swatch.style.background = fill;
     swatch.style.color = text;
-    return make("span", {}, swatch, group.class_names[label]);
+    return make("span", { title: group.class_names[label] }, swatch, short(group.class_names[label], 44));
   }));
 }
 

@@ -103,13 +103,16 @@ def _find_dataset(
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """The last parts of each path, as many as tell all paths apart."""
+    """The last parts of each path, as many as no other path ends in."""
     parts = [folder.resolve().parts for folder in folders]
-    for depth in range(1, max(map(len, parts), default=1) + 1):
-        names = ["/".join(one[-depth:]) for one in parts]
-        if len(set(names)) == len(names):
-            return names
-    return [str(folder) for folder in folders]
+
+    def name(own: tuple[str, ...]) -> str:
+        for depth in range(1, len(own)):
+            if sum(other[-depth:] == own[-depth:] for other in parts) == 1:
+                return "/".join(own[-depth:])
+        return str(Path(*own))
+
+    return [name(own) for own in parts]
 
 
 def true_labels(run: EvaluatedRun) -> list[np.ndarray]:
