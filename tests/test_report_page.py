@@ -27,7 +27,7 @@ from protas_gtcc.evaluation import EvaluationInfo, evaluate, save_evaluation
 from protas_gtcc.labels import progress_by_class, progress_target
 from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, reported_progress, write_predictions
 from protas_gtcc.report.page import render, write_report
-from protas_gtcc.report.page_data import NONE, pack, page_data
+from protas_gtcc.report.page_data import FRAME_VALUES, NONE, FrameValue, pack, page_data
 from protas_gtcc.report.runs import open_runs
 from tests.test_page import BROWSER, asking, browser
 
@@ -159,9 +159,18 @@ def test_reliability_is_over_frames_of_actions_and_over_those_with_the_right_cla
             assert sum(run["reliability"][counted][which]["num_frames"]) == expected
 
 
-def test_values_are_packed_to_thousandths_and_unknown_ones_are_marked() -> None:
-    packed = np.frombuffer(base64.b64decode(pack(np.array([0.0, 0.1234, 1.0, np.nan, 12.5]))), dtype="<u2")
-    assert packed.tolist() == [0, 123, 1000, NONE, 12500]
+def test_values_are_packed_in_steps_and_unknown_ones_are_marked() -> None:
+    packed = np.frombuffer(base64.b64decode(pack(np.array([0.0, 0.1234, 1.0, np.nan, 99.0]), 1000)), dtype="<u2")
+    assert packed.tolist() == [0, 123, 1000, NONE, NONE - 1]
+
+
+def test_another_field_of_every_frame_is_one_line_and_left_out_where_it_is_unknown(runs: list[Path], monkeypatch: Any):
+    monkeypatch.setattr(Prediction, "doubt", None, raising=False)
+    monkeypatch.setitem(FRAME_VALUES, "doubt", FrameValue(10, 1, "# in doubt"))
+    monkeypatch.setitem(FRAME_VALUES, "probability", FrameValue(100, 2, "sure to #"))
+    data = page_data(open_runs(runs[:1]))
+    assert data["frame_values"]["doubt"] == {"scale": 10, "digits": 1, "text": "# in doubt"}
+    assert set(data["groups"][0]["runs"][0]["videos"][0]["frames"]) == {"reported", "probability"}
 
 
 def test_runs_stand_side_by_side_only_where_their_videos_are_the_same(runs: list[Path], tmp_path: Path) -> None:
@@ -296,7 +305,9 @@ async def look(page: str, address: str, picture: Path) -> None:
         await hiding_a_run(js, until)
         await hovering_a_frame(js, until)
         await js("[...document.querySelectorAll('h2')].find((one) => one.textContent === 'Classes').scrollIntoView()")
-        await until("[...document.querySelectorAll('.ytick text')].some((one) => one.textContent === 'cut & <b>chop</b>')")
+        await until(
+            "[...document.querySelectorAll('.ytick text')].some((one) => one.textContent === 'cut & <b>chop</b>')"
+        )
         await js("[...document.querySelectorAll('details')].forEach((one) => { one.open = true; })")
         await until("document.body.innerText.includes('deep › figure')")
         assert "0.125" in await js("document.body.innerText")

@@ -1,19 +1,20 @@
 """Everything that the report page shows, as plain values that JSON can hold.
 
-    simulated, version, length_bins, run_colours, groups
+    simulated, version, length_bins, run_colours, frame_values, groups
       group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos
         video   name, num_frames, segments
         run     name, path, metrics (all of metrics.json), confusion, reliability, calibration, lengths, videos
           video   segments, acc, error, frames: {name: values of every frame}
 
-Segments are a flat list: length, class id, length, class id … Values of every frame are thousandths, as base64 of
-little-endian uint16, NONE where there is no value: 2.7 characters a frame.
+Segments are a flat list: length, class id, length, class id … Values of every frame are base64 of little-endian
+uint16, NONE where there is no value: 2.7 characters a frame.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,21 @@ from protas_gtcc.report.runs import EvaluatedRun, true_labels
 from protas_gtcc.report.tables import AVERAGES, best_lookup
 from protas_gtcc.segments import segment_array
 
-FRAME_VALUES = ("reported",)
-"""Fields of `Prediction`, `[T]`, that the page can show at every frame; where one is None, it is left out."""
-THOUSANDTHS, NONE = 1000, 0xFFFF
+
+@dataclass(frozen=True)
+class FrameValue:
+    """How a field of `Prediction`, `[T]`, at least 0, is stored, and written where the page is hovered."""
+
+    scale: int
+    """Steps a unit; the largest value is 65534 / scale."""
+    digits: int
+    text: str
+    """`#` stands for the value."""
+
+
+FRAME_VALUES = {"reported": FrameValue(1000, 2, "#")}
+"""What the page knows of every frame beside the class; where a prediction's field is None, it is left out."""
+NONE = 0xFFFF
 ACCURACY_TOLERANCE = 1e-4
 """Percent; scores and predictions of one evaluation agree to rounding."""
 RUN_COLOURS = [hue for hue in HUES if hue != "#F0E442"]
@@ -65,13 +78,14 @@ def page_data(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
         "simulated": any(run.simulated for run in runs),
         "length_bins": BIN_NAMES,
         "run_colours": RUN_COLOURS,
+        "frame_values": {name: asdict(value) for name, value in FRAME_VALUES.items()},
         "groups": [_group(together) for together in by_videos.values()],
     }
 
 
-def pack(values: np.ndarray) -> str:
-    """Values of every frame `[T]`, at least 0, as base64 of thousandths; NaN becomes NONE."""
-    scaled = np.round(np.asarray(values, dtype=np.float64) * THOUSANDTHS).clip(0, NONE - 1)
+def pack(values: np.ndarray, scale: int) -> str:
+    """Values of every frame `[T]`, at least 0, as base64 of whole steps of 1 / scale; NaN becomes NONE."""
+    scaled = np.round(np.asarray(values, dtype=np.float64) * scale).clip(0, NONE - 1)
     return base64.b64encode(np.where(np.isnan(scaled), NONE, scaled).astype("<u2").tobytes()).decode("ascii")
 
 
@@ -151,12 +165,12 @@ def _require_same_evaluation(run: EvaluatedRun, confusion: np.ndarray) -> None:
 def _video(prediction: Prediction, labels: np.ndarray, background: Collection[int]) -> dict[str, Any]:
     actions = is_action(labels, background)
     errors = np.abs(prediction.reported - progress_target(labels, background))[actions]
-    values = {name: getattr(prediction, name, None) for name in FRAME_VALUES}
+    values = {name: getattr(prediction, name) for name in FRAME_VALUES}
     return {
         "segments": _flat_segments(prediction.labels),
         "acc": _rounded(100 * float(np.mean(prediction.labels == labels))),
         "error": _rounded(float(errors.mean())) if len(errors) else None,
-        "frames": {name: pack(one) for name, one in values.items() if one is not None},
+        "frames": {name: pack(one, FRAME_VALUES[name].scale) for name, one in values.items() if one is not None},
     }
 
 

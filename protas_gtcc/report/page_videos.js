@@ -1,16 +1,13 @@
 // Test videos: bars of true and predicted segments over curves of true and reported progress.
 
-const THOUSANDTHS = 1000, NONE = 65535, BAR = 24, CURVES = 210;
+const NONE = 65535, BAR = 24, CURVES = 210;
 
-// Fields of every frame that a run may hold, and how the hover text says them. `reported` is also drawn as a curve.
-const FRAME_FIELDS = [["reported", (value) => value.toFixed(2)]];
-
-// Values of every frame from base64 of little-endian uint16; null where there is none.
-function unpack(text) {
+// Values of every frame from base64 of little-endian uint16 in steps of 1 / scale; null where there is none.
+function unpack(text, scale) {
   const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0)), view = new DataView(bytes.buffer);
   return Array.from({ length: bytes.length / 2 }, (_, index) => {
     const value = view.getUint16(2 * index, true);
-    return value === NONE ? null : value / THOUSANDTHS;
+    return value === NONE ? null : value / scale;
   });
 }
 
@@ -44,11 +41,12 @@ function bars(group, segments, place) {
       pattern: { shape: looks.map((look) => look[1]), size: looks.map((look) => look[2] || 7), solidity: 0.2, bgcolor: "#fff", fgopacity: 0.55, fillmode: "overlay" } } };
 }
 
-// The lines of the hover box, one for the truth and one for each run; bars and curves share it.
-function hoverTexts(group, video, run) {
-  const names = group.class_names.map((name) => plain(short(name, 40))), seen = labelsOf(segmentsOf(video.segments));
-  const fields = FRAME_FIELDS.filter(([field]) => run.frames[field]).map(([field, write]) => [unpack(run.frames[field]), write]);
-  return seen.map((_, frame) => [names[run.labels[frame]], ...fields.map(([values, write]) => (known(values[frame]) ? write(values[frame]) : "–"))].join(", "));
+// A run's line of the hover box at every frame: class, then every value that it holds, such as what it reports.
+function hoverTexts(group, labels, frames) {
+  const names = group.class_names.map((name) => plain(short(name, 40)));
+  const values = Object.entries(DATA.frame_values).filter(([name]) => frames[name]).map(([name, { scale, digits, text }]) =>
+    unpack(frames[name], scale).map((value) => text.replace("#", known(value) ? value.toFixed(digits) : "–")));
+  return labels.map((label, frame) => [names[label], ...values.map((texts) => texts[frame])].join(", "));
 }
 
 function drawVideo(group, number) {
@@ -59,8 +57,8 @@ function drawVideo(group, number) {
     line: { color: "#999", width: 0.8, shape: "hv" }, text: heads, hovertemplate: "%{text}" }];
   for (const [index, run] of runs.entries()) {
     const own = run.videos[number], segments = segmentsOf(own.segments);
-    traces.push(bars(group, segments, index + 1), { type: "scatter", mode: "lines", yaxis: "y2", x: time, y: unpack(own.frames.reported), name: plain(short(run.name, 40)),
-      line: { color: run.colour, width: 1.3, dash: run.dash, shape: "hv" }, text: hoverTexts(group, video, { labels: labelsOf(segments), frames: own.frames }), hovertemplate: "%{text}" });
+    traces.push(bars(group, segments, index + 1), { type: "scatter", mode: "lines", yaxis: "y2", x: time, y: unpack(own.frames.reported, DATA.frame_values.reported.scale), name: plain(short(run.name, 40)),
+      line: { color: run.colour, width: 1.3, dash: run.dash, shape: "hv" }, text: hoverTexts(group, labelsOf(segments), own.frames), hovertemplate: "%{text}" });
   }
   return [traces, videoLayout(group, video, runs)];
 }
