@@ -24,6 +24,7 @@ function short(text, length = 30) {
   return text.length <= length ? text : text.slice(0, half) + "…" + text.slice(-half);
 }
 
+const counted = (things, what) => `${things.length} ${what}${things.length === 1 ? "" : "s"}`;
 const known = (value) => value !== null && value !== undefined;
 const percent = (value) => (known(value) ? value.toFixed(1) : "–");
 const fraction = (value) => (known(value) ? value.toFixed(3) : "–");
@@ -36,29 +37,50 @@ const lookupFigures = (run, average, where = run.metrics.baselines) => {
 
 function layout(height, extra) {
   return {
-    height, showlegend: false, hovermode: "closest", dragmode: "zoom", paper_bgcolor: "#fff", plot_bgcolor: "#fff",
-    font: { family: "system-ui, sans-serif", size: 12, color: "#333" }, margin: { l: 60, r: 16, t: 12, b: 44 },
-    hoverlabel: { bgcolor: "#fff", bordercolor: "#999", font: { color: "#222", size: 12 }, align: "left", namelength: -1 },
+    height,
+    showlegend: false,
+    hovermode: "closest",
+    dragmode: "zoom",
+    paper_bgcolor: "#fff",
+    plot_bgcolor: "#fff",
+    font: { family: "system-ui, sans-serif", size: 12, color: "#333" },
+    margin: { l: 60, r: 16, t: 12, b: 44 },
+    hoverlabel: {
+      bgcolor: "#fff",
+      bordercolor: "#999",
+      font: { color: "#222", size: 12 },
+      align: "left",
+      namelength: -1,
+    },
     ...extra,
   };
 }
 const axis = (title, extra) => ({
-  title: { text: title, standoff: 8 }, zeroline: false, gridcolor: "#e8e8e8", automargin: true, ...extra });
+  title: { text: title, standoff: 8 },
+  zeroline: false,
+  gridcolor: "#e8e8e8",
+  automargin: true,
+  ...extra,
+});
 // Labels stand a little off the axis.
 const SPACED = { ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)" };
 
 // Plots. draw() gives traces and layout for the runs that are shown; height() is known before it is drawn.
 const plots = new Map();
-const watcher = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    const plot = plots.get(entry.target);
-    plot.inView = entry.isIntersecting;
-    if (plot.inView) refresh(plot);
-  }
-}, { rootMargin: "400px" });
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) {
+      const plot = plots.get(entry.target);
+      plot.inView = entry.isIntersecting;
+      if (plot.inView) refresh(plot);
+    }
+  },
+  { rootMargin: "400px" },
+);
 
 function addPlot(group, height, draw) {
-  const box = make("div", { className: "plot" }), plot = { box, group, height, draw, inView: false, stamp: -1 };
+  const box = make("div", { className: "plot" }),
+    plot = { box, group, height, draw, inView: false, stamp: -1 };
   box.style.height = height() + "px";
   plots.set(box, plot);
   watcher.observe(box);
@@ -75,12 +97,14 @@ function refresh(plot) {
 
 // What depends on the runs that are shown: tables are made again, plots when they are in view.
 function changed(group) {
-  const held = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("summary, .plot, section"), before = held?.getBoundingClientRect().top;
+  const held = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("summary, .plot, section"),
+    before = held?.getBoundingClientRect().top;
   group.stamp += 1;
   for (const remake of group.tables) remake();
   for (const plot of plots.values()) {
     if (plot.group !== group) continue;
-    if (plot.inView) refresh(plot); else plot.box.style.height = plot.height() + "px";
+    if (plot.inView) refresh(plot);
+    else plot.box.style.height = plot.height() + "px";
   }
   // What stood in the middle of the window stays there, whatever grew or shrank above it.
   if (held?.isConnected) scrollBy(0, held.getBoundingClientRect().top - before);
@@ -97,7 +121,10 @@ function remade(group, content) {
 
 function chooser(group, text, choices, chosen) {
   const list = make("select", {}, ...choices.map(([value, name]) => new Option(name, value)));
-  list.onchange = () => { chosen(list.value); changed(group); };
+  list.onchange = () => {
+    chosen(list.value);
+    changed(group);
+  };
   return make("label", {}, text + " ", list);
 }
 
@@ -111,11 +138,17 @@ function runLine(run) {
 function runBar(group) {
   const boxes = group.runs.map((run) => {
     const box = make("input", { type: "checkbox", checked: true });
-    box.onchange = () => { run.shown = box.checked; changed(group); };
+    box.onchange = () => {
+      run.shown = box.checked;
+      changed(group);
+    };
     return make("label", { title: run.path }, box, runLine(run), run.name);
   });
   const every = (shown) => () => {
-    for (const [index, run] of group.runs.entries()) { run.shown = shown; boxes[index].firstChild.checked = shown; }
+    for (const [index, run] of group.runs.entries()) {
+      run.shown = shown;
+      boxes[index].firstChild.checked = shown;
+    }
     changed(group);
   };
   const bar = make("div", { className: "runs" }, ...boxes);
@@ -133,23 +166,35 @@ function section(title, explanation, ...content) {
 
 function buildGroup(group) {
   const seconds = group.videos.reduce((sum, video) => sum + video.num_frames, 0) / group.fps;
-  const facts = `${group.runs.length} run${group.runs.length === 1 ? "" : "s"}, ${group.videos.length} test video${group.videos.length === 1 ? "" : "s"} `
-    + `(${(seconds / 60).toFixed(1)} minutes at ${group.fps} frames a second), ${group.class_names.length} classes. True labels: ${group.dataset_file}`;
-  return make("div", {}, make("p", {}, facts), runBar(group),
-    ...[scores, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) => part(group)));
+  const facts =
+    `${counted(group.runs, "run")}, ${counted(group.videos, "test video")} ` +
+    `(${(seconds / 60).toFixed(1)} minutes at ${group.fps} frames a second), ` +
+    `${group.class_names.length} classes. True labels: ${group.dataset_file}`;
+  return make(
+    "div",
+    {},
+    make("p", {}, facts),
+    runBar(group),
+    ...[scores, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) => part(group)),
+  );
 }
 
 function prepare(group) {
   Object.assign(group, { stamp: 0, tables: [], average: "macro", counted: "all" });
   for (const [index, run] of group.runs.entries()) {
     const round = Math.floor(index / DATA.run_colours.length);
-    Object.assign(run, { shown: true, colour: DATA.run_colours[index % DATA.run_colours.length],
-      dash: DASHES[round % DASHES.length], symbol: SYMBOLS[index % SYMBOLS.length] });
+    Object.assign(run, {
+      shown: true,
+      colour: DATA.run_colours[index % DATA.run_colours.length],
+      dash: DASHES[round % DASHES.length],
+      symbol: SYMBOLS[index % SYMBOLS.length],
+    });
   }
 }
 
 function build() {
-  const page = document.getElementById("page"), groups = DATA.groups;
+  const page = document.getElementById("page"),
+    groups = DATA.groups;
   groups.forEach(prepare);
   page.append(make("h1", {}, document.title));
   if (DATA.simulated) page.append(make("div", { className: "simulated" }, simulatedText(groups)));
@@ -163,14 +208,19 @@ function build() {
     }
   };
   if (groups.length > 1) {
-    page.append(make("p", {}, "Runs on other videos are not compared frame by frame: choose a dataset and split."), overview(groups), make("nav", {}, ...tabs));
+    page.append(
+      make("p", {}, "Runs on other videos are not compared frame by frame: choose a dataset and split."),
+      overview(groups),
+      make("nav", {}, ...tabs),
+    );
   } else page.append(make("h3", {}, titleOf(groups[0])));
   page.append(...places, make("p", {}, `Made by protas_gtcc ${DATA.version}.`));
   open(0);
 }
 
 function simulatedText(groups) {
-  const runs = groups.flatMap((group) => group.runs), simulated = runs.filter((run) => run.simulated);
+  const runs = groups.flatMap((group) => group.runs),
+    simulated = runs.filter((run) => run.simulated);
   const which = simulated.length === runs.length ? "" : ` (${simulated.map((run) => run.name).join(", ")})`;
   return `SIMULATED DATA${which}: these figures say nothing about real video.`;
 }

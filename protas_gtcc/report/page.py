@@ -13,7 +13,7 @@ from typing import Any
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import write_text
 
-SCRIPTS = ("page.js", "page_tables.js", "page_figures.js", "page_videos.js")
+SCRIPTS = ("page.js", "page_tables.js", "page_scores.js", "page_classes.js", "page_videos.js")
 
 
 def write_report(path: Path | str, data: Mapping[str, Any]) -> None:
