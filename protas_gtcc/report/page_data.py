@@ -6,6 +6,8 @@
         run     name, path, metrics (all of metrics.json), confusion, reliability, calibration, lengths, videos
           video   segments, acc, error, frames: {name: values of every frame}
 
+A run that reports no progress has neither reliability nor errors nor `reported`.
+
 Segments are a flat list: length, class id, length, class id … Values of every frame are base64 of little-endian
 uint16, NONE where there is no value: 2.7 characters a frame.
 """
@@ -117,18 +119,23 @@ def _group(runs: list[EvaluatedRun]) -> dict[str, Any]:
 
 
 def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
-    info = run.dataset.info
-    predictions = [_read(run, video, labels) for video, labels in zip(run.videos, truth, strict=True)]
-    pairs = list(zip(predictions, truth, strict=True))
-    confusion = sum(
-        (confusion_counts(prediction.labels, labels, info.num_classes) for prediction, labels in pairs),
-        np.zeros((info.num_classes, info.num_classes), dtype=np.int64),
-    )
-    _require_same_evaluation(run, confusion)
-    lengths = sum(
-        (length_statistics(one.labels, one.reported, labels, info.background) for one, labels in pairs),
+    background, num_classes = run.dataset.info.background, run.dataset.info.num_classes
+    reports = run.metrics["progress"]["predicted"] is not None
+    confusion, lengths = (
+        np.zeros((num_classes, num_classes), dtype=np.int64),
         np.zeros((len(BIN_NAMES), len(STATISTICS))),
     )
+    videos, frames = [], []
+    for video, labels in zip(run.videos, truth, strict=True):
+        prediction = _read(run, video, labels)
+        confusion += confusion_counts(prediction.labels, labels, num_classes)
+        lengths += length_statistics(prediction.labels, prediction.reported, labels, background)
+        videos.append(_video(prediction, labels, background, reports))
+        target = progress_target(labels, background)
+        frames.append(
+            np.stack([labels, prediction.labels, target, prediction.reported])[:, is_action(labels, background)]
+        )
+    _require_same_evaluation(run, confusion)
     return {
         "name": run.name,
         "path": str(run.path),
@@ -136,9 +143,9 @@ def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
         "metrics": _rounded(run.metrics),
         "best": {average: best_lookup(run.metrics, "predicted_segments", average) for average in AVERAGES},
         "confusion": confusion.tolist(),
-        "lengths": _lengths(lengths),
-        "reliability": _reliability(pairs, info.background),
-        "videos": [_video(one, labels, info.background) for one, labels in pairs],
+        "lengths": _lengths(lengths, reports),
+        "reliability": _reliability(np.concatenate(frames, axis=1)) if reports else None,
+        "videos": videos,
     }
 
 
@@ -162,39 +169,42 @@ def _require_same_evaluation(run: EvaluatedRun, confusion: np.ndarray) -> None:
         )
 
 
-def _video(prediction: Prediction, labels: np.ndarray, background: Collection[int]) -> dict[str, Any]:
+def _video(prediction: Prediction, labels: np.ndarray, background: Collection[int], reports: bool) -> dict[str, Any]:
     actions = is_action(labels, background)
     errors = np.abs(prediction.reported - progress_target(labels, background))[actions]
-    values = {name: getattr(prediction, name) for name in FRAME_VALUES}
+    fields = [name for name in FRAME_VALUES if reports or name != "reported"]
+    values = {name: getattr(prediction, name) for name in fields}
     return {
         "segments": _flat_segments(prediction.labels),
         "acc": _rounded(100 * float(np.mean(prediction.labels == labels))),
-        "error": _rounded(float(errors.mean())) if len(errors) else None,
+        "error": _rounded(float(errors.mean())) if reports and len(errors) else None,
         "frames": {name: pack(one, FRAME_VALUES[name].scale) for name, one in values.items() if one is not None},
     }
 
 
-def _lengths(statistics: np.ndarray) -> dict[str, Any]:
+def _lengths(statistics: np.ndarray, reports: bool) -> dict[str, Any]:
     segments, frames, correct, error = statistics.T
     with np.errstate(invalid="ignore"):
-        figures = {"acc": 100 * correct / frames, "error": error / frames}
+        figures = {"acc": 100 * correct / frames, "error": error / frames if reports else np.full(len(frames), np.nan)}
     return {"segments": segments.tolist(), "frames": frames.tolist()} | {
         name: _rounded(values.tolist()) for name, values in figures.items()
     }
 
 
-def _reliability(pairs: list[tuple[Prediction, np.ndarray]], background: Collection[int]) -> dict[str, Any]:
-    """Both directions, over all frames of actions, and over those whose class is predicted right."""
-    reported = np.concatenate([prediction.reported for prediction, _ in pairs])
-    estimate = np.concatenate([prediction.labels for prediction, _ in pairs])
-    target = np.concatenate([progress_target(labels, background) for _, labels in pairs])
-    labels = np.concatenate([labels for _, labels in pairs])
-    actions = is_action(labels, background)
-    figures = {}
-    for name, counted in (("all", actions), ("right", actions & (estimate == labels))):
-        pair = reported[counted], target[counted]
-        figures[name] = {"reported": _tenths(*pair), "true": _tenths(*reversed(pair))}
-    return figures
+def _reliability(frames: np.ndarray) -> dict[str, Any]:
+    """Both directions, over all frames of actions, and over those whose class is predicted right.
+
+    `frames` `[4, N]` are true class, predicted class, target and reported progress of the frames of actions.
+    """
+    labels, estimate, target, reported = frames
+    right = estimate == labels
+    return {
+        name: {
+            "reported": _tenths(reported[counted], target[counted]),
+            "true": _tenths(target[counted], reported[counted]),
+        }
+        for name, counted in (("all", np.ones_like(right)), ("right", right))
+    }
 
 
 def _tenths(values: np.ndarray, given: np.ndarray) -> dict[str, Any]:

@@ -156,7 +156,7 @@ const DIAGONAL = {
 
 function reliability(group) {
   const draw = (which, across, up) => () => {
-    const runs = shownRuns(group),
+    const runs = shownRuns(group).filter((run) => run.reliability),
       traces = runs.map((run, index) => {
         const figures = run.reliability[group.counted][which],
           centres = figures.mean.map((_, i) => i / 10 + 0.05 + offset(index, runs.length) * 0.06);

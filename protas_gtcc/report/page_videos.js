@@ -118,7 +118,9 @@ function drawVideo(group, number) {
       mode: "lines",
       yaxis: "y2",
       x: time,
-      y: unpack(own.frames.reported, DATA.frame_values.reported.scale),
+      // A run that reports no progress has no curve, but a line in the hover box.
+      y: own.frames.reported ? unpack(own.frames.reported, DATA.frame_values.reported.scale) : time.map(() => 0),
+      opacity: own.frames.reported ? 1 : 0,
       name: plain(short(run.name, 40)),
       line: { color: run.colour, width: 1.3, dash: run.dash, shape: "hv" },
       text: hoverTexts(group, labelsOf(segments), own.frames),
