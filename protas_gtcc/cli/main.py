@@ -19,6 +19,7 @@ VERBS = {
     "check": "list everything that is wrong with a dataset",
     "train": "dataset file -> run directory with a trained model",
     "evaluate": "run directory or prediction files -> scores",
+    "report": "evaluated runs -> one HTML page that compares them",
     "predict": "features of new videos -> labels, probabilities, progress",
     "stream": "follow a person live, frame by frame",
     "serve": "follow many people over WebSockets, with a live web page",

@@ -1,0 +1,226 @@
+"use strict";
+// The frame of the page: groups, which runs are shown, and plots that are drawn when they come into view.
+// Names are untrusted: into the page they go as text only, into plots through plain().
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const AVERAGES = ["macro", "frame", "video", "segment"];
+const CONFIG = { displayModeBar: false, responsive: true };
+const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "pentagon", "star"];
+const DASHES = ["solid", "dash", "dot", "dashdot"];
+const MANY_VIDEOS = 20;
+
+// An element with these properties; strings among its children become text.
+function make(tag, properties, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+// Text for plotly, which reads some tags and entities as markup.
+const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+function short(text, length = 30) {
+  const half = Math.floor((length - 1) / 2);
+  return text.length <= length ? text : text.slice(0, half) + "…" + text.slice(-half);
+}
+
+const counted = (things, what) => `${things.length} ${what}${things.length === 1 ? "" : "s"}`;
+const known = (value) => value !== null && value !== undefined;
+const percent = (value) => (known(value) ? value.toFixed(1) : "–");
+const fraction = (value) => (known(value) ? value.toFixed(3) : "–");
+const within = (interval, write) => (interval ? `[${write(interval[0])}, ${write(interval[1])}]` : "");
+const shownRuns = (group) => group.runs.filter((run) => run.shown);
+const lookupFigures = (run, average, where = run.metrics.baselines) => {
+  const best = where && where[run.best[average]];
+  return best ? best.predicted_segments : null;
+};
+
+function layout(height, extra) {
+  return {
+    height,
+    showlegend: false,
+    hovermode: "closest",
+    dragmode: "zoom",
+    paper_bgcolor: "#fff",
+    plot_bgcolor: "#fff",
+    font: { family: "system-ui, sans-serif", size: 12, color: "#333" },
+    margin: { l: 60, r: 16, t: 12, b: 44 },
+    hoverlabel: {
+      bgcolor: "#fff",
+      bordercolor: "#999",
+      font: { color: "#222", size: 12 },
+      align: "left",
+      namelength: -1,
+    },
+    ...extra,
+  };
+}
+const axis = (title, extra) => ({
+  title: { text: title, standoff: 8 },
+  zeroline: false,
+  gridcolor: "#e8e8e8",
+  automargin: true,
+  ...extra,
+});
+// Labels stand a little off the axis.
+const SPACED = { ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)" };
+
+// Plots. draw() gives traces and layout for the runs that are shown; height() is known before it is drawn.
+const plots = new Map();
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) {
+      const plot = plots.get(entry.target);
+      plot.inView = entry.isIntersecting;
+      if (plot.inView) refresh(plot);
+    }
+  },
+  { rootMargin: "400px" },
+);
+
+function addPlot(group, height, draw) {
+  const box = make("div", { className: "plot" }),
+    plot = { box, group, height, draw, inView: false, stamp: -1 };
+  box.style.height = height() + "px";
+  plots.set(box, plot);
+  watcher.observe(box);
+  return box;
+}
+
+function refresh(plot) {
+  if (plot.stamp === plot.group.stamp) return;
+  plot.stamp = plot.group.stamp;
+  plot.box.style.height = plot.height() + "px";
+  const [traces, where] = plot.draw();
+  Plotly.react(plot.box, traces, where, CONFIG);
+}
+
+// What depends on the runs that are shown: tables are made again, plots when they are in view.
+function changed(group) {
+  const held = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("summary, .plot, section"),
+    before = held?.getBoundingClientRect().top;
+  group.stamp += 1;
+  for (const remake of group.tables) remake();
+  for (const plot of plots.values()) {
+    if (plot.group !== group) continue;
+    if (plot.inView) refresh(plot);
+    else plot.box.style.height = plot.height() + "px";
+  }
+  // What stood in the middle of the window stays there, whatever grew or shrank above it.
+  if (held?.isConnected) scrollBy(0, held.getBoundingClientRect().top - before);
+}
+
+// A place whose content is made anew whenever other runs are shown.
+function remade(group, content) {
+  const place = make("div", {});
+  const remake = () => place.replaceChildren(...[content()].flat());
+  group.tables.push(remake);
+  remake();
+  return place;
+}
+
+function chooser(group, text, choices, chosen) {
+  const list = make("select", {}, ...choices.map(([value, name]) => new Option(name, value)));
+  list.onchange = () => {
+    chosen(list.value);
+    changed(group);
+  };
+  return make("label", {}, text + " ", list);
+}
+
+function runLine(run) {
+  const line = make("span", { className: "line" });
+  line.style.borderTopColor = run.colour;
+  line.style.borderTopStyle = { solid: "solid", dash: "dashed" }[run.dash] || "dotted";
+  return line;
+}
+
+function runBar(group) {
+  const boxes = group.runs.map((run) => {
+    const box = make("input", { type: "checkbox", checked: true });
+    box.onchange = () => {
+      run.shown = box.checked;
+      changed(group);
+    };
+    return make("label", { title: run.path }, box, runLine(run), run.name);
+  });
+  const every = (shown) => () => {
+    for (const [index, run] of group.runs.entries()) {
+      run.shown = shown;
+      boxes[index].firstChild.checked = shown;
+    }
+    changed(group);
+  };
+  const bar = make("div", { className: "runs" }, ...boxes);
+  if (group.runs.length > 2) {
+    bar.append(make("button", { onclick: every(true) }, "all"), make("button", { onclick: every(false) }, "none"));
+  }
+  return bar;
+}
+
+const titleOf = (group) => `${group.dataset}, split ${group.split}${group.simulated ? " (SIMULATED)" : ""}`;
+
+function section(title, explanation, ...content) {
+  return make("section", {}, make("h2", {}, title), ...(explanation ? [make("p", {}, explanation)] : []), ...content);
+}
+
+function buildGroup(group) {
+  const seconds = group.videos.reduce((sum, video) => sum + video.num_frames, 0) / group.fps;
+  const facts =
+    `${counted(group.runs, "run")}, ${counted(group.videos, "test video")} ` +
+    `(${(seconds / 60).toFixed(1)} minutes at ${group.fps} frames a second), ` +
+    `${group.class_names.length} classes. True labels: ${group.dataset_file}`;
+  return make(
+    "div",
+    {},
+    make("p", {}, facts),
+    runBar(group),
+    ...[scores, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) => part(group)),
+  );
+}
+
+function prepare(group) {
+  Object.assign(group, { stamp: 0, tables: [], average: "macro", counted: "all" });
+  for (const [index, run] of group.runs.entries()) {
+    const round = Math.floor(index / DATA.run_colours.length);
+    Object.assign(run, {
+      shown: true,
+      colour: DATA.run_colours[index % DATA.run_colours.length],
+      dash: DASHES[round % DASHES.length],
+      symbol: SYMBOLS[index % SYMBOLS.length],
+    });
+  }
+}
+
+function build() {
+  const page = document.getElementById("page"),
+    groups = DATA.groups;
+  groups.forEach(prepare);
+  page.append(make("h1", {}, document.title));
+  if (DATA.simulated) page.append(make("div", { className: "simulated" }, simulatedText(groups)));
+  const places = groups.map(() => make("div", { hidden: true }));
+  const tabs = groups.map((group, index) => make("button", { onclick: () => open(index) }, titleOf(group)));
+  const open = (chosen) => {
+    if (!places[chosen].hasChildNodes()) places[chosen].append(buildGroup(groups[chosen]));
+    for (const [index, place] of places.entries()) {
+      place.hidden = index !== chosen;
+      tabs[index].setAttribute("aria-pressed", index === chosen);
+    }
+  };
+  if (groups.length > 1) {
+    page.append(
+      make("p", {}, "Runs on other videos are not compared frame by frame: choose a dataset and split."),
+      overview(groups),
+      make("nav", {}, ...tabs),
+    );
+  } else page.append(make("h3", {}, titleOf(groups[0])));
+  page.append(...places, make("p", {}, `Made by protas_gtcc ${DATA.version}.`));
+  open(0);
+}
+
+function simulatedText(groups) {
+  const runs = groups.flatMap((group) => group.runs),
+    simulated = runs.filter((run) => run.simulated);
+  const which = simulated.length === runs.length ? "" : ` (${simulated.map((run) => run.name).join(", ")})`;
+  return `SIMULATED DATA${which}: these figures say nothing about real video.`;
+}

@@ -1,0 +1,53 @@
+"""The report: one HTML page that holds its data, its script and plotly.js, and needs no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.files import write_text
+
+SCRIPTS = ("page.js", "page_tables.js", "page_scores.js", "page_classes.js", "page_videos.js")
+
+
+def write_report(path: Path | str, data: Mapping[str, Any]) -> None:
+    """Write the page for what `page_data` returned. Raises `InputError` where plotly is not installed."""
+    write_text(path, render(data, _plotly()))
+
+
+def render(data: Mapping[str, Any], plotly: str) -> str:
+    """The page as text; `plotly` is plotly.js. Names in the data are untrusted, and are nowhere markup."""
+    page = files("protas_gtcc.report")
+    scripts = "\n".join((page / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    template = Template((page / "page.html").read_text(encoding="utf-8"))
+    return template.substitute(title=escape(_title(data)), plotly=plotly, data=_inside_script(data), scripts=scripts)
+
+
+def _title(data: Mapping[str, Any]) -> str:
+    groups = data["groups"]
+    count = sum(len(group["runs"]) for group in groups)
+    names = ", ".join(dict.fromkeys(group["dataset"] for group in groups))
+    simulated = [run["simulated"] for group in groups for run in group["runs"]]
+    mark = "SIMULATED: " if all(simulated) else "partly SIMULATED: " if any(simulated) else ""
+    return f"{mark}{count} run{'' if count == 1 else 's'} on {names}"
+
+
+def _inside_script(data: Mapping[str, Any]) -> str:
+    # "</script>" or "<!--" in a name would end or change the element that holds the data.
+    return json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _plotly() -> str:
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise InputError(
+            f"the report needs {error.name}; install it with pip install -c constraints.txt -e '.[report]'"
+        ) from error
+    return str(get_plotlyjs())

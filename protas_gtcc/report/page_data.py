@@ -1,0 +1,228 @@
+"""Everything that the report page shows, as plain values that JSON can hold.
+
+    simulated, version, length_bins, run_colours, frame_values, groups
+      group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos
+        video   name, num_frames, segments
+        run     name, path, metrics (all of metrics.json), confusion, reliability, calibration, lengths, videos
+          video   segments, acc, error, frames: {name: values of every frame}
+
+A run that reports no progress has neither reliability nor errors nor `reported`.
+
+Segments are a flat list: length, class id, length, class id … Values of every frame are base64 of little-endian
+uint16, NONE where there is no value: 2.7 characters a frame.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+import protas_gtcc
+from protas_gtcc.errors import InputError
+from protas_gtcc.labels import progress_target
+from protas_gtcc.metrics.confusion import confusion_counts
+from protas_gtcc.metrics.reliability import by_tenths
+from protas_gtcc.metrics.segment_lengths import BIN_NAMES, STATISTICS, length_statistics
+from protas_gtcc.metrics.segmentation import is_action
+from protas_gtcc.predictions import Prediction
+from protas_gtcc.report.colours import HUES, class_looks
+from protas_gtcc.report.runs import EvaluatedRun, true_labels
+from protas_gtcc.report.tables import AVERAGES, best_lookup
+from protas_gtcc.segments import segment_array
+
+
+@dataclass(frozen=True)
+class FrameValue:
+    """How a field of `Prediction`, `[T]`, at least 0, is stored, and written where the page is hovered."""
+
+    scale: int
+    """Steps a unit; the largest value is 65534 / scale."""
+    digits: int
+    text: str
+    """`#` stands for the value."""
+
+
+FRAME_VALUES = {"reported": FrameValue(1000, 2, "#")}
+"""What the page knows of every frame beside the class; where a prediction's field is None, it is left out."""
+NONE = 0xFFFF
+ACCURACY_TOLERANCE = 1e-4
+"""Percent; scores and predictions of one evaluation agree to rounding."""
+RUN_COLOURS = [hue for hue in HUES if hue != "#F0E442"]
+"""Yellow is no colour for a line on white."""
+PATTERNS = {
+    "": ("", 0),
+    "////": ("/", 7),
+    "....": (".", 6),
+    "\\\\\\\\": ("\\", 7),
+    "xxxx": ("x", 7),
+    "----": ("-", 6),
+    "||||": ("|", 6),
+    "oooo": (".", 10),
+    "++++": ("+", 7),
+    "****": ("x", 11),
+    "//..": ("/", 12),
+    "\\\\..": ("\\", 12),
+}
+"""The hatches of `colours` as plotly knows them: shape, size."""
+
+
+def page_data(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
+    """What the page shows of these runs, by dataset and split. Raises `InputError` if one contradicts itself."""
+    by_videos: dict[bytes, list[EvaluatedRun]] = {}
+    for run in runs:
+        by_videos.setdefault(_fingerprint(run), []).append(run)
+    return {
+        "version": protas_gtcc.__version__,
+        "simulated": any(run.simulated for run in runs),
+        "length_bins": BIN_NAMES,
+        "run_colours": RUN_COLOURS,
+        "frame_values": {name: asdict(value) for name, value in FRAME_VALUES.items()},
+        "groups": [_group(together) for together in by_videos.values()],
+    }
+
+
+def pack(values: np.ndarray, scale: int) -> str:
+    """Values of every frame `[T]`, at least 0, as base64 of whole steps of 1 / scale; NaN becomes NONE."""
+    scaled = np.round(np.asarray(values, dtype=np.float64) * scale).clip(0, NONE - 1)
+    return base64.b64encode(np.where(np.isnan(scaled), NONE, scaled).astype("<u2").tobytes()).decode("ascii")
+
+
+def _fingerprint(run: EvaluatedRun) -> bytes:
+    """Equal for runs whose videos can stand side by side: same names, classes, rate and true labels."""
+    info = run.dataset.info
+    head = repr((info.name, run.metrics["split"], info.class_names, info.background, info.fps, run.videos))
+    return head.encode() + b"".join(labels.tobytes() for labels in true_labels(run))
+
+
+def _group(runs: list[EvaluatedRun]) -> dict[str, Any]:
+    info, truth = runs[0].dataset.info, true_labels(runs[0])
+    looks = class_looks(info.num_classes, info.background)
+    return {
+        "dataset": info.name,
+        "split": runs[0].metrics["split"],
+        "simulated": any(run.simulated for run in runs),
+        "dataset_file": str(runs[0].dataset.path),
+        "fps": info.fps,
+        "class_names": info.class_names,
+        "background": info.background,
+        "looks": [[look.fill, *PATTERNS[look.hatch], look.text] for look in looks],
+        "videos": [
+            {"name": name, "num_frames": len(labels), "segments": _flat_segments(labels)}
+            for name, labels in zip(runs[0].videos, truth, strict=True)
+        ],
+        "runs": [_run(run, truth) for run in runs],
+    }
+
+
+def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
+    background, num_classes = run.dataset.info.background, run.dataset.info.num_classes
+    reports = run.metrics["progress"]["predicted"] is not None
+    confusion, lengths = (
+        np.zeros((num_classes, num_classes), dtype=np.int64),
+        np.zeros((len(BIN_NAMES), len(STATISTICS))),
+    )
+    videos, frames = [], []
+    for video, labels in zip(run.videos, truth, strict=True):
+        prediction = _read(run, video, labels)
+        confusion += confusion_counts(prediction.labels, labels, num_classes)
+        lengths += length_statistics(prediction.labels, prediction.reported, labels, background)
+        videos.append(_video(prediction, labels, background, reports))
+        target = progress_target(labels, background)
+        frames.append(
+            np.stack([labels, prediction.labels, target, prediction.reported])[:, is_action(labels, background)]
+        )
+    _require_same_evaluation(run, confusion)
+    return {
+        "name": run.name,
+        "path": str(run.path),
+        "simulated": run.simulated,
+        "metrics": _rounded(run.metrics),
+        "best": {average: best_lookup(run.metrics, "predicted_segments", average) for average in AVERAGES},
+        "confusion": confusion.tolist(),
+        "lengths": _lengths(lengths, reports),
+        "reliability": _reliability(np.concatenate(frames, axis=1)) if reports else None,
+        "videos": videos,
+    }
+
+
+def _read(run: EvaluatedRun, video: str, labels: np.ndarray) -> Prediction:
+    prediction = run.predictions.read(video)
+    where = f"{run.predictions.path}, video {video}"
+    if len(prediction.labels) != len(labels):
+        found = f"{len(prediction.labels)} frames, {run.dataset.path} has {len(labels)}"
+        raise InputError(f"{where}: {found}; evaluate the run again, or give its --dataset FILE.h5")
+    if len(labels) and prediction.labels.max() >= run.dataset.info.num_classes:
+        raise InputError(f"{where}: class {prediction.labels.max()} is unknown in {run.dataset.path}")
+    return prediction
+
+
+def _require_same_evaluation(run: EvaluatedRun, confusion: np.ndarray) -> None:
+    accuracy, said = 100 * np.trace(confusion) / confusion.sum(), run.metrics["segmentation"]["acc"]
+    if abs(accuracy - said) > ACCURACY_TOLERANCE:
+        raise InputError(
+            f"{run.path}: metrics.json says acc {said:.2f}, its predictions have {accuracy:.2f} on {run.dataset.path}; "
+            "evaluate it again, or give its --dataset FILE.h5"
+        )
+
+
+def _video(prediction: Prediction, labels: np.ndarray, background: Collection[int], reports: bool) -> dict[str, Any]:
+    actions = is_action(labels, background)
+    errors = np.abs(prediction.reported - progress_target(labels, background))[actions]
+    fields = [name for name in FRAME_VALUES if reports or name != "reported"]
+    values = {name: getattr(prediction, name) for name in fields}
+    return {
+        "segments": _flat_segments(prediction.labels),
+        "acc": _rounded(100 * float(np.mean(prediction.labels == labels))),
+        "error": _rounded(float(errors.mean())) if reports and len(errors) else None,
+        "frames": {name: pack(one, FRAME_VALUES[name].scale) for name, one in values.items() if one is not None},
+    }
+
+
+def _lengths(statistics: np.ndarray, reports: bool) -> dict[str, Any]:
+    segments, frames, correct, error = statistics.T
+    with np.errstate(invalid="ignore"):
+        figures = {"acc": 100 * correct / frames, "error": error / frames if reports else np.full(len(frames), np.nan)}
+    return {"segments": segments.tolist(), "frames": frames.tolist()} | {
+        name: _rounded(values.tolist()) for name, values in figures.items()
+    }
+
+
+def _reliability(frames: np.ndarray) -> dict[str, Any]:
+    """Both directions, over all frames of actions, and over those whose class is predicted right.
+
+    `frames` `[4, N]` are true class, predicted class, target and reported progress of the frames of actions.
+    """
+    labels, estimate, target, reported = frames
+    right = estimate == labels
+    return {
+        name: {
+            "reported": _tenths(reported[counted], target[counted]),
+            "true": _tenths(target[counted], reported[counted]),
+        }
+        for name, counted in (("all", np.ones_like(right)), ("right", right))
+    }
+
+
+def _tenths(values: np.ndarray, given: np.ndarray) -> dict[str, Any]:
+    found = by_tenths(values, given)
+    return {name: _rounded(getattr(found, name).tolist()) for name in ("num_frames", "mean", "low", "high")}
+
+
+def _flat_segments(labels: np.ndarray) -> list[int]:
+    segments = segment_array(labels)
+    return np.stack([segments[:, 1] - segments[:, 0], segments[:, 2]], axis=1).ravel().tolist()
+
+
+def _rounded(value: Any) -> Any:
+    """The same, nested as it is, with five digits of every number; None for NaN."""
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    if isinstance(value, float):
+        return None if np.isnan(value) else float(f"{value:.5g}")
+    return value

@@ -1,0 +1,246 @@
+// Tables: scores with intervals, look-ups, whatever else metrics.json holds, and where runs come from.
+
+const SHOWN_ELSEWHERE = [
+  "dataset",
+  "split",
+  "simulated",
+  "feature_set",
+  "seed",
+  "versions",
+  "num_videos",
+  "segmentation",
+  "progress",
+  "baselines",
+  "intervals",
+  "notes",
+  "predictions",
+];
+
+function table(heads, rows) {
+  const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", {}, text))));
+  return make("div", { className: "scroll" }, make("table", {}, head, make("tbody", {}, ...rows)));
+}
+const row = (cells, className = "") => make("tr", { className }, ...cells);
+const cell = (...content) => make("td", {}, ...content);
+const nameCell = (run) => {
+  const line = runLine(run);
+  line.style.cssText += "display:inline-block;vertical-align:middle;margin-right:.4rem";
+  return cell(line, run.name);
+};
+const figureCell = (value, interval, write) => cell(write(value), make("small", {}, within(interval, write)));
+const nothing = () => make("div", { className: "none" }, "No run is chosen above.");
+
+// A run's progress error, green where it is less than that of the best look-up, which stands below.
+function progressCell(run, average) {
+  const { progress, intervals } = run.metrics,
+    own = progress.predicted,
+    rival = lookupFigures(run, average);
+  const value = own ? own[average] : null,
+    bar = rival ? rival[average] : null;
+  const beats = known(value) && known(bar) && value < bar;
+  return cell(
+    make("span", { className: beats ? "beats" : "" }, fraction(value)),
+    make("small", {}, within(own && intervals.progress.predicted[average], fraction)),
+    make("small", { className: "lookup" }, rival ? `${fraction(bar)} ${run.best[average].replaceAll("_", " ")}` : ""),
+  );
+}
+
+function scoreRows(runs) {
+  return runs.map((run) =>
+    row([
+      nameCell(run),
+      ...Object.entries(run.metrics.segmentation).map(([name, value]) =>
+        figureCell(value, run.metrics.intervals.segmentation[name], percent),
+      ),
+      ...AVERAGES.map((average) => progressCell(run, average)),
+    ]),
+  );
+}
+
+function scoreHeads(runs) {
+  const names = Object.keys(runs[0].metrics.segmentation).map((name) => name.replaceAll("_", " "));
+  return ["run", ...names, ...AVERAGES.map((average) => `error, ${average}`)];
+}
+
+function overview(groups) {
+  const heads = scoreHeads(groups[0].runs);
+  const rows = groups.flatMap((group) => [
+    row([make("td", { colSpan: heads.length }, titleOf(group))], "part"),
+    ...scoreRows(group.runs),
+  ]);
+  return make("details", { open: true }, make("summary", {}, "All runs"), table(heads, rows));
+}
+
+const SCORES_TEXT =
+  "Segmentation in percent, progress error as a fraction: mean |reported - true| over frames of actions (macro: " +
+  "mean over classes; frame, video, segment: each of these counts once). In brackets 95 % over videos. " +
+  "Below each error stands the best look-up predictor, " +
+  "which sees no features and is given the run's own predicted segments; a run that beats it is green.";
+
+function scores(group) {
+  const average = chooser(
+    group,
+    "Average",
+    AVERAGES.map((name) => [name, name]),
+    (name) => {
+      group.average = name;
+    },
+  );
+  const lookups = make(
+    "details",
+    {},
+    make("summary", {}, "All look-up predictors"),
+    average,
+    remade(group, () => lookupTable(group)),
+  );
+  return [
+    section(
+      "Scores",
+      SCORES_TEXT,
+      remade(group, () =>
+        shownRuns(group).length ? table(scoreHeads(group.runs), scoreRows(shownRuns(group))) : nothing(),
+      ),
+      scorePlots(group),
+      lookups,
+    ),
+  ];
+}
+
+function lookupTable(group) {
+  const runs = shownRuns(group),
+    average = group.average;
+  if (!runs.length) return nothing();
+  const line = (text, figures, isBest) =>
+    row([
+      cell(text),
+      ...runs.map((run) => {
+        const [value, interval] = figures(run),
+          made = figureCell(value, interval, fraction);
+        if (isBest && isBest(run)) made.className = "best";
+        return made;
+      }),
+    ]);
+  const own = (which) => (run) => {
+    const { progress, intervals } = run.metrics;
+    return progress[which] ? [progress[which][average], intervals.progress[which][average]] : [];
+  };
+  const names = [...new Set(runs.flatMap((run) => Object.keys(run.metrics.baselines)))];
+  const lookups = (segments) =>
+    names.map((name) =>
+      line(
+        name.replaceAll("_", " "),
+        (run) => {
+          const figures = run.metrics.baselines[name],
+            intervals = run.metrics.intervals.baselines[name];
+          return figures ? [figures[segments][average], intervals && intervals[segments][average]] : [];
+        },
+        (run) => segments === "predicted_segments" && run.best[average] === name,
+      ),
+    );
+  const part = (text) => row([make("td", { colSpan: runs.length + 1 }, text)], "part");
+  return table(
+    ["progress error", ...runs.map((run) => run.name)],
+    [
+      line("run, predicted class", own("predicted")),
+      line("run, told the true class", own("oracle")),
+      part("look-ups on the run's predicted segments (best in bold)"),
+      ...lookups("predicted_segments"),
+      part("look-ups that are told the true segments"),
+      ...lookups("oracle_segments"),
+    ],
+  );
+}
+
+// Figures that no other part of the page shows: every further entry of metrics.json that holds numbers.
+function further(group) {
+  const names = [...new Set(group.runs.flatMap((run) => Object.keys(run.metrics)))].filter(
+    (name) => !SHOWN_ELSEWHERE.includes(name),
+  );
+  const parts = names.flatMap((name) => furtherPart(group, [name]));
+  return parts.length
+    ? [section("Further figures", "As they stand in metrics.json; in brackets 95 % over videos.", ...parts)]
+    : [];
+}
+
+const MANY_ROWS = 120,
+  JOIN = "\u0000"; // no name holds that character
+const at = (value, path) => path.reduce((inner, name) => inner?.[name], value);
+
+// Every number or list of numbers within, by its path.
+function leaves(value, path = [], found = new Map()) {
+  const isList =
+    Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "number" || one === null);
+  if (typeof value === "number" || isList) found.set(path.join(JOIN), value);
+  else if (value && typeof value === "object")
+    for (const [name, inner] of Object.entries(value)) leaves(inner, [...path, name], found);
+  return found;
+}
+
+// What stands at a path of metrics.json, to be opened: a table, or such parts again where that would be long.
+function furtherPart(group, path) {
+  const values = group.runs.map((run) => at(run.metrics, path)),
+    count = Math.max(...values.map((value) => leaves(value).size));
+  if (!count) return [];
+  const details = make("details", {}, make("summary", {}, path.at(-1).replaceAll("_", " ")));
+  const inner = [...new Set(values.flatMap((value) => Object.keys(value || {})))];
+  details.ontoggle = () => {
+    if (!details.open || details.children.length > 1) return;
+    details.append(
+      ...(count > MANY_ROWS && inner.length > 1
+        ? inner.flatMap((name) => furtherPart(group, [...path, name]))
+        : [remade(group, () => furtherTable(group, path))]),
+    );
+  };
+  details.style.marginLeft = path.length > 1 ? "1rem" : "";
+  return [details];
+}
+
+function furtherTable(group, path) {
+  const runs = shownRuns(group),
+    figures = runs.map((run) => leaves(at(run.metrics, path))),
+    intervals = runs.map((run) => leaves(at(run.metrics.intervals, path)));
+  if (!runs.length) return nothing();
+  const line = (text, key) =>
+    row([cell(text), ...figures.map((one, index) => valueCell(one.get(key), intervals[index].get(key)))]);
+  const keys = [...new Set(figures.flatMap((one) => [...one.keys()]))].map((key) => key.split(JOIN)),
+    said = (key) => key.join(" › ");
+  const kinds = [...new Set(keys.map((key) => key.slice(1).join(JOIN)))],
+    parts = [...new Set(keys.map((key) => key[0]))];
+  // Parts with the same figures each, such as bins: one block a figure, so that the parts stand below each other.
+  const rows =
+    parts.length > 2 && keys.length > parts.length && !kinds.includes("")
+      ? kinds.flatMap((kind) => [
+          row([make("td", { colSpan: runs.length + 1 }, said(kind.split(JOIN)))], "part"),
+          ...parts.map((part) => line(part, [part, kind].join(JOIN))),
+        ])
+      : keys.map((key) => line(said(key) || path.at(-1), key.join(JOIN)));
+  return table(["", ...runs.map((run) => run.name)], rows);
+}
+
+const number = (value) =>
+  known(value) ? String(Number.isInteger(value) ? value : Number(value.toPrecision(3))) : "–";
+
+function valueCell(value, interval) {
+  if (!Array.isArray(value))
+    return figureCell(value, Array.isArray(interval) && interval.length === 2 ? interval : null, number);
+  return make("td", { className: "text" }, value.map(number).join(", "));
+}
+
+function about(group) {
+  const rows = group.runs.map((run) => {
+    const { feature_set: features, seed, versions, notes } = run.metrics;
+    const software = Object.entries(versions || {})
+      .map(([name, version]) => `${name} ${version}`)
+      .join(", ");
+    const text = (value) => make("td", { className: "text" }, known(value) ? String(value) : "–");
+    return row([
+      nameCell(run),
+      text(run.path),
+      text(features),
+      text(seed),
+      text(software),
+      text((notes || []).join("; ") || null),
+    ]);
+  });
+  return [section("The runs", "", table(["run", "folder", "features", "seed", "versions", "notes"], rows))];
+}

@@ -1,0 +1,259 @@
+// Test videos: bars of true and predicted segments over curves of true and reported progress.
+
+const NONE = 65535,
+  BAR = 24,
+  CURVES = 210;
+
+// Values of every frame from base64 of little-endian uint16 in steps of 1 / scale; null where there is none.
+function unpack(text, scale) {
+  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0)),
+    view = new DataView(bytes.buffer);
+  return Array.from({ length: bytes.length / 2 }, (_, index) => {
+    const value = view.getUint16(2 * index, true);
+    return value === NONE ? null : value / scale;
+  });
+}
+
+// [start, end, class id] of every segment, from the flat list of lengths and ids.
+function segmentsOf(flat) {
+  const found = [];
+  for (let index = 0, start = 0; index < flat.length; index += 2) {
+    found.push([start, start + flat[index], flat[index + 1]]);
+    start += flat[index];
+  }
+  return found;
+}
+
+const labelsOf = (segments) => segments.flatMap(([start, end, label]) => Array(end - start).fill(label));
+const targetsOf = (segments, background) =>
+  segments.flatMap(([start, end, label]) =>
+    Array.from({ length: end - start }, (_, index) => (background.has(label) ? 0 : (index + 1) / (end - start))),
+  );
+
+function clock(seconds) {
+  const rest = seconds % 60;
+  return seconds < 60
+    ? `${rest.toFixed(2)} s`
+    : `${Math.floor(seconds / 60)}:${rest < 10 ? "0" : ""}${rest.toFixed(2)} min`;
+}
+
+function bars(group, segments, place) {
+  const looks = segments.map(([, , label]) => group.looks[label]);
+  return {
+    type: "bar",
+    orientation: "h",
+    yaxis: "y",
+    base: segments.map(([start]) => start / group.fps),
+    x: segments.map(([start, end]) => (end - start) / group.fps),
+    y: segments.map(() => place),
+    width: 0.86,
+    hoverinfo: "skip",
+    text: segments.map(([, , label]) => (group.background.includes(label) ? "" : String(label))),
+    textposition: "inside",
+    insidetextanchor: "middle",
+    textangle: 0,
+    constraintext: "inside",
+    insidetextfont: { color: looks.map((look) => look[3]), size: 10 },
+    cliponaxis: true,
+    // An edge of its own colour keeps a one-frame segment of a long video visible.
+    marker: {
+      color: looks.map((look) => look[0]),
+      line: { width: 0.6, color: looks.map((look) => look[0]) },
+      // With a colour for each bar plotly picks a pattern's colours itself, but warns unless it is given a ground.
+      pattern: {
+        shape: looks.map((look) => look[1]),
+        size: looks.map((look) => look[2] || 7),
+        solidity: 0.2,
+        bgcolor: "#fff",
+        fgopacity: 0.55,
+        fillmode: "overlay",
+      },
+    },
+  };
+}
+
+// A run's line of the hover box at every frame: class, then every value that it holds, such as what it reports.
+function hoverTexts(group, labels, frames) {
+  const names = group.class_names.map((name) => plain(short(name, 40)));
+  const values = Object.entries(DATA.frame_values)
+    .filter(([name]) => frames[name])
+    .map(([name, { scale, digits, text }]) =>
+      unpack(frames[name], scale).map((value) => text.replace("#", known(value) ? value.toFixed(digits) : "–")),
+    );
+  return labels.map((label, frame) => [names[label], ...values.map((texts) => texts[frame])].join(", "));
+}
+
+function drawVideo(group, number) {
+  const video = group.videos[number],
+    truth = segmentsOf(video.segments),
+    background = new Set(group.background),
+    runs = shownRuns(group);
+  const labels = labelsOf(truth),
+    targets = targetsOf(truth, background),
+    time = labels.map((_, frame) => frame / group.fps);
+  const heads = labels.map(
+    (label, frame) => `${plain(short(group.class_names[label], 40))}, ${targets[frame].toFixed(2)} (frame ${frame})`,
+  );
+  const traces = [
+    bars(group, truth, 0),
+    {
+      type: "scatter",
+      mode: "lines",
+      yaxis: "y2",
+      x: time,
+      y: targets,
+      name: "<b>true</b>",
+      fill: "tozeroy",
+      fillcolor: "rgba(150,150,150,.35)",
+      line: { color: "#999", width: 0.8, shape: "hv" },
+      text: heads,
+      hovertemplate: "%{text}",
+    },
+  ];
+  for (const [index, run] of runs.entries()) {
+    const own = run.videos[number],
+      segments = segmentsOf(own.segments);
+    traces.push(bars(group, segments, index + 1), {
+      type: "scatter",
+      mode: "lines",
+      yaxis: "y2",
+      x: time,
+      // A run that reports no progress has no curve, but a line in the hover box.
+      y: own.frames.reported ? unpack(own.frames.reported, DATA.frame_values.reported.scale) : time.map(() => 0),
+      opacity: own.frames.reported ? 1 : 0,
+      name: plain(short(run.name, 40)),
+      line: { color: run.colour, width: 1.3, dash: run.dash, shape: "hv" },
+      text: hoverTexts(group, labelsOf(segments), own.frames),
+      hovertemplate: "%{text}",
+    });
+  }
+  return [traces, videoLayout(group, video, runs)];
+}
+
+function videoLayout(group, video, runs) {
+  const height = videoHeight(group),
+    inner = height - 50,
+    split = CURVES / inner;
+  const names = [
+    "<b>true</b>",
+    ...runs.map((run) => `<span style="color:${run.colour}">${plain(short(run.name, 28))}</span>`),
+  ];
+  return layout(height, {
+    hovermode: "x unified",
+    hoversubplots: "axis",
+    hoverdistance: -1,
+    barmode: "overlay",
+    bargap: 0,
+    uniformtext: { mode: "hide", minsize: 10 },
+    dragmode: "zoom",
+    margin: { l: labelWidth(group), r: 10, t: 4, b: 46 },
+    xaxis: axis("seconds", {
+      range: [0, video.num_frames / group.fps],
+      anchor: "y2",
+      showspikes: true,
+      spikemode: "across",
+      spikethickness: 1,
+      spikecolor: "#333",
+      spikedash: "solid",
+      spikesnap: "cursor",
+      showgrid: false,
+      unifiedhovertitle: { text: "%{x:.2f} s" },
+    }),
+    yaxis: axis("", {
+      domain: [split + 0.03, 1],
+      range: [runs.length + 0.5, -0.5],
+      tickvals: names.map((_, index) => index),
+      ticktext: names,
+      showgrid: false,
+      fixedrange: true,
+      automargin: false,
+      ...SPACED,
+    }),
+    yaxis2: axis("progress", {
+      domain: [0, split],
+      range: [-0.02, 1.04],
+      dtick: 0.25,
+      fixedrange: true,
+      automargin: false,
+    }),
+  });
+}
+
+const videoHeight = (group) => 50 + CURVES + 14 + (shownRuns(group).length + 1) * BAR;
+const labelWidth = (group) =>
+  Math.min(210, 24 + 6.4 * Math.max(8, ...group.runs.map((run) => Math.min(28, run.name.length))));
+
+function videoSummary(group, number) {
+  const runs = shownRuns(group),
+    video = group.videos[number];
+  const range = (name, write) => {
+    const values = runs.map((run) => run.videos[number][name]).filter(known),
+      ends = [Math.min(...values), Math.max(...values)].map(write);
+    return values.length ? ends.filter((end, index) => ends.indexOf(end) === index).join(" to ") : "–";
+  };
+  return (
+    `${clock(video.num_frames / group.fps)}, ${video.num_frames} frames` +
+    (runs.length ? `; ${range("acc", percent)} % of frames right, progress error ${range("error", fraction)}` : "")
+  );
+}
+
+function classList(group) {
+  const occurring = new Set(
+    [...group.videos, ...group.runs.flatMap((run) => run.videos)].flatMap((video) =>
+      video.segments.filter((_, index) => index % 2),
+    ),
+  );
+  return make(
+    "div",
+    { className: "classes" },
+    ...[...occurring]
+      .sort((a, b) => a - b)
+      .map((label) => {
+        const swatch = make("span", { className: "swatch" }, String(label)),
+          [fill, , , text] = group.looks[label];
+        swatch.style.background = fill;
+        swatch.style.color = text;
+        return make("span", { title: group.class_names[label] }, swatch, short(group.class_names[label], 44));
+      }),
+  );
+}
+
+function videos(group) {
+  const parts = group.videos.map((video, number) => {
+    const details = make("details", { className: "video", open: group.videos.length <= MANY_VIDEOS }),
+      box = addPlot(
+        group,
+        () => videoHeight(group),
+        () => drawVideo(group, number),
+      );
+    const figures = make("span", {});
+    const remake = () => {
+      figures.textContent = videoSummary(group, number);
+    };
+    group.tables.push(remake);
+    remake();
+    details.append(make("summary", {}, video.name + " ", figures), box);
+    return details;
+  });
+  const every = (open) => () => {
+    for (const details of parts) details.open = open;
+  };
+  const buttons = make(
+    "nav",
+    {},
+    make("button", { onclick: every(true) }, "open all"),
+    make("button", { onclick: every(false) }, "close all"),
+  );
+  return [
+    section(
+      "Test videos",
+      "Bars: true and predicted segments. Below: true progress (grey) and what each run reports. Drag to zoom " +
+        "in time, double-click for all of it.",
+      classList(group),
+      buttons,
+      ...parts,
+    ),
+  ];
+}
+
+build();

@@ -1,0 +1,120 @@
+"""The runs that a report compares: their scores, predictions and true labels, found and checked to belong together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.known_datasets import DATA_FOLDER
+from protas_gtcc.predictions import PredictionFiles, open_predictions
+from protas_gtcc.run_directory import RunDirectory
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedRun:
+    """One run: a name that no other run of the report has, and what was found in its folder."""
+
+    name: str
+    path: Path
+    metrics: dict[str, Any]
+    predictions: PredictionFiles
+    dataset: Dataset
+    videos: list[str]
+    """Its test videos."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its videos are simulated, or its model has seen nothing else."""
+        info = self.predictions.info
+        return bool(self.metrics["simulated"] or self.dataset.info.simulated or (info and info.simulated))
+
+
+def open_runs(folders: Sequence[Path], datasets: Sequence[Path] = ()) -> list[EvaluatedRun]:
+    """Open evaluated run directories, each folder once; `datasets` are files to use before those the runs name.
+
+    Raises `InputError` for a folder without metrics.json or predictions, for a run whose dataset file is not found,
+    and for one whose predictions do not fit the dataset.
+    """
+    folders = list({folder.resolve(): folder for folder in folders}.values())
+    given = [Dataset(path) for path in datasets]
+    opened: dict[Path, Dataset] = {}
+    return [_open_run(folder, name, given, opened) for folder, name in zip(folders, _names(folders), strict=True)]
+
+
+def _open_run(folder: Path, name: str, given: list[Dataset], opened: dict[Path, Dataset]) -> EvaluatedRun:
+    run = RunDirectory(folder)
+    metrics = _read_metrics(run)
+    path = run.predictions if run.predictions.is_file() else Path(metrics.get("predictions", run.predictions))
+    if not path.exists():
+        raise InputError(f"{folder} has no predictions.h5; evaluate it again: 'protas-gtcc evaluate {folder}'")
+    predictions = open_predictions(path)
+    dataset = _find_dataset(run, metrics, given, opened)
+    videos = dataset.part(metrics["split"], "test")
+    absent = sorted(set(videos) - set(predictions.video_names))
+    if absent:
+        raise InputError(
+            f"{path} lacks test videos {listed(absent)} of split {metrics['split']} of {dataset.path}; "
+            "evaluate the run again, or give its --dataset FILE.h5"
+        )
+    return EvaluatedRun(name, folder, metrics, predictions, dataset, videos)
+
+
+def _read_metrics(run: RunDirectory) -> dict[str, Any]:
+    if not run.path.is_dir():
+        raise InputError(f"no run directory {run.path}")
+    if not run.metrics.is_file():
+        raise InputError(f"{run.path} was not evaluated (no metrics.json); 'protas-gtcc evaluate {run.path}' does it")
+    try:
+        metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
+        missing = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "intervals"} - set(metrics)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{run.metrics} is not whole JSON ({error}); evaluate the run again") from error
+    if missing:
+        raise InputError(f"{run.metrics} lacks {listed(sorted(missing))}; evaluate the run again")
+    return dict(metrics)
+
+
+def _find_dataset(
+    run: RunDirectory, metrics: dict[str, Any], given: list[Dataset], opened: dict[Path, Dataset]
+) -> Dataset:
+    """The given dataset of that name, else the file that the run was trained on."""
+    wanted = metrics["dataset"]
+    for dataset in given:
+        if dataset.info.name == wanted:
+            return dataset
+    named = run.read_config().dataset if run.config_file.is_file() else ""
+    candidates = [Path(named), DATA_FOLDER / f"{named}.h5"] if named else []
+    for path in candidates:
+        if not path.is_file():
+            continue
+        dataset = opened.setdefault(path, Dataset(path))
+        if dataset.info.name == wanted:
+            return dataset
+    looked = [*(f"{one.path} (it is {one.info.name})" for one in given), *map(str, candidates[:1])]
+    where = f"; looked at {listed(looked)}" if looked else ""
+    raise InputError(f"{run.path}: no file of its dataset {wanted!r} is found{where}; give --dataset FILE.h5")
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The last parts of each path, as many as no other path ends in."""
+    parts = [folder.resolve().parts for folder in folders]
+
+    def name(own: tuple[str, ...]) -> str:
+        for depth in range(1, len(own)):
+            if sum(other[-depth:] == own[-depth:] for other in parts) == 1:
+                return "/".join(own[-depth:])
+        return str(Path(*own))
+
+    return [name(own) for own in parts]
+
+
+def true_labels(run: EvaluatedRun) -> list[np.ndarray]:
+    """Class ids `[T]` of every test video of the run."""
+    return [run.dataset.labels(video) for video in run.videos]
