@@ -75,7 +75,7 @@ def collect_rows(
 
 def figures(rows: VideoRows) -> dict[str, Any]:
     """All figures over the videos, nested as in metrics.json; None where undefined."""
-    return _map(lambda values: _number(float(values[0])), _weighted_figures(rows, np.ones((1, rows.num_videos))))
+    return _map(lambda values: _number(float(values[0])), weighted_figures(rows, np.ones((1, rows.num_videos))))
 
 
 def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
@@ -87,10 +87,10 @@ def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
         bounds = percentile_interval(values) if rows.num_videos > 1 else None
         return None if bounds is None else list(bounds)
 
-    return _map(interval, _weighted_figures(rows, resampling_weights(rows.num_videos, seed)), without=lone)
+    return _map(interval, weighted_figures(rows, resampling_weights(rows.num_videos, seed)), without=lone)
 
 
-def _weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
+def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     """All figures, `[R]` each, when video v counts `weights[r, v]` times."""
     num_classes, num_predictors = len(rows.class_names), rows.progress.shape[1]
     totals = (weights @ rows.progress.reshape(rows.num_videos, -1)).reshape(len(weights), num_predictors, -1)
