@@ -15,6 +15,7 @@ import yaml
 from protas_gtcc.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Control = Literal["none", "noise", "index", "shuffle"]
 
 
 def _require_range(config: Any, **ranges: tuple[int | float, int | float]) -> None:
@@ -149,6 +150,9 @@ class RunConfig:
     """Split to train and test on."""
     feature_set: str | None = None
     """Features to use; by default those tied to the split, else `features`."""
+    control: Control = "none"
+    """Put something else in the features' place, to see what a model owes them: Gaussian noise, the frame's number, or
+    the features shuffled among the frames of a class within a video."""
     preset: Literal["default", "reference"] = "default"
     """The settings that the flags start from."""
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from protas_gtcc.batching import Batch, EpochBatches, WindowReader, cut_windows, make_loader
 from protas_gtcc.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.config import RunConfig
+from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.devices import make_fabric
 from protas_gtcc.errors import InputError
@@ -67,6 +68,7 @@ class Trainer:
         self.fabric = make_fabric(self.settings)
         dataset.part(config.split, "train")  # an unknown split is the first thing to say
         self.feature_set = dataset.choose_feature_set(config.split, config.feature_set)
+        self.features = FeatureReader(dataset, self.feature_set, config.split, config.control)
         self.train_videos, self.validation_videos = choose_validation(dataset, config)
         self.rows: list[Row] = []
         self.best_score = -math.inf
@@ -145,7 +147,7 @@ class Trainer:
         windows = cut_windows(lengths, self.settings.window_frames)
         fabric, settings = self.fabric, self.settings
         batches = EpochBatches(windows, settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size)
-        reader = WindowReader(self.dataset, windows, self.feature_set)
+        reader = WindowReader(self.dataset, windows, self.features)
         return batches, make_loader(reader, batches, settings.workers, fabric.device)
 
     def _epoch(self, epoch: int, observers: Sequence[Observer]) -> Row:
@@ -201,7 +203,7 @@ class Trainer:
     def _validate(self) -> Row:
         if not self.validation_videos:
             return {}
-        return validation_scores(self.network, self.dataset, self.validation_videos, self.feature_set)
+        return validation_scores(self.network, self.dataset, self.validation_videos, self.features)
 
     def _keep(self, row: Row) -> None:
         """Keep an epoch: the log, the checkpoint if it is the best, and last the state that a resume starts from."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from protas_gtcc.config import RunConfig
+from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import to_prediction
@@ -48,7 +49,7 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
 
 
 def validation_scores(
-    network: ProgressNetwork, dataset: Dataset, videos: Sequence[str], feature_set: str
+    network: ProgressNetwork, dataset: Dataset, videos: Sequence[str], features: FeatureReader
 ) -> dict[str, int | float]:
     """Scores of a network on held-out videos, and the one figure that epochs are chosen by.
 
@@ -56,7 +57,9 @@ def validation_scores(
     over frames: all are percent, and a point of each weighs the same.
     """
     info = dataset.info
-    predictions = [(dataset.labels(video), _predict(network, dataset, video, feature_set)) for video in videos]
+    predictions = [
+        (dataset.labels(video), _predict(network, features.read(video), info.background)) for video in videos
+    ]
     scores = score_segmentation(((one.labels, truth) for truth, one in predictions), info.background)
     errors = [
         progress_statistics(one.reported[None], truth, info.num_classes, info.background) for truth, one in predictions
@@ -68,11 +71,11 @@ def validation_scores(
     return {**kept, "validation_progress_error": error, "validation_score": score}
 
 
-def _predict(network: ProgressNetwork, dataset: Dataset, video: str, feature_set: str) -> Prediction:
+def _predict(network: ProgressNetwork, features: np.ndarray, background: list[int]) -> Prediction:
     device = next(network.parameters()).device
-    features = torch.from_numpy(dataset.features(video, feature_set)).float().to(device)
+    frames = torch.from_numpy(features).float().to(device)
     with torch.inference_mode():
-        return to_prediction(network.eval()(features.t().unsqueeze(0)), dataset.info.background)
+        return to_prediction(network.eval()(frames.t().unsqueeze(0)), background)
 
 
 def _groups(dataset: Dataset, videos: Sequence[str]) -> list[list[str]]:

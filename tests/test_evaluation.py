@@ -78,7 +78,7 @@ def dataset_file(tmp_path: Path) -> Path:
 
 def test_metrics_have_the_agreed_structure_and_intervals_repeat_it() -> None:
     metrics = evaluate_with(shifted).metrics
-    head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "num_videos"}
+    head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "control", "num_videos"}
     assert set(metrics) == head | {"segmentation", "progress", "baselines", "intervals", "notes"}
     assert set(metrics["baselines"]) == set(LOOKUPS)
     for figures in metrics["baselines"].values():

@@ -9,6 +9,7 @@ from typing import Literal
 
 import tyro
 
+from protas_gtcc.controls import require_no_control
 from protas_gtcc.inference import load
 
 
@@ -30,5 +31,7 @@ class Command:
         from protas_gtcc.export import export_onnx
 
         folder = self.out or (self.model if self.model.is_dir() else self.model.parent) / "export"
-        written = [str(path) for path in export_onnx(load(self.model), folder)]
+        model = load(self.model)
+        require_no_control(model.facts.config, "be exported")
+        written = [str(path) for path in export_onnx(model, folder)]
         print(json.dumps({"written": written}) if self.json else "\n".join(written))

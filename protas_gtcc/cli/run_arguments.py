@@ -111,16 +111,17 @@ def _require_unchanged(base: RunConfig, parsed: RunArguments) -> None:
             if after[name] != value and name not in FREE_ON_RESUME:
                 flag = f"--{name.replace('_', '-')}"
                 raise InputError(f"{flag} {after[name]} differs from the run's {value}; start a new run instead")
-    for name in ("dataset", "split", "feature_set", "preset"):
+    for name in ("dataset", "split", "feature_set", "control", "preset"):
         if getattr(parsed.config, name) != getattr(base, name):
             raise InputError(f"--{name.replace('_', '-')} differs from the resumed run's; start a new run instead")
 
 
 def _free_name(config: RunConfig, dataset: Dataset) -> Path:
-    """A name in runs/ that is not taken: dataset file, split, preset and seed, and a number if need be."""
+    """A name in runs/ that is not taken: dataset file, split, preset, control, seed, and a number if need be."""
     stem = dataset.path.stem
     simulated = "simulated-" if dataset.info.simulated and "simulated" not in stem else ""
-    name = f"{simulated}{stem}-split{config.split}-{config.preset}-seed{config.training.seed}"
+    control = "" if config.control == "none" else f"-{config.control}"
+    name = f"{simulated}{stem}-split{config.split}-{config.preset}{control}-seed{config.training.seed}"
     number, path = 1, RUNS_FOLDER / name
     while path.exists():
         number += 1
