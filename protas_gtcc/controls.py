@@ -8,8 +8,8 @@
   when in the segment it was seen is lost. It needs the true labels, of test videos too, and the whole video at once:
   for experiments only.
 
-Training, validation and evaluation all read through `FeatureReader`. What it gives of a video is the same in every epoch
-and run, and a window of a video is cut from the same control as the whole.
+Training, validation and evaluation all read through `FeatureReader`. What it gives of a video is the same in every
+epoch and run, and a window of a video is cut from the same control as the whole.
 """
 
 from __future__ import annotations
