@@ -17,6 +17,9 @@ from protas_gtcc.errors import InputError
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Control = Literal["none", "noise", "index", "shuffle"]
 
+WHERE_COMPUTED = ("device", "workers", "threads")
+"""Settings that say where and not what a run is: they may change when it is resumed."""
+
 
 def _require_range(config: Any, **ranges: tuple[int | float, int | float]) -> None:
     """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest."""

@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from protas_gtcc.config import RunConfig
+from protas_gtcc.config import WHERE_COMPUTED, RunConfig, TrainingConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.evaluation import software_versions
@@ -102,7 +102,8 @@ def group_runs(runs: Sequence[RunDirectory], dataset: Dataset) -> dict[str, list
 
 def of_any_split_and_seed(config: RunConfig, dataset: Dataset) -> RunConfig:
     """A configuration less what runs of one kind may differ in: split, seed, and where they were computed."""
-    training = dataclasses.replace(config.training, seed=0, device="auto", workers=0, threads=1)
+    free = {name: getattr(TrainingConfig, name) for name in ("seed", *WHERE_COMPUTED)}
+    training = dataclasses.replace(config.training, **free)
     used = dataset.choose_feature_set(config.split, config.feature_set)
     is_tied = dataset.feature_sets[used].split is not None
     # Sets that are tied to one split each are, over the splits, one kind of features.

@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 
 from protas_gtcc.cli.parsing import parse
-from protas_gtcc.config import PRESETS, RunConfig
+from protas_gtcc.config import PRESETS, WHERE_COMPUTED, RunConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.known_datasets import hurried, open_dataset, stands_in
@@ -28,7 +28,6 @@ from protas_gtcc.run_evaluation import test_videos
 from protas_gtcc.training import train
 
 RUNS_FOLDER = Path("runs")
-FREE_ON_RESUME = ("device", "workers", "threads")
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class RunArguments:
 
     config: Annotated[RunConfig, tyro.conf.arg(name="")]
     out: Path | None = None
-    """Run directory to make; by default a new one under runs/, named by dataset, split, preset and seed."""
+    """Run directory to make; by default a new one under runs/, named by dataset, split, preset, control and seed."""
     resume: Path | None = None
     """Go on with this run from its last finished epoch; every other setting is the run's own."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -108,7 +107,7 @@ def _require_unchanged(base: RunConfig, parsed: RunArguments) -> None:
     for section in ("model", "loss", "training"):
         before, after = (dataclasses.asdict(getattr(one, section)) for one in (base, parsed.config))
         for name, value in before.items():
-            if after[name] != value and name not in FREE_ON_RESUME:
+            if after[name] != value and name not in WHERE_COMPUTED:
                 flag = f"--{name.replace('_', '-')}"
                 raise InputError(f"{flag} {after[name]} differs from the run's {value}; start a new run instead")
     for name in ("dataset", "split", "feature_set", "control", "preset"):

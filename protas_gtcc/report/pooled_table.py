@@ -22,8 +22,11 @@ def markdown(summary: dict[str, Any]) -> str:
     Differences whose interval leaves out 0 are bold.
     """
     kinds, differences = summary["kinds"], summary["differences"]
-    heads = [f"{title} ({len(one['runs'])} runs, {one['num_videos']} videos)" for title, one in kinds.items()]
-    heads += [f"{one['of']} − {one['minus']} ({one['num_videos']} videos)" for one in differences]
+    heads = [
+        f"{title} ({_count(len(one['runs']), 'run')}, {_count(one['num_videos'], 'video')})"
+        for title, one in kinds.items()
+    ]
+    heads += [f"{one['of']} − {one['minus']} ({_count(one['num_videos'], 'video')})" for one in differences]
     lines = [*_heading(summary), _line("95 % over videos in brackets", heads), "|---" * (len(heads) + 1) + "|"]
     for label, path, form in _rows(summary):
         if not path:
@@ -112,13 +115,17 @@ def _line(first: str, cells: list[str]) -> str:
     return f"| {' | '.join([first, *cells])} |"
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _percent(value: float) -> str:
-    return f"{value:.1f}"
+    return f"{round(value, 1) + 0.0:.1f}"  # adding 0 turns -0.0 into 0.0
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return f"{_percent(100 * value)} %"
 
 
 def _fraction(value: float) -> str:
-    return f"{value:.3f}".replace("0.", ".", 1)
+    return f"{round(value, 3) + 0.0:.3f}".replace("0.", ".", 1)
