@@ -91,7 +91,7 @@ def main(words: Sequence[str]) -> None:
     jobs = arguments.jobs or len(gpus) or max(1, usable_cores() // training.threads)
     counts = ", ".join(f"{list(states.values()).count(state)} {state}" for state in ("done", "unfinished", "missing"))
     at_once = f"; {min(jobs, len(missing))} at once" if missing else ""
-    console.print(f"{len(plans)} runs in {out}: {counts}{at_once}", highlight=False, soft_wrap=True)
+    console.print(f"runs in {out}: {counts}{at_once}", highlight=False, soft_wrap=True)
     with LaunchDisplay(console) as display:
         failed = launch(missing, Path(__file__).with_name("run.py"), jobs, gpus, display)
     finished = [plan.run for plan in plans if plan.name not in failed]
