@@ -248,6 +248,17 @@ def test_the_summary_reads_as_a_table_and_as_rows(dataset, tmp_path):
     assert pd.api.types.is_float_dtype(table["value"])
 
 
+def test_each_kind_is_compared_with_the_first_in_the_table_and_with_all_in_the_summary(dataset, tmp_path):
+    controls = ("none", "noise", "index")
+    summary = summarise([finished_run(tmp_path / one, dataset, control=one) for one in controls], dataset)
+    pairs = [(one["of"], one["minus"]) for one in summary["differences"]]
+    assert pairs == [("default noise", "default"), ("default index", "default"), ("default index", "default noise")]
+    head = next(line for line in markdown(summary).splitlines() if line.startswith("|"))
+    assert [cell.split(" (")[0].strip() for cell in head.split("|")[2:-1]] == [
+        "default", "default noise", "default index", "default noise − default", "default index − default",
+    ]  # fmt: skip
+
+
 def test_a_run_that_is_not_finished_or_not_whole_is_not_pooled(dataset, tmp_path):
     run = finished_run(tmp_path / "run", dataset)
     run.write_log([{"epoch": 1}])

@@ -17,11 +17,12 @@ COLUMNS = ("of", "minus", "figure", "value", "low", "high")
 
 
 def markdown(summary: dict[str, Any]) -> str:
-    """The table: a row a figure, a column a kind of run, then a column for each difference of two kinds.
+    """The table: a row a figure, a column a kind of run, then a column for each kind's difference from the first.
 
-    Differences whose interval leaves out 0 are bold.
+    Differences whose interval leaves out 0 are bold. Those of other pairs are in the summary alone.
     """
-    kinds, differences = summary["kinds"], summary["differences"]
+    kinds = summary["kinds"]
+    differences = [one for one in summary["differences"] if one["minus"] == next(iter(kinds))]
     heads = [
         f"{title} ({_count(len(one['runs']), 'run')}, {_count(one['num_videos'], 'video')})"
         for title, one in kinds.items()
