@@ -50,7 +50,7 @@ class CrossValidation:
     """
 
     dataset: str | None = None
-    """A dataset file, or a known name; with --runs by default that of the first run."""
+    """A dataset file, or a known name; with --runs by default theirs."""
     splits: str | None = None
     """Splits, with commas between; by default all that have test videos."""
     seeds: int = 3
@@ -76,8 +76,7 @@ def main(words: Sequence[str]) -> None:
         if passed:
             raise InputError(f"--runs trains nothing: {passed[0]} has no meaning with it")
         runs = [RunDirectory(path) for path in arguments.runs]
-        dataset = open_dataset(arguments.dataset or runs[0].read_config().dataset, console.print)
-        show_table(runs, dataset, arguments.out)
+        show_table(runs, open_dataset(arguments.dataset or _dataset_of(runs), console.print), arguments.out)
         return
     if arguments.dataset is None:
         raise InputError("name a dataset with --dataset, or finished runs with --runs")
@@ -177,6 +176,16 @@ def _require_alike_features(configs: Sequence[RunConfig], dataset: Dataset) -> N
     if len(kinds) > 1:
         told = listed(f"{name} for split {split}" for split, name in used.items())
         raise InputError(f"splits would use unlike features, {told}; name one with --feature-set")
+
+
+def _dataset_of(runs: Sequence[RunDirectory]) -> str:
+    """The dataset file of runs, which must be one."""
+    datasets = dict.fromkeys(run.read_config().dataset for run in runs)
+    if len(datasets) > 1 or not all(datasets):
+        raise InputError(
+            f"the runs are of dataset files {listed(datasets)}; give those of one, or the file by --dataset"
+        )
+    return next(iter(datasets))
 
 
 def _default_name(dataset: Dataset) -> str:

@@ -273,5 +273,11 @@ def test_the_script_pools_what_is_there_and_keeps_it_when_called_again(script, d
     assert summary["kinds"]["default"]["runs"] == [{"path": str(kept.path), "split": "1", "seed": 0}]
     assert {"of", "minus", "figure", "value", "low", "high"} == set(pd.read_csv(out / "table.csv"))
 
+    other = RunDirectory(tmp_path / "other")
+    other.start(dataclasses.replace(kept.read_config(), dataset="elsewhere.h5"))
+    with pytest.raises(
+        InputError, match=r"the runs are of dataset files .*kitchen\.h5, elsewhere\.h5; give those of one"
+    ):
+        script.main(["--runs", str(kept.path), str(other.path)])
     script.main(["--runs", str(kept.path)])
     assert capsys.readouterr().out == printed.out, "finished runs alone give the same table"
