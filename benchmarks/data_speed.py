@@ -27,6 +27,7 @@ from side_by_side import Contestant, Measurement, describe_machine, measure, rep
 from protas_gtcc.batching import EpochBatches, WindowReader, cut_windows, make_loader
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.parsing import parse
+from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.layouts import LayoutOptions, open_layout
 from protas_gtcc.prepare import prepare
@@ -129,7 +130,7 @@ def load_all(folder: Path, arguments: Arguments) -> None:
     """One epoch of batches, as training reads them."""
     dataset = Dataset(folder / "made_up.h5")
     batches = plan_batches(dataset, arguments)
-    reader = WindowReader(dataset, batches.windows, "features")
+    reader = WindowReader(dataset, batches.windows, FeatureReader(dataset, "features", "1"))
     frames = 0
     for batch in make_loader(reader, batches, arguments.workers, torch.device("cpu")):
         frames += batch.num_frames

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.losses import IGNORED_LABEL
 
@@ -125,8 +126,8 @@ class EpochBatches:
 class WindowReader(TorchDataset[Example]):
     """Reads windows of a dataset file; safe to send to loading workers."""
 
-    def __init__(self, dataset: Dataset, windows: Sequence[Window], feature_set: str):
-        self.dataset, self.windows, self.feature_set = dataset, windows, feature_set
+    def __init__(self, dataset: Dataset, windows: Sequence[Window], features: FeatureReader):
+        self.dataset, self.windows, self.features = dataset, windows, features
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -137,7 +138,7 @@ class WindowReader(TorchDataset[Example]):
         video, start, end = window.video, window.start, window.end
         return Example(
             video,
-            self.dataset.features(video, self.feature_set, start, end),
+            self.features.read(video, start, end),
             self.dataset.labels(video, start, end),
             self.dataset.progress(video, start, end),
             weight,

@@ -104,9 +104,10 @@ def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
     tensors, metadata = load_tensors(path, FORMAT)
     values = {one.name: metadata[one.name] for one in dataclasses.fields(ModelFacts) if one.name in metadata}
     values["config"] = from_dict(RunConfig, values["config"], str(path))
-    tables = {name.removeprefix(TRANSCRIPTS): tensors.pop(name) for name in list(tensors) if name.startswith(TRANSCRIPTS)}
+    names = [name for name in tensors if name.startswith(TRANSCRIPTS)]
+    tables: dict[str, Any] = {name.removeprefix(TRANSCRIPTS): tensors.pop(name).numpy() for name in names}
     try:
-        values["transcripts"] = TranscriptTables(**{name: one.numpy() for name, one in tables.items()}) if tables else None
+        values["transcripts"] = TranscriptTables(**tables) if tables else None
         facts = ModelFacts(**values)
         network = facts.build()
         network.load_state_dict(tensors)

@@ -15,6 +15,10 @@ import yaml
 from protas_gtcc.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Control = Literal["none", "noise", "index", "shuffle"]
+
+WHERE_COMPUTED = ("device", "workers", "threads")
+"""Settings that say where and not what a run is: they may change when it is resumed."""
 
 
 def _require_range(config: Any, **ranges: tuple[int | float, int | float]) -> None:
@@ -148,7 +152,7 @@ class DecodingConfig:
     filter: Literal["none", "durations"] = "none"
     """Tell the network's likeliest class, or filter it by how long actions take and what follows what."""
     evidence: float = 1.0
-    """Exponent of the network's probabilities in the filter; below 1 it is trusted less, and labels change more rarely."""
+    """Exponent of the network's probabilities in the filter; below 1 they are trusted less, and labels change less."""
     interruption: float = 0.01
     """Probability that an action ends at a frame for no reason that its usual durations know."""
     spread: float = 0.3
@@ -175,6 +179,9 @@ class RunConfig:
     """Split to train and test on."""
     feature_set: str | None = None
     """Features to use; by default those tied to the split, else `features`."""
+    control: Control = "none"
+    """Put something else in the features' place, to see what a model owes them: Gaussian noise, the frame's number, or
+    the features shuffled among the frames of a class within a video."""
     preset: Literal["default", "reference"] = "default"
     """The settings that the flags start from."""
     model: ModelConfig = field(default_factory=ModelConfig)

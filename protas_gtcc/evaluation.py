@@ -36,6 +36,8 @@ class EvaluationInfo:
     feature_set: str | None = None
     seed: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    control: str = "none"
+    """What stood in the features' place, in training and here; see `protas_gtcc.controls`."""
 
 
 @dataclass(frozen=True, eq=False)

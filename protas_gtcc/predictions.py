@@ -317,7 +317,10 @@ def _checked(prediction: Prediction, where: str) -> Prediction:
         if channels is None:
             continue
         expected = (*shape, len(labels))
-        if channels.ndim != len(expected) or any(a not in (-1, b) for a, b in zip(expected, channels.shape, strict=True)):
+        fits = channels.ndim == len(expected) and all(
+            a in (-1, b) for a, b in zip(expected, channels.shape, strict=True)
+        )
+        if not fits:
             raise InputError(f"{where}: {kind} is {channels.shape}; expected {axes} with T = {len(labels)}")
         if not np.isfinite(channels).all():
             frame = int(np.argmax(~np.isfinite(np.atleast_2d(channels)).all(axis=0)))

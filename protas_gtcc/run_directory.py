@@ -56,6 +56,16 @@ class RunDirectory:
             raise InputError(f"{self.config_file} is not text: {error}") from error
         return configuration.from_yaml(text, str(self.config_file))
 
+    def is_trained(self) -> bool:
+        """Whether training came to its end: every epoch done, or patience run out. An imported model has no log."""
+        if not self.log.is_file():
+            return self.checkpoint.is_file()
+        settings, rows = self.read_config().training, self.read_log()
+        if len(rows) >= settings.epochs or not settings.patience:
+            return len(rows) >= settings.epochs
+        scores = [row["validation_score"] for row in rows]
+        return len(rows) - 1 - scores.index(max(scores)) >= settings.patience
+
     def write_log(self, rows: Sequence[Mapping[str, int | float]]) -> None:
         """Replace log.csv by one row an epoch."""
         write_text(self.log, pd.DataFrame(rows).to_csv(index=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.evaluation import Evaluation, EvaluationInfo, evaluate, save_evaluation, software_versions
@@ -40,7 +41,8 @@ def evaluate_run(
     require_unseen(model, dataset, videos)
     simulated = dataset.info.simulated or model.facts.simulated
     info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps, simulated)
-    write_predictions(results.predictions, predict_videos(model, dataset, videos, feature_set), info)
+    features = FeatureReader(dataset, feature_set, split, model.facts.config.control)
+    write_predictions(results.predictions, predict_videos(model, dataset, videos, features), info)
     evaluation = score(results.predictions, dataset, split, feature_set, model, [*_reservations(run, model, dataset)])
     save_evaluation(evaluation, results.path)
     save_detail_tables(evaluation.metrics, results.tables)
@@ -62,12 +64,12 @@ def test_videos(dataset: Dataset, split: str, feature_set: str | None) -> tuple[
 
 
 def predict_videos(
-    model: TrainedModel, dataset: Dataset, videos: list[str], feature_set: str
+    model: TrainedModel, dataset: Dataset, videos: list[str], features: FeatureReader
 ) -> Iterator[tuple[str, Prediction]]:
     """Predict videos of a dataset one by one, in order."""
     for video in videos:
         try:
-            yield video, model.predict(dataset.features(video, feature_set))
+            yield video, model.predict(features.read(video))
         except InputError as error:
             raise InputError(f"{dataset.path}, video {video}: {error}") from error
 
@@ -94,6 +96,7 @@ def score(
             feature_set=feature_set,
             seed=model.facts.config.training.seed,
             versions=software_versions(),
+            control=model.facts.config.control,
         ),
         dataset.info.fps,
         notes,
@@ -103,6 +106,9 @@ def score(
 def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> Iterator[str]:
     """What the scores should be read with."""
     training = model.facts.config.training
+    control = model.facts.config.control
+    if control != "none":
+        yield f"the features were replaced by the control {control!r}, in training and here"
     epochs = len(run.read_log()) if run.log.is_file() else training.epochs
     if epochs < training.epochs and not training.patience:
         yield f"the run is not finished: {epochs} of {training.epochs} epochs (--resume goes on)"

@@ -17,10 +17,12 @@ from torch.utils.data import DataLoader
 from protas_gtcc.batching import Batch, EpochBatches, WindowReader, cut_windows, make_loader
 from protas_gtcc.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.config import RunConfig
+from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.decoding import TranscriptTables, count_transcripts
 from protas_gtcc.devices import make_fabric
 from protas_gtcc.errors import InputError
+from protas_gtcc.inference import TrainedModel
 from protas_gtcc.losses import loss_terms, total_loss
 from protas_gtcc.model import ProgressNetwork
 from protas_gtcc.observers import Observer, Row
@@ -68,6 +70,7 @@ class Trainer:
         self.fabric = make_fabric(self.settings)
         dataset.part(config.split, "train")  # an unknown split is the first thing to say
         self.feature_set = dataset.choose_feature_set(config.split, config.feature_set)
+        self.features = FeatureReader(dataset, self.feature_set, config.split, config.control)
         self.train_videos, self.validation_videos = choose_validation(dataset, config)
         self.rows: list[Row] = []
         self.best_score = -math.inf
@@ -153,7 +156,7 @@ class Trainer:
         windows = cut_windows(lengths, self.settings.window_frames)
         fabric, settings = self.fabric, self.settings
         batches = EpochBatches(windows, settings.batch_size, settings.seed, fabric.global_rank, fabric.world_size)
-        reader = WindowReader(self.dataset, windows, self.feature_set)
+        reader = WindowReader(self.dataset, windows, self.features)
         return batches, make_loader(reader, batches, settings.workers, fabric.device)
 
     def _epoch(self, epoch: int, observers: Sequence[Observer]) -> Row:
@@ -209,7 +212,8 @@ class Trainer:
     def _validate(self) -> Row:
         if not self.validation_videos:
             return {}
-        return validation_scores(self.network, self.facts, self.dataset, self.validation_videos, self.feature_set)
+        model = TrainedModel(self.network, self.facts, self.fabric.device)
+        return validation_scores(model, self.dataset, self.validation_videos, self.features)
 
     def _keep(self, row: Row) -> None:
         """Keep an epoch: the log, the checkpoint if it is the best, and last the state that a resume starts from."""

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protas_gtcc.checkpoint import ModelFacts
 from protas_gtcc.config import RunConfig
+from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.metrics.progress import progress_averages, progress_statistics
 from protas_gtcc.metrics.segmentation import score_segmentation
-from protas_gtcc.model import ProgressNetwork
 
 
 def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], list[str]]:
@@ -47,16 +46,15 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
 
 
 def validation_scores(
-    network: ProgressNetwork, facts: ModelFacts, dataset: Dataset, videos: Sequence[str], feature_set: str
+    model: TrainedModel, dataset: Dataset, videos: Sequence[str], features: FeatureReader
 ) -> dict[str, int | float]:
-    """Scores of a network, filtered as its `facts` say, on held-out videos; and the one figure that epochs are chosen by.
+    """Scores of a model on held-out videos, and the one figure that epochs are chosen by.
 
     `validation_score` is the mean of acc, edit and the mean F1, less 100 times the predicted-class progress error
     over frames: all are percent, and a point of each weighs the same.
     """
     info = dataset.info
-    model = TrainedModel(network, facts, network.device)
-    predictions = [(dataset.labels(video), model.predict(dataset.features(video, feature_set))) for video in videos]
+    predictions = [(dataset.labels(video), model.predict(features.read(video))) for video in videos]
     scores = score_segmentation(((one.labels, truth) for truth, one in predictions), info.background)
     errors = [
         progress_statistics(one.reported[None], truth, info.num_classes, info.background) for truth, one in predictions

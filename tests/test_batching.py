@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from protas_gtcc.batching import EpochBatches, Window, WindowReader, collate, cut_windows, make_loader, plan_epoch
+from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.losses import IGNORED_LABEL
 
@@ -56,7 +57,8 @@ def test_processes_share_each_batch_and_all_take_every_step():
 def test_padding_is_marked_everywhere(tiny_dataset):
     dataset = Dataset(tiny_dataset)
     videos = dataset.video_names[:3]
-    reader = WindowReader(dataset, cut_windows({name: dataset.num_frames[name] for name in videos}, 0), "features")
+    whole = cut_windows({name: dataset.num_frames[name] for name in videos}, 0)
+    reader = WindowReader(dataset, whole, FeatureReader(dataset, "features", "1"))
     batch = collate([reader[(index, 1.0)] for index in range(3)])
     for i, name in enumerate(videos):
         length = dataset.num_frames[name]
@@ -71,7 +73,7 @@ def test_padding_is_marked_everywhere(tiny_dataset):
 def test_workers_load_what_the_training_process_would(tiny_dataset):
     dataset = Dataset(tiny_dataset)
     windows = cut_windows(dataset.num_frames, 16)
-    reader, device = WindowReader(dataset, windows, "features"), torch.device("cpu")
+    reader, device = WindowReader(dataset, windows, FeatureReader(dataset, "features", "1")), torch.device("cpu")
     loaded = [list(make_loader(reader, EpochBatches(windows, 4, 0), workers, device)) for workers in (0, 2)]
     for one, other in zip(*loaded, strict=True):
         assert one.videos == other.videos

@@ -81,7 +81,7 @@ def dataset_file(tmp_path: Path) -> Path:
 
 def test_metrics_have_the_agreed_structure_and_intervals_repeat_it() -> None:
     metrics = evaluate_with(shifted).metrics
-    head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "num_videos"}
+    head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "control", "num_videos"}
     details = {"best_lookups", "improvement", "breakdowns", "curves", "online"}
     assert set(metrics) == head | details | {"segmentation", "progress", "baselines", "intervals", "notes"}
     assert set(metrics["baselines"]) == set(LOOKUPS)

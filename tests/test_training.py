@@ -15,8 +15,10 @@ import torch
 
 from protas_gtcc.checkpoint import load_checkpoint
 from protas_gtcc.config import DEFAULT, REFERENCE, RunConfig, TrainingConfig, from_yaml, to_yaml
+from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.inference import load
 from protas_gtcc.optimization import learning_rate
 from protas_gtcc.run_directory import RunDirectory
 from protas_gtcc.training import Trainer, train
@@ -136,9 +138,9 @@ def test_patience_stops_early_and_keeps_the_best_epoch(tiny_dataset, tmp_path):
     rows = pd.read_csv(run.log)
     assert len(rows) < 60
     assert rows["validation_score"].idxmax() == len(rows) - 4
-    network, _ = load_checkpoint(run.checkpoint)
     dataset = Dataset(tiny_dataset)
-    kept = validation_scores(network, dataset, choose_validation(dataset, config)[1], "features")
+    features = FeatureReader(dataset, "features", "1")
+    kept = validation_scores(load(run.path), dataset, choose_validation(dataset, config)[1], features)
     assert kept["validation_score"] == pytest.approx(rows["validation_score"].max())
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import tyro
 
+from protas_gtcc.controls import require_no_control
 from protas_gtcc.inference import load
 
 
@@ -32,6 +33,7 @@ class Command:
 
         folder = self.out or (self.model if self.model.is_dir() else self.model.parent) / "export"
         model = load(self.model)
+        require_no_control(model.facts.config, "be exported")
         written = [str(path) for path in export_onnx(model, folder)]
         if model.facts.transcripts is not None:
             text = "note: the graphs hold the network alone; the duration filter after it is not in ONNX"

@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 
 from protas_gtcc.config import Device
+from protas_gtcc.controls import require_no_control
 from protas_gtcc.devices import choose_device
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.feature_file import Axes, load_features
@@ -49,6 +50,7 @@ class Command:
             raise InputError("no feature files were given; name one or more .npy files after the run")
         self._require_distinct_names()
         model = load(self.model, choose_device(self.device))
+        require_no_control(model.facts.config, "predict")
         fps = model.facts.fps if self.fps is None else self.fps
         if fps is None:
             raise InputError("the model does not know its frames per second; give --fps")

@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 
 from protas_gtcc.cli.parsing import parse
-from protas_gtcc.config import PRESETS, SECTIONS, RunConfig
+from protas_gtcc.config import PRESETS, SECTIONS, WHERE_COMPUTED, RunConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.known_datasets import hurried, open_dataset, stands_in
@@ -28,7 +28,6 @@ from protas_gtcc.run_evaluation import test_videos
 from protas_gtcc.training import train
 
 RUNS_FOLDER = Path("runs")
-FREE_ON_RESUME = ("device", "workers", "threads")
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class RunArguments:
 
     config: Annotated[RunConfig, tyro.conf.arg(name="")]
     out: Path | None = None
-    """Run directory to make; by default a new one under runs/, named by dataset, split, preset and seed."""
+    """Run directory to make; by default a new one under runs/, named by dataset, split, preset, control and seed."""
     resume: Path | None = None
     """Go on with this run from its last finished epoch; every other setting is the run's own."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -108,19 +107,20 @@ def _require_unchanged(base: RunConfig, parsed: RunArguments) -> None:
     for section in SECTIONS:
         before, after = (dataclasses.asdict(getattr(one, section)) for one in (base, parsed.config))
         for name, value in before.items():
-            if after[name] != value and name not in FREE_ON_RESUME:
+            if after[name] != value and name not in WHERE_COMPUTED:
                 flag = f"--{name.replace('_', '-')}"
                 raise InputError(f"{flag} {after[name]} differs from the run's {value}; start a new run instead")
-    for name in ("dataset", "split", "feature_set", "preset"):
+    for name in ("dataset", "split", "feature_set", "control", "preset"):
         if getattr(parsed.config, name) != getattr(base, name):
             raise InputError(f"--{name.replace('_', '-')} differs from the resumed run's; start a new run instead")
 
 
 def _free_name(config: RunConfig, dataset: Dataset) -> Path:
-    """A name in runs/ that is not taken: dataset file, split, preset and seed, and a number if need be."""
+    """A name in runs/ that is not taken: dataset file, split, preset, control, seed, and a number if need be."""
     stem = dataset.path.stem
     simulated = "simulated-" if dataset.info.simulated and "simulated" not in stem else ""
-    name = f"{simulated}{stem}-split{config.split}-{config.preset}-seed{config.training.seed}"
+    control = "" if config.control == "none" else f"-{config.control}"
+    name = f"{simulated}{stem}-split{config.split}-{config.preset}{control}-seed{config.training.seed}"
     number, path = 1, RUNS_FOLDER / name
     while path.exists():
         number += 1

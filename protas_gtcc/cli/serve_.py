@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tyro
 
+from protas_gtcc.controls import require_no_control
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
@@ -49,6 +50,7 @@ class Command:
         if token is None and not _is_this_machine(self.host):
             raise InputError(f"{self.host} can be reached from other machines: give --token, or $PROTAS_GTCC_TOKEN")
         model = load(self.model)
+        require_no_control(model.facts.config, "be served")
         app = make_app(model, self.limits, token)
         with _listening(self.host, self.port) as listener:
             port = listener.getsockname()[1]

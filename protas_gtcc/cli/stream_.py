@@ -11,6 +11,7 @@ from typing import Literal
 import tyro
 
 from protas_gtcc.cli.console import make_console
+from protas_gtcc.controls import require_no_control
 from protas_gtcc.errors import InputError
 from protas_gtcc.feature_file import Axes
 from protas_gtcc.inference import TrainedModel, load
@@ -61,6 +62,7 @@ class Command:
         if self.buffer < 1:
             raise InputError(f"--buffer is {self.buffer}; at least 1 frame must be able to wait")
         model = load(self.model)
+        require_no_control(model.facts.config, "stream")
         fps = model.facts.fps if self.fps is None else self.fps
         is_replay = self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
         if self.growing and is_replay:

@@ -18,10 +18,10 @@ DOUBT = 0.01
 class DurationDecoder:
     """Runs the duration filter after a network, for n streams.
 
-    What comes out: `labels` and `probs` are the filter's. The progress of a class is the mean of the network's and of the
-    filter's median, both given that the class is going on. The progress that is reported, in the predicted class's channel,
-    also allows for the prediction being wrong: it is the same mean of the network's expected progress, over all actions
-    by their probability, and the median of the filter over all actions (`--hedge`).
+    `labels` and `probs` are the filter's. The progress of a class is the mean (`--network-share`) of the network's and
+    of the filter's median, both given that the class is going on. The progress that is reported, and stands in the
+    predicted class's channel, also allows for the prediction being wrong (`--hedge`): it is the same mean of the
+    network's expected progress, over all actions by their probability, and of the filter's median over all actions.
     """
 
     def __init__(

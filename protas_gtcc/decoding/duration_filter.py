@@ -1,8 +1,8 @@
 """The forward recursion over hypotheses, in compiled code: what a frame's evidence leaves of each of them.
 
 An online explicit-duration (hidden semi-Markov) filter. At every frame each hypothesis goes on or ends, those that end
-(and a small share of all, which were wrong about the length) start a segment of another class, and all are weighed by the
-evidence for their class. The posterior gives the label, the progress with an interval, and the time that remains.
+(and a small share of all, which were wrong about the length) start a segment of another class, and all are weighed by
+the evidence for their class. The posterior gives the label, the progress with an interval, and the time that remains.
 """
 
 from __future__ import annotations

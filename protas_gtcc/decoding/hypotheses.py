@@ -4,8 +4,8 @@ A segment of class c that will take L frames goes through N phases, one after th
 
     first ──> phase 0 ──> phase 1 ──> … ──> phase N - 1 ──> the next segment
 
-N is L, but at most `MAX_PHASES`; from each phase it goes on with probability N / L at each frame, so it takes L frames in
-the mean (and, while N = L, exactly). However long the actions and however high the frame rate, the work is bounded.
+N is L, but at most `MAX_PHASES`; from each phase it goes on with probability N / L at each frame, so it takes L frames
+in the mean (and, while N = L, exactly). However long the actions and high the frame rate, the work is bounded.
 """
 
 from __future__ import annotations

@@ -44,15 +44,15 @@ def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> 
 
 
 def heading(metrics: dict[str, Any]) -> RenderableType:
-    """What was scored; says in so many words when the data is simulated."""
+    """What was scored; says in so many words when the data is simulated or the features are a control."""
     features = f", feature set {metrics['feature_set']}" if metrics["feature_set"] else ""
     count = metrics["num_videos"]
     videos = f"{count} test video" + ("" if count == 1 else "s")
     what = Text(f"{metrics['dataset']}, split {metrics['split']}{features}: {videos}", style="bold")
-    if not metrics["simulated"]:
-        return what
-    warning = Text("SIMULATED DATA: these figures say nothing about real video.", style="bold yellow")
-    return Group(what, warning)
+    warnings = ["SIMULATED DATA: these figures say nothing about real video."] if metrics["simulated"] else []
+    if metrics.get("control", "none") != "none":
+        warnings.append(f"CONTROL {metrics['control']}: the features were replaced.")
+    return Group(what, *(Text(warning, style="bold yellow") for warning in warnings))
 
 
 def segmentation_table(metrics: dict[str, Any]) -> Table:

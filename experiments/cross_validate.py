@@ -1,0 +1,197 @@
+"""Every preset on every split with several seeds, then one table of figures pooled over all test videos.
+
+    python experiments/cross_validate.py --dataset data/gtea.h5 --splits 1,2,3 --seeds 3 --preset default reference
+    python experiments/cross_validate.py --dataset data/gtea.h5 --preset default:3 reference:1 --control none noise
+    python experiments/cross_validate.py --runs runs/cv-gtea/*/split*-seed?
+
+    runs/cv-gtea/
+        default/split1-seed0/            a run directory each; the folder is named preset[-control][-feature set]
+        default/split1-seed0.log         what its process printed
+        table.md, table.json, table.csv  the pooled figures, with 95 % intervals
+
+Flags that are not its own go to experiments/run.py. The same command again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from protas_gtcc.cli.console import make_console
+from protas_gtcc.cli.launch_display import LaunchDisplay
+from protas_gtcc.cli.main import run_command
+from protas_gtcc.cli.run_arguments import RUNS_FOLDER, parse_run
+from protas_gtcc.config import PRESETS, Control, RunConfig
+from protas_gtcc.cross_validation import summarise
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.files import replace_when_whole, write_text
+from protas_gtcc.known_datasets import open_dataset
+from protas_gtcc.launching import PlannedRun, launch, usable_cores, visible_gpus
+from protas_gtcc.report.pooled_table import long_table, markdown
+from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.run_evaluation import test_videos
+
+OWN = ("--split", "--seed", "--resume", "--json")
+"""Flags of run.py that are not passed on."""
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Train and evaluate every preset x control x split x seed, then pool all test videos into one table.
+
+    All other flags are those of experiments/run.py (see its --help), and hold for every run.
+    """
+
+    dataset: str | None = None
+    """A dataset file, or a known name; with --runs by default theirs."""
+    splits: str | None = None
+    """Splits, with commas between; by default all that have test videos."""
+    seeds: int = 3
+    """Number of seeds, from 0 on."""
+    preset: tuple[str, ...] = ("default",)
+    """Presets; PRESET:N for another number of seeds than the rest."""
+    control: tuple[Control, ...] = ("none",)
+    """Controls; none is the dataset's own features."""
+    jobs: int | None = None
+    """Runs at once; by default one for each GPU, else as many as the usable cores have room for."""
+    out: Path | None = None
+    """Folder for runs and table; by default runs/cv-DATASET."""
+    runs: tuple[Path, ...] = ()
+    """Only pool these finished runs. Without --out, the table is printed and not written."""
+
+
+def main(words: Sequence[str]) -> None:
+    """Train what is missing, pool, print."""
+    flat = tyro.conf.configure(tyro.conf.HelptextFromCommentsOff)(CrossValidation)
+    arguments, passed = tyro.cli(flat, args=words, prog="cross_validate.py", return_unknown_args=True)
+    console = make_console(stderr=True)
+    if arguments.runs:
+        if passed:
+            raise InputError(f"--runs trains nothing: {passed[0]} has no meaning with it")
+        runs = [RunDirectory(path) for path in arguments.runs]
+        show_table(runs, open_dataset(arguments.dataset or _dataset_of(runs), console.print), arguments.out)
+        return
+    if arguments.dataset is None:
+        raise InputError("name a dataset with --dataset, or finished runs with --runs")
+    dataset = open_dataset(arguments.dataset, console.print)
+    out = arguments.out or RUNS_FOLDER / _default_name(dataset)
+    plans = plan_runs(arguments, passed, dataset, out)
+    states = {plan.name: plan.state() for plan in plans}
+    missing = [plan for plan in plans if states[plan.name] != "done"]
+    training = plans[0].config.training
+    gpus = visible_gpus(training.device)
+    jobs = arguments.jobs or len(gpus) or max(1, usable_cores() // training.threads)
+    counts = ", ".join(f"{list(states.values()).count(state)} {state}" for state in ("done", "unfinished", "missing"))
+    at_once = f"; {min(jobs, len(missing))} at once" if missing else ""
+    console.print(f"runs in {out}: {counts}{at_once}", highlight=False, soft_wrap=True)
+    with LaunchDisplay(console) as display:
+        failed = launch(missing, Path(__file__).with_name("run.py"), jobs, gpus, display)
+    finished = [plan.run for plan in plans if plan.name not in failed]
+    if finished:
+        show_table(finished, dataset, out)
+    for name, why in failed.items():
+        console.print(f"{name} failed: {why}", style="bold red", highlight=False, soft_wrap=True, markup=False)
+    if failed:
+        without = "the table is without these" if finished else "there is nothing to pool"
+        raise InputError(f"{len(failed)} of {len(plans)} runs failed, {listed(failed)}; {without}")
+
+
+def plan_runs(arguments: CrossValidation, passed: Sequence[str], dataset: Dataset, out: Path) -> list[PlannedRun]:
+    """All runs; every split of the first seed comes first, so that an early table has all videos.
+
+    Raises `InputError` for what no run could be made of.
+    """
+    _check(arguments, passed)
+    named = [split for split, parts in dataset.info.splits.items() if parts.get("test")]
+    splits = list(dict.fromkeys(arguments.splits.split(","))) if arguments.splits else sorted(named)
+    presets = [_preset(one, arguments.seeds) for one in dict.fromkeys(arguments.preset)]
+    plans = []
+    for seed in range(max(count for _, count in presets)):
+        for split in splits:
+            for preset, _ in (one for one in presets if seed < one[1]):
+                for control in dict.fromkeys(arguments.control):
+                    flags = ["--dataset", str(arguments.dataset), "--preset", preset, "--control", control]
+                    flags += ["--split", split, "--seed", str(seed), *passed]
+                    plans.append(_plan(flags, dataset, out))
+    _require_alike_features([plan.config for plan in plans], dataset)
+    return plans
+
+
+def show_table(runs: Sequence[RunDirectory], dataset: Dataset, out: Path | None) -> None:
+    """Pool finished runs, print the table, and write it into a folder."""
+    summary = summarise(runs, dataset)
+    table = markdown(summary)
+    if out is not None:
+        write_text(out / "table.md", table)
+        write_text(out / "table.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+        with replace_when_whole(out / "table.csv") as temporary:
+            long_table(summary).to_csv(temporary, index=False, float_format="%.6g")
+    print(table, end="")
+
+
+def _plan(flags: list[str], dataset: Dataset, out: Path) -> PlannedRun:
+    config = parse_run(flags, "cross_validate.py", CrossValidation.__doc__ or "").config
+    config = dataclasses.replace(config, dataset=str(dataset.path.resolve()))
+    test_videos(dataset, config.split, config.feature_set)
+    parts = [
+        config.preset,
+        *([config.control] if config.control != "none" else []),
+        *filter(None, [config.feature_set]),
+    ]
+    name = f"{'-'.join(parts)}/split{config.split}-seed{config.training.seed}"
+    return PlannedRun(name, RunDirectory(out / name), config, flags)
+
+
+def _preset(text: str, seeds: int) -> tuple[str, int]:
+    """`reference:1` -> its name and number of seeds."""
+    name, colon, count = text.partition(":")
+    if name not in PRESETS or (colon and not count.isdecimal()) or (colon and int(count) < 1):
+        raise InputError(f"--preset {text}: expected one of {', '.join(PRESETS)}, or PRESET:N with N seeds")
+    return name, int(count) if colon else seeds
+
+
+def _check(arguments: CrossValidation, passed: Sequence[str]) -> None:
+    own = [word for word in passed if word.split("=")[0] in OWN]
+    if own:
+        raise InputError(f"{own[0]} is for one run; here, give --splits and --seeds, and the same command to go on")
+    if arguments.seeds < 1:
+        raise InputError(f"--seeds is {arguments.seeds}; it must be at least 1")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise InputError(f"--jobs is {arguments.jobs}; it must be at least 1")
+    if not arguments.preset or not arguments.control:
+        raise InputError("--preset and --control need at least one value")
+
+
+def _require_alike_features(configs: Sequence[RunConfig], dataset: Dataset) -> None:
+    """Raise `InputError` where features would be of one kind in some splits and of another in others."""
+    used = {config.split: dataset.choose_feature_set(config.split, config.feature_set) for config in configs}
+    kinds = {name if dataset.feature_sets[name].split is None else "" for name in used.values()}
+    if len(kinds) > 1:
+        told = listed(f"{name} for split {split}" for split, name in used.items())
+        raise InputError(f"splits would use unlike features, {told}; name one with --feature-set")
+
+
+def _dataset_of(runs: Sequence[RunDirectory]) -> str:
+    """The dataset file of runs, which must be one."""
+    datasets = dict.fromkeys(run.read_config().dataset for run in runs)
+    if len(datasets) > 1 or not all(datasets):
+        raise InputError(
+            f"the runs are of dataset files {listed(datasets)}; give those of one, or the file by --dataset"
+        )
+    return next(iter(datasets))
+
+
+def _default_name(dataset: Dataset) -> str:
+    stem = dataset.path.stem
+    return f"cv-{'simulated-' if dataset.info.simulated and 'simulated' not in stem else ''}{stem}"
+
+
+if __name__ == "__main__":
+    run_command(lambda: main(sys.argv[1:]))

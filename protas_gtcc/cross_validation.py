@@ -1,0 +1,156 @@
+"""Finished runs -> one summary: figures of every kind of run pooled over splits and seeds, and kinds compared.
+
+Runs are of one kind when their configurations agree in all but split, seed and where they were computed. `summarise`
+gives what `table.json` holds:
+
+    dataset, simulated, versions, notes
+    kinds[title]    runs [path, split, seed], num_videos, and as in metrics.json segmentation, progress, baselines,
+                    beside them improvement (over the best look-up on predicted segments), and intervals of all
+    differences[]   of, minus (titles), num_videos, and the same figures: `of` less `minus` on the videos of both
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from protas_gtcc.config import WHERE_COMPUTED, RunConfig, TrainingConfig
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.evaluation import software_versions
+from protas_gtcc.metrics.lookups import fit_lookups
+from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
+from protas_gtcc.metrics.pooling import collect_rows
+from protas_gtcc.predictions import open_predictions
+from protas_gtcc.run_directory import RunDirectory
+
+
+def summarise(runs: Sequence[RunDirectory], dataset: Dataset) -> dict[str, Any]:
+    """Pool finished runs on one dataset by kind, and compare the kinds pair by pair.
+
+    Raises `InputError` if a run is not finished or does not fit the dataset, or if two runs are of the same kind, split
+    and seed.
+    """
+    kinds = group_runs(runs, dataset)
+    pooled = {title: pool([rows_of_run(run, dataset) for run in members]) for title, members in kinds.items()}
+    titles = list(kinds)
+    return {
+        "dataset": dataset.info.name,
+        "simulated": dataset.info.simulated,
+        "versions": software_versions(),
+        "kinds": {
+            title: {
+                "runs": [_describe(run) for run in kinds[title]],
+                "num_videos": len(rows.videos),
+                **pooled_scores(rows),
+            }
+            for title, rows in pooled.items()
+        },
+        "differences": [
+            _difference(pooled, later, earlier)
+            for number, earlier in enumerate(titles)
+            for later in titles[number + 1 :]
+            if set(pooled[earlier].tests) & set(pooled[later].tests)
+        ],
+        "notes": _notes(kinds, pooled),
+    }
+
+
+def rows_of_run(run: RunDirectory, dataset: Dataset) -> PooledRows:
+    """A run's test videos, scored from its predictions.h5 as its evaluation did.
+
+    Raises `InputError` if training has not ended, or predictions lack a test video or are of other classes.
+    """
+    config = run.read_config()
+    if not run.is_trained() or not run.metrics.is_file():
+        raise InputError(f"{run.path} is not finished: go on with --resume, or leave it out")
+    files = open_predictions(run.predictions, dataset.info.class_names)
+    test, info = dataset.part(config.split, "test"), dataset.info
+    absent = sorted(set(test) - set(files.video_names))
+    if absent:
+        raise InputError(f"{files.path} lacks test videos {listed(absent)} of split {config.split}; evaluate again")
+    training = (dataset.labels(video) for video in dataset.part(config.split, "train"))
+    lookups = fit_lookups(training, info.num_classes, info.background, config.training.seed)
+    videos = ((video, dataset.labels(video), files.read(video)) for video in test)
+    rows = collect_rows(videos, lookups, info.class_names, info.background)
+    return PooledRows(rows, [(video, config.split) for video in test])
+
+
+def group_runs(runs: Sequence[RunDirectory], dataset: Dataset) -> dict[str, list[RunDirectory]]:
+    """Runs by kind, in the order in which kinds come first; each kind has a title that tells it from the others.
+
+    Raises `InputError` if two runs are of the same kind, split and seed.
+    """
+    groups: dict[str, list[RunDirectory]] = defaultdict(list)
+    settings: dict[str, dict[str, Any]] = {}
+    taken: dict[tuple[str, str, int], RunDirectory] = {}
+    for run in runs:
+        config = run.read_config()
+        flat = _flat(dataclasses.asdict(of_any_split_and_seed(config, dataset)))
+        kind = repr(flat)
+        test = (kind, config.split, config.training.seed)
+        if test in taken:
+            same = f"split {config.split}, seed {config.training.seed} of the same settings"
+            raise InputError(f"{taken[test].path} and {run.path} are both {same}; give one of them")
+        taken[test], settings[kind] = run, flat
+        groups[kind].append(run)
+    titles = _titles(list(settings.values()))
+    return dict(zip(titles, groups.values(), strict=True))
+
+
+def of_any_split_and_seed(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """A configuration less what runs of one kind may differ in: split, seed, and where they were computed."""
+    free = {name: getattr(TrainingConfig, name) for name in ("seed", *WHERE_COMPUTED)}
+    training = dataclasses.replace(config.training, **free)
+    used = dataset.choose_feature_set(config.split, config.feature_set)
+    is_tied = dataset.feature_sets[used].split is not None
+    # Sets that are tied to one split each are, over the splits, one kind of features.
+    return dataclasses.replace(
+        config, dataset="", split="", feature_set="of the split" if is_tied else used, training=training
+    )
+
+
+def _titles(kinds: list[dict[str, Any]]) -> list[str]:
+    """Preset and control; where these do not tell kinds apart, the settings that do."""
+    plain = [" ".join([one["preset"], *([one["control"]] if one["control"] != "none" else [])]) for one in kinds]
+    titles = []
+    for title, kind in zip(plain, kinds, strict=True):
+        alike = [other for other, its_title in zip(kinds, plain, strict=True) if its_title == title]
+        differing = [name for name in kind if len({repr(other[name]) for other in alike}) > 1]
+        titles.append(", ".join([title, *(f"{name} {kind[name]}" for name in differing)]))
+    return titles
+
+
+def _flat(content: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _describe(run: RunDirectory) -> dict[str, Any]:
+    config = run.read_config()
+    return {"path": str(run.path), "split": config.split, "seed": config.training.seed}
+
+
+def _difference(pooled: dict[str, PooledRows], later: str, earlier: str) -> dict[str, Any]:
+    common = {video for video, _ in set(pooled[later].tests) & set(pooled[earlier].tests)}
+    figures = paired_differences(pooled[later], pooled[earlier])
+    return {"of": later, "minus": earlier, "num_videos": len(common), **figures}
+
+
+def _notes(kinds: dict[str, list[RunDirectory]], pooled: dict[str, PooledRows]) -> list[str]:
+    """What the figures should be read with."""
+    notes = []
+    tests = {test for rows in pooled.values() for test in rows.tests}
+    for title, members in kinds.items():
+        lacking = sorted({split for _, split in tests - set(pooled[title].tests)})
+        if lacking:
+            notes.append(f"{title} has no run of split {listed(lacking)}: differences are over the splits of both")
+        seeds = Counter(run.read_config().split for run in members)
+        if len(set(seeds.values())) > 1:
+            counts = listed(f"{count} of split {split}" for split, count in sorted(seeds.items()))
+            notes.append(f"{title} has unequal numbers of seeds, {counts}; every test video counts once all the same")
+    return notes

@@ -1,0 +1,142 @@
+"""A summary of pooled runs (`protas_gtcc.cross_validation.summarise`) as one Markdown table, and as rows of a CSV file.
+
+Segmentation is in percent, progress errors are fractions; in brackets the 95 % interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from protas_gtcc.metrics.improvement import AVERAGES
+
+MISSING = "–"
+COLUMNS = ("of", "minus", "figure", "value", "low", "high")
+
+
+def markdown(summary: dict[str, Any]) -> str:
+    """The table: a row a figure, a column a kind of run, then a column for each kind's difference from the first.
+
+    Differences whose interval leaves out 0 are bold. Those of other pairs are in the summary alone.
+    """
+    kinds = summary["kinds"]
+    differences = [one for one in summary["differences"] if one["minus"] == next(iter(kinds))]
+    heads = [
+        f"{title} ({_count(len(one['runs']), 'run')}, {_count(one['num_videos'], 'video')})"
+        for title, one in kinds.items()
+    ]
+    heads += [f"{one['of']} − {one['minus']} ({_count(one['num_videos'], 'video')})" for one in differences]
+    lines = [*_heading(summary), _line("95 % over videos in brackets", heads), "|---" * (len(heads) + 1) + "|"]
+    for label, path, form in _rows(summary):
+        if not path:
+            lines.append(_line(f"**{label}**", [""] * len(heads)))
+            continue
+        cells = [_cell(one, path, form) for one in kinds.values()]
+        cells += [_cell(one, path, form, is_difference=True) for one in differences]
+        lines.append(_line(label, cells))
+    return "\n".join([*lines, "", *(f"- {note}" for note in summary["notes"])]).rstrip() + "\n"
+
+
+def long_table(summary: dict[str, Any]) -> pd.DataFrame:
+    """A row a figure: its dotted path, value and interval; `minus` is blank for a kind's own."""
+    rows: list[tuple[Any, ...]] = []
+    for title, one in summary["kinds"].items():
+        rows += [(title, "", *figure) for figure in _flat(one)]
+    for one in summary["differences"]:
+        rows += [(one["of"], one["minus"], *figure) for figure in _flat(one)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _heading(summary: dict[str, Any]) -> Iterator[str]:
+    splits = sorted({run["split"] for one in summary["kinds"].values() for run in one["runs"]})
+    yield f"{summary['dataset']}, test videos of split{'s' * (len(splits) > 1)} {', '.join(splits)}, pooled."
+    if summary["simulated"]:
+        yield "SIMULATED DATA: these figures say nothing about real video."
+    yield ""
+
+
+def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, Callable[[float], str]]]:
+    """(label, dotted path, form) of each row; a section's heading has no path."""
+    first = next(iter(summary["kinds"].values()))
+    yield "segmentation, percent", "", str
+    for name in first["segmentation"]:
+        yield name.replace("_", " "), f"segmentation.{name}", _percent
+    for average in AVERAGES:
+        yield f"progress error, {average}", "", str
+        yield "model, predicted class", f"progress.predicted.{average}", _fraction
+        yield "model, true class", f"progress.oracle.{average}", _fraction
+        for segments, told in (("predicted_segments", "predicted segments"), ("oracle_segments", "true segments")):
+            for name in first["baselines"]:
+                yield f"`{name}`, {told}", f"baselines.{name}.{segments}.{average}", _fraction
+        for which, told in (("predicted", "predicted segments"), ("oracle", "true segments")):
+            yield f"better than the best look-up on {told} by", f"improvement.{which}.{average}.error", _fraction
+            yield "the same, share of the look-up's error", f"improvement.{which}.{average}.share", _share
+    yield "reported in the background (want 0)", "", str
+    yield "mean progress", "progress.background_false_progress", _fraction
+
+
+def _cell(one: dict[str, Any], path: str, form: Callable[[float], str], is_difference: bool = False) -> str:
+    value, interval = _at(one, path.split(".")), _at(one["intervals"], path.split("."))
+    if value is None:
+        return MISSING
+    text = form(value)
+    if interval is not None:
+        text += f" [{form(interval[0])}, {form(interval[1])}]"
+        if is_difference and (interval[0] > 0 or interval[1] < 0):
+            text = f"**{text}**"
+    lookup = _best_lookup(one, path)
+    return text if lookup is None else f"{text} (`{lookup}`)"
+
+
+def _best_lookup(one: dict[str, Any], path: str) -> str | None:
+    """The look-up that an improvement is over; None for other figures, and for differences."""
+    section, *rest = path.split(".")
+    if section != "improvement" or rest[-1] != "error":
+        return None
+    which, average = rest[:2]
+    return _at(one, ["best_lookups", f"{which}_segments", average])
+
+
+def _flat(one: dict[str, Any]) -> Iterator[tuple[str, float, float | None, float | None]]:
+    """(dotted path, value, low, high) of every figure that is defined."""
+    for path, value in _leaves({name: branch for name, branch in one.items() if name != "intervals"}):
+        if isinstance(value, float):
+            low, high = _at(one["intervals"], path) or (None, None)
+            yield ".".join(path), value, low, high
+
+
+def _leaves(tree: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, branch in tree.items():
+        if isinstance(branch, dict):
+            yield from _leaves(branch, (*above, name))
+        else:
+            yield (*above, name), branch
+
+
+def _at(tree: Any, path: Sequence[str]) -> Any:
+    """What is at a path; None where there is nothing."""
+    for name in path:
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return tree
+
+
+def _line(first: str, cells: list[str]) -> str:
+    return f"| {' | '.join([first, *cells])} |"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _percent(value: float) -> str:
+    return f"{round(value, 1) + 0.0:.1f}"  # adding 0 turns -0.0 into 0.0
+
+
+def _share(value: float) -> str:
+    return f"{_percent(100 * value)} %"
+
+
+def _fraction(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}".replace("0.", ".", 1)

@@ -1,0 +1,283 @@
+"""Many runs at once: what is kept, resumed or made, what a failure or an end from outside leaves, and the script."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import module_from_spec, spec_from_file_location
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from protas_gtcc.cli.launch_display import LaunchDisplay
+from protas_gtcc.config import DEFAULT, to_yaml
+from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet
+from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.files import write_text
+from protas_gtcc.launching import PlannedRun, Situation, launch, usable_cores, visible_gpus
+from protas_gtcc.run_directory import RunDirectory
+from tests.conftest import tiny_video
+
+SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "cross_validate.py"
+TINY = ["--stages", "1", "--layers", "2", "--maps", "4", "--epochs", "1"]
+
+STAND_IN = """
+import os, pathlib, sys, time
+words, started = sys.argv[1:], time.time()
+run = pathlib.Path(words[words.index("--resume" if "--resume" in words else "--out") + 1])
+print("called with", *words, "GPU", os.environ.get("CUDA_VISIBLE_DEVICES"))
+run.mkdir(parents=True, exist_ok=True)
+(run / "config.yaml").write_text((pathlib.Path(__file__).parent / "config.yaml").read_text())
+(run / "pid").write_text(str(os.getpid()))
+if "fails" in run.name:
+    sys.exit("error: no luck\\n")
+if "hangs" in run.name:
+    time.sleep(60)
+(run / "log.csv").write_text("epoch\\n1\\n2\\n")
+(run / "metrics.json").write_text("{}")
+(run / "times").write_text(f"{started} {time.time()}")
+"""
+"""In experiments/run.py's place: it trains nothing."""
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    """The configuration of the stand-in's runs, two epochs, and beside it the stand-in."""
+    (tmp_path / "run.py").write_text(STAND_IN)
+    config = dataclasses.replace(DEFAULT, training=dataclasses.replace(DEFAULT.training, epochs=2))
+    write_text(tmp_path / "config.yaml", to_yaml(config))
+    return tmp_path / "config.yaml"
+
+
+def planned(config_file: Path, name: str) -> PlannedRun:
+    config = RunDirectory(config_file.parent).read_config()
+    return PlannedRun(name, RunDirectory(config_file.parent / "runs" / name), config, ["--flag"])
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().split()[2]
+    except OSError:
+        return False
+
+
+def wait_for(happened: object, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def test_missing_runs_are_made_unfinished_ones_gone_on_with_and_others_survive_a_failure(config_file):
+    plans = [planned(config_file, name) for name in ("new", "fails", "half")]
+    half = plans[2].run
+    half.start(plans[2].config)
+    half.write_log([{"epoch": 1}])
+    write_text(half.metrics, "scores of half a run")
+    assert [plan.state() for plan in plans] == ["missing", "missing", "unfinished"]
+    seen: list[Situation] = []
+    failed = launch(plans, config_file.parent / "run.py", jobs=2, gpus=["3", "5"], watch=seen.append)
+    assert [plan.state() for plan in plans] == ["done", "unfinished", "done"]
+    assert list(failed) == ["fails"]
+    assert failed["fails"].startswith("no luck (exit code 1; ")
+    logs = [plan.log.read_text() for plan in plans]
+    assert f"called with --flag --out {plans[0].run.path}" in logs[0]
+    assert f"called with --resume {half.path} --device auto --workers 0 --threads 1" in logs[2]
+    assert {"GPU 3", "GPU 5"} >= {log.split()[-1].join(["GPU ", ""]) for log in (logs[0], logs[2])}
+    assert half.metrics.read_text() == "{}", "not the scores from before"
+    assert (seen[-1].num_done, seen[-1].num_failed, seen[-1].num_waiting) == (2, 1, 0)
+
+
+def test_no_more_runs_are_under_way_than_jobs_and_each_has_a_gpu_of_its_own(config_file):
+    plans = [planned(config_file, str(number)) for number in range(6)]
+    assert launch(plans, config_file.parent / "run.py", jobs=2, gpus=["7", "9"]) == {}
+    for gpu in ("7", "9"):
+        runs = [plan.run.path for plan in plans if plan.log.read_text().endswith(f"GPU {gpu}\n")]
+        times = sorted([float(time) for time in (run / "times").read_text().split()] for run in runs)
+        assert len(times) >= 1
+        assert all(before[1] <= after[0] for before, after in pairwise(times)), "one after the other"
+
+
+def test_a_run_of_other_settings_in_its_place_is_refused(config_file):
+    plan = planned(config_file, "run")
+    other = dataclasses.replace(plan.config, training=dataclasses.replace(plan.config.training, epochs=9))
+    plan.run.start(other)
+    with pytest.raises(InputError, match=r"is a run with epochs 9, not 2; give another --out, or remove it"):
+        plan.state()
+    moved = dataclasses.replace(plan.config, training=dataclasses.replace(plan.config.training, threads=4))
+    assert dataclasses.replace(plan, run=RunDirectory(config_file.parent), config=moved).state() == "unfinished"
+
+
+def test_whatever_interrupts_ends_all_processes(config_file):
+    plans = [planned(config_file, name) for name in ("hangs1", "hangs2", "hangs3")]
+
+    def interrupt(situation: Situation) -> None:
+        if all((plan.run.path / "pid").exists() for plan in plans[:2]):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        launch(plans, config_file.parent / "run.py", jobs=2, watch=interrupt)
+    assert not any(is_alive(int((plan.run.path / "pid").read_text())) for plan in plans[:2])
+    assert not plans[2].run.path.exists(), "none was started afterwards"
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+def test_a_killed_launcher_leaves_no_process_behind(config_file):
+    code = (
+        "import sys; from pathlib import Path; from tests.test_cross_validate import planned, launch;"
+        "file = Path(sys.argv[1]); launch([planned(file, 'hangs')], file.parent / 'run.py', 1)"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", code, str(config_file)], cwd=SCRIPT.parents[1])
+    pid = planned(config_file, "hangs").run.path / "pid"
+    wait_for(lambda: pid.exists() and pid.read_text())
+    assert is_alive(int(pid.read_text()))
+    launcher.send_signal(signal.SIGKILL)
+    launcher.wait()
+    wait_for(lambda: not is_alive(int(pid.read_text())))
+
+
+def test_cores_are_those_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 5, 8}, raising=False)
+    assert usable_cores() == 3
+
+
+def test_gpus_are_those_that_are_visible_here(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus("auto") == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    assert visible_gpus("cuda") == ["4", "6"]
+    assert visible_gpus("cpu") == []
+
+
+def test_the_screen_tells_what_runs_how_far_it_is_and_how_long_it_will_take(config_file, capsys):
+    plan = planned(config_file, "default/split1-seed0")
+    plan.run.write_log([{"epoch": 1}])
+    situation = Situation([plan], num_done=3, num_failed=1, num_waiting=2, seconds_left=600.0)
+    for terminal in (False, True):
+        with LaunchDisplay(Console(width=120, force_terminal=terminal)) as display:
+            display(situation)
+        printed = capsys.readouterr().out
+        assert "3 done, 1 failed, 2 waiting, 10 min left" in printed
+        assert "default/split1-seed0" in printed
+        assert "1/2" in printed
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = spec_from_file_location("cross_validate", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["cross_validate"] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten videos; splits 1 and 2, and a split 3 whose own features would be chosen."""
+    path, names = tmp_path_factory.mktemp("data") / "kitchen.h5", [f"video{number}" for number in range(10)]
+    splits = {"1": {"train": names[:8], "test": names[8:]}, "2": {"train": names[2:], "test": names[:2]}}
+    splits["3"] = splits["1"]
+    info = DatasetInfo("kitchen", ["rest", "cut", "mix", "serve"], [0], 5.0, splits)
+    sets = {"features": FeatureSet(6), "features_split3": FeatureSet(6, split="3")}
+    with write_dataset(path, info, sets) as writer:
+        for number, name in enumerate(names):
+            video = tiny_video(name, number)
+            writer.add(dataclasses.replace(video, features=dict.fromkeys(sets, video.features["features"])))
+    return path
+
+
+def plans_of(script: ModuleType, dataset: Path, *passed: str, **options: object) -> list[PlannedRun]:
+    arguments = script.CrossValidation(dataset=str(dataset), **options)
+    return script.plan_runs(arguments, passed, Dataset(dataset), Path("out"))
+
+
+def test_runs_are_every_preset_control_split_and_seed_under_names_that_say_so(script, dataset):
+    plans = plans_of(
+        script,
+        dataset,
+        "--lr",
+        "0.01",
+        splits="1,2",
+        seeds=2,
+        preset=("default", "reference:1"),
+        control=("none", "noise"),
+    )
+    twice = ["default", "default-noise"]
+    assert [plan.name for plan in plans] == [
+        *(f"{kind}/split{split}-seed0" for split in "12" for kind in [*twice, "reference", "reference-noise"]),
+        *(f"{kind}/split{split}-seed1" for split in "12" for kind in twice),
+    ]
+    for plan in plans:
+        config = plan.config
+        assert plan.run.path == Path("out") / plan.name
+        assert plan.name.endswith(f"/split{config.split}-seed{config.training.seed}")
+        assert plan.name.startswith(config.preset)
+        assert ("noise" in plan.name) == (config.control == "noise")
+        assert config.training.lr == 0.01
+    (one,) = plans_of(script, dataset, "--feature-set", "features", splits="3", seeds=1)
+    assert one.name == "default-features/split3-seed0"
+
+
+@pytest.mark.parametrize(
+    ("options", "passed", "message"),
+    [
+        ({}, [], "splits would use unlike features, features for split 1, features for split 2, features_split3"),
+        ({"splits": "1,7"}, [], "no split '7'"),
+        ({"preset": ("best",)}, [], "--preset best: expected one of reference, default, or PRESET:N"),
+        ({"preset": ("default:0",)}, [], "--preset default:0: expected"),
+        ({"seeds": 0}, [], "--seeds is 0"),
+        ({"jobs": 0}, [], "--jobs is 0"),
+        ({"splits": "1"}, ["--seed", "3"], "--seed is for one run"),
+        ({"splits": "1"}, ["--lr", "-1"], "--lr is -1"),
+    ],
+)
+def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(script, dataset, options, passed, message):
+    with pytest.raises(InputError, match=message):
+        plans_of(script, dataset, *passed, **options)
+
+
+def test_the_script_pools_what_is_there_and_keeps_it_when_called_again(script, dataset, tmp_path, capsys):
+    out = tmp_path / "cv"
+    words = ["--dataset", str(dataset), "--splits", "1,2", "--seeds", "1", "--jobs", "2", "--out", str(out), *TINY]
+    broken = RunDirectory(out / "default" / "split2-seed0")
+    (plan,) = plans_of(script, dataset, *TINY, splits="2", seeds=1)
+    broken.start(plan.config)
+    write_text(broken.state, "no state at all")
+    with pytest.raises(InputError, match="1 of 2 runs failed, default/split2-seed0; the table is without these"):
+        script.main(words)
+    printed = capsys.readouterr()
+    assert "default/split2-seed0 failed: " in printed.err
+    assert "not a whole safetensors file" in printed.err
+    assert "kitchen, test videos of split 1, pooled" in printed.out
+
+    kept = RunDirectory(out / "default" / "split1-seed0")
+    before = kept.checkpoint.stat().st_mtime_ns
+    script.main([*words, "--splits", "1"])
+    again = capsys.readouterr()
+    assert f"runs in {out}: 1 done, 0 unfinished, 0 missing" in again.err.replace("\n", "")
+    assert kept.checkpoint.stat().st_mtime_ns == before
+    assert printed.out == again.out == (out / "table.md").read_text()
+    summary = json.loads((out / "table.json").read_text())
+    assert summary["kinds"]["default"]["runs"] == [{"path": str(kept.path), "split": "1", "seed": 0}]
+    assert {"of", "minus", "figure", "value", "low", "high"} == set(pd.read_csv(out / "table.csv"))
+
+    other = RunDirectory(tmp_path / "other")
+    other.start(dataclasses.replace(kept.read_config(), dataset="elsewhere.h5"))
+    with pytest.raises(
+        InputError, match=r"the runs are of dataset files .*kitchen\.h5, elsewhere\.h5; give those of one"
+    ):
+        script.main(["--runs", str(kept.path), str(other.path)])
+    script.main(["--runs", str(kept.path)])
+    assert capsys.readouterr().out == printed.out, "finished runs alone give the same table"

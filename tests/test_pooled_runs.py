@@ -1,0 +1,280 @@
+"""Figures pooled over runs: against plain loops, by hand, and against one run's own evaluation."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from protas_gtcc.config import PRESETS, to_yaml
+from protas_gtcc.cross_validation import group_runs, rows_of_run, summarise
+from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.evaluation import evaluate_prediction_files, save_evaluation
+from protas_gtcc.files import write_text
+from protas_gtcc.labels import progress_by_class, progress_target
+from protas_gtcc.metrics.intervals import resampling_weights
+from protas_gtcc.metrics.lookups import fit_lookups
+from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores, two_level_weights
+from protas_gtcc.metrics.pooling import collect_rows, figures
+from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress, write_predictions
+from protas_gtcc.report.pooled_table import long_table, markdown
+from protas_gtcc.run_directory import RunDirectory
+
+CLASSES, BACKGROUND = ["rest", "pour", "stir.slowly"], [0]
+
+
+def random_labels(seed: int, num_segments: int = 8) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return np.concatenate(
+        [np.repeat(random.integers(0, 3, num_segments), random.integers(1, 12, num_segments)), [1, 2]]
+    )
+
+
+VIDEOS = {f"v{number}": random_labels(number) for number in range(6)}
+TRAINING = [random_labels(number) for number in range(100, 106)]
+LOOKUPS = fit_lookups(TRAINING, 3, BACKGROUND)
+
+
+def blurred(labels: np.ndarray, seed: int, share: float = 0.3) -> Prediction:
+    """A prediction that is wrong in some frames."""
+    random = np.random.default_rng(seed)
+    wrong = np.where(random.random(len(labels)) < share, random.integers(0, 3, len(labels)), labels)
+    progress = progress_by_class(labels, progress_target(labels, BACKGROUND), 3)
+    progress = np.clip(progress + random.normal(0, 0.1, progress.shape), 0, 1).astype(np.float32)
+    return Prediction(wrong, None, progress, reported_progress(progress, wrong, BACKGROUND))
+
+
+def triples(videos: list[str], seed: int, share: float = 0.3) -> list[tuple[str, np.ndarray, Prediction]]:
+    return [(name, VIDEOS[name], blurred(VIDEOS[name], 10 * seed + int(name[1:]), share)) for name in videos]
+
+
+def one_run(videos: list[str], split: str, seed: int, share: float = 0.3) -> PooledRows:
+    rows = collect_rows(triples(videos, seed, share), LOOKUPS, CLASSES, BACKGROUND)
+    return PooledRows(rows, [(video, split) for video in videos])
+
+
+def assert_close(one: object, other: object) -> None:
+    if isinstance(one, dict):
+        for name, branch in one.items():
+            assert_close(branch, other[name])  # type: ignore[index]
+    else:
+        assert one == pytest.approx(other)
+
+
+def test_pooled_figures_are_those_of_one_evaluation_of_all_tests():
+    parts = [("1", ["v0", "v1"]), ("2", ["v2", "v3", "v4"])]
+    pooled = pool([one_run(videos, split, seed) for split, videos in parts for seed in range(3)])
+    everything = [triple for _, videos in parts for seed in range(3) for triple in triples(videos, seed)]
+    assert_close(figures(collect_rows(everything, LOOKUPS, CLASSES, BACKGROUND)), pooled_scores(pooled))
+
+
+def test_a_test_counts_once_however_many_seeds_it_has():
+    complete = pool([one_run(["v0", "v1"], "1", 0), one_run(["v2", "v3"], "2", 0)])
+    same_again = pool([*[one_run(["v0", "v1"], "1", 0)] * 3, one_run(["v2", "v3"], "2", 0)])
+    assert_close(pooled_scores(complete)["segmentation"], pooled_scores(same_again)["segmentation"])
+    assert_close(paired_differences(complete, same_again)["progress"]["predicted"]["frame"], 0)
+
+
+def slowly_drawn(pooled: PooledRows, resamples: int) -> np.ndarray:
+    """Twin of the bootstrap: draw videos one by one, and for each draw its rows one by one."""
+    random, videos = np.random.default_rng(7), pooled.videos
+    weights = np.zeros((resamples, len(pooled.tests)))
+    for resample in range(resamples):
+        for drawn in random.choice(len(videos), len(videos)):
+            rows = [number for number, test in enumerate(pooled.tests) if test[0] == videos[drawn]]
+            for row in random.choice(rows, len(rows)):
+                weights[resample, row] += pooled.shares[row]
+    return weights
+
+
+def test_weights_are_distributed_as_if_videos_and_then_their_seeds_were_drawn_one_by_one():
+    pooled = pool([*(one_run(["v0", "v1", "v2"], "1", seed) for seed in range(3)), one_run(["v2", "v3"], "2", 0)])
+    drawn = dict(zip(pooled.videos, resampling_weights(4, 0, 4000).T, strict=True))
+    fast, slow = two_level_weights(pooled, drawn, 0), slowly_drawn(pooled, 4000)
+    np.testing.assert_allclose(fast.mean(axis=0), slow.mean(axis=0), atol=0.05)
+    np.testing.assert_allclose(np.cov(fast.T), np.cov(slow.T), atol=0.06)
+
+
+def test_a_video_is_the_unit_whatever_its_seeds_and_splits():
+    pooled = pool([*(one_run(["v0", "v1"], "1", seed) for seed in range(4)), one_run(["v1"], "2", 0)])
+    assert pooled.videos == ["v0", "v1"]
+    drawn = dict(zip(pooled.videos, resampling_weights(2, 0, 50).T, strict=True))
+    weights = two_level_weights(pooled, drawn, 0)
+    for resample in range(50):
+        for video, times in drawn.items():
+            rows = [number for number, test in enumerate(pooled.tests) if test[0] == video]
+            assert (weights[resample, rows].sum() > 0) == (times[resample] > 0)
+            draws = (weights[resample, rows] / pooled.shares[rows]).sum()
+            assert draws == pytest.approx(times[resample] * len(rows))
+    lonely = pool([one_run(["v1"], split, seed) for split in "12" for seed in range(3)])
+    assert pooled_scores(lonely)["intervals"]["segmentation"]["acc"] is None, "one video says nothing of others"
+
+
+def test_more_seeds_do_not_make_the_interval_narrower_than_the_videos_allow():
+    def width(seeds: int) -> float:
+        runs = [one_run(list(VIDEOS), "1", 0) for _ in range(seeds)]  # seeds that agree: all spread is the videos'
+        low, high = pooled_scores(pool(runs))["intervals"]["segmentation"]["acc"]
+        return high - low
+
+    assert width(8) == pytest.approx(width(1), rel=0.15)
+
+
+def test_a_difference_is_taken_on_the_same_drawn_videos():
+    good, bad = one_run(list(VIDEOS), "1", 0, 0.1), one_run(list(VIDEOS), "1", 0, 0.5)
+    same = paired_differences(good, good)
+    assert same["segmentation"]["acc"] == 0
+    assert same["intervals"]["segmentation"]["acc"] == [0, 0]
+    apart, difference = [pooled_scores(one) for one in (good, bad)], paired_differences(good, bad)
+    for name in apart[0]["segmentation"]:
+        expected = apart[0]["segmentation"][name] - apart[1]["segmentation"][name]
+        assert difference["segmentation"][name] == pytest.approx(expected)
+    low, high = difference["intervals"]["segmentation"]["acc"]
+    assert 0 < low < difference["segmentation"]["acc"] < high
+    # Look-ups on true segments are the same for both, though they differ widely between videos.
+    spread = apart[0]["intervals"]["baselines"]["average_index"]["oracle_segments"]["frame"]
+    assert spread[1] - spread[0] > 0.01
+    assert difference["intervals"]["baselines"]["average_index"]["oracle_segments"]["frame"] == pytest.approx([0, 0])
+
+
+def test_a_difference_is_over_the_tests_of_both():
+    both = paired_differences(
+        one_run(["v0", "v1"], "1", 0), pool([one_run(["v0", "v1"], "1", 1), one_run(["v2"], "2", 1)])
+    )
+    alone = paired_differences(one_run(["v0", "v1"], "1", 0), one_run(["v0", "v1"], "1", 1))
+    assert_close(both, alone)
+    with pytest.raises(InputError, match="no test video is common"):
+        paired_differences(one_run(["v0"], "1", 0), one_run(["v0"], "2", 0))
+
+
+def test_improvement_is_over_the_look_up_that_is_best_on_all_rows():
+    scores = pooled_scores(one_run(list(VIDEOS), "1", 0))
+    for average in ("frame", "macro", "video", "segment"):
+        errors = {name: one["predicted_segments"][average] for name, one in scores["baselines"].items()}
+        improvement, model = scores["improvement"]["predicted"][average], scores["progress"]["predicted"][average]
+        assert scores["best_lookups"]["predicted_segments"][average] == min(errors, key=errors.__getitem__)
+        assert improvement["error"] == pytest.approx(min(errors.values()) - model)
+        assert improvement["share"] == pytest.approx(1 - model / min(errors.values()))
+        low, high = scores["intervals"]["improvement"]["predicted"][average]["error"]
+        assert low < improvement["error"] < high
+
+
+def test_rows_with_other_look_ups_are_not_pooled():
+    unfitted = collect_rows(triples(["v0"], 0), fit_lookups([], 3, BACKGROUND), CLASSES, BACKGROUND)
+    with pytest.raises(InputError, match="pool them apart"):
+        pool([one_run(["v0"], "1", 0), PooledRows(unfitted, [("v0", "2")])])
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Six videos, two splits that both test v2."""
+    splits = {"1": {"train": ["v3", "v4", "v5"], "test": ["v0", "v1", "v2"]}}
+    splits["2"] = {"train": ["v0", "v1", "v5"], "test": ["v2", "v3", "v4"]}
+    path = tmp_path_factory.mktemp("data") / "kitchen.h5"
+    sets = {"features": FeatureSet(2), "features_split1": FeatureSet(2, split="1")}
+    with write_dataset(path, DatasetInfo("kitchen", CLASSES, BACKGROUND, 5.0, splits), sets) as writer:
+        for name, labels in VIDEOS.items():
+            writer.add(Video(name, labels, dict.fromkeys(sets, np.zeros((len(labels), 2), dtype=np.float32))))
+    return Dataset(path)
+
+
+def finished_run(
+    path: Path, dataset: Dataset, split: str = "1", seed: int = 0, preset: str = "default", **changes: Any
+) -> RunDirectory:
+    """A run directory as training and evaluating leave it, but for the model."""
+    run, base = RunDirectory(path), PRESETS[preset]
+    training = dataclasses.replace(base.training, epochs=2, seed=seed)
+    changes = {"dataset": str(dataset.path), "split": split, "feature_set": "features", "training": training} | changes
+    config = dataclasses.replace(base, **changes)
+    write_text(run.config_file, to_yaml(config))
+    run.write_log([{"epoch": 1}, {"epoch": 2}])
+    predictions = [(name, one) for name, _, one in triples(dataset.part(split, "test"), seed)]
+    write_predictions(run.predictions, predictions, PredictionInfo(CLASSES, BACKGROUND, 5.0))
+    save_evaluation(evaluate_prediction_files(run.predictions, dataset.path, split, "features", seed), run.path)
+    return run
+
+
+def test_pooling_one_run_gives_its_own_evaluation_intervals_and_all(dataset, tmp_path):
+    run = finished_run(tmp_path / "run", dataset)
+    metrics, scores = json.loads(run.metrics.read_text()), pooled_scores(rows_of_run(run, dataset))
+    for name in ("segmentation", "progress", "baselines"):
+        assert_close(metrics[name], scores[name])
+        assert_close(metrics["intervals"][name], scores["intervals"][name])
+
+
+def test_kinds_are_told_apart_by_preset_control_and_whatever_else_differs(dataset, tmp_path):
+    runs = [
+        finished_run(tmp_path / "a", dataset),
+        finished_run(tmp_path / "b", dataset, seed=1),
+        finished_run(tmp_path / "c", dataset, control="noise"),
+        finished_run(tmp_path / "d", dataset, preset="reference"),
+        finished_run(tmp_path / "e", dataset, feature_set="features_split1"),
+    ]
+    named = {title: [run.path.name for run in members] for title, members in group_runs(runs, dataset).items()}
+    assert named == {
+        "default, feature_set features": ["a", "b"],
+        "default noise": ["c"],
+        "reference": ["d"],
+        "default, feature_set of the split": ["e"],
+    }
+    with pytest.raises(InputError, match="are both split 1, seed 0"):
+        group_runs([*runs, runs[0]], dataset)
+
+
+def test_the_summary_reads_as_a_table_and_as_rows(dataset, tmp_path):
+    runs = [finished_run(tmp_path / f"{k}{s}", dataset, k, s) for k in ("1", "2") for s in (0, 1)]
+    runs.append(finished_run(tmp_path / "reference", dataset, "1", 0, "reference"))
+    summary = json.loads(json.dumps(summarise(runs, dataset), allow_nan=False))
+    assert summary["kinds"]["default"]["num_videos"] == 5, "v2 is tested twice and is one video"
+    assert [(one["of"], one["minus"], one["num_videos"]) for one in summary["differences"]] == [
+        ("reference", "default", 3)
+    ]
+    assert summary["notes"] == ["reference has no run of split 2: differences are over the splits of both"]
+    lines = [line for line in markdown(summary).splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in lines} == {5}
+    acc = next(line for line in lines if line.startswith("| acc |"))
+    assert f"{summary['kinds']['default']['segmentation']['acc']:.1f} [" in acc
+    table = long_table(summary)
+    row = table[(table["of"] == "default") & (table["figure"] == "progress.predicted.per_class.stir.slowly")].iloc[0]
+    assert row["value"] == summary["kinds"]["default"]["progress"]["predicted"]["per_class"]["stir.slowly"]
+    assert row["low"] < row["value"] < row["high"]
+    assert set(table["minus"]) == {"", "default"}
+    assert pd.api.types.is_float_dtype(table["value"])
+
+
+def test_each_kind_is_compared_with_the_first_in_the_table_and_with_all_in_the_summary(dataset, tmp_path):
+    controls = ("none", "noise", "index")
+    summary = summarise([finished_run(tmp_path / one, dataset, control=one) for one in controls], dataset)
+    pairs = [(one["of"], one["minus"]) for one in summary["differences"]]
+    assert pairs == [("default noise", "default"), ("default index", "default"), ("default index", "default noise")]
+    head = next(line for line in markdown(summary).splitlines() if line.startswith("|"))
+    assert [cell.split(" (")[0].strip() for cell in head.split("|")[2:-1]] == [
+        "default", "default noise", "default index", "default noise − default", "default index − default",
+    ]  # fmt: skip
+
+
+def test_a_run_that_is_not_finished_or_not_whole_is_not_pooled(dataset, tmp_path):
+    run = finished_run(tmp_path / "run", dataset)
+    run.write_log([{"epoch": 1}])
+    with pytest.raises(InputError, match=r"run is not finished: go on with --resume"):
+        rows_of_run(run, dataset)
+    run.write_log([{"epoch": 1}, {"epoch": 2}])
+    write_predictions(run.predictions, [("v0", blurred(VIDEOS["v0"], 0))], PredictionInfo(CLASSES, BACKGROUND, 5.0))
+    with pytest.raises(InputError, match="lacks test videos v1, v2 of split 1"):
+        rows_of_run(run, dataset)
+
+
+def test_a_run_out_of_patience_is_trained(dataset, tmp_path):
+    run = finished_run(tmp_path / "run", dataset)
+    config = run.read_config()
+    training = dataclasses.replace(config.training, epochs=9, validation_share=0.3, patience=2)
+    write_text(run.config_file, to_yaml(dataclasses.replace(config, training=training)))
+    for scores, trained in (([1.0, 3.0, 2.0], False), ([1.0, 3.0, 2.0, 3.0], True), ([1.0] * 9, True)):
+        run.write_log([{"epoch": number, "validation_score": score} for number, score in enumerate(scores)])
+        assert run.is_trained() == trained
