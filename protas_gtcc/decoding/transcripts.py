@@ -71,19 +71,18 @@ def _length_quantiles(
     lengths: np.ndarray, labels: np.ndarray, num_classes: int, spread: float, num_lengths: int
 ) -> np.ndarray:
     """Quantiles `[C, L]`, at least 1 frame; a class without a segment gets those of all classes."""
-    logs = np.log(lengths)
     levels = (np.arange(num_lengths) + 0.5) / num_lengths
     table = np.empty((num_classes, num_lengths))
     for label in range(num_classes):
-        own = logs[labels == label]
-        table[label] = np.exp(_smoothed_quantiles(own if len(own) else logs, levels, spread, logs.max()))
+        own = lengths[labels == label]
+        table[label] = _smoothed_quantiles(own if len(own) else lengths, levels, spread, lengths.max() * LONGEST)
     return np.maximum(table, 1.0)
 
 
-def _smoothed_quantiles(values: np.ndarray, levels: np.ndarray, spread: float, highest: float) -> np.ndarray:
-    """Quantiles of values that are blurred by a normal kernel; without a spread, of the values."""
+def _smoothed_quantiles(lengths: np.ndarray, levels: np.ndarray, spread: float, longest: float) -> np.ndarray:
+    """Quantiles of lengths whose logarithms are blurred by a normal kernel; without a spread, of the lengths."""
     if spread == 0:
-        return np.quantile(values, levels, method="inverted_cdf")
-    grid = np.linspace(min(0.0, values.min()), highest + np.log(LONGEST), GRID_POINTS)
-    below = norm.cdf((grid[:, None] - values) / spread).mean(axis=1)
-    return np.interp(levels, below, grid)
+        return np.quantile(lengths, levels, method="inverted_cdf")
+    grid = np.linspace(0, np.log(longest), GRID_POINTS)
+    below = norm.cdf((grid[:, None] - np.log(lengths)) / spread).mean(axis=1)
+    return np.exp(np.interp(levels, below, grid))
