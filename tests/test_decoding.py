@@ -196,7 +196,9 @@ def test_a_hedge_allows_for_the_other_action():
 def test_streams_do_not_touch_each_other_and_go_on_from_a_saved_state():
     random, tables = np.random.default_rng(4), count_transcripts(TRAINING, 3, spread=0.3)
     probs = random.dirichlet(np.ones(3), (2, 40)).astype(np.float32)
-    alone = [DurationDecoder(tables, SETTINGS, [0], 5.0).follow(np.zeros(40, dtype=np.int64), one, None) for one in probs]
+    alone = [
+        DurationDecoder(tables, SETTINGS, [0], 5.0).follow(np.zeros(40, dtype=np.int64), one, None) for one in probs
+    ]
     both = DurationDecoder(tables, SETTINGS, [0], 5.0, num_streams=2)
     for t in range(20):
         said = both.follow(np.array([1, 0]), probs[::-1, t], None)

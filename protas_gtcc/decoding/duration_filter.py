@@ -14,6 +14,8 @@ from numba import njit
 
 from protas_gtcc.decoding.hypotheses import NUM_BINS, Hypotheses
 
+REORDERED = {"reassoc", "contract"}
+"""Sums may be taken in any order: several at once."""
 EMPTY = 1e-12
 """A class that is less probable has no progress of its own; it is said to be half done."""
 
@@ -42,7 +44,7 @@ def empty_posterior(num_frames: int, num_classes: int, levels: np.ndarray) -> Po
     return Posterior(np.empty(by_class), np.empty(by_class), np.empty((num_frames, len(levels))), np.empty(by_class))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def follow(hypotheses, state, who, evidence, interruption, is_action, levels, posterior):
     """Frame t is of stream `who[t]`; evidence `[T, C]` weighs its classes. Fills the posterior, brings the state on.
@@ -50,29 +52,29 @@ def follow(hypotheses, state, who, evidence, interruption, is_action, levels, po
     `interruption` is the share of hypotheses that end at any frame. `is_action` `[C]` are the classes whose progress
     counts in the quantiles at `levels` `[Q]`.
     """
-    num_classes = len(is_action)
-    histogram = np.empty((num_classes, NUM_BINS))
+    histogram = np.empty((len(is_action), NUM_BINS))
+    moved = np.empty(state.shape[1])
     for t in range(len(who)):
         mass = state[who[t]]
         started = _starts(hypotheses, mass, interruption)
-        _advance(hypotheses, mass, started, evidence[t], interruption)
+        total = _advance(hypotheses, mass, moved, started, evidence[t], interruption)
+        mass[:] = moved / total
         _summarise(hypotheses, mass, histogram, posterior.classes[t], posterior.remaining[t])
         _describe(histogram, is_action, levels, posterior.progress[t], posterior.quantiles[t])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _starts(hypotheses, mass, interruption):
     """Probability `[C]` that a segment of each class starts at this frame."""
-    num_classes = len(hypotheses.first)
-    left = np.zeros(num_classes)
+    left = np.zeros(len(hypotheses.first))
     total = 0.0
     for r in range(len(hypotheses.label)):
-        begin, end = hypotheses.start[r], hypotheses.start[r + 1]
+        phases = mass[hypotheses.start[r] : hypotheses.start[r + 1]]
         going_on = 0.0
-        for i in range(begin, end):
-            going_on += mass[i]
-        ended = mass[end - 1] * hypotheses.rate[r]
+        for i in range(len(phases)):
+            going_on += phases[i]
+        ended = phases[-1] * hypotheses.rate[r]
         left[hypotheses.label[r]] += ended + interruption * (going_on - ended)
         total += going_on
     if total == 0.0:
@@ -80,39 +82,45 @@ def _starts(hypotheses, mass, interruption):
     return left @ hypotheses.following
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _advance(hypotheses, mass, started, evidence, interruption):
-    """Move every hypothesis on by a frame, let new ones start, weigh all by the evidence, and normalise."""
+def _advance(hypotheses, mass, moved, started, evidence, interruption):
+    """Move every hypothesis on by a frame, let new ones start, weigh all by the evidence; what they sum to."""
     total = 0.0
     for r in range(len(hypotheses.label)):
-        c, begin, end = hypotheses.label[r], hypotheses.start[r], hypotheses.start[r + 1]
-        goes = hypotheses.rate[r] * (1 - interruption)
-        stays = (1 - hypotheses.rate[r]) * (1 - interruption)
-        for i in range(end - 1, begin, -1):
-            mass[i] = (mass[i] * stays + mass[i - 1] * goes) * evidence[c]
-            total += mass[i]
-        mass[begin] = (mass[begin] * stays + started[c] * hypotheses.weight[r]) * evidence[c]
-        total += mass[begin]
-    mass /= total
+        begin, end, c = hypotheses.start[r], hypotheses.start[r + 1], hypotheses.label[r]
+        before, after = mass[begin:end], moved[begin:end]
+        goes = hypotheses.rate[r] * (1 - interruption) * evidence[c]
+        stays = (1 - hypotheses.rate[r]) * (1 - interruption) * evidence[c]
+        after[0] = before[0] * stays + started[c] * hypotheses.weight[r] * evidence[c]
+        for i in range(1, len(after)):
+            after[i] = before[i] * stays + before[i - 1] * goes
+        for i in range(len(after)):
+            total += after[i]
+    return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _summarise(hypotheses, mass, histogram, classes, remaining):
     """Probability of each class, over bins of progress, and the frames that it will still take in the mean."""
     histogram[:], classes[:], remaining[:] = 0, 0, 0
     for r in range(len(hypotheses.label)):
-        c, begin, end = hypotheses.label[r], hypotheses.start[r], hypotheses.start[r + 1]
-        for i in range(begin, end):
-            histogram[c, hypotheses.bins[i]] += mass[i]
-            classes[c] += mass[i]
-            remaining[c] += mass[i] * ((end - i) / hypotheses.rate[r] - 1)
+        begin, end, c = hypotheses.start[r], hypotheses.start[r + 1], hypotheses.label[r]
+        phases, bins, of_class = mass[begin:end], hypotheses.bins[begin:end], histogram[c]
+        here = later = 0.0
+        for i in range(len(phases)):
+            here += phases[i]
+            later += phases[i] * (len(phases) - i)
+        for i in range(len(phases)):
+            of_class[bins[i]] += phases[i]
+        classes[c] += here
+        remaining[c] += later / hypotheses.rate[r] - here
     for c in range(len(classes)):
         remaining[c] = remaining[c] / classes[c] if classes[c] > EMPTY else 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _describe(histogram, is_action, levels, progress, quantiles):
     """Median progress of each class, and quantiles of that of whatever action is going on."""
@@ -125,7 +133,7 @@ def _describe(histogram, is_action, levels, progress, quantiles):
         quantiles[q] = _quantile(together, levels[q])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _quantile(histogram, level):
     """Of values in [0, 1] that are spread evenly within each bin; 0.5 if there are none."""
