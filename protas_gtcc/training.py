@@ -133,7 +133,7 @@ class Trainer:
         torch.manual_seed(self.settings.seed)
         self.network = ProgressNetwork(self.config.model, features.dim, info.num_classes, self.graph)
         if self.config.model.standardise:
-            self.network.set_features(*feature_moments(self.dataset, self.train_videos, self.feature_set))
+            self.network.set_features(*feature_moments(self.features, self.train_videos))
         self.optimizer = make_optimizer(self.network, self.settings)
         self.model, self.fabric_optimizer = self.fabric.setup(self.network, self.optimizer)
         device = self.fabric.device

@@ -252,6 +252,26 @@ def test_scoring_prediction_files_does_not_load_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("kind", ["hdf5", "csv"])
+def test_interval_and_remaining_time_come_back_from_files(tmp_path: Path, kind: str) -> None:
+    num_frames = len(TEST["test0"])
+    interval = np.linspace(0, 1, 2 * num_frames, dtype=np.float32).reshape(2, -1)
+    remaining = np.linspace(9, 0, num_frames, dtype=np.float32)
+    said = replace(shifted(TEST["test0"]), interval=interval, remaining_seconds=remaining)
+    path = tmp_path / ("p.h5" if kind == "hdf5" else "folder")
+    if kind == "hdf5":
+        write_predictions(path, [("test0", said)], PREDICTION_INFO)
+    else:
+        write_csv(path, "test0", said, PREDICTION_INFO)
+    found = open_predictions(path).read("test0")
+    np.testing.assert_allclose(found.interval, interval, atol=1e-5)
+    np.testing.assert_allclose(found.remaining_seconds, remaining, atol=1e-4)
+    with pytest.raises(InputError, match=r"interval is \(3, \d+\); expected \[2, T\]"):
+        write_predictions(
+            path, [("test0", replace(said, interval=np.zeros((3, num_frames), dtype=np.float32)))], PREDICTION_INFO
+        )
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -12,11 +12,20 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from protas_gtcc.checkpoint import save_checkpoint
+from protas_gtcc.cli.main import main
+from protas_gtcc.config import ModelConfig
 from protas_gtcc.export import export_onnx
-from protas_gtcc.inference import load
-from tests.test_streaming import BASE, CONFIGS, DIM, make_model, video
+from protas_gtcc.inference import TrainedModel, load
+from tests import test_streaming
+from tests.test_streaming import BASE, CONFIGS, DIM, video
 
 ACAUSAL = dataclasses.replace(BASE, causal=False)
+
+
+def make_model(config: ModelConfig = BASE) -> TrainedModel:
+    """A model without a filter, which ONNX does not hold."""
+    return test_streaming.make_model(config, filtered=False)
 
 
 def run_stream(path: Path, features: np.ndarray, chunks: list[int]) -> list[np.ndarray]:
@@ -88,3 +97,14 @@ def test_a_graph_says_what_its_classes_are_and_runs_without_torch(tmp_path):
     model = make_model()
     assert json.loads(done.stdout) == [model.class_names[label] for label in model.predict(video(9)).labels]
     assert video(9).shape[1] == DIM
+
+
+def test_that_a_filter_is_left_out_is_said(tmp_path, capsys):
+    model = test_streaming.make_model()
+    save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)
+    main(["export", str(tmp_path)])
+    said = capsys.readouterr()
+    assert str(tmp_path / "export" / "stream.onnx") in said.out
+    assert "the duration filter after it is not in ONNX" in said.err
+    expected = make_model().predict(video(20)).probs
+    np.testing.assert_allclose(run_stream(tmp_path / "export" / "stream.onnx", video(20), [20])[0], expected, atol=1e-4)

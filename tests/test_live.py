@@ -227,6 +227,15 @@ def test_json_lines_say_frame_time_class_and_progress():
     assert [line["seconds"] for line in lines] == [0.0, 0.2, 0.4]
     assert [line["label"] for line in lines] == expected.labels.tolist()
     assert len(lines[0]["probs"]) == len(lines[0]["every_progress"]) == CLASSES
+    assert [line["progress_low"] for line in lines] == pytest.approx(expected.interval[0].tolist(), abs=1e-5)
+    assert [line["progress_high"] for line in lines] == pytest.approx(expected.interval[1].tolist(), abs=1e-5)
+    assert [line["remaining_seconds"] for line in lines] == pytest.approx(expected.remaining_seconds.tolist(), abs=0.01)
+
+
+def test_lines_of_a_model_without_a_filter_have_no_interval():
+    out = io.StringIO()
+    follow(make_model(filtered=False).stream(), Frames(video(1)), [JsonLines(out, ["a", "b", "c", "d"], 5.0)])
+    assert not {"progress_low", "remaining_seconds"} & set(json.loads(out.getvalue()))
 
 
 def test_the_terminal_shows_the_action_its_progress_and_the_last_ones():
@@ -234,13 +243,16 @@ def test_the_terminal_shows_the_action_its_progress_and_the_last_ones():
     names = ["rest", "cut", "mix", "serve"]
     terminal = Terminal(Console(file=out, force_terminal=True, width=100), names, [0], 5.0)
     for frame, (label, progress) in enumerate([(1, 0.5), (1, 1.0), (2, 0.25)]):
-        terminal.on_moment(Moment(frame, label, 0.8, progress, np.full(4, 0.25), None, 0, 0))
+        terminal.on_moment(
+            Moment(frame, label, 0.8, progress, np.full(4, 0.25), None, 0, 0, remaining_seconds=7.0 - frame)
+        )
     shown = Console(width=100, record=True, file=io.StringIO())
     shown.print(terminal.view())
     text = shown.export_text()
     assert "mix" in text
     assert "25%" in text
     assert "80%" in text
+    assert "about 5 s left" in text
     assert "cut" in text
     assert "100%" in text, "the progress at the end of the last action"
 

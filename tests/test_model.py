@@ -139,6 +139,18 @@ def test_the_graphs_regulariser_is_zero_at_the_start_and_pulls_back_what_was_lea
     assert graph.pre.grad[1, 0].item() == 0
 
 
+def test_standardised_features_are_those_that_the_first_layer_sees():
+    mean, deviation = torch.tensor([1.0, -2.0, 5.0]), torch.tensor([2.0, 0.5, 0.0])
+    plain = ModelConfig(stages=1, layers=2, maps=4, graph=False, dropout=0.0)
+    network = ProgressNetwork(dataclasses.replace(plain, standardise=True), 3, 4).eval()
+    network.set_features(mean, deviation)
+    same = ProgressNetwork(plain, 3, 4).eval()
+    same.load_state_dict({name: one for name, one in network.state_dict().items() if not name.startswith("feature_")})
+    features = torch.rand(1, 3, 20)
+    by_hand = (features - mean[:, None]) / torch.tensor([2.0, 0.5, 1.0])[:, None]  # what never varies is only centred
+    torch.testing.assert_close(network(features).final_logits, same(by_hand).final_logits)
+
+
 def test_features_of_another_size_are_refused():
     with pytest.raises(InputError, match="features have 6 dimensions; the model was made for 5"):
         network(SMALL)(torch.randn(1, 6, 10))

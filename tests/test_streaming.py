@@ -17,6 +17,7 @@ from protas_gtcc.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.checks.causality import check_causality
 from protas_gtcc.cli.main import main
 from protas_gtcc.config import PRESETS, ModelConfig
+from protas_gtcc.decoding import count_transcripts
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.model import ProgressNetwork
@@ -31,19 +32,26 @@ CONFIGS = {
     "one stage": dataclasses.replace(BASE, stages=1),
     "no graph": dataclasses.replace(BASE, graph=False),
     "no progress": dataclasses.replace(BASE, graph=False, progress=False),
+    "standardised": dataclasses.replace(BASE, standardise=True),
 }
 ENGINES = ("compiled", "torch")
-FIELDS = ("labels", "probs", "progress", "reported")
+FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds")
+TRANSCRIPTS = count_transcripts(
+    [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, 0.3
+)
 
 
-def make_model(config: ModelConfig = BASE, seed: int = 0) -> TrainedModel:
+def make_model(config: ModelConfig = BASE, seed: int = 0, filtered: bool = True) -> TrainedModel:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = ProgressNetwork(
         config, DIM, CLASSES, TaskGraph(rng.random((CLASSES, CLASSES)), rng.random((CLASSES, CLASSES)))
     )
-    run = dataclasses.replace(PRESETS["reference"], model=config)
-    return TrainedModel(network, ModelFacts(run, DIM, ["rest", "cut", "mix", "serve"], [0], 5.0))
+    if config.standardise:
+        network.set_features(torch.rand(DIM), torch.rand(DIM))
+    run = dataclasses.replace(PRESETS["reference"], model=config, decoding=PRESETS["default"].decoding)
+    facts = ModelFacts(run, DIM, ["rest", "cut", "mix", "serve"], [0], 5.0)
+    return TrainedModel(network, dataclasses.replace(facts, transcripts=TRANSCRIPTS) if filtered else facts)
 
 
 def video(num_frames: int, seed: int = 1) -> np.ndarray:
@@ -67,12 +75,13 @@ def assert_same(one: Prediction, other: Prediction, atol: float = 1e-5) -> None:
             np.testing.assert_allclose(mine, theirs, rtol=0, atol=atol, err_msg=name)
 
 
+@pytest.mark.parametrize("filtered", [False, True])
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", CONFIGS)
 @settings(max_examples=15, deadline=None)
 @given(chunks=st.lists(st.integers(1, 40), min_size=1, max_size=12))
-def test_any_chunking_gives_the_offline_result(name, engine, chunks):
-    model = make_model(CONFIGS[name])
+def test_any_chunking_gives_the_offline_result(name, engine, filtered, chunks):
+    model = make_model(CONFIGS[name], filtered=filtered)
     features = video(sum(chunks))
     stream = model.stream(engine)
     parts = [stream.step(chunk) for chunk in np.split(features, np.cumsum(chunks)[:-1])]

@@ -17,9 +17,10 @@ from protas_gtcc.checkpoint import load_checkpoint
 from protas_gtcc.config import DEFAULT, REFERENCE, RunConfig, TrainingConfig, from_yaml, to_yaml
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
+from protas_gtcc.decoding import count_transcripts
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
-from protas_gtcc.optimization import learning_rate
+from protas_gtcc.optimization import feature_moments, learning_rate
 from protas_gtcc.run_directory import RunDirectory
 from protas_gtcc.training import Trainer, train
 from protas_gtcc.validation import choose_validation, validation_scores
@@ -142,6 +143,27 @@ def test_patience_stops_early_and_keeps_the_best_epoch(tiny_dataset, tmp_path):
     features = FeatureReader(dataset, "features", "1")
     kept = validation_scores(load(run.path), dataset, choose_validation(dataset, config)[1], features)
     assert kept["validation_score"] == pytest.approx(rows["validation_score"].max())
+
+
+def test_features_are_standardised_by_the_training_videos_alone(tiny_dataset):
+    dataset = Dataset(tiny_dataset)
+    videos = dataset.part("1", "train")
+    mean, deviation = feature_moments(FeatureReader(dataset, "features", "1"), videos)
+    frames = np.concatenate([dataset.features(video, "features") for video in videos]).astype(np.float64)
+    np.testing.assert_allclose(mean, frames.mean(axis=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(deviation, frames.std(axis=0), rtol=1e-5)
+
+
+def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
+    run = train_into(tmp_path / "run", tiny_config(tiny_dataset, "default"))
+    dataset = Dataset(tiny_dataset)
+    labels = (dataset.labels(video) for video in dataset.part("1", "train"))
+    counted = count_transcripts(labels, dataset.info.num_classes, run.read_config().decoding.spread)
+    kept = load_checkpoint(run.checkpoint)[1].transcripts
+    assert kept is not None
+    for name, values in vars(counted).items():
+        np.testing.assert_array_equal(getattr(kept, name), values, err_msg=name)
+    assert load_checkpoint(train_into(tmp_path / "plain", tiny_config(tiny_dataset)).checkpoint)[1].transcripts is None
 
 
 def test_validation_videos_come_from_the_training_videos_only(tiny_dataset):

@@ -16,6 +16,8 @@ from protas_gtcc.decoding.hypotheses import NUM_BINS, Hypotheses
 
 REORDERED = {"reassoc", "contract"}
 """Sums may be taken in any order: several at once."""
+TIE = 1e-6
+"""Shares of belief that differ by less are equal."""
 EMPTY = 1e-12
 """A class that is less probable has no progress of its own; it is said to be half done."""
 
@@ -136,13 +138,23 @@ def _describe(histogram, is_action, levels, progress, quantiles):
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _quantile(histogram, level):
-    """Of values in [0, 1] that are spread evenly within each bin; 0.5 if there are none."""
+    """Of values in [0, 1] that are spread evenly within each bin; 0.5 if there are none.
+
+    Where exactly the share that is asked for lies below a gap, it is the middle of the gap (as of an even number of
+    values), and not whichever side the last digit says.
+    """
     total = histogram.sum()
     if total < EMPTY:
         return 0.5
-    wanted = level * total
+    wanted, reached = level * total, -1.0
     for b in range(NUM_BINS):
-        if histogram[b] >= wanted and histogram[b] > 0:
-            return (b + wanted / histogram[b]) / NUM_BINS
-        wanted -= histogram[b]
-    return 1.0
+        if reached >= 0:
+            if histogram[b] > 0:
+                return (reached + b) / 2 / NUM_BINS
+        elif histogram[b] > 0 and histogram[b] >= wanted - TIE * total:
+            if abs(histogram[b] - wanted) > TIE * total:
+                return (b + wanted / histogram[b]) / NUM_BINS
+            reached = b + 1
+        else:
+            wanted -= histogram[b]
+    return 1.0 if reached < 0 else reached / NUM_BINS
