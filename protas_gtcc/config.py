@@ -7,6 +7,7 @@ Field names are the flags (`--batch-size` is `batch_size`), the text below a fie
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,9 @@ import yaml
 from protas_gtcc.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+MAX_LAYERS = 16
+REACH_SECONDS = 16.0
+"""How far back a stage sees where the number of layers is not given; see experiments/RESULTS.md."""
 Control = Literal["none", "noise", "index", "shuffle"]
 
 WHERE_COMPUTED = ("device", "workers", "threads")
@@ -37,7 +41,7 @@ class ModelConfig:
     stages: int = 4
     """Refinement stages; each sees the one before it."""
     layers: int = 10
-    """Dilated residual layers in a stage, dilations 2^0 .. 2^(layers-1)."""
+    """Dilated residual layers in a stage, dilations 2^0 .. 2^(layers-1); 0 takes as many as let it see 16 seconds."""
     maps: int = 64
     """Feature maps in every layer."""
     causal: bool = True
@@ -56,11 +60,21 @@ class ModelConfig:
     """Subtract from each feature its mean over the training videos' frames, and divide by its standard deviation."""
 
     def __post_init__(self) -> None:
-        _require_range(self, stages=(1, 32), layers=(1, 16), maps=(1, 4096), graph_eta=(0, 1e6))
+        _require_range(self, stages=(1, 32), layers=(0, MAX_LAYERS), maps=(1, 4096), graph_eta=(0, 1e6))
         if not 0 <= self.dropout < 1:
             raise InputError(f"--dropout is {self.dropout}; it must be in [0, 1)")
         if self.graph and not self.progress:
             raise InputError("--graph needs the progress head; add --no-graph to --no-progress")
+
+    def at(self, fps: float) -> ModelConfig:
+        """The same for features at so many frames a second: without a number of layers, the fewest that see 16 seconds.
+
+        A stage of n layers sees 2^(n + 1) - 1 frames.
+        """
+        if self.layers:
+            return self
+        enough = math.ceil(math.log2(REACH_SECONDS * fps + 1)) - 1
+        return dataclasses.replace(self, layers=min(max(enough, 1), MAX_LAYERS))
 
 
 @dataclass(frozen=True)
@@ -195,7 +209,7 @@ REFERENCE = RunConfig(preset="reference")
 
 DEFAULT = RunConfig(
     preset="default",
-    model=ModelConfig(stages=2, layers=5, standardise=True),
+    model=ModelConfig(stages=1, layers=0, standardise=True),
     loss=LossConfig(progress_over="active", progress_error="absolute"),
     training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0),
     decoding=DecodingConfig(filter="durations", evidence=0.7),

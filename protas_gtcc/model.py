@@ -67,6 +67,8 @@ class ProgressNetwork(nn.Module):
 
     def __init__(self, config: ModelConfig, feature_dim: int, num_classes: int, graph: TaskGraph | None = None):
         super().__init__()
+        if config.layers == 0:
+            raise InputError("the number of layers depends on the frame rate; build from config.at(fps)")
         self.config, self.feature_dim, self.num_classes = config, feature_dim, num_classes
         if config.standardise:
             self.register_buffer("feature_mean", torch.zeros(feature_dim))

@@ -6,6 +6,7 @@ that was not.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Sequence
@@ -117,8 +118,9 @@ class Trainer:
     def _build_network(self) -> None:
         info = self.dataset.info
         features = self.dataset.feature_sets[self.feature_set]
+        model = self.config.model.at(info.fps)
         self.facts = ModelFacts(
-            config=self.config,
+            config=dataclasses.replace(self.config, model=model),
             feature_dim=features.dim,
             class_names=info.class_names,
             background=info.background,
@@ -131,7 +133,7 @@ class Trainer:
         )
         self.graph = self._count_graph() if self.config.model.graph else None
         torch.manual_seed(self.settings.seed)
-        self.network = ProgressNetwork(self.config.model, features.dim, info.num_classes, self.graph)
+        self.network = ProgressNetwork(model, features.dim, info.num_classes, self.graph)
         if self.config.model.standardise:
             self.network.set_features(*feature_moments(self.features, self.train_videos))
         self.optimizer = make_optimizer(self.network, self.settings)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from protas_gtcc.checkpoint import load_checkpoint
-from protas_gtcc.config import DEFAULT, REFERENCE, RunConfig, TrainingConfig, from_yaml, to_yaml
+from protas_gtcc.config import DEFAULT, REFERENCE, ModelConfig, RunConfig, TrainingConfig, from_yaml, to_yaml
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.decoding import count_transcripts
@@ -152,6 +152,23 @@ def test_features_are_standardised_by_the_training_videos_alone(tiny_dataset):
     frames = np.concatenate([dataset.features(video, "features") for video in videos]).astype(np.float64)
     np.testing.assert_allclose(mean, frames.mean(axis=0), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(deviation, frames.std(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("fps", "layers"), [(3.0, 5), (15.0, 7), (30.0, 8), (0.01, 1), (1e9, 16)])
+def test_without_a_number_of_layers_a_stage_sees_sixteen_seconds(fps, layers):
+    assert ModelConfig(layers=0).at(fps).layers == layers
+    assert ModelConfig(layers=3).at(fps).layers == 3
+    if 1 < layers < 16:
+        assert 2 ** (layers + 1) - 1 >= 16 * fps > 2**layers - 1
+
+
+def test_the_number_of_layers_is_kept_with_the_weights(tiny_dataset, tmp_path):
+    config = tiny_config(tiny_dataset, "default", epochs=1)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, layers=0))
+    run = train_into(tmp_path / "run", config)
+    assert run.read_config().model.layers == 0, "what was asked for"
+    layers = config.model.at(Dataset(tiny_dataset).info.fps).layers
+    assert load(run.path).facts.config.model.layers == layers == len(load(run.path).network.stages[0].layers)
 
 
 def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
