@@ -54,6 +54,16 @@ class Prediction:
     """How long the predicted class is still expected to go on, float32 `[T]`. Both None without a duration filter."""
 
     @property
+    def progress_low(self) -> np.ndarray | None:
+        """The interval's lower end, float32 `[T]`; None where there is none."""
+        return None if self.interval is None else self.interval[0]
+
+    @property
+    def progress_high(self) -> np.ndarray | None:
+        """The interval's upper end, float32 `[T]`; None where there is none."""
+        return None if self.interval is None else self.interval[1]
+
+    @property
     def probability(self) -> np.ndarray:
         """Probability of the predicted class, float32 `[T]`; NaN where probabilities are not known."""
         if self.probs is None:

@@ -46,7 +46,12 @@ class FrameValue:
     """`#` stands for the value."""
 
 
-FRAME_VALUES = {"reported": FrameValue(1000, 2, "#")}
+FRAME_VALUES = {
+    "reported": FrameValue(1000, 2, "#"),
+    "progress_low": FrameValue(250, 2, "from #"),
+    "progress_high": FrameValue(250, 2, "to #"),
+    "remaining_seconds": FrameValue(10, 1, "# s left"),
+}
 """What the page knows of every frame beside the class; where a prediction's field is None, it is left out."""
 NONE = 0xFFFF
 ACCURACY_TOLERANCE = 1e-4

@@ -83,6 +83,19 @@ function hoverTexts(group, labels, frames) {
   return labels.map((label, frame) => [names[label], ...values.map((texts) => texts[frame])].join(", "));
 }
 
+// A band between the ends of a run's interval of progress, for a run that knows them.
+function intervalOf(run, frames, time) {
+  if (!frames.progress_low || !frames.progress_high) return [];
+  const [low, high] = ["progress_low", "progress_high"].map((name) =>
+    unpack(frames[name], DATA.frame_values[name].scale),
+  );
+  const edge = { type: "scatter", mode: "lines", yaxis: "y2", x: time, hoverinfo: "skip", line: { width: 0, shape: "hv" } };
+  return [
+    { ...edge, y: low },
+    { ...edge, y: high, fill: "tonexty", fillcolor: run.colour + "22" },
+  ];
+}
+
 function drawVideo(group, number) {
   const video = group.videos[number],
     truth = segmentsOf(video.segments),
@@ -113,7 +126,7 @@ function drawVideo(group, number) {
   for (const [index, run] of runs.entries()) {
     const own = run.videos[number],
       segments = segmentsOf(own.segments);
-    traces.push(bars(group, segments, index + 1), {
+    traces.push(bars(group, segments, index + 1), ...intervalOf(run, own.frames, time), {
       type: "scatter",
       mode: "lines",
       yaxis: "y2",
@@ -248,7 +261,7 @@ function videos(group) {
     section(
       "Test videos",
       "Bars: true and predicted segments. Below: true progress (grey) and what each run reports. Drag to zoom " +
-        "in time, double-click for all of it.",
+        "in time, double-click for all of it. Bands: between which values a run says that progress lies.",
       classList(group),
       buttons,
       ...parts,
