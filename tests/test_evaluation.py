@@ -82,7 +82,7 @@ def dataset_file(tmp_path: Path) -> Path:
 def test_metrics_have_the_agreed_structure_and_intervals_repeat_it() -> None:
     metrics = evaluate_with(shifted).metrics
     head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "control", "num_videos"}
-    details = {"best_lookups", "improvement", "breakdowns", "curves", "online"}
+    details = {"best_lookups", "improvement", "breakdowns", "curves", "online", "certainty"}
     assert set(metrics) == head | details | {"segmentation", "progress", "baselines", "intervals", "notes"}
     assert set(metrics["baselines"]) == set(LOOKUPS)
     for figures in metrics["baselines"].values():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protas_gtcc.metrics import breakdowns, curves, improvement, online
+from protas_gtcc.metrics import breakdowns, certainty, curves, improvement, online
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Definition:
 
 DEFINITIONS = {
     path: Definition(*definition)
-    for module in (improvement, breakdowns, curves, online)
+    for module in (improvement, breakdowns, curves, online, certainty)
     for path, definition in module.DEFINITIONS.items()
 }
 """By path, such as `curves.*.fall_share`."""

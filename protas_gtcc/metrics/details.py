@@ -1,4 +1,4 @@
-"""The detailed figures of an evaluation: improvement over the best look-up, breakdowns, curves, online behaviour.
+"""The detailed figures of an evaluation: improvement over the best look-up, breakdowns, curves, online, certainty.
 
 Of the predictors, four contend: the reported progress, progress of the true class, and the look-up with the least error
 over frames on predicted and on true segments.
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.metrics.breakdowns import breakdown_figures
+from protas_gtcc.metrics.certainty import certainty_figures
 from protas_gtcc.metrics.curves import curve_figures
 from protas_gtcc.metrics.improvement import best_lookups, improvement_figures
 from protas_gtcc.metrics.online import finished_figures, online_figures
@@ -40,7 +41,7 @@ def _best_lookups(rows: VideoRows) -> dict[str, dict[str, int | None]]:
 
 
 def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[ProgressAverages]) -> dict[str, Any]:
-    """Improvement, breakdowns, curves and online figures, `[R]` each; `averages` are those of every predictor."""
+    """Improvement, breakdowns, curves, online and certainty, `[R]` each; `averages` are those of every predictor."""
     best = _best_lookups(rows)
     contenders = _contenders(rows, best)
 
@@ -65,6 +66,7 @@ def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[Progre
                 for name in ON_PREDICTED
             },
         },
+        "certainty": certainty_figures(weighted_sums(rows.certainty, weights)) if rows.certainty.any() else None,
     }
 
 
@@ -98,6 +100,8 @@ def notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
     empty = sum(not part["frames"] for part in parts)
     if empty:
         notes.append(f"{empty} of {len(parts)} parts in breakdowns hold no frame and have no errors")
+    if metrics["certainty"] is None:
+        notes.append("certainty is null: the predictions tell no interval of progress and no time that remains")
     per_hour = () if fps else ("false_starts_per_hour", "false_per_hour")
     undefined = [
         ".".join(path) for name in ("curves", "online") for path in _undefined(metrics[name], (name,), per_hour)

@@ -23,7 +23,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.details import best_lookup_names
 from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
 from protas_gtcc.metrics.pooling import weighted_figures
-from protas_gtcc.metrics.video_rows import VideoRows
+from protas_gtcc.metrics.video_rows import VideoRows, concatenate_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +57,7 @@ def pool(parts: Sequence[PooledRows]) -> PooledRows:
     first = parts[0].rows
     if any(part.rows.lookups != first.lookups for part in parts):
         raise InputError("some splits have training videos to fit look-ups on and some have none; pool them apart")
-    parted = [_arrays(part.rows) for part in parts]
-    arrays: dict[str, Any] = {name: np.concatenate([one[name] for one in parted]) for name in parted[0]}
-    rows = dataclasses.replace(
-        first,
-        **arrays,
-        has_oracle=all(part.rows.has_oracle for part in parts),
-        has_progress=any(part.rows.has_progress for part in parts),
-    )
-    return PooledRows(rows, [test for part in parts for test in part.tests])
+    return PooledRows(concatenate_rows([part.rows for part in parts]), [test for part in parts for test in part.tests])
 
 
 def pooled_scores(pooled: PooledRows, seed: int = 0) -> dict[str, Any]:

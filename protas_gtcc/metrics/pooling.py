@@ -13,6 +13,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import COUNTS, PARTS, STATISTICS, breakdown_statistics
+from protas_gtcc.metrics.certainty import certainty_statistics
 from protas_gtcc.metrics.curves import curve_statistics
 from protas_gtcc.metrics.details import detailed_figures
 from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
@@ -47,7 +48,7 @@ def collect_rows(
             _check_classes(labels, prediction, len(class_names))
             reports = np.stack(list(_reports(name, labels, prediction, lookups, background)))
             video = ScoredVideo(labels, prediction.labels, reports, background, fps)
-            rows.append(_statistics(video, len(class_names)))
+            rows.append(_statistics(video, prediction, len(class_names)))
         except InputError as error:
             raise InputError(f"video {name}: {error}") from error
         has_oracle &= prediction.progress is not None
@@ -112,7 +113,7 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _statistics(video: ScoredVideo, num_classes: int) -> dict[str, np.ndarray]:
+def _statistics(video: ScoredVideo, prediction: Prediction, num_classes: int) -> dict[str, np.ndarray]:
     """One video's row of every array of `VideoRows`."""
     return {
         "segmentation": segmentation_statistics(video.estimate, video.labels, video.background),
@@ -122,6 +123,7 @@ def _statistics(video: ScoredVideo, num_classes: int) -> dict[str, np.ndarray]:
         "curves": curve_statistics(video),
         "online": online_statistics(video),
         "finished": finished_statistics(video),
+        "certainty": certainty_statistics(video, prediction),
     }
 
 

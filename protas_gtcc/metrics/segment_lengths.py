@@ -7,12 +7,11 @@ from collections.abc import Collection
 import numpy as np
 
 from protas_gtcc.labels import progress_target
+from protas_gtcc.metrics.breakdowns import FRAME_EDGES, PARTS
 from protas_gtcc.metrics.segmentation import is_action
 from protas_gtcc.segments import segment_array
 
-LONGEST = (2, 5, 10, 20, 50)
-"""The longest segment of each bin, in frames; the last bin has none."""
-BIN_NAMES = ("1-2", "3-5", "6-10", "11-20", "21-50", ">50")
+BIN_NAMES = PARTS["length_frames"]
 STATISTICS = ("segments", "frames", "correct_frames", "error")
 """What is counted in each bin; every one adds up over videos."""
 
@@ -34,5 +33,5 @@ def length_statistics(
     starts, ends = segments[:, 0], segments[:, 1]
     of_segment = np.stack([np.ones(len(segments)), *(sums[:, ends] - sums[:, starts])], axis=1)
     statistics = np.zeros((len(BIN_NAMES), len(STATISTICS)))
-    np.add.at(statistics, np.searchsorted(LONGEST, ends - starts), of_segment)
+    np.add.at(statistics, np.searchsorted(FRAME_EDGES, ends - starts, side="right"), of_segment)
     return statistics

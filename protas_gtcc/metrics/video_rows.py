@@ -35,6 +35,8 @@ class VideoRows:
     """`[V, len(online.STATISTICS)]`."""
     finished: np.ndarray
     """`[V, P, len(online.FINISHED_STATISTICS)]`."""
+    certainty: np.ndarray
+    """`[V, len(certainty.STATISTICS)]`."""
     has_oracle: bool
     """Whether all predictions hold every class's progress; without it `oracle` has no figures."""
     has_progress: bool

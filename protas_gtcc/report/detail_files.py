@@ -4,6 +4,7 @@
     tables/by_<breakdown>.csv       a row a part: length_frames, length_seconds, tenth, occurrence
     tables/curves.csv               a row a figure and contender
     tables/online.csv               a row a figure
+    tables/certainty.csv            a row a figure; of models that tell an interval of progress
     tables/definitions.csv          path, unit and sentence of every figure
 
 Of every figure there are columns `<figure>`, `<figure>_low` and `<figure>_high`, its 95 % interval over videos; blank
@@ -36,6 +37,7 @@ def detail_tables(metrics: dict[str, Any]) -> dict[str, pd.DataFrame]:
         **{f"by_{name}": pd.DataFrame(rows) for name, rows in parts.items()},
         "curves": pd.DataFrame(_leaf_rows(metrics, "curves")),
         "online": pd.DataFrame(_leaf_rows(metrics, "online")),
+        **({} if metrics["certainty"] is None else {"certainty": pd.DataFrame(_leaf_rows(metrics, "certainty"))}),
         "definitions": pd.DataFrame(
             {"figure": path, "unit": one.unit, "definition": one.sentence} for path, one in DEFINITIONS.items()
         ),

@@ -84,6 +84,12 @@ def online_table(metrics: dict[str, Any]) -> Table:
             ("change_end", "said at a predicted end"),
         )
     ]
+    certainty, sure_bounds = metrics["certainty"], metrics["intervals"]["certainty"]
+    if certainty is not None:
+        left += [("interval covers (want 80%)", _cell_of(certainty, sure_bounds, "interval_coverage", ".0%"))]
+        right += [
+            ("error of the time that remains, s", _cell_of(certainty, sure_bounds, "remaining_error_seconds", ".1f"))
+        ]
     for pair in zip(left, right, strict=True):
         table.add_row(*(text for entry in pair for text in entry))
     return table
