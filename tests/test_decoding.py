@@ -36,14 +36,19 @@ def one_hot(labels: np.ndarray, num_classes: int = 3) -> np.ndarray:
     return np.eye(num_classes, dtype=np.float32)[labels]
 
 
-def filtered(tables: TranscriptTables, evidence: np.ndarray, interruption: float) -> duration_filter.Posterior:
-    hypotheses = make_hypotheses(tables)
-    levels, is_action = np.array([0.1, 0.5, 0.9]), np.arange(len(tables.first)) > 0
-    posterior = duration_filter.empty_posterior(len(evidence), len(tables.first), levels)
-    who = np.zeros(len(evidence), dtype=np.int64)
-    state = duration_filter.start_state(hypotheses)
-    duration_filter.follow(hypotheses, state, who, evidence, interruption, is_action, levels, posterior)
-    return posterior
+def filtered(tables: TranscriptTables, probs: np.ndarray, interruption: float) -> duration_filter.Told:
+    """What the filter alone believes, the first class being background."""
+    rule = duration_filter.Rule(1.0, interruption, 0.0, False, 0.1, np.arange(len(tables.first)) > 0)
+    hypotheses, told = make_hypotheses(tables), duration_filter.nothing_told(*probs.shape)
+    state, who = duration_filter.start_state(hypotheses), np.zeros(len(probs), dtype=np.int64)
+    given = probs.astype(np.float32)
+    duration_filter.follow(hypotheses, rule, state, who, given, given, told)
+    return told
+
+
+def doubted(probs: np.ndarray) -> np.ndarray:
+    """The evidence of the network's probabilities `[T, C]`."""
+    return (1 - duration_filter.DOUBT) * probs + duration_filter.DOUBT / probs.shape[1]
 
 
 def all_states(tables: TranscriptTables) -> list[tuple[int, float, float, int, int]]:
@@ -76,9 +81,9 @@ def chain(tables: TranscriptTables, interruption: float) -> tuple[np.ndarray, np
 
 
 def test_the_posterior_is_that_of_every_path_enumerated():
-    evidence = np.random.default_rng(0).uniform(0.1, 1, (4, 3))
+    probs = np.random.default_rng(0).uniform(0.1, 1, (4, 3))
+    evidence, found = doubted(probs), filtered(TINY, probs, 0.05)
     begins, move, labels = chain(TINY, 0.05)
-    found = filtered(TINY, evidence, 0.05)
     for last in range(4):
         mass = np.zeros(len(labels))
         for path in product(range(len(labels)), repeat=last + 1):
@@ -87,23 +92,25 @@ def test_the_posterior_is_that_of_every_path_enumerated():
                 probability *= move[path[t - 1], path[t]] * evidence[t, labels[path[t]]]
             mass[path[-1]] += probability
         expected = np.bincount(labels, mass, minlength=3) / mass.sum()
-        np.testing.assert_allclose(found.classes[last], expected, rtol=1e-9)
+        np.testing.assert_allclose(found.probs[last], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("interruption", [1e-9, 0.1])
 def test_the_posterior_is_that_of_the_dense_chain(interruption):
     tables = count_transcripts(TRAINING, 3, spread=0.3)
-    evidence = np.random.default_rng(1).uniform(0.05, 1, (60, 3))
+    probs = np.random.default_rng(1).uniform(0.05, 1, (60, 3))
     begins, move, labels = chain(tables, interruption)
     states = all_states(tables)
     left = np.array([(phases - phase) / rate - 1 for _, _, rate, phase, phases in states])
-    found, mass = filtered(tables, evidence, interruption), begins
-    for t, weights in enumerate(evidence):
+    found, mass = filtered(tables, probs, interruption), begins
+    for t, weights in enumerate(doubted(probs)):
         mass = (begins if t == 0 else mass @ move) * weights[labels]
         mass = mass / mass.sum()
-        np.testing.assert_allclose(found.classes[t], np.bincount(labels, mass), rtol=1e-7)
-        remaining = np.bincount(labels, mass * left) / np.bincount(labels, mass)
-        np.testing.assert_allclose(found.remaining[t], remaining, rtol=1e-7)
+        classes = np.bincount(labels, mass)
+        np.testing.assert_allclose(found.probs[t], classes, rtol=1e-5)
+        assert found.labels[t] == classes.argmax()
+        remaining = np.bincount(labels, mass * left)[classes.argmax()] / classes.max()
+        np.testing.assert_allclose(found.remaining[t], remaining, rtol=1e-5)
 
 
 def test_with_certain_segments_it_is_the_median_look_up():
@@ -111,8 +118,7 @@ def test_with_certain_segments_it_is_the_median_look_up():
     tables = TranscriptTables(np.array([[3.0] * 5, lengths]), np.array([0.5, 0.5]), np.array([[0.0, 1.0], [1.0, 0.0]]))
     training = [video(*[one for length in lengths for one in ((0, 3), (1, int(length)))])]
     truth = video((0, 3), (1, 14), (0, 3), (1, 25))
-    evidence = np.maximum(one_hot(truth, 2).astype(np.float64), 1e-30)
-    found = filtered(tables, evidence, 1e-9).progress[:, 1]
+    found = filtered(tables, one_hot(truth, 2), 1e-9).progress[:, 1]
     lookups = fit_lookups(training, 2, [0])
     expected = lookups.report(truth)[list(lookups.names).index("median_index_class")]
     # While an odd number of lengths is left, the two medians are one length, and differ by the width of a bin.
@@ -140,7 +146,7 @@ def test_a_long_length_takes_its_frames_in_the_mean_with_few_phases():
     hypotheses = make_hypotheses(tables)
     assert hypotheses.start[-1] == MAX_PHASES + 5
     found = filtered(tables, np.full((1, 2), 0.5), 1e-9)
-    assert found.remaining[0, 0] == pytest.approx(length - 1)
+    assert found.remaining[0] == pytest.approx(length - 1)
     # Progress grows evenly over the phases, and the last bin is reached.
     assert hypotheses.bins[0] == 0
     assert hypotheses.bins[MAX_PHASES - 1] == NUM_BINS - 1
@@ -235,7 +241,7 @@ def test_lengths_are_smoothed_and_a_class_that_was_never_seen_gets_those_of_all(
 def test_a_single_class_follows_itself():
     tables = count_transcripts([video((0, 6))], 1, 0.3)
     posterior = filtered(tables, np.ones((50, 1)), 0.01)
-    np.testing.assert_allclose(posterior.classes, 1)
+    np.testing.assert_allclose(posterior.probs, 1)
 
 
 def test_no_training_segment_is_refused():

@@ -16,23 +16,39 @@ from protas_gtcc.decoding.hypotheses import NUM_BINS, Hypotheses
 
 REORDERED = {"reassoc", "contract"}
 """Sums may be taken in any order: several at once."""
+DOUBT = 0.01
+"""Share of evenly spread probability that is mixed to the network's: no class is ever impossible."""
 TIE = 1e-6
 """Shares of belief that differ by less are equal."""
 EMPTY = 1e-12
 """A class that is less probable has no progress of its own; it is said to be half done."""
 
 
-class Posterior(NamedTuple):
-    """What is believed at each of T frames."""
+class Rule(NamedTuple):
+    """How evidence is weighed and what is told; the fields of `DecodingConfig`, and which classes are actions."""
 
-    classes: np.ndarray
-    """float64 `[T, C]`: probability of each class."""
+    evidence: float
+    interruption: float
+    network_share: float
+    hedge: bool
+    interval_tail: float
+    is_action: np.ndarray
+    """bool `[C]`."""
+
+
+class Told(NamedTuple):
+    """What is told of T frames."""
+
+    labels: np.ndarray
+    """int64 `[T]`: the likeliest class."""
+    probs: np.ndarray
+    """float32 `[T, C]`: probability of each class."""
     progress: np.ndarray
-    """float64 `[T, C]`: median progress of each class, given that it is going on."""
-    quantiles: np.ndarray
-    """float64 `[T, Q]`: of the progress of whatever action is going on."""
+    """float32 `[T, C]`: of each class, given that it is going on; of the predicted one, what is reported."""
+    interval: np.ndarray
+    """float32 `[T, 2]`: between which values the progress of whatever action is going on lies."""
     remaining: np.ndarray
-    """float64 `[T, C]`: frames that each class will still take, given that it is going on, in the mean."""
+    """float32 `[T]`: frames that the predicted class will still take, in the mean."""
 
 
 def start_state(hypotheses: Hypotheses, num_streams: int = 1) -> np.ndarray:
@@ -40,29 +56,34 @@ def start_state(hypotheses: Hypotheses, num_streams: int = 1) -> np.ndarray:
     return np.zeros((num_streams, len(hypotheses.bins)))
 
 
-def empty_posterior(num_frames: int, num_classes: int, levels: np.ndarray) -> Posterior:
-    """Room for the posterior of so many frames."""
-    by_class = (num_frames, num_classes)
-    return Posterior(np.empty(by_class), np.empty(by_class), np.empty((num_frames, len(levels))), np.empty(by_class))
+def nothing_told(num_frames: int, num_classes: int) -> Told:
+    """Room for what is told of so many frames."""
+    labels, remaining = np.empty(num_frames, dtype=np.int64), np.empty(num_frames, dtype=np.float32)
+    probs, progress = np.empty((2, num_frames, num_classes), dtype=np.float32)
+    return Told(labels, probs, progress, np.empty((num_frames, 2), dtype=np.float32), remaining)
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def follow(hypotheses, state, who, evidence, interruption, is_action, levels, posterior):
-    """Frame t is of stream `who[t]`; evidence `[T, C]` weighs its classes. Fills the posterior, brings the state on.
+def follow(hypotheses, rule, state, who, probs, progress, told):
+    """Frame t is of stream `who[t]`: the network's probs and progress, float32 `[T, C]`; fills in what is told.
 
-    `interruption` is the share of hypotheses that end at any frame. `is_action` `[C]` are the classes whose progress
-    counts in the quantiles at `levels` `[Q]`.
+    Of a network without progress, `progress` is anything of that shape and the share 0. `state` is brought on.
     """
-    histogram = np.empty((len(is_action), NUM_BINS))
-    moved = np.empty(state.shape[1])
+    num_classes = probs.shape[1]
+    histogram, moved = np.empty((num_classes, NUM_BINS)), np.empty(state.shape[1])
+    evidence, classes, remaining = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
     for t in range(len(who)):
         mass = state[who[t]]
-        started = _starts(hypotheses, mass, interruption)
-        total = _advance(hypotheses, mass, moved, started, evidence[t], interruption)
+        for c in range(num_classes):
+            evidence[c] = ((1 - DOUBT) * probs[t, c] + DOUBT / num_classes) ** rule.evidence
+        started = _starts(hypotheses, mass, rule.interruption)
+        total = _advance(hypotheses, mass, moved, started, evidence, rule.interruption)
         mass[:] = moved / total
-        _summarise(hypotheses, mass, histogram, posterior.classes[t], posterior.remaining[t])
-        _describe(histogram, is_action, levels, posterior.progress[t], posterior.quantiles[t])
+        _summarise(hypotheses, mass, histogram, classes, remaining)
+        label = np.argmax(classes)
+        told.labels[t], told.probs[t], told.remaining[t] = label, classes, remaining[label]
+        _tell(rule, histogram, label, probs[t], progress[t], told.progress[t], told.interval[t])
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
@@ -124,15 +145,22 @@ def _summarise(hypotheses, mass, histogram, classes, remaining):
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _describe(histogram, is_action, levels, progress, quantiles):
-    """Median progress of each class, and quantiles of that of whatever action is going on."""
+def _tell(rule, histogram, label, probs, progress, told, interval):
+    """Progress of each class and, for the predicted one, what is reported; the interval of progress."""
     together = np.zeros(NUM_BINS)
-    for c in range(len(is_action)):
-        progress[c] = _quantile(histogram[c], 0.5)
-        if is_action[c]:
+    share, expected, actions = rule.network_share, 0.0, 0.0
+    for c in range(len(told)):
+        told[c] = (1 - share) * _quantile(histogram[c], 0.5) + share * progress[c]
+        if rule.is_action[c]:
             together += histogram[c]
-    for q in range(len(levels)):
-        quantiles[q] = _quantile(together, levels[q])
+            expected += probs[c] * progress[c]
+            actions += probs[c]
+    if rule.hedge and rule.is_action[label]:
+        told[label] = (1 - share) * _quantile(together, 0.5) + share * expected / max(actions, EMPTY)
+    interval[:] = 0
+    if rule.is_action[label]:
+        interval[0] = _quantile(together, rule.interval_tail)
+        interval[1] = _quantile(together, 1 - rule.interval_tail)
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)

@@ -16,7 +16,7 @@ import numpy as np
 
 from protas_gtcc.decoding.transcripts import TranscriptTables
 
-MAX_PHASES = 64
+MAX_PHASES = 32
 NUM_BINS = 50
 """Bins of progress, over which medians and intervals are taken."""
 

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from protas_gtcc.errors import InputError
 from protas_gtcc.segments import segment_array
 
-NUM_LENGTHS = 12
+NUM_LENGTHS = 8
 """Lengths that stand for a class's durations, equally probable."""
 GRID_POINTS = 1000
 LONGEST = 2.0
