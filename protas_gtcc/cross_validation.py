@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from protas_gtcc.config import WHERE_COMPUTED, RunConfig, TrainingConfig
@@ -23,7 +23,7 @@ from protas_gtcc.evaluation import software_versions
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
 from protas_gtcc.metrics.pooling import collect_rows
-from protas_gtcc.predictions import open_predictions
+from protas_gtcc.predictions import Prediction, open_predictions
 from protas_gtcc.run_directory import RunDirectory
 
 
@@ -67,14 +67,20 @@ def rows_of_run(run: RunDirectory, dataset: Dataset) -> PooledRows:
     if not run.is_trained() or not run.metrics.is_file():
         raise InputError(f"{run.path} is not finished: go on with --resume, or leave it out")
     files = open_predictions(run.predictions, dataset.info.class_names)
-    test, info = dataset.part(config.split, "test"), dataset.info
+    test = dataset.part(config.split, "test")
     absent = sorted(set(test) - set(files.video_names))
     if absent:
         raise InputError(f"{files.path} lacks test videos {listed(absent)} of split {config.split}; evaluate again")
+    return rows_of_split(dataset, config, files.read)
+
+
+def rows_of_split(dataset: Dataset, config: RunConfig, read: Callable[[str], Prediction]) -> PooledRows:
+    """The test videos of a run's split, scored from what `read` says of each."""
+    test, info = dataset.part(config.split, "test"), dataset.info
     training = (dataset.labels(video) for video in dataset.part(config.split, "train"))
     lookups = fit_lookups(training, info.num_classes, info.background, config.training.seed)
-    videos = ((video, dataset.labels(video), files.read(video)) for video in test)
-    rows = collect_rows(videos, lookups, info.class_names, info.background)
+    videos = ((video, dataset.labels(video), read(video)) for video in test)
+    rows = collect_rows(videos, lookups, info.class_names, info.background, info.fps)
     return PooledRows(rows, [(video, config.split) for video in test])
 
 

@@ -1,0 +1,160 @@
+"""What each part of the decoding is worth: the same trained networks, told through other filters.
+
+    python experiments/ablation.py runs/cv-gtea/default/split?-seed? --dataset data/gtea.h5 > table.md
+
+Nothing is trained: of each run the network's output on the test videos is decoded anew under every variant, pooled as
+`cross_validate.py` pools, and compared with the run's own decoding on the same videos (bold where the 95 % interval of
+the difference leaves out 0). What trains otherwise is compared by `cross_validate.py` itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+
+from protas_gtcc.cli.main import run_command
+from protas_gtcc.controls import FeatureReader
+from protas_gtcc.cross_validation import rows_of_split
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.inference import TrainedModel, load
+from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
+from protas_gtcc.predictions import Prediction, reported_progress
+from protas_gtcc.run_directory import RunDirectory
+
+Decode = Callable[[TrainedModel, np.ndarray], Prediction]
+"""From a model and the features `[T, D]` of a video to what is told of it."""
+COLUMNS = {
+    "acc": ("segmentation.acc", "{:.1f}"),
+    "edit": ("segmentation.edit", "{:.1f}"),
+    "F1@10": ("segmentation.f1@10", "{:.1f}"),
+    "F1@50": ("segmentation.f1@50", "{:.1f}"),
+    "error, predicted": ("progress.predicted.frame", "{:.3f}"),
+    "error, true class": ("progress.oracle.frame", "{:.3f}"),
+    "better than counting": ("improvement.predicted.frame.error", "{:.3f}"),
+}
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Decode finished runs in other ways and print a Markdown table."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories with a duration filter."""
+    dataset: Path
+    """The dataset that they were trained on."""
+
+    def run(self) -> None:
+        """Decode, pool, compare and print."""
+        dataset = Dataset(self.dataset)
+        own = self._pooled(dataset, lambda model, features: model.predict(features))
+        print(f"| decoding | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 1)}|")
+        print(_row("as the runs say", pooled_scores(own), None))
+        for name, decode in variants().items():
+            rows = self._pooled(dataset, decode)
+            print(_row(name, pooled_scores(rows), paired_differences(rows, own)), flush=True)
+
+    def _pooled(self, dataset: Dataset, decode: Decode) -> PooledRows:
+        return pool([_rows(RunDirectory(path), dataset, decode) for path in self.runs])
+
+
+def variants() -> dict[str, Decode]:
+    """Every other way to decode, by what is changed."""
+    changed: dict[str, dict[str, Any]] = {
+        "no hedge": {"hedge": False},
+        "the filter's progress alone": {"network_share": 0.0},
+        "the network's progress alone": {"network_share": 1.0},
+        "evidence 0.2": {"evidence": 0.2},
+        "evidence 0.4": {"evidence": 0.4},
+        "evidence 1": {"evidence": 1.0},
+        "interruption 0.001": {"interruption": 0.001},
+        "interruption 0.03": {"interruption": 0.03},
+    }
+    held = {
+        f"no filter, labels held for {frames} frames unless surer than 0.9": _holding(frames) for frames in (8, 16, 32)
+    }
+    return {
+        **{name: _with(settings) for name, settings in changed.items()},
+        "no filter": _network_alone,
+        "no filter, hedge": _network_hedged,
+        **held,
+    }
+
+
+def _rows(run: RunDirectory, dataset: Dataset, decode: Decode) -> PooledRows:
+    config, model = run.read_config(), load(run.path)
+    if model.facts.transcripts is None:
+        raise InputError(f"{run.path} has no duration filter to change; give runs of the default preset")
+    feature_set = dataset.choose_feature_set(config.split, config.feature_set)
+    features = FeatureReader(dataset, feature_set, config.split, config.control)
+    return rows_of_split(dataset, config, lambda video: decode(model, features.read(video)))
+
+
+def _with(settings: Mapping[str, Any]) -> Decode:
+    def decode(model: TrainedModel, features: np.ndarray) -> Prediction:
+        config = model.facts.config
+        decoding = dataclasses.replace(config.decoding, **settings)
+        facts = dataclasses.replace(model.facts, config=dataclasses.replace(config, decoding=decoding))
+        return TrainedModel(model.network, facts).predict(features)
+
+    return decode
+
+
+def _network_alone(model: TrainedModel, features: np.ndarray) -> Prediction:
+    return TrainedModel(model.network, dataclasses.replace(model.facts, transcripts=None)).predict(features)
+
+
+def _network_hedged(model: TrainedModel, features: np.ndarray) -> Prediction:
+    """The network's likeliest class, with its expected progress over all actions."""
+    return _hedged(_network_alone(model, features), model.background)
+
+
+def _holding(frames: int, surely: float = 0.9) -> Decode:
+    """A label is kept until its segment has so many frames, unless the network is surer of another one (OnlineTAS)."""
+
+    def decode(model: TrainedModel, features: np.ndarray) -> Prediction:
+        said = _network_alone(model, features)
+        labels, since = said.labels.copy(), 0
+        for t in range(1, len(labels)):
+            keep = labels[t] != labels[t - 1] and t - since < frames and said.probability[t] < surely
+            labels[t] = labels[t - 1] if keep else labels[t]
+            since = t if labels[t] != labels[t - 1] else since
+        return _hedged(dataclasses.replace(said, labels=labels), model.background)
+
+    return decode
+
+
+def _hedged(said: Prediction, background: list[int]) -> Prediction:
+    assert said.probs is not None
+    assert said.progress is not None
+    actions = np.delete(np.arange(len(said.probs)), background)
+    weights = said.probs[actions] / np.maximum(said.probs[actions].sum(axis=0), 1e-9)
+    progress = said.progress.copy()
+    progress[said.labels, np.arange(len(said.labels))] = (weights * said.progress[actions]).sum(axis=0)
+    reported = reported_progress(progress, said.labels, background)
+    return dataclasses.replace(said, progress=progress, reported=reported)
+
+
+def _row(name: str, scores: dict[str, Any], differences: dict[str, Any] | None) -> str:
+    cells = []
+    for path, form in COLUMNS.values():
+        text = form.format(_at(scores, path))
+        bounds = None if differences is None else _at(differences["intervals"], path)
+        cells.append(f"**{text}**" if bounds is not None and (bounds[0] > 0 or bounds[1] < 0) else text)
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _at(tree: Any, path: str) -> Any:
+    for name in path.split("."):
+        tree = tree[name]
+    return tree
+
+
+if __name__ == "__main__":
+    run_command(lambda: tyro.cli(Ablation).run())
