@@ -5,7 +5,8 @@
 What is timed is one new frame after a history of so many: `model.stream().step`; our network on the whole prefix; and
 what ProTAS's `predict_online` does for each frame (its network on the whole prefix, the task graph, the largest class),
 with its own code. Both networks have the default size and random weights. Then many streams at once, and one stream far
-into a video. With a run and its dataset: how far streaming is from the offline result, per stage, over the test videos.
+into a video. With a run that has a duration filter: its step beside that of its network alone. With a run and its
+dataset: how far streaming is from the offline result, per stage, over the test videos.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.model import ProgressNetwork
-from protas_gtcc.streaming import CompiledEngine
+from protas_gtcc.streaming import CompiledEngine, Stream
 from protas_gtcc.streaming.timing import made_up_frames, time_stream
 
 FPS = 15.0
@@ -84,6 +85,8 @@ def main(arguments: Arguments) -> None:
             one for history in arguments.histories for one in of_history(model, history, arguments, Path(name))
         ]
         contestants.append(many_streams(model, arguments))
+        if arguments.run is not None:
+            contestants += with_and_without_filter(load(arguments.run), arguments)
         results = measure(contestants, arguments.repeats)
     shown = {name: value for name, value in vars(arguments).items() if isinstance(value, int)}
     report(Measurement("streaming_speed", "frames", shown, results, notes, machine, versions()), arguments.json)
@@ -113,6 +116,27 @@ def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch:
         against = f"prefix run again, theirs, {history:,}"
         found.append(Contestant(against, timed_once(their_frame(arguments, frames, scratch)), 1, found[0].name))
     return [*found, Contestant(f"stream, ours, {history:,}", timed_once(steps), arguments.steps, against)]
+
+
+def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[Contestant]:
+    """A run's step as it is, and without the filter after its network; nothing of a run without one."""
+    if model.facts.transcripts is None:
+        return []
+    alone = TrainedModel(model.network, dataclasses.replace(model.facts, transcripts=None))
+    frames = made_up_frames(model, arguments.steps)
+
+    def steps_of(stream: Stream) -> Callable[[], None]:
+        def steps() -> None:
+            for frame in frames:
+                stream.step(frame)
+
+        return steps
+
+    names = ("the run's network alone", "the run with its filter")
+    return [
+        Contestant(names[0], timed_once(steps_of(alone.stream())), arguments.steps),
+        Contestant(names[1], timed_once(steps_of(model.stream())), arguments.steps, names[0]),
+    ]
 
 
 def many_streams(model: TrainedModel, arguments: Arguments) -> Contestant:
