@@ -83,9 +83,10 @@ function hoverTexts(group, labels, frames) {
   return labels.map((label, frame) => [names[label], ...values.map((texts) => texts[frame])].join(", "));
 }
 
-// A band between the ends of a run's interval of progress, for a run that knows them.
-function intervalOf(run, frames, time) {
-  if (!frames.progress_low || !frames.progress_high) return [];
+// A band between the ends of a run's interval of progress, if it knows them and is the only run shown: bands of several
+// hide each other and the curves.
+function intervalOf(run, frames, time, numRuns) {
+  if (numRuns > 1 || !frames.progress_low || !frames.progress_high) return [];
   const [low, high] = ["progress_low", "progress_high"].map((name) =>
     unpack(frames[name], DATA.frame_values[name].scale),
   );
@@ -126,7 +127,7 @@ function drawVideo(group, number) {
   for (const [index, run] of runs.entries()) {
     const own = run.videos[number],
       segments = segmentsOf(own.segments);
-    traces.push(bars(group, segments, index + 1), ...intervalOf(run, own.frames, time), {
+    traces.push(bars(group, segments, index + 1), ...intervalOf(run, own.frames, time, runs.length), {
       type: "scatter",
       mode: "lines",
       yaxis: "y2",
@@ -261,7 +262,7 @@ function videos(group) {
     section(
       "Test videos",
       "Bars: true and predicted segments. Below: true progress (grey) and what each run reports. Drag to zoom " +
-        "in time, double-click for all of it. Bands: between which values a run says that progress lies.",
+        "in time, double-click for all of it. A single run has a band: between which values it says that progress lies.",
       classList(group),
       buttons,
       ...parts,
