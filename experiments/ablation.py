@@ -22,14 +22,15 @@ from protas_gtcc.cli.main import run_command
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.cross_validation import rows_of_split
 from protas_gtcc.dataset import Dataset
+from protas_gtcc.decoding import DurationDecoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
 from protas_gtcc.predictions import Prediction, reported_progress
 from protas_gtcc.run_directory import RunDirectory
 
-Decode = Callable[[TrainedModel, np.ndarray], Prediction]
-"""From a model and the features `[T, D]` of a video to what is told of it."""
+Decode = Callable[[TrainedModel, np.ndarray, np.ndarray], Prediction]
+"""From a model, the features `[T, D]` and the true class ids `[T]` of a video to what is told of it."""
 COLUMNS = {
     "acc": ("segmentation.acc", "{:.1f}"),
     "edit": ("segmentation.edit", "{:.1f}"),
@@ -53,7 +54,7 @@ class Ablation:
     def run(self) -> None:
         """Decode, pool, compare and print."""
         dataset = Dataset(self.dataset)
-        own = self._pooled(dataset, lambda model, features: model.predict(features))
+        own = self._pooled(dataset, lambda model, features, _: model.predict(features))
         print(f"| decoding | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 1)}|")
         print(_row("as the runs say", pooled_scores(own), None))
         for name, decode in variants().items():
@@ -84,6 +85,7 @@ def variants() -> dict[str, Decode]:
         "no filter": _network_alone,
         "no filter, hedge": _network_hedged,
         **held,
+        "the filter, told the true class of every frame": _told_the_truth,
     }
 
 
@@ -93,11 +95,11 @@ def _rows(run: RunDirectory, dataset: Dataset, decode: Decode) -> PooledRows:
         raise InputError(f"{run.path} has no duration filter to change; give runs of the default preset")
     feature_set = dataset.choose_feature_set(config.split, config.feature_set)
     features = FeatureReader(dataset, feature_set, config.split, config.control)
-    return rows_of_split(dataset, config, lambda video: decode(model, features.read(video)))
+    return rows_of_split(dataset, config, lambda video: decode(model, features.read(video), dataset.labels(video)))
 
 
 def _with(settings: Mapping[str, Any]) -> Decode:
-    def decode(model: TrainedModel, features: np.ndarray) -> Prediction:
+    def decode(model: TrainedModel, features: np.ndarray, _: np.ndarray) -> Prediction:
         config = model.facts.config
         decoding = dataclasses.replace(config.decoding, **settings)
         facts = dataclasses.replace(model.facts, config=dataclasses.replace(config, decoding=decoding))
@@ -106,20 +108,28 @@ def _with(settings: Mapping[str, Any]) -> Decode:
     return decode
 
 
-def _network_alone(model: TrainedModel, features: np.ndarray) -> Prediction:
+def _told_the_truth(model: TrainedModel, _: np.ndarray, labels: np.ndarray) -> Prediction:
+    """The filter alone, for which the true class of every frame so far is the evidence: counting at its best."""
+    decoding = dataclasses.replace(model.facts.config.decoding, evidence=10.0, hedge=False, network_share=0.0)
+    assert model.facts.transcripts is not None
+    decoder = DurationDecoder(model.facts.transcripts, decoding, model.background, model.facts.fps)
+    return decoder.follow(np.zeros(len(labels), dtype=np.int64), np.eye(len(model.class_names))[labels], None)
+
+
+def _network_alone(model: TrainedModel, features: np.ndarray, _: np.ndarray) -> Prediction:
     return TrainedModel(model.network, dataclasses.replace(model.facts, transcripts=None)).predict(features)
 
 
-def _network_hedged(model: TrainedModel, features: np.ndarray) -> Prediction:
+def _network_hedged(model: TrainedModel, features: np.ndarray, labels: np.ndarray) -> Prediction:
     """The network's likeliest class, with its expected progress over all actions."""
-    return _hedged(_network_alone(model, features), model.background)
+    return _hedged(_network_alone(model, features, labels), model.background)
 
 
 def _holding(frames: int, surely: float = 0.9) -> Decode:
     """A label is kept until its segment has so many frames, unless the network is surer of another one (OnlineTAS)."""
 
-    def decode(model: TrainedModel, features: np.ndarray) -> Prediction:
-        said = _network_alone(model, features)
+    def decode(model: TrainedModel, features: np.ndarray, _: np.ndarray) -> Prediction:
+        said = _network_alone(model, features, _)
         labels, since = said.labels.copy(), 0
         for t in range(1, len(labels)):
             keep = labels[t] != labels[t - 1] and t - since < frames and said.probability[t] < surely
