@@ -39,7 +39,9 @@ class ModelConfig:
     """The network. Feature size and number of classes come from the data."""
 
     stages: int = 4
-    """Refinement stages; each sees the one before it."""
+    """Stages of the network."""
+    arrangement: Literal["series", "parallel"] = "series"
+    """Each stage sees the one before it and refines it; or all see the features, and the mean of them is told."""
     layers: int = 10
     """Dilated residual layers in a stage, dilations 2^0 .. 2^(layers-1); 0 takes as many as let it see 16 seconds."""
     maps: int = 64

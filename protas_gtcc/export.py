@@ -162,7 +162,7 @@ def _quietly() -> Iterator[None]:
 
 def _results(outputs: Outputs) -> tuple[Tensor, ...]:
     probs = torch.softmax(outputs.final_logits, dim=1)
-    return (probs,) if outputs.progress is None else (probs, outputs.progress[-1].clamp(0, 1))
+    return (probs,) if outputs.final_progress is None else (probs, outputs.final_progress.clamp(0, 1))
 
 
 @torch.library.custom_op(

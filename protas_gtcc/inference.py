@@ -115,7 +115,7 @@ def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDeco
     logits = outputs.final_logits[0].float()
     labels = logits.argmax(dim=0).cpu().numpy()
     probs = torch.softmax(logits, dim=0).cpu().numpy()
-    progress = None if outputs.progress is None else outputs.progress[-1, 0].float().clamp(0, 1).cpu().numpy()
+    progress = None if outputs.final_progress is None else outputs.final_progress[0].float().clamp(0, 1).cpu().numpy()
     if decoder is not None:
         who = np.zeros(len(labels), dtype=np.int64)
         return decoder.follow(who, probs.T, None if progress is None else progress.T)

@@ -51,7 +51,7 @@ def loss_terms(
             outputs.progress, labels, progress_target, mask, is_action, config.progress_error == "squared"
         )
     if outputs.graph_cost is not None and outputs.graph_deviation is not None:
-        cost = graph_cost(outputs.logits[-1], outputs.graph_cost, mask)
+        cost = graph_cost(outputs.ungraphed_logits, outputs.graph_cost, mask)
         terms["graph"] = cost + config.graph_regulariser * outputs.graph_deviation
     return terms
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -53,8 +53,12 @@ class Outputs(NamedTuple):
     """Of each class by the task graph; None in a model without one."""
     graph_deviation: Float[Tensor, ""] | None
     """How far the learnt graph is from the counted one; None in a model without a graph."""
+    ungraphed_logits: Float[Tensor, "B C T"]
+    """Of the last stage, or the mean of parallel ones, before the task graph."""
     final_logits: Float[Tensor, "B C T"]
-    """Of the last stage, after the task graph: what predicts."""
+    """The same after the task graph: what predicts."""
+    final_progress: Float[Tensor, "B C T"] | None
+    """Of the last stage, or the mean of parallel ones, unbounded; None in a model without progress."""
     state: NetworkState | None
     """After the last frame; None where none was given."""
 
@@ -73,7 +77,8 @@ class ProgressNetwork(nn.Module):
         if config.standardise:
             self.register_buffer("feature_mean", torch.zeros(feature_dim))
             self.register_buffer("feature_scale", torch.ones(feature_dim))
-        widths = [feature_dim] + [num_classes] * (config.stages - 1)
+        later = feature_dim if config.arrangement == "parallel" else num_classes
+        widths = [feature_dim] + [later] * (config.stages - 1)
         self.stages = nn.ModuleList(
             Stage(width, num_classes, config.layers, config.maps, config.causal, config.progress, config.dropout)
             for width in widths
@@ -104,10 +109,12 @@ class ProgressNetwork(nn.Module):
             logits.append(stage_logits)
             progress.append(stage_progress)
             after.append(stage_state)
-            x = masked(torch.softmax(stage_logits, dim=1), mask)
+            if self.config.arrangement == "series":
+                x = masked(torch.softmax(stage_logits, dim=1), mask)
+        ungraphed = self._told(logits)
         cost = done = None
         if self.graph is not None:
-            cost, done = self.graph(progress[-1], None if state is None else state.done)
+            cost, done = self.graph(self._told(progress), None if state is None else state.done)
             cost = masked(cost, mask)
         then = None if seen is None else seen + features.shape[2]
         return Outputs(
@@ -115,9 +122,20 @@ class ProgressNetwork(nn.Module):
             progress=torch.stack(progress) if self.config.progress else None,
             graph_cost=cost,
             graph_deviation=None if self.graph is None else self.graph.deviation(),
-            final_logits=logits[-1] if cost is None else logits[-1] - self.config.graph_eta * cost,
+            ungraphed_logits=ungraphed,
+            final_logits=ungraphed if cost is None else ungraphed - self.config.graph_eta * cost,
+            final_progress=self._told(torch.stack(progress)) if self.config.progress else None,
             state=None if state is None else NetworkState(then, after, done),
         )
+
+    def _told(self, of_stages: Sequence[Tensor] | Float[Tensor, "S B C T"]) -> Tensor:
+        if self.config.arrangement == "series":
+            return of_stages[-1]
+        # Not a mean over an axis, so that a frame's sum is recorded for streams as it is computed here.
+        total = of_stages[0]
+        for number in range(1, len(of_stages)):
+            total = total + of_stages[number]
+        return total * (1 / len(of_stages))
 
     def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
         """Standardise by these; a feature that never varies is only centred."""

@@ -40,7 +40,7 @@ def run_stream(path: Path, features: np.ndarray, chunks: list[int]) -> list[np.n
     return [np.concatenate(one, axis=2)[0] for one in zip(*parts, strict=True)]
 
 
-@pytest.mark.parametrize("name", ["whole", "no progress"])
+@pytest.mark.parametrize("name", ["whole", "no progress", "parallel", "standardised"])
 def test_the_stream_graph_equals_predict_for_any_chunks(name, tmp_path):
     model, chunks = make_model(CONFIGS[name]), [1, 1, 1, 17, 2, 40, 1]
     export_onnx(model, tmp_path)

@@ -32,6 +32,7 @@ CONFIGS = {
     "one stage": dataclasses.replace(BASE, stages=1),
     "no graph": dataclasses.replace(BASE, graph=False),
     "no progress": dataclasses.replace(BASE, graph=False, progress=False),
+    "parallel": dataclasses.replace(BASE, arrangement="parallel"),
     "standardised": dataclasses.replace(BASE, standardise=True),
 }
 ENGINES = ("compiled", "torch")

@@ -75,6 +75,6 @@ def _outputs_by_layer(network: ProgressNetwork, features: Tensor) -> dict[str, T
         for handle in handles:
             handle.remove()
     found["the network's logits"] = outputs.final_logits
-    if outputs.progress is not None:
-        found["the network's progress"] = outputs.progress[-1]
+    if outputs.final_progress is not None:
+        found["the network's progress"] = outputs.final_progress
     return found

@@ -208,5 +208,5 @@ def _as_result(outputs: Outputs) -> Result:
         return values.movedim(1, 2).flatten(0, 1).float().cpu().numpy()
 
     logits = outputs.final_logits
-    progress = None if outputs.progress is None else rows(outputs.progress[-1].clamp(0, 1))
+    progress = None if outputs.final_progress is None else rows(outputs.final_progress.clamp(0, 1))
     return Result(rows(logits), rows(torch.softmax(logits, dim=1)), progress)

@@ -239,7 +239,7 @@ def record(network: ProgressNetwork) -> Program:
     with torch.no_grad(), recorder:
         outputs = network(frame, state=NetworkState(None, stages, state.done))
         probs = torch.softmax(outputs.final_logits, dim=1)
-        progress = None if outputs.progress is None else outputs.progress[-1].clamp(0, 1)
+        progress = None if outputs.final_progress is None else outputs.final_progress.clamp(0, 1)
     after = outputs.state
     next_carried = [one for one in [*(stage.hidden for stage in after.stages), after.done] if one is not None]
     # Only now: the frame's own work still needs what was before.
