@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from protas_gtcc.config import RunConfig, from_dict
-from protas_gtcc.decoding.transcripts import TranscriptTables
+from protas_gtcc.decoding.transcripts import TranscriptTables, check_tables
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole
 from protas_gtcc.model import ProgressNetwork
@@ -111,6 +111,11 @@ def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
         facts = ModelFacts(**values)
         network = facts.build()
         network.load_state_dict(tensors)
+        filtered = facts.config.decoding.filter == "durations"
+        if filtered != (facts.transcripts is not None):
+            raise InputError(f"{path}: its configuration and its filter's tables do not belong together; train again")
+        if facts.transcripts is not None:
+            check_tables(facts.transcripts, len(facts.class_names), str(path))
     except (RuntimeError, TypeError) as error:
         raise InputError(f"{path}: weights do not fit its configuration ({' '.join(str(error).split())})") from error
     return network.eval(), facts

@@ -181,7 +181,7 @@ class DecodingConfig:
     """Share of the filter's belief left out at each end of the interval of progress; see experiments/RESULTS.md."""
 
     def __post_init__(self) -> None:
-        ranges = {"evidence": (0, 100), "interruption": (1e-9, 1), "spread": (0, 10), "network_share": (0, 1)}
+        ranges = {"evidence": (0, 10), "interruption": (1e-9, 1), "spread": (0, 10), "network_share": (0, 1)}
         _require_range(self, **ranges, interval_tail=(0, 0.5))
 
 

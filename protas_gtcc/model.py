@@ -138,9 +138,10 @@ class ProgressNetwork(nn.Module):
         return total * (1 / len(of_stages))
 
     def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
-        """Standardise by these; a feature that never varies is only centred."""
+        """Standardise by these; a feature that never varies, or a millionth of what others do, is only centred."""
         self.feature_mean.copy_(mean)
-        self.feature_scale.copy_(torch.where(deviation > 0, 1 / deviation, 1.0))
+        varies = deviation > 1e-6 * deviation.max()
+        self.feature_scale.copy_(torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 1.0))
 
     def _standardised(self, features: Float[Tensor, "B D T"]) -> Float[Tensor, "B D T"]:
         if not self.config.standardise:

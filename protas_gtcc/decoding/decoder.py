@@ -9,6 +9,7 @@ from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding.duration_filter import Rule, follow, nothing_told, start_state
 from protas_gtcc.decoding.hypotheses import make_hypotheses
 from protas_gtcc.decoding.transcripts import TranscriptTables
+from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Prediction
 
 
@@ -29,12 +30,15 @@ class DurationDecoder:
         fps: float | None,
         num_streams: int = 1,
     ):
-        self._hypotheses, self._fps = make_hypotheses(tables), fps
+        self._tables, self._hypotheses, self._fps = tables, make_hypotheses(tables), fps
         is_action = np.ones(len(tables.first), dtype=bool)
         is_action[background] = False
         shared = (settings.network_share, settings.hedge, settings.interval_tail)
         self._rule = Rule(settings.evidence, settings.interruption, *shared, is_action)
         self._state = start_state(self._hypotheses, num_streams)
+        # The code is compiled, or fetched from numba's cache, by its first call: now, not at somebody's first frame.
+        self.follow(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
+        self.reset(0)
 
     def follow(self, who: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
         """T more frames, frame t of stream `who[t]`: the network's probs and progress `[T, C]`, in [0, 1]."""
@@ -53,6 +57,18 @@ class DurationDecoder:
             None if self._fps is None else told.remaining / np.float32(self._fps),
         )
 
+    @staticmethod
+    def require_belief(state: dict[str, Tensor]) -> None:
+        """Raise `InputError` unless the state's belief is probabilities, or 0 before the first frame."""
+        belief = state["belief"].numpy()
+        if belief.min() < 0 or (belief.any() and abs(belief.sum() - 1) > 1e-6):
+            raise InputError("this is no state of such a stream: belief is not a probability")
+
+    @property
+    def tables(self) -> TranscriptTables:
+        """What the filter knows of lengths and order."""
+        return self._tables
+
     def reset(self, who: int) -> None:
         """Back to before the first frame."""
         self._state[who] = 0
@@ -62,5 +78,5 @@ class DurationDecoder:
         return {"belief": from_numpy(self._state[who].copy())}
 
     def load_state_dict(self, who: int, state: dict[str, Tensor]) -> None:
-        """Put a stream into a state that `state_dict` gave."""
+        """Put a stream into a state that `state_dict` gave; `require_belief` says whether it can be one."""
         self._state[who] = state["belief"].numpy()

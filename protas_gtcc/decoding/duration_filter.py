@@ -48,7 +48,7 @@ class Told(NamedTuple):
     interval: np.ndarray
     """float32 `[T, 2]`: between which values the progress of whatever action is going on lies."""
     remaining: np.ndarray
-    """float32 `[T]`: frames that the predicted class will still take, in the mean."""
+    """float32 `[T]`: frames that the predicted class will still take, in the mean, unless it is interrupted."""
 
 
 def start_state(hypotheses: Hypotheses, num_streams: int = 1) -> np.ndarray:
@@ -97,7 +97,7 @@ def _starts(hypotheses, mass, interruption):
         going_on = 0.0
         for i in range(len(phases)):
             going_on += phases[i]
-        ended = phases[-1] * hypotheses.rate[r]
+        ended = phases[-1] * hypotheses.end_rate[r]
         left[hypotheses.label[r]] += ended + interruption * (going_on - ended)
         total += going_on
     if total == 0.0:
@@ -118,6 +118,8 @@ def _advance(hypotheses, mass, moved, started, evidence, interruption):
         after[0] = before[0] * stays + started[c] * hypotheses.weight[r] * evidence[c]
         for i in range(1, len(after)):
             after[i] = before[i] * stays + before[i - 1] * goes
+        # The last phase is left at a rate of its own.
+        after[-1] += before[-1] * (hypotheses.rate[r] - hypotheses.end_rate[r]) * (1 - interruption) * evidence[c]
         for i in range(len(after)):
             total += after[i]
     return total
@@ -126,7 +128,10 @@ def _advance(hypotheses, mass, moved, started, evidence, interruption):
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _summarise(hypotheses, mass, histogram, classes, remaining):
-    """Probability of each class, over bins of progress, and the frames that it will still take in the mean."""
+    """Probability of each class, over bins of progress, and the frames that it will still take, in the mean.
+
+    Interruptions are left out of the latter: they stand for a wrong belief, and not for actions that are cut short.
+    """
     histogram[:], classes[:], remaining[:] = 0, 0, 0
     for r in range(len(hypotheses.label)):
         begin, end, c = hypotheses.start[r], hypotheses.start[r + 1], hypotheses.label[r]
@@ -138,7 +143,8 @@ def _summarise(hypotheses, mass, histogram, classes, remaining):
         for i in range(len(phases)):
             of_class[bins[i]] += phases[i]
         classes[c] += here
-        remaining[c] += later / hypotheses.rate[r] - here
+        over = 1 / hypotheses.end_rate[r] - 1 / hypotheses.rate[r]
+        remaining[c] += later / hypotheses.rate[r] + here * (over - 1)
     for c in range(len(classes)):
         remaining[c] = remaining[c] / classes[c] if classes[c] > EMPTY else 0.0
 

@@ -5,7 +5,8 @@ A segment of class c that will take L frames goes through N phases, one after th
     first ──> phase 0 ──> phase 1 ──> … ──> phase N - 1 ──> the next segment
 
 N is L, but at most `MAX_PHASES`; from each phase it goes on with probability N / L at each frame, so it takes L frames
-in the mean (and, while N = L, exactly). However long the actions and high the frame rate, the work is bounded.
+in the mean (and, while N = L, exactly). However long the actions and high the frame rate, the work is bounded. The
+last phase of a class's longest length is left more slowly: an action that outlasts all that was seen stays at its end.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 from protas_gtcc.decoding.transcripts import TranscriptTables
 
 MAX_PHASES = 32
+OVERRUN = 0.25
+"""How much longer than a class's longest length a segment may well take, as a share of it, in the mean."""
 NUM_BINS = 50
 """Bins of progress, over which medians and intervals are taken."""
 
@@ -32,6 +35,8 @@ class Hypotheses(NamedTuple):
     """int64 `[R + 1]`: where its phases start, among all."""
     rate: np.ndarray
     """float64 `[R]`: probability of going on to the next phase at a frame."""
+    end_rate: np.ndarray
+    """float64 `[R]`: probability of ending at a frame of the last phase."""
     bins: np.ndarray
     """int64 `[S]`: the bin of progress that a phase lies in."""
     first: np.ndarray
@@ -55,6 +60,7 @@ def make_hypotheses(tables: TranscriptTables) -> Hypotheses:
         weight=weights,
         start=np.append(0, np.cumsum(num_phases)),
         rate=rate,
+        end_rate=np.where(np.append(labels[1:] != labels[:-1], True), 1 / (1 / rate + OVERRUN * lengths), rate),
         bins=np.clip(bins, 0, NUM_BINS - 1),
         first=tables.first,
         following=tables.following,

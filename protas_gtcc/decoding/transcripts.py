@@ -21,6 +21,22 @@ LONGEST = 2.0
 """No segment is expected to take more than so many times the longest training segment of any class."""
 
 
+def check_tables(tables: TranscriptTables, num_classes: int, where: str) -> None:
+    """Raise `InputError` unless the tables are of so many classes, and are lengths and probabilities."""
+    shapes = {"lengths": 2, "first": 1, "following": 2}
+    for name, num_axes in shapes.items():
+        values = getattr(tables, name)
+        if values.ndim != num_axes or len(values) != num_classes or not np.isfinite(values).all():
+            raise InputError(
+                f"{where}: the filter's {name} is {values.shape}, or not finite, for {num_classes} classes"
+            )
+    rows = np.concatenate([tables.first[None], np.atleast_2d(tables.following)])
+    if rows.shape[1] != num_classes or rows.min() < 0 or np.abs(rows.sum(axis=1) - 1).max() > 1e-6:
+        raise InputError(f"{where}: the filter's probabilities of what follows what do not sum to 1")
+    if tables.lengths.size == 0 or tables.lengths.min() < 1:
+        raise InputError(f"{where}: the filter's lengths are less than a frame")
+
+
 @dataclass(frozen=True, eq=False)
 class TranscriptTables:
     """Durations and order of C classes, float64; `L` lengths a class."""
@@ -46,7 +62,8 @@ def count_transcripts(
         raise InputError("there is no training segment to learn durations from; give training videos with labels")
     segments = np.concatenate(videos)
     lengths, labels = segments[:, 1] - segments[:, 0], segments[:, 2]
-    share = np.bincount(labels, minlength=num_classes) / len(labels)
+    # A class that was never seen is taken to be as rare as can be, not impossible.
+    share = (np.bincount(labels, minlength=num_classes) + 1) / (len(labels) + num_classes)
     first = np.bincount([video[0, 2] for video in videos], minlength=num_classes) + share
     pairs = np.zeros((num_classes, num_classes))
     for video in videos:

@@ -43,7 +43,7 @@ class Streams:
         self._engine, self._decoder = engine, decoder
         self._is_action = np.ones(network.num_classes, dtype=np.float32)
         self._is_action[background] = 0
-        self._feature_dim, self._fingerprint = network.feature_dim, _fingerprint(network)
+        self._feature_dim, self._fingerprint = network.feature_dim, _fingerprint(network, decoder)
 
     def __len__(self) -> int:
         return self._engine.num_streams
@@ -91,6 +91,8 @@ class Streams:
     def load_state_dict(self, who: int, state: dict[str, Tensor]) -> None:
         """Go on from a state. Raises `InputError` if it is of another model or engine, and then changes nothing."""
         own = self.state_dict(who)
+        if set(state) - set(own):
+            raise InputError(f"this is no state of such a stream: {min(set(state) - set(own))} is unknown to it")
         for name, values in own.items():
             if name not in state or state[name].shape != values.shape or state[name].dtype != values.dtype:
                 raise InputError(f"this is no state of such a stream: {name} is missing or of another size")
@@ -98,6 +100,8 @@ class Streams:
                 raise InputError(f"this is no state of such a stream: {name} holds what it cannot")
         if not torch.equal(state["model"], self._fingerprint):
             raise InputError("this state belongs to a model with other weights; load it with the one that made it")
+        if self._decoder is not None:
+            self._decoder.require_belief(state)
         self._engine.load_state_dict(who, state)
         if self._decoder is not None:
             self._decoder.load_state_dict(who, state)
@@ -185,10 +189,13 @@ class Stream:
         self._streams.load(path, 0)
 
 
-def _fingerprint(network: ProgressNetwork) -> Tensor:
-    """16 bytes that tell one network's weights from another's."""
+def _fingerprint(network: ProgressNetwork, decoder: DurationDecoder | None) -> Tensor:
+    """16 bytes that tell one model's weights, and its filter's tables, from another's."""
     digest = hashlib.blake2b(digest_size=16)
     for name, values in network.state_dict().items():
         digest.update(name.encode())
         digest.update(values.detach().cpu().contiguous().numpy().tobytes())
+    if decoder is not None:
+        for table in vars(decoder.tables).values():
+            digest.update(np.ascontiguousarray(table).tobytes())
     return torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)
