@@ -85,18 +85,23 @@ def test_a_test_counts_once_however_many_seeds_it_has():
 
 
 def slowly_drawn(pooled: PooledRows, resamples: int) -> np.ndarray:
-    """Twin of the bootstrap: draw videos one by one, and for each draw its rows one by one."""
+    """Twin of the bootstrap: draw videos one by one and of each split its runs one by one, then count rows."""
     random, videos = np.random.default_rng(7), pooled.videos
     weights = np.zeros((resamples, len(pooled.tests)))
     for resample in range(resamples):
+        runs = {}
+        for split in {split for _, split in pooled.tests}:
+            num_runs = max(pooled.tests.count(test) for test in pooled.tests if test[1] == split)
+            runs[split] = random.choice(num_runs, num_runs).tolist()
         for drawn in random.choice(len(videos), len(videos)):
-            rows = [number for number, test in enumerate(pooled.tests) if test[0] == videos[drawn]]
-            for row in random.choice(rows, len(rows)):
-                weights[resample, row] += pooled.shares[row]
+            for row, (video, split) in enumerate(pooled.tests):
+                run = pooled.tests[:row].count((video, split))
+                if video == videos[drawn]:
+                    weights[resample, row] += runs[split].count(run) * pooled.shares[row]
     return weights
 
 
-def test_weights_are_distributed_as_if_videos_and_then_their_seeds_were_drawn_one_by_one():
+def test_weights_are_distributed_as_if_videos_and_runs_were_drawn_one_by_one():
     pooled = pool([*(one_run(["v0", "v1", "v2"], "1", seed) for seed in range(3)), one_run(["v2", "v3"], "2", 0)])
     drawn = dict(zip(pooled.videos, resampling_weights(4, 0, 4000).T, strict=True))
     fast, slow = two_level_weights(pooled, drawn, 0), slowly_drawn(pooled, 4000)
@@ -126,6 +131,14 @@ def test_more_seeds_do_not_make_the_interval_narrower_than_the_videos_allow():
         return high - low
 
     assert width(8) == pytest.approx(width(1), rel=0.15)
+
+
+def test_what_a_seed_does_to_all_videos_stays_in_the_interval():
+    good, bad = (one_run(list(VIDEOS), "1", 0, share) for share in (0.0, 0.6))
+    worst = pooled_scores(bad)["segmentation"]["acc"]
+    low, high = pooled_scores(pool([good, bad]))["intervals"]["segmentation"]["acc"]
+    assert low < worst + 5, "both runs drawn may be the bad one"
+    assert high == 100
 
 
 def test_a_difference_is_taken_on_the_same_drawn_videos():
@@ -205,9 +218,10 @@ def finished_run(
 def test_pooling_one_run_gives_its_own_evaluation_intervals_and_all(dataset, tmp_path):
     run = finished_run(tmp_path / "run", dataset)
     metrics, scores = json.loads(run.metrics.read_text()), pooled_scores(rows_of_run(run, dataset))
-    for name in ("segmentation", "progress", "baselines"):
+    for name in ("segmentation", "progress", "baselines", "improvement", "breakdowns", "curves", "online", "certainty"):
         assert_close(metrics[name], scores[name])
         assert_close(metrics["intervals"][name], scores["intervals"][name])
+    assert scores["online"]["first_delay_seconds"] is not None
 
 
 def test_kinds_are_told_apart_by_preset_control_and_whatever_else_differs(dataset, tmp_path):

@@ -3,18 +3,19 @@
 A row is one test of one video: in one split, by the run of one seed. Rows are pooled as videos are in the evaluation of
 one run (`metrics.pooling`), each video of a split counting once however many seeds there are.
 
-Intervals are a bootstrap at two levels: videos are drawn, and for each drawn one as many of its rows as it has. So a
-video is the unit: more seeds do not make an interval narrower than the videos allow. Seeds are drawn for each video
-apart. Two kinds are compared under the same drawn videos: what makes a video hard for both cancels out of their
-difference.
+Intervals are a bootstrap at two levels: videos are drawn, and of each split as many of its runs as there are, the same
+ones for all of its videos. So a video is the unit: more seeds do not make an interval narrower than the videos allow;
+and what a seed does to all videos of a split stays in the interval. Two kinds are compared under the same drawn videos
+(each with runs drawn of its own): what makes a video hard for both cancels out of their difference.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ import numpy as np
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.details import best_lookup_names
 from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
-from protas_gtcc.metrics.pooling import weighted_figures
+from protas_gtcc.metrics.pooling import Path, is_count, map_figures, of_one_video, weighted_figures
 from protas_gtcc.metrics.video_rows import VideoRows, concatenate_rows
 
 
@@ -84,16 +85,27 @@ def paired_differences(one: PooledRows, other: PooledRows, seed: int = 0) -> dic
 
 
 def two_level_weights(pooled: PooledRows, drawn: dict[str, np.ndarray], seed: int | Sequence[int]) -> np.ndarray:
-    """How often each row counts in each resample, float64 `[R, N]`, given how often each video was drawn, `[R]`."""
-    random = np.random.default_rng(seed)
-    videos = np.array([video for video, _ in pooled.tests])
+    """How much each row counts in each resample, float64 `[R, N]`, given how often each video was drawn, `[R]`."""
+    random, numbers = np.random.default_rng(seed), _run_numbers(pooled.tests)
     num_resamples = len(next(iter(drawn.values())))
-    weights = np.zeros((num_resamples, len(videos)))
-    for video, times in drawn.items():
-        rows = np.flatnonzero(videos == video)
-        draws = times.astype(np.int64) * len(rows)
-        weights[:, rows] = random.multinomial(draws, np.full(len(rows), 1 / len(rows)))
+    weights = np.zeros((num_resamples, len(pooled.tests)))
+    for split in dict.fromkeys(split for _, split in pooled.tests):
+        rows = [row for row, test in enumerate(pooled.tests) if test[1] == split]
+        num_runs = 1 + max(numbers[row] for row in rows)
+        draws = random.multinomial(num_runs, np.full(num_runs, 1 / num_runs), num_resamples)
+        for row in rows:
+            weights[:, row] = drawn[pooled.tests[row][0]] * draws[:, numbers[row]]
     return weights * pooled.shares
+
+
+def _run_numbers(tests: Sequence[tuple[str, str]]) -> list[int]:
+    """Which of its split's runs each row is of: the k-th row of a test is of the k-th run."""
+    seen: Counter[tuple[str, str]] = Counter()
+    numbers = []
+    for test in tests:
+        numbers.append(seen[test])
+        seen[test] += 1
+    return numbers
 
 
 def _arrays(rows: VideoRows) -> dict[str, np.ndarray]:
@@ -113,25 +125,20 @@ def _sampled(pooled: PooledRows, drawn: dict[str, np.ndarray], seed: Sequence[in
 
 
 def _with_intervals(sampled: dict[str, Any], pooled: PooledRows) -> dict[str, Any]:
-    videos = np.array([video for video, _ in pooled.tests])
-    shown = pooled.rows.frames[:, 0] > 0
-    lone = {name for number, name in enumerate(pooled.rows.class_names) if len(set(videos[shown[:, number]])) < 2}
+    """The figures over all rows, and their intervals where `pooling.intervals` has them, a video counting once."""
+    videos = [video for video, _ in pooled.tests]
+    lone = of_one_video(pooled.rows, videos)
 
-    def interval(values: np.ndarray) -> list[float] | None:
-        bounds = percentile_interval(values[1:]) if len(set(videos)) > 1 else None
+    def interval(path: Path, values: np.ndarray) -> list[float] | None:
+        if len(set(videos)) < 2 or is_count(path) or lone.intersection(pairwise(path)):
+            return None
+        bounds = percentile_interval(values[1:])
         return None if bounds is None else list(bounds)
 
-    def figure(values: np.ndarray) -> float | None:
+    def figure(_: Path, values: np.ndarray) -> float | None:
         return None if np.isnan(values[0]) else float(values[0])
 
-    return {**_map(figure, sampled), "intervals": _map(interval, sampled, lone)}
-
-
-def _map(function: Callable[[np.ndarray], Any], tree: Any, without: Collection[str] = (), key: str = "") -> Any:
-    if not isinstance(tree, dict):
-        return None if tree is None else function(tree)
-    left_out = without if key == "per_class" else ()
-    return {name: None if name in left_out else _map(function, branch, without, name) for name, branch in tree.items()}
+    return {**map_figures(figure, sampled), "intervals": map_figures(interval, sampled)}
 
 
 def _subtract(one: Any, other: Any) -> Any:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -64,22 +64,22 @@ def figures(rows: VideoRows) -> dict[str, Any]:
 
     def number(path: Path, values: np.ndarray) -> float | int | None:
         value = float(values[0])
-        return None if np.isnan(value) else int(value) if _is_count(path) else value
+        return None if np.isnan(value) else int(value) if is_count(path) else value
 
-    return _map(number, weighted_figures(rows, np.ones((1, rows.num_videos))))
+    return map_figures(number, weighted_figures(rows, np.ones((1, rows.num_videos))))
 
 
 def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
     """The same structure with `[low, high]` at 95 %; None for figures about fewer than two videos, and for counts."""
-    lone = _of_one_video(rows)
+    lone = of_one_video(rows)
 
     def interval(path: Path, values: np.ndarray) -> list[float] | None:
-        if rows.num_videos < 2 or _is_count(path) or lone.intersection(pairwise(path)):
+        if rows.num_videos < 2 or is_count(path) or lone.intersection(pairwise(path)):
             return None
         bounds = percentile_interval(values)
         return None if bounds is None else list(bounds)
 
-    return _map(interval, weighted_figures(rows, resampling_weights(rows.num_videos, seed)))
+    return map_figures(interval, weighted_figures(rows, resampling_weights(rows.num_videos, seed)))
 
 
 def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
@@ -161,22 +161,27 @@ def _count_frames(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -
     return np.stack([np.bincount(values, minlength=num_classes) for values in counted])
 
 
-def _of_one_video(rows: VideoRows) -> set[tuple[str, str]]:
-    """Classes and parts of breakdowns that fewer than two videos show: the last names of their figures' paths."""
-    videos_of_class = (rows.frames[:, 0] > 0).sum(axis=0)
-    videos_of_part = (rows.breakdowns[:, 0, STATISTICS.index("frames")] > 0).sum(axis=0)
+def of_one_video(rows: VideoRows, videos: Sequence[str] | None = None) -> set[tuple[str, str]]:
+    """Classes and parts of breakdowns that fewer than two videos show: the last names of their figures' paths.
+
+    `videos` are the names of the rows' videos, where one may have several rows.
+    """
+    shown = np.concatenate([rows.frames[:, 0], rows.breakdowns[:, 0, STATISTICS.index("frames")]], axis=1) > 0
+    numbers = np.arange(len(shown)) if videos is None else np.unique(videos, return_inverse=True)[1]
+    by_video = np.zeros((numbers.max() + 1, shown.shape[1]), dtype=bool)
+    np.logical_or.at(by_video, numbers, shown)
     names = [("per_class", name) for name in rows.class_names]
     names += [(name, part) for name, parts in PARTS.items() for part in parts]
-    counts = np.concatenate([videos_of_class, videos_of_part])
-    return {name for name, count in zip(names, counts.tolist(), strict=True) if count < 2}
+    return {name for name, count in zip(names, by_video.sum(axis=0).tolist(), strict=True) if count < 2}
 
 
-def _is_count(path: Path) -> bool:
+def is_count(path: Path) -> bool:
+    """Whether the figure at a path is a whole number, which has no interval."""
     return path[0] == "breakdowns" and path[-1] in COUNTS
 
 
-def _map(function: Callable[[Path, np.ndarray], Any], tree: Any, path: Path = ()) -> Any:
+def map_figures(function: Callable[[Path, np.ndarray], Any], tree: Any, path: Path = ()) -> Any:
     """Apply a function to the path and values of every figure of nested dicts."""
     if not isinstance(tree, dict):
         return None if tree is None else function(path, tree)
-    return {name: _map(function, branch, (*path, name)) for name, branch in tree.items()}
+    return {name: map_figures(function, branch, (*path, name)) for name, branch in tree.items()}
