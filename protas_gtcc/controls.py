@@ -15,13 +15,13 @@ epoch and run, and a window of a video is cut from the same control as the whole
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 
 from protas_gtcc.config import Control, RunConfig
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.moments import feature_moments
 
 FRAMES_A_UNIT = 100
 """Of `index`: so that its numbers are of a size that networks take, some tens at most for minutes of video."""
@@ -40,7 +40,12 @@ class FeatureReader:
         self._dataset, self._feature_set, self._control = dataset, feature_set, control
         self._dim = dataset.feature_sets[feature_set].dim
         if control == "noise":
-            self._mean, self._deviation = _scale(dataset, feature_set, dataset.part(split, "train"))
+            videos = dataset.part(split, "train")
+            if not videos:
+                raise InputError(
+                    f"{dataset.path}: --control noise takes its scale from training videos, and the split has none"
+                )
+            self._mean, self._deviation = feature_moments(dataset.features(video, feature_set) for video in videos)
 
     def read(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Features of frames `[start, end)`, `[T, D]`. Raises `InputError` as `Dataset.features` does."""
@@ -86,23 +91,6 @@ def require_no_control(config: RunConfig, purpose: str) -> None:
     """Raise `InputError` if the run is a control: on new features its network would say nothing."""
     if config.control != "none":
         raise InputError(f"the run is the control {config.control!r} and cannot {purpose}: {NO_FIT}")
-
-
-def _scale(dataset: Dataset, feature_set: str, videos: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of every dimension over the frames of videos, float32 `[D]` each."""
-    if not videos:
-        raise InputError(
-            f"{dataset.path}: --control noise takes its scale from training videos, and the split has none"
-        )
-    total = squares = np.zeros(dataset.feature_sets[feature_set].dim)
-    num_frames = 0
-    for video in videos:
-        features = dataset.features(video, feature_set)
-        total, num_frames = total + features.sum(axis=0, dtype=np.float64), num_frames + len(features)
-        squares = squares + np.square(features, dtype=np.float64).sum(axis=0)
-    mean = total / num_frames
-    deviation = np.sqrt(np.maximum(squares / num_frames - mean**2, 0))
-    return mean.astype(np.float32), deviation.astype(np.float32)
 
 
 def _seed(video: str) -> int:

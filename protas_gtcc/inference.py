@@ -52,7 +52,8 @@ class TrainedModel:
     def predict(self, features: np.ndarray) -> Prediction:
         """Labels, probabilities and progress of one video, features `[T, D]`.
 
-        A model without progress gives `progress` None and reports 0. Raises as `outputs` does.
+        A model without progress gives `progress` None and reports 0, unless it has a filter, which then counts alone.
+        Raises as `outputs` does.
         """
         return to_prediction(self.outputs(features), self.background, self._decoder())
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from protas_gtcc.batching import Batch
 from protas_gtcc.config import LossConfig, TrainingConfig
-from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 
@@ -41,19 +40,6 @@ def balanced_weights(dataset: Dataset, videos: Sequence[str]) -> Float[Tensor, "
     share = np.bincount(labels, minlength=dataset.info.num_classes) / len(labels)
     weights = 1 / np.sqrt(np.maximum(share, 1 / len(labels)))
     return torch.from_numpy(weights / (share * weights).sum()).float()
-
-
-def feature_moments(features: FeatureReader, videos: Sequence[str]) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
-    """Mean and standard deviation of each feature over all frames of these videos, read one by one."""
-    frames, mean, squares = 0, np.zeros(1), np.zeros(1)
-    for video in videos:
-        values = features.read(video).astype(np.float64)
-        # Moments of two sets of frames together (Chan, Golub and LeVeque): no difference of large sums.
-        shift, total = values.mean(axis=0) - mean, frames + len(values)
-        squares = squares + values.var(axis=0) * len(values) + shift**2 * frames * len(values) / total
-        mean, frames = mean + shift * len(values) / total, total
-    deviation = np.sqrt(squares / frames)
-    return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
 
 
 def require_finite(terms: Mapping[str, Float[Tensor, " B"]], batch: Batch, where: str) -> None:

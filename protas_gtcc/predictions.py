@@ -45,11 +45,13 @@ class Prediction:
     probs: np.ndarray | None
     """Class probabilities, float32 `[C, T]`; None in files of programs that do not say."""
     progress: np.ndarray | None
-    """Progress of every class, float32 `[C, T]` in [0, 1]; None in files of programs that do not say."""
+    """Progress of every class, given that it is going on, float32 `[C, T]` in [0, 1]; None in files of programs that
+    do not say. That of the predicted class is what is reported; a filter's hedge draws it to others' progress."""
     reported: np.ndarray
     """Progress of the predicted class, float32 `[T]` in [0, 1]; 0 where that is background."""
     interval: np.ndarray | None = None
-    """Between which two values the progress lies with 80 % probability, float32 `[2, T]`; 0 in the background."""
+    """Between which two values the progress lies, float32 `[2, T]`; 0 in the background. Meant to hold it at 80 % of
+    frames at the default `--interval-tail`; `certainty` in metrics.json says at how many it does."""
     remaining_seconds: np.ndarray | None = None
     """How long the predicted class is still expected to go on, float32 `[T]`. Both None without a duration filter."""
 
@@ -230,7 +232,10 @@ def _channels(table: pd.DataFrame, kind: str, class_names: list[str] | None, pat
 
 def _numbers(table: pd.DataFrame, names: list[str]) -> np.ndarray | None:
     """These columns, float32 `[N, T]`; None if one is not there."""
-    if not set(names) <= set(table):
+    found = set(names) & set(table)
+    if found and len(found) < len(names):
+        raise InputError(f"a column {min(found)} needs {min(set(names) - found)} beside it")
+    if not found:
         return None
     return table[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float32).T
 
@@ -335,7 +340,24 @@ def _checked(prediction: Prediction, where: str) -> Prediction:
         if not np.isfinite(channels).all():
             frame = int(np.argmax(~np.isfinite(np.atleast_2d(channels)).all(axis=0)))
             raise InputError(f"{where}, frame {frame}: {kind} is not finite")
+    _check_told(prediction, where)
     return dataclasses.replace(prediction, labels=labels, reported=reported.astype(np.float32))
+
+
+def _check_told(prediction: Prediction, where: str) -> None:
+    if prediction.interval is not None:
+        low, high = prediction.interval
+        wrong = ~((low >= 0) & (low <= high) & (high <= 1))
+        if wrong.any():
+            frame = int(np.argmax(wrong))
+            raise InputError(
+                f"{where}, frame {frame}: the interval is {low[frame]:g} to {high[frame]:g}; not in [0, 1]"
+            )
+    if prediction.remaining_seconds is not None and (prediction.remaining_seconds < 0).any():
+        frame = int(np.argmax(prediction.remaining_seconds < 0))
+        raise InputError(
+            f"{where}, frame {frame}: {prediction.remaining_seconds[frame]:g} seconds remain; at least 0 can"
+        )
 
 
 def _checked_labels(labels: np.ndarray, where: str) -> np.ndarray:

@@ -71,8 +71,11 @@ class RunDirectory:
         write_text(self.log, pd.DataFrame(rows).to_csv(index=False))
 
     def read_log(self) -> list[dict[str, int | float]]:
-        """The rows of log.csv."""
-        rows = pd.read_csv(self.log).to_dict("records")
+        """The rows of log.csv. Raises `InputError` if it is damaged."""
+        try:
+            rows = pd.read_csv(self.log).to_dict("records")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.log} is no table of epochs ({str(error).splitlines()[0]}); train again") from error
         return [{str(name): value for name, value in row.items()} for row in rows]
 
     def save_state(

@@ -44,10 +44,11 @@ def evaluate_run(
     features = FeatureReader(dataset, feature_set, split, model.facts.config.control)
     write_predictions(results.predictions, predict_videos(model, dataset, videos, features), info)
     evaluation = score(results.predictions, dataset, split, feature_set, model, [*_reservations(run, model, dataset)])
-    save_evaluation(evaluation, results.path)
     save_detail_tables(evaluation.metrics, results.tables)
     if max_pictures:
         draw_pictures(results, dataset, videos[:max_pictures], evaluation)
+    # Last: where it stands, the evaluation is whole.
+    save_evaluation(evaluation, results.path)
     return evaluation
 
 

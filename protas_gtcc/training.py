@@ -26,11 +26,11 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.losses import loss_terms, total_loss
 from protas_gtcc.model import ProgressNetwork
+from protas_gtcc.moments import feature_moments
 from protas_gtcc.observers import Observer, Row
 from protas_gtcc.optimization import (
     EpochMeans,
     balanced_weights,
-    feature_moments,
     learning_rate,
     make_optimizer,
     require_finite,
@@ -135,7 +135,8 @@ class Trainer:
         torch.manual_seed(self.settings.seed)
         self.network = ProgressNetwork(model, features.dim, info.num_classes, self.graph)
         if self.config.model.standardise:
-            self.network.set_features(*feature_moments(self.features, self.train_videos))
+            moments = feature_moments(self.features.read(video) for video in self.train_videos)
+            self.network.set_features(*(torch.from_numpy(one) for one in moments))
         self.optimizer = make_optimizer(self.network, self.settings)
         self.model, self.fabric_optimizer = self.fabric.setup(self.network, self.optimizer)
         device = self.fabric.device

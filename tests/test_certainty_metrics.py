@@ -15,6 +15,7 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.segments import segments_from_labels
 
 FPS = 2.0
+LOOKUP_PROGRESS = np.linspace(0.1, 1, 12)
 
 
 def told(
@@ -32,7 +33,7 @@ def plain(video: ScoredVideo, prediction: Prediction) -> dict[str, float]:
 
 
 def row(video: ScoredVideo, prediction: Prediction) -> np.ndarray:
-    return certainty_statistics(video, prediction)
+    return certainty_statistics(video, prediction, LOOKUP_PROGRESS[: len(video.labels)])
 
 
 def test_by_hand():
@@ -44,6 +45,10 @@ def test_by_hand():
     assert found["interval_coverage"] == pytest.approx(2 / 3), "0.5 lies in [0.5, 0.7], 1 in [0.2, 1], 1/4 is missed"
     assert found["interval_width"] == pytest.approx((0.1 + 0.2 + 0.8) / 3, abs=1e-6)
     assert found["remaining_error_seconds"] == pytest.approx((0.5 + 0.0) / 2)
+    assert found["remaining_bias_seconds"] == pytest.approx((0.5 + 0.0) / 2)
+    # The predicted segment has lasted 2, then 3 frames; the look-up says 2/11 and 3/11 of 0.9, and 0.1 more.
+    counted = [2 * (1 / LOOKUP_PROGRESS[1] - 1) / FPS, 3 * (1 / LOOKUP_PROGRESS[2] - 1) / FPS]
+    assert found["remaining_lookup_error_seconds"] == pytest.approx((abs(counted[0] - 1.5) + abs(counted[1] - 1)) / 2)
     assert found["remaining_true_seconds"] == pytest.approx((1.5 + 1.0) / 2)
 
 
@@ -54,7 +59,11 @@ def test_equals_a_loop_over_frames(labels, seed):
     video, prediction = told(
         labels, random.integers(0, 3, size).tolist(), low.tolist(), (low + 0.4).tolist(), random.random(size).tolist()
     )
-    sums = dict.fromkeys(STATISTICS, 0.0)
+    sums, since = dict.fromkeys(STATISTICS, 0.0), 0
+    elapsed = []
+    for t, guess in enumerate(prediction.labels):
+        since = since + 1 if t and guess == prediction.labels[t - 1] else 1
+        elapsed.append(since)
     for segment in segments_from_labels(np.array(labels)):
         for t in range(segment.start, segment.end):
             guess, target = prediction.labels[t], (t - segment.start + 1) / len(segment)
@@ -65,7 +74,9 @@ def test_equals_a_loop_over_frames(labels, seed):
             if segment.label != 0 and guess == segment.label:
                 left = (segment.end - 1 - t) / FPS
                 sums["timed"] += 1
-                sums["remaining_error"] += abs(float(prediction.remaining_seconds[t]) - left)
+                sums["error"] += abs(float(prediction.remaining_seconds[t]) - left)
+                sums["bias"] += float(prediction.remaining_seconds[t]) - left
+                sums["lookup_error"] += abs(elapsed[t] * (1 / LOOKUP_PROGRESS[t] - 1) / FPS - left)
                 sums["remaining"] += left
     np.testing.assert_allclose(row(video, prediction), list(sums.values()), atol=1e-5)
 

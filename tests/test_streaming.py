@@ -257,6 +257,14 @@ def test_a_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
     wrong["rings"][7] = float("nan")
     with pytest.raises(InputError, match="no state of such a stream: rings"):
         stream.load_state_dict(wrong)
+    for belief in (-stream.state_dict()["belief"], 5 * stream.state_dict()["belief"]):
+        with pytest.raises(InputError, match="belief is not a probability"):
+            stream.load_state_dict(stream.state_dict() | {"belief": belief})
+    with pytest.raises(InputError, match="belief is unknown to it"):
+        make_model(filtered=False).stream().load_state_dict(stream.state_dict())
+    elsewhere = dataclasses.replace(make_model().facts, transcripts=count_transcripts([np.arange(4)], 4, 0.3))
+    with pytest.raises(InputError, match=r"no state of such a stream|other weights"):
+        TrainedModel(make_model().network, elsewhere).stream().load_state_dict(stream.state_dict())
     (tmp_path / "cut").write_bytes((tmp_path / "other").read_bytes()[:99])
     with pytest.raises(InputError, match="is not a whole safetensors file"):
         stream.load(tmp_path / "cut")

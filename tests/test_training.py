@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 import torch
 
-from protas_gtcc.checkpoint import load_checkpoint
+from protas_gtcc.checkpoint import load_checkpoint, save_checkpoint
 from protas_gtcc.config import DEFAULT, REFERENCE, ModelConfig, RunConfig, TrainingConfig, from_yaml, to_yaml
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.decoding import count_transcripts
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
-from protas_gtcc.optimization import feature_moments, learning_rate
+from protas_gtcc.optimization import learning_rate
 from protas_gtcc.run_directory import RunDirectory
 from protas_gtcc.training import Trainer, train
 from protas_gtcc.validation import choose_validation, validation_scores
@@ -145,13 +145,14 @@ def test_patience_stops_early_and_keeps_the_best_epoch(tiny_dataset, tmp_path):
     assert kept["validation_score"] == pytest.approx(rows["validation_score"].max())
 
 
-def test_features_are_standardised_by_the_training_videos_alone(tiny_dataset):
+def test_features_are_standardised_by_the_training_videos_alone(tiny_dataset, tmp_path):
     dataset = Dataset(tiny_dataset)
     videos = dataset.part("1", "train")
-    mean, deviation = feature_moments(FeatureReader(dataset, "features", "1"), videos)
+    run = train_into(tmp_path / "run", tiny_config(tiny_dataset, "default", epochs=1))
+    network = load(run.path).network
     frames = np.concatenate([dataset.features(video, "features") for video in videos]).astype(np.float64)
-    np.testing.assert_allclose(mean, frames.mean(axis=0), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(deviation, frames.std(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(network.feature_mean, frames.mean(axis=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(network.feature_scale, 1 / frames.std(axis=0), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("fps", "layers"), [(3.0, 5), (15.0, 7), (30.0, 8), (0.01, 1), (1e9, 16)])
@@ -181,6 +182,14 @@ def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
     for name, values in vars(counted).items():
         np.testing.assert_array_equal(getattr(kept, name), values, err_msg=name)
     assert load_checkpoint(train_into(tmp_path / "plain", tiny_config(tiny_dataset)).checkpoint)[1].transcripts is None
+    network, facts = load_checkpoint(run.checkpoint)
+    for wrong, message in (
+        (None, "do not belong together"),
+        (dataclasses.replace(kept, first=kept.first[:-1]), "the filter's first is"),
+    ):
+        save_checkpoint(run.checkpoint, network, dataclasses.replace(facts, transcripts=wrong))
+        with pytest.raises(InputError, match=message):
+            load_checkpoint(run.checkpoint)
 
 
 def test_validation_videos_come_from_the_training_videos_only(tiny_dataset):

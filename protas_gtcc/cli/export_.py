@@ -38,4 +38,5 @@ class Command:
         if model.facts.transcripts is not None:
             text = "note: the graphs hold the network alone; the duration filter after it is not in ONNX"
             print(f"{text}, so labels and progress are those of --filter none", file=sys.stderr)
-        print(json.dumps({"written": written}) if self.json else "\n".join(written))
+        left_out = [] if model.facts.transcripts is None else ["duration filter"]
+        print(json.dumps({"written": written, "left_out": left_out}) if self.json else "\n".join(written))

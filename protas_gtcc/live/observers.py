@@ -39,7 +39,7 @@ class Moment:
     dropped: int
     """Frames that were thrown away so far."""
     interval: tuple[float, float] | None = None
-    """Between which values the progress lies with 80 % probability; None from a model without a filter."""
+    """Between which values the progress lies, see `Prediction`; None from a model without a filter."""
     remaining_seconds: float | None = None
     """How long the predicted class is still expected to go on; None from a model without a filter."""
 

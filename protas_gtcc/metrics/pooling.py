@@ -13,7 +13,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import COUNTS, PARTS, STATISTICS, breakdown_statistics
-from protas_gtcc.metrics.certainty import certainty_statistics
+from protas_gtcc.metrics.certainty import LOOKUP, certainty_statistics
 from protas_gtcc.metrics.curves import curve_statistics
 from protas_gtcc.metrics.details import detailed_figures
 from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
@@ -48,7 +48,7 @@ def collect_rows(
             _check_classes(labels, prediction, len(class_names))
             reports = np.stack(list(_reports(name, labels, prediction, lookups, background)))
             video = ScoredVideo(labels, prediction.labels, reports, background, fps)
-            rows.append(_statistics(video, prediction, len(class_names)))
+            rows.append(_statistics(video, prediction, lookups, len(class_names)))
         except InputError as error:
             raise InputError(f"video {name}: {error}") from error
         has_oracle &= prediction.progress is not None
@@ -113,8 +113,13 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _statistics(video: ScoredVideo, prediction: Prediction, num_classes: int) -> dict[str, np.ndarray]:
+def _statistics(
+    video: ScoredVideo, prediction: Prediction, lookups: LookUps, num_classes: int
+) -> dict[str, np.ndarray]:
     """One video's row of every array of `VideoRows`."""
+    counting = lookups.names.index(LOOKUP) if LOOKUP in lookups.names else None
+    # Look-ups on predicted segments are the last predictors of all.
+    lookup = None if counting is None else video.reports[counting - len(lookups.names)]
     return {
         "segmentation": segmentation_statistics(video.estimate, video.labels, video.background),
         "progress": progress_statistics(video.reports, video.labels, num_classes, video.background),
@@ -123,7 +128,7 @@ def _statistics(video: ScoredVideo, prediction: Prediction, num_classes: int) ->
         "curves": curve_statistics(video),
         "online": online_statistics(video),
         "finished": finished_statistics(video),
-        "certainty": certainty_statistics(video, prediction),
+        "certainty": certainty_statistics(video, prediction, lookup),
     }
 
 
