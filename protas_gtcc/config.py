@@ -211,7 +211,7 @@ REFERENCE = RunConfig(preset="reference")
 
 DEFAULT = RunConfig(
     preset="default",
-    model=ModelConfig(stages=1, layers=0, standardise=True),
+    model=ModelConfig(stages=4, arrangement="parallel", layers=0, standardise=True),
     loss=LossConfig(progress_over="active", progress_error="absolute"),
     training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0),
     decoding=DecodingConfig(filter="durations", evidence=0.7),
