@@ -1,0 +1,90 @@
+"""Held-out splits: no test video of a split decides how it is set, and no person is on both sides."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protas_gtcc.dataset import Dataset, Video
+from protas_gtcc.dataset_header import DatasetInfo, FeatureSet
+from protas_gtcc.dataset_writer import write_dataset
+
+SCRIPT = Path(__file__).parents[1] / "data_prep" / "hold_out.py"
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """Four people of two videos each; split k tests person k; a free feature set and one tied to each split."""
+    videos = {f"p{person}v{number}": str(person) for person in range(4) for number in range(2)}
+    splits = {
+        str(k): {
+            "train": [video for video, person in videos.items() if person != str(k)],
+            "test": [video for video, person in videos.items() if person == str(k)],
+        }
+        for k in range(3)
+    }
+    sets = {"free": FeatureSet(2), **{f"features_split{k}": FeatureSet(2, split=str(k)) for k in range(3)}}
+    with write_dataset(tmp_path / "kitchen.h5", DatasetInfo("kitchen", ["rest", "cut"], [0], 5.0, splits), sets) as out:
+        for number, (video, person) in enumerate(videos.items()):
+            features = {name: np.full((6, 2), 10 * place + number, dtype=np.float32) for place, name in enumerate(sets)}
+            out.add(Video(video, np.array([0, 0, 1, 1, 1, 0]), features, subject=person))
+    return tmp_path / "kitchen.h5"
+
+
+def hold_out(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def test_folds_part_the_training_people_of_a_split(recordings, tmp_path):
+    done = hold_out(recordings, "--split", "0", "--folds", 3, "--feature-set", "free", "--out", tmp_path / "held.h5")
+    assert done.returncode == 0, done.stderr
+    dataset, held = Dataset(recordings), Dataset(tmp_path / "held.h5")
+    tested = []
+    for split in ("0-0", "0-1", "0-2"):
+        train, test = held.part(split, "train"), held.part(split, "test")
+        assert not {video[:2] for video in train} & {video[:2] for video in test}, "a person is on one side"
+        assert not set(dataset.part("0", "test")) & {*train, *test}
+        tested += test
+    assert sorted(tested) == sorted(dataset.part("0", "train"))
+    np.testing.assert_array_equal(held.features("p1v0", "free"), dataset.features("p1v0", "free"))
+    np.testing.assert_array_equal(held.labels("p1v0"), dataset.labels("p1v0"))
+
+
+def test_features_that_are_tied_to_a_split_are_tested_on_videos_that_they_have_not_seen(recordings, tmp_path):
+    done = hold_out(recordings, "--across", "0", "1", "2", "--out", tmp_path / "held.h5")
+    assert done.returncode == 0, done.stderr
+    dataset, held = Dataset(recordings), Dataset(tmp_path / "held.h5")
+    assert len(held.info.splits) == 6
+    for name in held.info.splits:
+        one, other = name.split("-")
+        assert held.part(name, "test") == dataset.part(other, "test")
+        used = {*held.part(name, "train"), *held.part(name, "test")}
+        assert not set(dataset.part(one, "test")) & used, "what is set for a split has not seen its test videos"
+        assert not set(held.part(name, "train")) & set(held.part(name, "test"))
+        for video in used:
+            features = held.features(video, held.choose_feature_set(name))
+            np.testing.assert_array_equal(features, dataset.features(video, f"features_split{other}"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--split", "0", "--folds", 9, "--feature-set", "free"], "--folds is 9; split 0 trains on 3 people"),
+        (["--split", "0", "--folds", 2], "features_split0 is tied to split 0"),
+        (["--split", "0", "--across", "0", "1"], "give either --split"),
+        ([], "give either --split"),
+        (["--across", "0", "7"], "7"),
+    ],
+)
+def test_what_cannot_be_held_out_is_refused_in_one_line(recordings, tmp_path, arguments, message):
+    done = hold_out(recordings, *arguments, "--out", tmp_path / "held.h5")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "held.h5").exists()
