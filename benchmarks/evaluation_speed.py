@@ -29,7 +29,8 @@ from protas_gtcc.dataset import Dataset, DatasetInfo, Video
 from protas_gtcc.dataset_writer import write_dataset
 from protas_gtcc.evaluation import evaluate_prediction_files
 from protas_gtcc.metrics.segmentation import score_segmentation
-from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, reported_progress, write_predictions
+from protas_gtcc.prediction_files import open_predictions, write_predictions
+from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 
 CLASS_NAMES = ["background", *(f"action{number:02d}" for number in range(1, 12))]
 BACKGROUND = [0]

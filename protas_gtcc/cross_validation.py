@@ -23,7 +23,8 @@ from protas_gtcc.evaluation import software_versions
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
 from protas_gtcc.metrics.pooling import collect_rows
-from protas_gtcc.predictions import Prediction, open_predictions
+from protas_gtcc.prediction_files import open_predictions
+from protas_gtcc.predictions import Prediction
 from protas_gtcc.run_directory import RunDirectory
 
 

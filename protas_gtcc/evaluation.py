@@ -23,7 +23,8 @@ from protas_gtcc.metrics.details import best_lookup_names, notes_on_details
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.video_rows import VideoRows
-from protas_gtcc.predictions import Prediction, open_predictions
+from protas_gtcc.prediction_files import open_predictions
+from protas_gtcc.predictions import Prediction
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.evaluation import Evaluation, EvaluationInfo, evaluate, save_evaluation, software_versions
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, write_predictions
+from protas_gtcc.prediction_files import open_predictions, write_predictions
+from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details
 from protas_gtcc.report.plots import plot_per_class, plot_video

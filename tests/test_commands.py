@@ -21,7 +21,7 @@ from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.predictions import open_predictions
+from protas_gtcc.prediction_files import open_predictions
 from tests.conftest import tiny_config
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -29,14 +29,8 @@ from protas_gtcc.labels import progress_by_class, progress_target
 from protas_gtcc.metrics import breakdowns, curves, improvement, online
 from protas_gtcc.metrics.definitions import definition_of
 from protas_gtcc.metrics.lookups import LOOKUPS
-from protas_gtcc.predictions import (
-    Prediction,
-    PredictionInfo,
-    open_predictions,
-    reported_progress,
-    write_csv,
-    write_predictions,
-)
+from protas_gtcc.prediction_files import open_predictions, write_csv, write_predictions
+from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 
 CLASSES, BACKGROUND, FPS = ["rest", "pour", "stir", "never"], [0], 5.0
 INFO = EvaluationInfo("kitchen", "1", simulated=False, feature_set="features", seed=0)

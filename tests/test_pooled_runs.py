@@ -23,7 +23,8 @@ from protas_gtcc.metrics.intervals import resampling_weights
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores, two_level_weights
 from protas_gtcc.metrics.pooling import collect_rows, figures
-from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress, write_predictions
+from protas_gtcc.prediction_files import write_predictions
+from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.report.pooled_table import long_table, markdown
 from protas_gtcc.run_directory import RunDirectory
 

@@ -25,7 +25,8 @@ from protas_gtcc.dataset_writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.evaluation import EvaluationInfo, evaluate, save_evaluation
 from protas_gtcc.labels import progress_by_class, progress_target
-from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, reported_progress, write_predictions
+from protas_gtcc.prediction_files import open_predictions, write_predictions
+from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.report.page import render, write_report
 from protas_gtcc.report.page_data import FRAME_VALUES, NONE, FrameValue, pack, page_data
 from protas_gtcc.report.runs import open_runs

@@ -17,7 +17,8 @@ from protas_gtcc.devices import choose_device
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.feature_file import Axes, load_features
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.predictions import Prediction, PredictionInfo, open_predictions, write_csv, write_predictions
+from protas_gtcc.prediction_files import open_predictions, write_csv, write_predictions
+from protas_gtcc.predictions import Prediction, PredictionInfo
 
 
 @dataclass(frozen=True)

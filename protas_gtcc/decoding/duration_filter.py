@@ -146,7 +146,8 @@ def _summarise(hypotheses, mass, histogram, classes, remaining):
         over = 1 / hypotheses.end_rate[r] - 1 / hypotheses.rate[r]
         remaining[c] += later / hypotheses.rate[r] + here * (over - 1)
     for c in range(len(classes)):
-        remaining[c] = remaining[c] / classes[c] if classes[c] > EMPTY else 0.0
+        # At the end, rounding could leave less than nothing.
+        remaining[c] = max(remaining[c] / classes[c], 0.0) if classes[c] > EMPTY else 0.0
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)

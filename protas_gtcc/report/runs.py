@@ -13,7 +13,7 @@ import numpy as np
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.known_datasets import DATA_FOLDER
-from protas_gtcc.predictions import PredictionFiles, open_predictions
+from protas_gtcc.prediction_files import PredictionFiles, open_predictions
 from protas_gtcc.run_directory import RunDirectory
 
 
