@@ -53,6 +53,8 @@ class Ablation:
 
     def run(self) -> None:
         """Decode, pool, compare and print."""
+        if not self.runs:
+            raise InputError("no run to decode anew; name run directories of the default preset")
         dataset = Dataset(self.dataset)
         own = self._pooled(dataset, lambda model, features, _: model.predict(features))
         print(f"| decoding | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 1)}|")

@@ -1,0 +1,56 @@
+"""Decoding finished runs anew: the first row is what the runs say, and each variant changes what it is about."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.run_evaluation import evaluate_run
+from protas_gtcc.training import train
+from tests.conftest import tiny_config
+
+SCRIPT = Path(__file__).parents[1] / "experiments" / "ablation.py"
+
+
+def ablation(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+
+
+def test_every_way_to_decode_a_run_is_a_row(tiny_dataset, tmp_path):
+    run, dataset = RunDirectory(tmp_path / "run"), Dataset(tiny_dataset)
+    train(tiny_config(tiny_dataset, "default", epochs=3, lr=0.01), dataset, run)
+    evaluate_run(run, dataset, "1", max_pictures=0)
+    done = ablation(run.path, "--dataset", tiny_dataset)
+    assert done.returncode == 0, done.stderr
+    lines = [[cell.strip().strip("*") for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    head, rows = lines[0], {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
+    metrics = json.loads(run.metrics.read_text())
+    own = rows["as the runs say"]
+    assert own["acc"] == f"{metrics['segmentation']['acc']:.1f}"
+    assert own["error, predicted"] == f"{metrics['progress']['predicted']['frame']:.3f}"
+    for name in ("no hedge", "the network's progress alone"):
+        assert [rows[name][column] for column in head[1:5]] == [own[column] for column in head[1:5]], "labels stay"
+    assert rows["no hedge"]["error, predicted"] != own["error, predicted"]
+    assert rows["no filter"]["edit"] != own["edit"]
+    assert rows["the filter, told the true class of every frame"]["acc"] == "100.0"
+
+
+def test_a_run_without_a_filter_is_refused(tiny_dataset, tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    train(tiny_config(tiny_dataset, epochs=1), Dataset(tiny_dataset), run)
+    done = ablation(run.path, "--dataset", tiny_dataset)
+    assert done.returncode == 1
+    assert "has no duration filter to change" in done.stderr
+
+
+def test_wrong_usage_and_no_run_are_said(tmp_path):
+    assert ablation().returncode == 2
+    done = ablation("--dataset", tmp_path / "x.h5")
+    assert done.returncode == 1
+    assert "no run to decode anew" in done.stderr
