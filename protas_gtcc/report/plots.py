@@ -109,13 +109,16 @@ def _draw_progress(axis: Axes, labels: np.ndarray, prediction: Prediction, info:
     time = np.arange(len(labels)) / info.fps
     target = progress_target(labels, info.background)
     axis.fill_between(time, target, step="post", color="#BBBBBB", linewidth=0, label="true progress")
+    if prediction.interval is not None:
+        low, high = prediction.interval
+        axis.fill_between(time, low, high, step="post", color="#0072B2", alpha=0.15, linewidth=0, label="interval")
     axis.plot(time, prediction.reported, color="#0072B2", lw=1.3, drawstyle="steps-post", label="reported progress")
     axis.set_ylim(0, 1.03)
     axis.set_ylabel("progress of the action")
     axis.grid(axis="y", color="#EEEEEE")
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.1, fontsize=9)
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, borderaxespad=0.1, fontsize=9)
 
 
 def _label_time(axis: Axes, num_frames: int, fps: float) -> None:
