@@ -25,13 +25,14 @@ import protas_gtcc
 from protas_gtcc.errors import InputError
 from protas_gtcc.labels import progress_target
 from protas_gtcc.metrics.confusion import confusion_counts
+from protas_gtcc.metrics.improvement import AVERAGES
 from protas_gtcc.metrics.reliability import by_tenths
 from protas_gtcc.metrics.segment_lengths import BIN_NAMES, STATISTICS, length_statistics
 from protas_gtcc.metrics.segmentation import is_action
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import HUES, class_looks
 from protas_gtcc.report.runs import EvaluatedRun, true_labels
-from protas_gtcc.report.tables import AVERAGES, best_lookup
+from protas_gtcc.report.tables import best_lookup
 from protas_gtcc.segments import segment_array
 
 

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from protas_gtcc.evaluation import Evaluation
+from protas_gtcc.metrics.improvement import AVERAGES
 from protas_gtcc.report.detail_tables import breakdown_table, improvement_table, online_table
 
-AVERAGES = ("macro", "frame", "video", "segment")
 SHORT_NAMES = {
     "constant": "const",
     "average_index": "avg",
