@@ -4,8 +4,7 @@ Runs are of one kind when their configurations agree in all but split, seed and 
 gives what `table.json` holds:
 
     dataset, simulated, versions, notes
-    kinds[title]    runs [path, split, seed], num_videos, and as in metrics.json segmentation, progress, baselines,
-                    beside them improvement (over the best look-up on predicted segments), and intervals of all
+    kinds[title]    runs [path, split, seed], num_videos, and every figure of metrics.json with its interval
     differences[]   of, minus (titles), num_videos, and the same figures: `of` less `minus` on the videos of both
 """
 

@@ -18,7 +18,19 @@ NUM_LENGTHS = 8
 """Lengths that stand for a class's durations, equally probable."""
 GRID_POINTS = 1000
 LONGEST = 2.0
-"""No segment is expected to take more than so many times the longest training segment of any class."""
+"""No length is taken to be more than so many times the longest training segment of any class."""
+
+
+@dataclass(frozen=True, eq=False)
+class TranscriptTables:
+    """Durations and order of C classes, float64; `L` lengths a class."""
+
+    lengths: np.ndarray
+    """`[C, L]`, frames, ascending: quantiles of the smoothed lengths of the class's training segments."""
+    first: np.ndarray
+    """`[C]`: probability that a video begins with the class."""
+    following: np.ndarray
+    """`[C, C]`: `following[k, c]` is the probability that c comes right after k; rows sum to 1."""
 
 
 def check_tables(tables: TranscriptTables, num_classes: int, where: str) -> None:
@@ -35,18 +47,6 @@ def check_tables(tables: TranscriptTables, num_classes: int, where: str) -> None
         raise InputError(f"{where}: the filter's probabilities of what follows what do not sum to 1")
     if tables.lengths.size == 0 or tables.lengths.min() < 1:
         raise InputError(f"{where}: the filter's lengths are less than a frame")
-
-
-@dataclass(frozen=True, eq=False)
-class TranscriptTables:
-    """Durations and order of C classes, float64; `L` lengths a class."""
-
-    lengths: np.ndarray
-    """`[C, L]`, frames, ascending: quantiles of the smoothed lengths of the class's training segments."""
-    first: np.ndarray
-    """`[C]`: probability that a video begins with the class."""
-    following: np.ndarray
-    """`[C, C]`: `following[k, c]` is the probability that c comes right after k; rows sum to 1."""
 
 
 def count_transcripts(
@@ -76,7 +76,7 @@ def count_transcripts(
 
 
 def _following(pairs: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Counts of pairs, and one pair more from each class, spread as the classes are: no order is impossible."""
+    """Of counted pairs, and of about one more from each class, spread as the classes are: no order is impossible."""
     counts = pairs + share
     np.fill_diagonal(counts, 0)
     alone = counts.sum(axis=1) == 0

@@ -15,15 +15,14 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.details import best_lookup_names
-from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
-from protas_gtcc.metrics.pooling import Path, is_count, map_figures, of_one_video, weighted_figures
+from protas_gtcc.metrics.intervals import resampling_weights
+from protas_gtcc.metrics.pooling import Path, intervals_of, map_figures, of_one_video, weighted_figures
 from protas_gtcc.metrics.video_rows import VideoRows, concatenate_rows
 
 
@@ -126,19 +125,13 @@ def _sampled(pooled: PooledRows, drawn: dict[str, np.ndarray], seed: Sequence[in
 
 def _with_intervals(sampled: dict[str, Any], pooled: PooledRows) -> dict[str, Any]:
     """The figures over all rows, and their intervals where `pooling.intervals` has them, a video counting once."""
-    videos = [video for video, _ in pooled.tests]
-    lone = of_one_video(pooled.rows, videos)
-
-    def interval(path: Path, values: np.ndarray) -> list[float] | None:
-        if len(set(videos)) < 2 or is_count(path) or lone.intersection(pairwise(path)):
-            return None
-        bounds = percentile_interval(values[1:])
-        return None if bounds is None else list(bounds)
+    lone = of_one_video(pooled.rows, [video for video, _ in pooled.tests])
+    resamples = map_figures(lambda _, values: values[1:], sampled)
 
     def figure(_: Path, values: np.ndarray) -> float | None:
         return None if np.isnan(values[0]) else float(values[0])
 
-    return {**map_figures(figure, sampled), "intervals": map_figures(interval, sampled)}
+    return {**map_figures(figure, sampled), "intervals": intervals_of(resamples, lone, len(pooled.videos))}
 
 
 def _subtract(one: Any, other: Any) -> Any:

@@ -71,15 +71,20 @@ def figures(rows: VideoRows) -> dict[str, Any]:
 
 def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
     """The same structure with `[low, high]` at 95 %; None for figures about fewer than two videos, and for counts."""
-    lone = of_one_video(rows)
+    sampled = weighted_figures(rows, resampling_weights(rows.num_videos, seed))
+    return intervals_of(sampled, of_one_video(rows), rows.num_videos)
+
+
+def intervals_of(sampled: dict[str, Any], lone: set[tuple[str, str]], num_videos: int) -> dict[str, Any]:
+    """`[low, high]` of every figure over resamples, `[R]` each; None for counts and for what is in `lone`."""
 
     def interval(path: Path, values: np.ndarray) -> list[float] | None:
-        if rows.num_videos < 2 or is_count(path) or lone.intersection(pairwise(path)):
+        if num_videos < 2 or is_count(path) or lone.intersection(pairwise(path)):
             return None
         bounds = percentile_interval(values)
         return None if bounds is None else list(bounds)
 
-    return map_figures(interval, weighted_figures(rows, resampling_weights(rows.num_videos, seed)))
+    return map_figures(interval, sampled)
 
 
 def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
