@@ -223,6 +223,14 @@ SECTIONS = {"model": ModelConfig, "loss": LossConfig, "training": TrainingConfig
 """The parts of a `RunConfig`, by name."""
 
 
+def flat_settings(config: RunConfig) -> dict[str, Any]:
+    """Every setting by its flag's name, the names of sections left out."""
+    flat: dict[str, Any] = {}
+    for name, value in dataclasses.asdict(config).items():
+        flat |= value if name in SECTIONS else {name: value}
+    return flat
+
+
 def to_yaml(config: Any) -> str:
     """Write a configuration as YAML, sections as nested mappings."""
     return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)

@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from protas_gtcc.config import WHERE_COMPUTED, RunConfig, TrainingConfig
+from protas_gtcc.config import WHERE_COMPUTED, RunConfig, TrainingConfig, flat_settings
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.evaluation import software_versions
@@ -94,7 +94,7 @@ def group_runs(runs: Sequence[RunDirectory], dataset: Dataset) -> dict[str, list
     taken: dict[tuple[str, str, int], RunDirectory] = {}
     for run in runs:
         config = run.read_config()
-        flat = _flat(dataclasses.asdict(of_any_split_and_seed(config, dataset)))
+        flat = flat_settings(of_any_split_and_seed(config, dataset))
         kind = repr(flat)
         test = (kind, config.split, config.training.seed)
         if test in taken:
@@ -127,13 +127,6 @@ def _titles(kinds: list[dict[str, Any]]) -> list[str]:
         differing = [name for name in kind if len({repr(other[name]) for other in alike}) > 1]
         titles.append(", ".join([title, *(f"{name} {kind[name]}" for name in differing)]))
     return titles
-
-
-def _flat(content: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in content.items():
-        flat |= value if isinstance(value, dict) else {name: value}
-    return flat
 
 
 def _describe(run: RunDirectory) -> dict[str, Any]:

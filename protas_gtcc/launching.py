@@ -5,7 +5,6 @@ What the processes print goes to `<run>.log` beside the run's folder. They end w
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import queue
 import subprocess
@@ -21,7 +20,7 @@ from typing import Literal
 
 import torch
 
-from protas_gtcc.config import WHERE_COMPUTED, Device, RunConfig
+from protas_gtcc.config import WHERE_COMPUTED, Device, RunConfig, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.run_directory import RunDirectory
 from protas_gtcc.tied_process import GRACE_SECONDS
@@ -228,8 +227,5 @@ def _last_words(log: Path, code: int) -> str:
 
 
 def _settings(config: RunConfig) -> dict[str, object]:
-    """Everything that says what a run is, section names left out."""
-    flat: dict[str, object] = {}
-    for name, value in dataclasses.asdict(config).items():
-        flat |= value if isinstance(value, dict) else {name: value}
-    return {name: value for name, value in flat.items() if name not in WHERE_COMPUTED}
+    """Everything that says what a run is."""
+    return {name: value for name, value in flat_settings(config).items() if name not in WHERE_COMPUTED}

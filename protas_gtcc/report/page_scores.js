@@ -36,16 +36,21 @@ const spread = (values, intervals, colour, along) => ({
   },
 });
 
-// One run's figures in rows: a marker with its interval.
+// Figures in rows, in the place of one of so many runs.
+const dots = (index, count, values, texts, marker) => ({
+  type: "scatter",
+  mode: "markers",
+  x: values,
+  y: values.map((_, i) => i + offset(index, count)),
+  text: texts,
+  hovertemplate: "%{text}<extra></extra>",
+  marker,
+});
+
+// One run's figures: a marker with its interval.
 function markers(run, index, count, values, intervals, texts, extra = {}) {
   return {
-    type: "scatter",
-    mode: "markers",
-    x: values,
-    y: values.map((_, i) => i + offset(index, count)),
-    text: texts,
-    hovertemplate: "%{text}<extra></extra>",
-    marker: { color: run.colour, symbol: run.symbol, size: 8 },
+    ...dots(index, count, values, texts, { color: run.colour, symbol: run.symbol, size: 8 }),
     ...spread(values, intervals, run.colour, "error_x"),
     ...extra,
   };
@@ -53,16 +58,8 @@ function markers(run, index, count, values, intervals, texts, extra = {}) {
 
 // What the best look-up reaches, in the run's row: a grey bar.
 function rivals(index, count, values, texts, extra = {}) {
-  return {
-    type: "scatter",
-    mode: "markers",
-    x: values,
-    y: values.map((_, i) => i + offset(index, count)),
-    text: texts,
-    hovertemplate: "%{text}<extra></extra>",
-    marker: { symbol: "line-ns-open", color: "#777", size: 11, line: { width: 2, color: "#777" } },
-    ...extra,
-  };
+  const bar = { symbol: "line-ns-open", color: "#777", size: 11, line: { width: 2, color: "#777" } };
+  return { ...dots(index, count, values, texts, bar), ...extra };
 }
 
 const said = (run, what, value, interval, write) =>
