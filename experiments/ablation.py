@@ -27,19 +27,11 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
 from protas_gtcc.predictions import Prediction, reported_progress
+from protas_gtcc.report.pooled_table import overview_heading, overview_row
 from protas_gtcc.run_directory import RunDirectory
 
 Decode = Callable[[TrainedModel, np.ndarray, np.ndarray], Prediction]
 """From a model, the features `[T, D]` and the true class ids `[T]` of a video to what is told of it."""
-COLUMNS = {
-    "acc": ("segmentation.acc", "{:.1f}"),
-    "edit": ("segmentation.edit", "{:.1f}"),
-    "F1@10": ("segmentation.f1@10", "{:.1f}"),
-    "F1@50": ("segmentation.f1@50", "{:.1f}"),
-    "error, predicted": ("progress.predicted.frame", "{:.3f}"),
-    "error, true class": ("progress.oracle.frame", "{:.3f}"),
-    "better than counting": ("improvement.predicted.frame.error", "{:.3f}"),
-}
 
 
 @dataclass(frozen=True)
@@ -57,11 +49,11 @@ class Ablation:
             raise InputError("no run to decode anew; name run directories of the default preset")
         dataset = Dataset(self.dataset)
         own = self._pooled(dataset, lambda model, features, _: model.predict(features))
-        print(f"| decoding | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 1)}|")
-        print(_row("as the runs say", pooled_scores(own), None))
+        print(*overview_heading("decoding"), sep="\n")
+        print(overview_row("as the runs say", pooled_scores(own), None))
         for name, decode in variants().items():
             rows = self._pooled(dataset, decode)
-            print(_row(name, pooled_scores(rows), paired_differences(rows, own)), flush=True)
+            print(overview_row(name, pooled_scores(rows), paired_differences(rows, own)), flush=True)
 
     def _pooled(self, dataset: Dataset, decode: Decode) -> PooledRows:
         return pool([_rows(RunDirectory(path), dataset, decode) for path in self.runs])
@@ -151,21 +143,6 @@ def _hedged(said: Prediction, background: list[int]) -> Prediction:
     progress[said.labels, np.arange(len(said.labels))] = (weights * said.progress[actions]).sum(axis=0)
     reported = reported_progress(progress, said.labels, background)
     return dataclasses.replace(said, progress=progress, reported=reported)
-
-
-def _row(name: str, scores: dict[str, Any], differences: dict[str, Any] | None) -> str:
-    cells = []
-    for path, form in COLUMNS.values():
-        text = form.format(_at(scores, path))
-        bounds = None if differences is None else _at(differences["intervals"], path)
-        cells.append(f"**{text}**" if bounds is not None and (bounds[0] > 0 or bounds[1] < 0) else text)
-    return f"| {name} | {' | '.join(cells)} |"
-
-
-def _at(tree: Any, path: str) -> Any:
-    for name in path.split("."):
-        tree = tree[name]
-    return tree
 
 
 if __name__ == "__main__":

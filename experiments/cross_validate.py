@@ -2,10 +2,11 @@
 
     python experiments/cross_validate.py --dataset data/gtea.h5 --splits 1,2,3 --seeds 3 --preset default reference
     python experiments/cross_validate.py --dataset data/gtea.h5 --preset default:3 reference:1 --control none noise
+    python experiments/cross_validate.py --dataset data/gtea.h5 --variant "one stage: --stages 1" "slow: --lr 1e-4"
     python experiments/cross_validate.py --runs runs/cv-gtea/*/split*-seed?
 
     runs/cv-gtea/
-        default/split1-seed0/            a run directory each; the folder is named preset[-control][-feature set]
+        default/split1-seed0/            a run directory each, below preset[-variant][-control][-feature set]
         default/split1-seed0.log         what its process printed
         table.md, table.json, table.csv  the pooled figures, with 95 % intervals
 
@@ -16,9 +17,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import tyro
@@ -59,6 +63,8 @@ class CrossValidation:
     """Presets; PRESET:N for another number of seeds than the rest."""
     control: tuple[Control, ...] = ("none",)
     """Controls; none is the dataset's own features."""
+    variant: tuple[str, ...] = ()
+    """Beside each preset as it is, the same with other flags; each is written 'NAME: FLAGS'."""
     jobs: int | None = None
     """Runs at once; by default one for each GPU, else as many as the usable cores have room for."""
     out: Path | None = None
@@ -112,14 +118,17 @@ def plan_runs(arguments: CrossValidation, passed: Sequence[str], dataset: Datase
     named = [split for split, parts in dataset.info.splits.items() if parts.get("test")]
     splits = list(dict.fromkeys(arguments.splits.split(","))) if arguments.splits else sorted(named)
     presets = [_preset(one, arguments.seeds) for one in dict.fromkeys(arguments.preset)]
+    variants = {"": [], **dict(_variant(one) for one in arguments.variant)}
     plans = []
     for seed in range(max(count for _, count in presets)):
         for split in splits:
-            for preset, _ in (one for one in presets if seed < one[1]):
-                for control in dict.fromkeys(arguments.control):
-                    flags = ["--dataset", str(arguments.dataset), "--preset", preset, "--control", control]
-                    flags += ["--split", split, "--seed", str(seed), *passed]
-                    plans.append(_plan(flags, dataset, out))
+            kinds = product(
+                (name for name, count in presets if seed < count), variants, dict.fromkeys(arguments.control)
+            )
+            for preset, variant, control in kinds:
+                flags = ["--dataset", str(arguments.dataset), "--preset", preset, "--control", control]
+                flags += ["--split", split, "--seed", str(seed), *passed, *variants[variant]]
+                plans.append(_plan(flags, variant, dataset, out))
     _require_alike_features([plan.config for plan in plans], dataset)
     return plans
 
@@ -136,12 +145,13 @@ def show_table(runs: Sequence[RunDirectory], dataset: Dataset, out: Path | None)
     print(table, end="")
 
 
-def _plan(flags: list[str], dataset: Dataset, out: Path) -> PlannedRun:
+def _plan(flags: list[str], variant: str, dataset: Dataset, out: Path) -> PlannedRun:
     config = parse_run(flags, "cross_validate.py", CrossValidation.__doc__ or "").config
     config = dataclasses.replace(config, dataset=str(dataset.path.resolve()))
     test_videos(dataset, config.split, config.feature_set)
     parts = [
         config.preset,
+        *([variant] if variant else []),
         *([config.control] if config.control != "none" else []),
         *filter(None, [config.feature_set]),
     ]
@@ -157,16 +167,33 @@ def _preset(text: str, seeds: int) -> tuple[str, int]:
     return name, int(count) if colon else seeds
 
 
+def _variant(text: str) -> tuple[str, list[str]]:
+    """`one stage: --stages 1` -> its name as part of a folder's, and its flags."""
+    name, _, flags = text.partition(":")
+    words, name = shlex.split(flags), re.sub(r"[^\w.]+", "-", name.strip()).strip("-")
+    if not name or not words:
+        raise InputError(f"--variant {text!r}: expected 'NAME: FLAGS', as in 'one stage: --stages 1'")
+    _refuse_own(words)
+    return name, words
+
+
 def _check(arguments: CrossValidation, passed: Sequence[str]) -> None:
-    own = [word for word in passed if word.split("=")[0] in OWN]
-    if own:
-        raise InputError(f"{own[0]} is for one run; here, give --splits and --seeds, and the same command to go on")
+    _refuse_own(passed)
+    names = [_variant(text)[0] for text in arguments.variant]
+    if len(set(names)) < len(names):
+        raise InputError(f"--variant: two have the same name, {', '.join(names)}")
     if arguments.seeds < 1:
         raise InputError(f"--seeds is {arguments.seeds}; it must be at least 1")
     if arguments.jobs is not None and arguments.jobs < 1:
         raise InputError(f"--jobs is {arguments.jobs}; it must be at least 1")
     if not arguments.preset or not arguments.control:
         raise InputError("--preset and --control need at least one value")
+
+
+def _refuse_own(words: Sequence[str]) -> None:
+    own = [word for word in words if word.split("=")[0] in OWN]
+    if own:
+        raise InputError(f"{own[0]} is for one run; here, give --splits and --seeds, and the same command to go on")
 
 
 def _require_alike_features(configs: Sequence[RunConfig], dataset: Dataset) -> None:

@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from protas_gtcc.config import WHERE_COMPUTED, RunConfig, TrainingConfig, flat_settings
+from protas_gtcc.config import PRESETS, WHERE_COMPUTED, RunConfig, TrainingConfig, flat_settings
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.evaluation import software_versions
@@ -119,13 +119,15 @@ def of_any_split_and_seed(config: RunConfig, dataset: Dataset) -> RunConfig:
 
 
 def _titles(kinds: list[dict[str, Any]]) -> list[str]:
-    """Preset and control; where these do not tell kinds apart, the settings that do."""
+    """Preset and control; where these do not tell kinds apart, the settings that do and are not the preset's."""
     plain = [" ".join([one["preset"], *([one["control"]] if one["control"] != "none" else [])]) for one in kinds]
     titles = []
     for title, kind in zip(plain, kinds, strict=True):
         alike = [other for other, its_title in zip(kinds, plain, strict=True) if its_title == title]
         differing = [name for name in kind if len({repr(other[name]) for other in alike}) > 1]
-        titles.append(", ".join([title, *(f"{name} {kind[name]}" for name in differing)]))
+        preset = flat_settings(PRESETS[kind["preset"]])
+        told = [f"{name} {kind[name]}" for name in differing if kind[name] != preset[name]]
+        titles.append(", ".join([title, *told]))
     return titles
 
 

@@ -226,6 +226,13 @@ def test_runs_are_every_preset_control_split_and_seed_under_names_that_say_so(sc
         assert plan.name.startswith(config.preset)
         assert ("noise" in plan.name) == (config.control == "noise")
         assert config.training.lr == 0.01
+    variants = ("one stage: --stages 1", "other rate: --lr 0.2")
+    varied = plans_of(script, dataset, "--lr", "0.01", splits="1", seeds=1, variant=variants)
+    assert [(plan.name, plan.config.training.lr, plan.config.model.stages) for plan in varied] == [
+        ("default/split1-seed0", 0.01, 4),
+        ("default-one-stage/split1-seed0", 0.01, 1),
+        ("default-other-rate/split1-seed0", 0.2, 4),
+    ]
     (one,) = plans_of(script, dataset, "--feature-set", "features", splits="3", seeds=1)
     assert one.name == "default-features/split3-seed0"
 
@@ -237,6 +244,9 @@ def test_runs_are_every_preset_control_split_and_seed_under_names_that_say_so(sc
         ({"splits": "1,7"}, [], "no split '7'"),
         ({"preset": ("best",)}, [], "--preset best: expected one of reference, default, or PRESET:N"),
         ({"preset": ("default:0",)}, [], "--preset default:0: expected"),
+        ({"splits": "1", "variant": ("--lr 0.1",)}, [], "expected 'NAME: FLAGS', as in"),
+        ({"splits": "1", "variant": ("new seed: --seed 3",)}, [], "--seed is for one run"),
+        ({"splits": "1", "variant": ("a b: --lr 1", "a-b: --lr 2")}, [], "two have the same name, a-b, a-b"),
         ({"seeds": 0}, [], "--seeds is 0"),
         ({"jobs": 0}, [], "--jobs is 0"),
         ({"splits": "1"}, ["--seed", "3"], "--seed is for one run"),

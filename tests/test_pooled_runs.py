@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from protas_gtcc.config import PRESETS, to_yaml
+from protas_gtcc.config import PRESETS, ModelConfig, to_yaml
 from protas_gtcc.cross_validation import group_runs, rows_of_run, summarise
 from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
@@ -244,6 +244,15 @@ def test_kinds_are_told_apart_by_preset_control_and_whatever_else_differs(datase
         group_runs([*runs, runs[0]], dataset)
 
 
+def test_kinds_of_one_preset_are_told_by_what_is_not_the_presets(dataset, tmp_path):
+    runs = [
+        finished_run(tmp_path / "a", dataset, preset="reference"),
+        finished_run(tmp_path / "b", dataset, preset="reference", model=ModelConfig(stages=1)),
+        finished_run(tmp_path / "c", dataset, preset="reference", model=ModelConfig(graph=False)),
+    ]
+    assert list(group_runs(runs, dataset)) == ["reference", "reference, stages 1", "reference, graph False"]
+
+
 def test_the_summary_reads_as_a_table_and_as_rows(dataset, tmp_path):
     runs = [finished_run(tmp_path / f"{k}{s}", dataset, k, s) for k in ("1", "2") for s in (0, 1)]
     runs.append(finished_run(tmp_path / "reference", dataset, "1", 0, "reference"))
@@ -270,7 +279,14 @@ def test_each_kind_is_compared_with_the_first_in_the_table_and_with_all_in_the_s
     summary = summarise([finished_run(tmp_path / one, dataset, control=one) for one in controls], dataset)
     pairs = [(one["of"], one["minus"]) for one in summary["differences"]]
     assert pairs == [("default noise", "default"), ("default index", "default"), ("default index", "default noise")]
-    head = next(line for line in markdown(summary).splitlines() if line.startswith("|"))
+    overview, table = markdown(summary).split("\n\n")[1:3]
+    assert [line.split("|")[1].strip() for line in overview.splitlines()[2:]] == [
+        "default", "default noise", "default index",
+    ]  # fmt: skip
+    acc = summary["kinds"]["default noise"]["segmentation"]["acc"]
+    assert overview.splitlines()[3].split("|")[2].strip().strip("*") == f"{acc:.1f}"
+    assert "**" not in overview.splitlines()[2], "the first is compared with nothing"
+    head = table.splitlines()[0]
     assert [cell.split(" (")[0].strip() for cell in head.split("|")[2:-1]] == [
         "default", "default noise", "default index", "default noise − default", "default index − default",
     ]  # fmt: skip

@@ -14,12 +14,15 @@ from protas_gtcc.metrics.improvement import AVERAGES
 
 MISSING = "–"
 COLUMNS = ("of", "minus", "figure", "value", "low", "high")
+MANY = 3
+"""Kinds from which on an overview comes first."""
 
 
 def markdown(summary: dict[str, Any]) -> str:
     """The table: a row a figure, a column a kind of run, then a column for each kind's difference from the first.
 
-    Differences whose interval leaves out 0 are bold. Those of other pairs are in the summary alone.
+    Differences whose interval leaves out 0 are bold. Those of other pairs are in the summary alone. With many kinds, an
+    overview of the main figures comes first.
     """
     kinds = summary["kinds"]
     differences = [one for one in summary["differences"] if one["minus"] == next(iter(kinds))]
@@ -28,7 +31,10 @@ def markdown(summary: dict[str, Any]) -> str:
         for title, one in kinds.items()
     ]
     heads += [f"{one['of']} − {one['minus']} ({_count(one['num_videos'], 'video')})" for one in differences]
-    lines = [*_heading(summary), _line("95 % over videos in brackets", heads), "|---" * (len(heads) + 1) + "|"]
+    lines = [*_heading(summary)]
+    if len(kinds) >= MANY:
+        lines += [*_overview(kinds, differences), ""]
+    lines += [_line("95 % over videos in brackets", heads), "|---" * (len(heads) + 1) + "|"]
     for label, path, form in _rows(summary):
         if not path:
             lines.append(_line(f"**{label}**", [""] * len(heads)))
@@ -39,6 +45,22 @@ def markdown(summary: dict[str, Any]) -> str:
     return "\n".join([*lines, "", *(f"- {note}" for note in summary["notes"])]).rstrip() + "\n"
 
 
+def overview_heading(what: str) -> list[str]:
+    """The first two lines of a table whose rows are made by `overview_row`."""
+    return [_line(what, list(_OVERVIEW)), "|---" * (len(_OVERVIEW) + 1) + "|"]
+
+
+def overview_row(name: str, scores: dict[str, Any], differences: dict[str, Any] | None) -> str:
+    """A kind's main figures; bold where the interval of its difference from the kind it is compared to leaves out 0."""
+    cells = []
+    for path, form in _OVERVIEW.values():
+        value = _at(scores, path.split("."))
+        text = MISSING if value is None else form(value)
+        bounds = _at(differences and differences["intervals"], path.split("."))
+        cells.append(f"**{text}**" if bounds is not None and (bounds[0] > 0 or bounds[1] < 0) else text)
+    return _line(name, cells)
+
+
 def long_table(summary: dict[str, Any]) -> pd.DataFrame:
     """A row a figure: its dotted path, value and interval; `minus` is blank for a kind's own."""
     rows: list[tuple[Any, ...]] = []
@@ -47,6 +69,12 @@ def long_table(summary: dict[str, Any]) -> pd.DataFrame:
     for one in summary["differences"]:
         rows += [(one["of"], one["minus"], *figure) for figure in _flat(one)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _overview(kinds: dict[str, Any], differences: list[dict[str, Any]]) -> list[str]:
+    of_kind = {one["of"]: one for one in differences}
+    rows = [overview_row(title, one, of_kind.get(title)) for title, one in kinds.items()]
+    return [*overview_heading(f"bold: surely unlike {next(iter(kinds))}"), *rows]
 
 
 def _heading(summary: dict[str, Any]) -> Iterator[str]:
@@ -140,3 +168,15 @@ def _share(value: float) -> str:
 
 def _fraction(value: float) -> str:
     return f"{round(value, 3) + 0.0:.3f}".replace("0.", ".", 1)
+
+
+_OVERVIEW = {
+    "acc": ("segmentation.acc", _percent),
+    "edit": ("segmentation.edit", _percent),
+    "F1@10": ("segmentation.f1@10", _percent),
+    "F1@50": ("segmentation.f1@50", _percent),
+    "error, predicted": ("progress.predicted.frame", _fraction),
+    "error, true class": ("progress.oracle.frame", _fraction),
+    "better than counting": ("improvement.predicted.frame.error", _fraction),
+}
+"""Columns of an overview: where each is in the pooled scores, and how it is written."""
