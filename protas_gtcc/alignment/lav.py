@@ -1,0 +1,62 @@
+"""Learning by aligning videos (LAV): soft-DTW between two videos, with a contrast within each.
+
+Source: Haresh et al., Learning by Aligning Videos in Time, CVPR 2021. Distances are squared, as in the paper's own code
+and in soft-DTW's; the GTCC authors take squared ones in soft-DTW and others in the contrast, and sum over ordered
+pairs, so that every term counts twice.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from protas_gtcc.alignment.contrast import contrastive_idm
+from protas_gtcc.alignment.pairs import Pairs, squared_distances
+from protas_gtcc.alignment.soft_dtw import soft_dtw
+
+
+def lav_terms(
+    u: Float[Tensor, "*P N D"],
+    v: Float[Tensor, "*P M D"],
+    u_lengths: Int[Tensor, " P"] | None = None,
+    v_lengths: Int[Tensor, " P"] | None = None,
+    gamma: float = 0.1,
+    margin: float = 2.0,
+    window_frames: int = 15,
+    band_frames: int | None = None,
+) -> dict[str, Float[Tensor, "*P"]]:
+    """The terms `soft_dtw`, summed along the alignment, and `contrast`, summed over both videos' pairs of frames.
+
+    Args:
+        u: embedded frames of the first video.
+        v: of the second.
+        u_lengths: frames of each padded u; by default all.
+        v_lengths: of each v.
+        gamma: temperature of the soft minimum.
+        margin: squared distance from which frames far in time are far enough.
+        window_frames: frames no further apart than this are near in time.
+        band_frames: see `soft_dtw`.
+    """
+    pairs = Pairs.of(u, v, u_lengths, v_lengths)
+    lengths = (pairs.u_lengths, pairs.v_lengths)
+    contrast = sum(
+        contrastive_idm(x, its, margin, window_frames) for x, its in zip((pairs.u, pairs.v), lengths, strict=True)
+    )
+    warping = soft_dtw(squared_distances(pairs.u, pairs.v), gamma, lengths, band_frames)
+    return {"soft_dtw": pairs.result(warping), "contrast": pairs.result(contrast)}
+
+
+def lav_loss(
+    u: Float[Tensor, "*P N D"],
+    v: Float[Tensor, "*P M D"],
+    u_lengths: Int[Tensor, " P"] | None = None,
+    v_lengths: Int[Tensor, " P"] | None = None,
+    gamma: float = 0.1,
+    contrast_weight: float = 0.01,
+    margin: float = 2.0,
+    window_frames: int = 15,
+    band_frames: int | None = None,
+) -> Float[Tensor, "*P"]:
+    """The weighted sum of `lav_terms`."""
+    terms = lav_terms(u, v, u_lengths, v_lengths, gamma, margin, window_frames, band_frames)
+    return terms["soft_dtw"] + contrast_weight * terms["contrast"]

@@ -1,0 +1,114 @@
+"""What the alignment losses share: padded pairs of embedded videos, distances between frames, weights over frames.
+
+A loss takes `[N, D]` and `[M, D]` and gives a scalar, or P pairs, padded, `[P, N, D]` and `[P, M, D]` with their
+lengths, and gives `[P]`. Whatever precision the embeddings have, it computes in float32 (in float64 if they are).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+SMALLEST = 2
+"""Frames that a video must have to be aligned."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """P padded pairs of videos: `u` of N frames at most, `v` of M."""
+
+    u: Float[Tensor, "P N D"]
+    v: Float[Tensor, "P M D"]
+    u_lengths: Int[Tensor, " P"]
+    v_lengths: Int[Tensor, " P"]
+    is_single: bool = False
+    """Two videos without a dimension of pairs; what they give has none either."""
+
+    @classmethod
+    def of(
+        cls,
+        u: Float[Tensor, "*P N D"],
+        v: Float[Tensor, "*P M D"],
+        u_lengths: Int[Tensor, " P"] | None = None,
+        v_lengths: Int[Tensor, " P"] | None = None,
+    ) -> Pairs:
+        """Pairs of embedded videos; without lengths every frame counts.
+
+        Raises `ValueError` if a video has fewer than 2 frames, or more than there are.
+        """
+        is_single = u.ndim == 2
+        u, v = (x[None] if is_single else x for x in (u, v))
+        lengths = [_lengths(x, given) for x, given in ((u, u_lengths), (v, v_lengths))]
+        return cls(_wide(u), _wide(v), lengths[0], lengths[1], is_single)
+
+    @property
+    def u_mask(self) -> Bool[Tensor, "P N"]:
+        """True on frames, False on padding."""
+        return frame_mask(self.u_lengths, self.u.shape[1])
+
+    @property
+    def v_mask(self) -> Bool[Tensor, "P M"]:
+        """True on frames, False on padding."""
+        return frame_mask(self.v_lengths, self.v.shape[1])
+
+    def swapped(self) -> Pairs:
+        """The same pairs the other way round."""
+        return Pairs(self.v, self.u, self.v_lengths, self.u_lengths, self.is_single)
+
+    def result(self, losses: Float[Tensor, " P"]) -> Float[Tensor, "*P"]:
+        """A loss for each pair, or the scalar of two single videos."""
+        return losses[0] if self.is_single else losses
+
+
+def frame_mask(lengths: Int[Tensor, " P"], num_frames: int) -> Bool[Tensor, "P N"]:
+    """True on a video's frames, False on padding."""
+    return torch.arange(num_frames, device=lengths.device) < lengths[:, None]
+
+
+def squared_distances(x: Float[Tensor, "P N D"], y: Float[Tensor, "P M D"]) -> Float[Tensor, "P N M"]:
+    """Squared Euclidean distances between frames.
+
+    By matrix products, from the mean of y, since |x|^2 - 2xy + |y|^2 cancels far from the origin.
+    """
+    origin = y.detach().mean(dim=1, keepdim=True)
+    x, y = x - origin, y - origin
+    products = torch.baddbmm((y * y).sum(dim=2)[:, None], x, y.transpose(1, 2), alpha=-2)
+    return (products + (x * x).sum(dim=2)[:, :, None]).clamp(min=0)
+
+
+def soft_neighbours(
+    x: Float[Tensor, "P N D"], y: Float[Tensor, "P M D"], y_mask: Bool[Tensor, "P M"], temperature: float
+) -> Float[Tensor, "P N M"]:
+    """Weights over the frames of y for each frame of x: the softmax of -|x_i - y_j|^2 / temperature."""
+    return masked_softmax(-squared_distances(x, y) / temperature, y_mask)
+
+
+def masked_softmax(scores: Float[Tensor, "P *N M"], mask: Bool[Tensor, "P *N M"]) -> Float[Tensor, "P *N M"]:
+    """Softmax over the last dimension; 0 where the mask is False. At least one is True."""
+    mask = mask.view(mask.shape[0], *[1] * (scores.ndim - mask.ndim), *mask.shape[1:])
+    return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+
+
+def mean_over_frames(values: Float[Tensor, "P N"], mask: Bool[Tensor, "P N"]) -> Float[Tensor, " P"]:
+    """Mean over a video's frames, for each pair."""
+    return values.masked_fill(~mask, 0).sum(dim=1) / mask.sum(dim=1)
+
+
+def _wide(x: Float[Tensor, "P N D"]) -> Float[Tensor, "P N D"]:
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def _lengths(x: Float[Tensor, "P N D"], given: Int[Tensor, " P"] | None) -> Int[Tensor, " P"]:
+    num_frames = x.shape[1]
+    lengths = torch.full((x.shape[0],), num_frames, device=x.device) if given is None else given.to(x.device)
+    if num_frames < SMALLEST or (
+        given is not None and not SMALLEST <= int(given.min()) <= int(given.max()) <= num_frames
+    ):
+        found = num_frames if given is None else given.tolist()
+        raise ValueError(
+            f"videos to align have at least {SMALLEST} frames, and these {num_frames} at most; found {found}"
+        )
+    return lengths

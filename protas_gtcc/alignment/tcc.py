@@ -1,0 +1,83 @@
+"""Temporal cycle consistency (TCC): from a frame to its soft neighbour in the other video, and back to where it came from.
+
+Source: Dwibedi et al., Temporal Cycle-Consistency Learning, CVPR 2019, section 3. Differences of the GTCC authors'
+code, which is not followed: distances are not squared there, the variance is taken around the means of other frames (an
+axis is lost in broadcasting) and divides by 0 where a frame is found exactly, and a video is paired with itself as
+well.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from protas_gtcc.alignment.pairs import Pairs, mean_over_frames, soft_neighbours, squared_distances
+
+MIN_VARIANCE = 1 / 12
+"""In squared frames, that of a uniform distribution over one frame: a finer one the time line cannot tell."""
+
+
+def tcc_loss(
+    u: Float[Tensor, "*P N D"],
+    v: Float[Tensor, "*P M D"],
+    u_lengths: Int[Tensor, " P"] | None = None,
+    v_lengths: Int[Tensor, " P"] | None = None,
+    temperature: float = 0.1,
+    variance_weight: float = 0.001,
+    min_variance: float = MIN_VARIANCE,
+) -> Float[Tensor, "*P"]:
+    """Cycle-back regression from u over v: the mean over frames i of (i - mu)^2 / var + variance_weight log sqrt(var).
+
+    beta = softmax_k(-|v~ - u_k|^2 / temperature) says where the soft neighbour v~ of frame i lies in u, mu and var are
+    its mean and variance over k, in frames.
+
+    Args:
+        u: embedded frames, of the video that the cycle starts from and ends in.
+        v: of the other one.
+        u_lengths: frames of each padded u; by default all.
+        v_lengths: of each v.
+        temperature: of both softmaxes, in squared distance.
+        variance_weight: lambda.
+        min_variance: in squared frames; a smaller variance counts as this.
+    """
+    pairs = Pairs.of(u, v, u_lengths, v_lengths)
+    beta = soft_neighbours(_cycled(pairs, temperature), pairs.u, pairs.u_mask, temperature)
+    error, variance = cycle_back(beta)
+    variance = variance.clamp(min=min_variance)
+    return pairs.result(mean_over_frames(error / variance + 0.5 * variance_weight * variance.log(), pairs.u_mask))
+
+
+def tcc_classification_loss(
+    u: Float[Tensor, "*P N D"],
+    v: Float[Tensor, "*P M D"],
+    u_lengths: Int[Tensor, " P"] | None = None,
+    v_lengths: Int[Tensor, " P"] | None = None,
+    temperature: float = 0.1,
+) -> Float[Tensor, "*P"]:
+    """Cycle-back classification from u over v: the mean over frames i of -log beta_i, the frame they came from.
+
+    Arguments as of `tcc_loss`.
+    """
+    pairs = Pairs.of(u, v, u_lengths, v_lengths)
+    logits = -squared_distances(_cycled(pairs, temperature), pairs.u) / temperature
+    logits = logits.masked_fill(~pairs.u_mask[:, None], -torch.inf)
+    frames = torch.arange(logits.shape[1], device=logits.device).expand(logits.shape[:2])
+    # Frames of padding lead nowhere: any label that is no padding keeps them finite, and the mean leaves them out.
+    losses = functional.cross_entropy(logits.transpose(1, 2), frames * pairs.u_mask, reduction="none")
+    return pairs.result(mean_over_frames(losses, pairs.u_mask))
+
+
+def cycle_back(beta: Float[Tensor, "P N N"]) -> tuple[Float[Tensor, "P N"], Float[Tensor, "P N"]]:
+    """(i - mu_i)^2 and variance, in squared frames, of distributions over the frames k for each frame i."""
+    frames = torch.arange(beta.shape[2], device=beta.device, dtype=beta.dtype)
+    mu = beta @ frames
+    variance = (beta * (frames - mu[..., None]) ** 2).sum(dim=2)
+    return (frames - mu) ** 2, variance
+
+
+def _cycled(pairs: Pairs, temperature: float) -> Float[Tensor, "P N D"]:
+    """The soft neighbour in v of each frame of u."""
+    alpha: Float[Tensor, "P N M"] = soft_neighbours(pairs.u, pairs.v, pairs.v_mask, temperature)
+    return alpha @ pairs.v

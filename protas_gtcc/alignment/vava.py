@@ -1,0 +1,184 @@
+"""Aligning videos in the wild (VAVA): optimal transport between frames, with a virtual frame for those without a partner.
+
+    T = argmin <T, D> - idm_weight I(T) + kl_weight KL(T || P)   over plans T of N + 1 by M + 1 with uniform marginals
+
+D are squared distances, and a constant in the virtual first row and column. The prior P and the moment I(T) are
+mixtures, of how near a cell is to the diagonal (consistency, weight phi) and of how near it is to the best partners of
+its row and its column (optimality). The value of the minimum is the loss; by the envelope theorem its gradient by D is
+T itself, so nothing of the iterations is kept for the backward pass.
+
+Source: Liu et al., Learning to Align Sequential Actions in the Wild, CVPR 2022. Partners are taken from a first plan,
+made with the consistency prior alone. In the GTCC authors' code, which is not followed: the plan ignores prior and
+moment; its cost is the sum of the plan (a constant), not <T, D>; weights grow with every pair of a batch; the contrast
+between the videos has no lower bound, and its mask can include the virtual frame.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from protas_gtcc.alignment.contrast import contrastive_idm
+from protas_gtcc.alignment.pairs import Pairs, frame_mask, squared_distances
+from protas_gtcc.alignment.transport import sinkhorn
+
+
+class VavaSettings(NamedTuple):
+    """Of the transport. `phi` falls from 1 with the epochs: order matters first, the found partners later."""
+
+    phi: float = 0.9
+    """Weight of consistency; the rest is optimality's."""
+    idm_weight: float = 1.0
+    """Of the inverse difference moment."""
+    kl_weight: float = 0.1
+    """Of the divergence from the prior."""
+    virtual_cost: float = 0.5
+    """Squared distance beyond which a frame had rather have no partner."""
+    prior_width: float = 1.0
+    """Standard deviation of the prior's Gaussians around the diagonal and the partners, in frames across the diagonal."""
+    iterations: int = 60
+    """Of Sinkhorn's scaling, at most."""
+
+
+class Transport(NamedTuple):
+    """A plan `[P, N + 1, M + 1]` and the three parts of its cost, `[P]`."""
+
+    plan: Tensor
+    cost: Tensor
+    moment: Tensor
+    divergence: Tensor
+
+
+def vava_terms(
+    u: Float[Tensor, "*P N D"],
+    v: Float[Tensor, "*P M D"],
+    u_lengths: Int[Tensor, " P"] | None = None,
+    v_lengths: Int[Tensor, " P"] | None = None,
+    settings: VavaSettings = VavaSettings(),
+    margin: float = 2.0,
+    window_frames: int = 15,
+) -> dict[str, Float[Tensor, "*P"]]:
+    """The terms `transport` (the minimum above), `intra_contrast` and `inter_contrast`.
+
+    The first contrast is `contrastive_idm` of both videos. The second is the mean distance of frames to their partners
+    plus the mean of max(0, margin - distance) to the frames of the other video that they get least of.
+
+    Args:
+        u: embedded frames of the first video.
+        v: of the second.
+        u_lengths: frames of each padded u; by default all.
+        v_lengths: of each v.
+        settings: of the transport.
+        margin: squared distance that is far enough, in both contrasts.
+        window_frames: frames no further apart than this are near in time.
+    """
+    pairs = Pairs.of(u, v, u_lengths, v_lengths)
+    distances = squared_distances(pairs.u, pairs.v)
+    solved = transport(pairs, distances.detach(), settings)
+    value = solved.cost - settings.idm_weight * solved.moment + settings.kl_weight * solved.divergence
+    # The gradient by the distances is the plan; value and gradient are put together here.
+    flow = (solved.plan[:, 1:, 1:] * distances).sum(dim=(1, 2))
+    intra = contrastive_idm(pairs.u, pairs.u_lengths, margin, window_frames)
+    intra = intra + contrastive_idm(pairs.v, pairs.v_lengths, margin, window_frames)
+    return {
+        "transport": pairs.result(value + flow - flow.detach()),
+        "intra_contrast": pairs.result(intra),
+        "inter_contrast": pairs.result(_inter_contrast(pairs, distances, solved.plan[:, 1:, 1:], margin)),
+    }
+
+
+def vava_loss(
+    u: Float[Tensor, "*P N D"],
+    v: Float[Tensor, "*P M D"],
+    u_lengths: Int[Tensor, " P"] | None = None,
+    v_lengths: Int[Tensor, " P"] | None = None,
+    settings: VavaSettings = VavaSettings(),
+    contrast_weight: float = 0.5,
+    margin: float = 2.0,
+    window_frames: int = 15,
+) -> Float[Tensor, "*P"]:
+    """`transport` plus `contrast_weight` times the two contrasts of `vava_terms`."""
+    terms = vava_terms(u, v, u_lengths, v_lengths, settings, margin, window_frames)
+    return terms["transport"] + contrast_weight * (terms["intra_contrast"] + terms["inter_contrast"])
+
+
+@torch.no_grad()
+def transport(pairs: Pairs, distances: Float[Tensor, "P N M"], settings: VavaSettings) -> Transport:
+    """Solve for the plan, first with the consistency prior, then with the partners that this finds."""
+    costs = _with_virtual(distances, settings.virtual_cost)
+    rows, columns = _masses(pairs.u_lengths, costs.shape[1]), _masses(pairs.v_lengths, costs.shape[2])
+    diagonal = _off_diagonal(pairs, costs)
+    first = _solve(costs, rows, columns, diagonal, diagonal, settings._replace(phi=1.0))[0]
+    partners = _off_partners(pairs, first)
+    plan, log_prior, closeness = _solve(costs, rows, columns, diagonal, partners, settings)
+    divergence = torch.where(plan > 0, plan * (plan.clamp(min=1e-38).log() - log_prior), 0)
+    return Transport(
+        plan, (plan * costs).sum(dim=(1, 2)), (plan * closeness).sum(dim=(1, 2)), divergence.sum(dim=(1, 2))
+    )
+
+
+class _Offsets(NamedTuple):
+    """How far each cell is from where it should be: in frames for the prior, in shares of the videos for the moment."""
+
+    frames: Tensor
+    share_squared: Tensor
+
+
+def _solve(
+    costs: Tensor, rows: Tensor, columns: Tensor, diagonal: _Offsets, partners: _Offsets, settings: VavaSettings
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The plan, the logarithm of the prior, and the closeness that the moment sums."""
+    phi = settings.phi
+    constant = math.log(settings.prior_width * math.sqrt(2 * math.pi))
+    log_parts = [-0.5 * (one.frames / settings.prior_width) ** 2 - constant for one in (diagonal, partners)]
+    log_prior = log_parts[0]
+    if phi < 1:
+        log_prior = torch.logaddexp(log_parts[0] + math.log(max(phi, 1e-30)), log_parts[1] + math.log1p(-phi))
+    closeness = phi / (diagonal.share_squared + 1) + (1 - phi) / (partners.share_squared + 1)
+    log_kernel = log_prior + (settings.idm_weight * closeness - costs) / settings.kl_weight
+    return sinkhorn(log_kernel, rows, columns, settings.iterations), log_prior, closeness
+
+
+def _with_virtual(distances: Tensor, virtual_cost: float) -> Tensor:
+    """A first row and a first column of the same cost."""
+    return torch.nn.functional.pad(distances, (1, 0, 1, 0), value=virtual_cost)
+
+
+def _masses(lengths: Tensor, size: int) -> Tensor:
+    """Equal masses of sum 1 over a video's frames and its virtual one; 0 on padding."""
+    return frame_mask(lengths + 1, size) / (lengths + 1.0)[:, None]
+
+
+def _positions(pairs: Pairs, costs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Positions of rows and columns as shares of the videos, and how far apart cells are across the diagonal."""
+    n, m = ((lengths + 1.0)[:, None, None].to(costs.dtype) for lengths in (pairs.u_lengths, pairs.v_lengths))
+    i = torch.arange(costs.shape[1], device=costs.device, dtype=costs.dtype)[:, None] / n
+    j = torch.arange(costs.shape[2], device=costs.device, dtype=costs.dtype) / m
+    return i, j, (1 / n**2 + 1 / m**2).sqrt()
+
+
+def _off_diagonal(pairs: Pairs, costs: Tensor) -> _Offsets:
+    i, j, frame = _positions(pairs, costs)
+    gap = i - j
+    return _Offsets(gap.abs() / frame, gap**2)
+
+
+def _off_partners(pairs: Pairs, plan: Tensor) -> _Offsets:
+    """From the best row of each column, and the best column of each row."""
+    i, j, frame = _positions(pairs, plan)
+    best_row = i.expand_as(plan).gather(1, plan.argmax(dim=1, keepdim=True))
+    best_column = j.expand_as(plan).gather(2, plan.argmax(dim=2, keepdim=True))
+    across, along = i - best_row, j - best_column
+    return _Offsets((across.abs() + along.abs()) / (2 * frame), 0.5 * (across**2 + along**2))
+
+
+def _inter_contrast(pairs: Pairs, distances: Tensor, plan: Tensor, margin: float) -> Tensor:
+    best, least = plan.argmax(dim=2), plan.masked_fill(~pairs.v_mask[:, None], torch.inf).argmin(dim=2)
+    near, far = (distances.gather(2, index[..., None]).squeeze(2) for index in (best, least))
+    terms = near + (margin - far).clamp(min=0)
+    mask: Bool[Tensor, "P N"] = pairs.u_mask
+    return terms.masked_fill(~mask, 0).sum(dim=1) / mask.sum(dim=1)
