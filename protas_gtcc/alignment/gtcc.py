@@ -133,8 +133,8 @@ def _cycle_back(
 ) -> tuple[Float[Tensor, "P A K"], Float[Tensor, "P A K"]]:
     """(i - mu_k)^2 and variance, in squared frames, of where each soft neighbour of each anchor i comes back."""
     densities = mixtures.densities(pairs.v.shape[1], pairs.v_lengths)
-    neighbours = (densities.flatten(1, 2) @ pairs.v).unflatten(1, densities.shape[1:3])
-    distances = squared_distances(neighbours.flatten(1, 2), pairs.u).unflatten(1, densities.shape[1:3])
+    neighbours = densities.flatten(1, 2) @ pairs.v
+    distances = squared_distances(neighbours, pairs.u).view(*densities.shape[:3], -1)
     ends = torch.arange(pairs.u.shape[1], device=pairs.u.device)
     gaps = ends - frames[..., None]
     reach = (window_share * pairs.u_lengths).ceil()[:, None, None]

@@ -39,9 +39,8 @@ def lav_terms(
     """
     pairs = Pairs.of(u, v, u_lengths, v_lengths)
     lengths = (pairs.u_lengths, pairs.v_lengths)
-    contrast = sum(
-        contrastive_idm(x, its, margin, window_frames) for x, its in zip((pairs.u, pairs.v), lengths, strict=True)
-    )
+    contrast = contrastive_idm(pairs.u, lengths[0], margin, window_frames)
+    contrast = contrast + contrastive_idm(pairs.v, lengths[1], margin, window_frames)
     warping = soft_dtw(squared_distances(pairs.u, pairs.v), gamma, lengths, band_frames)
     return {"soft_dtw": pairs.result(warping), "contrast": pairs.result(contrast)}
 

@@ -30,7 +30,7 @@ class Mixtures(NamedTuple):
 
 @torch.no_grad()
 def fit_mixtures(weightings: Float[Tensor, "P R M"], num_components: int, iterations: int = 5) -> Mixtures:
-    """Fit a mixture to each weighting of a time line's frames: the one that the frames, so weighted, are likeliest under.
+    """Fit a mixture to each weighting of a time line's frames: the likeliest, if frames count as they weigh.
 
     Args:
         weightings: of the frames, of sum 1 in each row; 0 from the end of a video on.

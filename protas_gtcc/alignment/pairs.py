@@ -103,12 +103,10 @@ def _wide(x: Float[Tensor, "P N D"]) -> Float[Tensor, "P N D"]:
 
 def _lengths(x: Float[Tensor, "P N D"], given: Int[Tensor, " P"] | None) -> Int[Tensor, " P"]:
     num_frames = x.shape[1]
-    lengths = torch.full((x.shape[0],), num_frames, device=x.device) if given is None else given.to(x.device)
-    if num_frames < SMALLEST or (
-        given is not None and not SMALLEST <= int(given.min()) <= int(given.max()) <= num_frames
-    ):
-        found = num_frames if given is None else given.tolist()
+    if given is None:
+        given = torch.full((len(x),), num_frames, device=x.device)
+    if num_frames < SMALLEST or not SMALLEST <= int(given.min()) <= int(given.max()) <= num_frames:
         raise ValueError(
-            f"videos to align have at least {SMALLEST} frames, and these {num_frames} at most; found {found}"
+            f"videos to align have {SMALLEST} frames or more, and {num_frames} at most; got {given.tolist()}"
         )
-    return lengths
+    return given.to(x.device)

@@ -1,4 +1,4 @@
-"""Temporal cycle consistency (TCC): from a frame to its soft neighbour in the other video, and back to where it came from.
+"""Temporal cycle consistency (TCC): from a frame to its soft neighbour in the other video, and back to the start.
 
 Source: Dwibedi et al., Temporal Cycle-Consistency Learning, CVPR 2019, section 3. Differences of the GTCC authors'
 code, which is not followed: distances are not squared there, the variance is taken around the means of other frames (an

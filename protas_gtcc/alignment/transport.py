@@ -26,13 +26,13 @@ def sinkhorn(
     iterations: int = 100,
     tolerance: float = 1e-3,
 ) -> Float[Tensor, "P N M"]:
-    """The plan diag(a) exp(log_kernel) diag(b) with the given marginals: log_kernel is -cost / weight, plus a log prior.
+    """The plan diag(a) exp(log_kernel) diag(b) with the given marginals.
 
     Most iterations scale a kernel that has the potentials so far in it, by two matrix products; between them the
     potentials are renewed in logarithms, which no range of costs can upset (Schmitzer, SIAM J. Sci. Comput. 2019).
 
     Args:
-        log_kernel: finite.
+        log_kernel: -cost / weight, plus the logarithm of a prior if there is one; finite.
         row_masses: what leaves each row, of the same sum as `column_masses`; 0 on padding.
         column_masses: what each column gets, exactly.
         iterations: at most, of scaling rows and columns.

@@ -1,4 +1,4 @@
-"""Aligning videos in the wild (VAVA): optimal transport between frames, with a virtual frame for those without a partner.
+"""Aligning videos in the wild (VAVA): optimal transport between frames, and a virtual frame for those without partner.
 
     T = argmin <T, D> - idm_weight I(T) + kl_weight KL(T || P)   over plans T of N + 1 by M + 1 with uniform marginals
 
@@ -39,9 +39,12 @@ class VavaSettings(NamedTuple):
     virtual_cost: float = 0.5
     """Squared distance beyond which a frame had rather have no partner."""
     prior_width: float = 1.0
-    """Standard deviation of the prior's Gaussians around the diagonal and the partners, in frames across the diagonal."""
+    """Standard deviation of the prior around the diagonal and around the partners, in frames across the diagonal."""
     iterations: int = 60
     """Of Sinkhorn's scaling, at most."""
+
+
+DEFAULTS = VavaSettings()
 
 
 class Transport(NamedTuple):
@@ -58,7 +61,7 @@ def vava_terms(
     v: Float[Tensor, "*P M D"],
     u_lengths: Int[Tensor, " P"] | None = None,
     v_lengths: Int[Tensor, " P"] | None = None,
-    settings: VavaSettings = VavaSettings(),
+    settings: VavaSettings = DEFAULTS,
     margin: float = 2.0,
     window_frames: int = 15,
 ) -> dict[str, Float[Tensor, "*P"]]:
@@ -96,7 +99,7 @@ def vava_loss(
     v: Float[Tensor, "*P M D"],
     u_lengths: Int[Tensor, " P"] | None = None,
     v_lengths: Int[Tensor, " P"] | None = None,
-    settings: VavaSettings = VavaSettings(),
+    settings: VavaSettings = DEFAULTS,
     contrast_weight: float = 0.5,
     margin: float = 2.0,
     window_frames: int = 15,
