@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
 from protas_gtcc.errors import InputError
 
+T = TypeVar("T")
 Device = Literal["auto", "cpu", "cuda", "mps"]
 MAX_LAYERS = 16
 REACH_SECONDS = 16.0
@@ -25,7 +26,7 @@ WHERE_COMPUTED = ("device", "workers", "threads")
 """Settings that say where and not what a run is: they may change when it is resumed."""
 
 
-def _require_range(config: Any, **ranges: tuple[int | float, int | float]) -> None:
+def require_range(config: Any, **ranges: tuple[int | float, int | float]) -> None:
     """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest."""
     for name, (lowest, highest) in ranges.items():
         value = getattr(config, name)
@@ -62,7 +63,7 @@ class ModelConfig:
     """Subtract from each feature its mean over the training videos' frames, and divide by its standard deviation."""
 
     def __post_init__(self) -> None:
-        _require_range(self, stages=(1, 32), layers=(0, MAX_LAYERS), maps=(1, 4096), graph_eta=(0, 1e6))
+        require_range(self, stages=(1, 32), layers=(0, MAX_LAYERS), maps=(1, 4096), graph_eta=(0, 1e6))
         if not 0 <= self.dropout < 1:
             raise InputError(f"--dropout is {self.dropout}; it must be in [0, 1)")
         if self.graph and not self.progress:
@@ -102,7 +103,7 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         names = (one.name for one in dataclasses.fields(self) if isinstance(one.default, float))
-        _require_range(self, **dict.fromkeys(names, (0, 1e6)))
+        require_range(self, **dict.fromkeys(names, (0, 1e6)))
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class TrainingConfig:
     """Float32, or mixed precision with bfloat16 or (on a GPU) float16."""
 
     def __post_init__(self) -> None:
-        _require_range(
+        require_range(
             self,
             epochs=(1, 10**6),
             batch_size=(1, 10**5),
@@ -182,7 +183,7 @@ class DecodingConfig:
 
     def __post_init__(self) -> None:
         ranges = {"evidence": (0, 10), "interruption": (1e-9, 1), "spread": (0, 10), "network_share": (0, 1)}
-        _require_range(self, **ranges, interval_tail=(0, 0.5))
+        require_range(self, **ranges, interval_tail=(0, 0.5))
 
 
 @dataclass(frozen=True)
@@ -236,30 +237,29 @@ def to_yaml(config: Any) -> str:
     return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
 
 
-def from_yaml(text: str, where: str) -> RunConfig:
+def from_yaml(text: str, where: str, cls: type[T] = RunConfig) -> T:
     """Read what `to_yaml` wrote. `InputError` names a field that is unknown or has a value of the wrong kind."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
-    return from_dict(RunConfig, content, where)
+    return from_dict(cls, content, where)
 
 
-def from_dict(cls: type[Any], content: Any, where: str) -> Any:
+def from_dict(cls: type[T], content: Any, where: str) -> T:
     """Build a configuration of class `cls` from nested mappings; `where` stands in the errors."""
     if not isinstance(content, dict):
         raise InputError(f"{where}: expected fields of {cls.__name__}, found {content!r}")
-    known = {one.name: one for one in dataclasses.fields(cls)}
+    known = {one.name: one for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(content) - set(known))
     if unknown:
         raise InputError(f"{where}: unknown field {unknown[0]!r}; a newer version may have written it")
-    values = dict(content)
-    for name, section in SECTIONS.items():
-        if name in known and name in values:
-            values[name] = from_dict(section, values[name], f"{where}: {name}")
-    hints = get_type_hints(cls)
+    values, hints = dict(content), get_type_hints(cls)
     for name, value in values.items():
-        values[name] = _checked(name, value, known[name].default, hints[name], where)
+        if dataclasses.is_dataclass(hints[name]):
+            values[name] = from_dict(hints[name], value, f"{where}: {name}")
+        else:
+            values[name] = _checked(name, value, known[name].default, hints[name], where)
     return cls(**values)
 
 

@@ -89,11 +89,8 @@ def keep_weights(
     """
     is_single = u.ndim == 2
     u, context = (u[None], context[None]) if is_single else (u, context)
-    mask = (
-        torch.ones(u.shape[:2], dtype=torch.bool, device=u.device)
-        if lengths is None
-        else frame_mask(lengths, u.shape[1])
-    )
+    num_frames = u.shape[1]
+    mask = frame_mask(torch.full((len(u),), num_frames, device=u.device) if lengths is None else lengths, num_frames)
     scores = (u @ context[:, :-1, None]).squeeze(2) + context[:, -1:]
     mean = mean_over_frames(scores, mask)[:, None]
     variance = mean_over_frames((scores - mean) ** 2, mask)[:, None]

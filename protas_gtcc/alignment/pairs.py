@@ -106,7 +106,6 @@ def _lengths(x: Float[Tensor, "P N D"], given: Int[Tensor, " P"] | None) -> Int[
     if given is None:
         given = torch.full((len(x),), num_frames, device=x.device)
     if num_frames < SMALLEST or not SMALLEST <= int(given.min()) <= int(given.max()) <= num_frames:
-        raise ValueError(
-            f"videos to align have {SMALLEST} frames or more, and {num_frames} at most; got {given.tolist()}"
-        )
+        expected = f"videos to align have {SMALLEST} frames or more, and {num_frames} at most"
+        raise ValueError(f"{expected}; got {given.tolist()}")
     return given.to(x.device)

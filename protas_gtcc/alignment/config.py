@@ -1,0 +1,109 @@
+"""Configuration of an alignment run: flags -> these dataclasses -> config.yaml and checkpoint -> constructors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from protas_gtcc.config import TrainingConfig, require_range
+from protas_gtcc.errors import InputError
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """From features to embeddings. Feature size and tasks come from the data."""
+
+    encoder: Literal["mlp", "temporal"] = "temporal"
+    """Each frame alone, or with the frames before it: causal dilated convolutions."""
+    output_dim: int = 128
+    """Size of the embedding."""
+    hidden: int = 256
+    """Units (mlp) or maps (temporal) of the hidden layers."""
+    layers: int = 4
+    """Hidden layers; of the temporal encoder, with dilations 2^0 .. 2^(layers-1)."""
+    multi_head: bool = False
+    """A head for each task, and attention over the heads at each frame, to train all tasks at once (GTCC)."""
+    normalize: bool = False
+    """Scale each embedding to length 1."""
+    standardise: bool = True
+    """Subtract from each feature its mean over the training videos' frames, and divide by its standard deviation."""
+    dropout: float = 0.2
+    """Probability that an activation is dropped in training."""
+
+    def __post_init__(self) -> None:
+        require_range(self, output_dim=(1, 4096), hidden=(1, 8192), layers=(1, 16), dropout=(0, 0.99))
+
+
+@dataclass(frozen=True)
+class AlignmentLossConfig:
+    """What the losses weigh. A setting that the chosen loss does not have changes nothing."""
+
+    sampled_frames: int = 200
+    """Frames of each video in a step, drawn anew from equal parts of it; 0 takes all. Times in a loss are in these."""
+    temperature: float = 0.1
+    """TCC and GTCC: of the softmaxes over frames, in squared distance."""
+    variance_weight: float = 0.001
+    """TCC: weight of the logarithm of the cycle's deviation."""
+    components: int = 15
+    """GTCC: soft neighbours of a frame."""
+    anchors: int = 20
+    """GTCC: frames of a video that are cycled in a step; 0 cycles all."""
+    cycle_window: float = 1.0
+    """GTCC: how far from its place a frame is looked for, as a share of the video (delta)."""
+    drop_rate: float = 0.95
+    """GTCC: frames weigh at least this to the power of the epoch; 1 drops none (gamma)."""
+    warp_gamma: float = 0.1
+    """LAV: temperature of soft-DTW's minimum."""
+    contrast_weight: float = 0.01
+    """LAV and VAVA: weight of the contrast terms."""
+    margin: float = 2.0
+    """LAV and VAVA: squared distance that is far enough for frames that do not belong together."""
+    near_frames: int = 15
+    """LAV and VAVA: frames no further apart than this are near in time."""
+    phi_decay: float = 0.99
+    """VAVA: the order's weight against the found partners' is this to the power of the epoch."""
+    moment_weight: float = 1.0
+    """VAVA: weight of the inverse difference moment."""
+    divergence_weight: float = 0.1
+    """VAVA: weight of the divergence from the prior, and of the entropy that comes with it."""
+    virtual_cost: float = 0.5
+    """VAVA: squared distance beyond which a frame had rather have no partner."""
+    prior_width: float = 10.0
+    """VAVA: deviation of the prior around the diagonal and the partners, in frames."""
+
+    def __post_init__(self) -> None:
+        positive = ("temperature", "warp_gamma", "margin", "divergence_weight", "prior_width")
+        require_range(self, **dict.fromkeys(positive, (1e-9, 1e9)))
+        weights = ("variance_weight", "contrast_weight", "moment_weight", "virtual_cost")
+        require_range(self, **dict.fromkeys(weights, (0, 1e9)))
+        require_range(self, drop_rate=(0, 1), cycle_window=(0, 1), phi_decay=(0, 1))
+        require_range(self, components=(1, 1000), near_frames=(0, 10**6), anchors=(0, 10**6), sampled_frames=(0, 10**6))
+        if self.sampled_frames == 1:
+            raise InputError("--sampled-frames is 1; videos are aligned by 2 frames or more, or all (0)")
+
+
+@dataclass(frozen=True)
+class AlignmentConfig:
+    """One alignment run: data, loss, encoder, training."""
+
+    dataset: str = "egoprocel"
+    """A dataset file, or a known name (egoprocel)."""
+    split: str = "1"
+    """Split whose training videos are aligned; its test videos are only scored."""
+    feature_set: str | None = None
+    """Features to embed; by default those tied to the split, else `features`."""
+    loss: Literal["tcc", "tcc-classification", "gtcc", "lav", "vava"] = "gtcc"
+    """What aligns videos of the same task."""
+    task: str | None = None
+    """Align the videos of this task alone; by default those of all tasks, each with its own."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    alignment: AlignmentLossConfig = field(default_factory=AlignmentLossConfig)
+    training: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(epochs=60, batch_size=4, lr=1e-3, schedule="cosine", clip_norm=1.0)
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("validation_share", "window_frames", "patience"):
+            if getattr(self.training, name):
+                flag = f"--{name.replace('_', '-')}"
+                raise InputError(f"{flag} has no meaning in alignment; leave it out")

@@ -1,0 +1,90 @@
+"""A trained encoder with all it needs to embed a video, as a checkpoint keeps it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.encoders import Encoder
+from protas_gtcc.checkpoint import FORMAT_VERSION, load_tensors, save_tensors
+from protas_gtcc.config import from_dict
+from protas_gtcc.errors import InputError
+
+FORMAT = "protas_gtcc encoder"
+
+
+@dataclass(frozen=True)
+class EncoderFacts:
+    """What an encoder was made for."""
+
+    config: AlignmentConfig
+    feature_dim: int
+    feature_set: str
+    tasks: list[str]
+    """Tasks that it was trained on; [""] if the dataset has none."""
+    dataset: str = ""
+    look_ahead_frames: int = 0
+    """How many frames after t the features of frame t have seen; the encoder adds none."""
+    training_videos: list[str] = field(default_factory=list)
+    simulated: bool = False
+    fps: float | None = None
+
+    def build(self) -> Encoder:
+        """An encoder of this shape, not trained."""
+        return Encoder(self.config.encoder, self.feature_dim, len(self.tasks), drops=drops(self.config))
+
+    def metadata(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return dataclasses.asdict(self)
+
+
+def drops(config: AlignmentConfig) -> bool:
+    """Whether the loss has a dropping network."""
+    return config.loss == "gtcc" and config.alignment.drop_rate < 1
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """Embeds videos, on the device of its encoder."""
+
+    encoder: Encoder
+    facts: EncoderFacts
+
+    @torch.no_grad()
+    def embed(self, features: np.ndarray) -> np.ndarray:
+        """Features `[T, D]` -> embeddings `[T, E]`, float32. Raises `InputError` if D is another than it was made for."""
+        if features.ndim != 2 or features.shape[1] != self.facts.feature_dim:
+            raise InputError(f"expected features [T, {self.facts.feature_dim}], found {list(features.shape)}")
+        was_training = self.encoder.training
+        self.encoder.eval()
+        x = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)).T[None]
+        embedded = self.encoder(x.to(next(self.encoder.parameters()).device))[0].T
+        self.encoder.train(was_training)
+        return embedded.float().cpu().numpy()
+
+
+def save_encoder(path: Path, encoder: Encoder, facts: EncoderFacts) -> None:
+    """Write weights and facts."""
+    metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, **facts.metadata()}
+    save_tensors(path, encoder.state_dict(), metadata)
+
+
+def load_encoder(path: Path) -> Embedder:
+    """Read a checkpoint, or that of a run directory. Raises `InputError` if it holds no whole encoder."""
+    file = path / "checkpoint.safetensors" if path.is_dir() else path
+    tensors, metadata = load_tensors(file, FORMAT)
+    values = {one.name: metadata[one.name] for one in dataclasses.fields(EncoderFacts) if one.name in metadata}
+    values["config"] = from_dict(AlignmentConfig, values["config"], str(file))
+    try:
+        facts = EncoderFacts(**values)
+        encoder = facts.build()
+        encoder.load_state_dict(tensors)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"{file}: weights do not fit its configuration ({' '.join(str(error).split())})") from error
+    return Embedder(encoder.eval(), facts)

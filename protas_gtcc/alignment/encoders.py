@@ -1,0 +1,126 @@
+"""Networks from features to embeddings, and the one that says which frames may be dropped.
+
+features [B, D, T] ─ encoder ─ embedding [B, E, T] ──────────────────────────────> (single task)
+                                   ├─ head of task 1 ─┐
+                                   ├─ …               ├─ weighted sum at each frame > (multi-head)
+                                   └─ head of task K ─┘        attention over heads
+
+Everything here is causal: the embedding of a frame depends on that frame and those before it. Source: Donahue &
+Elhamifar, CVPR 2024, for the multi-head and the dropping network; in their code the heads' outputs are reshaped so that
+time mixes with the heads, and the encoder pads on both sides, so that embeddings see the future.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from protas_gtcc.alignment.config import EncoderConfig
+from protas_gtcc.layers import DilatedResidualLayer, PointwiseConvolution, masked
+
+HEAD_UNITS = (256, 128)
+"""Hidden units of a task's head, of the attention and of the dropping network."""
+
+
+class MlpEncoder(nn.Module):
+    """The same layers for each frame alone."""
+
+    def __init__(self, feature_dim: int, config: EncoderConfig):
+        super().__init__()
+        units = [config.hidden] * config.layers
+        self.layers = _pointwise([feature_dim, *units, config.output_dim], nn.ReLU, config.dropout)
+
+    def forward(self, x: Float[Tensor, "B D T"], mask: Float[Tensor, "B 1 T"] | None = None) -> Float[Tensor, "B E T"]:
+        """Embeddings; 0 on padding."""
+        return masked(self.layers(x), mask)
+
+
+class TemporalEncoder(nn.Module):
+    """Causal dilated residual layers, as in a stage of the progress network."""
+
+    def __init__(self, feature_dim: int, config: EncoderConfig):
+        super().__init__()
+        self.conv_in = PointwiseConvolution(feature_dim, config.hidden)
+        dilations = [2**i for i in range(config.layers)]
+        self.layers = nn.ModuleList(
+            DilatedResidualLayer(config.hidden, dilation, True, config.dropout) for dilation in dilations
+        )
+        self.conv_out = PointwiseConvolution(config.hidden, config.output_dim)
+
+    def forward(self, x: Float[Tensor, "B D T"], mask: Float[Tensor, "B 1 T"] | None = None) -> Float[Tensor, "B E T"]:
+        """Embeddings; 0 on padding."""
+        x = self.conv_in(x)
+        for layer in self.layers:
+            x, _ = layer(x, mask)
+        return masked(self.conv_out(x), mask)
+
+
+class TaskHeads(nn.Module):
+    """An embedding for each task, and their sum as attention at the same frame weighs them."""
+
+    def __init__(self, size: int, num_tasks: int):
+        super().__init__()
+        self.heads = nn.ModuleList(_pointwise([size, *HEAD_UNITS, size]) for _ in range(num_tasks))
+        self.attention = _pointwise([num_tasks * size, *HEAD_UNITS, num_tasks], nn.Tanh)
+
+    def forward(self, x: Float[Tensor, "B E T"]) -> Float[Tensor, "B E T"]:
+        """The combined embedding."""
+        of_tasks = [head(x) for head in self.heads]
+        weights: Float[Tensor, "B K T"] = self.attention(torch.cat(of_tasks, dim=1)).softmax(dim=1)
+        return (torch.stack(of_tasks, dim=1) * weights[:, :, None]).sum(dim=1)
+
+
+class ContextNetwork(nn.Module):
+    """The dropping network: a context vector of a video, which scores the frames of another (`gtcc.keep_weights`)."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.layers = _pointwise([size, *HEAD_UNITS, size + 1])
+
+    def forward(self, x: Float[Tensor, "B E T"], mask: Float[Tensor, "B 1 T"]) -> Float[Tensor, "B E1"]:
+        """The mean over a video's frames of what the layers say of each."""
+        return (self.layers(x) * mask).sum(dim=2) / mask.sum(dim=2)
+
+
+class Encoder(nn.Module):
+    """What an alignment run trains: the encoder, on standardised features, and its heads and dropping network if any."""
+
+    def __init__(self, config: EncoderConfig, feature_dim: int, num_tasks: int = 1, drops: bool = False):
+        super().__init__()
+        self.config = config
+        kind = MlpEncoder if config.encoder == "mlp" else TemporalEncoder
+        self.base = kind(feature_dim, config)
+        self.heads = TaskHeads(config.output_dim, num_tasks) if config.multi_head else None
+        self.context = ContextNetwork(config.output_dim) if drops else None
+        self.register_buffer("feature_mean", torch.zeros(feature_dim))
+        self.register_buffer("feature_scale", torch.ones(feature_dim))
+
+    def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
+        """Standardise by these; a feature that does not vary is only centred."""
+        self.feature_mean.copy_(mean)  # type: ignore[operator]
+        varies = deviation > 1e-6 * deviation.max()
+        self.feature_scale.copy_(torch.where(varies, 1 / deviation.clamp(min=1e-30), 1.0))  # type: ignore[operator]
+
+    def forward(self, x: Float[Tensor, "B D T"], mask: Float[Tensor, "B 1 T"] | None = None) -> Float[Tensor, "B E T"]:
+        """Embeddings; 0 on padding."""
+        mean, scale = (one[:, None] for one in (self.feature_mean, self.feature_scale))  # type: ignore[index]
+        x = self.base(masked((x - mean) * scale, mask), mask)
+        if self.heads is not None:
+            x = self.heads(x)
+        if self.config.normalize:
+            x = functional.normalize(x.float(), dim=1)
+        return masked(x, mask)
+
+
+def _pointwise(sizes: list[int], activation: type[nn.Module] = nn.ReLU, dropout: float = 0.0) -> nn.Sequential:
+    """Layers that see one frame: 1x1 convolutions with an activation between them."""
+    layers: list[nn.Module] = []
+    for number, (before, after) in enumerate(pairwise(sizes)):
+        if number:
+            layers += [activation(), *([nn.Dropout(dropout)] if dropout else [])]
+        layers.append(PointwiseConvolution(before, after))
+    return nn.Sequential(*layers)

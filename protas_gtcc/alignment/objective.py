@@ -1,0 +1,109 @@
+"""An alignment run's loss: embeddings of the videos of some pairs -> weighted terms, a value for each pair."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig
+from protas_gtcc.alignment.encoders import ContextNetwork
+from protas_gtcc.alignment.gtcc import gtcc_loss, keep_weights, sample_anchors
+from protas_gtcc.alignment.lav import lav_terms
+from protas_gtcc.alignment.pairing import PairBatch, sample_frames
+from protas_gtcc.alignment.pairs import Pairs
+from protas_gtcc.alignment.tcc import tcc_classification_loss, tcc_loss
+from protas_gtcc.alignment.vava import VavaSettings, vava_terms
+
+Terms = dict[str, Float[Tensor, " P"]]
+
+
+def alignment_terms(
+    embeddings: Float[Tensor, "V E T"],
+    batch: PairBatch,
+    config: AlignmentConfig,
+    epoch: int,
+    context: ContextNetwork | None = None,
+) -> Terms:
+    """Every term of the loss, weighted, so that their sum is the total.
+
+    Losses that go from one video over the other and back are the mean of both directions.
+
+    Args:
+        embeddings: of the batch's videos; padding is not looked at.
+        batch: which videos they are, and which are pairs.
+        config: the loss and its settings.
+        epoch: counted from 0; frames may be dropped, and found partners count, the more the later.
+        context: the dropping network; without it GTCC drops nothing.
+    """
+    frames, counts = sample_frames(batch.lengths, config.alignment.sampled_frames)
+    sampled = embeddings.transpose(1, 2).gather(1, frames[..., None].expand(-1, -1, embeddings.shape[1]))
+    first, second = batch.pairs.T
+    pairs = Pairs.of(sampled[first], sampled[second], counts[first], counts[second])
+    settings = config.alignment
+    if config.loss == "lav":
+        return _lav(pairs, settings)
+    if config.loss == "vava":
+        return _vava(pairs, settings, epoch)
+    contexts = None if context is None else context(embeddings, batch.mask)
+    there = _cycle(pairs, config, epoch, None if contexts is None else contexts[second])
+    back = _cycle(pairs.swapped(), config, epoch, None if contexts is None else contexts[first])
+    return {config.loss: 0.5 * (there + back)}
+
+
+def _cycle(
+    pairs: Pairs, config: AlignmentConfig, epoch: int, context: Float[Tensor, "P E1"] | None
+) -> Float[Tensor, " P"]:
+    """A cycle from the first video over the second; `context` is the second one's."""
+    settings, videos = config.alignment, (pairs.u, pairs.v, pairs.u_lengths, pairs.v_lengths)
+    if config.loss == "tcc-classification":
+        return tcc_classification_loss(*videos, temperature=settings.temperature)
+    if config.loss == "tcc":
+        return tcc_loss(*videos, temperature=settings.temperature, variance_weight=settings.variance_weight)
+    keep = None
+    if context is not None and settings.drop_rate < 1:
+        keep = keep_weights(pairs.u, context.to(pairs.u.dtype), settings.drop_rate, epoch, pairs.u_lengths)
+    anchors: Int[Tensor, "P A"] | None = None
+    if settings.anchors:
+        anchors = sample_anchors(pairs.u_lengths, settings.anchors)
+    return gtcc_loss(
+        *videos,
+        anchors=anchors,
+        keep=keep,
+        temperature=settings.temperature,
+        num_components=settings.components,
+        window_share=settings.cycle_window,
+    )
+
+
+def _lav(pairs: Pairs, settings: AlignmentLossConfig) -> Terms:
+    terms = lav_terms(
+        pairs.u,
+        pairs.v,
+        pairs.u_lengths,
+        pairs.v_lengths,
+        gamma=settings.warp_gamma,
+        margin=settings.margin,
+        window_frames=settings.near_frames,
+    )
+    return {"soft_dtw": terms["soft_dtw"], "contrast": settings.contrast_weight * terms["contrast"]}
+
+
+def _vava(pairs: Pairs, settings: AlignmentLossConfig, epoch: int) -> Terms:
+    transport = VavaSettings(
+        phi=settings.phi_decay ** (epoch + 1),
+        idm_weight=settings.moment_weight,
+        kl_weight=settings.divergence_weight,
+        virtual_cost=settings.virtual_cost,
+        prior_width=settings.prior_width,
+    )
+    terms = vava_terms(
+        pairs.u, pairs.v, pairs.u_lengths, pairs.v_lengths, transport, settings.margin, settings.near_frames
+    )
+    contrasts = {name: settings.contrast_weight * terms[name] for name in ("intra_contrast", "inter_contrast")}
+    return {"transport": terms["transport"], **contrasts}
+
+
+def total(terms: Terms) -> Float[Tensor, " P"]:
+    """The sum of the terms, for each pair."""
+    return torch.stack(list(terms.values())).sum(dim=0)

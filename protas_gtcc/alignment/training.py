@@ -1,0 +1,200 @@
+"""Training an encoder: pairs of videos of the same task, epoch after epoch, resumable at any of them.
+
+Everything random in an epoch follows from (seed, epoch), so a run that was killed and resumed goes on exactly as one
+that was not. Test videos are not looked at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from protas_gtcc import config as configuration
+from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.embedder import Embedder, EncoderFacts, save_encoder
+from protas_gtcc.alignment.objective import Terms, alignment_terms, total
+from protas_gtcc.alignment.pairing import PairBatch, batches_of, by_task, epoch_pairs
+from protas_gtcc.controls import FeatureReader
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.devices import make_fabric
+from protas_gtcc.errors import InputError
+from protas_gtcc.moments import feature_moments
+from protas_gtcc.observers import Observer, Row
+from protas_gtcc.optimization import learning_rate, make_optimizer
+from protas_gtcc.run_directory import RunDirectory
+
+
+class AlignmentDirectory(RunDirectory):
+    """The run directory of an encoder: the same files, another configuration."""
+
+    def read_alignment(self) -> AlignmentConfig:
+        """The run's configuration. Raises `InputError` if there is no alignment run here."""
+        if not self.config_file.is_file():
+            raise InputError(f"{self.path} is not a run directory: it has no config.yaml")
+        text = self.config_file.read_text(encoding="utf-8")
+        return configuration.from_yaml(text, str(self.config_file), AlignmentConfig)
+
+    def is_trained(self) -> bool:
+        """Whether every epoch is done."""
+        return self.log.is_file() and len(self.read_log()) >= self.read_alignment().training.epochs
+
+
+def align(
+    config: AlignmentConfig,
+    dataset: Dataset,
+    run: AlignmentDirectory,
+    observers: Sequence[Observer] = (),
+    resume: bool = False,
+) -> Embedder:
+    """Train an encoder into a run directory; with `resume`, go on from its last finished epoch.
+
+    Raises `InputError` if data and configuration do not fit, if there is a run already or nothing to resume, and when a
+    loss is not finite.
+    """
+    trainer = AlignmentTrainer(config, dataset, run)
+    if resume:
+        trainer.restore()
+    elif trainer.fabric.is_global_zero:
+        run.start(config)
+    trainer.fit(observers if trainer.fabric.is_global_zero else [])
+    return Embedder(trainer.encoder, trainer.facts)
+
+
+class AlignmentTrainer:
+    """One run: encoder, optimiser, pairs, and how far it is."""
+
+    def __init__(self, config: AlignmentConfig, dataset: Dataset, run: AlignmentDirectory):
+        self.config, self.settings, self.dataset, self.run = config, config.training, dataset, run
+        torch.set_num_threads(self.settings.threads)
+        self.fabric = make_fabric(self.settings)
+        videos = dataset.part(config.split, "train")
+        self.feature_set = dataset.choose_feature_set(config.split, config.feature_set)
+        self.features = FeatureReader(dataset, self.feature_set, config.split, "none")
+        self.groups = by_task(dataset, videos, config.task)
+        self.rows: list[Row] = []
+        self._build()
+
+    def fit(self, observers: Sequence[Observer] = ()) -> None:
+        """Train from the current epoch to the last."""
+        steps = math.ceil(len(epoch_pairs(self.groups, 0, 0)) / self.settings.batch_size)
+        for observer in observers:
+            observer.on_start(len(self.rows), self.settings.epochs, steps)
+        try:
+            while len(self.rows) < self.settings.epochs:
+                row: Row = self.fabric.broadcast(self._epoch(len(self.rows), steps, observers))
+                self._keep(row)
+                for observer in observers:
+                    observer.on_epoch(row)
+        finally:
+            for observer in observers:
+                observer.on_end()
+
+    def restore(self) -> None:
+        """Go back to the last finished epoch; to the beginning if none was finished."""
+        if not self.run.state.is_file():
+            return
+        facts: Any = self.run.load_state(self.encoder, self.optimizer, self._comparable())
+        self.rows = facts["rows"]
+        self.fabric.strategy.precision.load_state_dict(facts["precision"])
+
+    def _build(self) -> None:
+        info, features = self.dataset.info, self.dataset.feature_sets[self.feature_set]
+        members = [video for videos in self.groups.values() for video in videos]
+        self.facts = EncoderFacts(
+            config=self.config,
+            feature_dim=features.dim,
+            feature_set=self.feature_set,
+            tasks=list(self.groups),
+            dataset=info.name,
+            look_ahead_frames=features.look_ahead_frames,
+            training_videos=members,
+            simulated=info.simulated,
+            fps=info.fps,
+        )
+        torch.manual_seed(self.settings.seed)
+        self.encoder = self.facts.build()
+        if self.config.encoder.standardise:
+            moments = feature_moments(self.features.read(video) for video in members)
+            self.encoder.set_features(*(torch.from_numpy(one) for one in moments))
+        self.optimizer = make_optimizer(self.encoder, self.settings)
+        self.model, self.fabric_optimizer = self.fabric.setup(self.encoder, self.optimizer)
+
+    def _epoch(self, epoch: int, steps: int, observers: Sequence[Observer]) -> Row:
+        torch.manual_seed((self.settings.seed * 1_000_003 + epoch) * 1_009 + self.fabric.global_rank)
+        self.model.train()
+        started, means = time.perf_counter(), _Means()
+        pairs = epoch_pairs(self.groups, self.settings.seed, epoch)
+        fabric = self.fabric
+        batches = batches_of(pairs, self.settings.batch_size, self.features, fabric.global_rank, fabric.world_size)
+        for step, batch in enumerate(batches):
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(self.settings, epoch * steps + step, self.settings.epochs * steps)
+            self._step(batch.to(fabric.device), epoch, means, f"epoch {epoch + 1}, step {step + 1}")
+            for observer in observers:
+                observer.on_step(epoch, step, means.values())
+        row = {"epoch": epoch + 1, "lr": self.optimizer.param_groups[0]["lr"], **means.values()}
+        return row | {"seconds": time.perf_counter() - started}
+
+    def _step(self, batch: PairBatch, epoch: int, means: _Means, where: str) -> None:
+        embeddings = self.model(batch.features, batch.mask)
+        terms = alignment_terms(embeddings, batch, self.config, epoch, self.encoder.context)
+        _require_finite(terms, batch, where)
+        self.fabric_optimizer.zero_grad()
+        self.fabric.backward(total(terms).mean())
+        if self.settings.clip_norm > 0:
+            self.fabric.clip_gradients(self.model, self.fabric_optimizer, max_norm=self.settings.clip_norm)
+        self.fabric_optimizer.step()
+        means.add(terms)
+
+    def _keep(self, row: Row) -> None:
+        """Keep an epoch: the log, the checkpoint, and last the state that a resume starts from."""
+        self.rows.append(row)
+        if not self.fabric.is_global_zero:
+            return
+        self.run.write_log(self.rows)
+        save_encoder(self.run.checkpoint, self.encoder, self.facts)
+        precision = self.fabric.strategy.precision.state_dict()
+        self.run.save_state(
+            self.encoder,
+            self.optimizer,
+            {"rows": self.rows, "model": self._comparable(), "precision": precision},
+        )
+
+    def _comparable(self) -> dict[str, object]:
+        """What must not have changed when a run is resumed."""
+        facts, info = dataclasses.asdict(self.facts), self.dataset.info
+        return facts | {"class_names": info.class_names, "background": info.background}
+
+
+def _require_finite(terms: Terms, batch: PairBatch, where: str) -> None:
+    """Raise `InputError`, naming term, videos and step, if any loss is NaN or infinite."""
+    for name, values in terms.items():
+        for pair, value in enumerate(values.tolist()):
+            if not math.isfinite(value):
+                raise InputError(
+                    f"loss term {name} is {value} for videos {batch.names(pair)} at {where}; "
+                    "lower --lr, give --clip-norm, or use --precision 32"
+                )
+
+
+class _Means:
+    """Means of the loss and its terms over the pairs of an epoch."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._pairs = 0
+
+    def add(self, terms: Terms) -> None:
+        summed = {name: values.detach().sum() for name, values in {"loss": total(terms), **terms}.items()}
+        self._sums = {name: self._sums.get(name, 0) + value for name, value in summed.items()}
+        self._pairs += len(next(iter(terms.values())))
+
+    def values(self) -> dict[str, float]:
+        """Mean of the total and of each weighted term."""
+        return {name: float(value) / self._pairs for name, value in self._sums.items()}
