@@ -1,0 +1,1 @@
+"""Self-supervised alignment of videos of one procedure: losses, encoders, training and scores."""
