@@ -50,4 +50,4 @@ def kendalls_tau(neighbours: np.ndarray) -> float:
     """Tau-b of neighbours `[N]` of a video's frames in order of time; NaN if they are all one frame."""
     if len(neighbours) == 0 or (neighbours == neighbours[0]).all():
         return float("nan")
-    return float(kendalltau(np.arange(len(neighbours)), neighbours, method="asymptotic").statistic)
+    return float(kendalltau(np.arange(len(neighbours)), neighbours).statistic)

@@ -46,7 +46,7 @@ DEFINITIONS = {
 
 
 def procedure_progress(labels: np.ndarray, background: Collection[int]) -> np.ndarray | None:
-    """Share of a video's actions done at every frame: class ids `[T]` -> float64 `[T]` in [0, 1]; None if it has none."""
+    """Share of a video's actions done at every frame: class ids `[T]` -> float64 `[T]` in [0, 1]; None without."""
     segments = segment_array(labels)
     actions = is_action(segments[:, 2], background)
     if not actions.any():
