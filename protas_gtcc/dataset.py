@@ -9,8 +9,9 @@
     /videos/<video>/           task, subject
     /videos/<video>/features/<feature set>   [T, D], contiguous, so that a window of frames is one read
 
-`protas_gtcc.dataset_writer` writes such files. A reader opens the file when it first needs it, and again in every
-process that it is sent to, so one `Dataset` serves any number of loading workers.
+`protas_gtcc.dataset_writer` writes such files, `protas_gtcc.feature_sets` adds sets to them. A reader opens the file
+when it first needs it, and again in every process that it is sent to, so one `Dataset` serves any number of loading
+workers.
 """
 
 from __future__ import annotations
