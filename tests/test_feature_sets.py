@@ -95,12 +95,14 @@ def test_a_replaced_set_takes_the_room_of_the_old_one(recordings):
 def test_a_write_killed_halfway_leaves_the_old_file_and_the_next_one_clears_up(recordings, tmp_path):
     before = recordings.read_bytes()
     code = (
-        "import os, sys; from pathlib import Path; from tests.test_feature_sets import *\n"
+        "import os, sys; import numpy as np\n"
+        "from protas_gtcc.dataset import Dataset, FeatureSet\n"
+        "from protas_gtcc.feature_sets import add_feature_set\n"
         "class Killed(dict):\n"
         "    def __getitem__(self, video):\n"
         "        return super().__getitem__(video) if video != 'video2' else os.kill(os.getpid(), 9)\n"
-        "path = Path(sys.argv[1])\n"
-        "add_feature_set(path, 'aligned', ALIGNED, Killed(aligned(path, OF_SPLIT_1)))"
+        "features = {video: np.ones((frames, 3)) for video, frames in Dataset(sys.argv[1]).num_frames.items()}\n"
+        "add_feature_set(sys.argv[1], 'aligned', FeatureSet(3), Killed(features))"
     )
     subprocess.run([sys.executable, "-c", code, str(recordings)], cwd=Path(__file__).parents[1], check=False)
     assert len(list(tmp_path.iterdir())) == 2, "half a copy beside it"
