@@ -108,8 +108,10 @@ def _write(dataset: Dataset, out: Path, splits: dict[str, Parts], sets: dict[str
         splits=splits,
         source=f"{dataset.info.source}; training videos held out".lstrip("; "),
     )
+    # Whatever a set was derived from stays behind; here it is the one to use.
     feature_sets: dict[str, FeatureSet] = {
-        name: dataclasses.replace(dataset.feature_sets[old], split=split) for name, (old, split) in sets.items()
+        name: dataclasses.replace(dataset.feature_sets[old], split=split, derived_from=None)
+        for name, (old, split) in sets.items()
     }
     used = dict.fromkeys(video for parts in splits.values() for videos in parts.values() for video in videos)
     with write_dataset(out, info, feature_sets) as writer:

@@ -34,6 +34,7 @@ from protas_gtcc.cli.run_arguments import RUNS_FOLDER, parse_run
 from protas_gtcc.config import PRESETS, Control, RunConfig
 from protas_gtcc.cross_validation import summarise
 from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset_header import feature_kind
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.files import replace_when_whole, write_text
 from protas_gtcc.known_datasets import open_dataset
@@ -199,7 +200,7 @@ def _refuse_own(words: Sequence[str]) -> None:
 def _require_alike_features(configs: Sequence[RunConfig], dataset: Dataset) -> None:
     """Raise `InputError` where features would be of one kind in some splits and of another in others."""
     used = {config.split: dataset.choose_feature_set(config.split, config.feature_set) for config in configs}
-    kinds = {name if dataset.feature_sets[name].split is None else "" for name in used.values()}
+    kinds = {feature_kind(name, dataset.feature_sets[name]) for name in used.values()}
     if len(kinds) > 1:
         told = listed(f"{name} for split {split}" for split, name in used.items())
         raise InputError(f"splits would use unlike features, {told}; name one with --feature-set")

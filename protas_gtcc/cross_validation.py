@@ -17,6 +17,7 @@ from typing import Any
 
 from protas_gtcc.config import PRESETS, WHERE_COMPUTED, RunConfig, TrainingConfig, flat_settings
 from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset_header import feature_kind
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.evaluation import software_versions
 from protas_gtcc.metrics.lookups import fit_lookups
@@ -111,11 +112,9 @@ def of_any_split_and_seed(config: RunConfig, dataset: Dataset) -> RunConfig:
     free = {name: getattr(TrainingConfig, name) for name in ("seed", *WHERE_COMPUTED)}
     training = dataclasses.replace(config.training, **free)
     used = dataset.choose_feature_set(config.split, config.feature_set)
-    is_tied = dataset.feature_sets[used].split is not None
-    # Sets that are tied to one split each are, over the splits, one kind of features.
-    return dataclasses.replace(
-        config, dataset="", split="", feature_set="of the split" if is_tied else used, training=training
-    )
+    # Sets that are tied to one split each are, over the splits, one kind of features; aligned ones are another.
+    kind = feature_kind(used, dataset.feature_sets[used])
+    return dataclasses.replace(config, dataset="", split="", feature_set=kind, training=training)
 
 
 def _titles(kinds: list[dict[str, Any]]) -> list[str]:

@@ -5,12 +5,13 @@
     /labels, /progress         [sum of T], the videos end to end: class ids, progress target of the active class
     /segments                  [sum of N, 3], the videos end to end: start, end (exclusive), label
     /splits/<split>/<part>     names of the videos of part train, validation or test
-    /feature_sets/<name>       dim, look_ahead_frames, split ("" for any), source
+    /feature_sets/<name>       dim, look_ahead_frames, split ("" for any), source, derived_from ("" or absent for none)
     /videos/<video>/           task, subject
     /videos/<video>/features/<feature set>   [T, D], contiguous, so that a window of frames is one read
 
-`protas_gtcc.dataset_writer` writes such files. A reader opens the file when it first needs it, and again in every
-process that it is sent to, so one `Dataset` serves any number of loading workers.
+`protas_gtcc.dataset_writer` writes such files, `protas_gtcc.feature_sets` adds sets to them. A reader opens the file
+when it first needs it, and again in every process that it is sent to, so one `Dataset` serves any number of loading
+workers.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from protas_gtcc.dataset_header import PARTS, DatasetInfo, FeatureSet, read_header
+from protas_gtcc.dataset_header import PARTS, DatasetInfo, FeatureSet, read_header, tied_name
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.hdf5_file import named_if_damaged
 from protas_gtcc.ragged import RaggedReader, read_lengths
@@ -129,24 +130,33 @@ class Dataset:
     def choose_feature_set(self, split: str, wanted: str | None = None) -> str:
         """The feature set for a split: the wanted one, else the one tied to it, else `features`, else the only one.
 
+        `aligned` stands for `aligned_split1` in split 1, unless a set has just that name. Sets that were derived from
+        others are never chosen unless wanted, so adding one changes no run that does not name it.
         Raises `InputError` for an unknown set, one tied to another split, or when none of these is there.
         """
         sets = self.feature_sets
         if wanted is not None:
-            if wanted not in sets:
-                raise InputError(f"{self.path} has no feature set {wanted!r}; it has {listed(sets)}")
-            tied = sets[wanted].split
-            if tied not in (None, split):
-                raise InputError(
-                    f"feature set {wanted!r} was made for split {tied}; it cannot be used with split {split}"
-                )
-            return wanted
-        usable = [name for name, one in sets.items() if one.split in (None, split)]
+            return self._wanted_feature_set(split, wanted)
+        usable = [name for name, one in sets.items() if one.split in (None, split) and one.derived_from is None]
         tied_to_split = [name for name in usable if sets[name].split == split]
         for candidates in (tied_to_split, [n for n in usable if n == "features"], usable):
             if len(candidates) == 1:
                 return candidates[0]
         raise InputError(f"{self.path}: name a feature set for split {split}, one of {listed(usable or sets)}")
+
+    def _wanted_feature_set(self, split: str, wanted: str) -> str:
+        sets = self.feature_sets
+        name = wanted if wanted in sets else tied_name(wanted, split)
+        if name not in sets:
+            others = [one.split for other, one in sets.items() if one.split and other == tied_name(wanted, one.split)]
+            if others:
+                what = f"has feature set {wanted!r} for split {listed(others)}, not for split {split}"
+                raise InputError(f"{self.path} {what}; make it for that split too")
+            raise InputError(f"{self.path} has no feature set {wanted!r}; it has {listed(sets)}")
+        tied = sets[name].split
+        if tied not in (None, split):
+            raise InputError(f"feature set {name!r} was made for split {tied}; it cannot be used with split {split}")
+        return name
 
     def close(self) -> None:
         """Close the file; it opens again when next read."""

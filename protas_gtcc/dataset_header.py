@@ -31,6 +31,27 @@ class FeatureSet:
     split: str | None = None
     """The only split it may be used with (its backbone was trained on that split's training videos)."""
     source: str = ""
+    derived_from: str | None = None
+    """The set it was computed from, as by alignment; such a set is used only where it is asked for by name."""
+
+
+def tied_name(name: str, split: str) -> str:
+    """Name under which the set of one split is stored, where every split needs one of its own: `aligned_split1`."""
+    return f"{name}_split{split}"
+
+
+def feature_kind(name: str, feature_set: FeatureSet) -> str:
+    """What a set shares with those that stand for it in other splits: `aligned_split1` -> `aligned of the split`.
+
+    A set that any split may use is a kind of its own. Tied sets whose names do not end in their split are one kind.
+    """
+    split = feature_set.split
+    if split is None:
+        return name
+    stem = name.removesuffix(tied_name("", split)).removesuffix(f"_{split}")
+    if stem != name:
+        return f"{stem} of the split"
+    return "of the split" if feature_set.derived_from is None else "derived, of the split"
 
 
 @dataclass(frozen=True)
@@ -102,6 +123,8 @@ def _read_feature_sets(file: Any) -> dict[str, FeatureSet]:
             look_ahead_frames=_attribute(group, "look_ahead_frames", int),
             split=_attribute(group, "split", str) or None,
             source=_attribute(group, "source", str),
+            # Files from before there were derived sets lack it.
+            derived_from=str(group.attrs.get("derived_from", "")) or None,
         )
         for name, group in file["feature_sets"].items()
     }

@@ -31,12 +31,7 @@ class DatasetWriter:
         """Every proper prefix of a video's path: `a` and `a/b` of the video `a/b/c`."""
         _write_info(file, info)
         for name, feature_set in feature_sets.items():
-            attrs = file.create_group(f"feature_sets/{name}").attrs
-            attrs["dim"], attrs["source"] = feature_set.dim, feature_set.source
-            attrs["look_ahead_frames"], attrs["split"] = (
-                feature_set.look_ahead_frames,
-                feature_set.split or "",
-            )
+            describe_feature_set(file, name, feature_set)
         file.require_group("feature_sets")  # labels alone make a dataset too: predictions can be scored on it
         file.create_group("videos")
 
@@ -86,11 +81,7 @@ class DatasetWriter:
                 raise InputError(f"video {video.name}: class id {label} is not one of {self._info.num_classes} classes")
         for name, values in video.features.items():
             expected = (len(video.labels), self._feature_sets[name].dim)
-            if values.shape != expected:
-                raise InputError(f"video {video.name}, {name}: features are {values.shape}, not [T, D] = {expected}")
-            if not np.isfinite(values).all():
-                frame = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-                raise InputError(f"video {video.name}, {name}: NaN or infinity at frame {frame}; mend the features")
+            check_features(values, expected, f"video {video.name}, {name}")
 
 
 @contextmanager
@@ -108,6 +99,23 @@ def check_video_name(name: str) -> None:
     """A video's name is a place in the file and in folders of results: `InputError` unless it is a relative path."""
     if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
         raise InputError(f"{name!r} cannot be the name of a video: it must be a relative path without '.' and '..'")
+
+
+def check_features(values: np.ndarray, expected: tuple[int, int], where: str) -> None:
+    """Raise `InputError` unless features are `expected` = (T, D) finite numbers."""
+    if values.shape != expected:
+        raise InputError(f"{where}: features are {values.shape}, not [T, D] = {expected}")
+    if not np.isfinite(values).all():
+        frame = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise InputError(f"{where}: NaN or infinity at frame {frame}; mend the features")
+
+
+def describe_feature_set(file: Any, name: str, feature_set: FeatureSet) -> None:
+    """Write what a feature set says of itself, anew or over what stood there."""
+    attrs = file.require_group(f"feature_sets/{name}").attrs
+    attrs["dim"], attrs["source"] = feature_set.dim, feature_set.source
+    attrs["look_ahead_frames"], attrs["split"] = feature_set.look_ahead_frames, feature_set.split or ""
+    attrs["derived_from"] = feature_set.derived_from or ""
 
 
 class LabelWriter:

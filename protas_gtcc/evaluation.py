@@ -98,7 +98,7 @@ def evaluate_prediction_files(
     data = Dataset(dataset)
     test = data.part(split, "test")
     if feature_set is not None:
-        data.choose_feature_set(split, feature_set)
+        feature_set = data.choose_feature_set(split, feature_set)
     files = open_predictions(predictions, data.info.class_names)
     absent = sorted(set(test) - set(files.video_names))
     if absent:

@@ -238,7 +238,7 @@ def test_kinds_are_told_apart_by_preset_control_and_whatever_else_differs(datase
         "default, feature_set features": ["a", "b"],
         "default noise": ["c"],
         "reference": ["d"],
-        "default, feature_set of the split": ["e"],
+        "default, feature_set features of the split": ["e"],
     }
     with pytest.raises(InputError, match="are both split 1, seed 0"):
         group_runs([*runs, runs[0]], dataset)

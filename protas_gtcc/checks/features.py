@@ -74,6 +74,8 @@ class FeatureCheck:
     def _facts(self) -> Finding:
         frames, split = self._set.look_ahead_frames, self._set.split
         tied = "" if split is None else f"; for split {split} only: its backbone was trained on that training part"
+        if self._set.derived_from is not None:
+            tied += f"; derived from {self._set.derived_from}, used only by name"
         if frames > 0:
             what = f"frame t has seen up to {frames} frames after t: results with it are not online"
             way_out = f"add {frames} frames of delay to any claim, or extract causally"

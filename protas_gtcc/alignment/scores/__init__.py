@@ -1,0 +1,17 @@
+"""How good an alignment is, on held-out videos: tau, enclosed area, probes, progress by distance; each defined.
+
+N and M are the lengths of two videos, D the width of the embedding, V the number of test videos, R of resamples.
+"""
+
+from protas_gtcc.alignment.scores.definitions import DEFINITIONS, definition_of
+from protas_gtcc.alignment.scores.embedded import EmbeddedVideo, read_embedded
+from protas_gtcc.alignment.scores.scoring import compare_alignments, score_alignment
+
+__all__ = [
+    "DEFINITIONS",
+    "EmbeddedVideo",
+    "compare_alignments",
+    "definition_of",
+    "read_embedded",
+    "score_alignment",
+]

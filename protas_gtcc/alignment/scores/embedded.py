@@ -1,0 +1,64 @@
+"""Videos as alignment sees them: an embedding and a label a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError, listed
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedVideo:
+    """One video: embedding `[T, D]`, class ids `[T]`, and the procedure it shows, "" where there is only one."""
+
+    name: str
+    embedding: np.ndarray
+    labels: np.ndarray
+    task: str = ""
+
+
+def read_embedded(dataset: Dataset, split: str, part: str, feature_set: str) -> list[EmbeddedVideo]:
+    """The videos of a part of a split, embedded by a feature set. Raises `InputError` as `Dataset` does."""
+    name = dataset.choose_feature_set(split, feature_set)
+    return [
+        EmbeddedVideo(video, dataset.features(video, name), dataset.labels(video), dataset.attribute(video, "task"))
+        for video in dataset.part(split, part)
+    ]
+
+
+def by_task(videos: Sequence[EmbeddedVideo]) -> dict[str, list[EmbeddedVideo]]:
+    """Videos by procedure, both in the order of names: which order they come in changes no score."""
+    tasks: dict[str, list[EmbeddedVideo]] = {}
+    for video in sorted(videos, key=lambda video: (video.task, video.name)):
+        tasks.setdefault(video.task, []).append(video)
+    return tasks
+
+
+def check_videos(train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo]) -> None:
+    """Raise `InputError` unless all can be scored.
+
+    Every video needs finite `[T, D]` with one D, labels of the same length and a name of its own; every procedure that
+    is tested needs a training video.
+    """
+    for video in (*train, *test):
+        shape, num_labels = video.embedding.shape, len(video.labels)
+        if len(shape) != 2 or shape[0] != num_labels or 0 in shape:
+            raise InputError(f"video {video.name}: embedding is {shape}; expected [T, D] with T = {num_labels} > 0")
+        if not np.isfinite(video.embedding).all():
+            raise InputError(f"video {video.name}: its embedding has NaN or infinity; the training diverged")
+    widths = {video.embedding.shape[1]: video.name for video in (*train, *test)}
+    if len(widths) > 1:
+        raise InputError(f"embeddings are of unlike widths: {listed(f'{d} in {name}' for d, name in widths.items())}")
+    names = [video.name for video in (*train, *test)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{listed(twice)} come twice; score each video once, and none that was trained on")
+    if not test:
+        raise InputError("there is no test video to score; name a part that has some")
+    lacking = sorted({video.task for video in test} - {video.task for video in train})
+    if lacking:
+        raise InputError(f"no training video shows {listed(map(repr, lacking))}, which is tested; leave it out")

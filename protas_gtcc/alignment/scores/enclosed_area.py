@@ -1,0 +1,81 @@
+"""Enclosed area: how far the found alignment of two videos runs from the true one.
+
+    frames of            . . found     The true alignment matches an action's segment in one video with the same
+    the other   . . . ./.              action's in the other, frame by frame and evenly: the middle of frame k of L
+          ----/----/                   lies at the middle of frame (k + 1/2) L' / L - 1/2 of L'. The found one is each
+     ----/-- true                      frame's nearest neighbour. The area between the two, over the area there is.
+          frames of one video
+
+What has no true partner is left out of both axes: background, and actions that the other video lacks. A neighbour in
+a part that is left out counts as between the frames on either side of it. An action that comes several times may be
+matched with any of its segments; the nearest to the found neighbour counts, which is lenient. Donahue and Elhamifar,
+"Learning to Predict Activity Progress by Self-Supervised Video Alignment", CVPR 2024 (enclosed area error).
+
+Unlike their code: partners are not rounded to frames and a segment's last frame is matched too; one rule for all
+datasets, where theirs leaves the other video's axis whole for some; a pair without common actions has no area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from protas_gtcc.alignment.scores.figures import Figure, mean_over_pairs
+from protas_gtcc.metrics.segmentation import is_action
+from protas_gtcc.segments import segment_array
+
+_WHAT = (
+    "Distance between where a frame is matched in another test video of the task and where the same point of the same "
+    "action is (the nearest of several), as a share of that video's frames that have a true partner, mean over frames "
+    "of an action that both videos show, then over ordered pairs of videos"
+)
+DEFINITIONS = {
+    "enclosed_area": ("fraction", f"{_WHAT}; matched with the nearest neighbour."),
+    "lookups.enclosed_area.elapsed_share": ("fraction", f"{_WHAT}; matched by the share of the video that has passed."),
+}
+
+
+def area_figures(
+    labels: Sequence[np.ndarray], nearest: Mapping[tuple[int, int], np.ndarray], background: Collection[int]
+) -> tuple[Figure, Figure]:
+    """Area of nearest neighbours and of matching by elapsed share; `labels` are class ids `[T]` of each video."""
+    found, elapsed = (np.full((len(labels), len(labels)), np.nan) for _ in range(2))
+    for (i, j), neighbours in nearest.items():
+        found[i, j] = enclosed_area(neighbours, labels[i], labels[j], background)
+        elapsed[i, j] = enclosed_area(match_by_time(len(labels[i]), len(labels[j])), labels[i], labels[j], background)
+    return mean_over_pairs(found), mean_over_pairs(elapsed)
+
+
+def enclosed_area(
+    found: np.ndarray, labels: np.ndarray, other_labels: np.ndarray, background: Collection[int]
+) -> float:
+    """Area in [0, 1] between found frames `[N]` of another video and the true ones, from class ids `[N]` and `[M]`.
+
+    NaN if the videos have no action in common.
+    """
+    shared = np.intersect1d(labels, other_labels)
+    shared = shared[is_action(shared, background)]
+    if len(shared) == 0:
+        return float("nan")
+    places = _places(np.isin(other_labels, shared))
+    segments, others = segment_array(labels), segment_array(other_labels)
+    total = num_frames = 0.0
+    for start, end, label in segments[np.isin(segments[:, 2], shared)].tolist():
+        share = (np.arange(end - start) + 0.5) / (end - start)
+        same = others[others[:, 2] == label]
+        lengths = same[:, 1] - same[:, 0]
+        partners = places[same[:, 0], None] - 0.5 + lengths[:, None] * share
+        total += np.abs(places[found[start:end]] - partners).min(axis=0).sum()
+        num_frames += end - start
+    return float(total / num_frames / np.isin(other_labels, shared).sum())
+
+
+def match_by_time(num_frames: int, num_other: int) -> np.ndarray:
+    """The frame of another video of which the same share has passed, int64 `[N]`."""
+    return ((np.arange(num_frames) + 0.5) / num_frames * num_other).astype(np.int64)
+
+
+def _places(kept: np.ndarray) -> np.ndarray:
+    """Where each frame is on an axis of the kept frames alone, `[M]`: 0, 1, … and halves for frames left out."""
+    return np.cumsum(kept) - np.where(kept, 1.0, 0.5)

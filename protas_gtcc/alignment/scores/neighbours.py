@@ -1,0 +1,70 @@
+"""Which frame of another video is nearest in embedding space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+ROWS = 512
+"""Rows of a distance matrix that are held at once."""
+
+
+class _Distinct(NamedTuple):
+    """The distinct frames of a video, in the order in which they come first."""
+
+    frames: np.ndarray
+    """float64 `[U, D]`."""
+    first: np.ndarray
+    """Where each comes first, `[U]`."""
+    number: np.ndarray
+    """Which of them each frame is, `[T]`."""
+    squares: np.ndarray
+    """Squared lengths, `[U]`."""
+
+
+def nearest_frames(embeddings: Sequence[np.ndarray]) -> dict[tuple[int, int], np.ndarray]:
+    """Nearest neighbours of every frame, for every ordered pair of different videos.
+
+    Embeddings are `[T, D]` each; entry (i, j) is int64 `[T_i]`, the frames of video j at the least Euclidean distance.
+    Of frames that are exactly alike the first is taken. Distances are made of products, in float64: those that differ
+    by less than about 1e-8 of the embedding's extent are not told apart.
+    """
+    centre = np.concatenate(embeddings).mean(axis=0, dtype=np.float64) if embeddings else 0.0
+    videos = [_distinct(embedding, centre) for embedding in embeddings]
+    found = {}
+    for i, one in enumerate(videos):
+        for j, other in enumerate(videos[:i]):
+            # One matrix tells both directions.
+            to_other, to_one = _nearest_both_ways(one, other)
+            found[i, j], found[j, i] = other.first[to_other][one.number], one.first[to_one][other.number]
+    return found
+
+
+def _distinct(embedding: np.ndarray, centre: np.ndarray | float) -> _Distinct:
+    seen: dict[bytes, int] = {}
+    frames = np.ascontiguousarray(embedding)
+    number = np.array([seen.setdefault(frame.tobytes(), len(seen)) for frame in frames])
+    first = np.unique(number, return_index=True)[1]
+    # Products lose what is common to all frames to rounding, so it is taken away before.
+    distinct = frames[first].astype(np.float64) - centre
+    return _Distinct(distinct, first, number, np.einsum("ud,ud->u", distinct, distinct))
+
+
+def _nearest_both_ways(one: _Distinct, other: _Distinct) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest of `other` for each distinct frame of `one`, and the other way round."""
+    to_other = np.empty(len(one.frames), dtype=np.int64)
+    to_one, least = np.zeros(len(other.frames), dtype=np.int64), np.full(len(other.frames), np.inf)
+    transposed = -2 * other.frames.T
+    for start in range(0, len(one.frames), ROWS):
+        rows = slice(start, start + ROWS)
+        distances = one.frames[rows] @ transposed
+        distances += other.squares
+        distances += one.squares[rows, None]
+        to_other[rows] = distances.argmin(axis=1)
+        lowest = distances.min(axis=0)
+        nearer = np.flatnonzero(lowest < least)
+        to_one[nearer] = start + distances[:, nearer].argmin(axis=0)
+        least[nearer] = lowest[nearer]
+    return to_other, to_one

@@ -1,0 +1,53 @@
+"""Kendall's tau: whether time runs the same way in two videos, by their embeddings alone.
+
+Each frame of one video is matched with its nearest neighbour in the other; tau is the rank correlation of the frames'
+numbers with their neighbours': the share of pairs of frames whose neighbours come in the same order less the share
+whose come in the other, with the correction for ties of tau-b. Dwibedi et al., "Temporal Cycle-Consistency Learning",
+CVPR 2019.
+
+Where all frames have one neighbour there is no order and no tau. Such a pair of videos counts as 0 in the mean, so
+that an embedding does not gain by collapsing; if no pair has an order, neither has the embedding a tau. (The published
+code for GTCC averages scipy's NaN into its figure.)
+
+Tau tells nothing of *where* a frame is matched: two videos matched by elapsed time have tau 1 whatever they show. The
+enclosed area (`enclosed_area`) does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from protas_gtcc.alignment.scores.figures import Figure, mean_over_pairs
+
+DEFINITIONS = {
+    "kendalls_tau": (
+        "-1 to 1",
+        "Rank correlation (tau-b) of a video's frame numbers with those of their nearest neighbours in another test "
+        "video of the task, mean over ordered pairs of videos; a pair whose neighbours are all one frame counts as 0.",
+    ),
+    "pairs_without_order": (
+        "fraction",
+        "Share of ordered pairs of test videos in which all frames of one have one nearest neighbour in the other.",
+    ),
+}
+
+
+def order_figures(num_videos: int, nearest: Mapping[tuple[int, int], np.ndarray]) -> dict[str, Figure]:
+    """Tau and its share of undefined pairs, from nearest neighbours by ordered pair of videos."""
+    taus = np.full((num_videos, num_videos), np.nan)
+    for pair, neighbours in nearest.items():
+        taus[pair] = kendalls_tau(neighbours)
+    return {
+        "kendalls_tau": mean_over_pairs(taus, undefined=0.0),
+        "pairs_without_order": mean_over_pairs(np.isnan(taus).astype(np.float64)),
+    }
+
+
+def kendalls_tau(neighbours: np.ndarray) -> float:
+    """Tau-b of neighbours `[N]` of a video's frames in order of time; NaN if they are all one frame."""
+    if len(neighbours) == 0 or (neighbours == neighbours[0]).all():
+        return float("nan")
+    return float(kendalltau(np.arange(len(neighbours)), neighbours).statistic)

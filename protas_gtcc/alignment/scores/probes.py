@@ -1,0 +1,183 @@
+"""Linear probes: what can be read off an embedding with few labels, and with no more than a weighted sum.
+
+A probe is fitted on frames of training videos and scored on frames of test videos, which it has never seen. The
+published code for GTCC fits both probes on frames of the test videos and scores them on all frames of the same (at
+100 %, the very frames): that measures what an embedding lets a probe memorise, and neighbouring frames are near copies.
+So labels are given here to whole *videos*, 10, 50 or 100 % of those for training. Nor is its classifier linear, but a
+support vector machine with Gaussian kernel.
+
+- Phase classification: logistic regression (L2, C = 1) on standardised embeddings, background a class like any other.
+  Where not all videos are labelled, the mean of `NUM_DRAWS` draws, which depend on the seed and the videos' names only.
+- Phase progression: least squares (ridge, alpha 1) from standardised embeddings to the procedure's progress.
+
+Dwibedi et al., CVPR 2019; Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021; Donahue and Elhamifar, CVPR
+2024. Needs scikit-learn, the extra `[align]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
+from protas_gtcc.alignment.scores.figures import Figure, r_squared, ratio
+from protas_gtcc.alignment.scores.procedure_progress import procedure_progress
+from protas_gtcc.errors import InputError
+from protas_gtcc.metrics.segmentation import is_action
+
+SHARES = {"10": 0.1, "50": 0.5, "100": 1.0}
+"""Percent of the training videos that are labelled, by the name of the figure."""
+NUM_DRAWS = 3
+MOST_FRAMES = 20_000
+"""Of more frames to fit on, so many are taken, evenly spaced: neighbours say the same, and memory is finite."""
+
+_ACCURACY = "of test frames whose class a linear probe tells"
+_VIDEOS = "fitted on the frames of so many percent of the training videos (mean of 3 draws unless it is all)."
+_R2 = (
+    "Share of the variance of the procedure's progress over test frames (share of the video's actions done, rising "
+    "evenly in each) that a linear regression fitted on training videos explains, 1 at best and below 0 if it is worse "
+    "than the mean; from"
+)
+DEFINITIONS = {
+    "phase_classification.*.accuracy": ("percent", f"Share {_ACCURACY}, background included, {_VIDEOS}"),
+    "phase_classification.*.accuracy_no_background": (
+        "percent",
+        f"Share {_ACCURACY}, among those whose true class is an action, {_VIDEOS}",
+    ),
+    "phase_progression": ("at most 1", f"{_R2} the embedding."),
+    "lookups.phase_classification.most_frequent.accuracy": (
+        "percent",
+        "Share of test frames, background included, of the class that most training frames have.",
+    ),
+    "lookups.phase_classification.most_frequent.accuracy_no_background": (
+        "percent",
+        "Share of test frames of an action whose class is the one that most training frames of an action have.",
+    ),
+    "lookups.phase_progression.elapsed": ("at most 1", f"{_R2} the number of frames that have passed."),
+}
+
+
+def classification_figures(
+    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int], seed: int = 0
+) -> dict[str, dict[str, Figure]]:
+    """Accuracies on the test videos of one task, by the percentage of labelled training videos."""
+    figures = {}
+    for name, share in SHARES.items():
+        draws = [labelled_videos(train, share, seed, draw) for draw in range(1 if share == 1 else NUM_DRAWS)]
+        probes = [fit_classifier([v.embedding for v in drawn], [v.labels for v in drawn]) for drawn in draws]
+        figures[name] = _accuracies(
+            test, background, [[probe(video.embedding) == video.labels for probe in probes] for video in test]
+        )
+    return figures
+
+
+def most_frequent_figures(
+    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int]
+) -> dict[str, Figure]:
+    """Accuracies of always saying the class that is commonest in training; without background, the commonest action."""
+    labels = np.concatenate([video.labels for video in train])
+    actions = labels[is_action(labels, background)]
+    figures = {}
+    for name, seen in (("accuracy", labels), ("accuracy_no_background", actions)):
+        commonest = int(np.bincount(seen).argmax()) if len(seen) else -1
+        figures[name] = _accuracies(test, background, [[video.labels == commonest] for video in test])[name]
+    return figures
+
+
+def progression_figures(
+    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int]
+) -> tuple[Figure, Figure]:
+    """R^2 on the test videos of one task, from the embedding and from elapsed time."""
+    elapsed = [[np.arange(len(video.labels), dtype=np.float64)[:, None] for video in part] for part in (train, test)]
+    embedded = [[video.embedding for video in part] for part in (train, test)]
+    targets = [[procedure_progress(video.labels, background) for video in part] for part in (train, test)]
+    one, other = (_r_squared_of(*inputs, *targets) for inputs in (embedded, elapsed))
+    return one, other
+
+
+def labelled_videos(train: Sequence[EmbeddedVideo], share: float, seed: int, draw: int) -> list[EmbeddedVideo]:
+    """The training videos whose labels a probe may see, at least one; a larger share of a draw adds to a smaller."""
+    order = np.random.default_rng([seed, draw]).permutation(len(train))
+    return [train[number] for number in order[: max(1, round(share * len(train)))]]
+
+
+def fit_classifier(
+    embeddings: Sequence[np.ndarray], labels: Sequence[np.ndarray]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Fit on embeddings `[T, D]` and class ids `[T]` of videos; returns what maps an embedding to class ids."""
+    sklearn = _require_sklearn()
+    inputs, targets = _thinned(embeddings), _thinned(labels)
+    if len(np.unique(targets)) == 1:
+        return lambda embedding: np.full(len(embedding), targets[0])
+    classifier = sklearn.linear_model.LogisticRegression(max_iter=1000)
+    probe = sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(), classifier)
+    probe.fit(inputs.astype(np.float64), targets)
+    return lambda embedding: np.asarray(probe.predict(embedding.astype(np.float64)))
+
+
+def fit_regression(
+    embeddings: Sequence[np.ndarray], targets: Sequence[np.ndarray]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Fit on embeddings `[T, D]` and numbers `[T]` of videos; returns what maps an embedding to numbers."""
+    sklearn = _require_sklearn()
+    # Ridge, since least squares alone has no answer where features of an embedding depend on each other.
+    ridge = sklearn.linear_model.Ridge(alpha=1.0)
+    probe = sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(), ridge)
+    probe.fit(_thinned(embeddings).astype(np.float64), _thinned(targets))
+    return lambda embedding: np.asarray(probe.predict(embedding.astype(np.float64)))
+
+
+def _accuracies(
+    test: Sequence[EmbeddedVideo], background: Collection[int], right: Sequence[Sequence[np.ndarray]]
+) -> dict[str, Figure]:
+    """Percent of frames that are right; `right` is bool `[T]` by video and draw."""
+    shares = [np.mean(draws, axis=0) for draws in right]
+    actions = [is_action(video.labels, background) for video in test]
+    frames, action_frames = (
+        np.array([part.sum() for part in parts], dtype=np.float64)
+        for parts in ([np.ones(len(part)) for part in actions], actions)
+    )
+    hits = np.array([share.sum() for share in shares])
+    action_hits = np.array([share[part].sum() for share, part in zip(shares, actions, strict=True)])
+    return {
+        "accuracy": ratio(100 * hits, frames),
+        "accuracy_no_background": ratio(100 * action_hits, action_frames),
+    }
+
+
+def _r_squared_of(
+    train: Sequence[np.ndarray],
+    test: Sequence[np.ndarray],
+    train_targets: Sequence[np.ndarray | None],
+    test_targets: Sequence[np.ndarray | None],
+) -> Figure:
+    """R^2 over the videos that have a target."""
+    known = [(inputs, target) for inputs, target in zip(train, train_targets, strict=True) if target is not None]
+    sums = np.zeros((4, len(test)))
+    if not known:
+        return r_squared(*sums)
+    predict = fit_regression([inputs for inputs, _ in known], [target for _, target in known])
+    for number, (inputs, target) in enumerate(zip(test, test_targets, strict=True)):
+        if target is not None:
+            residuals = ((target - predict(inputs)) ** 2).sum()
+            sums[:, number] = residuals, target.sum(), (target**2).sum(), len(target)
+    return r_squared(*sums)
+
+
+def _thinned(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Videos end to end, at most `MOST_FRAMES` frames of them."""
+    step = -(-sum(map(len, parts)) // MOST_FRAMES)
+    ends = np.cumsum([0, *map(len, parts)])
+    return np.concatenate([part[-start % step :: step] for part, start in zip(parts, ends[:-1].tolist(), strict=True)])
+
+
+def _require_sklearn() -> Any:
+    try:
+        import sklearn.linear_model
+        import sklearn.pipeline
+        import sklearn.preprocessing
+    except ImportError as error:
+        raise InputError(f"probes need {error.name}; install it with pip install 'protas_gtcc[align]'") from error
+    return sklearn
