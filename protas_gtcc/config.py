@@ -237,7 +237,7 @@ def to_yaml(config: Any) -> str:
     return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
 
 
-def from_yaml(text: str, where: str, cls: type[T] = RunConfig) -> T:
+def from_yaml(text: str, where: str, cls: type[T]) -> T:
     """Read what `to_yaml` wrote. `InputError` names a field that is unknown or has a value of the wrong kind."""
     try:
         content = yaml.safe_load(text)

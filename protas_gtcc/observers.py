@@ -46,6 +46,7 @@ class ProgressBar:
         self._bar: Progress | None = None
         self._epochs = self._steps = self._first = 0
         self._started = self._last_line = 0.0
+        self._names: list[str] = []
 
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
         """Show the bar, part of it filled if the run goes on from before."""
@@ -70,6 +71,7 @@ class ProgressBar:
 
     def on_step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
         """Move the bar."""
+        self._names = list(losses)
         if self._bar is not None:
             self._bar.update(
                 self._task,
@@ -85,11 +87,9 @@ class ProgressBar:
             self._last_line = now
             done = int(row["epoch"])
             left = (now - self._started) / (done - self._first) * (self._epochs - done)
-            losses = {name: row[name] for name in ("loss", *TERMS) if name in row}
-            self._console.print(
-                f"epoch {done}/{self._epochs}  {left:.0f} s left  {_shown(losses)}  acc {row['train_acc']:.1f}",
-                highlight=False,
-            )
+            losses = _shown({name: row[name] for name in self._names})
+            accuracy = f"  acc {row['train_acc']:.1f}" if "train_acc" in row else ""
+            self._console.print(f"epoch {done}/{self._epochs}  {left:.0f} s left  {losses}{accuracy}", highlight=False)
 
     def on_end(self) -> None:
         """Take the bar away."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -40,8 +41,8 @@ class RunDirectory:
         self.tables = self.path / "tables"
         self.plots = self.path / "plots"
 
-    def start(self, config: RunConfig) -> None:
-        """Make the folder for a new run. Raises `InputError` if a run is there already."""
+    def start(self, config: Any) -> None:
+        """Make the folder for a new run with its configuration, a dataclass. Raises `InputError` if a run is there already."""
         if self.config_file.exists():
             raise InputError(f"{self.path} already holds a run; give another --out, or --resume {self.path}")
         write_text(self.config_file, configuration.to_yaml(config))
@@ -54,7 +55,7 @@ class RunDirectory:
             text = self.config_file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise InputError(f"{self.config_file} is not text: {error}") from error
-        return configuration.from_yaml(text, str(self.config_file))
+        return configuration.from_yaml(text, str(self.config_file), RunConfig)
 
     def is_trained(self) -> bool:
         """Whether training came to its end: every epoch done, or patience run out. An imported model has no log."""

@@ -17,7 +17,7 @@ class EncoderConfig:
     """Each frame alone, or with the frames before it: causal dilated convolutions."""
     output_dim: int = 128
     """Size of the embedding."""
-    hidden: int = 256
+    hidden: int = 128
     """Units (mlp) or maps (temporal) of the hidden layers."""
     layers: int = 4
     """Hidden layers; of the temporal encoder, with dilations 2^0 .. 2^(layers-1)."""

@@ -58,7 +58,7 @@ class Embedder:
 
     @torch.no_grad()
     def embed(self, features: np.ndarray) -> np.ndarray:
-        """Features `[T, D]` -> embeddings `[T, E]`, float32. Raises `InputError` if D is another than it was made for."""
+        """Features `[T, D]` -> embeddings `[T, E]`, float32. Raises `InputError` if D is not what it was made for."""
         if features.ndim != 2 or features.shape[1] != self.facts.feature_dim:
             raise InputError(f"expected features [T, {self.facts.feature_dim}], found {list(features.shape)}")
         was_training = self.encoder.training

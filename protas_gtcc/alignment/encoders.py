@@ -87,7 +87,7 @@ class ContextNetwork(nn.Module):
 
 
 class Encoder(nn.Module):
-    """What an alignment run trains: the encoder, on standardised features, and its heads and dropping network if any."""
+    """What an alignment run trains: an encoder of standardised features, with heads and dropping network if any."""
 
     def __init__(self, config: EncoderConfig, feature_dim: int, num_tasks: int = 1, drops: bool = False):
         super().__init__()
