@@ -44,7 +44,9 @@ class HeadConfig:
         if self.position and self.architecture != "gru":
             raise InputError(f"a {self.architecture} head has no position encoding; take a gru, or frames_seen")
         if self.hidden % self.attention_heads:
-            raise InputError(f"{self.hidden} hidden units cannot be parted among {self.attention_heads} attention heads")
+            raise InputError(
+                f"{self.hidden} hidden units cannot be parted among {self.attention_heads} attention heads"
+            )
         if not 0 <= self.dropout < 1 or self.first_conv < 0:
             raise InputError(f"dropout is {self.dropout}, first_conv {self.first_conv}; expected [0, 1) and at least 0")
 

@@ -7,6 +7,8 @@ segment's progress depends on others; here nothing is normalised, as in the netw
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -40,5 +42,6 @@ class DilatedConvolutions(nn.Module):
         """The state at every frame, in one pass."""
         x = torch.relu(self.project(x)).transpose(1, 2)
         for layer in self.layers:
-            x, _ = layer(x, past=x.new_zeros(*x.shape[:2], layer.past_frames))
+            past_frames = cast(DilatedResidualLayer, layer).past_frames
+            x, _ = layer(x, past=x.new_zeros(*x.shape[:2], past_frames))
         return x.transpose(1, 2)

@@ -1,8 +1,8 @@
 """Progress without learning: how far the embeddings have travelled since the segment began (GTCC).
 
-The distance up to frame t is the length of the path through the embeddings, the sum of steps |x_u - x_(u-1)|; progress is
-that by the mean distance of the class's training segments, at most 1. It is told when the action began and which it
-is. The first frame has 0: nothing has moved yet. Donahue and Elhamifar, CVPR 2024.
+The distance up to frame t is the length of the path through the embeddings, the sum of steps |x_u - x_(u-1)|; progress
+is that by the mean distance of the class's training segments, at most 1. It is told when the action began and which
+it is. The first frame has 0: nothing has moved yet. Donahue and Elhamifar, CVPR 2024.
 
 The published evaluations take such means over test videos too, or divide by the segment's own length, which only
 its end tells.

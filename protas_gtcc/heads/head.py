@@ -93,7 +93,7 @@ class ScalarHead(nn.Module):
         """Progress at the last frame of prefixes, each of one of the segments, shortest first so as to pad little."""
         order = last.argsort()
         states = []
-        for part in order.split(PREFIXES_AT_ONCE):
+        for part in torch.split(order, PREFIXES_AT_ONCE):
             num_frames = int(last[part].max()) + 1
             seen = x[segment[part], :num_frames]
             told = torch.cat([seen, positions(last[part] + 1, num_frames).to(x.dtype)], dim=2)
@@ -109,6 +109,4 @@ def make_body(config: HeadConfig, width: int) -> nn.Module:
         return RunningMean(width, config.hidden)
     if config.architecture == "conv":
         return DilatedConvolutions(width, config.hidden, config.conv_layers, config.dropout)
-    return CausalTransformer(
-        width, config.hidden, config.attention_heads, config.attention_layers, config.dropout
-    )
+    return CausalTransformer(width, config.hidden, config.attention_heads, config.attention_layers, config.dropout)

@@ -10,8 +10,7 @@
 - with any of them `boundary`: absolute error of the first frame and of the last, halved.
 
 The published weighted losses divide by the sums over a whole batch, in which segments therefore weigh by what frames of
-theirs happened to be drawn. Their boundary terms are of every segment of a video, ours of those drawn; their cap
-of a root is 20 or 5 by the weight, never reached, and ours is where theirs stops growing.
+theirs happened to be drawn. Their boundary terms are of every segment of a video, ours of those drawn.
 """
 
 from __future__ import annotations
@@ -71,9 +70,7 @@ def frame_loss(
     return (weights * error.abs()).sum(dim=1) / weights.sum(dim=1)
 
 
-def monotonicity(
-    estimate: Float[Tensor, "B K"], valid: Bool[Tensor, "B K"], margin: float
-) -> Float[Tensor, " B"]:
+def monotonicity(estimate: Float[Tensor, "B K"], valid: Bool[Tensor, "B K"], margin: float) -> Float[Tensor, " B"]:
     """Mean of max(0, earlier - later + margin) over neighbours in time order; 0 for a segment asked at one frame."""
     pairs = valid[:, 1:]  # the valid frames come first
     shortfall = (estimate[:, :-1] - estimate[:, 1:] + margin).clamp(min=0) * pairs

@@ -60,7 +60,7 @@ def import_published_head(state: Mapping[str, Tensor], embedding_width: int = EM
     if position:
         renamed["body.start"] = own["h0"].flatten()
     # The published heads do not standardise.
-    buffers = {name: tensor for name, tensor in head.named_buffers()}
+    buffers = dict(head.named_buffers())
     try:
         head.load_state_dict({**buffers, **renamed})
     except RuntimeError as error:

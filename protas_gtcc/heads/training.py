@@ -132,21 +132,23 @@ def _train_epoch(
     random = np.random.default_rng([training.seed, epoch])
     drawn = list(segments)
     if loss.mode != "dense":
-        numbers = draw_segments([one.video for one in segments], loss.segments_per_video, random)
-        drawn = [segments[number] for number in numbers]
+        of_epoch = draw_segments([one.video for one in segments], loss.segments_per_video, random)
+        drawn = [segments[number] for number in of_epoch]
     for step, numbers in enumerate(_by_length(drawn, training.batch_size, [training.seed, epoch])):
         batch = [drawn[number] for number in numbers]
         padded, lengths = pad_segments(batch)
         terms = head_loss_terms(head, padded, lengths, _ask(lengths, loss, random), loss)
         require_finite_terms(terms, [str(one) for one in batch], f"epoch {epoch + 1}, step {step + 1}")
         optimizer.zero_grad()
-        total_head_loss(terms, loss).mean().backward()
+        total_head_loss(terms, loss).mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(head.parameters(), training.clip_norm)
         optimizer.step()
 
 
 def _ask(lengths: Int[Tensor, " B"], loss: HeadLossConfig, random: np.random.Generator) -> AskedFrames:
-    return ask_every_frame(lengths) if loss.mode == "dense" else ask_stratified(lengths, loss.frames_per_segment, random)
+    return (
+        ask_every_frame(lengths) if loss.mode == "dense" else ask_stratified(lengths, loss.frames_per_segment, random)
+    )
 
 
 def _by_length(segments: Sequence[ActionSegment], batch_size: int, seed: Sequence[int]) -> list[list[int]]:
