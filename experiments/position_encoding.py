@@ -7,8 +7,8 @@
         table.md                 errors, and how far what is said bunches in the middle
 
 The V3 head tells frame k of the n seen its position k / n. At the last frame that is (n - 1) / n: 0.8 after five
-frames, whether these are the whole of a short action (progress 1) or the beginning of one of 45 (progress .11). V2 is the
-same head with the same loss and without position; the other rows tell position, loss and class apart.
+frames, whether these are the whole of a short action (progress 1) or the beginning of one of 45 (progress .11). V2 is
+the same head with the same loss and without position; the other rows tell position, loss and class apart.
 
 There are two worlds: in one, which action it is shows in the embeddings; in the other nothing does, and all that a head
 can do is count. How far an action is never shows. SIMULATED: the figures say how heads behave, not how well.
@@ -53,6 +53,7 @@ VERSIONS = {
     "no position, squared error": HeadVersion(HEADS["gru"], LOSSES["dense"]),
 }
 PER_CLASS = "per class, told which"
+POSITION = "the position itself"
 WORLDS = {"which action it is shows": CLASS_STRENGTH, "nothing shows": 0.0}
 
 Said = list[np.ndarray]
@@ -94,7 +95,8 @@ class PositionEncoding:
     def _train(self, learnt: list[ActionSegment], tested: list[ActionSegment]) -> dict[str, Said]:
         training = HeadTraining(epochs=self.epochs, validation_share=0, seed=self.seed)
         said = {name: head_reports(train_head(one, learnt, training), tested) for name, one in VERSIONS.items()}
-        return {**said, PER_CLASS: train_per_class(learnt, training)(tested)}
+        position = [np.arange(len(one.embeddings)) / np.arange(1, len(one.embeddings) + 1) for one in tested]
+        return {POSITION: position, **said, PER_CLASS: train_per_class(learnt, training)(tested)}
 
 
 def simulate(num_videos: int, strength: float, seed: int, part: str) -> list[ActionSegment]:
@@ -175,18 +177,20 @@ def _figures(segments: Sequence[ActionSegment], said: Said) -> list[str]:
 def draw(tested: dict[str, list[ActionSegment]], said: dict[str, dict[str, Said]]) -> Figure:
     """What each head says over true progress, a row a world, a column a head, a line an action."""
     names = list(next(iter(said.values())))
-    figure = Figure(figsize=(2.5 * len(names), 7.2), dpi=110, layout="constrained")
+    figure = Figure(figsize=(2.15 * len(names) + 0.6, 5.9), dpi=110, layout="constrained")
     grid = figure.subplots(len(WORLDS), len(names), sharex=True, sharey=True)
     for axes_row, (world, heads_said) in zip(grid, said.items(), strict=True):
         for axes, name in zip(axes_row, names, strict=True):
             _draw_panel(axes, tested[world], heads_said[name])
-            axes.set_title(name if axes_row is grid[0] else "", fontsize=10)
-        axes_row[0].set_ylabel(f"{world}\n\nprogress said (mean)", fontsize=10)
-    for axes in grid[-1]:
-        axes.set_xlabel("true progress", fontsize=9)
+        axes_row[0].set_ylabel(f"{world}\n\nprogress said (mean)", fontsize=9)
+    for name, top, bottom in zip(names, grid[0], grid[-1], strict=True):
+        top.set_title(name.replace(", ", ",\n").replace(": ", ":\n"), fontsize=9.5)
+        bottom.set_xlabel("true progress", fontsize=9)
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=10)
-    figure.suptitle("What scalar heads say of simulated actions; grey: how often each value is said", fontsize=12)
+    figure.suptitle(
+        "What scalar heads say of simulated actions, a line for each; grey: how often each value is said", fontsize=11
+    )
     return figure
 
 
@@ -204,7 +208,7 @@ def _draw_panel(axes: Axes, segments: Sequence[ActionSegment], said: Said) -> No
         axes.plot(at, mean, color=colour, lw=1.8, marker="o", ms=2.5, label=f"about {length} frames")
     error = np.concatenate([np.abs(a - b) for a, b in zip(said, targets(segments), strict=True)]).mean()
     axes.text(0.97, 0.03, f"error {error:.3f}", transform=axes.transAxes, ha="right", fontsize=9)
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ VALIDATION_FRAMES = 15
 class HeadTraining:
     """How a head's loss is minimised."""
 
-    epochs: int = 20
+    epochs: int = 15
     """Passes over the training segments, or draws from them."""
     batch_size: int = 16
     """Segments in a step."""
