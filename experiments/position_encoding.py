@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -56,6 +57,7 @@ PER_CLASS = "per class, told which"
 POSITION = "the position itself"
 WORLDS = {"which action it is shows": CLASS_STRENGTH, "nothing shows": 0.0}
 
+Part = Literal["train", "test"]
 Said = list[np.ndarray]
 """Progress at every frame of each test segment, `[T]`."""
 
@@ -83,8 +85,8 @@ class PositionEncoding:
         said: dict[str, dict[str, Said]] = {}
         tested: dict[str, list[ActionSegment]] = {}
         for world, strength in WORLDS.items():
-            learnt = simulate(self.videos, strength, self.seed, "train")
-            tested[world] = simulate(max(1, self.videos // 5), strength, self.seed, "test")
+            learnt = simulate("train", self.videos, strength, self.seed)
+            tested[world] = simulate("test", self.videos // 5, strength, self.seed)
             said[world] = self._train(learnt, tested[world])
         table = markdown(tested, said)
         write_text(self.out / "table.md", table)
@@ -99,11 +101,11 @@ class PositionEncoding:
         return {POSITION: position, **said, PER_CLASS: train_per_class(learnt, training)(tested)}
 
 
-def simulate(num_videos: int, strength: float, seed: int, part: str) -> list[ActionSegment]:
+def simulate(part: Part, num_videos: int, strength: float, seed: int) -> list[ActionSegment]:
     """Action segments of videos: each action's direction, times the strength, and white noise."""
     directions = np.random.default_rng(seed).normal(size=(len(LENGTHS), FEATURE_DIM))
     directions *= strength / np.linalg.norm(directions, axis=1, keepdims=True)
-    random = np.random.default_rng([seed, len(part)])
+    random = np.random.default_rng([seed, get_args(Part).index(part)])
     segments = []
     for number in range(num_videos * SEGMENTS_PER_VIDEO):
         label = number % len(LENGTHS)
