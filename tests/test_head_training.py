@@ -18,7 +18,15 @@ from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads import scoring
 from protas_gtcc.heads.config import VERSIONS, HeadConfig, HeadLossConfig, HeadVersion
-from protas_gtcc.heads.training import ActionSegment, HeadTraining, pad_segments, read_segments, train_head
+from protas_gtcc.heads.head import ScalarHead
+from protas_gtcc.heads.training import (
+    ActionSegment,
+    HeadTraining,
+    pad_segments,
+    read_segments,
+    train_head,
+    validation_error,
+)
 from protas_gtcc.labels import progress_target
 from protas_gtcc.run_directory import RunDirectory
 from protas_gtcc.run_evaluation import evaluate_run
@@ -74,6 +82,14 @@ def test_a_feature_that_is_not_finite_stops_training_and_is_named():
         InputError, match=r"loss term progress is nan for the segment at frame 2 of video video0 at epo"
     ):
         train_head(unscaled, segments, HeadTraining(epochs=1, validation_share=0.0))
+
+
+def test_a_held_out_feature_that_is_not_finite_is_named_too():
+    segments = visible_progress(4)
+    segments[1].embeddings[:] = np.nan
+    head = ScalarHead(HeadConfig(), 3).eval()
+    with pytest.raises(InputError, match="loss term error is nan for the segment at frame 1 of video video0 at valid"):
+        validation_error(head, segments, 0)
 
 
 def test_nothing_to_train_on_is_said():

@@ -43,7 +43,7 @@ class HeadConfig:
     def __post_init__(self) -> None:
         if self.position and self.architecture != "gru":
             raise InputError(f"a {self.architecture} head has no position encoding; take a gru, or frames_seen")
-        if self.hidden % self.attention_heads:
+        if self.architecture == "transformer" and self.hidden % self.attention_heads:
             raise InputError(
                 f"{self.hidden} hidden units cannot be parted among {self.attention_heads} attention heads"
             )

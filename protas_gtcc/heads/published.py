@@ -49,12 +49,12 @@ def import_published_head(state: Mapping[str, Tensor], embedding_width: int = EM
     Raises `InputError` for another architecture, an input of another width, or tensors that do not fit.
     """
     own = _own_tensors(state)
-    weight = own.get("gru.weight_ih_l0")
-    if weight is None:
-        raise InputError("it has no GRU progress head: no tensor gru.weight_ih_l0; other heads are not imported")
-    position = _has_position(weight.shape[1], "h0" in own, embedding_width)
+    missing = [name for name in ("gru.weight_ih_l0", "gru.weight_hh_l0", "fc.0.weight") if name not in own]
+    if missing:
+        raise InputError(f"it has no GRU progress head: no tensor {missing[0]}; other heads are not imported")
+    position = _has_position(own["gru.weight_ih_l0"].shape[1], "h0" in own, embedding_width)
     hidden, readout = own["gru.weight_hh_l0"].shape[1], own["fc.0.weight"].shape[0]
-    config = HeadConfig(position=position, hidden=hidden, readout=readout, attention_heads=1, standardise=False)
+    config = HeadConfig(position=position, hidden=hidden, readout=readout, standardise=False)
     head = ScalarHead(config, embedding_width)
     renamed = {_our_name(name): tensor for name, tensor in own.items() if name != "h0"}
     if position:

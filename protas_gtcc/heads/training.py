@@ -27,6 +27,7 @@ from protas_gtcc.moments import feature_moments
 
 VALIDATION_FRAMES = 15
 """Frames of each held-out segment at which a head is judged, five of each third: all would be dear with position."""
+VALIDATION_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,13 @@ def validation_error(head: ScalarHead, segments: Sequence[ActionSegment], seed: 
     """Mean over segments of the mean absolute error at frames of each third, the same ones every time."""
     random, errors = np.random.default_rng(seed), []
     with torch.inference_mode():
-        for numbers in _by_length(segments, 32, [seed, 0]):
-            padded, lengths = pad_segments([segments[number] for number in sorted(numbers)])
+        for numbers in _by_length(segments, VALIDATION_BATCH, [seed, 0]):
+            batch = [segments[number] for number in numbers]
+            padded, lengths = pad_segments(batch)
             asked = ask_stratified(lengths, VALIDATION_FRAMES, random)
             error = (head.at_frames(padded, asked.frames) - asked.targets(lengths)).abs() * asked.valid
             errors.append(error.sum(dim=1) / asked.valid.sum(dim=1))
+            require_finite_terms({"error": errors[-1]}, [str(one) for one in batch], "validation")
     return float(torch.cat(errors).mean())
 
 
