@@ -38,16 +38,18 @@ class GRU(nn.GRU):
             if self.bidirectional and lengths is not None:
                 packed = pack_padded_sequence(frames, lengths.cpu(), batch_first=True, enforce_sorted=False)
                 out, _ = pad_packed_sequence(super().forward(packed)[0], batch_first=True, total_length=x.shape[2])
-            elif self.bidirectional or x.is_cuda or not torch.is_grad_enabled() or before is not None:
+            elif self.bidirectional or x.is_cuda or not torch.is_grad_enabled():
                 out = super().forward(frames, before)[0]
             else:
-                out = self._trainable(frames)
+                out = self._trainable(frames, hidden)
         return out.transpose(1, 2)
 
-    def _trainable(self, frames: Float[Tensor, "B T F"]) -> Float[Tensor, "B T H"]:
+    def _trainable(
+        self, frames: Float[Tensor, "B T F"], before: Float[Tensor, "B H"] | None = None
+    ) -> Float[Tensor, "B T H"]:
         weight_in, weight, bias_in, bias = cast(list[Tensor], self._flat_weights)
         inputs = functional.linear(frames, weight_in, bias_in).transpose(0, 1)
-        initial = frames.new_zeros(frames.shape[0], self.hidden_size)
+        initial = frames.new_zeros(frames.shape[0], self.hidden_size) if before is None else before.float()
         hidden: Tensor = _Recurrence.apply(inputs, weight, bias, initial)  # type: ignore[no-untyped-call]
         return hidden.transpose(0, 1)
 

@@ -1,0 +1,133 @@
+"""Scalar heads, alone on frozen features: every head with every loss, beside what counts and beside per-class models.
+
+    python experiments/scalar_heads.py --dataset data/gtea.h5 --split 1 --seeds 3 --runs runs/cv-gtea/*/split1-seed?
+    python experiments/scalar_heads.py --dataset data/50salads.h5 --heads v2 v3 v4 gru-dense --feature-set features
+
+    runs/heads-gtea-split1/
+        table.md, table.csv    errors on the test videos' true action segments, with 95 % intervals
+
+Heads see the action segments of training videos; of these some are held out to choose the epoch by. Look-ups and
+cumulative distance are fitted on all training videos. Nothing is chosen on test videos.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+import tyro
+
+from protas_gtcc.cli.console import make_console
+from protas_gtcc.cli.main import run_command
+from protas_gtcc.config import Control
+from protas_gtcc.controls import FeatureReader
+from protas_gtcc.cross_validation import group_runs
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.files import replace_when_whole, write_text
+from protas_gtcc.heads import scoring
+from protas_gtcc.heads.config import VERSIONS
+from protas_gtcc.heads.cumulative import fit_cumulative_distance
+from protas_gtcc.heads.scoring import START, START_AND_CLASS, TableRow
+from protas_gtcc.heads.training import ActionSegment, HeadTraining, read_segments, train_head
+from protas_gtcc.metrics.pooled_runs import PooledRows
+from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.run_evaluation import test_videos
+
+
+@dataclass(frozen=True)
+class ScalarHeads:
+    """Train scalar heads on frozen features and score them beside look-ups and per-class models."""
+
+    dataset: Path
+    """A dataset file."""
+    split: str = "1"
+    """Split to train and test on."""
+    feature_set: tuple[str, ...] = ()
+    """Feature sets to train heads on; by default those tied to the split, else `features`."""
+    heads: tuple[str, ...] = tuple(VERSIONS)
+    """Heads by name, ARCHITECTURE-LOSS or a published version; by default all of them."""
+    seeds: int = 1
+    """Number of seeds, from 0 on."""
+    runs: tuple[Path, ...] = ()
+    """Run directories of per-class models on this dataset and split, to stand in the table."""
+    control: Control = "none"
+    """Put something else in the features' place, to see what a head owes them; noise shows what it counts."""
+    training: HeadTraining = field(default_factory=HeadTraining)
+    out: Path | None = None
+    """Folder for the table; by default runs/heads-DATASET-splitSPLIT."""
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.heads if name not in VERSIONS]
+        if unknown:
+            raise InputError(f"no head {unknown[0]!r}; there are {listed(VERSIONS, most=len(VERSIONS))}")
+        if self.seeds < 1:
+            raise InputError(f"--seeds is {self.seeds}; it must be at least 1")
+
+    def run(self) -> None:
+        """Train, score, print and write."""
+        torch.set_num_threads(1)
+        dataset, console = Dataset(self.dataset), make_console(stderr=True)
+        sets = [test_videos(dataset, self.split, name)[1] for name in self.feature_set or (None,)]
+        rows, counted = self._model_rows(dataset), None
+        for feature_set in sets:
+            for row, scored in self._feature_set_rows(dataset, feature_set):
+                console.print(scoring.markdown([row]).splitlines()[-1], highlight=False, soft_wrap=True, markup=False)
+                rows.append(row)
+                counted = scored
+        assert counted is not None
+        rows = [*scoring.lookup_rows(counted), *rows]
+        table = self._heading(dataset) + scoring.markdown(rows)
+        out = self.out or Path("runs") / f"heads-{self.dataset.stem}-split{self.split}"
+        write_text(out / "table.md", table)
+        with replace_when_whole(out / "table.csv") as temporary:
+            scoring.long_table(rows).to_csv(temporary, index=False, float_format="%.6g")
+        print(table, end="")
+
+    def _feature_set_rows(self, dataset: Dataset, feature_set: str) -> Iterator[tuple[TableRow, PooledRows]]:
+        """A row for the cumulative distance and each head, and its scores."""
+        features = FeatureReader(dataset, feature_set, self.split, self.control)
+        learnt = read_segments(dataset, dataset.part(self.split, "train"), features)
+        tested = read_segments(dataset, dataset.part(self.split, "test"), features)
+        suffix = f", {feature_set}" if len(self.feature_set) > 1 else ""
+        distance = fit_cumulative_distance((one.embeddings, one.label) for one in learnt)
+        reports = functools.partial(scoring.distance_reports, distance)
+        scored = scoring.score_reports(dataset, self.split, 0, tested, reports)
+        yield scoring.reported_row(f"cumulative distance{suffix}", START_AND_CLASS, [scored]), scored
+        for name in self.heads:
+            runs = [self._scored_head(dataset, name, seed, learnt, tested) for seed in range(self.seeds)]
+            yield scoring.reported_row(f"{name}{suffix}", START, runs), runs[0]
+
+    def _scored_head(
+        self, dataset: Dataset, name: str, seed: int, learnt: list[ActionSegment], tested: list[ActionSegment]
+    ) -> PooledRows:
+        head = train_head(VERSIONS[name], learnt, replace(self.training, seed=seed))
+        return scoring.score_reports(dataset, self.split, seed, tested, functools.partial(scoring.head_reports, head))
+
+    def _model_rows(self, dataset: Dataset) -> list[TableRow]:
+        if not self.runs:
+            return []
+        runs = [RunDirectory(path) for path in self.runs]
+        splits = {run.read_config().split for run in runs}
+        if splits != {self.split}:
+            raise InputError(f"--runs are of split {listed(sorted(splits))}; give runs of split {self.split} alone")
+        rows = defaultdict(list)
+        for title, members in group_runs(runs, dataset).items():
+            for row in scoring.model_rows(title, members, dataset):
+                rows[row.told].append(row)
+        return [row for told in rows.values() for row in told]
+
+    def _heading(self, dataset: Dataset) -> str:
+        simulated = "SIMULATED DATA: these figures say nothing about real video.\n" if dataset.info.simulated else ""
+        control = f"CONTROL: {self.control} in the features' place.\n" if self.control != "none" else ""
+        count = f"{self.seeds} seed{'s' * (self.seeds != 1)}"
+        what = f"{dataset.info.name}, true action segments of the test videos of split {self.split}, heads of {count}"
+        return f"{what}; 95 % over videos in brackets.\n{simulated}{control}\n"
+
+
+if __name__ == "__main__":
+    run_command(lambda: tyro.cli(ScalarHeads).run())

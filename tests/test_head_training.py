@@ -1,0 +1,170 @@
+"""Training a head on frozen features, its scores beside the per-class model's, and both experiments for a moment."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from protas_gtcc.controls import FeatureReader
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.heads import scoring
+from protas_gtcc.heads.config import VERSIONS, HeadConfig, HeadLossConfig, HeadVersion
+from protas_gtcc.heads.head import ScalarHead
+from protas_gtcc.heads.training import (
+    ActionSegment,
+    HeadTraining,
+    pad_segments,
+    read_segments,
+    train_head,
+    validation_error,
+)
+from protas_gtcc.labels import progress_target
+from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.run_evaluation import evaluate_run
+from protas_gtcc.training import train
+from tests.conftest import tiny_config
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+
+
+def visible_progress(num_segments=24, seed=0):
+    """Segments whose first feature is their progress, beside noise of a large scale."""
+    random, segments = np.random.default_rng(seed), []
+    for number in range(num_segments):
+        length = int(random.integers(1, 12))
+        embeddings = random.normal(size=(length, 3)) * [1, 100, 1]
+        embeddings[:, 0] = np.arange(1, length + 1) / length
+        segments.append(ActionSegment(f"video{number // 4}", number, 1, embeddings.astype(np.float32)))
+    return segments
+
+
+@pytest.fixture
+def dataset(tiny_dataset):
+    return Dataset(tiny_dataset)
+
+
+def segments_of(dataset, part):
+    return read_segments(dataset, dataset.part("1", part), FeatureReader(dataset, "features", "1"))
+
+
+@pytest.mark.parametrize("name", ["v3", "v4", "mlp-dense", "conv-root", "transformer-dense"])
+def test_a_head_learns_progress_that_can_be_seen(name):
+    head = train_head(VERSIONS[name], visible_progress(), HeadTraining(epochs=20, lr=0.008, batch_size=8))
+    tested = visible_progress(seed=1)
+    said, target = scoring.head_reports(head, tested), [one.embeddings[:, 0] for one in tested]
+    assert np.abs(np.concatenate(said) - np.concatenate(target)).mean() < 0.15
+    assert not head.training
+
+
+def test_the_same_seed_gives_the_same_head_and_another_one_does_not():
+    def weights(seed):
+        head = train_head(VERSIONS["v4"], visible_progress(8), HeadTraining(epochs=1, seed=seed))
+        return torch.nn.utils.parameters_to_vector(head.parameters())
+
+    torch.testing.assert_close(weights(0), weights(0), rtol=0, atol=0)
+    assert not torch.equal(weights(0), weights(1))
+
+
+def test_a_feature_that_is_not_finite_stops_training_and_is_named():
+    segments = visible_progress(4)
+    segments[2].embeddings[0, 1] = np.nan
+    unscaled = HeadVersion(HeadConfig(standardise=False), HeadLossConfig())
+    with pytest.raises(
+        InputError, match=r"loss term progress is nan for the segment at frame 2 of video video0 at epo"
+    ):
+        train_head(unscaled, segments, HeadTraining(epochs=1, validation_share=0.0))
+
+
+def test_a_held_out_feature_that_is_not_finite_is_named_too():
+    segments = visible_progress(4)
+    segments[1].embeddings[:] = np.nan
+    head = ScalarHead(HeadConfig(), 3).eval()
+    with pytest.raises(InputError, match="loss term error is nan for the segment at frame 1 of video video0 at valid"):
+        validation_error(head, segments, 0)
+
+
+def test_nothing_to_train_on_is_said():
+    with pytest.raises(InputError, match="no training video has an action"):
+        train_head(VERSIONS["v2"], [], HeadTraining())
+
+
+def test_segments_are_the_true_actions_and_padding_is_zero(dataset):
+    segments = segments_of(dataset, "test")
+    assert {one.label for one in segments} == {1, 2, 3}
+    one = segments[0]
+    expected = dataset.features(one.video, "features")[one.start : one.start + len(one.embeddings)]
+    assert np.array_equal(one.embeddings, expected)
+    padded, lengths = pad_segments(segments[:3])
+    assert padded.shape[1] == lengths.max()
+    assert not padded[lengths.argmin(), int(lengths.min()) :].any()
+
+
+def test_whoever_says_the_truth_has_no_error_and_half_is_the_constant(dataset):
+    segments = segments_of(dataset, "test")
+
+    def truth(chosen):
+        return [progress_target(np.full(len(one.embeddings), one.label), [0]) for one in chosen]
+
+    def half(chosen):
+        return [np.full(len(one.embeddings), 0.5) for one in chosen]
+
+    perfect = scoring.score_reports(dataset, "1", 0, segments, truth)
+    row = scoring.reported_row("truth", scoring.START, [perfect])
+    assert {row.errors[average] for average in scoring.AVERAGES} == {0.0}
+    halves = scoring.score_reports(dataset, "1", 0, segments, half)
+    constant = scoring.lookup_rows(perfect)[0]
+    assert constant.name == "`constant`"
+    errors = scoring.reported_row("half", scoring.START, [halves]).errors
+    assert errors.pop("per_class") == pytest.approx(constant.errors.pop("per_class"))
+    assert errors == pytest.approx(constant.errors)
+    with pytest.raises(InputError, match="do not hold all frames of its actions"):
+        scoring.score_reports(dataset, "1", 0, segments[1:], lambda chosen: truth(chosen))
+
+
+def experiment(name, *arguments):
+    command = [sys.executable, "-W", "error", str(EXPERIMENTS / name), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+
+
+def test_scalar_heads_stand_in_one_table_with_look_ups_and_a_model(tiny_dataset, dataset, tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    train(tiny_config(tiny_dataset, epochs=1), dataset, run)
+    metrics = evaluate_run(run, dataset, "1", max_pictures=0).metrics
+    flags = ["--dataset", tiny_dataset, "--seeds", 2, "--training.epochs", 1, "--out", tmp_path]
+    done = experiment("scalar_heads.py", *flags, "--heads", "v3", "conv-dense", "--runs", run.path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "table.md").read_text() == done.stdout
+    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "told", "average"])["error"]
+    for average in scoring.AVERAGES:
+        oracle, counted = metrics["progress"]["oracle"], metrics["baselines"]["average_index"]["oracle_segments"]
+        assert table["per class: reference", "true class", average] == pytest.approx(oracle[average], abs=1e-5)
+        assert table["average_index", "true start", average] == pytest.approx(counted[average], abs=1e-5)
+        for row in (("v3", "true start"), ("cumulative distance", "true start, true class")):
+            assert 0 < table[(*row, average)] < 1
+    assert ("conv-dense", "true start", "per_class.cut") in table.index
+
+
+def test_a_head_that_is_not_there_is_said(tiny_dataset):
+    command = runpy.run_path(str(EXPERIMENTS / "scalar_heads.py"))["ScalarHeads"]
+    with pytest.raises(InputError, match="no head 'v9'; there are v2, v3, v4"):
+        command(tiny_dataset, heads=("v9",))
+
+
+def test_position_encoding_leaves_a_picture_and_a_table(tmp_path):
+    done = experiment("position_encoding.py", "--videos", 5, "--epochs", 1, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "position_encoding.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "table.md").read_text() == done.stdout
+    assert done.stdout.startswith("SIMULATED")
+    truths = [line for line in done.stdout.splitlines() if line.startswith("| the truth")]
+    assert len(truths) == 2
+    assert all(line.split("|")[2].strip() == "0.000" for line in truths)

@@ -1,0 +1,150 @@
+"""A scalar head says of a prefix's last frame what it says there of the whole, whatever comes beside it or after."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.gru import GRU
+from protas_gtcc.heads.attention import alibi
+from protas_gtcc.heads.config import HEADS, PUBLISHED, VERSIONS, HeadConfig
+from protas_gtcc.heads.cumulative import distances, fit_cumulative_distance
+from protas_gtcc.heads.head import PREFIXES_AT_ONCE, ScalarHead
+
+CONFIGS = {
+    **HEADS,
+    "position": HeadConfig(position=True),
+    "position, frames and convolution": HeadConfig(position=True, frames_seen=True, first_conv=2),
+}
+every_head = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+
+
+def make_head(config: HeadConfig, feature_dim: int = 5) -> ScalarHead:
+    torch.manual_seed(0)
+    small = dataclasses.replace(config, hidden=8, readout=6, conv_layers=3)
+    head = ScalarHead(small, feature_dim).eval()
+    head.set_features(torch.randn(feature_dim), torch.rand(feature_dim) + 0.5)
+    with torch.no_grad():  # so that nothing hides behind small weights, or a start of 0
+        for parameter in head.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.3)
+    return head
+
+
+@every_head
+def test_the_last_frame_of_every_prefix_is_told_as_in_the_whole(config):
+    head, segment = make_head(config), torch.randn(30, 5)
+    dense = head.progress(segment)
+    assert dense.shape == (30,)
+    assert dense.std() > 1e-3
+    for num_frames in range(1, 31):  # one frame included
+        prefix = head.progress(segment[:num_frames])
+        torch.testing.assert_close(prefix[-1], dense[num_frames - 1], rtol=0, atol=1e-5)
+
+
+@every_head
+def test_the_future_never_changes_the_past(config):
+    head, segment = make_head(config), torch.randn(20, 5)
+    changed = segment.clone()
+    changed[12:] += 10
+    torch.testing.assert_close(head.progress(segment)[:12], head.progress(changed)[:12], rtol=0, atol=1e-6)
+
+
+@every_head
+def test_padding_and_company_change_nothing(config):
+    head, lengths = make_head(config), torch.tensor([7, 20, 1])
+    segments = torch.randn(3, 20, 5)
+    together = head(segments, lengths)
+    for segment, length, said in zip(segments, lengths.tolist(), together, strict=True):
+        torch.testing.assert_close(said[:length], head.progress(segment[:length]), rtol=0, atol=1e-6)
+        assert not said[length:].any()
+
+
+@every_head
+def test_single_frames_are_told_as_in_the_whole(config):
+    head, segments = make_head(config), torch.randn(2, 15, 5)
+    frames = torch.tensor([[0, 14, 3, 3], [7, 1, 0, 14]])
+    torch.testing.assert_close(head.at_frames(segments, frames), head(segments).gather(1, frames), rtol=0, atol=1e-6)
+
+
+@every_head
+def test_every_parameter_learns(config):
+    head = make_head(config).train()
+    head(torch.randn(2, 12, 5)).square().sum().backward()
+    for name, parameter in head.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_more_prefixes_than_are_run_at_once_come_back_in_order():
+    head, segments = make_head(HeadConfig(position=True)), torch.randn(3, PREFIXES_AT_ONCE // 2, 5)
+    frames = torch.randint(0, segments.shape[1], (3, PREFIXES_AT_ONCE))
+    torch.testing.assert_close(head.at_frames(segments, frames), head(segments).gather(1, frames), rtol=0, atol=1e-6)
+
+
+def test_a_head_that_counts_tells_the_same_frame_by_when_it_comes():
+    still = torch.ones(10, 5)
+    assert make_head(HEADS["mlp"]).progress(still).std() < 1e-6, "a mean of equal frames knows no time"
+    assert make_head(HEADS["mlp-frames"]).progress(still).std() > 1e-3
+
+
+def test_an_untrained_head_begins_low():
+    torch.manual_seed(0)
+    said = ScalarHead(HeadConfig(), 5).progress(torch.randn(10, 5))
+    assert said.mean().item() == pytest.approx(0.12, abs=0.05)
+
+
+def test_attention_loses_weight_with_time_and_sees_no_future():
+    bias = alibi(3, 2)
+    expected = [[0, -np.inf, -np.inf], [-1, 0, -np.inf], [-2, -1, 0]]
+    torch.testing.assert_close(bias[0], torch.tensor(expected) * 2**-4, rtol=0, atol=0)
+    torch.testing.assert_close(bias[1], torch.tensor(expected) * 2**-8, rtol=0, atol=0)
+
+
+def test_the_learnt_start_of_the_gru_gets_torchs_gradient():
+    torch.manual_seed(0)
+    ours = GRU(3, 4)
+    theirs = torch.nn.GRU(3, 4, batch_first=True)
+    theirs.load_state_dict(ours.state_dict())
+    x, first = torch.randn(2, 3, 6), torch.randn(2, 4, requires_grad=True)
+    second = first.detach().clone().requires_grad_()
+    ours(x, hidden=first).square().sum().backward()
+    theirs(x.transpose(1, 2), second[None])[0].square().sum().backward()
+    torch.testing.assert_close(first.grad, second.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_what_cannot_be_a_head_is_refused():
+    with pytest.raises(InputError, match="has no position encoding"):
+        HeadConfig("conv", position=True)
+    with pytest.raises(InputError, match="cannot be parted among 4 attention heads"):
+        HeadConfig("transformer", hidden=6)
+    with pytest.raises(InputError, match="embeddings are 4 wide; the head was made for 5"):
+        make_head(HEADS["gru"]).progress(torch.randn(3, 4))
+
+
+def test_the_versions_are_every_head_with_every_loss_and_the_published_ones():
+    assert PUBLISHED["v3"].head.position
+    assert not PUBLISHED["v4"].head.position
+    assert (PUBLISHED["v4"].loss.weight_cap, PUBLISHED["v4"].loss.boundary_weight) == (20, 5)
+    assert len(VERSIONS) == len({(one.head, one.loss) for one in VERSIONS.values()})
+
+
+def test_cumulative_distance_by_hand():
+    square = np.array([[0, 0], [3, 4], [3, 4], [3, 0]], dtype=np.float32)
+    assert distances(square).tolist() == [0, 5, 5, 9]
+    assert distances(square[:1]).tolist() == [0]
+    longer = np.array([[0.0], [11.0]])
+    fitted = fit_cumulative_distance([(square, 1), (longer, 1), (np.array([[0.0], [2.0]]), 2), (square[:1], 2)])
+    assert fitted.mean_distance == {1: 10, 2: 2}, "one frame is no path, and does not pull the mean down"
+    assert fitted.report(square, 1).tolist() == [0, 0.5, 0.5, 0.9]
+    assert fitted.report(square, 2).tolist() == [0, 1, 1, 1], "at most 1"
+    assert fitted.report(longer, 3)[1] == 1.0, "a class without training segments has the mean of all"
+    assert fitted.of_any == pytest.approx((9 + 11 + 2) / 3)
+
+
+def test_cumulative_distance_of_what_never_moves_is_refused():
+    with pytest.raises(InputError, match="no training segment has embeddings that move"):
+        fit_cumulative_distance([(np.ones((4, 2)), 0), (np.ones((1, 2)), 1)])
