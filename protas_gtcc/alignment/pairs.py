@@ -83,12 +83,11 @@ def soft_neighbours(
     x: Float[Tensor, "P N D"], y: Float[Tensor, "P M D"], y_mask: Bool[Tensor, "P M"], temperature: float
 ) -> Float[Tensor, "P N M"]:
     """Weights over the frames of y for each frame of x: the softmax of -|x_i - y_j|^2 / temperature."""
-    return masked_softmax(-squared_distances(x, y) / temperature, y_mask)
+    return masked_softmax(-squared_distances(x, y) / temperature, y_mask[:, None])
 
 
-def masked_softmax(scores: Float[Tensor, "P *N M"], mask: Bool[Tensor, "P *N M"]) -> Float[Tensor, "P *N M"]:
+def masked_softmax(scores: Float[Tensor, "P *N M"], mask: Bool[Tensor, "P *#N M"]) -> Float[Tensor, "P *N M"]:
     """Softmax over the last dimension; 0 where the mask is False. At least one is True."""
-    mask = mask.view(mask.shape[0], *[1] * (scores.ndim - mask.ndim), *mask.shape[1:])
     return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
 
 
