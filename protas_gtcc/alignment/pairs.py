@@ -42,7 +42,7 @@ class Pairs:
         is_single = u.ndim == 2
         u, v = (x[None] if is_single else x for x in (u, v))
         lengths = [_lengths(x, given) for x, given in ((u, u_lengths), (v, v_lengths))]
-        return cls(_wide(u), _wide(v), lengths[0], lengths[1], is_single)
+        return cls(wide(u), wide(v), lengths[0], lengths[1], is_single)
 
     @property
     def u_mask(self) -> Bool[Tensor, "P N"]:
@@ -61,6 +61,11 @@ class Pairs:
     def result(self, losses: Float[Tensor, " P"]) -> Float[Tensor, "*P"]:
         """A loss for each pair, or the scalar of two single videos."""
         return losses[0] if self.is_single else losses
+
+
+def wide(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """In float32, or in float64 if it is."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def frame_mask(lengths: Int[Tensor, " P"], num_frames: int) -> Bool[Tensor, "P N"]:
@@ -94,10 +99,6 @@ def masked_softmax(scores: Float[Tensor, "P *N M"], mask: Bool[Tensor, "P *#N M"
 def mean_over_frames(values: Float[Tensor, "P N"], mask: Bool[Tensor, "P N"]) -> Float[Tensor, " P"]:
     """Mean over a video's frames, for each pair."""
     return values.masked_fill(~mask, 0).sum(dim=1) / mask.sum(dim=1)
-
-
-def _wide(x: Float[Tensor, "P N D"]) -> Float[Tensor, "P N D"]:
-    return x if x.dtype == torch.float64 else x.float()
 
 
 def _lengths(x: Float[Tensor, "P N D"], given: Int[Tensor, " P"] | None) -> Int[Tensor, " P"]:
