@@ -97,5 +97,7 @@ def _inside(costs: Tensor, rows: Tensor, columns: Tensor, band_frames: int | Non
     inside = (i <= height) & (j <= width)
     if band_frames is None:
         return inside
-    middle, half = (i - 0.5) * width / height, band_frames * width / torch.maximum(width, height)
+    # In the sums' type, as the compiled loop computes them: a band's edge often lies on a whole number.
+    middle = (i - 0.5).to(_sum_type(costs)) * width / height
+    half = (band_frames * width).to(middle.dtype) / torch.maximum(width, height)
     return inside & (j >= (middle - half).ceil()) & (j <= (middle + half).floor() + 1)

@@ -23,6 +23,7 @@ from protas_gtcc.alignment.pairs import (
     mean_over_frames,
     soft_neighbours,
     squared_distances,
+    wide,
 )
 from protas_gtcc.alignment.tcc import MIN_VARIANCE
 
@@ -88,7 +89,7 @@ def keep_weights(
     nothing can be dropped; with the epochs more and more.
     """
     is_single = u.ndim == 2
-    u, context = (u[None], context[None]) if is_single else (u, context)
+    u, context = (wide(x[None] if is_single else x) for x in (u, context))
     num_frames = u.shape[1]
     mask = frame_mask(torch.full((len(u),), num_frames, device=u.device) if lengths is None else lengths, num_frames)
     scores = (u @ context[:, :-1, None]).squeeze(2) + context[:, -1:]

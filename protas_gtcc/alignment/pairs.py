@@ -42,7 +42,7 @@ class Pairs:
         is_single = u.ndim == 2
         u, v = (x[None] if is_single else x for x in (u, v))
         lengths = [_lengths(x, given) for x, given in ((u, u_lengths), (v, v_lengths))]
-        return cls(_wide(u), _wide(v), lengths[0], lengths[1], is_single)
+        return cls(wide(u), wide(v), lengths[0], lengths[1], is_single)
 
     @property
     def u_mask(self) -> Bool[Tensor, "P N"]:
@@ -61,6 +61,11 @@ class Pairs:
     def result(self, losses: Float[Tensor, " P"]) -> Float[Tensor, "*P"]:
         """A loss for each pair, or the scalar of two single videos."""
         return losses[0] if self.is_single else losses
+
+
+def wide(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """In float32, or in float64 if it is."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def frame_mask(lengths: Int[Tensor, " P"], num_frames: int) -> Bool[Tensor, "P N"]:
@@ -83,22 +88,17 @@ def soft_neighbours(
     x: Float[Tensor, "P N D"], y: Float[Tensor, "P M D"], y_mask: Bool[Tensor, "P M"], temperature: float
 ) -> Float[Tensor, "P N M"]:
     """Weights over the frames of y for each frame of x: the softmax of -|x_i - y_j|^2 / temperature."""
-    return masked_softmax(-squared_distances(x, y) / temperature, y_mask)
+    return masked_softmax(-squared_distances(x, y) / temperature, y_mask[:, None])
 
 
-def masked_softmax(scores: Float[Tensor, "P *N M"], mask: Bool[Tensor, "P *N M"]) -> Float[Tensor, "P *N M"]:
+def masked_softmax(scores: Float[Tensor, "P *N M"], mask: Bool[Tensor, "P *#N M"]) -> Float[Tensor, "P *N M"]:
     """Softmax over the last dimension; 0 where the mask is False. At least one is True."""
-    mask = mask.view(mask.shape[0], *[1] * (scores.ndim - mask.ndim), *mask.shape[1:])
     return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
 
 
 def mean_over_frames(values: Float[Tensor, "P N"], mask: Bool[Tensor, "P N"]) -> Float[Tensor, " P"]:
     """Mean over a video's frames, for each pair."""
     return values.masked_fill(~mask, 0).sum(dim=1) / mask.sum(dim=1)
-
-
-def _wide(x: Float[Tensor, "P N D"]) -> Float[Tensor, "P N D"]:
-    return x if x.dtype == torch.float64 else x.float()
 
 
 def _lengths(x: Float[Tensor, "P N D"], given: Int[Tensor, " P"] | None) -> Int[Tensor, " P"]:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from protas_gtcc.alignment.anti_diagonals import expected_alignment, soft_minimum
 
@@ -64,6 +65,7 @@ class _SoftDTW(torch.autograd.Function):
         return sums[torch.arange(len(rows), device=costs.device), rows, columns].to(costs.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         costs, sums, rows, columns = ctx.saved_tensors
         if costs.device.type == "cpu":

@@ -43,14 +43,17 @@ def sinkhorn(
     columns = torch.where(column_masses > 0, 0, -torch.inf)
     for left in range(iterations, 0, -INNER):
         rows = log_rows - _log_sum(log_kernel + columns[:, None], dim=2)
-        columns = log_columns - _log_sum(log_kernel + rows[:, :, None], dim=1)
-        plan = (log_kernel + rows[:, :, None]).add_(columns[:, None]).clamp_(min=SMALLEST_LOG).exp_()
-        off = (plan.sum(dim=2) - row_masses).abs().sum(dim=1)
-        if left <= INNER or bool((off < tolerance * row_masses.sum(dim=1)).all()):
+        after = log_columns - _log_sum(log_kernel + rows[:, :, None], dim=1)
+        plan = (log_kernel + rows[:, :, None]).add_(after[:, None]).clamp_(min=SMALLEST_LOG).exp_()
+        off = (plan.sum(dim=2) - row_masses).abs().sum(dim=1, keepdim=True)
+        is_open = off >= tolerance * row_masses.sum(dim=1, keepdim=True)
+        if left <= INNER or not is_open.any():
             break
         factors = _scaled(plan, row_masses, column_masses)
-        if bool((factors < RANGE).all()):
-            columns = columns + factors.log().masked_fill(column_masses == 0, 0)
+        is_trusted = (factors < RANGE).all(dim=1, keepdim=True) & (column_masses > 0)
+        after = torch.where(is_trusted, after + factors.log(), after)
+        # A pair that is done stays as it is, whatever others of its batch still need.
+        columns = torch.where(is_open, after, columns)
     return plan.mul_((row_masses > 0)[:, :, None]).mul_((column_masses > 0)[:, None])
 
 

@@ -113,7 +113,7 @@ def vava_loss(
 def transport(pairs: Pairs, distances: Float[Tensor, "P N M"], settings: VavaSettings) -> Transport:
     """Solve for the plan, first with the consistency prior, then with the partners that this finds."""
     costs = _with_virtual(distances, settings.virtual_cost)
-    rows, columns = _masses(pairs.u_lengths, costs.shape[1]), _masses(pairs.v_lengths, costs.shape[2])
+    rows, columns = _masses(pairs.u_lengths, costs, dim=1), _masses(pairs.v_lengths, costs, dim=2)
     diagonal = _off_diagonal(pairs, costs)
     first = _solve(costs, rows, columns, diagonal, diagonal, settings._replace(phi=1.0))[0]
     partners = _off_partners(pairs, first)
@@ -151,9 +151,9 @@ def _with_virtual(distances: Tensor, virtual_cost: float) -> Tensor:
     return torch.nn.functional.pad(distances, (1, 0, 1, 0), value=virtual_cost)
 
 
-def _masses(lengths: Tensor, size: int) -> Tensor:
+def _masses(lengths: Tensor, costs: Tensor, dim: int) -> Tensor:
     """Equal masses of sum 1 over a video's frames and its virtual one; 0 on padding."""
-    return frame_mask(lengths + 1, size) / (lengths + 1.0)[:, None]
+    return frame_mask(lengths + 1, costs.shape[dim]).to(costs.dtype) / (lengths + 1)[:, None]
 
 
 def _positions(pairs: Pairs, costs: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,0 +1,155 @@
+"""Every alignment loss: finite on any input, blind to padding and to the batch, moved by nothing but distances."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from protas_gtcc.alignment.gtcc import gtcc_loss, sample_anchors
+from protas_gtcc.alignment.lav import lav_loss
+from protas_gtcc.alignment.pairs import Pairs, masked_softmax, mean_over_frames, squared_distances
+from protas_gtcc.alignment.tcc import tcc_classification_loss, tcc_loss
+from protas_gtcc.alignment.vava import vava_loss
+
+Loss = Callable[..., Tensor]
+
+LOSSES = {
+    "tcc": tcc_loss,
+    "tcc_classification": tcc_classification_loss,
+    "gtcc": gtcc_loss,
+    "lav": lav_loss,
+    "vava": vava_loss,
+}
+every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+
+
+def walk(*shape: int, seed: int = 0, step: float = 0.4) -> Tensor:
+    """Videos `[..., T, D]` that move little from frame to frame, as embeddings do."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64).mul(step).cumsum(dim=-2)
+
+
+def gradients(loss: Loss, u: Tensor, v: Tensor, *lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The loss, and its gradient by both videos."""
+    u, v = u.clone().requires_grad_(), v.clone().requires_grad_()
+    value = loss(u, v, *lengths)
+    return value.detach(), *torch.autograd.grad(value.sum(), (u, v))
+
+
+@every_loss
+def test_padded_pairs_give_what_each_gives_alone(loss):
+    u_lengths, v_lengths = torch.tensor([9, 4, 2, 7]), torch.tensor([5, 8, 6, 2])
+    u, v = walk(4, 9, 3, seed=1), walk(4, 8, 3, seed=2)
+    together = gradients(loss, u, v, u_lengths, v_lengths)
+    for p, (n, m) in enumerate(zip(u_lengths, v_lengths, strict=True)):
+        value, by_u, by_v = gradients(loss, u[p, :n], v[p, :m])
+        torch.testing.assert_close(together[0][p], value)
+        torch.testing.assert_close(together[1][p, :n], by_u)
+        torch.testing.assert_close(together[2][p, :m], by_v)
+        assert not together[1][p, n:].any()
+        assert not together[2][p, m:].any()
+
+
+@every_loss
+def test_the_order_of_pairs_is_that_of_the_losses(loss):
+    u, v, order = walk(3, 8, 3, seed=3), walk(3, 6, 3, seed=4), torch.tensor([2, 0, 1])
+    torch.testing.assert_close(loss(u[order], v[order]), loss(u, v)[order])
+
+
+@every_loss
+def test_rotating_and_moving_both_videos_changes_nothing(loss):
+    u, v = walk(9, 3, seed=5), walk(7, 3, seed=6)
+    rotation = torch.linalg.qr(walk(3, 3, seed=7)).Q
+    torch.testing.assert_close(loss(u @ rotation + 5, v @ rotation + 5), loss(u, v))
+
+
+@every_loss
+def test_a_loss_has_a_gradient_by_both_videos(loss):
+    _, by_u, by_v = gradients(loss, walk(9, 3, seed=8), walk(7, 3, seed=9))
+    assert (by_u.abs().sum(dim=1) > 0).all()
+    assert (by_v.abs().sum(dim=1) > 0).all()
+
+
+HARD = {
+    "identical": (walk(12, 16), walk(12, 16)),
+    "orthogonal": (torch.eye(8, 16), torch.eye(16)[8:]),
+    "far apart": (1e3 * walk(12, 16), 1e3 * walk(9, 16, seed=1)),
+    "far from the origin": (1e3 + walk(12, 16), 1e3 + walk(9, 16, seed=1)),
+    "constant": (torch.ones(12, 16), torch.ones(9, 16)),
+    "constant, each its own": (torch.ones(12, 16), -torch.ones(9, 16)),
+    "zero": (torch.zeros(12, 16), torch.zeros(9, 16)),
+    "two frames": (walk(2, 16), walk(2, 16, seed=1)),
+    "two frames and many": (walk(2, 16), walk(30, 16, seed=1)),
+    "many frames and two": (walk(30, 16), walk(2, 16, seed=1)),
+}
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("videos", HARD.values(), ids=HARD.keys())
+def test_value_and_gradient_are_finite_on(loss, videos, dtype):
+    u, v = (video.to(dtype) for video in videos)
+    value, by_u, by_v = gradients(loss, u, v)
+    assert value.dtype == torch.float32
+    assert by_u.dtype == by_v.dtype == dtype
+    assert value.isfinite()
+    assert by_u.isfinite().all()
+    assert by_v.isfinite().all()
+
+
+def gtcc_of_sampled_anchors(u: Tensor, v: Tensor) -> Tensor:
+    """GTCC as it is trained: of all 5,000 frames x 15 components x 5,000 ways back, it would take gigabytes."""
+    return gtcc_loss(u, v, anchors=sample_anchors(torch.tensor([len(u)]), 16)[0])
+
+
+@pytest.mark.parametrize(
+    ("frames", "dtype"), [((5000, 60), torch.bfloat16), ((60, 5000), torch.float32)], ids=["5000x60", "60x5000"]
+)
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_video_of_5000_frames_and_a_short_one_are_finite(name, frames, dtype):
+    u, v = (torch.nn.functional.normalize(walk(n, 4, seed=n), dim=1).to(dtype) for n in frames)
+    value, by_u, by_v = gradients(gtcc_of_sampled_anchors if name == "gtcc" else LOSSES[name], u, v)
+    assert value.isfinite()
+    assert by_u.isfinite().all()
+    assert by_v.isfinite().all()
+
+
+@every_loss
+def test_bfloat16_videos_give_what_their_float32_copies_do(loss):
+    u, v = walk(9, 4).bfloat16(), walk(7, 4, seed=1).bfloat16()
+    torch.testing.assert_close(loss(u, v), loss(u.float(), v.float()), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("lengths", [(1, 5), (5, 1), (9, 5)])
+def test_videos_of_one_frame_or_of_more_than_there_are_raise(lengths):
+    with pytest.raises(ValueError, match="have 2 frames or more, and 8 at most"):
+        Pairs.of(torch.zeros(1, 8, 3), torch.zeros(1, 8, 3), *(torch.tensor([length]) for length in lengths))
+
+
+def test_swapped_pairs_give_the_loss_the_other_way_round():
+    pairs = Pairs.of(walk(2, 6, 3), walk(2, 5, 3, seed=1), torch.tensor([6, 3]), torch.tensor([4, 5]))
+    other = pairs.swapped()
+    assert other.v_mask.sum(dim=1).tolist() == [6, 3]
+    assert other.u_mask.sum(dim=1).tolist() == [4, 5]
+    assert (other.u is pairs.v) and (other.v is pairs.u)
+
+
+def test_squared_distances_are_those_of_loops_and_keep_their_digits_far_from_the_origin():
+    x, y = walk(5, 3).float(), walk(4, 3, seed=1).float()
+    expected = torch.stack([torch.stack([((a - b) ** 2).sum() for b in y]) for a in x])
+    torch.testing.assert_close(squared_distances(x[None], y[None])[0], expected)
+    moved = squared_distances((x.double() + 1000).float()[None], (y.double() + 1000).float()[None])[0]
+    torch.testing.assert_close(moved, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_frames_distances_to_themselves_are_not_negative():
+    x = 100 * walk(1, 40, 8).float()
+    assert (squared_distances(x, x) >= 0).all()
+
+
+def test_masked_softmax_and_mean_see_nothing_masked():
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    scores = torch.tensor([[0.0, 0.0, 9.0], [-5.0, 9.0, 9.0]])
+    torch.testing.assert_close(masked_softmax(scores, mask), torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]))
+    torch.testing.assert_close(mean_over_frames(scores, mask), torch.tensor([0.0, -5.0]))

@@ -1,0 +1,231 @@
+"""Soft-DTW is the soft minimum over every monotone alignment, in both of its forms; LAV adds a contrast in each video."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck
+
+from protas_gtcc.alignment.anti_diagonals import expected_alignment, soft_minimum
+from protas_gtcc.alignment.contrast import contrastive_idm
+from protas_gtcc.alignment.lav import lav_loss, lav_terms
+from protas_gtcc.alignment.pairs import squared_distances
+from protas_gtcc.alignment.soft_dtw import soft_dtw
+
+
+def random_costs(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def alignments(n: int, m: int) -> Iterator[list[tuple[int, int]]]:
+    """Every path from (0, 0) to (n - 1, m - 1) by steps right, down and across."""
+    if n < 1 or m < 1:
+        return
+    if n == m == 1:
+        yield [(0, 0)]
+    for before in ((n - 1, m - 1), (n - 1, m), (n, m - 1)):
+        for path in alignments(*before):
+            yield [*path, (n - 1, m - 1)]
+
+
+def hard_dtw(costs: np.ndarray) -> float:
+    n, m = costs.shape
+    sums = np.full((n + 1, m + 1), np.inf)
+    sums[0, 0] = 0
+    for i in range(n):
+        for j in range(m):
+            sums[i + 1, j + 1] = costs[i, j] + min(sums[i, j], sums[i, j + 1], sums[i + 1, j])
+    return sums[n, m]
+
+
+def value_and_gradient(costs: Tensor, *arguments: object) -> tuple[Tensor, Tensor]:
+    costs = costs.clone().requires_grad_()
+    values = soft_dtw(costs, *arguments)
+    values.sum().backward()
+    return values.detach(), costs.grad
+
+
+@pytest.mark.parametrize("gamma", [0.05, 1.0, 10.0])
+def test_value_and_gradient_are_those_of_every_alignment_enumerated(gamma):
+    costs = random_costs(3, 4)
+    paths = list(alignments(3, 4))
+    assert len(paths) == 25
+    scores = np.array([-sum(costs[cell].item() for cell in path) / gamma for path in paths])
+    probs = np.exp(scores) / np.exp(scores).sum()
+    expected = np.zeros((3, 4))
+    for path, prob in zip(paths, probs, strict=True):
+        for cell in path:
+            expected[cell] += prob
+    value, gradient = value_and_gradient(costs[None], gamma)
+    assert value.item() == pytest.approx(-gamma * math.log(np.exp(scores).sum()))
+    np.testing.assert_allclose(gradient[0], expected)
+
+
+@pytest.mark.parametrize("gamma", [0.01, 0.1, 1.0])
+def test_value_and_gradient_are_tslearns(gamma):
+    oracle = pytest.importorskip("tslearn.metrics")
+    costs = random_costs(14, 11)
+    # With torch as its backend nothing has to be compiled.
+    theirs = oracle.SoftDTW(costs, gamma, be="pytorch", compute_with_backend=True)
+    value, gradient = value_and_gradient(costs[None], gamma)
+    assert value.item() == pytest.approx(theirs.compute().item())
+    np.testing.assert_allclose(gradient[0], theirs.grad(), atol=1e-12)
+
+
+def test_a_small_gamma_leaves_the_best_alignment_alone():
+    costs = random_costs(10, 12)
+    best = hard_dtw(costs.numpy())
+    assert soft_dtw(costs[None], 1e-5).item() == pytest.approx(best, abs=1e-6)
+    values = [soft_dtw(costs[None], gamma).item() for gamma in (1e-5, 0.01, 0.1, 1.0)]
+    assert values == sorted(values, reverse=True)
+    gradient = value_and_gradient(costs[None], 1e-5)[1]
+    torch.testing.assert_close(gradient, gradient.round())
+
+
+def test_costs_of_nothing_count_the_alignments():
+    assert soft_dtw(torch.zeros(1, 3, 4), 0.5).item() == pytest.approx(-0.5 * math.log(25))
+
+
+def test_a_video_of_one_frame_is_aligned_with_every_frame():
+    value, gradient = value_and_gradient(random_costs(1, 1, 9))
+    assert value.item() == pytest.approx(random_costs(1, 1, 9).sum().item())
+    torch.testing.assert_close(gradient, torch.ones_like(gradient))
+
+
+def test_swapping_or_reversing_both_videos_changes_nothing():
+    costs = random_costs(1, 6, 9)
+    torch.testing.assert_close(soft_dtw(costs.transpose(1, 2)), soft_dtw(costs))
+    torch.testing.assert_close(soft_dtw(costs.flip(1, 2)), soft_dtw(costs))
+
+
+LENGTHS = (torch.tensor([6, 3, 1]), torch.tensor([4, 5, 2]))
+
+
+@pytest.mark.parametrize("band", [None, 3])
+def test_the_gradient_is_that_of_finite_differences(band):
+    costs = random_costs(3, 6, 5).requires_grad_()
+    assert gradcheck(lambda costs: soft_dtw(costs, 0.3, LENGTHS, band), [costs])
+
+
+def test_a_second_derivative_is_refused():
+    costs = random_costs(1, 3, 4).requires_grad_()
+    gradient = torch.autograd.grad((soft_dtw(costs) ** 2).sum(), costs, create_graph=True)[0]
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("band", [None, 4])
+@pytest.mark.parametrize("gamma", [0.01, 1.0])
+def test_anti_diagonals_equal_the_compiled_loop(gamma, band, dtype):
+    costs, lengths = 5 * random_costs(4, 9, 7).to(dtype), (torch.tensor([9, 4, 1, 8]), torch.tensor([7, 5, 2, 7]))
+    value, gradient = value_and_gradient(costs, gamma, lengths, band)
+    sums = soft_minimum(costs, gamma, *lengths, band)
+    torch.testing.assert_close(sums[range(4), lengths[0], lengths[1]].to(dtype), value)
+    torch.testing.assert_close(expected_alignment(costs, sums, gamma, *lengths).to(dtype), gradient)
+
+
+@pytest.mark.parametrize("band", [1, 2, 3, 5])
+def test_the_band_of_anti_diagonals_is_that_of_the_compiled_loop_for_all_lengths(band):
+    sizes = torch.cartesian_prod(torch.arange(1, 13), torch.arange(1, 13))
+    lengths = tuple(sizes[(sizes.amax(dim=1) <= 3 * band * sizes.amin(dim=1))].T)
+    costs = random_costs(len(lengths[0]), 12, 12).float()
+    sums = soft_minimum(costs, 1.0, *lengths, band)
+    ends = sums[torch.arange(len(costs)), lengths[0], lengths[1]]
+    joined = ends.isfinite()
+    value, _ = value_and_gradient(costs[joined], 1.0, tuple(length[joined] for length in lengths), band)
+    torch.testing.assert_close(ends[joined].float(), value)
+    for one in torch.nonzero(~joined).flatten().tolist():
+        with pytest.raises(ValueError, match="too narrow"):
+            soft_dtw(costs[[one]], 1.0, tuple(length[[one]] for length in lengths), band)
+
+
+def test_a_band_leaves_alignments_out():
+    costs = random_costs(1, 10, 12)
+    values = [soft_dtw(costs, 0.1, None, band).item() for band in (1, 2, 4, 12)]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > values[-1]
+    assert values[-1] == soft_dtw(costs, 0.1).item()
+    gradient = value_and_gradient(costs, 0.1, None, 2)[1][0]
+    assert gradient[0, 0].item() == gradient[-1, -1].item() == pytest.approx(1)
+    assert gradient[0, 5:].abs().max() == gradient[5:, 0].abs().max() == 0
+
+
+def test_a_band_of_nothing_is_the_diagonal():
+    costs = random_costs(1, 8, 8)
+    assert soft_dtw(costs, 0.1, None, 0).item() == pytest.approx(costs[0].trace().item())
+
+
+def test_a_band_too_narrow_to_join_the_corners_raises():
+    with pytest.raises(ValueError, match="band of 1 frames is too narrow"):
+        soft_dtw(random_costs(1, 3, 30), 0.1, None, 1)
+
+
+@pytest.mark.parametrize("gamma", [0.0, -1.0, math.nan])
+def test_a_gamma_that_is_not_above_zero_raises(gamma):
+    with pytest.raises(ValueError, match="must be above 0"):
+        soft_dtw(random_costs(1, 3, 3), gamma)
+
+
+def test_costs_of_any_size_give_a_whole_alignment():
+    for scale in (1e-6, 1.0, 1e6):
+        value, gradient = value_and_gradient((scale * random_costs(1, 40, 30)).float(), 0.1)
+        assert value.isfinite()
+        assert ((gradient >= 0) & (gradient <= 1 + 1e-5)).all()
+        assert gradient[0, 0, 0].item() == gradient[0, -1, -1].item() == pytest.approx(1, abs=1e-5)
+        assert 40 - 1e-3 <= gradient.sum().item() <= 69
+
+
+def test_the_contrast_is_its_loop_over_pairs_of_frames():
+    x = random_costs(2, 7, 3)
+    expected = []
+    for video, length in zip(x.numpy(), (7, 4), strict=True):
+        total = 0.0
+        for i in range(length):
+            for j in range(length):
+                distance = sum((video[i] - video[j]) ** 2)
+                total += distance if abs(i - j) <= 2 else ((i - j) ** 2 + 1) * max(0, 0.4 - distance)
+        expected.append(total)
+    assert contrastive_idm(x, torch.tensor([7, 4]), 0.4, 2).tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("window", "sign"), [(6, -1), (0, 1)])
+def test_frames_near_in_time_attract_each_other_and_others_repel(window, sign):
+    x = random_costs(1, 7, 3).requires_grad_()
+    contrastive_idm(x, torch.tensor([7]), 2.0, window).sum().backward()
+    outward = (x - x.mean(dim=1, keepdim=True)).detach()
+    assert (x.grad.abs().sum(dim=2) > 0).all()
+    # Downhill is inward or outward.
+    assert sign * (-x.grad * outward).sum() > 0
+
+
+def test_the_contrast_has_the_gradient_of_finite_differences():
+    x = random_costs(1, 6, 2).requires_grad_()
+    assert gradcheck(lambda x: contrastive_idm(x, torch.tensor([5]), 0.5, 1), [x])
+
+
+def test_lav_is_the_weighted_sum_of_its_terms():
+    u, v = random_costs(2, 7, 3), random_costs(2, 9, 3, seed=1)
+    lengths = torch.tensor([7, 5]), torch.tensor([4, 9])
+    terms = lav_terms(u, v, *lengths, gamma=0.3, margin=0.5, window_frames=2, band_frames=5)
+    contrast = contrastive_idm(u, lengths[0], 0.5, 2) + contrastive_idm(v, lengths[1], 0.5, 2)
+    torch.testing.assert_close(terms["contrast"], contrast)
+    torch.testing.assert_close(terms["soft_dtw"], soft_dtw(squared_distances(u, v), 0.3, lengths, 5))
+    loss = lav_loss(u, v, *lengths, gamma=0.3, margin=0.5, window_frames=2, band_frames=5, contrast_weight=0.7)
+    torch.testing.assert_close(loss, terms["soft_dtw"] + 0.7 * contrast)
+
+
+def test_lav_has_the_gradient_of_finite_differences():
+    u, v = random_costs(4, 2).requires_grad_(), random_costs(5, 2, seed=1).requires_grad_()
+    assert gradcheck(lambda u, v: lav_loss(u, v, contrast_weight=0.3, margin=0.5, window_frames=1), [u, v])
+
+
+@pytest.mark.parametrize("name", ["soft_dtw", "contrast"])
+def test_every_term_of_lav_moves_both_videos(name):
+    u, v = random_costs(20, 3).requires_grad_(), random_costs(18, 3, seed=1).requires_grad_()
+    lav_terms(u, v)[name].backward()
+    assert (u.grad.abs().sum(dim=1) > 0).all()
+    assert (v.grad.abs().sum(dim=1) > 0).all()

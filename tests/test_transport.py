@@ -1,0 +1,207 @@
+"""Plans have their marginals and minimise what they say; VAVA's value has the gradient that its plan is."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck
+
+from protas_gtcc.alignment import vava
+from protas_gtcc.alignment.contrast import contrastive_idm
+from protas_gtcc.alignment.pairs import Pairs, squared_distances
+from protas_gtcc.alignment.transport import sinkhorn
+from protas_gtcc.alignment.vava import VavaSettings, vava_loss, vava_terms
+
+SETTINGS = VavaSettings(phi=1.0, idm_weight=0.7, kl_weight=0.2, virtual_cost=0.4, iterations=241)
+
+
+@pytest.fixture
+def converged(monkeypatch):
+    """VAVA whose plans are as exact as float64 gets them."""
+    monkeypatch.setattr(vava, "sinkhorn", functools.partial(sinkhorn, tolerance=1e-13))
+
+
+@pytest.fixture
+def videos() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    u, v = (torch.randn(n, 2, generator=generator, dtype=torch.float64).mul(0.4).cumsum(dim=0) for n in (5, 6))
+    return u, v
+
+
+def random_costs(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def masses(num: int) -> Tensor:
+    weights = torch.arange(1, num + 1, dtype=torch.float64)
+    return (weights / weights.sum())[None]
+
+
+def pots_plan(log_kernel: np.ndarray, rows: np.ndarray, columns: np.ndarray, iterations: int = 601) -> np.ndarray:
+    """POT's, with the rows scaled first, as ours are: it starts with the columns."""
+    oracle = pytest.importorskip("ot")
+    options = {"numItermax": iterations, "stopThr": 0, "warn": False}
+    return oracle.bregman.sinkhorn_log(columns, rows, -log_kernel.T, 1.0, **options).T
+
+
+def test_a_converged_plan_has_its_marginals():
+    plan = sinkhorn(-random_costs(1, 8, 6) / 0.3, masses(8), masses(6), 401, tolerance=1e-9)
+    torch.testing.assert_close(plan.sum(dim=2), masses(8))
+    torch.testing.assert_close(plan.sum(dim=1), masses(6))
+    assert (plan > 0).all()
+
+
+@pytest.mark.parametrize("spread", [1.0, 100.0, 1e4])
+@pytest.mark.parametrize("iterations", [1, 21, 101])
+def test_plans_are_pots_after_as_many_iterations_whatever_the_range_of_costs(spread, iterations):
+    log_kernel = -spread * random_costs(1, 8, 6) / 0.1
+    plan = sinkhorn(log_kernel, masses(8), masses(6), iterations, tolerance=0.0)
+    expected = pots_plan(log_kernel[0].numpy(), masses(8)[0].numpy(), masses(6)[0].numpy(), iterations)
+    np.testing.assert_allclose(plan[0], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e4, 1e7])
+def test_in_float32_columns_get_their_masses_whatever_the_range_of_costs(spread):
+    plan = sinkhorn(-spread * random_costs(1, 30, 20).float(), masses(30).float(), masses(20).float())
+    assert plan.isfinite().all()
+    torch.testing.assert_close(plan.sum(dim=1), masses(20).float(), rtol=1e-6 * spread + 1e-4, atol=1e-6)
+
+
+def test_no_cost_spreads_masses_independently():
+    plan = sinkhorn(torch.zeros(1, 4, 3, dtype=torch.float64), masses(4), masses(3))
+    torch.testing.assert_close(plan[0], masses(4).T * masses(3))
+
+
+def test_padding_gets_nothing_and_a_plan_does_not_depend_on_its_batch():
+    costs = torch.stack([random_costs(8, 6), 1e4 * random_costs(8, 6)])
+    rows, columns = masses(8).repeat(2, 1), masses(6).repeat(2, 1)
+    rows[0, 5:] = columns[0, 4:] = 0
+    rows, columns = rows / rows.sum(dim=1, keepdim=True), columns / columns.sum(dim=1, keepdim=True)
+    together = sinkhorn(-costs / 0.1, rows, columns)
+    alone = sinkhorn(-costs[:1, :5, :4] / 0.1, rows[:1, :5], columns[:1, :4])
+    torch.testing.assert_close(together[:1, :5, :4], alone)
+    torch.testing.assert_close(together[1:], sinkhorn(-costs[1:] / 0.1, rows[1:], columns[1:]))
+    assert not together[0, 5:].any()
+    assert not together[0, :, 4:].any()
+
+
+def cells(n: int, m: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(n + 1) for j in range(m + 1)]
+
+
+def prior_and_closeness(n: int, m: int, phi: float, best_rows: list, best_columns: list) -> tuple[np.ndarray, ...]:
+    """P and the closeness that the moment sums, of `[N + 1, M + 1]` cells, by loops over equations 4 to 9."""
+    n, m = n + 1, m + 1
+    prior, closeness = np.zeros((n, m)), np.zeros((n, m))
+    frame = math.sqrt(1 / n**2 + 1 / m**2)
+    for i, j in cells(n - 1, m - 1):
+        off = abs(i / n - j / m) / frame
+        across, along = abs(i - best_rows[j]) / n, abs(j - best_columns[i]) / m
+        off_best = (across + along) / (2 * frame)
+        gauss = [math.exp(-(x**2) / 2) / math.sqrt(2 * math.pi) for x in (off, off_best)]
+        near = [1 / ((i / n - j / m) ** 2 + 1), 1 / ((across**2 + along**2) / 2 + 1)]
+        prior[i, j] = phi * gauss[0] + (1 - phi) * gauss[1]
+        closeness[i, j] = phi * near[0] + (1 - phi) * near[1]
+    return prior, closeness
+
+
+def costs_of(u: Tensor, v: Tensor, settings: VavaSettings) -> np.ndarray:
+    costs = np.full((len(u) + 1, len(v) + 1), settings.virtual_cost)
+    costs[1:, 1:] = squared_distances(u[None], v[None])[0].detach()
+    return costs
+
+
+def best_plan(costs: np.ndarray, prior: np.ndarray, closeness: np.ndarray, settings: VavaSettings) -> np.ndarray:
+    n, m = costs.shape
+    log_kernel = np.log(prior) + (settings.idm_weight * closeness - costs) / settings.kl_weight
+    return pots_plan(log_kernel, np.full(n, 1 / n), np.full(m, 1 / m))
+
+
+def objective(plan: np.ndarray, costs: np.ndarray, prior: np.ndarray, closeness: np.ndarray, settings) -> float:
+    divergence = (plan * np.log(plan / prior)).sum()
+    return (plan * (costs - settings.idm_weight * closeness)).sum() + settings.kl_weight * divergence
+
+
+@pytest.mark.parametrize("phi", [1.0, 0.6, 0.0])
+def test_plan_and_value_are_those_of_the_documented_objective(videos, converged, phi):
+    settings, costs = SETTINGS._replace(phi=phi), costs_of(*videos, SETTINGS)
+    first = best_plan(costs, *prior_and_closeness(5, 6, 1.0, [0] * 7, [0] * 6), settings)
+    parts = prior_and_closeness(5, 6, phi, first.argmax(axis=0), first.argmax(axis=1))
+    expected = best_plan(costs, *parts, settings)
+    pairs = Pairs.of(*videos)
+    solved = vava.transport(pairs, squared_distances(pairs.u, pairs.v), settings)
+    np.testing.assert_allclose(solved.plan[0], expected, atol=1e-9)
+    value = vava_terms(*videos, settings=settings)["transport"].item()
+    assert value == pytest.approx(objective(expected, costs, *parts, settings))
+
+
+def test_no_other_plan_of_the_same_marginals_is_better(videos, converged):
+    costs, parts = costs_of(*videos, SETTINGS), prior_and_closeness(5, 6, 1.0, [0] * 7, [0] * 6)
+    pairs = Pairs.of(*videos)
+    plan = vava.transport(pairs, squared_distances(pairs.u, pairs.v), SETTINGS).plan[0].numpy()
+    best = objective(plan, costs, *parts, SETTINGS)
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        direction = random.normal(size=plan.shape)
+        direction -= direction.mean(axis=0)
+        direction -= direction.mean(axis=1, keepdims=True)
+        step = random.uniform(0.01, 0.9) / np.max(np.abs(direction) / plan)
+        assert objective(plan + step * direction, costs, *parts, SETTINGS) > best
+
+
+def test_the_values_gradient_is_that_of_finite_differences(videos, converged):
+    u, v = (x.requires_grad_() for x in videos)
+    assert gradcheck(lambda u, v: vava_terms(u, v, settings=SETTINGS)["transport"], [u, v], atol=1e-6)
+
+
+def test_the_values_gradient_holds_for_found_partners_that_stay(videos, converged, monkeypatch):
+    u, v = (x[:4].requires_grad_() for x in videos)
+    settings = SETTINGS._replace(phi=0.5)
+    pairs = Pairs.of(u.detach(), v.detach())
+    found = vava._off_partners(pairs, vava.transport(pairs, squared_distances(pairs.u, pairs.v), settings).plan)
+    monkeypatch.setattr(vava, "_off_partners", lambda *_: found)
+    assert gradcheck(lambda u, v: vava_terms(u, v, settings=settings)["transport"], [u, v], atol=1e-6)
+
+
+def test_a_frame_that_matches_nothing_goes_to_the_virtual_one():
+    v = torch.linspace(0, 3, 7)[:, None] * torch.tensor([1.0, 0.0])
+    u = torch.cat([v[:3], torch.tensor([[1.0, 3.0]]), v[3:]])
+    pairs = Pairs.of(u, v)
+    settings = VavaSettings(iterations=401)
+    for both, is_swapped in ((pairs, False), (pairs.swapped(), True)):
+        plan = vava.transport(both, squared_distances(both.u, both.v), settings).plan[0]
+        shares = (plan.T if is_swapped else plan)[1:, 0] * 9
+        assert shares[3] > 0.9
+        assert shares.argmax() == 3
+        assert (shares[[0, 1, 2, 4, 5, 6, 7]] < 0.3).all()
+
+
+def test_the_contrast_between_videos_draws_partners_near_and_the_least_partner_away(videos):
+    u, v = videos
+    pairs = Pairs.of(u, v)
+    distances = squared_distances(pairs.u, pairs.v)
+    plan = vava.transport(pairs, distances, SETTINGS).plan[0, 1:, 1:].numpy()
+    near = [distances[0, i, plan[i].argmax()].item() for i in range(5)]
+    away = [max(0.0, 2 - distances[0, i, plan[i].argmin()].item()) for i in range(5)]
+    result = vava_terms(u, v, settings=SETTINGS)["inter_contrast"].item()
+    assert result == pytest.approx(np.mean(near) + np.mean(away))
+
+
+def test_vava_is_the_weighted_sum_of_its_terms(videos):
+    u, v = videos
+    terms = vava_terms(u, v, settings=SETTINGS, margin=0.9, window_frames=2)
+    intra = sum(contrastive_idm(x[None], torch.tensor([len(x)]), 0.9, 2)[0] for x in (u, v))
+    torch.testing.assert_close(terms["intra_contrast"], intra)
+    loss = vava_loss(u, v, settings=SETTINGS, contrast_weight=0.3, margin=0.9, window_frames=2)
+    torch.testing.assert_close(loss, terms["transport"] + 0.3 * (terms["intra_contrast"] + terms["inter_contrast"]))
+
+
+@pytest.mark.parametrize("name", ["transport", "intra_contrast", "inter_contrast"])
+def test_every_term_of_vava_moves_both_videos(videos, name):
+    u, v = (x.requires_grad_() for x in videos)
+    vava_terms(u, v)[name].backward()
+    assert u.grad.abs().sum() > 1e-6
+    assert v.grad.abs().sum() > 1e-6
