@@ -42,7 +42,7 @@ class RunDirectory:
         self.plots = self.path / "plots"
 
     def start(self, config: Any) -> None:
-        """Make the folder for a new run with its configuration, a dataclass. Raises `InputError` if a run is there already."""
+        """Make the folder for a new run with its configuration. Raises `InputError` if a run is there already."""
         if self.config_file.exists():
             raise InputError(f"{self.path} already holds a run; give another --out, or --resume {self.path}")
         write_text(self.config_file, configuration.to_yaml(config))

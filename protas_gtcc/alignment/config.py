@@ -7,6 +7,7 @@ from typing import Literal
 
 from protas_gtcc.config import TrainingConfig, require_range
 from protas_gtcc.errors import InputError
+from protas_gtcc.heads.config import VERSIONS
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,10 @@ class AlignmentConfig:
     """Features to embed; by default those tied to the split, else `features`."""
     loss: Literal["tcc", "tcc-classification", "gtcc", "lav", "vava"] = "gtcc"
     """What aligns videos of the same task."""
+    head: str | None = None
+    """Train a scalar progress head with the encoder, on the true action segments: v2, v3, v4, or HEAD-LOSS."""
+    progress_lambda: float = 1.0
+    """Weight of the head's gradient where it enters the encoder; never more than that of the alignment."""
     task: str | None = None
     """Align the videos of this task alone; by default those of all tasks, each with its own."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -103,6 +108,9 @@ class AlignmentConfig:
     )
 
     def __post_init__(self) -> None:
+        require_range(self, progress_lambda=(0, 1e12))
+        if self.head is not None and self.head not in VERSIONS:
+            raise InputError(f"--head is {self.head!r}; it is one of {', '.join(VERSIONS)}")
         for name in ("validation_share", "window_frames", "patience"):
             if getattr(self.training, name):
                 flag = f"--{name.replace('_', '-')}"

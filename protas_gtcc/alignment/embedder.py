@@ -15,6 +15,7 @@ from protas_gtcc.alignment.encoders import Encoder
 from protas_gtcc.checkpoint import FORMAT_VERSION, load_tensors, save_tensors
 from protas_gtcc.config import from_dict
 from protas_gtcc.errors import InputError
+from protas_gtcc.heads.config import VERSIONS
 
 FORMAT = "protas_gtcc encoder"
 
@@ -37,7 +38,8 @@ class EncoderFacts:
 
     def build(self) -> Encoder:
         """An encoder of this shape, not trained."""
-        return Encoder(self.config.encoder, self.feature_dim, len(self.tasks), drops=drops(self.config))
+        head = None if self.config.head is None else VERSIONS[self.config.head].head
+        return Encoder(self.config.encoder, self.feature_dim, len(self.tasks), drops(self.config), head)
 
     def metadata(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""

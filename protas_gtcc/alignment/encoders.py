@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from protas_gtcc.alignment.config import EncoderConfig
+from protas_gtcc.heads.config import HeadConfig
+from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.layers import DilatedResidualLayer, PointwiseConvolution, masked
 
 HEAD_UNITS = (256, 128)
@@ -87,11 +89,22 @@ class ContextNetwork(nn.Module):
 
 
 class Encoder(nn.Module):
-    """What an alignment run trains: an encoder of standardised features, with heads and dropping network if any."""
+    """What an alignment run trains: an encoder of standardised features, and what is trained with it.
 
-    def __init__(self, config: EncoderConfig, feature_dim: int, num_tasks: int = 1, drops: bool = False):
+    Task heads are part of the embedding; the dropping network and the progress head are only trained beside it.
+    """
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        feature_dim: int,
+        num_tasks: int = 1,
+        drops: bool = False,
+        head: HeadConfig | None = None,
+    ):
         super().__init__()
         self.config = config
+        self.progress_head = ScalarHead(head, config.output_dim) if head is not None else None
         kind = MlpEncoder if config.encoder == "mlp" else TemporalEncoder
         self.base = kind(feature_dim, config)
         self.heads = TaskHeads(config.output_dim, num_tasks) if config.multi_head else None

@@ -18,12 +18,15 @@ from torch import Tensor
 from protas_gtcc import config as configuration
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts, save_encoder
+from protas_gtcc.alignment.joint import JointHead
 from protas_gtcc.alignment.objective import Terms, alignment_terms, total
 from protas_gtcc.alignment.pairing import PairBatch, batches_of, by_task, epoch_pairs
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.devices import make_fabric
 from protas_gtcc.errors import InputError
+from protas_gtcc.heads.config import VERSIONS
+from protas_gtcc.heads.scaled_gradient import split_gradient
 from protas_gtcc.moments import feature_moments
 from protas_gtcc.observers import Observer, Row
 from protas_gtcc.optimization import learning_rate, make_optimizer
@@ -78,6 +81,7 @@ class AlignmentTrainer:
         self.features = FeatureReader(dataset, self.feature_set, config.split, "none")
         self.groups = by_task(dataset, videos, config.task)
         self.rows: list[Row] = []
+        self.joint: JointHead | None = None
         self._build()
 
     def fit(self, observers: Sequence[Observer] = ()) -> None:
@@ -122,6 +126,9 @@ class AlignmentTrainer:
         if self.config.encoder.standardise:
             moments = feature_moments(self.features.read(video) for video in members)
             self.encoder.set_features(*(torch.from_numpy(one) for one in moments))
+        head = self.encoder.progress_head
+        if head is not None and self.config.head is not None:
+            self.joint = JointHead(head, VERSIONS[self.config.head].loss, self.dataset)
         self.optimizer = make_optimizer(self.encoder, self.settings)
         self.model, self.fabric_optimizer = self.fabric.setup(self.encoder, self.optimizer)
 
@@ -143,10 +150,15 @@ class AlignmentTrainer:
 
     def _step(self, batch: PairBatch, epoch: int, means: _Means, where: str) -> None:
         embeddings = self.model(batch.features, batch.mask)
-        terms = alignment_terms(embeddings, batch, self.config, epoch, self.encoder.context)
+        for_alignment, for_progress = split_gradient(embeddings, self.config.progress_lambda)
+        terms = alignment_terms(for_alignment, batch, self.config, epoch, self.encoder.context)
         _require_finite(terms, batch, where)
+        loss = total(terms).mean()
+        if self.joint is not None:
+            terms |= self.joint.terms(for_progress, batch, where)
+            loss = loss + terms["progress"].mean()
         self.fabric_optimizer.zero_grad()
-        self.fabric.backward(total(terms).mean())
+        self.fabric.backward(loss)
         if self.settings.clip_norm > 0:
             self.fabric.clip_gradients(self.model, self.fabric_optimizer, max_norm=self.settings.clip_norm)
         self.fabric_optimizer.step()
