@@ -132,7 +132,8 @@ def test_swapped_pairs_give_the_loss_the_other_way_round():
     other = pairs.swapped()
     assert other.v_mask.sum(dim=1).tolist() == [6, 3]
     assert other.u_mask.sum(dim=1).tolist() == [4, 5]
-    assert (other.u is pairs.v) and (other.v is pairs.u)
+    assert other.u is pairs.v
+    assert other.v is pairs.u
 
 
 def test_squared_distances_are_those_of_loops_and_keep_their_digits_far_from_the_origin():
