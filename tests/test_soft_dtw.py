@@ -1,4 +1,4 @@
-"""Soft-DTW is the soft minimum over every monotone alignment, in both of its forms; LAV adds a contrast in each video."""
+"""Soft-DTW is the soft minimum over all monotone alignments, in both of its forms; LAV adds a contrast."""
 
 import math
 from collections.abc import Iterator
@@ -150,7 +150,7 @@ def test_a_band_leaves_alignments_out():
     assert values[0] > values[-1]
     assert values[-1] == soft_dtw(costs, 0.1).item()
     gradient = value_and_gradient(costs, 0.1, None, 2)[1][0]
-    assert gradient[0, 0].item() == gradient[-1, -1].item() == pytest.approx(1)
+    assert [gradient[0, 0].item(), gradient[-1, -1].item()] == pytest.approx([1, 1])
     assert gradient[0, 5:].abs().max() == gradient[5:, 0].abs().max() == 0
 
 
@@ -175,7 +175,7 @@ def test_costs_of_any_size_give_a_whole_alignment():
         value, gradient = value_and_gradient((scale * random_costs(1, 40, 30)).float(), 0.1)
         assert value.isfinite()
         assert ((gradient >= 0) & (gradient <= 1 + 1e-5)).all()
-        assert gradient[0, 0, 0].item() == gradient[0, -1, -1].item() == pytest.approx(1, abs=1e-5)
+        assert [gradient[0, 0, 0].item(), gradient[0, -1, -1].item()] == pytest.approx([1, 1], abs=1e-5)
         assert 40 - 1e-3 <= gradient.sum().item() <= 69
 
 
