@@ -22,7 +22,7 @@ from protas_gtcc.heads.inputs import frames_seen, positions
 from protas_gtcc.heads.recurrent import Recurrence, RunningMean
 
 INITIAL_LOGIT = -2.0
-"""Of the last bias: a head begins by saying .12, for most of its frames are early ones when prefixes are sampled."""
+"""Of the last bias, as published: an untrained head says about .12."""
 PREFIXES_AT_ONCE = 64
 
 
