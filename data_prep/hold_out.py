@@ -8,7 +8,7 @@ The first parts the training people of one split into folds: split `1-0` tests t
 The second is for features that are tied to splits, since a backbone that was trained on a video says too much of it.
 Split `1-2` has the features of split 2 and tests that split's test videos, which are training videos of split 1, and
 trains on the videos that neither split tests. So it tells how to set what is then tested on split 1, and no test video
-of split 1 has been used; the backbone has seen them, but nobody has seen how well they are scored.
+of split 1 has been used for scoring. (The backbone of split 2 was trained on some of them.)
 
 `experiments/cross_validate.py` runs on the result as on any dataset.
 """
@@ -54,6 +54,8 @@ class HoldOut:
     def run(self) -> None:
         """Part and write."""
         dataset = Dataset(self.dataset)
+        if self.out.exists():
+            raise InputError(f"{self.out} is there already; give another --out, or remove it")
         if bool(self.across) == (self.split is not None):
             raise InputError("give either --split, to part its training people, or --across, two splits or more")
         if self.across:
@@ -67,7 +69,9 @@ class HoldOut:
         assert self.split is not None
         name = dataset.choose_feature_set(self.split, self.feature_set)
         if dataset.feature_sets[name].split is not None:
-            raise InputError(f"{name} is tied to split {self.split}: its backbone saw the videos; use --across")
+            free = [other for other, one in dataset.feature_sets.items() if one.split is None]
+            way_out = f"use --across, or --feature-set {free[0]}" if free else "use --across"
+            raise InputError(f"{name} is tied to split {self.split}: its backbone saw the videos; {way_out}")
         videos = dataset.part(self.split, "train")
         people = list(dict.fromkeys(dataset.attribute(video, "subject") or video for video in videos))
         if not 2 <= self.folds <= len(people):

@@ -4,7 +4,8 @@ Runs are of one kind when their configurations agree in all but split, seed and 
 gives what `table.json` holds:
 
     dataset, simulated, versions, notes
-    kinds[title]    runs [path, split, seed], num_videos, and every figure of metrics.json with its interval
+    kinds[title]    runs [path, split, seed], num_videos, compared_with (the title of the kind that it is set beside:
+                    a control's own model, else the first kind), and every figure of metrics.json with its interval
     differences[]   of, minus (titles), num_videos, and the same figures: `of` less `minus` on the videos of both
 """
 
@@ -36,7 +37,7 @@ def summarise(runs: Sequence[RunDirectory], dataset: Dataset) -> dict[str, Any]:
     """
     kinds = group_runs(runs, dataset)
     pooled = {title: pool([rows_of_run(run, dataset) for run in members]) for title, members in kinds.items()}
-    titles = list(kinds)
+    titles, rivals = list(kinds), _rivals(kinds)
     return {
         "dataset": dataset.info.name,
         "simulated": dataset.info.simulated,
@@ -45,12 +46,13 @@ def summarise(runs: Sequence[RunDirectory], dataset: Dataset) -> dict[str, Any]:
             title: {
                 "runs": [_describe(run) for run in kinds[title]],
                 "num_videos": len(rows.videos),
+                "compared_with": rivals[title],
                 **pooled_scores(rows),
             }
             for title, rows in pooled.items()
         },
         "differences": [
-            _difference(pooled, later, earlier)
+            _difference(pooled, *((earlier, later) if rivals[earlier] == later else (later, earlier)))
             for number, earlier in enumerate(titles)
             for later in titles[number + 1 :]
             if set(pooled[earlier].tests) & set(pooled[later].tests)
@@ -103,7 +105,7 @@ def group_runs(runs: Sequence[RunDirectory], dataset: Dataset) -> dict[str, list
             raise InputError(f"{taken[test].path} and {run.path} are both {same}; give one of them")
         taken[test], settings[kind] = run, flat
         groups[kind].append(run)
-    titles = _titles(list(settings.values()))
+    titles = _titles(list(settings.values()), list(groups.values()))
     return dict(zip(titles, groups.values(), strict=True))
 
 
@@ -117,7 +119,35 @@ def of_any_split_and_seed(config: RunConfig, dataset: Dataset) -> RunConfig:
     return dataclasses.replace(config, dataset="", split="", feature_set=kind, training=training)
 
 
-def _titles(kinds: list[dict[str, Any]]) -> list[str]:
+def _titles(kinds: list[dict[str, Any]], members: list[list[RunDirectory]]) -> list[str]:
+    """The name that cross-validation's folders give, if they do; else preset, control and the settings that differ."""
+    named = [_name_of_folder(kind, runs) for kind, runs in zip(kinds, members, strict=True)]
+    return _told_apart(kinds) if None in named or len(set(named)) < len(named) else [name for name in named if name]
+
+
+def _name_of_folder(kind: dict[str, Any], runs: list[RunDirectory]) -> str | None:
+    """`default-one-stage-noise/split1-seed0` -> `default one-stage noise`; None for runs that lie elsewhere."""
+    folders = {run.path.absolute().parent.name for run in runs}
+    name = next(iter(folders))
+    control = [] if kind["control"] == "none" else [kind["control"]]
+    preset, stem = kind["preset"], name.removesuffix(f"-{kind['feature_set']}")
+    if len(folders) > 1 or not (stem == preset or stem.startswith(f"{preset}-")):
+        return None
+    variant = stem.removeprefix(preset).removeprefix("-").removesuffix("-".join(["", *control]))
+    return " ".join([preset, *([variant] if variant and variant not in control else []), *control])
+
+
+def _rivals(kinds: dict[str, list[RunDirectory]]) -> dict[str, str]:
+    """For each kind the one that it is compared with: a control with the same model on the features, else the first."""
+    first, rivals = next(iter(kinds)), {}
+    for title, runs in kinds.items():
+        control = runs[0].read_config().control
+        own = title.removesuffix(f" {control}")
+        rivals[title] = own if control != "none" and own in kinds else first
+    return rivals
+
+
+def _told_apart(kinds: list[dict[str, Any]]) -> list[str]:
     """Preset and control; where these do not tell kinds apart, the settings that do and are not the preset's."""
     plain = [" ".join([one["preset"], *([one["control"]] if one["control"] != "none" else [])]) for one in kinds]
     titles = []
@@ -135,10 +165,9 @@ def _describe(run: RunDirectory) -> dict[str, Any]:
     return {"path": str(run.path), "split": config.split, "seed": config.training.seed}
 
 
-def _difference(pooled: dict[str, PooledRows], later: str, earlier: str) -> dict[str, Any]:
-    common = {video for video, _ in set(pooled[later].tests) & set(pooled[earlier].tests)}
-    figures = paired_differences(pooled[later], pooled[earlier])
-    return {"of": later, "minus": earlier, "num_videos": len(common), **figures}
+def _difference(pooled: dict[str, PooledRows], of: str, minus: str) -> dict[str, Any]:
+    common = {video for video, _ in set(pooled[of].tests) & set(pooled[minus].tests)}
+    return {"of": of, "minus": minus, "num_videos": len(common), **paired_differences(pooled[of], pooled[minus])}
 
 
 def _notes(kinds: dict[str, list[RunDirectory]], pooled: dict[str, PooledRows]) -> list[str]:

@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
+import h5py
 import numpy as np
 
 from protas_gtcc.errors import InputError, listed
@@ -71,6 +72,14 @@ class DatasetInfo:
     def num_classes(self) -> int:
         """Number of classes, background included."""
         return len(self.class_names)
+
+
+def is_dataset_file(path: Path) -> bool:
+    """Whether there is a dataset file at `path`, of whatever version, as far as its first attribute says."""
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return str(file.attrs.get("format")) == FORMAT
 
 
 def read_header(file: Any, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSet], dict[str, int]]:

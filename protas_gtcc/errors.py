@@ -13,6 +13,11 @@ class InputError(Exception):
     """
 
 
+def lacks_package(what: str, error: ImportError, extra: str) -> InputError:
+    """The error for a package that only an extra brings; `what` needs it."""
+    return InputError(f"{what} needs {error.name}; install it with pip install -c constraints.txt -e '.[{extra}]'")
+
+
 def listed(names: Iterable[object], most: int = 8) -> str:
     """Names for a message: `a, b, c and 4 more`; `none` without any."""
     shown = [str(name) for name in names]

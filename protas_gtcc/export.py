@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import lacks_package
 from protas_gtcc.files import replace_when_whole
 from protas_gtcc.gru import GRU
 from protas_gtcc.inference import TrainedModel
@@ -259,4 +259,4 @@ def _require_packages() -> None:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise InputError(f"exporting needs {error.name}; install it with pip install 'protas_gtcc[export]'") from error
+        raise lacks_package("exporting", error, "export") from error

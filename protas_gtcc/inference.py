@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from protas_gtcc.checkpoint import ModelFacts, load_checkpoint
+from protas_gtcc.dataset_header import is_dataset_file
 from protas_gtcc.decoding import DurationDecoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.interop import read_reference_checkpoint
@@ -99,6 +100,8 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
     path = Path(path)
     if path.is_dir():
         path = path / "checkpoint.safetensors"
+    if is_dataset_file(path):
+        raise InputError(f"{path} is a dataset file, not a model; name a run directory or a checkpoint")
     if path.suffix == ".safetensors" or not path.exists():
         return TrainedModel(*load_checkpoint(path), device)
     return TrainedModel(*read_reference_checkpoint(path), device)

@@ -76,7 +76,7 @@ def test_features_that_are_tied_to_a_split_are_tested_on_videos_that_they_have_n
     ("arguments", "message"),
     [
         (["--split", "0", "--folds", 9, "--feature-set", "free"], "--folds is 9; split 0 trains on 3 people"),
-        (["--split", "0", "--folds", 2], "features_split0 is tied to split 0"),
+        (["--split", "0", "--folds", 2], "its backbone saw the videos; use --across, or --feature-set free"),
         (["--split", "0", "--across", "0", "1"], "give either --split"),
         ([], "give either --split"),
         (["--across", "0", "7"], "7"),
@@ -88,3 +88,11 @@ def test_what_cannot_be_held_out_is_refused_in_one_line(recordings, tmp_path, ar
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "held.h5").exists()
+
+
+def test_a_file_that_is_there_is_left_alone(recordings):
+    before = recordings.read_bytes()
+    done = hold_out(recordings, "--split", "0", "--folds", 3, "--feature-set", "free", "--out", recordings)
+    assert done.returncode == 1
+    assert "is there already; give another --out" in done.stderr
+    assert recordings.read_bytes() == before

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from protas_gtcc.config import PRESETS, ModelConfig, to_yaml
+from protas_gtcc.config import DEFAULT, PRESETS, ModelConfig, to_yaml
 from protas_gtcc.cross_validation import group_runs, rows_of_run, summarise
 from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
@@ -244,6 +244,29 @@ def test_kinds_are_told_apart_by_preset_control_and_whatever_else_differs(datase
         group_runs([*runs, runs[0]], dataset)
 
 
+def test_kinds_have_the_names_of_cross_validations_folders_and_controls_their_own_model_beside_them(dataset, tmp_path):
+    stages = DEFAULT.model
+    runs = [
+        finished_run(tmp_path / folder / "split1-seed0", dataset, control=control, model=model)
+        for folder, control, model in (
+            ("default-features", "none", stages),
+            ("default-one-stage-noise-features", "noise", dataclasses.replace(stages, stages=1)),
+            ("default-noise-features", "noise", stages),
+            ("default-one-stage-features", "none", dataclasses.replace(stages, stages=1)),
+        )
+    ]
+    summary = summarise(runs, dataset)
+    assert {title: one["compared_with"] for title, one in summary["kinds"].items()} == {
+        "default": "default",
+        "default one-stage noise": "default one-stage",
+        "default noise": "default",
+        "default one-stage": "default",
+    }
+    told = markdown(summary)
+    for difference in ("one-stage noise − default one-stage", "default noise − default", "one-stage − default"):
+        assert f"{difference} (" in told
+
+
 def test_kinds_of_one_preset_are_told_by_what_is_not_the_presets(dataset, tmp_path):
     runs = [
         finished_run(tmp_path / "a", dataset, preset="reference"),
@@ -279,7 +302,7 @@ def test_each_kind_is_compared_with_the_first_in_the_table_and_with_all_in_the_s
     summary = summarise([finished_run(tmp_path / one, dataset, control=one) for one in controls], dataset)
     pairs = [(one["of"], one["minus"]) for one in summary["differences"]]
     assert pairs == [("default noise", "default"), ("default index", "default"), ("default index", "default noise")]
-    overview, table = markdown(summary).split("\n\n")[1:3]
+    overview, _, table = markdown(summary).split("\n\n")[1:4]
     assert [line.split("|")[1].strip() for line in overview.splitlines()[2:]] == [
         "default", "default noise", "default index",
     ]  # fmt: skip

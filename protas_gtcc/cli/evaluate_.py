@@ -11,6 +11,7 @@ import tyro
 
 from protas_gtcc.cli.console import make_console
 from protas_gtcc.config import Device
+from protas_gtcc.dataset_header import is_dataset_file
 from protas_gtcc.errors import InputError
 from protas_gtcc.evaluation import Evaluation, evaluate_prediction_files, save_evaluation
 from protas_gtcc.report.detail_files import save_detail_tables
@@ -84,6 +85,8 @@ class Command:
             raise InputError(
                 f"{self.source} is neither a run directory (no config.yaml) nor a folder of predictions (no .csv)"
             )
+        if is_dataset_file(self.source):
+            raise InputError(f"{self.source} is a dataset file; name a run directory, or prediction files")
         if self.dataset is None:
             raise InputError("prediction files hold no true labels; give --dataset FILE.h5")
         evaluation = evaluate_prediction_files(self.source, self.dataset, self.split or "1", self.feature_set)

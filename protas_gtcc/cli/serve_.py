@@ -11,7 +11,7 @@ from pathlib import Path
 import tyro
 
 from protas_gtcc.controls import require_no_control
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.inference import load
 from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
 
@@ -43,7 +43,7 @@ class Command:
 
             from protas_gtcc.serve.app import make_app
         except ImportError as error:
-            raise InputError(f"serving needs {error.name}; install it with pip install 'protas_gtcc[serve]'") from error
+            raise lacks_package("serving", error, "serve") from error
         if self.token == "":
             raise InputError("--token is empty; give one that is hard to guess")
         token = self.token or os.environ.get("PROTAS_GTCC_TOKEN") or None

@@ -12,7 +12,7 @@ import tyro
 
 from protas_gtcc.cli.console import make_console
 from protas_gtcc.controls import require_no_control
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.feature_file import Axes
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.live import JsonLines, Observer, Terminal, follow, open_source
@@ -116,7 +116,7 @@ class Command:
         try:
             from protas_gtcc.serve.observer import WebPage
         except ImportError as error:
-            raise InputError(f"--web needs {error.name}; install it with pip install 'protas_gtcc[serve]'") from error
+            raise lacks_package("--web", error, "serve") from error
         page = WebPage(model, port)
         closing.callback(page.close)
         print(page.address, file=sys.stderr, flush=True)

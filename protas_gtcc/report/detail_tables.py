@@ -60,7 +60,7 @@ def online_table(metrics: dict[str, Any]) -> Table:
     table = _table(f"Online behaviour ({unit}) and curves of the model; what each is: tables/definitions.csv")
     table.show_header = False
     for _ in range(2):
-        table.add_column("", no_wrap=True)
+        table.add_column("")
         table.add_column("", justify="right", no_wrap=True)
     said, said_bounds = online["finished"], bounds["finished"]
     left = [

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import lacks_package
 from protas_gtcc.files import write_text
 
 SCRIPTS = ("page.js", "page_tables.js", "page_scores.js", "page_classes.js", "page_videos.js")
@@ -47,7 +47,5 @@ def _plotly() -> str:
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        raise InputError(
-            f"the report needs {error.name}; install it with pip install -c constraints.txt -e '.[report]'"
-        ) from error
+        raise lacks_package("the report", error, "report") from error
     return str(get_plotlyjs())

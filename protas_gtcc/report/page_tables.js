@@ -30,14 +30,15 @@ const nameCell = (run) => {
 const figureCell = (value, interval, write) => cell(write(value), make("small", {}, within(interval, write)));
 const nothing = () => make("div", { className: "none" }, "No run is chosen above.");
 
-// A run's progress error, green where it is less than that of the best look-up, which stands below.
+// A run's progress error, green where it is surely less than that of the best look-up, which stands below.
 function progressCell(run, average) {
   const { progress, intervals } = run.metrics,
     own = progress.predicted,
     rival = lookupFigures(run, average);
   const value = own ? own[average] : null,
     bar = rival ? rival[average] : null;
-  const beats = known(value) && known(bar) && value < bar;
+  const gain = intervals.improvement?.predicted?.[average]?.error;
+  const beats = known(gain) && gain[0] > 0;
   return cell(
     make("span", { className: beats ? "beats" : "" }, fraction(value)),
     make("small", {}, within(own && intervals.progress.predicted[average], fraction)),
@@ -75,7 +76,7 @@ const SCORES_TEXT =
   "Segmentation in percent, progress error as a fraction: mean |reported - true| over frames of actions (macro: " +
   "mean over classes; frame, video, segment: each of these counts once). In brackets 95 % over videos. " +
   "Below each error stands the best look-up predictor, " +
-  "which sees no features and is given the run's own predicted segments; a run that beats it is green.";
+  "which sees no features and is given the run's own predicted segments; green: the 95 % interval of the difference leaves out 0.";
 
 function scores(group) {
   const average = chooser(

@@ -19,13 +19,14 @@ MANY = 3
 
 
 def markdown(summary: dict[str, Any]) -> str:
-    """The table: a row a figure, a column a kind of run, then a column for each kind's difference from the first.
+    """The table: a row a figure, a column a kind of run, then its differences from the kinds it is compared with.
 
     Differences whose interval leaves out 0 are bold. Those of other pairs are in the summary alone. With many kinds, an
     overview of the main figures comes first.
     """
     kinds = summary["kinds"]
-    differences = [one for one in summary["differences"] if one["minus"] == next(iter(kinds))]
+    rivals = {title: one["compared_with"] for title, one in kinds.items()}
+    differences = [one for one in summary["differences"] if one["minus"] == rivals[one["of"]]]
     heads = [
         f"{title} ({_count(len(one['runs']), 'run')}, {_count(one['num_videos'], 'video')})"
         for title, one in kinds.items()
@@ -74,7 +75,9 @@ def long_table(summary: dict[str, Any]) -> pd.DataFrame:
 def _overview(kinds: dict[str, Any], differences: list[dict[str, Any]]) -> list[str]:
     of_kind = {one["of"]: one for one in differences}
     rows = [overview_row(title, one, of_kind.get(title)) for title, one in kinds.items()]
-    return [*overview_heading(f"bold: surely unlike {next(iter(kinds))}"), *rows]
+    note = "Bold: the 95 % interval of the difference leaves out 0; of a control, from the same model on the features, "
+    note += f"of others from {next(iter(kinds))}. Errors are over frames."
+    return [*overview_heading("kind"), *rows, "", note]
 
 
 def _heading(summary: dict[str, Any]) -> Iterator[str]:
@@ -106,6 +109,8 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, Callable[[float],
 
 
 def _cell(one: dict[str, Any], path: str, form: Callable[[float], str], is_difference: bool = False) -> str:
+    if is_difference and path.startswith("baselines.") and ".oracle_segments." in path:
+        return ""  # the same look-ups on the same segments
     value, interval = _at(one, path.split(".")), _at(one["intervals"], path.split("."))
     if value is None:
         return MISSING
@@ -175,8 +180,8 @@ _OVERVIEW = {
     "edit": ("segmentation.edit", _percent),
     "F1@10": ("segmentation.f1@10", _percent),
     "F1@50": ("segmentation.f1@50", _percent),
-    "error, predicted": ("progress.predicted.frame", _fraction),
-    "error, true class": ("progress.oracle.frame", _fraction),
-    "better than counting": ("improvement.predicted.frame.error", _fraction),
+    "error, predicted class (frame)": ("progress.predicted.frame", _fraction),
+    "error, true class (frame)": ("progress.oracle.frame", _fraction),
+    "better than best look-up (frame)": ("improvement.predicted.frame.error", _fraction),
 }
 """Columns of an overview: where each is in the pooled scores, and how it is written."""

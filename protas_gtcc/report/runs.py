@@ -69,6 +69,8 @@ def _open_run(folder: Path, name: str, given: list[Dataset], opened: dict[Path, 
 def _read_metrics(run: RunDirectory) -> dict[str, Any]:
     if not run.path.is_dir():
         raise InputError(f"no run directory {run.path}")
+    if not run.metrics.is_file() and run.config_file.is_file() and not run.is_trained():
+        raise InputError(f"{run.path} is not finished: go on with --resume, or leave it out")
     if not run.metrics.is_file():
         raise InputError(f"{run.path} was not evaluated (no metrics.json); 'protas-gtcc evaluate {run.path}' does it")
     try:
