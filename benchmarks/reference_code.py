@@ -49,3 +49,19 @@ def numpy_with_float() -> Iterator[None]:
         yield
     finally:
         delattr(np, "float")
+
+
+def load_package(folder: Path, name: str) -> ModuleType:
+    """Import the module `name` (dotted) of a checkout whose modules import each other from its root.
+
+    Raises `InputError` if it is not there, or needs a package that is not.
+    """
+    if not (folder / f"{name.replace('.', '/')}.py").is_file():
+        raise InputError(f"no {name} in {folder}; give the folder of a checkout of the repository")
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(f"{folder} needs {error.name}, which is not installed") from error
+    finally:
+        sys.path.remove(str(folder.resolve()))
