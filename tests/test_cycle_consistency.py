@@ -103,8 +103,12 @@ def gtcc_of_loops(u: Tensor, v: Tensor, anchors: list[int], keep: Tensor, reach:
         alpha = neighbours(first[i], second, 0.5)
         shares, means, variances = (x[0, 0].numpy() for x in fit_mixtures(torch.tensor(alpha)[None, None], 3, 5))
         window = [k for k in range(len(first)) if abs(k - i) <= reach]
+        heights = [
+            shares * np.exp(-((j - means) ** 2) / (2 * variances)) / np.sqrt(variances) for j in range(len(second))
+        ]
+        parts = sum(weight_of_j * height / height.sum() for weight_of_j, height in zip(alpha, heights, strict=True))
         loss = spread = 0.0
-        for share, mean, variance in zip(shares, means, variances, strict=True):
+        for share, mean, variance in zip(parts, means, variances, strict=True):
             density = softmax(np.array([-((j - mean) ** 2) / (2 * variance) for j in range(len(second))]))
             beta = neighbours(density @ second, first[window], 0.5)
             back, width = moments(beta, np.array(window))
@@ -261,3 +265,16 @@ def test_the_context_has_a_gradient_through_the_frames_it_keeps(videos):
     assert (context.grad[:3].abs() > 0).all()
     # All scores move by the constant, and standardising takes it out again.
     assert context.grad[3].item() == pytest.approx(0, abs=1e-9)
+
+
+def test_the_weights_of_the_components_teach_alpha_to_lie_in_one_place(videos):
+    # With weights that are constants, as in the authors' code, only the soft neighbours and the way back would learn.
+    u, v = videos[0], videos[1].clone().requires_grad_()
+    fixed = Mixtures(
+        *(torch.tensor([[[*pair]]]).double().expand(1, 7, 2) for pair in ((0.5, 0.5), (1.0, 6.0), (1.0, 1.0)))
+    )
+    shares = fixed.responsibilities(len(v))
+    torch.testing.assert_close(shares.sum(dim=2), torch.ones(1, 7, len(v), dtype=torch.float64))
+    assert shares[0, 0, 0, 1] > 0.99
+    gtcc_loss(u, v, num_components=2).backward()
+    assert v.grad.abs().sum() > 0

@@ -5,8 +5,9 @@ component gives a soft neighbour, which is cycled back into a window around i; t
 is. A frame that the other video has no counterpart of may be dropped: a low B_i asks that it cycles badly.
 
 Source: Donahue & Elhamifar, Learning to Predict Activity Progress by Self-Supervised Video Alignment, CVPR 2024. In the
-authors' code, which is not followed: mixtures are fitted one frame at a time; the window lies to one side of the frame,
-by chance; distances are not squared; 1 / L is not bounded; videos of fewer than 20 frames fail.
+authors' code, which is not followed: mixtures are fitted one frame at a time; w_k are constants, so that nothing teaches
+alpha to lie near one place; the window lies to one side of the frame, by chance; distances are not squared; 1 / L is not
+bounded; videos of fewer than 20 frames fail.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def gtcc_loss(
 ) -> Float[Tensor, "*P"]:
     """The mean over anchor frames i of B_i L_i + (1 - B_i) / (1 + L_i), L_i = sum_k w_k (i - mu_k)^2.
 
-    The mixture is fitted to the weights and not differentiated: gradients go through the soft neighbours and the way
-    back.
+    The mixture is fitted to the weights alpha and not differentiated; its responsibilities part alpha among the
+    components, so that w_k, the soft neighbours and the way back all have gradients.
 
     Args:
         u: embedded frames, of the video that the cycle starts from and ends in.
@@ -65,12 +66,14 @@ def gtcc_loss(
     alpha = soft_neighbours(starts, pairs.v, pairs.v_mask, temperature)
     mixtures = fit_mixtures(alpha.detach(), num_components, iterations)
     error, variance = _cycle_back(pairs, frames, mixtures, temperature, window_share)
-    losses = (mixtures.weights * error).sum(dim=2)
+    # The weights as shares of alpha: the same numbers, and alpha learns from them to lie where frames cycle back.
+    weights = (mixtures.responsibilities(pairs.v.shape[1]) @ alpha[..., None]).squeeze(3)
+    losses = (weights * error).sum(dim=2)
     kept = torch.ones_like(losses) if keep is None else (keep[None] if pairs.is_single else keep).gather(1, frames)
     # 1 + L, since 1 / L has no bound: a frame that cycles to itself is as bad a dropped one as can be, and no worse.
     total = kept * losses + (1 - kept) / (1 + losses)
     if variance_weight:
-        spread = 0.5 * (mixtures.weights * variance.clamp(min=MIN_VARIANCE).log()).sum(dim=2)
+        spread = 0.5 * (weights * variance.clamp(min=MIN_VARIANCE).log()).sum(dim=2)
         total = total + variance_weight * kept * spread
     return pairs.result(mean_over_frames(total, is_anchor))
 

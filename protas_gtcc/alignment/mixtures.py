@@ -27,6 +27,13 @@ class Mixtures(NamedTuple):
         outside = frames >= lengths[:, None]
         return kernels.masked_fill_(outside[:, None, None], -torch.inf).softmax(dim=3)
 
+    def responsibilities(self, num_frames: int) -> Float[Tensor, "P R K M"]:
+        """The share of each component in each frame of the time line; they sum to 1 over the components."""
+        frames = torch.arange(num_frames, device=self.means.device, dtype=self.means.dtype)
+        kernels = (frames - self.means[..., None]).square_().mul_(-0.5 / self.variances[..., None])
+        offsets = self.weights.clamp(min=TINY).log() - 0.5 * self.variances.log()
+        return kernels.add_(offsets[..., None]).softmax(dim=2)
+
 
 @torch.no_grad()
 def fit_mixtures(weightings: Float[Tensor, "P R M"], num_components: int, iterations: int = 5) -> Mixtures:
@@ -43,9 +50,7 @@ def fit_mixtures(weightings: Float[Tensor, "P R M"], num_components: int, iterat
     mixtures = _start(weightings, num_components)
     frames = torch.arange(weightings.shape[2], device=weightings.device, dtype=weightings.dtype)
     for _ in range(iterations):
-        offsets = mixtures.weights.clamp(min=TINY).log() - 0.5 * mixtures.variances.log()
-        kernels = (frames - mixtures.means[..., None]).square_().mul_(-0.5 / mixtures.variances[..., None])
-        shares = kernels.add_(offsets[..., None]).softmax(dim=2).mul_(weightings[:, :, None])
+        shares = mixtures.responsibilities(weightings.shape[2]).mul_(weightings[:, :, None])
         mixtures = _maximised(shares, frames, mixtures)
     return mixtures
 

@@ -1,0 +1,226 @@
+"""Alignment runs: pairs, a loss that falls, resuming, what stops a run, and what it leaves in run and dataset file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+import pytest
+import torch
+
+from protas_gtcc.alignment.aligned_features import score_embedder, untrained, write_aligned
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
+from protas_gtcc.alignment.embedder import load_encoder
+from protas_gtcc.alignment.pairing import by_task, collate, epoch_pairs, sample_frames
+from protas_gtcc.alignment.training import AlignmentDirectory, AlignmentTrainer, align
+from protas_gtcc.config import TrainingConfig, from_yaml, to_yaml
+from protas_gtcc.controls import FeatureReader
+from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.errors import InputError
+
+SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "align.py"
+LOSSES = get_args(get_type_hints(AlignmentConfig)["loss"])
+
+
+def procedure(name: str, seed: int, task: str = "") -> Video:
+    """Three actions after each other, each with a feature of its own, of lengths that vary."""
+    random = np.random.default_rng(seed)
+    labels = np.repeat([0, 1, 0, 2, 3], random.integers(4, 12, size=5))
+    features = np.eye(6)[labels] + 0.1 * random.normal(size=(len(labels), 6))
+    return Video(name, labels, {"features": features.astype(np.float32)}, task=task)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six training and three test videos of one procedure."""
+    path, names = tmp_path_factory.mktemp("data") / "kitchen.h5", [f"v{number}" for number in range(9)]
+    splits = {"1": {"train": names[:6], "test": names[6:]}}
+    info = DatasetInfo("kitchen", ["rest", "cut", "mix", "serve"], [0], 5.0, splits)
+    with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
+        for number, name in enumerate(names):
+            writer.add(procedure(name, number))
+    return path
+
+
+def config_of(dataset: Path, loss: str = "tcc", epochs: int = 2, **changes: Any) -> AlignmentConfig:
+    encoder = EncoderConfig(hidden=8, layers=2, output_dim=4)
+    training = TrainingConfig(epochs=epochs, batch_size=2, lr=0.01, clip_norm=1.0)
+    settings = AlignmentLossConfig(sampled_frames=20, components=3, anchors=6)
+    known = {"encoder": encoder, "training": training, "alignment": settings}
+    return AlignmentConfig(dataset=str(dataset), loss=loss, **{**known, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_falls_on_videos_that_can_be_aligned(recordings, tmp_path, loss):
+    run = AlignmentDirectory(tmp_path / "run")
+    config = config_of(
+        recordings, loss, epochs=25, alignment=AlignmentLossConfig(sampled_frames=0, anchors=0, drop_rate=1.0)
+    )
+    align(config, Dataset(recordings), run)
+    rows = run.read_log()
+    assert len(rows) == 25
+    assert sum(row["loss"] for row in rows[-5:]) < 0.8 * sum(row["loss"] for row in rows[:5])
+
+
+def test_an_epoch_pairs_each_video_with_two_others_of_its_task():
+    groups = {"tea": list("abcd"), "cake": list("xyz"), "soup": list("pq")}
+    pairs = epoch_pairs(groups, seed=0, epoch=3)
+    assert len(pairs) == 4 + 3 + 1
+    for task, members in groups.items():
+        mine = [pair for pair in pairs if pair[0] in members]
+        assert all(set(pair) <= set(members) for pair in mine), "nobody meets another task"
+        met = [video for pair in mine for video in pair]
+        assert {met.count(video) for video in members} == ({1} if task == "soup" else {2})
+    assert pairs == epoch_pairs(groups, seed=0, epoch=3) != epoch_pairs(groups, seed=0, epoch=4)
+
+
+def test_sampled_frames_are_one_of_each_equal_part_and_all_of_a_short_video():
+    frames, counts = sample_frames(torch.tensor([100, 6]), 10)
+    assert counts.tolist() == [10, 6]
+    assert [frame // 10 for frame in frames[0].tolist()] == list(range(10))
+    assert frames[1, :6].tolist() == list(range(6))
+    everything, counts = sample_frames(torch.tensor([5, 3]), 0)
+    assert everything[0].tolist() == list(range(5))
+    assert counts.tolist() == [5, 3]
+
+
+def test_a_batch_has_each_of_its_videos_once(recordings):
+    dataset = Dataset(recordings)
+    batch = collate([("v0", "v1"), ("v1", "v2")], FeatureReader(dataset, "features", "1", "none"))
+    assert batch.videos == ["v0", "v1", "v2"]
+    assert batch.pairs.tolist() == [[0, 1], [1, 2]]
+    assert batch.lengths.tolist() == [dataset.num_frames[video] for video in batch.videos]
+    assert batch.mask.sum(dim=(1, 2)).tolist() == batch.lengths.tolist()
+    np.testing.assert_array_equal(batch.features[1, :, : batch.lengths[1]].T, dataset.features("v1", "features"))
+
+
+@pytest.mark.parametrize("head", [None, "v4"])
+def test_a_resumed_run_ends_as_one_that_was_never_interrupted(recordings, tmp_path, head):
+    config, dataset = config_of(recordings, "gtcc", epochs=4, head=head, progress_lambda=1e6), Dataset(recordings)
+    whole = AlignmentDirectory(tmp_path / "whole")
+    align(config, dataset, whole)
+    part = AlignmentDirectory(tmp_path / "part")
+    trainer = AlignmentTrainer(config, dataset, part)
+    part.start(config)
+    for epoch in range(2):
+        trainer._keep(trainer._epoch(epoch, 3, []))
+    assert not part.is_trained()
+    align(config, dataset, part, resume=True)
+    assert part.is_trained()
+    states = [load_encoder(run.path).encoder.state_dict() for run in (whole, part)]
+    assert all(torch.equal(states[1][name], one) for name, one in states[0].items())
+    logs = [[{**row, "seconds": 0} for row in run.read_log()] for run in (whole, part)]
+    assert logs[0] == logs[1]
+    assert ("progress" in logs[0][0]) == (head is not None)
+
+
+def test_a_head_learns_beside_the_alignment_and_its_weight_only_reaches_the_encoder(recordings, tmp_path):
+    dataset, states = Dataset(recordings), {}
+    for weight in (0.0, 1e9):
+        run = AlignmentDirectory(tmp_path / f"run{weight:g}")
+        align(config_of(recordings, "tcc", epochs=1, head="v4", progress_lambda=weight), dataset, run)
+        states[weight] = load_encoder(run.path).encoder.state_dict()
+    alone = AlignmentDirectory(tmp_path / "alone")
+    align(config_of(recordings, "tcc", epochs=1), dataset, alone)
+    assert all(torch.isfinite(one).all() for one in states[1e9].values())
+    assert not torch.equal(states[0.0]["base.conv_out.weight"], states[1e9]["base.conv_out.weight"])
+    assert any(name.startswith("progress_head.") for name in states[0.0])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_videos(recordings, tmp_path, monkeypatch):
+    def broken(*_: object, **__: object) -> dict[str, torch.Tensor]:
+        return {"soft_dtw": torch.tensor([1.0, float("nan")])}
+
+    monkeypatch.setattr("protas_gtcc.alignment.training.alignment_terms", broken)
+    with pytest.raises(InputError, match=r"term soft_dtw is nan for videos v\d and v\d at epoch 1, step 1; lower"):
+        align(config_of(recordings, "lav"), Dataset(recordings), AlignmentDirectory(tmp_path / "run"))
+
+
+def test_what_cannot_be_aligned_is_refused(recordings):
+    dataset = Dataset(recordings)
+    with pytest.raises(InputError, match="nothing to align: no task among none has two training videos"):
+        by_task(dataset, [])
+    with pytest.raises(InputError, match="nothing to align"):
+        by_task(dataset, ["v0"])
+    with pytest.raises(InputError, match="no training video is of task 'tea'"):
+        by_task(dataset, ["v0", "v1"], "tea")
+    with pytest.raises(InputError, match="--validation-share has no meaning in alignment"):
+        AlignmentConfig(training=TrainingConfig(validation_share=0.5))
+    with pytest.raises(InputError, match="--head is 'v5'; it is one of v2, v3, v4"):
+        AlignmentConfig(head="v5")
+    with pytest.raises(InputError, match="--sampled-frames is 1"):
+        AlignmentLossConfig(sampled_frames=1)
+
+
+def test_a_configuration_survives_its_file():
+    config = AlignmentConfig(loss="vava", encoder=EncoderConfig(multi_head=True), head="v3")
+    assert from_yaml(to_yaml(config), "here", AlignmentConfig) == config
+
+
+def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(recordings, tmp_path):
+    path = tmp_path / "kitchen.h5"
+    shutil.copy(recordings, path)
+    embedder = align(config_of(path), Dataset(path), AlignmentDirectory(tmp_path / "run"))
+    assert write_aligned(embedder, Dataset(path), "aligned-tcc") == "aligned-tcc_split1"
+    dataset = Dataset(path)
+    described = dataset.feature_sets["aligned-tcc_split1"]
+    assert (described.dim, described.split, described.derived_from) == (4, "1", "features")
+    assert dataset.choose_feature_set("1") == "features"
+    assert dataset.choose_feature_set("1", "aligned-tcc") == "aligned-tcc_split1"
+    loaded = load_encoder(tmp_path / "run")
+    for video in ("v0", "v8"):
+        np.testing.assert_array_equal(
+            dataset.features(video, "aligned-tcc_split1"), loaded.embed(dataset.features(video, "features"))
+        )
+    with pytest.raises(InputError, match="has feature set 'aligned-tcc_split1' already; give --replace"):
+        write_aligned(embedder, dataset, "aligned-tcc")
+    write_aligned(embedder, dataset, "aligned-tcc", replace=True)
+
+
+def test_scores_have_raw_features_and_the_encoder_before_training_beside_them(recordings, tmp_path):
+    pytest.importorskip("sklearn")
+    dataset = Dataset(recordings)
+    embedder = align(config_of(recordings, epochs=3), dataset, AlignmentDirectory(tmp_path / "run"))
+    compared = score_embedder(embedder, dataset)
+    assert list(compared["scores"]) == ["raw features", "untrained", "tcc"]
+    before = untrained(embedder)
+    torch.testing.assert_close(before.encoder.feature_mean, embedder.encoder.feature_mean)
+    features = dataset.features("v0", "features")
+    assert not np.allclose(before.embed(features), embedder.embed(features))
+    with pytest.raises(InputError, match=r"expected features \[T, 6\]"):
+        embedder.embed(features[:, :3])
+
+
+def test_the_script_trains_writes_scores_and_goes_on(recordings, tmp_path):
+    pytest.importorskip("sklearn")
+    path, run = tmp_path / "kitchen.h5", tmp_path / "run"
+    shutil.copy(recordings, path)
+    small = ["--hidden", "8", "--layers", "1", "--output-dim", "4", "--epochs", "1", "--loss", "vava"]
+
+    def script(*words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "error", str(SCRIPT), *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ), cwd=tmp_path)
+
+    done = script("--dataset", path, "--out", run, "--head", "v2", "--json", *small)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["scores"]) == {"raw features", "untrained", "vava"}
+    assert "aligned-vava_split1" in Dataset(path).feature_sets
+    assert "| Kendall's tau |" in (run / "alignment.md").read_text()
+    taken = script("--dataset", path, "--out", tmp_path / "other", *small)
+    assert taken.returncode == 1
+    assert "has feature set 'aligned-vava_split1' already" in taken.stderr
+    assert not (tmp_path / "other").exists(), "said before training"
+    again = script("--resume", run, "--no-write", "--no-score")
+    assert again.returncode == 0, again.stderr
+    other = script("--resume", run, "--lr", "0.5")
+    assert other.returncode == 1
+    assert "a resumed run keeps its settings" in other.stderr
+    assert dataclasses.is_dataclass(AlignmentDirectory(run).read_alignment())
