@@ -103,3 +103,10 @@ class Trainer:
     def predict(self, vid):
         print vid
 """
+
+
+def test_alignment_losses_are_timed_alone_where_no_checkout_is_given(tmp_path: Path) -> None:
+    shown, figures = run("alignment_speed.py", tmp_path, "--frames", "20", "--dim", "4", "--anchors", "5")
+    assert "no --gtcc FOLDER given: measured only ours" in shown
+    assert [one["name"] for one in figures["results"]] == ["TCC, ours", "GTCC, ours", "LAV, ours", "VAVA, ours"]
+    assert "with twice the frames" in shown

@@ -5,9 +5,9 @@ component gives a soft neighbour, which is cycled back into a window around i; t
 is. A frame that the other video has no counterpart of may be dropped: a low B_i asks that it cycles badly.
 
 Source: Donahue & Elhamifar, Learning to Predict Activity Progress by Self-Supervised Video Alignment, CVPR 2024. In the
-authors' code, which is not followed: mixtures are fitted one frame at a time; w_k are constants, so that nothing teaches
-alpha to lie near one place; the window lies to one side of the frame, by chance; distances are not squared; 1 / L is not
-bounded; videos of fewer than 20 frames fail.
+authors' code, which is not followed: mixtures are fitted one frame at a time; w_k are constants, so that nothing
+teaches alpha to lie near one place; the window lies to one side of the frame, by chance; distances are not squared; 1 /
+L is not bounded; videos of fewer than 20 frames fail.
 """
 
 from __future__ import annotations
