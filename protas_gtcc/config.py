@@ -191,7 +191,7 @@ class RunConfig:
     """One run: data, network, losses, training, decoding."""
 
     dataset: str = "egoprocel"
-    """A dataset file, or a known name (egoprocel)."""
+    """A dataset file, NAME for data/NAME.h5, or egoprocel, for which simulated procedures stand in."""
     split: str = "1"
     """Split to train and test on."""
     feature_set: str | None = None

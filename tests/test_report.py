@@ -67,6 +67,17 @@ def test_tables_fit_100_columns_and_hold_every_look_up() -> None:
     assert f"{evaluation.metrics['segmentation']['f1@50']:.1f}" in text
 
 
+def test_the_last_words_are_the_main_figures_in_short() -> None:
+    evaluation = evaluated(5)
+    metrics, text = evaluation.metrics, " ".join(printed(evaluation).split())
+    name = metrics["best_lookups"]["predicted_segments"]["frame"]
+    lookup = metrics["baselines"][name]["predicted_segments"]["frame"]
+    assert text.endswith(
+        f"progress error {metrics['progress']['predicted']['frame']:.3f} (predicted class, over frames); "
+        f"best look-up {lookup:.3f} ({name})"
+    )
+
+
 def test_the_screen_says_when_data_is_simulated_and_only_then() -> None:
     assert "SIMULATED" in printed(evaluated(5, simulated=True))
     assert "SIMULATED" not in printed(evaluated(5))

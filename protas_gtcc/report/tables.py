@@ -41,6 +41,18 @@ def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> 
     console.print(per_class_table(evaluation.per_class, metrics))
     for note in metrics.get("notes", []):
         console.print(Text(f"note: {note}"))
+    console.print(Text(in_short(metrics), style="bold"))
+
+
+def in_short(metrics: dict[str, Any]) -> str:
+    """One line: segmentation, and progress error of the predicted class, over frames, beside the best look-up's."""
+    scores, progress = metrics["segmentation"], metrics["progress"]["predicted"]
+    said = [f"acc {scores['acc']:.1f}, edit {scores['edit']:.1f}, F1@50 {scores['f1@50']:.1f}"]
+    error, name = progress and progress["frame"], metrics["best_lookups"]["predicted_segments"]["frame"]
+    if error is not None and name is not None:
+        lookup = metrics["baselines"][name]["predicted_segments"]["frame"]
+        said.append(f"progress error {error:.3f} (predicted class, over frames); best look-up {lookup:.3f} ({name})")
+    return "; ".join(said)
 
 
 def heading(metrics: dict[str, Any]) -> RenderableType:
