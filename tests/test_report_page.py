@@ -30,6 +30,7 @@ from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progres
 from protas_gtcc.report.page import render, write_report
 from protas_gtcc.report.page_data import FRAME_VALUES, NONE, FrameValue, pack, page_data
 from protas_gtcc.report.runs import open_runs
+from protas_gtcc.run_directory import RunDirectory
 from tests.test_page import BROWSER, asking, browser
 
 EVIL = '</script><script>window.EVIL = 1</script><img src="http://evil.example/x" onerror="window.EVIL = 2"><!-- $x'
@@ -269,6 +270,9 @@ def test_what_cannot_be_shown_is_refused_in_one_line(runs: list[Path], dataset: 
     (run / "metrics.json").write_text("{")
     assert "is not whole JSON" in refusal(capsys, run, *page)
     (run / "metrics.json").unlink()
+    assert "is not finished: go on with --resume" in refusal(capsys, run, *page)
+    directory = RunDirectory(run)
+    directory.write_log([{"epoch": epoch} for epoch in range(directory.read_config().training.epochs)])
     assert "was not evaluated (no metrics.json)" in refusal(capsys, run, *page)
     assert not (tmp_path / "r.html").exists()
 
