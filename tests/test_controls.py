@@ -13,7 +13,7 @@ from protas_gtcc.batching import WindowReader, cut_windows
 from protas_gtcc.checkpoint import load_checkpoint
 from protas_gtcc.cli.main import main
 from protas_gtcc.cli.run_arguments import parse_run
-from protas_gtcc.config import from_yaml, to_yaml
+from protas_gtcc.config import RunConfig, from_yaml, to_yaml
 from protas_gtcc.controls import BLOCK_FRAMES, FeatureReader, gaussian_noise, shuffled_within_classes
 from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
@@ -170,8 +170,10 @@ def test_training_sees_the_control(tiny_dataset, tmp_path):
 
 def test_the_control_is_kept_with_run_and_checkpoint_and_shown_in_the_name(tiny_dataset, tmp_path, monkeypatch):
     config = parse_run(["--dataset", str(tiny_dataset), "--control", "shuffle"], "run.py", "").config
-    assert from_yaml(to_yaml(config), "here") == config
-    assert from_yaml(to_yaml(config).replace("control: shuffle\n", ""), "here").control == "none", "of older runs"
+    assert from_yaml(to_yaml(config), "here", RunConfig) == config
+    assert from_yaml(to_yaml(config).replace("control: shuffle\n", ""), "here", RunConfig).control == "none", (
+        "of older runs"
+    )
     monkeypatch.chdir(tmp_path)
     main(["train", "--dataset", str(tiny_dataset), "--control", "shuffle", *TINY])
     run = RunDirectory(tmp_path / "runs" / "tiny-split1-default-shuffle-seed0")

@@ -330,7 +330,7 @@ def test_balanced_class_weights_favour_rare_classes_and_keep_a_mean_of_one(tiny_
 
 @pytest.mark.parametrize("config", [REFERENCE, DEFAULT], ids=["reference", "default"])
 def test_a_configuration_survives_yaml(config):
-    assert from_yaml(to_yaml(config), "here") == config
+    assert from_yaml(to_yaml(config), "here", RunConfig) == config
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_a_configuration_survives_yaml(config):
 )
 def test_a_configuration_that_is_wrong_is_refused_by_name(text, message):
     with pytest.raises(InputError, match=message):
-        from_yaml(text, "here")
+        from_yaml(text, "here", RunConfig)
 
 
 def test_a_split_without_enough_training_videos_is_refused(tiny_dataset):
