@@ -18,7 +18,7 @@ import numpy as np
 
 from protas_gtcc.dataset import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
-from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of
+from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of, task_of
 from protas_gtcc.resample import resample_indices, vanished_segments
 from protas_gtcc.survey import FeaturePlan, Progress, Rates, survey
 
@@ -104,7 +104,8 @@ def stream(
         summary.num_frames += len(labels)
         summary.background_frames += int(np.isin(labels, layout.background).sum())
         summary.vanished_segments = dict(vanished)
-        yield Video(name, labels, features, layout.task(name), subject_of(name, options.subject_pattern))
+        task, subject = task_of(name, options.task_pattern, layout), subject_of(name, options.subject_pattern)
+        yield Video(name, labels, features, task, subject)
 
 
 def _cut_to_shortest(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of
+from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of, task_of
 from protas_gtcc.layouts.features import FeatureFolder, check_shapes, decide_time_first
 from protas_gtcc.resample import look_ahead_at
 
@@ -62,6 +62,7 @@ def survey(
     for done, video in enumerate(layout.video_names, start=1):
         expected[video] = len(layout.labels(video)) * rates.features / rates.labels
         subject_of(video, options.subject_pattern)
+        task_of(video, options.task_pattern, layout)
         on_progress("checking", done, len(layout.video_names))
     if not options.look_ahead_frames:
         layout.notices.append("the features' look-ahead is not declared and recorded as 0 (--look-ahead-frames)")

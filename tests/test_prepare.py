@@ -70,13 +70,15 @@ def test_a_file_holds_what_the_folder_held(folder, tmp_path, axes):
     if axes == "TD":
         for video, num_frames in VIDEOS.items():
             np.save(folder / "features" / f"{video}.npy", _features(num_frames))
-    summary = _prepare(folder, tmp_path / "out.h5", LayoutOptions(subject_pattern=r"^(S\d)"))
+    options = LayoutOptions(subject_pattern=r"^(S\d)", task_pattern="_(.*)")
+    summary = _prepare(folder, tmp_path / "out.h5", options)
     dataset = Dataset(tmp_path / "out.h5")
     assert dataset.num_frames == dict(sorted(VIDEOS.items()))
     for video, num_frames in VIDEOS.items():
         np.testing.assert_array_equal(dataset.labels(video), _labels(num_frames))
         np.testing.assert_array_equal(dataset.features(video, "features"), _features(num_frames))
         assert dataset.attribute(video, "subject") == video[:2]
+        assert dataset.attribute(video, "task") == video[3:]
     assert dataset.part("1", "test") == ["S2_tea"]
     assert dataset.info.fps == 10.0
     assert (summary.num_videos, summary.num_frames, summary.trimmed_videos) == (3, 80, 0)
@@ -254,6 +256,8 @@ def test_a_subject_pattern_must_find_everyone(folder, tmp_path):
         _prepare(folder, tmp_path / "out.h5", LayoutOptions(subject_pattern="S1"))
     with pytest.raises(InputError, match="not a regular expression"):
         _prepare(folder, tmp_path / "out.h5", LayoutOptions(subject_pattern="("))
+    with pytest.raises(InputError, match="--task-pattern 'cake' finds no task in the video name"):
+        _prepare(folder, tmp_path / "out.h5", LayoutOptions(task_pattern="cake"))
 
 
 def test_more_difference_in_length_is_taken_only_on_demand(folder, tmp_path):

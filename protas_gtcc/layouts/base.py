@@ -38,6 +38,9 @@ class LayoutOptions:
     resampling): N for every feature set, NAME=N for one."""
     subject_pattern: str | None = None
     """Regular expression that finds the person in a video's name, its first group if any: '^(S\\d+)_'."""
+    task_pattern: str | None = None
+    """Regular expression that finds the procedure in a video's name, its first group if any: '_([A-Za-z]+)_'. Default:
+    what the layout says, if it says anything. Alignment pairs videos of the same task."""
     tolerance_frames: int | None = None
     """By how many frames features and labels may differ in number. Default: 2, or 0.5 % of the longer if
     that is more. What is beyond the shorter is cut off at the end, and counted."""
@@ -104,12 +107,19 @@ def background_ids(class_names: list[str], options: LayoutOptions, where: Path) 
 
 def subject_of(video: str, pattern: str | None) -> str:
     """The person in a video's name by the user's pattern, "" without one; `InputError` if there is none."""
-    if pattern is None:
-        return ""
+    return "" if pattern is None else _found("subject", pattern, video)
+
+
+def task_of(video: str, pattern: str | None, layout: Layout) -> str:
+    """The procedure that a video shows, by the user's pattern or the layout; `InputError` if the pattern finds none."""
+    return layout.task(video) if pattern is None else _found("task", pattern, video)
+
+
+def _found(what: str, pattern: str, video: str) -> str:
     try:
         found = re.search(pattern, video)
     except re.error as error:
-        raise InputError(f"--subject-pattern {pattern!r} is not a regular expression: {error}") from error
+        raise InputError(f"--{what}-pattern {pattern!r} is not a regular expression: {error}") from error
     if found is None:
-        raise InputError(f"--subject-pattern {pattern!r} finds no subject in the video name {video!r}")
+        raise InputError(f"--{what}-pattern {pattern!r} finds no {what} in the video name {video!r}")
     return str(found.group(1) if found.groups() else found.group())
