@@ -29,9 +29,8 @@ from protas_gtcc.alignment.training import AlignmentDirectory, align
 from protas_gtcc.cli.console import make_console
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.parsing import parse
-from protas_gtcc.cli.run_arguments import RUNS_FOLDER, is_first_process, observers
+from protas_gtcc.cli.run_arguments import free_run_folder, is_first_process, observers
 from protas_gtcc.config import WHERE_COMPUTED
-from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import write_text
 from protas_gtcc.known_datasets import open_dataset
@@ -40,7 +39,7 @@ from protas_gtcc.report.alignment_table import alignment_table
 
 @dataclass(frozen=True)
 class AlignArguments:
-    """Train an encoder that aligns videos of the same task."""
+    """Align videos of the same task without labels, write their embeddings as features, and score them."""
 
     config: Annotated[AlignmentConfig, tyro.conf.arg(name="")]
     out: Path | None = None
@@ -70,7 +69,8 @@ def main(words: Sequence[str]) -> None:
     name = arguments.feature_name or f"aligned-{config.loss}"
     if arguments.write:
         stored_name(name, config.split, dataset, arguments.replace)  # what is in the way is said before training
-    run = AlignmentDirectory(arguments.resume or arguments.out or _free_name(config, dataset))
+    free = free_run_folder(dataset, config.split, [config.loss, f"seed{config.training.seed}"])
+    run = AlignmentDirectory(arguments.resume or arguments.out or free)
     console.print(f"run directory: {run.path}", highlight=False)
     embedder = align(config, dataset, run, observers(console, run), arguments.resume is not None)
     if not is_first_process():
@@ -94,7 +94,7 @@ def parse_align(words: Sequence[str]) -> AlignArguments:
     except argparse.ArgumentError:
         resume = None  # tyro will say what is wrong
     base = AlignmentConfig() if resume is None else AlignmentDirectory(resume).read_alignment()
-    parsed = parse(AlignArguments, words, "align.py", __doc__, AlignArguments(base))
+    parsed = parse(AlignArguments, words, "align.py", AlignArguments.__doc__, AlignArguments(base))
     if resume is not None and _what_matters(parsed.config) != _what_matters(base):
         raise InputError("a resumed run keeps its settings; leave out the flags that differ, or start a new run")
     if parsed.score_every < 1:
@@ -106,18 +106,6 @@ def _what_matters(config: AlignmentConfig) -> AlignmentConfig:
     """A configuration less where it was computed."""
     where = {name: getattr(AlignmentConfig().training, name) for name in WHERE_COMPUTED}
     return dataclasses.replace(config, training=dataclasses.replace(config.training, **where))
-
-
-def _free_name(config: AlignmentConfig, dataset: Dataset) -> Path:
-    """A name in runs/ that is not taken."""
-    stem = dataset.path.stem
-    simulated = "simulated-" if dataset.info.simulated and "simulated" not in stem else ""
-    name = f"{simulated}{stem}-split{config.split}-{config.loss}-seed{config.training.seed}"
-    number, path = 1, RUNS_FOLDER / name
-    while path.exists():
-        number += 1
-        path = RUNS_FOLDER / f"{name}-{number}"
-    return path
 
 
 if __name__ == "__main__":

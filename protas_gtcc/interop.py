@@ -11,6 +11,7 @@ import dataclasses
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,15 +72,20 @@ def read_reference_checkpoint(
     return network.eval(), facts
 
 
-def _load_state(path: Path) -> dict[str, Tensor]:
+def load_tensors_alone(path: Path) -> Any:
+    """What a torch checkpoint holds, if that is tensors and plain values; `InputError` for anything else."""
     if not path.is_file():
         raise InputError(f"no checkpoint {path}")
     try:
         # weights_only: a pickle from elsewhere must not run code here.
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
         # torch's own message advises to load without this guard, which could run code from the file.
         raise InputError(f"{path} is not a torch checkpoint of plain tensors, or not a whole one") from error
+
+
+def _load_state(path: Path) -> dict[str, Tensor]:
+    state = load_tensors_alone(path)
     if not isinstance(state, dict) or "stage1.conv_1x1.weight" not in state:
         raise InputError(f"{path} is not a checkpoint of ProTAS or MS-TCN: it has no stage1.conv_1x1.weight")
     return state

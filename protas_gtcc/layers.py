@@ -35,6 +35,12 @@ def masked(x: Float[Tensor, "B F T"], mask: Float[Tensor, "B 1 T"] | None) -> Fl
     return x if mask is None else x * mask
 
 
+def feature_scale(deviation: Float[Tensor, " D"]) -> Float[Tensor, " D"]:
+    """What centred features are multiplied by; 1 for one that never varies, or a millionth of what others do."""
+    varies = deviation > 1e-6 * deviation.max()
+    return torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 1.0)
+
+
 class PointwiseConvolution(nn.Conv1d):
     """A 1x1 convolution as a matrix product, which is as fast on a `[B, T, D]` array seen as `[B, D, T]`.
 

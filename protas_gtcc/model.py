@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from protas_gtcc.config import ModelConfig
 from protas_gtcc.errors import InputError
-from protas_gtcc.layers import GraphCost, Stage, StageState, masked
+from protas_gtcc.layers import GraphCost, Stage, StageState, feature_scale, masked
 from protas_gtcc.task_graph import TaskGraph
 
 
@@ -140,8 +140,7 @@ class ProgressNetwork(nn.Module):
     def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
         """Standardise by these; a feature that never varies, or a millionth of what others do, is only centred."""
         self.feature_mean.copy_(mean)
-        varies = deviation > 1e-6 * deviation.max()
-        self.feature_scale.copy_(torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 1.0))
+        self.feature_scale.copy_(feature_scale(deviation))
 
     def _standardised(self, features: Float[Tensor, "B D T"]) -> Float[Tensor, "B D T"]:
         if not self.config.standardise:

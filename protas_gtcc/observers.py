@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -36,6 +37,18 @@ class Observer(Protocol):
 
     def on_end(self) -> None:
         """The run is done."""
+
+
+@contextmanager
+def watching(observers: Sequence[Observer], epochs_done: int, epochs: int, steps_an_epoch: int) -> Iterator[None]:
+    """Tell observers that a run begins, and that it is done, however it ends."""
+    for observer in observers:
+        observer.on_start(epochs_done, epochs, steps_an_epoch)
+    try:
+        yield
+    finally:
+        for observer in observers:
+            observer.on_end()
 
 
 class ProgressBar:

@@ -27,7 +27,7 @@ from protas_gtcc.inference import TrainedModel
 from protas_gtcc.losses import loss_terms, total_loss
 from protas_gtcc.model import ProgressNetwork
 from protas_gtcc.moments import feature_moments
-from protas_gtcc.observers import Observer, Row
+from protas_gtcc.observers import Observer, Row, watching
 from protas_gtcc.optimization import (
     EpochMeans,
     balanced_weights,
@@ -81,18 +81,13 @@ class Trainer:
 
     def fit(self, observers: Sequence[Observer] = ()) -> None:
         """Train from the current epoch to the last, or until patience runs out."""
-        for observer in observers:
-            observer.on_start(len(self.rows), self.settings.epochs, len(self.batches))
-        try:
+        with watching(observers, len(self.rows), self.settings.epochs, len(self.batches)):
             while len(self.rows) < self.settings.epochs and not self._out_of_patience():
                 # Every process goes by the first one's scores: they must all stop at the same epoch.
                 row: Row = self.fabric.broadcast(self._epoch(len(self.rows), observers))
                 self._keep(row)
                 for observer in observers:
                     observer.on_epoch(row)
-        finally:
-            for observer in observers:
-                observer.on_end()
 
     def save_graph(self) -> None:
         """Store the counted task graph with the run."""

@@ -22,7 +22,7 @@ from torch.nn import functional
 from protas_gtcc.alignment.config import EncoderConfig
 from protas_gtcc.heads.config import HeadConfig
 from protas_gtcc.heads.head import ScalarHead
-from protas_gtcc.layers import DilatedResidualLayer, PointwiseConvolution, masked
+from protas_gtcc.layers import DilatedResidualLayer, PointwiseConvolution, feature_scale, masked
 
 HEAD_UNITS = (256, 128)
 """Hidden units of a task's head, of the attention and of the dropping network."""
@@ -94,6 +94,9 @@ class Encoder(nn.Module):
     Task heads are part of the embedding; the dropping network and the progress head are only trained beside it.
     """
 
+    feature_mean: Tensor
+    feature_scale: Tensor
+
     def __init__(
         self,
         config: EncoderConfig,
@@ -113,15 +116,13 @@ class Encoder(nn.Module):
         self.register_buffer("feature_scale", torch.ones(feature_dim))
 
     def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
-        """Standardise by these; a feature that does not vary is only centred."""
-        self.feature_mean.copy_(mean)  # type: ignore[operator]
-        varies = deviation > 1e-6 * deviation.max()
-        self.feature_scale.copy_(torch.where(varies, 1 / deviation.clamp(min=1e-30), 1.0))  # type: ignore[operator]
+        """Standardise by these; a feature that never varies, or a millionth of what others do, is only centred."""
+        self.feature_mean.copy_(mean)
+        self.feature_scale.copy_(feature_scale(deviation))
 
     def forward(self, x: Float[Tensor, "B D T"], mask: Float[Tensor, "B 1 T"] | None = None) -> Float[Tensor, "B E T"]:
         """Embeddings; 0 on padding."""
-        mean, scale = (one[:, None] for one in (self.feature_mean, self.feature_scale))  # type: ignore[index]
-        x = self.base(masked((x - mean) * scale, mask), mask)
+        x = self.base(masked((x - self.feature_mean[:, None]) * self.feature_scale[:, None], mask), mask)
         if self.heads is not None:
             x = self.heads(x)
         if self.config.normalize:

@@ -28,7 +28,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.heads.scaled_gradient import split_gradient
 from protas_gtcc.moments import feature_moments
-from protas_gtcc.observers import Observer, Row
+from protas_gtcc.observers import Observer, Row, watching
 from protas_gtcc.optimization import learning_rate, make_optimizer
 from protas_gtcc.run_directory import RunDirectory
 
@@ -87,17 +87,12 @@ class AlignmentTrainer:
     def fit(self, observers: Sequence[Observer] = ()) -> None:
         """Train from the current epoch to the last."""
         steps = math.ceil(len(epoch_pairs(self.groups, 0, 0)) / self.settings.batch_size)
-        for observer in observers:
-            observer.on_start(len(self.rows), self.settings.epochs, steps)
-        try:
+        with watching(observers, len(self.rows), self.settings.epochs, steps):
             while len(self.rows) < self.settings.epochs:
                 row: Row = self.fabric.broadcast(self._epoch(len(self.rows), steps, observers))
                 self._keep(row)
                 for observer in observers:
                     observer.on_epoch(row)
-        finally:
-            for observer in observers:
-                observer.on_end()
 
     def restore(self) -> None:
         """Go back to the last finished epoch; to the beginning if none was finished."""

@@ -115,14 +115,18 @@ def _require_unchanged(base: RunConfig, parsed: RunArguments) -> None:
             raise InputError(f"--{name.replace('_', '-')} differs from the resumed run's; start a new run instead")
 
 
-def _free_name(config: RunConfig, dataset: Dataset) -> Path:
-    """A name in runs/ that is not taken: dataset file, split, preset, control, seed, and a number if need be."""
+def free_run_folder(dataset: Dataset, split: str, parts: Sequence[str]) -> Path:
+    """A folder in runs/ that is not taken, named by dataset file, split and parts, and a number if need be."""
     stem = dataset.path.stem
     simulated = "simulated-" if dataset.info.simulated and "simulated" not in stem else ""
-    control = "" if config.control == "none" else f"-{config.control}"
-    name = f"{simulated}{stem}-split{config.split}-{config.preset}{control}-seed{config.training.seed}"
+    name = "-".join([f"{simulated}{stem}-split{split}", *parts])
     number, path = 1, RUNS_FOLDER / name
     while path.exists():
         number += 1
         path = RUNS_FOLDER / f"{name}-{number}"
     return path
+
+
+def _free_name(config: RunConfig, dataset: Dataset) -> Path:
+    control = [] if config.control == "none" else [config.control]
+    return free_run_folder(dataset, config.split, [config.preset, *control, f"seed{config.training.seed}"])

@@ -20,6 +20,7 @@ from protas_gtcc.heads.config import HeadConfig
 from protas_gtcc.heads.convolution import CausalConvolution, DilatedConvolutions
 from protas_gtcc.heads.inputs import frames_seen, positions
 from protas_gtcc.heads.recurrent import Recurrence, RunningMean
+from protas_gtcc.layers import feature_scale
 
 INITIAL_LOGIT = -2.0
 """Of the last bias, as published: an untrained head says about .12."""
@@ -73,8 +74,7 @@ class ScalarHead(nn.Module):
     def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
         """Standardise by these; a feature that never varies, or a millionth of what others do, is only centred."""
         self.feature_mean.copy_(mean)
-        varies = deviation > 1e-6 * deviation.max()
-        self.feature_scale.copy_(torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 1.0))
+        self.feature_scale.copy_(feature_scale(deviation))
 
     def _inputs(self, segments: Float[Tensor, "B T D"]) -> Float[Tensor, "B T I"]:
         if segments.shape[2] != self.feature_dim:

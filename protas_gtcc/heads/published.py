@@ -8,16 +8,15 @@ say something else with the same weights.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadConfig
 from protas_gtcc.heads.head import ScalarHead
+from protas_gtcc.interop import load_tensors_alone
 
 EMBEDDING_WIDTH = 128
 """Of the published encoders."""
@@ -27,13 +26,7 @@ RENAMED = {"gru.": "body.gru.", "fc.": "readout."}
 
 def load_published_head(path: Path, embedding_width: int = EMBEDDING_WIDTH) -> ScalarHead:
     """Read the head in a checkpoint file, in evaluation mode. Raises `InputError` if there is none that fits."""
-    if not path.is_file():
-        raise InputError(f"no checkpoint {path}")
-    try:
-        # weights_only: a pickle from elsewhere must not run code here.
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is not a torch checkpoint of plain tensors, or not a whole one") from error
+    content = load_tensors_alone(path)
     state = content.get("model_state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict):
         raise InputError(f"{path} holds {type(content).__name__}; expected the state of a model")

@@ -25,6 +25,7 @@ from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.training import ActionSegment, pad_segments
 from protas_gtcc.metrics.pooled_runs import PooledRows, pool, pooled_scores
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.report.figures import at, fraction, line, rule, with_interval
 from protas_gtcc.run_directory import RunDirectory
 
 AVERAGES = ("frame", "macro", "video", "segment")
@@ -117,10 +118,10 @@ def model_rows(name: str, runs: Sequence[RunDirectory], dataset: Dataset) -> lis
 
 def markdown(rows: Iterable[TableRow]) -> str:
     """A Markdown table: errors with their 95 % intervals."""
-    lines = [f"| | told | {' | '.join(AVERAGES)} |", "|---" * (len(AVERAGES) + 2) + "|"]
+    lines = [line("", ["told", *AVERAGES]), rule(len(AVERAGES) + 2)]
     for row in rows:
-        cells = [_cell(row.errors[average], row.intervals[average]) for average in AVERAGES]
-        lines.append(f"| {' | '.join([row.name, row.told, *cells])} |")
+        cells = [with_interval(row.errors[average], row.intervals[average], fraction) for average in AVERAGES]
+        lines.append(line(row.name, [row.told, *cells]))
     return "\n".join(lines) + "\n"
 
 
@@ -131,27 +132,10 @@ def long_table(rows: Iterable[TableRow]) -> pd.DataFrame:
         names: list[tuple[str, ...]] = [(average,) for average in AVERAGES]
         names += [("per_class", name) for name in row.errors["per_class"]]
         for path in names:
-            low, high = _at(row.intervals, path) or (None, None)
-            lines.append((row.name.strip("`"), row.told, ".".join(path), _at(row.errors, path), low, high))
+            low, high = at(row.intervals, path) or (None, None)
+            lines.append((row.name.strip("`"), row.told, ".".join(path), at(row.errors, path), low, high))
     return pd.DataFrame(lines, columns=["predictor", "told", "average", "error", "low", "high"])
 
 
 def _row(name: str, told: str, scores: dict[str, Any], path: Sequence[str]) -> TableRow:
-    return TableRow(name, told, _at(scores, path), _at(scores["intervals"], path))
-
-
-def _at(tree: Any, path: Sequence[str]) -> Any:
-    for name in path:
-        tree = tree[name]
-    return tree
-
-
-def _cell(error: float | None, interval: Sequence[float] | None) -> str:
-    if error is None:
-        return "–"
-    bounds = "" if interval is None else f" [{', '.join(map(_fraction, interval))}]"
-    return _fraction(error) + bounds
-
-
-def _fraction(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
+    return TableRow(name, told, at(scores, path), at(scores["intervals"], path))

@@ -5,14 +5,14 @@ Segmentation is in percent, progress errors are fractions; in brackets the 95 % 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
 
 from protas_gtcc.metrics.improvement import AVERAGES
+from protas_gtcc.report.figures import MISSING, at, fraction, is_sure, line, percent, rule, share, with_interval
 
-MISSING = "–"
 COLUMNS = ("of", "minus", "figure", "value", "low", "high")
 MANY = 3
 """Kinds from which on an overview comes first."""
@@ -35,31 +35,31 @@ def markdown(summary: dict[str, Any]) -> str:
     lines = [*_heading(summary)]
     if len(kinds) >= MANY:
         lines += [*_overview(kinds, differences), ""]
-    lines += [_line("95 % over videos in brackets", heads), "|---" * (len(heads) + 1) + "|"]
+    lines += [line("95 % over videos in brackets", heads), rule(len(heads) + 1)]
     for label, path, form in _rows(summary):
         if not path:
-            lines.append(_line(f"**{label}**", [""] * len(heads)))
+            lines.append(line(f"**{label}**", [""] * len(heads)))
             continue
         cells = [_cell(one, path, form) for one in kinds.values()]
         cells += [_cell(one, path, form, is_difference=True) for one in differences]
-        lines.append(_line(label, cells))
+        lines.append(line(label, cells))
     return "\n".join([*lines, "", *(f"- {note}" for note in summary["notes"])]).rstrip() + "\n"
 
 
 def overview_heading(what: str) -> list[str]:
     """The first two lines of a table whose rows are made by `overview_row`."""
-    return [_line(what, list(_OVERVIEW)), "|---" * (len(_OVERVIEW) + 1) + "|"]
+    return [line(what, list(_OVERVIEW)), rule(len(_OVERVIEW) + 1)]
 
 
 def overview_row(name: str, scores: dict[str, Any], differences: dict[str, Any] | None) -> str:
     """A kind's main figures; bold where the interval of its difference from the kind it is compared to leaves out 0."""
     cells = []
     for path, form in _OVERVIEW.values():
-        value = _at(scores, path.split("."))
+        value = at(scores, path.split("."))
         text = MISSING if value is None else form(value)
-        bounds = _at(differences and differences["intervals"], path.split("."))
-        cells.append(f"**{text}**" if bounds is not None and (bounds[0] > 0 or bounds[1] < 0) else text)
-    return _line(name, cells)
+        bounds = at(differences and differences["intervals"], path.split("."))
+        cells.append(f"**{text}**" if is_sure(bounds) else text)
+    return line(name, cells)
 
 
 def long_table(summary: dict[str, Any]) -> pd.DataFrame:
@@ -93,32 +93,30 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, Callable[[float],
     first = next(iter(summary["kinds"].values()))
     yield "segmentation, percent", "", str
     for name in first["segmentation"]:
-        yield name.replace("_", " "), f"segmentation.{name}", _percent
+        yield name.replace("_", " "), f"segmentation.{name}", percent
     for average in AVERAGES:
         yield f"progress error, {average}", "", str
-        yield "model, predicted class", f"progress.predicted.{average}", _fraction
-        yield "model, true class", f"progress.oracle.{average}", _fraction
+        yield "model, predicted class", f"progress.predicted.{average}", fraction
+        yield "model, true class", f"progress.oracle.{average}", fraction
         for segments, told in (("predicted_segments", "predicted segments"), ("oracle_segments", "true segments")):
             for name in first["baselines"]:
-                yield f"`{name}`, {told}", f"baselines.{name}.{segments}.{average}", _fraction
+                yield f"`{name}`, {told}", f"baselines.{name}.{segments}.{average}", fraction
         for which, told in (("predicted", "predicted segments"), ("oracle", "true segments")):
-            yield f"better than the best look-up on {told} by", f"improvement.{which}.{average}.error", _fraction
-            yield "the same, share of the look-up's error", f"improvement.{which}.{average}.share", _share
+            yield f"better than the best look-up on {told} by", f"improvement.{which}.{average}.error", fraction
+            yield "the same, share of the look-up's error", f"improvement.{which}.{average}.share", share
     yield "reported in the background (want 0)", "", str
-    yield "mean progress", "progress.background_false_progress", _fraction
+    yield "mean progress", "progress.background_false_progress", fraction
 
 
 def _cell(one: dict[str, Any], path: str, form: Callable[[float], str], is_difference: bool = False) -> str:
     if is_difference and path.startswith("baselines.") and ".oracle_segments." in path:
         return ""  # the same look-ups on the same segments
-    value, interval = _at(one, path.split(".")), _at(one["intervals"], path.split("."))
+    value, interval = at(one, path.split(".")), at(one["intervals"], path.split("."))
     if value is None:
         return MISSING
-    text = form(value)
-    if interval is not None:
-        text += f" [{form(interval[0])}, {form(interval[1])}]"
-        if is_difference and (interval[0] > 0 or interval[1] < 0):
-            text = f"**{text}**"
+    text = with_interval(value, interval, form)
+    if is_difference and is_sure(interval):
+        text = f"**{text}**"
     lookup = _best_lookup(one, path)
     return text if lookup is None else f"{text} (`{lookup}`)"
 
@@ -129,14 +127,14 @@ def _best_lookup(one: dict[str, Any], path: str) -> str | None:
     if section != "improvement" or rest[-1] != "error":
         return None
     which, average = rest[:2]
-    return _at(one, ["best_lookups", f"{which}_segments", average])
+    return at(one, ["best_lookups", f"{which}_segments", average])
 
 
 def _flat(one: dict[str, Any]) -> Iterator[tuple[str, float, float | None, float | None]]:
     """(dotted path, value, low, high) of every figure that is defined."""
     for path, value in _leaves({name: branch for name, branch in one.items() if name != "intervals"}):
         if isinstance(value, float):
-            low, high = _at(one["intervals"], path) or (None, None)
+            low, high = at(one["intervals"], path) or (None, None)
             yield ".".join(path), value, low, high
 
 
@@ -148,40 +146,17 @@ def _leaves(tree: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple
             yield (*above, name), branch
 
 
-def _at(tree: Any, path: Sequence[str]) -> Any:
-    """What is at a path; None where there is nothing."""
-    for name in path:
-        tree = tree.get(name) if isinstance(tree, dict) else None
-    return tree
-
-
-def _line(first: str, cells: list[str]) -> str:
-    return f"| {' | '.join([first, *cells])} |"
-
-
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def _percent(value: float) -> str:
-    return f"{round(value, 1) + 0.0:.1f}"  # adding 0 turns -0.0 into 0.0
-
-
-def _share(value: float) -> str:
-    return f"{_percent(100 * value)} %"
-
-
-def _fraction(value: float) -> str:
-    return f"{round(value, 3) + 0.0:.3f}".replace("0.", ".", 1)
-
-
 _OVERVIEW = {
-    "acc": ("segmentation.acc", _percent),
-    "edit": ("segmentation.edit", _percent),
-    "F1@10": ("segmentation.f1@10", _percent),
-    "F1@50": ("segmentation.f1@50", _percent),
-    "error, predicted class (frame)": ("progress.predicted.frame", _fraction),
-    "error, true class (frame)": ("progress.oracle.frame", _fraction),
-    "better than best look-up (frame)": ("improvement.predicted.frame.error", _fraction),
+    "acc": ("segmentation.acc", percent),
+    "edit": ("segmentation.edit", percent),
+    "F1@10": ("segmentation.f1@10", percent),
+    "F1@50": ("segmentation.f1@50", percent),
+    "error, predicted class (frame)": ("progress.predicted.frame", fraction),
+    "error, true class (frame)": ("progress.oracle.frame", fraction),
+    "better than best look-up (frame)": ("improvement.predicted.frame.error", fraction),
 }
 """Columns of an overview: where each is in the pooled scores, and how it is written."""
