@@ -25,6 +25,7 @@ import tyro
 
 from protas_gtcc.alignment.aligned_features import score_embedder, stored_name, write_aligned
 from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.scores.probes import require_sklearn
 from protas_gtcc.alignment.training import AlignmentDirectory, align
 from protas_gtcc.cli.console import make_console
 from protas_gtcc.cli.main import run_command
@@ -67,8 +68,11 @@ def main(words: Sequence[str]) -> None:
     dataset = open_dataset(arguments.config.dataset, lambda text: console.print(text, style="bold yellow"))
     config = dataclasses.replace(arguments.config, dataset=str(dataset.path.resolve()))
     name = arguments.feature_name or f"aligned-{config.loss}"
+    # What is in the way is said before training.
+    if arguments.score:
+        require_sklearn()
     if arguments.write:
-        stored_name(name, config.split, dataset, arguments.replace)  # what is in the way is said before training
+        stored_name(name, config.split, dataset, arguments.replace)
     free = free_run_folder(dataset, config.split, [config.loss, f"seed{config.training.seed}"])
     run = AlignmentDirectory(arguments.resume or arguments.out or free)
     console.print(f"run directory: {run.path}", highlight=False)

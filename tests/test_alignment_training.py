@@ -205,9 +205,11 @@ def test_the_script_trains_writes_scores_and_goes_on(recordings, tmp_path):
     shutil.copy(recordings, path)
     small = ["--hidden", "8", "--layers", "1", "--output-dim", "4", "--epochs", "1", "--loss", "vava"]
 
-    def script(*words: object) -> subprocess.CompletedProcess[str]:
+    def script(*words: object, blocked: bool = False) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "error", str(SCRIPT), *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ), cwd=tmp_path)
+        first = [str(tmp_path / "blocked")] if blocked else []
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join([*first, os.environ.get("PYTHONPATH", "")])}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
 
     done = script("--dataset", path, "--out", run, "--head", "v2", "--json", *small)
     assert done.returncode == 0, done.stderr
@@ -218,6 +220,12 @@ def test_the_script_trains_writes_scores_and_goes_on(recordings, tmp_path):
     assert taken.returncode == 1
     assert "has feature set 'aligned-vava_split1' already" in taken.stderr
     assert not (tmp_path / "other").exists(), "said before training"
+    (tmp_path / "blocked" / "sklearn").mkdir(parents=True)
+    (tmp_path / "blocked" / "sklearn" / "__init__.py").write_text("raise ImportError('not here', name='sklearn')")
+    lacking = script("--dataset", path, "--out", tmp_path / "third", "--feature-name", "third", *small, blocked=True)
+    assert lacking.returncode == 1
+    assert "scoring needs sklearn; install it with pip install -c constraints.txt -e '.[align]'" in lacking.stderr
+    assert not (tmp_path / "third").exists(), "said before training, too"
     again = script("--resume", run, "--no-write", "--no-score")
     assert again.returncode == 0, again.stderr
     other = script("--resume", run, "--lr", "0.5")

@@ -24,7 +24,7 @@ import numpy as np
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
 from protas_gtcc.alignment.scores.figures import Figure, r_squared, ratio
 from protas_gtcc.alignment.scores.procedure_progress import procedure_progress
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import lacks_package
 from protas_gtcc.metrics.segmentation import is_action
 
 SHARES = {"10": 0.1, "50": 0.5, "100": 1.0}
@@ -107,7 +107,7 @@ def fit_classifier(
     embeddings: Sequence[np.ndarray], labels: Sequence[np.ndarray]
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Fit on embeddings `[T, D]` and class ids `[T]` of videos; returns what maps an embedding to class ids."""
-    sklearn = _require_sklearn()
+    sklearn = require_sklearn()
     inputs, targets = _thinned(embeddings), _thinned(labels)
     if len(np.unique(targets)) == 1:
         return lambda embedding: np.full(len(embedding), targets[0])
@@ -121,7 +121,7 @@ def fit_regression(
     embeddings: Sequence[np.ndarray], targets: Sequence[np.ndarray]
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Fit on embeddings `[T, D]` and numbers `[T]` of videos; returns what maps an embedding to numbers."""
-    sklearn = _require_sklearn()
+    sklearn = require_sklearn()
     # Ridge, since least squares alone has no answer where features of an embedding depend on each other.
     ridge = sklearn.linear_model.Ridge(alpha=1.0)
     probe = sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(), ridge)
@@ -173,11 +173,12 @@ def _thinned(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([part[-start % step :: step] for part, start in zip(parts, ends[:-1].tolist(), strict=True)])
 
 
-def _require_sklearn() -> Any:
+def require_sklearn() -> Any:
+    """The library that probes are fitted by. Raises `InputError` if it is not installed."""
     try:
         import sklearn.linear_model
         import sklearn.pipeline
         import sklearn.preprocessing
     except ImportError as error:
-        raise InputError(f"probes need {error.name}; install it with pip install 'protas_gtcc[align]'") from error
+        raise lacks_package("scoring", error, "align") from error
     return sklearn
