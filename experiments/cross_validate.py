@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,23 +26,21 @@ from pathlib import Path
 import tyro
 
 from protas_gtcc.cli.console import make_console
-from protas_gtcc.cli.launch_display import LaunchDisplay
+from protas_gtcc.cli.launch_display import bring_to_end, raise_failures
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.run_arguments import RUNS_FOLDER, parse_run
-from protas_gtcc.config import PRESETS, Control, RunConfig
+from protas_gtcc.cli.variants import named_variants, refuse_own
+from protas_gtcc.config import PRESETS, Control
 from protas_gtcc.cross_validation import summarise
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.dataset_header import feature_kind
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.files import replace_when_whole, write_text
 from protas_gtcc.known_datasets import open_dataset
-from protas_gtcc.launching import PlannedRun, launch, usable_cores, visible_gpus
+from protas_gtcc.launching import PlannedConfig, PlannedRun
 from protas_gtcc.report.pooled_table import long_table, markdown
 from protas_gtcc.run_directory import RunDirectory
 from protas_gtcc.run_evaluation import test_videos
-
-OWN = ("--split", "--seed", "--resume", "--json")
-"""Flags of run.py that are not passed on."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class CrossValidation:
     control: tuple[Control, ...] = ("none",)
     """Controls; none is the dataset's own features."""
     variant: tuple[str, ...] = ()
-    """Beside each preset as it is, the same with other flags; each is written 'NAME: FLAGS'."""
+    """Beside each preset as it is, the same with other flags; each is written 'NAME: FLAGS', {seed} for the seed."""
     jobs: int | None = None
     """Runs at once; by default one for each GPU, else as many as the usable cores have room for."""
     out: Path | None = None
@@ -90,24 +86,10 @@ def main(words: Sequence[str]) -> None:
     dataset = open_dataset(arguments.dataset, console.print)
     out = arguments.out or RUNS_FOLDER / _default_name(dataset)
     plans = plan_runs(arguments, passed, dataset, out)
-    states = {plan.name: plan.state() for plan in plans}
-    missing = [plan for plan in plans if states[plan.name] != "done"]
-    training = plans[0].config.training
-    gpus = visible_gpus(training.device)
-    jobs = arguments.jobs or len(gpus) or max(1, usable_cores() // training.threads)
-    counts = ", ".join(f"{list(states.values()).count(state)} {state}" for state in ("done", "unfinished", "missing"))
-    at_once = f"; {min(jobs, len(missing))} at once" if missing else ""
-    console.print(f"runs in {out}: {counts}{at_once}", highlight=False, soft_wrap=True)
-    with LaunchDisplay(console) as display:
-        failed = launch(missing, Path(__file__).with_name("run.py"), jobs, gpus, display)
-    finished = [plan.run for plan in plans if plan.name not in failed]
+    finished, failed = bring_to_end(plans, Path(__file__).with_name("run.py"), arguments.jobs, out, console)
     if finished:
-        show_table(finished, dataset, out)
-    for name, why in failed.items():
-        console.print(f"{name} failed: {why}", style="bold red", highlight=False, soft_wrap=True, markup=False)
-    if failed:
-        without = "the table is without these" if finished else "there is nothing to pool"
-        raise InputError(f"{len(failed)} of {len(plans)} runs failed, {listed(failed)}; {without}")
+        show_table([plan.run for plan in finished], dataset, out)
+    raise_failures(failed, len(plans), console)
 
 
 def plan_runs(arguments: CrossValidation, passed: Sequence[str], dataset: Dataset, out: Path) -> list[PlannedRun]:
@@ -119,7 +101,7 @@ def plan_runs(arguments: CrossValidation, passed: Sequence[str], dataset: Datase
     named = [split for split, parts in dataset.info.splits.items() if parts.get("test")]
     splits = list(dict.fromkeys(arguments.splits.split(","))) if arguments.splits else sorted(named)
     presets = [_preset(one, arguments.seeds) for one in dict.fromkeys(arguments.preset)]
-    variants = {"": [], **dict(_variant(one) for one in arguments.variant)}
+    variants = named_variants(arguments.variant)
     plans = []
     for seed in range(max(count for _, count in presets)):
         for split in splits:
@@ -128,7 +110,7 @@ def plan_runs(arguments: CrossValidation, passed: Sequence[str], dataset: Datase
             )
             for preset, variant, control in kinds:
                 flags = ["--dataset", str(arguments.dataset), "--preset", preset, "--control", control]
-                flags += ["--split", split, "--seed", str(seed), *passed, *variants[variant]]
+                flags += ["--split", split, "--seed", str(seed), *passed, *variants[variant].flags(seed)]
                 plans.append(_plan(flags, variant, dataset, out))
     _require_alike_features([plan.config for plan in plans], dataset)
     return plans
@@ -168,21 +150,8 @@ def _preset(text: str, seeds: int) -> tuple[str, int]:
     return name, int(count) if colon else seeds
 
 
-def _variant(text: str) -> tuple[str, list[str]]:
-    """`one stage: --stages 1` -> its name as part of a folder's, and its flags."""
-    name, _, flags = text.partition(":")
-    words, name = shlex.split(flags), re.sub(r"[^\w.]+", "-", name.strip()).strip("-")
-    if not name or not words:
-        raise InputError(f"--variant {text!r}: expected 'NAME: FLAGS', as in 'one stage: --stages 1'")
-    _refuse_own(words)
-    return name, words
-
-
 def _check(arguments: CrossValidation, passed: Sequence[str]) -> None:
-    _refuse_own(passed)
-    names = [_variant(text)[0] for text in arguments.variant]
-    if len(set(names)) < len(names):
-        raise InputError(f"--variant: two have the same name, {', '.join(names)}")
+    refuse_own(passed)
     if arguments.seeds < 1:
         raise InputError(f"--seeds is {arguments.seeds}; it must be at least 1")
     if arguments.jobs is not None and arguments.jobs < 1:
@@ -191,13 +160,7 @@ def _check(arguments: CrossValidation, passed: Sequence[str]) -> None:
         raise InputError("--preset and --control need at least one value")
 
 
-def _refuse_own(words: Sequence[str]) -> None:
-    own = [word for word in words if word.split("=")[0] in OWN]
-    if own:
-        raise InputError(f"{own[0]} is for one run; here, give --splits and --seeds, and the same command to go on")
-
-
-def _require_alike_features(configs: Sequence[RunConfig], dataset: Dataset) -> None:
+def _require_alike_features(configs: Sequence[PlannedConfig], dataset: Dataset) -> None:
     """Raise `InputError` where features would be of one kind in some splits and of another in others."""
     used = {config.split: dataset.choose_feature_set(config.split, config.feature_set) for config in configs}
     kinds = {feature_kind(name, dataset.feature_sets[name]) for name in used.values()}

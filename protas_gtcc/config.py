@@ -224,11 +224,11 @@ SECTIONS = {"model": ModelConfig, "loss": LossConfig, "training": TrainingConfig
 """The parts of a `RunConfig`, by name."""
 
 
-def flat_settings(config: RunConfig) -> dict[str, Any]:
+def flat_settings(config: Any) -> dict[str, Any]:
     """Every setting by its flag's name, the names of sections left out."""
     flat: dict[str, Any] = {}
     for name, value in dataclasses.asdict(config).items():
-        flat |= value if name in SECTIONS else {name: value}
+        flat |= value if isinstance(value, dict) else {name: value}
     return flat
 
 

@@ -67,7 +67,7 @@ def rows_of_run(run: RunDirectory, dataset: Dataset) -> PooledRows:
     Raises `InputError` if training has not ended, or predictions lack a test video or are of other classes.
     """
     config = run.read_config()
-    if not run.is_trained() or not run.metrics.is_file():
+    if not run.is_finished():
         raise InputError(f"{run.path} is not finished: go on with --resume, or leave it out")
     files = open_predictions(run.predictions, dataset.info.class_names)
     test = dataset.part(config.split, "test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
@@ -45,10 +46,13 @@ def feature_kind(name: str, feature_set: FeatureSet) -> str:
     """What a set shares with those that stand for it in other splits: `aligned_split1` -> `aligned of the split`.
 
     A set that any split may use is a kind of its own. Tied sets whose names do not end in their split are one kind.
+    Sets that were derived with several seeds, `aligned-seed1_split1`, are of one kind too.
     """
     split = feature_set.split
     if split is None:
         return name
+    if feature_set.derived_from is not None:
+        name = re.sub(rf"-seed\d+(?={re.escape(tied_name('', split))}$)", "", name)
     stem = name.removesuffix(tied_name("", split)).removesuffix(f"_{split}")
     if stem != name:
         return f"{stem} of the split"

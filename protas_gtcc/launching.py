@@ -16,16 +16,32 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 
-from protas_gtcc.config import WHERE_COMPUTED, Device, RunConfig, flat_settings
+from protas_gtcc.config import WHERE_COMPUTED, Device, TrainingConfig, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.run_directory import RunDirectory
 from protas_gtcc.tied_process import GRACE_SECONDS
 
 SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class PlannedConfig(Protocol):
+    """What is asked of a configuration, be it of a `RunConfig` or of an alignment's."""
+
+    @property
+    def split(self) -> str:
+        """The split that is trained and tested on."""
+
+    @property
+    def feature_set(self) -> str | None:
+        """The features that are asked for."""
+
+    @property
+    def training(self) -> TrainingConfig:
+        """Seed, epochs, threads, device."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +50,11 @@ class PlannedRun:
 
     name: str
     run: RunDirectory
-    config: RunConfig
+    config: PlannedConfig
     flags: list[str]
-    """Of experiments/run.py: what makes it, but for --out."""
+    """Of the script: what makes it, but for --out."""
+    always: tuple[str, ...] = ()
+    """More flags, which are no settings of the run, and must be given again when it is resumed."""
 
     @property
     def log(self) -> Path:
@@ -48,7 +66,7 @@ class PlannedRun:
         if not self.run.config_file.exists():
             return "missing"
         self._require_same()
-        return "done" if self.run.is_trained() and self.run.metrics.is_file() else "unfinished"
+        return "done" if self.run.is_finished() else "unfinished"
 
     def epochs_done(self) -> int:
         """Epochs in its log."""
@@ -60,16 +78,16 @@ class PlannedRun:
     def command(self, script: Path) -> list[str]:
         """What goes on with it, or makes it."""
         if self.state() == "missing":
-            return [str(script), *self.flags, "--out", str(self.run.path)]
+            return [str(script), *self.flags, *self.always, "--out", str(self.run.path)]
         # Scores of the unfinished model, if somebody asked for them: they would pass for the finished one's.
         self.run.metrics.unlink(missing_ok=True)
         where = [(f"--{name}", str(getattr(self.config.training, name))) for name in WHERE_COMPUTED]
-        return [str(script), "--resume", str(self.run.path), *(word for pair in where for word in pair)]
+        return [str(script), "--resume", str(self.run.path), *(word for pair in where for word in pair), *self.always]
 
     def _require_same(self) -> None:
-        there = _settings(self.run.read_config())
-        for name, wanted in _settings(self.config).items():
-            if there[name] != wanted:
+        there = self.run.read_settings()
+        for name, wanted in flat_settings(self.config).items():
+            if name not in WHERE_COMPUTED and there[name] != wanted:
                 found = f"{self.run.path} is a run with {name} {there[name]}, not {wanted}"
                 raise InputError(f"{found}; give another --out, or remove it")
 
@@ -224,8 +242,3 @@ def _last_words(log: Path, code: int) -> str:
     errors = [line.removeprefix("error: ") for line in lines[-20:] if line.startswith("error: ")]
     words = (errors or lines or ["it printed nothing"])[-1]
     return f"{words} (exit code {code}; {log})"
-
-
-def _settings(config: RunConfig) -> dict[str, object]:
-    """Everything that says what a run is."""
-    return {name: value for name, value in flat_settings(config).items() if name not in WHERE_COMPUTED}

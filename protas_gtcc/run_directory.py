@@ -57,6 +57,14 @@ class RunDirectory:
             raise InputError(f"{self.config_file} is not text: {error}") from error
         return configuration.from_yaml(text, str(self.config_file), RunConfig)
 
+    def read_settings(self) -> dict[str, Any]:
+        """Every setting of the run, by its flag's name. Raises `InputError` if there is no run here."""
+        return configuration.flat_settings(self.read_config())
+
+    def is_finished(self) -> bool:
+        """Whether it is trained and evaluated."""
+        return self.is_trained() and self.metrics.is_file()
+
     def is_trained(self) -> bool:
         """Whether training came to its end: every epoch done, or patience run out. An imported model has no log."""
         if not self.log.is_file():

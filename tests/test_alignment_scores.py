@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from protas_gtcc.alignment.scores import (
     DEFINITIONS,
     EmbeddedVideo,
+    Trial,
     compare_alignments,
     definition_of,
     read_embedded,
@@ -382,8 +383,8 @@ def test_tasks_are_scored_by_themselves_and_count_once_each():
 
 def test_embeddings_are_compared_on_the_same_videos():
     train, test = recordings("train", 4, tells=8), recordings("test", 4, seed=1, tells=8)
-    raw = tuple([dataclasses.replace(v, embedding=v.embedding / 8 + 1) for v in part] for part in (train, test))
-    same = compare_alignments({"raw": (train, test), "again": (train, test)}, [0])
+    raw = Trial(*([dataclasses.replace(v, embedding=v.embedding / 8 + 1) for v in part] for part in (train, test)))
+    same = compare_alignments({"raw": [Trial(train, test)], "again": [Trial(train, test)]}, [0])
     assert same["scores"]["raw"] == score_alignment(train, test, [0])
     (difference,) = same["differences"]
     assert (difference.pop("of"), difference.pop("minus")) == ("again", "raw")
@@ -391,13 +392,13 @@ def test_embeddings_are_compared_on_the_same_videos():
     assert {value for _, value in leaves(difference)} == {0}
     assert "lookups" not in difference
     # Scaled and moved as a whole, an embedding is the same to everything but the ridge.
-    (scaled,) = compare_alignments({"aligned": (train, test), "raw": raw}, [0])["differences"]
+    (scaled,) = compare_alignments({"aligned": [Trial(train, test)], "raw": [raw]}, [0])["differences"]
     for path, value in leaves(
         {name: value for name, value in scaled.items() if name not in ("of", "minus", "intervals")}
     ):
         assert value == pytest.approx(0, abs=1e-6), path
     with pytest.raises(InputError, match="b and a are not of the same test videos"):
-        compare_alignments({"a": (train, test), "b": (train, test[:3])}, [0])
+        compare_alignments({"a": [Trial(train, test)], "b": [Trial(train, test[:3])]}, [0])
 
 
 BAD = {

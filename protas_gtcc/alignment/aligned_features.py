@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from protas_gtcc.alignment.embedder import Embedder
-from protas_gtcc.alignment.scores import EmbeddedVideo, compare_alignments
+from protas_gtcc.alignment.embedder import Embedder, EncoderFacts
+from protas_gtcc.alignment.scores import EmbeddedVideo, Trial, compare_alignments
+from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.dataset_header import FeatureSet, tied_name
 from protas_gtcc.errors import InputError
 from protas_gtcc.feature_sets import add_feature_set
+
+Scores = dict[str, Any]
 
 
 class _Embeddings(Mapping[str, np.ndarray]):
@@ -70,15 +73,30 @@ def write_aligned(embedder: Embedder, dataset: Dataset, name: str, replace: bool
     return stored
 
 
-def score_embedder(embedder: Embedder, dataset: Dataset, every: int = 1) -> dict[str, Any]:
+def score_embedder(embedder: Embedder, dataset: Dataset, every: int = 1, partners: PartnerPart = "test") -> Scores:
     """Alignment scores of the embeddings, and of what they are to be measured by: an untrained encoder, raw features.
 
-    Every `every`-th frame counts. Probes are fitted on training videos, everything else is of test videos. Raises
-    `InputError` if the split has too few videos.
+    Every `every`-th frame counts; `partners` as in `score_alignment`. Probes are fitted on training videos, everything
+    else is of test videos. Raises `InputError` if the split has too few videos.
     """
-    rivals = {"raw features": None, "untrained": untrained(embedder), embedder.facts.config.loss: embedder}
-    videos = {name: _read(one, embedder, dataset, every) for name, one in rivals.items()}
-    return compare_alignments(videos, dataset.info.background, embedder.facts.config.training.seed)
+    config = embedder.facts.config
+    trials = {config.loss: [embedded_trial(embedder, dataset, every)]}
+    trials = reference_trials([embedder], dataset, every) | trials
+    return compare_alignments(trials, dataset.info.background, config.training.seed, partners)
+
+
+def reference_trials(embedders: Sequence[Embedder], dataset: Dataset, every: int = 1) -> dict[str, list[Trial]]:
+    """What embeddings are measured by: the raw features of their splits, and their encoders before training."""
+    of_split = {one.facts.config.split: one for one in embedders}
+    return {
+        "raw features": [_trial(one.facts, dataset, every, np.asarray) for one in of_split.values()],
+        "untrained": [embedded_trial(untrained(one), dataset, every) for one in embedders],
+    }
+
+
+def embedded_trial(embedder: Embedder, dataset: Dataset, every: int = 1) -> Trial:
+    """The training and the test videos of a split as an encoder embeds them, every `every`-th frame."""
+    return _trial(embedder.facts, dataset, every, embedder.embed)
 
 
 def untrained(embedder: Embedder) -> Embedder:
@@ -90,23 +108,21 @@ def untrained(embedder: Embedder) -> Embedder:
     return dataclasses.replace(embedder, encoder=encoder.eval())
 
 
-def _read(
-    one: Embedder | None, trained: Embedder, dataset: Dataset, every: int
-) -> tuple[list[EmbeddedVideo], list[EmbeddedVideo]]:
-    """The training and the test videos; those that alignment knows the task of."""
-    config = trained.facts.config
-    features = FeatureReader(dataset, trained.facts.feature_set, config.split, "none")
+def _trial(facts: EncoderFacts, dataset: Dataset, every: int, embed: Callable[[np.ndarray], np.ndarray]) -> Trial:
+    """The videos that alignment knows the task of."""
+    config = facts.config
+    features = FeatureReader(dataset, facts.feature_set, config.split, "none")
 
-    def read(video: str) -> EmbeddedVideo:
-        raw = features.read(video)
-        embedding = (raw if one is None else one.embed(raw)).astype(np.float32)
-        task = dataset.attribute(video, "task") or ""
-        return EmbeddedVideo(video, embedding[::every], dataset.labels(video)[::every], task)
+    def read(part: str) -> list[EmbeddedVideo]:
+        return [
+            EmbeddedVideo(
+                video,
+                embed(features.read(video)).astype(np.float32)[::every],
+                dataset.labels(video)[::every],
+                dataset.attribute(video, "task") or "",
+            )
+            for video in dataset.part(config.split, part)
+            if config.task in (None, dataset.attribute(video, "task"))
+        ]
 
-    parts = (dataset.part(config.split, "train"), dataset.part(config.split, "test"))
-    train, test = ([video for video in part if _is_of(dataset, video, config.task)] for part in parts)
-    return [read(video) for video in train], [read(video) for video in test]
-
-
-def _is_of(dataset: Dataset, video: str, task: str | None) -> bool:
-    return task is None or dataset.attribute(video, "task") == task
+    return Trial(read("train"), read("test"), config.split)

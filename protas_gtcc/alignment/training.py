@@ -43,9 +43,17 @@ class AlignmentDirectory(RunDirectory):
         text = self.config_file.read_text(encoding="utf-8")
         return configuration.from_yaml(text, str(self.config_file), AlignmentConfig)
 
+    def read_settings(self) -> dict[str, Any]:
+        """Every setting of the run, by its flag's name. Raises `InputError` if there is no alignment run here."""
+        return configuration.flat_settings(self.read_alignment())
+
     def is_trained(self) -> bool:
         """Whether every epoch is done."""
         return self.log.is_file() and len(self.read_log()) >= self.read_alignment().training.epochs
+
+    def is_finished(self) -> bool:
+        """The same: scores are made of encoders, whenever they are wanted."""
+        return self.is_trained()
 
 
 def align(

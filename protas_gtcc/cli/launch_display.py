@@ -3,13 +3,45 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from protas_gtcc.launching import Situation
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.launching import PlannedRun, Situation, launch, usable_cores, visible_gpus
+
+
+def bring_to_end(
+    plans: Sequence[PlannedRun], script: Path, jobs: int | None, out: Path, console: Console
+) -> tuple[list[PlannedRun], dict[str, str]]:
+    """Make runs that are missing and go on with unfinished ones, on screen; those that are done, and why others failed.
+
+    `jobs` at once, by default one for each GPU, else as many as the usable cores have room for.
+    """
+    states = {plan.name: plan.state() for plan in plans}
+    missing = [plan for plan in plans if states[plan.name] != "done"]
+    training = plans[0].config.training
+    gpus = visible_gpus(training.device)
+    at_once = jobs or len(gpus) or max(1, usable_cores() // training.threads)
+    counts = ", ".join(f"{list(states.values()).count(state)} {state}" for state in ("done", "unfinished", "missing"))
+    told = f"; {min(at_once, len(missing))} at once" if missing else ""
+    console.print(f"runs in {out}: {counts}{told}", highlight=False, soft_wrap=True)
+    with LaunchDisplay(console) as display:
+        failed = launch(missing, script, at_once, gpus, display)
+    return [plan for plan in plans if plan.name not in failed], failed
+
+
+def raise_failures(failed: dict[str, str], num_plans: int, console: Console) -> None:
+    """Say why runs failed, each in a line, and raise `InputError`, if any did."""
+    for name, why in failed.items():
+        console.print(f"{name} failed: {why}", style="bold red", highlight=False, soft_wrap=True, markup=False)
+    if failed:
+        without = "the table is without these" if len(failed) < num_plans else "there is nothing to pool"
+        raise InputError(f"{len(failed)} of {num_plans} runs failed, {listed(failed)}; {without}")
 
 
 class LaunchDisplay:

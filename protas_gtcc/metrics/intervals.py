@@ -6,13 +6,17 @@ up over videos are therefore resampled by one product: weights `[R, V]` times st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 LEVEL = 0.95
 NUM_RESAMPLES = 1000
 
 
-def resampling_weights(num_videos: int, seed: int = 0, num_resamples: int = NUM_RESAMPLES) -> np.ndarray:
+def resampling_weights(
+    num_videos: int, seed: int | Sequence[int] = 0, num_resamples: int = NUM_RESAMPLES
+) -> np.ndarray:
     """How often each video is drawn in each resample, float64 `[R, V]`; every row sums to V."""
     random = np.random.default_rng(seed)
     return random.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=num_resamples).astype(np.float64)

@@ -1,50 +1,90 @@
-"""Alignment scores as one Markdown table: a row a figure, a column an embedding; in brackets the 95 % interval."""
+"""Alignment scores as one Markdown table: a row an embedding, a column a figure; in brackets the 95 % interval.
+
+Look-ups, which see no embedding, are rows of their own. Bold is what is surely unlike the first embedding.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from protas_gtcc.report.figures import at, fraction, is_sure, line, percent, rule, with_interval
+import pandas as pd
 
-
-def alignment_table(compared: Mapping[str, Any]) -> str:
-    """The table of what `compare_alignments` gives; bold where the last embedding is surely unlike the first.
-
-    Look-ups, which see no embedding, are a column of their own.
-    """
-    scores, names = compared["scores"], list(compared["scores"])
-    first, last = names[0], names[-1]
-    ends = (one for one in compared["differences"] if (one["of"], one["minus"]) == (last, first))
-    difference = next(ends, None)
-    lines = [line("on held-out videos", [*names, "look-up"]), rule(len(names) + 2)]
-    for label, path, lookups, form in ROWS:
-        where = path.split(".")
-        cells = [with_interval(at(scores[name], where), at(scores[name]["intervals"], where), form) for name in names]
-        if is_sure(at(difference, ["intervals", *where])):
-            cells[-1] = f"**{cells[-1]}**"
-        lines.append(line(label, [*cells, _lookups(scores[first], lookups, form)]))
-    return "\n".join(lines) + "\n"
+from protas_gtcc.metrics.pooling import Path
+from protas_gtcc.report.figures import MISSING, at, fraction, is_sure, line, percent, rule, with_interval
 
 
-def _lookups(scores: Mapping[str, Any], paths: tuple[str, ...], form: Callable[[float], str]) -> str:
-    values = {path.rsplit(".", 1)[-1]: at(scores["lookups"], path.split(".")) for path in paths}
-    return ", ".join(f"{name.replace('_', ' ')} {form(value)}" for name, value in values.items() if value is not None)
+class _Column(NamedTuple):
+    head: str
+    path: str
+    form: Callable[[float], str]
+    lookups: dict[str, str] = {}
+    """Names of look-ups, as rows, and below `lookups` their figures."""
 
 
 _PROBE = "phase_classification"
-ROWS: tuple[tuple[str, str, tuple[str, ...], Callable[[float], str]], ...] = (
-    ("Kendall's tau", "kendalls_tau", (), fraction),
-    ("enclosed area (want 0)", "enclosed_area", ("enclosed_area.elapsed_share",), fraction),
-    ("accuracy, 10 % of videos labelled", f"{_PROBE}.10.accuracy", (f"{_PROBE}.most_frequent.accuracy",), percent),
-    ("accuracy, 50 %", f"{_PROBE}.50.accuracy", (), percent),
-    ("accuracy, 100 %", f"{_PROBE}.100.accuracy", (), percent),
-    ("phase progression R²", "phase_progression", ("phase_progression.elapsed",), fraction),
-    (
-        "progress error of distance covered",
+COLUMNS = (
+    _Column("tau", "kendalls_tau", fraction),
+    _Column("enclosed area", "enclosed_area", fraction, {"elapsed": "enclosed_area.elapsed_share"}),
+    _Column("probe 10 %", f"{_PROBE}.10.accuracy", percent, {"most frequent": f"{_PROBE}.most_frequent.accuracy"}),
+    _Column("probe 50 %", f"{_PROBE}.50.accuracy", percent, {"most frequent": f"{_PROBE}.most_frequent.accuracy"}),
+    _Column("probe 100 %", f"{_PROBE}.100.accuracy", percent, {"most frequent": f"{_PROBE}.most_frequent.accuracy"}),
+    _Column("R²", "phase_progression", fraction, {"elapsed": "phase_progression.elapsed"}),
+    _Column(
+        "progress error",
         "progress_error",
-        tuple(f"progress_error.{name}" for name in ("constant", "elapsed", "average_index")),
         fraction,
+        {
+            "elapsed": "progress_error.elapsed",
+            "constant": "progress_error.constant",
+            "average index": "progress_error.average_index",
+        },
     ),
 )
-"""Label, figure, the look-ups beside it, and how it is written."""
+"""`alignment.scores.DEFINITIONS` says what the figures are."""
+LOOKUPS = ("elapsed", "most frequent", "constant", "average index")
+
+
+def alignment_table(compared: Mapping[str, Any]) -> str:
+    """The table of what `compare_alignments` gives."""
+    scores = compared["scores"]
+    first = next(iter(scores))
+    surely = {one["of"]: one["intervals"] for one in compared["differences"] if one["minus"] == first}
+    lines = [line("on held-out videos", [column.head for column in COLUMNS]), rule(len(COLUMNS) + 1)]
+    lines += [
+        line(f"look-up: {name}", [_lookup(scores[first], column, name) for column in COLUMNS]) for name in LOOKUPS
+    ]
+    for name, figures in scores.items():
+        cells = [_cell(figures, surely.get(name), column) for column in COLUMNS]
+        lines.append(line(name, cells))
+    return "\n".join(lines) + "\n"
+
+
+def long_table(compared: Mapping[str, Any]) -> pd.DataFrame:
+    """Every figure of every embedding and look-up in a row of its own, with its interval."""
+    rows = []
+    for name, figures in compared["scores"].items():
+        for path, value in _leaves({key: figures[key] for key in figures if key in _FIGURES}):
+            low, high = at(figures["intervals"], path) or (None, None)
+            rows.append({"embedding": name, "figure": ".".join(path), "value": value, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+_FIGURES = (*dict.fromkeys(column.path.split(".")[0] for column in COLUMNS), "pairs_without_order", "lookups")
+
+
+def _leaves(tree: Any, path: Path = ()) -> list[tuple[Path, float | None]]:
+    if not isinstance(tree, Mapping):
+        return [(path, tree)]
+    return [leaf for name, branch in tree.items() for leaf in _leaves(branch, (*path, name))]
+
+
+def _cell(figures: Mapping[str, Any], difference: Mapping[str, Any] | None, column: _Column) -> str:
+    where = column.path.split(".")
+    cell = with_interval(at(figures, where), at(figures["intervals"], where), column.form)
+    return f"**{cell}**" if is_sure(at(difference, where)) else cell
+
+
+def _lookup(figures: Mapping[str, Any], column: _Column, name: str) -> str:
+    value = at(figures["lookups"], column.lookups[name].split(".")) if name in column.lookups else None
+    return MISSING if value is None else column.form(value)

@@ -5,11 +5,12 @@ N and M are the lengths of two videos, D the width of the embedding, V the numbe
 
 from protas_gtcc.alignment.scores.definitions import DEFINITIONS, definition_of
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo, read_embedded
-from protas_gtcc.alignment.scores.scoring import compare_alignments, score_alignment
+from protas_gtcc.alignment.scores.scoring import Trial, compare_alignments, score_alignment
 
 __all__ = [
     "DEFINITIONS",
     "EmbeddedVideo",
+    "Trial",
     "compare_alignments",
     "definition_of",
     "read_embedded",

@@ -17,18 +17,19 @@ datasets, where theirs leaves the other video's axis whole for some; a pair with
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 
 import numpy as np
 
-from protas_gtcc.alignment.scores.figures import Figure, mean_over_pairs
+from protas_gtcc.alignment.scores.figures import Figure
+from protas_gtcc.alignment.scores.partners import PARTNER, Partners
 from protas_gtcc.metrics.segmentation import is_action
 from protas_gtcc.segments import segment_array
 
 _WHAT = (
-    "Distance between where a frame is matched in another test video of the task and where the same point of the same "
-    "action is (the nearest of several), as a share of that video's frames that have a true partner, mean over frames "
-    "of an action that both videos show, then over ordered pairs of videos"
+    f"Distance between where a frame is matched in {PARTNER} and where the same point of the same action is (the "
+    "nearest of several), as a share of that video's frames that have a true partner, mean over frames of an action that both "
+    "videos show, then over ordered pairs of videos"
 )
 DEFINITIONS = {
     "enclosed_area": ("fraction", f"{_WHAT}; matched with the nearest neighbour."),
@@ -36,15 +37,17 @@ DEFINITIONS = {
 }
 
 
-def area_figures(
-    labels: Sequence[np.ndarray], nearest: Mapping[tuple[int, int], np.ndarray], background: Collection[int]
-) -> tuple[Figure, Figure]:
-    """Area of nearest neighbours and of matching by elapsed share; `labels` are class ids `[T]` of each video."""
-    found, elapsed = (np.full((len(labels), len(labels)), np.nan) for _ in range(2))
-    for (i, j), neighbours in nearest.items():
-        found[i, j] = enclosed_area(neighbours, labels[i], labels[j], background)
-        elapsed[i, j] = enclosed_area(match_by_time(len(labels[i]), len(labels[j])), labels[i], labels[j], background)
-    return mean_over_pairs(found), mean_over_pairs(elapsed)
+def area_figures(partners: Partners, background: Collection[int]) -> tuple[Figure, Figure]:
+    """Area of nearest neighbours and of matching by elapsed share."""
+
+    def area(i: int, j: int, found: np.ndarray) -> float:
+        return enclosed_area(found, partners.labels[i], partners.other_labels[j], background)
+
+    def by_time(i: int, j: int) -> float:
+        return area(i, j, match_by_time(len(partners.labels[i]), len(partners.other_labels[j])))
+
+    found = partners.values(lambda i, j: area(i, j, partners.nearest[i, j]))
+    return partners.mean(found), partners.mean(partners.values(by_time))
 
 
 def enclosed_area(

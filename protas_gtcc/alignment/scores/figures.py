@@ -48,6 +48,19 @@ def mean_over_pairs(values: np.ndarray, undefined: float = np.nan) -> Figure:
     return figure
 
 
+def mean_over_partners(values: np.ndarray, undefined: float = np.nan) -> Figure:
+    """Mean over pairs of a test video with another that always counts once, `[V, W]`; NaN as in `mean_over_pairs`."""
+    defined = np.isfinite(values)
+    filled = np.where(defined, values, np.nan_to_num(undefined))
+    counted = defined if np.isnan(undefined) else np.ones_like(defined)
+
+    def figure(weights: np.ndarray) -> np.ndarray:
+        means = _divide(weights @ filled.sum(axis=1), weights @ counted.sum(axis=1).astype(np.float64))
+        return np.where(weights @ defined.any(axis=1) > 0, means, np.nan)
+
+    return figure
+
+
 def r_squared(residuals: np.ndarray, sums: np.ndarray, squares: np.ndarray, counts: np.ndarray) -> Figure:
     """1 - (sum of squared residuals) / (sum of squares about the mean), from sums of each video, `[V]` each.
 
@@ -63,10 +76,10 @@ def r_squared(residuals: np.ndarray, sums: np.ndarray, squares: np.ndarray, coun
     return figure
 
 
-def mean_over_tasks(values: np.ndarray) -> np.ndarray:
-    """Tasks' figures `[K, R]` -> their mean `[R]`, each task counting once, and not at all where it has none."""
-    defined = np.isfinite(values)
-    return _divide(np.where(defined, values, 0).sum(axis=0), defined.sum(axis=0).astype(np.float64))
+def mean_of_defined(values: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
+    """Figures of tasks, splits or seeds `[K, R]` -> their weighted mean `[R]`; those that are NaN do not count."""
+    counted = np.isfinite(values) * weights
+    return _divide((np.nan_to_num(values) * counted).sum(axis=0), counted.sum(axis=0).astype(np.float64))
 
 
 def _divide(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:

@@ -24,15 +24,17 @@ class _Distinct(NamedTuple):
     """Squared lengths, `[U]`."""
 
 
-def nearest_frames(embeddings: Sequence[np.ndarray]) -> dict[tuple[int, int], np.ndarray]:
+Neighbours = dict[tuple[int, int], np.ndarray]
+"""By pair of videos (i, j), int64 `[T_i]`: the frames of video j at the least Euclidean distance."""
+
+
+def nearest_frames(embeddings: Sequence[np.ndarray]) -> Neighbours:
     """Nearest neighbours of every frame, for every ordered pair of different videos.
 
-    Embeddings are `[T, D]` each; entry (i, j) is int64 `[T_i]`, the frames of video j at the least Euclidean distance.
-    Of frames that are exactly alike the first is taken. Distances are made of products, in float64: those that differ
-    by less than about 1e-8 of the embedding's extent are not told apart.
+    Embeddings are `[T, D]` each. Of frames that are exactly alike the first is taken. Distances are made of products,
+    in float64: those that differ by less than about 1e-8 of the embedding's extent are not told apart.
     """
-    centre = np.concatenate(embeddings).mean(axis=0, dtype=np.float64) if embeddings else 0.0
-    videos = [_distinct(embedding, centre) for embedding in embeddings]
+    videos = _distinct_of(embeddings)
     found = {}
     for i, one in enumerate(videos):
         for j, other in enumerate(videos[:i]):
@@ -40,6 +42,22 @@ def nearest_frames(embeddings: Sequence[np.ndarray]) -> dict[tuple[int, int], np
             to_other, to_one = _nearest_both_ways(one, other)
             found[i, j], found[j, i] = other.first[to_other][one.number], one.first[to_one][other.number]
     return found
+
+
+def nearest_frames_of(embeddings: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Neighbours:
+    """The same of every frame of some videos, i, in every one of others, j."""
+    videos = _distinct_of([*embeddings, *others])
+    ours, theirs = videos[: len(embeddings)], videos[len(embeddings) :]
+    return {
+        (i, j): other.first[_nearest_both_ways(one, other)[0]][one.number]
+        for i, one in enumerate(ours)
+        for j, other in enumerate(theirs)
+    }
+
+
+def _distinct_of(embeddings: Sequence[np.ndarray]) -> list[_Distinct]:
+    centre = np.concatenate(embeddings).mean(axis=0, dtype=np.float64) if embeddings else 0.0
+    return [_distinct(embedding, centre) for embedding in embeddings]
 
 
 def _distinct(embedding: np.ndarray, centre: np.ndarray | float) -> _Distinct:

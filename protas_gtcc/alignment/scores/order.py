@@ -15,34 +15,31 @@ enclosed area (`enclosed_area`) does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from scipy.stats import kendalltau
 
-from protas_gtcc.alignment.scores.figures import Figure, mean_over_pairs
+from protas_gtcc.alignment.scores.figures import Figure
+from protas_gtcc.alignment.scores.partners import PARTNER, Partners
 
 DEFINITIONS = {
     "kendalls_tau": (
         "-1 to 1",
-        "Rank correlation (tau-b) of a video's frame numbers with those of their nearest neighbours in another test "
-        "video of the task, mean over ordered pairs of videos; a pair whose neighbours are all one frame counts as 0.",
+        f"Rank correlation (tau-b) of a video's frame numbers with those of their nearest neighbours in {PARTNER}, "
+        "mean over ordered pairs of videos; a pair whose neighbours are all one frame counts as 0.",
     ),
     "pairs_without_order": (
         "fraction",
-        "Share of ordered pairs of test videos in which all frames of one have one nearest neighbour in the other.",
+        "Share of ordered pairs of videos in which all frames of one have one nearest neighbour in the other.",
     ),
 }
 
 
-def order_figures(num_videos: int, nearest: Mapping[tuple[int, int], np.ndarray]) -> dict[str, Figure]:
-    """Tau and its share of undefined pairs, from nearest neighbours by ordered pair of videos."""
-    taus = np.full((num_videos, num_videos), np.nan)
-    for pair, neighbours in nearest.items():
-        taus[pair] = kendalls_tau(neighbours)
+def order_figures(partners: Partners) -> dict[str, Figure]:
+    """Tau and its share of undefined pairs."""
+    taus = partners.values(lambda i, j: kendalls_tau(partners.nearest[i, j]))
     return {
-        "kendalls_tau": mean_over_pairs(taus, undefined=0.0),
-        "pairs_without_order": mean_over_pairs(np.isnan(taus).astype(np.float64)),
+        "kendalls_tau": partners.mean(taus, 0.0),
+        "pairs_without_order": partners.mean(partners.values(lambda i, j: float(np.isnan(taus[i, j])))),
     }
 
 

@@ -2,10 +2,11 @@
 
 Each figure is made for each task (procedure) by itself: neighbours, probes and mean distances know one task only. The
 figure of all is the mean over tasks, each counting once; figures of published tables that are means over videos weigh
-tasks by their size. Where no video names a task, all are of one.
+tasks by their size. Where no video names a task, all are of one. An embedding that was trained with several seeds, or
+on several splits, has the mean of their figures.
 
 Intervals are a bootstrap over the test videos of all tasks; a pair of videos counts as often as both were drawn, and
-a task that was not drawn does not count. Training, which is done once, is not in them: other seeds are other runs.
+a task that was not drawn does not count. In each split the seeds are drawn too; one seed alone says nothing of others.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import numpy as np
 
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo, by_task, check_videos
 from protas_gtcc.alignment.scores.enclosed_area import area_figures
-from protas_gtcc.alignment.scores.figures import mean_over_tasks
-from protas_gtcc.alignment.scores.neighbours import nearest_frames
+from protas_gtcc.alignment.scores.figures import mean_of_defined
 from protas_gtcc.alignment.scores.order import order_figures
+from protas_gtcc.alignment.scores.partners import PartnerPart, find_partners
 from protas_gtcc.alignment.scores.probes import classification_figures, most_frequent_figures, progression_figures
 from protas_gtcc.alignment.scores.procedure_progress import progress_figures
 from protas_gtcc.errors import InputError
@@ -33,6 +34,17 @@ Videos = Sequence[EmbeddedVideo]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Trial:
+    """A split's videos as one training embeds them; trainings with other seeds are other trials of the split."""
+
+    train: Videos
+    """What probes are fitted on."""
+    test: Videos
+    """What is scored."""
+    split: str = ""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Sampled:
     """Every figure as `[1 + R]`, itself and in each resample: of all tasks, and of each."""
 
@@ -41,73 +53,129 @@ class _Sampled:
     counts: dict[str, int]
 
 
-def score_alignment(train: Videos, test: Videos, background: Collection[int], seed: int = 0) -> dict[str, Any]:
+def score_alignment(
+    train: Videos, test: Videos, background: Collection[int], seed: int = 0, partners: PartnerPart = "test"
+) -> dict[str, Any]:
     """Every figure of an embedding on test videos; what is fitted is fitted on the training videos.
 
     Figures are numbers, None where undefined; `definitions.DEFINITIONS` says what they are. `lookups` are the same for
     predictors that see no embedding, `intervals` repeats the structure at 95 % (None where fewer than two videos, or
     three ordered pairs, tell), `tasks` has the figures of each task. `seed` chooses labelled videos and resamples.
+    `partners` are what test videos are matched with: other test videos, or training videos.
 
     Raises `InputError` if videos come twice or cannot be compared, if a task that is tested has no training video, and
     where scikit-learn is not installed.
     """
-    return _as_scores(_sample(train, test, background, seed))
+    return compare_alignments({"": [Trial(train, test)]}, background, seed, partners)["scores"][""]
 
 
 def compare_alignments(
-    embeddings: Mapping[str, tuple[Videos, Videos]], background: Collection[int], seed: int = 0
+    embeddings: Mapping[str, Sequence[Trial]],
+    background: Collection[int],
+    seed: int = 0,
+    partners: PartnerPart = "test",
 ) -> dict[str, Any]:
-    """Several embeddings of the same videos, (train, test) by name: such as raw features, untrained and aligned.
+    """Several embeddings of the same test videos, by name: such as raw features, untrained and aligned.
 
     `scores[name]` is as from `score_alignment`. `differences` has, for every two names, `of` less `minus` in every
     figure, with intervals under the same drawn videos: what makes a video hard for both cancels out.
     Raises `InputError` as `score_alignment` does, and if the test videos are not the same.
     """
-    parts = {
-        name: {v.name: v.labels for v in sorted(test, key=lambda v: v.name)} for name, (_, test) in embeddings.items()
+    for trial in (one for trials in embeddings.values() for one in trials):
+        check_videos(trial.train, trial.test)
+    _require_same_tests(embeddings)
+    sampled = {
+        name: _sample(trials, background, (seed, number), partners)
+        for number, (name, trials) in enumerate(embeddings.items())
     }
-    first, reference = next(iter(parts.items()))
-    for name, labels in parts.items():
-        if list(labels) != list(reference) or not all(np.array_equal(labels[v], reference[v]) for v in labels):
-            raise InputError(f"{name} and {first} are not of the same test videos with the same labels; embed the same")
-    sampled = {name: _sample(train, test, background, seed) for name, (train, test) in embeddings.items()}
     return {
-        "scores": {name: _as_scores(one) for name, one in sampled.items()},
+        "scores": {name: _as_scores(one, partners) for name, one in sampled.items()},
         "differences": [
-            {"of": later, "minus": earlier, **_difference(sampled[later], sampled[earlier])}
+            {"of": later, "minus": earlier, **_difference(sampled[later], sampled[earlier], partners)}
             for earlier, later in combinations(sampled, 2)
         ],
     }
 
 
-def _sample(train: Videos, test: Videos, background: Collection[int], seed: int) -> _Sampled:
-    check_videos(train, test)
-    train_by_task, test_by_task = by_task(train), by_task(test)
-    drawn = resampling_weights(len(test), seed)
-    weights = np.concatenate([np.ones((1, len(test))), drawn])
+def _require_same_tests(embeddings: Mapping[str, Sequence[Trial]]) -> None:
+    first = next(iter(embeddings))
+    reference = {one.split: _labels(one) for one in embeddings[first]}
+    for name, trials in embeddings.items():
+        same = {one.split for one in trials} == reference.keys()
+        if not same or any(_differ(_labels(one), reference[one.split]) for one in trials):
+            raise InputError(f"{name} and {first} are not of the same test videos with the same labels; embed the same")
+
+
+def _labels(trial: Trial) -> dict[str, np.ndarray]:
+    return {video.name: video.labels for video in trial.test}
+
+
+def _differ(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return one.keys() != other.keys() or any(not np.array_equal(one[name], other[name]) for name in one)
+
+
+def _sample(
+    trials: Sequence[Trial], background: Collection[int], seed: tuple[int, int], partners: PartnerPart
+) -> _Sampled:
+    splits: dict[str, list[Trial]] = {}
+    for one in sorted(trials, key=lambda one: one.split):
+        splits.setdefault(one.split, []).append(one)
+    found = [
+        _sample_split(members, background, (seed[0], number, seed[1]), partners)
+        for number, members in enumerate(splits.values())
+    ]
+    tasks = {task: [one.tasks[task] for one in found if task in one.tasks] for one in found for task in one.tasks}
+    return _Sampled(
+        _merge([one.figures for one in found]),
+        {task: _merge(trees) for task, trees in tasks.items()},
+        {name: sum(one.counts[name] for one in found) for name in found[0].counts} | {"num_tasks": len(tasks)},
+    )
+
+
+def _sample_split(
+    trials: Sequence[Trial], background: Collection[int], seed: tuple[int, int, int], partners: PartnerPart
+) -> _Sampled:
+    """The mean over trainings of one split, under the same drawn videos, and as often as the trainings are drawn."""
+    num_videos, (first, split, embedding) = len(trials[0].test), seed
+    drawn = resampling_weights(num_videos, first if split == 0 else [first, split])
+    weights = np.concatenate([np.ones((1, num_videos)), drawn])
+    seeds = resampling_weights(len(trials), [first, split, embedding])
+    counted = np.concatenate([np.ones((1, len(trials))), seeds]).T
+    found = [_sample_trial(one, background, first, weights, partners) for one in trials]
+    tasks = {task: _merge([one.tasks[task] for one in found], counted) for task in found[0].tasks}
+    return _Sampled(_merge(list(tasks.values())), tasks, found[0].counts)
+
+
+def _sample_trial(
+    trial: Trial, background: Collection[int], seed: int, weights: np.ndarray, partners: PartnerPart
+) -> _Sampled:
+    train_by_task, test_by_task = by_task(trial.train), by_task(trial.test)
     tasks: dict[str, dict[str, Any]] = {}
-    start = 0
+    start = num_pairs = 0
     for task, videos in test_by_task.items():
-        figures = _figures_of_task(train_by_task[task], videos, background, seed)
+        figures = _figures_of_task(train_by_task[task], videos, background, seed, partners)
         tasks[task] = _evaluate(figures, weights[:, start : start + len(videos)])
         start += len(videos)
+        num_pairs += len(videos) * (len(videos) - 1 if partners == "test" else len(train_by_task[task]))
     counts = {
         "num_tasks": len(tasks),
         "num_train_videos": sum(len(train_by_task[task]) for task in tasks),
-        "num_test_videos": len(test),
-        "num_pairs": sum(len(videos) * (len(videos) - 1) for videos in test_by_task.values()),
+        "num_test_videos": len(trial.test),
+        "num_pairs": num_pairs,
     }
-    return _Sampled(_merge(list(tasks.values())), tasks, counts)
+    return _Sampled({}, tasks, counts)
 
 
-def _figures_of_task(train: Videos, test: Videos, background: Collection[int], seed: int) -> dict[str, Any]:
+def _figures_of_task(
+    train: Videos, test: Videos, background: Collection[int], seed: int, part: PartnerPart
+) -> dict[str, Any]:
     """A tree of `Figure`s."""
-    nearest = nearest_frames([video.embedding for video in test])
-    area, area_by_time = area_figures([video.labels for video in test], nearest, background)
+    partners = find_partners(train, test, part)
+    area, area_by_time = area_figures(partners, background)
     progression, progression_by_time = progression_figures(train, test, background)
     error, error_of_lookups = progress_figures(train, test, background)
     return {
-        **order_figures(len(test), nearest),
+        **order_figures(partners),
         "enclosed_area": area,
         "phase_classification": classification_figures(train, test, background, seed),
         "phase_progression": progression,
@@ -128,24 +196,25 @@ def _evaluate(tree: Any, weights: np.ndarray) -> Any:
     return tree(weights)
 
 
-def _merge(trees: Sequence[Any]) -> Any:
-    """Mean over tasks of every figure."""
+def _merge(trees: Sequence[Any], weights: np.ndarray | float = 1.0) -> Any:
+    """Mean over tasks, splits or seeds of every figure; NaN ones do not count."""
     if isinstance(trees[0], dict):
-        return {name: _merge([tree[name] for tree in trees]) for name in trees[0]}
-    return mean_over_tasks(np.stack(trees))
+        return {name: _merge([tree[name] for tree in trees], weights) for name in trees[0]}
+    return mean_of_defined(np.stack(trees), weights)
 
 
-def _as_scores(sampled: _Sampled) -> dict[str, Any]:
+def _as_scores(sampled: _Sampled, partners: PartnerPart) -> dict[str, Any]:
     return {
         **sampled.counts,
-        **_with_intervals(sampled.figures, sampled.counts),
+        "partners": partners,
+        **_with_intervals(sampled.figures, sampled.counts, partners),
         "tasks": {task: map_figures(_value, figures) for task, figures in sampled.tasks.items()},
     }
 
 
-def _with_intervals(figures: dict[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+def _with_intervals(figures: dict[str, Any], counts: Mapping[str, int], partners: PartnerPart) -> dict[str, Any]:
     def interval(path: Path, values: np.ndarray) -> list[float] | None:
-        of_pairs = any(name in OF_PAIRS for name in path)
+        of_pairs = partners == "test" and any(name in OF_PAIRS for name in path)
         told = counts["num_pairs"] > 2 if of_pairs else counts["num_test_videos"] > 1
         found = percentile_interval(values[1:]) if told and np.isfinite(values[0]) else None
         return None if found is None else list(found)
@@ -157,10 +226,10 @@ def _value(_: Path, values: np.ndarray) -> float | None:
     return float(values[0]) if np.isfinite(values[0]) else None
 
 
-def _difference(one: _Sampled, other: _Sampled) -> dict[str, Any]:
+def _difference(one: _Sampled, other: _Sampled, partners: PartnerPart) -> dict[str, Any]:
     def subtract(first: Any, second: Any) -> Any:
         if isinstance(first, dict):
             return {name: subtract(branch, second[name]) for name, branch in first.items() if name != "lookups"}
         return first - second
 
-    return _with_intervals(subtract(one.figures, other.figures), one.counts)
+    return _with_intervals(subtract(one.figures, other.figures), one.counts, partners)
