@@ -112,6 +112,7 @@ def plan_runs(arguments: CompareAlignments, passed: Sequence[str], dataset: Data
         flags += [*passed, *variant.flags(seed)]
         config = dataclasses.replace(parse_align(flags).config, dataset=str(dataset.path.resolve()))
         dataset.choose_feature_set(split, config.feature_set)
+        dataset.part(split, "test")
         title = f"{'-'.join(filter(None, [loss, name]))}/split{split}-seed{seed}"
         run = AlignmentDirectory(out / title)
         plans.append(PlannedRun(title, run, config, flags, ("--no-write", "--no-score")))

@@ -16,11 +16,12 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 
-from protas_gtcc.config import WHERE_COMPUTED, Device, TrainingConfig, flat_settings
+from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.config import WHERE_COMPUTED, Device, RunConfig, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.run_directory import RunDirectory
 from protas_gtcc.tied_process import GRACE_SECONDS
@@ -28,20 +29,7 @@ from protas_gtcc.tied_process import GRACE_SECONDS
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
-class PlannedConfig(Protocol):
-    """What is asked of a configuration, be it of a `RunConfig` or of an alignment's."""
-
-    @property
-    def split(self) -> str:
-        """The split that is trained and tested on."""
-
-    @property
-    def feature_set(self) -> str | None:
-        """The features that are asked for."""
-
-    @property
-    def training(self) -> TrainingConfig:
-        """Seed, epochs, threads, device."""
+PlannedConfig = RunConfig | AlignmentConfig
 
 
 @dataclass(frozen=True)

@@ -339,8 +339,8 @@ def test_videos_without_a_value_do_not_count_and_r_squared_is_that_of_all_frames
 
 def test_every_figure_is_defined_has_an_interval_around_it_and_goes_into_json():
     scores = score_alignment(recordings("train", 6), recordings("test", 5, seed=1), [0])
-    counts = ("num_tasks", "num_train_videos", "num_test_videos", "num_pairs")
-    assert [scores.pop(name) for name in counts] == [1, 6, 5, 20]
+    facts = ("num_tasks", "num_train_videos", "num_test_videos", "num_pairs", "partners")
+    assert [scores.pop(name) for name in facts] == [1, 6, 5, 20, "test"]
     intervals, tasks = scores.pop("intervals"), scores.pop("tasks")
     assert tasks == {"": scores}
     patterns = set()
@@ -399,6 +399,48 @@ def test_embeddings_are_compared_on_the_same_videos():
         assert value == pytest.approx(0, abs=1e-6), path
     with pytest.raises(InputError, match="b and a are not of the same test videos"):
         compare_alignments({"a": [Trial(train, test)], "b": [Trial(train, test[:3])]}, [0])
+
+
+def test_a_test_video_may_be_matched_with_the_training_videos_of_its_task_instead():
+    parts = [
+        (recordings(f"{task}-train", 3, seed, task), recordings(f"{task}-test", 1, 9 + seed, task))
+        for seed, task in enumerate(("brownies", "eggs"))
+    ]
+    train, test = ([video for pair in parts for video in pair[side]] for side in (0, 1))
+    scores = score_alignment(train, test, [0], partners="train")
+    assert (scores["partners"], scores["num_pairs"]) == ("train", 6)
+    taus = [
+        [kendalls_tau(nearest_frames([one.embedding, other.embedding])[0, 1]) for other in known]
+        for known, (one,) in parts
+    ]
+    areas = [
+        [
+            enclosed_area(nearest_frames([one.embedding, other.embedding])[0, 1], one.labels, other.labels, [0])
+            for other in known
+        ]
+        for known, (one,) in parts
+    ]
+    assert scores["kendalls_tau"] == pytest.approx(np.mean(taus))
+    assert scores["enclosed_area"] == pytest.approx(np.mean(areas))
+    low, high = scores["intervals"]["kendalls_tau"]
+    # A resample has one of the two videos twice, or each once.
+    assert (low, high) == pytest.approx(tuple(np.sort(np.mean(taus, axis=1))))
+    assert score_alignment(train, test, [0])["kendalls_tau"] is None, "no other video of its task is tested"
+
+
+def test_seeds_and_splits_are_averaged_and_seeds_are_drawn_anew_for_the_interval():
+    train = recordings("train", 4)
+    tests = [recordings("test", 4, seed=1), recordings("test", 4, seed=2)]
+    noisy = [[dataclasses.replace(v, embedding=v.embedding[::-1].copy()) for v in test] for test in tests]
+    clear, reversed_ = ([score_alignment(train, test, [0]) for test in part] for part in (tests, noisy))
+    trials = [Trial(train, test, str(split)) for part in (tests, noisy) for split, test in enumerate(part)]
+    scores = compare_alignments({"both seeds": trials}, [0])["scores"]["both seeds"]
+    assert (scores["num_tasks"], scores["num_test_videos"]) == (1, 8)
+    for path, value in leaves({name: scores[name] for name in ("kendalls_tau", "phase_classification", "lookups")}):
+        assert value == pytest.approx(np.mean([dict(leaves(one))[path] for one in (*clear, *reversed_)])), path
+    low, high = scores["intervals"]["phase_classification"]["100"]["accuracy"]
+    alone = clear[0]["intervals"]["phase_classification"]["100"]["accuracy"]
+    assert high - low > 2 * (alone[1] - alone[0]), "the seeds differ more than videos do"
 
 
 BAD = {

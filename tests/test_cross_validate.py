@@ -233,6 +233,8 @@ def test_runs_are_every_preset_control_split_and_seed_under_names_that_say_so(sc
         ("default-one-stage/split1-seed0", 0.01, 1),
         ("default-other-rate/split1-seed0", 0.2, 4),
     ]
+    aligned = plans_of(script, dataset, splits="1", seeds=2, variant=("own: --feature-set features --lr 0.{seed}1",))
+    assert [plan.config.training.lr for plan in aligned if "own" in plan.name] == [0.01, 0.11]
     (one,) = plans_of(script, dataset, "--feature-set", "features", splits="3", seeds=1)
     assert one.name == "default-features/split3-seed0"
 
@@ -246,7 +248,7 @@ def test_runs_are_every_preset_control_split_and_seed_under_names_that_say_so(sc
         ({"preset": ("default:0",)}, [], "--preset default:0: expected"),
         ({"splits": "1", "variant": ("--lr 0.1",)}, [], "expected 'NAME: FLAGS', as in"),
         ({"splits": "1", "variant": ("new seed: --seed 3",)}, [], "--seed is for one run"),
-        ({"splits": "1", "variant": ("a b: --lr 1", "a-b: --lr 2")}, [], "two have the same name, a-b, a-b"),
+        ({"splits": "1", "variant": ("a b: --lr 1", "a-b: --lr 2")}, [], "two have the same name, a-b"),
         ({"seeds": 0}, [], "--seeds is 0"),
         ({"jobs": 0}, [], "--jobs is 0"),
         ({"splits": "1"}, ["--seed", "3"], "--seed is for one run"),

@@ -213,6 +213,8 @@ def test_a_file_whose_sets_are_all_derived_has_no_default(tmp_path):
         ("features_split1", FeatureSet(1, split="1"), "features of the split"),
         ("features_1-2", FeatureSet(1, split="1-2"), "features of the split"),
         ("aligned-gtcc_split1", ALIGNED, "aligned-gtcc of the split"),
+        ("aligned-gtcc-seed12_split1", ALIGNED, "aligned-gtcc of the split"),
+        ("i3d-seed1_split1", FeatureSet(1, split="1"), "i3d-seed1 of the split"),
         ("i3d", FeatureSet(1, split="1"), "of the split"),
         ("i3d-aligned", ALIGNED, "derived, of the split"),
         ("aligned", dataclasses.replace(ALIGNED, split=None), "aligned"),

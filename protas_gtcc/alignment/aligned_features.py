@@ -80,8 +80,8 @@ def score_embedder(embedder: Embedder, dataset: Dataset, every: int = 1, partner
     else is of test videos. Raises `InputError` if the split has too few videos.
     """
     config = embedder.facts.config
-    trials = {config.loss: [embedded_trial(embedder, dataset, every)]}
-    trials = reference_trials([embedder], dataset, every) | trials
+    trials = reference_trials([embedder], dataset, every)
+    trials[config.loss] = [embedded_trial(embedder, dataset, every)]
     return compare_alignments(trials, dataset.info.background, config.training.seed, partners)
 
 

@@ -6,6 +6,7 @@ Look-ups, which see no embedding, are rows of their own. Bold is what is surely 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -18,7 +19,7 @@ class _Column(NamedTuple):
     head: str
     path: str
     form: Callable[[float], str]
-    lookups: dict[str, str] = {}
+    lookups: Mapping[str, str] = MappingProxyType({})
     """Names of look-ups, as rows, and below `lookups` their figures."""
 
 

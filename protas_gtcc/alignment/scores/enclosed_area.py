@@ -28,8 +28,8 @@ from protas_gtcc.segments import segment_array
 
 _WHAT = (
     f"Distance between where a frame is matched in {PARTNER} and where the same point of the same action is (the "
-    "nearest of several), as a share of that video's frames that have a true partner, mean over frames of an action that both "
-    "videos show, then over ordered pairs of videos"
+    "nearest of several), as a share of that video's frames that have a true partner, mean over frames of an action "
+    "that both videos show, then over ordered pairs of videos"
 )
 DEFINITIONS = {
     "enclosed_area": ("fraction", f"{_WHAT}; matched with the nearest neighbour."),

@@ -1,0 +1,123 @@
+"""The script that compares alignments: what it trains, the table, the feature sets it leaves, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from contextlib import redirect_stdout
+from importlib.util import module_from_spec, spec_from_file_location
+from io import StringIO
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from protas_gtcc.alignment.embedder import load_encoder
+from protas_gtcc.alignment.scores import read_embedded, score_alignment
+from protas_gtcc.cross_validation import group_runs
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.report.alignment_table import COLUMNS
+from protas_gtcc.report.figures import fraction
+
+pytest.importorskip("sklearn")
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+SMALL = ("--epochs", "1", "--hidden", "8", "--output-dim", "4", "--layers", "1", "--sampled-frames", "20")
+
+
+def load(script: str) -> ModuleType:
+    spec = spec_from_file_location(script, EXPERIMENTS / f"{script}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[script] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    return load("compare_alignments")
+
+
+def call(script: ModuleType, folder: Path, *words: str) -> str:
+    """What the script prints."""
+    out = ("--out", str(folder / "runs"))
+    with redirect_stdout(StringIO()) as printed:
+        script.main(["--dataset", str(folder / "kitchen.h5"), "--loss", "tcc", *out, *SMALL, *words])
+    return printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Path, script: ModuleType) -> Path:
+    """One where tcc was trained with two encoders and two seeds each."""
+    folder = tmp_path_factory.mktemp("compared")
+    shutil.copyfile(tiny_dataset, folder / "kitchen.h5")
+    words = ("--seeds", "2", "--variant", "each frame alone: --encoder mlp", "--write")
+    (folder / "printed.md").write_text(call(script, folder, *words))
+    return folder
+
+
+def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_encoder(folder):
+    lines = (folder / "printed.md").read_text().splitlines()
+    names = [line.split("|")[1].strip().strip("*") for line in lines[2:]]
+    lookups = [f"look-up: {name}" for name in ("elapsed", "most frequent", "constant", "average index")]
+    assert names == [*lookups, "raw features", "untrained", "tcc", "tcc-each-frame-alone"]
+    assert lines[0] == f"| on held-out videos | {' | '.join(column.head for column in COLUMNS)} |"
+    assert (folder / "runs/table.md").read_text().splitlines() == lines
+    scores = json.loads((folder / "runs/table.json").read_text())["scores"]
+    assert f"| {fraction(scores['tcc']['kendalls_tau'])}" in lines[8]
+
+
+def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(folder):
+    dataset = Dataset(folder / "kitchen.h5")
+    single = [
+        score_alignment(
+            *(read_embedded(dataset, "1", part, f"aligned-tcc-seed{seed}") for part in ("train", "test")), [0]
+        )
+        for seed in range(2)
+    ]
+    scores = json.loads((folder / "runs/table.json").read_text())["scores"]["tcc"]
+    for figure in ("kendalls_tau", "enclosed_area", "progress_error"):
+        assert scores[figure] == pytest.approx(np.mean([one[figure] for one in single])), figure
+    one = load_encoder(folder / "runs/tcc-each-frame-alone/split1-seed1")
+    assert (one.facts.config.encoder.encoder, one.facts.config.training.seed) == ("mlp", 1)
+    video = dataset.part("1", "test")[0]
+    stored = dataset.features(video, "aligned-tcc-each-frame-alone-seed1_split1")
+    np.testing.assert_allclose(stored, one.embed(dataset.features(video, "features")), rtol=1e-6)
+
+
+def test_seeds_of_an_alignment_are_one_kind_of_features_for_the_models_of_those_seeds(folder):
+    cross_validate, dataset = load("cross_validate"), Dataset(folder / "kitchen.h5")
+    variant = ("aligned: --feature-set aligned-tcc-seed{seed}",)
+    arguments = cross_validate.CrossValidation(dataset=str(dataset.path), seeds=2, variant=variant)
+    plans = cross_validate.plan_runs(arguments, (), dataset, folder / "cv")
+    for plan in plans:
+        plan.run.start(plan.config)
+    kinds = group_runs([plan.run for plan in plans], dataset)
+    assert [len(members) for members in kinds.values()] == [2, 2]
+
+
+def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(folder, script, monkeypatch):
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("nothing is to be trained"))
+    row = call(script, folder).splitlines()[-1]
+    assert row.startswith("| tcc |")
+    with pytest.raises(InputError, match="is a run with normalize False, not True; give another --out, or remove it"):
+        call(script, folder, "--normalize")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--seeds", "0"), "--seeds is 0; it must be at least 1"),
+        (("--seed", "3"), "--seed is for one run"),
+        (("--splits", "1,4"), "no split '4'"),
+        (("--resume", "x"), "--resume is for one run"),
+    ],
+)
+def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(tmp_path, tiny_dataset, script, words, message):
+    shutil.copyfile(tiny_dataset, tmp_path / "kitchen.h5")
+    with pytest.raises(InputError, match=message):
+        call(script, tmp_path, *words)
+    assert not (tmp_path / "runs").exists()
