@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
 
@@ -141,6 +143,23 @@ def test_the_band_of_anti_diagonals_is_that_of_the_compiled_loop_for_all_lengths
     for one in torch.nonzero(~joined).flatten().tolist():
         with pytest.raises(ValueError, match="too narrow"):
             soft_dtw(costs[[one]], 1.0, tuple(length[[one]] for length in lengths), band)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 6), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_which_video_comes_first_makes_no_difference_in_a_band(n, m, band, seed):
+    costs = random_costs(1, n, m, seed=seed)
+    try:
+        value, gradient = value_and_gradient(costs, 0.5, None, band)
+    except ValueError:
+        with pytest.raises(ValueError, match="too narrow"):
+            value_and_gradient(costs.transpose(1, 2).contiguous(), 0.5, None, band)
+        return
+    other, transposed = value_and_gradient(costs.transpose(1, 2).contiguous(), 0.5, None, band)
+    torch.testing.assert_close(value, other)
+    np.testing.assert_allclose(gradient, transposed.swapaxes(1, 2), atol=1e-12)
+    inside = np.abs((np.arange(n)[:, None] + 0.5) / n - (np.arange(m) + 0.5) / m) * max(n, m) <= band + 1e-9
+    assert not gradient[0][~inside].any()
 
 
 def test_a_band_leaves_alignments_out():

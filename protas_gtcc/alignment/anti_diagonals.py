@@ -97,7 +97,6 @@ def _inside(costs: Tensor, rows: Tensor, columns: Tensor, band_frames: int | Non
     inside = (i <= height) & (j <= width)
     if band_frames is None:
         return inside
-    # In the sums' type, as the compiled loop computes them: a band's edge often lies on a whole number.
-    middle = (i - 0.5).to(_sum_type(costs)) * width / height
-    half = (band_frames * width).to(middle.dtype) / torch.maximum(width, height)
-    return inside & (j >= (middle - half).ceil()) & (j <= (middle + half).floor() + 1)
+    # The middles of frames, as shares of the videos, times 2 N M: whole numbers, so that no edge of a band is rounded.
+    apart = ((2 * i - 1) * width - (2 * j - 1) * height).abs()
+    return inside & (apart <= 2 * band_frames * torch.minimum(width, height))

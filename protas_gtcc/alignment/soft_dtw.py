@@ -32,10 +32,11 @@ def soft_dtw(
     """Soft-DTW of matrices of costs, one for each pair of videos; differentiable once.
 
     Args:
-        costs: of aligning frame i of the first with frame j of the second. gamma: temperature of the soft minimum,
-        above 0. lengths: frames of each padded first and second video; by default all. band_frames: cells further than
-        this from the diagonal that joins the corners, in frames of the longer video, are
-            left out (Sakoe & Chiba); by default none.
+        costs: of aligning frame i of the first with frame j of the second.
+        gamma: temperature of the soft minimum, above 0.
+        lengths: frames of each padded first and second video; by default all.
+        band_frames: cells further than this from the diagonal that joins the corners, in frames of the longer video,
+            are left out (Sakoe & Chiba); by default none. The same for both orders of the videos.
 
     Raises `ValueError` for a gamma that is not above 0, or a band too narrow to lead from corner to corner.
     """
@@ -90,11 +91,10 @@ def _forward(costs, rows, columns, gamma, band):
         height, width = rows[p], columns[p]
         for i in range(1, height + 1):
             first, last = 1, width
-            if band >= 0:
-                middle = (i - 0.5) * width / height
-                half = band * width / max(width, height)
-                first = max(1, int(np.ceil(middle - half)))
-                last = min(width, int(np.floor(middle + half)) + 1)
+            if band >= 0:  # |(2 i - 1) M - (2 j - 1) N| <= 2 band min(N, M), solved for j
+                middle, half = (2 * i - 1) * width + height, 2 * band * min(width, height)
+                first = max(1, -((half - middle) // (2 * height)))
+                last = min(width, (middle + half) // (2 * height))
             for j in range(first, last + 1):
                 a, b, c = sums[p, i - 1, j - 1], sums[p, i - 1, j], sums[p, i, j - 1]
                 lowest = min(a, b, c)

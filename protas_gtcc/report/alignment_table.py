@@ -25,7 +25,7 @@ class _Column(NamedTuple):
 
 _PROBE = "phase_classification"
 COLUMNS = (
-    _Column("tau", "kendalls_tau", fraction),
+    _Column("Kendall's tau", "kendalls_tau", fraction),
     _Column("enclosed area", "enclosed_area", fraction, {"elapsed": "enclosed_area.elapsed_share"}),
     _Column("probe 10 %", f"{_PROBE}.10.accuracy", percent, {"most frequent": f"{_PROBE}.most_frequent.accuracy"}),
     _Column("probe 50 %", f"{_PROBE}.50.accuracy", percent, {"most frequent": f"{_PROBE}.most_frequent.accuracy"}),
