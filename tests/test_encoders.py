@@ -72,7 +72,7 @@ def test_a_context_vector_is_of_the_whole_video_and_not_of_its_padding():
     context = make_encoder("temporal", drops=True).context
     assert context is not None
     x, mask = torch.randn(1, 5, 12), torch.ones(1, 1, 12)
-    assert context(x, mask).shape == (1, 6)
+    assert context(x, mask).shape == (1, 5)
     padded = torch.cat([x, torch.randn(1, 5, 4)], dim=2)
     torch.testing.assert_close(context(padded, torch.nn.functional.pad(mask, (0, 4))), context(x, mask))
 

@@ -81,9 +81,9 @@ class ContextNetwork(nn.Module):
 
     def __init__(self, size: int):
         super().__init__()
-        self.layers = _pointwise([size, *HEAD_UNITS, size + 1])
+        self.layers = _pointwise([size, *HEAD_UNITS, size])
 
-    def forward(self, x: Float[Tensor, "B E T"], mask: Float[Tensor, "B 1 T"]) -> Float[Tensor, "B E1"]:
+    def forward(self, x: Float[Tensor, "B E T"], mask: Float[Tensor, "B 1 T"]) -> Float[Tensor, "B E"]:
         """The mean over a video's frames of what the layers say of each."""
         return (self.layers(x) * mask).sum(dim=2) / mask.sum(dim=2)
 

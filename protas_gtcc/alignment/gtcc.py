@@ -52,13 +52,15 @@ def gtcc_loss(
         v: of the other one.
         u_lengths: frames of each padded u; by default all.
         v_lengths: of each v.
-        anchors: the frames of u that are cycled; by default all.
+        anchors: the frames of u that are cycled, -1 for none; by default all.
         keep: B of every frame of u, in [0, 1], see `keep_weights`; by default 1, nothing is dropped.
         temperature: of both softmaxes, in squared distance.
         num_components: K, soft neighbours of a frame.
         window_share: delta; a frame is looked for at most this share of u's length away from where it was.
         variance_weight: lambda, of sum_k w_k log sigma_k beside L_i.
         iterations: of the mixtures' fit.
+
+    Raises `ValueError` for an anchor that u does not have, and for a pair without one.
     """
     pairs = Pairs.of(u, v, u_lengths, v_lengths)
     frames, is_anchor = _anchors(pairs, anchors)
@@ -80,22 +82,22 @@ def gtcc_loss(
 
 def keep_weights(
     u: Float[Tensor, "*P N D"],
-    context: Float[Tensor, "*P E"],
+    context: Float[Tensor, "*P D"],
     gamma: float,
     epoch: int,
     lengths: Int[Tensor, " P"] | None = None,
 ) -> Float[Tensor, "*P N"]:
     """B of every frame of u: how much it is to be aligned with the other video, from gamma^(epoch + 1) to 1.
 
-    The sigmoid of a linear score of the frame, standardised over the video's frames. The score's coefficients, and its
-    constant last, E = D + 1, are the context vector of the other video (`encoders.ContextNetwork`). At the start
-    nothing can be dropped; with the epochs more and more.
+    The sigmoid of a linear score of the frame, standardised over the video's frames. The score's coefficients are the
+    context vector of the other video (`encoders.ContextNetwork`). At the start nothing can be dropped; with the epochs
+    more and more. In the authors' code the score has a constant too, which standardising takes out again.
     """
     is_single = u.ndim == 2
     u, context = (wide(x[None] if is_single else x) for x in (u, context))
     num_frames = u.shape[1]
     mask = frame_mask(torch.full((len(u),), num_frames, device=u.device) if lengths is None else lengths, num_frames)
-    scores = (u @ context[:, :-1, None]).squeeze(2) + context[:, -1:]
+    scores = (u @ context[:, :, None]).squeeze(2)
     mean = mean_over_frames(scores, mask)[:, None]
     variance = mean_over_frames((scores - mean) ** 2, mask)[:, None]
     lowest = gamma ** (epoch + 1)
@@ -123,6 +125,8 @@ def _anchors(pairs: Pairs, given: Tensor | None) -> tuple[Int[Tensor, "P A"], Bo
         frames = torch.arange(pairs.u.shape[1], device=pairs.u.device).expand(len(pairs.u), -1)
     else:
         frames = (given[None] if pairs.is_single else given).to(pairs.u.device)
+        if not (frames < pairs.u_lengths[:, None]).all():
+            raise ValueError("an anchor lies beyond the end of its video: give frames from 0 on, or -1 for none")
     is_anchor = (frames >= 0) & (frames < pairs.u_lengths[:, None])
     if not is_anchor.any(dim=1).all():
         raise ValueError("a pair has no anchor: give at least one frame of the video that the cycle starts from")

@@ -52,7 +52,7 @@ def alignment_terms(
 
 
 def _cycle(
-    pairs: Pairs, config: AlignmentConfig, epoch: int, context: Float[Tensor, "P E1"] | None
+    pairs: Pairs, config: AlignmentConfig, epoch: int, context: Float[Tensor, "P E"] | None
 ) -> Float[Tensor, " P"]:
     """A cycle from the first video over the second; `context` is the second one's."""
     settings, videos = config.alignment, (pairs.u, pairs.v, pairs.u_lengths, pairs.v_lengths)
