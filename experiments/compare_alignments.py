@@ -1,6 +1,7 @@
 """Every alignment loss with several seeds, then one table of scores beside raw features and untrained encoders.
 
     python experiments/compare_alignments.py --dataset data/50salads.h5 --splits 1 --seeds 2 --normalize --epochs 60
+    python experiments/compare_alignments.py --dataset data/50salads.h5 --loss tcc "gtcc: --temperature 0.02"
     python experiments/compare_alignments.py --dataset data/gtea-held.h5 --splits 1-2,1-3 --partners train \\
         --variant "mlp: --encoder mlp" "longer: --epochs 300"
 
@@ -38,7 +39,7 @@ from protas_gtcc.cli.console import make_console
 from protas_gtcc.cli.launch_display import bring_to_end, raise_failures
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.run_arguments import RUNS_FOLDER
-from protas_gtcc.cli.variants import named_variants, refuse_own
+from protas_gtcc.cli.variants import Variant, named_variants, refuse_own
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.files import replace_when_whole, write_text
@@ -61,7 +62,7 @@ class CompareAlignments:
     splits: str = "1"
     """Splits, with commas between; a figure is the mean over them."""
     loss: tuple[str, ...] = LOSSES
-    """Losses."""
+    """Losses; one that has settings of its own is written 'LOSS: FLAGS'."""
     seeds: int = 1
     """Number of seeds, from 0 on."""
     variant: tuple[str, ...] = ()
@@ -103,13 +104,16 @@ def main(words: Sequence[str]) -> None:
 def plan_runs(arguments: CompareAlignments, passed: Sequence[str], dataset: Dataset, out: Path) -> list[PlannedRun]:
     """All runs, the first seed's first. Raises `InputError` for what no run could be made of."""
     refuse_own(passed)
-    variants, splits = named_variants(arguments.variant), dict.fromkeys(arguments.splits.split(","))
+    if not arguments.loss:
+        raise InputError(f"--loss names none; give some of {', '.join(LOSSES)}")
+    losses, variants = named_variants(arguments.loss, may_be_bare=True), named_variants(arguments.variant)
+    splits = dict.fromkeys(arguments.splits.split(","))
     plans = []
-    for seed, split, (name, variant), loss in product(
-        range(arguments.seeds), splits, variants.items(), dict.fromkeys(arguments.loss)
+    for seed, split, (name, variant), (loss, own) in product(
+        range(arguments.seeds), splits, ({"": Variant()} | variants).items(), losses.items()
     ):
         flags = ["--dataset", str(dataset.path.resolve()), "--loss", loss, "--split", split, "--seed", str(seed)]
-        flags += [*passed, *variant.flags(seed)]
+        flags += [*passed, *own.flags(seed), *variant.flags(seed)]
         config = dataclasses.replace(parse_align(flags).config, dataset=str(dataset.path.resolve()))
         dataset.choose_feature_set(split, config.feature_set)
         dataset.part(split, "test")

@@ -29,7 +29,7 @@ from protas_gtcc.cli.console import make_console
 from protas_gtcc.cli.launch_display import bring_to_end, raise_failures
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.run_arguments import RUNS_FOLDER, parse_run
-from protas_gtcc.cli.variants import named_variants, refuse_own
+from protas_gtcc.cli.variants import Variant, named_variants, refuse_own
 from protas_gtcc.config import PRESETS, Control
 from protas_gtcc.cross_validation import summarise
 from protas_gtcc.dataset import Dataset
@@ -101,7 +101,7 @@ def plan_runs(arguments: CrossValidation, passed: Sequence[str], dataset: Datase
     named = [split for split, parts in dataset.info.splits.items() if parts.get("test")]
     splits = list(dict.fromkeys(arguments.splits.split(","))) if arguments.splits else sorted(named)
     presets = [_preset(one, arguments.seeds) for one in dict.fromkeys(arguments.preset)]
-    variants = named_variants(arguments.variant)
+    variants = {"": Variant()} | named_variants(arguments.variant)
     plans = []
     for seed in range(max(count for _, count in presets)):
         for split in splits:

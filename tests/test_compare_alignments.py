@@ -107,12 +107,26 @@ def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(f
         call(script, folder, "--normalize")
 
 
+def test_a_loss_may_have_settings_of_its_own(tiny_dataset, script):
+    losses = ("tcc", "gtcc: --temperature 0.02 --lr 0.5")
+    arguments = script.CompareAlignments(str(tiny_dataset), loss=losses, variant=("late: --lr 0.25",))
+    plans = script.plan_runs(arguments, ("--lr", "0.125"), Dataset(tiny_dataset), Path("out"))
+    told = [(plan.name, plan.config.alignment.temperature, plan.config.training.lr) for plan in plans]
+    assert told == [
+        ("tcc/split1-seed0", 0.1, 0.125),
+        ("gtcc/split1-seed0", 0.02, 0.5),
+        ("tcc-late/split1-seed0", 0.1, 0.25),
+        ("gtcc-late/split1-seed0", 0.02, 0.25),
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--seeds", "0"), "--seeds is 0; it must be at least 1"),
         (("--seed", "3"), "--seed is for one run"),
         (("--splits", "1,4"), "no split '4'"),
+        (("--loss", "tcc", "tcc: --lr 1"), "two have the same name, tcc"),
         (("--resume", "x"), "--resume is for one run"),
     ],
 )

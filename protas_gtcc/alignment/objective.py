@@ -100,8 +100,8 @@ def _vava(pairs: Pairs, settings: AlignmentLossConfig, epoch: int) -> Terms:
     terms = vava_terms(
         pairs.u, pairs.v, pairs.u_lengths, pairs.v_lengths, transport, settings.margin, settings.near_frames
     )
-    contrasts = {name: settings.contrast_weight * terms[name] for name in ("intra_contrast", "inter_contrast")}
-    return {"transport": terms["transport"], **contrasts}
+    weights = {"transport": 1.0, "intra_contrast": settings.contrast_weight, "inter_contrast": settings.inter_weight}
+    return {name: weight * terms[name] for name, weight in weights.items()}
 
 
 def total(terms: Terms) -> Float[Tensor, " P"]:

@@ -1,4 +1,4 @@
-"""Variants of a run, `one stage: --stages 1`: the same but for some flags, under a name."""
+"""Runs under a name and with flags of their own, `one stage: --stages 1`; in all else they are the same."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Variant:
         return [word.replace("{seed}", str(seed)) for word in self.words]
 
 
-def named_variants(texts: Sequence[str]) -> dict[str, Variant]:
-    """What there is by the name that folders have: a run as it is, "", and its variants.
+def named_variants(texts: Sequence[str], may_be_bare: bool = False) -> dict[str, Variant]:
+    """Texts `NAME: FLAGS`, or `NAME` too if these `may_be_bare` -> flags by the name that folders have.
 
     Raises `InputError` for a text that is none, a name that comes twice, and flags of one run.
     """
-    variants = {"": Variant()}
+    variants: dict[str, Variant] = {}
     for text in texts:
         name, _, flags = text.partition(":")
         words, name = shlex.split(flags), re.sub(r"[^\w.]+", "-", name.strip()).strip("-")
-        if not name or not words:
-            raise InputError(f"--variant {text!r}: expected 'NAME: FLAGS', as in 'one stage: --stages 1'")
+        if not name or not (words or may_be_bare):
+            raise InputError(f"{text!r}: expected 'NAME: FLAGS', as in 'one stage: --stages 1'")
         if name in variants:
-            raise InputError(f"--variant: two have the same name, {name}")
+            raise InputError(f"two have the same name, {name}; give each its own")
         refuse_own(words)
         variants[name] = Variant(tuple(words))
     return variants
