@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from protas_gtcc.alignment.config import EncoderConfig
+from protas_gtcc.alignment.encoders import Encoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import LOSSES, HeadConfig, HeadLossConfig
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.losses import head_loss_terms, require_finite_terms, total_head_loss
 from protas_gtcc.heads.sampling import ask_every_frame, ask_stratified, draw_segments, stratified_frames
-from protas_gtcc.heads.scaled_gradient import bounded_scale, split_gradient
+from protas_gtcc.heads.scaled_gradient import SplitEmbeddings, bounded_scale
 
 LENGTHS = torch.tensor([40, 3, 1])
 
@@ -148,31 +150,35 @@ def test_a_loss_that_is_not_finite_is_named_with_its_segment():
 
 
 def joint_gradients(weight, share, progress_scale=1.0):
-    """Gradients of an encoder's embeddings and of a head, of alignment and progress losses that pull apart."""
+    """Gradients of an encoder and of a head, together and of the alignment alone, from losses that pull apart.
+
+    The progress loss asks the same of every frame, so that what it adds up to in the weights is more than at a frame.
+    """
     torch.manual_seed(0)
-    embeddings = torch.randn(2, 6, 4, requires_grad=True)
-    head = torch.nn.Linear(4, 1)
-    for_alignment, for_progress = split_gradient(embeddings, weight, share)
-    loss = for_alignment.square().mean() + progress_scale * head(for_progress).square().mean()
-    loss.backward()
-    alignment = 2 * embeddings.detach() / embeddings.numel()
-    return embeddings.grad, head.weight.grad, alignment
+    config = EncoderConfig(hidden=8, layers=2, output_dim=4, dropout=0.0)
+    encoder, head = Encoder(config, 6), torch.nn.Linear(4, 1)
+    split = SplitEmbeddings(encoder(torch.randn(2, 6, 30)).transpose(1, 2), weight, share)
+    split.for_alignment.sub(torch.randn(2, 30, 4)).square().mean().backward()
+    (progress_scale * (head(split.for_progress) - 5).square().mean()).backward()
+    weights = list(encoder.parameters())
+    alone = torch.autograd.grad(split._embeddings, weights, split.for_alignment.grad, retain_graph=True)
+    scale = split.backward(weights)
+    together = torch.cat([one.grad.flatten() for one in weights])
+    return together, torch.cat([one.flatten() for one in alone]), head.weight.grad, scale
 
 
 def test_below_the_bound_the_encoder_gets_the_weighted_sum():
-    gradient, _, alignment = joint_gradients(0.01, 1.0)
-    torch.manual_seed(0)
-    embeddings = torch.randn(2, 6, 4, requires_grad=True)
-    head = torch.nn.Linear(4, 1)
-    (embeddings.square().mean() + 0.01 * head(embeddings).square().mean()).backward()
-    torch.testing.assert_close(gradient, embeddings.grad)
-    assert (gradient - alignment).norm() > 0
+    together, alignment, _, scale = joint_gradients(0.001, 1.0)
+    twice, _, _, _ = joint_gradients(0.002, 1.0)
+    assert scale == 0.001
+    torch.testing.assert_close(twice - alignment, 2 * (together - alignment), rtol=1e-3, atol=1e-7)
+    assert (together - alignment).norm() > 0
 
 
 @pytest.mark.parametrize("progress_scale", [1.0, 1e-18, 1e18])
 def test_a_weight_of_a_million_moves_the_encoder_no_more_than_its_share(progress_scale):
-    gradient, _, alignment = joint_gradients(1e6, 0.5, progress_scale)
-    pushed = (gradient - alignment).norm().item()
+    together, alignment, _, _ = joint_gradients(1e6, 0.5, progress_scale)
+    pushed = (together - alignment).norm().item()
     assert math.isfinite(pushed)
     if progress_scale >= 1:
         assert pushed == pytest.approx(0.5 * alignment.norm().item(), rel=1e-3)
@@ -181,24 +187,31 @@ def test_a_weight_of_a_million_moves_the_encoder_no_more_than_its_share(progress
 
 
 def test_the_head_learns_as_if_it_were_alone():
-    _, plain, _ = joint_gradients(0.0, 1.0)
+    plain = joint_gradients(0.0, 1.0)[2]
     for weight, share in ((1.0, 1.0), (1e6, 1.0), (1e6, 0.0)):
-        torch.testing.assert_close(joint_gradients(weight, share)[1], plain)
+        torch.testing.assert_close(joint_gradients(weight, share)[2], plain)
     assert plain.abs().sum() > 0
 
 
 def test_without_a_gradient_of_the_alignment_the_encoder_gets_none():
-    embeddings = torch.randn(3, 4, requires_grad=True)
-    _, for_progress = split_gradient(embeddings, 10.0)
-    for_progress.square().sum().backward()
-    assert not embeddings.grad.any()
-    assert bounded_scale(torch.zeros(2), torch.zeros(2), 3.0, 1.0) == 3.0
+    weights = torch.randn(3, 4, requires_grad=True)
+    split = SplitEmbeddings(2 * weights, 10.0)
+    split.for_progress.square().sum().backward()
+    assert split.backward([weights]) == 0
+    assert not weights.grad.any()
+    assert bounded_scale(0.0, 0.0, 3.0, 1.0) == 3.0
 
 
 def test_a_gradient_that_is_not_finite_and_a_negative_weight_are_refused():
-    embeddings = torch.ones(2, 2, requires_grad=True)
-    for_alignment, for_progress = split_gradient(embeddings, 1.0)
-    with pytest.raises(InputError, match="gradient of the progress loss is not finite"):
-        (for_alignment.sum() + (for_progress * torch.inf).sum()).backward()
+    weights = torch.ones(2, 2, requires_grad=True)
+    for is_scaled in (False, True):
+        split = SplitEmbeddings(2 * weights, 1.0)
+        (split.for_alignment.sum() + (split.for_progress * torch.inf).sum()).backward()
+        if is_scaled:
+            split.backward([weights], is_scaled)  # the scaler sees it and skips the step
+            assert not weights.grad.isfinite().any()
+        else:
+            with pytest.raises(InputError, match="gradient of the progress loss is not finite"):
+                split.backward([weights])
     with pytest.raises(InputError, match="progress weight is -1"):
-        split_gradient(embeddings, -1.0)
+        SplitEmbeddings(weights, -1.0)

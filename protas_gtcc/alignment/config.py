@@ -55,8 +55,8 @@ class AlignmentLossConfig:
     """GTCC: frames weigh at least this to the power of the epoch; 1 drops none (gamma)."""
     warp_gamma: float = 0.1
     """LAV: temperature of soft-DTW's minimum."""
-    contrast_weight: float = 0.01
-    """LAV and VAVA: weight of the contrast within videos, a sum over pairs of frames: the more frames, the more it is."""
+    contrast_weight: float | None = None
+    """LAV and VAVA: weight of the contrast within videos, a sum over pairs of frames; by default 1e-5 and 1e-7."""
     inter_weight: float = 0.5
     """VAVA: weight of the contrast between the videos, a mean over frames."""
     margin: float = 2.0
@@ -77,7 +77,8 @@ class AlignmentLossConfig:
     def __post_init__(self) -> None:
         positive = ("temperature", "warp_gamma", "margin", "divergence_weight", "prior_width")
         require_range(self, **dict.fromkeys(positive, (1e-9, 1e9)))
-        weights = ("variance_weight", "contrast_weight", "inter_weight", "moment_weight", "virtual_cost")
+        weights = ["variance_weight", "inter_weight", "moment_weight", "virtual_cost"]
+        weights += ["contrast_weight"] if self.contrast_weight is not None else []
         require_range(self, **dict.fromkeys(weights, (0, 1e9)))
         require_range(self, drop_rate=(0, 1), cycle_window=(0, 1), phi_decay=(0, 1))
         require_range(self, components=(1, 1000), near_frames=(0, 10**6), anchors=(0, 10**6), sampled_frames=(0, 10**6))

@@ -107,11 +107,12 @@ class Encoder(nn.Module):
     ):
         super().__init__()
         self.config = config
-        self.progress_head = ScalarHead(head, config.output_dim) if head is not None else None
         kind = MlpEncoder if config.encoder == "mlp" else TemporalEncoder
         self.base = kind(feature_dim, config)
         self.heads = TaskHeads(config.output_dim, num_tasks) if config.multi_head else None
         self.context = ContextNetwork(config.output_dim) if drops else None
+        # Last, so that the encoder of a seed begins alike with a head and without.
+        self.progress_head = ScalarHead(head, config.output_dim) if head is not None else None
         self.register_buffer("feature_mean", torch.zeros(feature_dim))
         self.register_buffer("feature_scale", torch.ones(feature_dim))
 

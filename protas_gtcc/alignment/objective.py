@@ -16,6 +16,8 @@ from protas_gtcc.alignment.tcc import tcc_classification_loss, tcc_loss
 from protas_gtcc.alignment.vava import VavaSettings, vava_terms
 
 Terms = dict[str, Float[Tensor, " P"]]
+CONTRAST_WEIGHTS = {"lav": 1e-5, "vava": 1e-7}
+"""At these, of powers of ten, held-out pairs of GTEA's videos were ordered best (experiments/RESULTS.md)."""
 
 
 def alignment_terms(
@@ -86,7 +88,7 @@ def _lav(pairs: Pairs, settings: AlignmentLossConfig) -> Terms:
         margin=settings.margin,
         window_frames=settings.near_frames,
     )
-    return {"soft_dtw": terms["soft_dtw"], "contrast": settings.contrast_weight * terms["contrast"]}
+    return {"soft_dtw": terms["soft_dtw"], "contrast": _contrast_weight(settings, "lav") * terms["contrast"]}
 
 
 def _vava(pairs: Pairs, settings: AlignmentLossConfig, epoch: int) -> Terms:
@@ -100,8 +102,13 @@ def _vava(pairs: Pairs, settings: AlignmentLossConfig, epoch: int) -> Terms:
     terms = vava_terms(
         pairs.u, pairs.v, pairs.u_lengths, pairs.v_lengths, transport, settings.margin, settings.near_frames
     )
-    weights = {"transport": 1.0, "intra_contrast": settings.contrast_weight, "inter_contrast": settings.inter_weight}
+    intra = _contrast_weight(settings, "vava")
+    weights = {"transport": 1.0, "intra_contrast": intra, "inter_contrast": settings.inter_weight}
     return {name: weight * terms[name] for name, weight in weights.items()}
+
+
+def _contrast_weight(settings: AlignmentLossConfig, loss: str) -> float:
+    return CONTRAST_WEIGHTS[loss] if settings.contrast_weight is None else settings.contrast_weight
 
 
 def total(terms: Terms) -> Float[Tensor, " P"]:

@@ -26,7 +26,7 @@ from protas_gtcc.dataset import Dataset
 from protas_gtcc.devices import make_fabric
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import VERSIONS
-from protas_gtcc.heads.scaled_gradient import split_gradient
+from protas_gtcc.heads.scaled_gradient import SplitEmbeddings
 from protas_gtcc.moments import feature_moments
 from protas_gtcc.observers import Observer, Row, watching
 from protas_gtcc.optimization import learning_rate, make_optimizer
@@ -153,19 +153,39 @@ class AlignmentTrainer:
 
     def _step(self, batch: PairBatch, epoch: int, means: _Means, where: str) -> None:
         embeddings = self.model(batch.features, batch.mask)
-        for_alignment, for_progress = split_gradient(embeddings, self.config.progress_lambda)
-        terms = alignment_terms(for_alignment, batch, self.config, epoch, self.encoder.context)
-        _require_finite(terms, batch, where)
-        loss = total(terms).mean()
-        if self.joint is not None:
-            terms |= self.joint.terms(for_progress, batch, where)
-            loss = loss + terms["progress"].mean()
         self.fabric_optimizer.zero_grad()
-        self.fabric.backward(loss)
-        if self.settings.clip_norm > 0:
-            self.fabric.clip_gradients(self.model, self.fabric_optimizer, max_norm=self.settings.clip_norm)
+        if self.joint is None:
+            terms = self._alignment(embeddings, batch, epoch, where)
+            self.fabric.backward(total(terms).mean())
+        else:
+            split = SplitEmbeddings(embeddings, self.config.progress_lambda)
+            terms = self._alignment(split.for_alignment, batch, epoch, where)
+            self.fabric.backward(total(terms).mean())
+            progress = self.joint.terms(split.for_progress, batch, where)
+            self.fabric.backward(progress["progress"].mean())
+            split.backward(self._weights(of_head=False), self.settings.precision == "16")
+            terms |= progress
+        self._clip()
         self.fabric_optimizer.step()
         means.add(terms)
+
+    def _alignment(self, embeddings: Tensor, batch: PairBatch, epoch: int, where: str) -> Terms:
+        terms = alignment_terms(embeddings, batch, self.config, epoch, self.encoder.context)
+        _require_finite(terms, batch, where)
+        return terms
+
+    def _clip(self) -> None:
+        """Clip the encoder's gradient, and the head's by itself: the one may be a million times the other."""
+        if self.settings.clip_norm == 0:
+            return
+        self.fabric.strategy.precision.unscale_gradients(self.optimizer)
+        for weights in (self._weights(of_head=False), self._weights(of_head=True)):
+            torch.nn.utils.clip_grad_norm_(weights, self.settings.clip_norm, error_if_nonfinite=True)
+
+    def _weights(self, of_head: bool) -> list[Tensor]:
+        """What is trained: the progress head, or all the rest."""
+        named = self.encoder.named_parameters()
+        return [weight for name, weight in named if name.startswith("progress_head.") == of_head]
 
     def _keep(self, row: Row) -> None:
         """Keep an epoch: the log, the checkpoint, and last the state that a resume starts from."""
