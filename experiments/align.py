@@ -17,7 +17,14 @@ import json
 import sys
 from collections.abc import Sequence
 
-from protas_gtcc.alignment.aligned_features import score_embedder, stored_name, write_aligned
+from protas_gtcc.alignment.aligned_features import (
+    default_name,
+    require_scorable,
+    score_embedder,
+    stored_name,
+    write_aligned,
+)
+from protas_gtcc.alignment.pairing import lonely_tasks
 from protas_gtcc.alignment.scores.probes import require_sklearn
 from protas_gtcc.alignment.training import AlignmentDirectory, align
 from protas_gtcc.cli.align_arguments import parse_align
@@ -34,16 +41,20 @@ def main(words: Sequence[str]) -> None:
     arguments = parse_align(words)
     console = make_console(stderr=arguments.json, quiet=not is_first_process())
     dataset = open_dataset(arguments.config.dataset, lambda text: console.print(text, style="bold yellow"))
-    config = dataclasses.replace(arguments.config, dataset=str(dataset.path.resolve()))
-    name = arguments.feature_name or f"aligned-{config.loss}"
+    config = dataclasses.replace(arguments.config, dataset=str(dataset.path.absolute()))
+    name = arguments.feature_name or default_name(config)
     # What is in the way is said before training.
     if arguments.score:
         require_sklearn()
+        require_scorable(dataset, config.split, config.task)
     if arguments.write:
         stored_name(name, config.split, dataset, arguments.replace)
-    free = free_run_folder(dataset, config.split, [config.loss, f"seed{config.training.seed}"])
+    parts = [config.loss, config.task, config.head, f"seed{config.training.seed}"]
+    free = free_run_folder(dataset, config.split, list(filter(None, parts)))
     run = AlignmentDirectory(arguments.resume or arguments.out or free)
     console.print(f"run directory: {run.path}", highlight=False)
+    for task in lonely_tasks(dataset, config.split, config.task):
+        console.print(f"task {task!r} has one training video: it is embedded, but aligned with none", style="yellow")
     embedder = align(config, dataset, run, observers(console, run), arguments.resume is not None)
     if not is_first_process():
         return

@@ -1,6 +1,6 @@
 """Every alignment loss with several seeds, then one table of scores beside raw features and untrained encoders.
 
-    python experiments/compare_alignments.py --dataset data/50salads.h5 --splits 1 --seeds 2 --normalize --epochs 60
+    python experiments/compare_alignments.py --dataset data/50salads.h5 --splits 1 --seeds 2 --epochs 60
     python experiments/compare_alignments.py --dataset data/50salads.h5 --loss tcc "gtcc: --temperature 0.02"
     python experiments/compare_alignments.py --dataset data/gtea-held.h5 --splits 1-2,1-3 --partners train \\
         --variant "mlp: --encoder mlp" "longer: --epochs 300"
@@ -28,9 +28,16 @@ from pathlib import Path
 
 import tyro
 
-from protas_gtcc.alignment.aligned_features import Scores, embedded_trial, reference_trials, write_aligned
+from protas_gtcc.alignment.aligned_features import (
+    Scores,
+    compare_trials,
+    embedded_trial,
+    reference_trials,
+    require_scorable,
+    write_aligned,
+)
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.scores import Trial, compare_alignments
+from protas_gtcc.alignment.scores import Trial
 from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.alignment.scores.probes import require_sklearn
 from protas_gtcc.alignment.training import AlignmentDirectory
@@ -112,11 +119,11 @@ def plan_runs(arguments: CompareAlignments, passed: Sequence[str], dataset: Data
     for seed, split, (name, variant), (loss, own) in product(
         range(arguments.seeds), splits, ({"": Variant()} | variants).items(), losses.items()
     ):
-        flags = ["--dataset", str(dataset.path.resolve()), "--loss", loss, "--split", split, "--seed", str(seed)]
+        flags = ["--dataset", str(dataset.path.absolute()), "--loss", loss, "--split", split, "--seed", str(seed)]
         flags += [*passed, *own.flags(seed), *variant.flags(seed)]
-        config = dataclasses.replace(parse_align(flags).config, dataset=str(dataset.path.resolve()))
+        config = dataclasses.replace(parse_align(flags).config, dataset=str(dataset.path.absolute()))
         dataset.choose_feature_set(split, config.feature_set)
-        dataset.part(split, "test")
+        require_scorable(dataset, split, config.task)
         title = f"{'-'.join(filter(None, [loss, name]))}/split{split}-seed{seed}"
         run = AlignmentDirectory(out / title)
         plans.append(PlannedRun(title, run, config, flags, ("--no-write", "--no-score")))
@@ -140,7 +147,7 @@ def score(plans: Sequence[PlannedRun], dataset: Dataset, arguments: CompareAlign
     trials: dict[str, list[Trial]] = reference_trials([load_encoder(plan.run.path) for plan in first], dataset, every)
     for kind, members in kinds.items():
         trials[kind] = [embedded_trial(load_encoder(plan.run.path), dataset, every) for plan in members]
-    return compare_alignments(trials, dataset.info.background, 0, arguments.partners)
+    return compare_trials(trials, dataset, every, arguments.partners)
 
 
 def show_table(scores: Scores, out: Path) -> None:

@@ -108,13 +108,22 @@ class RunDirectory:
             before, now = facts["model"][name], model[name]
             if before != now:
                 raise InputError(f"{self.path} cannot be resumed: its dataset's {name} was {before} and is {now} now")
-        network.load_state_dict(_under("network.", tensors))
+        try:
+            network.load_state_dict(_under("network.", tensors))
+        except RuntimeError as error:
+            raise InputError(
+                f"{self.state} is of another version's network ({_first_line(error)}); train anew"
+            ) from error
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in _under("optimizer.", tensors).items():
             index, _, slot = name.partition(".")
             state.setdefault(int(index), {})[slot] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         return facts
+
+
+def _first_line(error: RuntimeError) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -87,6 +87,10 @@ def test_sampled_frames_are_one_of_each_equal_part_and_all_of_a_short_video():
     frames, counts = sample_frames(torch.tensor([100, 6]), 10)
     assert counts.tolist() == [10, 6]
     assert [frame // 10 for frame in frames[0].tolist()] == list(range(10))
+    for num_frames in (11, 13, 19, 250):
+        drawn = sample_frames(torch.tensor([num_frames]), 10)[0][0].tolist()
+        assert sorted(set(drawn)) == drawn, "no frame twice"
+        assert drawn[-1] < num_frames
     assert frames[1, :6].tolist() == list(range(6))
     everything, counts = sample_frames(torch.tensor([5, 3]), 0)
     assert everything[0].tolist() == list(range(5))

@@ -103,8 +103,8 @@ def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(f
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("nothing is to be trained"))
     row = call(script, folder).splitlines()[-1]
     assert row.startswith("| tcc |")
-    with pytest.raises(InputError, match="is a run with normalize False, not True; give another --out, or remove it"):
-        call(script, folder, "--normalize")
+    with pytest.raises(InputError, match="is a run with normalize True, not False; give another --out, or remove it"):
+        call(script, folder, "--no-normalize")
 
 
 def test_a_loss_may_have_settings_of_its_own(tiny_dataset, script):

@@ -184,10 +184,14 @@ def test_the_contrast_between_videos_draws_partners_near_and_the_least_partner_a
     pairs = Pairs.of(u, v)
     distances = squared_distances(pairs.u, pairs.v)
     plan = vava.transport(pairs, distances, SETTINGS).plan[0, 1:, 1:].numpy()
-    near = [distances[0, i, plan[i].argmax()].item() for i in range(5)]
-    away = [max(0.0, 2 - distances[0, i, plan[i].argmin()].item()) for i in range(5)]
-    result = vava_terms(u, v, settings=SETTINGS)["inter_contrast"].item()
-    assert result == pytest.approx(np.mean(near) + np.mean(away))
+    expected = []
+    for costs, shares in ((distances[0], plan), (distances[0].T, plan.T)):
+        near = [costs[i, row.argmax()].item() for i, row in enumerate(shares)]
+        away = [max(0.0, 2 - costs[i, row.argmin()].item()) for i, row in enumerate(shares)]
+        expected.append(np.mean(near) + np.mean(away))
+    for first, second in ((u, v), (v, u)):
+        result = vava_terms(first, second, settings=SETTINGS)["inter_contrast"].item()
+        assert result == pytest.approx(np.mean(expected))
 
 
 def test_vava_is_the_weighted_sum_of_its_terms(videos):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts
 from protas_gtcc.alignment.scores import EmbeddedVideo, Trial, compare_alignments
 from protas_gtcc.alignment.scores.partners import PartnerPart
@@ -30,13 +31,29 @@ class _Embeddings(Mapping[str, np.ndarray]):
         self._videos = videos_of(dataset, config.split)
 
     def __getitem__(self, video: str) -> np.ndarray:
+        if video not in self:
+            raise KeyError(video)
         return self._embedder.embed(self._features.read(video))
+
+    def __contains__(self, video: object) -> bool:
+        return video in self._videos  # what `Mapping` asks would be embedded to know whether it is there
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._videos)
 
     def __len__(self) -> int:
         return len(self._videos)
+
+
+def told(config: AlignmentConfig) -> list[str]:
+    """What was aligned how: the loss; the task, if it was one; and the head, which has seen true segments."""
+    of_task = [] if config.task is None else [f"task {config.task}"]
+    return [config.loss, *of_task, *([] if config.head is None else [f"head {config.head}"])]
+
+
+def default_name(config: AlignmentConfig) -> str:
+    """`aligned-gtcc`, with the task and the head if there are some."""
+    return "-".join(filter(None, ["aligned", config.loss, config.task, config.head]))
 
 
 def videos_of(dataset: Dataset, split: str) -> list[str]:
@@ -66,7 +83,7 @@ def write_aligned(embedder: Embedder, dataset: Dataset, name: str, replace: bool
         dim=facts.config.encoder.output_dim,
         look_ahead_frames=facts.look_ahead_frames,
         split=split,
-        source=f"{facts.feature_set} aligned by {facts.config.loss}, seed {facts.config.training.seed}",
+        source=f"{facts.feature_set} aligned by {', '.join(told(facts.config))}, seed {facts.config.training.seed}",
         derived_from=facts.feature_set,
     )
     add_feature_set(dataset.path, stored, described, _Embeddings(embedder, dataset), replace)
@@ -82,7 +99,39 @@ def score_embedder(embedder: Embedder, dataset: Dataset, every: int = 1, partner
     config = embedder.facts.config
     trials = reference_trials([embedder], dataset, every)
     trials[config.loss] = [embedded_trial(embedder, dataset, every)]
-    return compare_alignments(trials, dataset.info.background, config.training.seed, partners)
+    return compare_trials(trials, dataset, every, partners, config.training.seed)
+
+
+def compare_trials(
+    trials: Mapping[str, Sequence[Trial]], dataset: Dataset, every: int, partners: PartnerPart, seed: int = 0
+) -> Scores:
+    """`compare_alignments`, with what it was made of: dataset, splits, frames; and the test videos that it leaves out.
+
+    These are of tasks that no training video shows.
+    """
+    scored = {name: [_scorable(one) for one in members] for name, members in trials.items()}
+    every_trial = [(one, part) for name in trials for one, part in zip(trials[name], scored[name], strict=True)]
+    return {
+        "dataset": dataset.info.name,
+        "simulated": dataset.info.simulated,
+        "splits": sorted({one.split for one, _ in every_trial}),
+        "score_every": every,
+        "left_out": sorted({video.name for one, part in every_trial for video in one.test if video not in part.test}),
+        **compare_alignments(scored, dataset.info.background, seed, partners),
+    }
+
+
+def require_scorable(dataset: Dataset, split: str, task: str | None = None) -> None:
+    """Raise `InputError` if no test video of a split is of a task that a training video shows."""
+    train, test = ({dataset.attribute(v, "task") for v in dataset.part(split, part)} for part in ("train", "test"))
+    if not (train & test if task is None else train & test & {task}):
+        what = "has no test video" if not test else "tests no task that it trains on"
+        raise InputError(f"{dataset.path}: split {split} {what}: there is nothing to score; give --no-score")
+
+
+def _scorable(trial: Trial) -> Trial:
+    known = {video.task for video in trial.train}
+    return dataclasses.replace(trial, test=[video for video in trial.test if video.task in known])
 
 
 def reference_trials(embedders: Sequence[Embedder], dataset: Dataset, every: int = 1) -> dict[str, list[Trial]]:

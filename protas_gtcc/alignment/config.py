@@ -24,7 +24,7 @@ class EncoderConfig:
     """Hidden layers; of the temporal encoder, with dilations 2^0 .. 2^(layers-1)."""
     multi_head: bool = False
     """A head for each task, and attention over the heads at each frame, to train all tasks at once (GTCC)."""
-    normalize: bool = False
+    normalize: bool = True
     """Scale each embedding to length 1."""
     standardise: bool = True
     """Subtract from each feature its mean over the training videos' frames, and divide by its standard deviation."""

@@ -61,6 +61,12 @@ def by_task(dataset: Dataset, videos: Sequence[str], task: str | None = None) ->
     return usable
 
 
+def lonely_tasks(dataset: Dataset, split: str, task: str | None = None) -> list[str]:
+    """Tasks with one training video, which has no other to be aligned with."""
+    tasks = [dataset.attribute(video, "task") or "" for video in dataset.part(split, "train")]
+    return sorted(name for name in set(tasks) if tasks.count(name) == 1 and task in (None, name))
+
+
 def epoch_pairs(groups: dict[str, list[str]], seed: int, epoch: int) -> list[Pair]:
     """The pairs of an epoch in random order: the videos of each task in a random ring, each with the next."""
     generator = np.random.default_rng([seed, epoch])
@@ -96,15 +102,14 @@ def collate(pairs: Sequence[Pair], features: FeatureReader) -> PairBatch:
 
 
 def sample_frames(lengths: Int[Tensor, " V"], num_frames: int) -> tuple[Int[Tensor, "V S"], Int[Tensor, " V"]]:
-    """Frames of each video, in order: a random one of each of `num_frames` equal parts; all of a shorter video.
+    """Frames of each video, each once and in order: a random one of each of `num_frames` parts, as equal as they can be.
 
-    Gives indices, past the end where a video has fewer frames, and the number of each video's.
+    All of a shorter video. Gives indices, past the end where a video has fewer frames, and the number of each video's.
     """
     longest = int(lengths.max())
     size = longest if num_frames == 0 else min(num_frames, longest)
     counts = lengths.clamp(max=size)
-    parts = torch.arange(size, device=lengths.device)
-    shares = (parts + torch.rand(len(lengths), size, device=lengths.device)) / counts[:, None]
-    drawn = torch.minimum((shares * lengths[:, None]).long(), lengths[:, None] - 1)
-    whole = (lengths <= size)[:, None]
-    return torch.where(whole, parts.clamp(max=longest - 1).expand_as(drawn), drawn), counts
+    # Whole frames part the video, so that no frame is in two parts.
+    edges = torch.arange(size + 1, device=lengths.device) * lengths[:, None] // counts[:, None]
+    within = torch.rand(len(lengths), size, device=lengths.device) * edges.diff(dim=1)
+    return (edges[:, :-1] + within.long()).clamp(max=longest - 1), counts

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from protas_gtcc.alignment.contrast import contrastive_idm
-from protas_gtcc.alignment.pairs import Pairs, frame_mask, squared_distances
+from protas_gtcc.alignment.pairs import Pairs, frame_mask, mean_over_frames, squared_distances
 from protas_gtcc.alignment.transport import sinkhorn
 
 
@@ -68,7 +68,8 @@ def vava_terms(
     """The terms `transport` (the minimum above), `intra_contrast` and `inter_contrast`.
 
     The first contrast is `contrastive_idm` of both videos. The second is the mean distance of frames to their partners
-    plus the mean of max(0, margin - distance) to the frames of the other video that they get least of.
+    plus the mean of max(0, margin - distance) to the frames of the other video that they get least of, from either
+    video to the other and halved.
 
     Args:
         u: embedded frames of the first video.
@@ -87,10 +88,13 @@ def vava_terms(
     flow = (solved.plan[:, 1:, 1:] * distances).sum(dim=(1, 2))
     intra = contrastive_idm(pairs.u, pairs.u_lengths, margin, window_frames)
     intra = intra + contrastive_idm(pairs.v, pairs.v_lengths, margin, window_frames)
+    found, masks = solved.plan[:, 1:, 1:], (pairs.u_mask, pairs.v_mask)
+    there = _inter_contrast(distances, found, *masks, margin)
+    back = _inter_contrast(distances.transpose(1, 2), found.transpose(1, 2), *masks[::-1], margin)
     return {
         "transport": pairs.result(value + flow - flow.detach()),
         "intra_contrast": pairs.result(intra),
-        "inter_contrast": pairs.result(_inter_contrast(pairs, distances, solved.plan[:, 1:, 1:], margin)),
+        "inter_contrast": pairs.result(0.5 * (there + back)),
     }
 
 
@@ -179,9 +183,10 @@ def _off_partners(pairs: Pairs, plan: Tensor) -> _Offsets:
     return _Offsets((across.abs() + along.abs()) / (2 * frame), 0.5 * (across**2 + along**2))
 
 
-def _inter_contrast(pairs: Pairs, distances: Tensor, plan: Tensor, margin: float) -> Tensor:
-    best, least = plan.argmax(dim=2), plan.masked_fill(~pairs.v_mask[:, None], torch.inf).argmin(dim=2)
+def _inter_contrast(
+    distances: Tensor, plan: Tensor, u_mask: Bool[Tensor, "P N"], v_mask: Bool[Tensor, "P M"], margin: float
+) -> Tensor:
+    """Of the first video's frames."""
+    best, least = plan.argmax(dim=2), plan.masked_fill(~v_mask[:, None], torch.inf).argmin(dim=2)
     near, far = (distances.gather(2, index[..., None]).squeeze(2) for index in (best, least))
-    terms = near + (margin - far).clamp(min=0)
-    mask: Bool[Tensor, "P N"] = pairs.u_mask
-    return terms.masked_fill(~mask, 0).sum(dim=1) / mask.sum(dim=1)
+    return mean_over_frames(near + (margin - far).clamp(min=0), u_mask)

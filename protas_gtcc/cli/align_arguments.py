@@ -27,9 +27,9 @@ class AlignArguments:
     out: Path | None = None
     """Run directory to make; by default a new one under runs/, named by dataset, split, loss and seed."""
     resume: Path | None = None
-    """Go on with this run from its last finished epoch; every other setting is the run's own."""
+    """Go on with this run from its last finished epoch, with its settings; name again what is to be done with it."""
     feature_name: str | None = None
-    """Name of the feature set in the dataset file, to which the split is added; by default aligned-LOSS."""
+    """Name of the feature set in the dataset file, to which the split is added; by default aligned-LOSS[-HEAD]."""
     replace: bool = False
     """Replace a feature set of that name."""
     write: bool = True

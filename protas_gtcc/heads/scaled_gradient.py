@@ -49,8 +49,9 @@ class SplitEmbeddings:
         alignment, progress = (_gradient(one) for one in (self.for_alignment, self.for_progress))
         if not (is_scaled or bool(torch.isfinite(progress).all())):
             raise InputError("the gradient of the progress loss is not finite; check the features, or lower the rate")
-        scale = bounded_scale(*(self._norm(one, encoder) for one in (alignment, progress)), self._weight, self._share)
-        self._embeddings.backward(alignment + scale * progress)
+        norms = [self._norm(one, encoder) for one in (alignment, progress)]
+        scale = bounded_scale(norms[0], norms[1], self._weight, self._share)
+        torch.autograd.backward(self._embeddings, alignment + scale * progress)
         return scale
 
     def _norm(self, gradient: Tensor, encoder: Sequence[Tensor]) -> float:

@@ -1,7 +1,4 @@
-"""Alignment scores as one Markdown table: a row an embedding, a column a figure; in brackets the 95 % interval.
-
-Look-ups, which see no embedding, are rows of their own. Bold is what is surely unlike the first embedding.
-"""
+"""Alignment scores as one Markdown table: a row an embedding, a column a figure; look-ups are rows of their own."""
 
 from __future__ import annotations
 
@@ -47,11 +44,16 @@ LOOKUPS = ("elapsed", "most frequent", "constant", "average index")
 
 
 def alignment_table(compared: Mapping[str, Any]) -> str:
-    """The table of what `compare_alignments` gives."""
+    """The table of what `aligned_features.compare_trials` gives, below what it was made of."""
     scores = compared["scores"]
     first = next(iter(scores))
     surely = {one["of"]: one["intervals"] for one in compared["differences"] if one["minus"] == first}
-    lines = [line("on held-out videos", [column.head for column in COLUMNS]), rule(len(COLUMNS) + 1)]
+    lines = [
+        *_heading(compared, first),
+        "",
+        line("on held-out videos", [column.head for column in COLUMNS]),
+        rule(len(COLUMNS) + 1),
+    ]
     lines += [
         line(f"look-up: {name}", [_lookup(scores[first], column, name) for column in COLUMNS]) for name in LOOKUPS
     ]
@@ -61,6 +63,25 @@ def alignment_table(compared: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
+    counts = compared["scores"][first]
+    splits = f"split{'s' * (len(compared['splits']) > 1)} {', '.join(compared['splits'])}"
+    others = "other test videos" if counts["partners"] == "test" else "training videos"
+    frames = "" if compared["score_every"] == 1 else f", one frame in {compared['score_every']}"
+    tasks = "" if counts["num_tasks"] == 1 else f" of {counts['num_tasks']} tasks"
+    lines = [
+        f"{compared['dataset']}, {splits}: {counts['num_test_videos']} test videos{tasks}, matched with {others} of "
+        f"their task{frames}; 95 % over videos and seeds in brackets; bold: surely unlike {first}."
+    ]
+    if compared["simulated"]:
+        lines.insert(0, "SIMULATED DATA: these figures say nothing about real video.")
+    if compared["left_out"]:
+        lines.append(f"Left out, since no training video shows their task: {', '.join(compared['left_out'])}.")
+    if counts["num_pairs"] == 0:
+        lines.append("No task has two test videos, so nothing can be matched: give --partners train.")
+    return lines
+
+
 def long_table(compared: Mapping[str, Any]) -> pd.DataFrame:
     """Every figure of every embedding and look-up in a row of its own, with its interval."""
     rows = []
@@ -68,7 +89,7 @@ def long_table(compared: Mapping[str, Any]) -> pd.DataFrame:
         for path, value in _leaves({key: figures[key] for key in figures if key in _FIGURES}):
             low, high = at(figures["intervals"], path) or (None, None)
             rows.append({"embedding": name, "figure": ".".join(path), "value": value, "low": low, "high": high})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(simulated=compared["simulated"])
 
 
 _FIGURES = (*dict.fromkeys(column.path.split(".")[0] for column in COLUMNS), "pairs_without_order", "lookups")
