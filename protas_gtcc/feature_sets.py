@@ -35,13 +35,15 @@ def add_feature_set(
     as it was. A `Dataset` that is open does not see the new set.
 
     Raises `InputError` if the set is there already and `replace` is not given, if it contradicts the file or the set
-    that it was derived from, if features are missing, of a wrong shape or not finite, and where the disk is too full.
+    that it was derived from, if features are missing, of a wrong shape or not finite, where the disk is too full, and
+    when another process has changed the file meanwhile.
     """
     path, dataset = Path(path), Dataset(path)
     _check_set(dataset, name, feature_set, replace)
     _check_videos(dataset, name, feature_set, features)
     _check_space(dataset, feature_set, features)
     with replace_when_whole(path) as temporary:
+        copied = _stamp(path)
         shutil.copyfile(path, temporary)
         with hdf5_file(temporary, "r+") as file:
             describe_feature_set(file, name, feature_set)
@@ -53,6 +55,14 @@ def add_feature_set(
                     _store(group, name, values)
                 elif name in group:
                     del group[name]  # the set that is replaced had it
+        if _stamp(path) != copied:
+            raise InputError(f"{path} was changed by another process meanwhile, and stays as that made it: write again")
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is written to or replaced."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _store(group: Any, name: str, values: np.ndarray) -> None:

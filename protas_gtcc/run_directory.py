@@ -97,33 +97,34 @@ class RunDirectory:
         save_tensors(self.state, tensors, {"format": STATE_FORMAT, "format_version": FORMAT_VERSION, **facts})
 
     def load_state(
-        self, network: torch.nn.Module, optimizer: torch.optim.Optimizer, model: Mapping[str, object]
+        self,
+        network: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        model: Mapping[str, object],
+        same: Sequence[str] = (),
     ) -> dict[str, object]:
         """Put network and optimizer back to the last finished epoch; the facts that were saved with them.
 
-        Raises `InputError` if the run was of another `model` (classes, features, fps): its dataset has changed.
+        Raises `InputError` if the run was of another `model` (classes, features, fps, and what else must be the
+        `same`): its dataset has changed; and if the network was made by another version.
         """
         tensors, facts = load_tensors(self.state, STATE_FORMAT)
-        for name in ("class_names", "background", "feature_dim", "fps", "simulated"):
+        for name in ("class_names", "background", "feature_dim", "fps", "simulated", *same):
             before, now = facts["model"][name], model[name]
             if before != now:
-                raise InputError(f"{self.path} cannot be resumed: its dataset's {name} was {before} and is {now} now")
+                told = f"was {before} and is {now} now" if len(f"{before}{now}") < 200 else "is another now"
+                raise InputError(f"{self.path} cannot be resumed: its dataset's {name} {told}")
         try:
             network.load_state_dict(_under("network.", tensors))
         except RuntimeError as error:
-            raise InputError(
-                f"{self.state} is of another version's network ({_first_line(error)}); train anew"
-            ) from error
+            what = " ".join(str(error).split())[:200]
+            raise InputError(f"{self.state} is of another version's network ({what}); start a new run") from error
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in _under("optimizer.", tensors).items():
             index, _, slot = name.partition(".")
             state.setdefault(int(index), {})[slot] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         return facts
-
-
-def _first_line(error: RuntimeError) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

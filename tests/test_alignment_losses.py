@@ -10,7 +10,7 @@ from protas_gtcc.alignment.gtcc import gtcc_loss, sample_anchors
 from protas_gtcc.alignment.lav import lav_loss
 from protas_gtcc.alignment.pairs import Pairs, masked_softmax, mean_over_frames, squared_distances
 from protas_gtcc.alignment.tcc import tcc_classification_loss, tcc_loss
-from protas_gtcc.alignment.vava import vava_loss
+from protas_gtcc.alignment.vava import VavaSettings, vava_loss
 
 Loss = Callable[..., Tensor]
 
@@ -49,6 +49,25 @@ def test_padded_pairs_give_what_each_gives_alone(loss):
         torch.testing.assert_close(together[2][p, :m], by_v)
         assert not together[1][p, n:].any()
         assert not together[2][p, m:].any()
+
+
+@every_loss
+@pytest.mark.parametrize("junk", [1e6, float("inf"), float("nan")])
+def test_what_lies_in_the_padding_does_not_matter(loss, junk):
+    u, v = walk(2, 9, 3, seed=1).float(), walk(2, 8, 3, seed=2).float()
+    lengths = torch.tensor([9, 4]), torch.tensor([5, 8])
+    clean = gradients(loss, u, v, *lengths)
+    u[1, 4:], v[0, 5:] = junk, junk
+    for one, other in zip(gradients(loss, u, v, *lengths), clean, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@every_loss
+def test_autocast_does_not_reach_into_a_loss(loss):
+    u, v = walk(9, 3, seed=1).float(), walk(7, 3, seed=2).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = loss(u, v)
+    torch.testing.assert_close(found, loss(u, v), rtol=0, atol=0)
 
 
 @every_loss
@@ -154,3 +173,27 @@ def test_masked_softmax_and_mean_see_nothing_masked():
     scores = torch.tensor([[0.0, 0.0, 9.0], [-5.0, 9.0, 9.0]])
     torch.testing.assert_close(masked_softmax(scores, mask), torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]))
     torch.testing.assert_close(mean_over_frames(scores, mask), torch.tensor([0.0, -5.0]))
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings"),
+    [
+        (tcc_loss, {"temperature": 0.0}),
+        (tcc_classification_loss, {"temperature": -1.0}),
+        (gtcc_loss, {"temperature": 0.0}),
+        (gtcc_loss, {"num_components": 0}),
+        (gtcc_loss, {"iterations": 0}),
+        (lav_loss, {"gamma": 0.0}),
+        (vava_loss, {"settings": VavaSettings(kl_weight=0.0)}),
+        (vava_loss, {"settings": VavaSettings(phi=2.0)}),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused(loss, settings):
+    with pytest.raises(ValueError, match="must be"):
+        loss(walk(5, 3), walk(6, 3), **settings)
+
+
+@every_loss
+def test_no_pair_is_refused(loss):
+    with pytest.raises(ValueError, match="there is no pair"):
+        loss(torch.zeros(0, 4, 3), torch.zeros(0, 5, 3))

@@ -16,16 +16,26 @@ import pytest
 import torch
 
 from protas_gtcc.alignment import training as training_module
-from protas_gtcc.alignment.aligned_features import score_embedder, untrained, write_aligned
+from protas_gtcc.alignment.aligned_features import (
+    default_name,
+    require_scorable,
+    score_embedder,
+    told,
+    untrained,
+    write_aligned,
+)
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.pairing import by_task, collate, epoch_pairs, sample_frames
+from protas_gtcc.alignment.encoders import ContextNetwork
+from protas_gtcc.alignment.objective import alignment_terms
+from protas_gtcc.alignment.pairing import batches_of, by_task, collate, epoch_pairs, lonely_tasks, sample_frames
 from protas_gtcc.alignment.training import AlignmentDirectory, AlignmentTrainer, align
 from protas_gtcc.config import TrainingConfig, from_yaml, to_yaml
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.report.alignment_table import alignment_table
 
 SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "align.py"
 LOSSES = get_args(get_type_hints(AlignmentConfig)["loss"])
@@ -164,6 +174,87 @@ def test_the_head_moves_as_much_however_large_the_gradient_of_the_alignment_is(r
         torch.testing.assert_close(small, large)
 
 
+def test_nothing_of_a_test_video_is_read_in_training(recordings, tmp_path, monkeypatch):
+    read, plain = set(), FeatureReader.read
+    monkeypatch.setattr(FeatureReader, "read", lambda self, video: (read.add(video), plain(self, video))[1])
+    config = config_of(recordings, "gtcc", head="v2")
+    embedder = align(config, Dataset(recordings), AlignmentDirectory(tmp_path / "run"))
+    train = Dataset(recordings).part("1", "train")
+    assert read == set(embedder.facts.training_videos) == set(train)
+
+
+def terms_of(recordings: Path, loss: str, epoch: int = 3, **changes: Any) -> dict[str, float]:
+    """Terms of one pair, of embeddings that are the features."""
+    dataset = Dataset(recordings)
+    batch = collate([("v0", "v1")], FeatureReader(dataset, "features", "1", "none"))
+    settings = {"sampled_frames": 0, "anchors": 0, "components": 3, **changes}
+    config = config_of(recordings, loss, alignment=AlignmentLossConfig(**settings))
+    torch.manual_seed(0)
+    context = ContextNetwork(6)
+    terms = alignment_terms(batch.features, batch, config, epoch, context)
+    return {name: value.item() for name, value in terms.items()}
+
+
+FLAGS = {
+    "tcc": {"temperature": 0.5, "variance_weight": 0.5, "sampled_frames": 9},
+    "gtcc": {"temperature": 0.5, "components": 2, "anchors": 4, "cycle_window": 0.1, "drop_rate": 0.5},
+    "lav": {"warp_gamma": 1.0, "contrast_weight": 0.3, "margin": 5.0, "near_frames": 2},
+    "vava": {
+        "contrast_weight": 0.3,
+        "inter_weight": 0.1,
+        "margin": 5.0,
+        "near_frames": 2,
+        "phi_decay": 0.5,
+        "moment_weight": 3.0,
+        "divergence_weight": 1.0,
+        "virtual_cost": 0.1,
+        "virtual_frames": 3.0,
+        "prior_width": 3.0,
+    },
+}
+
+
+@pytest.mark.parametrize(("loss", "flag"), [(loss, flag) for loss, flags in FLAGS.items() for flag in flags])
+def test_every_setting_of_a_loss_changes_it(recordings, loss, flag):
+    assert terms_of(recordings, loss) != terms_of(recordings, loss, **{flag: FLAGS[loss][flag]})
+
+
+def test_losses_are_told_the_epoch_and_go_both_ways(recordings):
+    assert terms_of(recordings, "vava", epoch=3) != terms_of(recordings, "vava", epoch=30)
+    assert terms_of(recordings, "gtcc", epoch=3) != terms_of(recordings, "gtcc", epoch=30)
+    dataset = Dataset(recordings)
+    reader = FeatureReader(dataset, "features", "1", "none")
+    torch.manual_seed(0)
+    context, settings = ContextNetwork(6), AlignmentLossConfig(sampled_frames=0, anchors=0, components=3)
+    for loss in LOSSES:
+        config = config_of(recordings, loss, alignment=settings)
+        there, back = (
+            alignment_terms(batch.features, batch, config, 30, context)
+            for batch in (collate([pair], reader) for pair in (("v0", "v1"), ("v1", "v0")))
+        )
+        for name, value in there.items():
+            torch.testing.assert_close(value, back[name], rtol=1e-2, atol=1e-6)
+
+
+def test_processes_with_unequal_parts_of_a_batch_weigh_every_pair_alike(recordings):
+    reader = FeatureReader(Dataset(recordings), "features", "1", "none")
+    pairs = [("v0", "v1"), ("v1", "v2"), ("v2", "v3"), ("v3", "v4")]
+    shares = [[batch.share for batch in batches_of(pairs, 3, reader, rank, 2)] for rank in range(2)]
+    assert shares == [[pytest.approx(2 / 3), 1.0], [pytest.approx(1 / 3), 0.0]]
+
+
+def test_a_resumed_run_must_have_its_training_videos(recordings, tmp_path):
+    dataset, run = Dataset(recordings), AlignmentDirectory(tmp_path / "run")
+    config = config_of(recordings, epochs=2)
+    trainer = AlignmentTrainer(config, dataset, run)
+    run.start(config)
+    trainer._keep(trainer._epoch(0, 3, []))
+    dataset.info.splits["1"]["train"][0] = "v8"
+    dataset.info.splits["1"]["test"][2] = "v0"
+    with pytest.raises(InputError, match=r"cannot be resumed: its dataset's training_videos was .*v0.* and is .*v8"):
+        align(config, dataset, run, resume=True)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_videos(recordings, tmp_path, monkeypatch):
     def broken(*_: object, **__: object) -> dict[str, torch.Tensor]:
         return {"soft_dtw": torch.tensor([1.0, float("nan")])}
@@ -202,6 +293,9 @@ def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(r
     dataset = Dataset(path)
     described = dataset.feature_sets["aligned-tcc_split1"]
     assert (described.dim, described.split, described.derived_from) == (4, "1", "features")
+    assert described.source == "features aligned by tcc, seed 0"
+    headed = dataclasses.replace(embedder.facts.config, task="tea", head="v4")
+    assert (told(headed), default_name(headed)) == (["tcc", "task tea", "head v4"], "aligned-tcc-tea-v4")
     assert dataset.choose_feature_set("1") == "features"
     assert dataset.choose_feature_set("1", "aligned-tcc") == "aligned-tcc_split1"
     loaded = load_encoder(tmp_path / "run")
@@ -212,6 +306,43 @@ def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(r
     with pytest.raises(InputError, match="has feature set 'aligned-tcc_split1' already; give --replace"):
         write_aligned(embedder, dataset, "aligned-tcc")
     write_aligned(embedder, dataset, "aligned-tcc", replace=True)
+
+
+def test_only_videos_of_the_split_are_embedded(tmp_path, monkeypatch):
+    path, names = tmp_path / "kitchen.h5", [f"v{number}" for number in range(6)]
+    splits = {"1": {"train": names[:3], "test": names[3:4]}}
+    with write_dataset(
+        path, DatasetInfo("k", ["a", "b", "c", "d"], [0], 5.0, splits), {"features": FeatureSet(6)}
+    ) as w:
+        for number, name in enumerate(names):
+            w.add(procedure(name, number))
+    embedder, embedded = align(config_of(path), Dataset(path), AlignmentDirectory(tmp_path / "run")), set()
+    plain = FeatureReader.read
+    monkeypatch.setattr(FeatureReader, "read", lambda self, video: (embedded.add(video), plain(self, video))[1])
+    write_aligned(embedder, Dataset(path), "aligned-tcc")
+    assert [Dataset(path).has_features(name, "aligned-tcc_split1") for name in names] == [True] * 4 + [False] * 2
+    assert embedded == set(names[:4])
+
+
+def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
+    pytest.importorskip("sklearn")
+    path, tasks = tmp_path / "kitchen.h5", ["tea", "tea", "soup", "tea", "cake"]
+    names = [f"v{number}" for number in range(5)]
+    info = DatasetInfo("k", ["a", "b", "c", "d"], [0], 5.0, {"1": {"train": names[:3], "test": names[3:]}})
+    with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
+        for number, name in enumerate(names):
+            writer.add(procedure(name, number, tasks[number]))
+    dataset = Dataset(path)
+    assert lonely_tasks(dataset, "1") == ["soup"]
+    embedder = align(config_of(path), dataset, AlignmentDirectory(tmp_path / "run"))
+    table = alignment_table(score_embedder(embedder, dataset))
+    assert "Left out, since no training video shows their task: v4." in table
+    assert "No task has two test videos, so nothing can be matched: give --partners train." in table
+    assert score_embedder(embedder, dataset, partners="train")["scores"]["tcc"]["num_pairs"] == 2
+    for task in ("cake", "soup"):
+        message = "split 1 tests no task that it trains on: there is nothing to score; give --no-score"
+        with pytest.raises(InputError, match=message):
+            require_scorable(dataset, "1", task)
 
 
 def test_scores_have_raw_features_and_the_encoder_before_training_beside_them(recordings, tmp_path):
@@ -243,11 +374,11 @@ def test_the_script_trains_writes_scores_and_goes_on(recordings, tmp_path):
     done = script("--dataset", path, "--out", run, "--head", "v2", "--json", *small)
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)["scores"]) == {"raw features", "untrained", "vava"}
-    assert "aligned-vava_split1" in Dataset(path).feature_sets
+    assert "aligned-vava-v2_split1" in Dataset(path).feature_sets
     assert "| Kendall's tau |" in (run / "alignment.md").read_text()
-    taken = script("--dataset", path, "--out", tmp_path / "other", *small)
+    taken = script("--dataset", path, "--out", tmp_path / "other", "--head", "v2", *small)
     assert taken.returncode == 1
-    assert "has feature set 'aligned-vava_split1' already" in taken.stderr
+    assert "has feature set 'aligned-vava-v2_split1' already" in taken.stderr
     assert not (tmp_path / "other").exists(), "said before training"
     (tmp_path / "blocked" / "sklearn").mkdir(parents=True)
     (tmp_path / "blocked" / "sklearn" / "__init__.py").write_text("raise ImportError('not here', name='sklearn')")

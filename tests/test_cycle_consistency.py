@@ -267,12 +267,22 @@ def test_the_context_has_a_gradient_through_the_frames_it_keeps(videos):
 
 def test_the_weights_of_the_components_teach_alpha_to_lie_in_one_place(videos):
     # With weights that are constants, as in the authors' code, only the soft neighbours and the way back would learn.
-    u, v = videos[0], videos[1].clone().requires_grad_()
+    v = videos[1]
     fixed = Mixtures(
         *(torch.tensor([[[*pair]]]).double().expand(1, 7, 2) for pair in ((0.5, 0.5), (1.0, 6.0), (1.0, 1.0)))
     )
     shares = fixed.responsibilities(len(v))
     torch.testing.assert_close(shares.sum(dim=2), torch.ones(1, 7, len(v), dtype=torch.float64))
     assert shares[0, 0, 0, 1] > 0.99
-    gtcc_loss(u, v, num_components=2).backward()
-    assert v.grad.abs().sum() > 0
+    # From a cloud, v becomes what u can be followed in: 3.4 -> 0.7, and only to 2.6 where the weights are constants.
+    torch.manual_seed(0)
+    line = torch.linspace(0, 2, 12)[:, None] * torch.ones(1, 2) + 0.05 * torch.randn(12, 2)
+    cloud = (torch.randn(12, 2) * 0.5 + 1).requires_grad_()
+    optimizer, losses = torch.optim.Adam([cloud], lr=0.03), []
+    for _ in range(150):
+        loss = gtcc_loss(line, cloud, num_components=4)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[-1] < 0.4 * losses[0]

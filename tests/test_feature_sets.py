@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -139,6 +140,19 @@ def test_a_set_that_does_not_fit_is_refused_in_one_line_and_the_file_stays(recor
     assert "\n" not in str(caught.value)
     assert recordings.read_bytes() == before
     assert list(tmp_path.iterdir()) == [recordings]
+
+
+def test_what_another_process_wrote_meanwhile_is_not_lost(recordings, monkeypatch):
+    copy, before = shutil.copyfile, recordings.read_bytes()
+
+    def copy_while_another_writes(*paths: Path) -> None:
+        copy(*paths)
+        os.utime(recordings, ns=(1, 1))
+
+    monkeypatch.setattr(shutil, "copyfile", copy_while_another_writes)
+    with pytest.raises(InputError, match="was changed by another process meanwhile, and stays as that made it"):
+        add(recordings)
+    assert recordings.read_bytes() == before
 
 
 def test_a_derived_set_sees_no_less_of_the_future_and_is_tied_as_what_it_was_made_of(recordings):

@@ -178,6 +178,29 @@ def test_a_band_of_nothing_is_the_diagonal():
     assert soft_dtw(costs, 0.1, None, 0).item() == pytest.approx(costs[0].trace().item())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_single_and_the_gradient_comes_back_in_half(dtype):
+    costs = random_costs(2, 6, 5).to(dtype)
+    value, gradient = value_and_gradient(costs, 0.5)
+    wide_value, wide_gradient = value_and_gradient(costs.float(), 0.5)
+    assert gradient.dtype == dtype
+    torch.testing.assert_close(value, wide_value)
+    torch.testing.assert_close(gradient, wide_gradient.to(dtype))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "band", "message"),
+    [
+        (([4], [40]), None, r"lengths \[40\] are not those of 1 videos of 1 to 5 frames"),
+        (([0], [5]), None, r"lengths \[0\] are not"),
+        (([4], [5]), -5, "band_frames is -5; it must not be negative"),
+    ],
+)
+def test_what_would_be_read_out_of_bounds_is_refused(lengths, band, message):
+    with pytest.raises(ValueError, match=message):
+        soft_dtw(random_costs(1, 4, 5), 0.1, tuple(map(torch.tensor, lengths)), band)
+
+
 def test_a_band_too_narrow_to_join_the_corners_raises():
     with pytest.raises(ValueError, match="band of 1 frames is too narrow"):
         soft_dtw(random_costs(1, 3, 30), 0.1, None, 1)

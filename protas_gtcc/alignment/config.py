@@ -70,17 +70,19 @@ class AlignmentLossConfig:
     divergence_weight: float = 0.1
     """VAVA: weight of the divergence from the prior, and of the entropy that comes with it."""
     virtual_cost: float = 0.5
-    """VAVA: squared distance beyond which a frame had rather have no partner."""
+    """VAVA: squared distance of everything to the virtual frame."""
+    virtual_frames: float = 1.0
+    """VAVA: how many frames of a video may be without partner."""
     prior_width: float = 10.0
     """VAVA: deviation of the prior around the diagonal and the partners, in frames."""
 
     def __post_init__(self) -> None:
-        positive = ("temperature", "warp_gamma", "margin", "divergence_weight", "prior_width")
+        positive = ("temperature", "warp_gamma", "margin", "divergence_weight", "prior_width", "virtual_frames")
         require_range(self, **dict.fromkeys(positive, (1e-9, 1e9)))
         weights = ["variance_weight", "inter_weight", "moment_weight", "virtual_cost"]
         weights += ["contrast_weight"] if self.contrast_weight is not None else []
         require_range(self, **dict.fromkeys(weights, (0, 1e9)))
-        require_range(self, drop_rate=(0, 1), cycle_window=(0, 1), phi_decay=(0, 1))
+        require_range(self, drop_rate=(0, 1), cycle_window=(1e-3, 1), phi_decay=(0, 1))
         require_range(self, components=(1, 1000), near_frames=(0, 10**6), anchors=(0, 10**6), sampled_frames=(0, 10**6))
         if self.sampled_frames == 1:
             raise InputError("--sampled-frames is 1; videos are aligned by 2 frames or more, or all (0)")

@@ -6,6 +6,8 @@ to the encoder is bounded (`protas_gtcc.heads.scaled_gradient`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -30,16 +32,21 @@ class JointHead:
     def __init__(self, head: ScalarHead, config: HeadLossConfig, dataset: Dataset):
         self.head, self.config, self.dataset = head, config, dataset
 
+    def require_actions(self, videos: Sequence[str]) -> None:
+        """Raise `InputError` for a video that has no action."""
+        for video in videos:
+            if not any(label not in self.dataset.info.background for label in self.dataset.labels(video)):
+                what = f"video {video} has no action, of which a progress head could learn"
+                raise InputError(f"{what}: leave it out of the training videos, or --head out")
+
     def terms(self, embeddings: Float[Tensor, "V E T"], batch: PairBatch, where: str) -> dict[str, Float[Tensor, " P"]]:
         """`progress`: the head's loss, its mean over segments, once for each pair of the batch.
 
         Randomness comes from torch's generator, so that a resumed run draws the same. Raises `InputError`, naming the
-        term and the segment, if it is not finite, or if no video of the batch has an action.
+        term and the segment, if it is not finite.
         """
         random = np.random.default_rng(int(torch.randint(2**62, ())))
         places = self._places(batch.videos, random)
-        if not places:
-            raise InputError(f"no action in the videos {', '.join(batch.videos)}; a progress head learns nothing there")
         row = {video: number for number, video in enumerate(batch.videos)}
         parts = [embeddings[row[video], :, start:end].T for video, start, end in places]
         lengths = torch.tensor([len(part) for part in parts], device=embeddings.device)
@@ -60,7 +67,7 @@ class JointHead:
             for start, end, label in self.dataset.segments(video)
             if label not in self.dataset.info.background
         ]
-        if self.config.mode == "dense" or not places:
+        if self.config.mode == "dense":
             return places
         drawn = draw_segments([video for video, _, _ in places], self.config.segments_per_video, random)
         return [places[index] for index in drawn.tolist()]

@@ -1,8 +1,10 @@
 """Learning by aligning videos (LAV): soft-DTW between two videos, with a contrast within each.
 
 Source: Haresh et al., Learning by Aligning Videos in Time, CVPR 2021. Distances are squared, as in the paper's own code
-and in soft-DTW's; the GTCC authors take squared ones in soft-DTW and others in the contrast, and sum over ordered
-pairs, so that every term counts twice.
+and in soft-DTW's; there frames are told apart by shares of the video, which makes W at most 2, and the total is divided
+by the number of frames. Here W counts frames, as the paper writes it: the contrast wants a small weight. The GTCC
+authors take squared ones in soft-DTW and others in the contrast, and sum over ordered pairs, so that every term counts
+twice.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from protas_gtcc.alignment.contrast import contrastive_idm
-from protas_gtcc.alignment.pairs import Pairs, squared_distances
+from protas_gtcc.alignment.pairs import Pairs, in_full_precision, squared_distances
 from protas_gtcc.alignment.soft_dtw import soft_dtw
 
 
+@in_full_precision
 def lav_terms(
     u: Float[Tensor, "*P N D"],
     v: Float[Tensor, "*P M D"],

@@ -97,6 +97,7 @@ def _vava(pairs: Pairs, settings: AlignmentLossConfig, epoch: int) -> Terms:
         idm_weight=settings.moment_weight,
         kl_weight=settings.divergence_weight,
         virtual_cost=settings.virtual_cost,
+        virtual_frames=settings.virtual_frames,
         prior_width=settings.prior_width,
     )
     terms = vava_terms(

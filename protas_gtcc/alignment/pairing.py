@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from protas_gtcc.alignment.pairs import SMALLEST
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError, listed
@@ -27,6 +29,8 @@ class PairBatch:
     lengths: Int[Tensor, " V"]
     pairs: Int[Tensor, "P 2"]
     """Indices into the videos."""
+    share: float = 1.0
+    """Of the pairs that all processes have in this step."""
 
     @property
     def mask(self) -> Float[Tensor, "V 1 T"]:
@@ -36,7 +40,8 @@ class PairBatch:
 
     def to(self, device: torch.device) -> PairBatch:
         """The same on a device."""
-        return PairBatch(self.videos, *(one.to(device) for one in (self.features, self.lengths, self.pairs)))
+        features, lengths, pairs = (one.to(device) for one in (self.features, self.lengths, self.pairs))
+        return PairBatch(self.videos, features, lengths, pairs, self.share)
 
     def names(self, pair: int) -> str:
         """Of a pair's videos, for an error."""
@@ -47,10 +52,12 @@ class PairBatch:
 def by_task(dataset: Dataset, videos: Sequence[str], task: str | None = None) -> dict[str, list[str]]:
     """Videos that can be aligned, by task; without tasks in the file they are all of one.
 
-    Raises `InputError` if no task (or not the wanted one) has two videos.
+    Raises `InputError` if no task (or not the wanted one) has two videos, and for a video of a single frame.
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for video in videos:
+        if dataset.num_frames[video] < SMALLEST:
+            raise InputError(f"video {video} has one frame; it cannot be aligned: leave it out of the training videos")
         groups[dataset.attribute(video, "task") or ""].append(video)
     if task is not None and task not in groups:
         raise InputError(f"no training video is of task {task!r}; there are {listed(groups)}")
@@ -81,11 +88,14 @@ def epoch_pairs(groups: dict[str, list[str]], seed: int, epoch: int) -> list[Pai
 def batches_of(
     pairs: Sequence[Pair], size: int, features: FeatureReader, rank: int = 0, processes: int = 1
 ) -> Iterator[PairBatch]:
-    """Batches of `size` pairs over all processes; this process's share of each, never empty."""
+    """Batches of `size` pairs over all processes; this process's part of each, never empty.
+
+    Every process takes as many steps: one without a pair of its own repeats the first, with `share` 0.
+    """
     for start in range(0, len(pairs), size):
         whole = pairs[start : start + size]
-        # Every process takes as many steps: one without a pair of its own repeats the first.
-        yield collate(whole[rank::processes] or whole[:1], features)
+        own = whole[rank::processes]
+        yield dataclasses.replace(collate(own or whole[:1], features), share=len(own) / len(whole))
 
 
 def collate(pairs: Sequence[Pair], features: FeatureReader) -> PairBatch:
@@ -102,7 +112,7 @@ def collate(pairs: Sequence[Pair], features: FeatureReader) -> PairBatch:
 
 
 def sample_frames(lengths: Int[Tensor, " V"], num_frames: int) -> tuple[Int[Tensor, "V S"], Int[Tensor, " V"]]:
-    """Frames of each video, each once and in order: a random one of each of `num_frames` parts, as equal as they can be.
+    """Frames of each video, each once and in order: a random one of each of `num_frames` parts, as equal as can be.
 
     All of a shorter video. Gives indices, past the end where a video has fewer frames, and the number of each video's.
     """

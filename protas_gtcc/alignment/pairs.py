@@ -6,12 +6,16 @@ lengths, and gives `[P]`. Whatever precision the embeddings have, it computes in
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+Loss = TypeVar("Loss", bound=Callable[..., Any])
 SMALLEST = 2
 """Frames that a video must have to be aligned."""
 
@@ -37,12 +41,16 @@ class Pairs:
     ) -> Pairs:
         """Pairs of embedded videos; without lengths every frame counts.
 
-        Raises `ValueError` if a video has fewer than 2 frames, or more than there are.
+        What lies in the padding does not matter: it becomes the video's first frame, without a gradient. Raises
+        `ValueError` if a video has fewer than 2 frames, or more than there are, and if there is no pair.
         """
         is_single = u.ndim == 2
         u, v = (x[None] if is_single else x for x in (u, v))
+        if len(u) == 0:
+            raise ValueError("there is no pair of videos to align")
         lengths = [_lengths(x, given) for x, given in ((u, u_lengths), (v, v_lengths))]
-        return cls(wide(u), wide(v), lengths[0], lengths[1], is_single)
+        u, v = (_filled(wide(x), own) for x, own in zip((u, v), lengths, strict=True))
+        return cls(u, v, lengths[0], lengths[1], is_single)
 
     @property
     def u_mask(self) -> Bool[Tensor, "P N"]:
@@ -99,6 +107,30 @@ def masked_softmax(scores: Float[Tensor, "P *N M"], mask: Bool[Tensor, "P *#N M"
 def mean_over_frames(values: Float[Tensor, "P N"], mask: Bool[Tensor, "P N"]) -> Float[Tensor, " P"]:
     """Mean over a video's frames, for each pair."""
     return values.masked_fill(~mask, 0).sum(dim=1) / mask.sum(dim=1)
+
+
+def require_positive(**values: float | int) -> None:
+    """Raise `ValueError` for a setting that is not above 0."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name} is {value}; it must be above 0")
+
+
+def in_full_precision(loss: Loss) -> Loss:
+    """Under autocast too, a loss computes in the precision that it says."""
+
+    @functools.wraps(loss)
+    def whole(*args: Any, **kwargs: Any) -> Any:
+        with torch.autocast(args[0].device.type, enabled=False):
+            return loss(*args, **kwargs)
+
+    return cast(Loss, whole)
+
+
+def _filled(x: Float[Tensor, "P N D"], lengths: Int[Tensor, " P"]) -> Float[Tensor, "P N D"]:
+    if int(lengths.min()) == x.shape[1]:
+        return x
+    return torch.where(frame_mask(lengths, x.shape[1])[..., None], x, x[:, :1].detach())
 
 
 def _lengths(x: Float[Tensor, "P N D"], given: Int[Tensor, " P"] | None) -> Int[Tensor, " P"]:

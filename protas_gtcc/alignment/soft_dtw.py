@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from protas_gtcc.alignment.anti_diagonals import expected_alignment, soft_minimum
+from protas_gtcc.alignment.pairs import require_positive, wide
 
 
 def soft_dtw(
@@ -38,17 +39,30 @@ def soft_dtw(
         band_frames: cells further than this from the diagonal that joins the corners, in frames of the longer video,
             are left out (Sakoe & Chiba); by default none. The same for both orders of the videos.
 
-    Raises `ValueError` for a gamma that is not above 0, or a band too narrow to lead from corner to corner.
+    Raises `ValueError` for a gamma that is not above 0, lengths that are not those of videos in the matrices, and a
+    band that is negative or too narrow to lead from corner to corner.
     """
-    if not gamma > 0:
-        raise ValueError(f"gamma is {gamma}; it must be above 0")
+    require_positive(gamma=gamma)
     if lengths is None:
         full = costs.new_zeros(costs.shape[0], dtype=torch.int64)
         lengths = full + costs.shape[1], full + costs.shape[2]
-    value: Tensor = _SoftDTW.apply(costs, gamma, *lengths, band_frames)  # type: ignore[no-untyped-call]
-    if band_frames is not None and bool(torch.isinf(value).any()):
-        raise ValueError(f"a band of {band_frames} frames is too narrow for videos of such unlike lengths")
+    for given, most in zip(lengths, costs.shape[1:], strict=True):
+        if len(given) != len(costs) or not 1 <= int(given.min()) <= int(given.max()) <= most:
+            raise ValueError(f"lengths {given.tolist()} are not those of {len(costs)} videos of 1 to {most} frames")
+    if band_frames is not None:
+        _check_band(band_frames, *lengths)
+    value: Tensor = _SoftDTW.apply(wide(costs), gamma, *lengths, band_frames)  # type: ignore[no-untyped-call]
     return value
+
+
+def _check_band(band: int, rows: Int[Tensor, " P"], columns: Int[Tensor, " P"]) -> None:
+    """Raise `ValueError` unless cells of the band join the corners: finite costs of 0 then sum to something finite."""
+    if band < 0:
+        raise ValueError(f"band_frames is {band}; it must not be negative")
+    free = torch.zeros(len(rows), int(rows.max()), int(columns.max()))
+    sums = _forward(*_arrays(free, rows, columns), 1.0, band)
+    if np.isinf(sums[np.arange(len(rows)), rows.cpu().numpy(), columns.cpu().numpy()]).any():
+        raise ValueError(f"a band of {band} frames is too narrow for videos of such unlike lengths")
 
 
 class _SoftDTW(torch.autograd.Function):

@@ -1,9 +1,9 @@
 """Temporal cycle consistency (TCC): from a frame to its soft neighbour in the other video, and back to the start.
 
 Source: Dwibedi et al., Temporal Cycle-Consistency Learning, CVPR 2019, section 3. Differences of the GTCC authors'
-code, which is not followed: distances are not squared there, the variance is taken around the means of other frames (an
-axis is lost in broadcasting) and divides by 0 where a frame is found exactly, and a video is paired with itself as
-well.
+code, which is not followed: distances are not squared there (the LAV authors' divide squared ones by D), the variance
+is taken around the means of other frames (an axis is lost in broadcasting) and divides by 0 where a frame is found
+exactly, and a video is paired with itself as well.
 """
 
 from __future__ import annotations
@@ -13,12 +13,20 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from protas_gtcc.alignment.pairs import Pairs, mean_over_frames, soft_neighbours, squared_distances
+from protas_gtcc.alignment.pairs import (
+    Pairs,
+    in_full_precision,
+    mean_over_frames,
+    require_positive,
+    soft_neighbours,
+    squared_distances,
+)
 
 MIN_VARIANCE = 1 / 12
 """In squared frames, that of a uniform distribution over one frame: a finer one the time line cannot tell."""
 
 
+@in_full_precision
 def tcc_loss(
     u: Float[Tensor, "*P N D"],
     v: Float[Tensor, "*P M D"],
@@ -41,7 +49,10 @@ def tcc_loss(
         temperature: of both softmaxes, in squared distance.
         variance_weight: lambda.
         min_variance: in squared frames; a smaller variance counts as this.
+
+    Raises `ValueError` as `Pairs.of`, and for a temperature or least variance that is not above 0.
     """
+    require_positive(temperature=temperature, min_variance=min_variance)
     pairs = Pairs.of(u, v, u_lengths, v_lengths)
     beta = soft_neighbours(_cycled(pairs, temperature), pairs.u, pairs.u_mask, temperature)
     error, variance = cycle_back(beta)
@@ -49,6 +60,7 @@ def tcc_loss(
     return pairs.result(mean_over_frames(error / variance + 0.5 * variance_weight * variance.log(), pairs.u_mask))
 
 
+@in_full_precision
 def tcc_classification_loss(
     u: Float[Tensor, "*P N D"],
     v: Float[Tensor, "*P M D"],
@@ -58,8 +70,9 @@ def tcc_classification_loss(
 ) -> Float[Tensor, "*P"]:
     """Cycle-back classification from u over v: the mean over frames i of -log beta_i, the frame they came from.
 
-    Arguments as of `tcc_loss`.
+    Arguments and errors as of `tcc_loss`.
     """
+    require_positive(temperature=temperature)
     pairs = Pairs.of(u, v, u_lengths, v_lengths)
     logits = -squared_distances(_cycled(pairs, temperature), pairs.u) / temperature
     logits = logits.masked_fill(~pairs.u_mask[:, None], -torch.inf)

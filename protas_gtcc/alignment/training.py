@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from protas_gtcc import config as configuration
@@ -106,7 +107,8 @@ class AlignmentTrainer:
         """Go back to the last finished epoch; to the beginning if none was finished."""
         if not self.run.state.is_file():
             return
-        facts: Any = self.run.load_state(self.encoder, self.optimizer, self._comparable())
+        same = ("tasks", "feature_set", "look_ahead_frames", "training_videos")
+        facts: Any = self.run.load_state(self.encoder, self.optimizer, self._comparable(), same)
         self.rows = facts["rows"]
         self.fabric.strategy.precision.load_state_dict(facts["precision"])
 
@@ -132,6 +134,7 @@ class AlignmentTrainer:
         head = self.encoder.progress_head
         if head is not None and self.config.head is not None:
             self.joint = JointHead(head, VERSIONS[self.config.head].loss, self.dataset)
+            self.joint.require_actions(members)
         self.optimizer = make_optimizer(self.encoder, self.settings)
         self.model, self.fabric_optimizer = self.fabric.setup(self.encoder, self.optimizer)
 
@@ -148,39 +151,45 @@ class AlignmentTrainer:
             self._step(batch.to(fabric.device), epoch, means, f"epoch {epoch + 1}, step {step + 1}")
             for observer in observers:
                 observer.on_step(epoch, step, means.values())
-        row = {"epoch": epoch + 1, "lr": self.optimizer.param_groups[0]["lr"], **means.values()}
+        row = {"epoch": epoch + 1, "lr": self.optimizer.param_groups[0]["lr"], **means.of_all(fabric)}
         return row | {"seconds": time.perf_counter() - started}
 
     def _step(self, batch: PairBatch, epoch: int, means: _Means, where: str) -> None:
         embeddings = self.model(batch.features, batch.mask)
         self.fabric_optimizer.zero_grad()
+        # DistributedDataParallel takes the mean of the processes' gradients, whose shares of the pairs may be unequal.
+        weight = batch.share * self.fabric.world_size
         if self.joint is None:
             terms = self._alignment(embeddings, batch, epoch, where)
-            self.fabric.backward(total(terms).mean())
+            self.fabric.backward(weight * total(terms).mean())
         else:
             split = SplitEmbeddings(embeddings, self.config.progress_lambda)
             terms = self._alignment(split.for_alignment, batch, epoch, where)
-            self.fabric.backward(total(terms).mean())
+            self.fabric.backward(weight * total(terms).mean())
             progress = self.joint.terms(split.for_progress, batch, where)
-            self.fabric.backward(progress["progress"].mean())
+            self.fabric.backward(weight * progress["progress"].mean())
             split.backward(self._weights(of_head=False), self.settings.precision == "16")
             terms |= progress
-        self._clip()
+        self._clip(where)
         self.fabric_optimizer.step()
-        means.add(terms)
+        if batch.share:
+            means.add(terms)
 
     def _alignment(self, embeddings: Tensor, batch: PairBatch, epoch: int, where: str) -> Terms:
         terms = alignment_terms(embeddings, batch, self.config, epoch, self.encoder.context)
         _require_finite(terms, batch, where)
         return terms
 
-    def _clip(self) -> None:
+    def _clip(self, where: str) -> None:
         """Clip the encoder's gradient, and the head's by itself: the one may be a million times the other."""
         if self.settings.clip_norm == 0:
             return
         self.fabric.strategy.precision.unscale_gradients(self.optimizer)
         for weights in (self._weights(of_head=False), self._weights(of_head=True)):
-            torch.nn.utils.clip_grad_norm_(weights, self.settings.clip_norm, error_if_nonfinite=True)
+            norm = torch.nn.utils.clip_grad_norm_(weights, self.settings.clip_norm)
+            # In float16 the scaler skips a step that overflows, and goes on with a smaller scale.
+            if not norm.isfinite() and self.settings.precision != "16":
+                raise InputError(f"a gradient is not finite at {where}; lower --lr, or use --precision 32")
 
     def _weights(self, of_head: bool) -> list[Tensor]:
         """What is trained: the progress head, or all the rest."""
@@ -233,3 +242,9 @@ class _Means:
     def values(self) -> dict[str, float]:
         """Mean of the total and of each weighted term."""
         return {name: float(value) / self._pairs for name, value in self._sums.items()}
+
+    def of_all(self, fabric: Fabric) -> dict[str, float]:
+        """The same over the pairs of all processes."""
+        own = torch.stack([*self._sums.values(), torch.tensor(self._pairs, device=fabric.device)])
+        *sums, pairs = torch.as_tensor(fabric.all_reduce(own, reduce_op="sum")).tolist()
+        return {name: value / pairs for name, value in zip(self._sums, sums, strict=True)}

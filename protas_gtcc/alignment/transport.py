@@ -6,6 +6,8 @@ Transport, section 4.4), since a kernel exp(-cost / weight) underflows as soon a
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -16,6 +18,8 @@ SMALLEST_LOG = -60.0
 """Smaller masses count as this, which is nothing: exponentials below are denormal, and take many times as long."""
 RANGE = 1e10
 """Factors beyond this are not trusted in float32, and the logarithms are used instead."""
+EASY, STEP = 50.0, 4.0
+"""A kernel whose logarithms are further apart is first solved divided by a power of `STEP`, which brings it there."""
 
 
 @torch.no_grad()
@@ -29,18 +33,44 @@ def sinkhorn(
     """The plan diag(a) exp(log_kernel) diag(b) with the given marginals.
 
     Most iterations scale a kernel that has the potentials so far in it, by two matrix products; between them the
-    potentials are renewed in logarithms, which no range of costs can upset (Schmitzer, SIAM J. Sci. Comput. 2019).
+    potentials are renewed in logarithms, which no range of costs can upset (Schmitzer, SIAM J. Sci. Comput. 2019). The
+    wider the range the slower they converge, so that a wide one is solved at softer weights first, and each solution
+    starts the next (epsilon scaling, ibid.).
 
     Args:
         log_kernel: -cost / weight, plus the logarithm of a prior if there is one; finite.
         row_masses: what leaves each row, of the same sum as `column_masses`; 0 on padding.
         column_masses: what each column gets, exactly.
-        iterations: at most, of scaling rows and columns.
+        iterations: at most, of scaling rows and columns, at each weight.
         tolerance: stop when the rows' sums are off by less, in sum, as a share of the mass.
     """
-    log_rows, log_columns = row_masses.log(), column_masses.log()
     # Padding has no mass: its potential is -inf, which keeps it out of the other side's sums.
     columns = torch.where(column_masses > 0, 0, -torch.inf)
+    cells = (row_masses > 0)[:, :, None] & (column_masses > 0)[:, None]
+    softest = _softest(log_kernel, cells)
+    factor = softest.max()
+    plan = torch.empty(0)
+    while factor >= 1:
+        found, plan = _iterate(log_kernel / factor, row_masses, column_masses, columns / factor, iterations, tolerance)
+        # A pair whose own range is small starts later, so that it does not depend on others of its batch.
+        columns = torch.where((factor <= softest)[:, None], found * factor, columns)
+        factor = factor / STEP
+    return plan.mul_(cells)
+
+
+def _softest(log_kernel: Tensor, cells: Tensor) -> Float[Tensor, " P"]:
+    """The power of `STEP` that each pair's kernel is first divided by."""
+    highest = log_kernel.masked_fill(~cells, -torch.inf).amax(dim=(1, 2))
+    lowest = log_kernel.masked_fill(~cells, torch.inf).amin(dim=(1, 2))
+    return STEP ** ((highest - lowest) / EASY).log2().div(math.log2(STEP)).ceil().clamp(min=0)
+
+
+def _iterate(
+    log_kernel: Tensor, row_masses: Tensor, column_masses: Tensor, columns: Tensor, iterations: int, tolerance: float
+) -> tuple[Float[Tensor, "P M"], Float[Tensor, "P N M"]]:
+    """The potentials of the columns and the plan, after at most so many iterations from given potentials."""
+    log_rows, log_columns = row_masses.log(), column_masses.log()
+    plan = after = columns
     for left in range(iterations, 0, -INNER):
         rows = log_rows - _log_sum(log_kernel + columns[:, None], dim=2)
         after = log_columns - _log_sum(log_kernel + rows[:, :, None], dim=1)
@@ -54,7 +84,7 @@ def sinkhorn(
         after = torch.where(is_trusted, after + factors.log(), after)
         # A pair that is done stays as it is, whatever others of its batch still need.
         columns = torch.where(is_open, after, columns)
-    return plan.mul_((row_masses > 0)[:, :, None]).mul_((column_masses > 0)[:, None])
+    return torch.where(column_masses > 0, after, -torch.inf), plan
 
 
 def _log_sum(values: Tensor, dim: int) -> Tensor:

@@ -1,16 +1,20 @@
 """Aligning videos in the wild (VAVA): optimal transport between frames, and a virtual frame for those without partner.
 
-    T = argmin <T, D> - idm_weight I(T) + kl_weight KL(T || P)   over plans T of N + 1 by M + 1 with uniform marginals
+    T = argmin <T, D> - idm_weight I(T) + kl_weight KL(T || P)   over plans T of N + 1 by M + 1 with given marginals
 
-D are squared distances, and a constant in the virtual first row and column. The prior P and the moment I(T) are
-mixtures, of how near a cell is to the diagonal (consistency, weight phi) and of how near it is to the best partners of
-its row and its column (optimality). The value of the minimum is the loss; by the envelope theorem its gradient by D is
-T itself, so nothing of the iterations is kept for the backward pass.
+D are squared distances, and a constant in the virtual first row and column. With uniform marginals, as its authors have
+them, the virtual frame can take in one frame, and no more, of those without partner; `virtual_frames` says how many.
+The prior P and the moment I(T) are mixtures, of how near a cell is to the diagonal (consistency, weight phi) and of how
+near it is to the best partners of its row and its column (optimality). The value of the minimum is the loss; by the
+envelope theorem its gradient by D is T itself (as nearly as the iterations have found it), so nothing of them is kept
+for the backward pass.
 
 Source: Liu et al., Learning to Align Sequential Actions in the Wild, CVPR 2022. Partners are taken from a first plan,
-made with the consistency prior alone. In the GTCC authors' code, which is not followed: the plan ignores prior and
-moment; its cost is the sum of the plan (a constant), not <T, D>; weights grow with every pair of a batch; the contrast
-between the videos has no lower bound, and its mask can include the virtual frame.
+made with the consistency prior alone. In the VAVA authors' code moment and divergence are weighted by the videos'
+lengths, virtual cells have a prior of their own, partners are nearest frames, and the contrast between videos is a
+cross-entropy. In the GTCC authors' code: the plan ignores prior and moment; its cost is the sum of the plan (a
+constant), not <T, D>; weights grow with every pair of a batch; the contrast between the videos has no lower bound, and
+its mask can include the virtual frame.
 """
 
 from __future__ import annotations
@@ -23,7 +27,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from protas_gtcc.alignment.contrast import contrastive_idm
-from protas_gtcc.alignment.pairs import Pairs, frame_mask, mean_over_frames, squared_distances
+from protas_gtcc.alignment.pairs import (
+    Pairs,
+    frame_mask,
+    in_full_precision,
+    mean_over_frames,
+    require_positive,
+    squared_distances,
+)
 from protas_gtcc.alignment.transport import sinkhorn
 
 
@@ -37,7 +48,9 @@ class VavaSettings(NamedTuple):
     kl_weight: float = 0.1
     """Of the divergence from the prior."""
     virtual_cost: float = 0.5
-    """Squared distance beyond which a frame had rather have no partner."""
+    """Squared distance of everything to a virtual frame."""
+    virtual_frames: float = 1.0
+    """How many frames of each video a virtual frame can take in; those that exceed it are given to some partner."""
     prior_width: float = 1.0
     """Standard deviation of the prior around the diagonal and around the partners, in frames across the diagonal."""
     iterations: int = 60
@@ -56,6 +69,7 @@ class Transport(NamedTuple):
     divergence: Tensor
 
 
+@in_full_precision
 def vava_terms(
     u: Float[Tensor, "*P N D"],
     v: Float[Tensor, "*P M D"],
@@ -79,7 +93,13 @@ def vava_terms(
         settings: of the transport.
         margin: squared distance that is far enough, in both contrasts.
         window_frames: frames no further apart than this are near in time.
+
+    Raises `ValueError` as `Pairs.of`, and for settings out of their range.
     """
+    positive = ("kl_weight", "prior_width", "virtual_frames", "iterations")
+    require_positive(**{name: getattr(settings, name) for name in positive})
+    if not 0 <= settings.phi <= 1:
+        raise ValueError(f"phi is {settings.phi}; it must be from 0 to 1")
     pairs = Pairs.of(u, v, u_lengths, v_lengths)
     distances = squared_distances(pairs.u, pairs.v)
     solved = transport(pairs, distances.detach(), settings)
@@ -117,7 +137,8 @@ def vava_loss(
 def transport(pairs: Pairs, distances: Float[Tensor, "P N M"], settings: VavaSettings) -> Transport:
     """Solve for the plan, first with the consistency prior, then with the partners that this finds."""
     costs = _with_virtual(distances, settings.virtual_cost)
-    rows, columns = _masses(pairs.u_lengths, costs, dim=1), _masses(pairs.v_lengths, costs, dim=2)
+    rows = _masses(pairs.u_lengths, costs, 1, settings.virtual_frames)
+    columns = _masses(pairs.v_lengths, costs, 2, settings.virtual_frames)
     diagonal = _off_diagonal(pairs, costs)
     first = _solve(costs, rows, columns, diagonal, diagonal, settings._replace(phi=1.0))[0]
     partners = _off_partners(pairs, first)
@@ -155,9 +176,11 @@ def _with_virtual(distances: Tensor, virtual_cost: float) -> Tensor:
     return torch.nn.functional.pad(distances, (1, 0, 1, 0), value=virtual_cost)
 
 
-def _masses(lengths: Tensor, costs: Tensor, dim: int) -> Tensor:
-    """Equal masses of sum 1 over a video's frames and its virtual one; 0 on padding."""
-    return frame_mask(lengths + 1, costs.shape[dim]).to(costs.dtype) / (lengths + 1)[:, None]
+def _masses(lengths: Tensor, costs: Tensor, dim: int, virtual_frames: float) -> Tensor:
+    """Equal masses over a video's frames, that of so many for the virtual one before them, 0 on padding; of sum 1."""
+    masses = frame_mask(lengths + 1, costs.shape[dim]).to(costs.dtype)
+    masses[:, 0] = virtual_frames
+    return masses / (lengths + virtual_frames)[:, None]
 
 
 def _positions(pairs: Pairs, costs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
