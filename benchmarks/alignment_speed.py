@@ -86,7 +86,7 @@ def main(arguments: Arguments) -> None:
 
 def our_losses(arguments: Arguments) -> dict[str, Loss]:
     """Each loss of a pair, both ways where it has a direction."""
-    context = torch.randn(arguments.dim + 1, generator=torch.Generator().manual_seed(arguments.seed))
+    context = torch.randn(arguments.dim, generator=torch.Generator().manual_seed(arguments.seed))
     context = context.to(arguments.device)
 
     def gtcc(u: Tensor, v: Tensor) -> Tensor:

@@ -194,7 +194,7 @@ def test_at_its_defaults_the_plan_has_its_marginals_for_near_and_far_embeddings(
     u, v = (scale * (torch.randn(n, 16).cumsum(dim=0) / n**0.5 + 0.3 * torch.randn(n, 16)) for n in (200, 180))
     pairs = Pairs.of(u, v)
     solved = vava.transport(pairs, squared_distances(pairs.u, pairs.v), VavaSettings(prior_width=10.0))
-    assert (solved.plan[0].sum(dim=1) - 1 / 201).abs().sum() < 0.03
+    assert (solved.plan[0].sum(dim=1) - 1 / 201).abs().sum() < 0.05
     assert (solved.plan[0].sum(dim=0) - 1 / 181).abs().sum() < 1e-4
 
 

@@ -96,7 +96,11 @@ def soft_neighbours(
     x: Float[Tensor, "P N D"], y: Float[Tensor, "P M D"], y_mask: Bool[Tensor, "P M"], temperature: float
 ) -> Float[Tensor, "P N M"]:
     """Weights over the frames of y for each frame of x: the softmax of -|x_i - y_j|^2 / temperature."""
-    return masked_softmax(-squared_distances(x, y) / temperature, y_mask[:, None])
+    # |x_i|^2 is the same for all j and drops out; padding is masked in |y_j|^2, so that no [N, M] pass is spent on it.
+    origin = y.detach().mean(dim=1, keepdim=True)
+    x, y = x - origin, y - origin
+    offsets = ((y * y).sum(dim=2) / -temperature).masked_fill(~y_mask, -torch.inf)
+    return torch.baddbmm(offsets[:, None], x, y.transpose(1, 2), alpha=2 / temperature).softmax(dim=-1)
 
 
 def masked_softmax(scores: Float[Tensor, "P *N M"], mask: Bool[Tensor, "P *#N M"]) -> Float[Tensor, "P *N M"]:

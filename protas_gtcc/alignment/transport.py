@@ -18,7 +18,7 @@ SMALLEST_LOG = -60.0
 """Smaller masses count as this, which is nothing: exponentials below are denormal, and take many times as long."""
 RANGE = 1e10
 """Factors beyond this are not trusted in float32, and the logarithms are used instead."""
-EASY, STEP = 50.0, 4.0
+EASY, STEP = 100.0, 8.0
 """A kernel whose logarithms are further apart is first solved divided by a power of `STEP`, which brings it there."""
 
 
@@ -41,7 +41,7 @@ def sinkhorn(
         log_kernel: -cost / weight, plus the logarithm of a prior if there is one; finite.
         row_masses: what leaves each row, of the same sum as `column_masses`; 0 on padding.
         column_masses: what each column gets, exactly.
-        iterations: at most, of scaling rows and columns, at each weight.
+        iterations: at most, of scaling rows and columns; of softer weights no more than 40 each.
         tolerance: stop when the rows' sums are off by less, in sum, as a share of the mass.
     """
     # Padding has no mass: its potential is -inf, which keeps it out of the other side's sums.
@@ -51,7 +51,8 @@ def sinkhorn(
     factor = softest.max()
     plan = torch.empty(0)
     while factor >= 1:
-        found, plan = _iterate(log_kernel / factor, row_masses, column_masses, columns / factor, iterations, tolerance)
+        most = iterations if factor == 1 else min(iterations, 2 * INNER)
+        found, plan = _iterate(log_kernel / factor, row_masses, column_masses, columns / factor, most, tolerance)
         # A pair whose own range is small starts later, so that it does not depend on others of its batch.
         columns = torch.where((factor <= softest)[:, None], found * factor, columns)
         factor = factor / STEP
