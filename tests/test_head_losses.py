@@ -17,7 +17,7 @@ from protas_gtcc.heads.config import LOSSES, HeadConfig, HeadLossConfig
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.losses import head_loss_terms, require_finite_terms, total_head_loss
 from protas_gtcc.heads.sampling import ask_every_frame, ask_stratified, draw_segments, stratified_frames
-from protas_gtcc.heads.scaled_gradient import SplitEmbeddings, bounded_scale
+from protas_gtcc.heads.scaled_gradient import bounded_scale, split_gradient
 
 LENGTHS = torch.tensor([40, 3, 1])
 
@@ -157,27 +157,26 @@ def joint_gradients(weight, share, progress_scale=1.0):
     torch.manual_seed(0)
     config = EncoderConfig(hidden=8, layers=2, output_dim=4, dropout=0.0)
     encoder, head = Encoder(config, 6), torch.nn.Linear(4, 1)
-    split = SplitEmbeddings(encoder(torch.randn(2, 6, 30)).transpose(1, 2), weight, share)
-    split.for_alignment.sub(torch.randn(2, 30, 4)).square().mean().backward()
-    (progress_scale * (head(split.for_progress) - 5).square().mean()).backward()
-    weights = list(encoder.parameters())
-    alone = torch.autograd.grad(split._embeddings, weights, split.for_alignment.grad, retain_graph=True)
-    scale = split.backward(weights)
+    embeddings, weights = encoder(torch.randn(2, 6, 30)).transpose(1, 2), list(encoder.parameters())
+    for_alignment, for_progress = split_gradient(embeddings, weights, weight, share)
+    target = torch.randn(2, 30, 4)
+    alignment = (for_alignment - target).square().mean()
+    alone = torch.autograd.grad((embeddings - target).square().mean(), weights, retain_graph=True)
+    (alignment + progress_scale * (head(for_progress) - 5).square().mean()).backward()
     together = torch.cat([one.grad.flatten() for one in weights])
-    return together, torch.cat([one.flatten() for one in alone]), head.weight.grad, scale
+    return together, torch.cat([one.flatten() for one in alone]), head.weight.grad
 
 
 def test_below_the_bound_the_encoder_gets_the_weighted_sum():
-    together, alignment, _, scale = joint_gradients(0.001, 1.0)
-    twice, _, _, _ = joint_gradients(0.002, 1.0)
-    assert scale == 0.001
+    together, alignment, _ = joint_gradients(0.001, 1.0)
+    twice = joint_gradients(0.002, 1.0)[0]
     torch.testing.assert_close(twice - alignment, 2 * (together - alignment), rtol=1e-3, atol=1e-7)
     assert (together - alignment).norm() > 0
 
 
 @pytest.mark.parametrize("progress_scale", [1.0, 1e-18, 1e18])
 def test_a_weight_of_a_million_moves_the_encoder_no_more_than_its_share(progress_scale):
-    together, alignment, _, _ = joint_gradients(1e6, 0.5, progress_scale)
+    together, alignment, _ = joint_gradients(1e6, 0.5, progress_scale)
     pushed = (together - alignment).norm().item()
     assert math.isfinite(pushed)
     if progress_scale >= 1:
@@ -195,23 +194,19 @@ def test_the_head_learns_as_if_it_were_alone():
 
 def test_without_a_gradient_of_the_alignment_the_encoder_gets_none():
     weights = torch.randn(3, 4, requires_grad=True)
-    split = SplitEmbeddings(2 * weights, 10.0)
-    split.for_progress.square().sum().backward()
-    assert split.backward([weights]) == 0
+    _, for_progress = split_gradient(2 * weights, [weights], 10.0)
+    for_progress.square().sum().backward()
     assert not weights.grad.any()
     assert bounded_scale(0.0, 0.0, 3.0, 1.0) == 3.0
 
 
 def test_a_gradient_that_is_not_finite_and_a_negative_weight_are_refused():
     weights = torch.ones(2, 2, requires_grad=True)
-    for is_scaled in (False, True):
-        split = SplitEmbeddings(2 * weights, 1.0)
-        (split.for_alignment.sum() + (split.for_progress * torch.inf).sum()).backward()
-        if is_scaled:
-            split.backward([weights], is_scaled)  # the scaler sees it and skips the step
-            assert not weights.grad.isfinite().any()
-        else:
-            with pytest.raises(InputError, match="gradient of the progress loss is not finite"):
-                split.backward([weights])
+    for_alignment, for_progress = split_gradient(2 * weights, [weights], 1.0)
+    with pytest.raises(InputError, match="gradient of the progress loss is not finite"):
+        (for_alignment.sum() + (for_progress * torch.inf).sum()).backward()
+    for_alignment, for_progress = split_gradient(2 * weights, [weights], 1.0, is_scaled=True)
+    (for_alignment.sum() + (for_progress * torch.inf).sum()).backward()
+    assert not weights.grad.isfinite().any(), "the scaler sees it and skips the step"
     with pytest.raises(InputError, match="progress weight is -1"):
-        SplitEmbeddings(weights, -1.0)
+        split_gradient(weights, [weights], -1.0)

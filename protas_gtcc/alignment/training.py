@@ -27,7 +27,7 @@ from protas_gtcc.dataset import Dataset
 from protas_gtcc.devices import make_fabric
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import VERSIONS
-from protas_gtcc.heads.scaled_gradient import SplitEmbeddings
+from protas_gtcc.heads.scaled_gradient import split_gradient
 from protas_gtcc.moments import feature_moments
 from protas_gtcc.observers import Observer, Row, watching
 from protas_gtcc.optimization import learning_rate, make_optimizer
@@ -156,29 +156,26 @@ class AlignmentTrainer:
 
     def _step(self, batch: PairBatch, epoch: int, means: _Means, where: str) -> None:
         embeddings = self.model(batch.features, batch.mask)
+        is_scaled = self.settings.precision == "16"
+        for_alignment, for_progress = embeddings, embeddings
+        if self.joint is not None:
+            weights = self._weights(of_head=False)
+            for_alignment, for_progress = split_gradient(
+                embeddings, weights, self.config.progress_lambda, is_scaled=is_scaled
+            )
+        terms = alignment_terms(for_alignment, batch, self.config, epoch, self.encoder.context)
+        _require_finite(terms, batch, where)
+        loss = total(terms).mean()
+        if self.joint is not None:
+            terms |= self.joint.terms(for_progress, batch, where)
+            loss = loss + terms["progress"].mean()
         self.fabric_optimizer.zero_grad()
         # DistributedDataParallel takes the mean of the processes' gradients, whose shares of the pairs may be unequal.
-        weight = batch.share * self.fabric.world_size
-        if self.joint is None:
-            terms = self._alignment(embeddings, batch, epoch, where)
-            self.fabric.backward(weight * total(terms).mean())
-        else:
-            split = SplitEmbeddings(embeddings, self.config.progress_lambda)
-            terms = self._alignment(split.for_alignment, batch, epoch, where)
-            self.fabric.backward(weight * total(terms).mean())
-            progress = self.joint.terms(split.for_progress, batch, where)
-            self.fabric.backward(weight * progress["progress"].mean())
-            split.backward(self._weights(of_head=False), self.settings.precision == "16")
-            terms |= progress
+        self.fabric.backward(batch.share * self.fabric.world_size * loss)
         self._clip(where)
         self.fabric_optimizer.step()
         if batch.share:
             means.add(terms)
-
-    def _alignment(self, embeddings: Tensor, batch: PairBatch, epoch: int, where: str) -> Terms:
-        terms = alignment_terms(embeddings, batch, self.config, epoch, self.encoder.context)
-        _require_finite(terms, batch, where)
-        return terms
 
     def _clip(self, where: str) -> None:
         """Clip the encoder's gradient, and the head's by itself: the one may be a million times the other."""

@@ -1,11 +1,11 @@
 """Joint training with an alignment loss: what a head's loss may do to the encoder.
 
-    encoder ── embeddings ──┬── for_alignment ── alignment loss
+    encoder ── embeddings ──┬── for_alignment ── alignment loss          total = alignment + progress, without a weight
                             └── for_progress ─── head ── progress loss
 
 The published training adds weight x progress with weights up to a million, divides the head's gradients by the weight
-again, and clips the encoder's to a norm of 0.00001: of the alignment nothing is left. Here the two losses go backward
-by themselves as far as the embeddings, and then together through the encoder:
+again, and clips the encoder's to a norm of 0.00001: of the alignment nothing is left. Here the weight acts only
+where the two gradients meet, at the embeddings:
 
     g = g_alignment + s g_progress,   s = min(weight, share x |J' g_alignment| / |J' g_progress|)
 
@@ -19,6 +19,7 @@ it is bounded, so nothing overflows. Where the alignment has no gradient, the en
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -27,39 +28,30 @@ from torch import Tensor
 from protas_gtcc.errors import InputError
 
 
-class SplitEmbeddings:
-    """The embeddings twice: each loss is computed from its own and sent backward, and then `backward` is called.
+def split_gradient(
+    embeddings: Float[Tensor, "*N D"],
+    encoder: Sequence[Tensor],
+    weight: float,
+    share: float = 1.0,
+    is_scaled: bool = False,
+) -> tuple[Float[Tensor, "*N D"], Float[Tensor, "*N D"]]:
+    """The embeddings twice: for the alignment loss, and for the head, whose gradient is weighted and bounded.
 
-    Raises `InputError` for a weight or share that is negative or not finite.
+    Args:
+        embeddings: what the encoder made.
+        encoder: its weights.
+        weight: of the progress.
+        share: at most so many times what the alignment does.
+        is_scaled: gradients are scaled, as float16 needs; a scaler then skips steps in which they overflow.
+
+    Raises `InputError` for a weight or share that is negative or not finite; and, in the backward pass, if the gradient
+    of the progress is not finite and not scaled.
     """
-
-    def __init__(self, embeddings: Float[Tensor, "*N D"], weight: float, share: float = 1.0):
-        for name, value in (("weight", weight), ("share", share)):
-            if not 0 <= value < float("inf"):
-                raise InputError(f"the progress {name} is {value}; it must be a number, and not negative")
-        self._embeddings, self._weight, self._share = embeddings, weight, share
-        self.for_alignment, self.for_progress = (embeddings.detach().requires_grad_() for _ in range(2))
-
-    def backward(self, encoder: Sequence[Tensor], is_scaled: bool = False) -> float:
-        """Send both gradients on through the encoder, whose weights are given; s.
-
-        Raises `InputError` if the progress's gradient is not finite; unless gradients are scaled, as float16 needs, in
-        which case the scaler skips the step.
-        """
-        alignment, progress = (_gradient(one) for one in (self.for_alignment, self.for_progress))
-        if not (is_scaled or bool(torch.isfinite(progress).all())):
-            raise InputError("the gradient of the progress loss is not finite; check the features, or lower the rate")
-        norms = [self._norm(one, encoder) for one in (alignment, progress)]
-        scale = bounded_scale(norms[0], norms[1], self._weight, self._share)
-        torch.autograd.backward(self._embeddings, alignment + scale * progress)
-        return scale
-
-    def _norm(self, gradient: Tensor, encoder: Sequence[Tensor]) -> float:
-        """Of the encoder's gradient that one of the embeddings makes."""
-        found = torch.autograd.grad(self._embeddings, encoder, gradient, retain_graph=True, allow_unused=True)
-        # In float64: squares of small or large float32 numbers would underflow to 0, or overflow.
-        norms = [torch.linalg.vector_norm(one, dtype=torch.float64) for one in found if one is not None]
-        return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+    for name, value in (("weight", weight), ("share", share)):
+        if not 0 <= value < float("inf"):
+            raise InputError(f"the progress {name} is {value}; it must be a number, and not negative")
+    both: tuple[Tensor, Tensor] = _Split.apply(embeddings, encoder, weight, share, is_scaled)  # type: ignore[no-untyped-call]
+    return both
 
 
 def bounded_scale(alignment: float, progress: float, weight: float, share: float) -> float:
@@ -67,5 +59,29 @@ def bounded_scale(alignment: float, progress: float, weight: float, share: float
     return weight if progress == 0 else min(weight, share * alignment / progress)
 
 
-def _gradient(embeddings: Tensor) -> Tensor:
-    return torch.zeros_like(embeddings) if embeddings.grad is None else embeddings.grad
+class _Split(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, embeddings: Tensor, encoder: Sequence[Tensor], weight: float, share: float, is_scaled: bool
+    ) -> tuple[Tensor, Tensor]:
+        # An attribute, since what is saved for the backward pass comes back without the graph that made it.
+        ctx.embeddings, ctx.encoder = embeddings, list(encoder)
+        ctx.weight, ctx.share, ctx.is_scaled = weight, share, is_scaled
+        return embeddings.view_as(embeddings), embeddings.view_as(embeddings)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        if not (ctx.is_scaled or bool(torch.isfinite(gradients[1]).all())):
+            raise InputError("the gradient of the progress loss is not finite; check the features, or lower the rate")
+        alignment, progress = (_norm(ctx.embeddings, ctx.encoder, one) for one in gradients)
+        scale = bounded_scale(alignment, progress, ctx.weight, ctx.share)
+        return gradients[0] + scale * gradients[1], None, None, None, None
+
+
+def _norm(embeddings: Tensor, encoder: Sequence[Tensor], gradient: Tensor) -> float:
+    """Of the encoder's gradient that one of the embeddings makes."""
+    found = torch.autograd.grad(embeddings, encoder, gradient, retain_graph=True, allow_unused=True)
+    # In float64: squares of small or large float32 numbers would underflow to 0, or overflow.
+    norms = [torch.linalg.vector_norm(one, dtype=torch.float64) for one in found if one is not None]
+    return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
