@@ -95,6 +95,34 @@ def test_a_held_out_feature_that_is_not_finite_is_named_too():
 def test_nothing_to_train_on_is_said():
     with pytest.raises(InputError, match="no training video has an action"):
         train_head(VERSIONS["v2"], [], HeadTraining())
+    with pytest.raises(InputError, match=r"--training\.validation-share 0\.95 leaves none of the 6 training videos"):
+        train_head(VERSIONS["v2"], visible_progress(), HeadTraining(validation_share=0.95))
+
+
+def test_no_clipping_is_clipping_to_a_norm_that_is_never_reached():
+    def weights(clip_norm):
+        head = train_head(VERSIONS["v4"], visible_progress(8), HeadTraining(epochs=1, clip_norm=clip_norm))
+        return torch.nn.utils.parameters_to_vector(head.parameters())
+
+    torch.testing.assert_close(weights(0.0), weights(1e9), rtol=0, atol=0)
+    assert not torch.equal(weights(0.0), weights(1e-6))
+
+
+@pytest.mark.parametrize(
+    ("setting", "match"),
+    [
+        ({"lr": -1.0}, r"--training\.lr is -1\.0; it must be from 1e-12 to 1000"),
+        ({"lr": float("nan")}, r"--training\.lr is nan"),
+        ({"clip_norm": -1.0}, r"--training\.clip-norm is -1\.0"),
+        ({"epochs": 0}, r"--training\.epochs is 0"),
+        ({"batch_size": 0}, r"--training\.batch-size is 0"),
+        ({"seed": -1}, r"--training\.seed is -1"),
+        ({"validation_share": 1.0}, r"--training\.validation-share is 1\.0; it must be in \[0, 1\)"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused_by_its_flag(setting, match):
+    with pytest.raises(InputError, match=match):
+        HeadTraining(**setting)
 
 
 def test_segments_are_the_true_actions_and_padding_is_zero(dataset):
