@@ -8,13 +8,15 @@
 
 Heads see the action segments of training videos; of these some are held out to choose the epoch by. Look-ups and
 cumulative distance are fitted on all training videos. Nothing is chosen on test videos.
+
+The table is written after every row, so an interrupted run keeps what it has.
 """
 
 from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,6 +36,7 @@ from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.heads.cumulative import fit_cumulative_distance
 from protas_gtcc.heads.scoring import START, START_AND_CLASS, TableRow
 from protas_gtcc.heads.training import ActionSegment, HeadTraining, read_segments, train_head
+from protas_gtcc.known_datasets import open_dataset
 from protas_gtcc.metrics.pooled_runs import PooledRows
 from protas_gtcc.run_directory import RunDirectory
 from protas_gtcc.run_evaluation import test_videos
@@ -43,8 +46,8 @@ from protas_gtcc.run_evaluation import test_videos
 class ScalarHeads:
     """Train scalar heads on frozen features and score them beside look-ups and per-class models."""
 
-    dataset: Path
-    """A dataset file."""
+    dataset: str
+    """A dataset file, or a known name."""
     split: str = "1"
     """Split to train and test on."""
     feature_set: tuple[str, ...] = ()
@@ -71,25 +74,25 @@ class ScalarHeads:
     def run(self) -> None:
         """Train, score, print and write."""
         torch.set_num_threads(1)
-        dataset, console = Dataset(self.dataset), make_console(stderr=True)
-        sets = [test_videos(dataset, self.split, name)[1] for name in self.feature_set or (None,)]
-        rows, counted = self._model_rows(dataset), None
-        for feature_set in sets:
-            for row, scored in self._feature_set_rows(dataset, feature_set):
-                console.print(scoring.markdown([row]).splitlines()[-1], highlight=False, soft_wrap=True, markup=False)
-                rows.append(row)
-                counted = scored
-        assert counted is not None
-        rows = [*scoring.lookup_rows(counted), *rows]
-        table = self._heading(dataset) + scoring.markdown(rows)
-        out = self.out or Path("runs") / f"heads-{self.dataset.stem}-split{self.split}"
-        write_text(out / "table.md", table)
-        with replace_when_whole(out / "table.csv") as temporary:
-            scoring.long_table(rows).to_csv(temporary, index=False, float_format="%.6g")
+        console = make_console(stderr=True)
+        dataset = open_dataset(self.dataset, lambda text: console.print(text, style="bold yellow"))
+        out = self.out or Path("runs") / f"heads-{dataset.path.stem}-split{self.split}"
+        table, rows = "", []
+        for row in self._rows(dataset):
+            console.print(scoring.markdown([row]).splitlines()[-1], highlight=False, soft_wrap=True, markup=False)
+            rows.append(row)
+            table = self._heading(dataset) + scoring.markdown(rows)
+            write_tables(out, table, rows)
         print(table, end="")
 
-    def _feature_set_rows(self, dataset: Dataset, feature_set: str) -> Iterator[tuple[TableRow, PooledRows]]:
-        """A row for the cumulative distance and each head, and its scores."""
+    def _rows(self, dataset: Dataset) -> Iterator[TableRow]:
+        """The table's rows, each when it is there; what does not fit is refused before the first head is trained."""
+        sets = [test_videos(dataset, self.split, name)[1] for name in self.feature_set or (None,)]
+        for feature_set in dict.fromkeys(sets):
+            yield from self._feature_set_rows(dataset, feature_set, is_first=feature_set == sets[0])
+
+    def _feature_set_rows(self, dataset: Dataset, feature_set: str, is_first: bool) -> Iterator[TableRow]:
+        """A row for the cumulative distance and each head; before the first of all, look-ups and per-class models."""
         features = FeatureReader(dataset, feature_set, self.split, self.control)
         learnt = read_segments(dataset, dataset.part(self.split, "train"), features)
         tested = read_segments(dataset, dataset.part(self.split, "test"), features)
@@ -97,10 +100,13 @@ class ScalarHeads:
         distance = fit_cumulative_distance((one.embeddings, one.label) for one in learnt)
         reports = functools.partial(scoring.distance_reports, distance)
         scored = scoring.score_reports(dataset, self.split, 0, tested, reports)
-        yield scoring.reported_row(f"cumulative distance{suffix}", START_AND_CLASS, [scored]), scored
+        if is_first:
+            yield from scoring.lookup_rows(scored)
+            yield from self._model_rows(dataset)
+        yield scoring.reported_row(f"cumulative distance{suffix}", START_AND_CLASS, [scored])
         for name in self.heads:
             runs = [self._scored_head(dataset, name, seed, learnt, tested) for seed in range(self.seeds)]
-            yield scoring.reported_row(f"{name}{suffix}", START, runs), runs[0]
+            yield scoring.reported_row(f"{name}{suffix}", START, runs)
 
     def _scored_head(
         self, dataset: Dataset, name: str, seed: int, learnt: list[ActionSegment], tested: list[ActionSegment]
@@ -127,6 +133,13 @@ class ScalarHeads:
         count = f"{self.seeds} seed{'s' * (self.seeds != 1)}"
         what = f"{dataset.info.name}, true action segments of the test videos of split {self.split}, heads of {count}"
         return f"{what}; 95 % over videos in brackets.\n{simulated}{control}\n"
+
+
+def write_tables(out: Path, table: str, rows: Sequence[TableRow]) -> None:
+    """The table to read, and all figures, into a folder."""
+    write_text(out / "table.md", table)
+    with replace_when_whole(out / "table.csv") as temporary:
+        scoring.long_table(rows).to_csv(temporary, index=False, float_format="%.6g")
 
 
 if __name__ == "__main__":

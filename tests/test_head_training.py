@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -181,10 +182,35 @@ def test_scalar_heads_stand_in_one_table_with_look_ups_and_a_model(tiny_dataset,
     assert ("conv-dense", "true start", "per_class.cut") in table.index
 
 
-def test_a_head_that_is_not_there_is_said(tiny_dataset):
-    command = runpy.run_path(str(EXPERIMENTS / "scalar_heads.py"))["ScalarHeads"]
+@pytest.fixture(scope="module")
+def command():
+    return runpy.run_path(str(EXPERIMENTS / "scalar_heads.py"))["ScalarHeads"]
+
+
+def test_what_there_is_not_is_said(command, tiny_dataset):
     with pytest.raises(InputError, match="no head 'v9'; there are v2, v3, v4"):
-        command(tiny_dataset, heads=("v9",))
+        command(str(tiny_dataset), heads=("v9",))
+    with pytest.raises(InputError, match="no dataset 'kitchen': it is neither a file"):
+        command("kitchen").run()
+
+
+def test_an_interrupted_run_keeps_its_rows_and_a_dataset_is_known_by_name(command, tiny_dataset, tmp_path, monkeypatch):
+    class Interrupted(command):
+        def _scored_head(self, dataset, name, *others):
+            if name == "v3":
+                raise KeyboardInterrupt
+            return super()._scored_head(dataset, name, *others)
+
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    shutil.copy(tiny_dataset, "data/egoprocel.h5")
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted("egoprocel", heads=("v2", "v3"), training=HeadTraining(epochs=1)).run()
+    out = Path("runs/heads-egoprocel-split1")
+    names = [line.split("|")[1].strip() for line in (out / "table.md").read_text().splitlines() if "true start" in line]
+    assert names[0] == "`average_index`"
+    assert names[-2:] == ["cumulative distance", "v2"]
+    assert names[-1] in set(pd.read_csv(out / "table.csv")["predictor"])
 
 
 def test_position_encoding_leaves_a_picture_and_a_table(tmp_path):
