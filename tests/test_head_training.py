@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import runpy
 import shutil
@@ -14,6 +15,8 @@ import pandas as pd
 import pytest
 import torch
 
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
+from protas_gtcc.alignment.training import AlignmentDirectory, align
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
@@ -192,6 +195,8 @@ def test_what_there_is_not_is_said(command, tiny_dataset):
         command(str(tiny_dataset), heads=("v9",))
     with pytest.raises(InputError, match="no dataset 'kitchen': it is neither a file"):
         command("kitchen").run()
+    with pytest.raises(InputError, match="encoders were trained on the features, not on --control noise"):
+        command(str(tiny_dataset), joint=(tiny_dataset.parent,), control="noise")
 
 
 def test_an_interrupted_run_keeps_its_rows_and_a_dataset_is_known_by_name(command, tiny_dataset, tmp_path, monkeypatch):
@@ -211,6 +216,46 @@ def test_an_interrupted_run_keeps_its_rows_and_a_dataset_is_known_by_name(comman
     assert names[0] == "`average_index`"
     assert names[-2:] == ["cumulative distance", "v2"]
     assert names[-1] in set(pd.read_csv(out / "table.csv")["predictor"])
+
+
+def test_heads_of_encoders_and_published_ones_stand_in_the_table(command, tiny_dataset, dataset, tmp_path, capsys):
+    encoder, loss = EncoderConfig(hidden=8, layers=2, output_dim=4), AlignmentLossConfig(sampled_frames=20)
+    config = AlignmentConfig(str(tiny_dataset), loss="tcc", head="v2", encoder=encoder, alignment=loss)
+    runs = [tmp_path / f"run{seed}" for seed in range(2)]
+    for seed, run in enumerate(runs):
+        training = dataclasses.replace(config.training, epochs=1, seed=seed)
+        align(dataclasses.replace(config, training=training), dataset, AlignmentDirectory(run))
+    head, published = published_head(6), tmp_path / "epoch-50.pt"
+    torch.save(published_state(head), published)
+    command(str(tiny_dataset), heads=(), joint=tuple(runs), published=(published,), out=tmp_path).run()
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in capsys.readouterr().out.splitlines()[-2:]]
+    assert rows == [["published: epoch-50", "true start"], ["v2 with tcc", "true start"]]
+    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "average"])["error"]
+    said = scoring.head_reports(head, segments_of(dataset, "test"))
+    errors = [np.abs(one - np.arange(1, len(one) + 1) / len(one)) for one in said]
+    assert table["published: epoch-50", "frame"] == pytest.approx(np.concatenate(errors).mean(), abs=1e-5)
+
+
+def published_head(width):
+    torch.manual_seed(0)
+    return ScalarHead(HeadConfig(standardise=False), width).eval()
+
+
+def published_state(head):
+    """A head's weights by their published names."""
+    tensors = {name: tensor for name, tensor in head.state_dict().items() if not name.startswith("feature_")}
+    return {name.replace("body.", "").replace("readout.", "fc."): tensor for name, tensor in tensors.items()}
+
+
+def test_a_published_head_of_another_width_is_refused_before_anything_is_trained(command, tiny_dataset, tmp_path):
+    torch.save(published_state(published_head(128)), tmp_path / "epoch-50.pt")
+    match = (
+        r"^--published with feature set features, 6 wide: .*epoch-50\.pt: its head takes 128 numbers a frame, without "
+        r"a learnt initial state; for embeddings of 6 known are 6 \(V2, V4\), and 7 with a learnt"
+    )
+    with pytest.raises(InputError, match=match):
+        command(str(tiny_dataset), published=(tmp_path / "epoch-50.pt",), out=tmp_path).run()
+    assert not (tmp_path / "table.md").exists()
 
 
 def test_position_encoding_leaves_a_picture_and_a_table(tmp_path):

@@ -74,15 +74,17 @@ class ActionSegment:
 
 def read_segments(dataset: Dataset, videos: Iterable[str], features: FeatureReader) -> list[ActionSegment]:
     """The true action segments of videos, in order. Raises `InputError` as the dataset does."""
-    segments = []
-    for video in videos:
-        of_video = features.read(video).astype(np.float32)
-        segments += [
-            ActionSegment(video, int(start), int(label), of_video[start:end])
-            for start, end, label in dataset.segments(video)
-            if label not in dataset.info.background
-        ]
-    return segments
+    return [one for video in videos for one in cut_segments(dataset, video, features.read(video))]
+
+
+def cut_segments(dataset: Dataset, video: str, embeddings: np.ndarray) -> list[ActionSegment]:
+    """The true action segments of a video, in order, cut from embeddings `[T, D]` of all its frames."""
+    of_video = embeddings.astype(np.float32)
+    return [
+        ActionSegment(video, int(start), int(label), of_video[start:end])
+        for start, end, label in dataset.segments(video)
+        if label not in dataset.info.background
+    ]
 
 
 def pad_segments(segments: Sequence[ActionSegment]) -> tuple[Float[Tensor, "B T D"], Int[Tensor, " B"]]:
