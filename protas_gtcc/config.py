@@ -26,12 +26,15 @@ WHERE_COMPUTED = ("device", "workers", "threads")
 """Settings that say where and not what a run is: they may change when it is resumed."""
 
 
-def require_range(config: Any, **ranges: tuple[int | float, int | float]) -> None:
-    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest."""
+def require_range(config: Any, section: str = "", /, **ranges: tuple[int | float, int | float]) -> None:
+    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest.
+
+    `section` stands before the flag's name where a command tells it so: `training.` for `--training.lr`.
+    """
     for name, (lowest, highest) in ranges.items():
         value = getattr(config, name)
         if not lowest <= value <= highest:  # NaN is in no range
-            flag = f"--{name.replace('_', '-')}"
+            flag = f"--{section}{name.replace('_', '-')}"
             raise InputError(f"{flag} is {value}; it must be from {lowest:g} to {highest:g}")
 
 

@@ -150,14 +150,18 @@ def _rivals(kinds: dict[str, list[RunDirectory]]) -> dict[str, str]:
 def _told_apart(kinds: list[dict[str, Any]]) -> list[str]:
     """Preset and control; where these do not tell kinds apart, the settings that do and are not the preset's."""
     plain = [" ".join([one["preset"], *([one["control"]] if one["control"] != "none" else [])]) for one in kinds]
-    titles = []
-    for title, kind in zip(plain, kinds, strict=True):
-        alike = [other for other, its_title in zip(kinds, plain, strict=True) if its_title == title]
+    return told_apart(plain, kinds, [flat_settings(PRESETS[one["preset"]]) for one in kinds])
+
+
+def told_apart(titles: Sequence[str], kinds: Sequence[dict[str, Any]], defaults: Sequence[dict[str, Any]]) -> list[str]:
+    """A title for each kind; where several are alike, the settings that differ and are not its defaults are added."""
+    longer = []
+    for title, kind, default in zip(titles, kinds, defaults, strict=True):
+        alike = [other for other, its_title in zip(kinds, titles, strict=True) if its_title == title]
         differing = [name for name in kind if len({repr(other[name]) for other in alike}) > 1]
-        preset = flat_settings(PRESETS[kind["preset"]])
-        told = [f"{name} {kind[name]}" for name in differing if kind[name] != preset[name]]
-        titles.append(", ".join([title, *told]))
-    return titles
+        told = [f"{name} {kind[name]}" for name in differing if kind[name] != default[name]]
+        longer.append(", ".join([title, *told]))
+    return longer
 
 
 def _describe(run: RunDirectory) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,8 @@ import pandas as pd
 import pytest
 import torch
 
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
+from protas_gtcc.alignment.training import AlignmentDirectory, align
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
@@ -95,6 +99,34 @@ def test_a_held_out_feature_that_is_not_finite_is_named_too():
 def test_nothing_to_train_on_is_said():
     with pytest.raises(InputError, match="no training video has an action"):
         train_head(VERSIONS["v2"], [], HeadTraining())
+    with pytest.raises(InputError, match=r"--training\.validation-share 0\.95 leaves none of the 6 training videos"):
+        train_head(VERSIONS["v2"], visible_progress(), HeadTraining(validation_share=0.95))
+
+
+def test_no_clipping_is_clipping_to_a_norm_that_is_never_reached():
+    def weights(clip_norm):
+        head = train_head(VERSIONS["v4"], visible_progress(8), HeadTraining(epochs=1, clip_norm=clip_norm))
+        return torch.nn.utils.parameters_to_vector(head.parameters())
+
+    torch.testing.assert_close(weights(0.0), weights(1e9), rtol=0, atol=0)
+    assert not torch.equal(weights(0.0), weights(1e-6))
+
+
+@pytest.mark.parametrize(
+    ("setting", "match"),
+    [
+        ({"lr": -1.0}, r"--training\.lr is -1\.0; it must be from 1e-12 to 1000"),
+        ({"lr": float("nan")}, r"--training\.lr is nan"),
+        ({"clip_norm": -1.0}, r"--training\.clip-norm is -1\.0"),
+        ({"epochs": 0}, r"--training\.epochs is 0"),
+        ({"batch_size": 0}, r"--training\.batch-size is 0"),
+        ({"seed": -1}, r"--training\.seed is -1"),
+        ({"validation_share": 1.0}, r"--training\.validation-share is 1\.0; it must be in \[0, 1\)"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused_by_its_flag(setting, match):
+    with pytest.raises(InputError, match=match):
+        HeadTraining(**setting)
 
 
 def test_segments_are_the_true_actions_and_padding_is_zero(dataset):
@@ -153,10 +185,77 @@ def test_scalar_heads_stand_in_one_table_with_look_ups_and_a_model(tiny_dataset,
     assert ("conv-dense", "true start", "per_class.cut") in table.index
 
 
-def test_a_head_that_is_not_there_is_said(tiny_dataset):
-    command = runpy.run_path(str(EXPERIMENTS / "scalar_heads.py"))["ScalarHeads"]
+@pytest.fixture(scope="module")
+def command():
+    return runpy.run_path(str(EXPERIMENTS / "scalar_heads.py"))["ScalarHeads"]
+
+
+def test_what_there_is_not_is_said(command, tiny_dataset):
     with pytest.raises(InputError, match="no head 'v9'; there are v2, v3, v4"):
-        command(tiny_dataset, heads=("v9",))
+        command(str(tiny_dataset), heads=("v9",))
+    with pytest.raises(InputError, match="no dataset 'kitchen': it is neither a file"):
+        command("kitchen").run()
+    with pytest.raises(InputError, match="encoders were trained on the features, not on --control noise"):
+        command(str(tiny_dataset), joint=(tiny_dataset.parent,), control="noise")
+
+
+def test_an_interrupted_run_keeps_its_rows_and_a_dataset_is_known_by_name(command, tiny_dataset, tmp_path, monkeypatch):
+    class Interrupted(command):
+        def _scored_head(self, dataset, name, *others):
+            if name == "v3":
+                raise KeyboardInterrupt
+            return super()._scored_head(dataset, name, *others)
+
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    shutil.copy(tiny_dataset, "data/egoprocel.h5")
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted("egoprocel", heads=("v2", "v3"), training=HeadTraining(epochs=1)).run()
+    out = Path("runs/heads-egoprocel-split1")
+    names = [line.split("|")[1].strip() for line in (out / "table.md").read_text().splitlines() if "true start" in line]
+    assert names[0] == "`average_index`"
+    assert names[-2:] == ["cumulative distance", "v2"]
+    assert names[-1] in set(pd.read_csv(out / "table.csv")["predictor"])
+
+
+def test_heads_of_encoders_and_published_ones_stand_in_the_table(command, tiny_dataset, dataset, tmp_path, capsys):
+    encoder, loss = EncoderConfig(hidden=8, layers=2, output_dim=4), AlignmentLossConfig(sampled_frames=20)
+    config = AlignmentConfig(str(tiny_dataset), loss="tcc", head="v2", encoder=encoder, alignment=loss)
+    runs = [tmp_path / f"run{seed}" for seed in range(2)]
+    for seed, run in enumerate(runs):
+        training = dataclasses.replace(config.training, epochs=1, seed=seed)
+        align(dataclasses.replace(config, training=training), dataset, AlignmentDirectory(run))
+    head, published = published_head(6), tmp_path / "epoch-50.pt"
+    torch.save(published_state(head), published)
+    command(str(tiny_dataset), heads=(), joint=tuple(runs), published=(published,), out=tmp_path).run()
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in capsys.readouterr().out.splitlines()[-2:]]
+    assert rows == [["published: epoch-50", "true start"], ["v2 with tcc", "true start"]]
+    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "average"])["error"]
+    said = scoring.head_reports(head, segments_of(dataset, "test"))
+    errors = [np.abs(one - np.arange(1, len(one) + 1) / len(one)) for one in said]
+    assert table["published: epoch-50", "frame"] == pytest.approx(np.concatenate(errors).mean(), abs=1e-5)
+
+
+def published_head(width):
+    torch.manual_seed(0)
+    return ScalarHead(HeadConfig(standardise=False), width).eval()
+
+
+def published_state(head):
+    """A head's weights by their published names."""
+    tensors = {name: tensor for name, tensor in head.state_dict().items() if not name.startswith("feature_")}
+    return {name.replace("body.", "").replace("readout.", "fc."): tensor for name, tensor in tensors.items()}
+
+
+def test_a_published_head_of_another_width_is_refused_before_anything_is_trained(command, tiny_dataset, tmp_path):
+    torch.save(published_state(published_head(128)), tmp_path / "epoch-50.pt")
+    match = (
+        r"^--published with feature set features, 6 wide: .*epoch-50\.pt: its head takes 128 numbers a frame, without "
+        r"a learnt initial state; for embeddings of 6 known are 6 \(V2, V4\), and 7 with a learnt"
+    )
+    with pytest.raises(InputError, match=match):
+        command(str(tiny_dataset), published=(tmp_path / "epoch-50.pt",), out=tmp_path).run()
+    assert not (tmp_path / "table.md").exists()
 
 
 def test_position_encoding_leaves_a_picture_and_a_table(tmp_path):

@@ -110,6 +110,19 @@ def test_weights_are_distributed_as_if_videos_and_runs_were_drawn_one_by_one():
     np.testing.assert_allclose(np.cov(fast.T), np.cov(slow.T), atol=0.06)
 
 
+def test_which_runs_are_drawn_says_nothing_of_which_videos_are():
+    runs = [one_run(["v0", "v1", "v2"], "1", seed) for seed in range(3)]
+    pooled, videos = pool(runs), resampling_weights(3, 0, 1000)
+    weights = two_level_weights(pooled, dict(zip(pooled.videos, videos.T, strict=True)), 0)
+    # A video that was drawn tells how often each run was: rows are of run 0, 1, 2, each of v0, v1, v2.
+    by_run = (3 * weights).reshape(1000, 3, 3).sum(axis=2) / 3
+    np.testing.assert_allclose(by_run.sum(axis=1), 3)
+    correlation = np.corrcoef(by_run.T, videos.T)[:3, 3:]
+    assert np.abs(correlation).max() < 0.15
+    other = two_level_weights(pooled, dict(zip(pooled.videos, videos.T, strict=True)), 0, kind=1)
+    assert not np.array_equal(weights, other), "two kinds that are compared have runs drawn of their own"
+
+
 def test_a_video_is_the_unit_whatever_its_seeds_and_splits():
     pooled = pool([*(one_run(["v0", "v1"], "1", seed) for seed in range(4)), one_run(["v1"], "2", 0)])
     assert pooled.videos == ["v0", "v1"]

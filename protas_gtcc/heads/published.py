@@ -76,11 +76,9 @@ def _has_position(width: int, learnt_start: bool, embedding_width: int) -> bool:
     if width == embedding_width + 1 and learnt_start:
         return True
     known = f"{embedding_width} (V2, V4), and {embedding_width + 1} with a learnt initial state (V3)"
+    known = f"for embeddings of {embedding_width} known are {known}"
     found = f"{width} numbers a frame, {'with' if learnt_start else 'without'} a learnt initial state"
-    raise InputError(
-        f"its head takes {found}; known are {known}. Give the width of the embeddings if it is another; heads that are "
-        "told the segment's length are not imported"
-    )
+    raise InputError(f"its head takes {found}; {known}; heads that are told the segment's length are not imported")
 
 
 def _our_name(name: str) -> str:

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from protas_gtcc.batching import Window, plan_epoch
+from protas_gtcc.config import require_range
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
@@ -30,6 +31,10 @@ VALIDATION_FRAMES = 15
 VALIDATION_BATCH = 32
 
 
+SECTION = "training."
+"""What stands before a setting's name in the flags of experiments/scalar_heads.py."""
+
+
 @dataclass(frozen=True)
 class HeadTraining:
     """How a head's loss is minimised."""
@@ -41,15 +46,17 @@ class HeadTraining:
     lr: float = 2e-3
     """Learning rate of Adam; it falls to 0 along a half cosine."""
     clip_norm: float = 5.0
-    """Clip the gradient's norm to this."""
+    """Clip the gradient's norm to this; 0 does not clip."""
     validation_share: float = 0.2
     """Share of the training videos held out to choose the epoch by; 0 keeps the last one."""
     seed: int = 0
     """Seed of initial weights, held-out videos, draws and dropout."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or not 0 <= self.validation_share < 1:
-            raise InputError("epochs and batch_size must be at least 1, validation_share in [0, 1)")
+        require_range(self, SECTION, epochs=(1, 10**6), batch_size=(1, 10**5), lr=(1e-12, 1e3), clip_norm=(0, 1e9))
+        require_range(self, SECTION, seed=(0, 2**32 - 1))
+        if not 0 <= self.validation_share < 1:
+            raise InputError(f"--{SECTION}validation-share is {self.validation_share}; it must be in [0, 1)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +74,17 @@ class ActionSegment:
 
 def read_segments(dataset: Dataset, videos: Iterable[str], features: FeatureReader) -> list[ActionSegment]:
     """The true action segments of videos, in order. Raises `InputError` as the dataset does."""
-    segments = []
-    for video in videos:
-        of_video = features.read(video).astype(np.float32)
-        segments += [
-            ActionSegment(video, int(start), int(label), of_video[start:end])
-            for start, end, label in dataset.segments(video)
-            if label not in dataset.info.background
-        ]
-    return segments
+    return [one for video in videos for one in cut_segments(dataset, video, features.read(video))]
+
+
+def cut_segments(dataset: Dataset, video: str, embeddings: np.ndarray) -> list[ActionSegment]:
+    """The true action segments of a video, in order, cut from embeddings `[T, D]` of all its frames."""
+    of_video = embeddings.astype(np.float32)
+    return [
+        ActionSegment(video, int(start), int(label), of_video[start:end])
+        for start, end, label in dataset.segments(video)
+        if label not in dataset.info.background
+    ]
 
 
 def pad_segments(segments: Sequence[ActionSegment]) -> tuple[Float[Tensor, "B T D"], Int[Tensor, " B"]]:
@@ -90,9 +99,9 @@ def train_head(version: HeadVersion, segments: Sequence[ActionSegment], training
 
     Raises `InputError` if there is nothing to train on, or naming the term and the segment, if a loss is not finite.
     """
-    learnt, held_out = _hold_out(segments, training)
-    if not learnt:
+    if not segments:
         raise InputError("no training video has an action; check labels and background")
+    learnt, held_out = _hold_out(segments, training)
     torch.manual_seed(training.seed)
     head = ScalarHead(version.head, learnt[0].embeddings.shape[1])
     if version.head.standardise:
@@ -144,7 +153,8 @@ def _train_epoch(
         require_finite_terms(terms, [str(one) for one in batch], f"epoch {epoch + 1}, step {step + 1}")
         optimizer.zero_grad()
         total_head_loss(terms, loss).mean().backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(head.parameters(), training.clip_norm)
+        if training.clip_norm > 0:
+            torch.nn.utils.clip_grad_norm_(head.parameters(), training.clip_norm)
         optimizer.step()
 
 
@@ -162,9 +172,12 @@ def _by_length(segments: Sequence[ActionSegment], batch_size: int, seed: Sequenc
 def _hold_out(
     segments: Sequence[ActionSegment], training: HeadTraining
 ) -> tuple[list[ActionSegment], list[ActionSegment]]:
-    """Segments to learn from, and those of the videos that are held out."""
+    """Segments to learn from, and those of the videos that are held out. `InputError` if that leaves none to learn."""
     videos = list(dict.fromkeys(one.video for one in segments))
     count = round(training.validation_share * len(videos))
+    if count == len(videos):
+        share = f"--{SECTION}validation-share {training.validation_share}"
+        raise InputError(f"{share} leaves none of the {count} training videos with actions to learn from; lower it")
     chosen = set(np.random.default_rng(training.seed).permutation(videos)[:count].tolist())
     learnt = [one for one in segments if one.video not in chosen]
     return learnt, [one for one in segments if one.video in chosen]

@@ -25,6 +25,10 @@ from protas_gtcc.metrics.intervals import resampling_weights
 from protas_gtcc.metrics.pooling import Path, intervals_of, map_figures, of_one_video, weighted_figures
 from protas_gtcc.metrics.video_rows import VideoRows, concatenate_rows
 
+RUNS_STREAM = 1
+"""Last of the numbers that seed the drawing of runs. Not 0: numpy drops zeros at the end, and [seed, 0] is the stream
+that videos are drawn from."""
+
 
 @dataclass(frozen=True, eq=False)
 class PooledRows:
@@ -65,7 +69,7 @@ def pooled_scores(pooled: PooledRows, seed: int = 0) -> dict[str, Any]:
 
     Which look-ups are best, by name in `best_lookups`, is decided once, over all rows.
     """
-    sampled = _sampled(pooled, _drawn_videos(pooled, seed), [seed, 0])
+    sampled = _sampled(pooled, _drawn_videos(pooled, seed), seed)
     return {**_with_intervals(sampled, pooled), "best_lookups": best_lookup_names(pooled.rows)}
 
 
@@ -79,13 +83,16 @@ def paired_differences(one: PooledRows, other: PooledRows, seed: int = 0) -> dic
         raise InputError("no test video is common to the two; run the same splits of both")
     pair = (one.only(common), other.only(common))
     drawn = _drawn_videos(pair[0], seed)
-    sampled = [_sampled(pooled, drawn, [seed, number]) for number, pooled in enumerate(pair)]
+    sampled = [_sampled(pooled, drawn, seed, number) for number, pooled in enumerate(pair)]
     return _with_intervals(_subtract(*sampled), pair[0])
 
 
-def two_level_weights(pooled: PooledRows, drawn: dict[str, np.ndarray], seed: int | Sequence[int]) -> np.ndarray:
-    """How much each row counts in each resample, float64 `[R, N]`, given how often each video was drawn, `[R]`."""
-    random, numbers = np.random.default_rng(seed), _run_numbers(pooled.tests)
+def two_level_weights(pooled: PooledRows, drawn: dict[str, np.ndarray], seed: int, kind: int = 0) -> np.ndarray:
+    """How much each row counts in each resample, float64 `[R, N]`, given how often each video was drawn, `[R]`.
+
+    Runs are drawn independently of the videos of the same seed, and of the runs of another `kind`.
+    """
+    random, numbers = np.random.default_rng([seed, kind, RUNS_STREAM]), _run_numbers(pooled.tests)
     num_resamples = len(next(iter(drawn.values())))
     weights = np.zeros((num_resamples, len(pooled.tests)))
     for split in dict.fromkeys(split for _, split in pooled.tests):
@@ -117,9 +124,9 @@ def _drawn_videos(pooled: PooledRows, seed: int) -> dict[str, np.ndarray]:
     return dict(zip(videos, resampling_weights(len(videos), seed).T, strict=True))
 
 
-def _sampled(pooled: PooledRows, drawn: dict[str, np.ndarray], seed: Sequence[int]) -> dict[str, Any]:
+def _sampled(pooled: PooledRows, drawn: dict[str, np.ndarray], seed: int, kind: int = 0) -> dict[str, Any]:
     """Every figure as `[1 + R]`: over all rows, then over each resample."""
-    weights = two_level_weights(pooled, drawn, seed)
+    weights = two_level_weights(pooled, drawn, seed, kind)
     return weighted_figures(pooled.rows, np.concatenate([pooled.shares[None], weights]))
 
 

@@ -1,0 +1,150 @@
+"""Heads that were trained with an encoder: scored on its embeddings of whole videos, in rows that differ in more than
+the seed; what does not fit the table is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
+from protas_gtcc.alignment.embedder import load_encoder
+from protas_gtcc.alignment.trained_heads import joint_row, read_joint_runs
+from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.config import TrainingConfig
+from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.labels import progress_target
+from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.training import train
+from tests.conftest import tiny_config, tiny_video
+
+Align = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def dataset(tiny_dataset: Path) -> Dataset:
+    return Dataset(tiny_dataset)
+
+
+def config_of(dataset: Dataset, seed: int = 0, head: str | None = "v4", **changes: Any) -> AlignmentConfig:
+    encoder = EncoderConfig(hidden=8, layers=2, output_dim=4)
+    training = TrainingConfig(epochs=1, batch_size=4, lr=0.01, clip_norm=1.0, seed=seed)
+    known = {"encoder": encoder, "training": training, "alignment": AlignmentLossConfig(sampled_frames=20)}
+    return AlignmentConfig(**{"dataset": str(dataset.path), "loss": "tcc", "head": head, **known, **changes})
+
+
+@pytest.fixture(scope="module")
+def aligned(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Align:
+    """Makes a finished run of align.py --head v4, or with other settings."""
+
+    def make(**changes: Any) -> Path:
+        path = tmp_path_factory.mktemp("runs") / "run"
+        align(config_of(dataset, **changes), dataset, AlignmentDirectory(path))
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def runs(aligned: Align) -> list[Path]:
+    return [aligned(seed=seed) for seed in (0, 1)]
+
+
+def frame_error(run: Path, dataset: Dataset) -> float:
+    """Mean absolute error over the test videos' frames of actions, video by video and segment by segment."""
+    embedder, errors = load_encoder(run), []
+    for video in dataset.part("1", "test"):
+        embeddings, target = embedder.embed(dataset.features(video, "features")), dataset.progress(video)
+        for start, end, label in dataset.segments(video):
+            if label != 0:
+                with torch.no_grad():
+                    said = embedder.encoder.progress_head.progress(torch.from_numpy(embeddings[start:end]))
+                errors.append(np.abs(said.numpy() - target[start:end]))
+                np.testing.assert_allclose(target[start:end], progress_target(np.full(end - start, label), [0]))
+    return float(np.concatenate(errors).mean())
+
+
+def test_a_row_has_what_heads_say_of_their_own_encoders_embeddings_of_whole_videos(runs, dataset):
+    kinds = read_joint_runs(runs, dataset, "1")
+    assert list(kinds) == ["v4 with tcc"]
+    row = joint_row("v4 with tcc", kinds["v4 with tcc"], dataset)
+    assert (row.name, row.told) == ("v4 with tcc", "true start")
+    by_hand = [frame_error(run, dataset) for run in runs]
+    assert by_hand[0] != by_hand[1]
+    assert row.errors["frame"] == pytest.approx(np.mean(by_hand), abs=1e-6)
+    low, high = row.intervals["frame"]
+    assert low <= row.errors["frame"] <= high
+
+
+def test_runs_that_differ_in_more_than_the_seed_have_rows_of_their_own(runs, aligned, dataset):
+    others = [aligned(head="conv-dense"), aligned(progress_lambda=100.0)]
+    kinds = read_joint_runs([runs[0], *others, runs[1]], dataset, "1")
+    seeds = {title: [one.facts.config.training.seed for one in members] for title, members in kinds.items()}
+    assert seeds == {"v4 with tcc": [0, 1], "conv-dense with tcc": [0], "v4 with tcc, progress_lambda 100.0": [0]}
+
+
+def test_a_run_that_has_no_place_in_the_table_is_refused(runs, aligned, dataset, tmp_path):
+    def refused(path: Path, match: str, split: str = "1") -> None:
+        with pytest.raises(InputError, match=match):
+            read_joint_runs([path], dataset, split)
+
+    refused(aligned(head=None), r"run has no progress head: it was trained without --head")
+    refused(runs[0], "run is of split 1; give runs of split 2 alone", split="2")
+    refused(tmp_path, "no checkpoint")
+    with pytest.raises(InputError, match="are both seed 1 of the same settings"):
+        read_joint_runs([*runs, runs[1]], dataset, "1")
+    per_class = RunDirectory(tmp_path / "per-class")
+    train(tiny_config(dataset.path, epochs=1), dataset, per_class)
+    refused(per_class.path, "is not a protas_gtcc encoder")
+    longer = AlignmentDirectory(aligned())
+    settings = longer.config_file.read_text().replace("epochs: 1", "epochs: 2")
+    longer.config_file.write_text(settings)
+    refused(longer.path, "run is not finished: go on with --resume")
+
+
+def other_dataset(
+    path: Path, name: str = "tiny", first: int = 0, width: int = 6, features: str = "features"
+) -> Dataset:
+    """The tiny dataset, but for its name, the number of the first video, the features' width or name."""
+    names = [f"video{number}" for number in range(first, first + 10)]
+    info = DatasetInfo(name, ["rest", "cut", "mix", "serve"], [0], 5.0, {"1": {"train": names[:8], "test": names[8:]}})
+    with write_dataset(path, info, {features: FeatureSet(width)}) as writer:
+        for number, video in enumerate(names):
+            made = tiny_video(video, number)
+            wide = np.resize(made.features["features"], (len(made.labels), width))
+            writer.add(Video(video, made.labels, {features: wide}))
+    return Dataset(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"name": "other"}, r"run does not fit: it was trained on dataset tiny, and .*other\.h5 is other"),
+        ({"first": 1}, r"run does not fit: it was trained on video0, no training videos of split 1 in"),
+        ({"width": 5}, "run does not fit: it embeds features of 6 numbers a frame; here they have 5"),
+        ({"features": "other"}, "run does not fit: .* has no feature set 'features'; it has other"),
+    ],
+)
+def test_a_run_on_other_videos_or_features_is_refused(runs, tmp_path, changes, match):
+    other = other_dataset(tmp_path / "other.h5", **changes)
+    with pytest.raises(InputError, match=match):
+        read_joint_runs(runs[:1], other, "1")
+
+
+def test_an_encoder_of_one_task_is_not_scored_on_others(tmp_path):
+    names = [f"video{number}" for number in range(6)]
+    info = DatasetInfo("two", ["rest", "cut", "mix", "serve"], [0], 5.0, {"1": {"train": names[:4], "test": names[4:]}})
+    with write_dataset(tmp_path / "two.h5", info, {"features": FeatureSet(6)}) as writer:
+        for number, name in enumerate(names):
+            writer.add(dataclasses.replace(tiny_video(name, number), task="tea" if number % 2 else "cake"))
+    dataset = Dataset(tmp_path / "two.h5")
+    align(config_of(dataset, task="tea"), dataset, AlignmentDirectory(tmp_path / "run"))
+    with pytest.raises(InputError, match="trained on task tea alone"):
+        read_joint_runs([tmp_path / "run"], dataset, "1")
