@@ -158,6 +158,16 @@ def test_a_head_learns_beside_the_alignment_and_its_weight_only_reaches_the_enco
     assert all(torch.equal(heard[name], unheard[name]) for name in of_head), "the head learns alike"
 
 
+@pytest.mark.parametrize("loss", ["gtcc", "vava"])
+def test_a_head_learns_beside_the_alignment_in_bfloat16_too(recordings, tmp_path, loss):
+    training = TrainingConfig(epochs=1, batch_size=3, lr=0.01, clip_norm=1.0, precision="bf16")
+    config = config_of(recordings, loss, training=training, head="v3", progress_lambda=1e6)
+    run = AlignmentDirectory(tmp_path / "run")
+    trained = align(config, Dataset(recordings), run).encoder.state_dict()
+    assert all(one.isfinite().all() for one in trained.values())
+    assert {"loss", "progress"} <= run.read_log()[0].keys()
+
+
 def test_the_head_moves_as_much_however_large_the_gradient_of_the_alignment_is(recordings, tmp_path, monkeypatch):
     def moved(scale: float) -> list[torch.Tensor]:
         terms = training_module.alignment_terms
