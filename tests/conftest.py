@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from protas_gtcc.config import PRESETS, RunConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
+from protas_gtcc.config import PRESETS, RunConfig, TrainingConfig
 from protas_gtcc.dataset import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset_writer import write_dataset
 
@@ -59,3 +60,31 @@ def tiny_config(dataset: Path, preset: str = "reference", **training: Any) -> Ru
         model=dataclasses.replace(base.model, stages=2, layers=3, maps=8),
         training=dataclasses.replace(base.training, **{"epochs": 2, **training}),
     )
+
+
+def kitchen_procedure(name: str, seed: int, task: str = "") -> Video:
+    """Three actions after each other, each with a feature of its own, of lengths that vary."""
+    random = np.random.default_rng(seed)
+    labels = np.repeat([0, 1, 0, 2, 3], random.integers(4, 12, size=5))
+    features = np.eye(6)[labels] + 0.1 * random.normal(size=(len(labels), 6))
+    return Video(name, labels, {"features": features.astype(np.float32)}, task=task)
+
+
+@pytest.fixture(scope="session")
+def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six training and three test videos of one procedure."""
+    path, names = tmp_path_factory.mktemp("data") / "kitchen.h5", [f"v{number}" for number in range(9)]
+    splits = {"1": {"train": names[:6], "test": names[6:]}}
+    info = DatasetInfo("kitchen", ["rest", "cut", "mix", "serve"], [0], 5.0, splits)
+    with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
+        for number, name in enumerate(names):
+            writer.add(kitchen_procedure(name, number))
+    return path
+
+
+def alignment_config(dataset: Path, loss: str = "tcc", epochs: int = 2, **changes: Any) -> AlignmentConfig:
+    encoder = EncoderConfig(hidden=8, layers=2, output_dim=4)
+    training = TrainingConfig(epochs=epochs, batch_size=2, lr=0.01, clip_norm=1.0)
+    settings = AlignmentLossConfig(sampled_frames=20, components=3, anchors=6)
+    known = {"encoder": encoder, "training": training, "alignment": settings}
+    return AlignmentConfig(dataset=str(dataset), loss=loss, **{**known, **changes})  # type: ignore[arg-type]

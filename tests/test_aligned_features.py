@@ -1,0 +1,144 @@
+"""What an alignment run leaves: embeddings in the dataset file, their scores, and the script that makes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from protas_gtcc.alignment.aligned_features import (
+    default_name,
+    require_scorable,
+    score_embedder,
+    told,
+    untrained,
+    write_aligned,
+)
+from protas_gtcc.alignment.embedder import load_encoder
+from protas_gtcc.alignment.pairing import lonely_tasks
+from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.controls import FeatureReader
+from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet
+from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.report.alignment_table import alignment_table
+from tests.conftest import alignment_config, kitchen_procedure
+
+SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "align.py"
+
+
+def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(kitchen, tmp_path):
+    path = tmp_path / "kitchen.h5"
+    shutil.copy(kitchen, path)
+    embedder = align(alignment_config(path), Dataset(path), AlignmentDirectory(tmp_path / "run"))
+    assert write_aligned(embedder, Dataset(path), "aligned-tcc") == "aligned-tcc_split1"
+    dataset = Dataset(path)
+    described = dataset.feature_sets["aligned-tcc_split1"]
+    assert (described.dim, described.split, described.derived_from) == (4, "1", "features")
+    assert described.source == "features aligned by tcc, seed 0"
+    headed = dataclasses.replace(embedder.facts.config, task="tea", head="v4")
+    assert (told(headed), default_name(headed)) == (["tcc", "task tea", "head v4"], "aligned-tcc-tea-v4")
+    assert dataset.choose_feature_set("1") == "features"
+    assert dataset.choose_feature_set("1", "aligned-tcc") == "aligned-tcc_split1"
+    loaded = load_encoder(tmp_path / "run")
+    for video in ("v0", "v8"):
+        np.testing.assert_array_equal(
+            dataset.features(video, "aligned-tcc_split1"), loaded.embed(dataset.features(video, "features"))
+        )
+    with pytest.raises(InputError, match="has feature set 'aligned-tcc_split1' already; give --replace"):
+        write_aligned(embedder, dataset, "aligned-tcc")
+    write_aligned(embedder, dataset, "aligned-tcc", replace=True)
+
+
+def test_only_videos_of_the_split_are_embedded(tmp_path, monkeypatch):
+    path, names = tmp_path / "kitchen.h5", [f"v{number}" for number in range(6)]
+    splits = {"1": {"train": names[:3], "test": names[3:4]}}
+    with write_dataset(
+        path, DatasetInfo("k", ["a", "b", "c", "d"], [0], 5.0, splits), {"features": FeatureSet(6)}
+    ) as w:
+        for number, name in enumerate(names):
+            w.add(kitchen_procedure(name, number))
+    embedder, embedded = align(alignment_config(path), Dataset(path), AlignmentDirectory(tmp_path / "run")), set()
+    plain = FeatureReader.read
+    monkeypatch.setattr(FeatureReader, "read", lambda self, video: (embedded.add(video), plain(self, video))[1])
+    write_aligned(embedder, Dataset(path), "aligned-tcc")
+    assert [Dataset(path).has_features(name, "aligned-tcc_split1") for name in names] == [True] * 4 + [False] * 2
+    assert embedded == set(names[:4])
+
+
+def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
+    pytest.importorskip("sklearn")
+    path, tasks = tmp_path / "kitchen.h5", ["tea", "tea", "soup", "tea", "cake"]
+    names = [f"v{number}" for number in range(5)]
+    info = DatasetInfo("k", ["a", "b", "c", "d"], [0], 5.0, {"1": {"train": names[:3], "test": names[3:]}})
+    with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
+        for number, name in enumerate(names):
+            writer.add(kitchen_procedure(name, number, tasks[number]))
+    dataset = Dataset(path)
+    assert lonely_tasks(dataset, "1") == ["soup"]
+    embedder = align(alignment_config(path), dataset, AlignmentDirectory(tmp_path / "run"))
+    table = alignment_table(score_embedder(embedder, dataset))
+    assert "Left out, since no training video shows their task: v4." in table
+    assert "No task has two test videos, so nothing can be matched: give --partners train." in table
+    assert score_embedder(embedder, dataset, partners="train")["scores"]["tcc"]["num_pairs"] == 2
+    for task in ("cake", "soup"):
+        message = "split 1 tests no task that it trains on: there is nothing to score; give --no-score"
+        with pytest.raises(InputError, match=message):
+            require_scorable(dataset, "1", task)
+
+
+def test_scores_have_raw_features_and_the_encoder_before_training_beside_them(kitchen, tmp_path):
+    pytest.importorskip("sklearn")
+    dataset = Dataset(kitchen)
+    embedder = align(alignment_config(kitchen, epochs=3), dataset, AlignmentDirectory(tmp_path / "run"))
+    compared = score_embedder(embedder, dataset)
+    assert list(compared["scores"]) == ["raw features", "untrained", "tcc"]
+    before = untrained(embedder)
+    torch.testing.assert_close(before.encoder.feature_mean, embedder.encoder.feature_mean)
+    features = dataset.features("v0", "features")
+    assert not np.allclose(before.embed(features), embedder.embed(features))
+    with pytest.raises(InputError, match=r"expected features \[T, 6\]"):
+        embedder.embed(features[:, :3])
+
+
+def test_the_script_trains_writes_scores_and_goes_on(kitchen, tmp_path):
+    pytest.importorskip("sklearn")
+    path, run = tmp_path / "kitchen.h5", tmp_path / "run"
+    shutil.copy(kitchen, path)
+    small = ["--hidden", "8", "--layers", "1", "--output-dim", "4", "--epochs", "1", "--loss", "vava"]
+
+    def script(*words: object, blocked: bool = False) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "error", str(SCRIPT), *map(str, words)]
+        first = [str(tmp_path / "blocked")] if blocked else []
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join([*first, os.environ.get("PYTHONPATH", "")])}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
+
+    done = script("--dataset", path, "--out", run, "--head", "v2", "--json", *small)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["scores"]) == {"raw features", "untrained", "vava"}
+    assert "aligned-vava-v2_split1" in Dataset(path).feature_sets
+    assert "| Kendall's tau |" in (run / "alignment.md").read_text()
+    taken = script("--dataset", path, "--out", tmp_path / "other", "--head", "v2", *small)
+    assert taken.returncode == 1
+    assert "has feature set 'aligned-vava-v2_split1' already" in taken.stderr
+    assert not (tmp_path / "other").exists(), "said before training"
+    (tmp_path / "blocked" / "sklearn").mkdir(parents=True)
+    (tmp_path / "blocked" / "sklearn" / "__init__.py").write_text("raise ImportError('not here', name='sklearn')")
+    lacking = script("--dataset", path, "--out", tmp_path / "third", "--feature-name", "third", *small, blocked=True)
+    assert lacking.returncode == 1
+    assert "scoring needs sklearn; install it with pip install -c constraints.txt -e '.[align]'" in lacking.stderr
+    assert not (tmp_path / "third").exists(), "said before training, too"
+    again = script("--resume", run, "--no-write", "--no-score")
+    assert again.returncode == 0, again.stderr
+    other = script("--resume", run, "--lr", "0.5")
+    assert other.returncode == 1
+    assert "a resumed run keeps its settings" in other.stderr
+    assert dataclasses.is_dataclass(AlignmentDirectory(run).read_alignment())
