@@ -110,8 +110,9 @@ def plan_runs(arguments: CrossValidation, passed: Sequence[str], dataset: Datase
             )
             for preset, variant, control in kinds:
                 flags = ["--dataset", str(arguments.dataset), "--preset", preset, "--control", control]
-                flags += ["--split", split, "--seed", str(seed), *passed, *variants[variant].flags(seed)]
-                plans.append(_plan(flags, variant, dataset, out))
+                own = variants[variant]
+                flags += ["--split", split, "--seed", str(seed), *passed, *own.flags(seed)]
+                plans.append(_plan(flags, variant, own, dataset, out))
     _require_alike_features([plan.config for plan in plans], dataset)
     return plans
 
@@ -128,7 +129,7 @@ def show_table(runs: Sequence[RunDirectory], dataset: Dataset, out: Path | None)
     print(table, end="")
 
 
-def _plan(flags: list[str], variant: str, dataset: Dataset, out: Path) -> PlannedRun:
+def _plan(flags: list[str], variant: str, own: Variant, dataset: Dataset, out: Path) -> PlannedRun:
     config = parse_run(flags, "cross_validate.py", CrossValidation.__doc__ or "").config
     config = dataclasses.replace(config, dataset=str(dataset.path.resolve()))
     test_videos(dataset, config.split, config.feature_set)
@@ -136,7 +137,8 @@ def _plan(flags: list[str], variant: str, dataset: Dataset, out: Path) -> Planne
         config.preset,
         *([variant] if variant else []),
         *([config.control] if config.control != "none" else []),
-        *filter(None, [config.feature_set]),
+        # Features that a variant has of its own are what its name stands for.
+        *([config.feature_set] if config.feature_set and not own.sets("--feature-set") else []),
     ]
     name = f"{'-'.join(parts)}/split{config.split}-seed{config.training.seed}"
     return PlannedRun(name, RunDirectory(out / name), config, flags)

@@ -97,7 +97,7 @@ def test_seeds_of_an_alignment_are_one_kind_of_features_for_the_models_of_those_
     for plan in plans:
         plan.run.start(plan.config)
     kinds = group_runs([plan.run for plan in plans], dataset)
-    assert [len(members) for members in kinds.values()] == [2, 2]
+    assert {title: len(members) for title, members in kinds.items()} == {"default": 2, "default aligned": 2}
 
 
 def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(folder, script, monkeypatch):

@@ -23,6 +23,10 @@ class Variant:
         """The flags for a seed, whose number stands for {seed}."""
         return [word.replace("{seed}", str(seed)) for word in self.words]
 
+    def sets(self, flag: str) -> bool:
+        """Whether a flag is one of them."""
+        return any(word.split("=")[0] == flag for word in self.words)
+
 
 def named_variants(texts: Sequence[str], may_be_bare: bool = False) -> dict[str, Variant]:
     """Texts `NAME: FLAGS`, or `NAME` too if these `may_be_bare` -> flags by the name that folders have.
