@@ -82,6 +82,8 @@ class ScalarHeads:
             raise InputError(f"no head {unknown[0]!r}; there are {listed(VERSIONS, most=len(VERSIONS))}")
         if self.seeds < 1:
             raise InputError(f"--seeds is {self.seeds}; it must be at least 1")
+        if self.training.seed != HeadTraining.seed:
+            raise InputError("--training.seed is for one head; here, give --seeds")
         if self.joint and self.control != "none":
             raise InputError(f"--joint: encoders were trained on the features, not on --control {self.control}")
 

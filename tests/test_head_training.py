@@ -258,6 +258,11 @@ def test_a_published_head_of_another_width_is_refused_before_anything_is_trained
     assert not (tmp_path / "table.md").exists()
 
 
+def test_seeds_are_told_by_their_number_alone(command, tiny_dataset):
+    with pytest.raises(InputError, match="--training.seed is for one head; here, give --seeds"):
+        command(str(tiny_dataset), training=HeadTraining(seed=3))
+
+
 def test_position_encoding_leaves_a_picture_and_a_table(tmp_path):
     done = experiment("position_encoding.py", "--videos", 5, "--epochs", 1, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
