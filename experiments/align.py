@@ -19,12 +19,12 @@ from collections.abc import Sequence
 
 from protas_gtcc.alignment.aligned_features import (
     default_name,
+    remarks,
     require_scorable,
     score_embedder,
     stored_name,
     write_aligned,
 )
-from protas_gtcc.alignment.pairing import lonely_tasks
 from protas_gtcc.alignment.scores.probes import require_sklearn
 from protas_gtcc.alignment.training import AlignmentDirectory, align
 from protas_gtcc.cli.align_arguments import parse_align
@@ -53,15 +53,23 @@ def main(words: Sequence[str]) -> None:
     free = free_run_folder(dataset, config.split, list(filter(None, parts)))
     run = AlignmentDirectory(arguments.resume or arguments.out or free)
     console.print(f"run directory: {run.path}", highlight=False)
-    for task in lonely_tasks(dataset, config.split, config.task):
-        console.print(f"task {task!r} has one training video: it is embedded, but aligned with none", style="yellow")
-    embedder = align(config, dataset, run, observers(console, run), arguments.resume is not None)
+    for remark in remarks(config, dataset, arguments.partners):
+        console.print(remark, style="yellow", highlight=False, soft_wrap=True, markup=False)
+    try:
+        embedder = align(config, dataset, run, observers(console, run), arguments.resume is not None)
+    except KeyboardInterrupt:
+        if run.state.is_file():
+            console.print(f"finished epochs are kept: go on with --resume {run.path}", highlight=False)
+        raise
     if not is_first_process():
         return
     if arguments.write:
         stored = write_aligned(embedder, dataset, name, arguments.replace)
         console.print(f"{dataset.path} has feature set {stored}: run.py --feature-set {name}", highlight=False)
+    if config.head is not None:
+        console.print(f"the head is scored by scalar_heads.py --joint {run.path}", highlight=False, soft_wrap=True)
     if arguments.score:
+        console.print("scoring", highlight=False)
         compared = score_embedder(embedder, dataset, arguments.score_every, arguments.partners)
         write_text(run.path / "alignment.json", json.dumps(compared, indent=1, allow_nan=False) + "\n")
         write_text(run.path / "alignment.md", alignment_table(compared))

@@ -103,7 +103,9 @@ def main(words: Sequence[str]) -> None:
     finished, failed = bring_to_end(plans, Path(__file__).with_name("align.py"), arguments.jobs, out, console)
     if finished:
         if arguments.write:
-            write_sets(finished, dataset)
+            written = write_sets(finished, dataset)
+            console.print(f"{dataset.path} has feature sets {', '.join(written)}", highlight=False, soft_wrap=True)
+        console.print("scoring", highlight=False)
         show_table(score(finished, dataset, arguments), out)
     raise_failures(failed, len(plans), console)
 
@@ -122,19 +124,25 @@ def plan_runs(arguments: CompareAlignments, passed: Sequence[str], dataset: Data
         flags = ["--dataset", str(dataset.path.absolute()), "--loss", loss, "--split", split, "--seed", str(seed)]
         flags += [*passed, *own.flags(seed), *variant.flags(seed)]
         config = dataclasses.replace(parse_align(flags).config, dataset=str(dataset.path.absolute()))
-        dataset.choose_feature_set(split, config.feature_set)
         require_scorable(dataset, split, config.task)
+        dataset.choose_feature_set(split, config.feature_set)
         title = f"{'-'.join(filter(None, [loss, name]))}/split{split}-seed{seed}"
         run = AlignmentDirectory(out / title)
         plans.append(PlannedRun(title, run, config, flags, ("--no-write", "--no-score")))
     return plans
 
 
-def write_sets(plans: Sequence[PlannedRun], dataset: Dataset) -> None:
-    """Keep every run's embeddings in the dataset file."""
-    for plan in plans:
-        name = f"aligned-{_kind(plan)}-seed{plan.config.training.seed}"
-        write_aligned(load_encoder(plan.run.path), Dataset(dataset.path), name, replace=True)
+def write_sets(plans: Sequence[PlannedRun], dataset: Dataset) -> list[str]:
+    """Keep every run's embeddings in the dataset file; the names of the sets."""
+    return [
+        write_aligned(
+            load_encoder(plan.run.path),
+            Dataset(dataset.path),
+            f"aligned-{_kind(plan)}-seed{plan.config.training.seed}",
+            replace=True,
+        )
+        for plan in plans
+    ]
 
 
 def score(plans: Sequence[PlannedRun], dataset: Dataset, arguments: CompareAlignments) -> Scores:

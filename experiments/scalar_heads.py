@@ -5,7 +5,7 @@
     python experiments/scalar_heads.py --dataset egoprocel --heads v4 --joint runs/*-split1-gtcc-v4-seed?
     python experiments/scalar_heads.py --dataset data/aligned.h5 --feature-set aligned-gtcc --published epoch-50.pt
 
-    runs/heads-gtea-split1/
+    runs/gtea-split1-heads/
         table.md, table.csv    errors on the test videos' true action segments, with 95 % intervals
 
 Heads see the action segments of training videos; of these some are held out to choose the epoch by. Look-ups and
@@ -31,6 +31,7 @@ import tyro
 from protas_gtcc.alignment.trained_heads import joint_row, read_joint_runs
 from protas_gtcc.cli.console import make_console
 from protas_gtcc.cli.main import run_command
+from protas_gtcc.cli.run_arguments import free_run_folder
 from protas_gtcc.config import Control
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.cross_validation import group_runs
@@ -74,7 +75,7 @@ class ScalarHeads:
     """Put something else in the features' place, to see what a head owes them; noise shows what it counts."""
     training: HeadTraining = field(default_factory=HeadTraining)
     out: Path | None = None
-    """Folder for the table; by default runs/heads-DATASET-splitSPLIT."""
+    """Folder for the table; by default a new one under runs/, named by dataset and split."""
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.heads if name not in VERSIONS]
@@ -92,7 +93,7 @@ class ScalarHeads:
         torch.set_num_threads(1)
         console = make_console(stderr=True)
         dataset = open_dataset(self.dataset, lambda text: console.print(text, style="bold yellow"))
-        out = self.out or Path("runs") / f"heads-{dataset.path.stem}-split{self.split}"
+        out = self.out or free_run_folder(dataset, self.split, ["heads"])
         table, rows = "", []
         for row in self._rows(dataset):
             console.print(scoring.markdown([row]).splitlines()[-1], highlight=False, soft_wrap=True, markup=False)
@@ -100,19 +101,21 @@ class ScalarHeads:
             table = self._heading(dataset) + scoring.markdown(rows)
             write_tables(out, table, rows)
         print(table, end="")
+        console.print(f"written: {out / 'table.md'}, {out / 'table.csv'}", highlight=False, soft_wrap=True)
 
     def _rows(self, dataset: Dataset) -> Iterator[TableRow]:
         """The table's rows, each when it is there; what does not fit is refused before the first head is trained."""
         sets = [test_videos(dataset, self.split, name)[1] for name in self.feature_set or (None,)]
         published = {feature_set: self._published_heads(dataset, feature_set) for feature_set in sets}
-        joint = read_joint_runs(self.joint, dataset, self.split)
+        joint, of_models = read_joint_runs(self.joint, dataset, self.split), self._model_rows(dataset)
         for feature_set, heads in published.items():
-            yield from self._feature_set_rows(dataset, feature_set, heads, is_first=feature_set == sets[0])
+            first = of_models if feature_set == sets[0] else None
+            yield from self._feature_set_rows(dataset, feature_set, heads, first)
         for title, members in joint.items():
             yield joint_row(title, members, dataset)
 
     def _feature_set_rows(
-        self, dataset: Dataset, feature_set: str, published: dict[str, ScalarHead], is_first: bool
+        self, dataset: Dataset, feature_set: str, published: dict[str, ScalarHead], of_models: list[TableRow] | None
     ) -> Iterator[TableRow]:
         """A row for the cumulative distance and each head; before the first of all, look-ups and per-class models."""
         features = FeatureReader(dataset, feature_set, self.split, self.control)
@@ -122,9 +125,9 @@ class ScalarHeads:
         distance = fit_cumulative_distance((one.embeddings, one.label) for one in learnt)
         reports = functools.partial(scoring.distance_reports, distance)
         scored = scoring.score_reports(dataset, self.split, 0, tested, reports)
-        if is_first:
+        if of_models is not None:
             yield from scoring.lookup_rows(scored)
-            yield from self._model_rows(dataset)
+            yield from of_models
         yield scoring.reported_row(f"cumulative distance{suffix}", START_AND_CLASS, [scored])
         for name in self.heads:
             runs = [self._scored_head(dataset, name, seed, learnt, tested) for seed in range(self.seeds)]
@@ -170,7 +173,8 @@ class ScalarHeads:
         control = f"CONTROL: {self.control} in the features' place.\n" if self.control != "none" else ""
         count = f"{self.seeds} seed{'s' * (self.seeds != 1)}"
         what = f"{dataset.info.name}, true action segments of the test videos of split {self.split}, heads of {count}"
-        return f"{what}; 95 % over videos in brackets.\n{simulated}{control}\n"
+        meaning = "Mean |said - true| progress over frames, classes (macro), videos or segments: less is better."
+        return f"{what}; 95 % over videos in brackets. {meaning}\n{simulated}{control}\n"
 
 
 def write_tables(out: Path, table: str, rows: Sequence[TableRow]) -> None:

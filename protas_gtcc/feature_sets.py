@@ -75,10 +75,15 @@ def _store(group: Any, name: str, values: np.ndarray) -> None:
     group.create_dataset(name, data=np.ascontiguousarray(values))
 
 
-def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bool) -> None:
-    where = f"{dataset.path}: feature set {name!r}"
+def check_set_name(name: str) -> None:
+    """Raise `InputError` for a name that no feature set can have."""
     if "/" in name or "\0" in name or name in ("", ".", ".."):
         raise InputError(f"{name!r} cannot be the name of a feature set: it must be a plain word")
+
+
+def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bool) -> None:
+    where = f"{dataset.path}: feature set {name!r}"
+    check_set_name(name)
     if name in dataset.feature_sets and not replace:
         raise InputError(f"{where} is there already; replace it, or give another name")
     if feature_set.split is not None and feature_set.split not in dataset.info.splits:

@@ -10,6 +10,7 @@ metrics.json, per_class.csv, predictions.h5, tables/, plots/    the evaluation
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ class RunDirectory:
             text = self.config_file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise InputError(f"{self.config_file} is not text: {error}") from error
+        if re.search(r"^alignment:", text, re.MULTILINE):
+            raise InputError(f"{self.path} is an alignment (align.py) and not a run of run.py: leave it out")
         return configuration.from_yaml(text, str(self.config_file), RunConfig)
 
     def read_settings(self) -> dict[str, Any]:

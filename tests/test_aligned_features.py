@@ -16,8 +16,10 @@ import torch
 
 from protas_gtcc.alignment.aligned_features import (
     default_name,
+    remarks,
     require_scorable,
     score_embedder,
+    stored_name,
     told,
     untrained,
     write_aligned,
@@ -30,7 +32,8 @@ from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset_writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import alignment_table
-from tests.conftest import alignment_config, kitchen_procedure
+from protas_gtcc.run_directory import RunDirectory
+from tests.conftest import alignment_config, kitchen_procedure, tiny_config
 
 SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "align.py"
 
@@ -89,10 +92,37 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     assert "Left out, since no training video shows their task: v4." in table
     assert "No task has two test videos, so nothing can be matched: give --partners train." in table
     assert score_embedder(embedder, dataset, partners="train")["scores"]["tcc"]["num_pairs"] == 2
-    for task in ("cake", "soup"):
-        message = "split 1 tests no task that it trains on: there is nothing to score; give --no-score"
-        with pytest.raises(InputError, match=message):
-            require_scorable(dataset, "1", task)
+    with pytest.raises(InputError, match="split 1 tests no task that it trains on: there is nothing to score"):
+        require_scorable(dataset, "1", "soup")
+    with pytest.raises(InputError, match="no training video is of task 'cake'; there are soup, tea"):
+        require_scorable(dataset, "1", "cake")
+    alone, untested = remarks(alignment_config(path), dataset, "test")
+    assert alone == "task 'soup' has one training video: it is embedded, but aligned with none"
+    assert untested.startswith("no task has two test videos")
+    assert remarks(alignment_config(path), dataset, "train") == [alone]
+
+
+def test_a_dataset_without_tasks_is_said_to_be_one_procedure(kitchen):
+    (remark,) = remarks(alignment_config(kitchen), Dataset(kitchen), "test")
+    assert remark.startswith("no video has a task: all are aligned as of one procedure")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("features", "has a feature set 'features', which that name would stand for"), ("a/b", "must be a plain word")],
+)
+def test_a_name_that_would_mislead_is_refused(kitchen, name, message):
+    with pytest.raises(InputError, match=message):
+        stored_name(name, "1", Dataset(kitchen), replace=True)
+
+
+def test_a_run_of_the_other_kind_is_told_from_a_newer_version(kitchen, tmp_path):
+    RunDirectory(tmp_path / "aligned").start(alignment_config(kitchen))
+    RunDirectory(tmp_path / "run").start(tiny_config(kitchen))
+    with pytest.raises(InputError, match=r"is an alignment \(align.py\) and not a run of run.py"):
+        RunDirectory(tmp_path / "aligned").read_config()
+    with pytest.raises(InputError, match="is no alignment run"):
+        AlignmentDirectory(tmp_path / "run").read_alignment()
 
 
 def test_scores_have_raw_features_and_the_encoder_before_training_beside_them(kitchen, tmp_path):

@@ -62,13 +62,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Path, script:
 def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_encoder(folder):
     lines = (folder / "printed.md").read_text().splitlines()
     assert lines[0].startswith("tiny, split 1: 2 test videos, matched with other test videos of their task; 95 %")
-    names = [line.split("|")[1].strip().strip("*") for line in lines[4:]]
+    names = [line.split("|")[1].strip().strip("*") for line in lines[5:]]
     lookups = [f"look-up: {name}" for name in ("elapsed", "most frequent", "constant", "average index")]
     assert names == [*lookups, "raw features", "untrained", "tcc", "tcc-each-frame-alone"]
-    assert lines[2] == f"| on held-out videos | {' | '.join(column.head for column in COLUMNS)} |"
+    assert lines[3] == f"| on held-out videos | {' | '.join(column.head for column in COLUMNS)} |"
     assert (folder / "runs/table.md").read_text().splitlines() == lines
     scores = json.loads((folder / "runs/table.json").read_text())["scores"]
-    assert f"| {fraction(scores['tcc']['kendalls_tau'])}" in lines[10]
+    assert f"| {fraction(scores['tcc']['kendalls_tau'])}" in lines[11]
 
 
 def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(folder):

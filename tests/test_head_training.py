@@ -211,7 +211,7 @@ def test_an_interrupted_run_keeps_its_rows_and_a_dataset_is_known_by_name(comman
     shutil.copy(tiny_dataset, "data/egoprocel.h5")
     with pytest.raises(KeyboardInterrupt):
         Interrupted("egoprocel", heads=("v2", "v3"), training=HeadTraining(epochs=1)).run()
-    out = Path("runs/heads-egoprocel-split1")
+    out = Path("runs/egoprocel-split1-heads")
     names = [line.split("|")[1].strip() for line in (out / "table.md").read_text().splitlines() if "true start" in line]
     assert names[0] == "`average_index`"
     assert names[-2:] == ["cumulative distance", "v2"]
@@ -259,7 +259,7 @@ def test_a_published_head_of_another_width_is_refused_before_anything_is_trained
 
 
 def test_seeds_are_told_by_their_number_alone(command, tiny_dataset):
-    with pytest.raises(InputError, match="--training.seed is for one head; here, give --seeds"):
+    with pytest.raises(InputError, match=r"--training\.seed is for one head; here, give --seeds"):
         command(str(tiny_dataset), training=HeadTraining(seed=3))
 
 

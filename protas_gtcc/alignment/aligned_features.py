@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,13 +12,14 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts
+from protas_gtcc.alignment.pairing import lonely_tasks
 from protas_gtcc.alignment.scores import EmbeddedVideo, Trial, compare_alignments
 from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.dataset_header import FeatureSet, tied_name
-from protas_gtcc.errors import InputError
-from protas_gtcc.feature_sets import add_feature_set
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.feature_sets import add_feature_set, check_set_name
 
 Scores = dict[str, Any]
 
@@ -62,7 +64,13 @@ def videos_of(dataset: Dataset, split: str) -> list[str]:
 
 
 def stored_name(name: str, split: str, dataset: Dataset, replace: bool) -> str:
-    """The name of the set in the file, `aligned-gtcc_split1`. Raises `InputError` if it is taken and not replaced."""
+    """The name of the set in the file, `aligned-gtcc_split1`.
+
+    Raises `InputError` for a name that is none, that another set has just so, or that is taken and not replaced.
+    """
+    check_set_name(name)
+    if name in dataset.feature_sets:
+        raise InputError(f"{dataset.path} has a feature set {name!r}, which that name would stand for; give another")
     stored = tied_name(name, split)
     if stored in dataset.feature_sets and not replace:
         raise InputError(
@@ -123,10 +131,30 @@ def compare_trials(
 
 def require_scorable(dataset: Dataset, split: str, task: str | None = None) -> None:
     """Raise `InputError` if no test video of a split is of a task that a training video shows."""
+    tasks = sorted({dataset.attribute(video, "task") or "" for video in dataset.part(split, "train")})
+    if task is not None and task not in tasks:
+        raise InputError(f"no training video is of task {task!r}; there are {listed(tasks)}")
     train, test = ({dataset.attribute(v, "task") for v in dataset.part(split, part)} for part in ("train", "test"))
     if not (train & test if task is None else train & test & {task}):
         what = "has no test video" if not test else "tests no task that it trains on"
         raise InputError(f"{dataset.path}: split {split} {what}: there is nothing to score; give --no-score")
+
+
+def remarks(config: AlignmentConfig, dataset: Dataset, partners: PartnerPart) -> list[str]:
+    """What a user should know before an encoder is trained: tasks that are none, alone, or tested by one video."""
+    train, test = (
+        Counter(dataset.attribute(video, "task") or "" for video in dataset.part(config.split, part))
+        for part in ("train", "test")
+    )
+    if set(train) == {""}:
+        return ["no video has a task: all are aligned as of one procedure (prepare --task-pattern tells them apart)"]
+    told = [
+        f"task {task!r} has one training video: it is embedded, but aligned with none"
+        for task in lonely_tasks(dataset, config.split, config.task)
+    ]
+    if partners == "test" and max((test[task] for task in train), default=0) < 2:
+        told.append("no task has two test videos to match with each other; --partners train matches training videos")
+    return told
 
 
 def _scorable(trial: Trial) -> Trial:

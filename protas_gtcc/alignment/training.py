@@ -42,6 +42,8 @@ class AlignmentDirectory(RunDirectory):
         if not self.config_file.is_file():
             raise InputError(f"{self.path} is not a run directory: it has no config.yaml")
         text = self.config_file.read_text(encoding="utf-8")
+        if "alignment:" not in text.splitlines():
+            raise InputError(f"{self.path} is no alignment run (of align.py)")
         return configuration.from_yaml(text, str(self.config_file), AlignmentConfig)
 
     def read_settings(self) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.alignment.training import AlignmentDirectory
 from protas_gtcc.cli.parsing import parse
-from protas_gtcc.config import WHERE_COMPUTED
-from protas_gtcc.errors import InputError
+from protas_gtcc.config import WHERE_COMPUTED, flat_settings
+from protas_gtcc.errors import InputError, listed
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class AlignArguments:
     out: Path | None = None
     """Run directory to make; by default a new one under runs/, named by dataset, split, loss and seed."""
     resume: Path | None = None
-    """Go on with this run from its last finished epoch, with its settings; name again what is to be done with it."""
+    """Go on with this run from its last finished epoch; flags of writing and scoring are not remembered."""
     feature_name: str | None = None
     """Name of the feature set in the dataset file, to which the split is added; by default aligned-LOSS[-HEAD]."""
     replace: bool = False
@@ -54,8 +54,11 @@ def parse_align(words: Sequence[str]) -> AlignArguments:
         resume = None  # tyro will say what is wrong
     base = AlignmentConfig() if resume is None else AlignmentDirectory(resume).read_alignment()
     parsed = parse(AlignArguments, words, "align.py", AlignArguments.__doc__, AlignArguments(base))
-    if resume is not None and _what_matters(parsed.config) != _what_matters(base):
-        raise InputError("a resumed run keeps its settings; leave out the flags that differ, or start a new run")
+    if resume is not None:
+        before, after = (flat_settings(_what_matters(one)) for one in (base, parsed.config))
+        differing = [f"{name} {after[name]}, not {before[name]}" for name in before if before[name] != after[name]]
+        if differing:
+            raise InputError(f"a resumed run keeps its settings; here, {listed(differing)}: leave that out")
     if parsed.score_every < 1:
         raise InputError(f"--score-every is {parsed.score_every}; it must be at least 1")
     return parsed

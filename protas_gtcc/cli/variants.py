@@ -38,7 +38,7 @@ def named_variants(texts: Sequence[str], may_be_bare: bool = False) -> dict[str,
         name, _, flags = text.partition(":")
         words, name = shlex.split(flags), re.sub(r"[^\w.]+", "-", name.strip()).strip("-")
         if not name or not (words or may_be_bare):
-            raise InputError(f"{text!r}: expected 'NAME: FLAGS', as in 'one stage: --stages 1'")
+            raise InputError(f"{text!r}: expected 'NAME: FLAGS', as in 'slow: --lr 1e-4'")
         if name in variants:
             raise InputError(f"two have the same name, {name}; give each its own")
         refuse_own(words)

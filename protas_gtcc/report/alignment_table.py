@@ -29,7 +29,7 @@ COLUMNS = (
     _Column("probe 100 %", f"{_PROBE}.100.accuracy", percent, {"most frequent": f"{_PROBE}.most_frequent.accuracy"}),
     _Column("R²", "phase_progression", fraction, {"elapsed": "phase_progression.elapsed"}),
     _Column(
-        "progress error",
+        "progress error by distance",
         "progress_error",
         fraction,
         {
@@ -68,10 +68,13 @@ def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
     splits = f"split{'s' * (len(compared['splits']) > 1)} {', '.join(compared['splits'])}"
     others = "other test videos" if counts["partners"] == "test" else "training videos"
     frames = "" if compared["score_every"] == 1 else f", one frame in {compared['score_every']}"
+    videos = f"{counts['num_test_videos']} test video{'s' * (counts['num_test_videos'] != 1)}"
     tasks = "" if counts["num_tasks"] == 1 else f" of {counts['num_tasks']} tasks"
     lines = [
-        f"{compared['dataset']}, {splits}: {counts['num_test_videos']} test videos{tasks}, matched with {others} of "
-        f"their task{frames}; 95 % over videos and seeds in brackets; bold: surely unlike {first}."
+        f"{compared['dataset']}, {splits}: {videos}{tasks}, matched with {others} of "
+        f"their task{frames}; 95 % over videos and seeds in brackets; bold: surely unlike {first}, better or worse.",
+        "Probes: percent of frames whose class a linear probe tells, so many of the training videos labelled; R²: how "
+        "well one tells the procedure's progress. Higher is better, but for the enclosed area and the error.",
     ]
     if compared["simulated"]:
         lines.insert(0, "SIMULATED DATA: these figures say nothing about real video.")
