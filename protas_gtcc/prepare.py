@@ -36,6 +36,7 @@ class Summary:
     fps: float = 0.0
     feature_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
+    tasks: dict[str, int] = field(default_factory=dict)
     trimmed_videos: int = 0
     trimmed_frames: int = 0
     vanished_segments: dict[str, int] = field(default_factory=dict)
@@ -105,6 +106,8 @@ def stream(
         summary.background_frames += int(np.isin(labels, layout.background).sum())
         summary.vanished_segments = dict(vanished)
         task, subject = task_of(name, options.task_pattern, layout), subject_of(name, options.subject_pattern)
+        if task:
+            summary.tasks[task] = summary.tasks.get(task, 0) + 1
         yield Video(name, labels, features, task, subject)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from protas_gtcc.cli.main import main
+from protas_gtcc.cli.prepare_ import describe
 from protas_gtcc.dataset import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts import LayoutOptions, open_layout
@@ -82,6 +84,8 @@ def test_a_file_holds_what_the_folder_held(folder, tmp_path, axes):
     assert dataset.part("1", "test") == ["S2_tea"]
     assert dataset.info.fps == 10.0
     assert (summary.num_videos, summary.num_frames, summary.trimmed_videos) == (3, 80, 0)
+    assert summary.tasks == Counter(video[3:] for video in VIDEOS)
+    assert f"{len(summary.tasks)} tasks: " in describe(summary)
     assert summary.feature_sets["features"]["axes"] == f"[{axes[0]}, {axes[1]}]"
 
 

@@ -53,6 +53,9 @@ def describe(summary: Summary) -> str:
         )
     for split, parts in summary.splits.items():
         lines.append(f"  split {split}: " + ", ".join(f"{count} {part}" for part, count in parts.items()))
+    if summary.tasks:
+        counts = ", ".join(f"{task} {count}" for task, count in sorted(summary.tasks.items()))
+        lines.append(f"  {len(summary.tasks)} tasks: {counts}")
     if summary.trimmed_videos:
         lines.append(
             f"  {summary.trimmed_videos} videos cut to the shorter of labels and features, "

@@ -36,7 +36,7 @@ class RunArguments:
 
     config: Annotated[RunConfig, tyro.conf.arg(name="")]
     out: Path | None = None
-    """Run directory to make; by default a new one under runs/, named by dataset, split, preset, control and seed."""
+    """Run directory to make; by default a new one under runs/, named by dataset, split, settings and seed."""
     resume: Path | None = None
     """Go on with this run from its last finished epoch; every other setting is the run's own."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -129,4 +129,5 @@ def free_run_folder(dataset: Dataset, split: str, parts: Sequence[str]) -> Path:
 
 def _free_name(config: RunConfig, dataset: Dataset) -> Path:
     control = [] if config.control == "none" else [config.control]
-    return free_run_folder(dataset, config.split, [config.preset, *control, f"seed{config.training.seed}"])
+    features = [] if config.feature_set is None else [config.feature_set]
+    return free_run_folder(dataset, config.split, [config.preset, *control, *features, f"seed{config.training.seed}"])
