@@ -63,6 +63,20 @@ def test_what_lies_in_the_padding_does_not_matter(loss, junk):
 
 
 @every_loss
+def test_arguments_may_be_named(loss):
+    u, v = walk(9, 3, seed=1), walk(7, 3, seed=2)
+    torch.testing.assert_close(loss(u=u, v=v), loss(u, v))
+
+
+@every_loss
+@pytest.mark.parametrize("bad", [float("inf"), float("nan")])
+def test_embeddings_that_are_not_finite_give_a_value_that_is_not_and_come_to_an_end(loss, bad):
+    u, v = walk(9, 3, seed=1).float(), walk(7, 3, seed=2).float()
+    u[4, 1] = bad
+    assert not loss(u, v).isfinite()
+
+
+@every_loss
 def test_autocast_does_not_reach_into_a_loss(loss):
     u, v = walk(9, 3, seed=1).float(), walk(7, 3, seed=2).float()
     with torch.autocast("cpu", torch.bfloat16):

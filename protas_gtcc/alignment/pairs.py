@@ -125,7 +125,8 @@ def in_full_precision(loss: Loss) -> Loss:
 
     @functools.wraps(loss)
     def whole(*args: Any, **kwargs: Any) -> Any:
-        with torch.autocast(args[0].device.type, enabled=False):
+        first = next(iter((*args, *kwargs.values())))
+        with torch.autocast(first.device.type, enabled=False):
             return loss(*args, **kwargs)
 
     return cast(Loss, whole)

@@ -49,16 +49,16 @@ def soft_dtw(
     for given, most in zip(lengths, costs.shape[1:], strict=True):
         if len(given) != len(costs) or not 1 <= int(given.min()) <= int(given.max()) <= most:
             raise ValueError(f"lengths {given.tolist()} are not those of {len(costs)} videos of 1 to {most} frames")
-    if band_frames is not None:
-        _check_band(band_frames, *lengths)
+    if band_frames is not None and band_frames < 0:
+        raise ValueError(f"band_frames is {band_frames}; it must not be negative")
     value: Tensor = _SoftDTW.apply(wide(costs), gamma, *lengths, band_frames)  # type: ignore[no-untyped-call]
+    if band_frames is not None and bool(torch.isinf(value).any()):
+        _require_joined(band_frames, *lengths)
     return value
 
 
-def _check_band(band: int, rows: Int[Tensor, " P"], columns: Int[Tensor, " P"]) -> None:
-    """Raise `ValueError` unless cells of the band join the corners: finite costs of 0 then sum to something finite."""
-    if band < 0:
-        raise ValueError(f"band_frames is {band}; it must not be negative")
+def _require_joined(band: int, rows: Int[Tensor, " P"], columns: Int[Tensor, " P"]) -> None:
+    """Raise `ValueError` unless cells of the band join the corners: costs of 0 then sum to something finite."""
     free = torch.zeros(len(rows), int(rows.max()), int(columns.max()))
     sums = _forward(*_arrays(free, rows, columns), 1.0, band)
     if np.isinf(sums[np.arange(len(rows)), rows.cpu().numpy(), columns.cpu().numpy()]).any():

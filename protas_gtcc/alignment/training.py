@@ -176,8 +176,7 @@ class AlignmentTrainer:
         self.fabric.backward(batch.share * self.fabric.world_size * loss)
         self._clip(where)
         self.fabric_optimizer.step()
-        if batch.share:
-            means.add(terms)
+        means.add(terms, is_counted=batch.share > 0)
 
     def _clip(self, where: str) -> None:
         """Clip the encoder's gradient, and the head's by itself: the one may be a million times the other."""
@@ -233,14 +232,16 @@ class _Means:
         self._sums: dict[str, Tensor] = {}
         self._pairs = 0
 
-    def add(self, terms: Terms) -> None:
-        summed = {name: values.detach().sum() for name, values in {"loss": total(terms), **terms}.items()}
+    def add(self, terms: Terms, is_counted: bool = True) -> None:
+        """Add a step's pairs; ones that another process has are not counted, but make the same terms known."""
+        every_term = {"loss": total(terms), **terms}
+        summed = {name: is_counted * values.detach().sum() for name, values in every_term.items()}
         self._sums = {name: self._sums.get(name, 0) + value for name, value in summed.items()}
-        self._pairs += len(next(iter(terms.values())))
+        self._pairs += is_counted * len(next(iter(terms.values())))
 
     def values(self) -> dict[str, float]:
         """Mean of the total and of each weighted term."""
-        return {name: float(value) / self._pairs for name, value in self._sums.items()}
+        return {name: float(value) / max(self._pairs, 1) for name, value in self._sums.items()}
 
     def of_all(self, fabric: Fabric) -> dict[str, float]:
         """The same over the pairs of all processes."""

@@ -63,7 +63,9 @@ def _softest(log_kernel: Tensor, cells: Tensor) -> Float[Tensor, " P"]:
     """The power of `STEP` that each pair's kernel is first divided by."""
     highest = log_kernel.masked_fill(~cells, -torch.inf).amax(dim=(1, 2))
     lowest = log_kernel.masked_fill(~cells, torch.inf).amin(dim=(1, 2))
-    return STEP ** ((highest - lowest) / EASY).log2().div(math.log2(STEP)).ceil().clamp(min=0)
+    steps = ((highest - lowest) / EASY).log2().div(math.log2(STEP)).ceil()
+    # Costs that are not finite are not softened: the plan is then NaN, which whoever asked for it names.
+    return STEP ** steps.nan_to_num(nan=0, posinf=0, neginf=0).clamp(min=0)
 
 
 def _iterate(

@@ -139,7 +139,8 @@ def _sample_split(
     num_videos, (first, split, embedding) = len(trials[0].test), seed
     drawn = resampling_weights(num_videos, first if split == 0 else [first, split])
     weights = np.concatenate([np.ones((1, num_videos)), drawn])
-    seeds = resampling_weights(len(trials), [first, split, embedding])
+    # Not 0 at the end: numpy drops zeros there, and the seeds would be drawn as the videos are.
+    seeds = resampling_weights(len(trials), [first, split, embedding, 1])
     counted = np.concatenate([np.ones((1, len(trials))), seeds]).T
     found = [_sample_trial(one, background, first, weights, partners) for one in trials]
     tasks = {task: _merge([one.tasks[task] for one in found], counted) for task in found[0].tasks}
