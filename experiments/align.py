@@ -17,14 +17,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from protas_gtcc.alignment.aligned_features import (
-    default_name,
-    remarks,
-    require_scorable,
-    score_embedder,
-    stored_name,
-    write_aligned,
-)
+from protas_gtcc.alignment.aligned_features import default_name, stored_name, write_aligned
+from protas_gtcc.alignment.scored_embeddings import remarks, require_scorable, score_embedder
 from protas_gtcc.alignment.scores.probes import require_sklearn
 from protas_gtcc.alignment.training import AlignmentDirectory, align
 from protas_gtcc.cli.align_arguments import parse_align

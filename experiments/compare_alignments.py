@@ -28,15 +28,17 @@ from pathlib import Path
 
 import tyro
 
-from protas_gtcc.alignment.aligned_features import (
+from protas_gtcc.alignment.aligned_features import write_aligned
+from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.embedder import load_encoder
+from protas_gtcc.alignment.scored_embeddings import (
     Scores,
     compare_trials,
     embedded_trial,
     reference_trials,
+    remarks,
     require_scorable,
-    write_aligned,
 )
-from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.scores import Trial
 from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.alignment.scores.probes import require_sklearn
@@ -100,6 +102,8 @@ def main(words: Sequence[str]) -> None:
     dataset = open_dataset(arguments.dataset, console.print)
     out = arguments.out or RUNS_FOLDER / f"aligned-{dataset.path.stem}"
     plans = plan_runs(arguments, passed, dataset, out)
+    for remark in dict.fromkeys(one for plan in plans for one in remarks(_config(plan), dataset, arguments.partners)):
+        console.print(remark, style="yellow", highlight=False, soft_wrap=True, markup=False)
     finished, failed = bring_to_end(plans, Path(__file__).with_name("align.py"), arguments.jobs, out, console)
     if finished:
         if arguments.write:
@@ -166,6 +170,11 @@ def show_table(scores: Scores, out: Path) -> None:
     with replace_when_whole(out / "table.csv") as temporary:
         long_table(scores).to_csv(temporary, index=False, float_format="%.6g")
     print(table, end="")
+
+
+def _config(plan: PlannedRun) -> AlignmentConfig:
+    assert isinstance(plan.config, AlignmentConfig)
+    return plan.config
 
 
 def _kind(plan: PlannedRun) -> str:

@@ -14,18 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from protas_gtcc.alignment.aligned_features import (
-    default_name,
-    remarks,
-    require_scorable,
-    score_embedder,
-    stored_name,
-    told,
-    untrained,
-    write_aligned,
-)
+from protas_gtcc.alignment.aligned_features import default_name, stored_name, told, write_aligned
 from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.pairing import lonely_tasks
+from protas_gtcc.alignment.scored_embeddings import remarks, require_scorable, score_embedder, untrained
 from protas_gtcc.alignment.training import AlignmentDirectory, align
 from protas_gtcc.controls import FeatureReader
 from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet

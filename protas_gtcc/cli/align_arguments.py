@@ -25,7 +25,7 @@ class AlignArguments:
 
     config: Annotated[AlignmentConfig, tyro.conf.arg(name="")]
     out: Path | None = None
-    """Run directory to make; by default a new one under runs/, named by dataset, split, loss and seed."""
+    """Run directory to make; by default a new one under runs/, named by dataset, split, loss, task, head and seed."""
     resume: Path | None = None
     """Go on with this run from its last finished epoch; flags of writing and scoring are not remembered."""
     feature_name: str | None = None

@@ -44,7 +44,7 @@ LOOKUPS = ("elapsed", "most frequent", "constant", "average index")
 
 
 def alignment_table(compared: Mapping[str, Any]) -> str:
-    """The table of what `aligned_features.compare_trials` gives, below what it was made of."""
+    """The table of what `scored_embeddings.compare_trials` gives, below what it was made of."""
     scores = compared["scores"]
     first = next(iter(scores))
     surely = {one["of"]: one["intervals"] for one in compared["differences"] if one["minus"] == first}

@@ -1,0 +1,130 @@
+"""Scores of trained encoders on a dataset's held-out videos, beside what they are to be measured by."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.embedder import Embedder, EncoderFacts
+from protas_gtcc.alignment.pairing import lonely_tasks
+from protas_gtcc.alignment.scores import EmbeddedVideo, Trial, compare_alignments
+from protas_gtcc.alignment.scores.partners import PartnerPart
+from protas_gtcc.controls import FeatureReader
+from protas_gtcc.dataset import Dataset
+from protas_gtcc.errors import InputError, listed
+
+Scores = dict[str, Any]
+
+
+def score_embedder(embedder: Embedder, dataset: Dataset, every: int = 1, partners: PartnerPart = "test") -> Scores:
+    """Alignment scores of the embeddings, and of what they are to be measured by: an untrained encoder, raw features.
+
+    Every `every`-th frame counts; `partners` as in `score_alignment`. Probes are fitted on training videos, everything
+    else is of test videos. Raises `InputError` if the split has too few videos.
+    """
+    config = embedder.facts.config
+    trials = reference_trials([embedder], dataset, every)
+    trials[config.loss] = [embedded_trial(embedder, dataset, every)]
+    return compare_trials(trials, dataset, every, partners, config.training.seed)
+
+
+def compare_trials(
+    trials: Mapping[str, Sequence[Trial]], dataset: Dataset, every: int, partners: PartnerPart, seed: int = 0
+) -> Scores:
+    """`compare_alignments`, with what it was made of: dataset, splits, frames; and the test videos that it leaves out.
+
+    These are of tasks that no training video shows.
+    """
+    scored = {name: [_scorable(one) for one in members] for name, members in trials.items()}
+    every_trial = [(one, part) for name in trials for one, part in zip(trials[name], scored[name], strict=True)]
+    return {
+        "dataset": dataset.info.name,
+        "simulated": dataset.info.simulated,
+        "splits": sorted({one.split for one, _ in every_trial}),
+        "score_every": every,
+        "left_out": sorted({video.name for one, part in every_trial for video in one.test if video not in part.test}),
+        **compare_alignments(scored, dataset.info.background, seed, partners),
+    }
+
+
+def require_scorable(dataset: Dataset, split: str, task: str | None = None) -> None:
+    """Raise `InputError` if no test video of a split is of a task that a training video shows."""
+    tasks = sorted({dataset.attribute(video, "task") or "" for video in dataset.part(split, "train")})
+    if task is not None and task not in tasks:
+        raise InputError(f"no training video is of task {task!r}; there are {listed(tasks)}")
+    train, test = ({dataset.attribute(v, "task") for v in dataset.part(split, part)} for part in ("train", "test"))
+    if not (train & test if task is None else train & test & {task}):
+        what = "has no test video" if not test else "tests no task that it trains on"
+        way_out = "align.py --no-score only trains"
+        raise InputError(f"{dataset.path}: split {split} {what}: there is nothing to score; {way_out}")
+
+
+def remarks(config: AlignmentConfig, dataset: Dataset, partners: PartnerPart) -> list[str]:
+    """What a user should know before an encoder is trained: tasks that are none, alone, or tested by one video."""
+    train, test = (
+        Counter(dataset.attribute(video, "task") or "" for video in dataset.part(config.split, part))
+        for part in ("train", "test")
+    )
+    if set(train) == {""}:
+        return ["no video has a task: all are aligned as of one procedure (prepare --task-pattern tells them apart)"]
+    lines = [
+        f"task {task!r} has one training video: it is embedded, but aligned with none"
+        for task in lonely_tasks(dataset, config.split, config.task)
+    ]
+    if partners == "test" and max((test[task] for task in train), default=0) < 2:
+        lines.append("no task has two test videos to match with each other; --partners train matches training videos")
+    return lines
+
+
+def _scorable(trial: Trial) -> Trial:
+    known = {video.task for video in trial.train}
+    return dataclasses.replace(trial, test=[video for video in trial.test if video.task in known])
+
+
+def reference_trials(embedders: Sequence[Embedder], dataset: Dataset, every: int = 1) -> dict[str, list[Trial]]:
+    """What embeddings are measured by: the raw features of their splits, and their encoders before training."""
+    of_split = {one.facts.config.split: one for one in embedders}
+    return {
+        "raw features": [_trial(one.facts, dataset, every, np.asarray) for one in of_split.values()],
+        "untrained": [embedded_trial(untrained(one), dataset, every) for one in embedders],
+    }
+
+
+def embedded_trial(embedder: Embedder, dataset: Dataset, every: int = 1) -> Trial:
+    """The training and the test videos of a split as an encoder embeds them, every `every`-th frame."""
+    return _trial(embedder.facts, dataset, every, embedder.embed)
+
+
+def untrained(embedder: Embedder) -> Embedder:
+    """The encoder as it was before training, its standardisation included."""
+    torch.manual_seed(embedder.facts.config.training.seed)
+    encoder = embedder.facts.build()
+    mean, scale = embedder.encoder.feature_mean, embedder.encoder.feature_scale
+    encoder.load_state_dict({"feature_mean": mean, "feature_scale": scale}, strict=False)
+    return dataclasses.replace(embedder, encoder=encoder.eval())
+
+
+def _trial(facts: EncoderFacts, dataset: Dataset, every: int, embed: Callable[[np.ndarray], np.ndarray]) -> Trial:
+    """The videos that alignment knows the task of."""
+    config = facts.config
+    features = FeatureReader(dataset, facts.feature_set, config.split, "none")
+
+    def read(part: str) -> list[EmbeddedVideo]:
+        return [
+            EmbeddedVideo(
+                video,
+                embed(features.read(video)).astype(np.float32)[::every],
+                dataset.labels(video)[::every],
+                dataset.attribute(video, "task") or "",
+            )
+            for video in dataset.part(config.split, part)
+            if config.task in (None, dataset.attribute(video, "task"))
+        ]
+
+    return Trial(read("train"), read("test"), config.split)
