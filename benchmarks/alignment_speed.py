@@ -31,7 +31,7 @@ from protas_gtcc.alignment.lav import lav_loss
 from protas_gtcc.alignment.tcc import tcc_loss
 from protas_gtcc.alignment.vava import vava_loss
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.parsing import parse
+from protas_gtcc.cli.shared.parsing import parse
 
 DROP_RATE = 0.95
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -24,13 +24,13 @@ import torch
 from profiling import print_profile, profile
 from side_by_side import Contestant, Measurement, describe_machine, measure, report, timed, versions
 
-from protas_gtcc.batching import EpochBatches, WindowReader, cut_windows, make_loader
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.parsing import parse
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.cli.shared.parsing import parse
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.layouts import LayoutOptions, open_layout
-from protas_gtcc.prepare import prepare
+from protas_gtcc.prepare.writing import prepare
+from protas_gtcc.training.batching import EpochBatches, WindowReader, cut_windows, make_loader
 
 CLASS_NAMES = ["background", *(f"action{number:02d}" for number in range(1, 12))]
 SEGMENT_FRAMES = 25

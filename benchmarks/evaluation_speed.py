@@ -24,12 +24,12 @@ from reference_code import load_module, numpy_with_float
 from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, report, timed, versions
 
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.parsing import parse
-from protas_gtcc.dataset import Dataset, DatasetInfo, Video
-from protas_gtcc.dataset_writer import write_dataset
-from protas_gtcc.evaluation import evaluate_prediction_files
+from protas_gtcc.cli.shared.parsing import parse
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, Video
+from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.metrics.evaluation import evaluate_prediction_files
+from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.metrics.segmentation import score_segmentation
-from protas_gtcc.prediction_files import open_predictions, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 
 CLASS_NAMES = ["background", *(f"action{number:02d}" for number in range(1, 12))]

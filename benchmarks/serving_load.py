@@ -23,7 +23,7 @@ import tyro
 from websockets.asyncio.client import connect
 
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.parsing import parse
+from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.inference import TrainedModel, load
 
 

@@ -26,15 +26,15 @@ import torch
 from reference_code import load_module
 from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, now, report, versions
 
-from protas_gtcc.checkpoint import ModelFacts
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.parsing import parse
+from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.config import REFERENCE
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.model import ProgressNetwork
+from protas_gtcc.network.checkpoint import ModelFacts
+from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.runs.timing import made_up_frames, time_stream
 from protas_gtcc.streaming import CompiledEngine, Stream
-from protas_gtcc.streaming.timing import made_up_frames, time_stream
 
 FPS = 15.0
 

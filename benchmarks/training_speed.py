@@ -22,15 +22,15 @@ from reference_training import mstcn_loop, protas_loop
 from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, now, report, versions
 
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.parsing import parse
+from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.config import REFERENCE, RunConfig
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_writer import write_dataset
-from protas_gtcc.devices import choose_device
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.observers import Row
-from protas_gtcc.run_directory import RunDirectory
-from protas_gtcc.training import Trainer
+from protas_gtcc.training.callbacks import Row
+from protas_gtcc.training.devices import choose_device
+from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.training.trainer import Trainer
 
 BATCH_SIZES = (1, 4, 8)
 

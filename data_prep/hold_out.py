@@ -24,9 +24,9 @@ import numpy as np
 import tyro
 
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.dataset import Dataset, Video
-from protas_gtcc.dataset_header import FeatureSet
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.file import Dataset, Video
+from protas_gtcc.dataset.header import FeatureSet
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError, listed
 
 Parts = dict[str, list[str]]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import tyro
 
-from protas_gtcc.cli.labels_ import Command
+from protas_gtcc.cli.commands.labels import Command
 from protas_gtcc.cli.main import run_command
 
 if __name__ == "__main__":

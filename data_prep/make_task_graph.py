@@ -19,8 +19,8 @@ from pathlib import Path
 import tyro
 
 from protas_gtcc.cli import labels_
-from protas_gtcc.cli.layout_command import LayoutCommand
 from protas_gtcc.cli.main import run_command
+from protas_gtcc.cli.shared.layout_command import LayoutCommand
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,16 +19,16 @@ import numpy as np
 import tyro
 
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.cross_validation import rows_of_split
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.decoding import DurationDecoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
 from protas_gtcc.predictions import Prediction, reported_progress
 from protas_gtcc.report.pooled_table import overview_heading, overview_row
-from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.runs.cross_validation import rows_of_split
+from protas_gtcc.training.run_directory import RunDirectory
 
 Decode = Callable[[TrainedModel, np.ndarray, np.ndarray], Prediction]
 """From a model, the features `[T, D]` and the true class ids `[T]` of a video to what is told of it."""

@@ -21,13 +21,13 @@ from protas_gtcc.alignment.aligned_features import default_name, stored_name, wr
 from protas_gtcc.alignment.scored_embeddings import remarks, require_scorable, score_embedder
 from protas_gtcc.alignment.scores.probes import require_sklearn
 from protas_gtcc.alignment.training import AlignmentDirectory, align
-from protas_gtcc.cli.align_arguments import parse_align
-from protas_gtcc.cli.console import make_console
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.run_arguments import free_run_folder, is_first_process, observers
-from protas_gtcc.files import write_text
-from protas_gtcc.known_datasets import open_dataset
+from protas_gtcc.cli.shared.align_arguments import parse_align
+from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.run_arguments import free_run_folder, is_first_process, observers
+from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.report.alignment_table import alignment_table
+from protas_gtcc.storage.atomic import write_text
 
 
 def main(words: Sequence[str]) -> None:

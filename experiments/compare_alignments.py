@@ -43,18 +43,18 @@ from protas_gtcc.alignment.scores import Trial
 from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.alignment.scores.probes import require_sklearn
 from protas_gtcc.alignment.training import AlignmentDirectory
-from protas_gtcc.cli.align_arguments import parse_align
-from protas_gtcc.cli.console import make_console
-from protas_gtcc.cli.launch_display import bring_to_end, raise_failures
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.run_arguments import RUNS_FOLDER
-from protas_gtcc.cli.variants import Variant, named_variants, refuse_own
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.cli.shared.align_arguments import parse_align
+from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.launch_display import bring_to_end, raise_failures
+from protas_gtcc.cli.shared.run_arguments import RUNS_FOLDER
+from protas_gtcc.cli.shared.variants import Variant, named_variants, refuse_own
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.files import replace_when_whole, write_text
-from protas_gtcc.known_datasets import open_dataset
-from protas_gtcc.launching import PlannedRun
+from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.report.alignment_table import alignment_table, long_table
+from protas_gtcc.runs.launching import PlannedRun
+from protas_gtcc.storage.atomic import replace_when_whole, write_text
 
 LOSSES = ("tcc", "gtcc", "lav", "vava")
 

@@ -25,22 +25,22 @@ from pathlib import Path
 
 import tyro
 
-from protas_gtcc.cli.console import make_console
-from protas_gtcc.cli.launch_display import bring_to_end, raise_failures
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.run_arguments import RUNS_FOLDER, parse_run
-from protas_gtcc.cli.variants import Variant, named_variants, refuse_own
+from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.launch_display import bring_to_end, raise_failures
+from protas_gtcc.cli.shared.run_arguments import RUNS_FOLDER, parse_run
+from protas_gtcc.cli.shared.variants import Variant, named_variants, refuse_own
 from protas_gtcc.config import PRESETS, Control
-from protas_gtcc.cross_validation import summarise
-from protas_gtcc.dataset import Dataset
-from protas_gtcc.dataset_header import feature_kind
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.header import feature_kind
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.files import replace_when_whole, write_text
-from protas_gtcc.known_datasets import open_dataset
-from protas_gtcc.launching import PlannedConfig, PlannedRun
+from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.report.pooled_table import long_table, markdown
-from protas_gtcc.run_directory import RunDirectory
-from protas_gtcc.run_evaluation import test_videos
+from protas_gtcc.runs.cross_validation import summarise
+from protas_gtcc.runs.evaluate_run import test_videos
+from protas_gtcc.runs.launching import PlannedConfig, PlannedRun
+from protas_gtcc.storage.atomic import replace_when_whole, write_text
+from protas_gtcc.training.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,11 @@ from matplotlib.figure import Figure
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.errors import InputError
-from protas_gtcc.files import replace_when_whole, write_text
 from protas_gtcc.heads.config import HEADS, LOSSES, PUBLISHED, HeadVersion
-from protas_gtcc.heads.scoring import head_reports
 from protas_gtcc.heads.training import ActionSegment, HeadTraining, pad_segments, train_head
-from protas_gtcc.layers import ProgressHead
+from protas_gtcc.network.layers import ProgressHead
+from protas_gtcc.runs.heads import head_reports
+from protas_gtcc.storage.atomic import replace_when_whole, write_text
 
 LENGTHS = (5, 9, 15, 27, 45)
 """Typical frames of each action."""

@@ -12,12 +12,12 @@ import sys
 import time
 from collections.abc import Sequence
 
-from protas_gtcc.cli.console import make_console
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.run_arguments import is_first_process, parse_run, train_run
-from protas_gtcc.devices import choose_device
+from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.run_arguments import is_first_process, parse_run, train_run
 from protas_gtcc.report.tables import print_evaluation
-from protas_gtcc.run_evaluation import evaluate_run
+from protas_gtcc.runs.evaluate_run import evaluate_run
+from protas_gtcc.training.devices import choose_device
 
 
 def run(arguments: Sequence[str]) -> None:

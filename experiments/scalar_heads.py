@@ -28,27 +28,27 @@ from pathlib import Path
 import torch
 import tyro
 
-from protas_gtcc.alignment.trained_heads import joint_row, read_joint_runs
-from protas_gtcc.cli.console import make_console
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.run_arguments import free_run_folder
+from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.run_arguments import free_run_folder
 from protas_gtcc.config import Control
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.cross_validation import group_runs
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.files import replace_when_whole, write_text
-from protas_gtcc.heads import scoring
 from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.heads.cumulative import fit_cumulative_distance
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.published import load_published_head
-from protas_gtcc.heads.scoring import START, START_AND_CLASS, TableRow
 from protas_gtcc.heads.training import ActionSegment, HeadTraining, read_segments, train_head
-from protas_gtcc.known_datasets import open_dataset
 from protas_gtcc.metrics.pooled_runs import PooledRows
-from protas_gtcc.run_directory import RunDirectory
-from protas_gtcc.run_evaluation import test_videos
+from protas_gtcc.prepare.known_datasets import open_dataset
+from protas_gtcc.runs import heads as scoring
+from protas_gtcc.runs.cross_validation import group_runs
+from protas_gtcc.runs.evaluate_run import test_videos
+from protas_gtcc.runs.heads import START, START_AND_CLASS, TableRow
+from protas_gtcc.runs.trained_heads import joint_row, read_joint_runs
+from protas_gtcc.storage.atomic import replace_when_whole, write_text
+from protas_gtcc.training.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)

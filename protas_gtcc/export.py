@@ -25,11 +25,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from protas_gtcc.errors import lacks_package
-from protas_gtcc.files import replace_when_whole
-from protas_gtcc.gru import GRU
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.layers import Stage
-from protas_gtcc.model import NetworkState, Outputs, ProgressNetwork
+from protas_gtcc.network.gru import GRU
+from protas_gtcc.network.layers import Stage
+from protas_gtcc.network.model import NetworkState, Outputs, ProgressNetwork
+from protas_gtcc.storage.atomic import replace_when_whole
 
 MOST_DOUBLINGS = 17
 MOST_FRAMES = 2**MOST_DOUBLINGS

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 import torch
 
-from protas_gtcc.checkpoint import ModelFacts, load_checkpoint
-from protas_gtcc.dataset_header import is_dataset_file
+from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding import DurationDecoder
 from protas_gtcc.errors import InputError
-from protas_gtcc.interop import read_reference_checkpoint
-from protas_gtcc.model import Outputs, ProgressNetwork
+from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
+from protas_gtcc.network.model import Outputs, ProgressNetwork
+from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, reported_progress
 from protas_gtcc.streaming import CompiledEngine, Stream, Streams, TorchEngine
 

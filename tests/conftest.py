@@ -13,8 +13,8 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.config import PRESETS, RunConfig, TrainingConfig
-from protas_gtcc.dataset import DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
 
 # Tiny tensors: threads would only wait for each other. Subprocesses inherit it.
 torch.set_num_threads(1)

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from protas_gtcc.dataset import Dataset
-from protas_gtcc.run_directory import RunDirectory
-from protas_gtcc.run_evaluation import evaluate_run
-from protas_gtcc.training import train
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.runs.evaluate_run import evaluate_run
+from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.training.trainer import train
 from tests.conftest import tiny_config
 
 SCRIPT = Path(__file__).parents[1] / "experiments" / "ablation.py"

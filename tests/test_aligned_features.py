@@ -19,12 +19,12 @@ from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.pairing import lonely_tasks
 from protas_gtcc.alignment.scored_embeddings import remarks, require_scorable, score_embedder, untrained
 from protas_gtcc.alignment.training import AlignmentDirectory, align
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
+from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import alignment_table
-from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import alignment_config, kitchen_procedure, tiny_config
 
 SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "align.py"

@@ -14,8 +14,8 @@ from protas_gtcc.alignment.encoders import ContextNetwork
 from protas_gtcc.alignment.objective import alignment_terms
 from protas_gtcc.alignment.pairing import batches_of, collate, epoch_pairs, sample_frames
 from protas_gtcc.alignment.training import _Means
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
 from tests.conftest import alignment_config
 
 LOSSES = get_args(get_type_hints(AlignmentConfig)["loss"])

@@ -28,7 +28,7 @@ from protas_gtcc.alignment.scores.neighbours import nearest_frames
 from protas_gtcc.alignment.scores.order import kendalls_tau
 from protas_gtcc.alignment.scores.probes import fit_classifier, labelled_videos
 from protas_gtcc.alignment.scores.procedure_progress import distance_covered, procedure_progress
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 
 ONES = np.ones((1, 3))

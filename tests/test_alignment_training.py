@@ -14,8 +14,8 @@ from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.pairing import by_task
 from protas_gtcc.alignment.training import AlignmentDirectory, AlignmentTrainer, align
 from protas_gtcc.config import TrainingConfig, from_yaml, to_yaml
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 from tests.conftest import alignment_config
 

@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from protas_gtcc.batching import EpochBatches, Window, WindowReader, collate, cut_windows, make_loader, plan_epoch
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset
-from protas_gtcc.losses import IGNORED_LABEL
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.network.losses import IGNORED_LABEL
+from protas_gtcc.training.batching import (
+    EpochBatches,
+    Window,
+    WindowReader,
+    collate,
+    cut_windows,
+    make_loader,
+    plan_epoch,
+)
 
 
 def windows_of(lengths: list[int]) -> list[Window]:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from protas_gtcc.checkpoint import save_checkpoint
+from protas_gtcc.network.checkpoint import save_checkpoint
 from tests.test_streaming import make_model
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"

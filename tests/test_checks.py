@@ -14,8 +14,8 @@ import pytest
 
 from protas_gtcc.checks import Finding, check_dataset, check_path
 from protas_gtcc.cli.main import main
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_writer import LabelWriter, write_dataset
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import LabelWriter, write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts import LayoutOptions, open_layout
 from protas_gtcc.simulate import SimulationConfig, simulate

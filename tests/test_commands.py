@@ -14,14 +14,14 @@ import pytest
 from rich.console import Console
 
 import protas_gtcc
-from protas_gtcc.checkpoint import load_checkpoint, save_checkpoint
 from protas_gtcc.cli.main import VERBS, main
-from protas_gtcc.cli.run_arguments import RunArguments, parse_run, train_run
+from protas_gtcc.cli.shared.run_arguments import RunArguments, parse_run, train_run
 from protas_gtcc.config import REFERENCE
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.prediction_files import open_predictions
+from protas_gtcc.metrics.prediction_files import open_predictions
+from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
 from tests.conftest import tiny_config
 
 REPOSITORY = Path(__file__).resolve().parents[1]

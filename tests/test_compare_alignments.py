@@ -16,11 +16,11 @@ import pytest
 
 from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.scores import read_embedded, score_alignment
-from protas_gtcc.cross_validation import group_runs
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import COLUMNS
 from protas_gtcc.report.figures import fraction
+from protas_gtcc.runs.cross_validation import group_runs
 
 pytest.importorskip("sklearn")
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"

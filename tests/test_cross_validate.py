@@ -18,14 +18,14 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from protas_gtcc.cli.launch_display import LaunchDisplay
+from protas_gtcc.cli.shared.launch_display import LaunchDisplay
 from protas_gtcc.config import DEFAULT, to_yaml
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.files import write_text
-from protas_gtcc.launching import PlannedRun, Situation, launch, usable_cores, visible_gpus
-from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.runs.launching import PlannedRun, Situation, launch, usable_cores, visible_gpus
+from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import tiny_video
 
 SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "cross_validate.py"

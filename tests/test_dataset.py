@@ -14,12 +14,12 @@ import h5py
 import numpy as np
 import pytest
 
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.files import replace_when_whole, write_text
-from protas_gtcc.labels import progress_target
-from protas_gtcc.segments import segment_array
+from protas_gtcc.storage.atomic import replace_when_whole, write_text
 from tests.conftest import tiny_video
 
 
@@ -220,7 +220,7 @@ def test_the_same_name_twice_is_refused(tmp_path):
 
 def test_what_a_killed_write_left_goes_with_the_next_write_of_the_same_file(tmp_path):
     code = (
-        "import os, sys; from protas_gtcc.files import replace_when_whole\n"
+        "import os, sys; from protas_gtcc.storage.atomic import replace_when_whole\n"
         "with replace_when_whole(sys.argv[1]) as part: part.write_text('half'); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.txt")], check=False)

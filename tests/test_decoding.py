@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.transcripts import check_tables
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding import DurationDecoder, TranscriptTables, count_transcripts, duration_filter
 from protas_gtcc.decoding.hypotheses import MAX_PHASES, NUM_BINS, OVERRUN, make_hypotheses
-from protas_gtcc.decoding.transcripts import check_tables
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.lookups import fit_lookups
-from protas_gtcc.segments import segment_array
 
 SETTINGS = DecodingConfig(filter="durations", interruption=1e-9, network_share=0.0, hedge=False)
 TINY = TranscriptTables(

@@ -15,21 +15,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from protas_gtcc.dataset import DatasetInfo
-from protas_gtcc.dataset_writer import Video, write_dataset
+from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
+from protas_gtcc.dataset.file import DatasetInfo
+from protas_gtcc.dataset.writer import Video, write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.evaluation import (
+from protas_gtcc.metrics import breakdowns, curves, improvement, online
+from protas_gtcc.metrics.definitions import definition_of
+from protas_gtcc.metrics.evaluation import (
     Evaluation,
     EvaluationInfo,
     evaluate,
     evaluate_prediction_files,
     save_evaluation,
 )
-from protas_gtcc.labels import progress_by_class, progress_target
-from protas_gtcc.metrics import breakdowns, curves, improvement, online
-from protas_gtcc.metrics.definitions import definition_of
 from protas_gtcc.metrics.lookups import LOOKUPS
-from protas_gtcc.prediction_files import open_predictions, write_csv, write_predictions
+from protas_gtcc.metrics.prediction_files import open_predictions, write_csv, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 
 CLASSES, BACKGROUND, FPS = ["rest", "pour", "stir", "never"], [0], 5.0
@@ -242,7 +242,7 @@ def test_files_with_labels_and_progress_only_have_no_oracle_figures(tmp_path: Pa
 
 
 def test_scoring_prediction_files_does_not_load_torch() -> None:
-    code = "import sys, protas_gtcc.evaluation, protas_gtcc.report.tables; sys.exit('torch' in sys.modules)"
+    code = "import sys, protas_gtcc.metrics.evaluation, protas_gtcc.report.tables; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from protas_gtcc.checkpoint import save_checkpoint
 from protas_gtcc.cli.main import main
 from protas_gtcc.config import ModelConfig
 from protas_gtcc.export import export_onnx
 from protas_gtcc.inference import TrainedModel, load
+from protas_gtcc.network.checkpoint import save_checkpoint
 from tests import test_streaming
 from tests.test_streaming import BASE, CONFIGS, DIM, video
 

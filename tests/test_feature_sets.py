@@ -16,12 +16,12 @@ import pytest
 
 from protas_gtcc.checks import check_path
 from protas_gtcc.config import PRESETS
-from protas_gtcc.cross_validation import of_any_split_and_seed
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_header import feature_kind
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.feature_sets import add_feature_set
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.header import feature_kind
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.feature_sets import add_feature_set
+from protas_gtcc.runs.cross_validation import of_any_split_and_seed
 from tests.conftest import tiny_video
 
 NAMES = [f"video{number}" for number in range(6)]
@@ -97,8 +97,8 @@ def test_a_write_killed_halfway_leaves_the_old_file_and_the_next_one_clears_up(r
     before = recordings.read_bytes()
     code = (
         "import os, sys; import numpy as np\n"
-        "from protas_gtcc.dataset import Dataset, FeatureSet\n"
-        "from protas_gtcc.feature_sets import add_feature_set\n"
+        "from protas_gtcc.dataset.file import Dataset, FeatureSet\n"
+        "from protas_gtcc.dataset.feature_sets import add_feature_set\n"
         "class Killed(dict):\n"
         "    def __getitem__(self, video):\n"
         "        return super().__getitem__(video) if video != 'video2' else os.kill(os.getpid(), 9)\n"

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from protas_gtcc.gru import GRU
+from protas_gtcc.network.gru import GRU
 
 
 def twins(input_size: int, hidden_size: int, **options: bool) -> tuple[GRU, nn.GRU]:

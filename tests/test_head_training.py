@@ -17,10 +17,10 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.training import AlignmentDirectory, align
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads import scoring
 from protas_gtcc.heads.config import VERSIONS, HeadConfig, HeadLossConfig, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.training import (
@@ -31,10 +31,10 @@ from protas_gtcc.heads.training import (
     train_head,
     validation_error,
 )
-from protas_gtcc.labels import progress_target
-from protas_gtcc.run_directory import RunDirectory
-from protas_gtcc.run_evaluation import evaluate_run
-from protas_gtcc.training import train
+from protas_gtcc.runs import heads as scoring
+from protas_gtcc.runs.evaluate_run import evaluate_run
+from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.training.trainer import train
 from tests.conftest import tiny_config
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.gru import GRU
 from protas_gtcc.heads.attention import alibi
 from protas_gtcc.heads.config import HEADS, PUBLISHED, VERSIONS, HeadConfig
 from protas_gtcc.heads.cumulative import distances, fit_cumulative_distance
 from protas_gtcc.heads.head import PREFIXES_AT_ONCE, ScalarHead
+from protas_gtcc.network.gru import GRU
 
 CONFIGS = {
     **HEADS,

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protas_gtcc.dataset import Dataset, Video
-from protas_gtcc.dataset_header import DatasetInfo, FeatureSet
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.file import Dataset, Video
+from protas_gtcc.dataset.header import DatasetInfo, FeatureSet
+from protas_gtcc.dataset.writer import write_dataset
 
 SCRIPT = Path(__file__).parents[1] / "data_prep" / "hold_out.py"
 

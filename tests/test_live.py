@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from protas_gtcc.checkpoint import save_checkpoint
 from protas_gtcc.cli.main import main
 from protas_gtcc.errors import InputError
 from protas_gtcc.live import Callback, JsonLines, Moment, Source, Terminal, follow, open_source
+from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction
 from tests.test_streaming import CLASSES, DIM, make_model, video
 

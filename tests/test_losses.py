@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from protas_gtcc.config import LossConfig, ModelConfig
-from protas_gtcc.losses import IGNORED_LABEL, cross_entropy, loss_terms, smoothing, total_loss
-from protas_gtcc.losses import progress_over_active as over_active
-from protas_gtcc.losses import progress_over_all as over_all
-from protas_gtcc.model import ProgressNetwork
+from protas_gtcc.network.losses import IGNORED_LABEL, cross_entropy, loss_terms, smoothing, total_loss
+from protas_gtcc.network.losses import progress_over_active as over_active
+from protas_gtcc.network.losses import progress_over_all as over_all
+from protas_gtcc.network.model import ProgressNetwork
 
 IS_ACTION = torch.tensor([False, True, True])
 STAGES, CLASSES, FRAMES = 2, 3, 9

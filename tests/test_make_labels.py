@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.task_graph import load_task_graph
 from protas_gtcc.cli.main import main
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.label_files import count_graph, write_label_files, write_labels_into
 from protas_gtcc.layouts import LayoutOptions, open_layout
-from protas_gtcc.prepare import prepare
-from protas_gtcc.segments import segment_array
-from protas_gtcc.task_graph import load_task_graph
+from protas_gtcc.prepare.labels import count_graph, write_label_files, write_labels_into
+from protas_gtcc.prepare.writing import prepare
 
 LABELS = {"a": [0, 1, 1, 1, 1, 0, 2, 2], "b": [2, 0, 0, 1, 1, 1, 1, 1, 1, 0]}
 NAMES = ["background", "take", "pour"]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from protas_gtcc.annotations.task_graph import TaskGraph
 from protas_gtcc.config import LossConfig, ModelConfig
 from protas_gtcc.errors import InputError
-from protas_gtcc.interop import read_reference_checkpoint
-from protas_gtcc.layers import DilatedResidualLayer, GraphCost
-from protas_gtcc.losses import loss_terms
-from protas_gtcc.model import ProgressNetwork
-from protas_gtcc.task_graph import TaskGraph
+from protas_gtcc.network.layers import DilatedResidualLayer, GraphCost
+from protas_gtcc.network.losses import loss_terms
+from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 
 SMALL = ModelConfig(stages=3, layers=4, maps=8)
 ACAUSAL = dataclasses.replace(SMALL, causal=False)

@@ -11,22 +11,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
 from protas_gtcc.config import DEFAULT, PRESETS, ModelConfig, to_yaml
-from protas_gtcc.cross_validation import group_runs, rows_of_run, summarise
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.evaluation import evaluate_prediction_files, save_evaluation
-from protas_gtcc.files import write_text
-from protas_gtcc.labels import progress_by_class, progress_target
+from protas_gtcc.metrics.evaluation import evaluate_prediction_files, save_evaluation
 from protas_gtcc.metrics.intervals import resampling_weights
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores, two_level_weights
 from protas_gtcc.metrics.pooling import collect_rows, figures
-from protas_gtcc.prediction_files import write_predictions
+from protas_gtcc.metrics.prediction_files import write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.report.pooled_table import long_table, markdown
-from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.runs.cross_validation import group_runs, rows_of_run, summarise
+from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.training.run_directory import RunDirectory
 
 CLASSES, BACKGROUND = ["rest", "pour", "stir.slowly"], [0]
 

@@ -13,14 +13,14 @@ import h5py
 import numpy as np
 import pytest
 
+from protas_gtcc.cli.commands.prepare import describe
 from protas_gtcc.cli.main import main
-from protas_gtcc.cli.prepare_ import describe
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts import LayoutOptions, open_layout
 from protas_gtcc.layouts.features import FeatureFolder
-from protas_gtcc.prepare import Summary, prepare, stream
-from protas_gtcc.survey import Rates, parse_look_ahead, survey
+from protas_gtcc.prepare.survey import Rates, parse_look_ahead, survey
+from protas_gtcc.prepare.writing import Summary, prepare, stream
 
 CLASSES = ["background", "take", "pour"]
 VIDEOS = {"S1_tea": 20, "S1_jam": 26, "S2_tea": 34}

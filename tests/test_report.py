@@ -12,9 +12,9 @@ import pytest
 from matplotlib.image import imread
 from rich.console import Console
 
+from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
 from protas_gtcc.errors import InputError
-from protas_gtcc.evaluation import Evaluation, EvaluationInfo, evaluate
-from protas_gtcc.labels import progress_by_class, progress_target
+from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.report.colours import class_looks
 from protas_gtcc.report.detail_files import save_detail_tables

@@ -19,18 +19,18 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
+from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
 from protas_gtcc.cli.main import main
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.evaluation import EvaluationInfo, evaluate, save_evaluation
-from protas_gtcc.labels import progress_by_class, progress_target
-from protas_gtcc.prediction_files import open_predictions, write_predictions
+from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate, save_evaluation
+from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.report.page import render, write_report
 from protas_gtcc.report.page_data import FRAME_VALUES, NONE, FrameValue, pack, page_data
 from protas_gtcc.report.runs import open_runs
-from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.training.run_directory import RunDirectory
 from tests.test_page import BROWSER, asking, browser
 
 EVIL = '</script><script>window.EVIL = 1</script><img src="http://evil.example/x" onerror="window.EVIL = 2"><!-- $x'

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protas_gtcc.annotations.segments import Segment, segments_from_labels, transcript
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.segmentation import (
     STATISTICS,
@@ -19,7 +20,6 @@ from protas_gtcc.metrics.segmentation import (
     score_segmentation,
     segmentation_statistics,
 )
-from protas_gtcc.segments import Segment, segments_from_labels, transcript
 
 label_pairs = st.integers(1, 60).flatmap(
     lambda n: st.tuples(*[st.lists(st.integers(0, 3), min_size=n, max_size=n).map(np.array)] * 2)

@@ -11,10 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protas_gtcc.annotations.segments import (
+    Segment,
+    labels_from_segments,
+    segment_array,
+    segments_from_labels,
+    transcript,
+)
+from protas_gtcc.annotations.task_graph import count_task_graph, load_task_graph, save_task_graph
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts import open_layout
-from protas_gtcc.segments import Segment, labels_from_segments, segment_array, segments_from_labels, transcript
-from protas_gtcc.task_graph import count_task_graph, load_task_graph, save_task_graph
 
 NUM_CLASSES = 4
 LABELS = st.lists(st.integers(0, NUM_CLASSES - 1), max_size=40).map(np.array)

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protas_gtcc import known_datasets
-from protas_gtcc.dataset import Dataset, Video
+from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.dataset.file import Dataset, Video
 from protas_gtcc.errors import InputError
-from protas_gtcc.labels import progress_target
 from protas_gtcc.metrics.lookups import fit_lookups
-from protas_gtcc.segments import segment_array
+from protas_gtcc.prepare import known_datasets
 from protas_gtcc.simulate import SMALL, SimulationConfig, dataset_info, simulate, simulate_videos
 from protas_gtcc.simulate.appearance import build_world, simulate_features
 from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure, steps_of

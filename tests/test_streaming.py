@@ -13,17 +13,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.checkpoint import ModelFacts, save_checkpoint
-from protas_gtcc.checks.causality import check_causality
+from protas_gtcc.annotations.task_graph import TaskGraph
 from protas_gtcc.cli.main import main
 from protas_gtcc.config import PRESETS, ModelConfig
 from protas_gtcc.decoding import count_transcripts
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.model import ProgressNetwork
+from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
+from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.streaming import timing
-from protas_gtcc.task_graph import TaskGraph
+from protas_gtcc.runs import timing
+from protas_gtcc.streaming.causality import check_causality
 
 DIM, CLASSES = 5, 4
 BASE = ModelConfig(stages=3, layers=4, maps=8)

@@ -14,15 +14,15 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.trained_heads import joint_row, read_joint_runs
 from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.config import TrainingConfig
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.labels import progress_target
-from protas_gtcc.run_directory import RunDirectory
-from protas_gtcc.training import train
+from protas_gtcc.runs.trained_heads import joint_row, read_joint_runs
+from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.training.trainer import train
 from tests.conftest import tiny_config, tiny_video
 
 Align = Callable[..., Path]

@@ -13,17 +13,17 @@ import pandas as pd
 import pytest
 import torch
 
-from protas_gtcc.checkpoint import load_checkpoint, save_checkpoint
 from protas_gtcc.config import DEFAULT, REFERENCE, ModelConfig, RunConfig, TrainingConfig, from_yaml, to_yaml
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.decoding import count_transcripts
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
-from protas_gtcc.optimization import learning_rate
-from protas_gtcc.run_directory import RunDirectory
-from protas_gtcc.training import Trainer, train
-from protas_gtcc.validation import choose_validation, validation_scores
+from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
+from protas_gtcc.training.optimisation import learning_rate
+from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.training.trainer import Trainer, train
+from protas_gtcc.training.validation import choose_validation, validation_scores
 from tests.conftest import tiny_config
 
 REPOSITORY = Path(__file__).resolve().parents[1]

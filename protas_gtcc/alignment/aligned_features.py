@@ -8,11 +8,11 @@ import numpy as np
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset
-from protas_gtcc.dataset_header import FeatureSet, tied_name
+from protas_gtcc.dataset.feature_sets import add_feature_set, check_set_name
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.header import FeatureSet, tied_name
+from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
-from protas_gtcc.feature_sets import add_feature_set, check_set_name
 
 
 class _Embeddings(Mapping[str, np.ndarray]):

@@ -22,7 +22,7 @@ from torch.nn import functional
 from protas_gtcc.alignment.config import EncoderConfig
 from protas_gtcc.heads.config import HeadConfig
 from protas_gtcc.heads.head import ScalarHead
-from protas_gtcc.layers import DilatedResidualLayer, PointwiseConvolution, feature_scale, masked
+from protas_gtcc.network.layers import DilatedResidualLayer, PointwiseConvolution, feature_scale, masked
 
 HEAD_UNITS = (256, 128)
 """Hidden units of a task's head, of the attention and of the dropping network."""

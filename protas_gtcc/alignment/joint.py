@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from protas_gtcc.alignment.pairing import PairBatch
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadLossConfig
 from protas_gtcc.heads.head import ScalarHead

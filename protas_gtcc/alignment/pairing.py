@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from protas_gtcc.alignment.pairs import SMALLEST
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
 
 Pair = tuple[str, str]

@@ -22,16 +22,16 @@ from protas_gtcc.alignment.embedder import Embedder, EncoderFacts, save_encoder
 from protas_gtcc.alignment.joint import JointHead
 from protas_gtcc.alignment.objective import Terms, alignment_terms, total
 from protas_gtcc.alignment.pairing import PairBatch, batches_of, by_task, epoch_pairs
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset
-from protas_gtcc.devices import make_fabric
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.dataset.statistics import feature_moments
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.heads.scaled_gradient import split_gradient
-from protas_gtcc.moments import feature_moments
-from protas_gtcc.observers import Observer, Row, watching
-from protas_gtcc.optimization import learning_rate, make_optimizer
-from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.training.callbacks import Observer, Row, watching
+from protas_gtcc.training.devices import make_fabric
+from protas_gtcc.training.optimisation import learning_rate, make_optimizer
+from protas_gtcc.training.run_directory import RunDirectory
 
 
 class AlignmentDirectory(RunDirectory):

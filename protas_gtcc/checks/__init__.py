@@ -19,7 +19,7 @@ from protas_gtcc.checks.labels import LabelCheck
 from protas_gtcc.checks.layout_source import LayoutSource
 from protas_gtcc.checks.sources import FileSource, Source
 from protas_gtcc.checks.splits import check_coverage, check_people, check_splits
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts import Layout, LayoutOptions, open_layout
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from protas_gtcc.checks.findings import Finding
-from protas_gtcc.dataset import FeatureSet
+from protas_gtcc.dataset.file import FeatureSet
 from protas_gtcc.errors import listed
 
 _WILD_SCALE = 10.0

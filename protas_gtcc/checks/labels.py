@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.checks.findings import Finding
-from protas_gtcc.dataset import DatasetInfo
+from protas_gtcc.dataset.file import DatasetInfo
 from protas_gtcc.errors import listed
 from protas_gtcc.layouts.base import BACKGROUND_NAMES
-from protas_gtcc.resample import resample_indices, vanished_segments
-from protas_gtcc.segments import segment_array
 
 _MOST_BACKGROUND = 0.95
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.checks.findings import Finding
-from protas_gtcc.dataset import Dataset, DatasetInfo, FeatureSet
-from protas_gtcc.labels import progress_target
-from protas_gtcc.segments import segment_array
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 
 
 class Source(ABC):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from protas_gtcc.checks.findings import Finding
-from protas_gtcc.dataset import DatasetInfo, FeatureSet
+from protas_gtcc.dataset.file import DatasetInfo, FeatureSet
 from protas_gtcc.errors import listed
 
 Parts = Mapping[str, list[str]]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 import protas_gtcc
-from protas_gtcc.cli.parsing import parse
+from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.errors import InputError
 
 VERBS = {
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if verb not in VERBS:
         print(f"protas-gtcc: no verb {verb!r}; it is one of {', '.join(VERBS)}", file=sys.stderr)
         sys.exit(2)
-    module = importlib.import_module(f"protas_gtcc.cli.{verb}_")
+    module = importlib.import_module(f"protas_gtcc.cli.commands.{'import_' if verb == 'import' else verb}")
     parser = getattr(module, "parse_command", lambda rest, prog: parse(module.Command, rest, prog))
     run_command(lambda: parser(rest, f"protas-gtcc {verb}").run())
 

@@ -4,7 +4,7 @@
 frame, `decoder.py` makes of it what is told. Without a filter the network's likeliest class is told, and its progress.
 """
 
+from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
 from protas_gtcc.decoding.decoder import DurationDecoder
-from protas_gtcc.decoding.transcripts import TranscriptTables, count_transcripts
 
 __all__ = ["DurationDecoder", "TranscriptTables", "count_transcripts"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor, from_numpy
 
+from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding.duration_filter import Rule, follow, nothing_told, start_state
 from protas_gtcc.decoding.hypotheses import make_hypotheses
-from protas_gtcc.decoding.transcripts import TranscriptTables
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Prediction
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protas_gtcc.decoding.transcripts import TranscriptTables
+from protas_gtcc.annotations.transcripts import TranscriptTables
 
 MAX_PHASES = 32
 OVERRUN = 0.25

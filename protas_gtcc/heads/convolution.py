@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from protas_gtcc.layers import KERNEL, DilatedResidualLayer
+from protas_gtcc.network.layers import KERNEL, DilatedResidualLayer
 
 
 class CausalConvolution(nn.Module):

@@ -20,7 +20,7 @@ from protas_gtcc.heads.config import HeadConfig
 from protas_gtcc.heads.convolution import CausalConvolution, DilatedConvolutions
 from protas_gtcc.heads.inputs import frames_seen, positions
 from protas_gtcc.heads.recurrent import Recurrence, RunningMean
-from protas_gtcc.layers import feature_scale
+from protas_gtcc.network.layers import feature_scale
 
 INITIAL_LOGIT = -2.0
 """Of the last bias, as published: an untrained head says about .12."""

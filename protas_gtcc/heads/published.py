@@ -16,7 +16,7 @@ from torch import Tensor
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadConfig
 from protas_gtcc.heads.head import ScalarHead
-from protas_gtcc.interop import load_tensors_alone
+from protas_gtcc.network.reference_checkpoints import load_tensors_alone
 
 EMBEDDING_WIDTH = 128
 """Of the published encoders."""

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from protas_gtcc.gru import GRU
+from protas_gtcc.network.gru import GRU
 
 
 class Recurrence(nn.Module):

@@ -15,16 +15,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from protas_gtcc.batching import Window, plan_epoch
 from protas_gtcc.config import require_range
-from protas_gtcc.controls import FeatureReader
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.dataset.statistics import feature_moments
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadLossConfig, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.losses import head_loss_terms, require_finite_terms, total_head_loss
 from protas_gtcc.heads.sampling import AskedFrames, ask_every_frame, ask_stratified, draw_segments
-from protas_gtcc.moments import feature_moments
+from protas_gtcc.training.batching import Window, plan_epoch
 
 VALIDATION_FRAMES = 15
 """Frames of each held-out segment at which a head is judged, five of each third: all would be dear with position."""

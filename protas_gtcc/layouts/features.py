@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.feature_file import open_array
+from protas_gtcc.storage.npy import open_array
 
 _TIED = re.compile(r"features.*_split(.+)")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.dataset import PARTS
+from protas_gtcc.dataset.file import PARTS
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.base import Layout, LayoutOptions, background_ids
 from protas_gtcc.layouts.features import find_feature_folders

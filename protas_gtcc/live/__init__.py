@@ -9,8 +9,8 @@ every result, so a slow one slows the pipeline as a slow model would, with the s
 observers are told; the pipeline waits on, or gives up after a time that is chosen.
 """
 
-from protas_gtcc.live.observers import Callback, Followed, JsonLines, Moment, Observer, Terminal
 from protas_gtcc.live.pipeline import follow
+from protas_gtcc.live.sinks import Callback, Followed, JsonLines, Moment, Observer, Terminal
 from protas_gtcc.live.sources import Source, open_source
 
 __all__ = [

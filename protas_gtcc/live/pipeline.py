@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.live.observers import Followed, Observer, make_moments
+from protas_gtcc.live.sinks import Followed, Observer, make_moments
 from protas_gtcc.live.sources import Source
 from protas_gtcc.streaming import Stream
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.segmentation import is_action
-from protas_gtcc.segments import segment_array
 
 UNFITTED = ("constant", "random")
 """The look-ups that learn nothing from the training split."""

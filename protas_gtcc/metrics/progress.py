@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
-from protas_gtcc.labels import progress_target
 from protas_gtcc.metrics.segmentation import is_action
-from protas_gtcc.segments import segment_array
 
 NUM_SCALARS = 6
 """Statistics beside the two for each class: see `progress_statistics`."""

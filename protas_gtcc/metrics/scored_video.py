@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.metrics.segmentation import is_action
-from protas_gtcc.segments import segment_array
 
 
 @dataclass(frozen=True, eq=False)

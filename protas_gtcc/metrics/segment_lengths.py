@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 import numpy as np
 
-from protas_gtcc.labels import progress_target
+from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.metrics.breakdowns import FRAME_EDGES, PARTS
 from protas_gtcc.metrics.segmentation import is_action
-from protas_gtcc.segments import segment_array
 
 BIN_NAMES = PARTS["length_frames"]
 STATISTICS = ("segments", "frames", "correct_frames", "error")

@@ -19,10 +19,10 @@ from typing import Any
 
 import pandas as pd
 
-from protas_gtcc.files import replace_when_whole
 from protas_gtcc.metrics.breakdowns import COUNTS
 from protas_gtcc.metrics.definitions import DEFINITIONS, definition_of
 from protas_gtcc.metrics.details import CONTENDERS
+from protas_gtcc.storage.atomic import replace_when_whole
 
 Row = dict[str, Any]
 UNITS = {"length_frames": " frames", "length_seconds": " s"}

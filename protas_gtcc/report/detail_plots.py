@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from protas_gtcc.files import replace_when_whole
 from protas_gtcc.metrics.online import HOLD_FRAMES, HOLD_SECONDS
+from protas_gtcc.storage.atomic import replace_when_whole
 
 DOTS_PER_INCH = 110
 LOOKS: dict[str, dict[str, Any]] = {

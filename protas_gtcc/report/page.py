@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from protas_gtcc.errors import lacks_package
-from protas_gtcc.files import write_text
+from protas_gtcc.storage.atomic import write_text
 
 SCRIPTS = ("page.js", "page_tables.js", "page_scores.js", "page_classes.js", "page_videos.js")
 

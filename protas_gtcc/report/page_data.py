@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 import protas_gtcc
+from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
-from protas_gtcc.labels import progress_target
 from protas_gtcc.metrics.confusion import confusion_counts
 from protas_gtcc.metrics.improvement import AVERAGES
 from protas_gtcc.metrics.reliability import by_tenths
@@ -33,7 +34,6 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import HUES, class_looks
 from protas_gtcc.report.runs import EvaluatedRun, true_labels
 from protas_gtcc.report.tables import best_lookup
-from protas_gtcc.segments import segment_array
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from protas_gtcc.files import replace_when_whole
-from protas_gtcc.labels import progress_target
+from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.colours import ClassLook, class_looks
 from protas_gtcc.report.tables import best_lookup
-from protas_gtcc.segments import segment_array
+from protas_gtcc.storage.atomic import replace_when_whole
 
 WIDTH_INCHES = 14.0
 DOTS_PER_INCH = 110

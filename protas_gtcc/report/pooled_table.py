@@ -1,4 +1,4 @@
-"""A summary of pooled runs (`protas_gtcc.cross_validation.summarise`) as one Markdown table, and as rows of a CSV file.
+"""A summary of pooled runs (`runs.cross_validation.summarise`) as one Markdown table, and as rows of a CSV file.
 
 Segmentation is in percent, progress errors are fractions; in brackets the 95 % interval.
 """

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.known_datasets import DATA_FOLDER
-from protas_gtcc.prediction_files import PredictionFiles, open_predictions
-from protas_gtcc.run_directory import RunDirectory
+from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictions
+from protas_gtcc.prepare.known_datasets import DATA_FOLDER
+from protas_gtcc.training.run_directory import RunDirectory
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from protas_gtcc.evaluation import Evaluation
+from protas_gtcc.metrics.evaluation import Evaluation
 from protas_gtcc.metrics.improvement import AVERAGES
 from protas_gtcc.report.detail_tables import breakdown_table, improvement_table, online_table
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.live.observers import make_moments, result_line
+from protas_gtcc.live.sinks import make_moments, result_line
 
 KEPT_RESULTS = 20_000
 """Results that a new watcher is shown; older ones are forgotten."""

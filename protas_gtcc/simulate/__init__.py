@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from protas_gtcc.dataset import DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset_writer import write_dataset
+from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.simulate.appearance import build_world, simulate_features
 from protas_gtcc.simulate.config import SMALL, STAND_IN, SimulationConfig
 from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.signal import lfilter
 
-from protas_gtcc.segments import segment_array
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.procedures import class_names_of, steps_of
 from protas_gtcc.simulate.profiles import TaskProfile

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.checkpoint import load_tensors, save_tensors
 from protas_gtcc.decoding import DurationDecoder
 from protas_gtcc.errors import InputError
-from protas_gtcc.model import ProgressNetwork
+from protas_gtcc.network.checkpoint import load_tensors, save_tensors
+from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.streaming.engines import CompiledEngine, Engine, Result, TorchEngine
 

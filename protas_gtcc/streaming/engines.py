@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.model import Outputs, ProgressNetwork
+from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.streaming.program import Program
 from protas_gtcc.streaming.recording import record
 

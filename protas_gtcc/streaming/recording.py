@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from protas_gtcc.layers import DilatedResidualLayer, Stage, StageState
-from protas_gtcc.model import NetworkState, ProgressNetwork
+from protas_gtcc.network.layers import DilatedResidualLayer, Stage, StageState
+from protas_gtcc.network.model import NetworkState, ProgressNetwork
 from protas_gtcc.streaming.program import Op, Program, Span, pack
 
 

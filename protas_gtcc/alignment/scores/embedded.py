@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protas_gtcc.dataset import Dataset
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
 
 

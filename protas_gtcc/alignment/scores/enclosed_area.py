@@ -23,8 +23,8 @@ import numpy as np
 
 from protas_gtcc.alignment.scores.figures import Figure
 from protas_gtcc.alignment.scores.partners import PARTNER, Partners
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.metrics.segmentation import is_action
-from protas_gtcc.segments import segment_array
 
 _WHAT = (
     f"Distance between where a frame is matched in {PARTNER} and where the same point of the same action is (the "

@@ -21,8 +21,8 @@ import numpy as np
 
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
 from protas_gtcc.alignment.scores.figures import Figure, mean_over_videos
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.metrics.segmentation import is_action
-from protas_gtcc.segments import segment_array
 
 _ERROR = (
     "|estimated - true| progress of the procedure (share of the video's actions done, rising evenly in each), mean "

@@ -1,0 +1,51 @@
+"""Frames at one rate from frames at another, by time.
+
+Frame j at rate r stands for the time [j / r, (j + 1) / r). An output frame takes the source frame that
+contains the middle of its interval: the nearest by time, so that labels and features taken by the same rule stay
+together. Going to a lower rate, it ends before the output's own interval does; going to a higher one, an output frame
+shows a source frame that may end up to one source frame later.
+
+    source, 3 fps   | 0 | 1 | 2 | 3 | 4 | 5 | 6 |
+    output, 1 fps   |     1     |     4     |         the last third of an output frame makes none
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.errors import InputError
+
+
+def resample_indices(num_frames: int, fps: float, new_fps: float) -> np.ndarray:
+    """Which of `num_frames` source frames each output frame takes, int64 `[T']`.
+
+    An output frame exists if the middle of its interval lies in the video; one frame is always kept. In
+    whole numbers, so that 10 to 30 and back is exact. Raises `InputError` if a rate is not positive.
+    """
+    ratio = _exact(fps) / _exact(new_fps)
+    up, down = ratio.numerator, ratio.denominator
+    # Middle of output frame j, in source frames: (2 j + 1) up / (2 down), which must be < num_frames.
+    num_output = max(1, -(-(2 * down * num_frames - up) // (2 * up))) if num_frames else 0
+    return np.minimum((2 * np.arange(num_output, dtype=np.int64) + 1) * up // (2 * down), num_frames - 1)
+
+
+def look_ahead_at(look_ahead_frames: int, fps: float, new_fps: float) -> int:
+    """A look-ahead of so many frames at `fps` in frames at `new_fps`, rounded up: never declared too short."""
+    return math.ceil(look_ahead_frames * _exact(new_fps) / _exact(fps))
+
+
+def vanished_segments(labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Rows (start, end, label) of the segments of labels `[T]` that none of the chosen frames lies in."""
+    segments = segment_array(labels)
+    hit = np.unique(np.searchsorted(segments[:, 0], indices, side="right") - 1)
+    return np.delete(segments, hit, axis=0)
+
+
+def _exact(fps: float) -> Fraction:
+    if not 0 < fps < float("inf"):
+        raise InputError(f"frames per second must be positive, came {fps}")
+    return Fraction(str(float(fps)))

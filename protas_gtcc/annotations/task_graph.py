@@ -1,0 +1,68 @@
+"""The task graph: which action tends to come right before, and right after, which.
+
+Of ProTAS (Shen and Elhamifar, CVPR 2024). Counted on the training transcripts of one split (background frames dropped,
+equal neighbours merged) and kept as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from protas_gtcc.annotations.segments import transcript
+from protas_gtcc.errors import InputError
+from protas_gtcc.storage.atomic import write_text
+
+
+@dataclass(frozen=True, eq=False)
+class TaskGraph:
+    """`pre[k, c]`: share of occurrences of c that k comes right before; `suc[k, c]`: that k comes right after.
+
+    Both `[C, C]`, float64; the column of a class that never occurs is 0.
+    """
+
+    pre: np.ndarray
+    suc: np.ndarray
+
+
+def count_task_graph(
+    labels_of_videos: Iterable[np.ndarray], num_classes: int, background: Collection[int]
+) -> TaskGraph:
+    """Count the graph over videos' labels, each `[T]`. Give training videos only."""
+    pre = np.zeros((num_classes, num_classes))
+    suc = np.zeros((num_classes, num_classes))
+    occurrences = np.zeros(num_classes)
+    for labels in labels_of_videos:
+        actions = transcript(labels, background, merge=True)
+        np.add.at(occurrences, actions, 1)
+        np.add.at(pre, (actions[:-1], actions[1:]), 1)
+        np.add.at(suc, (actions[1:], actions[:-1]), 1)
+    occurrences = np.maximum(occurrences, 1)
+    return TaskGraph(pre / occurrences, suc / occurrences)
+
+
+def save_task_graph(graph: TaskGraph, class_names: list[str], path: Path) -> None:
+    """Write the graph as JSON, class names beside it."""
+    content = {
+        "classes": class_names,
+        "predecessors": graph.pre.tolist(),
+        "successors": graph.suc.tolist(),
+    }
+    write_text(path, json.dumps(content, indent=1))
+
+
+def load_task_graph(path: Path) -> TaskGraph:
+    """Read a graph that `save_task_graph` wrote; `InputError` if it is missing or not one."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        pre, suc = (np.array(content[name], dtype=np.float64) for name in ("predecessors", "successors"))
+        num_classes = len(content["classes"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a task graph ({error!r}); train again to rebuild it") from error
+    if pre.shape != suc.shape or pre.shape != (num_classes, num_classes):
+        raise InputError(f"{path}: matrices are {pre.shape} and {suc.shape} for {num_classes} classes")
+    return TaskGraph(pre, suc)

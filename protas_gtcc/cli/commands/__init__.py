@@ -1,0 +1,1 @@
+"""One module a verb: a typed parser, and a few calls."""

@@ -1,0 +1,82 @@
+"""`protas-gtcc benchmark`: how fast a model follows people on this machine."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import tyro
+from rich.table import Table
+
+from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.config import Device
+from protas_gtcc.errors import InputError
+from protas_gtcc.inference import load
+from protas_gtcc.metrics.evaluation import software_versions
+from protas_gtcc.runs.timing import Timing, benchmark, state_bytes
+from protas_gtcc.training.devices import choose_device
+
+
+@dataclass(frozen=True)
+class Command:
+    """Time a model frame by frame: streams, prefix re-runs, whole videos. Frames are made up.
+
+    `compiled` is what model.stream() uses on the CPU, `torch` what it uses on a GPU. 'Times faster' compares medians:
+    running the prefix again with the stream, at the same history.
+    """
+
+    model: tyro.conf.Positional[Path]
+    """A run directory, a checkpoint, or a reference checkpoint."""
+    histories: tuple[int, ...] = (100, 1000, 10000)
+    """Frames seen before the ones that are timed."""
+    streams: tuple[int, ...] = (1, 8, 64)
+    """Numbers of people followed at once."""
+    samples: int = 1000
+    """Steps that are timed of each."""
+    threads: int = 1
+    """Threads of the machine to use: by the network, and by many streams."""
+    device: Device = "auto"
+    """Device of the network."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the figures as JSON."""
+
+    def run(self) -> None:
+        """Time, and print."""
+        if min((*self.histories, *self.streams, self.samples, self.threads), default=0) < 1:
+            raise InputError("--histories, --streams, --samples and --threads must be at least 1")
+        torch.set_num_threads(self.threads)
+        model = load(self.model, choose_device(self.device))
+        facts = {
+            "model": str(self.model),
+            "device": str(model.device),
+            "threads": self.threads,
+            "cpu": platform.processor() or platform.machine(),
+            "feature_dim": model.facts.feature_dim,
+            "classes": len(model.class_names),
+            "look_ahead_frames": model.facts.look_ahead_frames,
+            "state_bytes": state_bytes(model),
+            "versions": software_versions(("torch", "numpy", "numba")),
+        }
+        timings = benchmark(model, self.histories, self.streams, self.samples, self.threads)
+        if self.json:
+            print(json.dumps({**facts, "timings": [asdict(one) for one in timings]}, indent=1))
+            return
+        make_console().print(table(timings))
+        for name, value in facts.items():
+            print(f"{name}: {value}")
+
+
+def table(timings: list[Timing]) -> Table:
+    """One row a timing; streams beside the prefix run again at the same history."""
+    prefixes = {one.history: one.p50_ms for one in timings if one.what == "prefix run again"}
+    rows = Table("what", "engine", show_edge=False)
+    for heading in ("history", "p50, ms", "p95", "p99", "frames/s", "times faster"):
+        rows.add_column(heading, justify="right")
+    for one in timings:
+        ratio = f"{prefixes[one.history] / one.p50_ms:,.0f}" if one.what == "stream" else ""
+        figures = [f"{value:.3f}" for value in (one.p50_ms, one.p95_ms, one.p99_ms)]
+        rows.add_row(one.what, one.engine, f"{one.history:,}", *figures, f"{one.frames_per_second:,.0f}", ratio)
+    return rows

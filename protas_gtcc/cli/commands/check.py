@@ -1,0 +1,82 @@
+"""`protas-gtcc check`: list everything that is wrong with a dataset, or prove that a model sees no future."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.table import Table
+from rich.text import Text
+
+from protas_gtcc.checks import Finding, check_path
+from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.layout_command import LayoutCommand, progress_bars
+from protas_gtcc.inference import load
+from protas_gtcc.streaming.causality import check_causality
+
+_STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(LayoutCommand):
+    """List everything that is wrong with a dataset, errors first, and what to do about it.
+
+    Takes a dataset file, or a folder in a layout that prepare knows, before it is prepared; with --causal, a model, and
+    says which of its layers sees the future, if any. Exits with 1 if there is an error, else with 0.
+    """
+
+    source: tyro.conf.Positional[Path]
+    """Dataset file, folder, or EgoProceL's JSON; with --causal, a run directory or a checkpoint."""
+    causal: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Prove on the model that its outputs at a frame do not change when later frames do."""
+    fps: float | None = None
+    """Frames per second of the features, for a folder: needed with --resample-to, and by EgoProceL's JSON to compare
+    lengths."""
+    resample_to: float | None = None
+    """Also list how many segments of each class would vanish at this many frames per second."""
+
+    def run(self) -> None:
+        """Check, print, and exit with 1 if there is an error."""
+        findings = self._check_model() if self.causal else self._check_data()
+        if self.json:
+            print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
+        else:
+            make_console().print(table(findings))
+            print(f"{self.source}: {count(findings)}")
+        if any(finding.level == "error" for finding in findings):
+            sys.exit(1)
+
+    def _check_model(self) -> list[Finding]:
+        return check_causality(load(self.source).network, str(self.source))
+
+    def _check_data(self) -> list[Finding]:
+        with progress_bars() as on_progress:
+            return check_path(
+                self.source,
+                self.layout,
+                self.fps,
+                self.resample_to,
+                lambda done, total: on_progress("checking", done, total),
+            )
+
+
+def table(findings: list[Finding]) -> Table:
+    """Findings as a table, a rule between levels."""
+    rows = Table("level", "where", "what", "way out", show_edge=False)
+    for place, finding in enumerate(findings):
+        level = Text(finding.level, style=_STYLES[finding.level])
+        last_of_level = place + 1 == len(findings) or findings[place + 1].level != finding.level
+        # Text, not markup: messages contain [T, D].
+        cells = (Text(cell) for cell in (finding.where, finding.what, finding.way_out))
+        rows.add_row(level, *cells, end_section=last_of_level)
+    return rows
+
+
+def count(findings: list[Finding]) -> str:
+    """`2 errors, 1 warning, 3 notes`."""
+    counts = {level: sum(finding.level == level for finding in findings) for level in _STYLES}
+    return ", ".join(f"{number} {level}{'' if number == 1 else 's'}" for level, number in counts.items())

@@ -1,0 +1,97 @@
+"""`protas-gtcc evaluate`: run directory or prediction files -> scores."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.config import Device
+from protas_gtcc.dataset.header import is_dataset_file
+from protas_gtcc.errors import InputError
+from protas_gtcc.metrics.evaluation import Evaluation, evaluate_prediction_files, save_evaluation
+from protas_gtcc.report.detail_files import save_detail_tables
+from protas_gtcc.report.tables import print_evaluation
+
+
+@dataclass(frozen=True)
+class Command:
+    """Score a run on its test videos, or prediction files without any model.
+
+    Writes metrics.json, per_class.csv, tables/ and (for a run) predictions.h5 and plots/.
+    """
+
+    source: tyro.conf.Positional[Path]
+    """A run directory; or predictions: an HDF5 file as `predict` writes it, or a folder of CSV files."""
+    dataset: str | None = None
+    """Dataset with the true labels; by default the one the run was trained on. Prediction files need it."""
+    split: str | None = None
+    """Split whose test videos are scored; by default the run's."""
+    feature_set: str | None = None
+    """Features to predict from; by default the run's."""
+    out: Path | None = None
+    """Folder for the results. By default those of a run go into its directory, those of files are only printed."""
+    device: Device = "auto"
+    """Device to predict on."""
+    pictures: int = 40
+    """Draw the classes, the details and so many test videos; 0 draws nothing."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print metrics.json instead of tables."""
+
+    def run(self) -> None:
+        """Score and print."""
+        if self.pictures < 0:
+            raise InputError(f"--pictures is {self.pictures}; it must be at least 0")
+        is_run = (self.source / "config.yaml").is_file() or (self.source / "checkpoint.safetensors").is_file()
+        evaluation = self._of_run() if is_run else self._of_predictions()
+        if self.json:
+            print(json.dumps(evaluation.metrics, allow_nan=False))
+        else:
+            print_evaluation(evaluation, make_console())
+
+    def _of_run(self) -> Evaluation:
+        # torch is slow to import, and prediction files need none of it
+        from protas_gtcc.prepare.known_datasets import open_dataset
+        from protas_gtcc.runs.evaluate_run import evaluate_run
+        from protas_gtcc.training.devices import choose_device
+        from protas_gtcc.training.run_directory import RunDirectory
+
+        run = RunDirectory(self.source)
+        config = run.read_config()
+        name = self.dataset or config.dataset
+        if not name:
+            raise InputError(f"{self.source} was imported and knows no dataset; give --dataset FILE.h5")
+        dataset = open_dataset(name, lambda text: make_console(stderr=True).print(text))
+        feature_set = self.feature_set or (config.feature_set if self.dataset is None else None)
+        split = self.split or config.split
+        dataset.part(split, "test")  # an unknown split is the first thing to say
+        same_file = dataset.path.resolve() == Path(config.dataset).resolve()
+        other = config.dataset and not (same_file and split == config.split)
+        if other and self.out is None:
+            raise InputError(
+                f"{self.source} is a run on split {config.split} of {config.dataset}; "
+                "give --out FOLDER for results on anything else"
+            )
+        return evaluate_run(run, dataset, split, feature_set, choose_device(self.device), self.pictures, self.out)
+
+    def _of_predictions(self) -> Evaluation:
+        if not self.source.exists():
+            raise InputError(f"no run directory or prediction file {self.source}")
+        if self.source.is_dir() and not any(self.source.rglob("*.csv")):
+            raise InputError(
+                f"{self.source} is neither a run directory (no config.yaml) nor a folder of predictions (no .csv)"
+            )
+        if is_dataset_file(self.source):
+            raise InputError(f"{self.source} is a dataset file; name a run directory, or prediction files")
+        if self.dataset is None:
+            raise InputError("prediction files hold no true labels; give --dataset FILE.h5")
+        evaluation = evaluate_prediction_files(self.source, self.dataset, self.split or "1", self.feature_set)
+        evaluation = dataclasses.replace(evaluation, metrics={**evaluation.metrics, "predictions": str(self.source)})
+        if self.out is not None:
+            save_evaluation(evaluation, self.out)
+            save_detail_tables(evaluation.metrics, self.out / "tables")
+        return evaluation

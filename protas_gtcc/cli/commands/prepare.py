@@ -1,0 +1,69 @@
+"""`protas-gtcc prepare`: recordings in a foreign layout -> one dataset file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from protas_gtcc.cli.shared.layout_command import LayoutCommand, progress_bars
+from protas_gtcc.layouts import open_layout
+from protas_gtcc.prepare.writing import Summary, prepare
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(LayoutCommand):
+    """Turn a folder of labels and features into one HDF5 dataset file.
+
+    Recognised are the layout of MS-TCN (groundTruth/, mapping.txt, splits/, features*/), its variants in
+    FACT and EgoPER, and EgoProceL's JSON of the GTCC authors. Every features*/ becomes a feature set.
+    """
+
+    source: tyro.conf.Positional[Path]
+    """Folder, or EgoProceL's JSON."""
+    out: Path
+    """Dataset file to write; it appears only when whole, and an older one stays until then."""
+    fps: float
+    """Frames per second of the features."""
+    resample_to: float | None = None
+    """Frames per second of the dataset, features and labels together. Default: that of the features."""
+
+    def run(self) -> None:
+        """Prepare, with a bar on standard error and a summary on standard output."""
+        opened = open_layout(self.source, self.layout)
+        with progress_bars() as on_progress:
+            summary = prepare(opened, self.out, self.fps, self.layout, self.resample_to, on_progress)
+        print(json.dumps(dataclasses.asdict(summary), indent=1) if self.json else describe(summary))
+
+
+def describe(summary: Summary) -> str:
+    """The summary as a few lines of text."""
+    lines = [
+        f"{summary.path}: {summary.num_videos} videos, {summary.num_frames} frames at {summary.fps:g} fps, "
+        f"{summary.num_classes} classes, background {summary.background_share:.1%} of frames"
+    ]
+    for name, facts in summary.feature_sets.items():
+        tied = f", only for split {facts['split']}" if facts["split"] else ""
+        lines.append(
+            f"  {name}: D = {facts['dim']}, came as {facts['axes']}, looks {facts['look_ahead_frames']} "
+            f"frames ahead{tied}"
+        )
+    for split, parts in summary.splits.items():
+        lines.append(f"  split {split}: " + ", ".join(f"{count} {part}" for part, count in parts.items()))
+    if summary.tasks:
+        counts = ", ".join(f"{task} {count}" for task, count in sorted(summary.tasks.items()))
+        lines.append(f"  {len(summary.tasks)} tasks: {counts}")
+    if summary.trimmed_videos:
+        lines.append(
+            f"  {summary.trimmed_videos} videos cut to the shorter of labels and features, "
+            f"{summary.trimmed_frames} frames in all"
+        )
+    if summary.vanished_segments:
+        by_class = ", ".join(f"{name} {count}" for name, count in summary.vanished_segments.items())
+        lines.append(
+            f"  {sum(summary.vanished_segments.values())} segments are shorter than a frame and vanished: {by_class}"
+        )
+    return "\n".join(lines + [f"  note: {notice}" for notice in summary.notices])

@@ -1,0 +1,84 @@
+"""`protas-gtcc serve`: follow many people over WebSockets, with a live web page."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+
+from protas_gtcc.dataset.reader import require_no_control
+from protas_gtcc.errors import InputError, lacks_package
+from protas_gtcc.inference import load
+from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
+
+SPARE_CONNECTIONS = 32
+"""Beside clients and watchers: pages being loaded, and whoever is about to be refused."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Serve a model: clients push frames to ws://HOST:PORT/stream?name=… and get results; / shows them live.
+
+    A message is frames as raw little-endian float32 [k, D]; its answer is JSON, one result a frame.
+    """
+
+    model: tyro.conf.Positional[Path]
+    """A run directory, a checkpoint, or a reference checkpoint."""
+    host: str = "127.0.0.1"
+    """Address to listen on. Any other than this machine's own needs a token."""
+    port: int = 8765
+    """Port to listen on; 0 takes a free one."""
+    token: str | None = None
+    """What clients and pages must give (?token=… or a bearer header). By default $PROTAS_GTCC_TOKEN, if set."""
+    limits: tyro.conf.OmitArgPrefixes[Limits] = field(default_factory=Limits)
+
+    def run(self) -> None:
+        """Serve until interrupted."""
+        try:
+            import uvicorn
+
+            from protas_gtcc.serve.app import make_app
+        except ImportError as error:
+            raise lacks_package("serving", error, "serve") from error
+        if self.token == "":
+            raise InputError("--token is empty; give one that is hard to guess")
+        token = self.token or os.environ.get("PROTAS_GTCC_TOKEN") or None
+        if token is None and not _is_this_machine(self.host):
+            raise InputError(f"{self.host} can be reached from other machines: give --token, or $PROTAS_GTCC_TOKEN")
+        model = load(self.model)
+        require_no_control(model.facts.config, "be served")
+        app = make_app(model, self.limits, token)
+        with _listening(self.host, self.port) as listener:
+            port = listener.getsockname()[1]
+            host = f"[{self.host}]" if ":" in self.host else self.host
+            print(f"http://{host}:{port}/{'?token=…' if token else ''}", flush=True)
+            biggest = 4 * model.facts.feature_dim * self.limits.frames_a_message + 1024
+            config = uvicorn.Config(
+                app,
+                log_level="warning",
+                ws="websockets-sansio",
+                ws_max_size=biggest,
+                ws_per_message_deflate=False,
+                timeout_graceful_shutdown=CLOSING_SECONDS,
+                limit_concurrency=self.limits.connections + self.limits.watchers + SPARE_CONNECTIONS,
+            )
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise InputError(f"cannot listen on {host}:{port}: {error}") from error
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,128 @@
+"""Adding a feature set to a dataset file that is there: on a copy, which takes the file's name when it is whole."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.header import FeatureSet
+from protas_gtcc.dataset.writer import check_features, describe_feature_set
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.hdf5 import hdf5_file
+
+_BYTES_PER_VIDEO = 4096
+"""What one more array costs in the file beside its values, generously."""
+
+
+def add_feature_set(
+    path: Path | str,
+    name: str,
+    feature_set: FeatureSet,
+    features: Mapping[str, np.ndarray],
+    replace: bool = False,
+) -> None:
+    """Write features `[T, D]` by video into the dataset file at `path`, as a set of that name.
+
+    A set tied to a split needs the videos of that split and may have others; any other set needs all videos. They are
+    read from the mapping one after the other, which may compute them, and written in the type they come in. Killed at
+    any moment, this leaves the file as it was. Where `path` is a link, a file takes its place and what it led to stays
+    as it was. A `Dataset` that is open does not see the new set.
+
+    Raises `InputError` if the set is there already and `replace` is not given, if it contradicts the file or the set
+    that it was derived from, if features are missing, of a wrong shape or not finite, where the disk is too full, and
+    when another process has changed the file meanwhile.
+    """
+    path, dataset = Path(path), Dataset(path)
+    _check_set(dataset, name, feature_set, replace)
+    _check_videos(dataset, name, feature_set, features)
+    _check_space(dataset, feature_set, features)
+    with replace_when_whole(path) as temporary:
+        copied = _stamp(path)
+        shutil.copyfile(path, temporary)
+        with hdf5_file(temporary, "r+") as file:
+            describe_feature_set(file, name, feature_set)
+            for video, num_frames in dataset.num_frames.items():
+                group = file[f"videos/{video}/features"]
+                if video in features:
+                    values = np.asarray(features[video])
+                    check_features(values, (num_frames, feature_set.dim), f"video {video}, {name}")
+                    _store(group, name, values)
+                elif name in group:
+                    del group[name]  # the set that is replaced had it
+        if _stamp(path) != copied:
+            raise InputError(f"{path} was changed by another process meanwhile, and stays as that made it: write again")
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is written to or replaced."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _store(group: Any, name: str, values: np.ndarray) -> None:
+    stored = group.get(name)
+    if stored is not None and (stored.shape, stored.dtype) == (values.shape, values.dtype):
+        stored[...] = values  # in place, since a file does not shrink when an array is deleted
+        return
+    if stored is not None:
+        del group[name]
+    group.create_dataset(name, data=np.ascontiguousarray(values))
+
+
+def check_set_name(name: str) -> None:
+    """Raise `InputError` for a name that no feature set can have."""
+    if "/" in name or "\0" in name or name in ("", ".", ".."):
+        raise InputError(f"{name!r} cannot be the name of a feature set: it must be a plain word")
+
+
+def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bool) -> None:
+    where = f"{dataset.path}: feature set {name!r}"
+    check_set_name(name)
+    if name in dataset.feature_sets and not replace:
+        raise InputError(f"{where} is there already; replace it, or give another name")
+    if feature_set.split is not None and feature_set.split not in dataset.info.splits:
+        raise InputError(f"{where} is for split {feature_set.split}; the file has {listed(dataset.info.splits)}")
+    if feature_set.derived_from is not None:
+        _check_origin(dataset, name, feature_set, where)
+
+
+def _check_origin(dataset: Dataset, name: str, feature_set: FeatureSet, where: str) -> None:
+    origin = dataset.feature_sets.get(feature_set.derived_from or "")
+    if origin is None or feature_set.derived_from == name:
+        others = listed(other for other in dataset.feature_sets if other != name)
+        raise InputError(f"{where} is derived from {feature_set.derived_from!r}, which is not one of {others}")
+    if origin.split not in (None, feature_set.split):
+        raise InputError(f"{where} must be for split {origin.split} alone, as is {feature_set.derived_from!r}")
+    if feature_set.look_ahead_frames < origin.look_ahead_frames:
+        what = (
+            f"look_ahead_frames is {feature_set.look_ahead_frames}; {feature_set.derived_from!r}, which it is made of"
+        )
+        raise InputError(f"{where}: {what}, looks {origin.look_ahead_frames} frames ahead already")
+
+
+def _check_videos(dataset: Dataset, name: str, feature_set: FeatureSet, features: Mapping[str, np.ndarray]) -> None:
+    parts = dataset.info.splits.get(feature_set.split or "", {})
+    of_split = dict.fromkeys(video for videos in parts.values() for video in videos)
+    absent = [video for video in (of_split if feature_set.split else dataset.video_names) if video not in features]
+    if absent:
+        raise InputError(f"{dataset.path}: {name!r} lacks features of {len(absent)} videos, {listed(absent)}; give all")
+    unknown = [video for video in features if video not in dataset.num_frames]
+    if unknown:
+        raise InputError(
+            f"{dataset.path} has no videos {listed(unknown)}, which {name!r} has features of; leave them out"
+        )
+
+
+def _check_space(dataset: Dataset, feature_set: FeatureSet, features: Mapping[str, np.ndarray]) -> None:
+    num_frames = sum(dataset.num_frames[video] for video in features)
+    added = num_frames * feature_set.dim * np.dtype(np.float32).itemsize + len(features) * _BYTES_PER_VIDEO
+    needed, free = dataset.path.stat().st_size + added, shutil.disk_usage(dataset.path.absolute().parent).free
+    if free < needed:
+        what = f"the new file needs {needed / 1e9:.2f} GB beside the old one, and {free / 1e9:.2f} GB are free"
+        raise InputError(f"{dataset.path}: {what}; make room (what is there is untouched)")

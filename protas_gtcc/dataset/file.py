@@ -1,0 +1,225 @@
+"""One HDF5 file a dataset: what it holds, and reading it lazily.
+
+    /                          format, format_version, name, fps, simulated, source, class_names, background
+    /video_names, /num_frames, /num_segments   the index: every video, its T and its N
+    /labels, /progress         [sum of T], the videos end to end: class ids, progress target of the active class
+    /segments                  [sum of N, 3], the videos end to end: start, end (exclusive), label
+    /splits/<split>/<part>     names of the videos of part train, validation or test
+    /feature_sets/<name>       dim, look_ahead_frames, split ("" for any), source, derived_from ("" or absent for none)
+    /videos/<video>/           task, subject
+    /videos/<video>/features/<feature set>   [T, D], contiguous, so that a window of frames is one read
+
+`dataset.writer` writes such files, `dataset.feature_sets` adds sets to them. A reader opens the file
+when it first needs it, and again in every process that it is sent to, so one `Dataset` serves any number of loading
+workers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from protas_gtcc.dataset.header import PARTS, DatasetInfo, FeatureSet, read_header, tied_name
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.storage.hdf5 import named_if_damaged
+from protas_gtcc.storage.ragged import RaggedReader, read_lengths
+
+__all__ = ["PARTS", "Dataset", "DatasetInfo", "FeatureSet", "Video"]
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """One video on its way into a file: labels `[T]` and, per feature set, features `[T, D]`."""
+
+    name: str
+    labels: np.ndarray
+    features: Mapping[str, np.ndarray]
+    task: str = ""
+    subject: str = ""
+
+
+class Dataset:
+    """A dataset file, opened lazily.
+
+    Raises `InputError` if the file is missing, foreign, truncated, or of another version, and, on opening or on reading
+    the video concerned, if it is damaged.
+    """
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        self._opened: _Opened | None = None
+        self._owner = -1
+        with _open(self.path) as file:
+            self.info, self.feature_sets, self.num_frames = read_header(file, self.path)
+            _Opened.of(file, self.path, self.num_frames)  # finds damage early
+        self.video_names: list[str] = list(self.num_frames)
+        self._number = {video: number for number, video in enumerate(self.video_names)}
+
+    def labels(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:
+        """Class ids of frames `[start, end)`, int64 `[T]`."""
+        with self._reading(video) as opened:
+            labels = opened.labels.read(self._number[video], start, end).astype(np.int64)
+            if len(labels) and (labels.min() < 0 or labels.max() >= self.info.num_classes):
+                unknown = np.unique(labels[(labels < 0) | (labels >= self.info.num_classes)]).tolist()
+                raise ValueError(f"class ids {listed(unknown)} are not among the {self.info.num_classes} classes")
+            return labels
+
+    def progress(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:
+        """Progress target of the active class in frames `[start, end)`, float32 `[T]`, 0 in the background."""
+        with self._reading(video) as opened:
+            return opened.progress.read(self._number[video], start, end)
+
+    def segments(self, video: str) -> np.ndarray:
+        """Segments in time order, int64 `[N, 3]`: start, end (exclusive), label."""
+        with self._reading(video) as opened:
+            return opened.segments.read(self._number[video])
+
+    def features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
+        """Features of frames `[start, end)`, `[T, D]`, in the type they are stored in."""
+        with self._reading(video) as opened:
+            sets = opened.file[f"videos/{video}/features"]
+            stored = sets.get(feature_set)
+            if stored is None:
+                there = listed(sets)
+                raise InputError(f"{self.path}: video {video} has no feature set {feature_set!r}; it has {there}")
+            _check_array(stored, (self._length(video), self.feature_sets[feature_set].dim), feature_set)
+            return stored[start:end]
+
+    def has_features(self, video: str, feature_set: str) -> bool:
+        """Whether the video comes with that feature set."""
+        with self._reading(video) as opened:
+            return feature_set in opened.file[f"videos/{video}/features"]
+
+    def attribute(self, video: str, name: str) -> str:
+        """`task` or `subject` of a video, "" if unknown."""
+        with self._reading(video) as opened:
+            return str(opened.file[f"videos/{video}"].attrs.get(name, ""))
+
+    def part(self, split: str, part: str) -> list[str]:
+        """Names of the videos of one part of a split; [] for a part it lacks.
+
+        Raises `InputError` for an unknown split, for a video that is not in the file or comes twice, and for one that
+        is in another part of the split too: a test on training videos says nothing.
+        """
+        if split not in self.info.splits:
+            raise InputError(f"{self.path} has no split {split!r}; it has {listed(self.info.splits)}")
+        parts = self.info.splits[split]
+        names = list(parts.get(part, []))
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"{self.path}: split {split} {part} names {listed(twice)} twice; count each video once")
+        unknown = [name for name in names if name not in self.num_frames]
+        if unknown:
+            raise InputError(f"{self.path}: split {split} {part} names {listed(unknown)}, not in the file")
+        for other in set(parts) - {part}:
+            both = sorted(set(names) & set(parts[other]))
+            if both:
+                raise InputError(
+                    f"{self.path}: split {split} has {listed(both)} in {part} and {other}; keep each video in one "
+                    "part ('protas-gtcc check' lists all that is wrong)"
+                )
+        return names
+
+    def choose_feature_set(self, split: str, wanted: str | None = None) -> str:
+        """The feature set for a split: the wanted one, else the one tied to it, else `features`, else the only one.
+
+        `aligned` stands for `aligned_split1` in split 1, unless a set has just that name. Sets that were derived from
+        others are never chosen unless wanted, so adding one changes no run that does not name it.
+        Raises `InputError` for an unknown set, one tied to another split, or when none of these is there.
+        """
+        sets = self.feature_sets
+        if wanted is not None:
+            return self._wanted_feature_set(split, wanted)
+        usable = [name for name, one in sets.items() if one.split in (None, split) and one.derived_from is None]
+        tied_to_split = [name for name in usable if sets[name].split == split]
+        for candidates in (tied_to_split, [n for n in usable if n == "features"], usable):
+            if len(candidates) == 1:
+                return candidates[0]
+        raise InputError(f"{self.path}: name a feature set for split {split}, one of {listed(usable or sets)}")
+
+    def _wanted_feature_set(self, split: str, wanted: str) -> str:
+        sets = self.feature_sets
+        name = wanted if wanted in sets else tied_name(wanted, split)
+        if name not in sets:
+            others = [one.split for other, one in sets.items() if one.split and other == tied_name(wanted, one.split)]
+            if others:
+                what = f"has feature set {wanted!r} for split {listed(others)}, not for split {split}"
+                raise InputError(f"{self.path} {what}; make it for that split too")
+            raise InputError(f"{self.path} has no feature set {wanted!r}; it has {listed(sets)}")
+        tied = sets[name].split
+        if tied not in (None, split):
+            raise InputError(f"feature set {name!r} was made for split {tied}; it cannot be used with split {split}")
+        return name
+
+    def close(self) -> None:
+        """Close the file; it opens again when next read."""
+        if self._opened is not None and self._owner == os.getpid():
+            self._opened.file.close()
+        self._opened = None
+
+    def _length(self, video: str) -> int:
+        if video not in self.num_frames:
+            raise InputError(f"{self.path} has no video {video!r} (it has {len(self.video_names)})")
+        return self.num_frames[video]
+
+    @contextmanager
+    def _reading(self, video: str) -> Iterator[_Opened]:
+        self._length(video)
+        # A handle must not cross a fork: two processes would share one file position.
+        if self._opened is None or self._owner != os.getpid():
+            self._opened, self._owner = _Opened.of(_open(self.path), self.path, self.num_frames), os.getpid()
+        with named_if_damaged(self.path, f"video {video}"):
+            try:
+                yield self._opened
+            except KeyError:
+                if f"videos/{video}" not in self._opened.file:
+                    raise ValueError("the index names it, but it is not there") from None
+                raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_opened": None, "_owner": -1}
+
+
+class _Opened(NamedTuple):
+    """An open file, and its ragged arrays."""
+
+    file: h5py.File
+    labels: RaggedReader
+    progress: RaggedReader
+    segments: RaggedReader
+
+    @classmethod
+    def of(cls, file: h5py.File, path: Path, num_frames: Mapping[str, int]) -> _Opened:
+        """Find the arrays; `InputError` where they contradict the index."""
+        with named_if_damaged(path):
+            num_segments = read_lengths(file, "num_segments", len(num_frames))
+            return cls(
+                file,
+                RaggedReader(file["labels"], num_frames.values()),
+                RaggedReader(file["progress"], num_frames.values()),
+                RaggedReader(file["segments"], num_segments, row_shape=(3,)),
+            )
+
+
+def _open(path: Path) -> h5py.File:
+    if not path.is_file():
+        raise InputError(f"no dataset file {path}; make one with 'protas-gtcc prepare'")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path} is not a whole HDF5 file ({error}); prepare it again") from error
+
+
+def _check_array(array: Any, expected: tuple[int, ...], name: str) -> None:
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} should be numbers, but are {array.dtype}")
+    if array.shape != expected:
+        what = f"{name} should be {list(expected)}, by index and feature set, but is {list(array.shape)}"
+        raise ValueError(what)

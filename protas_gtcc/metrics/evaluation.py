@@ -1,0 +1,188 @@
+"""From true labels and predictions to `metrics.json` and `per_class.csv`.
+
+Videos are visited once, one at a time, so a test split larger than memory can be scored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import protas_gtcc
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.metrics.details import best_lookup_names, notes_on_details
+from protas_gtcc.metrics.lookups import fit_lookups
+from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
+from protas_gtcc.metrics.prediction_files import open_predictions
+from protas_gtcc.metrics.video_rows import VideoRows
+from protas_gtcc.predictions import Prediction
+from protas_gtcc.storage.atomic import replace_when_whole, write_text
+
+
+@dataclass(frozen=True)
+class EvaluationInfo:
+    """What was evaluated; these stand at the top of `metrics.json`."""
+
+    dataset: str
+    split: str
+    simulated: bool
+    feature_set: str | None = None
+    seed: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    control: str = "none"
+    """What stood in the features' place, in training and here; see `protas_gtcc.dataset.reader`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The result: what `metrics.json` and `per_class.csv` hold."""
+
+    metrics: dict[str, Any]
+    """Plain numbers; None where a figure is undefined, and then `notes` says why."""
+    per_class: pd.DataFrame
+    """A row a class in order of class id: name, frames, seconds, segments, accuracy (recall), precision, and
+    progress errors of the model and every look-up; fractions, blank where undefined; `simulated` where it is."""
+
+
+def evaluate(
+    videos: Iterable[tuple[str, np.ndarray, Prediction]],
+    training_labels: Iterable[np.ndarray],
+    class_names: list[str],
+    background: Collection[int],
+    info: EvaluationInfo,
+    fps: float | None = None,
+    notes: Iterable[str] = (),
+) -> Evaluation:
+    """Score test videos: (name, true class ids `[T]`, prediction) each, which may come from a generator.
+
+    `training_labels` (class ids `[T]` each) are what the look-up predictors are fitted on; without any, only
+    those that learn nothing are scored. `background` are class ids. Intervals are 95 %, bootstrapped over
+    videos; there is none for figures about fewer than two videos. Raises `InputError`, naming the video, if
+    labels and predictions do not fit each other or the classes, or if there is no video.
+    """
+    seed = info.seed or 0
+    lookups = fit_lookups(training_labels, len(class_names), background, seed)
+    rows = collect_rows(videos, lookups, class_names, background, fps)
+    metrics = {
+        **asdict(info),
+        "num_videos": rows.num_videos,
+        "best_lookups": best_lookup_names(rows),
+        **figures(rows),
+        "intervals": intervals(rows, seed),
+        "notes": [*notes, *_notes(rows, background)],
+    }
+    metrics["notes"] += notes_on_details(metrics, fps)
+    return Evaluation(metrics, _per_class_table(rows, metrics, fps))
+
+
+def evaluate_prediction_files(
+    predictions: Path | str,
+    dataset: Path | str,
+    split: str,
+    feature_set: str | None = None,
+    seed: int | None = None,
+) -> Evaluation:
+    """Score prediction files (HDF5, or a folder of CSV) on a prepared dataset's test part; needs no model.
+
+    Raises `InputError` if a test video has no prediction, or classes differ. Predictions of other videos are
+    left out, and `notes` says so.
+    """
+    data = Dataset(dataset)
+    test = data.part(split, "test")
+    if feature_set is not None:
+        feature_set = data.choose_feature_set(split, feature_set)
+    files = open_predictions(predictions, data.info.class_names)
+    absent = sorted(set(test) - set(files.video_names))
+    if absent:
+        lacks = f"lacks {len(absent)} of the {len(test)} test videos of split {split}, such as {absent[0]}"
+        raise InputError(f"{files.path} {lacks}; predict these too")
+    unused = sorted(set(files.video_names) - set(test))
+    notes = [f"{len(unused)} predictions are not of test videos and were not scored: {unused[0]} …"] if unused else []
+    return evaluate(
+        ((name, data.labels(name), files.read(name)) for name in test),
+        (data.labels(name) for name in data.part(split, "train")),
+        data.info.class_names,
+        data.info.background,
+        EvaluationInfo(data.info.name, split, data.info.simulated, feature_set, seed, software_versions()),
+        data.info.fps,
+        notes,
+    )
+
+
+def save_evaluation(evaluation: Evaluation, run_folder: Path | str) -> None:
+    """Write `metrics.json` and `per_class.csv` into the folder, each in one step."""
+    folder = Path(run_folder)
+    write_text(folder / "metrics.json", json.dumps(evaluation.metrics, indent=1, allow_nan=False) + "\n")
+    with replace_when_whole(folder / "per_class.csv") as temporary:
+        evaluation.per_class.to_csv(temporary, index=False, float_format="%.6g")
+
+
+def software_versions(packages: Iterable[str] = ("torch", "numpy", "h5py")) -> dict[str, str]:
+    """Versions of this package and of those named that are installed; imports none of them."""
+    versions = {"protas_gtcc": protas_gtcc.__version__}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
+    """One sentence for every figure that is undefined or absent."""
+    notes = []
+    true_frames = rows.frames[:, 0].sum(axis=0)
+    names = [name for c, name in enumerate(rows.class_names) if c not in background and not true_frames[c]]
+    if names:
+        listed = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+        notes.append(f"{len(names)} classes occur in no test video and have no per-class figure: {listed}")
+    if not rows.has_progress:
+        notes.append("the model reports no progress: progress.predicted, .oracle and what is made of them are null")
+    elif not rows.has_oracle:
+        notes.append(
+            "progress.oracle, and what is made of it, is null: the predictions do not hold every class's progress"
+        )
+    if len(rows.lookups) == 2:
+        notes.append("look-ups that need fitting are absent: the split has no training video")
+    background_frames = true_frames[list(background)].sum()
+    if rows.has_progress and not background_frames:
+        notes.append("progress.background_false_progress is null: no test frame is background")
+    if background_frames == true_frames.sum():
+        notes.append("progress errors and acc_no_background are null: every test frame is background")
+    if rows.num_videos < 2:
+        notes.append("intervals are null: a bootstrap over videos needs at least two")
+    return notes
+
+
+def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None) -> pd.DataFrame:
+    true, predicted, both, segments = rows.frames.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        columns: dict[str, Any] = {
+            "name": rows.class_names,
+            "frames": true,
+            "seconds": true / fps if fps else np.full(len(true), np.nan),
+            "segments": segments,
+            "accuracy": both / true,
+            "precision": both / predicted,
+        }
+
+    def errors(scored: dict[str, Any] | None) -> np.ndarray:
+        per_class = scored["per_class"] if scored else {}
+        return np.array([per_class.get(name, np.nan) for name in rows.class_names], dtype=np.float64)
+
+    columns["progress_mae_predicted"] = errors(metrics["progress"]["predicted"])
+    columns["progress_mae_oracle"] = errors(metrics["progress"]["oracle"])
+    for which, suffix in (("oracle_segments", "on_true"), ("predicted_segments", "on_predicted")):
+        for name, scored in metrics["baselines"].items():
+            columns[f"{name}_{suffix}"] = errors(scored[which])
+    if metrics["simulated"]:
+        columns["simulated"] = True
+    return pd.DataFrame(columns)

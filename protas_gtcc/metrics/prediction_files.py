@@ -1,0 +1,260 @@
+"""Predictions on disk: one HDF5 file, or a folder with one CSV file a video.
+
+    predictions.h5    /  format, format_version, version, class_names, background, fps, simulated
+                      /video_names, /num_frames   the index: every video and its T
+                      /labels, /reported          [sum of T], the videos end to end
+                      /videos/<video>/            probs [C, T], progress [C, T]; not needed
+                                                  interval [2, T], remaining_seconds [T]; of models with a filter
+
+    <video>.csv       frame, time_seconds, label, name, probability, progress
+                      [, progress_low, progress_high, remaining_seconds] [, probs/<class>… , progress/<class>…]
+
+A file from another program needs only labels and reported progress (CSV: columns `label` and `progress`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+import protas_gtcc
+from protas_gtcc.errors import InputError
+from protas_gtcc.predictions import (
+    CHANNELS,
+    INTERVAL_COLUMNS,
+    Prediction,
+    PredictionInfo,
+    checked,
+    checked_labels,
+)
+from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged, read_group
+from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, read_lengths
+
+FORMAT = "protas_gtcc predictions"
+FORMAT_VERSION = 2
+
+
+@dataclass(frozen=True)
+class PredictionFiles:
+    """Predictions on disk; `read(video)` reads one video's. `info` is None where the files do not say (CSV)."""
+
+    path: Path
+    info: PredictionInfo | None
+    video_names: list[str]
+    read: Callable[[str], Prediction]
+    read_labels: Callable[[str], np.ndarray]
+    """Class ids alone, int64 `[T]`: all that segmentation scores need."""
+
+
+def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]], info: PredictionInfo) -> None:
+    """Write (name, prediction) pairs to one HDF5 file as they come; it appears when all are written.
+
+    Raises `InputError` for a video that comes twice and for what cannot be a prediction.
+    """
+    num_frames: dict[str, int] = {}
+    with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
+        attrs = file.attrs
+        attrs["format"], attrs["format_version"], attrs["version"] = (
+            FORMAT,
+            FORMAT_VERSION,
+            protas_gtcc.__version__,
+        )
+        attrs["class_names"] = np.array(info.class_names, dtype=h5py.string_dtype())
+        attrs["background"], attrs["fps"] = np.array(info.background, dtype=np.int64), float(info.fps)
+        attrs["simulated"] = info.simulated
+        labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
+        group = file.create_group("videos")
+        for name, prediction in videos:
+            if name in num_frames:
+                raise InputError(f"{path}: video {name} is predicted twice")
+            whole = checked(prediction, f"{path}, video {name}")
+            labels.append(whole.labels)
+            reported.append(whole.reported)
+            _write_channels(group.create_group(name), whole)
+            num_frames[name] = len(whole.labels)
+        file["video_names"] = np.array(list(num_frames), dtype=h5py.string_dtype())
+        file["num_frames"] = np.array(list(num_frames.values()), dtype=np.int64)
+
+
+def write_csv(
+    folder: Path | str, video: str, prediction: Prediction, info: PredictionInfo, every_class: bool = False
+) -> Path:
+    """Write one video as `folder/<video>.csv`; `every_class` adds two columns a class. Returns its path."""
+    labels, frames = prediction.labels, np.arange(len(prediction.labels))
+    table: dict[str, Any] = {"frame": frames, "time_seconds": frames / info.fps, "label": labels}
+    table["name"] = [info.class_names[label] for label in labels]
+    if prediction.probs is not None:
+        table["probability"] = prediction.probs[labels, frames]
+    table["progress"] = prediction.reported
+    if prediction.interval is not None:
+        table |= dict(zip(INTERVAL_COLUMNS, prediction.interval, strict=True))
+    if prediction.remaining_seconds is not None:
+        table["remaining_seconds"] = prediction.remaining_seconds
+    for kind in ("probs", "progress") if every_class else ():
+        channels = getattr(prediction, kind)
+        if channels is not None:
+            table |= {f"{kind}/{name}": channel for name, channel in zip(info.class_names, channels, strict=True)}
+    path = Path(folder) / f"{video}.csv"
+    with replace_when_whole(path) as temporary:
+        pd.DataFrame(table).to_csv(temporary, index=False, float_format="%.6g")
+    return path
+
+
+def open_predictions(path: Path | str, class_names: list[str] | None = None) -> PredictionFiles:
+    """Open an HDF5 file or a folder of CSV files.
+
+    With `class_names`, the names that files give their labels must agree with them. Raises `InputError` if there are
+    none at `path`, and if they are foreign, damaged or of another version.
+    """
+    path = Path(path)
+    if path.is_dir():
+        names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in path.rglob("*.csv"))
+        if not names:
+            raise InputError(f"{path} holds no .csv files; expected one a video, with columns label and progress")
+
+        def read(video: str) -> Prediction:
+            return read_csv(path / f"{video}.csv", class_names)
+
+        return PredictionFiles(path, None, names, read, lambda video: read(video).labels)
+    if not path.is_file():
+        raise InputError(f"no predictions at {path}; make them with 'protas-gtcc predict'")
+    reader = _Reader(path, _open(path))
+    info = reader.info
+    if class_names is not None and info.class_names != class_names:
+        theirs = next(pair for pair in zip_longest(info.class_names, class_names) if pair[0] != pair[1])
+        raise InputError(f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected")
+    return PredictionFiles(path, info, reader.video_names, reader.read, reader.read_labels)
+
+
+def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
+    """Read one video's CSV file; only its columns `label` (class id) and `progress` are needed."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
+    missing = [name for name in ("label", "progress") if name not in table]
+    if missing:
+        raise InputError(f"{path} has no column {missing[0]}; it has {', '.join(map(str, table.columns[:8]))}")
+    channels = {kind: _channels(table, kind, class_names, path) for kind in ("probs", "progress")}
+    labels = pd.to_numeric(table["label"], errors="coerce").to_numpy(dtype=np.float64)
+    reported = pd.to_numeric(table["progress"], errors="coerce").to_numpy(dtype=np.float64)
+    interval, remaining = (_numbers(table, names) for names in (INTERVAL_COLUMNS, ["remaining_seconds"]))
+    prediction = Prediction(
+        labels,
+        channels["probs"],
+        channels["progress"],
+        reported,
+        interval,
+        None if remaining is None else remaining[0],
+    )
+    prediction = checked(prediction, str(path))
+    if class_names is not None and "name" in table:
+        _check_names(prediction.labels, table["name"].astype(str).to_numpy(), class_names, path)
+    return prediction
+
+
+def _channels(table: pd.DataFrame, kind: str, class_names: list[str] | None, path: Path) -> np.ndarray | None:
+    """The columns `<kind>/<class>`, `[C, T]`, in the order of the classes (of the file, where these are unknown)."""
+    columns = [name for name in table.columns if name.startswith(f"{kind}/")]
+    if not columns:
+        return None
+    ordered = columns if class_names is None else [f"{kind}/{name}" for name in class_names]
+    if set(ordered) != set(columns):
+        odd = min(set(ordered) ^ set(columns))
+        raise InputError(f"{path}: the columns {kind}/… are not one for each class; look at {odd}")
+    return table[ordered].to_numpy(dtype=np.float32).T
+
+
+def _numbers(table: pd.DataFrame, names: list[str]) -> np.ndarray | None:
+    """These columns, float32 `[N, T]`; None if one is not there."""
+    found = set(names) & set(table)
+    if found and len(found) < len(names):
+        raise InputError(f"a column {min(found)} needs {min(set(names) - found)} beside it")
+    if not found:
+        return None
+    return table[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float32).T
+
+
+def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], path: Path) -> None:
+    known = np.array([*class_names, ""], dtype=object)
+    wrong = known[np.minimum(labels, len(class_names))] != names
+    if wrong.any():
+        frame = int(np.argmax(wrong))
+        raise InputError(
+            f"{path}, line {frame + 2}: class {labels[frame]} is called {names[frame]!r} here, "
+            f"but {known[min(labels[frame], len(class_names))] or 'unknown'!r} in the dataset"
+        )
+
+
+def _write_channels(group: Any, prediction: Prediction) -> None:
+    for kind in CHANNELS:
+        if getattr(prediction, kind) is not None:
+            group[kind] = np.asarray(getattr(prediction, kind), dtype=np.float32)
+
+
+class _Reader:
+    """Reads videos of one HDF5 file, which it keeps open."""
+
+    def __init__(self, path: Path, file: h5py.File):
+        self._path, self._file = path, file
+        with named_if_damaged(path, way_out="predict again"):
+            self.info = _read_info(file, path)
+            self.video_names = [str(name) for name in file["video_names"].asstr()[()]]
+            lengths = read_lengths(file, "num_frames", len(self.video_names))
+            self._labels, self._reported = (
+                RaggedReader(file["labels"], lengths),
+                RaggedReader(file["reported"], lengths),
+            )
+        self._number = {video: number for number, video in enumerate(self.video_names)}
+
+    def read(self, video: str) -> Prediction:
+        """Everything of one video; `InputError` if it is not there or not whole."""
+        number, where = self._numbered(video), f"{self._path}, video {video}"
+        with named_if_damaged(self._path, f"video {video}", way_out="predict again"):
+            has_channels = "videos" in self._file and video in self._file["videos"]
+            channels = read_group(self._file, f"videos/{video}") if has_channels else {}
+            labels, reported = self._labels.read(number), self._reported.read(number)
+        known = {name: channels.get(name) for name in CHANNELS}
+        return checked(Prediction(labels=labels, reported=reported, **known), where)
+
+    def read_labels(self, video: str) -> np.ndarray:
+        """Class ids of one video, int64 `[T]`; `InputError` if it is not there."""
+        with named_if_damaged(self._path, f"video {video}", way_out="predict again"):
+            labels = self._labels.read(self._numbered(video))
+        return checked_labels(labels, f"{self._path}, video {video}")
+
+    def _numbered(self, video: str) -> int:
+        if video not in self._number:
+            raise InputError(f"{self._path} has no video {video!r}")
+        return self._number[video]
+
+    def __del__(self) -> None:
+        self._file.close()
+
+
+def _read_info(file: Any, path: Path) -> PredictionInfo:
+    attrs = file.attrs
+    if attrs.get("format") != FORMAT:
+        raise InputError(f"{path} is an HDF5 file, but not {FORMAT}; make one with 'protas-gtcc predict'")
+    version = int(attrs["format_version"])
+    if version != FORMAT_VERSION:
+        way_out = "upgrade this program to read it" if version > FORMAT_VERSION else "predict again"
+        raise InputError(f"{path} has format version {version}, this program reads {FORMAT_VERSION}; {way_out}")
+    names = [str(name) for name in attrs["class_names"]]
+    background = [int(label) for label in attrs["background"]]
+    return PredictionInfo(names, background, float(attrs["fps"]), bool(attrs.get("simulated", False)))
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path} is not a whole HDF5 file ({error}); predict again") from error

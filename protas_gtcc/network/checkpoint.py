@@ -1,0 +1,121 @@
+"""Checkpoints: safetensors files that are enough alone to predict.
+
+Tensors are the network's weights; the metadata says what they mean: configuration, class names, background, fps,
+feature size. Written to a temporary name and renamed, so a checkpoint is always whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables
+from protas_gtcc.config import RunConfig, from_dict
+from protas_gtcc.errors import InputError
+from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.storage.atomic import replace_when_whole
+
+FORMAT = "protas_gtcc checkpoint"
+FORMAT_VERSION = 1
+TRANSCRIPTS = "transcripts."
+"""Prefix of the names of the filter's tables among the tensors."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a network was made for: everything beside its weights that predicting needs."""
+
+    config: RunConfig
+    feature_dim: int
+    class_names: list[str]
+    background: list[int]
+    fps: float | None
+    """Frames a second of the features; None if not known (an imported checkpoint)."""
+    look_ahead_frames: int = 0
+    """How many frames after t the features of frame t have seen."""
+    dataset: str = ""
+    """Name of the dataset it was trained on."""
+    training_videos: list[str] = field(default_factory=list)
+    """Videos that it has seen, or was chosen by: none of them can test it."""
+    simulated: bool = False
+    transcripts: TranscriptTables | None = None
+    """What the duration filter knows; None without one."""
+
+    def metadata(self) -> dict[str, Any]:
+        """Everything that JSON can hold: all but the transcripts."""
+        return dataclasses.asdict(dataclasses.replace(self, transcripts=None)) | {"transcripts": None}
+
+    def build(self) -> ProgressNetwork:
+        """A network of this shape, not trained."""
+        return ProgressNetwork(self.config.model, self.feature_dim, len(self.class_names))
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors and JSON-able metadata in one step; what stood at `path` survives a failure."""
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replace_when_whole(path) as temporary:
+        try:
+            save_file(held, temporary, {name: json.dumps(value) for name, value in metadata.items()})
+            temporary.chmod(0o644)  # safetensors makes files that only their owner can read
+        except SafetensorError as error:
+            raise OSError(f"{error}") from error
+
+
+def load_tensors(
+    path: Path, expected_format: str, way_out: str = "train again or copy it anew"
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote. `InputError` if it is missing, not whole, or of another format."""
+    if not path.is_file():
+        raise InputError(f"no checkpoint {path}; train first, or name the folder of a finished run")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{path} is not a whole safetensors file ({error}); {way_out}") from error
+    if metadata.get("format") != expected_format or "format_version" not in metadata:
+        raise InputError(f"{path} is not a {expected_format}")
+    if metadata["format_version"] > FORMAT_VERSION:
+        raise InputError(
+            f"{path} has format version {metadata['format_version']}, this program reads up to {FORMAT_VERSION}; "
+            "upgrade the program"
+        )
+    return tensors, metadata
+
+
+def save_checkpoint(path: Path, network: ProgressNetwork, facts: ModelFacts) -> None:
+    """Write a network's weights and facts."""
+    metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, **facts.metadata()}
+    tables = {} if facts.transcripts is None else dataclasses.asdict(facts.transcripts)
+    kept = {f"{TRANSCRIPTS}{name}": torch.from_numpy(values) for name, values in tables.items()}
+    save_tensors(path, {**network.state_dict(), **kept}, metadata)
+
+
+def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
+    """Read a network, in evaluation mode on the CPU, and its facts."""
+    tensors, metadata = load_tensors(path, FORMAT)
+    values = {one.name: metadata[one.name] for one in dataclasses.fields(ModelFacts) if one.name in metadata}
+    values["config"] = from_dict(RunConfig, values["config"], str(path))
+    names = [name for name in tensors if name.startswith(TRANSCRIPTS)]
+    tables: dict[str, Any] = {name.removeprefix(TRANSCRIPTS): tensors.pop(name).numpy() for name in names}
+    try:
+        values["transcripts"] = TranscriptTables(**tables) if tables else None
+        facts = ModelFacts(**values)
+        network = facts.build()
+        network.load_state_dict(tensors)
+        filtered = facts.config.decoding.filter == "durations"
+        if filtered != (facts.transcripts is not None):
+            raise InputError(f"{path}: its configuration and its filter's tables do not belong together; train again")
+        if facts.transcripts is not None:
+            check_tables(facts.transcripts, len(facts.class_names), str(path))
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"{path}: weights do not fit its configuration ({' '.join(str(error).split())})") from error
+    return network.eval(), facts

@@ -1,0 +1,133 @@
+"""Other people's checkpoints: `state_dict`s as the authors of ProTAS and MS-TCN save them.
+
+The architecture is read off the tensors' names and shapes. What they do not hold (class names, background, fps) is
+given by the caller or stays unknown; it is never guessed. The counted task graph is lost in them too: the authors' code
+shares its storage with the learnt one, so both come out equal here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from protas_gtcc.config import REFERENCE, ModelConfig
+from protas_gtcc.errors import InputError
+from protas_gtcc.network.checkpoint import ModelFacts
+from protas_gtcc.network.model import ProgressNetwork
+
+RENAMED = {
+    "conv_1x1": "conv_in",
+    "conv_out": "conv_logits",
+    "gru_app": "progress_head.gru",
+    "conv_app": "progress_head.conv",
+    "prob_fusion.conv": "fusion",
+}
+GRAPH_RENAMED = {
+    "matrix_pre": "pre",
+    "matrix_suc": "suc",
+    "matrix_pre_original": "pre_counted",
+    "matrix_suc_original": "suc_counted",
+}
+
+
+def read_reference_checkpoint(
+    path: Path,
+    class_names: Sequence[str] | None = None,
+    background: Sequence[int] = (),
+    fps: float | None = None,
+    causal: bool | None = None,
+) -> tuple[ProgressNetwork, ModelFacts]:
+    """Read a checkpoint of ProTAS or MS-TCN into our network, in evaluation mode.
+
+    Args:
+        path: the authors' `epoch-N.model`.
+        class_names: in the order of their mapping file; by default `class_0`, `class_1`, …
+        background: background class ids; by default none.
+        fps: frames a second of the features.
+        causal: by default read off the GRU; without a GRU, False, as MS-TCN was published.
+
+    Raises `InputError` if the file is no such checkpoint, or the class names do not fit it.
+    """
+    state = _load_state(path)
+    config = dataclasses.replace(REFERENCE, dataset="", model=_architecture(state, causal, path))
+    feature_dim = state["stage1.conv_1x1.weight"].shape[1]
+    num_classes = state["stage1.conv_out.weight"].shape[0]
+    names = list(class_names or [f"class_{i}" for i in range(num_classes)])
+    if len(names) != num_classes or any(not 0 <= label < num_classes for label in background):
+        raise InputError(
+            f"{path} has {num_classes} classes; the dataset has {len(names)}, background {list(background)}"
+        )
+    facts = ModelFacts(config, feature_dim, names, list(background), fps)
+    network = facts.build()
+    try:
+        network.load_state_dict(_our_state(state))
+    except RuntimeError as error:
+        raise InputError(f"{path} is not a checkpoint of ProTAS or MS-TCN ({' '.join(str(error).split())})") from error
+    return network.eval(), facts
+
+
+def load_tensors_alone(path: Path) -> Any:
+    """What a torch checkpoint holds, if that is tensors and plain values; `InputError` for anything else."""
+    if not path.is_file():
+        raise InputError(f"no checkpoint {path}")
+    try:
+        # weights_only: a pickle from elsewhere must not run code here.
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        # torch's own message advises to load without this guard, which could run code from the file.
+        raise InputError(f"{path} is not a torch checkpoint of plain tensors, or not a whole one") from error
+
+
+def _load_state(path: Path) -> dict[str, Tensor]:
+    state = load_tensors_alone(path)
+    if not isinstance(state, dict) or "stage1.conv_1x1.weight" not in state:
+        raise InputError(f"{path} is not a checkpoint of ProTAS or MS-TCN: it has no stage1.conv_1x1.weight")
+    return state
+
+
+def _architecture(state: Mapping[str, Tensor], causal: bool | None, path: Path) -> ModelConfig:
+    stages = {name.split(".")[1] for name in state if name.startswith("stages.")}
+    layers = {name.split(".")[2] for name in state if name.startswith("stage1.layers.")}
+    progress = "stage1.gru_app.weight_ih_l0" in state
+    graph = "graph_learner.matrix_pre" in state
+    by_gru = progress and "stage1.gru_app.weight_ih_l0_reverse" not in state
+    if progress and causal is not None and causal != by_gru:
+        raise InputError(f"{path}: its GRU says causal={by_gru}, the caller causal={causal}")
+    return ModelConfig(
+        stages=1 + len(stages),
+        layers=len(layers),
+        maps=state["stage1.conv_1x1.weight"].shape[0],
+        causal=by_gru if causal is None else causal,
+        progress=progress,
+        graph=graph,
+        learnable_graph=graph and "graph_learner.matrix_pre_original" in state,
+    )
+
+
+def _our_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    renamed = {_our_name(name): tensor for name, tensor in state.items()}
+    for name in ("graph.pre", "graph.suc"):
+        if name in renamed:  # a graph that was not learnt is saved without the counted copy
+            renamed.setdefault(f"{name}_counted", renamed[name].clone())
+    return renamed
+
+
+def _our_name(name: str) -> str:
+    """`stage1.x` -> `stages.0.x`, `stages.i.x` -> `stages.(i+1).x`, and the modules by our names."""
+    top, _, rest = name.partition(".")
+    if top == "graph_learner":
+        return f"graph.{GRAPH_RENAMED.get(rest, rest)}"
+    index = 0
+    if top == "stages":
+        number, _, rest = rest.partition(".")
+        index = int(number) + 1
+    for theirs, ours in RENAMED.items():
+        if rest.startswith(f"{theirs}."):
+            rest = ours + rest[len(theirs) :]
+    return f"stages.{index}.{rest}"

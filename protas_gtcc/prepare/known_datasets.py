@@ -1,0 +1,63 @@
+"""Datasets known by name, and what stands in for one that is not prepared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from protas_gtcc.config import RunConfig
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.simulate import STAND_IN, dataset_info, simulate
+
+DATA_FOLDER = Path("data")
+"""Where prepared datasets are looked for by name, seen from the working directory."""
+KNOWN = ("egoprocel",)
+
+
+def stands_in(name: str) -> bool:
+    """Whether the simulated procedures would stand in for this known dataset, because no file of it is prepared."""
+    return name in KNOWN and not (DATA_FOLDER / f"{name}.h5").is_file()
+
+
+def hurried(config: RunConfig) -> RunConfig:
+    """How a run on the stand-in trains unless told otherwise: it ends within five minutes on two CPU cores."""
+    training = dataclasses.replace(config.training, epochs=25)
+    return dataclasses.replace(config, training=training)
+
+
+def open_dataset(name_or_path: str, say: Callable[[str], None] = print) -> Dataset:
+    """Open a dataset by path, or by name from `data/<name>.h5`.
+
+    For `egoprocel` with no prepared file the simulated procedures stand in, and `say` is told so. Raises `InputError`
+    if it is neither a file nor a known name.
+    """
+    path = Path(name_or_path)
+    prepared = DATA_FOLDER / f"{name_or_path}.h5"
+    if path.suffix or path.exists():
+        return Dataset(path)
+    if prepared.is_file():
+        return Dataset(prepared)
+    if not stands_in(name_or_path):
+        raise InputError(
+            f"no dataset {name_or_path!r}: it is neither a file, nor {prepared}, nor one of {', '.join(KNOWN)}"
+        )
+    say(
+        f"No prepared {name_or_path} at {prepared}: using SIMULATED procedures of its shape. "
+        "Scores on them say nothing about real video."
+    )
+    return _simulated(say)
+
+
+def _simulated(say: Callable[[str], None]) -> Dataset:
+    path = DATA_FOLDER / "simulated-procedures.h5"
+    if path.is_file():
+        with suppress(InputError):  # damaged, or of an older format: it can always be made again
+            dataset = Dataset(path)
+            if dataset.info == dataset_info(STAND_IN):
+                return dataset
+    say(f"making {path}")
+    simulate(path, STAND_IN)
+    return Dataset(path)

@@ -1,0 +1,142 @@
+"""From a foreign layout to one dataset file, in two passes.
+
+    survey    headers and labels of every video: what is wrong comes up before anything is written (survey.py)
+    stream    one video at a time: read, put time first, resample, cut to the shorter, write
+
+Memory holds one video, however many there are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
+from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of, task_of
+from protas_gtcc.prepare.survey import FeaturePlan, Progress, Rates, survey
+
+
+@dataclass
+class Summary:
+    """What was made, and what was done to the data on the way."""
+
+    path: str
+    num_videos: int = 0
+    num_frames: int = 0
+    num_classes: int = 0
+    background_frames: int = 0
+    background_share: float = 0.0
+    fps: float = 0.0
+    feature_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    splits: dict[str, dict[str, int]] = field(default_factory=dict)
+    tasks: dict[str, int] = field(default_factory=dict)
+    trimmed_videos: int = 0
+    trimmed_frames: int = 0
+    vanished_segments: dict[str, int] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+
+def prepare(
+    layout: Layout,
+    out: Path,
+    fps: float,
+    options: LayoutOptions,
+    resample_to: float | None = None,
+    on_progress: Progress = lambda what, done, total: None,
+) -> Summary:
+    """Write a layout to the dataset file `out`, which appears when whole.
+
+    Labels and features come at `fps` (labels at the layout's own rate if it has one) and go to `resample_to`.
+    Raises `InputError` for bad input and where the file cannot be written; an older file then stays.
+    """
+    rates = Rates(layout.annotation_fps or fps, fps, fps if resample_to is None else resample_to)
+    plans = survey(layout, rates, options, on_progress)
+    summary = _begin_summary(layout, out, rates, plans)
+    info = DatasetInfo(
+        name=layout.name,
+        class_names=layout.class_names,
+        background=layout.background,
+        fps=rates.dataset,
+        splits=layout.splits,
+        source=f"{type(layout).__name__} {layout.path.name}",
+    )
+    feature_sets = {
+        name: FeatureSet(plan.dim, plan.look_ahead_frames, plan.folder.split, plan.folder.path.name)
+        for name, plan in plans.items()
+    }
+    with write_dataset(out, info, feature_sets) as writer:
+        for done, video in enumerate(stream(layout, rates, plans, options, summary), start=1):
+            writer.add(video)
+            on_progress("writing", done, len(layout.video_names))
+    summary.background_share = summary.background_frames / max(1, summary.num_frames)
+    return summary
+
+
+def stream(
+    layout: Layout, rates: Rates, plans: Mapping[str, FeaturePlan], options: LayoutOptions, summary: Summary
+) -> Iterator[Video]:
+    """Yield the videos one at a time, labels and features at the dataset's rate, and count into `summary`."""
+    vanished: Counter[str] = Counter()
+    for name in layout.video_names:
+        labels = layout.labels(name)
+        features = {
+            feature_set: plan.folder.load(name, plan.time_first)
+            for feature_set, plan in plans.items()
+            if plan.folder.has(name)
+        }
+        chosen = resample_indices(len(labels), rates.labels, rates.dataset)
+        for segment in vanished_segments(labels, chosen):
+            vanished[layout.class_names[segment[2]]] += 1
+        labels = labels[chosen]
+        if rates.features != rates.dataset:
+            features = {
+                key: values[resample_indices(len(values), rates.features, rates.dataset)]
+                for key, values in features.items()
+            }
+        labels, features = _cut_to_shortest(labels, features, summary)
+        summary.num_videos += 1
+        summary.num_frames += len(labels)
+        summary.background_frames += int(np.isin(labels, layout.background).sum())
+        summary.vanished_segments = dict(vanished)
+        task, subject = task_of(name, options.task_pattern, layout), subject_of(name, options.subject_pattern)
+        if task:
+            summary.tasks[task] = summary.tasks.get(task, 0) + 1
+        yield Video(name, labels, features, task, subject)
+
+
+def _cut_to_shortest(
+    labels: np.ndarray, features: dict[str, np.ndarray], summary: Summary
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    lengths = [len(labels), *map(len, features.values())]
+    shortest, longest = min(lengths), max(lengths)
+    if shortest < longest:
+        summary.trimmed_videos += 1
+        summary.trimmed_frames += longest - shortest
+        labels, features = labels[:shortest], {name: values[:shortest] for name, values in features.items()}
+    return labels, features
+
+
+def _begin_summary(layout: Layout, out: Path, rates: Rates, plans: Mapping[str, FeaturePlan]) -> Summary:
+    return Summary(
+        path=str(out),
+        num_classes=len(layout.class_names),
+        fps=rates.dataset,
+        feature_sets={
+            name: {
+                "dim": plan.dim,
+                "axes": "[T, D]" if plan.time_first else "[D, T]",
+                "split": plan.folder.split,
+                "look_ahead_frames": plan.look_ahead_frames,
+            }
+            for name, plan in plans.items()
+        },
+        splits={split: {part: len(names) for part, names in parts.items()} for split, parts in layout.splits.items()},
+        notices=layout.notices,
+    )

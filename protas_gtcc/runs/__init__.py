@@ -1,0 +1,1 @@
+"""Whole runs: evaluate one, cross-validate, compare, and start many at once."""

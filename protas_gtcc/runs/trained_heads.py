@@ -1,0 +1,106 @@
+"""Progress heads that were trained together with an encoder, for the table of those that are trained alone.
+
+A head reads the embeddings of its own encoder. Whole videos are embedded and the true action segments cut out of them,
+as in joint training (`protas_gtcc.alignment.joint`): it is told where an action starts, and embeddings of a causal
+encoder have seen frames before that.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.embedder import Embedder, load_encoder
+from protas_gtcc.alignment.training import AlignmentDirectory
+from protas_gtcc.config import WHERE_COMPUTED, flat_settings
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.heads.training import cut_segments
+from protas_gtcc.metrics.pooled_runs import PooledRows
+from protas_gtcc.runs import heads as scoring
+from protas_gtcc.runs.cross_validation import told_apart
+from protas_gtcc.runs.evaluate_run import test_videos
+
+
+def read_joint_runs(paths: Sequence[Path], dataset: Dataset, split: str) -> dict[str, list[Embedder]]:
+    """Trained encoders with heads, by the name of their row, `v4 with gtcc`; those of a row differ in seed alone.
+
+    Where head and loss do not tell rows apart, the name says what does. Raises `InputError` if a run has no head, is
+    not finished, does not fit split and dataset, or is there twice.
+    """
+    kinds: dict[str, list[Embedder]] = defaultdict(list)
+    settings: dict[str, dict[str, Any]] = {}
+    taken: dict[tuple[str, int], Path] = {}
+    for path in paths:
+        embedder = _read(path, dataset, split)
+        own, seed = _settings_but_seed(embedder), embedder.facts.config.training.seed
+        kind = repr(own)
+        if (kind, seed) in taken:
+            raise InputError(f"{taken[kind, seed]} and {path} are both seed {seed} of the same settings; give one")
+        taken[kind, seed], settings[kind] = path, own
+        kinds[kind].append(embedder)
+    plain = [f"{own['head']} with {own['loss']}" for own in settings.values()]
+    titles = told_apart(plain, list(settings.values()), [flat_settings(AlignmentConfig())] * len(plain))
+    return dict(zip(titles, kinds.values(), strict=True))
+
+
+def joint_row(title: str, embedders: Sequence[Embedder], dataset: Dataset) -> scoring.TableRow:
+    """What the heads of these encoders report of the split's test videos, pooled over them."""
+    return scoring.reported_row(title, scoring.START, [_score(one, dataset) for one in embedders])
+
+
+def _score(embedder: Embedder, dataset: Dataset) -> PooledRows:
+    config, head = embedder.facts.config, embedder.encoder.progress_head
+    assert head is not None
+    features = FeatureReader(dataset, embedder.facts.feature_set, config.split)
+    segments = [
+        one
+        for video in dataset.part(config.split, "test")
+        for one in cut_segments(dataset, video, embedder.embed(features.read(video)))
+    ]
+    reports = functools.partial(scoring.head_reports, head)
+    return scoring.score_reports(dataset, config.split, config.training.seed, segments, reports)
+
+
+def _read(path: Path, dataset: Dataset, split: str) -> Embedder:
+    embedder, run = load_encoder(path), AlignmentDirectory(path)
+    config = run.read_alignment()
+    if config.head is None:
+        raise InputError(f"{path} has no progress head: it was trained without --head")
+    if config.split != split:
+        raise InputError(f"{path} is of split {config.split}; give runs of split {split} alone")
+    if not run.is_trained():
+        raise InputError(f"{path} is not finished: go on with --resume, or leave it out")
+    try:
+        _require_fitting(embedder, dataset)
+    except InputError as error:
+        raise InputError(f"{path} does not fit: {error}") from error
+    return embedder
+
+
+def _require_fitting(embedder: Embedder, dataset: Dataset) -> None:
+    """Raise `InputError` unless an encoder was trained on this dataset's split, on features that are still there."""
+    facts, split = embedder.facts, embedder.facts.config.split
+    if facts.dataset != dataset.info.name:
+        raise InputError(f"it was trained on dataset {facts.dataset}, and {dataset.path} is {dataset.info.name}")
+    others = sorted(set(facts.training_videos) - set(dataset.part(split, "train")))
+    if others:
+        raise InputError(f"it was trained on {listed(others)}, no training videos of split {split} in {dataset.path}")
+    tested, _ = test_videos(dataset, split, facts.feature_set)
+    dim = dataset.feature_sets[facts.feature_set].dim
+    if dim != facts.feature_dim:
+        raise InputError(f"it embeds {facts.feature_set} of {facts.feature_dim} numbers a frame; here they have {dim}")
+    task = facts.config.task
+    if task is not None and any(dataset.attribute(video, "task") != task for video in tested):
+        raise InputError(f"it was trained on task {task} alone, and the table is of test videos of all tasks")
+
+
+def _settings_but_seed(embedder: Embedder) -> dict[str, Any]:
+    """Every setting by its flag's name, but for those that runs of one row may differ in."""
+    flat = flat_settings(embedder.facts.config) | {"feature_set": embedder.facts.feature_set}
+    return {name: value for name, value in flat.items() if name not in ("dataset", "seed", *WHERE_COMPUTED)}

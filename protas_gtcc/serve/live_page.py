@@ -1,0 +1,66 @@
+"""A live page for one person who is followed by `live.follow`: an observer beside the terminal and the file."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import uvicorn
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.inference import TrainedModel
+from protas_gtcc.live.sinks import Followed, Moment, Observer, result_line
+from protas_gtcc.serve.app import make_app
+from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
+
+_START_SECONDS = 30
+
+
+class WebPage(Observer):
+    """Serves the page at `address` from a thread of its own, and shows every result there.
+
+    Raises `InputError` if the port cannot be listened on. Call `close`, or let the program end.
+    """
+
+    def __init__(self, model: TrainedModel, port: int = 0, name: str = "live"):
+        # Nobody else can push: the one place is taken.
+        app = make_app(model, Limits(connections=1))
+        self._sessions, self._loop = app.state.sessions, asyncio.new_event_loop()
+        self._person = self._sessions.begin(name)
+        self._names = model.class_names
+        config = uvicorn.Config(
+            app, port=port, log_level="error", ws="websockets-sansio", timeout_graceful_shutdown=CLOSING_SECONDS
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, name="page", daemon=True)
+        self._thread.start()
+        started = time.monotonic()
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > started + _START_SECONDS:
+                raise InputError(f"the page cannot be served on port {port}; is something else there?")
+            time.sleep(0.01)
+        self.address = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}/"
+
+    def on_moment(self, moment: Moment) -> None:
+        """Show it; a page that is slow to draw loses the oldest results, and never slows the pipeline."""
+        name = self._names[moment.label]
+        result = result_line(moment, name)
+        self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [result])
+
+    def on_end(self, followed: Followed) -> None:
+        """The page stays, with what there was, until it is closed."""
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._thread.join(2 * CLOSING_SECONDS)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._server.serve())
+        except SystemExit:  # uvicorn's way to say that it cannot listen
+            pass
+        finally:
+            self._loop.close()

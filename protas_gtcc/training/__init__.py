@@ -1,0 +1,1 @@
+"""Training on one split: batches, optimisation, validation, callbacks, devices, the run directory."""

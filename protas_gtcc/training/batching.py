@@ -1,0 +1,179 @@
+"""Batches: windows of videos, bucketed by length, padded, and loaded straight from the dataset file.
+
+The batches of an epoch are a function of (seed, epoch) alone, so that a resumed run sees what an unbroken one does.
+Several processes share each batch: process r of R takes every R-th window of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.network.losses import IGNORED_LABEL
+
+BUCKET_BATCHES = 16
+LENGTH_JITTER = 0.1
+"""Batches are cut from shuffled pools of so many, sorted by length give or take a share of it: little padding, yet new
+batches in each epoch."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames `[start, end)` of a video."""
+
+    video: str
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A window as it is read: features `[T, D]`, labels `[T]`, progress target of the active class `[T]`."""
+
+    video: str
+    features: np.ndarray
+    labels: np.ndarray
+    progress: np.ndarray
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Windows padded to the longest. Padding: features and progress 0, labels `IGNORED_LABEL`, mask 0."""
+
+    videos: list[str]
+    features: Float[Tensor, "B D T"]
+    labels: Int[Tensor, "B T"]
+    progress: Float[Tensor, "B T"]
+    mask: Float[Tensor, "B 1 T"]
+    weights: Float[Tensor, " B"]
+    """1 for a window, 0 for one that only keeps a process busy whose share of the batch is empty."""
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that count: without padding and stand-ins."""
+        return int((self.mask[:, 0].sum(dim=1) * self.weights).sum())
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in pinned memory, for the loader: from there a GPU fetches it while it computes."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        tensors = (self.features, self.labels, self.progress, self.mask, self.weights)
+        return Batch(self.videos, *map(change, tensors))
+
+
+def cut_windows(num_frames: Mapping[str, int], window_frames: int) -> list[Window]:
+    """Cut videos into windows of at most `window_frames` (0: whole videos) of nearly equal length."""
+    windows = []
+    for video, length in num_frames.items():
+        count = 1 if window_frames <= 0 else -(-length // window_frames)
+        edges = np.linspace(0, length, count + 1).round().astype(int)
+        windows += [Window(video, int(a), int(b)) for a, b in pairwise(edges)]
+    return windows
+
+
+def plan_epoch(windows: Sequence[Window], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Indices of the windows of each batch of an epoch: every window once, batches of similar lengths, shuffled."""
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(windows))
+    lengths = np.array([len(window) for window in windows])
+    batches: list[list[int]] = []
+    for pool_start in range(0, len(order), batch_size * BUCKET_BATCHES):
+        pool = order[pool_start : pool_start + batch_size * BUCKET_BATCHES]
+        jitter = rng.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(pool))
+        pool = pool[np.argsort(lengths[pool] * jitter, kind="stable")]
+        batches += [pool[i : i + batch_size].tolist() for i in range(0, len(pool), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+class EpochBatches:
+    """A batch sampler that yields one process's share of each batch; set `epoch` before iterating."""
+
+    def __init__(self, windows: Sequence[Window], batch_size: int, seed: int, rank: int = 0, world_size: int = 1):
+        self.windows, self.batch_size, self.seed = windows, batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.windows) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[tuple[int, float]]]:
+        for batch in plan_epoch(self.windows, self.batch_size, self.seed, self.epoch):
+            share = [(index, 1.0) for index in batch[self.rank :: self.world_size]]
+            # Every process must take part in every step; one without a window repeats one at weight 0.
+            yield share or [(batch[0], 0.0)]
+
+
+class WindowReader(TorchDataset[Example]):
+    """Reads windows of a dataset file; safe to send to loading workers."""
+
+    def __init__(self, dataset: Dataset, windows: Sequence[Window], features: FeatureReader):
+        self.dataset, self.windows, self.features = dataset, windows, features
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, item: tuple[int, float]) -> Example:
+        index, weight = item
+        window = self.windows[index]
+        video, start, end = window.video, window.start, window.end
+        return Example(
+            video,
+            self.features.read(video, start, end),
+            self.dataset.labels(video, start, end),
+            self.dataset.progress(video, start, end),
+            weight,
+        )
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Pad examples to the longest and stack them."""
+    longest = max(len(one.labels) for one in examples)
+    size = len(examples)
+    # Filled in the order it is read and handed on as a view: transposing gigabytes here would cost more than the disk.
+    frames = torch.empty(size, longest, examples[0].features.shape[1])
+    labels = torch.full((size, longest), IGNORED_LABEL)
+    progress, mask = torch.zeros(size, longest), torch.zeros(size, 1, longest)
+    for i, one in enumerate(examples):
+        length = len(one.labels)
+        frames[i, :length] = torch.from_numpy(one.features)
+        frames[i, length:] = 0
+        labels[i, :length] = torch.from_numpy(one.labels)
+        progress[i, :length] = torch.from_numpy(one.progress)
+        mask[i, :, :length] = 1
+    weights = torch.tensor([one.weight for one in examples])
+    return Batch([one.video for one in examples], frames.transpose(1, 2), labels, progress, mask, weights)
+
+
+def make_loader(reader: WindowReader, batches: EpochBatches, workers: int, device: torch.device) -> DataLoader[Any]:
+    """A loader of padded batches, with `workers` reading processes beside this one.
+
+    They are started anew for each epoch: the loader draws from torch's generator when it starts them, and a resumed run
+    must draw as often as an unbroken one.
+    """
+    return DataLoader(
+        reader,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+    )

@@ -1,0 +1,74 @@
+"""Validation videos: a share of the training videos, held out to choose an epoch or a setting by; never test videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from protas_gtcc.config import RunConfig
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.errors import InputError
+from protas_gtcc.inference import TrainedModel
+from protas_gtcc.metrics.progress import progress_averages, progress_statistics
+from protas_gtcc.metrics.segmentation import score_segmentation
+
+
+def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], list[str]]:
+    """The split's training videos, parted into those to train on and those to validate on.
+
+    A split that names validation videos has them already. Otherwise the share asked for is drawn by the seed, whole
+    subjects at a time where subjects are known, since a person who was trained on tells little about a new one.
+    Raises `InputError` if no training videos are left.
+    """
+    videos = dataset.part(config.split, "train")
+    validation = dataset.part(config.split, "validation")
+    share = config.training.validation_share
+    if share > 0 and not validation:
+        groups = _groups(dataset, videos)
+        order = np.random.default_rng(config.training.seed).permutation(len(groups))
+        wanted = max(1, round(share * len(videos)))
+        for index in order[: len(groups) - 1]:
+            if len(validation) < wanted:
+                validation += groups[index]
+    chosen = set(validation)
+    tested = chosen & set(dataset.part(config.split, "test"))
+    if tested:
+        raise InputError(f"{dataset.path}: split {config.split} would validate on its test video {min(tested)}")
+    training = [video for video in videos if video not in chosen]
+    if not training or (share > 0 and not validation):
+        raise InputError(
+            f"{dataset.path}: split {config.split} has {len(videos)} training videos, too few to train on"
+            + (f" with --validation-share {share}" if share > 0 else "")
+        )
+    return training, validation if share > 0 else []
+
+
+def validation_scores(
+    model: TrainedModel, dataset: Dataset, videos: Sequence[str], features: FeatureReader
+) -> dict[str, int | float]:
+    """Scores of a model on held-out videos, and the one figure that epochs are chosen by.
+
+    `validation_score` is the mean of acc, edit and the mean F1, less 100 times the predicted-class progress error
+    over frames: all are percent, and a point of each weighs the same.
+    """
+    info = dataset.info
+    predictions = [(dataset.labels(video), model.predict(features.read(video))) for video in videos]
+    scores = score_segmentation(((one.labels, truth) for truth, one in predictions), info.background)
+    errors = [
+        progress_statistics(one.reported[None], truth, info.num_classes, info.background) for truth, one in predictions
+    ]
+    error = float(progress_averages(np.sum(errors, axis=0), info.num_classes).frame[0])
+    f1 = float(np.mean([score for name, score in scores.items() if name.startswith("f1")]))
+    score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
+    kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}
+    return {**kept, "validation_progress_error": error, "validation_score": score}
+
+
+def _groups(dataset: Dataset, videos: Sequence[str]) -> list[list[str]]:
+    subjects: dict[str, list[str]] = {}
+    for video in videos:
+        subjects.setdefault(dataset.attribute(video, "subject"), []).append(video)
+    known = len(subjects) > 1 and "" not in subjects
+    return list(subjects.values()) if known else [[video] for video in videos]
