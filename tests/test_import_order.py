@@ -1,0 +1,52 @@
+"""The package's folders import in the order data flow: from their own or earlier groups, never from later ones."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import protas_gtcc
+
+ORDER = (
+    "config errors predictions | storage | annotations | dataset | layouts | video | simulate | prepare | checks | network | "
+    "decoding | procedure | streaming | inference export | metrics | training | heads | alignment | report | live | serve | "
+    "runs | cli"
+)
+RANK = {name: rank for rank, group in enumerate(ORDER.split("|")) for name in group.split()}
+PACKAGE = Path(protas_gtcc.__file__).parent
+
+
+def test_no_module_imports_from_a_later_folder() -> None:
+    against = [f"{file}: {name}" for file, name in _imports() if RANK[name.split(".")[1]] > RANK[_group(file)]]
+    assert against == []
+
+
+def test_every_folder_has_a_place_in_the_order() -> None:
+    groups = {_group(file) for file in _modules()}
+    assert groups <= set(RANK)
+
+
+def test_few_modules_lie_loose_at_the_top() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 8
+
+
+def _modules() -> list[Path]:
+    files = sorted(file.relative_to(PACKAGE) for file in PACKAGE.rglob("*.py"))
+    return [file for file in files if file.name not in ("__init__.py", "__main__.py") or len(file.parts) > 1]
+
+
+def _imports() -> Iterator[tuple[Path, str]]:
+    """Every `protas_gtcc.x.y` that a module imports, at its top or inside a function."""
+    for file in _modules():
+        for node in ast.walk(ast.parse((PACKAGE / file).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("protas_gtcc."):
+                yield file, node.module
+            elif isinstance(node, ast.ImportFrom) and node.module == "protas_gtcc":
+                yield from ((file, f"protas_gtcc.{one.name}") for one in node.names if one.name in RANK)
+            elif isinstance(node, ast.Import):
+                yield from ((file, one.name) for one in node.names if one.name.startswith("protas_gtcc."))
+
+
+def _group(file: Path) -> str:
+    return file.parts[0].removesuffix(".py")
