@@ -8,11 +8,11 @@ from pathlib import Path
 
 import protas_gtcc
 
-ORDER = (
-    "config errors predictions | storage | annotations | dataset | layouts | video | simulate | prepare | checks | network | "
-    "decoding | procedure | streaming | inference export | metrics | training | heads | alignment | report | live | serve | "
-    "runs | cli"
-)
+ORDER = """
+    config errors predictions | storage | annotations | dataset | layouts | video | simulate | prepare | checks
+    | network | decoding | procedure | streaming | inference export | metrics | training | heads | alignment
+    | report | live | serve | runs | cli
+"""
 RANK = {name: rank for rank, group in enumerate(ORDER.split("|")) for name in group.split()}
 PACKAGE = Path(protas_gtcc.__file__).parent
 
