@@ -14,6 +14,7 @@ from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.errors import InputError
 
 VERBS = {
+    "run": "the front door: prepare what is missing, train, evaluate",
     "prepare": "recordings in a foreign layout -> one dataset file",
     "labels": "ground truth -> progress and segments, as files or into a dataset file",
     "check": "list everything that is wrong with a dataset",
@@ -25,6 +26,14 @@ VERBS = {
     "serve": "follow many people over WebSockets, with a live web page",
     "export": "a model as ONNX, to run without torch",
     "benchmark": "how fast a model follows people on this machine",
+    "align": "align videos without labels; write their embeddings as features",
+    "heads": "train scalar progress heads and compare them with look-ups",
+    "cross-validate": "presets x splits x seeds -> one table of pooled scores",
+    "compare-alignments": "alignment losses x seeds -> one table of scores",
+    "ablate": "decode finished runs in other ways -> one table of scores",
+    "position-encoding": "does relative position mislead a scalar head? a simulation",
+    "simulate": "simulated procedures -> one dataset file",
+    "hold-out": "dataset file -> one whose splits hold out training videos",
     "import": "another code base's checkpoint -> run directory",
 }
 
@@ -42,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if verb not in VERBS:
         print(f"protas-gtcc: no verb {verb!r}; it is one of {', '.join(VERBS)}", file=sys.stderr)
         sys.exit(2)
-    module = importlib.import_module(f"protas_gtcc.cli.commands.{'import_' if verb == 'import' else verb}")
+    name = "import_" if verb == "import" else verb.replace("-", "_")
+    module = importlib.import_module(f"protas_gtcc.cli.commands.{name}")
     parser = getattr(module, "parse_command", lambda rest, prog: parse(module.Command, rest, prog))
     run_command(lambda: parser(rest, f"protas-gtcc {verb}").run())
 
@@ -72,5 +82,5 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 
 def _overview() -> str:
-    lines = [f"  {verb:<10}{what}" for verb, what in VERBS.items()]
+    lines = [f"  {verb:<20}{what}" for verb, what in VERBS.items()]
     return "usage: protas-gtcc VERB …, and 'protas-gtcc VERB --help'\n\n" + "\n".join(lines)
