@@ -204,6 +204,8 @@ class RunConfig:
     the features shuffled among the frames of a class within a video."""
     preset: Literal["default", "reference"] = "default"
     """The settings that the flags start from."""
+    title: str = ""
+    """Name under which tables list the run; by default its settings. It may change when the run is resumed."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -65,6 +65,6 @@ def parse_align(words: Sequence[str]) -> AlignArguments:
 
 
 def _what_matters(config: AlignmentConfig) -> AlignmentConfig:
-    """A configuration less where it was computed."""
+    """A configuration without its title and the settings of where it was computed."""
     where = {name: getattr(AlignmentConfig().training, name) for name in WHERE_COMPUTED}
-    return dataclasses.replace(config, training=dataclasses.replace(config.training, **where))
+    return dataclasses.replace(config, title="", training=dataclasses.replace(config.training, **where))
