@@ -24,6 +24,8 @@ Control = Literal["none", "noise", "index", "shuffle"]
 
 WHERE_COMPUTED = ("device", "workers", "threads")
 """Settings that say where and not what a run is: they may change when it is resumed."""
+MAY_CHANGE = ("title", *WHERE_COMPUTED)
+"""Settings that may change when a run is resumed."""
 
 
 def require_range(config: Any, section: str = "", /, **ranges: tuple[int | float, int | float]) -> None:

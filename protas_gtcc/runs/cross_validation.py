@@ -147,6 +147,7 @@ def group_runs(
     """
     groups: dict[str, list[RunDirectory]] = defaultdict(list)
     settings: dict[str, dict[str, Any]] = {}
+    titles: dict[str, str] = {}
     taken: dict[tuple[str, str, int], RunDirectory] = {}
     for run in runs:
         config = run.read_config()
@@ -157,21 +158,21 @@ def group_runs(
             report(f"{run.path} is left out: it repeats {taken[test].path}, with the same settings, split and seed")
             continue
         taken[test], settings[kind] = run, flat
+        titles[kind] = titles.get(kind) or config.title
         groups[kind].append(run)
-    kinds = list(settings.values())
-    defaults = [flat_settings(PRESETS[one["preset"]]) for one in kinds]
-    titles = distinct_titles([one["title"] or _title(one["preset"], "", one["control"]) for one in kinds], kinds, defaults)
-    return dict(zip(titles, groups.values(), strict=True))
+    defaults = [flat_settings(PRESETS[one["preset"]]) for one in settings.values()]
+    plain = [titles[kind] or _title(one["preset"], "", one["control"]) for kind, one in settings.items()]
+    return dict(zip(distinct_titles(plain, list(settings.values()), defaults), groups.values(), strict=True))
 
 
 def of_any_split_and_seed(config: RunConfig, dataset: Dataset) -> RunConfig:
-    """A configuration without what may differ within a kind: split, seed, and where a run was computed."""
+    """A configuration without what may differ within a kind: split, seed, title, and where a run was computed."""
     free = {name: getattr(TrainingConfig, name) for name in ("seed", *WHERE_COMPUTED)}
     training = dataclasses.replace(config.training, **free)
     used = dataset.choose_feature_set(config.split, config.feature_set)
     # Feature sets that are tied to one split each are one kind of features over the splits; aligned ones are another.
     kind = feature_kind(used, dataset.feature_sets[used])
-    return dataclasses.replace(config, dataset="", split="", feature_set=kind, training=training)
+    return dataclasses.replace(config, dataset="", split="", title="", feature_set=kind, training=training)
 
 
 def _title(preset: str, variant: str, control: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from protas_gtcc.alignment.config import AlignmentConfig
-from protas_gtcc.config import WHERE_COMPUTED, RunConfig, flat_settings
+from protas_gtcc.config import MAY_CHANGE, WHERE_COMPUTED, RunConfig, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.training.run_directory import RunDirectory
 
@@ -68,7 +68,7 @@ class PlannedRun:
     def _require_same(self) -> None:
         existing = self.run.read_settings()
         for name, wanted in flat_settings(self.config).items():
-            if name not in WHERE_COMPUTED and existing[name] != wanted:
+            if name not in MAY_CHANGE and existing[name] != wanted:
                 found = f"{self.run.path} is a run with {name} {existing[name]}, not {wanted}"
                 raise InputError(f"{found}; give another --out, or remove it")
 

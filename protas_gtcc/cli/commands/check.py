@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from protas_gtcc.checks import Finding, check_path
-from protas_gtcc.cli.shared.console import make_console
-from protas_gtcc.cli.shared.layout_command import LayoutCommand, progress_bars
+from protas_gtcc.cli.shared.console import make_console, progress_bars
+from protas_gtcc.cli.shared.layout_command import LayoutCommand
 from protas_gtcc.inference import load
 from protas_gtcc.streaming.causality import check_causality
 

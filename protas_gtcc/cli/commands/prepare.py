@@ -9,7 +9,8 @@ from pathlib import Path
 
 import tyro
 
-from protas_gtcc.cli.shared.layout_command import LayoutCommand, progress_bars
+from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.layout_command import LayoutCommand
 from protas_gtcc.layouts import open_layout
 from protas_gtcc.prepare.writing import Summary, prepare
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import tyro
 
-from protas_gtcc.config import WHERE_COMPUTED, flat_settings
+from protas_gtcc.config import MAY_CHANGE, flat_settings
 from protas_gtcc.errors import InputError, listed
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def parse_resumable(
     kind: type[T],
     arguments: Sequence[str],
     prog: str,
-    description: str,
+    description: str | None,
     new: Callable[[Mapping[str, str]], Any],
     read: Callable[[Path], Any],
 ) -> T:
@@ -62,7 +62,7 @@ def _require_unchanged(base: Any, parsed: Any, out: Path | None) -> None:
     if out is not None:
         raise InputError("--out and --resume exclude each other: a resumed run stays in its directory")
     before, after = flat_settings(base), flat_settings(parsed)
-    changed = [name for name in before if after[name] != before[name] and name not in WHERE_COMPUTED]
+    changed = [name for name in before if after[name] != before[name] and name not in MAY_CHANGE]
     if changed:
         flags = listed(f"--{name.replace('_', '-')} is {after[name]}, not {before[name]}" for name in changed)
         raise InputError(f"a resumed run keeps its settings; here, {flags}: leave that out, or start a new run")
