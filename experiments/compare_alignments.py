@@ -40,7 +40,7 @@ from protas_gtcc.alignment.scored_embeddings import (
     require_scorable,
 )
 from protas_gtcc.alignment.scores import Trial
-from protas_gtcc.alignment.scores.partners import PartnerPart
+from protas_gtcc.config import PartnerPart
 from protas_gtcc.alignment.scores.probes import require_sklearn
 from protas_gtcc.alignment.training import AlignmentDirectory
 from protas_gtcc.cli.main import run_command

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.features import FeatureFolder
-from protas_gtcc.storage.npy import Axes
 
 BACKGROUND_NAMES = ("background", "bg")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import tyro
 
 from protas_gtcc.layouts import LayoutOptions
 
@@ -13,8 +12,6 @@ from protas_gtcc.layouts import LayoutOptions
 class LayoutCommand:
     """Options of every command that reads a foreign layout."""
 
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print the result as JSON."""
-    layout: tyro.conf.OmitArgPrefixes[tyro.conf.FlagCreatePairsOff[LayoutOptions]] = field(
-        default_factory=LayoutOptions
-    )
+    layout: LayoutOptions = field(default_factory=LayoutOptions)
