@@ -98,8 +98,7 @@ def plan_runs(arguments: CrossValidation, passed: Sequence[str], dataset: Datase
     Raises `InputError` for what no run could be made of.
     """
     _check(arguments, passed)
-    named = [split for split, parts in dataset.info.splits.items() if parts.get("test")]
-    splits = list(dict.fromkeys(arguments.splits.split(","))) if arguments.splits else sorted(named)
+    splits = list(dict.fromkeys(arguments.splits.split(","))) if arguments.splits else dataset.tested_splits()
     presets = [_preset(one, arguments.seeds) for one in dict.fromkeys(arguments.preset)]
     variants = {"": Variant()} | named_variants(arguments.variant)
     plans = []

@@ -220,7 +220,7 @@ def _break(folder: Path, what: str) -> None:
         ("label", "S2_tea.txt, line 2: unknown label 'stir'"),
         ("id", "mapping.txt, line 3: class id 1 comes twice"),
         ("split", "test.split1.bundle names video S3_tea"),
-        ("tied", "features_split7 is tied to split 7"),
+        ("tied", "features_split7 is for split 7"),
         ("no features", "--features FOLDER"),
     ],
 )

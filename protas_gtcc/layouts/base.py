@@ -46,8 +46,11 @@ class LayoutOptions:
     that is more. What is beyond the shorter is cut off at the end, and counted."""
     name: str | None = None
     """What the dataset calls itself. Default: the name of its folder."""
+    test_share: float | None = None
+    """Where no lists of videos come with the labels: draw split 1, with this share of the videos in its test part.
+    Whole people are drawn where --subject-pattern finds them."""
     seed: int = 0
-    """Of the split that is drawn where EgoProceL's data_splits.json is missing."""
+    """Seed of the split that --test-share draws, or that is drawn where EgoProceL's data_splits.json is missing."""
 
 
 @dataclass(kw_only=True)
