@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions, background_ids
+from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import default_tolerance, find_feature_folders
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.text import read_mapping
 
 ANNOTATION_FPS = 10.0

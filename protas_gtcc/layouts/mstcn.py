@@ -19,8 +19,9 @@ import numpy as np
 
 from protas_gtcc.dataset.file import PARTS
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions, background_ids
+from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
 
 _PART_NAMES = {

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions
+from protas_gtcc.layouts.base import Layout
 from protas_gtcc.layouts.drawn_split import draw_split
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
+from protas_gtcc.layouts.options import LayoutOptions
 
 _READERS = {
     "mstcn": (is_mstcn, open_mstcn),

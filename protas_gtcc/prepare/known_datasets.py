@@ -57,7 +57,8 @@ def open_dataset(name_or_path: str, say: Callable[[str], None] = print) -> Datas
 
 def _simulated(say: Callable[[str], None]) -> Dataset:
     from protas_gtcc.dataset.file import Dataset
-    from protas_gtcc.simulate import STAND_IN, dataset_info, simulate
+    from protas_gtcc.simulate.config import STAND_IN
+    from protas_gtcc.simulate.dataset import dataset_info, simulate
 
     path = DATA_FOLDER / "simulated-procedures.h5"
     if path.is_file():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.parsing import Positional
-
 from protas_gtcc.cli.shared.console import print_result, progress_bars
+from protas_gtcc.cli.shared.parsing import Positional
 
 
 @dataclass(frozen=True)

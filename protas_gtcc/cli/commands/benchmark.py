@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from protas_gtcc.cli.shared.flags import Positional
 from rich.table import Table
 
 from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load

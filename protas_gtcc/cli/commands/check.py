@@ -8,12 +8,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.flags import Positional
 from rich.table import Table
 from rich.text import Text
 
 from protas_gtcc.checks import Finding, check_path
 from protas_gtcc.cli.shared.console import make_console, progress_bars
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.cli.shared.layout_command import LayoutCommand
 from protas_gtcc.inference import load
 from protas_gtcc.streaming.causality import check_causality

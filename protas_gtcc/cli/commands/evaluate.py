@@ -7,9 +7,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.flags import Positional
-
 from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.errors import InputError

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from protas_gtcc.cli.shared.flags import Positional
-
 from protas_gtcc.dataset.reader import require_no_control
 from protas_gtcc.inference import load
 

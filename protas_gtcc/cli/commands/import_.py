@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.cli.shared.flags import Positional
-
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from protas_gtcc.cli.shared.flags import Positional
-
 from protas_gtcc.annotations.task_graph import save_task_graph
 from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.cli.shared.layout_command import LayoutCommand
-from protas_gtcc.layouts import Layout, LayoutOptions, open_layout
+from protas_gtcc.layouts.base import Layout
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.labels import OnVideo, count_graph, write_label_files, write_labels_into
 from protas_gtcc.prepare.survey import Rates, settle_labels
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 from protas_gtcc.cli.shared.flags import Positional
-
 from protas_gtcc.config import Device
 from protas_gtcc.dataset.reader import require_no_control
 from protas_gtcc.errors import InputError, listed

@@ -7,11 +7,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.flags import Positional
-
 from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.cli.shared.layout_command import LayoutCommand
-from protas_gtcc.layouts import open_layout
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.writing import Summary, prepare
 
 

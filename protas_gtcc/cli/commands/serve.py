@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from protas_gtcc.cli.shared.flags import Positional
-
 from protas_gtcc.dataset.reader import require_no_control
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.inference import load
-from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
+from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.sessions import CLOSING_SECONDS
 
 SPARE_CONNECTIONS = 32
 """Beside clients and watchers: pages being loaded, and whoever is about to be refused."""

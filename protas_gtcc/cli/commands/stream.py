@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from protas_gtcc.cli.shared.flags import Positional
-
 from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.dataset.reader import require_no_control
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.inference import TrainedModel, load

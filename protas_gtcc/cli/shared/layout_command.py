@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
-from protas_gtcc.layouts import LayoutOptions
+from protas_gtcc.layouts.options import LayoutOptions
 
 
 @dataclass(frozen=True, kw_only=True)
