@@ -12,6 +12,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.features import FeatureFolder
+from protas_gtcc.layouts.options import LayoutOptions
 
 BACKGROUND_NAMES = ("background", "bg")
 

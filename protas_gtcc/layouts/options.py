@@ -10,35 +10,35 @@ from protas_gtcc.config import Axes
 
 @dataclass(frozen=True)
 class LayoutOptions:
-    """What the files cannot say of themselves."""
+    """Facts about the dataset that its files do not hold."""
 
     background: tuple[str, ...] | None = None
-    """Names of the background classes. Default: those called background or BG, in any case."""
+    """Names of the background classes; by default those named background or BG, in upper or lower case."""
     no_background: bool = False
     """The dataset has no background class: every frame is an action."""
     features: tuple[Path, ...] | None = None
-    """Folders of <video>.npy to take, each a feature set named like the folder; one called
-    features_split<k> is tied to split k. Default: every features*/ beside the labels."""
+    """Folders of <video>.npy to read; each becomes a feature set with the folder's name. A folder features_split<k> is
+    tied to split k. By default every features*/ beside the labels."""
     feature_axes: Axes = "auto"
-    """Axes of the feature arrays: [D, T], [T, D], or decided from the number of labels."""
+    """Axes of the feature arrays, T frames by D features; with auto, T is the axis of the number of labels."""
     annotation_fps: float | None = None
-    """Labels per second where it is not the frames per second of the features. Default: 10 for EgoProceL's
+    """Labels per second, where it differs from the frames per second of the features; by default 10 for EgoProceL's
     JSON, else that of the features."""
     look_ahead_frames: tuple[str, ...] = ()
-    """How many frames after t the features of frame t have seen, in frames of the source (before any
-    resampling): N for every feature set, NAME=N for one."""
+    """Number of frames after t that the features of frame t depend on, in frames of the source before any resampling:
+    N for every feature set, NAME=N for one."""
     subject_pattern: str | None = None
-    """Regular expression that finds the person in a video's name, its first group if any: '^(S\\d+)_'."""
+    """Regular expression that finds the person in a video's name (its first group, if any), such as '^(S\\d+)_'."""
     task_pattern: str | None = None
-    """Regular expression that finds the procedure in a video's name, its first group if any: '_([A-Za-z]+)_'. Default:
-    what the layout says, if it says anything. Alignment pairs videos of the same task."""
+    """Regular expression that finds the task in a video's name (its first group, if any), such as '_([A-Za-z]+)_'. By
+    default the layout's own task, if it has one. Alignment pairs videos of the same task."""
     tolerance_frames: int | None = None
-    """By how many frames features and labels may differ in number. Default: 2, or 0.5 % of the longer if
-    that is more. What is beyond the shorter is cut off at the end, and counted."""
+    """Largest difference between the numbers of features and labels of a video; the longer is cut at its end, and the
+    cut frames are counted. By default 2, or 0.5 % of the longer if that is more."""
     name: str | None = None
-    """What the dataset calls itself. Default: the name of its folder."""
+    """Name of the dataset; by default the name of its folder."""
     test_share: float | None = None
-    """Where no lists of videos come with the labels: draw split 1, with this share of the videos in its test part.
+    """Draw split 1, with this share of the videos in its test part, where the labels come without lists of videos.
     Whole people are drawn where --subject-pattern finds them."""
     seed: int = 0
-    """Seed of the split that --test-share draws, or that is drawn where EgoProceL's data_splits.json is missing."""
+    """Seed of the split that --test-share draws, or of the split drawn for EgoProceL without data_splits.json."""
