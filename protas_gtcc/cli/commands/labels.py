@@ -42,7 +42,7 @@ class Command(LayoutCommand):
     resample_to: float | None = None
     """Frames per second of the files in --out. Default: that of the labels."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Make again the files in --out that are there already."""
+    """Write again the files of --out and --graph that are there already."""
 
     def run(self) -> None:
         """Do what was asked for, with a bar on standard error and a line for each result."""
@@ -66,8 +66,10 @@ class Command(LayoutCommand):
             written, kept = write_label_files(layout, self.out, self.fps, self.resample_to, self.overwrite, on_video)
             made["out"] = {"path": str(self.out), "written": written, "kept": kept}
         if self.graph is not None:
-            save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
-            made["graph"] = {"path": str(self.graph), "split": self.split}
+            written = self.overwrite or not self.graph.exists()
+            if written:
+                save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
+            made["graph"] = {"path": str(self.graph), "split": self.split, "written": written}
         return made
 
 
@@ -80,7 +82,8 @@ def describe(made: dict[str, Any]) -> str:
         text = "{path}: {written} videos written, {kept} kept as they were (--overwrite renews them)"
         lines.append(text.format(**made["out"]))
     if "graph" in made:
-        lines.append("{path}: task graph of the training videos of split {split}".format(**made["graph"]))
+        kept = "" if made["graph"]["written"] else ", kept as it was (--overwrite renews it)"
+        lines.append("{path}: task graph of the training videos of split {split}".format(**made["graph"]) + kept)
     return "\n".join(lines + [f"  note: {notice}" for notice in made["notices"]])
 
 
