@@ -40,9 +40,7 @@ class Decoded:
     """From the runs' own decoding; None for that itself."""
 
 
-def ablate(
-    paths: Sequence[Path], dataset: Dataset, on_progress: Callable[[str, int, int], None]
-) -> dict[str, Decoded]:
+def ablate(paths: Sequence[Path], dataset: Dataset, on_progress: Callable[[str, int, int], None]) -> dict[str, Decoded]:
     """Decode the test videos of runs in every way, and pool the runs.
 
     `on_progress` is called with (what, done, total). Raises `InputError` if a run has no duration filter.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,9 +66,7 @@ class Command:
         dataset = open_dataset(self.dataset, console.print)
         out = self.out or group_folder("cv", dataset, self.others)
         splits = tuple(dict.fromkeys(self.splits.split(","))) if self.splits else ()
-        matrix = CrossValidation(
-            self.dataset, splits, self.seeds, self.preset, self.control, self.variant, self.others
-        )
+        matrix = CrossValidation(self.dataset, splits, self.seeds, self.preset, self.control, self.variant, self.others)
         plans = matrix.plan(dataset, out, lambda flags: parse_run(flags, "protas-gtcc cross-validate", "").config)
         finished, failed = make_runs(plans, self.jobs, out, console)
         if finished:
