@@ -17,6 +17,13 @@ from protas_gtcc.errors import InputError
 
 T = TypeVar("T")
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Axes = Literal["auto", "DT", "TD"]
+"""Axes of an array of features."""
+EngineName = Literal["auto", "compiled", "torch"]
+"""What computes a stream."""
+PartnerPart = Literal["test", "train"]
+"""Where the partners of test videos come from in alignment scores. `test` is what papers do; `train` is the case of an
+assistant, which knows recordings and meets a new one, and the only choice where a split tests one video of a task."""
 MAX_LAYERS = 16
 REACH_SECONDS = 16.0
 """How far back a stage sees where the number of layers is not given; see experiments/RESULTS.md."""

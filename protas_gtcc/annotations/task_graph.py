@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from protas_gtcc.annotations.segments import transcript
-from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import write_text
 
 
@@ -53,16 +52,3 @@ def save_task_graph(graph: TaskGraph, class_names: list[str], path: Path) -> Non
         "successors": graph.suc.tolist(),
     }
     write_text(path, json.dumps(content, indent=1))
-
-
-def load_task_graph(path: Path) -> TaskGraph:
-    """Read a graph that `save_task_graph` wrote; `InputError` if it is missing or not one."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        pre, suc = (np.array(content[name], dtype=np.float64) for name in ("predecessors", "successors"))
-        num_classes = len(content["classes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a task graph ({error!r}); train again to rebuild it") from error
-    if pre.shape != suc.shape or pre.shape != (num_classes, num_classes):
-        raise InputError(f"{path}: matrices are {pre.shape} and {suc.shape} for {num_classes} classes")
-    return TaskGraph(pre, suc)

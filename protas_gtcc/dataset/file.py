@@ -31,6 +31,9 @@ from protas_gtcc.errors import InputError, listed
 from protas_gtcc.storage.hdf5 import named_if_damaged
 from protas_gtcc.storage.ragged import RaggedReader, read_lengths
 
+DRAW_A_SPLIT = "draw a split: 'protas-gtcc prepare FOLDER --out FILE.h5 --test-share 0.2'"
+"""The way out where a dataset has no splits."""
+
 __all__ = ["PARTS", "Dataset", "DatasetInfo", "FeatureSet", "Video"]
 
 
@@ -108,6 +111,8 @@ class Dataset:
         Raises `InputError` for an unknown split, for a video that is not in the file or comes twice, and for one that
         is in another part of the split too: a test on training videos says nothing.
         """
+        if not self.info.splits:
+            raise InputError(f"{self.path} has no splits; {DRAW_A_SPLIT}")
         if split not in self.info.splits:
             raise InputError(f"{self.path} has no split {split!r}; it has {listed(self.info.splits)}")
         parts = self.info.splits[split]
@@ -126,6 +131,13 @@ class Dataset:
                     "part ('protas-gtcc check' lists all that is wrong)"
                 )
         return names
+
+    def tested_splits(self) -> list[str]:
+        """Names of the splits that have test videos, sorted; `InputError` if there are none."""
+        splits = sorted(split for split, parts in self.info.splits.items() if parts.get("test"))
+        if not splits:
+            raise InputError(f"{self.path} has no split with test videos; {DRAW_A_SPLIT}")
+        return splits
 
     def choose_feature_set(self, split: str, wanted: str | None = None) -> str:
         """The feature set for a split: the wanted one, else the one tied to it, else `features`, else the only one.

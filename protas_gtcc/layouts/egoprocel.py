@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions, background_ids
+from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import default_tolerance, find_feature_folders
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.text import read_mapping
 
 ANNOTATION_FPS = 10.0
@@ -137,7 +138,7 @@ def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:
     annotations, notices = _pair_by_position(tasks, file)
     names_file = file.with_name(f"{file.stem}-id2action.txt")
     class_names = read_mapping(names_file)
-    splits, split_notices = _read_splits(file.with_name("data_splits.json"), tasks, options.seed)
+    splits, split_notices = _read_splits(file.with_name("data_splits.json"), tasks, options)
     return EgoProceLLayout(
         path=file,
         name=options.name or file.stem,
@@ -193,13 +194,17 @@ def _class_id(name: Any, num_classes: int, source: str) -> int:
     return int(name)
 
 
-def _read_splits(file: Path, tasks: Mapping[str, Any], seed: int) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
+def _read_splits(
+    file: Path, tasks: Mapping[str, Any], options: LayoutOptions
+) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
     split: dict[str, list[str]] = {part: [] for part in _PARTS.values()}
     if not file.is_file():
+        if options.test_share is not None:
+            return {}, []
         for task, content in tasks.items():
-            for part, handles in _draw(content["handles"], f"{seed} {task}").items():
+            for part, handles in _draw(content["handles"], f"{options.seed} {task}").items():
                 split[part] += handles
-        return {"1": split}, [f"no {file}: split 1 is drawn per task with seed {seed}, 75 / 10 / 15 %"]
+        return {"1": split}, [f"no {file}: split 1 is drawn per task with seed {options.seed}, 75 / 10 / 15 %"]
     try:
         listed = json.loads(file.read_text(encoding="utf-8"))["splits"]
         for task, parts in listed.items():

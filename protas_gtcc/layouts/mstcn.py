@@ -19,8 +19,9 @@ import numpy as np
 
 from protas_gtcc.dataset.file import PARTS
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions, background_ids
+from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
 
 _PART_NAMES = {
@@ -92,8 +93,8 @@ def _read_splits(path: Path, videos: set[str]) -> tuple[dict[str, dict[str, list
             raise InputError(f"{file}: the {part} part of split {split} is listed in two files; keep one")
         splits[split][part] = names
         listed.update(names)
-    notices = [] if splits else [f"{path} has no lists of videos (splits/train.split1.bundle): the file has no splits"]
     unlisted = sorted(videos - listed)
+    notices = []
     if splits and unlisted:
         notices.append(f"{len(unlisted)} videos are in no split and are kept: {', '.join(unlisted[:5])}")
     return {split: {part: parts[part] for part in PARTS if part in parts} for split, parts in splits.items()}, notices

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions
+from protas_gtcc.layouts.base import Layout
+from protas_gtcc.layouts.drawn_split import draw_split
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
+from protas_gtcc.layouts.options import LayoutOptions
 
 _READERS = {
     "mstcn": (is_mstcn, open_mstcn),
@@ -30,9 +32,15 @@ def recognise(path: Path | str) -> str:
 
 
 def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layout:
-    """Open a folder or file whose layout is recognised.
+    """Open a folder or file whose layout is recognised; with `options.test_share`, also draw its split.
 
     Raises `InputError` for all that is wrong at first sight.
     """
+    options = options or LayoutOptions()
     _, open_it = _READERS[recognise(path)]
-    return open_it(Path(path), options or LayoutOptions())
+    layout = open_it(Path(path), options)
+    if options.test_share is not None:
+        draw_split(layout, options)
+    elif not layout.splits:
+        layout.notices.append("no lists of training and test videos: add lists, or draw a split with --test-share 0.2")
+    return layout

@@ -1,4 +1,4 @@
-"""Datasets known by name, and what stands in for one that is not prepared."""
+"""Datasets known by name, and what stands in for one that is not prepared. `--help` needs this, but no dataset."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from protas_gtcc.config import RunConfig
-from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.simulate import STAND_IN, dataset_info, simulate
+
+if TYPE_CHECKING:
+    from protas_gtcc.dataset.file import Dataset
 
 DATA_FOLDER = Path("data")
 """Where prepared datasets are looked for by name, seen from the working directory."""
@@ -34,6 +36,8 @@ def open_dataset(name_or_path: str, say: Callable[[str], None] = print) -> Datas
     For `egoprocel` with no prepared file the simulated procedures stand in, and `say` is told so. Raises `InputError`
     if it is neither a file nor a known name.
     """
+    from protas_gtcc.dataset.file import Dataset
+
     path = Path(name_or_path)
     prepared = DATA_FOLDER / f"{name_or_path}.h5"
     if path.suffix or path.exists():
@@ -52,6 +56,10 @@ def open_dataset(name_or_path: str, say: Callable[[str], None] = print) -> Datas
 
 
 def _simulated(say: Callable[[str], None]) -> Dataset:
+    from protas_gtcc.dataset.file import Dataset
+    from protas_gtcc.simulate.config import STAND_IN
+    from protas_gtcc.simulate.dataset import dataset_info, simulate
+
     path = DATA_FOLDER / "simulated-procedures.h5"
     if path.is_file():
         with suppress(InputError):  # damaged, or of an older format: it can always be made again

@@ -21,7 +21,7 @@ from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.writer import LabelWriter, check_video_name
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout
 from protas_gtcc.layouts.features import fits_length
 from protas_gtcc.storage.atomic import replace_when_whole, write_text
@@ -101,8 +101,10 @@ def count_graph(layout: Layout, split: str) -> TaskGraph:
 
     `InputError` for an unknown split or one without training videos.
     """
+    if not layout.splits:
+        raise InputError(f"{layout.path} has no splits; add lists of videos, or draw a split with --test-share 0.2")
     if split not in layout.splits:
-        raise InputError(f"{layout.path} has no split {split!r}; it has {', '.join(layout.splits) or 'none'}")
+        raise InputError(f"{layout.path} has no split {split!r}; it has {listed(layout.splits)}")
     training = layout.splits[split].get("train", [])
     if not training:
         raise InputError(f"split {split} of {layout.path} has no training videos to count the task graph on")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import tyro
-
 from protas_gtcc.cli.shared.console import print_result, progress_bars
+from protas_gtcc.cli.shared.parsing import Positional
 
 
 @dataclass(frozen=True)
@@ -18,11 +17,11 @@ class Command:
     from the runs' own decoding excludes 0. Settings that change the training are compared by cross-validate.
     """
 
-    runs: tyro.conf.Positional[tuple[Path, ...]]
+    runs: Positional[tuple[Path, ...]]
     """Run directories with a duration filter, as the default preset has."""
     dataset: Path
     """The dataset file that they were trained on."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print all figures as JSON."""
 
     def run(self) -> None:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
 from protas_gtcc.annotations.task_graph import save_task_graph
 from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.cli.shared.layout_command import LayoutCommand
-from protas_gtcc.layouts import Layout, LayoutOptions, open_layout
+from protas_gtcc.layouts.base import Layout
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.labels import OnVideo, count_graph, write_label_files, write_labels_into
 from protas_gtcc.prepare.survey import Rates, settle_labels
 
@@ -26,7 +27,7 @@ class Command(LayoutCommand):
     and --graph.
     """
 
-    source: tyro.conf.Positional[Path]
+    source: Positional[Path]
     """Folder, or EgoProceL's JSON."""
     out: Path | None = None
     """Folder for progress/<video>.npy, float32 [C, T], and segments/<video>.csv."""
@@ -41,8 +42,8 @@ class Command(LayoutCommand):
     labels have a rate of their own (EgoProceL's JSON). Default with --into: that of the dataset file."""
     resample_to: float | None = None
     """Frames per second of the files in --out. Default: that of the labels."""
-    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Write again the files of --out and --graph that are there already."""
+    overwrite: bool = False
+    """Make again the files in --out that are there already."""
 
     def run(self) -> None:
         """Do what was asked for, with a bar on standard error and a line for each result."""
@@ -66,10 +67,8 @@ class Command(LayoutCommand):
             written, kept = write_label_files(layout, self.out, self.fps, self.resample_to, self.overwrite, on_video)
             made["out"] = {"path": str(self.out), "written": written, "kept": kept}
         if self.graph is not None:
-            written = self.overwrite or not self.graph.exists()
-            if written:
-                save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
-            made["graph"] = {"path": str(self.graph), "split": self.split, "written": written}
+            save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
+            made["graph"] = {"path": str(self.graph), "split": self.split}
         return made
 
 
@@ -82,8 +81,7 @@ def describe(made: dict[str, Any]) -> str:
         text = "{path}: {written} videos written, {kept} kept as they were (--overwrite renews them)"
         lines.append(text.format(**made["out"]))
     if "graph" in made:
-        kept = "" if made["graph"]["written"] else ", kept as it was (--overwrite renews it)"
-        lines.append("{path}: task graph of the training videos of split {split}".format(**made["graph"]) + kept)
+        lines.append("{path}: task graph of the training videos of split {split}".format(**made["graph"]))
     return "\n".join(lines + [f"  note: {notice}" for notice in made["notices"]])
 
 

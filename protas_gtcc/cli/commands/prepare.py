@@ -7,14 +7,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.cli.shared.layout_command import LayoutCommand
-from protas_gtcc.layouts import open_layout
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.writing import Summary, prepare
-
-KEPT = "exists and is kept; --overwrite writes it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,22 +22,17 @@ class Command(LayoutCommand):
     FACT and EgoPER, and EgoProceL's JSON of the GTCC authors. Every features*/ becomes a feature set.
     """
 
-    source: tyro.conf.Positional[Path]
+    source: Positional[Path]
     """Folder, or EgoProceL's JSON."""
     out: Path
-    """Dataset file to write; it appears only when whole."""
+    """Dataset file to write; it appears only when whole, and an older one stays until then."""
     fps: float
     """Frames per second of the features."""
     resample_to: float | None = None
     """Frames per second of the dataset, features and labels together. Default: that of the features."""
-    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Write the file again if it is there already; the older one stays until the new one is whole."""
 
     def run(self) -> None:
         """Prepare, with a bar on standard error and a summary on standard output."""
-        if self.out.exists() and not self.overwrite:
-            print(json.dumps({"path": str(self.out), "written": False}) if self.json else f"{self.out} {KEPT}")
-            return
         opened = open_layout(self.source, self.layout)
         with progress_bars() as on_progress:
             summary = prepare(opened, self.out, self.fps, self.layout, self.resample_to, on_progress)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.scores.partners import PartnerPart
@@ -19,7 +16,7 @@ from protas_gtcc.errors import InputError
 class AlignArguments:
     """Align videos of the same task without labels, write their embeddings as features, and score them."""
 
-    config: Annotated[AlignmentConfig, tyro.conf.arg(name="")]
+    config: AlignmentConfig
     out: Path | None = None
     """Run directory to make; by default a new one under runs/, named by dataset, split, loss, task, head and seed."""
     resume: Path | None = None
@@ -36,7 +33,7 @@ class AlignArguments:
     """Score one frame in this many: the distances between all frames of long videos take time."""
     partners: PartnerPart = "test"
     """Videos that test videos are matched with in scores: other test videos of their task, or its training videos."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print the scores as JSON."""
 
     def __post_init__(self) -> None:

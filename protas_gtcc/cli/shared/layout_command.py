@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import tyro
-
-from protas_gtcc.layouts import LayoutOptions
+from protas_gtcc.layouts.options import LayoutOptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutCommand:
     """Options of every command that reads a foreign layout."""
 
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print the result as JSON."""
-    layout: tyro.conf.OmitArgPrefixes[tyro.conf.FlagCreatePairsOff[LayoutOptions]] = field(
-        default_factory=LayoutOptions
-    )
+    layout: LayoutOptions = field(default_factory=LayoutOptions)

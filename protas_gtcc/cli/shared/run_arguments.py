@@ -10,9 +10,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import tyro
 from rich.console import Console
 
 from protas_gtcc.cli.shared.parsing import parse_resumable
@@ -28,12 +27,12 @@ if TYPE_CHECKING:
 class RunArguments:
     """Train a model on one split of a dataset."""
 
-    config: Annotated[RunConfig, tyro.conf.arg(name="")]
+    config: RunConfig
     out: Path | None = None
     """Run directory to make; by default a new one under runs/, named by dataset, split, settings and seed."""
     resume: Path | None = None
     """Continue this run after its last finished epoch; all other settings are the run's own."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print the results as JSON."""
 
 
