@@ -21,8 +21,8 @@ from protas_gtcc.alignment.scored_embeddings import (
     require_scorable,
 )
 from protas_gtcc.alignment.scores import Trial
-from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.alignment.training import AlignmentDirectory
+from protas_gtcc.config import PartnerPart
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.runs.plans import PlannedRun, Variant, named_variants, refuse_own

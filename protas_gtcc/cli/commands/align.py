@@ -13,7 +13,7 @@ from rich.console import Console
 
 from protas_gtcc.cli.shared.align_arguments import AlignArguments, parse_align
 from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars
-from protas_gtcc.cli.shared.run_folders import callbacks_of, free_run_folder, is_first_process, offer_resume
+from protas_gtcc.cli.shared.run_folders import free_run_folder, is_first_process, offer_resume, training_callbacks
 
 if TYPE_CHECKING:
     from protas_gtcc.alignment.config import AlignmentConfig
@@ -50,7 +50,7 @@ class Command:
         for remark in remarks(config, dataset, arguments.partners):
             console.print(remark, style="yellow", highlight=False, soft_wrap=True, markup=False)
         with offer_resume(console, run):
-            embedder = align(config, dataset, run, callbacks_of(console, run), arguments.resume is not None)
+            embedder = align(config, dataset, run, training_callbacks(console, run), arguments.resume is not None)
         if is_first_process():
             self._finish(embedder, dataset, run.path, console)
 

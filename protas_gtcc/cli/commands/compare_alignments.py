@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tyro
 from rich.console import Console
 
-from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.cli.shared.align_arguments import parse_align
 from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars
 from protas_gtcc.cli.shared.parsing import parse_known
 from protas_gtcc.cli.shared.run_folders import group_folder
+from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ LOSSES = ("tcc", "gtcc", "lav", "vava")
 
 
 @dataclass(frozen=True)
-class Command:
+class Options:
     """Train encoders with every loss x variant x split x seed, and score them in one table.
 
     Raw features and untrained encoders are rows of it too. All other flags are those of 'protas-gtcc align', and hold
@@ -53,13 +52,20 @@ class Command:
     """Score one frame in this many."""
     partners: PartnerPart = "test"
     """Videos that test videos are matched with: other test videos of their task, or its training videos."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print the content of table.json instead of the table."""
-    others: tyro.conf.Suppress[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         if self.score_every < 1:
             raise InputError(f"--score-every is {self.score_every}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class Command:
+    """The options, and the flags for the runs."""
+
+    options: Options
+    flags: tuple[str, ...]
 
     def run(self) -> None:
         """Train what is missing, write, score, print."""
@@ -71,14 +77,16 @@ class Command:
 
         console = make_console(stderr=True)
         require_sklearn()
-        dataset = open_dataset(self.dataset, console.print)
-        out = self.out or group_folder("aligned", dataset, self.others)
-        splits = tuple(dict.fromkeys(self.splits.split(",")))
-        comparison = AlignmentComparison(splits, self.seeds, self.loss, self.variant, self.others)
+        dataset = open_dataset(self.options.dataset, console.print)
+        out = self.options.out or group_folder("aligned", dataset, self.flags)
+        splits = tuple(dict.fromkeys(self.options.splits.split(",")))
+        comparison = AlignmentComparison(
+            splits, self.options.seeds, self.options.loss, self.options.variant, self.flags
+        )
         plans = comparison.plan(dataset, out, lambda flags: parse_align(flags).config)
-        for remark in remarks_on(plans, dataset, self.partners):
+        for remark in remarks_on(plans, dataset, self.options.partners):
             console.print(remark, style="yellow", highlight=False, soft_wrap=True, markup=False)
-        finished, failed = make_runs(plans, self.jobs, out, console)
+        finished, failed = make_runs(plans, self.options.jobs, out, console)
         if finished:
             self._finish(finished, dataset, out, console)
         raise_failures(failed, len(plans), console)
@@ -88,17 +96,17 @@ class Command:
         from protas_gtcc.report.table_files import write_tables
         from protas_gtcc.runs.alignments import score_runs, write_sets
 
-        if self.write:
+        if self.options.write:
             written = ", ".join(write_sets(finished, dataset))
             console.print(f"{dataset.path} has feature sets {written}", highlight=False, soft_wrap=True)
         with progress_bars() as on_progress:
-            scores = score_runs(finished, dataset, self.score_every, self.partners)
+            scores = score_runs(finished, dataset, self.options.score_every, self.options.partners)
         table = alignment_table(scores)
         write_tables(out, table, long_table(scores), scores)
-        print_result(table, scores, self.json)
+        print_result(table, scores, self.options.json)
 
 
 def parse_command(arguments: Sequence[str], prog: str) -> Command:
-    """Parse its own flags; all others are for the runs."""
-    command, others = parse_known(Command, arguments, prog)
-    return replace(command, others=tuple(others))
+    """Parse the command's own flags; all others are for the runs."""
+    options, flags = parse_known(Options, arguments, prog)
+    return Command(options, tuple(flags))

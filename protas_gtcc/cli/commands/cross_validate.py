@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import tyro
 
 from protas_gtcc.cli.shared.console import make_console, print_result
 from protas_gtcc.cli.shared.parsing import parse_known
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Command:
+class Options:
     """Train and evaluate every preset x control x split x seed, then pool all test videos into one table.
 
     All other flags are those of 'protas-gtcc run', and hold for every run; they name the folder too, so that commands
@@ -47,9 +45,16 @@ class Command:
     """Folder for runs and table; by default runs/cv-DATASET, with the other flags in its name."""
     runs: tuple[Path, ...] = ()
     """Only pool these finished runs. Without --out, the table is printed and not written."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print the content of table.json instead of the table."""
-    others: tyro.conf.Suppress[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True)
+class Command:
+    """The options, and the flags for the runs."""
+
+    options: Options
+    flags: tuple[str, ...]
 
     def run(self) -> None:
         """Train what is missing, pool, print."""
@@ -58,17 +63,25 @@ class Command:
         from protas_gtcc.prepare.known_datasets import open_dataset
         from protas_gtcc.runs.cross_validation import CrossValidation
 
-        if self.runs:
+        if self.options.runs:
             return self._pool()
         console = make_console(stderr=True)
-        if self.dataset is None:
+        if self.options.dataset is None:
             raise InputError("name a dataset with --dataset, or finished runs with --runs")
-        dataset = open_dataset(self.dataset, console.print)
-        out = self.out or group_folder("cv", dataset, self.others)
-        splits = tuple(dict.fromkeys(self.splits.split(","))) if self.splits else ()
-        matrix = CrossValidation(self.dataset, splits, self.seeds, self.preset, self.control, self.variant, self.others)
+        dataset = open_dataset(self.options.dataset, console.print)
+        out = self.options.out or group_folder("cv", dataset, self.flags)
+        splits = tuple(dict.fromkeys(self.options.splits.split(","))) if self.options.splits else ()
+        matrix = CrossValidation(
+            self.options.dataset,
+            splits,
+            self.options.seeds,
+            self.options.preset,
+            self.options.control,
+            self.options.variant,
+            self.flags,
+        )
         plans = matrix.plan(dataset, out, lambda flags: parse_run(flags, "protas-gtcc cross-validate", "").config)
-        finished, failed = make_runs(plans, self.jobs, out, console)
+        finished, failed = make_runs(plans, self.options.jobs, out, console)
         if finished:
             self._show([plan.run for plan in finished], dataset, out)
         return raise_failures(failed, len(plans), console)
@@ -78,11 +91,11 @@ class Command:
         from protas_gtcc.runs.cross_validation import dataset_of
         from protas_gtcc.training.run_directory import RunDirectory
 
-        if self.others:
-            raise InputError(f"--runs trains nothing: {self.others[0]} has no meaning with it")
-        runs = [RunDirectory(path) for path in self.runs]
-        dataset = open_dataset(self.dataset or dataset_of(runs), make_console(stderr=True).print)
-        self._show(runs, dataset, self.out)
+        if self.flags:
+            raise InputError(f"--runs trains nothing: {self.flags[0]} has no meaning with it")
+        runs = [RunDirectory(path) for path in self.options.runs]
+        dataset = open_dataset(self.options.dataset or dataset_of(runs), make_console(stderr=True).print)
+        self._show(runs, dataset, self.options.out)
 
     def _show(self, runs: Sequence[RunDirectory], dataset: Dataset, out: Path | None) -> None:
         from protas_gtcc.report.pooled_table import long_table, markdown
@@ -92,10 +105,10 @@ class Command:
         summary: dict[str, Any] = summarise(runs, dataset)
         if out is not None:
             write_tables(out, markdown(summary), long_table(summary), summary)
-        print_result(markdown(summary), summary, self.json)
+        print_result(markdown(summary), summary, self.options.json)
 
 
 def parse_command(arguments: Sequence[str], prog: str) -> Command:
-    """Parse its own flags; all others are for the runs."""
-    command, others = parse_known(Command, arguments, prog)
-    return replace(command, others=tuple(others))
+    """Parse the command's own flags; all others are for the runs."""
+    options, flags = parse_known(Options, arguments, prog)
+    return Command(options, tuple(flags))

@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tyro
-
 from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars
 from protas_gtcc.cli.shared.run_folders import free_run_folder
 from protas_gtcc.config import Control
@@ -47,7 +45,7 @@ class Command:
     training: HeadTraining = field(default_factory=HeadTraining)
     out: Path | None = None
     """Folder for the table; by default a new one under runs/, named by dataset and split."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print the rows as JSON."""
 
     def __post_init__(self) -> None:

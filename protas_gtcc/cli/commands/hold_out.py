@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
-import tyro
-
+from protas_gtcc.cli.shared.flags import File, Positional
+from protas_gtcc.cli.shared.overwriting import require_absent
 from protas_gtcc.errors import InputError, listed
 
 
@@ -20,9 +19,9 @@ class Command:
     and trains on the videos that neither split tests.
     """
 
-    dataset: tyro.conf.Positional[Path]
+    dataset: Positional[File]
     """The dataset file."""
-    out: Path
+    out: File
     """The file to write."""
     split: str | None = None
     """Divide the training people of this split into folds."""
@@ -32,9 +31,11 @@ class Command:
     """Features of the folds; by default as in training. They must not be tied to a split."""
     across: tuple[str, ...] = ()
     """Instead: two or more splits. The test videos of one are held out from the training of another."""
+    overwrite: bool = False
+    """Replace the file to write if it exists."""
     seed: int = 0
     """Seed of the order of the people."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print what was written as JSON."""
 
     def run(self) -> None:
@@ -43,8 +44,7 @@ class Command:
         from protas_gtcc.prepare.hold_out import across, by_people, write_held_out
 
         dataset = Dataset(self.dataset)
-        if self.out.exists():
-            raise InputError(f"{self.out} is there already; give another --out, or remove it")
+        require_absent([self.out], self.overwrite)
         if bool(self.across) == (self.split is not None):
             raise InputError("give either --split 1, to divide its training people, or --across 1 2, with two or more")
         if self.split is not None:

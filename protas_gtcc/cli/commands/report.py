@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from protas_gtcc.cli.shared.flags import Positional, Repeated
 

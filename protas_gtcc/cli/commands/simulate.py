@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-import tyro
-
-from protas_gtcc.simulate import SMALL, SimulationConfig, simulate
+from protas_gtcc.cli.shared.flags import File, Positional
+from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.simulate.config import SMALL, SimulationConfig
 
 
 @dataclass(frozen=True)
@@ -18,24 +17,24 @@ class Command:
     By default it has EgoProceL's size: 325 videos, about 215,000 frames at 1 fps; split 1 is by person.
     """
 
-    out: tyro.conf.Positional[Path]
+    out: Positional[File]
     """Dataset file to write."""
-    config: SimulationConfig
-    small: tyro.conf.FlagCreatePairsOff[bool] = False
+    config: SimulationConfig = field(default_factory=SimulationConfig)
+    small: bool = False
     """As few videos as a run of a few minutes can learn from, in place of --share-of-videos and --fewest-videos."""
-    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Write the file again if it is there already."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    overwrite: bool = False
+    """Replace the file if it exists."""
+    json: bool = False
     """Print what was written as JSON."""
 
     def run(self) -> None:
-        """Simulate, unless the file is there already."""
-        config, kept = self.config, self.out.exists() and not self.overwrite
+        """Simulate."""
+        from protas_gtcc.simulate.dataset import simulate
+
+        require_absent([self.out], self.overwrite)
+        config = self.config
         if self.small:
             config = replace(config, share_of_videos=SMALL.share_of_videos, fewest_videos=SMALL.fewest_videos)
-        if not kept:
-            simulate(self.out, config)
-        line = f"{self.out} exists and is kept; --overwrite simulates it again"
-        if not kept:
-            line = f"wrote {self.out}: simulated procedures, seed {config.seed}"
-        print(json.dumps({"dataset": str(self.out), "written": not kept}) if self.json else line)
+        simulate(self.out, config)
+        written = {"dataset": str(self.out), "seed": config.seed}
+        print(json.dumps(written) if self.json else f"wrote {self.out}: simulated procedures, seed {config.seed}")

@@ -23,7 +23,9 @@ class HelpFormatter(argparse.HelpFormatter):
         super().__init__(prog, max_help_position=26)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        parts = (textwrap.fill(part, width, initial_indent=indent, subsequent_indent=indent) for part in text.split("\n\n"))
+        parts = (
+            textwrap.fill(part, width, initial_indent=indent, subsequent_indent=indent) for part in text.split("\n\n")
+        )
         return "\n\n".join(parts)
 
     def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
