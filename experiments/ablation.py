@@ -107,7 +107,7 @@ def _told_the_truth(model: TrainedModel, _: np.ndarray, labels: np.ndarray) -> P
     decoding = dataclasses.replace(model.facts.config.decoding, evidence=10.0, hedge=False, network_share=0.0)
     assert model.facts.transcripts is not None
     decoder = DurationDecoder(model.facts.transcripts, decoding, model.background, model.facts.fps)
-    return decoder.follow(np.zeros(len(labels), dtype=np.int64), np.eye(len(model.class_names))[labels], None)
+    return decoder.decode(np.zeros(len(labels), dtype=np.int64), np.eye(len(model.class_names))[labels], None)
 
 
 def _network_alone(model: TrainedModel, features: np.ndarray, _: np.ndarray) -> Prediction:

@@ -141,7 +141,7 @@ class Streams:
 
     def _prediction(self, who: np.ndarray, result: Result) -> Prediction:
         if self._decoder is not None:
-            return self._decoder.follow(who, result.probs, result.progress)
+            return self._decoder.decode(who, result.probs, result.progress)
         labels = result.logits.argmax(axis=1)
         if result.progress is None:
             return Prediction(labels, result.probs.T, None, np.zeros(len(labels), dtype=np.float32))
