@@ -31,6 +31,7 @@ class DurationDecoder:
     ):
         # Here, because importing numba takes half a second.
         from protas_gtcc.decoding import duration_filter
+        from protas_gtcc.decoding.compilation import report_compilation
 
         self._filter, self._fps = duration_filter, fps
         self._tables, self._hypotheses = tables, make_hypotheses(tables, settings)
@@ -39,7 +40,8 @@ class DurationDecoder:
         self._rule = duration_filter.make_rule(settings, is_action)
         self._state = start_state(self._hypotheses, num_streams)
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
-        self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
+        with report_compilation("the duration filter"):
+            self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
         self.reset(0)
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:

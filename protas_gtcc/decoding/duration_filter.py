@@ -90,10 +90,13 @@ def filter_frames(hypotheses, rule, state, streams, probs, progress, output):
             evidence[c] = ((1 - doubt) * probs[t, c] + doubt / num_classes) ** rule.evidence
         started = _starts(hypotheses, mass, rule.interruption)
         total = _advance(hypotheses, mass, moved, started, evidence, rule.interruption)
-        mass[:] = moved / total
+        for i in range(len(mass)):
+            mass[i] = moved[i] / total
         _summarise(hypotheses, mass, histogram, classes, remaining)
         label = np.argmax(classes)
-        output.labels[t], output.probs[t], output.remaining[t] = label, classes, remaining[label]
+        output.labels[t], output.remaining[t] = label, remaining[label]
+        for c in range(num_classes):
+            output.probs[t, c] = classes[c]
         _report(rule, histogram, label, probs[t], progress[t], output.progress[t], output.interval[t])
 
 
@@ -170,12 +173,13 @@ def _report(rule, histogram, label, probs, progress, output, interval):
     for c in range(len(output)):
         output[c] = (1 - share) * _quantile(histogram[c], 0.5) + share * progress[c]
         if rule.is_action[c]:
-            together += histogram[c]
+            for b in range(len(together)):
+                together[b] += histogram[c, b]
             expected += probs[c] * progress[c]
             actions += probs[c]
     if rule.hedge and rule.is_action[label]:
         output[label] = (1 - share) * _quantile(together, 0.5) + share * expected / max(actions, EMPTY)
-    interval[:] = 0
+    interval[0] = interval[1] = 0
     if rule.is_action[label]:
         interval[0] = _quantile(together, rule.interval_tail)
         interval[1] = _quantile(together, 1 - rule.interval_tail)
