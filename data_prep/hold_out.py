@@ -24,8 +24,8 @@ import numpy as np
 import tyro
 
 from protas_gtcc.cli.main import run_command
+from protas_gtcc.dataset.description import FeatureSet
 from protas_gtcc.dataset.file import Dataset, Video
-from protas_gtcc.dataset.header import FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError, listed
 

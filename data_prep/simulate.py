@@ -14,7 +14,8 @@ from pathlib import Path
 import tyro
 
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.simulate import SMALL, SimulationConfig, simulate
+from protas_gtcc.simulate import SMALL, SimulationConfig
+from protas_gtcc.simulate.dataset import simulate_dataset
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def main(arguments: Arguments) -> None:
     config = arguments.config
     if arguments.small:
         config = replace(config, share_of_videos=SMALL.share_of_videos, fewest_videos=SMALL.fewest_videos)
-    simulate(arguments.out, config)
+    simulate_dataset(arguments.out, config)
     print(f"wrote {arguments.out}: simulated procedures, seed {config.seed}")
 
 

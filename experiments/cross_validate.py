@@ -31,8 +31,8 @@ from protas_gtcc.cli.shared.launch_display import bring_to_end, raise_failures
 from protas_gtcc.cli.shared.run_arguments import RUNS_FOLDER, parse_run
 from protas_gtcc.cli.shared.variants import Variant, named_variants, refuse_own
 from protas_gtcc.config import PRESETS, Control
+from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.header import feature_kind
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.report.pooled_table import long_table, markdown

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from protas_gtcc.dataset.held_out import draw_held_out, people_are_known
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of
+from protas_gtcc.layouts.base import Layout, subject_of
+from protas_gtcc.layouts.options import LayoutOptions
 
 SPLIT = "1"
 

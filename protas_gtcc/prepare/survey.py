@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from protas_gtcc.annotations.resampling import look_ahead_at
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of, task_of
+from protas_gtcc.layouts.base import Layout, subject_of, task_of
 from protas_gtcc.layouts.features import FeatureFolder, check_shapes, decide_time_first
+from protas_gtcc.layouts.options import LayoutOptions
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many videos of it are done, and of how many."""

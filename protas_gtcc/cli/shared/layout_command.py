@@ -10,7 +10,7 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from protas_gtcc.cli.shared.console import make_console
-from protas_gtcc.layouts import LayoutOptions
+from protas_gtcc.layouts.options import LayoutOptions
 
 
 @dataclass(frozen=True, kw_only=True)

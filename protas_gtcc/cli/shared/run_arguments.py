@@ -21,7 +21,7 @@ from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.config import PRESETS, SECTIONS, WHERE_COMPUTED, RunConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.prepare.known_datasets import hurried, open_dataset, stands_in
+from protas_gtcc.prepare.known_datasets import open_dataset, shortened, stands_in
 from protas_gtcc.runs.evaluate_run import test_videos
 from protas_gtcc.training.callbacks import Observer, ProgressBar, TensorBoardLog
 from protas_gtcc.training.run_directory import RunDirectory
@@ -55,7 +55,7 @@ def parse_run(arguments: Sequence[str], prog: str, description: str) -> RunArgum
         known = argparse.Namespace(preset="default", resume=None, dataset="")  # tyro will say what is wrong
     base = PRESETS.get(known.preset, PRESETS["default"])
     if stands_in(known.dataset) and base.preset == "default":
-        base = hurried(base)
+        base = shortened(base)
     if known.resume is not None:
         base = RunDirectory(known.resume).read_config()
     parsed = parse(RunArguments, arguments, prog, description, RunArguments(base))
