@@ -15,7 +15,7 @@ import tyro
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.simulate import SMALL, SimulationConfig
-from protas_gtcc.simulate.dataset import simulate_dataset
+from protas_gtcc.simulate.dataset import simulate
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def main(arguments: Arguments) -> None:
     config = arguments.config
     if arguments.small:
         config = replace(config, share_of_videos=SMALL.share_of_videos, fewest_videos=SMALL.fewest_videos)
-    simulate_dataset(arguments.out, config)
+    simulate(arguments.out, config)
     print(f"wrote {arguments.out}: simulated procedures, seed {config.seed}")
 
 

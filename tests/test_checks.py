@@ -19,7 +19,7 @@ from protas_gtcc.dataset.writer import LabelWriter, write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts import LayoutOptions, open_layout
 from protas_gtcc.simulate import SimulationConfig
-from protas_gtcc.simulate.dataset import simulate_dataset
+from protas_gtcc.simulate.dataset import simulate
 
 LABELS = np.repeat([0, 1, 0, 2, 0], [6, 8, 1, 10, 5])
 INFO = DatasetInfo(
@@ -67,7 +67,7 @@ def test_a_healthy_file_has_nothing_but_notes(tmp_path):
 
 
 def test_a_simulated_file_has_no_error_and_says_it_is_simulated(tmp_path):
-    simulate_dataset(tmp_path / "s.h5", SimulationConfig(tasks=2, share_of_videos=0.2))
+    simulate(tmp_path / "s.h5", SimulationConfig(tasks=2, share_of_videos=0.2))
     findings = check_path(tmp_path / "s.h5")
     assert not [finding for finding in findings if finding.level == "error"]
     assert any("simulated procedures" in finding.what for finding in findings)

@@ -20,7 +20,7 @@ from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.prepare import known_datasets
 from protas_gtcc.simulate import SMALL, SimulationConfig
 from protas_gtcc.simulate.appearance import build_world, simulate_features
-from protas_gtcc.simulate.dataset import dataset_info, simulate_dataset, simulate_videos
+from protas_gtcc.simulate.dataset import dataset_info, simulate, simulate_videos
 from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure, steps_of
 from protas_gtcc.simulate.profiles import TASKS, TaskProfile
 
@@ -76,7 +76,7 @@ def test_features_up_to_a_boundary_do_not_depend_on_what_comes_after_it():
 
 def test_a_written_file_reads_back_says_it_is_simulated_and_parts_people(tmp_path):
     config = SimulationConfig(tasks=2, share_of_videos=0.01)
-    simulate_dataset(tmp_path / "s.h5", config)
+    simulate(tmp_path / "s.h5", config)
     dataset = Dataset(tmp_path / "s.h5")
     assert dataset.info.simulated
     assert "not recordings" in dataset.info.source
@@ -246,7 +246,7 @@ def test_the_script_writes_once_and_leaves_an_existing_file_alone(tmp_path):
 def test_an_unwritable_place_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot write"):
-        simulate_dataset(tmp_path / "file" / "s.h5", SimulationConfig(tasks=1))
+        simulate(tmp_path / "file" / "s.h5", SimulationConfig(tasks=1))
 
 
 def test_tasks_can_be_chosen_by_name_and_unknown_ones_are_refused():

@@ -60,7 +60,7 @@ def open_dataset(name_or_path: str, show: Callable[[str], None] = print) -> Data
 def _simulated(show: Callable[[str], None]) -> Dataset:
     # Imported here: the simulator needs scipy, and a command that only asks `stands_in` must start fast.
     from protas_gtcc.dataset.file import Dataset
-    from protas_gtcc.simulate.dataset import dataset_info, simulate_dataset
+    from protas_gtcc.simulate.dataset import dataset_info, simulate
 
     path = DATA_FOLDER / "simulated-procedures.h5"
     if path.is_file():
@@ -69,5 +69,5 @@ def _simulated(show: Callable[[str], None]) -> Dataset:
             if dataset.info == dataset_info(STAND_IN):
                 return dataset
     show(f"making {path}")
-    simulate_dataset(path, STAND_IN)
+    simulate(path, STAND_IN)
     return Dataset(path)

@@ -18,7 +18,7 @@ _TEST_EVERY = 4
 """Every fourth person is in the test part, so no person is in both parts."""
 
 
-def simulate_dataset(path: Path | str, config: SimulationConfig) -> None:
+def simulate(path: Path | str, config: SimulationConfig) -> None:
     """Write a dataset file of simulated procedures; `InputError` if it cannot be written.
 
     One video is in memory at a time. No person is in both the train and the test part of split "1".
