@@ -18,8 +18,8 @@ from protas_gtcc.dataset.file import Dataset, Video
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.prepare import known_datasets
+from protas_gtcc.simulate import SMALL, SimulationConfig
 from protas_gtcc.simulate.appearance import build_world, simulate_features
-from protas_gtcc.simulate.config import SMALL, SimulationConfig
 from protas_gtcc.simulate.dataset import dataset_info, simulate, simulate_videos
 from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure, steps_of
 from protas_gtcc.simulate.profiles import TASKS, TaskProfile

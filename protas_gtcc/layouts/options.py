@@ -1,4 +1,4 @@
-"""What a user can add to a layout's files: the flags of the commands that read one."""
+"""What a user states about a foreign layout, because its files do not."""
 
 from __future__ import annotations
 
@@ -10,35 +10,34 @@ from protas_gtcc.config import Axes
 
 @dataclass(frozen=True)
 class LayoutOptions:
-    """Facts about the dataset that its files do not hold."""
+    """What a user states about a foreign layout, because its files do not."""
 
     background: tuple[str, ...] | None = None
-    """Names of the background classes; by default those named background or BG, in upper or lower case."""
+    """Names of the background classes. Default: the classes called background or BG, in upper or lower case."""
     no_background: bool = False
     """The dataset has no background class: every frame is an action."""
     features: tuple[Path, ...] | None = None
-    """Folders of <video>.npy to read; each becomes a feature set with the folder's name. A folder features_split<k> is
-    tied to split k. By default every features*/ beside the labels."""
+    """Folders of <video>.npy to take. Each becomes a feature set with the name of its folder; features_split<k> is for
+    split k only. Default: every features*/ beside the labels."""
     feature_axes: Axes = "auto"
-    """Axes of the feature arrays, T frames by D features; with auto, T is the axis of the number of labels."""
+    """Order of the axes in the feature arrays: [D, T] or [T, D]. 'auto' compares them with the number of labels."""
     annotation_fps: float | None = None
-    """Labels per second, where it differs from the frames per second of the features; by default 10 for EgoProceL's
-    JSON, else that of the features."""
+    """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate."""
     look_ahead_frames: tuple[str, ...] = ()
-    """Number of frames after t that the features of frame t depend on, in frames of the source before any resampling:
-    N for every feature set, NAME=N for one."""
+    """How many frames after t the features of frame t have seen, counted before any resampling: N for every feature
+    set, or NAME=N for one."""
     subject_pattern: str | None = None
-    """Regular expression that finds the person in a video's name (its first group, if any), such as '^(S\\d+)_'."""
+    """Regular expression that finds the person in a video's name, by its first group if it has one: '^(S\\d+)_'."""
     task_pattern: str | None = None
-    """Regular expression that finds the task in a video's name (its first group, if any), such as '_([A-Za-z]+)_'. By
-    default the layout's own task, if it has one. Alignment pairs videos of the same task."""
+    """Regular expression that finds the task in a video's name, by its first group if it has one: '_([A-Za-z]+)_'.
+    Alignment pairs videos of the same task. Default: the task that the layout gives, if it gives one."""
     tolerance_frames: int | None = None
-    """Largest difference between the numbers of features and labels of a video; the longer is cut at its end, and the
-    cut frames are counted. By default 2, or 0.5 % of the longer if that is more."""
+    """How many frames features and labels may differ in length. The longer one is cut at its end, and the cut frames
+    are counted. Default: 2, or 0.5 % of the longer one if that is more."""
     name: str | None = None
-    """Name of the dataset; by default the name of its folder."""
+    """Name of the dataset. Default: the name of its folder."""
     test_share: float | None = None
-    """Draw split 1, with this share of the videos in its test part, where the labels come without lists of videos.
-    Whole people are drawn where --subject-pattern finds them."""
+    """If no lists of videos come with the labels: draw split 1, with this share of the videos in its test part. Whole
+    people are drawn if --subject-pattern finds them, else single videos."""
     seed: int = 0
-    """Seed of the split that --test-share draws, or of the split drawn for EgoProceL without data_splits.json."""
+    """Seed of the split that --test-share draws, or of the one that stands in for EgoProceL's data_splits.json."""

@@ -36,8 +36,9 @@ class HelpFormatter(argparse.HelpFormatter):
         return super().format_help().replace(NO_BREAK, " ")
 
     def _format_args(self, action: argparse.Action, default_metavar: str | None) -> str:
-        shown = super()._format_args(action, default_metavar)
-        return f"{action.metavar} ..." if action.nargs in ("*", "+") else shown
+        if action.nargs in ("*", "+"):
+            return f"{action.metavar} ..."
+        return super()._format_args(action, default_metavar or "")
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if isinstance(action, argparse.BooleanOptionalAction):
