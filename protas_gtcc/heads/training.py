@@ -31,10 +31,6 @@ VALIDATION_FRAMES = 15
 VALIDATION_BATCH = 32
 
 
-SECTION = "training."
-"""What stands before a setting's name in the flags of experiments/scalar_heads.py."""
-
-
 @dataclass(frozen=True)
 class HeadTraining:
     """How a head's loss is minimised."""
@@ -53,10 +49,10 @@ class HeadTraining:
     """Seed of initial weights, held-out videos, draws and dropout."""
 
     def __post_init__(self) -> None:
-        require_range(self, SECTION, epochs=(1, 10**6), batch_size=(1, 10**5), lr=(1e-12, 1e3), clip_norm=(0, 1e9))
-        require_range(self, SECTION, seed=(0, 2**32 - 1))
+        require_range(self, epochs=(1, 10**6), batch_size=(1, 10**5), lr=(1e-12, 1e3), clip_norm=(0, 1e9))
+        require_range(self, seed=(0, 2**32 - 1))
         if not 0 <= self.validation_share < 1:
-            raise InputError(f"--{SECTION}validation-share is {self.validation_share}; it must be in [0, 1)")
+            raise InputError(f"--validation-share is {self.validation_share}; it must be in [0, 1)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +172,7 @@ def _hold_out(
     videos = list(dict.fromkeys(one.video for one in segments))
     count = round(training.validation_share * len(videos))
     if count == len(videos):
-        share = f"--{SECTION}validation-share {training.validation_share}"
+        share = f"--validation-share {training.validation_share}"
         raise InputError(f"{share} leaves none of the {count} training videos with actions to learn from; lower it")
     chosen = set(np.random.default_rng(training.seed).permutation(videos)[:count].tolist())
     learnt = [one for one in segments if one.video not in chosen]
