@@ -12,7 +12,7 @@ a task that was not drawn does not count. In each split the seeds are drawn too;
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -27,8 +27,15 @@ from protas_gtcc.alignment.scores.probes import classification_figures, most_fre
 from protas_gtcc.alignment.scores.procedure_progress import progress_figures
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
-from protas_gtcc.metrics.pooling import Path, map_figures
+from protas_gtcc.metrics.intervals import (
+    RUNS_STREAM,
+    Path,
+    all_first,
+    figure_values,
+    resampling_weights,
+    subtract_figures,
+    with_intervals,
+)
 
 OF_PAIRS = ("kendalls_tau", "pairs_without_order", "enclosed_area")
 Videos = Sequence[EmbeddedVideo]
@@ -137,12 +144,10 @@ def _sample_split(
     trials: Sequence[Trial], background: Collection[int], seed: tuple[int, int, int], partners: PartnerPart
 ) -> _Sampled:
     """The mean over trainings of one split, under the same drawn videos, and as often as the trainings are drawn."""
-    num_videos, (first, split, embedding) = len(trials[0].test), seed
-    drawn = resampling_weights(num_videos, first if split == 0 else [first, split])
-    weights = np.concatenate([np.ones((1, num_videos)), drawn])
-    # Not 0 at the end: numpy drops zeros there, and the seeds would be drawn as the videos are.
-    seeds = resampling_weights(len(trials), [first, split, embedding, 1])
-    counted = np.concatenate([np.ones((1, len(trials))), seeds]).T
+    first, split, embedding = seed
+    # numpy drops zeros at the end of a seed, so the videos of the first split are drawn as those of one run alone.
+    weights = all_first(resampling_weights(len(trials[0].test), [first, split]))
+    counted = all_first(resampling_weights(len(trials), [first, split, embedding, RUNS_STREAM])).T
     found = [_sample_trial(one, background, first, weights, partners) for one in trials]
     tasks = {task: _merge([one.tasks[task] for one in found], counted) for task in found[0].tasks}
     return _Sampled(_merge(list(tasks.values())), tasks, found[0].counts)
@@ -209,29 +214,22 @@ def _as_scores(sampled: _Sampled, partners: PartnerPart) -> dict[str, Any]:
     return {
         **sampled.counts,
         "partners": partners,
-        **_with_intervals(sampled.figures, sampled.counts, partners),
-        "tasks": {task: map_figures(_value, figures) for task, figures in sampled.tasks.items()},
+        **with_intervals(sampled.figures, _may_have_interval(sampled.counts, partners)),
+        "tasks": {task: figure_values(figures) for task, figures in sampled.tasks.items()},
     }
 
 
-def _with_intervals(figures: dict[str, Any], counts: Mapping[str, int], partners: PartnerPart) -> dict[str, Any]:
-    def interval(path: Path, values: np.ndarray) -> list[float] | None:
-        of_pairs = partners == "test" and any(name in OF_PAIRS for name in path)
-        told = counts["num_pairs"] > 2 if of_pairs else counts["num_test_videos"] > 1
-        found = percentile_interval(values[1:]) if told and np.isfinite(values[0]) else None
-        return None if found is None else list(found)
-
-    return {**map_figures(_value, figures), "intervals": map_figures(interval, figures)}
-
-
-def _value(_: Path, values: np.ndarray) -> float | None:
-    return float(values[0]) if np.isfinite(values[0]) else None
-
-
 def _difference(one: _Sampled, other: _Sampled, partners: PartnerPart) -> dict[str, Any]:
-    def subtract(first: Any, second: Any) -> Any:
-        if isinstance(first, dict):
-            return {name: subtract(branch, second[name]) for name, branch in first.items() if name != "lookups"}
-        return first - second
+    """Look-ups do not see the embeddings, so their differences are left out."""
+    compared = {name: branch for name, branch in one.figures.items() if name != "lookups"}
+    return with_intervals(subtract_figures(compared, other.figures), _may_have_interval(one.counts, partners))
 
-    return _with_intervals(subtract(one.figures, other.figures), one.counts, partners)
+
+def _may_have_interval(counts: Mapping[str, int], partners: PartnerPart) -> Callable[[Path], bool]:
+    """Figures of pairs of test videos need three ordered pairs, others two test videos."""
+
+    def enough(path: Path) -> bool:
+        of_pairs = partners == "test" and any(name in OF_PAIRS for name in path)
+        return counts["num_pairs"] > 2 if of_pairs else counts["num_test_videos"] > 1
+
+    return enough
