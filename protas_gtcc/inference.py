@@ -118,8 +118,8 @@ def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDeco
     probs = torch.softmax(logits, dim=0).cpu().numpy()
     progress = None if outputs.final_progress is None else outputs.final_progress[0].float().clamp(0, 1).cpu().numpy()
     if decoder is not None:
-        who = np.zeros(len(labels), dtype=np.int64)
-        return decoder.follow(who, probs.T, None if progress is None else progress.T)
+        streams = np.zeros(len(labels), dtype=np.int64)
+        return decoder.decode(streams, probs.T, None if progress is None else progress.T)
     if progress is None:
         return Prediction(labels, probs, None, np.zeros(len(labels), dtype=np.float32))
     return Prediction(labels, probs, progress, reported_progress(progress, labels, background))
