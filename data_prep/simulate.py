@@ -14,7 +14,7 @@ from pathlib import Path
 import tyro
 
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.simulate import SMALL, SimulationConfig
+from protas_gtcc.simulate.config import SMALL, SimulationConfig
 from protas_gtcc.simulate.dataset import simulate
 
 

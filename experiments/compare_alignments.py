@@ -27,6 +27,7 @@ from itertools import product
 from pathlib import Path
 
 import tyro
+from protas_gtcc.cli.shared.variants import Variant, named_variants, refuse_own
 
 from protas_gtcc.alignment.aligned_features import write_aligned
 from protas_gtcc.alignment.config import AlignmentConfig
@@ -40,7 +41,6 @@ from protas_gtcc.alignment.scored_embeddings import (
     require_scorable,
 )
 from protas_gtcc.alignment.scores import Trial
-from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.alignment.scores.probes import require_sklearn
 from protas_gtcc.alignment.training import AlignmentDirectory
 from protas_gtcc.cli.main import run_command
@@ -48,7 +48,7 @@ from protas_gtcc.cli.shared.align_arguments import parse_align
 from protas_gtcc.cli.shared.console import make_console
 from protas_gtcc.cli.shared.launch_display import bring_to_end, raise_failures
 from protas_gtcc.cli.shared.run_arguments import RUNS_FOLDER
-from protas_gtcc.cli.shared.variants import Variant, named_variants, refuse_own
+from protas_gtcc.config import PartnerPart
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.prepare.known_datasets import open_dataset

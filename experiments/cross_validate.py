@@ -24,12 +24,12 @@ from itertools import product
 from pathlib import Path
 
 import tyro
+from protas_gtcc.cli.shared.variants import Variant, named_variants, refuse_own
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.console import make_console
 from protas_gtcc.cli.shared.launch_display import bring_to_end, raise_failures
 from protas_gtcc.cli.shared.run_arguments import RUNS_FOLDER, parse_run
-from protas_gtcc.cli.shared.variants import Variant, named_variants, refuse_own
 from protas_gtcc.config import PRESETS, Control
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset

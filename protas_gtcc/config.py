@@ -17,6 +17,13 @@ from protas_gtcc.errors import InputError
 
 T = TypeVar("T")
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Axes = Literal["auto", "DT", "TD"]
+"""Axes of an array of features."""
+EngineName = Literal["auto", "compiled", "torch"]
+"""What computes a stream."""
+PartnerPart = Literal["test", "train"]
+"""Where the partners of test videos come from in alignment scores. `test` is what papers do; `train` is the case of an
+assistant, which knows recordings and meets a new one, and the only choice where a split tests one video of a task."""
 MAX_LAYERS = 16
 REACH_SECONDS = 16.0
 """How far back a stage sees where the number of layers is not given; see experiments/RESULTS.md."""
@@ -24,6 +31,8 @@ Control = Literal["none", "noise", "index", "shuffle"]
 
 WHERE_COMPUTED = ("device", "workers", "threads")
 """Settings that say where and not what a run is: they may change when it is resumed."""
+MAY_CHANGE = ("title", *WHERE_COMPUTED)
+"""Settings that may change when a run is resumed."""
 
 
 def require_range(config: Any, section: str = "", /, **ranges: tuple[int | float, int | float]) -> None:
@@ -204,6 +213,8 @@ class RunConfig:
     the features shuffled among the frames of a class within a video."""
     preset: Literal["default", "reference"] = "default"
     """The settings that the flags start from."""
+    title: str = ""
+    """Name under which tables list the run; by default its settings. It may change when the run is resumed."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

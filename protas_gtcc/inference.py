@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
+from protas_gtcc.config import EngineName
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding import DurationDecoder
 from protas_gtcc.errors import InputError
@@ -17,9 +17,6 @@ from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, reported_progress
 from protas_gtcc.streaming import CompiledEngine, Stream, Streams, TorchEngine
-
-EngineName = Literal["auto", "compiled", "torch"]
-"""Who does a stream's arithmetic."""
 
 
 class TrainedModel:

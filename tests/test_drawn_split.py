@@ -14,7 +14,8 @@ from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.held_out import draw_held_out
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import LayoutOptions, open_layout
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.labels import count_graph
 from protas_gtcc.runs.evaluate_run import test_videos as videos_to_test
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import LayoutOptions, open_layout, recognise
 from protas_gtcc.layouts.egoprocel import pair_in_order
 from protas_gtcc.layouts.features import FeatureFolder, decide_time_first, default_tolerance
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout, recognise
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
 
 IDS = {"background": 0, "take cup": 1, "pour": 2}

@@ -13,7 +13,8 @@ from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import LayoutOptions, open_layout
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.labels import count_graph, write_label_files, write_labels_into
 from protas_gtcc.prepare.writing import prepare
 

@@ -17,8 +17,9 @@ from protas_gtcc.cli.commands.prepare import describe
 from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import LayoutOptions, open_layout
 from protas_gtcc.layouts.features import FeatureFolder
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.survey import Rates, parse_look_ahead, survey
 from protas_gtcc.prepare.writing import Summary, prepare, stream
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protas_gtcc.annotations.segments import segment_array, transcript
 from protas_gtcc.annotations.task_graph import count_task_graph, save_task_graph
-from protas_gtcc.layouts import open_layout
+from protas_gtcc.layouts.recognition import open_layout
 from tests.brute_force import segments_from_labels
 
 NUM_CLASSES = 4

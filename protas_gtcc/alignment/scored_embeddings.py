@@ -14,7 +14,7 @@ from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts
 from protas_gtcc.alignment.pairing import lonely_tasks
 from protas_gtcc.alignment.scores import EmbeddedVideo, Trial, compare_alignments
-from protas_gtcc.alignment.scores.partners import PartnerPart
+from protas_gtcc.config import PartnerPart
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed

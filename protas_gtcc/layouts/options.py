@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.storage.npy import Axes
+from protas_gtcc.config import Axes
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError
-
-Axes = Literal["auto", "DT", "TD"]
 
 
 def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarray:

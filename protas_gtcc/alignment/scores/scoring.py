@@ -22,9 +22,10 @@ from protas_gtcc.alignment.scores.embedded import EmbeddedVideo, by_task, check_
 from protas_gtcc.alignment.scores.enclosed_area import area_figures
 from protas_gtcc.alignment.scores.figures import mean_of_defined
 from protas_gtcc.alignment.scores.order import order_figures
-from protas_gtcc.alignment.scores.partners import PartnerPart, find_partners
+from protas_gtcc.alignment.scores.partners import find_partners
 from protas_gtcc.alignment.scores.probes import classification_figures, most_frequent_figures, progression_figures
 from protas_gtcc.alignment.scores.procedure_progress import progress_figures
+from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
 from protas_gtcc.metrics.pooling import Path, map_figures
