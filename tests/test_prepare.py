@@ -209,7 +209,7 @@ def _break(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("lengths", "S2_tea.npy is [4, 50], but its labels say 34 frames"),
+        ("lengths", "S2_tea.npy is [4, 50], but its labels make 34 frames"),
         ("orientation", "S2_tea.npy is [T, D] but"),
         ("dims", "S2_tea.npy has 5 features a frame"),
         ("nan", "video S2_tea, features: NaN or infinity at frame 7"),

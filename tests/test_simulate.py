@@ -259,7 +259,7 @@ def test_tasks_can_be_chosen_by_name_and_unknown_ones_are_refused():
 
 def test_a_stand_in_that_cannot_be_read_is_made_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(known_datasets, "STAND_IN", SMALL)
+    monkeypatch.setattr("protas_gtcc.simulate.config.STAND_IN", SMALL)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "simulated-procedures.h5").write_bytes(b"of another time")
     said: list[str] = []

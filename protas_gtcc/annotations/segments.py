@@ -24,9 +24,8 @@ def segment_array(labels: np.ndarray) -> np.ndarray:
 def transcript(labels: np.ndarray, background: Collection[int] = (), merge: bool = False) -> list[int]:
     """The sequence of actions in labels `[T]`, without background.
 
-    `merge=False` drops background segments, so an action that is interrupted by background counts twice
-    (MS-TCN's edit score). `merge=True` drops background *frames* first, so it counts once (ProTAS's edit score and
-    task graph).
+    An action that background interrupts counts twice (`merge=False`, as in MS-TCN's edit score), or once
+    (`merge=True`, as in ProTAS's edit score and task graph, where background frames are dropped first).
     """
     labels = np.asarray(labels)
     if merge and len(background):

@@ -1,4 +1,4 @@
-"""What a user can add to a layout's files: the flags of the commands that read one."""
+"""What a user states about a foreign layout, because its files do not."""
 
 from __future__ import annotations
 
@@ -10,35 +10,34 @@ from protas_gtcc.config import Axes
 
 @dataclass(frozen=True)
 class LayoutOptions:
-    """What the files cannot say of themselves."""
+    """What a user states about a foreign layout, because its files do not."""
 
     background: tuple[str, ...] | None = None
-    """Names of the background classes. Default: those called background or BG, in any case."""
+    """Names of the background classes. Default: the classes called background or BG, in upper or lower case."""
     no_background: bool = False
     """The dataset has no background class: every frame is an action."""
     features: tuple[Path, ...] | None = None
-    """Folders of <video>.npy to take, each a feature set named like the folder; one called
-    features_split<k> is tied to split k. Default: every features*/ beside the labels."""
+    """Folders of <video>.npy to take. Each becomes a feature set with the name of its folder; features_split<k> is for
+    split k only. Default: every features*/ beside the labels."""
     feature_axes: Axes = "auto"
-    """Axes of the feature arrays: [D, T], [T, D], or decided from the number of labels."""
+    """Order of the axes in the feature arrays: [D, T] or [T, D]. 'auto' compares them with the number of labels."""
     annotation_fps: float | None = None
-    """Labels per second where it is not the frames per second of the features. Default: 10 for EgoProceL's
-    JSON, else that of the features."""
+    """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate."""
     look_ahead_frames: tuple[str, ...] = ()
-    """How many frames after t the features of frame t have seen, in frames of the source (before any
-    resampling): N for every feature set, NAME=N for one."""
+    """How many frames after t the features of frame t have seen, counted before any resampling: N for every feature
+    set, or NAME=N for one."""
     subject_pattern: str | None = None
-    """Regular expression that finds the person in a video's name, its first group if any: '^(S\\d+)_'."""
+    """Regular expression that finds the person in a video's name, by its first group if it has one: '^(S\\d+)_'."""
     task_pattern: str | None = None
-    """Regular expression that finds the procedure in a video's name, its first group if any: '_([A-Za-z]+)_'. Default:
-    what the layout says, if it says anything. Alignment pairs videos of the same task."""
+    """Regular expression that finds the task in a video's name, by its first group if it has one: '_([A-Za-z]+)_'.
+    Alignment pairs videos of the same task. Default: the task that the layout gives, if it gives one."""
     tolerance_frames: int | None = None
-    """By how many frames features and labels may differ in number. Default: 2, or 0.5 % of the longer if
-    that is more. What is beyond the shorter is cut off at the end, and counted."""
+    """How many frames features and labels may differ in length. The longer one is cut at its end, and the cut frames
+    are counted. Default: 2, or 0.5 % of the longer one if that is more."""
     name: str | None = None
-    """What the dataset calls itself. Default: the name of its folder."""
+    """Name of the dataset. Default: the name of its folder."""
     test_share: float | None = None
-    """Where no lists of videos come with the labels: draw split 1, with this share of the videos in its test part.
-    Whole people are drawn where --subject-pattern finds them."""
+    """If no lists of videos come with the labels: draw split 1, with this share of the videos in its test part. Whole
+    people are drawn if --subject-pattern finds them, else single videos."""
     seed: int = 0
-    """Seed of the split that --test-share draws, or that is drawn where EgoProceL's data_splits.json is missing."""
+    """Seed of the split that --test-share draws, or of the one that stands in for EgoProceL's data_splits.json."""

@@ -1,4 +1,4 @@
-"""Which layout a path has."""
+"""Which layout a path has, and opening it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _READERS = {
 
 
 def recognise(path: Path | str) -> str:
-    """`mstcn` or `egoprocel`; `InputError`, saying what was looked for, if the path is neither or missing."""
+    """`mstcn` or `egoprocel`. Raises `InputError`, naming what was looked for, if the path is neither or missing."""
     path = Path(path)
     if not path.exists():
         raise InputError(f"no such file or folder: {path}")
@@ -26,15 +26,15 @@ def recognise(path: Path | str) -> str:
         if is_layout(path):
             return name
     raise InputError(
-        f"{path} has no known layout: looked for groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), and "
-        "for a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL)"
+        f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
+        "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL)"
     )
 
 
 def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layout:
     """Open a folder or file whose layout is recognised; with `options.test_share`, also draw its split.
 
-    Raises `InputError` for all that is wrong at first sight.
+    Raises `InputError` for what is wrong in its mapping, its lists of videos and its annotations.
     """
     options = options or LayoutOptions()
     _, open_it = _READERS[recognise(path)]

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from protas_gtcc.config import PRESETS, WHERE_COMPUTED, Control, RunConfig, TrainingConfig, flat_settings
+from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.header import feature_kind
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.metrics.evaluation import software_versions
 from protas_gtcc.metrics.lookups import fit_lookups

@@ -1,6 +1,10 @@
-"""Procedures made up with known truth, of EgoProceL's size and shape: what stands in where no recordings are.
+"""Simulated procedures with known truth, of EgoProceL's size: they stand in where no recordings are prepared.
 
-`profiles` holds what is imitated, `procedures` says who does what and when, `appearance` what a camera would
-see of it. Nothing in them was recorded: results on them say how the software behaves, not how it does on
-people.
+    profiles      the facts about EgoProceL that are imitated
+    config        the settings of a simulated dataset
+    procedures    what is done when, and for how long: the labels
+    appearance    what a camera would see of it: the features
+    dataset       the dataset file made from these
+
+Nothing in them was recorded. Results on them show how the software behaves, not how well it follows people.
 """

@@ -1,11 +1,11 @@
-"""A dataset file of simulated procedures."""
+"""A dataset file of simulated procedures: its videos, people and split."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.simulate.appearance import build_world, simulate_features
 from protas_gtcc.simulate.config import SimulationConfig
@@ -14,14 +14,14 @@ from protas_gtcc.simulate.profiles import TaskProfile
 
 FEATURE_SET = "features"
 SPLIT = "1"
-# Every fourth person is tested: no person is in both parts.
 _TEST_EVERY = 4
+"""Every fourth person is in the test part, so no person is in both parts."""
 
 
 def simulate(path: Path | str, config: SimulationConfig) -> None:
     """Write a dataset file of simulated procedures; `InputError` if it cannot be written.
 
-    One video is in memory at a time. Split "1" parts people into train and test.
+    One video is in memory at a time. No person is in both the train and the test part of split "1".
     """
     feature_set = FeatureSet(dim=config.feature_dim, source="simulated appearance, strictly causal")
     with write_dataset(path, dataset_info(config), {FEATURE_SET: feature_set}) as writer:
@@ -44,9 +44,10 @@ def simulate_videos(config: SimulationConfig) -> Iterator[Video]:
 
 
 def dataset_info(config: SimulationConfig) -> DatasetInfo:
-    """What the file says of itself."""
-    test = [name for name, person in _named(config) if person % _TEST_EVERY == _TEST_EVERY - 1]
-    train = [name for name, _ in _named(config) if name not in test]
+    """The facts of the dataset that this config makes."""
+    people = {_video_name(profile, number): number % config.people for profile, number in _videos(config)}
+    test = [video for video, person in people.items() if person % _TEST_EVERY == _TEST_EVERY - 1]
+    train = [video for video in people if video not in test]
     return DatasetInfo(
         name="simulated-procedures",
         class_names=class_names_of(config),
@@ -63,10 +64,6 @@ def _videos(config: SimulationConfig) -> Iterator[tuple[TaskProfile, int]]:
     for profile in config.profiles:
         for number in range(config.num_videos(profile)):
             yield profile, number
-
-
-def _named(config: SimulationConfig) -> list[tuple[str, int]]:
-    return [(_video_name(profile, number), number % config.people) for profile, number in _videos(config)]
 
 
 def _video_name(profile: TaskProfile, number: int) -> str:

@@ -77,11 +77,11 @@ def train_run(
 
 
 def _preset_of(known: Mapping[str, str]) -> RunConfig:
-    from protas_gtcc.prepare.known_datasets import hurried, stands_in
+    from protas_gtcc.prepare.known_datasets import shortened, stands_in
 
     base = PRESETS.get(known.get("preset", "default"), PRESETS["default"])
-    shortened = base.preset == "default" and stands_in(known.get("dataset", RunConfig.dataset))
-    return hurried(base) if shortened else base
+    on_stand_in = base.preset == "default" and stands_in(known.get("dataset", RunConfig.dataset))
+    return shortened(base) if on_stand_in else base
 
 
 def _free_folder(config: RunConfig, dataset: Dataset) -> Path:
