@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from protas_gtcc.dataset.description import FeatureSet
 from protas_gtcc.dataset.file import Dataset, Video
-from protas_gtcc.dataset.header import FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError, listed
 

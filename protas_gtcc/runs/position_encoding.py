@@ -81,6 +81,6 @@ def train_per_class(
             elapsed = torch.arange(1, progress.shape[1] + 1)
             error = (progress - elapsed / lengths[:, None]) * (elapsed <= lengths[:, None])
             optimizer.zero_grad()
-            (error.square().sum(dim=1) / lengths).mean().backward()
+            (error.square().sum(dim=1) / lengths).mean().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return report
