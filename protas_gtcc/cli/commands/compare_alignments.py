@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,8 @@ class Command:
             written = ", ".join(write_sets(finished, dataset))
             console.print(f"{dataset.path} has feature sets {written}", highlight=False, soft_wrap=True)
         with progress_bars() as on_progress:
-            scores = score_runs(finished, dataset, self.options.score_every, self.options.partners)
+            on_probe = functools.partial(on_progress, "scoring")
+            scores = score_runs(finished, dataset, self.options.score_every, self.options.partners, on_probe)
         table = alignment_table(scores)
         write_tables(out, table, long_table(scores), scores)
         print_result(table, scores, self.options.json)
