@@ -8,9 +8,3 @@ egoprocel      EgoProceL's JSON
 features       folders of <video>.npy
 drawn_split    a split for a layout without lists of videos
 """
-
-from protas_gtcc.layouts.base import Layout
-from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.layouts.recognition import open_layout, recognise
-
-__all__ = ["Layout", "LayoutOptions", "open_layout", "recognise"]

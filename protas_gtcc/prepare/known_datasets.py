@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from protas_gtcc.config import RunConfig
 from protas_gtcc.errors import InputError
-from protas_gtcc.simulate.config import STAND_IN
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
@@ -60,6 +59,7 @@ def open_dataset(name_or_path: str, show: Callable[[str], None] = print) -> Data
 def _simulated(show: Callable[[str], None]) -> Dataset:
     # Imported here: the simulator needs scipy, and a command that only asks `stands_in` must start fast.
     from protas_gtcc.dataset.file import Dataset
+    from protas_gtcc.simulate.config import STAND_IN
     from protas_gtcc.simulate.dataset import dataset_info, simulate
 
     path = DATA_FOLDER / "simulated-procedures.h5"

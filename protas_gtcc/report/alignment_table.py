@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from protas_gtcc.metrics.pooling import Path
+from protas_gtcc.metrics.intervals import Path
 from protas_gtcc.report.figures import MISSING, at, fraction, is_sure, line, percent, rule, with_interval
 
 

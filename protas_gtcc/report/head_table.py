@@ -28,13 +28,11 @@ class TableRow:
 
 def markdown(rows: Iterable[TableRow]) -> str:
     """A Markdown table: errors with their 95 % intervals."""
-    return "\n".join([line("", ["given", *AVERAGES]), rule(len(AVERAGES) + 2), *map(markdown_row, rows)]) + "\n"
-
-
-def markdown_row(row: TableRow) -> str:
-    """One line of the table."""
-    cells = [with_interval(row.errors[average], row.intervals[average], fraction) for average in AVERAGES]
-    return line(row.name, [row.given, *cells])
+    lines = [line("", ["given", *AVERAGES]), rule(len(AVERAGES) + 2)]
+    for row in rows:
+        cells = [with_interval(row.errors[average], row.intervals[average], fraction) for average in AVERAGES]
+        lines.append(line(row.name, [row.given, *cells]))
+    return "\n".join(lines) + "\n"
 
 
 def long_table(rows: Iterable[TableRow]) -> pd.DataFrame:

@@ -8,7 +8,3 @@
 
 Nothing in them was recorded. Results on them show how the software behaves, not how well it follows people.
 """
-
-from protas_gtcc.simulate.config import SMALL, STAND_IN, SimulationConfig
-
-__all__ = ["SMALL", "STAND_IN", "SimulationConfig"]
