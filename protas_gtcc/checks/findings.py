@@ -43,16 +43,16 @@ def sorted_by_level(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def verdict(findings: Sequence[Finding]) -> str:
-    """One sentence on whether the data can be used: `cannot be used: 2 errors, 1 warning, 3 notes`."""
+    """One sentence on whether the source can be used: `not usable as it is: 2 errors, 1 warning, 3 notes`."""
     counts = {level: sum(finding.level == level for finding in findings) for level in LEVELS}
     listed = ", ".join(f"{number} {level}{'' if number == 1 else 's'}" for level, number in counts.items())
     if counts["error"]:
-        return f"cannot be used: {listed}"
-    return f"can be used, but results may mislead: {listed}" if counts["warning"] else f"nothing is wrong: {listed}"
+        return f"not usable as it is: {listed}"
+    return f"usable, but results may mislead: {listed}" if counts["warning"] else f"nothing is wrong: {listed}"
 
 
 def shown(finding: Finding, source: str, width: int = 80) -> str:
-    """A finding in lines of at most `width` characters; `source`, the dataset as a whole, is left out as its place."""
-    place = "" if finding.where == source else f"{finding.where}: "
+    """A finding in lines of at most `width` characters. The place is left out if it is `source`, the whole dataset."""
+    place = "" if finding.where.startswith(source) else f"{finding.where}: "
     text = f"{finding.level:<9}{place}{finding.what}{'; ' if finding.way_out else ''}{finding.way_out}"
     return textwrap.fill(text, width, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False)

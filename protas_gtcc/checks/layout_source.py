@@ -66,8 +66,8 @@ class LayoutSource(Source):
             self._find("warning", self.where, what, "give the features' rate with --fps")
             return {}
         if not self._options.look_ahead_frames:
-            what = "the look-ahead of the features is taken as 0 frames"
-            self._find("note", self.where, what, "--look-ahead-frames sets it")
+            what = "the look-ahead is taken as 0 frames"
+            self._find("note", self.where, what, "set it with --look-ahead-frames")
         look_ahead = parse_look_ahead(self._options.look_ahead_frames, list(folders))
         shapes = {name: self._shapes(folder) for name, folder in folders.items()}
         self._settle(shapes)

@@ -31,7 +31,7 @@ def check_splits(info: DatasetInfo, video_names: list[str], where: str) -> Itera
 def check_people(info: DatasetInfo, subjects: Mapping[str, str]) -> Iterator[Finding]:
     """Find people in two parts of a split. `subjects`: video -> person, "" if unknown."""
     if info.splits and not any(subjects.values()):
-        yield Finding("note", "people", "they are unknown", "find them in video names with --subject-pattern")
+        yield Finding("note", "people", "unknown", "name them with --subject-pattern")
         return
     for split, parts in info.splits.items():
         for one, other in combinations(parts, 2):

@@ -47,4 +47,4 @@ def filter_true_classes(
     """
     settings = dataclasses.replace(settings, evidence=10.0, hedge=False, network_share=0.0)
     decoder = DurationDecoder(tables, settings, background, fps)
-    return decoder.follow(np.zeros(len(labels), dtype=np.int64), np.eye(len(tables.first))[labels], None)
+    return decoder.decode(np.zeros(len(labels), dtype=np.int64), np.eye(len(tables.first))[labels], None)

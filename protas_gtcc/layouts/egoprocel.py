@@ -97,8 +97,8 @@ class EgoProceLLayout(Layout):
         if settled:
             self.notices = [notice for notice in self.notices if "annotations than handles" not in notice]
             self.notices.append(
-                f"{', '.join(settled)}: there are more annotations than handles (several cameras a session), which "
-                f"are paired in order by the lengths of {feature_set}"
+                f"more annotations than handles in {', '.join(settled)} (one for each camera): paired in order by the "
+                f"lengths of {feature_set}"
             )
 
 
@@ -181,8 +181,8 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
             annotations[handle] = _Annotation(task, index)
     surplus = _tasks_with_surplus(tasks)
     notices = [
-        f"{', '.join(surplus)}: there are more annotations than handles (several cameras a session), the first ones "
-        "are taken, wrongly for most; give --features and --fps, so that the lengths of the features decide"
+        f"more annotations than handles in {', '.join(surplus)} (one for each camera): the first ones are taken, "
+        "wrongly for most; give --features and --fps"
     ]
     return annotations, notices if surplus else []
 

@@ -66,7 +66,7 @@ def survey(
         task_of(video, options.task_pattern, layout)
         on_progress("checking", done, len(layout.video_names))
     if not options.look_ahead_frames:
-        layout.notices.append("the look-ahead of the features is taken as 0 frames; --look-ahead-frames sets it")
+        layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
     return {
         name: _plan(
             layout.feature_folders[name],

@@ -165,6 +165,15 @@ def group_runs(
     return dict(zip(distinct_titles(plain, list(settings.values()), defaults), groups.values(), strict=True))
 
 
+def dataset_of(runs: Sequence[RunDirectory]) -> str:
+    """The dataset file of runs. Raises `InputError` unless they have the same."""
+    datasets = dict.fromkeys(run.read_config().dataset for run in runs)
+    if len(datasets) > 1 or not all(datasets):
+        files = listed(datasets)
+        raise InputError(f"the runs are of dataset files {files}; give those of one, or the file by --dataset")
+    return next(iter(datasets))
+
+
 def of_any_split_and_seed(config: RunConfig, dataset: Dataset) -> RunConfig:
     """A configuration without what may differ within a kind: split, seed, title, and where a run was computed."""
     free = {name: getattr(TrainingConfig, name) for name in ("seed", *WHERE_COMPUTED)}

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from protas_gtcc.cli.shared.console import print_result, progress_bars
-from protas_gtcc.cli.shared.parsing import Positional
+from protas_gtcc.cli.shared.flags import File, Positional
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Command:
 
     runs: Positional[tuple[Path, ...]]
     """Run directories with a duration filter, as the default preset has."""
-    dataset: Path
+    dataset: File
     """The dataset file that they were trained on."""
     json: bool = False
     """Print all figures as JSON."""

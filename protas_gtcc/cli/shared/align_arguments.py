@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.alignment.config import AlignmentConfig
-from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.cli.shared.parsing import parse_resumable
+from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from protas_gtcc.cli.shared.parsing import parse_resumable
-from protas_gtcc.cli.shared.run_folders import callbacks_of, free_run_folder, offer_resume
+from protas_gtcc.cli.shared.run_folders import free_run_folder, offer_resume, training_callbacks
 from protas_gtcc.config import PRESETS, RunConfig
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def train_run(
         settings = f"{set_.epochs} epochs, batches of {set_.batch_size}, learning rate {set_.lr:g}, {set_.schedule}"
         console.print(f"training is shortened to a few minutes: {settings}", highlight=False)
     with offer_resume(console, run):
-        train(config, dataset, run, callbacks_of(console, run), arguments.resume is not None)
+        train(config, dataset, run, training_callbacks(console, run), arguments.resume is not None)
     return run, dataset, config
 
 
@@ -80,8 +80,8 @@ def _preset_of(known: Mapping[str, str]) -> RunConfig:
     from protas_gtcc.prepare.known_datasets import shortened, stands_in
 
     base = PRESETS.get(known.get("preset", "default"), PRESETS["default"])
-    on_stand_in = base.preset == "default" and stands_in(known.get("dataset", RunConfig.dataset))
-    return shortened(base) if on_stand_in else base
+    is_short = base.preset == "default" and stands_in(known.get("dataset", RunConfig.dataset))
+    return shortened(base) if is_short else base
 
 
 def _free_folder(config: RunConfig, dataset: Dataset) -> Path:

@@ -54,7 +54,7 @@ def offer_resume(console: Console, run: RunDirectory) -> Iterator[None]:
         raise
 
 
-def callbacks_of(console: Console, run: RunDirectory) -> list[Observer]:
+def training_callbacks(console: Console, run: RunDirectory) -> list[Observer]:
     """The progress bar and the TensorBoard log of a training run."""
     from protas_gtcc.training.callbacks import ProgressBar, TensorBoardLog
 
