@@ -18,7 +18,6 @@ them: --variant "gtcc: --feature-set aligned-gtcc-seed{seed}".
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -53,8 +52,8 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.report.alignment_table import alignment_table, long_table
+from protas_gtcc.report.table_files import write_tables
 from protas_gtcc.runs.launching import PlannedRun
-from protas_gtcc.storage.atomic import replace_when_whole, write_text
 
 LOSSES = ("tcc", "gtcc", "lav", "vava")
 
@@ -165,10 +164,7 @@ def score(plans: Sequence[PlannedRun], dataset: Dataset, arguments: CompareAlign
 def show_table(scores: Scores, out: Path) -> None:
     """Print the table, and write it and all figures into a folder."""
     table = alignment_table(scores)
-    write_text(out / "table.md", table)
-    write_text(out / "table.json", json.dumps(scores, indent=1, allow_nan=False) + "\n")
-    with replace_when_whole(out / "table.csv") as temporary:
-        long_table(scores).to_csv(temporary, index=False, float_format="%.6g")
+    write_tables(out, table, long_table(scores), scores)
     print(table, end="")
 
 

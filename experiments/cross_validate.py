@@ -16,7 +16,6 @@ Flags that are not its own go to experiments/run.py. The same command again goes
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,10 +35,10 @@ from protas_gtcc.dataset.header import feature_kind
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.report.pooled_table import long_table, markdown
+from protas_gtcc.report.table_files import write_tables
 from protas_gtcc.runs.cross_validation import summarise
 from protas_gtcc.runs.evaluate_run import test_videos
 from protas_gtcc.runs.launching import PlannedConfig, PlannedRun
-from protas_gtcc.storage.atomic import replace_when_whole, write_text
 from protas_gtcc.training.run_directory import RunDirectory
 
 
@@ -122,10 +121,7 @@ def show_table(runs: Sequence[RunDirectory], dataset: Dataset, out: Path | None)
     summary = summarise(runs, dataset)
     table = markdown(summary)
     if out is not None:
-        write_text(out / "table.md", table)
-        write_text(out / "table.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
-        with replace_when_whole(out / "table.csv") as temporary:
-            long_table(summary).to_csv(temporary, index=False, float_format="%.6g")
+        write_tables(out, table, long_table(summary), summary)
     print(table, end="")
 
 

@@ -19,7 +19,6 @@ from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.colours import ClassLook, class_looks
-from protas_gtcc.report.tables import best_lookup
 from protas_gtcc.storage.atomic import replace_when_whole
 
 WIDTH_INCHES = 14.0
@@ -142,7 +141,7 @@ def _per_class_series(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any]
         if metrics["progress"][which] is not None:
             intervals = metrics["intervals"]["progress"][which]["per_class"]
             series.append((text, metrics["progress"][which]["per_class"], intervals, marker, colour))
-    best = best_lookup(metrics, "predicted_segments") or "constant"
+    best = metrics["best_lookups"]["predicted_segments"]["macro"] or "constant"
     errors = metrics["baselines"][best]["predicted_segments"]["per_class"]
     intervals = metrics["intervals"]["baselines"][best]["predicted_segments"]["per_class"]
     return [*series, (f"best look-up, predicted segments: {best}", errors, intervals, "s", "#555555")]

@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-PLAIN_WIDTH = 100
+PLAIN_WIDTH = 80
 """Columns where the output is not a terminal: the tables fit."""
 
 
