@@ -17,8 +17,10 @@ from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import LabelWriter, write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import LayoutOptions, open_layout
-from protas_gtcc.simulate import SimulationConfig, simulate
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
+from protas_gtcc.simulate.config import SimulationConfig
+from protas_gtcc.simulate.dataset import simulate
 
 LABELS = np.repeat([0, 1, 0, 2, 0], [6, 8, 1, 10, 5])
 INFO = DatasetInfo(

@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
-from protas_gtcc.dataset.file import DatasetInfo
-from protas_gtcc.dataset.writer import Video, write_dataset
+from protas_gtcc.dataset.file import DatasetInfo, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics import breakdowns, curves, improvement, online
 from protas_gtcc.metrics.definitions import definition_of

@@ -17,8 +17,9 @@ from protas_gtcc.cli.commands.prepare import describe
 from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import LayoutOptions, open_layout
 from protas_gtcc.layouts.features import FeatureFolder
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.survey import Rates, parse_look_ahead, survey
 from protas_gtcc.prepare.writing import Summary, prepare, stream
 
@@ -208,7 +209,7 @@ def _break(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("lengths", "S2_tea.npy is [4, 50], but its labels say 34 frames"),
+        ("lengths", "S2_tea.npy is [4, 50], but its labels make 34 frames"),
         ("orientation", "S2_tea.npy is [T, D] but"),
         ("dims", "S2_tea.npy has 5 features a frame"),
         ("nan", "video S2_tea, features: NaN or infinity at frame 7"),
@@ -220,7 +221,7 @@ def _break(folder: Path, what: str) -> None:
         ("label", "S2_tea.txt, line 2: unknown label 'stir'"),
         ("id", "mapping.txt, line 3: class id 1 comes twice"),
         ("split", "test.split1.bundle names video S3_tea"),
-        ("tied", "features_split7 is tied to split 7"),
+        ("tied", "features_split7 is for split 7"),
         ("no features", "--features FOLDER"),
     ],
 )

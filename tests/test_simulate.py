@@ -18,8 +18,9 @@ from protas_gtcc.dataset.file import Dataset, Video
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.prepare import known_datasets
-from protas_gtcc.simulate import SMALL, SimulationConfig, dataset_info, simulate, simulate_videos
 from protas_gtcc.simulate.appearance import build_world, simulate_features
+from protas_gtcc.simulate.config import SMALL, SimulationConfig
+from protas_gtcc.simulate.dataset import dataset_info, simulate, simulate_videos
 from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure, steps_of
 from protas_gtcc.simulate.profiles import TASKS, TaskProfile
 
@@ -258,7 +259,7 @@ def test_tasks_can_be_chosen_by_name_and_unknown_ones_are_refused():
 
 def test_a_stand_in_that_cannot_be_read_is_made_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(known_datasets, "STAND_IN", SMALL)
+    monkeypatch.setattr("protas_gtcc.simulate.config.STAND_IN", SMALL)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "simulated-procedures.h5").write_bytes(b"of another time")
     said: list[str] = []

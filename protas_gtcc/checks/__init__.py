@@ -21,7 +21,9 @@ from protas_gtcc.checks.sources import FileSource, Source
 from protas_gtcc.checks.splits import check_coverage, check_people, check_splits
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import Layout, LayoutOptions, open_layout
+from protas_gtcc.layouts.base import Layout
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 
 __all__ = ["Finding", "Level", "check_dataset", "check_layout", "check_path"]
 

@@ -11,8 +11,9 @@ from protas_gtcc.checks.findings import Finding, Level, from_error
 from protas_gtcc.checks.sources import Source
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of
+from protas_gtcc.layouts.base import Layout, subject_of
 from protas_gtcc.layouts.features import FeatureFolder, decide_time_first, fits_length
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.prepare.survey import Rates, parse_look_ahead, settle_labels
 
 Shapes = dict[str, tuple[int, int]]

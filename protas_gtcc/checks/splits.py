@@ -16,7 +16,8 @@ Parts = Mapping[str, list[str]]
 def check_splits(info: DatasetInfo, video_names: list[str], where: str) -> Iterator[Finding]:
     """Empty parts, videos that are unknown, doubled, in two parts, or in none."""
     if not info.splits:
-        yield Finding("warning", where, "no splits: there is nothing to train on and test with", "add lists of videos")
+        way_out = "add lists of videos, or draw a split: prepare --test-share 0.2"
+        yield Finding("warning", where, "no splits: there are no training and test parts", way_out)
         return
     known = set(video_names)
     for split, parts in info.splits.items():

@@ -5,10 +5,3 @@
 loss; `published` reads other people's; `scoring` puts them
 all beside the per-class model.
 """
-
-from __future__ import annotations
-
-from protas_gtcc.heads.config import HeadConfig, HeadLossConfig, HeadVersion
-from protas_gtcc.heads.head import ScalarHead
-
-__all__ = ["HeadConfig", "HeadLossConfig", "HeadVersion", "ScalarHead"]

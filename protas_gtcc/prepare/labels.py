@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
@@ -20,8 +19,10 @@ from protas_gtcc.annotations.resampling import resample_indices
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.writer import LabelWriter, check_video_name
-from protas_gtcc.errors import InputError
+from protas_gtcc.dataset.header import write_classes
+from protas_gtcc.dataset.names import require_video_name
+from protas_gtcc.dataset.writer import LabelWriter
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout
 from protas_gtcc.layouts.features import fits_length
 from protas_gtcc.storage.atomic import replace_when_whole, write_text
@@ -50,7 +51,7 @@ def write_label_files(
     new_rate = rate if resample_to is None else resample_to
     written = 0
     for done, video in enumerate(layout.video_names, start=1):
-        check_video_name(video)
+        require_video_name(video)
         progress_file, segments_file = out / "progress" / f"{video}.npy", out / "segments" / f"{video}.csv"
         if overwrite or not (progress_file.is_file() and segments_file.is_file()):
             labels = _labels_at(layout, video, rate, new_rate)
@@ -84,8 +85,7 @@ def write_labels_into(
     with replace_when_whole(file) as temporary:
         shutil.copyfile(file, temporary)
         with hdf5_file(temporary, "r+") as copy:
-            copy.attrs["class_names"] = np.array(layout.class_names, dtype=h5py.string_dtype())
-            copy.attrs["background"] = np.array(layout.background, dtype=np.int64)
+            write_classes(copy, layout.class_names, layout.background)
             writer = LabelWriter(copy, layout.background)
             for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
                 labels = _labels_at(layout, video, rate, file_fps)
@@ -101,8 +101,10 @@ def count_graph(layout: Layout, split: str) -> TaskGraph:
 
     `InputError` for an unknown split or one without training videos.
     """
+    if not layout.splits:
+        raise InputError(f"{layout.path} has no splits; add lists of videos, or draw a split with --test-share 0.2")
     if split not in layout.splits:
-        raise InputError(f"{layout.path} has no split {split!r}; it has {', '.join(layout.splits) or 'none'}")
+        raise InputError(f"{layout.path} has no split {split!r}; it has {listed(layout.splits)}")
     training = layout.splits[split].get("train", [])
     if not training:
         raise InputError(f"split {split} of {layout.path} has no training videos to count the task graph on")

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from protas_gtcc.annotations.resampling import look_ahead_at
-from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of, task_of
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.layouts.base import Layout, subject_of, task_of
 from protas_gtcc.layouts.features import FeatureFolder, check_shapes, decide_time_first
+from protas_gtcc.layouts.options import LayoutOptions
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many videos of it are done, and of how many."""
@@ -112,8 +113,8 @@ def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple
     # A video may lack a feature set only if no split that the set is for names it.
     if folder.split is not None and folder.split not in layout.splits:
         raise InputError(
-            f"{folder.path} is tied to split {folder.split}, but there are lists only of "
-            f"{', '.join(layout.splits) or 'none'}; add lists, rename it, or choose others with --features"
+            f"{folder.path} is for split {folder.split}, but there are lists of videos for {listed(layout.splits)}; "
+            "add that split's lists, rename the folder, or choose others with --features"
         )
     splits = [layout.splits[folder.split]] if folder.split is not None else list(layout.splits.values())
     needed = {video for split in splits for part in split.values() for video in part}

@@ -19,7 +19,8 @@ import numpy as np
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
-from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of, task_of
+from protas_gtcc.layouts.base import Layout, subject_of, task_of
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.prepare.survey import FeaturePlan, Progress, Rates, survey
 
 

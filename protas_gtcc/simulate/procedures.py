@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.profiles import SHARED_STEPS, TaskProfile
@@ -91,7 +91,7 @@ def _action_seconds(
     rng: np.random.Generator, config: SimulationConfig, profile: TaskProfile, steps: list[int], person: int
 ) -> np.ndarray:
     low, high = profile.quartile_seconds
-    spread = 0.9 * np.log(high / low) / (norm.ppf(0.75) - norm.ppf(0.25))
+    spread = 0.9 * np.log(high / low) / (ndtri(0.75) - ndtri(0.25))
     by_class = spread * np.sqrt(_CLASS_SHARE) * _class_offsets(config, profile)
     by_person = spread * np.sqrt(_PERSON_SHARE) * config.generator("pace", person).standard_normal()
     by_chance = spread * np.sqrt(1 - _CLASS_SHARE - _PERSON_SHARE)
@@ -104,7 +104,7 @@ def _action_seconds(
 
 def _class_offsets(config: SimulationConfig, profile: TaskProfile) -> np.ndarray:
     # Evenly spaced quantiles in random order: with 4 steps, four free draws might all be alike.
-    quantiles = norm.ppf((np.arange(profile.key_steps) + 0.5) / profile.key_steps)
+    quantiles = ndtri((np.arange(profile.key_steps) + 0.5) / profile.key_steps)
     return config.generator("duration", profile.name).permutation(quantiles / quantiles.std())
 
 

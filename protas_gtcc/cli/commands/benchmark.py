@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-import tyro
 from rich.table import Table
 
 from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
@@ -28,7 +28,7 @@ class Command:
     running the prefix again with the stream, at the same history.
     """
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
     histories: tuple[int, ...] = (100, 1000, 10000)
     """Frames seen before the ones that are timed."""
@@ -40,7 +40,7 @@ class Command:
     """Threads of the machine to use: by the network, and by many streams."""
     device: Device = "auto"
     """Device of the network."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print the figures as JSON."""
 
     def run(self) -> None:

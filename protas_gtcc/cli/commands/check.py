@@ -8,13 +8,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from rich.table import Table
 from rich.text import Text
 
 from protas_gtcc.checks import Finding, check_path
-from protas_gtcc.cli.shared.console import make_console
-from protas_gtcc.cli.shared.layout_command import LayoutCommand, progress_bars
+from protas_gtcc.cli.shared.console import make_console, progress_bars
+from protas_gtcc.cli.shared.flags import Positional
+from protas_gtcc.cli.shared.layout_command import LayoutCommand
 from protas_gtcc.inference import load
 from protas_gtcc.streaming.causality import check_causality
 
@@ -29,9 +29,9 @@ class Command(LayoutCommand):
     says which of its layers sees the future, if any. Exits with 1 if there is an error, else with 0.
     """
 
-    source: tyro.conf.Positional[Path]
+    source: Positional[Path]
     """Dataset file, folder, or EgoProceL's JSON; with --causal, a run directory or a checkpoint."""
-    causal: tyro.conf.FlagCreatePairsOff[bool] = False
+    causal: bool = False
     """Prove on the model that its outputs at a frame do not change when later frames do."""
     fps: float | None = None
     """Frames per second of the features, for a folder: needed with --resample-to, and by EgoProceL's JSON to compare

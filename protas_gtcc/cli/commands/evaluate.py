@@ -7,9 +7,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.errors import InputError
@@ -25,7 +24,7 @@ class Command:
     Writes metrics.json, per_class.csv, tables/ and (for a run) predictions.h5 and plots/.
     """
 
-    source: tyro.conf.Positional[Path]
+    source: Positional[Path]
     """A run directory; or predictions: an HDF5 file as `predict` writes it, or a folder of CSV files."""
     dataset: str | None = None
     """Dataset with the true labels; by default the one the run was trained on. Prediction files need it."""
@@ -39,7 +38,7 @@ class Command:
     """Device to predict on."""
     pictures: int = 40
     """Draw the classes, the details and so many test videos; 0 draws nothing."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print metrics.json instead of tables."""
 
     def run(self) -> None:

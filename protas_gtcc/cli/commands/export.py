@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.dataset.reader import require_no_control
 from protas_gtcc.inference import load
 
@@ -18,13 +17,13 @@ from protas_gtcc.inference import load
 class Command:
     """Write a model as ONNX: stream.onnx takes frames and state and gives the next state, offline.onnx whole videos."""
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
     format: Literal["onnx"] = "onnx"
     """What to write."""
     out: Path | None = None
     """Folder for the graphs; by default export/ in the run directory, or beside the checkpoint."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print what was written as JSON."""
 
     def run(self) -> None:

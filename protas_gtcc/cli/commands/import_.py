@@ -7,8 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
@@ -22,7 +21,7 @@ class Command:
     The file holds neither class names nor background nor fps: give the dataset it was trained on to fill them in.
     """
 
-    checkpoint: tyro.conf.Positional[Path]
+    checkpoint: Positional[Path]
     """The authors' `epoch-N.model`."""
     out: Path
     """Run directory to make."""
@@ -32,7 +31,7 @@ class Command:
     """Split it was trained on."""
     causal: bool | None = None
     """Whether it is causal; only needed for a causal MS-TCN, whose file does not say."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print what was imported as JSON."""
 
     def run(self) -> None:

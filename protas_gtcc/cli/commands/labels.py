@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
 from protas_gtcc.annotations.task_graph import save_task_graph
-from protas_gtcc.cli.shared.layout_command import LayoutCommand, progress_bars
-from protas_gtcc.layouts import Layout, LayoutOptions, open_layout
+from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.flags import Positional
+from protas_gtcc.cli.shared.layout_command import LayoutCommand
+from protas_gtcc.layouts.base import Layout
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.labels import OnVideo, count_graph, write_label_files, write_labels_into
 from protas_gtcc.prepare.survey import Rates, settle_labels
 
@@ -25,7 +27,7 @@ class Command(LayoutCommand):
     and --graph.
     """
 
-    source: tyro.conf.Positional[Path]
+    source: Positional[Path]
     """Folder, or EgoProceL's JSON."""
     out: Path | None = None
     """Folder for progress/<video>.npy, float32 [C, T], and segments/<video>.csv."""
@@ -40,7 +42,7 @@ class Command(LayoutCommand):
     labels have a rate of their own (EgoProceL's JSON). Default with --into: that of the dataset file."""
     resample_to: float | None = None
     """Frames per second of the files in --out. Default: that of the labels."""
-    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    overwrite: bool = False
     """Make again the files in --out that are there already."""
 
     def run(self) -> None:

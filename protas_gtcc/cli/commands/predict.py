@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.dataset.reader import require_no_control
 from protas_gtcc.errors import InputError, listed
@@ -28,13 +27,13 @@ class Command:
     Writes labels, probabilities and progress of every frame to one HDF5 file and one CSV file a video.
     """
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
-    features: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FEATURES.npy …")]
+    features: Annotated[Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FEATURES.npy …")]
     """Feature files, one or more."""
     out: Path = Path("predictions")
     """Folder for predictions.h5 and the CSV files; one that has predictions of other videos is refused."""
-    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    overwrite: bool = False
     """Replace a predictions.h5 of other videos."""
     fps: float | None = None
     """Frames a second of the features; by default those the model was trained at."""
@@ -42,7 +41,7 @@ class Command:
     """Axes of the feature arrays: [D, T], [T, D], or auto: the axis of the model's feature size is D."""
     device: Device = "auto"
     """Device to predict on."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print what was written as JSON."""
 
     def run(self) -> None:

@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
-from protas_gtcc.cli.shared.layout_command import LayoutCommand, progress_bars
-from protas_gtcc.layouts import open_layout
+from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.flags import Positional
+from protas_gtcc.cli.shared.layout_command import LayoutCommand
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.writing import Summary, prepare
 
 
@@ -22,7 +22,7 @@ class Command(LayoutCommand):
     FACT and EgoPER, and EgoProceL's JSON of the GTCC authors. Every features*/ becomes a feature set.
     """
 
-    source: tyro.conf.Positional[Path]
+    source: Positional[Path]
     """Folder, or EgoProceL's JSON."""
     out: Path
     """Dataset file to write; it appears only when whole, and an older one stays until then."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import tyro
+from protas_gtcc.cli.shared.flags import Positional, Repeated
 
 
 @dataclass(frozen=True)
@@ -17,14 +16,14 @@ class Command:
     The page holds all that it shows and opens without a network. Runs of several splits and datasets may be mixed.
     """
 
-    runs: tyro.conf.Positional[tuple[Path, ...]]
+    runs: Positional[tuple[Path, ...]]
     """Run directories that were evaluated."""
     out: Path = Path("report.html")
     """The page."""
-    dataset: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    dataset: Repeated[tuple[File, ...]] = ()
     """Dataset file with the true labels, where it is not where the run was trained; one a dataset, each with its
     own --dataset."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Print what was written as JSON."""
 
     def run(self) -> None:

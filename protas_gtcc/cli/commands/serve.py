@@ -8,12 +8,12 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tyro
-
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.dataset.reader import require_no_control
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.inference import load
-from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
+from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.sessions import CLOSING_SECONDS
 
 SPARE_CONNECTIONS = 32
 """Beside clients and watchers: pages being loaded, and whoever is about to be refused."""
@@ -26,7 +26,7 @@ class Command:
     A message is frames as raw little-endian float32 [k, D]; its answer is JSON, one result a frame.
     """
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
     host: str = "127.0.0.1"
     """Address to listen on. Any other than this machine's own needs a token."""
@@ -34,7 +34,7 @@ class Command:
     """Port to listen on; 0 takes a free one."""
     token: str | None = None
     """What clients and pages must give (?token=… or a bearer header). By default $PROTAS_GTCC_TOKEN, if set."""
-    limits: tyro.conf.OmitArgPrefixes[Limits] = field(default_factory=Limits)
+    limits: Limits = field(default_factory=Limits)
 
     def run(self) -> None:
         """Serve until interrupted."""

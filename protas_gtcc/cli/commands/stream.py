@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
 from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.dataset.reader import require_no_control
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.inference import TrainedModel, load
@@ -25,9 +24,9 @@ class Command:
     What is said of a frame needs no later one, whatever the source.
     """
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
-    source: tyro.conf.Positional[str]
+    source: Positional[str]
     """A .npy file of features, replayed; a file of frames; - for standard input; tcp://HOST:PORT."""
     format: Literal["auto", "npy", "text", "raw"] = "auto"
     """text: a frame a line, numbers with spaces or commas between; raw: little-endian float32. By default .npy is npy,
@@ -38,7 +37,7 @@ class Command:
     """Replay a .npy file as fast as it goes, or at --fps."""
     fps: float | None = None
     """Frames a second; by default those the model was trained at."""
-    growing: tyro.conf.FlagCreatePairsOff[bool] = False
+    growing: bool = False
     """At the end of a file of frames, wait for more."""
     buffer: int = 64
     """Frames that may wait when the source is faster than the model."""
@@ -52,9 +51,9 @@ class Command:
     """Show a live page on this port of this machine too (0: a free one; needs the extra [serve])."""
     state: Path | None = None
     """File of the stream's state: gone on from if it is there, written at the end. Frames are numbered on."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    json: bool = False
     """Lines of JSON on a terminal too."""
-    every_class: tyro.conf.FlagCreatePairsOff[bool] = False
+    every_class: bool = False
     """Put probabilities and progress of every class into the lines."""
 
     def run(self) -> None:

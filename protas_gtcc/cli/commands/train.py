@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from protas_gtcc.cli.shared.console import make_console
-from protas_gtcc.cli.shared.run_arguments import RunArguments, is_first_process, parse_run, train_run
+from protas_gtcc.cli.shared.run_arguments import RunArguments, parse_run, train_run
+from protas_gtcc.cli.shared.run_folders import is_first_process
 
 
 @dataclass(frozen=True)
