@@ -72,8 +72,8 @@ def example(*words: str, default: Example | None = None) -> Example:
 
 
 def test_flags_become_fields_wherever_they_stand() -> None:
-    words = "in --rate 2 a.npy --extra x --names u v --stages 3 --no-causal --extra y --kind slow --no-pictures --quiet -- b.npy"
-    assert example(*words.split()) == Example(
+    words = "in --rate 2 a.npy --extra x --names u v --stages 3 --no-causal --extra y --kind slow --no-pictures"
+    assert example(*words.split(), "--quiet", "--", "b.npy") == Example(
         Path("in"), (Path("a.npy"), Path("b.npy")), 2.0, "slow", ("u", "v"), (Path("x"), Path("y")), None, True, True,
         Network(3, False),
     )  # fmt: skip

@@ -29,6 +29,7 @@ class Switch(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
     ) -> None:
+        """Set the field; argparse calls this."""
         setattr(namespace, self.dest, option_string == self.option_strings[0])
 
 
