@@ -14,18 +14,19 @@ A file from another program needs only labels and reported progress (CSV: column
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-import pandas as pd
 
 import protas_gtcc
 from protas_gtcc.errors import InputError
+from protas_gtcc.metrics.predicted_segments import SUFFIX
 from protas_gtcc.predictions import (
     CHANNELS,
     INTERVAL_COLUMNS,
@@ -37,6 +38,9 @@ from protas_gtcc.predictions import (
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged, read_group
 from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, read_lengths
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = "protas_gtcc predictions"
 FORMAT_VERSION = 2
@@ -103,9 +107,19 @@ def write_csv(
         if channels is not None:
             table |= {f"{kind}/{name}": channel for name, channel in zip(info.class_names, channels, strict=True)}
     path = Path(folder) / f"{video}.csv"
-    with replace_when_whole(path) as temporary:
-        pd.DataFrame(table).to_csv(temporary, index=False, float_format="%.6g")
+    with replace_when_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(table)
+        rows.writerows(zip(*(_cells(column) for column in table.values()), strict=True))
     return path
+
+
+def _cells(column: Any) -> Iterable[Any]:
+    """A column as the cells of a CSV file: floats in 6 digits, NaN empty."""
+    values = np.asarray(column)
+    if values.dtype.kind != "f":
+        return column
+    return ("" if value != value else f"{value:.6g}" for value in values.tolist())
 
 
 def open_predictions(path: Path | str, class_names: list[str] | None = None) -> PredictionFiles:
@@ -116,7 +130,8 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
     """
     path = Path(path)
     if path.is_dir():
-        names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in path.rglob("*.csv"))
+        tables = (file for file in path.rglob("*.csv") if not file.name.endswith(SUFFIX))
+        names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in tables)
         if not names:
             raise InputError(f"{path} holds no .csv files; expected one a video, with columns label and progress")
 
@@ -136,6 +151,8 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
 
 def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
     """Read one video's CSV file; only its columns `label` (class id) and `progress` are needed."""
+    import pandas as pd
+
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -175,6 +192,8 @@ def _channels(table: pd.DataFrame, kind: str, class_names: list[str] | None, pat
 
 def _numbers(table: pd.DataFrame, names: list[str]) -> np.ndarray | None:
     """These columns, float32 `[N, T]`; None if one is not there."""
+    import pandas as pd
+
     found = set(names) & set(table)
     if found and len(found) < len(names):
         raise InputError(f"a column {min(found)} needs {min(set(names) - found)} beside it")
