@@ -156,7 +156,7 @@ def test_the_script_trains_writes_scores_and_goes_on(kitchen, tmp_path):
     (tmp_path / "blocked" / "sklearn" / "__init__.py").write_text("raise ImportError('not here', name='sklearn')")
     lacking = script("--dataset", path, "--out", tmp_path / "third", "--feature-name", "third", *small, blocked=True)
     assert lacking.returncode == 1
-    assert "scoring needs sklearn; install it with pip install -c constraints.txt -e '.[align]'" in lacking.stderr
+    assert "scoring needs the package sklearn; pip install 'protas_gtcc[align]' installs it" in lacking.stderr
     assert not (tmp_path / "third").exists(), "said before training, too"
     again = script("--resume", run, "--no-write", "--no-score")
     assert again.returncode == 0, again.stderr
