@@ -140,7 +140,7 @@ def test_labels_of_a_resampled_file_come_at_the_rate_that_is_given(folder, tmp_p
     assert Dataset(file).labels("b").tolist() == [[0, 2, 1][label] for label in LABELS["b"]]
 
 
-def test_what_was_written_is_told_to_programs_too(folder, tmp_path, capsys):
+def test_what_was_written_is_printed_as_json_too(folder, tmp_path, capsys):
     assert _run("labels", folder, "--out", tmp_path / "out", "--graph", tmp_path / "graph.json", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
         "out": {"path": str(tmp_path / "out"), "written": 2, "kept": 0},
@@ -150,6 +150,16 @@ def test_what_was_written_is_told_to_programs_too(folder, tmp_path, capsys):
     file = _dataset(folder, tmp_path / "kitchen.h5")
     assert _run("labels", folder, "--into", file, "--json") == 0
     assert json.loads(capsys.readouterr().out)["into"] == {"path": str(file), "num_videos": 2}
+
+
+def test_a_task_graph_is_replaced_with_overwrite_only(folder, tmp_path, capsys):
+    graph = tmp_path / "graph.json"
+    graph.write_text("old")
+    assert _run("labels", folder, "--graph", graph) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert graph.read_text() == "old"
+    assert _run("labels", folder, "--graph", graph, "--overwrite") == 0
+    assert _graph(graph)
 
 
 def test_a_layout_that_cannot_be_opened_is_one_line(folder, tmp_path, capsys):

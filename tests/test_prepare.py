@@ -230,12 +230,22 @@ def test_bad_input_is_one_line_and_exit_code_1_and_leaves_the_old_file(folder, t
     out = tmp_path / "out" / "kitchen.h5"
     out.parent.mkdir()
     out.write_bytes(b"old")
-    assert _run("prepare", folder, "--out", out, "--fps", 10) == 1
+    assert _run("prepare", folder, "--out", out, "--fps", 10, "--overwrite") == 1
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("error: ")
     assert message in last
     assert out.read_bytes() == b"old"
     assert os.listdir(out.parent) == ["kitchen.h5"]
+
+
+def test_a_dataset_file_is_replaced_with_overwrite_only(folder, tmp_path, capsys):
+    out = tmp_path / "kitchen.h5"
+    out.write_bytes(b"with aligned sets")
+    assert _run("prepare", folder, "--out", out, "--fps", 10) == 1
+    assert capsys.readouterr().err == f"error: {out} would be replaced; give another name, or --overwrite\n"
+    assert out.read_bytes() == b"with aligned sets"
+    assert _run("prepare", folder, "--out", out, "--fps", 10, "--overwrite") == 0
+    assert Dataset(out).info.name == folder.name
 
 
 @pytest.mark.parametrize("what", ["id", "lengths", "nowhere"])
@@ -302,7 +312,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_old_file(folder, tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192));"
         "from protas_gtcc.cli.main import main; main(sys.argv[1:])"
     )
-    command = [sys.executable, "-c", code, "prepare", str(folder), "--out", str(out), "--fps", "10"]
+    command = [sys.executable, "-c", code, "prepare", str(folder), "--out", str(out), "--fps", "10", "--overwrite"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1, done.stderr
     assert "cannot write" in done.stderr
