@@ -65,7 +65,7 @@ def refusal(capsys, *arguments: object) -> str:
 
 def test_wrong_usage_exits_with_2(capsys):
     assert call("trian") == 2
-    assert "no verb 'trian'" in capsys.readouterr().err
+    assert "no verb 'trian', did you mean train?" in capsys.readouterr().err
     assert call("train", "--stagess", "4") == 2
     assert call("train", "--preset", "best") == 2
     assert call("train", "--epochs", "many") == 2
@@ -416,9 +416,9 @@ def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_p
     assert (run / "log.csv").read_bytes() == before
 
 
-def test_the_stand_in_is_trained_in_a_hurry_but_never_under_the_references_name():
-    hurried = parse_run(["--dataset", "egoprocel"], "run.py", "").config
-    assert hurried.training.epochs < 50
+def test_training_on_the_stand_in_is_shortened_except_for_the_reference_preset():
+    shortened = parse_run(["--dataset", "egoprocel"], "run.py", "").config
+    assert shortened.training.epochs < 50
     assert parse_run(["--preset", "reference"], "run.py", "").config == REFERENCE
     assert parse_run(["--epochs", "7"], "run.py", "").config.training.epochs == 7
 

@@ -11,6 +11,7 @@ imported.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import signal
@@ -67,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     verb, rest = arguments[0], arguments[1:]
     if verb not in VERBS:
-        print(f"protas-gtcc: no verb {verb!r}; it is one of {', '.join(VERBS)}", file=sys.stderr)
+        close = difflib.get_close_matches(verb, VERBS, 1)
+        meant = f", did you mean {close[0]}?" if close else ""
+        print(f"protas-gtcc: no verb {verb!r}{meant}; 'protas-gtcc --help' lists the verbs", file=sys.stderr)
         sys.exit(2)
     name = "import_" if verb == "import" else verb.replace("-", "_")
     module = importlib.import_module(f"protas_gtcc.cli.commands.{name}")

@@ -1,4 +1,4 @@
-"""What a client of the server may do."""
+"""Limits of a client of the server."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may do."""
+    """Limits of the clients."""
 
     connections: int = 64
-    """People followed at once; each has the memory of a stream from the start."""
+    """Number of people that are followed at once; each takes the memory of a stream from the start."""
     watchers: int = 64
-    """Pages that watch at once."""
+    """Number of pages that watch at once."""
     frames_a_message: int = 64
-    """Frames in one message: others wait meanwhile."""
+    """Largest number of frames in a message; other clients wait while they are computed."""
     frames_a_second: float = 240.0
-    """Of one client, on average; twice as many may come at once."""
+    """Largest mean rate of a client; twice this number of frames may come at once."""
     idle_seconds: float = 60.0
-    """A client that sends nothing for so long, or takes no answer, is closed."""
+    """A client that sends nothing, or takes no answer, for this time is closed."""
