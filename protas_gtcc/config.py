@@ -17,6 +17,8 @@ from protas_gtcc.errors import InputError
 
 T = TypeVar("T")
 Device = Literal["auto", "cpu", "cuda", "mps"]
+EngineName = Literal["auto", "compiled", "torch"]
+"""What computes a stream's frames; see `streaming/selection.py`."""
 MAX_LAYERS = 16
 Control = Literal["none", "noise", "index", "shuffle"]
 

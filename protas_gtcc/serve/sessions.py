@@ -96,7 +96,7 @@ class Sessions:
         self._charge(person, len(frames))
         first = self._streams.num_frames(person.slot)
         try:
-            said = self._streams.follow(person.slot, frames)
+            said = self._streams.step_chunk(person.slot, frames)
         except InputError as error:
             raise Refused(str(error)) from error
         names = self.model.class_names
