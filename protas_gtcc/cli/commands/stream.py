@@ -14,7 +14,7 @@ from protas_gtcc.cli.shared.console import make_console
 from protas_gtcc.dataset.reader import require_no_control
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.live import JsonLines, Observer, Terminal, follow, open_source
+from protas_gtcc.live import JsonLines, Sink, Terminal, open_source, pipeline
 from protas_gtcc.storage.npy import Axes
 
 
@@ -83,41 +83,41 @@ class Command:
         if self.state is not None and self.state.exists():
             stream.load(self.state)
         with ExitStack() as closing:
-            observers = self._observers(model, fps, closing)
+            sinks = self._sinks(model, fps, closing)
             if self.state is not None:
                 closing.callback(stream.save, self.state)
-            follow(
+            pipeline.run(
                 stream,
                 source,
-                observers,
+                sinks,
                 self.buffer,
                 self.when_behind,
                 give_up_seconds=self.give_up_seconds,
                 first_frame=stream.num_frames,
             )
 
-    def _observers(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Observer]:
-        observers: list[Observer] = []
+    def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:
+        sinks: list[Sink] = []
         if sys.stdout.isatty() and not self.json:
-            observers.append(Terminal(make_console(), model.class_names, model.background, fps))
+            sinks.append(Terminal(make_console(), model.class_names, model.background, fps))
         else:
-            observers.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class))
+            sinks.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class))
         if self.lines is not None:
             try:
                 file = closing.enter_context(open(self.lines, "a", encoding="utf-8"))  # noqa: SIM115 (the stack closes it)
             except OSError as error:
                 raise InputError(f"cannot write {self.lines}: {error.strerror}") from error
-            observers.append(JsonLines(file, model.class_names, fps, self.every_class))
+            sinks.append(JsonLines(file, model.class_names, fps, self.every_class))
         if self.web is not None:
-            observers.append(self._page(model, self.web, closing))
-        return observers
+            sinks.append(self._page(model, self.web, closing))
+        return sinks
 
-    def _page(self, model: TrainedModel, port: int, closing: ExitStack) -> Observer:
+    def _page(self, model: TrainedModel, port: int, closing: ExitStack) -> Sink:
         try:
-            from protas_gtcc.serve.live_page import WebPage
+            from protas_gtcc.serve.live_page import LivePage
         except ImportError as error:
             raise lacks_package("--web", error, "serve") from error
-        page = WebPage(model, port)
+        page = LivePage(model, port)
         closing.callback(page.close)
         print(page.address, file=sys.stderr, flush=True)
         return page
