@@ -102,13 +102,13 @@ def test_a_share_is_between_0_and_1(folder, share):
         _split(folder, test_share=share)
 
 
-def test_lists_that_are_there_are_not_overruled(folder):
+def test_existing_lists_are_not_replaced(folder):
     (folder / "test.txt").write_text("S1_tea0")
     with pytest.raises(InputError, match="has lists of the splits 1; leave out --test-share"):
         _split(folder, test_share=0.2)
 
 
-def test_features_of_a_lost_split_are_not_used_with_a_drawn_one(folder):
+def test_features_of_a_missing_split_are_not_used_with_a_drawn_one(folder):
     (folder / "features").rename(folder / "features_split1")
     with pytest.raises(InputError, match="features_split1 was made for one split, whose lists of videos are missing"):
         _split(folder, test_share=0.2)
