@@ -46,7 +46,7 @@ def test_the_command_draws_a_split_and_names_it(folder, tmp_path, capsys):
     main(["prepare", str(folder), "--out", str(tmp_path / "d.h5"), "--fps", "5", "--test-share", "0.2", "--seed", "0"])
     printed = " ".join(capsys.readouterr().out.split())
     assert "split 1: 8 train, 2 test" in printed
-    assert "split 1 was drawn with seed 0: 8 training and 2 test videos; a person may be in both" in printed
+    assert "split 1 was drawn with seed 0: 8 training and 2 test videos, a person may be in both" in printed
     dataset = Dataset(tmp_path / "d.h5")
     assert sorted(dataset.part("1", "train") + dataset.part("1", "test")) == VIDEOS
     assert dataset.tested_splits() == ["1"]
@@ -122,11 +122,11 @@ def test_a_single_video_cannot_be_parted(folder):
         _split(folder, test_share=0.5)
 
 
-def test_every_message_about_missing_splits_names_the_flag(folder, tmp_path):
+def test_every_message_about_missing_splits_names_the_flag(folder, tmp_path, capsys):
     file = tmp_path / "d.h5"
     main(["prepare", str(folder), "--out", str(file), "--fps", "5"])
+    assert "draw a split with --test-share 0.2" in capsys.readouterr().out
     dataset, layout = Dataset(file), open_layout(folder)
-    assert any("--test-share" in notice for notice in layout.notices)
     for call in (
         lambda: dataset.part("1", "train"),
         lambda: dataset.tested_splits(),

@@ -329,7 +329,7 @@ def test_the_lengths_of_features_decide_which_annotation_a_video_gets(shared_fol
     truth = dict(zip(task["handles"], third_camera, strict=True))
     lengths = {video: float(task["hdl_end_times"][index][-1]) for video, index in truth.items()}
     wrong_before = sum(len(layout.labels(video)) != length for video, length in lengths.items())
-    layout.settle("features", lengths)
+    layout.pair_by_length("features", lengths)
     assert wrong_before == 31
     assert all(len(layout.labels(video)) == length for video, length in lengths.items())
     for video, index in truth.items():
@@ -341,5 +341,5 @@ def test_the_lengths_of_features_decide_which_annotation_a_video_gets(shared_fol
 def test_features_as_long_as_the_first_annotations_keep_the_authors_pairing(shared_folder):
     layout = open_layout(shared_folder / "data" / "egoprocel")
     before = dict(layout.annotations)
-    layout.settle("features", {video: float(len(layout.labels(video))) for video in layout.video_names})
+    layout.pair_by_length("features", {video: float(len(layout.labels(video))) for video in layout.video_names})
     assert layout.annotations == before
