@@ -11,7 +11,7 @@ SPLIT = "1"
 
 
 def draw_split(layout: Layout, options: LayoutOptions) -> None:
-    """Give a layout without splits the split "1", whose test part has about the share `options.test_share` of the videos.
+    """Give a layout without splits the split "1" with about the share `options.test_share` of its videos in test.
 
     Whole people are drawn if `options.subject_pattern` finds them, else single videos. Raises `InputError` if the share
     is not between 0 and 1, and if the layout has splits, features that were made for one split, or a single video.
