@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from protas_gtcc.report.figures import at, fraction, line, rule, with_interval
+from protas_gtcc.storage.csv_tables import Columns, columns_of
 
 AVERAGES = ("frame", "macro", "video", "segment")
 
@@ -28,22 +27,21 @@ class TableRow:
 
 def markdown(rows: Iterable[TableRow]) -> str:
     """A Markdown table: errors with their 95 % intervals."""
-    return "\n".join([line("", ["given", *AVERAGES]), rule(len(AVERAGES) + 2), *map(markdown_row, rows)]) + "\n"
-
-
-def markdown_row(row: TableRow) -> str:
-    """One line of the table."""
-    cells = [with_interval(row.errors[average], row.intervals[average], fraction) for average in AVERAGES]
-    return line(row.name, [row.given, *cells])
-
-
-def long_table(rows: Iterable[TableRow]) -> pd.DataFrame:
-    """A row a figure: predictor, what it is given, average (`per_class.NAME` for a class), error, low, high."""
-    lines = []
+    lines = [line("", ["given", *AVERAGES]), rule(len(AVERAGES) + 2)]
     for row in rows:
-        names: list[tuple[str, ...]] = [(average,) for average in AVERAGES]
-        names += [("per_class", name) for name in row.errors["per_class"]]
-        for path in names:
+        cells = [with_interval(row.errors[average], row.intervals[average], fraction) for average in AVERAGES]
+        lines.append(line(row.name, [row.given, *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def long_table(rows: Iterable[TableRow]) -> Columns:
+    """A row for each figure: predictor, what it is given, average (`per_class.NAME` for a class), error, low, high."""
+    figures = []
+    for row in rows:
+        paths: list[tuple[str, ...]] = [(average,) for average in AVERAGES]
+        paths += [("per_class", name) for name in row.errors["per_class"]]
+        for path in paths:
             low, high = at(row.intervals, path) or (None, None)
-            lines.append((row.name.strip("`"), row.given, ".".join(path), at(row.errors, path), low, high))
-    return pd.DataFrame(lines, columns=["predictor", "given", "average", "error", "low", "high"])
+            figure = {"average": ".".join(path), "error": at(row.errors, path), "low": low, "high": high}
+            figures.append({"predictor": row.name.strip("`"), "given": row.given, **figure})
+    return columns_of(figures)

@@ -136,7 +136,6 @@ def _label_time(axis: Axes, num_frames: int, fps: float) -> None:
 
 def _per_class_series(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any], dict[str, Any], str, str]]:
     """What is drawn: legend text, errors and intervals by class, marker, colour. The first sets the order."""
-    from protas_gtcc.report.tables import best_lookup  # not at the top: pictures of videos do not need pandas
 
     series = []
     for which, text, marker, colour in (
@@ -146,7 +145,7 @@ def _per_class_series(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any]
         if metrics["progress"][which] is not None:
             intervals = metrics["intervals"]["progress"][which]["per_class"]
             series.append((text, metrics["progress"][which]["per_class"], intervals, marker, colour))
-    best = best_lookup(metrics, "predicted_segments") or "constant"
+    best = metrics["best_lookups"]["predicted_segments"]["macro"] or "constant"
     errors = metrics["baselines"][best]["predicted_segments"]["per_class"]
     intervals = metrics["intervals"]["baselines"][best]["predicted_segments"]["per_class"]
     return [*series, (f"best look-up, predicted segments: {best}", errors, intervals, "s", "#555555")]

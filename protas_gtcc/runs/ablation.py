@@ -7,6 +7,7 @@ compared with the runs' own decoding on the same videos.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,17 +51,10 @@ def ablate(paths: Sequence[Path], dataset: Dataset, on_progress: Callable[[str, 
     runs = [_load(path) for path in paths]
     parts: dict[str, list[PooledRows]] = {name: [] for name in WAYS}
     total = sum(len(dataset.part(model.facts.config.split, "test")) for model in runs) * len(WAYS)
-    done = 0
-    on_progress("decoding", done, total)
-
-    def count(prediction: Prediction) -> Prediction:
-        nonlocal done
-        done += 1
-        on_progress("decoding", done, total)
-        return prediction
-
+    done = itertools.count(1)
+    on_progress("decoding", 0, total)
     for model in runs:
-        for name, rows in _rows(model, dataset, count):
+        for name, rows in _rows(model, dataset, lambda: on_progress("decoding", next(done), total)):
             parts[name].append(rows)
     pooled = {name: pool(rows) for name, rows in parts.items()}
     compared = {}
@@ -85,9 +79,7 @@ def _load(path: Path) -> TrainedModel:
     return TrainedModel(model.network, dataclasses.replace(model.facts, config=config))
 
 
-def _rows(
-    model: TrainedModel, dataset: Dataset, count: Callable[[Prediction], Prediction]
-) -> Iterator[tuple[str, PooledRows]]:
+def _rows(model: TrainedModel, dataset: Dataset, on_video: Callable[[], None]) -> Iterator[tuple[str, PooledRows]]:
     """The scored test videos of a run, for every way to decode them."""
     config = model.facts.config
     feature_set = dataset.choose_feature_set(config.split, config.feature_set)
@@ -96,7 +88,8 @@ def _rows(
     for name, decode in WAYS.items():
 
         def read(video: str, decode: Decode = decode) -> Prediction:
-            return count(decode(model, outputs[video], dataset.labels(video)))
+            on_video()
+            return decode(model, outputs[video], dataset.labels(video))
 
         yield name, rows_of_split(dataset, config, read)
 

@@ -21,6 +21,7 @@ from protas_gtcc.alignment.scored_embeddings import (
     require_scorable,
 )
 from protas_gtcc.alignment.scores import Trial
+from protas_gtcc.alignment.scores.scoring import OnProgress
 from protas_gtcc.alignment.training import AlignmentDirectory
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.dataset.file import Dataset
@@ -88,7 +89,9 @@ def write_sets(plans: Sequence[PlannedRun], dataset: Dataset) -> list[str]:
     ]
 
 
-def score_runs(plans: Sequence[PlannedRun], dataset: Dataset, every: int, partners: PartnerPart) -> Scores:
+def score_runs(
+    plans: Sequence[PlannedRun], dataset: Dataset, every: int, partners: PartnerPart, on_progress: OnProgress
+) -> Scores:
     """Scores of every loss and variant; `untrained` is the encoder of the first before training."""
     kinds: dict[str, list[PlannedRun]] = defaultdict(list)
     for plan in plans:
@@ -97,4 +100,4 @@ def score_runs(plans: Sequence[PlannedRun], dataset: Dataset, every: int, partne
     trials: dict[str, list[Trial]] = reference_trials([load_encoder(plan.run.path) for plan in first], dataset, every)
     for kind, members in kinds.items():
         trials[kind] = [embedded_trial(load_encoder(plan.run.path), dataset, every) for plan in members]
-    return compare_trials(trials, dataset, every, partners)
+    return compare_trials(trials, dataset, every, partners, on_progress=on_progress)

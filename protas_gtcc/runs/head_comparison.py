@@ -7,6 +7,7 @@ cumulative distance are fitted on all training videos. Nothing is chosen on test
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +17,11 @@ from protas_gtcc.config import Control
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.heads.config import VERSIONS
-from protas_gtcc.heads.cumulative import fit_cumulative_distance
+from protas_gtcc.heads.config import VERSIONS, HeadTraining
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.published import load_published_head
-from protas_gtcc.heads.training import ActionSegment, HeadTraining, read_segments, train_head
+from protas_gtcc.heads.training import ActionSegment, read_segments, train_head
+from protas_gtcc.metrics.cumulative_distance import fit_cumulative_distance
 from protas_gtcc.metrics.pooled_runs import PooledRows
 from protas_gtcc.report.head_table import TableRow
 from protas_gtcc.runs import heads as scoring
@@ -59,22 +60,19 @@ class HeadComparison:
         if self.joint and self.control != "none":
             raise InputError(f"--joint: encoders were trained on the features, not on --control {self.control}")
 
-    @property
-    def num_trainings(self) -> int:
-        """Heads that are trained, the longest part."""
-        return len(self.heads) * self.seeds * max(len(self.feature_sets), 1)
-
     def rows(
-        self, dataset: Dataset, report: Callable[[str], None], on_head: Callable[[], None] = lambda: None
+        self, dataset: Dataset, report: Callable[[str], None], on_progress: Callable[[int, int], None]
     ) -> Iterator[TableRow]:
         """The table's rows, each as soon as it is scored; inputs that do not fit are refused before any training.
 
-        `report` is called with remarks, `on_head` when a head is trained and scored.
+        `report` is called with remarks, `on_progress` with the numbers of heads that are trained and to be trained.
         """
+        total, done = len(self.heads) * self.seeds * max(len(self.feature_sets), 1), itertools.count(1)
         sets = [test_videos(dataset, self.split, name)[1] for name in self.feature_sets or (None,)]
         published = {feature_set: self._published_heads(dataset, feature_set) for feature_set in sets}
         joint = read_joint_runs(self.joint, dataset, self.split)
         of_models = self._model_rows(dataset, report)
+        on_progress(0, total)
         for feature_set in sets:
             segments = self._segments(dataset, feature_set)
             suffix = f", {feature_set}" if len(self.feature_sets) > 1 else ""
@@ -87,7 +85,7 @@ class HeadComparison:
                 scored = []
                 for seed in range(self.seeds):
                     scored.append(self._trained_head(dataset, name, seed, *segments))
-                    on_head()
+                    on_progress(next(done), total)
                 yield scoring.reported_row(f"{name}{suffix}", START, scored)
             for name, head in published[feature_set].items():
                 scored = [self._score(dataset, 0, segments[1], head)]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -69,6 +70,7 @@ class Command:
 
     def _finish(self, embedder: Embedder, dataset: Dataset, run: Path, console: Console) -> None:
         from protas_gtcc.alignment.aligned_features import default_name, write_aligned
+        from protas_gtcc.report.alignment_table import alignment_table
 
         arguments, config = self.arguments, embedder.facts.config
         if arguments.write:
@@ -79,17 +81,21 @@ class Command:
             console.print(f"to score the head: protas-gtcc heads --joint {run}", highlight=False, soft_wrap=True)
         if arguments.score:
             with progress_bars() as on_progress:
-                self._score(embedder, dataset, run, lambda done, total: on_progress("scoring", done, total))
+                scores = self._score(embedder, dataset, run, functools.partial(on_progress, "scoring"))
+            print_result(alignment_table(scores), scores, arguments.json)
 
-    def _score(self, embedder: Embedder, dataset: Dataset, run: Path, on_progress: Callable[[int, int], None]) -> None:
+    def _score(
+        self, embedder: Embedder, dataset: Dataset, run: Path, on_progress: Callable[[int, int], None]
+    ) -> dict[str, Any]:
         from protas_gtcc.alignment.scored_embeddings import score_embedder
         from protas_gtcc.report.alignment_table import alignment_table
         from protas_gtcc.storage.atomic import write_text
 
-        scores = score_embedder(embedder, dataset, self.arguments.score_every, self.arguments.partners)
+        arguments = self.arguments
+        scores = score_embedder(embedder, dataset, arguments.score_every, arguments.partners, on_progress)
         write_text(run / "alignment.json", json.dumps(scores, indent=1, allow_nan=False) + "\n")
         write_text(run / "alignment.md", alignment_table(scores))
-        print_result(alignment_table(scores), scores, self.arguments.json)
+        return scores
 
 
 def parse_command(arguments: Sequence[str], prog: str) -> Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,18 +76,16 @@ class Command:
         from protas_gtcc.prepare.known_datasets import open_dataset
         from protas_gtcc.runs.alignments import AlignmentComparison, remarks_on
 
-        console = make_console(stderr=True)
+        console, options = make_console(stderr=True), self.options
         require_sklearn()
-        dataset = open_dataset(self.options.dataset, console.print)
-        out = self.options.out or group_folder("aligned", dataset, self.flags)
-        splits = tuple(dict.fromkeys(self.options.splits.split(",")))
-        comparison = AlignmentComparison(
-            splits, self.options.seeds, self.options.loss, self.options.variant, self.flags
-        )
+        dataset = open_dataset(options.dataset, console.print)
+        out = options.out or group_folder("aligned", dataset, self.flags)
+        splits = tuple(dict.fromkeys(options.splits.split(",")))
+        comparison = AlignmentComparison(splits, options.seeds, options.loss, options.variant, self.flags)
         plans = comparison.plan(dataset, out, lambda flags: parse_align(flags).config)
-        for remark in remarks_on(plans, dataset, self.options.partners):
+        for remark in remarks_on(plans, dataset, options.partners):
             console.print(remark, style="yellow", highlight=False, soft_wrap=True, markup=False)
-        finished, failed = make_runs(plans, self.options.jobs, out, console)
+        finished, failed = make_runs(plans, options.jobs, out, console)
         if finished:
             self._finish(finished, dataset, out, console)
         raise_failures(failed, len(plans), console)
@@ -100,7 +99,8 @@ class Command:
             written = ", ".join(write_sets(finished, dataset))
             console.print(f"{dataset.path} has feature sets {written}", highlight=False, soft_wrap=True)
         with progress_bars() as on_progress:
-            scores = score_runs(finished, dataset, self.options.score_every, self.options.partners)
+            on_probe = functools.partial(on_progress, "scoring")
+            scores = score_runs(finished, dataset, self.options.score_every, self.options.partners, on_probe)
         table = alignment_table(scores)
         write_tables(out, table, long_table(scores), scores)
         print_result(table, scores, self.options.json)

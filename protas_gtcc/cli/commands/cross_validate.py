@@ -65,23 +65,16 @@ class Command:
 
         if self.options.runs:
             return self._pool()
-        console = make_console(stderr=True)
-        if self.options.dataset is None:
+        console, options = make_console(stderr=True), self.options
+        if options.dataset is None:
             raise InputError("name a dataset with --dataset, or finished runs with --runs")
-        dataset = open_dataset(self.options.dataset, console.print)
-        out = self.options.out or group_folder("cv", dataset, self.flags)
-        splits = tuple(dict.fromkeys(self.options.splits.split(","))) if self.options.splits else ()
-        matrix = CrossValidation(
-            self.options.dataset,
-            splits,
-            self.options.seeds,
-            self.options.preset,
-            self.options.control,
-            self.options.variant,
-            self.flags,
-        )
+        dataset = open_dataset(options.dataset, console.print)
+        out = options.out or group_folder("cv", dataset, self.flags)
+        splits = tuple(dict.fromkeys(options.splits.split(","))) if options.splits else ()
+        kinds = (options.preset, options.control, options.variant)
+        matrix = CrossValidation(options.dataset, splits, options.seeds, *kinds, self.flags)
         plans = matrix.plan(dataset, out, lambda flags: parse_run(flags, "protas-gtcc cross-validate", "").config)
-        finished, failed = make_runs(plans, self.options.jobs, out, console)
+        finished, failed = make_runs(plans, options.jobs, out, console)
         if finished:
             self._show([plan.run for plan in finished], dataset, out)
         return raise_failures(failed, len(plans), console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,7 @@ from protas_gtcc.cli.shared.console import make_console, print_result, progress_
 from protas_gtcc.cli.shared.run_folders import free_run_folder
 from protas_gtcc.config import Control
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import VERSIONS
-from protas_gtcc.heads.training import HeadTraining
+from protas_gtcc.heads.config import VERSIONS, HeadTraining
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
@@ -65,32 +65,15 @@ class Command:
         self._compare(dataset, self.out or free_run_folder(dataset, self.split, ["heads"]))
 
     def _compare(self, dataset: Dataset, out: Path) -> None:
-        from protas_gtcc.report.head_table import long_table, markdown, markdown_row
+        from protas_gtcc.report.head_table import long_table, markdown
         from protas_gtcc.report.table_files import write_tables
         from protas_gtcc.runs.head_comparison import HeadComparison
 
-        console = make_console(stderr=True)
-        comparison = HeadComparison(
-            self.split,
-            self.feature_set,
-            self.heads,
-            self.seeds,
-            self.training,
-            self.control,
-            self.runs,
-            self.joint,
-            self.published,
-        )
-        rows, table, num_heads = [], "", 0
+        others = {name: getattr(self, name) for name in ("control", "runs", "joint", "published")}
+        comparison = HeadComparison(self.split, self.feature_set, self.heads, self.seeds, self.training, **others)
+        console, rows, table = make_console(stderr=True), [], ""
         with progress_bars() as on_progress:
-
-            def on_head() -> None:
-                nonlocal num_heads
-                num_heads += 1
-                on_progress("heads", num_heads, comparison.num_trainings)
-
-            for row in comparison.rows(dataset, console.print, on_head):
-                console.print(markdown_row(row), highlight=False, soft_wrap=True, markup=False)
+            for row in comparison.rows(dataset, console.print, functools.partial(on_progress, "heads")):
                 rows.append(row)
                 table = comparison.heading(dataset) + markdown(rows)
                 write_tables(out, table, long_table(rows))

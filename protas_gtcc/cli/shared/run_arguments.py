@@ -80,8 +80,8 @@ def _preset_of(known: Mapping[str, str]) -> RunConfig:
     from protas_gtcc.prepare.known_datasets import shortened, stands_in
 
     base = PRESETS.get(known.get("preset", "default"), PRESETS["default"])
-    is_short = base.preset == "default" and stands_in(known.get("dataset", RunConfig.dataset))
-    return shortened(base) if is_short else base
+    on_stand_in = base.preset == "default" and stands_in(known.get("dataset", RunConfig.dataset))
+    return shortened(base) if on_stand_in else base
 
 
 def _free_folder(config: RunConfig, dataset: Dataset) -> Path:
