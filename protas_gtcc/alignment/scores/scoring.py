@@ -28,6 +28,7 @@ from protas_gtcc.alignment.scores.probes import (
     NUM_FITS,
     classification_figures,
     most_frequent_figures,
+    one_thread_each,
     progression_figures,
 )
 from protas_gtcc.alignment.scores.procedure_progress import progress_figures
@@ -115,9 +116,10 @@ def compare_alignments(
     fits, total = itertools.count(1), num_tasks * NUM_FITS
     on_progress(0, total)
     settings = _Settings(background, partners, lambda: on_progress(next(fits), total))
-    sampled = {
-        name: _sample(trials, settings, (seed, number)) for number, (name, trials) in enumerate(embeddings.items())
-    }
+    with one_thread_each():
+        sampled = {
+            name: _sample(trials, settings, (seed, number)) for number, (name, trials) in enumerate(embeddings.items())
+        }
     return {
         "scores": {name: _as_scores(one, partners) for name, one in sampled.items()},
         "differences": [
