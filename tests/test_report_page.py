@@ -24,7 +24,7 @@ from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate, save_evaluation
+from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, save_evaluation
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.report.page import render, write_report
@@ -73,7 +73,7 @@ def make_run(folder: Path, dataset: Path, split: str = "1", frames: int = 3, sil
     triples = [(name, labels, one) for (name, labels), (_, one) in zip(videos, predictions, strict=True)]
     training = [data.labels(name) for name in data.part(split, "train")]
     info = EvaluationInfo(data.info.name, split, data.info.simulated, "features", frames)
-    evaluation = evaluate(triples, training, NAMES, [0], info, FPS)
+    evaluation = evaluate_videos(triples, training, NAMES, [0], info, FPS)
     evaluation.metrics["surprise"] = {"deep": {"figure": 0.125}, "list": [1.0, None, 3.0]}
     evaluation.metrics["intervals"]["surprise"] = {"deep": {"figure": [0.0625, 0.25]}}
     save_evaluation(evaluation, folder)

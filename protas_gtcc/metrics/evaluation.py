@@ -51,7 +51,7 @@ class Evaluation:
     errors of the model and every look-up; fractions, NaN where undefined; `simulated` where it is."""
 
 
-def evaluate(
+def evaluate_videos(
     videos: Iterable[tuple[str, np.ndarray, Prediction]],
     training_labels: Iterable[np.ndarray],
     class_names: list[str],
@@ -102,7 +102,7 @@ def evaluate_prediction_files(
     files.require(test, split)
     unused = sorted(set(files.video_names) - set(test))
     notes = [f"{len(unused)} predictions are not of test videos and were not scored: {unused[0]} …"] if unused else []
-    return evaluate(
+    return evaluate_videos(
         ((name, data.labels(name), files.read(name)) for name in test),
         (data.labels(name) for name in data.part(split, "train")),
         data.info.class_names,

@@ -21,7 +21,7 @@ from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
 from protas_gtcc.metrics.progress import ProgressAverages, progress_averages, progress_statistics
 from protas_gtcc.metrics.scored_video import ScoredVideo
-from protas_gtcc.metrics.segmentation import check_lengths, segmentation_scores, segmentation_statistics
+from protas_gtcc.metrics.segmentation import check_lengths, scores_from_sums, segmentation_statistics
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 from protas_gtcc.predictions import Prediction, reported_progress
 
@@ -85,7 +85,7 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     predicted, oracle, *baselines = [_nested(one, classes) for one in averages]
     on_true, on_predicted = baselines[: len(rows.lookups)], baselines[len(rows.lookups) :]
     return {
-        "segmentation": segmentation_scores(weights @ rows.segmentation),
+        "segmentation": scores_from_sums(weights @ rows.segmentation),
         "progress": {
             "predicted": predicted if rows.has_progress else None,
             "oracle": oracle if rows.has_oracle else None,

@@ -93,7 +93,7 @@ def statistics_of_videos(pairs: Sequence[tuple[np.ndarray, np.ndarray]], backgro
     )
 
 
-def segmentation_scores(totals: np.ndarray) -> dict[str, np.ndarray]:
+def scores_from_sums(totals: np.ndarray) -> dict[str, np.ndarray]:
     """Scores in percent, each `[R]`, from R sums of statistics over videos, `[R, len(STATISTICS)]`."""
     total = {name: totals[:, index] for index, name in enumerate(STATISTICS)}
     with np.errstate(invalid="ignore"):
@@ -116,7 +116,7 @@ def score_segmentation(pairs: Iterable[tuple[np.ndarray, np.ndarray]], backgroun
     remaining = iter(pairs)
     while some := list(islice(remaining, VIDEOS_AT_ONCE)):
         totals += statistics_of_videos(some, background).sum(axis=0)
-    return {name: float(score[0]) for name, score in segmentation_scores(totals).items()}
+    return {name: float(score[0]) for name, score in scores_from_sums(totals).items()}
 
 
 def edit_score(estimate: list[int], reference: list[int]) -> float:
