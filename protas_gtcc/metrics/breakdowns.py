@@ -73,6 +73,13 @@ def breakdown_statistics(video: ScoredVideo) -> np.ndarray:
     return statistics
 
 
+def correct_by_length(video: ScoredVideo) -> np.ndarray:
+    """Frames of true actions whose class is predicted, in each part of `length_frames`, int64 `[6]`."""
+    correct = video.estimate[video.frames] == video.labels[video.frames]
+    part = np.searchsorted(FRAME_EDGES, video.lengths, side="right")[video.segment]
+    return np.bincount(part[correct], minlength=len(PARTS["length_frames"]))
+
+
 def breakdown_figures(totals: Mapping[str, np.ndarray | None], has_seconds: bool) -> dict[str, Any]:
     """Figures of every part, `[R]` each, from sums over videos by contender, `[R, len(STATISTICS), NUM_PARTS]`.
 

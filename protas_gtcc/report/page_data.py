@@ -25,10 +25,11 @@ import protas_gtcc
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
+from protas_gtcc.metrics.breakdowns import PARTS, correct_by_length
 from protas_gtcc.metrics.confusion import confusion_counts
 from protas_gtcc.metrics.improvement import AVERAGES
 from protas_gtcc.metrics.reliability import by_tenths
-from protas_gtcc.metrics.segment_lengths import BIN_NAMES, STATISTICS, length_statistics
+from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import is_action
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import HUES, class_looks
@@ -83,7 +84,7 @@ def page_data(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
     return {
         "version": protas_gtcc.__version__,
         "simulated": any(run.simulated for run in runs),
-        "length_bins": BIN_NAMES,
+        "length_bins": PARTS["length_frames"],
         "run_colours": RUN_COLOURS,
         "frame_values": {name: asdict(value) for name, value in FRAME_VALUES.items()},
         "groups": [_group(together) for together in by_videos.values()],
@@ -126,15 +127,14 @@ def _group(runs: list[EvaluatedRun]) -> dict[str, Any]:
 def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
     background, num_classes = run.dataset.info.background, run.dataset.info.num_classes
     reports = run.metrics["progress"]["predicted"] is not None
-    confusion, lengths = (
-        np.zeros((num_classes, num_classes), dtype=np.int64),
-        np.zeros((len(BIN_NAMES), len(STATISTICS))),
-    )
+    confusion: Any = 0
+    correct: Any = 0
     videos, frames = [], []
     for video, labels in zip(run.videos, truth, strict=True):
         prediction = _read(run, video, labels)
         confusion += confusion_counts(prediction.labels, labels, num_classes)
-        lengths += length_statistics(prediction.labels, prediction.reported, labels, background)
+        scored = ScoredVideo(labels, prediction.labels, prediction.reported[None], background)
+        correct += correct_by_length(scored)
         videos.append(_video(prediction, labels, background, reports))
         target = progress_target(labels, background)
         frames.append(
@@ -148,7 +148,7 @@ def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
         "metrics": _rounded(run.metrics),
         "best": {average: run.metrics["best_lookups"]["predicted_segments"][average] or "" for average in AVERAGES},
         "confusion": confusion.tolist(),
-        "lengths": _lengths(lengths, reports),
+        "lengths": _lengths(run.metrics, correct),
         "reliability": _reliability(np.concatenate(frames, axis=1)) if reports else None,
         "videos": videos,
     }
@@ -187,12 +187,15 @@ def _video(prediction: Prediction, labels: np.ndarray, background: Collection[in
     }
 
 
-def _lengths(statistics: np.ndarray, reports: bool) -> dict[str, Any]:
-    segments, frames, correct, error = statistics.T
-    with np.errstate(invalid="ignore"):
-        figures = {"acc": 100 * correct / frames, "error": error / frames if reports else np.full(len(frames), np.nan)}
-    return {"segments": segments.tolist(), "frames": frames.tolist()} | {
-        name: _rounded(values.tolist()) for name, values in figures.items()
+def _lengths(metrics: dict[str, Any], correct: np.ndarray) -> dict[str, Any]:
+    """By length of the true segment: segments, frames, accuracy in percent, progress error."""
+    parts = metrics["breakdowns"]["length_frames"].values()
+    frames = [part["frames"] for part in parts]
+    return {
+        "segments": [part["segments"] for part in parts],
+        "frames": frames,
+        "acc": [_rounded(100 * right / count) if count else None for right, count in zip(correct.tolist(), frames, strict=True)],
+        "error": [_rounded(part["predicted"] and part["predicted"]["error"]) for part in parts],
     }
 
 

@@ -16,7 +16,8 @@ from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictio
 from protas_gtcc.prepare.known_datasets import DATA_FOLDER
 from protas_gtcc.training.run_directory import RunDirectory
 
-NEEDED = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "best_lookups", "intervals"}
+NEEDED = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "intervals"}
+NEEDED |= {"best_lookups", "breakdowns"}
 """What the page takes from metrics.json."""
 
 
