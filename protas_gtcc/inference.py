@@ -16,7 +16,8 @@ from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, reported_progress
-from protas_gtcc.streaming import CompiledEngine, Stream, Streams, TorchEngine
+from protas_gtcc.streaming import Stream, Streams
+from protas_gtcc.streaming.engines import CompiledEngine, TorchEngine
 
 
 class TrainedModel:

@@ -4,8 +4,9 @@ A verb is a line in `GROUPS` and a module `cli/commands/<verb>.py` with a datacl
 fields are the help (`cli/shared/flags.py`), its method `run` does the work. A verb that parses in another way has a
 function `parse_command(arguments, prog)` as well.
 
-`--help` is fast because the top of such a module imports only cheap modules: `cli.shared`, `config`, `errors`. All other
-imports stand inside `run`, or under `TYPE_CHECKING`. A test runs every verb's `--help` and looks at what was imported.
+`--help` is fast because the top of such a module imports only cheap modules: `cli.shared`, `config`, `errors`, options.
+All other imports stand inside `run`, or under `TYPE_CHECKING`. A test runs every verb's `--help` and looks at what was
+imported.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ GROUPS = {
     "data": {
         "prepare": "a folder of labels and features -> one dataset file",
         "labels": "labels -> progress targets, segments, task graph",
-        "check": "list what is wrong with a dataset, or with a model's causality",
+        "check": "list what is wrong with a dataset",
         "simulate": "simulated procedures -> one dataset file",
         "hold-out": "dataset file -> one whose splits hold out training videos",
     },
     "train": {
         "run": "the front door: prepare what is missing, train, evaluate",
         "train": "dataset file -> run directory with a trained model",
-        "align": "align videos without labels; write their embeddings as features",
+        "align": "align videos without labels -> embeddings as features",
         "import": "a checkpoint of ProTAS or MS-TCN -> run directory",
     },
     "use": {
@@ -48,8 +49,8 @@ GROUPS = {
         "cross-validate": "presets x splits x seeds -> one table of pooled scores",
         "compare-alignments": "alignment losses x seeds -> one table of scores",
         "ablate": "decode finished runs in other ways -> one table of scores",
-        "heads": "train scalar progress heads and compare them with look-ups",
-        "position-encoding": "does relative position mislead a scalar head? a simulation",
+        "heads": "scalar progress heads beside look-ups -> one table",
+        "position-encoding": "simulate how relative position misleads a scalar head",
     },
 }
 VERBS = {verb: text for verbs in GROUPS.values() for verb, text in verbs.items()}
@@ -99,7 +100,7 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 
 def _overview() -> str:
-    lines = ["usage: protas-gtcc VERB [OPTIONS], and 'protas-gtcc VERB --help' for each verb's options"]
+    lines = ["usage: protas-gtcc VERB [OPTIONS]; each verb has its own --help"]
     for group, verbs in GROUPS.items():
         lines += ["", f"{group}:", *(f"  {verb:<20}{text}" for verb, text in verbs.items())]
     return "\n".join(lines)

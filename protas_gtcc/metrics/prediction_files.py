@@ -25,6 +25,7 @@ import numpy as np
 
 import protas_gtcc
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.metrics.predicted_segments import SUFFIX
 from protas_gtcc.predictions import (
     CHANNELS,
     INTERVAL_COLUMNS,
@@ -122,7 +123,8 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
     """
     path = Path(path)
     if path.is_dir():
-        names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in path.rglob("*.csv"))
+        tables = (file for file in path.rglob("*.csv") if not file.name.endswith(SUFFIX))
+        names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in tables)
         if not names:
             raise InputError(f"{path} holds no .csv files; expected one a video, with columns label and progress")
 

@@ -194,7 +194,10 @@ def _lengths(metrics: dict[str, Any], correct: np.ndarray) -> dict[str, Any]:
     return {
         "segments": [part["segments"] for part in parts],
         "frames": frames,
-        "acc": [_rounded(100 * right / count) if count else None for right, count in zip(correct.tolist(), frames, strict=True)],
+        "acc": [
+            _rounded(100 * right / count) if count else None
+            for right, count in zip(correct.tolist(), frames, strict=True)
+        ],
         "error": [_rounded(part["predicted"] and part["predicted"]["error"]) for part in parts],
     }
 

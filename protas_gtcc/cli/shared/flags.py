@@ -31,6 +31,7 @@ Folder: TypeAlias = Annotated[Path, Shown("FOLDER")]
 Text: TypeAlias = Annotated[str, Shown("TEXT")]
 
 METAVARS = {int: "N", float: "NUMBER", str: "NAME", Path: "PATH"}
+METAVARS_BY_LAST_WORD = {"seconds": "SECONDS", "frames": "N", "pattern": "PATTERN"}
 EXPECTED = {int: "a whole number", float: "a number"}
 
 
@@ -47,16 +48,26 @@ class Flag:
     marks: tuple[Any, ...]
 
     @property
+    def is_group(self) -> bool:
+        """Whether it is a dataclass of flags."""
+        return dataclasses.is_dataclass(self.kind)
+
+    @property
+    def default_group(self) -> Any:
+        """The instance that gives a group its defaults; None for the class's own."""
+        return None if self.default is dataclasses.MISSING else self.default
+
+    @property
     def metavar(self) -> str:
         """The name of a value in the help."""
+        if "positional" in self.marks:
+            return self.name.upper()
         shown = [mark.metavar for mark in self.marks if isinstance(mark, Shown)]
         if shown:
             return shown[0]
-        if "positional" in self.marks:
-            return self.name.upper()
         if get_origin(self.kind) is Literal:
             return "|".join(map(str, get_args(self.kind)))
-        return "SECONDS" if self.name.endswith("_seconds") else METAVARS[self.kind]
+        return METAVARS_BY_LAST_WORD.get(self.name.split("_")[-1]) or METAVARS[self.kind]
 
     @property
     def option(self) -> str:

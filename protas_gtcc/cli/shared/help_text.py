@@ -6,7 +6,6 @@ import argparse
 import ast
 import dataclasses
 import inspect
-import shlex
 import sys
 import textwrap
 from collections.abc import Iterable
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     from protas_gtcc.cli.shared.flags import Flag
 
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
 class HelpFormatter(argparse.HelpFormatter):
     """Flags with one short name for their value; paragraphs stay apart."""
 
@@ -23,14 +25,20 @@ class HelpFormatter(argparse.HelpFormatter):
         super().__init__(prog, max_help_position=26)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        parts = (
-            textwrap.fill(part, width, initial_indent=indent, subsequent_indent=indent) for part in text.split("\n\n")
-        )
+        parts = ("\n".join(indent + line for line in self._split_lines(part, width)) for part in text.split("\n\n"))
         return "\n\n".join(parts)
 
-    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
-        shown = super()._format_args(action, default_metavar)
-        return f"{action.metavar} ..." if action.nargs in ("*", "+") else shown
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
+
+    def format_help(self) -> str:
+        """The whole text; a default stays on one line."""
+        return super().format_help().replace(NO_BREAK, " ")
+
+    def _format_args(self, action: argparse.Action, default_metavar: str | None) -> str:
+        if action.nargs in ("*", "+"):
+            return f"{action.metavar} ..."
+        return super()._format_args(action, default_metavar or "")
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if isinstance(action, argparse.BooleanOptionalAction):
@@ -52,11 +60,16 @@ def usage(prog: str, flags: Iterable[Flag]) -> str:
 
 def default_text(default: Any) -> str:
     """` (default: 40)`, or nothing where the default is none, empty or off."""
-    if default is None or default is dataclasses.MISSING or default is False or default == ():
+    if default is None or default is dataclasses.MISSING or default is False or default in ((), ""):
         return ""
     values = default if isinstance(default, tuple) else (default,)
-    shown = " ".join("on" if value is True else shlex.quote(str(value)) for value in values)
-    return f" (default: {shown})"
+    return f" (default:{NO_BREAK}{' '.join(map(_value_text, values))})"
+
+
+def _value_text(value: Any) -> str:
+    if value is True:
+        return "on"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def paragraphs(text: str) -> str:

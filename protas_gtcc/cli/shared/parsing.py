@@ -111,8 +111,8 @@ def _parser(kind: type, arguments: Sequence[str], prog: str, description: str | 
 
 def _leaves(kind: type, default: Any) -> Iterator[Flag]:
     for flag in flags_of(kind, default):
-        if dataclasses.is_dataclass(flag.kind):
-            yield from _leaves(flag.kind, None if flag.default is dataclasses.MISSING else flag.default)
+        if flag.is_group:
+            yield from _leaves(flag.kind, flag.default_group)
         else:
             yield flag
 
@@ -126,15 +126,14 @@ def _add(
 ) -> None:
     texts = texts_of(kind)
     for flag in flags_of(kind, default):
-        if not dataclasses.is_dataclass(flag.kind):
+        if not flag.is_group:
             _add_flag(group, flag, texts.get(flag.name, ""))
             continue
-        nested = None if flag.default is dataclasses.MISSING else flag.default
         inner = group
-        # A dataclass that only holds groups, as RunConfig does, needs no heading of its own.
-        if not any(dataclasses.is_dataclass(one.kind) for one in flags_of(flag.kind, nested)):
+        # A dataclass of groups, as RunConfig is, needs no heading of its own.
+        if not any(one.is_group for one in flags_of(flag.kind, flag.default_group)):
             inner = parser.add_argument_group(flag.name.replace("_", " "), paragraphs(flag.kind.__doc__ or ""))
-        _add(parser, inner, flag.kind, nested, texts_of)
+        _add(parser, inner, flag.kind, flag.default_group, texts_of)
 
 
 def _add_flag(group: argparse._ActionsContainer, flag: Flag, text: str) -> None:
@@ -157,9 +156,8 @@ def _add_flag(group: argparse._ActionsContainer, flag: Flag, text: str) -> None:
 def _build(kind: type[T], values: dict[str, Any], default: T | None) -> T:
     given: dict[str, Any] = {}
     for flag in flags_of(kind, default):
-        if dataclasses.is_dataclass(flag.kind):
-            nested = None if flag.default is dataclasses.MISSING else flag.default
-            given[flag.name] = _build(flag.kind, values, nested)  # type: ignore[arg-type]
+        if flag.is_group:
+            given[flag.name] = _build(flag.kind, values, flag.default_group)
         elif flag.name in values:
             value = values[flag.name]
             given[flag.name] = tuple(value) if flag.is_tuple else value
