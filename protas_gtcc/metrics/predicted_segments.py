@@ -41,7 +41,7 @@ def predicted_segments(prediction: Prediction, info: PredictionInfo) -> list[Pre
 
 
 def write_segments(folder: Path | str, video: str, segments: Sequence[PredictedSegment]) -> Path:
-    """Write one video's segments as `folder/<video>.segments.csv`; progress is empty in the background."""
+    """Write one video's segments as `folder/<video>.segments.csv`; progress is blank in the background."""
     path = Path(folder) / f"{video}{SUFFIX}"
     write_csv_table(path, columns_of([dataclasses.asdict(one) for one in segments]))
     return path
