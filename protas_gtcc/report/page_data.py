@@ -191,6 +191,7 @@ def _lengths(metrics: dict[str, Any], correct: np.ndarray) -> dict[str, Any]:
     """By length of the true segment: segments, frames, accuracy in percent, progress error."""
     parts = metrics["breakdowns"]["length_frames"].values()
     frames = [part["frames"] for part in parts]
+    pairs = zip(correct.tolist(), frames, strict=True)
     return {
         "segments": [part["segments"] for part in parts],
         "frames": frames,
