@@ -1,4 +1,4 @@
-"""Everything that the report page shows, as plain values that JSON can hold.
+"""Everything that the report page shows, as values for JSON.
 
     simulated, version, length_bins, run_colours, frame_values, groups
       group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos
@@ -38,7 +38,7 @@ from protas_gtcc.report.runs import EvaluatedRun, true_labels
 
 @dataclass(frozen=True)
 class FrameValue:
-    """How a field of `Prediction`, `[T]`, at least 0, is stored, and written where the page is hovered."""
+    """How a field of `Prediction`, `[T]`, at least 0, is stored, and written in hover texts."""
 
     scale: int
     """Steps a unit; the largest value is 65534 / scale."""
@@ -53,7 +53,7 @@ FRAME_VALUES = {
     "progress_high": FrameValue(250, 2, "to #"),
     "remaining_seconds": FrameValue(10, 1, "# s left"),
 }
-"""What the page knows of every frame beside the class; where a prediction's field is None, it is left out."""
+"""The page's values of every frame beside the class; a field that is None is left out."""
 NONE = 0xFFFF
 ACCURACY_TOLERANCE = 1e-4
 """Percent; scores and predictions of one evaluation agree to rounding."""
@@ -77,7 +77,7 @@ PATTERNS = {
 
 
 def page_data(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
-    """What the page shows of these runs, by dataset and split. Raises `InputError` if one contradicts itself."""
+    """The page's data of these runs, by dataset and split. Raises `InputError` if one contradicts itself."""
     by_videos: dict[bytes, list[EvaluatedRun]] = {}
     for run in runs:
         by_videos.setdefault(_fingerprint(run), []).append(run)
@@ -98,7 +98,7 @@ def pack(values: np.ndarray, scale: int) -> str:
 
 
 def _fingerprint(run: EvaluatedRun) -> bytes:
-    """Equal for runs whose videos can stand side by side: same names, classes, rate and true labels."""
+    """Equal for runs that can be compared video by video: same names, classes, rate and true labels."""
     info = run.dataset.info
     head = repr((info.name, run.metrics["split"], info.class_names, info.background, info.fps, run.videos))
     return head.encode() + b"".join(labels.tobytes() for labels in true_labels(run))
@@ -166,10 +166,10 @@ def _read(run: EvaluatedRun, video: str, labels: np.ndarray) -> Prediction:
 
 
 def _require_same_evaluation(run: EvaluatedRun, confusion: np.ndarray) -> None:
-    accuracy, said = 100 * np.trace(confusion) / confusion.sum(), run.metrics["segmentation"]["acc"]
-    if abs(accuracy - said) > ACCURACY_TOLERANCE:
+    accuracy, recorded = 100 * np.trace(confusion) / confusion.sum(), run.metrics["segmentation"]["acc"]
+    if abs(accuracy - recorded) > ACCURACY_TOLERANCE:
         raise InputError(
-            f"{run.path}: metrics.json says acc {said:.2f}, its predictions have {accuracy:.2f} on {run.dataset.path}; "
+            f"{run.path}: metrics.json has acc {recorded:.2f}, predictions have {accuracy:.2f} on {run.dataset.path}; "
             "evaluate it again, or give its --dataset FILE.h5"
         )
 
@@ -195,27 +195,24 @@ def _lengths(metrics: dict[str, Any], correct: np.ndarray) -> dict[str, Any]:
     return {
         "segments": [part["segments"] for part in parts],
         "frames": frames,
-        "acc": [
-            _rounded(100 * right / count) if count else None
-            for right, count in zip(correct.tolist(), frames, strict=True)
-        ],
+        "acc": [_rounded(100 * right / count) if count else None for right, count in pairs],
         "error": [_rounded(part["predicted"] and part["predicted"]["error"]) for part in parts],
     }
 
 
 def _reliability(frames: np.ndarray) -> dict[str, Any]:
-    """Both directions, over all frames of actions, and over those whose class is predicted right.
+    """Both directions, over all frames of actions, and over those whose class is predicted correctly.
 
     `frames` `[4, N]` are true class, predicted class, target and reported progress of the frames of actions.
     """
     labels, estimate, target, reported = frames
-    right = estimate == labels
+    correct = estimate == labels
     return {
         name: {
             "reported": _tenths(reported[counted], target[counted]),
             "true": _tenths(target[counted], reported[counted]),
         }
-        for name, counted in (("all", np.ones_like(right)), ("right", right))
+        for name, counted in (("all", np.ones_like(correct)), ("right", correct))
     }
 
 

@@ -1,4 +1,4 @@
-"""How good an alignment is, on held-out videos: tau, enclosed area, probes, progress by distance; each defined.
+"""Scores of alignments on held-out videos: Kendall's tau, enclosed area, probes, progress by distance.
 
 N and M are the lengths of two videos, D the width of the embedding, V the number of test videos, R of resamples.
 """
