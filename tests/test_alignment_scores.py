@@ -392,7 +392,7 @@ def test_embeddings_are_compared_on_the_same_videos():
         {name: value for name, value in scaled.items() if name not in ("of", "minus", "intervals")}
     ):
         assert value == pytest.approx(0, abs=1e-6), path
-    with pytest.raises(InputError, match="b and a are not of the same test videos"):
+    with pytest.raises(InputError, match="b and a differ in test videos"):
         compare_alignments({"a": [Trial(train, test)], "b": [Trial(train, test[:3])]}, [0])
 
 
@@ -443,9 +443,9 @@ BAD = {
     "video x: its embedding has NaN or infinity; the training diverged": video(
         "x", np.ones(1, int), np.array([[np.nan]])
     ),
-    "embeddings are of unlike widths: 5 in .*, 2 in x": video("x", np.ones(4, int), np.ones((4, 2))),
-    "train0 come twice": video("train0", np.ones(4, int), np.ones((4, 5))),
-    "no training video shows 'eggs', which is tested": video("x", np.ones(4, int), np.ones((4, 5)), "eggs"),
+    "embeddings have different widths: 5 in .*, 2 in x": video("x", np.ones(4, int), np.ones((4, 2))),
+    "train0 occur twice": video("train0", np.ones(4, int), np.ones((4, 5))),
+    "no training video shows task .eggs.": video("x", np.ones(4, int), np.ones((4, 5)), "eggs"),
 }
 
 
