@@ -18,13 +18,14 @@ import sys
 from collections.abc import Sequence
 
 from protas_gtcc.alignment.aligned_features import default_name, stored_name, write_aligned
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scored_embeddings import remarks, require_scorable, score_embedder
 from protas_gtcc.alignment.scores.probes import require_sklearn
-from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.alignment.training import align
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.align_arguments import parse_align
 from protas_gtcc.cli.shared.console import make_console
-from protas_gtcc.cli.shared.run_arguments import free_run_folder, is_first_process, observers
+from protas_gtcc.cli.shared.run_arguments import free_run_folder, is_first_process, training_callbacks
 from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.report.alignment_table import alignment_table
 from protas_gtcc.storage.atomic import write_text
@@ -50,7 +51,7 @@ def main(words: Sequence[str]) -> None:
     for remark in remarks(config, dataset, arguments.partners):
         console.print(remark, style="yellow", highlight=False, soft_wrap=True, markup=False)
     try:
-        embedder = align(config, dataset, run, observers(console, run), arguments.resume is not None)
+        embedder = align(config, dataset, run, training_callbacks(console, run), arguments.resume is not None)
     except KeyboardInterrupt:
         if run.state.is_file():
             console.print(f"finished epochs are kept: go on with --resume {run.path}", highlight=False)

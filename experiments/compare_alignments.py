@@ -31,6 +31,7 @@ import tyro
 from protas_gtcc.alignment.aligned_features import write_aligned
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import load_encoder
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scored_embeddings import (
     Scores,
     compare_trials,
@@ -42,7 +43,6 @@ from protas_gtcc.alignment.scored_embeddings import (
 from protas_gtcc.alignment.scores import Trial
 from protas_gtcc.alignment.scores.partners import PartnerPart
 from protas_gtcc.alignment.scores.probes import require_sklearn
-from protas_gtcc.alignment.training import AlignmentDirectory
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.align_arguments import parse_align
 from protas_gtcc.cli.shared.console import make_console

@@ -16,9 +16,10 @@ import torch
 
 from protas_gtcc.alignment.aligned_features import default_name, stored_name, told, write_aligned
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.pairing import lonely_tasks
+from protas_gtcc.alignment.pairing import single_video_tasks
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scored_embeddings import remarks, require_scorable, score_embedder, untrained
-from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.alignment.training import align
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.dataset.writer import write_dataset
@@ -78,7 +79,7 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
         for number, name in enumerate(names):
             writer.add(kitchen_procedure(name, number, tasks[number]))
     dataset = Dataset(path)
-    assert lonely_tasks(dataset, "1") == ["soup"]
+    assert single_video_tasks(dataset, "1") == ["soup"]
     embedder = align(alignment_config(path), dataset, AlignmentDirectory(tmp_path / "run"))
     table = alignment_table(score_embedder(embedder, dataset))
     assert "Left out, since no training video shows their task: v4." in table

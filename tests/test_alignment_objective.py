@@ -13,7 +13,6 @@ from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig
 from protas_gtcc.alignment.encoders import ContextNetwork
 from protas_gtcc.alignment.objective import alignment_terms
 from protas_gtcc.alignment.pairing import batches_of, collate, epoch_pairs, sample_frames
-from protas_gtcc.alignment.training import _Means
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from tests.conftest import alignment_config
@@ -113,13 +112,5 @@ def test_losses_are_told_the_epoch_and_go_both_ways(kitchen):
 def test_processes_with_unequal_parts_of_a_batch_weigh_every_pair_alike(kitchen):
     reader = FeatureReader(Dataset(kitchen), "features", "1", "none")
     pairs = [("v0", "v1"), ("v1", "v2"), ("v2", "v3"), ("v3", "v4")]
-    shares = [[batch.share for batch in batches_of(pairs, 3, reader, rank, 2)] for rank in range(2)]
-    assert shares == [[pytest.approx(2 / 3), 1.0], [pytest.approx(1 / 3), 0.0]]
-
-
-def test_a_process_without_pairs_of_its_own_knows_the_terms_and_counts_nothing():
-    means = _Means()
-    means.add({"tcc": torch.tensor([4.0, 2.0])}, is_counted=False)
-    assert means.values() == {"loss": 0.0, "tcc": 0.0}
-    means.add({"tcc": torch.tensor([4.0, 2.0])})
-    assert means.values() == {"loss": 3.0, "tcc": 3.0}
+    weights = [[batch.weights.tolist() for batch in batches_of(pairs, 3, reader, rank, 2)] for rank in range(2)]
+    assert weights == [[[1, 1], [1]], [[1], [0]]]

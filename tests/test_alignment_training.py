@@ -12,7 +12,8 @@ from protas_gtcc.alignment import training as training_module
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.pairing import by_task
-from protas_gtcc.alignment.training import AlignmentDirectory, AlignmentTrainer, align
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
+from protas_gtcc.alignment.training import AlignmentTrainer, align
 from protas_gtcc.config import TrainingConfig, from_yaml, to_yaml
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
@@ -43,7 +44,7 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(kitchen, tmp_path,
     trainer = AlignmentTrainer(config, dataset, part)
     part.start(config)
     for epoch in range(2):
-        trainer._keep(trainer._epoch(epoch, 3, []))
+        trainer._keep(trainer._train_epoch(epoch))
     assert not part.is_trained()
     align(config, dataset, part, resume=True)
     assert part.is_trained()
@@ -115,7 +116,7 @@ def test_a_resumed_run_must_have_its_training_videos(kitchen, tmp_path):
     config = alignment_config(kitchen, epochs=2)
     trainer = AlignmentTrainer(config, dataset, run)
     run.start(config)
-    trainer._keep(trainer._epoch(0, 3, []))
+    trainer._keep(trainer._train_epoch(0))
     dataset.info.splits["1"]["train"][0] = "v8"
     dataset.info.splits["1"]["test"][2] = "v0"
     with pytest.raises(InputError, match=r"cannot be resumed: its dataset's training_videos was .*v0.* and is .*v8"):
@@ -127,7 +128,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_videos(kitch
         return {"soft_dtw": torch.tensor([1.0, float("nan")])}
 
     monkeypatch.setattr("protas_gtcc.alignment.training.alignment_terms", broken)
-    with pytest.raises(InputError, match=r"term soft_dtw is nan for videos v\d and v\d at epoch 1, step 1; lower"):
+    with pytest.raises(InputError, match=r"term soft_dtw is nan for videos v\d and v\d at epoch 1, step 1; check"):
         align(alignment_config(kitchen, "lav"), Dataset(kitchen), AlignmentDirectory(tmp_path / "run"))
 
 

@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
-from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
+from protas_gtcc.alignment.training import align
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
@@ -99,8 +100,26 @@ def test_a_held_out_feature_that_is_not_finite_is_named_too():
 def test_nothing_to_train_on_is_said():
     with pytest.raises(InputError, match="no training video has an action"):
         train_head(VERSIONS["v2"], [], HeadTraining())
-    with pytest.raises(InputError, match=r"--training\.validation-share 0\.95 leaves none of the 6 training videos"):
-        train_head(VERSIONS["v2"], visible_progress(), HeadTraining(validation_share=0.95))
+    alone = visible_progress(4)
+    with pytest.raises(
+        InputError, match=r"only training video video0 has an action, .* give --training\.validation-share 0"
+    ):
+        train_head(VERSIONS["v2"], alone, HeadTraining())
+
+
+def test_whole_people_are_held_out(monkeypatch):
+    scored = []
+
+    def record(_, segments, __):
+        scored.append(segments)
+        return 0.0
+
+    monkeypatch.setattr("protas_gtcc.heads.training.validation_error", record)
+    segments = [dataclasses.replace(one, subject=f"person {int(one.video[-1]) // 2}") for one in visible_progress()]
+    train_head(VERSIONS["v2"], segments, HeadTraining(epochs=1))
+    people = {one.subject for one in scored[0]}
+    assert len(people) == 1
+    assert scored[0] == [one for one in segments if one.subject in people]
 
 
 def test_no_clipping_is_clipping_to_a_norm_that_is_never_reached():

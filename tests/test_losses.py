@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from protas_gtcc.config import LossConfig, ModelConfig
-from protas_gtcc.network.losses import IGNORED_LABEL, cross_entropy, loss_terms, smoothing, total_loss
+from protas_gtcc.network.losses import IGNORED_LABEL, cross_entropy, loss_terms, smoothing
 from protas_gtcc.network.losses import progress_over_active as over_active
 from protas_gtcc.network.losses import progress_over_all as over_all
 from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.network.terms import total_loss, weigh
 
 IS_ACTION = torch.tensor([False, True, True])
 STAGES, CLASSES, FRAMES = 2, 3, 9
@@ -125,7 +126,7 @@ def test_every_term_alone_moves_the_weights(name):
     config = dataclasses.replace(LossConfig(), **weights)
     labels = torch.randint(0, 3, (1, 20))
     terms = batch_terms(network, torch.randn(1, 4, 20), labels, torch.rand(1, 20), torch.ones(1, 1, 20), config)
-    total_loss(terms, config).sum().backward()
+    total_loss(weigh(terms, config.weights)).sum().backward()
     gradient = sum(p.grad.abs().sum().item() for p in network.parameters() if p.grad is not None)
     assert math.isfinite(gradient)
     assert gradient > 0

@@ -1,17 +1,20 @@
 """Training: what is written, how it stops, and that a killed run goes on as if it had not been."""
 
 import dataclasses
+import io
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 
 from protas_gtcc.config import DEFAULT, REFERENCE, ModelConfig, RunConfig, TrainingConfig, from_yaml, to_yaml
 from protas_gtcc.dataset.file import Dataset
@@ -20,8 +23,9 @@ from protas_gtcc.decoding import count_transcripts
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
+from protas_gtcc.training.callbacks import Callback, ProgressBar
 from protas_gtcc.training.optimisation import learning_rate
-from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.training.run_directory import Row, RunDirectory
 from protas_gtcc.training.trainer import Trainer, train
 from protas_gtcc.training.validation import choose_validation, validation_scores
 from tests.conftest import tiny_config
@@ -129,7 +133,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_video_and_step(t
     trainer = Trainer(config, Dataset(tiny_dataset), RunDirectory(tmp_path))
     with torch.no_grad():
         trainer.network.stages[1].progress_head.conv.bias[2] = float("nan")
-    with pytest.raises(InputError, match=r"loss term \w+ is nan for video video\d at epoch 1, step 1; lower --lr"):
+    with pytest.raises(InputError, match=r"loss term \w+ is nan for video video\d at epoch 1, step 1; check"):
         trainer.fit()
 
 
@@ -242,7 +246,7 @@ def test_a_run_that_is_refused_leaves_no_directory(tiny_dataset, tmp_path):
 
 def test_a_run_killed_while_its_first_epoch_was_kept_starts_again(tiny_dataset, tmp_path, monkeypatch):
     whole = train_into(tmp_path / "whole", tiny_config(tiny_dataset))
-    monkeypatch.setattr(RunDirectory, "save_state", _interrupt)
+    monkeypatch.setattr("protas_gtcc.training.loop.save_state", _interrupt)
     with pytest.raises(KeyboardInterrupt):
         train_into(tmp_path / "run", tiny_config(tiny_dataset))
     monkeypatch.undo()
@@ -261,15 +265,9 @@ def test_a_resume_with_reading_processes_ends_as_an_unbroken_run_without(tiny_da
     assert_same(weights(train_into(tmp_path / "run", config, resume=True)), weights(whole))
 
 
-class _StopsAfterFirstEpoch:
-    def on_start(self, *_: object) -> None: ...
-
-    def on_step(self, *_: object) -> None: ...
-
-    def on_epoch(self, *_: object) -> None:
+class _StopsAfterFirstEpoch(Callback):
+    def on_epoch(self, row: Row) -> None:
         raise KeyboardInterrupt
-
-    def on_end(self) -> None: ...
 
 
 def test_a_finished_model_without_a_state_is_not_resumed_over(tiny_dataset, tmp_path):
@@ -298,23 +296,44 @@ def test_features_that_are_not_finite_are_named_as_the_cause(tiny_dataset, tmp_p
         train_into(tmp_path / "run", tiny_config(broken))
 
 
-def test_observers_are_told_of_the_end_even_after_an_error(tiny_dataset, tmp_path):
-    ends = []
+@pytest.mark.parametrize("stop", ["on_prepare", "on_start", "on_step", "on_epoch"])
+def test_callbacks_hear_of_the_end_also_after_an_error(tiny_dataset, tmp_path, stop):
+    calls = []
 
-    class Watcher:
-        def on_start(self, *_: object) -> None: ...
+    class Recorder(Callback):
+        def __getattribute__(self, name: str) -> Any:
+            calls.append(name)
+            if name == stop:
+                raise KeyboardInterrupt
+            return super().__getattribute__(name)
 
-        def on_step(self, *_: object) -> None:
-            raise KeyboardInterrupt
-
-        def on_epoch(self, *_: object) -> None: ...
-
-        def on_end(self) -> None:
-            ends.append(True)
-
+    config = tiny_config(tiny_dataset, "default")
     with pytest.raises(KeyboardInterrupt):
-        train(tiny_config(tiny_dataset), Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [Watcher()])
-    assert ends == [True]
+        train(config, Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [Recorder()])
+    assert calls[0] == "on_prepare", "something is shown before features are read"
+    assert calls[-2:] == [stop, "on_end"]
+
+
+def test_without_a_terminal_progress_is_shown_from_the_first_second(tiny_dataset, tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    bar = ProgressBar(console, seconds_between_lines=0.0)
+    train(tiny_config(tiny_dataset, "default"), Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [bar])
+    lines = console.file.getvalue().splitlines()
+    assert lines[0] == "reading labels: 8 training videos"
+    assert "feature statistics: 8 training videos" in lines
+    assert "training: 2 epochs of 4 steps" in lines
+    for where in ("feature statistics: 4 of 8 videos", "epoch 1/2, step 1/4", "epoch 1/2", "epoch 2/2  0 s left"):
+        assert any(line.startswith(where) for line in lines), where
+    assert sum("s left" in line for line in lines) > 10
+
+
+def test_on_a_terminal_the_bar_is_shown_and_removed(tiny_dataset, tmp_path):
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    train(tiny_config(tiny_dataset), Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [ProgressBar(console)])
+    shown = console.file.getvalue()
+    assert "reading labels" in shown
+    assert "epoch 2" in shown
+    assert "16/16" in shown
 
 
 def test_balanced_class_weights_favour_rare_classes_and_keep_a_mean_of_one(tiny_dataset, tmp_path):

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from protas_gtcc.alignment.pairs import frame_mask, squared_distances
+from protas_gtcc.alignment.pairs import squared_distances
+from protas_gtcc.network.padding import frame_mask
 
 
 def contrastive_idm(

@@ -19,7 +19,6 @@ from torch import Tensor
 from protas_gtcc.alignment.mixtures import Mixtures, fit_mixtures
 from protas_gtcc.alignment.pairs import (
     Pairs,
-    frame_mask,
     in_full_precision,
     masked_softmax,
     mean_over_frames,
@@ -29,6 +28,7 @@ from protas_gtcc.alignment.pairs import (
     wide,
 )
 from protas_gtcc.alignment.tcc import MIN_VARIANCE
+from protas_gtcc.network.padding import frame_mask
 
 
 @in_full_precision

@@ -16,6 +16,7 @@ from protas_gtcc.alignment.pairs import SMALLEST
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.network.padding import frame_mask, pad
 
 Pair = tuple[str, str]
 
@@ -29,24 +30,23 @@ class PairBatch:
     lengths: Int[Tensor, " V"]
     pairs: Int[Tensor, "P 2"]
     """Indices into the videos."""
-    share: float = 1.0
-    """Of the pairs that all processes have in this step."""
+    weights: Float[Tensor, " P"]
+    """1 for a pair, 0 for one that only keeps a process busy whose share of the batch is empty."""
 
     @property
     def mask(self) -> Float[Tensor, "V 1 T"]:
         """1 on frames, 0 on padding."""
-        frames = torch.arange(self.features.shape[2], device=self.features.device)
-        return (frames < self.lengths[:, None]).to(self.features.dtype)[:, None]
+        return frame_mask(self.lengths, self.features.shape[2]).to(self.features.dtype)[:, None]
+
+    @property
+    def names(self) -> list[str]:
+        """The videos of each pair, for errors."""
+        return [f"videos {self.videos[first]} and {self.videos[second]}" for first, second in self.pairs.tolist()]
 
     def to(self, device: torch.device) -> PairBatch:
-        """The same on a device."""
-        features, lengths, pairs = (one.to(device) for one in (self.features, self.lengths, self.pairs))
-        return PairBatch(self.videos, features, lengths, pairs, self.share)
-
-    def names(self, pair: int) -> str:
-        """Of a pair's videos, for an error."""
-        first, second = (self.videos[index] for index in self.pairs[pair].tolist())
-        return f"{first} and {second}"
+        """The same batch on a device."""
+        tensors = (self.features, self.lengths, self.pairs, self.weights)
+        return PairBatch(self.videos, *(tensor.to(device) for tensor in tensors))
 
 
 def by_task(dataset: Dataset, videos: Sequence[str], task: str | None = None) -> dict[str, list[str]]:
@@ -68,8 +68,8 @@ def by_task(dataset: Dataset, videos: Sequence[str], task: str | None = None) ->
     return usable
 
 
-def lonely_tasks(dataset: Dataset, split: str, task: str | None = None) -> list[str]:
-    """Tasks with one training video, which has no other to be aligned with."""
+def single_video_tasks(dataset: Dataset, split: str, task: str | None = None) -> list[str]:
+    """Tasks with a single training video, which cannot be aligned."""
     tasks = [dataset.attribute(video, "task") or "" for video in dataset.part(split, "train")]
     return sorted(name for name in set(tasks) if tasks.count(name) == 1 and task in (None, name))
 
@@ -90,25 +90,22 @@ def batches_of(
 ) -> Iterator[PairBatch]:
     """Batches of `size` pairs over all processes; this process's part of each, never empty.
 
-    Every process takes as many steps: one without a pair of its own repeats the first, with `share` 0.
+    Every process takes as many steps: one without a pair of its own repeats the first, with weight 0.
     """
     for start in range(0, len(pairs), size):
         whole = pairs[start : start + size]
         own = whole[rank::processes]
-        yield dataclasses.replace(collate(own or whole[:1], features), share=len(own) / len(whole))
+        batch = collate(own or whole[:1], features)
+        yield batch if own else dataclasses.replace(batch, weights=torch.zeros(1))
 
 
 def collate(pairs: Sequence[Pair], features: FeatureReader) -> PairBatch:
     """Read the videos of some pairs and pad them."""
     videos = list(dict.fromkeys(video for pair in pairs for video in pair))
-    arrays = [features.read(video) for video in videos]
-    lengths = torch.tensor([len(array) for array in arrays])
-    padded = torch.zeros(len(videos), int(lengths.max()), arrays[0].shape[1])
-    for row, array in zip(padded, arrays, strict=True):
-        row[: len(array)] = torch.from_numpy(np.asarray(array, dtype=np.float32))
+    padded, lengths = pad([torch.from_numpy(features.read(video)).float() for video in videos])
     index = {video: number for number, video in enumerate(videos)}
     pointers = torch.tensor([[index[first], index[second]] for first, second in pairs])
-    return PairBatch(videos, padded.transpose(1, 2), lengths, pointers)
+    return PairBatch(videos, padded.transpose(1, 2), lengths, pointers, torch.ones(len(pairs)))
 
 
 def sample_frames(lengths: Int[Tensor, " V"], num_frames: int) -> tuple[Int[Tensor, "V S"], Int[Tensor, " V"]]:

@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from protas_gtcc.network.padding import frame_mask
+
 Loss = TypeVar("Loss", bound=Callable[..., Any])
 SMALLEST = 2
 """Frames that a video must have to be aligned."""
@@ -74,11 +76,6 @@ class Pairs:
 def wide(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """In float32, or in float64 if it is."""
     return x if x.dtype == torch.float64 else x.float()
-
-
-def frame_mask(lengths: Int[Tensor, " P"], num_frames: int) -> Bool[Tensor, "P N"]:
-    """True on a video's frames, False on padding."""
-    return torch.arange(num_frames, device=lengths.device) < lengths[:, None]
 
 
 def squared_distances(x: Float[Tensor, "P N D"], y: Float[Tensor, "P M D"]) -> Float[Tensor, "P N M"]:

@@ -29,13 +29,13 @@ from torch import Tensor
 from protas_gtcc.alignment.contrast import contrastive_idm
 from protas_gtcc.alignment.pairs import (
     Pairs,
-    frame_mask,
     in_full_precision,
     mean_over_frames,
     require_positive,
     squared_distances,
 )
 from protas_gtcc.alignment.transport import sinkhorn
+from protas_gtcc.network.padding import frame_mask
 
 
 class VavaSettings(NamedTuple):

@@ -75,6 +75,11 @@ class HeadLossConfig:
         if self.weight_cap < 1 or self.segments_per_video < 1 or self.frames_per_segment < 1:
             raise InputError("weight_cap, segments_per_video and frames_per_segment must be at least 1")
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each loss term, by name."""
+        return {"progress": 1.0, "monotonicity": self.monotonicity_weight, "boundary": self.boundary_weight}
+
 
 @dataclass(frozen=True)
 class HeadVersion:

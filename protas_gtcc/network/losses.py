@@ -1,12 +1,11 @@
 """Loss terms as named scalars, one value a video, so that a video's loss does not depend on its batch.
 
-Each term is a mean over the video's own frames (never over padding), summed over stages where it is said so. The total
-is the weighted sum of terms, averaged over the videos of a batch; with one video a batch this is what ProTAS minimises.
+Each term is a mean over the video's own frames, never over padding. Those of logits and progress are summed over
+stages. The total is the weighted sum of terms, averaged over the videos of a batch; with one video a batch this is what
+ProTAS minimises. `protas_gtcc.network.terms` weights and sums.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,6 +14,7 @@ from torch.nn import functional
 
 from protas_gtcc.config import LossConfig
 from protas_gtcc.network.model import Outputs
+from protas_gtcc.network.terms import Terms
 
 IGNORED_LABEL = -100
 SMOOTHING_LIMIT = 16.0
@@ -29,7 +29,7 @@ def loss_terms(
     config: LossConfig,
     is_action: Bool[Tensor, " C"],
     class_weights: Float[Tensor, " C"] | None = None,
-) -> dict[str, Float[Tensor, " B"]]:
+) -> Terms:
     """Every loss term, unweighted, for each video.
 
     Args:
@@ -54,11 +54,6 @@ def loss_terms(
         cost = graph_cost(outputs.ungraphed_logits, outputs.graph_cost, mask)
         terms["graph"] = cost + config.graph_regulariser * outputs.graph_deviation
     return terms
-
-
-def total_loss(terms: Mapping[str, Float[Tensor, " B"]], config: LossConfig) -> Float[Tensor, " B"]:
-    """The weighted sum of terms, for each video."""
-    return torch.stack([getattr(config, f"{name}_weight") * term for name, term in terms.items()]).sum(dim=0)
 
 
 def cross_entropy(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,22 +16,18 @@ from protas_gtcc.metrics.segmentation import score_segmentation
 
 
 def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], list[str]]:
-    """The split's training videos, parted into those to train on and those to validate on.
+    """The split's training videos, divided into those to train on and those to validate on.
 
-    A split that names validation videos has them already. Otherwise the share asked for is drawn by the seed, whole
-    subjects at a time where subjects are known, since a person who was trained on tells little about a new one.
-    Raises `InputError` if no training videos are left.
+    A split that names validation videos has them already. Otherwise `draw_validation` draws the configured share:
+    whole people, since scores on a person who was trained on say little about a new one. Raises `InputError` if no
+    training videos are left.
     """
     videos = dataset.part(config.split, "train")
     validation = dataset.part(config.split, "validation")
     share = config.training.validation_share
     if share > 0 and not validation:
-        groups = _groups(dataset, videos)
-        order = np.random.default_rng(config.training.seed).permutation(len(groups))
-        wanted = max(1, round(share * len(videos)))
-        for index in order[: len(groups) - 1]:
-            if len(validation) < wanted:
-                validation += groups[index]
+        subjects = {video: dataset.attribute(video, "subject") for video in videos}
+        validation = draw_validation(subjects, share, config.training.seed)
     chosen = set(validation)
     tested = chosen & set(dataset.part(config.split, "test"))
     if tested:
@@ -43,6 +39,25 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
             + (f" with --validation-share {share}" if share > 0 else "")
         )
     return training, validation if share > 0 else []
+
+
+def draw_validation(subjects: Mapping[str, str], share: float, seed: int) -> list[str]:
+    """Draw about this share of the videos to validate on, whole people at a time where all people are known.
+
+    `subjects`: the person in each video, "" if unknown. At least one video (or person) is drawn, and at least one is
+    left; with a single one nothing is drawn.
+    """
+    people: dict[str, list[str]] = {}
+    for video, subject in subjects.items():
+        people.setdefault(subject, []).append(video)
+    are_known = len(people) > 1 and "" not in people
+    groups = list(people.values()) if are_known else [[video] for video in subjects]
+    order = np.random.default_rng(seed).permutation(len(groups))
+    wanted, drawn = max(1, round(share * len(subjects))), list[str]()
+    for index in order[: len(groups) - 1]:
+        if len(drawn) < wanted:
+            drawn += groups[index]
+    return drawn
 
 
 def validation_scores(
@@ -64,11 +79,3 @@ def validation_scores(
     score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
     kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}
     return {**kept, "validation_progress_error": error, "validation_score": score}
-
-
-def _groups(dataset: Dataset, videos: Sequence[str]) -> list[list[str]]:
-    subjects: dict[str, list[str]] = {}
-    for video in videos:
-        subjects.setdefault(dataset.attribute(video, "subject"), []).append(video)
-    known = len(subjects) > 1 and "" not in subjects
-    return list(subjects.values()) if known else [[video] for video in videos]

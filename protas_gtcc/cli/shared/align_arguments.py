@@ -12,8 +12,8 @@ from typing import Annotated
 import tyro
 
 from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scores.partners import PartnerPart
-from protas_gtcc.alignment.training import AlignmentDirectory
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.config import WHERE_COMPUTED, flat_settings
 from protas_gtcc.errors import InputError, listed

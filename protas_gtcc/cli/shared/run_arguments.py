@@ -23,7 +23,7 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.prepare.known_datasets import hurried, open_dataset, stands_in
 from protas_gtcc.runs.evaluate_run import test_videos
-from protas_gtcc.training.callbacks import Observer, ProgressBar, TensorBoardLog
+from protas_gtcc.training.callbacks import Callback, ProgressBar, TensorBoardLog
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
 
@@ -83,7 +83,7 @@ def train_run(
         settings = f"{set_.epochs} epochs, batches of {set_.batch_size}, learning rate {set_.lr:g}, {set_.schedule}"
         console.print(f"training is shortened to a few minutes: {settings}", highlight=False)
     try:
-        train(config, dataset, run, observers(console, run), arguments.resume is not None)
+        train(config, dataset, run, training_callbacks(console, run), arguments.resume is not None)
     except KeyboardInterrupt:
         if run.state.is_file():
             console.print(f"finished epochs are kept: go on with --resume {run.path}", highlight=False)
@@ -91,7 +91,7 @@ def train_run(
     return run, dataset, config
 
 
-def observers(console: Console, run: RunDirectory) -> list[Observer]:
+def training_callbacks(console: Console, run: RunDirectory) -> list[Callback]:
     """The progress bar and the TensorBoard log."""
     return [ProgressBar(console), TensorBoardLog(run.path)]
 
