@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from protas_gtcc.alignment.aligned_features import default_name, stored_name, told, write_aligned
+from protas_gtcc.alignment.aligned_features import default_name, description, stored_name, write_aligned
 from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.pairing import single_video_tasks
 from protas_gtcc.alignment.run_directory import AlignmentDirectory
@@ -41,7 +41,7 @@ def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(k
     assert (described.dim, described.split, described.derived_from) == (4, "1", "features")
     assert described.source == "features aligned by tcc, seed 0"
     headed = dataclasses.replace(embedder.facts.config, task="tea", head="v4")
-    assert (told(headed), default_name(headed)) == (["tcc", "task tea", "head v4"], "aligned-tcc-tea-v4")
+    assert (description(headed), default_name(headed)) == (["tcc", "task tea", "head v4"], "aligned-tcc-tea-v4")
     assert dataset.choose_feature_set("1") == "features"
     assert dataset.choose_feature_set("1", "aligned-tcc") == "aligned-tcc_split1"
     loaded = load_encoder(tmp_path / "run")

@@ -92,9 +92,9 @@ def test_workers_load_what_the_training_process_would(tiny_dataset):
 
 def test_an_epochs_means_count_values_by_their_weight():
     means = EpochMeans()
-    means.add({"loss": torch.tensor([4.0, 2.0])}, torch.zeros(2), {"frames": 0})
+    means.add({"loss": torch.tensor([4.0, 2.0])}, torch.zeros(2), {"frames": 0.0})
     assert means.values() == {"loss": 0.0}, "a process without a window of its own knows the names"
-    means.add({"loss": torch.tensor([4.0, 2.0])}, torch.ones(2), {"frames": 3})
-    means.add({"loss": torch.tensor([9.0])}, torch.ones(1), {"frames": 4})
+    means.add({"loss": torch.tensor([4.0, 2.0])}, torch.ones(2), {"frames": 3.0})
+    means.add({"loss": torch.tensor([9.0])}, torch.ones(1), {"frames": 4.0})
     assert means.values() == {"loss": 5.0}
     assert means.counts == {"frames": 7}

@@ -1,6 +1,6 @@
 """Contrast within a video: frames near in time are near in the embedding, frames far in time are not.
 
-Without it the alignment losses have a trivial solution, in which all frames are one point.
+Without it the alignment losses have a trivial solution, in which all frames have the same embedding.
 """
 
 from __future__ import annotations

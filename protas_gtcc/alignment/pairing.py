@@ -1,4 +1,4 @@
-"""Which videos are aligned with which: every epoch, each training video with two others of its task."""
+"""Pairs of videos to align: in every epoch, each training video with two others of its task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class PairBatch:
-    """The videos of some pairs, padded, each once."""
+    """Pairs of videos; `videos` and their padded features have each video once."""
 
     videos: list[str]
     features: Float[Tensor, "V D T"]
@@ -31,7 +31,7 @@ class PairBatch:
     pairs: Int[Tensor, "P 2"]
     """Indices into the videos."""
     weights: Float[Tensor, " P"]
-    """1 for a pair, 0 for one that only keeps a process busy whose share of the batch is empty."""
+    """1 for a pair; 0 for a stand-in, which a process repeats if its share of the batch is empty."""
 
     @property
     def mask(self) -> Float[Tensor, "V 1 T"]:
@@ -50,14 +50,14 @@ class PairBatch:
 
 
 def by_task(dataset: Dataset, videos: Sequence[str], task: str | None = None) -> dict[str, list[str]]:
-    """Videos that can be aligned, by task; without tasks in the file they are all of one.
+    """Videos that can be aligned, by task; without tasks in the file all belong to one.
 
-    Raises `InputError` if no task (or not the wanted one) has two videos, and for a video of a single frame.
+    Raises `InputError` if no task (or not the given one) has two videos, and for a video of a single frame.
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for video in videos:
         if dataset.num_frames[video] < SMALLEST:
-            raise InputError(f"video {video} has one frame; it cannot be aligned: leave it out of the training videos")
+            raise InputError(f"video {video} has one frame; it cannot be aligned: remove it from the training videos")
         groups[dataset.attribute(video, "task") or ""].append(video)
     if task is not None and task not in groups:
         raise InputError(f"no training video is of task {task!r}; there are {listed(groups)}")
@@ -88,9 +88,9 @@ def epoch_pairs(groups: dict[str, list[str]], seed: int, epoch: int) -> list[Pai
 def batches_of(
     pairs: Sequence[Pair], size: int, features: FeatureReader, rank: int = 0, processes: int = 1
 ) -> Iterator[PairBatch]:
-    """Batches of `size` pairs over all processes; this process's part of each, never empty.
+    """Batches of `size` pairs over all processes: this process's part of each, which is never empty.
 
-    Every process takes as many steps: one without a pair of its own repeats the first, with weight 0.
+    Every process takes the same number of steps: one without a pair of its own repeats the first, with weight 0.
     """
     for start in range(0, len(pairs), size):
         whole = pairs[start : start + size]
@@ -109,14 +109,14 @@ def collate(pairs: Sequence[Pair], features: FeatureReader) -> PairBatch:
 
 
 def sample_frames(lengths: Int[Tensor, " V"], num_frames: int) -> tuple[Int[Tensor, "V S"], Int[Tensor, " V"]]:
-    """Frames of each video, each once and in order: a random one of each of `num_frames` parts, as equal as can be.
+    """Frames of each video, each once and in order: a random one from each of `num_frames` nearly equal parts.
 
-    All of a shorter video. Gives indices, past the end where a video has fewer frames, and the number of each video's.
+    A shorter video has all of its frames. Returns indices, beyond the end where a video has fewer, and their numbers.
     """
     longest = int(lengths.max())
     size = longest if num_frames == 0 else min(num_frames, longest)
     counts = lengths.clamp(max=size)
-    # Whole frames part the video, so that no frame is in two parts.
+    # Parts begin at whole frames, so no frame is in two of them.
     edges = torch.arange(size + 1, device=lengths.device) * lengths[:, None] // counts[:, None]
     within = torch.rand(len(lengths), size, device=lengths.device) * edges.diff(dim=1)
     return (edges[:, :-1] + within.long()).clamp(max=longest - 1), counts

@@ -44,7 +44,7 @@ def draw_segments(videos: Sequence[str], per_video: int, random: np.random.Gener
 def stratified_frames(length: int, count: int, random: np.random.Generator) -> np.ndarray:
     """Different frames of a segment of `length`, int64, in time order: `count` of them, or all if it has no more.
 
-    Each third of the progress has a third of them, as far as it has frames; the rest come from anywhere.
+    Each third of the progress has a third of them, if it has enough frames; the rest are drawn from the whole segment.
     """
     if length <= count:
         return np.arange(length)

@@ -1,6 +1,6 @@
 """Loss terms: named values, one for each video of a batch (or pair of videos, or segment), and a dict of weights.
 
-Losses return their terms unweighted. Here alone they are weighted, summed and checked.
+Losses return their terms unweighted. Only here are they weighted, summed and checked.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from torch import Tensor
 
 from protas_gtcc.errors import InputError
 
-Terms = dict[str, Float[Tensor, " B"]]
+Terms = dict[str, Float[Tensor, "*B"]]
 
 
-def weigh(terms: Mapping[str, Float[Tensor, " B"]], weights: Mapping[str, float]) -> Terms:
+def weigh(terms: Mapping[str, Float[Tensor, "*B"]], weights: Mapping[str, float]) -> Terms:
     """Each term times the weight of its name. `weights` may name terms that are not there."""
     return {name: weights[name] * values for name, values in terms.items()}
 
 
-def total_loss(weighted: Mapping[str, Float[Tensor, " B"]]) -> Float[Tensor, " B"]:
+def total_loss(weighted: Mapping[str, Float[Tensor, "*B"]]) -> Float[Tensor, "*B"]:
     """The sum of weighted terms, for each video."""
     return torch.stack(list(weighted.values())).sum(dim=0)
 

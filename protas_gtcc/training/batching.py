@@ -1,6 +1,6 @@
 """Batches: windows of videos, bucketed by length, padded, and loaded straight from the dataset file.
 
-The batches of an epoch are a function of (seed, epoch) alone, so that a resumed run sees what an unbroken one does.
+The batches of an epoch depend only on (seed, epoch), so a resumed run has the same batches as an uninterrupted one.
 Several processes share each batch: process r of R takes every R-th window of it.
 """
 
@@ -25,8 +25,8 @@ from protas_gtcc.network.padding import frame_mask, pad
 
 BUCKET_BATCHES = 16
 LENGTH_JITTER = 0.1
-"""Batches are cut from shuffled pools of so many, sorted by length give or take a share of it: little padding, yet new
-batches in each epoch."""
+"""Batches are cut from shuffled pools of `BUCKET_BATCHES` batches, sorted by length times a random factor within
+`LENGTH_JITTER` of 1: little padding, yet new batches in each epoch."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A window as it is read: features `[T, D]`, labels `[T]`, progress target of the active class `[T]`."""
+    """A window that was read: features `[T, D]`, labels `[T]`, progress target of the active class `[T]`."""
 
     video: str
     features: np.ndarray
@@ -62,7 +62,7 @@ class Batch:
     progress: Float[Tensor, "B T"]
     mask: Float[Tensor, "B 1 T"]
     weights: Float[Tensor, " B"]
-    """1 for a window, 0 for one that only keeps a process busy whose share of the batch is empty."""
+    """1 for a window; 0 for a stand-in, which a process repeats if its share of the batch is empty."""
 
     @property
     def names(self) -> list[str]:
@@ -71,7 +71,7 @@ class Batch:
 
     @property
     def num_frames(self) -> int:
-        """Frames that count: without padding and stand-ins."""
+        """Number of frames, without padding and stand-ins."""
         return int((self.mask[:, 0].sum(dim=1) * self.weights).sum())
 
     def to(self, device: torch.device) -> Batch:
@@ -79,7 +79,7 @@ class Batch:
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> Batch:
-        """The same batch in pinned memory, for the loader: from there a GPU fetches it while it computes."""
+        """The same batch in pinned memory, from where it is copied to a GPU while that computes."""
         return self._each(lambda tensor: tensor.pin_memory())
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
@@ -128,12 +128,12 @@ class EpochBatches:
     def __iter__(self) -> Iterator[list[tuple[int, float]]]:
         for batch in plan_epoch(self.num_frames, self.batch_size, self.seed, self.epoch):
             share = [(index, 1.0) for index in batch[self.rank :: self.world_size]]
-            # Every process must take part in every step; one without a window repeats one at weight 0.
+            # Every process must take part in every step; one without a window repeats another's at weight 0.
             yield share or [(batch[0], 0.0)]
 
 
 class WindowReader(TorchDataset[Example]):
-    """Reads windows of a dataset file; safe to send to loading workers."""
+    """Reads windows of a dataset file; can be sent to loading workers."""
 
     def __init__(self, dataset: Dataset, windows: Sequence[Window], features: FeatureReader):
         self.dataset, self.windows, self.features = dataset, windows, features
@@ -169,8 +169,8 @@ def collate(examples: Sequence[Example]) -> Batch:
 def make_loader(reader: WindowReader, batches: EpochBatches, workers: int, device: torch.device) -> DataLoader[Any]:
     """A loader of padded batches, with `workers` reading processes beside this one.
 
-    They are started anew for each epoch: the loader draws from torch's generator when it starts them, and a resumed run
-    must draw as often as an unbroken one.
+    They are started again in each epoch: the loader draws from torch's generator when it starts them, and a resumed run
+    must draw as often as an uninterrupted one.
     """
     return DataLoader(
         reader,

@@ -1,4 +1,4 @@
-"""What a training step needs beside the network: optimiser, learning rate, class weights, the epoch's means."""
+"""Optimiser, learning rate, class weights, and the means of losses over an epoch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_optimizer(network: nn.Module, settings: TrainingConfig) -> torch.optim.
 
 
 def learning_rate(settings: TrainingConfig, step: int, num_steps: int) -> float:
-    """The rate of a step, counted from 0 over the whole run."""
+    """The learning rate at a step, counted from 0 over the whole run."""
     if settings.schedule == "constant":
         return settings.lr
     return settings.lr * 0.5 * (1 + math.cos(math.pi * step / num_steps))

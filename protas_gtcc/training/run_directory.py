@@ -1,10 +1,10 @@
-"""The run directory: where everything about one run lies.
+"""The run directory, which holds everything about one run.
 
-config.yaml               the configuration, complete
-checkpoint.safetensors    the model; enough alone to predict
+config.yaml               the complete configuration
+checkpoint.safetensors    the model, with all that predicting needs
 last/state.safetensors    what --resume needs
 log.csv, events.*         losses and scores of every epoch (TensorBoard reads the events)
-task_graph.json           counted on the split's training transcripts
+task_graph.json           the task graph, counted on the training transcripts
 metrics.json, per_class.csv, predictions.h5, tables/, plots/    the evaluation
 """
 
@@ -57,7 +57,7 @@ class RunDirectory:
         except UnicodeDecodeError as error:
             raise InputError(f"{self.config_file} is not text: {error}") from error
         if re.search(r"^alignment:", text, re.MULTILINE):
-            raise InputError(f"{self.path} is an alignment (align.py) and not a run of run.py: leave it out")
+            raise InputError(f"{self.path} is an alignment run, not a run of the progress network: leave it out")
         return configuration.from_yaml(text, str(self.config_file), RunConfig)
 
     def read_settings(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class RunDirectory:
         return self.is_trained() and self.metrics.is_file()
 
     def is_trained(self) -> bool:
-        """Whether training came to its end: every epoch done, or patience run out. An imported model has no log."""
+        """Whether training is over: every epoch done, or patience run out. An imported model has no log."""
         if not self.log.is_file():
             return self.checkpoint.is_file()
         settings, rows = self.read_config().training, self.read_log()

@@ -86,7 +86,7 @@ class Trainer(TrainingLoop[Batch]):
             self.class_weights,
         )
         right = (outputs.final_logits.detach().argmax(dim=1) == batch.labels) * batch.weights[:, None]
-        return terms, {"right": float(right.sum()), "frames": batch.num_frames}
+        return terms, {"right": float(right.sum()), "frames": float(batch.num_frames)}
 
     def summary(self, means: EpochMeans, seconds: float) -> Row:
         """Percent of frames that the network, dropout and all, labelled right; speed; and validation scores."""

@@ -1,4 +1,4 @@
-"""Validation videos: a share of the training videos, held out to choose an epoch or a setting by; never test videos."""
+"""Validation videos: held-out training videos, by which an epoch or a setting is chosen; never test videos."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def draw_validation(subjects: Mapping[str, str], share: float, seed: int) -> lis
 def validation_scores(
     model: TrainedModel, dataset: Dataset, videos: Sequence[str], features: FeatureReader
 ) -> dict[str, int | float]:
-    """Scores of a model on held-out videos, and the one figure that epochs are chosen by.
+    """Scores of a model on held-out videos, and `validation_score`, by which epochs are chosen.
 
-    `validation_score` is the mean of acc, edit and the mean F1, less 100 times the predicted-class progress error
-    over frames: all are percent, and a point of each weighs the same.
+    That is the mean of acc, edit and the mean F1, less 100 times the error of the reported progress over frames: all
+    are percent, and a point of each weighs the same.
     """
     info = dataset.info
     predictions = [(dataset.labels(video), model.predict(features.read(video))) for video in videos]
