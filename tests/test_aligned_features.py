@@ -95,21 +95,24 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     assert remarks(alignment_config(path), dataset, "train") == [alone]
 
 
-def test_a_dataset_without_tasks_is_said_to_be_one_procedure(kitchen):
+def test_a_dataset_without_tasks_counts_as_one_procedure(kitchen):
     (remark,) = remarks(alignment_config(kitchen), Dataset(kitchen), "test")
     assert remark.startswith("no video has a task: all are aligned as of one procedure")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("features", "has a feature set 'features', which that name would stand for"), ("a/b", "must be a plain word")],
+    [
+        ("features", "has a feature set 'features' already; give another --feature-name"),
+        ("a/b", "must be a plain word"),
+    ],
 )
 def test_a_name_that_would_mislead_is_refused(kitchen, name, message):
     with pytest.raises(InputError, match=message):
         stored_name(name, "1", Dataset(kitchen), replace=True)
 
 
-def test_a_run_of_the_other_kind_is_told_from_a_newer_version(kitchen, tmp_path):
+def test_a_run_of_the_other_kind_is_refused_by_its_kind(kitchen, tmp_path):
     RunDirectory(tmp_path / "aligned").start(alignment_config(kitchen))
     RunDirectory(tmp_path / "run").start(tiny_config(kitchen))
     with pytest.raises(InputError, match=r"is an alignment \(align.py\) and not a run of run.py"):
@@ -152,13 +155,13 @@ def test_the_script_trains_writes_scores_and_goes_on(kitchen, tmp_path):
     taken = script("--dataset", path, "--out", tmp_path / "other", "--head", "v2", *small)
     assert taken.returncode == 1
     assert "has feature set 'aligned-vava-v2_split1' already" in taken.stderr
-    assert not (tmp_path / "other").exists(), "said before training"
+    assert not (tmp_path / "other").exists(), "refused before training"
     (tmp_path / "blocked" / "sklearn").mkdir(parents=True)
     (tmp_path / "blocked" / "sklearn" / "__init__.py").write_text("raise ImportError('not here', name='sklearn')")
     lacking = script("--dataset", path, "--out", tmp_path / "third", "--feature-name", "third", *small, blocked=True)
     assert lacking.returncode == 1
     assert "scoring needs sklearn; install it with pip install -c constraints.txt -e '.[align]'" in lacking.stderr
-    assert not (tmp_path / "third").exists(), "said before training, too"
+    assert not (tmp_path / "third").exists(), "refused before training, too"
     again = script("--resume", run, "--no-write", "--no-score")
     assert again.returncode == 0, again.stderr
     other = script("--resume", run, "--lr", "0.5")

@@ -63,17 +63,17 @@ def trained_in_one_step(kitchen: Path, folder: Path, **changes: Any) -> dict[str
 
 def test_a_head_learns_beside_the_alignment_and_its_weight_only_reaches_the_encoder(kitchen, tmp_path):
     alone = trained_in_one_step(kitchen, tmp_path / "alone")
-    unheard, heard = (
+    unweighted, weighted = (
         trained_in_one_step(kitchen, tmp_path / f"{weight:g}", head="v4", progress_lambda=weight)
         for weight in (0.0, 1e9)
     )
     # TCC does not see where the embedding lies: that bias has no gradient but rounding, which Adam makes steps of.
     for name in alone.keys() - {"base.conv_out.bias"}:
-        assert torch.allclose(unheard[name], alone[name], atol=1e-5), f"{name} is as without a head"
-    assert not torch.equal(heard["base.conv_out.weight"], alone["base.conv_out.weight"])
-    of_head = [name for name in heard if name.startswith("progress_head.")]
+        assert torch.allclose(unweighted[name], alone[name], atol=1e-5), f"{name} is as without a head"
+    assert not torch.equal(weighted["base.conv_out.weight"], alone["base.conv_out.weight"])
+    of_head = [name for name in weighted if name.startswith("progress_head.")]
     assert of_head
-    assert all(torch.equal(heard[name], unheard[name]) for name in of_head), "the head learns alike"
+    assert all(torch.equal(weighted[name], unweighted[name]) for name in of_head), "the head learns alike"
 
 
 @pytest.mark.parametrize("loss", ["gtcc", "vava"])
@@ -140,7 +140,7 @@ def test_what_cannot_be_aligned_is_refused(kitchen):
         by_task(dataset, ["v0"])
     with pytest.raises(InputError, match="no training video is of task 'tea'"):
         by_task(dataset, ["v0", "v1"], "tea")
-    with pytest.raises(InputError, match="--validation-share has no meaning in alignment"):
+    with pytest.raises(InputError, match="--validation-share has no effect on alignment"):
         AlignmentConfig(training=TrainingConfig(validation_share=0.5))
     with pytest.raises(InputError, match="--head is 'v5'; it is one of v2, v3, v4"):
         AlignmentConfig(head="v5")

@@ -24,7 +24,7 @@ def windows_of(lengths: list[int]) -> list[Window]:
 
 
 @pytest.mark.parametrize("window_frames", [0, 1, 7, 100])
-def test_windows_cover_every_frame_once_and_are_no_longer_than_asked(window_frames):
+def test_windows_cover_every_frame_once_and_are_no_longer_than_the_limit(window_frames):
     windows = cut_windows({"a": 23, "b": 7, "c": 100}, window_frames)
     for video, length in {"a": 23, "b": 7, "c": 100}.items():
         frames = [t for w in windows if w.video == video for t in range(w.start, w.end)]
@@ -39,7 +39,7 @@ def test_an_epoch_holds_every_window_once(batch_size):
     assert all(0 < len(batch) <= batch_size for batch in batches)
 
 
-def test_an_epochs_batches_follow_from_seed_and_epoch_alone():
+def test_an_epochs_batches_depend_on_seed_and_epoch_alone():
     windows = range(1, 30)
     assert plan_epoch(windows, 4, 1, 2) == plan_epoch(windows, 4, 1, 2)
     assert plan_epoch(windows, 4, 1, 2) != plan_epoch(windows, 4, 1, 3)

@@ -62,7 +62,7 @@ def test_tcc_classification_is_its_loop_over_frames(videos):
     assert tcc_classification_loss(*videos, temperature=0.5).item() == pytest.approx(expected)
 
 
-def test_frames_far_apart_come_back_to_themselves_in_whatever_order_they_are_found():
+def test_frames_far_apart_come_back_to_themselves_in_any_order():
     assert tcc_loss(SHARP, SHARP[ORDER], variance_weight=0.0).item() == 0
     assert tcc_loss(SHARP, SHARP[ORDER]).item() == pytest.approx(0.001 * math.log(math.sqrt(MIN_VARIANCE)))
     assert tcc_classification_loss(SHARP, SHARP[ORDER]).item() == 0
@@ -151,7 +151,7 @@ def test_one_component_cycles_over_the_gaussian_of_the_weights_mean_and_variance
     assert result.item() == pytest.approx(np.mean(losses))
 
 
-def test_gtcc_goes_evenly_from_asking_for_a_cycle_to_asking_for_none(videos):
+def test_gtcc_goes_evenly_from_wanting_a_cycle_to_wanting_none(videos):
     anchors = torch.tensor([2])
     none, half, whole = (
         gtcc_loss(*videos, anchors=anchors, keep=torch.full((7,), kept, dtype=torch.float64)).item()
@@ -265,7 +265,7 @@ def test_the_context_has_a_gradient_through_the_frames_it_keeps(videos):
     assert (context.grad.abs() > 0).all()
 
 
-def test_the_weights_of_the_components_teach_alpha_to_lie_in_one_place(videos):
+def test_the_weights_of_the_components_train_alpha_to_be_in_one_place(videos):
     # With weights that are constants, as in the authors' code, only the soft neighbours and the way back would learn.
     v = videos[1]
     fixed = Mixtures(

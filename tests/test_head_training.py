@@ -1,4 +1,4 @@
-"""Training a head on frozen features, its scores beside the per-class model's, and both experiments for a moment."""
+"""Training a head on frozen features, its scores beside the per-class model's, and both experiments, briefly."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def segments_of(dataset, part):
 def test_a_head_learns_progress_that_can_be_seen(name):
     head = train_head(VERSIONS[name], visible_progress(), HeadTraining(epochs=20, lr=0.008, batch_size=8))
     tested = visible_progress(seed=1)
-    said, target = scoring.head_reports(head, tested), [one.embeddings[:, 0] for one in tested]
-    assert np.abs(np.concatenate(said) - np.concatenate(target)).mean() < 0.15
+    estimates, target = scoring.head_reports(head, tested), [one.embeddings[:, 0] for one in tested]
+    assert np.abs(np.concatenate(estimates) - np.concatenate(target)).mean() < 0.15
     assert not head.training
 
 
@@ -97,7 +97,7 @@ def test_a_held_out_feature_that_is_not_finite_is_named_too():
         validation_error(head, segments, 0)
 
 
-def test_nothing_to_train_on_is_said():
+def test_without_anything_to_train_on_training_is_refused():
     with pytest.raises(InputError, match="no training video has an action"):
         train_head(VERSIONS["v2"], [], HeadTraining())
     alone = visible_progress(4)
@@ -159,7 +159,7 @@ def test_segments_are_the_true_actions_and_padding_is_zero(dataset):
     assert not padded[lengths.argmin(), int(lengths.min()) :].any()
 
 
-def test_whoever_says_the_truth_has_no_error_and_half_is_the_constant(dataset):
+def test_the_truth_has_no_error_and_half_is_the_constant(dataset):
     segments = segments_of(dataset, "test")
 
     def truth(chosen):
@@ -209,7 +209,7 @@ def command():
     return runpy.run_path(str(EXPERIMENTS / "scalar_heads.py"))["ScalarHeads"]
 
 
-def test_what_there_is_not_is_said(command, tiny_dataset):
+def test_unknown_heads_and_datasets_are_refused(command, tiny_dataset):
     with pytest.raises(InputError, match="no head 'v9'; there are v2, v3, v4"):
         command(str(tiny_dataset), heads=("v9",))
     with pytest.raises(InputError, match="no dataset 'kitchen': it is neither a file"):
@@ -250,8 +250,8 @@ def test_heads_of_encoders_and_published_ones_stand_in_the_table(command, tiny_d
     rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in capsys.readouterr().out.splitlines()[-2:]]
     assert rows == [["published: epoch-50", "true start"], ["v2 with tcc", "true start"]]
     table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "average"])["error"]
-    said = scoring.head_reports(head, segments_of(dataset, "test"))
-    errors = [np.abs(one - np.arange(1, len(one) + 1) / len(one)) for one in said]
+    estimates = scoring.head_reports(head, segments_of(dataset, "test"))
+    errors = [np.abs(one - np.arange(1, len(one) + 1) / len(one)) for one in estimates]
     assert table["published: epoch-50", "frame"] == pytest.approx(np.concatenate(errors).mean(), abs=1e-5)
 
 
@@ -277,7 +277,7 @@ def test_a_published_head_of_another_width_is_refused_before_anything_is_trained
     assert not (tmp_path / "table.md").exists()
 
 
-def test_seeds_are_told_by_their_number_alone(command, tiny_dataset):
+def test_the_seed_of_a_single_head_is_refused(command, tiny_dataset):
     with pytest.raises(InputError, match=r"--training\.seed is for one head; here, give --seeds"):
         command(str(tiny_dataset), training=HeadTraining(seed=3))
 

@@ -59,7 +59,7 @@ def test_smoothing_is_the_truncated_squared_change(video):
 
 
 @pytest.mark.parametrize("squared", [True, False])
-def test_progress_over_all_asks_zero_of_classes_that_are_not_going_on(video, squared):
+def test_progress_over_all_has_target_zero_for_inactive_classes(video, squared):
     _, progress, labels, target = video
     total = 0.0
     for s in range(STAGES):
@@ -74,7 +74,7 @@ def test_progress_over_all_asks_zero_of_classes_that_are_not_going_on(video, squ
 
 
 @pytest.mark.parametrize("squared", [True, False])
-def test_progress_over_active_asks_only_the_true_class_and_only_of_actions(video, squared):
+def test_progress_over_active_counts_only_the_true_class_and_only_actions(video, squared):
     _, progress, labels, target = video
     errors = [
         abs(progress[s, 0, labels[0, t], t].item() - target[0, t].item())
@@ -101,7 +101,7 @@ def batch_terms(network, features, labels, target, mask, config):
 
 @pytest.mark.parametrize("over", ["all", "active"])
 @pytest.mark.parametrize("causal", [True, False])
-def test_a_videos_loss_does_not_depend_on_what_it_is_batched_with(over, causal):
+def test_a_videos_loss_does_not_depend_on_its_batch(over, causal):
     torch.manual_seed(0)
     network = ProgressNetwork(ModelConfig(stages=2, layers=3, maps=8, causal=causal), 4, 3).eval()
     config = LossConfig(progress_over=over)

@@ -73,7 +73,7 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-W", "ignore", "-m", "protas_gtcc", *arguments]
 
 
-def test_a_run_killed_at_any_moment_resumes_to_what_an_unbroken_run_gives(tiny_dataset, tmp_path):
+def test_a_run_killed_at_any_moment_resumes_to_what_an_uninterrupted_run_gives(tiny_dataset, tmp_path):
     config = tiny_config(
         tiny_dataset,
         "default",
@@ -85,7 +85,7 @@ def test_a_run_killed_at_any_moment_resumes_to_what_an_unbroken_run_gives(tiny_d
         schedule="cosine",
         clip_norm=1.0,
     )
-    unbroken = train_into(tmp_path / "unbroken", config)
+    uninterrupted = train_into(tmp_path / "uninterrupted", config)
     broken = RunDirectory(tmp_path / "broken")
     broken.start(config)  # as a run that was killed before its first epoch ended leaves it
     rng, done = np.random.default_rng(0), 0
@@ -99,8 +99,8 @@ def test_a_run_killed_at_any_moment_resumes_to_what_an_unbroken_run_gives(tiny_d
         done = len(pd.read_csv(broken.log))
         assert 3 <= done < 40, "the run was killed on its way"
     train_into(broken.path, config, resume=True)
-    pd.testing.assert_frame_equal(log(unbroken), log(broken))
-    assert_same(weights(unbroken), weights(broken))
+    pd.testing.assert_frame_equal(log(uninterrupted), log(broken))
+    assert_same(weights(uninterrupted), weights(broken))
 
 
 def test_resuming_a_finished_run_changes_nothing(tiny_dataset, tmp_path):
@@ -171,7 +171,7 @@ def test_the_number_of_layers_is_kept_with_the_weights(tiny_dataset, tmp_path):
     config = tiny_config(tiny_dataset, "default", epochs=1)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, layers=0))
     run = train_into(tmp_path / "run", config)
-    assert run.read_config().model.layers == 0, "what was asked for"
+    assert run.read_config().model.layers == 0, "the run keeps the setting"
     layers = config.model.at(Dataset(tiny_dataset).info.fps).layers
     assert load(run.path).facts.config.model.layers == layers == len(load(run.path).network.stages[0].layers)
 
@@ -188,7 +188,7 @@ def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
     assert load_checkpoint(train_into(tmp_path / "plain", tiny_config(tiny_dataset)).checkpoint)[1].transcripts is None
     network, facts = load_checkpoint(run.checkpoint)
     for wrong, message in (
-        (None, "do not belong together"),
+        (None, "do not fit each other"),
         (dataclasses.replace(kept, first=kept.first[:-1]), "the filter's first is"),
     ):
         save_checkpoint(run.checkpoint, network, dataclasses.replace(facts, transcripts=wrong))
@@ -257,7 +257,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_resume_with_reading_processes_ends_as_an_unbroken_run_without(tiny_dataset, tmp_path):
+def test_a_resume_with_reading_processes_ends_as_an_uninterrupted_run_without(tiny_dataset, tmp_path):
     whole = train_into(tmp_path / "whole", tiny_config(tiny_dataset, epochs=3))
     config = tiny_config(tiny_dataset, epochs=3, workers=1)
     with pytest.raises(KeyboardInterrupt):
@@ -377,3 +377,10 @@ def test_a_gpu_that_is_not_there_is_refused(tiny_dataset, tmp_path):
         pytest.skip("this machine has a GPU")
     with pytest.raises(InputError, match="--device cuda: this machine has none"):
         Trainer(tiny_config(tiny_dataset, device="cuda"), Dataset(tiny_dataset), RunDirectory(tmp_path))
+
+
+def test_reading_configurations_of_runs_does_not_wait_for_torch():
+    modules = ["alignment.run_directory", "heads.config", "training.run_directory", "training.callbacks"]
+    code = f"import sys, {', '.join(f'protas_gtcc.{name}' for name in modules)}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -80,7 +80,7 @@ def load_tensors(
             metadata = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, ValueError) as error:
-        raise InputError(f"{path} is not a complete safetensors file ({error}); {way_out}") from error
+        raise InputError(f"{path} is not a whole safetensors file ({error}); {way_out}") from error
     if metadata.get("format") != expected_format or "format_version" not in metadata:
         raise InputError(f"{path} is not a {expected_format}")
     if metadata["format_version"] > FORMAT_VERSION:
