@@ -28,7 +28,6 @@ from protas_gtcc.alignment.pairs import (
     squared_distances,
     wide,
 )
-from protas_gtcc.alignment.tcc import MIN_VARIANCE
 from protas_gtcc.network.padding import frame_mask
 
 
@@ -43,7 +42,6 @@ def gtcc_loss(
     temperature: float = 0.1,
     num_components: int = 15,
     window_share: float = 1.0,
-    variance_weight: float = 0.0,
     iterations: int = 5,
 ) -> Float[Tensor, "*P"]:
     """The mean over anchor frames i of B_i L_i + (1 - B_i) / (1 + L_i), L_i = sum_k w_k (i - mu_k)^2.
@@ -62,7 +60,6 @@ def gtcc_loss(
         temperature: of both softmaxes, in squared distance.
         num_components: K, soft neighbours of a frame.
         window_share: delta; a cycle ends at most this share of u's length away from its start.
-        variance_weight: lambda, of sum_k w_k log sigma_k beside L_i.
         iterations: of the mixtures' fit.
 
     Raises `ValueError` as `Pairs.of`, for an anchor that u does not have, a pair without one, and settings that are not
@@ -76,17 +73,13 @@ def gtcc_loss(
     starts = _at(pairs.u, frames)
     alpha = soft_neighbours(starts, pairs.v, pairs.v_mask, temperature)
     mixtures = fit_mixtures(alpha.detach(), num_components, iterations)
-    error, variance = _cycle_back(pairs, frames, mixtures, temperature, window_share)
+    error = _cycle_back(pairs, frames, mixtures, temperature, window_share)
     # The weights as shares of alpha: the same numbers, but through them alpha learns to be where frames cycle back.
     weights = (mixtures.responsibilities(pairs.v.shape[1]) @ alpha[..., None]).squeeze(3)
     losses = (weights * error).sum(dim=2)
     kept = torch.ones_like(losses) if keep is None else (keep[None] if pairs.is_single else keep).gather(1, frames)
     # 1 + L, since 1 / L has no bound: a dropped frame that cycles to itself costs 1, the most.
-    total = kept * losses + (1 - kept) / (1 + losses)
-    if variance_weight:
-        spread = 0.5 * (weights * variance.clamp(min=MIN_VARIANCE).log()).sum(dim=2)
-        total = total + variance_weight * kept * spread
-    return pairs.result(mean_over_frames(total, is_anchor))
+    return pairs.result(mean_over_frames(kept * losses + (1 - kept) / (1 + losses), is_anchor))
 
 
 @in_full_precision
@@ -145,8 +138,8 @@ def _anchors(pairs: Pairs, given: Tensor | None) -> tuple[Int[Tensor, "P A"], Bo
 
 def _cycle_back(
     pairs: Pairs, frames: Int[Tensor, "P A"], mixtures: Mixtures, temperature: float, window_share: float
-) -> tuple[Float[Tensor, "P A K"], Float[Tensor, "P A K"]]:
-    """(i - mu_k)^2 and variance, in squared frames, of where the cycle of each soft neighbour of anchor i ends."""
+) -> Float[Tensor, "P A K"]:
+    """(i - mu_k)^2, in squared frames; mu_k is where the cycle of anchor i over its soft neighbour k ends."""
     densities = mixtures.densities(pairs.v.shape[1], pairs.v_lengths)
     neighbours = densities.flatten(1, 2) @ pairs.v
     distances = squared_distances(neighbours, pairs.u).view(*densities.shape[:3], -1)
@@ -155,9 +148,7 @@ def _cycle_back(
     reach = (window_share * pairs.u_lengths).ceil()[:, None, None]
     allowed = (gaps.abs() <= reach) & pairs.u_mask[:, None]
     beta = masked_softmax(-distances / temperature, allowed[:, :, None])
-    gaps = gaps[:, :, None].to(beta.dtype)
-    drift = (beta * gaps).sum(dim=3)
-    return drift**2, (beta * (gaps - drift[..., None]) ** 2).sum(dim=3)
+    return (beta * gaps[:, :, None].to(beta.dtype)).sum(dim=3) ** 2
 
 
 def _at(x: Float[Tensor, "P N D"], frames: Int[Tensor, "P A"]) -> Float[Tensor, "P A D"]:
