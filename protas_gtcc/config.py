@@ -33,15 +33,12 @@ MAY_CHANGE = ("title", *WHERE_COMPUTED)
 """Settings that may change when a run is resumed."""
 
 
-def require_range(config: Any, section: str = "", /, **ranges: tuple[int | float, int | float]) -> None:
-    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest.
-
-    `section` stands before the flag's name where a command tells it so: `training.` for `--training.lr`.
-    """
+def require_range(config: Any, /, **ranges: tuple[int | float, int | float]) -> None:
+    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest."""
     for name, (lowest, highest) in ranges.items():
         value = getattr(config, name)
         if not lowest <= value <= highest:  # NaN is in no range
-            flag = f"--{section}{name.replace('_', '-')}"
+            flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} is {value}; it must be from {lowest:g} to {highest:g}")
 
 
@@ -117,6 +114,11 @@ class LossConfig:
     def __post_init__(self) -> None:
         names = (one.name for one in dataclasses.fields(self) if isinstance(one.default, float))
         require_range(self, **dict.fromkeys(names, (0, 1e6)))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each loss term, by name."""
+        return {name: getattr(self, f"{name}_weight") for name in ("cross_entropy", "smoothing", "progress", "graph")}
 
 
 @dataclass(frozen=True)

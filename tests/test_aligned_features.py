@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from protas_gtcc.alignment.aligned_features import default_name, stored_name, told, write_aligned
+from protas_gtcc.alignment.aligned_features import default_name, description, stored_name, write_aligned
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.pairing import lonely_tasks
+from protas_gtcc.alignment.pairing import single_video_tasks
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scored_embeddings import remarks, require_scorable, score_embedder, untrained
-from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.alignment.training import align
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.dataset.writer import write_dataset
@@ -37,7 +38,7 @@ def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(k
     assert (described.dim, described.split, described.derived_from) == (4, "1", "features")
     assert described.source == "features aligned by tcc, seed 0"
     headed = dataclasses.replace(embedder.facts.config, task="tea", head="v4")
-    assert (told(headed), default_name(headed)) == (["tcc", "task tea", "head v4"], "aligned-tcc-tea-v4")
+    assert (description(headed), default_name(headed)) == (["tcc", "task tea", "head v4"], "aligned-tcc-tea-v4")
     assert dataset.choose_feature_set("1") == "features"
     assert dataset.choose_feature_set("1", "aligned-tcc") == "aligned-tcc_split1"
     loaded = load_encoder(tmp_path / "run")
@@ -75,7 +76,7 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
         for number, name in enumerate(names):
             writer.add(kitchen_procedure(name, number, tasks[number]))
     dataset = Dataset(path)
-    assert lonely_tasks(dataset, "1") == ["soup"]
+    assert single_video_tasks(dataset, "1") == ["soup"]
     embedder = align(alignment_config(path), dataset, AlignmentDirectory(tmp_path / "run"))
     table = alignment_table(score_embedder(embedder, dataset))
     assert "Left out, since no training video shows their task: v4." in table
@@ -91,21 +92,24 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     assert remarks(alignment_config(path), dataset, "train") == [alone]
 
 
-def test_a_dataset_without_tasks_is_said_to_be_one_procedure(kitchen):
+def test_a_dataset_without_tasks_counts_as_one_procedure(kitchen):
     (remark,) = remarks(alignment_config(kitchen), Dataset(kitchen), "test")
     assert remark.startswith("no video has a task: all are aligned as of one procedure")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("features", "has a feature set 'features', which that name would stand for"), ("a/b", "must be a plain word")],
+    [
+        ("features", "has a feature set 'features' already; give another --feature-name"),
+        ("a/b", "must be a plain word"),
+    ],
 )
 def test_a_name_that_would_mislead_is_refused(kitchen, name, message):
     with pytest.raises(InputError, match=message):
         stored_name(name, "1", Dataset(kitchen), replace=True)
 
 
-def test_a_run_of_the_other_kind_is_told_from_a_newer_version(kitchen, tmp_path):
+def test_a_run_of_the_other_kind_is_refused_by_its_kind(kitchen, tmp_path):
     RunDirectory(tmp_path / "aligned").start(alignment_config(kitchen))
     RunDirectory(tmp_path / "run").start(tiny_config(kitchen))
     with pytest.raises(InputError, match=r"is an alignment \(align.py\) and not a run of run.py"):
@@ -151,9 +155,7 @@ def test_the_verb_trains_writes_scores_and_resumes(kitchen, tmp_path):
     assert not (tmp_path / "other").exists(), "refused before training"
     (tmp_path / "blocked" / "sklearn").mkdir(parents=True)
     (tmp_path / "blocked" / "sklearn" / "__init__.py").write_text("raise ImportError('not here', name='sklearn')")
-    lacking = align_verb(
-        "--dataset", path, "--out", tmp_path / "third", "--feature-name", "c", *small, blocked=True
-    )
+    lacking = align_verb("--dataset", path, "--out", tmp_path / "third", "--feature-name", "c", *small, blocked=True)
     assert lacking.returncode == 1
     assert "scoring needs the package sklearn; pip install 'protas_gtcc[align]' installs it" in lacking.stderr
     assert not (tmp_path / "third").exists(), "refused before training, too"

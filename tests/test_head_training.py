@@ -15,17 +15,17 @@ import pytest
 import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
-from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
+from protas_gtcc.alignment.training import align
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.cli.commands.heads import Command
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import VERSIONS, HeadConfig, HeadLossConfig, HeadVersion
+from protas_gtcc.heads.config import VERSIONS, HeadConfig, HeadLossConfig, HeadTraining, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.training import (
     ActionSegment,
-    HeadTraining,
     pad_segments,
     read_segments,
     train_head,
@@ -64,8 +64,8 @@ def segments_of(dataset, part):
 def test_a_head_learns_progress_that_can_be_seen(name):
     head = train_head(VERSIONS[name], visible_progress(), HeadTraining(epochs=20, lr=0.008, batch_size=8))
     tested = visible_progress(seed=1)
-    said, target = scoring.head_reports(head, tested), [one.embeddings[:, 0] for one in tested]
-    assert np.abs(np.concatenate(said) - np.concatenate(target)).mean() < 0.15
+    estimates, target = scoring.head_reports(head, tested), [one.embeddings[:, 0] for one in tested]
+    assert np.abs(np.concatenate(estimates) - np.concatenate(target)).mean() < 0.15
     assert not head.training
 
 
@@ -96,11 +96,27 @@ def test_a_held_out_feature_that_is_not_finite_is_named_too():
         validation_error(head, segments, 0)
 
 
-def test_nothing_to_train_on_is_said():
+def test_without_anything_to_train_on_training_is_refused():
     with pytest.raises(InputError, match="no training video has an action"):
         train_head(VERSIONS["v2"], [], HeadTraining())
-    with pytest.raises(InputError, match=r"--validation-share 0\.95 leaves none of the 6 training videos"):
-        train_head(VERSIONS["v2"], visible_progress(), HeadTraining(validation_share=0.95))
+    alone = visible_progress(4)
+    with pytest.raises(InputError, match=r"only training video video0 has an action, .* give --validation-share 0"):
+        train_head(VERSIONS["v2"], alone, HeadTraining())
+
+
+def test_whole_people_are_held_out(monkeypatch):
+    scored = []
+
+    def record(_, segments, __):
+        scored.append(segments)
+        return 0.0
+
+    monkeypatch.setattr("protas_gtcc.heads.training.validation_error", record)
+    segments = [dataclasses.replace(one, subject=f"person {int(one.video[-1]) // 2}") for one in visible_progress()]
+    train_head(VERSIONS["v2"], segments, HeadTraining(epochs=1))
+    people = {one.subject for one in scored[0]}
+    assert len(people) == 1
+    assert scored[0] == [one for one in segments if one.subject in people]
 
 
 def test_no_clipping_is_clipping_to_a_norm_that_is_never_reached():
@@ -140,7 +156,7 @@ def test_segments_are_the_true_actions_and_padding_is_zero(dataset):
     assert not padded[lengths.argmin(), int(lengths.min()) :].any()
 
 
-def test_whoever_says_the_truth_has_no_error_and_half_is_the_constant(dataset):
+def test_the_truth_has_no_error_and_half_is_the_constant(dataset):
     segments = segments_of(dataset, "test")
 
     def truth(chosen):
@@ -228,8 +244,8 @@ def test_heads_of_encoders_and_published_ones_stand_in_the_table(tiny_dataset, d
     rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in capsys.readouterr().out.splitlines()[-2:]]
     assert rows == [["published: epoch-50", "true start"], ["v2 with tcc", "true start"]]
     table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "average"])["error"]
-    said = scoring.head_reports(head, segments_of(dataset, "test"))
-    errors = [np.abs(one - np.arange(1, len(one) + 1) / len(one)) for one in said]
+    estimates = scoring.head_reports(head, segments_of(dataset, "test"))
+    errors = [np.abs(one - np.arange(1, len(one) + 1) / len(one)) for one in estimates]
     assert table["published: epoch-50", "frame"] == pytest.approx(np.concatenate(errors).mean(), abs=1e-5)
 
 
@@ -255,7 +271,7 @@ def test_a_published_head_of_another_width_is_refused_before_anything_is_trained
     assert not (tmp_path / "table.md").exists()
 
 
-def test_seeds_are_given_by_their_number_alone(tiny_dataset):
+def test_the_seed_of_a_single_head_is_refused(tiny_dataset):
     with pytest.raises(InputError, match="--seed is for one head; here, give --seeds"):
         Command(str(tiny_dataset), training=HeadTraining(seed=3))
 

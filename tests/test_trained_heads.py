@@ -14,7 +14,8 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
+from protas_gtcc.alignment.training import align
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
@@ -65,13 +66,13 @@ def frame_error(run: Path, dataset: Dataset) -> float:
         for start, end, label in dataset.segments(video):
             if label != 0:
                 with torch.no_grad():
-                    said = embedder.encoder.progress_head.progress(torch.from_numpy(embeddings[start:end]))
-                errors.append(np.abs(said.numpy() - target[start:end]))
+                    estimate = embedder.encoder.progress_head.progress(torch.from_numpy(embeddings[start:end]))
+                errors.append(np.abs(estimate.numpy() - target[start:end]))
                 np.testing.assert_allclose(target[start:end], progress_target(np.full(end - start, label), [0]))
     return float(np.concatenate(errors).mean())
 
 
-def test_a_row_has_what_heads_say_of_their_own_encoders_embeddings_of_whole_videos(runs, dataset):
+def test_a_row_scores_heads_on_their_own_encoders_embeddings_of_whole_videos(runs, dataset):
     kinds = read_joint_runs(runs, dataset, "1")
     assert list(kinds) == ["v4 with tcc"]
     row = joint_row("v4 with tcc", kinds["v4 with tcc"], dataset)
@@ -90,7 +91,7 @@ def test_runs_that_differ_in_more_than_the_seed_have_rows_of_their_own(runs, ali
     assert seeds == {"v4 with tcc": [0, 1], "conv-dense with tcc": [0], "v4 with tcc, progress_lambda 100.0": [0]}
 
 
-def test_a_run_that_has_no_place_in_the_table_is_refused(runs, aligned, dataset, tmp_path):
+def test_a_run_that_does_not_fit_the_table_is_refused(runs, aligned, dataset, tmp_path):
     def refused(path: Path, match: str, split: str = "1") -> None:
         with pytest.raises(InputError, match=match):
             read_joint_runs([path], dataset, split)

@@ -1,11 +1,11 @@
-"""Progress without learning: how far the embeddings have travelled since the segment began (GTCC).
+"""Progress without learning: the path length of the embeddings since the segment began (GTCC).
 
-The distance up to frame t is the length of the path through the embeddings, the sum of steps |x_u - x_(u-1)|; progress
-is that by the mean distance of the class's training segments, at most 1. It is told when the action began and which
-it is. The first frame has 0: nothing has moved yet. Donahue and Elhamifar, CVPR 2024.
+The distance up to frame t is the length of the path through the embeddings, the sum of steps |x_u - x_(u-1)|. Progress
+is this distance divided by the mean distance of the class's training segments, at most 1. Start and class of the action
+are given. The first frame has 0. Donahue and Elhamifar, CVPR 2024.
 
-The published evaluations take such means over test videos too, or divide by the segment's own length, which only
-its end tells.
+The published evaluations include test videos in these means, or divide by the segment's own distance, which is known
+only at its end.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from protas_gtcc.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class CumulativeDistance:
-    """Mean distance of training segments: of each class, and of all for a class without one."""
+    """Mean distance of the training segments of each class; a class without one has the mean over all."""
 
     mean_distance: Mapping[int, float]
-    of_any: float
+    overall: float
 
     def report(self, segment: np.ndarray, label: int) -> np.ndarray:
         """Progress at every frame of a segment of that class: embeddings `[T, D]` -> float64 `[T]` in [0, 1]."""
-        return np.minimum(distances(segment) / self.mean_distance.get(label, self.of_any), 1.0)
+        return np.minimum(distances(segment) / self.mean_distance.get(label, self.overall), 1.0)
 
 
 def distances(segment: np.ndarray) -> np.ndarray:
@@ -38,9 +38,9 @@ def distances(segment: np.ndarray) -> np.ndarray:
 
 
 def fit_cumulative_distance(segments: Iterable[tuple[np.ndarray, int]]) -> CumulativeDistance:
-    """Fit on training segments, embeddings `[T, D]` and class each; those of one frame have no path and do not count.
+    """Fit on the embeddings `[T, D]` and classes of training segments; those of one frame do not count.
 
-    A class that never moves is as one without a segment. Raises `InputError` if nothing moves in any.
+    A class whose embeddings never move counts as one without a segment. Raises `InputError` if no embedding moves.
     """
     lengths: dict[int, list[float]] = defaultdict(list)
     for segment, label in segments:

@@ -20,8 +20,8 @@ from protas_gtcc.metrics.intervals import (
     Test,
     all_first,
     resampling_weights,
-    subtract_figures,
     row_shares,
+    subtract_figures,
     two_level_weights,
     with_intervals,
 )

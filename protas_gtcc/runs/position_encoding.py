@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from protas_gtcc.heads.config import HEADS, LOSSES, PUBLISHED, HeadVersion
-from protas_gtcc.heads.training import ActionSegment, HeadTraining, pad_segments, train_head
+from protas_gtcc.heads.config import HEADS, LOSSES, PUBLISHED, HeadTraining, HeadVersion
+from protas_gtcc.heads.training import ActionSegment, pad_segments, train_head
 from protas_gtcc.network.layers import ProgressHead
 from protas_gtcc.report.position_encoding import Progress, World
 from protas_gtcc.runs.heads import head_reports

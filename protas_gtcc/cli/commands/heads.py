@@ -11,8 +11,7 @@ from protas_gtcc.cli.shared.console import make_console, print_result, progress_
 from protas_gtcc.cli.shared.run_folders import free_run_folder
 from protas_gtcc.config import Control
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import VERSIONS
-from protas_gtcc.heads.training import HeadTraining
+from protas_gtcc.heads.config import VERSIONS, HeadTraining
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset

@@ -37,7 +37,7 @@ class Command:
         # torch is slow to import, and --help needs none of it
         import torch
 
-        from protas_gtcc.heads.training import HeadTraining
+        from protas_gtcc.heads.config import HeadTraining
         from protas_gtcc.report.position_encoding import draw, markdown
         from protas_gtcc.runs.position_encoding import compare_positions
         from protas_gtcc.storage.atomic import replace_when_whole, write_text
