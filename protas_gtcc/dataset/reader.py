@@ -20,7 +20,7 @@ import numpy as np
 
 from protas_gtcc.config import Control, RunConfig
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.statistics import feature_moments
+from protas_gtcc.dataset.statistics import feature_statistics
 from protas_gtcc.errors import InputError
 
 FRAMES_A_UNIT = 100
@@ -45,7 +45,7 @@ class FeatureReader:
                 raise InputError(
                     f"{dataset.path}: --control noise takes its scale from training videos, and the split has none"
                 )
-            self._mean, self._deviation = feature_moments(dataset.features(video, feature_set) for video in videos)
+            self._mean, self._deviation = feature_statistics(dataset.features(video, feature_set) for video in videos)
 
     def read(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Features of frames `[start, end)`, `[T, D]`. Raises `InputError` as `Dataset.features` does."""
