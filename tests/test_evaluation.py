@@ -118,14 +118,14 @@ def test_every_detailed_figure_has_its_definition_and_a_place_in_the_docstring()
             )
 
 
-def test_without_frames_a_second_notes_say_what_is_missing() -> None:
+def test_without_frames_per_second_notes_name_the_missing_figures() -> None:
     videos = [(name, labels, shifted(labels)) for name, labels in TEST.items()]
     metrics = evaluate_videos(videos, TRAIN.values(), CLASSES, BACKGROUND, INFO).metrics
     assert metrics["breakdowns"]["length_seconds"] is None
     assert metrics["online"]["false_starts_per_hour"] is None
     assert metrics["online"]["first_delay_frames"] == pytest.approx(2, abs=1)
-    assert any("frames per second are not known" in note for note in metrics["notes"])
-    assert any("hold no frame" in note for note in metrics["notes"])
+    assert any("frames per second are unknown" in note for note in metrics["notes"])
+    assert any("have no frame" in note for note in metrics["notes"])
 
 
 def test_a_perfect_prediction_has_no_error_and_a_late_one_has() -> None:
@@ -240,7 +240,7 @@ def test_files_with_labels_and_progress_only_have_no_oracle_figures(tmp_path: Pa
     metrics = evaluate_prediction_files(tmp_path, dataset_file, "1").metrics
     assert metrics["progress"]["predicted"]["frame"] == pytest.approx(0, abs=1e-6)
     assert metrics["progress"]["oracle"] is None
-    assert any("1 predictions are not of test videos" in note for note in metrics["notes"])
+    assert any("1 predictions of other videos were not scored" in note for note in metrics["notes"])
 
 
 def test_scoring_prediction_files_does_not_load_torch() -> None:

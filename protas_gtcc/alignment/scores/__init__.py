@@ -4,7 +4,7 @@ N and M are the lengths of two videos, D the width of the embedding, V the numbe
 """
 
 from protas_gtcc.alignment.scores.definitions import DEFINITIONS, definition_of
-from protas_gtcc.alignment.scores.embedded import EmbeddedVideo, read_embedded
+from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
 from protas_gtcc.alignment.scores.scoring import Trial, compare_alignments, score_alignment
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "Trial",
     "compare_alignments",
     "definition_of",
-    "read_embedded",
     "score_alignment",
 ]

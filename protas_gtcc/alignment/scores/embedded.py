@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
 
 
@@ -19,15 +18,6 @@ class EmbeddedVideo:
     embedding: np.ndarray
     labels: np.ndarray
     task: str = ""
-
-
-def read_embedded(dataset: Dataset, split: str, part: str, feature_set: str) -> list[EmbeddedVideo]:
-    """The videos of a part of a split, embedded by a feature set. Raises `InputError` as `Dataset` does."""
-    name = dataset.choose_feature_set(split, feature_set)
-    return [
-        EmbeddedVideo(video, dataset.features(video, name), dataset.labels(video), dataset.attribute(video, "task"))
-        for video in dataset.part(split, part)
-    ]
 
 
 def by_task(videos: Sequence[EmbeddedVideo]) -> dict[str, list[EmbeddedVideo]]:
