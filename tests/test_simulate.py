@@ -234,13 +234,17 @@ def test_a_config_that_cannot_be_simulated_is_refused(settings, message):
         SimulationConfig(**settings)
 
 
-def test_the_script_writes_once_and_leaves_an_existing_file_alone(tmp_path):
+def test_the_verb_writes_once_and_replaces_a_file_with_overwrite_only(tmp_path):
     out = tmp_path / "s.h5"
     command = [sys.executable, REPOSITORY / "data_prep/simulate.py", out, "--tasks", "1", "--small"]
     assert "wrote" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
     before = out.read_bytes()
-    assert "exists" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    again = subprocess.run([*command, "--seed", "1"], check=False, capture_output=True, text=True)
+    assert again.returncode == 1
+    assert "would be replaced; give another name, or --overwrite" in again.stderr
     assert out.read_bytes() == before
+    subprocess.run([*command, "--seed", "1", "--overwrite"], check=True, capture_output=True)
+    assert out.read_bytes() != before
 
 
 def test_an_unwritable_place_is_one_clear_line(tmp_path):

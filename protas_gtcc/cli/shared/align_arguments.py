@@ -46,7 +46,7 @@ def parse_align(arguments: Sequence[str], prog: str = "protas-gtcc align") -> Al
     """Parse flags on top of the defaults', or of the resumed run's, values."""
 
     def read(run: Path) -> AlignmentConfig:
-        from protas_gtcc.alignment.training import AlignmentDirectory
+        from protas_gtcc.alignment.run_directory import AlignmentDirectory
 
         return AlignmentDirectory(run).read_alignment()
 
