@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset, Video
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.lookups import fit_lookups
@@ -23,8 +21,6 @@ from protas_gtcc.simulate.config import SMALL, SimulationConfig
 from protas_gtcc.simulate.dataset import dataset_info, simulate, simulate_videos
 from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure, steps_of
 from protas_gtcc.simulate.profiles import TASKS, TaskProfile
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -234,16 +230,29 @@ def test_a_config_that_cannot_be_simulated_is_refused(settings, message):
         SimulationConfig(**settings)
 
 
+<<<<<<< HEAD
 def test_the_verb_writes_once_and_replaces_a_file_with_overwrite_only(tmp_path):
+=======
+def test_the_command_leaves_an_existing_file_alone(tmp_path, capsys):
+>>>>>>> 4ae4ee315073f91571f78b091ae2dffba1229353
     out = tmp_path / "s.h5"
-    command = [sys.executable, REPOSITORY / "data_prep/simulate.py", out, "--tasks", "1", "--small"]
-    assert "wrote" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = ["simulate", str(out), "--tasks", "1", "--small"]
+    main(command)
+    assert f"wrote {out}: " in capsys.readouterr().out
     before = out.read_bytes()
+<<<<<<< HEAD
     again = subprocess.run([*command, "--seed", "1"], check=False, capture_output=True, text=True)
     assert again.returncode == 1
     assert "would be replaced; give another name, or --overwrite" in again.stderr
     assert out.read_bytes() == before
     subprocess.run([*command, "--seed", "1", "--overwrite"], check=True, capture_output=True)
+=======
+    with pytest.raises(SystemExit):
+        main(command)
+    assert "--overwrite" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    main([*command, "--seed", "1", "--overwrite"])
+>>>>>>> 4ae4ee315073f91571f78b091ae2dffba1229353
     assert out.read_bytes() != before
 
 
