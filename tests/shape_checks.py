@@ -1,0 +1,99 @@
+"""Check the shapes and types of every call into the package while the tests run.
+
+jaxtyping's own pytest plugin checks the same, but it makes each start several seconds longer. It prepares the check of every
+function at import, and while a module of the package loads, it also compiles the libraries that the module imports.
+Here a check is prepared at the first call of its function, and modules load from their ordinary bytecode.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.machinery
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from types import FunctionType, ModuleType
+from typing import Any
+
+from beartype import beartype
+from jaxtyping import jaxtyped
+
+
+def install(package: str) -> None:
+    """Check all modules of `package` that are imported from now on."""
+    if package in sys.modules:
+        raise RuntimeError(f"{package} was imported before its checks were installed")
+    sys.meta_path.insert(0, _Finder(package))
+
+
+class _Finder(MetaPathFinder):
+    """Finds modules like the finders after it, and replaces their loader."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name.partition(".")[0] != self.package:
+            return None
+        found = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, found), None)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Replaces the functions and methods of a module that has been executed."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        _check_members(module, vars(module), self.path)
+
+
+def _check_members(owner: Any, members: Any, path: str) -> None:
+    """Replace the members that are functions of the file at `path`; classes in place."""
+    for name, member in list(members.items()):
+        if inspect.isclass(member) and member.__module__ == members.get("__name__", members.get("__module__")):
+            _check_members(member, vars(member), path)
+            if dataclasses.is_dataclass(member) and isinstance(member.__init__, FunctionType):
+                member.__init__ = _checked(member.__init__)  # type: ignore[method-assign]
+        elif isinstance(member, (staticmethod, classmethod)) and _written_in(path, member.__func__):
+            setattr(owner, name, type(member)(_checked(member.__func__)))
+        elif isinstance(member, property) and _written_in(path, member.fget):
+            setattr(owner, name, property(_checked(member.fget), member.fset, member.fdel, member.__doc__))
+        elif _written_in(path, member):
+            setattr(owner, name, _checked(member))
+
+
+def _written_in(path: str, member: object) -> bool:
+    return isinstance(member, FunctionType) and member.__code__.co_filename == path and not _left_alone(member)
+
+
+def _left_alone(function: FunctionType) -> bool:
+    """numba compiles from the function itself; a wrapper would hide that a function is asynchronous."""
+    return getattr(function, "__no_type_check__", False) or inspect.iscoroutinefunction(function)
+
+
+def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its arguments and result checked; the check is made at the first call."""
+    check: Callable[..., Any] | None = None
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal check
+        if check is None:
+            check = jaxtyped(function, typechecker=beartype) if _has_shapes(function) else beartype(function)
+        return check(*args, **kwargs)
+
+    return call
+
+
+def _has_shapes(function: Callable[..., Any]) -> bool:
+    """Whether an annotation names a type with a shape; without one, beartype alone is enough and faster."""
+    words = re.findall(r"\w+", " ".join(map(str, function.__annotations__.values())))
+    return any("jaxtyping" in repr(function.__globals__.get(word)) for word in words)
