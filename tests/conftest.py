@@ -11,11 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from tests import shape_checks
-
-shape_checks.install("protas_gtcc")
-
-# ruff: isort: split
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.config import PRESETS, RunConfig, TrainingConfig
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video

@@ -1,16 +1,15 @@
 """Check the shapes and types of every call into the package while the tests run.
 
-jaxtyping's own pytest plugin checks the same, but it makes each start several seconds longer. It prepares the check of every
-function at import, and while a module of the package loads, it also compiles the libraries that the module imports.
+jaxtyping's own pytest plugin checks the same, but it makes each start several seconds longer. It prepares the check of
+every function at import. While a module of the package loads, it also compiles the libraries that the module imports.
 Here a check is prepared at the first call of its function, and modules load from their ordinary bytecode.
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
-import importlib.machinery
-import importlib.util
 import inspect
 import re
 import sys
@@ -85,8 +84,10 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         nonlocal check
         if check is None:
+            _import_types(function.__globals__)
             check = jaxtyped(function, typechecker=beartype) if _has_shapes(function) else beartype(function)
         return check(*args, **kwargs)
 
@@ -97,3 +98,11 @@ def _has_shapes(function: Callable[..., Any]) -> bool:
     """Whether an annotation names a type with a shape; without one, beartype alone is enough and faster."""
     words = re.findall(r"\w+", " ".join(map(str, function.__annotations__.values())))
     return any("jaxtyping" in repr(function.__globals__.get(word)) for word in words)
+
+
+def _import_types(names: dict[str, Any]) -> None:
+    """Run a module's imports under `if TYPE_CHECKING:`, once; annotations need them."""
+    if not names.pop("TYPE_CHECKING", True):
+        for statement in ast.parse(inspect.getsource(sys.modules[names["__name__"]])).body:
+            if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+                exec(compile(ast.Module(statement.body, []), names["__file__"], "exec"), names)

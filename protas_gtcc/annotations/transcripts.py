@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
@@ -101,5 +101,5 @@ def _smoothed_quantiles(lengths: np.ndarray, levels: np.ndarray, spread: float, 
     if spread == 0:
         return np.quantile(lengths, levels, method="inverted_cdf")
     grid = np.linspace(0, np.log(longest), GRID_POINTS)
-    below = norm.cdf((grid[:, None] - np.log(lengths)) / spread).mean(axis=1)
+    below = ndtr((grid[:, None] - np.log(lengths)) / spread).mean(axis=1)
     return np.exp(np.interp(levels, below, grid))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from protas_gtcc.config import LossConfig, TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.training.batching import Batch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def make_optimizer(network: nn.Module, settings: TrainingConfig) -> torch.optim.Optimizer:
