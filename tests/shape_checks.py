@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 from beartype import beartype
 from jaxtyping import jaxtyped
@@ -60,7 +60,8 @@ def _check_members(owner: Any, members: Any, path: str) -> None:
         if inspect.isclass(member) and member.__module__ == members.get("__name__", members.get("__module__")):
             _check_members(member, vars(member), path)
             if dataclasses.is_dataclass(member) and isinstance(member.__init__, FunctionType):
-                member.__init__ = _checked(member.__init__)  # type: ignore[method-assign]
+                prepare = functools.partial(_resolve_fields, member, member.__init__)
+                member.__init__ = _checked(member.__init__, prepare)  # type: ignore[method-assign]
         elif isinstance(member, (staticmethod, classmethod)) and _written_in(path, member.__func__):
             setattr(owner, name, type(member)(_checked(member.__func__)))
         elif isinstance(member, property) and _written_in(path, member.fget):
@@ -78,8 +79,8 @@ def _left_alone(function: FunctionType) -> bool:
     return getattr(function, "__no_type_check__", False) or inspect.iscoroutinefunction(function)
 
 
-def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with its arguments and result checked; the check is made at the first call."""
+def _checked(function: Any, prepare: Callable[[], object] = lambda: None) -> Callable[..., Any]:
+    """The function with its arguments and result checked; the check is made, after `prepare`, at the first call."""
     check: Callable[..., Any] | None = None
 
     @functools.wraps(function)
@@ -88,16 +89,26 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
         nonlocal check
         if check is None:
             _import_types(function.__globals__)
+            prepare()
             check = jaxtyped(function, typechecker=beartype) if _has_shapes(function) else beartype(function)
         return check(*args, **kwargs)
 
     return call
 
 
-def _has_shapes(function: Callable[..., Any]) -> bool:
+def _resolve_fields(owner: type, init: Any) -> None:
+    """Replace the names of types of a dataclass's fields by the types; a base class may stand in another module."""
+    for base in owner.__mro__:
+        _import_types(vars(sys.modules[base.__module__]))
+    hints = get_type_hints(owner, include_extras=True)
+    init.__annotations__ = {name: hints.get(name, hint) for name, hint in init.__annotations__.items()}
+
+
+def _has_shapes(function: FunctionType) -> bool:
     """Whether an annotation names a type with a shape; without one, beartype alone is enough and faster."""
-    words = re.findall(r"\w+", " ".join(map(str, function.__annotations__.values())))
-    return any("jaxtyping" in repr(function.__globals__.get(word)) for word in words)
+    text = " ".join(map(str, function.__annotations__.values()))
+    named = [text, *(repr(function.__globals__.get(word)) for word in re.findall(r"\w+", text))]
+    return any("jaxtyping" in name for name in named)
 
 
 def _import_types(names: dict[str, Any]) -> None:
