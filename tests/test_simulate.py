@@ -230,29 +230,17 @@ def test_a_config_that_cannot_be_simulated_is_refused(settings, message):
         SimulationConfig(**settings)
 
 
-<<<<<<< HEAD
-def test_the_verb_writes_once_and_replaces_a_file_with_overwrite_only(tmp_path):
-=======
 def test_the_command_leaves_an_existing_file_alone(tmp_path, capsys):
->>>>>>> 4ae4ee315073f91571f78b091ae2dffba1229353
     out = tmp_path / "s.h5"
     command = ["simulate", str(out), "--tasks", "1", "--small"]
     main(command)
     assert f"wrote {out}: " in capsys.readouterr().out
     before = out.read_bytes()
-<<<<<<< HEAD
-    again = subprocess.run([*command, "--seed", "1"], check=False, capture_output=True, text=True)
-    assert again.returncode == 1
-    assert "would be replaced; give another name, or --overwrite" in again.stderr
-    assert out.read_bytes() == before
-    subprocess.run([*command, "--seed", "1", "--overwrite"], check=True, capture_output=True)
-=======
     with pytest.raises(SystemExit):
         main(command)
     assert "--overwrite" in capsys.readouterr().err
     assert out.read_bytes() == before
     main([*command, "--seed", "1", "--overwrite"])
->>>>>>> 4ae4ee315073f91571f78b091ae2dffba1229353
     assert out.read_bytes() != before
 
 
