@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import os
 import pkgutil
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,17 @@ PACKAGE = Path(protas_gtcc.__file__).parent
 TOP = "Top level"
 INTERNAL = ("cli", "__main__")
 """What no other program calls: the commands have pages of their own."""
+
+
+HELP_COLUMNS = 78
+"""As many as fit beside the navigation."""
+INTERVAL = re.compile(r"(?<=[\d%]) \[([^]|]*), ([^]|]*)\]")
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Keep each figure and its interval on one line of a table cell."""
+    lines = (INTERVAL.sub(r"&nbsp;[\1,&nbsp;\2]", line) if line.startswith("|") else line for line in markdown.split("\n"))
+    return "\n".join(lines)
 
 
 def on_config(config: Any) -> Any:
@@ -34,6 +48,7 @@ def on_files(files: Files, config: Any) -> Files:
     for verb in VERBS:
         files.append(File.generated(config, f"commands/{verb}.md", content=command_page(verb)))
     files.append(File.generated(config, "commands/index.md", content=overview_page()))
+    files.append(File.generated(config, "messages.md", content=messages_page()))
     for name, modules in modules_by_folder().items():
         files.append(File.generated(config, f"api/{_file_name(name)}.md", content=api_page(name, modules)))
     return files
@@ -51,12 +66,12 @@ def overview_page() -> str:
 
 def command_page(verb: str) -> str:
     """What `protas-gtcc VERB --help` prints, under the verb's summary."""
-    return f"# {verb}\n\n{VERBS[verb]}\n\n```text\n$ protas-gtcc {verb} --help\n{help_text(verb)}\n```\n"
+    return f"---\nhide: [toc]\n---\n\n# {verb}\n\n{VERBS[verb]}\n\n```text\n$ protas-gtcc {verb} --help\n{help_text(verb)}\n```\n"
 
 
 def help_text(verb: str) -> str:
-    """The help text of a verb, as on a terminal of 88 columns."""
-    os.environ["COLUMNS"] = "88"
+    """The help text of a verb, as on a narrow terminal."""
+    os.environ["COLUMNS"] = str(HELP_COLUMNS)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         main([verb, "--help"])
@@ -79,6 +94,34 @@ def api_page(name: str, modules: list[str]) -> str:
     """All public names of a folder, from their docstrings."""
     blocks = [f"::: {module}" for module in modules]
     return "\n\n".join([f"# {name if name == TOP else f'protas_gtcc.{name}'}", *blocks]) + "\n"
+
+
+def messages_page() -> str:
+    """Every message of an `InputError`, by module."""
+    intro = "Every message that ends a command with exit code 1, by module; … stands for what the message names."
+    lines = [f"# All messages\n\n{intro} [Troubleshooting](troubleshooting.md) groups the usual ones.\n"]
+    for path in sorted(PACKAGE.rglob("*.py")):
+        found = list(messages(path))
+        if found:
+            lines += [f"## {path.relative_to(PACKAGE)}\n", *(f"- `{message.replace('`', '')}`" for message in found), ""]
+    return "\n".join(lines)
+
+
+def messages(path: Path) -> Iterator[str]:
+    """The messages of a module, what is put into them written as …."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "InputError" and node.args:
+            text = _template(node.args[0])
+            if text.strip("… "):
+                yield text
+
+
+def _template(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_template(value) for value in node.values)
+    return "…"
 
 
 def _file_name(name: str) -> str:
