@@ -19,7 +19,7 @@ T = TypeVar("T")
 Device = Literal["auto", "cpu", "cuda", "mps"]
 MAX_LAYERS = 16
 REACH_SECONDS = 16.0
-"""How far back a stage sees where the number of layers is not given; see experiments/RESULTS.md."""
+"""How far back a stage sees where the number of layers is not given; see docs/results/settings.md."""
 Control = Literal["none", "noise", "index", "shuffle"]
 
 WHERE_COMPUTED = ("device", "workers", "threads")
@@ -182,7 +182,7 @@ class DecodingConfig:
     hedge: bool = True
     """Let the reported progress of a filtered run allow for other actions than the predicted one."""
     interval_tail: float = 0.03
-    """Share of the filter's belief left out at each end of the interval of progress; see experiments/RESULTS.md."""
+    """Share of the filter's belief left out at each end of the interval of progress; see docs/results/settings.md."""
 
     def __post_init__(self) -> None:
         ranges = {"evidence": (0, 10), "interruption": (1e-9, 1), "spread": (0, 10), "network_share": (0, 1)}
@@ -220,7 +220,7 @@ DEFAULT = RunConfig(
     training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0),
     decoding=DecodingConfig(filter="durations", evidence=0.7),
 )
-"""What has measured best here; each departure from `reference` has its reason in experiments/RESULTS.md."""
+"""What has measured best here; each departure from `reference` has its reason in docs/results/settings.md."""
 
 PRESETS = {"reference": REFERENCE, "default": DEFAULT}
 SECTIONS = {"model": ModelConfig, "loss": LossConfig, "training": TrainingConfig, "decoding": DecodingConfig}

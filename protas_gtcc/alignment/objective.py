@@ -17,7 +17,7 @@ from protas_gtcc.alignment.vava import VavaSettings, vava_terms
 
 Terms = dict[str, Float[Tensor, " P"]]
 CONTRAST_WEIGHTS = {"lav": 1e-5, "vava": 1e-7}
-"""At these, of powers of ten, held-out pairs of GTEA's videos were ordered best (experiments/RESULTS.md)."""
+"""At these, of powers of ten, held-out pairs of GTEA's videos were ordered best (docs/results/alignment.md)."""
 
 
 def alignment_terms(
