@@ -25,7 +25,8 @@ from sybil import Document, Example
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 from protas_gtcc.cli.main import VERBS, main
-from protas_gtcc.simulate import SimulationConfig, dataset_info, simulate_videos
+from protas_gtcc.simulate.config import SimulationConfig
+from protas_gtcc.simulate.dataset import dataset_info, simulate_videos
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
