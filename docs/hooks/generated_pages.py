@@ -30,7 +30,9 @@ INTERVAL = re.compile(r"(?<=[\d%]) \[([^]|]*), ([^]|]*)\]")
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Keep each figure and its interval on one line of a table cell."""
-    lines = (INTERVAL.sub(r"&nbsp;[\1,&nbsp;\2]", line) if line.startswith("|") else line for line in markdown.split("\n"))
+    lines = (
+        INTERVAL.sub(r"&nbsp;[\1,&nbsp;\2]", line) if line.startswith("|") else line for line in markdown.split("\n")
+    )
     return "\n".join(lines)
 
 
@@ -39,7 +41,9 @@ def on_config(config: Any) -> Any:
     commands: list[Any] = ["commands/index.md", *({verb: f"commands/{verb}.md"} for verb in VERBS)]
     api: list[Any] = ["api/index.md", *({name: f"api/{_file_name(name)}.md"} for name in modules_by_folder())]
     pages = {"commands": commands, "api": api}
-    config.nav = [{title: pages.get(page, page) if isinstance(page, str) else page} for title, page in _items(config.nav)]
+    config.nav = [
+        {title: pages.get(page, page) if isinstance(page, str) else page} for title, page in _items(config.nav)
+    ]
     return config
 
 
@@ -103,14 +107,23 @@ def messages_page() -> str:
     for path in sorted(PACKAGE.rglob("*.py")):
         found = list(messages(path))
         if found:
-            lines += [f"## {path.relative_to(PACKAGE)}\n", *(f"- `{message.replace('`', '')}`" for message in found), ""]
+            lines += [
+                f"## {path.relative_to(PACKAGE)}\n",
+                *(f"- `{message.replace('`', '')}`" for message in found),
+                "",
+            ]
     return "\n".join(lines)
 
 
 def messages(path: Path) -> Iterator[str]:
     """The messages of a module, what is put into them written as …."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "InputError" and node.args:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "InputError"
+            and node.args
+        ):
             text = _template(node.args[0])
             if text.strip("… "):
                 yield text
