@@ -32,9 +32,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 DOCS = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "```" in page.read_text(encoding="utf-8")]
 PAGES = [README, ROOT / "CONTRIBUTING.md", *DOCS]
-TINY = SimulationConfig(
-    only=("Brownie.cmu", "Salad.cmu"), share_of_videos=0.01, fewest_videos=5, feature_dim=16, fps=0.5
-)
+RECIPES = ("Brownie.cmu", "Salad.cmu")
+TINY = SimulationConfig(only=RECIPES, share_of_videos=0.01, fewest_videos=5, feature_dim=16, fps=0.5)
 """Five people make each of two recipes."""
 TESTED_PEOPLE = (3, 4)
 SKIP = re.compile(r"<!--+ skip: (next|start)(.*?)--+>")

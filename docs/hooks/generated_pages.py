@@ -1,4 +1,4 @@
-"""Pages that mkdocs makes while it builds: one for each verb, from its `--help`; one for each folder, from docstrings."""
+"""Pages that mkdocs makes while it builds: verbs from their `--help`, folders from docstrings, messages from the code."""
 
 from __future__ import annotations
 
@@ -21,56 +21,50 @@ PACKAGE = Path(protas_gtcc.__file__).parent
 TOP = "Top level"
 INTERNAL = ("cli", "__main__")
 """What no other program calls: the commands have pages of their own."""
-
-
 HELP_COLUMNS = 78
 """As many as fit beside the navigation."""
 INTERVAL = re.compile(r"(?<=[\d%]) \[([^]|]*), ([^]|]*)\]")
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Keep each figure and its interval on one line of a table cell."""
-    lines = (
-        INTERVAL.sub(r"&nbsp;[\1,&nbsp;\2]", line) if line.startswith("|") else line for line in markdown.split("\n")
-    )
-    return "\n".join(lines)
-
-
 def on_config(config: Any) -> Any:
-    """Put the pages into the navigation, where mkdocs.yml names their folder."""
+    """Fill the entries Commands and API of the navigation."""
     commands: list[Any] = ["commands/index.md", *({verb: f"commands/{verb}.md"} for verb in VERBS)]
     api: list[Any] = ["api/index.md", *({name: f"api/{_file_name(name)}.md"} for name in modules_by_folder())]
-    pages = {"commands": commands, "api": api}
-    config.nav = [
-        {title: pages.get(page, page) if isinstance(page, str) else page} for title, page in _items(config.nav)
-    ]
+    made = {"Commands": commands, "API": api}
+    config.nav = [{title: made.get(title, page)} for entry in config.nav for title, page in entry.items()]
     return config
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Make the pages."""
-    for verb in VERBS:
-        files.append(File.generated(config, f"commands/{verb}.md", content=command_page(verb)))
-    files.append(File.generated(config, "commands/index.md", content=overview_page()))
-    files.append(File.generated(config, "messages.md", content=messages_page()))
-    for name, modules in modules_by_folder().items():
-        files.append(File.generated(config, f"api/{_file_name(name)}.md", content=api_page(name, modules)))
+    pages = {f"commands/{verb}.md": command_page(verb) for verb in VERBS}
+    pages |= {f"api/{_file_name(name)}.md": api_page(name, modules) for name, modules in modules_by_folder().items()}
+    pages |= {"commands/index.md": overview_page(), "messages.md": messages_page()}
+    for name, content in pages.items():
+        files.append(File.generated(config, name, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Keep each figure and its interval on one line of a table cell."""
+    lines = markdown.split("\n")
+    return "\n".join(INTERVAL.sub(r"&nbsp;[\1,&nbsp;\2]", line) if line[:1] == "|" else line for line in lines)
 
 
 def overview_page() -> str:
     """A table of all verbs."""
     rows = [f"| [`{verb}`]({verb}.md) | {what.replace('|', '&#124;')} |" for verb, what in VERBS.items()]
     intro = (
-        "Every command is `protas-gtcc VERB`. Exit code 0 means done; 1 means that the input is at fault, with one line "
-        "on standard error; 2 means wrong usage. `--json` prints what programs read."
+        "Every command is `protas-gtcc VERB`. Exit code 0 means done. 1 means that the input is at fault, with one line "
+        "on standard error. 2 means wrong usage. `--json` prints what programs read."
     )
     return "\n".join(["# Commands", "", intro, "", "| verb | what it does |", "|---|---|", *rows, ""])
 
 
 def command_page(verb: str) -> str:
     """What `protas-gtcc VERB --help` prints, under the verb's summary."""
-    return f"---\nhide: [toc]\n---\n\n# {verb}\n\n{VERBS[verb]}\n\n```text\n$ protas-gtcc {verb} --help\n{help_text(verb)}\n```\n"
+    help_block = f"```text\n$ protas-gtcc {verb} --help\n{help_text(verb)}\n```"
+    return f"---\nhide: [toc]\n---\n\n# {verb}\n\n{VERBS[verb]}\n\n{help_block}\n"
 
 
 def help_text(verb: str) -> str:
@@ -86,18 +80,16 @@ def modules_by_folder() -> dict[str, list[str]]:
     """Folder of the package -> its modules; the single modules beside the folders come first."""
     folders: dict[str, list[str]] = {TOP: ["protas_gtcc"]}
     for module in pkgutil.walk_packages([str(PACKAGE)], "protas_gtcc."):
-        parts = module.name.split(".")
-        if parts[1] in INTERNAL:
-            continue
-        folder = parts[1] if (PACKAGE / parts[1]).is_dir() else TOP
-        folders.setdefault(folder, []).append(module.name)
-    return {name: sorted(modules) for name, modules in sorted(folders.items(), key=lambda item: (item[0] != TOP, item))}
+        first = module.name.split(".")[1]
+        if first not in INTERNAL:
+            folders.setdefault(first if (PACKAGE / first).is_dir() else TOP, []).append(module.name)
+    return {name: sorted(folders[name]) for name in sorted(folders, key=lambda name: (name != TOP, name))}
 
 
 def api_page(name: str, modules: list[str]) -> str:
     """All public names of a folder, from their docstrings."""
-    blocks = [f"::: {module}" for module in modules]
-    return "\n\n".join([f"# {name if name == TOP else f'protas_gtcc.{name}'}", *blocks]) + "\n"
+    title = name if name == TOP else f"protas_gtcc.{name}"
+    return "\n\n".join([f"# {title}", *(f"::: {module}" for module in modules)]) + "\n"
 
 
 def messages_page() -> str:
@@ -107,23 +99,15 @@ def messages_page() -> str:
     for path in sorted(PACKAGE.rglob("*.py")):
         found = list(messages(path))
         if found:
-            lines += [
-                f"## {path.relative_to(PACKAGE)}\n",
-                *(f"- `{message.replace('`', '')}`" for message in found),
-                "",
-            ]
+            items = ("- `" + message.replace("`", "") + "`" for message in found)
+            lines += [f"## {path.relative_to(PACKAGE)}\n", *items, ""]
     return "\n".join(lines)
 
 
 def messages(path: Path) -> Iterator[str]:
-    """The messages of a module, what is put into them written as …."""
+    """The messages of a module, with … for what is put into them."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == "InputError"
-            and node.args
-        ):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "InputError" and node.args:
             text = _template(node.args[0])
             if text.strip("… "):
                 yield text
@@ -139,7 +123,3 @@ def _template(node: ast.expr) -> str:
 
 def _file_name(name: str) -> str:
     return name.lower().replace(" ", "-")
-
-
-def _items(nav: list[Any]) -> list[tuple[str, Any]]:
-    return [item for entry in nav for item in entry.items()]
