@@ -1,4 +1,4 @@
-"""Pages that mkdocs makes while it builds: verbs from their `--help`, folders from docstrings, messages from the code."""
+"""Pages that mkdocs makes while it builds: verbs from `--help`, folders from docstrings, messages from the code."""
 
 from __future__ import annotations
 
