@@ -39,7 +39,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Make the pages."""
     pages = {f"commands/{verb}.md": command_page(verb) for verb in VERBS}
     pages |= {f"api/{_file_name(name)}.md": api_page(name, modules) for name, modules in modules_by_folder().items()}
-    pages |= {"commands/index.md": overview_page(), "messages.md": messages_page()}
+    pages |= {"commands/index.md": overview_page(), "troubleshooting/messages.md": messages_page()}
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
     return files
@@ -95,7 +95,7 @@ def api_page(name: str, modules: list[str]) -> str:
 def messages_page() -> str:
     """Every message of an `InputError`, by module."""
     intro = "Every message that ends a command with exit code 1, by module; … stands for what the message names."
-    lines = [f"# All messages\n\n{intro} [Troubleshooting](troubleshooting.md) groups the usual ones.\n"]
+    lines = [f"# All messages\n\n{intro} [Troubleshooting](index.md) groups the usual ones.\n"]
     for path in sorted(PACKAGE.rglob("*.py")):
         found = list(messages(path))
         if found:
