@@ -6,6 +6,7 @@ A block that cannot run here stands below a comment that says why: `<!-- skip: n
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import os
@@ -124,6 +125,24 @@ def test_every_command_on_a_page_names_a_verb_and_flags_of_its_help(page: Path) 
         assert verb in VERBS, f"{page}: there is no verb {verb!r}"
         for flag in sorted(flags(words)):
             assert flag in known_flags(verb), f"{page}: protas-gtcc {verb} has no {flag}"
+
+
+def test_every_message_in_troubleshooting_stands_in_the_code() -> None:
+    page = (ROOT / "docs" / "troubleshooting" / "index.md").read_text(encoding="utf-8")
+    messages = "\n".join(text for path in sorted((ROOT / "protas_gtcc").rglob("*.py")) for text in texts(path))
+    for row in re.findall(r"^\| (.*?) \|", page, re.MULTILINE):
+        for phrase in re.findall(r'"(.+?)"', row):
+            if "has no attribute" not in phrase:  # Python's own
+                assert phrase in messages, f"no message of the package says {phrase!r}"
+
+
+def texts(path: Path) -> Iterator[str]:
+    """The strings of a module, with … for what is put into them."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
