@@ -79,7 +79,7 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     assert single_video_tasks(dataset, "1") == ["soup"]
     embedder = align(alignment_config(path), dataset, AlignmentDirectory(tmp_path / "run"))
     table = alignment_table(score_embedder(embedder, dataset))
-    assert "Left out, since no training video shows their task: v4." in table
+    assert "Left out, because no training video shows their task: v4." in table
     assert "No task has two test videos, so nothing can be matched: give --partners train." in table
     assert score_embedder(embedder, dataset, partners="train")["scores"]["tcc"]["num_pairs"] == 2
     with pytest.raises(InputError, match="split 1 tests no task that it trains on: there is nothing to score"):

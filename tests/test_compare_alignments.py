@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.scores import read_embedded, score_alignment
+from protas_gtcc.alignment.scores import score_alignment
 from protas_gtcc.cli.commands.compare_alignments import parse_command
 from protas_gtcc.cli.shared.align_arguments import parse_align
 from protas_gtcc.cli.shared.run_arguments import parse_run
@@ -22,6 +22,7 @@ from protas_gtcc.report.alignment_table import COLUMNS
 from protas_gtcc.report.figures import fraction
 from protas_gtcc.runs.alignments import AlignmentComparison
 from protas_gtcc.runs.cross_validation import CrossValidation, group_runs
+from tests.embedded_videos import read_embedded
 
 pytest.importorskip("sklearn")
 SMALL = ("--epochs", "1", "--hidden", "8", "--output-dim", "4", "--layers", "1", "--sampled-frames", "20")
@@ -47,7 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Path) -> Path
 
 def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_encoder(folder):
     lines = (folder / "printed.md").read_text().splitlines()
-    assert lines[0].startswith("tiny, split 1: 2 test videos, matched with other test videos of their task; 95 %")
+    assert lines[0].startswith(
+        "tiny, split 1: 2 test videos, matched with other test videos of their task. In brackets: 95 %"
+    )
     names = [line.split("|")[1].strip().strip("*") for line in lines[5:]]
     lookups = [f"look-up: {name}" for name in ("elapsed", "most frequent", "constant", "average index")]
     assert names == [*lookups, "raw features", "untrained", "tcc", "tcc-each-frame-alone"]
@@ -60,9 +63,7 @@ def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_enc
 def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(folder):
     dataset = Dataset(folder / "kitchen.h5")
     single = [
-        score_alignment(
-            *(read_embedded(dataset, "1", part, f"aligned-tcc-seed{seed}") for part in ("train", "test")), [0]
-        )
+        score_alignment(*(read_embedded(dataset, part, f"aligned-tcc-seed{seed}") for part in ("train", "test")), [0])
         for seed in range(2)
     ]
     scores = json.loads((folder / "runs/table.json").read_text())["scores"]["tcc"]

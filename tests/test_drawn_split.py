@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protas_gtcc.checks import check_path
+from protas_gtcc.checks.path import check_path
 from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.held_out import draw_held_out

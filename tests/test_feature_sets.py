@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protas_gtcc.checks import check_path
+from protas_gtcc.checks.path import check_path
 from protas_gtcc.config import PRESETS
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.feature_sets import add_feature_set
@@ -64,7 +64,7 @@ def test_an_added_set_is_read_back_and_all_else_is_as_it_was(recordings, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["before.h5", "kitchen.h5"]
     findings = check_path(recordings)
     assert [str(one) for one in findings if one.level == "error"] == []
-    assert any(one.what.endswith("; derived from features, used only by name") for one in findings)
+    assert any(one.what.endswith("derived from features and used only by name") for one in findings)
 
 
 def test_an_existing_set_is_replaced_only_on_demand(recordings):

@@ -194,7 +194,7 @@ def test_the_graph_is_counted_on_training_videos_only(folder, tmp_path):
     expected[1, 2] = 1  # in the only training video, take comes right before pour
     np.testing.assert_array_equal(graph["predecessors"], expected)
     np.testing.assert_array_equal(graph["successors"], expected.T)
-    with pytest.raises(InputError, match="no split '9'; it has 1"):
+    with pytest.raises(InputError, match="no split '9'; choose one of 1"):
         count_graph(open_layout(folder), "9")
 
 

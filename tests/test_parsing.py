@@ -62,6 +62,8 @@ class Example:
     """When to give up."""
     quiet: bool = False
     """Print nothing."""
+    no_pictures: bool = False
+    """Draw nothing."""
     network: Network = field(default_factory=Network)
 
 
@@ -70,9 +72,9 @@ def example(*words: str, default: Example | None = None) -> Example:
 
 
 def test_flags_become_fields_wherever_they_stand() -> None:
-    words = "in --rate 2 a.npy --extra x --names u v --stages 3 --no-causal --extra y --kind slow --quiet -- b.npy"
-    assert example(*words.split()) == Example(
-        Path("in"), (Path("a.npy"), Path("b.npy")), 2.0, "slow", ("u", "v"), (Path("x"), Path("y")), None, True,
+    words = "in --rate 2 a.npy --extra x --names u v --stages 3 --no-causal --extra y --kind slow --no-pictures"
+    assert example(*words.split(), "--quiet", "--", "b.npy") == Example(
+        Path("in"), (Path("a.npy"), Path("b.npy")), 2.0, "slow", ("u", "v"), (Path("x"), Path("y")), None, True, True,
         Network(3, False),
     )  # fmt: skip
 
@@ -81,6 +83,12 @@ def test_fields_without_a_flag_keep_the_defaults_of_a_given_instance() -> None:
     base = Example(Path("in"), (Path("a"),), 5.0, "slow", network=Network(7, False))
     parsed = example("in", "b", "--rate", "1", "--causal", default=base)
     assert (parsed.kind, parsed.network) == ("slow", Network(7, True))
+
+
+def test_a_switch_is_on_or_off_by_the_last_flag() -> None:
+    words = ("in", "a", "--rate", "1")
+    assert example(*words, "--quiet", "--no-quiet").quiet is False
+    assert example(*words, "--no-no-pictures").no_pictures is False
 
 
 def test_values_are_checked_by_the_dataclass() -> None:
@@ -123,7 +131,7 @@ def test_help_shows_what_is_required_and_types_that_a_person_reads(capsys: pytes
         "--kind fast|slow How. (default: fast)",
         "--names NAME ... Names; by default all. --",
         "--give-up-seconds SECONDS When to give up. --",
-        "--quiet Print nothing. network: The network.",
+        "--quiet Print nothing. --no-pictures Draw nothing. network: The network.",
         "--stages N Number of stages. (default: 4)",
         "--[no-]causal Use past frames only. (default: on)",
     ):

@@ -304,7 +304,7 @@ def test_the_summary_reads_as_a_table_and_as_rows(dataset, tmp_path):
     assert {line.count("|") for line in lines} == {5}
     acc = next(line for line in lines if line.startswith("| acc |"))
     assert f"{summary['kinds']['default']['segmentation']['acc']:.1f} [" in acc
-    table = long_table(summary)
+    table = pd.DataFrame(long_table(summary))
     row = table[(table["of"] == "default") & (table["figure"] == "progress.predicted.per_class.stir.slowly")].iloc[0]
     assert row["value"] == summary["kinds"]["default"]["progress"]["predicted"]["per_class"]["stir.slowly"]
     assert row["low"] < row["value"] < row["high"]
@@ -337,7 +337,7 @@ def test_a_run_that_is_not_finished_or_not_whole_is_not_pooled(dataset, tmp_path
         rows_of_run(run, dataset)
     run.write_log([{"epoch": 1}, {"epoch": 2}])
     write_predictions(run.predictions, [("v0", blurred(VIDEOS["v0"], 0))], PredictionInfo(CLASSES, BACKGROUND, 5.0))
-    with pytest.raises(InputError, match="lacks test videos v1, v2 of split 1"):
+    with pytest.raises(InputError, match="lacks 2 of the 3 test videos of split 1: v1, v2"):
         rows_of_run(run, dataset)
 
 

@@ -21,7 +21,7 @@ from protas_gtcc.layouts.features import FeatureFolder
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.survey import Rates, parse_look_ahead, survey
-from protas_gtcc.prepare.writing import Summary, prepare, stream
+from protas_gtcc.prepare.writing import Summary, prepare, read_videos
 
 CLASSES = ["background", "take", "pour"]
 VIDEOS = {"S1_tea": 20, "S1_jam": 26, "S2_tea": 34}
@@ -150,7 +150,7 @@ def test_only_one_video_is_in_memory(folder, monkeypatch):
     layout = open_layout(folder)
     plans = survey(layout, RATES, LayoutOptions())
     assert loaded == [], "the survey reads headers only"
-    for count, video in enumerate(stream(layout, RATES, plans, LayoutOptions(), Summary("")), start=1):
+    for count, video in enumerate(read_videos(layout, RATES, plans, LayoutOptions(), Summary("")), start=1):
         assert (len(loaded), loaded[-1]) == (count, video.name)
 
 

@@ -8,9 +8,8 @@ from protas_gtcc.errors import InputError
 def require_video_name(name: str) -> None:
     """Raise `InputError` unless the name is a relative path, such as `person1/tea`."""
     if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise InputError(
-            f"{name!r} cannot be the name of a video: it must be a relative path without '.' and '..'; rename it"
-        )
+        expected = "it must be a relative path without '.' and '..'"
+        raise InputError(f"{name!r} cannot be the name of a video: {expected}; rename it")
 
 
 def require_set_name(name: str) -> None:

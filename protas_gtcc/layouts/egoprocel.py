@@ -97,8 +97,8 @@ class EgoProceLLayout(Layout):
         if settled:
             self.notices = [notice for notice in self.notices if "annotations than handles" not in notice]
             self.notices.append(
-                f"{', '.join(settled)}: there are more annotations than handles (several cameras a session), which "
-                f"are paired in order by the lengths of {feature_set}"
+                f"more annotations than handles in {', '.join(settled)} (one for each camera): paired in order by the "
+                f"lengths of {feature_set}"
             )
 
 
@@ -179,11 +179,10 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
                 where = f"in {annotations[handle].task} and {task}"
                 raise InputError(f"{file}: handle {handle} comes twice, {where}; rename one")
             annotations[handle] = _Annotation(task, index)
-    surplus = [f"{t} {len(tasks[t]['hdl_actions'])} for {len(tasks[t]['handles'])}" for t in _tasks_with_surplus(tasks)]
+    surplus = _tasks_with_surplus(tasks)
     notices = [
-        f"{file.name} has more annotations than handles in {', '.join(surplus)} (several cameras a session). "
-        "The first ones are taken, as the authors' loader does, wrongly for most; "
-        "give --features and --fps: the lengths of the features decide"
+        f"more annotations than handles in {', '.join(surplus)} (one for each camera): the first ones are taken, "
+        "wrongly for most; give --features and --fps"
     ]
     return annotations, notices if surplus else []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.predictions import Prediction, PredictionInfo
-from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.csv_tables import write_csv_table
 
 SUFFIX = ".segments.csv"
 
@@ -42,12 +41,8 @@ def predicted_segments(prediction: Prediction, info: PredictionInfo) -> list[Pre
 
 
 def write_segments(folder: Path | str, video: str, segments: Sequence[PredictedSegment]) -> Path:
-    """Write one video's segments as `folder/<video>.segments.csv`; progress is empty in the background."""
+    """Write one video's segments as `folder/<video>.segments.csv`; progress is blank in the background."""
     path = Path(folder) / f"{video}{SUFFIX}"
-    with replace_when_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(field.name for field in dataclasses.fields(PredictedSegment))
-        for one in segments:
-            progress = "" if one.progress is None else f"{one.progress:.6g}"
-            rows.writerow([f"{one.start_seconds:.6g}", f"{one.end_seconds:.6g}", one.label, one.name, progress])
+    names = [field.name for field in dataclasses.fields(PredictedSegment)]
+    write_csv_table(path, {name: [getattr(one, name) for one in segments] for name in names})
     return path

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from protas_gtcc.report.figures import at, fraction, line, rule, with_interval
+from protas_gtcc.storage.csv_tables import Columns, columns_of
 
 AVERAGES = ("frame", "macro", "video", "segment")
 
@@ -35,13 +34,14 @@ def markdown(rows: Iterable[TableRow]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def long_table(rows: Iterable[TableRow]) -> pd.DataFrame:
-    """A row a figure: predictor, what it is given, average (`per_class.NAME` for a class), error, low, high."""
-    lines = []
+def long_table(rows: Iterable[TableRow]) -> Columns:
+    """A row for each figure: predictor, what it is given, average (`per_class.NAME` for a class), error, low, high."""
+    figures = []
     for row in rows:
-        names: list[tuple[str, ...]] = [(average,) for average in AVERAGES]
-        names += [("per_class", name) for name in row.errors["per_class"]]
-        for path in names:
+        paths: list[tuple[str, ...]] = [(average,) for average in AVERAGES]
+        paths += [("per_class", name) for name in row.errors["per_class"]]
+        for path in paths:
             low, high = at(row.intervals, path) or (None, None)
-            lines.append((row.name.strip("`"), row.given, ".".join(path), at(row.errors, path), low, high))
-    return pd.DataFrame(lines, columns=["predictor", "given", "average", "error", "low", "high"])
+            figure = {"average": ".".join(path), "error": at(row.errors, path), "low": low, "high": high}
+            figures.append({"predictor": row.name.strip("`"), "given": row.given, **figure})
+    return columns_of(figures)

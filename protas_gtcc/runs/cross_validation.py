@@ -121,10 +121,7 @@ def rows_of_run(run: RunDirectory, dataset: Dataset) -> PooledRows:
     if not run.is_finished():
         raise InputError(f"{run.path} is not finished: continue with --resume, or leave it out")
     files = open_predictions(run.predictions, dataset.info.class_names)
-    test = dataset.part(config.split, "test")
-    absent = sorted(set(test) - set(files.video_names))
-    if absent:
-        raise InputError(f"{files.path} lacks test videos {listed(absent)} of split {config.split}; evaluate again")
+    files.require(dataset.part(config.split, "test"), config.split)
     return rows_of_split(dataset, config, files.read)
 
 

@@ -9,7 +9,13 @@ from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate, save_evaluation, software_versions
+from protas_gtcc.metrics.evaluation import (
+    Evaluation,
+    EvaluationInfo,
+    evaluate_videos,
+    save_evaluation,
+    software_versions,
+)
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
@@ -86,7 +92,7 @@ def score(
 ) -> Evaluation:
     """Score a run's prediction file on a split's test videos."""
     files = open_predictions(predictions)
-    return evaluate(
+    return evaluate_videos(
         ((video, dataset.labels(video), files.read(video)) for video in dataset.part(split, "test")),
         (dataset.labels(video) for video in dataset.part(split, "train")),
         dataset.info.class_names,

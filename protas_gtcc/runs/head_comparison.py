@@ -18,10 +18,10 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.heads.config import VERSIONS, HeadTraining
-from protas_gtcc.heads.cumulative import fit_cumulative_distance
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.published import load_published_head
 from protas_gtcc.heads.training import ActionSegment, read_segments, train_head
+from protas_gtcc.metrics.cumulative_distance import fit_cumulative_distance
 from protas_gtcc.metrics.pooled_runs import PooledRows
 from protas_gtcc.report.head_table import TableRow
 from protas_gtcc.runs import heads as scoring

@@ -17,9 +17,9 @@ import torch
 from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.cumulative import CumulativeDistance
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.training import ActionSegment, pad_segments
+from protas_gtcc.metrics.cumulative_distance import CumulativeDistance
 from protas_gtcc.metrics.pooled_runs import PooledRows, pool, pooled_scores
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.figures import at

@@ -13,10 +13,7 @@ from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.cli.shared.layout_command import LayoutCommand
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from protas_gtcc.checks import Finding
-
+    from protas_gtcc.checks.findings import Finding
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -40,14 +37,11 @@ class Command(LayoutCommand):
 
     def run(self) -> None:
         """Check, print, and exit with 1 if there is an error."""
-        from protas_gtcc.cli.shared.console import make_console
-
         findings = self._check_model() if self.causal else self._check_data()
         if self.json:
             print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
         else:
-            make_console().print(table(findings))
-            print(f"{self.source}: {count(findings)}")
+            print_findings(findings, str(self.source))
         if any(finding.level == "error" for finding in findings):
             sys.exit(1)
 
@@ -58,7 +52,7 @@ class Command(LayoutCommand):
         return check_causality(load(self.source).network, str(self.source))
 
     def _check_data(self) -> list[Finding]:
-        from protas_gtcc.checks import check_path
+        from protas_gtcc.checks.path import check_path
         from protas_gtcc.cli.shared.console import progress_bars
 
         with progress_bars() as on_progress:
@@ -71,22 +65,17 @@ class Command(LayoutCommand):
             )
 
 
-def table(findings: list[Finding]) -> Table:
-    """Findings as a table, with a line between levels."""
-    from rich.table import Table
+def print_findings(findings: list[Finding], source: str) -> None:
+    """Print the verdict, then the findings, errors first, at most 80 columns wide."""
     from rich.text import Text
 
-    rows = Table("level", "where", "what", "way out", show_edge=False)
-    for place, finding in enumerate(findings):
-        level = Text(finding.level, style=_STYLES[finding.level])
-        last_of_level = place + 1 == len(findings) or findings[place + 1].level != finding.level
+    from protas_gtcc.checks.findings import shown, verdict
+    from protas_gtcc.cli.shared.console import make_console
+
+    console = make_console()
+    print(f"{source}: {verdict(findings)}")
+    for finding in findings:
         # Text, not markup: messages contain [T, D].
-        cells = (Text(cell) for cell in (finding.where, finding.what, finding.way_out))
-        rows.add_row(level, *cells, end_section=last_of_level)
-    return rows
-
-
-def count(findings: list[Finding]) -> str:
-    """`2 errors, 1 warning, 3 notes`."""
-    counts = {level: sum(finding.level == level for finding in findings) for level in _STYLES}
-    return ", ".join(f"{number} {level}{'' if number == 1 else 's'}" for level, number in counts.items())
+        line = Text(shown(finding, source, min(console.width, 80)))
+        line.stylize(_STYLES[finding.level], 0, len(finding.level))
+        console.print(line, soft_wrap=True)

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-PLAIN_WIDTH = 100
+PLAIN_WIDTH = 80
 """Columns where the output is not a terminal: the tables fit."""
 SECONDS_BETWEEN_LINES = 10.0
 

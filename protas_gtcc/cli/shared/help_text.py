@@ -8,7 +8,7 @@ import dataclasses
 import inspect
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+class Switch(argparse.Action):
+    """`--name` and `--no-name`, of which the help shows what the default leaves to choose."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, default_on: bool, **settings: Any):
+        on = option_strings[0]
+        super().__init__([on, f"--no-{on[2:]}"], dest, nargs=0, **settings)
+        self.shown = f"--[no-]{on[2:]}" if default_on else on
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        """Set the field; argparse calls this."""
+        setattr(namespace, self.dest, option_string == self.option_strings[0])
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -41,8 +56,8 @@ class HelpFormatter(argparse.HelpFormatter):
         return super()._format_args(action, default_metavar or "")
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        if isinstance(action, argparse.BooleanOptionalAction):
-            return str(action.metavar)
+        if isinstance(action, Switch):
+            return action.shown
         return super()._format_action_invocation(action)
 
 

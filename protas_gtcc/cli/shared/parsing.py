@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from protas_gtcc.cli.shared.flags import Flag, flags_of
-from protas_gtcc.cli.shared.help_text import HelpFormatter, default_text, field_texts, paragraphs, usage
+from protas_gtcc.cli.shared.help_text import HelpFormatter, Switch, default_text, field_texts, paragraphs, usage
 from protas_gtcc.config import MAY_CHANGE, flat_settings
 from protas_gtcc.errors import InputError, listed
 
@@ -139,8 +139,7 @@ def _add(
 def _add_flag(group: argparse._ActionsContainer, flag: Flag, text: str) -> None:
     help_text = f"{text}{default_text(flag.default)}".replace("%", "%%")
     if flag.kind is bool:
-        action = group.add_argument(flag.option, action=argparse.BooleanOptionalAction, help=help_text)
-        action.metavar = flag.option if flag.default is False else f"--[no-]{flag.option[2:]}"
+        group.add_argument(flag.option, action=Switch, default_on=flag.default is not False, help=help_text)
         return
     settings: dict[str, Any] = {"type": flag.convert, "metavar": flag.metavar, "help": help_text}
     required = flag.default is dataclasses.MISSING
