@@ -17,24 +17,28 @@ from protas_gtcc.errors import InputError
 
 T = TypeVar("T")
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Axes = Literal["auto", "DT", "TD"]
+"""Axes of an array of features."""
+EngineName = Literal["auto", "compiled", "torch"]
+"""What computes a stream."""
+PartnerPart = Literal["test", "train"]
+"""Where the partners of test videos come from in alignment scores. `test` is what papers do; `train` is the case of an
+assistant, which knows recordings and meets a new one, and the only choice where a split tests one video of a task."""
 MAX_LAYERS = 16
-REACH_SECONDS = 16.0
-"""How far back a stage sees where the number of layers is not given; see experiments/RESULTS.md."""
 Control = Literal["none", "noise", "index", "shuffle"]
 
 WHERE_COMPUTED = ("device", "workers", "threads")
 """Settings that say where and not what a run is: they may change when it is resumed."""
+MAY_CHANGE = ("title", *WHERE_COMPUTED)
+"""Settings that may change when a run is resumed."""
 
 
-def require_range(config: Any, section: str = "", /, **ranges: tuple[int | float, int | float]) -> None:
-    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest.
-
-    `section` stands before the flag's name where a command tells it so: `training.` for `--training.lr`.
-    """
+def require_range(config: Any, /, **ranges: tuple[int | float, int | float]) -> None:
+    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest."""
     for name, (lowest, highest) in ranges.items():
         value = getattr(config, name)
         if not lowest <= value <= highest:  # NaN is in no range
-            flag = f"--{section}{name.replace('_', '-')}"
+            flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} is {value}; it must be from {lowest:g} to {highest:g}")
 
 
@@ -47,7 +51,9 @@ class ModelConfig:
     arrangement: Literal["series", "parallel"] = "series"
     """Each stage sees the one before it and refines it; or all see the features, and the mean of them is told."""
     layers: int = 10
-    """Dilated residual layers in a stage, dilations 2^0 .. 2^(layers-1); 0 takes as many as let it see 16 seconds."""
+    """Dilated residual layers in a stage, dilations 2^0 .. 2^(layers-1); 0 takes as many as --reach-seconds needs."""
+    reach_seconds: float = 16.0
+    """Seconds of the past that a stage must see; used with --layers 0 only."""
     maps: int = 64
     """Feature maps in every layer."""
     causal: bool = True
@@ -66,20 +72,21 @@ class ModelConfig:
     """Subtract from each feature its mean over the training videos' frames, and divide by its standard deviation."""
 
     def __post_init__(self) -> None:
-        require_range(self, stages=(1, 32), layers=(0, MAX_LAYERS), maps=(1, 4096), graph_eta=(0, 1e6))
+        ranges = {"stages": (1, 32), "layers": (0, MAX_LAYERS), "reach_seconds": (1e-3, 1e5), "maps": (1, 4096)}
+        require_range(self, **ranges, graph_eta=(0, 1e6))
         if not 0 <= self.dropout < 1:
             raise InputError(f"--dropout is {self.dropout}; it must be in [0, 1)")
         if self.graph and not self.progress:
             raise InputError("--graph needs the progress head; add --no-graph to --no-progress")
 
     def at(self, fps: float) -> ModelConfig:
-        """The same for features at so many frames a second: without a number of layers, the fewest that see 16 seconds.
+        """The same settings for features at `fps`: `layers` 0 becomes the fewest layers that see `reach_seconds`.
 
         A stage of n layers sees 2^(n + 1) - 1 frames.
         """
         if self.layers:
             return self
-        enough = math.ceil(math.log2(REACH_SECONDS * fps + 1)) - 1
+        enough = math.ceil(math.log2(self.reach_seconds * fps + 1)) - 1
         return dataclasses.replace(self, layers=min(max(enough, 1), MAX_LAYERS))
 
 
@@ -172,26 +179,50 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class DecodingConfig:
-    """From what the network says to what is told: labels, and the progress that is reported."""
+    """From the network's output to the labels and the progress that are reported."""
 
     filter: Literal["none", "durations"] = "none"
-    """Tell the network's likeliest class, or filter it by how long actions take and what follows what."""
+    """Report the network's likeliest class, or filter it by the durations and the order of actions."""
     evidence: float = 1.0
-    """Exponent of the network's probabilities in the filter; below 1 they are trusted less, and labels change less."""
+    """Exponent of the network's probabilities in the filter; below 1 they count less, and labels change less."""
     interruption: float = 0.01
-    """Probability that an action ends at a frame for no reason that its usual durations know."""
+    """Probability that an action ends at a frame whatever its duration so far."""
     spread: float = 0.3
     """Standard deviation of the kernel that smooths logarithms of the training segments' durations."""
     network_share: float = 0.5
-    """Share of the network's progress in that of a filtered run; the rest is the filter's."""
+    """Weight of the network's progress in the progress of a filtered run; the rest is the filter's."""
     hedge: bool = True
     """Let the reported progress of a filtered run allow for other actions than the predicted one."""
     interval_tail: float = 0.03
     """Share of the filter's belief left out at each end of the interval of progress; see experiments/RESULTS.md."""
+    doubt: float = 0.01
+    """Weight of a uniform distribution mixed into the network's probabilities, so that no class is impossible."""
+    overrun: float = 0.25
+    """Mean time that a segment lasts beyond its class's longest length, as a share of that length."""
+    num_lengths: int = 8
+    """Lengths of each class in the filter: equally probable quantiles of its training segments' lengths."""
+    length_limit: float = 2.0
+    """No length in the filter exceeds this many times the longest training segment."""
+    max_phases: int = 32
+    """Most phases that a segment goes through in the filter; more are finer and cost more time."""
+    progress_bins: int = 50
+    """Bins of progress, over which the filter takes medians and intervals."""
 
     def __post_init__(self) -> None:
-        ranges = {"evidence": (0, 10), "interruption": (1e-9, 1), "spread": (0, 10), "network_share": (0, 1)}
-        require_range(self, **ranges, interval_tail=(0, 0.5))
+        require_range(
+            self,
+            evidence=(0, 10),
+            interruption=(1e-9, 1),
+            spread=(0, 10),
+            network_share=(0, 1),
+            interval_tail=(0, 0.5),
+            doubt=(0, 1),
+            overrun=(0, 100),
+            num_lengths=(1, 1000),
+            length_limit=(1, 100),
+            max_phases=(1, 10**4),
+            progress_bins=(2, 10**4),
+        )
 
 
 @dataclass(frozen=True)

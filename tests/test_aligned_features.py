@@ -1,4 +1,4 @@
-"""What an alignment run leaves: embeddings in the dataset file, their scores, and the script that makes them."""
+"""What an alignment run leaves: embeddings in the dataset file, their scores, and the verb that makes them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,8 +26,6 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import alignment_table
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import alignment_config, kitchen_procedure, tiny_config
-
-SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "align.py"
 
 
 def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(kitchen, tmp_path):
@@ -82,7 +79,7 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     assert single_video_tasks(dataset, "1") == ["soup"]
     embedder = align(alignment_config(path), dataset, AlignmentDirectory(tmp_path / "run"))
     table = alignment_table(score_embedder(embedder, dataset))
-    assert "Left out, since no training video shows their task: v4." in table
+    assert "Left out, because no training video shows their task: v4." in table
     assert "No task has two test videos, so nothing can be matched: give --partners train." in table
     assert score_embedder(embedder, dataset, partners="train")["scores"]["tcc"]["num_pairs"] == 2
     with pytest.raises(InputError, match="split 1 tests no task that it trains on: there is nothing to score"):
@@ -135,36 +132,36 @@ def test_scores_have_raw_features_and_the_encoder_before_training_beside_them(ki
         embedder.embed(features[:, :3])
 
 
-def test_the_script_trains_writes_scores_and_goes_on(kitchen, tmp_path):
+def test_the_verb_trains_writes_scores_and_resumes(kitchen, tmp_path):
     pytest.importorskip("sklearn")
     path, run = tmp_path / "kitchen.h5", tmp_path / "run"
     shutil.copy(kitchen, path)
     small = ["--hidden", "8", "--layers", "1", "--output-dim", "4", "--epochs", "1", "--loss", "vava"]
 
-    def script(*words: object, blocked: bool = False) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-W", "error", str(SCRIPT), *map(str, words)]
+    def align_verb(*words: object, blocked: bool = False) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "error", "-m", "protas_gtcc", "align", *map(str, words)]
         first = [str(tmp_path / "blocked")] if blocked else []
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([*first, os.environ.get("PYTHONPATH", "")])}
         return subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
 
-    done = script("--dataset", path, "--out", run, "--head", "v2", "--json", *small)
+    done = align_verb("--dataset", path, "--out", run, "--head", "v2", "--json", *small)
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)["scores"]) == {"raw features", "untrained", "vava"}
     assert "aligned-vava-v2_split1" in Dataset(path).feature_sets
     assert "| Kendall's tau |" in (run / "alignment.md").read_text()
-    taken = script("--dataset", path, "--out", tmp_path / "other", "--head", "v2", *small)
+    taken = align_verb("--dataset", path, "--out", tmp_path / "other", "--head", "v2", *small)
     assert taken.returncode == 1
     assert "has feature set 'aligned-vava-v2_split1' already" in taken.stderr
     assert not (tmp_path / "other").exists(), "refused before training"
     (tmp_path / "blocked" / "sklearn").mkdir(parents=True)
     (tmp_path / "blocked" / "sklearn" / "__init__.py").write_text("raise ImportError('not here', name='sklearn')")
-    lacking = script("--dataset", path, "--out", tmp_path / "third", "--feature-name", "third", *small, blocked=True)
+    lacking = align_verb("--dataset", path, "--out", tmp_path / "third", "--feature-name", "c", *small, blocked=True)
     assert lacking.returncode == 1
-    assert "scoring needs sklearn; install it with pip install -c constraints.txt -e '.[align]'" in lacking.stderr
+    assert "scoring needs the package sklearn; pip install 'protas_gtcc[align]' installs it" in lacking.stderr
     assert not (tmp_path / "third").exists(), "refused before training, too"
-    again = script("--resume", run, "--no-write", "--no-score")
+    again = align_verb("--resume", run, "--no-write", "--no-score")
     assert again.returncode == 0, again.stderr
-    other = script("--resume", run, "--lr", "0.5")
+    other = align_verb("--resume", run, "--lr", "0.5")
     assert other.returncode == 1
     assert "a resumed run keeps its settings" in other.stderr
     assert dataclasses.is_dataclass(AlignmentDirectory(run).read_alignment())

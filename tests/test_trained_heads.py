@@ -76,7 +76,7 @@ def test_a_row_scores_heads_on_their_own_encoders_embeddings_of_whole_videos(run
     kinds = read_joint_runs(runs, dataset, "1")
     assert list(kinds) == ["v4 with tcc"]
     row = joint_row("v4 with tcc", kinds["v4 with tcc"], dataset)
-    assert (row.name, row.told) == ("v4 with tcc", "true start")
+    assert (row.name, row.given) == ("v4 with tcc", "true start")
     by_hand = [frame_error(run, dataset) for run in runs]
     assert by_hand[0] != by_hand[1]
     assert row.errors["frame"] == pytest.approx(np.mean(by_hand), abs=1e-6)
@@ -107,7 +107,7 @@ def test_a_run_that_does_not_fit_the_table_is_refused(runs, aligned, dataset, tm
     longer = AlignmentDirectory(aligned())
     settings = longer.config_file.read_text().replace("epochs: 1", "epochs: 2")
     longer.config_file.write_text(settings)
-    refused(longer.path, "run is not finished: go on with --resume")
+    refused(longer.path, "run is not finished: continue with --resume")
 
 
 def other_dataset(
@@ -130,7 +130,7 @@ def other_dataset(
         ({"name": "other"}, r"run does not fit: it was trained on dataset tiny, and .*other\.h5 is other"),
         ({"first": 1}, r"run does not fit: it was trained on video0, no training videos of split 1 in"),
         ({"width": 5}, "run does not fit: it embeds features of 6 numbers a frame; here they have 5"),
-        ({"features": "other"}, "run does not fit: .* has no feature set 'features'; it has other"),
+        ({"features": "other"}, "run does not fit: .* has no feature set 'features'; choose one of other"),
     ],
 )
 def test_a_run_on_other_videos_or_features_is_refused(runs, tmp_path, changes, match):

@@ -2,5 +2,5 @@
 
 `config` describes heads and losses; `head` is the head, made of `inputs`, `recurrent`, `attention` and `convolution`.
 `sampling`, `losses` and `training` train it on frozen features, `scaled_gradient` beside an alignment loss.
-`cumulative` is the predictor without weights; `published` reads published checkpoints.
+`published` reads published checkpoints.
 """

@@ -15,49 +15,22 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from protas_gtcc.config import require_range
 from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.held_out import draw_held_out
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.dataset.statistics import feature_statistics
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import HeadLossConfig, HeadVersion
+from protas_gtcc.heads.config import HeadLossConfig, HeadTraining, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.losses import head_loss_terms
 from protas_gtcc.heads.sampling import draw_segments, sample_frames, sample_stratified
 from protas_gtcc.network.padding import pad
 from protas_gtcc.network.terms import require_finite, total_loss, weigh
 from protas_gtcc.training.batching import plan_epoch
-from protas_gtcc.training.validation import draw_validation
 
 VALIDATION_FRAMES = 15
 """Frames of each held-out segment that are scored, five of each third: with position, all frames would take long."""
 VALIDATION_BATCH = 32
-SECTION = "training."
-"""What stands before a setting's name in the flags of experiments/scalar_heads.py."""
-
-
-@dataclass(frozen=True)
-class HeadTraining:
-    """How a head's loss is minimised."""
-
-    epochs: int = 15
-    """Passes over the training segments, or draws from them."""
-    batch_size: int = 16
-    """Segments in a step."""
-    lr: float = 2e-3
-    """Learning rate of Adam; it falls to 0 along a half cosine."""
-    clip_norm: float = 5.0
-    """Clip the gradient's norm to this; 0 does not clip."""
-    validation_share: float = 0.2
-    """Share of the training videos held out to choose the epoch by; 0 keeps the last one."""
-    seed: int = 0
-    """Seed of initial weights, held-out videos, draws and dropout."""
-
-    def __post_init__(self) -> None:
-        require_range(self, SECTION, epochs=(1, 10**6), batch_size=(1, 10**5), lr=(1e-12, 1e3), clip_norm=(0, 1e9))
-        require_range(self, SECTION, seed=(0, 2**32 - 1))
-        if not 0 <= self.validation_share < 1:
-            raise InputError(f"--{SECTION}validation-share is {self.validation_share}; it must be in [0, 1)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,11 +143,10 @@ def _hold_out(
     if training.validation_share == 0:
         return list(segments), []
     subjects = {one.video: one.subject for one in segments}
-    chosen = set(draw_validation(subjects, training.validation_share, training.seed))
+    chosen = set(draw_held_out(subjects, training.validation_share, training.seed))
     if not chosen:
         raise InputError(
-            f"only training video {segments[0].video} has an action, so none can be held out; "
-            f"give --{SECTION}validation-share 0"
+            f"only training video {segments[0].video} has an action, so none can be held out; give --validation-share 0"
         )
     learnt = [one for one in segments if one.video not in chosen]
     return learnt, [one for one in segments if one.video in chosen]

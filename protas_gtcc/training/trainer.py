@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph, save_task_graph
+from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.dataset.statistics import feature_statistics
-from protas_gtcc.decoding import TranscriptTables, count_transcripts
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.losses import loss_terms
@@ -144,7 +144,7 @@ class Trainer(TrainingLoop[Batch]):
         return count_task_graph(self.labels.values(), info.num_classes, info.background)
 
     def _count_transcripts(self) -> TranscriptTables:
-        return count_transcripts(self.labels.values(), self.dataset.info.num_classes, self.config.decoding.spread)
+        return count_transcripts(self.labels.values(), self.dataset.info.num_classes, self.config.decoding)
 
     def _make_loader(self) -> None:
         lengths = {video: self.dataset.num_frames[video] for video in self.train_videos}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.held_out import draw_held_out
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
@@ -18,7 +19,7 @@ from protas_gtcc.metrics.segmentation import score_segmentation
 def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], list[str]]:
     """The split's training videos, divided into those to train on and those to validate on.
 
-    A split that names validation videos has them already. Otherwise `draw_validation` draws the configured share:
+    A split that names validation videos has them already. Otherwise `draw_held_out` draws the configured share:
     whole people, since scores on a person who was trained on say little about a new one. Raises `InputError` if no
     training videos are left.
     """
@@ -27,7 +28,7 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
     share = config.training.validation_share
     if share > 0 and not validation:
         subjects = {video: dataset.attribute(video, "subject") for video in videos}
-        validation = draw_validation(subjects, share, config.training.seed)
+        validation = draw_held_out(subjects, share, config.training.seed)
     chosen = set(validation)
     tested = chosen & set(dataset.part(config.split, "test"))
     if tested:
@@ -39,25 +40,6 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
             + (f" with --validation-share {share}" if share > 0 else "")
         )
     return training, validation if share > 0 else []
-
-
-def draw_validation(subjects: Mapping[str, str], share: float, seed: int) -> list[str]:
-    """Draw about this share of the videos to validate on, whole people at a time where all people are known.
-
-    `subjects`: the person in each video, "" if unknown. At least one video (or person) is drawn, and at least one is
-    left; with a single one nothing is drawn.
-    """
-    people: dict[str, list[str]] = {}
-    for video, subject in subjects.items():
-        people.setdefault(subject, []).append(video)
-    are_known = len(people) > 1 and "" not in people
-    groups = list(people.values()) if are_known else [[video] for video in subjects]
-    order = np.random.default_rng(seed).permutation(len(groups))
-    wanted, drawn = max(1, round(share * len(subjects))), list[str]()
-    for index in order[: len(groups) - 1]:
-        if len(drawn) < wanted:
-            drawn += groups[index]
-    return drawn
 
 
 def validation_scores(
