@@ -198,7 +198,7 @@ def test_a_fault_alone_gives_exactly_its_finding(tmp_path, fault):
 
 def test_a_rate_of_0_is_an_input_error_and_no_finding(tmp_path):
     path = write_file(tmp_path / "d.h5")
-    with pytest.raises(InputError, match="--resample-to is 0"):
+    with pytest.raises(InputError, match="frames per second must be positive, came 0"):
         check_path(path, resample_to=0.0)
 
 

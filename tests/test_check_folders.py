@@ -38,7 +38,7 @@ def test_all_faults_of_a_folder_are_found_at_once(tmp_path):
     assert any("no labels and will be left out: unlabelled" in finding.what for finding in check_path(folder))
 
 
-def test_an_array_lying_the_other_way_and_a_set_that_fits_no_way_are_found(tmp_path):
+def test_a_transposed_array_and_a_set_without_an_axis_of_time_are_found(tmp_path):
     folder = write_folder(tmp_path / "data")
     np.save(folder / "features/v1.npy", np.zeros((30, 4)))
     only([*check_path(folder)][:1], "error", "feature set features", "v1.npy is [T, D] but")
@@ -47,7 +47,7 @@ def test_an_array_lying_the_other_way_and_a_set_that_fits_no_way_are_found(tmp_p
     assert any("no array that can be read has an axis as long" in f.what for f in check_path(folder))
 
 
-def test_what_keeps_a_folder_from_being_opened_is_a_finding(tmp_path):
+def test_a_folder_that_cannot_be_opened_is_one_finding(tmp_path):
     folder = write_folder(tmp_path / "data")
     (folder / "mapping.txt").write_text("0 background\n0 pour\n")
     only(check_path(folder), "error", "data", "class id 0 comes twice")
@@ -61,12 +61,12 @@ def test_people_are_found_by_the_pattern_and_look_ahead_by_its_declaration(tmp_p
     assert found == ["in train and test: v", "look-ahead 3 frames: results are 3 frames late, not online"]
 
 
-def test_resampling_needs_a_rate_to_come_from(tmp_path):
+def test_resampling_needs_the_rate_of_the_labels(tmp_path):
     with pytest.raises(InputError, match="give --fps"):
         check_path(write_folder(tmp_path / "data"), resample_to=1.0)
 
 
-def test_gtea_as_it_came_has_no_error(shared_folder):
+def test_the_published_gtea_has_no_error(shared_folder):
     findings = check_path(shared_folder / "data/gtea", LayoutOptions(subject_pattern=r"^(S\d)_"), 15.0, 1.0)
     assert {finding.level for finding in findings} == {"warning", "note"}
     vanish = {finding.where: finding.what for finding in findings if "vanish" in finding.what}

@@ -398,9 +398,9 @@ def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_p
     assert (run / "log.csv").read_bytes() == before
 
 
-def test_the_stand_in_is_trained_in_a_hurry_but_never_under_the_references_name():
-    hurried = parse_run(["--dataset", "egoprocel"], "run.py", "").config
-    assert hurried.training.epochs < 50
+def test_training_on_the_stand_in_is_shortened_but_never_with_the_preset_reference():
+    config = parse_run(["--dataset", "egoprocel"], "run.py", "").config
+    assert config.training.epochs < 50
     assert parse_run(["--preset", "reference"], "run.py", "").config == REFERENCE
     assert parse_run(["--epochs", "7"], "run.py", "").config.training.epochs == 7
 

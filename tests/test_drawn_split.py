@@ -46,7 +46,7 @@ def test_the_command_draws_a_split_and_names_it(folder, tmp_path, capsys):
     main(["prepare", str(folder), "--out", str(tmp_path / "d.h5"), "--fps", "5", "--test-share", "0.2", "--seed", "0"])
     printed = " ".join(capsys.readouterr().out.split())
     assert "split 1: 8 train, 2 test" in printed
-    assert "split 1 was drawn with seed 0: 8 training and 2 test videos; a person may be in both" in printed
+    assert "split 1 was drawn with seed 0: 8 training and 2 test videos, a person may be in both" in printed
     dataset = Dataset(tmp_path / "d.h5")
     assert sorted(dataset.part("1", "train") + dataset.part("1", "test")) == VIDEOS
     assert dataset.tested_splits() == ["1"]
@@ -102,13 +102,13 @@ def test_a_share_is_between_0_and_1(folder, share):
         _split(folder, test_share=share)
 
 
-def test_lists_that_are_there_are_not_overruled(folder):
+def test_existing_lists_are_not_replaced(folder):
     (folder / "test.txt").write_text("S1_tea0")
     with pytest.raises(InputError, match="has lists of the splits 1; leave out --test-share"):
         _split(folder, test_share=0.2)
 
 
-def test_features_of_a_lost_split_are_not_used_with_a_drawn_one(folder):
+def test_features_of_a_missing_split_are_not_used_with_a_drawn_one(folder):
     (folder / "features").rename(folder / "features_split1")
     with pytest.raises(InputError, match="features_split1 was made for one split, whose lists of videos are missing"):
         _split(folder, test_share=0.2)
@@ -122,11 +122,11 @@ def test_a_single_video_cannot_be_parted(folder):
         _split(folder, test_share=0.5)
 
 
-def test_every_message_about_missing_splits_names_the_flag(folder, tmp_path):
+def test_every_message_about_missing_splits_names_the_flag(folder, tmp_path, capsys):
     file = tmp_path / "d.h5"
     main(["prepare", str(folder), "--out", str(file), "--fps", "5"])
+    assert "draw a split with --test-share 0.2" in capsys.readouterr().out
     dataset, layout = Dataset(file), open_layout(folder)
-    assert any("--test-share" in notice for notice in layout.notices)
     for call in (
         lambda: dataset.part("1", "train"),
         lambda: dataset.tested_splits(),

@@ -49,7 +49,7 @@ def add(path: Path, split: str = "1", videos: list[str] | None = None) -> None:
     add_feature_set(path, f"aligned-gtcc_split{split}", dataclasses.replace(ALIGNED, split=split), features)
 
 
-def test_an_added_set_is_read_back_and_all_else_is_as_it_was(recordings, tmp_path):
+def test_an_added_set_is_read_back_and_nothing_else_changes(recordings, tmp_path):
     before = Dataset(shutil.copyfile(recordings, tmp_path / "before.h5"))
     add(recordings)
     after = Dataset(recordings)
@@ -83,7 +83,7 @@ def test_an_existing_set_is_replaced_only_on_demand(recordings):
     assert replaced.features("video2", "aligned-gtcc_split1").dtype == np.float64
 
 
-def test_a_replaced_set_takes_the_room_of_the_old_one(recordings):
+def test_replacing_a_set_does_not_make_the_file_grow(recordings):
     wide = dataclasses.replace(ALIGNED, dim=500)
     for replace in (False, True):
         size = recordings.stat().st_size
@@ -92,7 +92,7 @@ def test_a_replaced_set_takes_the_room_of_the_old_one(recordings):
     assert recordings.stat().st_size < size + 20_000
 
 
-def test_a_write_killed_halfway_leaves_the_old_file_and_the_next_one_clears_up(recordings, tmp_path):
+def test_a_write_killed_halfway_leaves_the_old_file_and_the_next_one_removes_its_copy(recordings, tmp_path):
     before = recordings.read_bytes()
     code = (
         "import os, sys; import numpy as np\n"
@@ -141,7 +141,7 @@ def test_a_set_that_does_not_fit_is_refused_in_one_line_and_the_file_stays(recor
     assert list(tmp_path.iterdir()) == [recordings]
 
 
-def test_what_another_process_wrote_meanwhile_is_not_lost(recordings, monkeypatch):
+def test_a_change_by_another_process_is_not_lost(recordings, monkeypatch):
     copy, before = shutil.copyfile, recordings.read_bytes()
 
     def copy_while_another_writes(*paths: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_full_disk_is_one_line_before_anything_is_written(recordings, tmp_path
 # Which set a split uses
 
 
-def test_a_wanted_name_stands_for_the_set_of_the_split(recordings):
+def test_a_name_without_its_split_means_the_set_of_the_split(recordings):
     add(recordings)
     assert Dataset(recordings).choose_feature_set("1", "aligned-gtcc") == "aligned-gtcc_split1"
     with pytest.raises(InputError, match="has feature set 'aligned-gtcc' for split 1, not for split 2; make it"):
@@ -227,7 +227,7 @@ def test_a_file_whose_sets_are_all_derived_has_no_default(tmp_path):
         ("aligned", dataclasses.replace(ALIGNED, split=None), "aligned"),
     ],
 )
-def test_sets_that_stand_for_each_other_over_the_splits_are_one_kind(name, feature_set, kind):
+def test_the_sets_of_different_splits_are_one_kind(name, feature_set, kind):
     assert feature_kind(name, feature_set) == kind
 
 

@@ -83,7 +83,7 @@ def test_a_bad_label_is_named_with_file_and_line(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("text", ["1 pour tea\n0 BG\n", "0|BG\n1|pour tea", "0\tBG\r\n1\tpour tea\r\n\r\n"])
-def test_the_mapping_says_its_delimiter_and_may_be_in_any_order(tmp_path, text):
+def test_a_mapping_has_blanks_or_bars_and_any_order(tmp_path, text):
     (tmp_path / "mapping.txt").write_bytes(text.encode())
     assert read_mapping(tmp_path / "mapping.txt") == ["BG", "pour tea"]
 
@@ -312,16 +312,16 @@ def test_pairing_in_order_equals_trying_all_pairings(lengths, ends):
     assert total(pairing) == min(map(total, itertools.combinations(range(len(ends)), len(lengths))))
 
 
-def test_egoprocel_is_read_whole_and_its_surplus_of_annotations_is_said(shared_folder):
+def test_egoprocel_is_read_whole_and_its_surplus_of_annotations_is_reported(shared_folder):
     layout = open_layout(shared_folder / "data" / "egoprocel")
     assert len(layout.video_names) == 325
     sizes = {part: len(names) for part, names in layout.splits["1"].items()}
     assert sizes == {"train": 245, "validation": 32, "test": 48}
-    assert "Pizza.cmu 184 for 32" in layout.notices[0]
+    assert "Pizza.cmu (one for each camera)" in layout.notices[0]
     assert sum(len(layout.labels(video)) for video in layout.video_names) > 2_000_000
 
 
-def test_features_lengths_decide_whose_annotations_are_whose(shared_folder):
+def test_the_lengths_of_features_decide_which_annotation_a_video_gets(shared_folder):
     # Sessions as the annotations show them: 13 of five cameras, 13 of six, one of five that has no handle, 6 of six.
     layout = open_layout(shared_folder / "data" / "egoprocel")
     task = layout.tasks["Pizza.cmu"]
@@ -329,7 +329,7 @@ def test_features_lengths_decide_whose_annotations_are_whose(shared_folder):
     truth = dict(zip(task["handles"], third_camera, strict=True))
     lengths = {video: float(task["hdl_end_times"][index][-1]) for video, index in truth.items()}
     wrong_before = sum(len(layout.labels(video)) != length for video, length in lengths.items())
-    layout.settle("features", lengths)
+    layout.pair_by_length("features", lengths)
     assert wrong_before == 31
     assert all(len(layout.labels(video)) == length for video, length in lengths.items())
     for video, index in truth.items():
@@ -341,5 +341,5 @@ def test_features_lengths_decide_whose_annotations_are_whose(shared_folder):
 def test_features_as_long_as_the_first_annotations_keep_the_authors_pairing(shared_folder):
     layout = open_layout(shared_folder / "data" / "egoprocel")
     before = dict(layout.annotations)
-    layout.settle("features", {video: float(len(layout.labels(video))) for video in layout.video_names})
+    layout.pair_by_length("features", {video: float(len(layout.labels(video))) for video in layout.video_names})
     assert layout.annotations == before

@@ -75,7 +75,7 @@ def test_files_hold_progress_of_every_class_and_the_segments(folder, tmp_path):
         assert [float(row["end_seconds"]) for row in rows] == [end / 2 for _, end, _ in segments]
 
 
-def test_a_second_run_keeps_what_is_there_unless_told_otherwise(folder, tmp_path):
+def test_a_second_run_keeps_existing_files_unless_they_are_to_be_overwritten(folder, tmp_path):
     layout = open_layout(folder)
     write_label_files(layout, tmp_path / "out")
     (tmp_path / "out" / "progress" / "a.npy").unlink()
@@ -99,7 +99,7 @@ def _dataset(folder: Path, out: Path) -> Path:
     return out
 
 
-def test_labels_in_a_dataset_file_are_made_anew_and_features_stay(folder, tmp_path):
+def test_labels_in_a_dataset_file_are_replaced_and_features_stay(folder, tmp_path):
     file = _dataset(folder, tmp_path / "kitchen.h5")
     (folder / "mapping.txt").write_text("0|background\n1|grasp\n2|pour\n3|idle")
     (folder / "groundTruth" / "a.txt").write_text("\n".join(["idle"] * 3 + ["grasp"] * 5))
@@ -140,7 +140,7 @@ def test_labels_of_a_resampled_file_come_at_the_rate_that_is_given(folder, tmp_p
     assert Dataset(file).labels("b").tolist() == [[0, 2, 1][label] for label in LABELS["b"]]
 
 
-def test_what_was_written_is_told_to_programs_too(folder, tmp_path, capsys):
+def test_programs_read_what_was_written_as_json(folder, tmp_path, capsys):
     assert _run("labels", folder, "--out", tmp_path / "out", "--graph", tmp_path / "graph.json", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
         "out": {"path": str(tmp_path / "out"), "written": 2, "kept": 0},
@@ -198,11 +198,11 @@ def test_the_graph_is_counted_on_training_videos_only(folder, tmp_path):
         count_graph(open_layout(folder), "9")
 
 
-def test_asking_for_nothing_is_wrong_usage(folder):
+def test_a_command_without_an_output_is_wrong_usage(folder):
     assert _run("labels", folder) == 2
 
 
-def test_egoprocel_gives_labels_without_features_and_says_which_are_doubtful(shared_folder, tmp_path, capsys):
+def test_egoprocel_gives_labels_without_features_and_warns_of_doubtful_ones(shared_folder, tmp_path, capsys):
     assert _run("labels", shared_folder / "data" / "egoprocel", "--graph", tmp_path / "graph.json") == 0
     assert "wrongly for most" in capsys.readouterr().out
     assert _graph(tmp_path / "graph.json")["predecessors"].shape == (116, 116)

@@ -230,12 +230,22 @@ def test_bad_input_is_one_line_and_exit_code_1_and_leaves_the_old_file(folder, t
     out = tmp_path / "out" / "kitchen.h5"
     out.parent.mkdir()
     out.write_bytes(b"old")
-    assert _run("prepare", folder, "--out", out, "--fps", 10) == 1
+    assert _run("prepare", folder, "--out", out, "--fps", 10, "--overwrite") == 1
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("error: ")
     assert message in last
     assert out.read_bytes() == b"old"
     assert os.listdir(out.parent) == ["kitchen.h5"]
+
+
+def test_an_older_file_is_replaced_only_on_demand(folder, tmp_path, capsys):
+    out = tmp_path / "out.h5"
+    out.write_bytes(b"old")
+    assert _run("prepare", folder, "--out", out, "--fps", 10) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert out.read_bytes() == b"old"
+    assert _run("prepare", folder, "--out", out, "--fps", 10, "--overwrite") == 0
+    assert Dataset(out).video_names == sorted(VIDEOS)
 
 
 @pytest.mark.parametrize("what", ["id", "lengths", "nowhere"])
@@ -244,10 +254,10 @@ def test_a_command_that_fails_before_it_starts_prints_one_line_and_no_empty_bar(
     _break(folder, what)
     source = folder / "nowhere" if what == "nowhere" else folder
     assert _run("prepare", source, "--out", tmp_path / "out.h5", "--fps", 10) == 1
-    said = capsys.readouterr().err
-    assert "writing" not in said
+    printed = capsys.readouterr().err
+    assert "writing" not in printed
     if what != "lengths":
-        assert len(said.splitlines()) == 1
+        assert len(printed.splitlines()) == 1
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0])
@@ -302,7 +312,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_old_file(folder, tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192));"
         "from protas_gtcc.cli.main import main; main(sys.argv[1:])"
     )
-    command = [sys.executable, "-c", code, "prepare", str(folder), "--out", str(out), "--fps", "10"]
+    command = [sys.executable, "-c", code, "prepare", str(folder), "--out", str(out), "--fps", "10", "--overwrite"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1, done.stderr
     assert "cannot write" in done.stderr

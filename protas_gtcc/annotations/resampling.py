@@ -44,7 +44,12 @@ def vanished_segments(labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
     return np.delete(segments, hit, axis=0)
 
 
-def _exact(fps: float) -> Fraction:
-    if not 0 < fps < float("inf"):
+def require_rate(fps: float) -> None:
+    """Raise `InputError` unless `fps` is positive and finite."""
+    if not 0 < fps < math.inf:
         raise InputError(f"frames per second must be positive, came {fps:g}; correct the rate")
+
+
+def _exact(fps: float) -> Fraction:
+    require_rate(fps)
     return Fraction(str(float(fps)))

@@ -1,9 +1,10 @@
 """Everything that is wrong with a dataset, in one list.
 
-path             `check_path`: all checks of a dataset file, or of a folder before it is prepared
-findings         one thing that is wrong or worth knowing, and how findings are shown
-sources          what is checked, seen alike: a dataset file; in `layout_source`, a foreign layout
-labels           checks of labels
-features         checks of features
-splits           checks of splits and people
+- `findings`: one thing that is wrong or worth knowing, and how findings are shown
+- `sources`: a dataset file as a source of labels and features to check
+- `layout_source`: a foreign layout as such a source
+- `labels`: checks of labels
+- `features`: checks of features
+- `splits`: checks of splits, people and feature sets
+- `path`: all checks of a dataset file, or of a folder before it is prepared (`check_path`)
 """

@@ -14,7 +14,7 @@ from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout, subject_of
 from protas_gtcc.layouts.features import FeatureFolder, decide_time_first, fits_length
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.prepare.survey import Rates, parse_look_ahead, settle_labels
+from protas_gtcc.prepare.survey import Rates, pair_labels_by_length, parse_look_ahead
 
 Shapes = dict[str, tuple[int, int]]
 
@@ -70,7 +70,7 @@ class LayoutSource(Source):
             self._find("note", self.where, what, "set it with --look-ahead-frames")
         look_ahead = parse_look_ahead(self._options.look_ahead_frames, list(folders))
         shapes = {name: self._shapes(folder) for name, folder in folders.items()}
-        self._settle(shapes)
+        self._pair_labels(shapes)
         expected = self._expected_frames()
         for name, folder in folders.items():
             try:
@@ -86,8 +86,7 @@ class LayoutSource(Source):
         return dims.most_common(1)[0][0] if dims else 0
 
     def _shapes(self, folder: FeatureFolder) -> Shapes:
-        known = set(self.video_names)
-        unlabelled = sorted(file.stem for file in folder.path.glob("*.npy") if file.stem not in known)
+        unlabelled = folder.unlabelled(self.video_names)
         if unlabelled:
             what = f"{len(unlabelled)} files have no labels and will be left out: {listed(unlabelled)}"
             self._find("warning", str(folder.path), what, "add labels, or remove the files")
@@ -101,12 +100,12 @@ class LayoutSource(Source):
                 continue
         return shapes
 
-    def _settle(self, shapes: dict[str, Shapes]) -> None:
+    def _pair_labels(self, shapes: dict[str, Shapes]) -> None:
         first, shapes_of_set = next(iter(shapes.items()))
         if shapes_of_set:
             rate = self._layout.annotation_fps or 1.0
             rates = Rates(rate, rate * self._frames_per_label, rate)
-            settle_labels(self._layout, first, shapes_of_set, rates, self._options)
+            pair_labels_by_length(self._layout, first, shapes_of_set, rates, self._options)
 
     def _expected_frames(self) -> dict[str, float]:
         expected = {}

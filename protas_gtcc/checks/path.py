@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import isfinite
 from pathlib import Path
 
 import h5py
 
+from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.checks.features import FeatureCheck
 from protas_gtcc.checks.findings import Finding, from_error, sorted_by_level
 from protas_gtcc.checks.labels import LabelCheck
@@ -37,10 +38,13 @@ def check_path(
     """Check a dataset file, or a folder or file in a foreign layout with `options` and features at `fps`.
 
     With `resample_to`, segments that would vanish at that many frames per second are found too. If the dataset cannot
-    be opened, that is the only error. Raises `InputError` if nothing is at `path`, and if `resample_to` is given but
-    the rate of the labels is not known.
+    be opened, that is the only error. Raises `InputError` if nothing is at `path`, if a rate is not positive, and if
+    `resample_to` is given but the rate of the labels is not known.
     """
     path, options = Path(path), options or LayoutOptions()
+    for rate in (fps, resample_to):
+        if rate is not None:
+            require_rate(rate)
     if not path.exists():
         raise InputError(f"no such file or folder: {path}; correct the path")
     try:
@@ -107,8 +111,6 @@ class _Checks:
 
 
 def _check(source: Source, resample_to: float | None, on_progress: OnProgress) -> list[Finding]:
-    if resample_to is not None and not 0 < resample_to < inf:
-        raise InputError(f"--resample-to is {resample_to:g}; frames per second must be positive")
     if resample_to is not None and not isfinite(source.info.fps):
         raise InputError("--resample-to needs the rate of the labels; give --fps")
     checks = _Checks(
@@ -130,8 +132,6 @@ def _facts(source: Source) -> Iterator[Finding]:
         yield Finding("error", source.where, "it has no videos", "prepare it again")
     if source.info.simulated:
         yield Finding("note", source.where, "simulated procedures, not recordings", "")
-    if source.info.fps <= 0:
-        yield Finding("error", source.where, f"{source.info.fps:g} frames per second", "prepare it again with --fps")
 
 
 def _or_error(video: str, findings: Iterator[Finding]) -> Iterator[Finding]:

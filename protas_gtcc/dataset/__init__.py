@@ -1,12 +1,14 @@
 """One HDF5 file a dataset.
 
-description     what a dataset holds, as plain values
-file            `Dataset`: reading the file, video by video
-header          its facts, feature sets and index; `names` of videos and sets
-writer          making the file; `feature_sets` adds a set to it
-held_out        drawing videos to hold out, whole people at a time
-reader          features as a run sees them: the dataset's own, or those of a control
-statistics      mean and deviation of features
+- `description`: what a dataset holds, as plain values
+- `names`: which names videos and feature sets may have
+- `header`: facts, feature sets and index in the file
+- `writer`: making the file
+- `file`: reading the file, video by video (`Dataset`)
+- `feature_sets`: adding a feature set to the file
+- `held_out`: drawing videos to hold out, whole people at a time
+- `reader`: features as a run sees them: the dataset's own, or those of a control
+- `statistics`: mean and deviation of features
 """
 
 from __future__ import annotations

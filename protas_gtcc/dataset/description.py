@@ -1,4 +1,4 @@
-"""What a dataset holds, as plain values: its facts, its feature sets, one video on its way into the file."""
+"""What a dataset holds, as plain values: facts, feature sets, and one video to be written."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class FeatureSet:
     """The only split it may be used with: its backbone was trained on that split's training videos. None: any split."""
     source: str = ""
     derived_from: str | None = None
-    """The set that it was computed from, as by alignment. A derived set is used only where a run names it."""
+    """The set that it was computed from, as by alignment. A derived set is used only if a run names it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Video:
-    """One video on its way into a file: labels `[T]` and, for each feature set, features `[T, D]`."""
+    """One video to be written: labels `[T]` and, for each feature set, features `[T, D]`."""
 
     name: str
     labels: np.ndarray
@@ -57,7 +57,7 @@ class Video:
 
 
 def tied_name(name: str, split: str) -> str:
-    """Stored name of the set of one split, where every split has a set of its own: `aligned_split1`."""
+    """Stored name of a set for one split: `aligned` -> `aligned_split1`."""
     return f"{name}_split{split}"
 
 

@@ -31,7 +31,7 @@ from protas_gtcc.storage.hdf5 import named_if_damaged
 from protas_gtcc.storage.ragged import RaggedReader, read_lengths
 
 DRAW_A_SPLIT = "draw a split: 'protas-gtcc prepare FOLDER --out FILE.h5 --test-share 0.2'"
-"""The way out where a dataset has no splits."""
+"""The way out if a dataset has no splits."""
 CHECK = "'protas-gtcc check' lists all that is wrong"
 
 __all__ = ["DRAW_A_SPLIT", "Dataset", "DatasetInfo", "FeatureSet", "Video"]
@@ -40,8 +40,8 @@ __all__ = ["DRAW_A_SPLIT", "Dataset", "DatasetInfo", "FeatureSet", "Video"]
 class Dataset:
     """A dataset file, opened lazily.
 
-    Raises `InputError` if the file is missing, foreign, truncated, or of another version, and, on opening or on reading
-    the video concerned, if it is damaged.
+    Raises `InputError` if the file is missing, foreign, truncated or of another version. Damage raises `InputError` on
+    opening, or on reading the damaged video.
     """
 
     def __init__(self, path: Path | str):
@@ -95,7 +95,7 @@ class Dataset:
             return str(opened.file[f"videos/{video}"].attrs.get(name, ""))
 
     def part(self, split: str, part: str) -> list[str]:
-        """Names of the videos of one part of a split; [] for a part it lacks.
+        """Names of the videos in one part (train, validation or test) of a split; [] if it lacks the part.
 
         Raises `InputError` for an unknown split, for a video that is not in the file or comes twice, and for one that
         is in another part of the split too, since a test on training videos measures nothing.
@@ -120,7 +120,7 @@ class Dataset:
         return names
 
     def tested_splits(self) -> list[str]:
-        """Names of the splits that have test videos, sorted; `InputError` if there are none."""
+        """Names of the splits that have test videos, sorted. Raises `InputError` if there are none."""
         splits = sorted(split for split, parts in self.info.splits.items() if parts.get("test"))
         if not splits:
             raise InputError(f"{self.path} has no split with test videos; {DRAW_A_SPLIT}")
@@ -131,7 +131,7 @@ class Dataset:
 
         In split 1 the name `aligned` also means `aligned_split1`. A derived set is chosen only if it is wanted, so
         adding one changes no run that does not name it. Raises `InputError` for an unknown set, for one of another
-        split, and where there is no single choice.
+        split, and if there is no single choice.
         """
         sets = self.feature_sets
         if wanted is not None:
@@ -155,14 +155,9 @@ class Dataset:
             raise InputError(f"{self.path} has no feature set {wanted!r}; choose one of {listed(sets)}")
         tied = sets[name].split
         if tied not in (None, split):
-            raise InputError(f"feature set {name!r} was made for split {tied}; it cannot be used with split {split}")
+            what = f"feature set {name!r} was made for split {tied}"
+            raise InputError(f"{self.path}: {what}; it cannot be used with split {split}")
         return name
-
-    def close(self) -> None:
-        """Close the file; it opens again when next read."""
-        if self._opened is not None and self._owner == os.getpid():
-            self._opened.file.close()
-        self._opened = None
 
     def _length(self, video: str) -> int:
         if video not in self.num_frames:
@@ -197,7 +192,7 @@ class _Opened(NamedTuple):
 
     @classmethod
     def of(cls, file: h5py.File, path: Path, num_frames: Mapping[str, int]) -> _Opened:
-        """Find the arrays; `InputError` where they contradict the index."""
+        """Find the arrays. Raises `InputError` if they contradict the index."""
         with named_if_damaged(path):
             num_segments = read_lengths(file, "num_segments", len(num_frames))
             return cls(

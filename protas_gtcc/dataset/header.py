@@ -1,6 +1,6 @@
-"""The header of a dataset file: facts, feature sets and the index of videos, written and read with every check.
+"""The header of a dataset file, written and read: facts, feature sets and the index of videos.
 
-`file.py` draws the whole file.
+`file.py` shows the whole file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which videos to hold out of others: whole people at a time, since a model knows the people it was trained on."""
+"""Drawing videos to hold out: whole people at a time, since a model is better on people that it was trained on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 def draw_held_out(people: Mapping[str, str], share: float, seed: int) -> list[str]:
-    """Draw about a `share` of the videos, at least one; the others, at least one, are what remains to train on.
+    """Names of about a `share` of the videos, at least one; at least one video remains.
 
-    `people` has the person of each video, "" if unknown. Where all people are known, and there are several, all videos
-    of a person are held out or none. The same seed draws the same videos. [] if there are no two videos to part.
+    `people` has the person of each video, "" if unknown. If all people are known, and there are several, then either
+    all videos of a person are held out or none. The same seed gives the same videos. A single video gives [].
     """
     groups = _groups(people)
     wanted = max(1, round(share * len(people)))
@@ -28,7 +28,7 @@ def people_are_known(people: Mapping[str, str]) -> bool:
 
 
 def _groups(people: Mapping[str, str]) -> list[list[str]]:
-    """The videos of each person, or each video alone where people are not known."""
+    """The videos of each person, or single videos if people are not known."""
     groups: dict[str, list[str]] = {}
     for video, person in people.items():
         groups.setdefault(person, []).append(video)

@@ -26,7 +26,7 @@ from protas_gtcc.storage.ragged import RaggedWriter
 def write_dataset(
     path: Path | str, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet]
 ) -> Iterator[DatasetWriter]:
-    """Open a new dataset file; it appears at `path` only when the block ends without an error."""
+    """Open a new dataset file; it appears at `path` only if the block ends without an error."""
     with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
         writer = DatasetWriter(file, info, feature_sets)
         yield writer

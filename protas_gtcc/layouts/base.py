@@ -29,7 +29,7 @@ class Layout(ABC):
     video_names: list[str]
     feature_folders: dict[str, FeatureFolder]
     annotation_fps: float | None
-    """Labels per second; None where labels come at the features' rate."""
+    """Labels per second; None if labels come at the features' rate."""
     notices: list[str] = field(default_factory=list)
     """Messages for the user: nothing is skipped in silence."""
 
@@ -45,8 +45,8 @@ class Layout(ABC):
         """The task that a video shows, "" if the layout does not have it."""
         return ""
 
-    def settle(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:  # noqa: B027
-        """Take the features' lengths, in annotation frames, if the layout needs them to pair labels with videos."""
+    def pair_by_length(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:  # noqa: B027
+        """Pair labels with videos by the features' lengths, in annotation frames, if the layout needs that."""
 
 
 def background_ids(class_names: list[str], options: LayoutOptions, where: Path) -> list[int]:
@@ -90,7 +90,7 @@ def _found(what: str, pattern: str, video: str) -> str:
     try:
         found = re.search(pattern, video)
     except re.error as error:
-        raise InputError(f"--{what}-pattern {pattern!r} is not a regular expression: {error}") from error
+        raise InputError(f"--{what}-pattern {pattern!r} is not a regular expression ({error}); correct it") from error
     if found is None:
         raise InputError(f"--{what}-pattern {pattern!r} finds no {what} in the video name {video!r}; correct it")
     return str(found.group(1) if found.groups() else found.group())

@@ -11,10 +11,10 @@ SPLIT = "1"
 
 
 def draw_split(layout: Layout, options: LayoutOptions) -> None:
-    """Give a layout without splits the split "1", with about a share of `options.test_share` of the videos in test.
+    """Give a layout without splits the split "1" with about the share `options.test_share` of its videos in test.
 
-    Whole people are drawn where `options.subject_pattern` finds them, else single videos. Raises `InputError` where the
-    share is not between 0 and 1, and where the layout has splits, features made for one split only, or a single video.
+    Whole people are drawn if `options.subject_pattern` finds them, else single videos. Raises `InputError` if the share
+    is not between 0 and 1, and if the layout has splits, features that were made for one split, or a single video.
     """
     share = options.test_share
     assert share is not None
@@ -25,7 +25,7 @@ def draw_split(layout: Layout, options: LayoutOptions) -> None:
     tied = [folder.path for folder in layout.feature_folders.values() if folder.split is not None]
     if tied:
         raise InputError(
-            f"{tied[0]} was made for one split, whose lists of videos are missing: a drawn split is another one; "
+            f"{tied[0]} was made for one split, whose lists of videos are missing, and a drawn split is another one; "
             "add the lists, or choose other features with --features"
         )
     people = {video: subject_of(video, options.subject_pattern) for video in layout.video_names}
@@ -35,6 +35,6 @@ def draw_split(layout: Layout, options: LayoutOptions) -> None:
     train = [video for video in layout.video_names if video not in set(test)]
     layout.splits = {SPLIT: {"train": train, "test": [video for video in layout.video_names if video in set(test)]}}
     by_person = people_are_known(people)
-    whose = "no person is in both" if by_person else "a person may be in both: name people with --subject-pattern"
+    whose = "no person is in both" if by_person else "a person may be in both; name people with --subject-pattern"
     counts = f"{len(train)} training and {len(test)} test videos"
-    layout.notices.append(f"split {SPLIT} was drawn with seed {options.seed}: {counts}; {whose}")
+    layout.notices.append(f"split {SPLIT} was drawn with seed {options.seed}: {counts}, {whose}")

@@ -2,7 +2,7 @@
 
     egoprocel.json             task -> handles, hdl_actions, hdl_start_times, hdl_end_times
     egoprocel-id2action.txt    id name
-    data_splits.json           splits -> task -> train, val, test (else a seeded split is drawn)
+    data_splits.json           splits -> task -> train, val, test (without it, a split is drawn by a seed)
     features*/<handle>.npy
 
 Times are whole frames at 10 fps, end exclusive, without gaps. A handle is a video.
@@ -35,6 +35,7 @@ ANNOTATION_FPS = 10.0
 _LISTS = ("hdl_actions", "hdl_start_times", "hdl_end_times")
 _PARTS = {"train": "train", "val": "validation", "test": "test"}
 _SHARES = {"train": 0.75, "validation": 0.10}
+_SURPLUS = "more annotations than handles in"
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,12 @@ class EgoProceLLayout(Layout):
         return f"{self.path}, {where.task}, annotation {where.index} ({video})"
 
     def task(self, video: str) -> str:
-        """The JSON key."""
+        """The task's key in the JSON."""
         return self.annotations[video].task
 
-    def settle(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:
+    def pair_by_length(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:
         """Pair handles with annotations by length, in the tasks that have more annotations than handles."""
-        settled = []
+        paired = []
         for task in _tasks_with_surplus(self.tasks):
             handles = self.tasks[task]["handles"]
             if not all(handle in num_feature_frames for handle in handles):
@@ -93,13 +94,11 @@ class EgoProceLLayout(Layout):
             self.annotations.update({h: _Annotation(task, int(i)) for h, i in zip(handles, pairing, strict=True)})
             off = np.abs(lengths - ends[pairing])
             doubtful = int((off > [default_tolerance(float(n)) for n in lengths]).sum())
-            settled.append(f"{task} ({doubtful} doubtful)" if doubtful else task)
-        if settled:
-            self.notices = [notice for notice in self.notices if "annotations than handles" not in notice]
-            self.notices.append(
-                f"more annotations than handles in {', '.join(settled)} (one for each camera): paired in order by the "
-                f"lengths of {feature_set}"
-            )
+            paired.append(f"{task} ({doubtful} doubtful)" if doubtful else task)
+        if paired:
+            self.notices = [notice for notice in self.notices if not notice.startswith(_SURPLUS)]
+            how = f"paired in order by the lengths of {feature_set}"
+            self.notices.append(f"{_SURPLUS} {', '.join(paired)} (one for each camera): {how}")
 
 
 def pair_in_order(lengths: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -131,7 +130,7 @@ def is_egoprocel(path: Path) -> bool:
     try:
         tasks = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not JSON: {error}") from error
+        raise InputError(f"{file} is not JSON ({error}); correct it") from error
     return isinstance(tasks, dict) and any(isinstance(t, dict) and "handles" in t for t in tasks.values())
 
 
@@ -179,12 +178,9 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
                 where = f"in {annotations[handle].task} and {task}"
                 raise InputError(f"{file}: handle {handle} comes twice, {where}; rename one")
             annotations[handle] = _Annotation(task, index)
-    surplus = _tasks_with_surplus(tasks)
-    notices = [
-        f"more annotations than handles in {', '.join(surplus)} (one for each camera): the first ones are taken, "
-        "wrongly for most; give --features and --fps"
-    ]
-    return annotations, notices if surplus else []
+    surplus = ", ".join(_tasks_with_surplus(tasks))
+    how = "the first ones are taken, wrongly for most; give --features and --fps"
+    return annotations, [f"{_SURPLUS} {surplus} (one for each camera): {how}"] if surplus else []
 
 
 def _tasks_with_surplus(tasks: Mapping[str, Any]) -> list[str]:

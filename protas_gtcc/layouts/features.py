@@ -1,10 +1,10 @@
-"""Folders of features, `<video>.npy`: which axis is time, and reading one video as `[T, D]`."""
+"""Folders of features, `<video>.npy`: finding them, finding the axis of time, and reading one video as `[T, D]`."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,13 @@ class FeatureFolder:
         """Whether the video's features are there."""
         return self.file(video).is_file()
 
+    def unlabelled(self, videos: Collection[str]) -> list[str]:
+        """Names of the arrays that belong to none of the videos."""
+        known = set(videos)
+        return sorted(file.stem for file in self.path.glob("*.npy") if file.stem not in known)
+
     def shape(self, video: str) -> tuple[int, int]:
-        """Shape of a video's array, from the header; `InputError` unless it is a whole array of two axes."""
+        """Shape of a video's array, from the header. Raises `InputError` unless it is a whole array of two axes."""
         array = open_array(self.file(video), mmap_mode="r")
         self._check(video, array)
         return array.shape[0], array.shape[1]
@@ -101,10 +106,8 @@ def decide_time_first(
             "[D, T]; save all arrays of a folder one way"
         )
     if not votes:
-        raise InputError(
-            f"{folder.path}: both axes of every array fit the number of labels; name the order with "
-            "--feature-axes DT or TD"
-        )
+        what = "both axes of every array fit the number of labels"
+        raise InputError(f"{folder.path}: {what}; name the order with --feature-axes DT or TD")
     return next(iter(votes))
 
 

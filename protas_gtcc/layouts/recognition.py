@@ -21,7 +21,7 @@ def recognise(path: Path | str) -> str:
     """`mstcn` or `egoprocel`. Raises `InputError`, naming what was looked for, if the path is neither or missing."""
     path = Path(path)
     if not path.exists():
-        raise InputError(f"no such file or folder: {path}")
+        raise InputError(f"no such file or folder: {path}; correct the path")
     for name, (is_layout, _) in _READERS.items():
         if is_layout(path):
             return name
@@ -41,6 +41,4 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
     layout = open_it(Path(path), options)
     if options.test_share is not None:
         draw_split(layout, options)
-    elif not layout.splits:
-        layout.notices.append("no lists of training and test videos: add lists, or draw a split with --test-share 0.2")
     return layout

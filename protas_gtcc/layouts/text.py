@@ -33,8 +33,9 @@ def read_lines(path: Path) -> list[str]:
 def read_mapping(path: Path) -> list[str]:
     """Class names by id.
 
-    Ids and names are parted by `|` (EgoPER), else by the first blank (MS-TCN, FACT). Names may contain spaces. Raises
-    `InputError` for a line that is neither, for an id or name that comes twice, and for ids other than 0 ... C-1.
+    Ids and names are separated by `|` (EgoPER), else by the first blank (MS-TCN, FACT). Names may contain spaces.
+    Raises `InputError` for a line that is neither, for an id or name that comes twice, and for ids other than
+    0 ... C-1.
     """
     lines = read_lines(path)
     if not lines:

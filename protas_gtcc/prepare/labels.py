@@ -81,7 +81,7 @@ def write_labels_into(
         raise InputError(f"{file} has video {absent[0]}, but {layout.path} has no labels for it; add them")
     file_fps = dataset.info.fps
     rate = next(known for known in (layout.annotation_fps, fps, file_fps) if known is not None)
-    layout.settle(file.name, {video: n * rate / file_fps for video, n in dataset.num_frames.items()})
+    layout.pair_by_length(file.name, {video: n * rate / file_fps for video, n in dataset.num_frames.items()})
     with replace_when_whole(file) as temporary:
         shutil.copyfile(file, temporary)
         with hdf5_file(temporary, "r+") as copy:

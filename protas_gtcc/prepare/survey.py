@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from protas_gtcc.annotations.resampling import look_ahead_at
+from protas_gtcc.annotations.resampling import look_ahead_at, require_rate
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout, subject_of, task_of
 from protas_gtcc.layouts.features import FeatureFolder, check_shapes, decide_time_first
@@ -28,8 +28,7 @@ class Rates:
 
     def __post_init__(self) -> None:
         for rate in (self.labels, self.features, self.dataset):
-            if not 0 < rate < float("inf"):
-                raise InputError(f"frames per second must be positive, came {rate:g}; correct the rate")
+            require_rate(rate)
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,15 @@ def survey(
     look_ahead = parse_look_ahead(options.look_ahead_frames, list(layout.feature_folders))
     shapes = {name: _shapes(layout, name, folder) for name, folder in layout.feature_folders.items()}
     first = next(iter(shapes))
-    settle_labels(layout, first, shapes[first], rates, options)
+    pair_labels_by_length(layout, first, shapes[first], rates, options)
     expected = {}
     for done, video in enumerate(layout.video_names, start=1):
         expected[video] = len(layout.labels(video)) * rates.features / rates.labels
         subject_of(video, options.subject_pattern)
         task_of(video, options.task_pattern, layout)
         on_progress("checking", done, len(layout.video_names))
+    if not layout.splits:
+        layout.notices.append("no lists of training and test videos; add lists, or draw a split with --test-share 0.2")
     if not options.look_ahead_frames:
         layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
     return {
@@ -93,7 +94,7 @@ def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict
     return frames
 
 
-def settle_labels(
+def pair_labels_by_length(
     layout: Layout,
     feature_set: str,
     shapes: Mapping[str, tuple[int, int]],
@@ -109,7 +110,14 @@ def settle_labels(
     axis = {"TD": 0, "DT": 1}.get(options.feature_axes, varying[0] if len(varying) == 1 else None)
     if axis is not None:
         lengths = {video: shape[axis] * rates.labels / rates.features for video, shape in shapes.items()}
-        layout.settle(feature_set, lengths)
+        layout.pair_by_length(feature_set, lengths)
+
+
+def pair_labels_by_features(layout: Layout, fps: float, options: LayoutOptions) -> None:
+    """Give a layout the lengths of its videos in the first folder of features, at `fps`, if there is one."""
+    for name, folder in list(layout.feature_folders.items())[:1]:
+        shapes = {video: folder.shape(video) for video in layout.video_names if folder.has(video)}
+        pair_labels_by_length(layout, name, shapes, Rates(layout.annotation_fps or fps, fps, fps), options)
 
 
 def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple[int, int]]:
@@ -130,8 +138,7 @@ def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple
         raise InputError(f"{what}; extract them, or take the videos off the lists")
     if absent:
         layout.notices.append(f"{len(absent)} videos have no {name}: {listed(absent)}")
-    known = set(layout.video_names)
-    unlabelled = sorted(file.stem for file in folder.path.glob("*.npy") if file.stem not in known)
+    unlabelled = folder.unlabelled(layout.video_names)
     if unlabelled:
         layout.notices.append(f"{len(unlabelled)} files of {name} are left out, without labels: {listed(unlabelled)}")
     return {video: folder.shape(video) for video in layout.video_names if video not in absent}

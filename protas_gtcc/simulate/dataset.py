@@ -19,7 +19,7 @@ _TEST_EVERY = 4
 
 
 def simulate(path: Path | str, config: SimulationConfig) -> None:
-    """Write a dataset file of simulated procedures; `InputError` if it cannot be written.
+    """Write a dataset file of simulated procedures. Raises `InputError` if it cannot be written.
 
     One video is in memory at a time. No person is in both the train and the test part of split "1".
     """
@@ -30,7 +30,7 @@ def simulate(path: Path | str, config: SimulationConfig) -> None:
 
 
 def simulate_videos(config: SimulationConfig) -> Iterator[Video]:
-    """Make the videos one after the other, features float16 `[T, D]`."""
+    """Yield the videos one after the other, with features float16 `[T, D]`."""
     world, class_names = build_world(config), class_names_of(config)
     for profile, number in _videos(config):
         labels = simulate_procedure(config, profile, number).labels(class_names, config.fps)

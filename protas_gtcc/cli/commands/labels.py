@@ -60,13 +60,14 @@ class Command(LayoutCommand):
     def _make(self, layout: Layout, on_video: OnVideo) -> dict[str, Any]:
         from protas_gtcc.annotations.task_graph import save_task_graph
         from protas_gtcc.prepare.labels import count_graph, write_label_files, write_labels_into
+        from protas_gtcc.prepare.survey import pair_labels_by_features
 
         made: dict[str, Any] = {}
         if self.into is not None:
             count = write_labels_into(layout, self.into, self.fps, on_video, self.layout.tolerance_frames)
             made["into"] = {"path": str(self.into), "num_videos": count}
         elif self.fps is not None:
-            self._settle_by_features(layout, self.fps)
+            pair_labels_by_features(layout, self.fps, self.layout)
         if self.out is not None:
             written, kept = write_label_files(layout, self.out, self.fps, self.resample_to, self.overwrite, on_video)
             made["out"] = {"path": str(self.out), "written": written, "kept": kept}
@@ -74,14 +75,6 @@ class Command(LayoutCommand):
             save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
             made["graph"] = {"path": str(self.graph), "split": self.split}
         return made
-
-    def _settle_by_features(self, layout: Layout, fps: float) -> None:
-        """Take the videos' lengths from the first folder of features, if there is one."""
-        from protas_gtcc.prepare.survey import Rates, settle_labels
-
-        for name, folder in list(layout.feature_folders.items())[:1]:
-            shapes = {video: folder.shape(video) for video in layout.video_names if folder.has(video)}
-            settle_labels(layout, name, shapes, Rates(layout.annotation_fps or fps, fps, fps), self.layout)
 
 
 def describe(made: dict[str, Any]) -> str:
