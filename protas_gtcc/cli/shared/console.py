@@ -31,9 +31,9 @@ def print_result(markdown: str, figures: Any, as_json: bool) -> None:
     if as_json:
         print(json.dumps(figures, allow_nan=False))
     else:
-        from protas_gtcc.report.screen import print_markdown  # not needed by --help
+        from protas_gtcc.report.screen import print_markdown
 
-        print_markdown(markdown)
+        print_markdown(markdown, make_console())
 
 
 @contextmanager
