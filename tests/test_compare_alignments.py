@@ -21,7 +21,8 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import COLUMNS
 from protas_gtcc.report.figures import fraction
 from protas_gtcc.runs.alignments import AlignmentComparison
-from protas_gtcc.runs.cross_validation import CrossValidation, group_runs
+from protas_gtcc.runs.cross_validation import group_runs
+from protas_gtcc.runs.run_grid import RunGrid
 from tests.embedded_videos import read_embedded
 
 pytest.importorskip("sklearn")
@@ -78,8 +79,8 @@ def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(fold
 
 def test_seeds_of_an_alignment_are_one_kind_of_features_for_the_models_of_those_seeds(folder):
     dataset, variant = Dataset(folder / "kitchen.h5"), ("aligned: --feature-set aligned-tcc-seed{seed}",)
-    matrix = CrossValidation(str(dataset.path), ("1",), 2, ("default",), ("none",), variant, ())
-    plans = matrix.plan(dataset, folder / "cv", lambda flags: parse_run(flags, "", "").config)
+    grid = RunGrid(str(dataset.path), ("1",), 2, ("default",), ("none",), variant, ())
+    plans = grid.plan(dataset, folder / "cv", lambda flags: parse_run(flags, "", "").config)
     for plan in plans:
         plan.run.start(plan.config)
     kinds = group_runs([plan.run for plan in plans], dataset, print)

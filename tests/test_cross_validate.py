@@ -26,9 +26,9 @@ from protas_gtcc.config import DEFAULT, to_yaml
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.runs.cross_validation import CrossValidation
 from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpus
 from protas_gtcc.runs.plans import PlannedRun
+from protas_gtcc.runs.run_grid import RunGrid
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import tiny_video
@@ -196,8 +196,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def plans_of(dataset: Path, *flags: str, **options: Any) -> list[PlannedRun]:
     defaults = {"splits": (), "seeds": 3, "preset": ("default",), "control": ("none",), "variant": ()}
-    matrix = CrossValidation(str(dataset), **{**defaults, **options}, flags=flags)
-    return matrix.plan(Dataset(dataset), Path("out"), lambda flags: parse_run(flags, "", "").config)
+    grid = RunGrid(str(dataset), **{**defaults, **options}, flags=flags)
+    return grid.plan(Dataset(dataset), Path("out"), lambda flags: parse_run(flags, "", "").config)
 
 
 def cross_validate(*words: str) -> None:

@@ -62,7 +62,7 @@ class Command:
         # torch is slow to import, and --help needs none of it
         from protas_gtcc.cli.shared.launch_display import make_runs, raise_failures
         from protas_gtcc.prepare.known_datasets import open_dataset
-        from protas_gtcc.runs.cross_validation import CrossValidation
+        from protas_gtcc.runs.run_grid import RunGrid
 
         if self.options.runs:
             return self._pool()
@@ -73,8 +73,8 @@ class Command:
         out = options.out or group_folder("cv", dataset, self.flags)
         splits = tuple(dict.fromkeys(options.splits.split(","))) if options.splits else ()
         kinds = (options.preset, options.control, options.variant)
-        matrix = CrossValidation(options.dataset, splits, options.seeds, *kinds, self.flags)
-        plans = matrix.plan(dataset, out, lambda flags: parse_run(flags, "protas-gtcc cross-validate", "").config)
+        grid = RunGrid(options.dataset, splits, options.seeds, *kinds, self.flags)
+        plans = grid.plan(dataset, out, lambda flags: parse_run(flags, "protas-gtcc cross-validate", "").config)
         finished, failed = make_runs(plans, options.jobs, out, console)
         if finished:
             self._show([plan.run for plan in finished], dataset, out)
