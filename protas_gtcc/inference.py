@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
+from protas_gtcc.config import EngineName
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding import DurationDecoder
 from protas_gtcc.errors import InputError
@@ -16,10 +16,8 @@ from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, reported_progress
-from protas_gtcc.streaming import CompiledEngine, Stream, Streams, TorchEngine
-
-EngineName = Literal["auto", "compiled", "torch"]
-"""Who does a stream's arithmetic."""
+from protas_gtcc.streaming import Stream, Streams
+from protas_gtcc.streaming.engines import CompiledEngine, TorchEngine
 
 
 class TrainedModel:
@@ -121,8 +119,8 @@ def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDeco
     probs = torch.softmax(logits, dim=0).cpu().numpy()
     progress = None if outputs.final_progress is None else outputs.final_progress[0].float().clamp(0, 1).cpu().numpy()
     if decoder is not None:
-        who = np.zeros(len(labels), dtype=np.int64)
-        return decoder.follow(who, probs.T, None if progress is None else progress.T)
+        streams = np.zeros(len(labels), dtype=np.int64)
+        return decoder.decode(streams, probs.T, None if progress is None else progress.T)
     if progress is None:
         return Prediction(labels, probs, None, np.zeros(len(labels), dtype=np.float32))
     return Prediction(labels, probs, progress, reported_progress(progress, labels, background))

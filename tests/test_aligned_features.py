@@ -81,7 +81,7 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     assert lonely_tasks(dataset, "1") == ["soup"]
     embedder = align(alignment_config(path), dataset, AlignmentDirectory(tmp_path / "run"))
     table = alignment_table(score_embedder(embedder, dataset))
-    assert "Left out, since no training video shows their task: v4." in table
+    assert "Left out, because no training video shows their task: v4." in table
     assert "No task has two test videos, so nothing can be matched: give --partners train." in table
     assert score_embedder(embedder, dataset, partners="train")["scores"]["tcc"]["num_pairs"] == 2
     with pytest.raises(InputError, match="split 1 tests no task that it trains on: there is nothing to score"):
@@ -156,7 +156,7 @@ def test_the_script_trains_writes_scores_and_goes_on(kitchen, tmp_path):
     (tmp_path / "blocked" / "sklearn" / "__init__.py").write_text("raise ImportError('not here', name='sklearn')")
     lacking = script("--dataset", path, "--out", tmp_path / "third", "--feature-name", "third", *small, blocked=True)
     assert lacking.returncode == 1
-    assert "scoring needs sklearn; install it with pip install -c constraints.txt -e '.[align]'" in lacking.stderr
+    assert "scoring needs the package sklearn; pip install 'protas_gtcc[align]' installs it" in lacking.stderr
     assert not (tmp_path / "third").exists(), "said before training, too"
     again = script("--resume", run, "--no-write", "--no-score")
     assert again.returncode == 0, again.stderr

@@ -27,7 +27,7 @@ from protas_gtcc.alignment.scores.figures import mean_over_pairs, mean_over_vide
 from protas_gtcc.alignment.scores.neighbours import nearest_frames
 from protas_gtcc.alignment.scores.order import kendalls_tau
 from protas_gtcc.alignment.scores.probes import fit_classifier, labelled_videos
-from protas_gtcc.alignment.scores.procedure_progress import distance_covered, procedure_progress
+from protas_gtcc.alignment.scores.procedure_progress import procedure_progress
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 
@@ -234,11 +234,6 @@ def test_progress_of_a_procedure_never_falls_and_ends_at_1(labels):
         assert (np.diff(progress) >= 0).all()
         assert progress[-1] == pytest.approx(1)
         assert progress.max() <= 1
-
-
-def test_distance_covered_is_the_length_of_the_way():
-    way = np.array([[0, 0], [3, 4], [3, 4], [0, 0]])
-    assert distance_covered(way).tolist() == [0, 5, 5, 10]
 
 
 def test_errors_of_progress_worked_by_hand():

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protas_gtcc.annotations.segments import segments_from_labels
 from protas_gtcc.metrics.certainty import STATISTICS, certainty_figures, certainty_statistics
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.predictions import Prediction
+from tests.brute_force import segments_from_labels
 
 FPS = 2.0
 LOOKUP_PROGRESS = np.linspace(0.1, 1, 12)

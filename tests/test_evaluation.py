@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
-from protas_gtcc.dataset.file import DatasetInfo
-from protas_gtcc.dataset.writer import Video, write_dataset
+from protas_gtcc.dataset.file import DatasetInfo, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics import breakdowns, curves, improvement, online
 from protas_gtcc.metrics.definitions import definition_of
@@ -301,7 +301,7 @@ def test_missing_foreign_and_incomplete_predictions_are_refused(tmp_path: Path, 
         open_predictions(tmp_path / "broken.h5")
     one = [("test0", shifted(TEST["test0"]))]
     write_predictions(tmp_path / "one.h5", one, PREDICTION_INFO)
-    with pytest.raises(InputError, match="lacks 3 of the 4 test videos of split 1, such as test1"):
+    with pytest.raises(InputError, match="lacks 3 of the 4 test videos of split 1: test1, test2, test3"):
         evaluate_prediction_files(tmp_path / "one.h5", dataset_file, "1")
     write_predictions(tmp_path / "other.h5", one, replace(PREDICTION_INFO, class_names=["rest", "stir"]))
     with pytest.raises(InputError, match="one is 'stir' where 'pour' was expected"):

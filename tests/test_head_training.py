@@ -21,11 +21,10 @@ from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import VERSIONS, HeadConfig, HeadLossConfig, HeadVersion
+from protas_gtcc.heads.config import VERSIONS, HeadConfig, HeadLossConfig, HeadTraining, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.training import (
     ActionSegment,
-    HeadTraining,
     pad_segments,
     read_segments,
     train_head,

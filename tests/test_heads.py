@@ -11,8 +11,8 @@ import torch
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.attention import alibi
 from protas_gtcc.heads.config import HEADS, PUBLISHED, VERSIONS, HeadConfig
-from protas_gtcc.heads.cumulative import distances, fit_cumulative_distance
 from protas_gtcc.heads.head import PREFIXES_AT_ONCE, ScalarHead
+from protas_gtcc.metrics.cumulative_distance import cumulative_distance, fit_cumulative_distance
 from protas_gtcc.network.gru import GRU
 
 CONFIGS = {
@@ -134,15 +134,15 @@ def test_the_versions_are_every_head_with_every_loss_and_the_published_ones():
 
 def test_cumulative_distance_by_hand():
     square = np.array([[0, 0], [3, 4], [3, 4], [3, 0]], dtype=np.float32)
-    assert distances(square).tolist() == [0, 5, 5, 9]
-    assert distances(square[:1]).tolist() == [0]
+    assert cumulative_distance(square).tolist() == [0, 5, 5, 9]
+    assert cumulative_distance(square[:1]).tolist() == [0]
     longer = np.array([[0.0], [11.0]])
     fitted = fit_cumulative_distance([(square, 1), (longer, 1), (np.array([[0.0], [2.0]]), 2), (square[:1], 2)])
     assert fitted.mean_distance == {1: 10, 2: 2}, "one frame is no path, and does not pull the mean down"
     assert fitted.report(square, 1).tolist() == [0, 0.5, 0.5, 0.9]
     assert fitted.report(square, 2).tolist() == [0, 1, 1, 1], "at most 1"
     assert fitted.report(longer, 3)[1] == 1.0, "a class without training segments has the mean of all"
-    assert fitted.of_any == pytest.approx((9 + 11 + 2) / 3)
+    assert fitted.mean_of_all == pytest.approx((9 + 11 + 2) / 3)
 
 
 def test_cumulative_distance_of_what_never_moves_is_refused():

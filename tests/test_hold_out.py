@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from protas_gtcc.dataset.description import DatasetInfo, FeatureSet
 from protas_gtcc.dataset.file import Dataset, Video
-from protas_gtcc.dataset.header import DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 
 SCRIPT = Path(__file__).parents[1] / "data_prep" / "hold_out.py"

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segments_from_labels
 from protas_gtcc.metrics.confusion import confusion_counts
 from protas_gtcc.metrics.reliability import by_tenths, tenths
 from protas_gtcc.metrics.segment_lengths import BIN_NAMES, length_statistics
+from tests.brute_force import segments_from_labels
 
 NUM_CLASSES, BACKGROUND = 4, [0, 3]
 LABELS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60)), min_size=1, max_size=12).map(

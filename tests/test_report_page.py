@@ -280,7 +280,7 @@ def test_what_cannot_be_shown_is_refused_in_one_line(runs: list[Path], dataset: 
 def test_without_plotly_one_line_says_how_to_get_it(runs: list[Path], tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "plotly", None)
     monkeypatch.delitem(sys.modules, "plotly.offline", raising=False)
-    with pytest.raises(InputError, match=r"pip install -c constraints.txt -e '\.\[report\]'"):
+    with pytest.raises(InputError, match=r"pip install 'protas_gtcc\[report\]'"):
         write_report(tmp_path / "r.html", page_data(open_runs(runs[:1])))
 
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protas_gtcc.annotations.task_graph import TaskGraph
+from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.cli.main import main
 from protas_gtcc.config import PRESETS, ModelConfig
-from protas_gtcc.decoding import count_transcripts
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
@@ -37,8 +37,9 @@ CONFIGS = {
 }
 ENGINES = ("compiled", "torch")
 FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds")
+DECODING = PRESETS["default"].decoding
 TRANSCRIPTS = count_transcripts(
-    [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, 0.3
+    [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, DECODING
 )
 
 
@@ -50,7 +51,7 @@ def make_model(config: ModelConfig = BASE, seed: int = 0, filtered: bool = True)
     )
     if config.standardise:
         network.set_features(torch.rand(DIM), torch.rand(DIM))
-    run = dataclasses.replace(PRESETS["reference"], model=config, decoding=PRESETS["default"].decoding)
+    run = dataclasses.replace(PRESETS["reference"], model=config, decoding=DECODING)
     facts = ModelFacts(run, DIM, ["rest", "cut", "mix", "serve"], [0], 5.0)
     return TrainedModel(network, dataclasses.replace(facts, transcripts=TRANSCRIPTS) if filtered else facts)
 
@@ -262,7 +263,7 @@ def test_a_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
             stream.load_state_dict(stream.state_dict() | {"belief": belief})
     with pytest.raises(InputError, match="belief is unknown to it"):
         make_model(filtered=False).stream().load_state_dict(stream.state_dict())
-    elsewhere = dataclasses.replace(make_model().facts, transcripts=count_transcripts([np.arange(4)], 4, 0.3))
+    elsewhere = dataclasses.replace(make_model().facts, transcripts=count_transcripts([np.arange(4)], 4, DECODING))
     with pytest.raises(InputError, match=r"no state of such a stream|other weights"):
         TrainedModel(make_model().network, elsewhere).stream().load_state_dict(stream.state_dict())
     (tmp_path / "cut").write_bytes((tmp_path / "other").read_bytes()[:99])

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 import torch
 
+from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.config import DEFAULT, REFERENCE, ModelConfig, RunConfig, TrainingConfig, from_yaml, to_yaml
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.decoding import count_transcripts
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
@@ -159,6 +159,7 @@ def test_features_are_standardised_by_the_training_videos_alone(tiny_dataset, tm
 def test_without_a_number_of_layers_a_stage_sees_sixteen_seconds(fps, layers):
     assert ModelConfig(layers=0).at(fps).layers == layers
     assert ModelConfig(layers=3).at(fps).layers == 3
+    assert ModelConfig(layers=0, reach_seconds=32.0).at(fps / 2).layers == layers
     if 1 < layers < 16:
         assert 2 ** (layers + 1) - 1 >= 16 * fps > 2**layers - 1
 
@@ -176,7 +177,7 @@ def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
     run = train_into(tmp_path / "run", tiny_config(tiny_dataset, "default"))
     dataset = Dataset(tiny_dataset)
     labels = (dataset.labels(video) for video in dataset.part("1", "train"))
-    counted = count_transcripts(labels, dataset.info.num_classes, run.read_config().decoding.spread)
+    counted = count_transcripts(labels, dataset.info.num_classes, run.read_config().decoding)
     kept = load_checkpoint(run.checkpoint)[1].transcripts
     assert kept is not None
     for name, values in vars(counted).items():

@@ -8,9 +8,10 @@ import numpy as np
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder
-from protas_gtcc.dataset.feature_sets import add_feature_set, check_set_name
+from protas_gtcc.dataset.description import FeatureSet, tied_name
+from protas_gtcc.dataset.feature_sets import add_feature_set
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.header import FeatureSet, tied_name
+from protas_gtcc.dataset.names import require_set_name
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 
@@ -59,7 +60,7 @@ def stored_name(name: str, split: str, dataset: Dataset, replace: bool) -> str:
 
     Raises `InputError` for a name that is none, that another set has just so, or that is taken and not replaced.
     """
-    check_set_name(name)
+    require_set_name(name)
     if name in dataset.feature_sets:
         raise InputError(f"{dataset.path} has a feature set {name!r}, which that name would stand for; give another")
     stored = tied_name(name, split)

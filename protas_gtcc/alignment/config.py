@@ -106,6 +106,8 @@ class AlignmentConfig:
     """Weight of the head's gradient where it enters the encoder; never more than that of the alignment."""
     task: str | None = None
     """Align the videos of this task alone; by default those of all tasks, each with its own."""
+    title: str = ""
+    """Name under which tables list the run; by default its settings. It may change when the run is resumed."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     alignment: AlignmentLossConfig = field(default_factory=AlignmentLossConfig)
     training: TrainingConfig = field(

@@ -14,7 +14,8 @@ from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts
 from protas_gtcc.alignment.pairing import lonely_tasks
 from protas_gtcc.alignment.scores import EmbeddedVideo, Trial, compare_alignments
-from protas_gtcc.alignment.scores.partners import PartnerPart
+from protas_gtcc.alignment.scores.scoring import OnProgress
+from protas_gtcc.config import PartnerPart
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
@@ -22,7 +23,13 @@ from protas_gtcc.errors import InputError, listed
 Scores = dict[str, Any]
 
 
-def score_embedder(embedder: Embedder, dataset: Dataset, every: int = 1, partners: PartnerPart = "test") -> Scores:
+def score_embedder(
+    embedder: Embedder,
+    dataset: Dataset,
+    every: int = 1,
+    partners: PartnerPart = "test",
+    on_progress: OnProgress = lambda done, total: None,
+) -> Scores:
     """Alignment scores of the embeddings, and of what they are to be measured by: an untrained encoder, raw features.
 
     Every `every`-th frame counts; `partners` as in `score_alignment`. Probes are fitted on training videos, everything
@@ -31,11 +38,16 @@ def score_embedder(embedder: Embedder, dataset: Dataset, every: int = 1, partner
     config = embedder.facts.config
     trials = reference_trials([embedder], dataset, every)
     trials[config.loss] = [embedded_trial(embedder, dataset, every)]
-    return compare_trials(trials, dataset, every, partners, config.training.seed)
+    return compare_trials(trials, dataset, every, partners, config.training.seed, on_progress)
 
 
 def compare_trials(
-    trials: Mapping[str, Sequence[Trial]], dataset: Dataset, every: int, partners: PartnerPart, seed: int = 0
+    trials: Mapping[str, Sequence[Trial]],
+    dataset: Dataset,
+    every: int,
+    partners: PartnerPart,
+    seed: int = 0,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Scores:
     """`compare_alignments`, with what it was made of: dataset, splits, frames; and the test videos that it leaves out.
 
@@ -49,7 +61,7 @@ def compare_trials(
         "splits": sorted({one.split for one, _ in every_trial}),
         "score_every": every,
         "left_out": sorted({video.name for one, part in every_trial for video in one.test if video not in part.test}),
-        **compare_alignments(scored, dataset.info.background, seed, partners),
+        **compare_alignments(scored, dataset.info.background, seed, partners, on_progress),
     }
 
 
@@ -61,7 +73,7 @@ def require_scorable(dataset: Dataset, split: str, task: str | None = None) -> N
     train, test = ({dataset.attribute(v, "task") for v in dataset.part(split, part)} for part in ("train", "test"))
     if not (train & test if task is None else train & test & {task}):
         what = "has no test video" if not test else "tests no task that it trains on"
-        way_out = "align.py --no-score only trains"
+        way_out = "align --no-score only trains"
         raise InputError(f"{dataset.path}: split {split} {what}: there is nothing to score; {way_out}")
 
 

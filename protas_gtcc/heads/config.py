@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
+from protas_gtcc.config import require_range
 from protas_gtcc.errors import InputError
 
 Architecture = Literal["gru", "mlp", "transformer", "conv"]
@@ -74,6 +75,30 @@ class HeadLossConfig:
     def __post_init__(self) -> None:
         if self.weight_cap < 1 or self.segments_per_video < 1 or self.frames_per_segment < 1:
             raise InputError("weight_cap, segments_per_video and frames_per_segment must be at least 1")
+
+
+@dataclass(frozen=True)
+class HeadTraining:
+    """How a head's loss is minimised."""
+
+    epochs: int = 15
+    """Passes over the training segments, or draws from them."""
+    batch_size: int = 16
+    """Segments in a step."""
+    lr: float = 2e-3
+    """Learning rate of Adam; it falls to 0 along a half cosine."""
+    clip_norm: float = 5.0
+    """Clip the gradient's norm to this; 0 does not clip."""
+    validation_share: float = 0.2
+    """Share of the training videos held out to choose the epoch by; 0 keeps the last one."""
+    seed: int = 0
+    """Seed of initial weights, held-out videos, draws and dropout."""
+
+    def __post_init__(self) -> None:
+        require_range(self, epochs=(1, 10**6), batch_size=(1, 10**5), lr=(1e-12, 1e3), clip_norm=(0, 1e9))
+        require_range(self, seed=(0, 2**32 - 1))
+        if not 0 <= self.validation_share < 1:
+            raise InputError(f"--validation-share is {self.validation_share}; it must be in [0, 1)")
 
 
 @dataclass(frozen=True)

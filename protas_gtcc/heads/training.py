@@ -15,12 +15,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from protas_gtcc.config import require_range
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.dataset.statistics import feature_moments
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import HeadLossConfig, HeadVersion
+from protas_gtcc.heads.config import HeadLossConfig, HeadTraining, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.losses import head_loss_terms, require_finite_terms, total_head_loss
 from protas_gtcc.heads.sampling import AskedFrames, ask_every_frame, ask_stratified, draw_segments
@@ -29,34 +28,6 @@ from protas_gtcc.training.batching import Window, plan_epoch
 VALIDATION_FRAMES = 15
 """Frames of each held-out segment at which a head is judged, five of each third: all would be dear with position."""
 VALIDATION_BATCH = 32
-
-
-SECTION = "training."
-"""What stands before a setting's name in the flags of experiments/scalar_heads.py."""
-
-
-@dataclass(frozen=True)
-class HeadTraining:
-    """How a head's loss is minimised."""
-
-    epochs: int = 15
-    """Passes over the training segments, or draws from them."""
-    batch_size: int = 16
-    """Segments in a step."""
-    lr: float = 2e-3
-    """Learning rate of Adam; it falls to 0 along a half cosine."""
-    clip_norm: float = 5.0
-    """Clip the gradient's norm to this; 0 does not clip."""
-    validation_share: float = 0.2
-    """Share of the training videos held out to choose the epoch by; 0 keeps the last one."""
-    seed: int = 0
-    """Seed of initial weights, held-out videos, draws and dropout."""
-
-    def __post_init__(self) -> None:
-        require_range(self, SECTION, epochs=(1, 10**6), batch_size=(1, 10**5), lr=(1e-12, 1e3), clip_norm=(0, 1e9))
-        require_range(self, SECTION, seed=(0, 2**32 - 1))
-        if not 0 <= self.validation_share < 1:
-            raise InputError(f"--{SECTION}validation-share is {self.validation_share}; it must be in [0, 1)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +147,7 @@ def _hold_out(
     videos = list(dict.fromkeys(one.video for one in segments))
     count = round(training.validation_share * len(videos))
     if count == len(videos):
-        share = f"--{SECTION}validation-share {training.validation_share}"
+        share = f"--validation-share {training.validation_share}"
         raise InputError(f"{share} leaves none of the {count} training videos with actions to learn from; lower it")
     chosen = set(np.random.default_rng(training.seed).permutation(videos)[:count].tolist())
     learnt = [one for one in segments if one.video not in chosen]

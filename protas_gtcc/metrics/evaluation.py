@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 import protas_gtcc
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.details import best_lookup_names, notes_on_details
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.metrics.video_rows import VideoRows
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.storage.atomic import replace_when_whole, write_text
+from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.csv_tables import write_csv_table
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,9 @@ class Evaluation:
 
     metrics: dict[str, Any]
     """Plain numbers; None where a figure is undefined, and then `notes` says why."""
-    per_class: pd.DataFrame
-    """A row a class in order of class id: name, frames, seconds, segments, accuracy (recall), precision, and
-    progress errors of the model and every look-up; fractions, blank where undefined; `simulated` where it is."""
+    per_class: dict[str, np.ndarray]
+    """Columns `[C]` in order of class id: name, frames, seconds, segments, accuracy (recall), precision, and progress
+    errors of the model and every look-up; fractions, NaN where undefined; `simulated` where it is."""
 
 
 def evaluate(
@@ -100,10 +99,7 @@ def evaluate_prediction_files(
     if feature_set is not None:
         feature_set = data.choose_feature_set(split, feature_set)
     files = open_predictions(predictions, data.info.class_names)
-    absent = sorted(set(test) - set(files.video_names))
-    if absent:
-        lacks = f"lacks {len(absent)} of the {len(test)} test videos of split {split}, such as {absent[0]}"
-        raise InputError(f"{files.path} {lacks}; predict these too")
+    files.require(test, split)
     unused = sorted(set(files.video_names) - set(test))
     notes = [f"{len(unused)} predictions are not of test videos and were not scored: {unused[0]} …"] if unused else []
     return evaluate(
@@ -121,8 +117,7 @@ def save_evaluation(evaluation: Evaluation, run_folder: Path | str) -> None:
     """Write `metrics.json` and `per_class.csv` into the folder, each in one step."""
     folder = Path(run_folder)
     write_text(folder / "metrics.json", json.dumps(evaluation.metrics, indent=1, allow_nan=False) + "\n")
-    with replace_when_whole(folder / "per_class.csv") as temporary:
-        evaluation.per_class.to_csv(temporary, index=False, float_format="%.6g")
+    write_csv_table(folder / "per_class.csv", evaluation.per_class)
 
 
 def software_versions(packages: Iterable[str] = ("torch", "numpy", "h5py")) -> dict[str, str]:
@@ -162,11 +157,11 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
     return notes
 
 
-def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None) -> pd.DataFrame:
+def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None) -> dict[str, np.ndarray]:
     true, predicted, both, segments = rows.frames.sum(axis=0)
     with np.errstate(invalid="ignore"):
-        columns: dict[str, Any] = {
-            "name": rows.class_names,
+        columns: dict[str, np.ndarray] = {
+            "name": np.array(rows.class_names, dtype=object),
             "frames": true,
             "seconds": true / fps if fps else np.full(len(true), np.nan),
             "segments": segments,
@@ -184,5 +179,5 @@ def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None
         for name, scored in metrics["baselines"].items():
             columns[f"{name}_{suffix}"] = errors(scored[which])
     if metrics["simulated"]:
-        columns["simulated"] = True
-    return pd.DataFrame(columns)
+        columns["simulated"] = np.ones(len(rows.class_names), dtype=bool)
+    return columns

@@ -16,7 +16,7 @@ from protas_gtcc.metrics.breakdowns import COUNTS, PARTS, STATISTICS, breakdown_
 from protas_gtcc.metrics.certainty import LOOKUP, certainty_statistics
 from protas_gtcc.metrics.curves import curve_statistics
 from protas_gtcc.metrics.details import detailed_figures
-from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
+from protas_gtcc.metrics.intervals import Path, figure_intervals, figure_values, map_figures, resampling_weights
 from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
 from protas_gtcc.metrics.progress import ProgressAverages, progress_averages, progress_statistics
@@ -24,9 +24,6 @@ from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import check_lengths, segmentation_scores, segmentation_statistics
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 from protas_gtcc.predictions import Prediction, reported_progress
-
-Path = tuple[str, ...]
-"""Names that lead to a figure in metrics.json."""
 
 
 def collect_rows(
@@ -60,31 +57,15 @@ def collect_rows(
 
 
 def figures(rows: VideoRows) -> dict[str, Any]:
-    """All figures over the videos, nested as in metrics.json; None where undefined."""
-
-    def number(path: Path, values: np.ndarray) -> float | int | None:
-        value = float(values[0])
-        return None if np.isnan(value) else int(value) if is_count(path) else value
-
-    return map_figures(number, weighted_figures(rows, np.ones((1, rows.num_videos))))
+    """All figures over the videos, nested as in metrics.json; None where undefined, whole numbers where counted."""
+    values = figure_values(weighted_figures(rows, np.ones((1, rows.num_videos))))
+    return dict(map_figures(lambda path, value: int(value) if is_count(path) else value, values))
 
 
 def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
-    """The same structure with `[low, high]` at 95 %; None for figures about fewer than two videos, and for counts."""
-    sampled = weighted_figures(rows, resampling_weights(rows.num_videos, seed))
-    return intervals_of(sampled, of_one_video(rows), rows.num_videos)
-
-
-def intervals_of(sampled: dict[str, Any], lone: set[tuple[str, str]], num_videos: int) -> dict[str, Any]:
-    """`[low, high]` of every figure over resamples, `[R]` each; None for counts and for what is in `lone`."""
-
-    def interval(path: Path, values: np.ndarray) -> list[float] | None:
-        if num_videos < 2 or is_count(path) or lone.intersection(pairwise(path)):
-            return None
-        bounds = percentile_interval(values)
-        return None if bounds is None else list(bounds)
-
-    return map_figures(interval, sampled)
+    """The same structure with `[low, high]` at 95 %; None for figures from fewer than two videos, and for counts."""
+    resamples = weighted_figures(rows, resampling_weights(rows.num_videos, seed))
+    return figure_intervals(resamples, may_have_interval(rows))
 
 
 def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
@@ -171,27 +152,23 @@ def _count_frames(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -
     return np.stack([np.bincount(values, minlength=num_classes) for values in counted])
 
 
-def of_one_video(rows: VideoRows, videos: Sequence[str] | None = None) -> set[tuple[str, str]]:
-    """Classes and parts of breakdowns that fewer than two videos show: the last names of their figures' paths.
+def may_have_interval(rows: VideoRows, videos: Sequence[str] | None = None) -> Callable[[Path], bool]:
+    """Whether the figure at a path may have an interval: it is no count, and at least two videos show its subject.
 
     `videos` are the names of the rows' videos, where one may have several rows.
     """
-    shown = np.concatenate([rows.frames[:, 0], rows.breakdowns[:, 0, STATISTICS.index("frames")]], axis=1) > 0
-    numbers = np.arange(len(shown)) if videos is None else np.unique(videos, return_inverse=True)[1]
-    by_video = np.zeros((numbers.max() + 1, shown.shape[1]), dtype=bool)
-    np.logical_or.at(by_video, numbers, shown)
+    numbers = np.arange(rows.num_videos) if videos is None else np.unique(videos, return_inverse=True)[1]
+    num_videos = numbers.max() + 1
+    occurs = np.concatenate([rows.frames[:, 0], rows.breakdowns[:, 0, STATISTICS.index("frames")]], axis=1) > 0
+    by_video = np.zeros((num_videos, occurs.shape[1]), dtype=bool)
+    np.logical_or.at(by_video, numbers, occurs)
+    # Classes and parts of breakdowns: the last two names of their figures' paths.
     names = [("per_class", name) for name in rows.class_names]
     names += [(name, part) for name, parts in PARTS.items() for part in parts]
-    return {name for name, count in zip(names, by_video.sum(axis=0).tolist(), strict=True) if count < 2}
+    single = {name for name, count in zip(names, by_video.sum(axis=0).tolist(), strict=True) if count < 2}
+    return lambda path: num_videos >= 2 and not is_count(path) and not single.intersection(pairwise(path))
 
 
 def is_count(path: Path) -> bool:
     """Whether the figure at a path is a whole number, which has no interval."""
     return path[0] == "breakdowns" and path[-1] in COUNTS
-
-
-def map_figures(function: Callable[[Path, np.ndarray], Any], tree: Any, path: Path = ()) -> Any:
-    """Apply a function to the path and values of every figure of nested dicts."""
-    if not isinstance(tree, dict):
-        return None if tree is None else function(path, tree)
-    return {name: map_figures(function, branch, (*path, name)) for name, branch in tree.items()}

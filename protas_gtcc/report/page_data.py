@@ -33,7 +33,6 @@ from protas_gtcc.metrics.segmentation import is_action
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import HUES, class_looks
 from protas_gtcc.report.runs import EvaluatedRun, true_labels
-from protas_gtcc.report.tables import best_lookup
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
         "path": str(run.path),
         "simulated": run.simulated,
         "metrics": _rounded(run.metrics),
-        "best": {average: best_lookup(run.metrics, "predicted_segments", average) for average in AVERAGES},
+        "best": {average: run.metrics["best_lookups"]["predicted_segments"][average] or "" for average in AVERAGES},
         "confusion": confusion.tolist(),
         "lengths": _lengths(lengths, reports),
         "reliability": _reliability(np.concatenate(frames, axis=1)) if reports else None,

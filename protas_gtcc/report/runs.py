@@ -16,6 +16,9 @@ from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictio
 from protas_gtcc.prepare.known_datasets import DATA_FOLDER
 from protas_gtcc.training.run_directory import RunDirectory
 
+NEEDED = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "best_lookups", "intervals"}
+"""What the page takes from metrics.json."""
+
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedRun:
@@ -57,12 +60,7 @@ def _open_run(folder: Path, name: str, given: list[Dataset], opened: dict[Path, 
     predictions = open_predictions(path)
     dataset = _find_dataset(run, metrics, given, opened)
     videos = dataset.part(metrics["split"], "test")
-    absent = sorted(set(videos) - set(predictions.video_names))
-    if absent:
-        raise InputError(
-            f"{path} lacks test videos {listed(absent)} of split {metrics['split']} of {dataset.path}; "
-            "evaluate the run again, or give its --dataset FILE.h5"
-        )
+    predictions.require(videos, metrics["split"])
     return EvaluatedRun(name, folder, metrics, predictions, dataset, videos)
 
 
@@ -75,7 +73,7 @@ def _read_metrics(run: RunDirectory) -> dict[str, Any]:
         raise InputError(f"{run.path} was not evaluated (no metrics.json); 'protas-gtcc evaluate {run.path}' does it")
     try:
         metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
-        missing = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "intervals"} - set(metrics)
+        missing = NEEDED - set(metrics)
     except (ValueError, TypeError) as error:
         raise InputError(f"{run.metrics} is not whole JSON ({error}); evaluate the run again") from error
     if missing:

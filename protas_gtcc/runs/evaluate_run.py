@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.inference import TrainedModel, load
@@ -57,7 +57,7 @@ def test_videos(dataset: Dataset, split: str, feature_set: str | None) -> tuple[
     """Names of a split's test videos, and the feature set to use. `InputError` if there is none, or one lacks them."""
     videos = dataset.part(split, "test")
     if not videos:
-        raise InputError(f"{dataset.path}: split {split} has no test videos to evaluate on")
+        raise InputError(f"{dataset.path}: split {split} has no test videos; list some, or {DRAW_A_SPLIT}")
     feature_set = dataset.choose_feature_set(split, feature_set)
     lacking = [video for video in videos if not dataset.has_features(video, feature_set)]
     if lacking:

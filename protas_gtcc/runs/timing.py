@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protas_gtcc.inference import EngineName, TrainedModel
+from protas_gtcc.config import EngineName
+from protas_gtcc.inference import TrainedModel
 
 PREFIX_SECONDS = 3.0
 """Running the prefix again is timed until so long has passed, and at least `FEWEST` times."""

@@ -12,8 +12,3 @@ slowed by its own connection and nothing piles up here. Whoever breaks a limit i
 notices. Connections that never finish asking for anything are the affair of the web server (uvicorn), which has no
 time-out for them: where strangers can reach it, put a proxy in front. Needs the extra `[serve]`.
 """
-
-from protas_gtcc.serve.app import make_app
-from protas_gtcc.serve.sessions import Limits
-
-__all__ = ["Limits", "make_app"]

@@ -13,28 +13,13 @@ import numpy as np
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live.sinks import make_moments, result_line
+from protas_gtcc.serve.limits import Limits
 
 KEPT_RESULTS = 20_000
 """Results that a new watcher is shown; older ones are forgotten."""
 WATCHER_BUFFER = 256
 CLOSING_SECONDS = 5
 """How long a client may take to hear that it is closed."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a client may do."""
-
-    connections: int = 64
-    """People followed at once; each has the memory of a stream from the start."""
-    watchers: int = 64
-    """Pages that watch at once."""
-    frames_a_message: int = 64
-    """Frames in one message: others wait meanwhile."""
-    frames_a_second: float = 240.0
-    """Of one client, on average; twice as many may come at once."""
-    idle_seconds: float = 60.0
-    """A client that sends nothing for so long, or takes no answer, is closed."""
 
 
 class Refused(Exception):

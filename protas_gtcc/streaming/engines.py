@@ -85,30 +85,20 @@ class CompiledEngine(Engine):
 
     def step(self, who: np.ndarray, frames: np.ndarray) -> Result:
         """One more frame, float32 `[k, D]`, of each of the streams `who`, int64 `[k]`, all different."""
-        self._memories[who, self.program.frame.slice] = frames
-        shares = np.array_split(who, max(1, min(self._threads, len(who) // FEWEST_STREAMS_A_THREAD)))
-        if len(shares) == 1:
-            self._run(who)
+        results = np.empty((1, len(frames), len(self._kept)), dtype=np.float32)
+        shares = max(1, min(self._threads, len(who) // FEWEST_STREAMS_A_THREAD))
+        work = [np.array_split(values, shares, axis) for values, axis in ((who, 0), (frames[None], 1), (results, 1))]
+        if shares == 1:
+            self._run(who, frames[None], results)
         else:
-            list(self._pool.map(self._run, shares))
-        return self._result(self._memories[who][:, self._kept])
+            list(self._pool.map(self._run, *work))
+        return self._result(results[0])
 
     def follow(self, who: int, frames: np.ndarray) -> Result:
         """The next frames, float32 `[k, D]`, of one stream."""
-        program, results = self.program, np.empty((len(frames), len(self._kept)), dtype=np.float32)
-        self._stepper.follow(
-            program.instructions,
-            program.weights,
-            program.rings,
-            self._memories[who : who + 1],
-            self._rings[who : who + 1],
-            self._numbers[who : who + 1],
-            frames,
-            program.frame.start,
-            self._kept,
-            results,
-        )
-        return self._result(results)
+        results = np.empty((len(frames), 1, len(self._kept)), dtype=np.float32)
+        self._run(np.array([who]), frames[:, None], results)
+        return self._result(results[:, 0])
 
     def num_frames(self, who: int) -> int:
         """How many frames a stream has seen."""
@@ -131,17 +121,11 @@ class CompiledEngine(Engine):
         carried = self._memories[who, self.program.carried.slice]
         return {"carried": carried, "rings": self._rings[who], "num_frames": self._numbers[who : who + 1]}
 
-    def _run(self, who: np.ndarray) -> None:
+    def _run(self, who: np.ndarray, frames: np.ndarray, results: np.ndarray) -> None:
         program = self.program
-        self._stepper.step(
-            program.instructions,
-            program.weights,
-            program.rings,
-            self._memories,
-            self._rings,
-            self._numbers,
-            who,
-        )
+        state = (self._memories, self._rings, self._numbers)
+        constants = (program.instructions, program.weights, program.rings)
+        self._stepper.step(*constants, *state, who, frames, program.frame.start, self._kept, results)
 
     def _result(self, kept: np.ndarray) -> Result:
         classes = self.program.probs.size

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 
 from protas_gtcc.config import Device, TrainingConfig
 from protas_gtcc.errors import InputError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
@@ -28,6 +31,8 @@ def make_fabric(settings: TrainingConfig) -> Fabric:
 
     Raises `InputError` for a device that is not there, or float16 on the CPU.
     """
+    from lightning_fabric import Fabric  # slow to import, and choosing a device does not need it
+
     device = choose_device(settings.device)
     if settings.precision == "16" and device == "cpu":
         raise InputError("--precision 16 needs a GPU; use bf16 or 32 on the CPU")

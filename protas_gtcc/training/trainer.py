@@ -16,11 +16,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph, save_task_graph
+from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.dataset.statistics import feature_moments
-from protas_gtcc.decoding import TranscriptTables, count_transcripts
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
@@ -147,7 +147,7 @@ class Trainer:
 
     def _count_transcripts(self) -> TranscriptTables:
         labels = (self.dataset.labels(video) for video in self.train_videos)
-        return count_transcripts(labels, self.dataset.info.num_classes, self.config.decoding.spread)
+        return count_transcripts(labels, self.dataset.info.num_classes, self.config.decoding)
 
     def _make_loader(self) -> tuple[EpochBatches, DataLoader[Any]]:
         lengths = {video: self.dataset.num_frames[video] for video in self.train_videos}

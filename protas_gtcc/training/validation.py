@@ -8,6 +8,7 @@ import numpy as np
 
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.held_out import draw_held_out
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
@@ -26,12 +27,8 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
     validation = dataset.part(config.split, "validation")
     share = config.training.validation_share
     if share > 0 and not validation:
-        groups = _groups(dataset, videos)
-        order = np.random.default_rng(config.training.seed).permutation(len(groups))
-        wanted = max(1, round(share * len(videos)))
-        for index in order[: len(groups) - 1]:
-            if len(validation) < wanted:
-                validation += groups[index]
+        people = {video: dataset.attribute(video, "subject") for video in videos}
+        validation = draw_held_out(people, share, config.training.seed)
     chosen = set(validation)
     tested = chosen & set(dataset.part(config.split, "test"))
     if tested:
@@ -64,11 +61,3 @@ def validation_scores(
     score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
     kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}
     return {**kept, "validation_progress_error": error, "validation_score": score}
-
-
-def _groups(dataset: Dataset, videos: Sequence[str]) -> list[list[str]]:
-    subjects: dict[str, list[str]] = {}
-    for video in videos:
-        subjects.setdefault(dataset.attribute(video, "subject"), []).append(video)
-    known = len(subjects) > 1 and "" not in subjects
-    return list(subjects.values()) if known else [[video] for video in videos]

@@ -16,7 +16,6 @@ enclosed area (`enclosed_area`) does.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from protas_gtcc.alignment.scores.figures import Figure
 from protas_gtcc.alignment.scores.partners import PARTNER, Partners
@@ -47,4 +46,6 @@ def kendalls_tau(neighbours: np.ndarray) -> float:
     """Tau-b of neighbours `[N]` of a video's frames in order of time; NaN if they are all one frame."""
     if len(neighbours) == 0 or (neighbours == neighbours[0]).all():
         return float("nan")
+    from scipy.stats import kendalltau  # slow to import
+
     return float(kendalltau(np.arange(len(neighbours)), neighbours).statistic)

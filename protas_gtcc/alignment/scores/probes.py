@@ -60,13 +60,23 @@ DEFINITIONS = {
 
 
 def classification_figures(
-    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int], seed: int = 0
+    train: Sequence[EmbeddedVideo],
+    test: Sequence[EmbeddedVideo],
+    background: Collection[int],
+    seed: int = 0,
+    on_fit: Callable[[], None] = lambda: None,
 ) -> dict[str, dict[str, Figure]]:
-    """Accuracies on the test videos of one task, by the percentage of labelled training videos."""
+    """Accuracies on the test videos of one task, by the percentage of labelled training videos.
+
+    `on_fit` is called after each of `NUM_FITS` fits, which take most of the time of all scores.
+    """
     figures = {}
     for name, share in SHARES.items():
-        draws = [labelled_videos(train, share, seed, draw) for draw in range(1 if share == 1 else NUM_DRAWS)]
-        probes = [fit_classifier([v.embedding for v in drawn], [v.labels for v in drawn]) for drawn in draws]
+        probes = []
+        for draw in range(num_draws(share)):
+            drawn = labelled_videos(train, share, seed, draw)
+            probes.append(fit_classifier([v.embedding for v in drawn], [v.labels for v in drawn]))
+            on_fit()
         figures[name] = _accuracies(
             test, background, [[probe(video.embedding) == video.labels for probe in probes] for video in test]
         )
@@ -95,6 +105,14 @@ def progression_figures(
     targets = [[procedure_progress(video.labels, background) for video in part] for part in (train, test)]
     one, other = (_r_squared_of(*inputs, *targets) for inputs in (embedded, elapsed))
     return one, other
+
+
+def num_draws(share: float) -> int:
+    """Draws of a share of the training videos; all of them can be drawn in one way."""
+    return 1 if share == 1 else NUM_DRAWS
+
+
+NUM_FITS = sum(num_draws(share) for share in SHARES.values())
 
 
 def labelled_videos(train: Sequence[EmbeddedVideo], share: float, seed: int, draw: int) -> list[EmbeddedVideo]:

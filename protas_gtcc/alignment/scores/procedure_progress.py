@@ -22,6 +22,7 @@ import numpy as np
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
 from protas_gtcc.alignment.scores.figures import Figure, mean_over_videos
 from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.metrics.cumulative_distance import cumulative_distance
 from protas_gtcc.metrics.segmentation import is_action
 
 _ERROR = (
@@ -57,23 +58,17 @@ def procedure_progress(labels: np.ndarray, background: Collection[int]) -> np.nd
     return np.minimum(np.cumsum(steps) / actions.sum(), 1.0)  # a sum of many steps may round to a hair more
 
 
-def distance_covered(embedding: np.ndarray) -> np.ndarray:
-    """Length of the embedding's way from the first frame: `[T, D]` -> float64 `[T]`, 0 at the first."""
-    steps = np.linalg.norm(np.diff(embedding.astype(np.float64), axis=0), axis=1)
-    return np.concatenate([[0.0], np.cumsum(steps)])
-
-
 def progress_figures(
     train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int]
 ) -> tuple[Figure, dict[str, Figure]]:
     """Error of the distance covered, and of the look-ups, for the test videos of one task."""
-    mean_distance = float(np.mean([distance_covered(video.embedding)[-1] for video in train]))
+    mean_distance = float(np.mean([cumulative_distance(video.embedding)[-1] for video in train]))
     mean_length = float(np.mean([len(video.labels) for video in train]))
     average = _average_index(train, background)
     errors: dict[str, list[float]] = {"distance": [], "constant": [], "elapsed": [], "average_index": []}
     for video in test:
         frames = np.arange(len(video.labels))
-        covered = distance_covered(video.embedding)
+        covered = cumulative_distance(video.embedding)
         estimates = {
             "distance": np.minimum(covered / mean_distance, 1) if mean_distance > 0 else np.zeros(len(frames)),
             "constant": np.full(len(frames), 0.5),
