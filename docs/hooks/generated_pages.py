@@ -55,8 +55,8 @@ def overview_page() -> str:
     """A table of all verbs."""
     rows = [f"| [`{verb}`]({verb}.md) | {what.replace('|', '&#124;')} |" for verb, what in VERBS.items()]
     intro = (
-        "Every command is `protas-gtcc VERB`. Exit code 0 means done. 1 means that the input is at fault, with one line "
-        "on standard error. 2 means wrong usage. `--json` prints what programs read."
+        "Every command is `protas-gtcc VERB`. Exit code 0 means done. 1 means that the input is at fault, with one "
+        "line on standard error. 2 means wrong usage. `--json` prints what programs read."
     )
     return "\n".join(["# Commands", "", intro, "", "| verb | what it does |", "|---|---|", *rows, ""])
 
