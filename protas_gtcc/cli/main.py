@@ -1,7 +1,7 @@
 """`protas-gtcc VERB …`: find the verb's module, parse, run, and turn errors into exit codes.
 
 A verb is a line in `GROUPS` and a module `cli/commands/<verb>.py` with a dataclass `Command`: its docstring and its
-fields are the help (`cli/shared/flags.py`), its method `run` does the work. A verb that parses in another way has a
+fields are the help (`cli/shared/parsing.py`), its method `run` does the work. A verb that parses in another way has a
 function `parse_command(arguments, prog)` as well.
 
 `--help` is fast because the top of such a module imports only cheap modules: `cli.shared`, `config`, `errors`, options.

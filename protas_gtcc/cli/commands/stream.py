@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from protas_gtcc.cli.shared.flags import File, Positional
+from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError, lacks_package
 
