@@ -12,8 +12,7 @@ from rich.console import Console
 
 from protas_gtcc.cli.shared.align_arguments import parse_align
 from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars
-from protas_gtcc.cli.shared.flags import Folder
-from protas_gtcc.cli.shared.parsing import parse_known
+from protas_gtcc.cli.shared.parsing import Folder, parse_known
 from protas_gtcc.cli.shared.run_folders import group_folder
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.console import make_console, print_result
-from protas_gtcc.cli.shared.flags import Folder
-from protas_gtcc.cli.shared.parsing import parse_known
+from protas_gtcc.cli.shared.parsing import Folder, parse_known
 from protas_gtcc.cli.shared.run_arguments import parse_run
 from protas_gtcc.cli.shared.run_folders import group_folder
 from protas_gtcc.config import Control

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars
-from protas_gtcc.cli.shared.flags import File, Folder
+from protas_gtcc.cli.shared.parsing import File, Folder
 from protas_gtcc.cli.shared.run_folders import free_run_folder
 from protas_gtcc.config import Control
 from protas_gtcc.errors import InputError

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.alignment.config import AlignmentConfig
-from protas_gtcc.cli.shared.flags import Folder
-from protas_gtcc.cli.shared.parsing import parse_resumable
+from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError
 

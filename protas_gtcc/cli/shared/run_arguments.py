@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from protas_gtcc.cli.shared.flags import Folder
-from protas_gtcc.cli.shared.parsing import parse_resumable
+from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
 from protas_gtcc.cli.shared.run_folders import free_run_folder, offer_resume, training_callbacks
 from protas_gtcc.config import PRESETS, RunConfig
 
