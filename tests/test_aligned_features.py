@@ -114,7 +114,7 @@ def test_a_name_that_would_mislead_is_refused(kitchen, name, message):
 def test_a_run_of_the_other_kind_is_refused_by_its_kind(kitchen, tmp_path):
     RunDirectory(tmp_path / "aligned").start(alignment_config(kitchen))
     RunDirectory(tmp_path / "run").start(tiny_config(kitchen))
-    with pytest.raises(InputError, match="is an alignment run, not a run of the progress network"):
+    with pytest.raises(InputError, match=r"is an alignment run, not a run of the progress network"):
         RunDirectory(tmp_path / "aligned").read_config()
     with pytest.raises(InputError, match="is no alignment run"):
         AlignmentDirectory(tmp_path / "run").read_alignment()

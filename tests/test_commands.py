@@ -231,7 +231,7 @@ def test_scores_of_an_unfinished_run_or_at_another_rate_say_so(run, tiny_dataset
     capsys.readouterr()
     assert call("evaluate", unfinished, "--pictures", "0", "--json") == 0
     notes = json.loads(capsys.readouterr().out)["notes"]
-    assert "the run is not finished: 2 of 9 epochs (--resume goes on)" in notes
+    assert "the run is not finished: 2 of 9 epochs (--resume continues)" in notes
     assert "the model was trained at 25 frames a second, these videos have 5" in notes
 
 

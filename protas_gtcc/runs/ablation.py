@@ -140,4 +140,4 @@ WAYS: Mapping[str, Decode] = {
     **{f"no filter, labels held for {frames} frames unless above 0.9": _held(frames) for frames in (8, 16, 32)},
     "the filter, given the true class of every frame": _true_classes,
 }
-"""Every way to decode, by what differs from the run."""
+"""Every way to decode, named by its difference from the run."""

@@ -24,7 +24,7 @@ from protas_gtcc.report.plots import plot_per_class, plot_video
 from protas_gtcc.training.run_directory import RunDirectory
 
 MAX_PICTURES = 40
-"""Videos that are drawn unless told otherwise."""
+"""Videos that are drawn by default."""
 
 
 def evaluate_run(
@@ -119,7 +119,7 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
         yield f"the features were replaced by the control {control!r}, in training and here"
     epochs = len(run.read_log()) if run.log.is_file() else training.epochs
     if epochs < training.epochs and not training.patience:
-        yield f"the run is not finished: {epochs} of {training.epochs} epochs (--resume goes on)"
+        yield f"the run is not finished: {epochs} of {training.epochs} epochs (--resume continues)"
     if model.facts.fps is not None and model.facts.fps != dataset.info.fps:
         yield f"the model was trained at {model.facts.fps:g} frames a second, these videos have {dataset.info.fps:g}"
 
