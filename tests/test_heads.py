@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.attention import alibi
+from protas_gtcc.heads.bodies import alibi
 from protas_gtcc.heads.config import HEADS, PUBLISHED, VERSIONS, HeadConfig
 from protas_gtcc.heads.head import PREFIXES_AT_ONCE, ScalarHead
 from protas_gtcc.metrics.cumulative_distance import cumulative_distance, fit_cumulative_distance
-from protas_gtcc.network.gru import GRU
 
 CONFIGS = {
     **HEADS,
@@ -102,18 +101,6 @@ def test_attention_loses_weight_with_time_and_sees_no_future():
     expected = [[0, -np.inf, -np.inf], [-1, 0, -np.inf], [-2, -1, 0]]
     torch.testing.assert_close(bias[0], torch.tensor(expected) * 2**-4, rtol=0, atol=0)
     torch.testing.assert_close(bias[1], torch.tensor(expected) * 2**-8, rtol=0, atol=0)
-
-
-def test_the_learnt_start_of_the_gru_gets_torchs_gradient():
-    torch.manual_seed(0)
-    ours = GRU(3, 4)
-    theirs = torch.nn.GRU(3, 4, batch_first=True)
-    theirs.load_state_dict(ours.state_dict())
-    x, first = torch.randn(2, 3, 6), torch.randn(2, 4, requires_grad=True)
-    second = first.detach().clone().requires_grad_()
-    ours(x, hidden=first).square().sum().backward()
-    theirs(x.transpose(1, 2), second[None])[0].square().sum().backward()
-    torch.testing.assert_close(first.grad, second.grad, rtol=1e-4, atol=1e-6)
 
 
 def test_an_impossible_head_is_refused():

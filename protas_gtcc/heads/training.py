@@ -116,10 +116,7 @@ def _train_epoch(
     epoch: int,
 ) -> None:
     random = np.random.default_rng([training.seed, epoch])
-    drawn = list(segments)
-    if loss.mode != "dense":
-        of_epoch = draw_segments([one.video for one in segments], loss.segments_per_video, random)
-        drawn = [segments[number] for number in of_epoch]
+    drawn = [segments[number] for number in draw_segments([one.video for one in segments], loss, random)]
     for step, numbers in enumerate(_by_length(drawn, training.batch_size, [training.seed, epoch])):
         batch = [drawn[number] for number in numbers]
         padded, lengths = pad_segments(batch)
