@@ -9,47 +9,24 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, TypeVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from protas_gtcc.config import TrainingConfig
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.terms import Terms, require_finite, total_loss, weigh
+from protas_gtcc.training.batching import LossBatch
 from protas_gtcc.training.callbacks import Callback
 from protas_gtcc.training.devices import make_fabric
 from protas_gtcc.training.optimisation import EpochMeans, learning_rate, make_optimizer
 from protas_gtcc.training.run_directory import Row, RunDirectory, epochs_since_best
 from protas_gtcc.training.state import load_state, save_state
 
-
-@runtime_checkable
-class LossBatch(Protocol):
-    """What the loop needs of a batch."""
-
-    @property
-    def videos(self) -> list[str]:
-        """V videos."""
-
-    @property
-    def features(self) -> Float[Tensor, "V D T"]:
-        """Their features, padded."""
-
-    @property
-    def weights(self) -> Float[Tensor, " B"]:
-        """1 for each value of a loss term that counts; 0 for one that only keeps a process busy."""
-
-    @property
-    def names(self) -> list[str]:
-        """What each value of a loss term belongs to, for errors."""
-
-    def to(self, device: torch.device) -> Any:
-        """The same batch on a device."""
-
-
 BatchT = TypeVar("BatchT", bound=LossBatch)
+LoopT = TypeVar("LoopT", bound="TrainingLoop[Any]")
 
 
 class TrainingLoop(ABC, Generic[BatchT]):
@@ -61,13 +38,27 @@ class TrainingLoop(ABC, Generic[BatchT]):
     term_weights: Mapping[str, float]
     """Weights of the loss terms, by name."""
 
-    def __init__(self, config: Any, run: RunDirectory, callbacks: Sequence[Callback] = ()):
-        self.config, self.run = config, run
+    def __init__(self, config: Any, dataset: Dataset, run: RunDirectory, callbacks: Sequence[Callback] = ()):
+        self.config, self.dataset, self.run = config, dataset, run
         self.settings: TrainingConfig = config.training
         torch.set_num_threads(self.settings.threads)
         self.fabric = make_fabric(self.settings)
         self.callbacks = callbacks if self.fabric.is_global_zero else ()
         self.rows: list[Row] = []
+
+    @classmethod
+    def train(
+        cls: type[LoopT], config: Any, dataset: Dataset, run: RunDirectory, callbacks: Sequence[Callback], resume: bool
+    ) -> LoopT:
+        """Train a run to its end, a resumed one from its last finished epoch; `on_end` is called after errors, too."""
+        try:
+            loop = cls(config, dataset, run, callbacks)
+            loop.start(resume)
+            loop.fit()
+            return loop
+        finally:
+            for callback in callbacks:
+                callback.on_end()
 
     @abstractmethod
     def batches(self, epoch: int) -> Iterable[BatchT]:
@@ -86,7 +77,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
         """Write the checkpoint."""
 
     def summary(self, means: EpochMeans, seconds: float) -> Row:
-        """What the log says of an epoch beside its losses."""
+        """What the log has of an epoch beside its losses."""
         return {"seconds": seconds}
 
     def clipped_together(self) -> list[list[Tensor]]:
@@ -106,7 +97,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
                 callback.on_prepare(what, number, len(videos))
             yield video
 
-    def start(self, resume: bool = False) -> None:
+    def start(self, resume: bool) -> None:
         """Make the run directory, or go back to the last finished epoch."""
         if resume:
             self._restore()

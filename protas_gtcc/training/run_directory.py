@@ -48,14 +48,18 @@ class RunDirectory:
             raise InputError(f"{self.path} already holds a run; give another --out, or --resume {self.path}")
         write_text(self.config_file, configuration.to_yaml(config))
 
-    def read_config(self) -> RunConfig:
-        """The run's configuration. Raises `InputError` if there is no run here."""
+    def config_text(self) -> str:
+        """The text of config.yaml. Raises `InputError` if there is none."""
         if not self.config_file.is_file():
             raise InputError(f"{self.path} is not a run directory: it has no config.yaml")
         try:
-            text = self.config_file.read_text(encoding="utf-8")
+            return self.config_file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise InputError(f"{self.config_file} is not text: {error}") from error
+
+    def read_config(self) -> RunConfig:
+        """The run's configuration. Raises `InputError` if there is no run of the progress network here."""
+        text = self.config_text()
         if re.search(r"^alignment:", text, re.MULTILINE):
             raise InputError(f"{self.path} is an alignment run, not a run of the progress network: leave it out")
         return configuration.from_yaml(text, str(self.config_file), RunConfig)
@@ -72,8 +76,8 @@ class RunDirectory:
         """Whether training is over: every epoch done, or patience run out. An imported model has no log."""
         if not self.log.is_file():
             return self.checkpoint.is_file()
-        settings, rows = self.read_config().training, self.read_log()
-        return len(rows) >= settings.epochs or 0 < settings.patience <= epochs_since_best(rows)
+        settings, rows = self.read_settings(), self.read_log()
+        return len(rows) >= settings["epochs"] or 0 < settings["patience"] <= epochs_since_best(rows)
 
     def write_log(self, rows: Sequence[Mapping[str, int | float]]) -> None:
         """Replace log.csv by one row an epoch."""
