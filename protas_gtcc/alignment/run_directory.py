@@ -15,9 +15,7 @@ class AlignmentDirectory(RunDirectory):
 
     def read_alignment(self) -> AlignmentConfig:
         """The run's configuration. Raises `InputError` if there is no alignment run here."""
-        if not self.config_file.is_file():
-            raise InputError(f"{self.path} is not a run directory: it has no config.yaml")
-        text = self.config_file.read_text(encoding="utf-8")
+        text = self.config_text()
         if "alignment:" not in text.splitlines():
             raise InputError(f"{self.path} is no alignment run (of align.py)")
         return configuration.from_yaml(text, str(self.config_file), AlignmentConfig)
@@ -26,10 +24,6 @@ class AlignmentDirectory(RunDirectory):
         """Every setting of the run, by its flag's name. Raises `InputError` if there is no alignment run here."""
         return configuration.flat_settings(self.read_alignment())
 
-    def is_trained(self) -> bool:
-        """Whether every epoch is done."""
-        return self.log.is_file() and len(self.read_log()) >= self.read_alignment().training.epochs
-
     def is_finished(self) -> bool:
-        """The same: embeddings are scored whenever scores are wanted."""
+        """Whether it is trained: embeddings are scored whenever scores are wanted."""
         return self.is_trained()
