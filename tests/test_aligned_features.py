@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from protas_gtcc.alignment.aligned_features import default_name, stored_name, write_aligned
+from protas_gtcc.alignment.config import AlignmentDirectory
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scored_embeddings import remarks, require_scorable, score_embedder, untrained
 from protas_gtcc.alignment.training import align
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet

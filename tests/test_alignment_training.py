@@ -9,10 +9,9 @@ import pytest
 import torch
 
 from protas_gtcc.alignment import training as training_module
-from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.pairing import by_task
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.training import AlignmentTrainer, align
 from protas_gtcc.config import TrainingConfig, from_yaml, to_yaml
 from protas_gtcc.dataset.file import Dataset

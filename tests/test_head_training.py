@@ -14,8 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
-from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.training import align
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.cli.commands.heads import Command

@@ -10,7 +10,7 @@ import torch
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.bodies import alibi
-from protas_gtcc.heads.config import HEADS, PUBLISHED, VERSIONS, HeadConfig
+from protas_gtcc.heads.config import HEADS, VERSIONS, HeadConfig
 from protas_gtcc.heads.head import PREFIXES_AT_ONCE, ScalarHead
 from protas_gtcc.metrics.cumulative_distance import cumulative_distance, fit_cumulative_distance
 
@@ -113,9 +113,9 @@ def test_an_impossible_head_is_refused():
 
 
 def test_the_versions_are_every_head_with_every_loss_and_the_published_ones():
-    assert PUBLISHED["v3"].head.position
-    assert not PUBLISHED["v4"].head.position
-    assert (PUBLISHED["v4"].loss.weight_cap, PUBLISHED["v4"].loss.boundary_weight) == (20, 5)
+    assert VERSIONS["v3"].head.position
+    assert not VERSIONS["v4"].head.position
+    assert (VERSIONS["v4"].loss.weight_cap, VERSIONS["v4"].loss.boundary_weight) == (20, 5)
     assert len(VERSIONS) == len({(one.head, one.loss) for one in VERSIONS.values()})
 
 

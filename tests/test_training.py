@@ -381,7 +381,7 @@ def test_a_gpu_that_is_not_there_is_refused(tiny_dataset, tmp_path):
 
 
 def test_reading_configurations_of_runs_does_not_wait_for_torch():
-    modules = ["alignment.run_directory", "heads.config", "training.run_directory", "training.callbacks"]
+    modules = ["alignment.config", "heads.config", "training.run_directory", "training.callbacks"]
     code = f"import sys, {', '.join(f'protas_gtcc.{name}' for name in modules)}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

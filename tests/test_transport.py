@@ -137,7 +137,7 @@ def objective(plan: np.ndarray, costs: np.ndarray, prior: np.ndarray, closeness:
 
 def plan_of(u: Tensor, v: Tensor, settings: AlignmentLossConfig, phi: float = 1.0) -> Tensor:
     pairs = Pairs.of(u, v)
-    return vava.transport(pairs, squared_distances(pairs.u, pairs.v), settings, phi).plan[0]
+    return vava.transport(pairs, squared_distances(pairs.u, pairs.v), settings, phi)[0][0]
 
 
 @pytest.mark.parametrize("phi", [1.0, 0.6, 0.0])

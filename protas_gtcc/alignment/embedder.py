@@ -44,7 +44,7 @@ class EncoderFacts:
 
 @dataclass(frozen=True)
 class Embedder:
-    """Embeds videos, on the device of its encoder."""
+    """Embeds videos with an encoder in evaluation mode, on its device."""
 
     encoder: Encoder
     facts: EncoderFacts
@@ -54,11 +54,8 @@ class Embedder:
         """Features `[T, D]` -> embeddings `[T, E]`, float32. Raises `InputError` for another D."""
         if features.ndim != 2 or features.shape[1] != self.facts.feature_dim:
             raise InputError(f"expected features [T, {self.facts.feature_dim}], found {list(features.shape)}")
-        was_training = self.encoder.training
-        self.encoder.eval()
         x = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)).T[None]
         embedded = self.encoder(x.to(next(self.encoder.parameters()).device))[0].T
-        self.encoder.train(was_training)
         return embedded.float().cpu().numpy()
 
 

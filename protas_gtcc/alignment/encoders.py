@@ -47,9 +47,8 @@ class TemporalEncoder(nn.Module):
     def __init__(self, feature_dim: int, config: EncoderConfig):
         super().__init__()
         self.conv_in = PointwiseConvolution(feature_dim, config.hidden)
-        dilations = [2**i for i in range(config.layers)]
         self.layers = nn.ModuleList(
-            DilatedResidualLayer(config.hidden, dilation, True, config.dropout) for dilation in dilations
+            DilatedResidualLayer(config.hidden, 2**i, True, config.dropout) for i in range(config.layers)
         )
         self.conv_out = PointwiseConvolution(config.hidden, config.output_dim)
 

@@ -42,7 +42,7 @@ class JointHead:
                 raise InputError(f"{what}; remove it from the training videos, or train without --head")
 
     def terms(self, embeddings: Float[Tensor, "V E T"], batch: PairBatch, where: str) -> Terms:
-        """`progress`: the head's loss, its mean over segments, once for each pair of the batch.
+        """`progress`: the head's mean loss over segments, once for each pair of the batch.
 
         Randomness comes from torch's generator, so that a resumed run draws the same. Raises `InputError`, naming the
         term and the segment, if it is not finite.

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts, save_encoder
 from protas_gtcc.alignment.encoders import Encoder
 from protas_gtcc.alignment.joint import JointHead
 from protas_gtcc.alignment.objective import alignment_terms, term_weights
 from protas_gtcc.alignment.pairing import PairBatch, batches_of, by_task, epoch_pairs
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.dataset.statistics import feature_statistics
@@ -38,7 +37,7 @@ def align(
     loss is not finite.
     """
     trainer = AlignmentTrainer.train(config, dataset, run, callbacks, resume)
-    return Embedder(trainer.network, trainer.facts)
+    return Embedder(trainer.network.eval(), trainer.facts)
 
 
 class AlignmentTrainer(TrainingLoop[PairBatch]):

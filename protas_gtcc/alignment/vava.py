@@ -37,15 +37,6 @@ from protas_gtcc.network.terms import Terms
 DEFAULTS = AlignmentLossConfig()
 
 
-class Transport(NamedTuple):
-    """A plan `[P, N + 1, M + 1]` and the three parts of its cost, `[P]`."""
-
-    plan: Tensor
-    cost: Tensor
-    moment: Tensor
-    divergence: Tensor
-
-
 @in_full_precision
 def vava_terms(
     u: Float[Tensor, "*P N D"],
@@ -65,14 +56,13 @@ def vava_terms(
     """
     pairs = Pairs.of(u, v, u_lengths, v_lengths)
     distances = squared_distances(pairs.u, pairs.v)
-    solved = transport(pairs, distances.detach(), settings, phi)
-    value = solved.cost - settings.moment_weight * solved.moment + settings.divergence_weight * solved.divergence
+    plan, value = transport(pairs, distances.detach(), settings, phi)
+    found, masks = plan[:, 1:, 1:], (pairs.u_mask, pairs.v_mask)
     # The gradient by the distances is the plan: `flow` adds it, without changing the value.
-    flow = (solved.plan[:, 1:, 1:] * distances).sum(dim=(1, 2))
+    flow = (found * distances).sum(dim=(1, 2))
     margin, near = settings.margin, settings.near_frames
     intra = contrastive_idm(pairs.u, pairs.u_lengths, margin, near)
     intra = intra + contrastive_idm(pairs.v, pairs.v_lengths, margin, near)
-    found, masks = solved.plan[:, 1:, 1:], (pairs.u_mask, pairs.v_mask)
     there = _inter_contrast(distances, found, *masks, margin)
     back = _inter_contrast(distances.transpose(1, 2), found.transpose(1, 2), *masks[::-1], margin)
     return {
@@ -83,19 +73,20 @@ def vava_terms(
 
 
 @torch.no_grad()
-def transport(pairs: Pairs, distances: Float[Tensor, "P N M"], settings: AlignmentLossConfig, phi: float) -> Transport:
-    """Solve for the plan: first with the consistency prior, then with the partners found in that plan."""
+def transport(
+    pairs: Pairs, distances: Float[Tensor, "P N M"], settings: AlignmentLossConfig, phi: float
+) -> tuple[Float[Tensor, "P N1 M1"], Float[Tensor, " P"]]:
+    """The plan, with a virtual row and column, and its value. Partners are found in the plan of consistency alone."""
     costs = functional.pad(distances, (1, 0, 1, 0), value=settings.virtual_cost)
     rows = _masses(pairs.u_lengths, costs, 1, settings.virtual_frames)
     columns = _masses(pairs.v_lengths, costs, 2, settings.virtual_frames)
     diagonal = _off_diagonal(pairs, costs)
-    first = _solve(costs, rows, columns, diagonal, diagonal, settings, 1.0)[0]
-    partners = _off_partners(pairs, first)
-    plan, log_prior, closeness = _solve(costs, rows, columns, diagonal, partners, settings, phi)
+    first, _, _ = _solve(costs, (rows, columns), (diagonal, diagonal), settings, 1.0)
+    offsets = (diagonal, _off_partners(pairs, first))
+    plan, log_prior, closeness = _solve(costs, (rows, columns), offsets, settings, phi)
     divergence = torch.where(plan > 0, plan * (plan.clamp(min=1e-38).log() - log_prior), 0)
-    return Transport(
-        plan, (plan * costs).sum(dim=(1, 2)), (plan * closeness).sum(dim=(1, 2)), divergence.sum(dim=(1, 2))
-    )
+    cost, moment, divergence = (one.sum(dim=(1, 2)) for one in (plan * costs, plan * closeness, divergence))
+    return plan, cost - settings.moment_weight * moment + settings.divergence_weight * divergence
 
 
 class _Offsets(NamedTuple):
@@ -107,14 +98,13 @@ class _Offsets(NamedTuple):
 
 def _solve(
     costs: Tensor,
-    rows: Tensor,
-    columns: Tensor,
-    diagonal: _Offsets,
-    partners: _Offsets,
+    masses: tuple[Tensor, Tensor],
+    offsets: tuple[_Offsets, _Offsets],
     settings: AlignmentLossConfig,
     phi: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The plan, the logarithm of the prior, and the closeness that the moment sums."""
+    """The plan for masses of rows and columns, the logarithm of the prior, and the closeness that the moment sums."""
+    diagonal, partners = offsets
     constant = math.log(settings.prior_width * math.sqrt(2 * math.pi))
     log_parts = [-0.5 * (one.frames / settings.prior_width) ** 2 - constant for one in (diagonal, partners)]
     log_prior = log_parts[0]
@@ -122,7 +112,7 @@ def _solve(
         log_prior = torch.logaddexp(log_parts[0] + math.log(max(phi, 1e-30)), log_parts[1] + math.log1p(-phi))
     closeness = phi / (diagonal.share_squared + 1) + (1 - phi) / (partners.share_squared + 1)
     log_kernel = log_prior + (settings.moment_weight * closeness - costs) / settings.divergence_weight
-    return sinkhorn(log_kernel, rows, columns), log_prior, closeness
+    return sinkhorn(log_kernel, *masses), log_prior, closeness
 
 
 def _masses(lengths: Tensor, costs: Tensor, dim: int, virtual_frames: float) -> Tensor:
@@ -158,7 +148,6 @@ def _off_partners(pairs: Pairs, plan: Tensor) -> _Offsets:
 def _inter_contrast(
     distances: Tensor, plan: Tensor, u_mask: Bool[Tensor, "P N"], v_mask: Bool[Tensor, "P M"], margin: float
 ) -> Tensor:
-    """The contrast from the first video's frames to the second's."""
     best, least = plan.argmax(dim=2), plan.masked_fill(~v_mask[:, None], torch.inf).argmin(dim=2)
     near, far = (distances.gather(2, index[..., None]).squeeze(2) for index in (best, least))
     return mean_over_frames(near + (margin - far).clamp(min=0), u_mask)

@@ -28,12 +28,6 @@ RENAMED = {
     "conv_app": "progress_head.conv",
     "prob_fusion.conv": "fusion",
 }
-GRAPH_RENAMED = {
-    "matrix_pre": "pre",
-    "matrix_suc": "suc",
-    "matrix_pre_original": "pre_counted",
-    "matrix_suc_original": "suc_counted",
-}
 
 
 def read_reference_checkpoint(
@@ -117,7 +111,7 @@ def _our_name(name: str) -> str:
     """`stage1.x` -> `stages.0.x`, `stages.i.x` -> `stages.(i+1).x`, and the modules by our names."""
     top, _, rest = name.partition(".")
     if top == "graph_learner":
-        return f"graph.{GRAPH_RENAMED.get(rest, rest)}"
+        return f"graph.{rest.removeprefix('matrix_').replace('_original', '_counted')}"
     index = 0
     if top == "stages":
         number, _, rest = rest.partition(".")

@@ -159,14 +159,9 @@ class WindowReader(TorchDataset[Example]):
     def __getitem__(self, item: tuple[int, float]) -> Example:
         index, weight = item
         window = self.windows[index]
-        video, start, end = window.video, window.start, window.end
-        return Example(
-            video,
-            self.features.read(video, start, end),
-            self.dataset.labels(video, start, end),
-            self.dataset.progress(video, start, end),
-            weight,
-        )
+        place = (window.video, window.start, window.end)
+        labels, progress = self.dataset.labels(*place), self.dataset.progress(*place)
+        return Example(window.video, self.features.read(*place), labels, progress, weight)
 
 
 def collate(examples: Sequence[Example]) -> Batch:

@@ -76,8 +76,8 @@ class RunDirectory:
         """Whether training is over: every epoch done, or patience run out. An imported model has no log."""
         if not self.log.is_file():
             return self.checkpoint.is_file()
-        settings, rows = self.read_settings(), self.read_log()
-        return len(rows) >= settings["epochs"] or 0 < settings["patience"] <= epochs_since_best(rows)
+        settings = self.read_settings()
+        return is_over(self.read_log(), settings["epochs"], settings["patience"])
 
     def write_log(self, rows: Sequence[Mapping[str, int | float]]) -> None:
         """Replace log.csv by one row an epoch."""
@@ -92,9 +92,16 @@ class RunDirectory:
         try:
             with self.log.open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file, strict=True))
-            return [{name: _number(text) for name, text in row.items()} for row in rows]
+            return [
+                {name: int(text) if text.isdecimal() else float(text) for name, text in row.items()} for row in rows
+            ]
         except (OSError, ValueError, TypeError, csv.Error) as error:
             raise InputError(f"{self.log} is no table of epochs ({str(error).splitlines()[0]}); train again") from error
+
+
+def is_over(rows: Sequence[Row], epochs: int, patience: int) -> bool:
+    """Whether every epoch is done, or patience has run out."""
+    return len(rows) >= epochs or 0 < patience <= epochs_since_best(rows)
 
 
 def epochs_since_best(rows: Sequence[Row]) -> int:
@@ -103,7 +110,3 @@ def epochs_since_best(rows: Sequence[Row]) -> int:
     # A score that is no number is worse than any.
     ranked = [-math.inf if math.isnan(score) else score for score in scores]
     return len(ranked) - 1 - ranked.index(max(ranked)) if ranked else 0
-
-
-def _number(text: str) -> int | float:
-    return int(text) if text.isdecimal() else float(text)

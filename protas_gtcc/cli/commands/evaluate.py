@@ -56,9 +56,9 @@ class Command:
 
     def _of_run(self) -> Evaluation:
         from protas_gtcc.cli.shared.console import make_console
+        from protas_gtcc.inference import choose_device
         from protas_gtcc.prepare.known_datasets import open_dataset
         from protas_gtcc.runs.evaluate_run import evaluate_run
-        from protas_gtcc.training.devices import choose_device
         from protas_gtcc.training.run_directory import RunDirectory
 
         run = RunDirectory(self.source)

@@ -21,9 +21,9 @@ class Command:
     def run(self) -> None:
         """Train, evaluate and print."""
         # torch is slow to import, and --help needs none of it
+        from protas_gtcc.inference import choose_device
         from protas_gtcc.report.tables import print_evaluation
         from protas_gtcc.runs.evaluate_run import evaluate_run
-        from protas_gtcc.training.devices import choose_device
 
         console = make_console(stderr=self.arguments.json, quiet=not is_first_process())
         started = time.perf_counter()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError
@@ -45,8 +45,6 @@ def parse_align(arguments: Sequence[str], prog: str = "protas-gtcc align") -> Al
     """Parse flags on top of the defaults', or of the resumed run's, values."""
 
     def read(run: Path) -> AlignmentConfig:
-        from protas_gtcc.alignment.run_directory import AlignmentDirectory
-
         return AlignmentDirectory(run).read_alignment()
 
     return parse_resumable(AlignArguments, arguments, prog, AlignArguments.__doc__, lambda _: AlignmentConfig(), read)
