@@ -24,7 +24,7 @@ from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import alignment_table
 from protas_gtcc.training.run_directory import RunDirectory
-from tests.conftest import alignment_config, kitchen_procedure, tiny_config
+from tests.conftest import alignment_config, kitchen_procedure, tiny_config, write_videos
 
 
 def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(kitchen, tmp_path):
@@ -67,12 +67,9 @@ def test_only_videos_of_the_split_are_embedded(tmp_path, monkeypatch):
 
 def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     pytest.importorskip("sklearn")
-    path, tasks = tmp_path / "kitchen.h5", ["tea", "tea", "soup", "tea", "cake"]
-    names = [f"v{number}" for number in range(5)]
-    info = DatasetInfo("k", ["a", "b", "c", "d"], [0], 5.0, {"1": {"train": names[:3], "test": names[3:]}})
-    with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
-        for number, name in enumerate(names):
-            writer.add(kitchen_procedure(name, number, tasks[number]))
+    tasks = ["tea", "tea", "soup", "tea", "cake"]
+    videos = [kitchen_procedure(f"v{number}", number, task) for number, task in enumerate(tasks)]
+    path = write_videos(tmp_path / "kitchen.h5", videos, 3, "kitchen")
     dataset = Dataset(path)
     embedder = align(alignment_config(path), dataset, AlignmentDirectory(tmp_path / "run"))
     table = alignment_table(score_embedder(embedder, dataset))

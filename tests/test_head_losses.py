@@ -18,7 +18,7 @@ from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.losses import head_loss_terms
 from protas_gtcc.heads.sampling import draw_segments, sample_frames, stratified_frames
 from protas_gtcc.heads.scaled_gradient import split_gradient
-from protas_gtcc.network.terms import require_finite, total_loss, weigh
+from protas_gtcc.network.terms import total_loss, weigh
 
 LENGTHS = torch.tensor([40, 3, 1])
 
@@ -145,12 +145,6 @@ def test_every_video_gives_as_many_segments():
     assert len(set(numbers[:10])) > 5
     assert numbers == draw_segments(videos, config, np.random.default_rng(3))
     assert draw_segments(videos, HeadLossConfig("dense"), np.random.default_rng(3)) == list(range(53))
-
-
-def test_a_loss_that_is_not_finite_is_named_with_its_segment():
-    terms = {"progress": torch.zeros(2), "boundary": torch.tensor([0.0, float("nan")])}
-    with pytest.raises(InputError, match="loss term boundary is nan for the second at epoch 3"):
-        require_finite(terms, ["the first", "the second"], "epoch 3")
 
 
 def joint_gradients(weight, progress_scale=1.0):

@@ -34,7 +34,7 @@ def make_head(config: HeadConfig, feature_dim: int = 5) -> ScalarHead:
 
 
 @every_head
-def test_the_last_frame_of_every_prefix_is_as_in_the_whole_segment(config):
+def test_the_future_never_changes_the_past_in_any_prefix(config):
     head, segment = make_head(config), torch.randn(30, 5)
     dense = head.progress(segment)
     assert dense.shape == (30,)
@@ -42,14 +42,6 @@ def test_the_last_frame_of_every_prefix_is_as_in_the_whole_segment(config):
     for num_frames in range(1, 31):  # one frame included
         prefix = head.progress(segment[:num_frames])
         torch.testing.assert_close(prefix[-1], dense[num_frames - 1], rtol=0, atol=1e-5)
-
-
-@every_head
-def test_the_future_never_changes_the_past(config):
-    head, segment = make_head(config), torch.randn(20, 5)
-    changed = segment.clone()
-    changed[12:] += 10
-    torch.testing.assert_close(head.progress(segment)[:12], head.progress(changed)[:12], rtol=0, atol=1e-6)
 
 
 @every_head
@@ -65,7 +57,7 @@ def test_padding_and_other_segments_change_nothing(config):
 @every_head
 def test_single_frames_are_as_in_the_whole_segment(config):
     head, segments = make_head(config), torch.randn(2, 15, 5)
-    frames = torch.tensor([[0, 14, 3, 3], [7, 1, 0, 14]])
+    frames = torch.randint(0, 15, (2, PREFIXES_AT_ONCE))  # more than a head with position runs at once
     torch.testing.assert_close(head.at_frames(segments, frames), head(segments).gather(1, frames), rtol=0, atol=1e-6)
 
 
@@ -76,12 +68,6 @@ def test_every_parameter_learns(config):
     for name, parameter in head.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
-
-
-def test_more_prefixes_than_run_at_once_return_in_order():
-    head, segments = make_head(HeadConfig(position=True)), torch.randn(3, PREFIXES_AT_ONCE // 2, 5)
-    frames = torch.randint(0, segments.shape[1], (3, PREFIXES_AT_ONCE))
-    torch.testing.assert_close(head.at_frames(segments, frames), head(segments).gather(1, frames), rtol=0, atol=1e-6)
 
 
 def test_a_head_that_counts_depends_on_when_a_frame_comes():
