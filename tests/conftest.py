@@ -58,7 +58,7 @@ def write_videos(path: Path, videos: Sequence[Video], num_train: int, name: str)
     """A dataset file of these videos, the first of them in training and the others in test."""
     names = [video.name for video in videos]
     splits = {"1": {"train": names[:num_train], "test": names[num_train:]}}
-    sets = {name: FeatureSet(values.shape[1]) for name, values in videos[0].features.items()}
+    sets = {key: FeatureSet(values.shape[1]) for key, values in videos[0].features.items()}
     with write_dataset(path, DatasetInfo(name, ["rest", "cut", "mix", "serve"], [0], 5.0, splits), sets) as writer:
         for video in videos:
             writer.add(video)

@@ -254,7 +254,7 @@ def test_a_published_head_of_another_width_is_refused_before_anything_is_trained
     torch.save(published_state(published_head(128)), tmp_path / "epoch-50.pt")
     match = (
         r"^--published with feature set features, 6 wide: .*epoch-50\.pt: its head takes 128 numbers a frame, without "
-        r"a learnt initial state; for embeddings of 6 known are 6 \(V2, V4\), and 7 with a learnt"
+        r"a learnt initial state; published heads of 6-wide embeddings take 6 \(V2, V4\), or 7 with a learnt"
     )
     with pytest.raises(InputError, match=match):
         Command(str(tiny_dataset), published=(tmp_path / "epoch-50.pt",), out=tmp_path).run()

@@ -49,7 +49,7 @@ def vava_terms(
     """The terms `transport` (the minimum above), `intra_contrast` and `inter_contrast`.
 
     The first contrast is `contrastive_idm` of both videos. The second is the mean distance of frames to their partners
-    plus the mean of max(0, margin - distance) to the frames of the other video that they send least to; it is the mean
+    plus the mean of max(0, margin - distance) to the frames of the other video to which they send least; it is the mean
     of both directions. `u`, `v` and their lengths are as in `protas_gtcc.alignment.pairs`, `phi` is from 0 to 1.
 
     Raises `ValueError` as `Pairs.of`.

@@ -1,9 +1,8 @@
 """The weights of the published GRU heads, read from the checkpoints of the models that they are part of.
 
-The width of the input shows what the head was given. As wide as the embeddings: these alone (V2 and V4, which differ
-only in their losses). One wider, with a learnt initial state: the position, too (V3). Later heads, which are given the
-number of the segment's frames, are refused: ours are given the number of frames so far, and the same weights would
-report something else.
+The width of the input shows the head's version. V2 and V4 take the embeddings alone; they differ only in their losses.
+V3 takes one number more, the position, and has a learnt initial state. Later heads take the number of the segment's
+frames and are refused: ours take the number of frames so far, so the same weights would report something else.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def _own_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _require_published(path: Path, width: int, learnt_start: bool, embedding_width: int) -> None:
     if width == embedding_width + learnt_start:
         return
-    known = f"{embedding_width} (V2, V4), and {embedding_width + 1} with a learnt initial state (V3)"
-    known = f"for embeddings of {embedding_width} known are {known}"
     found = f"{width} numbers a frame, {'with' if learnt_start else 'without'} a learnt initial state"
+    known = f"{embedding_width} (V2, V4), or {embedding_width + 1} with a learnt initial state (V3)"
+    known = f"published heads of {embedding_width}-wide embeddings take {known}"
     raise InputError(f"{path}: its head takes {found}; {known}; heads that use the segment's length are not imported")

@@ -44,7 +44,7 @@ def draw_segments(videos: Sequence[str], config: HeadLossConfig, random: np.rand
 
 
 def stratified_frames(length: int, count: int, random: np.random.Generator) -> np.ndarray:
-    """Different frames of a segment of `length`, int64, in time order: `count` of them, or all if it has no more.
+    """Distinct frames of a segment of `length`, int64, in time order: `count` of them, or all of a shorter segment.
 
     Each third of the progress has a third of them, if it has enough frames; the rest are drawn from the whole segment.
     """

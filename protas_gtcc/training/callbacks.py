@@ -20,7 +20,7 @@ class Callback:
     """What the training loop calls. Every method does nothing until it is overridden."""
 
     def on_prepare(self, what: str, done: int, num_videos: int) -> None:
-        """Before training, something is prepared from the training videos, and `done` of them are done."""
+        """Before training, `what` is prepared from the training videos, and `done` of them are done."""
 
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
         """Training begins, or continues after `epochs_done`."""
@@ -47,7 +47,7 @@ class ProgressBar(Callback):
         self._names: list[str] = []
 
     def on_prepare(self, what: str, done: int, num_videos: int) -> None:
-        """Show what is prepared, and from how many of the videos."""
+        """Show what is prepared, and how many videos are done."""
         if what != self._what:
             self._begin(what, total=num_videos)
             if self._bar is None:
@@ -90,7 +90,7 @@ class ProgressBar(Callback):
             self._bar.stop()
 
     def _begin(self, what: str, total: int) -> None:
-        """A new bar from here on; on anything but a terminal, only the clock."""
+        """Start a new bar; without a terminal, only restart the clock."""
         self._what, self._started = what, time.monotonic()
         if not self._console.is_terminal:
             return

@@ -95,7 +95,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
         self.model, self.fabric_optimizer = self.fabric.setup(network, self.optimizer)
 
     def reported(self, what: str, videos: Sequence[str]) -> Iterator[str]:
-        """Videos that something is prepared from before training, one after the other, reported to the callbacks."""
+        """Yield videos one after the other, and report to the callbacks that `what` is prepared from them."""
         for number, video in enumerate(videos):
             for callback in self.callbacks:
                 callback.on_prepare(what, number, len(videos))

@@ -28,10 +28,10 @@ def save_state(
 def load_state(
     path: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer, identity: Mapping[str, object]
 ) -> dict[str, object]:
-    """Put network and optimiser back to the last finished epoch; the facts that were saved with them.
+    """Restore network and optimiser to the last finished epoch; return the facts that were saved with them.
 
-    Raises `InputError` if the run's `identity` (classes, features, fps) was another one, because its dataset has
-    changed; and if another version made the network.
+    Raises `InputError` if the run's `identity` (classes, features, fps) has changed with its dataset, and if another
+    version made the network.
     """
     tensors, facts = load_tensors(path, STATE_FORMAT)
     for name, now in identity.items():
