@@ -82,7 +82,7 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     assert "Left out, because no training video shows their task: v4." in table
     assert "No task has two test videos, so nothing can be matched: give --partners train." in table
     assert score_embedder(embedder, dataset, partners="train")["scores"]["tcc"]["num_pairs"] == 2
-    with pytest.raises(InputError, match="split 1 tests no task that it trains on: there is nothing to score"):
+    with pytest.raises(InputError, match="split 1 has no task with both training and test videos: there is nothing to score"):
         require_scorable(dataset, "1", "soup")
     with pytest.raises(InputError, match="no training video is of task 'cake'; there are soup, tea"):
         require_scorable(dataset, "1", "cake")
@@ -94,7 +94,7 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
 
 def test_a_dataset_without_tasks_counts_as_one_procedure(kitchen):
     (remark,) = remarks(alignment_config(kitchen), Dataset(kitchen), "test")
-    assert remark.startswith("no video has a task: all are aligned as of one procedure")
+    assert remark.startswith("no video has a task: all are aligned as one procedure")
 
 
 @pytest.mark.parametrize(
