@@ -82,7 +82,9 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     assert "Left out, because no training video shows their task: v4." in table
     assert "No task has two test videos, so nothing can be matched: give --partners train." in table
     assert score_embedder(embedder, dataset, partners="train")["scores"]["tcc"]["num_pairs"] == 2
-    with pytest.raises(InputError, match="split 1 has no task with both training and test videos: there is nothing to score"):
+    with pytest.raises(
+        InputError, match="split 1 has no task with both training and test videos: there is nothing to score"
+    ):
         require_scorable(dataset, "1", "soup")
     with pytest.raises(InputError, match="no training video is of task 'cake'; there are soup, tea"):
         require_scorable(dataset, "1", "cake")
@@ -112,7 +114,7 @@ def test_a_name_that_would_mislead_is_refused(kitchen, name, message):
 def test_a_run_of_the_other_kind_is_refused_by_its_kind(kitchen, tmp_path):
     RunDirectory(tmp_path / "aligned").start(alignment_config(kitchen))
     RunDirectory(tmp_path / "run").start(tiny_config(kitchen))
-    with pytest.raises(InputError, match="is an alignment run, not a run of the progress network"):
+    with pytest.raises(InputError, match=r"is an alignment run, not a run of the progress network"):
         RunDirectory(tmp_path / "aligned").read_config()
     with pytest.raises(InputError, match="is no alignment run"):
         AlignmentDirectory(tmp_path / "run").read_alignment()
