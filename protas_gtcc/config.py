@@ -116,6 +116,11 @@ class LossConfig:
         names = (one.name for one in dataclasses.fields(self) if isinstance(one.default, float))
         require_range(self, **dict.fromkeys(names, (0, 1e6)))
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each loss term, by name."""
+        return {name: getattr(self, f"{name}_weight") for name in ("cross_entropy", "smoothing", "progress", "graph")}
+
 
 @dataclass(frozen=True)
 class TrainingConfig:

@@ -26,9 +26,9 @@ from protas_gtcc.config import DEFAULT, to_yaml
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.runs.cross_validation import CrossValidation
 from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpus
 from protas_gtcc.runs.plans import PlannedRun
+from protas_gtcc.runs.run_grid import RunGrid
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import tiny_video
@@ -196,8 +196,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def plans_of(dataset: Path, *flags: str, **options: Any) -> list[PlannedRun]:
     defaults = {"splits": (), "seeds": 3, "preset": ("default",), "control": ("none",), "variant": ()}
-    matrix = CrossValidation(str(dataset), **{**defaults, **options}, flags=flags)
-    return matrix.plan(Dataset(dataset), Path("out"), lambda flags: parse_run(flags, "", "").config)
+    grid = RunGrid(str(dataset), **{**defaults, **options}, flags=flags)
+    return grid.plan(Dataset(dataset), Path("out"), lambda flags: parse_run(flags, "", "").config)
 
 
 def cross_validate(*words: str) -> None:
@@ -245,7 +245,7 @@ def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset)
         (
             {},
             [],
-            "splits would use features of different kinds, features for split 1, features for split 2, features_split3",
+            "different kinds, features for split 1, features for split 2, features_split3",
         ),
         ({"splits": ("1", "7")}, [], "no split '7'"),
         ({"preset": ("best",)}, [], "--preset best: expected one of reference, default, or PRESET:N"),
@@ -300,16 +300,12 @@ def test_the_verb_pools_finished_runs_and_keeps_them_when_called_again(dataset, 
     shutil.copytree(kept.path, tmp_path / "again")
     cross_validate("--runs", str(kept.path), str(tmp_path / "again"))
     rerun = f"- {tmp_path / 'again'} is left out: it repeats {kept.path}, with the same settings, split and seed\n"
-    assert capsys.readouterr().out == printed.out + rerun, "a rerun is one line"
+    assert capsys.readouterr().out == f"{printed.out}\n{rerun}", "a rerun is one line"
 
 
 def test_commands_with_other_flags_for_the_runs_do_not_share_a_folder(dataset):
     folders = [group_folder("cv", Dataset(dataset), flags) for flags in ((), ("--lr", "1e-3"), ("--lr=0.01",))]
-    assert [str(folder) for folder in folders] == [
-        "runs/cv-kitchen",
-        "runs/cv-kitchen-lr-1e-3",
-        "runs/cv-kitchen-lr-0.01",
-    ]
+    assert [folder.name for folder in folders] == ["cv-kitchen", "cv-kitchen-lr-1e-3", "cv-kitchen-lr-0.01"]
     many = [group_folder("cv", Dataset(dataset), ["--stages", "1"] * 40 + [last]) for last in ("--a", "--b")]
     assert many[0] != many[1]
     assert len(many[0].name) == LONGEST_NAME

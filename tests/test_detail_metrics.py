@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import rankdata
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import PARTS, breakdown_figures, breakdown_statistics
@@ -179,6 +178,8 @@ def test_equal_values_share_their_mean_rank() -> None:
 
 
 def slow_curves(videos: list[ScoredVideo], predictor: int) -> dict[str, float]:
+    from scipy.stats import rankdata
+
     kept: dict[str, list[float]] = defaultdict(list)
     for video in videos:
         progress = video.reports[predictor]

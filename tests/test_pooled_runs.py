@@ -238,7 +238,7 @@ def test_pooling_one_run_gives_its_own_evaluation_intervals_and_all(dataset, tmp
     assert scores["online"]["first_delay_seconds"] is not None
 
 
-def test_kinds_are_told_apart_by_preset_control_and_whatever_else_differs(dataset, tmp_path):
+def test_titles_are_preset_control_and_the_settings_that_differ_and_reruns_are_left_out(dataset, tmp_path):
     runs = [
         finished_run(tmp_path / "a", dataset),
         finished_run(tmp_path / "b", dataset, seed=1),
@@ -246,26 +246,28 @@ def test_kinds_are_told_apart_by_preset_control_and_whatever_else_differs(datase
         finished_run(tmp_path / "d", dataset, preset="reference"),
         finished_run(tmp_path / "e", dataset, feature_set="features_split1"),
     ]
-    named = {title: [run.path.name for run in members] for title, members in group_runs(runs, dataset).items()}
+    notes: list[str] = []
+    kinds = group_runs([*runs, finished_run(tmp_path / "a-2", dataset)], dataset, notes.append)
+    named = {title: [run.path.name for run in members] for title, members in kinds.items()}
     assert named == {
         "default, feature_set features": ["a", "b"],
         "default noise": ["c"],
         "reference": ["d"],
         "default, feature_set features of the split": ["e"],
     }
-    with pytest.raises(InputError, match="are both split 1, seed 0"):
-        group_runs([*runs, runs[0]], dataset)
+    rerun = f"{tmp_path / 'a-2'} is left out: it repeats {tmp_path / 'a'}, with the same settings, split and seed"
+    assert notes == [rerun]
 
 
-def test_kinds_have_the_names_of_cross_validations_folders_and_controls_their_own_model_beside_them(dataset, tmp_path):
+def test_kinds_have_the_titles_of_their_runs_and_controls_are_compared_with_their_own_model(dataset, tmp_path):
     stages = DEFAULT.model
     runs = [
-        finished_run(tmp_path / folder / "split1-seed0", dataset, control=control, model=model)
-        for folder, control, model in (
-            ("default-features", "none", stages),
-            ("default-one-stage-noise-features", "noise", dataclasses.replace(stages, stages=1)),
-            ("default-noise-features", "noise", stages),
-            ("default-one-stage-features", "none", dataclasses.replace(stages, stages=1)),
+        finished_run(tmp_path / title, dataset, control=control, model=model, title=title)
+        for title, control, model in (
+            ("default", "none", stages),
+            ("default one-stage noise", "noise", dataclasses.replace(stages, stages=1)),
+            ("default noise", "noise", stages),
+            ("default one-stage", "none", dataclasses.replace(stages, stages=1)),
         )
     ]
     summary = summarise(runs, dataset)
@@ -275,18 +277,18 @@ def test_kinds_have_the_names_of_cross_validations_folders_and_controls_their_ow
         "default noise": "default",
         "default one-stage": "default",
     }
-    told = markdown(summary)
+    table = markdown(summary)
     for difference in ("one-stage noise − default one-stage", "default noise − default", "one-stage − default"):
-        assert f"{difference} (" in told
+        assert f"{difference} (" in table
 
 
-def test_kinds_of_one_preset_are_told_by_what_is_not_the_presets(dataset, tmp_path):
+def test_kinds_of_one_preset_are_named_by_the_settings_that_are_not_the_presets(dataset, tmp_path):
     runs = [
         finished_run(tmp_path / "a", dataset, preset="reference"),
         finished_run(tmp_path / "b", dataset, preset="reference", model=ModelConfig(stages=1)),
         finished_run(tmp_path / "c", dataset, preset="reference", model=ModelConfig(graph=False)),
     ]
-    assert list(group_runs(runs, dataset)) == ["reference", "reference, stages 1", "reference, graph False"]
+    assert list(group_runs(runs, dataset, print)) == ["reference", "reference, stages 1", "reference, graph False"]
 
 
 def test_the_summary_reads_as_a_table_and_as_rows(dataset, tmp_path):
@@ -331,7 +333,7 @@ def test_each_kind_is_compared_with_the_first_in_the_table_and_with_all_in_the_s
 def test_a_run_that_is_not_finished_or_not_whole_is_not_pooled(dataset, tmp_path):
     run = finished_run(tmp_path / "run", dataset)
     run.write_log([{"epoch": 1}])
-    with pytest.raises(InputError, match=r"run is not finished: go on with --resume"):
+    with pytest.raises(InputError, match=r"run is not finished: continue with --resume"):
         rows_of_run(run, dataset)
     run.write_log([{"epoch": 1}, {"epoch": 2}])
     write_predictions(run.predictions, [("v0", blurred(VIDEOS["v0"], 0))], PredictionInfo(CLASSES, BACKGROUND, 5.0))

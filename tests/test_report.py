@@ -14,7 +14,7 @@ from rich.console import Console
 
 from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate
+from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate_videos
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.report.colours import class_looks
 from protas_gtcc.report.detail_files import save_detail_tables
@@ -48,7 +48,7 @@ def evaluated(num_classes: int, simulated: bool = False, silent: bool = False) -
             prediction = Prediction(prediction.labels, None, None, np.zeros_like(prediction.reported))
         triples.append((name, labels, prediction))
     info = EvaluationInfo("kitchen", "1", simulated)
-    return evaluate(triples, videos.values(), names, [0], info, fps=15.0)
+    return evaluate_videos(triples, videos.values(), names, [0], info, fps=15.0)
 
 
 def printed(evaluation: Evaluation) -> str:
@@ -224,6 +224,6 @@ def test_a_real_recording_is_reported(tmp_path: Path, shared_folder: Path) -> No
     prediction = late(labels, len(classes))
     plot_video(tmp_path / "gtea.png", path.stem, labels, prediction, PredictionInfo(classes, [0], 15.0))
     info = EvaluationInfo("gtea", "1", simulated=False)
-    text = printed(evaluate([(path.stem, labels, prediction)], [labels], classes, [0], info, 15.0))
+    text = printed(evaluate_videos([(path.stem, labels, prediction)], [labels], classes, [0], info, 15.0))
     assert "take" in text
     assert (tmp_path / "gtea.png").stat().st_size > 10_000

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
 
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.config import DecodingConfig
@@ -102,6 +101,9 @@ def _smoothed_quantiles(lengths: np.ndarray, levels: np.ndarray, spread: float, 
     """Quantiles after a normal kernel has smoothed the logarithms of the lengths; `spread` 0 smooths nothing."""
     if spread == 0:
         return np.quantile(lengths, levels, method="inverted_cdf")
+    # Here, because a prediction needs the tables, not their smoothing, and the import takes time.
+    from scipy.special import ndtr
+
     grid = np.linspace(0, np.log(longest), GRID_POINTS)
     below = ndtr((grid[:, None] - np.log(lengths)) / spread).mean(axis=1)
     return np.exp(np.interp(levels, below, grid))

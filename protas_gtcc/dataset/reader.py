@@ -23,7 +23,7 @@ import numpy as np
 
 from protas_gtcc.config import Control, RunConfig
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.statistics import feature_moments
+from protas_gtcc.dataset.statistics import feature_statistics
 from protas_gtcc.errors import InputError
 
 FRAMES_A_UNIT = 100
@@ -46,7 +46,7 @@ class FeatureReader:
             if not videos:
                 what = f"--control noise takes its scale from training videos, and split {split} has none"
                 raise InputError(f"{dataset.path}: {what}; list some")
-            self._mean, self._deviation = feature_moments(dataset.features(video, feature_set) for video in videos)
+            self._mean, self._deviation = feature_statistics(dataset.features(video, feature_set) for video in videos)
 
     def read(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Features of frames `[start, end)`, `[T, D]`. Raises `InputError` as `Dataset.features` does."""

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from numba.core import event
-from rich.console import Console
-from rich.status import Status
 
 
 @contextmanager
@@ -27,13 +25,15 @@ class _Reporter(event.Listener):
 
     def __init__(self, message: str):
         self._message, self._reported = message, False
-        self._status: Status | None = None
+        self._status: Any = None
 
     def on_start(self, event: Any) -> None:
         """A function is not in the cache."""
         if self._reported:
             return
         self._reported = True
+        from rich.console import Console
+
         console = Console(stderr=True)
         if console.is_terminal:
             self._status = console.status(self._message)

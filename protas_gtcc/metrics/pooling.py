@@ -1,6 +1,6 @@
 """Rows of sums and counts, one a video, and from them every figure of an evaluation, with its interval.
 
-`video_rows.py` says what a row holds and in which order the predictors come.
+`video_rows.py` describes the rows and the order of the predictors.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
 from protas_gtcc.metrics.progress import ProgressAverages, progress_averages, progress_statistics
 from protas_gtcc.metrics.scored_video import ScoredVideo
-from protas_gtcc.metrics.segmentation import check_lengths, segmentation_scores, segmentation_statistics
+from protas_gtcc.metrics.segmentation import check_lengths, scores_from_sums, segmentation_statistics
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 from protas_gtcc.predictions import Prediction, reported_progress
 
@@ -72,9 +72,9 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     """All figures of R samples of videos at once: nested as in metrics.json, float64 `[R]` each.
 
     `weights` is `[R, V]`: how often sample r holds video v. Ones give the figures of the videos as they are, rows of
-    `resampling_weights` those of a bootstrap, zeros and ones those of a part of the videos. NaN where a sample leaves a
-    figure undefined; None in place of figures that the predictions do not allow at all. Which look-ups are best is
-    decided on the videos of `rows` once each, whatever the weights.
+    `resampling_weights` those of a bootstrap, zeros and ones those of a part of the videos. NaN where a figure is
+    undefined in a sample; None for figures that the predictions do not allow at all. The best look-ups are chosen on
+    the videos of `rows`, each counted once, whatever the weights.
     """
     num_classes = len(rows.class_names)
     totals = weighted_sums(rows.progress, weights)
@@ -85,7 +85,7 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     predicted, oracle, *baselines = [_nested(one, classes) for one in averages]
     on_true, on_predicted = baselines[: len(rows.lookups)], baselines[len(rows.lookups) :]
     return {
-        "segmentation": segmentation_scores(weights @ rows.segmentation),
+        "segmentation": scores_from_sums(weights @ rows.segmentation),
         "progress": {
             "predicted": predicted if rows.has_progress else None,
             "oracle": oracle if rows.has_oracle else None,
@@ -103,9 +103,9 @@ def _statistics(
     video: ScoredVideo, prediction: Prediction, lookups: LookUps, num_classes: int
 ) -> dict[str, np.ndarray]:
     """One video's row of every array of `VideoRows`."""
-    counting = lookups.names.index(LOOKUP) if LOOKUP in lookups.names else None
-    # Look-ups on predicted segments are the last predictors of all.
-    lookup = None if counting is None else video.reports[counting - len(lookups.names)]
+    number = lookups.names.index(LOOKUP) if LOOKUP in lookups.names else None
+    # Look-ups on predicted segments are the last of all predictors.
+    lookup = None if number is None else video.reports[number - len(lookups.names)]
     return {
         "segmentation": segmentation_statistics(video.estimate, video.labels, video.background),
         "progress": progress_statistics(video.reports, video.labels, num_classes, video.background),
@@ -126,7 +126,7 @@ def _nested(averages: ProgressAverages, classes: dict[str, int]) -> dict[str, An
 def _reports(
     name: str, labels: np.ndarray, prediction: Prediction, lookups: LookUps, background: Collection[int]
 ) -> Iterator[np.ndarray]:
-    """Progress `[T]` by every predictor, in the order that the module names."""
+    """Progress `[T]` by every predictor, in the order that `video_rows.py` gives."""
     yield prediction.reported
     channels = prediction.progress
     yield np.zeros(len(labels)) if channels is None else reported_progress(channels, labels, background)

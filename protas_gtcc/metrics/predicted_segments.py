@@ -9,7 +9,7 @@ from pathlib import Path
 
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.predictions import Prediction, PredictionInfo
-from protas_gtcc.storage.csv_tables import columns_of, write_csv_table
+from protas_gtcc.storage.csv_tables import write_csv_table
 
 SUFFIX = ".segments.csv"
 
@@ -43,5 +43,6 @@ def predicted_segments(prediction: Prediction, info: PredictionInfo) -> list[Pre
 def write_segments(folder: Path | str, video: str, segments: Sequence[PredictedSegment]) -> Path:
     """Write one video's segments as `folder/<video>.segments.csv`; progress is blank in the background."""
     path = Path(folder) / f"{video}{SUFFIX}"
-    write_csv_table(path, columns_of([dataclasses.asdict(one) for one in segments]))
+    names = [field.name for field in dataclasses.fields(PredictedSegment)]
+    write_csv_table(path, {name: [getattr(one, name) for one in segments] for name in names})
     return path

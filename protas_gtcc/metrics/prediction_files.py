@@ -45,7 +45,7 @@ FORMAT_VERSION = 2
 
 @dataclass(frozen=True)
 class PredictionFiles:
-    """Predictions on disk; `read(video)` reads one video's. `info` is None where the files do not say (CSV)."""
+    """Predictions on disk; `read(video)` reads one video's. `info` is None for CSV files, which lack it."""
 
     path: Path
     info: PredictionInfo | None

@@ -19,7 +19,7 @@ from typing import Any
 
 from protas_gtcc.metrics.breakdowns import COUNTS
 from protas_gtcc.metrics.definitions import DEFINITIONS, definition_of
-from protas_gtcc.metrics.details import CONTENDERS
+from protas_gtcc.metrics.details import COMPARED
 from protas_gtcc.report.figures import at, leaves
 from protas_gtcc.storage.csv_tables import columns_of, write_csv_table
 
@@ -76,10 +76,10 @@ def _breakdown_rows(metrics: dict[str, Any], breakdown: str) -> Iterator[Row]:
             "part": part + UNITS.get(breakdown, ""),
             **{name: figures[name] for name in (*COUNTS, "true_progress")},
         }
-        for contender in CONTENDERS:
-            errors, bounds = figures[contender] or {}, intervals[part][contender] or {}
+        for predictor in COMPARED:
+            errors, bounds = figures[predictor] or {}, intervals[part][predictor] or {}
             names = ("error", "bias")
-            row |= _with_intervals({f"{contender}_{name}": (errors.get(name), bounds.get(name)) for name in names})
+            row |= _with_intervals({f"{predictor}_{name}": (errors.get(name), bounds.get(name)) for name in names})
         yield row
 
 

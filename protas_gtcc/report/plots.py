@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: one a video, and one of the errors per class.
+"""Pictures of an evaluation: one for each video, and one of the errors per class.
 
 `Figure` objects only, no pyplot: nothing global, no window, safe in any process.
 """
@@ -24,7 +24,7 @@ from protas_gtcc.storage.atomic import replace_when_whole
 WIDTH_INCHES = 14.0
 DOTS_PER_INCH = 110
 NAME_LENGTH = 34
-"""Longer class names are cut in the middle, where they differ least."""
+"""Longer class names are shortened in the middle, where they differ least."""
 
 
 def plot_video(
@@ -51,7 +51,7 @@ def plot_video(
     _draw_progress(curves, labels, prediction, info)
     _label_time(curves, len(prediction.labels), info.fps)
     note = ", SIMULATED" if simulated else ""
-    right = "" if labels is None else f": {np.mean(labels == prediction.labels):.0%} of frames right"
+    right = "" if labels is None else f": {np.mean(labels == prediction.labels):.0%} of frames correct"
     bars.set_title(f"{video}{note}{right}", loc="left", parse_math=False)
     handles = [_patch(looks[label], f"{label} {_short(info.class_names[label])}") for label in occurring]
     legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=9)
@@ -62,7 +62,7 @@ def plot_video(
 def plot_per_class(path: Path | str, metrics: dict[str, Any]) -> None:
     """Progress error of each class with its interval, PNG: predicted class, true class, best look-up.
 
-    Classes are sorted by error; many are set in two or three columns. Takes what `metrics.json` holds.
+    Classes are sorted by error; many classes are in two or three columns. Takes the content of `metrics.json`.
     """
     series = _per_class_series(metrics)
     names = sorted(series[0][1], key=lambda name: series[0][1][name] or 0.0)
@@ -77,7 +77,9 @@ def plot_per_class(path: Path | str, metrics: dict[str, Any]) -> None:
         _draw_class_errors(axis, ordered[column * num_rows : (column + 1) * num_rows], num_rows, series)
     kind = " (SIMULATED data)" if metrics["simulated"] else ""
     title = f"Progress error per class, {metrics['dataset']}{kind}, split {metrics['split']}"
-    figure.suptitle(f"{title}\nbars: 95 % over videos; none for a class of one video", fontsize=11, parse_math=False)
+    figure.suptitle(
+        f"{title}\nbars: 95 % over videos; none for a class in one video only", fontsize=11, parse_math=False
+    )
     handles, texts = axes[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=len(series), frameon=False, fontsize=9)
     _save(figure, path)

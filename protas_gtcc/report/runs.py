@@ -1,4 +1,4 @@
-"""The runs that a report compares: their scores, predictions and true labels, found and checked to belong together."""
+"""The runs that a report compares: their scores, predictions and true labels, found and checked against each other."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictio
 from protas_gtcc.prepare.known_datasets import DATA_FOLDER
 from protas_gtcc.training.run_directory import RunDirectory
 
-NEEDED = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "best_lookups", "intervals"}
-"""What the page takes from metrics.json."""
+NEEDED = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "intervals"}
+NEEDED |= {"best_lookups", "breakdowns"}
+"""Entries of metrics.json that the page needs."""
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedRun:
-    """One run: a name that no other run of the report has, and what was found in its folder."""
+    """One run: a name of its own within the report, and the content of its folder."""
 
     name: str
     path: Path
@@ -103,7 +104,7 @@ def _find_dataset(
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """The last parts of each path, as many as no other path ends in."""
+    """The last parts of each path, as many as make it differ from all others."""
     parts = [folder.resolve().parts for folder in folders]
 
     def name(own: tuple[str, ...]) -> str:

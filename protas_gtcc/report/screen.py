@@ -78,7 +78,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _text(markdown: str) -> Text:
-    """Bold where `**` says so; a list's dash and code's ticks are not shown."""
+    """Text with bold parts where `**` marks them, without the ticks of code."""
     text = Text()
     for number, part in enumerate(re.split(r"\*\*(.+?)\*\*", markdown.replace("`", ""))):
         text.append(part, style="bold" if number % 2 else "")

@@ -46,8 +46,6 @@ def ablate(paths: Sequence[Path], dataset: Dataset, on_progress: Callable[[str, 
 
     `on_progress` is called with (what, done, total). Raises `InputError` if a run has no duration filter.
     """
-    if not paths:
-        raise InputError("there is no run to decode; name run directories of the default preset")
     runs = [_load(path) for path in paths]
     parts: dict[str, list[PooledRows]] = {name: [] for name in WAYS}
     total = sum(len(dataset.part(model.facts.config.split, "test")) for model in runs) * len(WAYS)
@@ -142,4 +140,4 @@ WAYS: Mapping[str, Decode] = {
     **{f"no filter, labels held for {frames} frames unless above 0.9": _held(frames) for frames in (8, 16, 32)},
     "the filter, given the true class of every frame": _true_classes,
 }
-"""Every way to decode, by what differs from the run."""
+"""Every way to decode, named by its difference from the run."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from protas_gtcc.alignment.aligned_features import write_aligned
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import load_encoder
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scored_embeddings import (
     Scores,
     compare_trials,
@@ -22,7 +23,6 @@ from protas_gtcc.alignment.scored_embeddings import (
 )
 from protas_gtcc.alignment.scores import Trial
 from protas_gtcc.alignment.scores.scoring import OnProgress
-from protas_gtcc.alignment.training import AlignmentDirectory
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError

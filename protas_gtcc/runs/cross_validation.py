@@ -1,4 +1,4 @@
-"""Cross-validation: plans of runs, and finished runs -> one summary of pooled figures, with kinds of run compared.
+"""Finished runs -> one summary: figures of every kind of run pooled over splits and seeds, and kinds compared.
 
 Runs are of one kind when their configurations agree in all but split, seed and where they were computed. `summarise`
 returns the content of `table.json`:
@@ -15,12 +15,9 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import product
-from pathlib import Path
 from typing import Any
 
-from protas_gtcc.config import PRESETS, WHERE_COMPUTED, Control, RunConfig, TrainingConfig, flat_settings
+from protas_gtcc.config import PRESETS, WHERE_COMPUTED, RunConfig, TrainingConfig, flat_settings
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
@@ -30,54 +27,8 @@ from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool
 from protas_gtcc.metrics.pooling import collect_rows
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.runs.evaluate_run import test_videos
-from protas_gtcc.runs.plans import PlannedRun, Variant, named_variants, refuse_own
+from protas_gtcc.runs.run_grid import title_of
 from protas_gtcc.training.run_directory import RunDirectory
-
-
-@dataclass(frozen=True)
-class CrossValidation:
-    """The runs of a cross-validation: every preset, variant, control, split and seed."""
-
-    dataset: str
-    """The dataset's name or path, as `protas-gtcc run` takes it."""
-    splits: tuple[str, ...]
-    """By default all splits that have test videos."""
-    seeds: int
-    preset: tuple[str, ...]
-    """`PRESET`, or `PRESET:N` for another number of seeds."""
-    control: tuple[Control, ...]
-    variant: tuple[str, ...]
-    """`NAME: FLAGS`."""
-    flags: tuple[str, ...]
-    """Flags of `protas-gtcc run` for all runs."""
-
-    def __post_init__(self) -> None:
-        refuse_own(self.flags)
-        if self.seeds < 1:
-            raise InputError(f"--seeds is {self.seeds}; it must be at least 1")
-        if not self.preset or not self.control:
-            raise InputError("--preset and --control need at least one value")
-
-    def plan(self, dataset: Dataset, out: Path, parse: Callable[[list[str]], RunConfig]) -> list[PlannedRun]:
-        """All runs; every split of the first seed comes first, so that an early table has all videos.
-
-        `parse` makes a configuration from flags. Raises `InputError` if a run is not possible.
-        """
-        with_tests = sorted(split for split, parts in dataset.info.splits.items() if parts.get("test"))
-        presets = [_preset_and_seeds(one, self.seeds) for one in dict.fromkeys(self.preset)]
-        variants = {"": Variant()} | named_variants(self.variant)
-        controls = dict.fromkeys(self.control)
-        plans = []
-        for seed, split in product(range(max(count for _, count in presets)), self.splits or with_tests):
-            chosen = [name for name, count in presets if seed < count]
-            for preset, (name, variant), control in product(chosen, variants.items(), controls):
-                flags = ["--dataset", self.dataset, "--preset", preset, "--control", control]
-                flags += ["--split", split, "--seed", str(seed), "--title", _title(preset, name, control)]
-                flags += [*self.flags, *variant.flags(seed)]
-                plans.append(_planned(flags, parse(flags), name, variant, dataset, out))
-        _require_alike_features(plans, dataset)
-        return plans
 
 
 def summarise(runs: Sequence[RunDirectory], dataset: Dataset) -> dict[str, Any]:
@@ -158,7 +109,7 @@ def group_runs(
         titles[kind] = titles.get(kind) or config.title
         groups[kind].append(run)
     defaults = [flat_settings(PRESETS[one["preset"]]) for one in settings.values()]
-    plain = [titles[kind] or _title(one["preset"], "", one["control"]) for kind, one in settings.items()]
+    plain = [titles[kind] or title_of(one["preset"], "", one["control"]) for kind, one in settings.items()]
     return dict(zip(distinct_titles(plain, list(settings.values()), defaults), groups.values(), strict=True))
 
 
@@ -179,10 +130,6 @@ def of_any_split_and_seed(config: RunConfig, dataset: Dataset) -> RunConfig:
     # Feature sets that are tied to one split each are one kind of features over the splits; aligned ones are another.
     kind = feature_kind(used, dataset.feature_sets[used])
     return dataclasses.replace(config, dataset="", split="", title="", feature_set=kind, training=training)
-
-
-def _title(preset: str, variant: str, control: str) -> str:
-    return " ".join(filter(None, [preset, variant, "" if control == "none" else control]))
 
 
 def _compared_with(kinds: dict[str, list[RunDirectory]]) -> dict[str, str]:
@@ -231,34 +178,3 @@ def _notes(kinds: dict[str, list[RunDirectory]], pooled: dict[str, PooledRows]) 
             counts = listed(f"{count} of split {split}" for split, count in sorted(seeds.items()))
             notes.append(f"{title} has unequal numbers of seeds, {counts}; every test video still counts once")
     return notes
-
-
-def _preset_and_seeds(text: str, seeds: int) -> tuple[str, int]:
-    """`reference:1` -> its name and number of seeds."""
-    name, colon, count = text.partition(":")
-    if name not in PRESETS or (colon and not count.isdecimal()) or (colon and int(count) < 1):
-        raise InputError(f"--preset {text}: expected one of {', '.join(PRESETS)}, or PRESET:N with N seeds")
-    return name, int(count) if colon else seeds
-
-
-def _planned(
-    flags: list[str], config: RunConfig, name: str, variant: Variant, dataset: Dataset, out: Path
-) -> PlannedRun:
-    config = dataclasses.replace(config, dataset=str(dataset.path.resolve()))
-    test_videos(dataset, config.split, config.feature_set)
-    control = "" if config.control == "none" else config.control
-    # A variant's own features are part of its name.
-    features = None if variant.sets("--feature-set") else config.feature_set
-    kind = "-".join(filter(None, [config.preset, name, control, features]))
-    title = f"{kind}/split{config.split}-seed{config.training.seed}"
-    return PlannedRun(title, RunDirectory(out / title), config, "run", flags)
-
-
-def _require_alike_features(plans: Sequence[PlannedRun], dataset: Dataset) -> None:
-    """Raise `InputError` if some splits would use features of another kind than the others."""
-    configs = [plan.config for plan in plans]
-    used = {config.split: dataset.choose_feature_set(config.split, config.feature_set) for config in configs}
-    kinds = {feature_kind(name, dataset.feature_sets[name]) for name in used.values()}
-    if len(kinds) > 1:
-        features = listed(f"{name} for split {split}" for split, name in used.items())
-        raise InputError(f"splits would use features of different kinds, {features}; name one with --feature-set")

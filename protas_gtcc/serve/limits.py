@@ -1,4 +1,4 @@
-"""What a client of the server may do."""
+"""Limits of clients and watchers of the server."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may do."""
+    """Limits of clients and watchers."""
 
     connections: int = 64
-    """People followed at once; each has the memory of a stream from the start."""
+    """Most clients with a stream at the same time; the memory of all streams is reserved at the start."""
     watchers: int = 64
-    """Pages that watch at once."""
+    """Most watchers at the same time."""
     frames_a_message: int = 64
-    """Frames in one message: others wait meanwhile."""
+    """Most frames in one message; other clients wait while it is processed."""
     frames_a_second: float = 240.0
-    """Of one client, on average; twice as many may come at once."""
+    """Most frames per second of one client, on average; twice as many may come at once."""
     idle_seconds: float = 60.0
-    """A client that sends nothing for so long, or takes no answer, is closed."""
+    """A client that sends no message, or reads no answer, for this time is disconnected."""

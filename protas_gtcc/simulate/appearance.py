@@ -12,9 +12,9 @@ action that is done, as in real video.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from scipy.signal import lfilter
 
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.simulate.config import SimulationConfig
@@ -144,13 +144,13 @@ def _correlated(rng: np.random.Generator, shape: tuple[int, ...], frames: float)
     keep = np.exp(-1 / frames) if frames > 0 else 0.0
     white = rng.standard_normal(shape)
     white[1:] *= np.sqrt(1 - keep**2)
-    return lfilter([1], [1, -keep], white, axis=0)
+    return _recursive(1.0, keep, white)
 
 
 def _blurred(values: np.ndarray, frames: float) -> np.ndarray:
     """An exponential average over about the last `frames` frames of `values` `[T, D]`."""
     keep = np.exp(-1 / frames) if frames > 0 else 0.0
-    blurred, _ = lfilter([1 - keep], [1, -keep], values, axis=0, zi=keep * values[:1])
+    blurred, _ = _recursive(1 - keep, keep, values, zi=keep * values[:1])
     return blurred
 
 
@@ -162,3 +162,11 @@ def _direction(config: SimulationConfig, *key: str | int) -> np.ndarray:
 def _directions(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
     values = rng.standard_normal((count, dim))
     return values / np.linalg.norm(values, axis=1, keepdims=True)
+
+
+def _recursive(gain: float, keep: float, values: np.ndarray, **start: np.ndarray) -> Any:
+    """out[t] = gain * values[t] + keep * out[t - 1], down the frames."""
+    # The import stands here, because importing scipy.signal takes a second.
+    from scipy.signal import lfilter
+
+    return lfilter([gain], [1, -keep], values, axis=0, **start)

@@ -1,6 +1,6 @@
-"""Replays a recorded program in compiled code: a frame of each of many streams, or many frames of one.
+"""Runs a recorded program in compiled code: for one frame of each of many streams, or for many frames of one stream.
 
-Instructions come outside and streams inside, so that a matrix is read from memory once and used for every stream.
+The loop over streams is inside the loop over instructions, so that a matrix is read once and used for every stream.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def step(instructions, weights, ring_shapes, memories, rings, numbers, streams, 
 @njit(cache=True, nogil=True)
 @no_type_check
 def _affine_of_all(memories, weights, streams, out, a, w, n, m):
-    # Four at a time share what is loaded. Each one's sums are those that it has alone, in the same order.
+    # Four streams at a time share the loaded weights. The order of each stream's sums does not change.
     done = 0
     while done + 4 <= len(streams):
         _affine_of_four(
@@ -81,7 +81,7 @@ def _affine(memory, weights, out, a, w, n, m):
     for i in range(n):
         y[i] = bias[i]
     j = 0
-    # Four columns at a time: a result is loaded and stored once for all of them.
+    # Four columns at a time: each result is loaded and stored once for all four.
     while j + 4 <= m:
         x0, x1, x2, x3 = memory[a + j], memory[a + j + 1], memory[a + j + 2], memory[a + j + 3]
         r = w + j * n
@@ -143,7 +143,7 @@ def _record(memory, rings, ring, number, out, a, n):
     newest = start + number % frames * n
     for i in range(n):
         rings[newest + i] = memory[a + i]
-    # Before the first frame there are copies of it.
+    # Copies of the first frame stand before it.
     near = start + max(number - dilation, 0) % frames * n
     far = start + max(number - 2 * dilation, 0) % frames * n
     for i in range(n):

@@ -1,4 +1,4 @@
-"""Validation videos: a share of the training videos, held out to choose an epoch or a setting by; never test videos."""
+"""Validation videos: held-out training videos, by which an epoch or a setting is chosen; never test videos."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from protas_gtcc.metrics.segmentation import score_segmentation
 
 
 def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], list[str]]:
-    """The split's training videos, parted into those to train on and those to validate on.
+    """The split's training videos, divided into those to train on and those to validate on.
 
-    A split that names validation videos has them already. Otherwise the share asked for is drawn by the seed, whole
-    subjects at a time where subjects are known, since a person who was trained on tells little about a new one.
-    Raises `InputError` if no training videos are left.
+    A split that names validation videos has them already. Otherwise `draw_held_out` draws the configured share:
+    whole people, since scores on a person who was trained on say little about a new one. Raises `InputError` if no
+    training videos are left.
     """
     videos = dataset.part(config.split, "train")
     validation = dataset.part(config.split, "validation")
     share = config.training.validation_share
     if share > 0 and not validation:
-        people = {video: dataset.attribute(video, "subject") for video in videos}
-        validation = draw_held_out(people, share, config.training.seed)
+        subjects = {video: dataset.attribute(video, "subject") for video in videos}
+        validation = draw_held_out(subjects, share, config.training.seed)
     chosen = set(validation)
     tested = chosen & set(dataset.part(config.split, "test"))
     if tested:
@@ -45,10 +45,10 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
 def validation_scores(
     model: TrainedModel, dataset: Dataset, videos: Sequence[str], features: FeatureReader
 ) -> dict[str, int | float]:
-    """Scores of a model on held-out videos, and the one figure that epochs are chosen by.
+    """Scores of a model on held-out videos, and `validation_score`, by which epochs are chosen.
 
-    `validation_score` is the mean of acc, edit and the mean F1, less 100 times the predicted-class progress error
-    over frames: all are percent, and a point of each weighs the same.
+    That is the mean of acc, edit and the mean F1, less 100 times the error of the reported progress over frames: all
+    are percent, and a point of each weighs the same.
     """
     info = dataset.info
     predictions = [(dataset.labels(video), model.predict(features.read(video))) for video in videos]

@@ -1,4 +1,4 @@
-"""With which videos a test video is matched: the others that are tested, or the training videos, of its task."""
+"""Partners of a test video, which it is matched with: the other test videos, or the training videos, of its task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARTNER = "another test video of the task (or, where partners are training video
 
 @dataclass(frozen=True, eq=False)
 class Partners:
-    """Pairs (i, j) of a test video with another, by the labels `[T]` of both, and who is nearest to whom."""
+    """Pairs (i, j) of a test video and its partner: labels `[T]` of both, and nearest neighbours."""
 
     labels: list[np.ndarray]
     other_labels: list[np.ndarray]

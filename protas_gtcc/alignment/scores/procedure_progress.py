@@ -1,16 +1,16 @@
-"""Progress of a whole procedure, and how well the way that an embedding has gone tells it.
+"""Progress of a whole procedure, and its error when estimated from the distance that an embedding has covered.
 
-True progress of a video with K action segments is the share of them that is done: it rises evenly by 1 / K inside
-each and stays in the background, to 1 at the end of the last action. At frame t of a segment [s, s + L) that has k
-before it, (k + (t - s + 1) / L) / K, as for the progress of one action. Repeated actions count each time. A video
-without actions has none and is left out.
+True progress of a video with K action segments is the share of them that is done. It rises evenly by 1 / K in each
+segment, is constant in the background, and reaches 1 at the end of the last action. At frame t of a segment
+[s, s + L) with k segments before it, it is (k + (t - s + 1) / L) / K. Repeated actions count each time. A video without
+actions has no progress and is left out.
 
-Estimated progress is the length of the embedding's way from the first frame to t, the sum of |e_t - e_{t-1}|, over the
-mean length of the whole way in training videos of the task, at most 1. It needs no label; it is online if the embedding
+Estimated progress is the cumulative distance (`metrics.cumulative_distance`) from the first frame to t, over its mean
+at the end of the training videos of the task, at most 1. It needs no label; it is online if the embedding
 is. If no training video moves, it is 0. Donahue and Elhamifar, CVPR 2024 (online geodesic progress error).
 
 Unlike their code: the mean is over all training videos, where theirs takes those of the first batch; the estimate is
-clipped to 1; a video whose embedding stays in place is scored like others; a segment's first frame has made a step.
+clipped to 1; a video whose embedding never moves is scored like others; a segment's first frame has made a step.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def procedure_progress(labels: np.ndarray, background: Collection[int]) -> np.nd
     steps = np.zeros(len(labels))
     for start, end, _ in segments[actions].tolist():
         steps[start:end] = 1 / (end - start)
-    return np.minimum(np.cumsum(steps) / actions.sum(), 1.0)  # a sum of many steps may round to a hair more
+    return np.minimum(np.cumsum(steps) / actions.sum(), 1.0)  # a sum of many steps may round to slightly more
 
 
 def progress_figures(

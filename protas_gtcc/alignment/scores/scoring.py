@@ -1,12 +1,12 @@
-"""All scores of an embedding, and of several side by side, with intervals.
+"""All scores of one embedding, or of several for comparison, with intervals.
 
-Each figure is made for each task (procedure) by itself: neighbours, probes and mean distances know one task only. The
-figure of all is the mean over tasks, each counting once; figures of published tables that are means over videos weigh
-tasks by their size. Where no video names a task, all are of one. An embedding that was trained with several seeds, or
-on several splits, has the mean of their figures.
+Each figure is computed for each task (procedure) alone: neighbours, probes and mean distances come from one task. The
+total is the mean over tasks, each counting once; published tables of means over videos weight tasks by their size. If
+no video names a task, all belong to one. Figures of several seeds or splits are averaged.
 
-Intervals are a bootstrap over the test videos of all tasks; a pair of videos counts as often as both were drawn, and
-a task that was not drawn does not count. In each split the seeds are drawn too; one seed alone says nothing of others.
+Intervals are a bootstrap over the test videos of all tasks (`metrics.intervals`). A pair of videos counts as often as
+both were drawn; a task that was not drawn does not count. In each split the seeds are drawn too, so an interval from
+one seed does not include the spread over seeds.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from protas_gtcc.alignment.scores.probes import (
     NUM_FITS,
     classification_figures,
     most_frequent_figures,
+    one_thread_each,
     progression_figures,
 )
 from protas_gtcc.alignment.scores.procedure_progress import progress_figures
@@ -51,18 +52,18 @@ OnProgress = Callable[[int, int], None]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trial:
-    """A split's videos as one training embeds them; trainings with other seeds are other trials of the split."""
+    """The videos of a split as embedded by one encoder; encoders of other seeds are other trials of the split."""
 
     train: Videos
-    """What probes are fitted on."""
+    """Videos to fit on."""
     test: Videos
-    """What is scored."""
+    """Videos to score."""
     split: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Settings:
-    """What holds for all embeddings of a comparison."""
+    """Settings of a comparison, the same for all embeddings."""
 
     background: Collection[int]
     partners: PartnerPart
@@ -71,7 +72,7 @@ class _Settings:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Sampled:
-    """Every figure as `[1 + R]`, itself and in each resample: of all tasks, and of each."""
+    """Every figure as `[1 + R]`, its value and its resamples: over all tasks, and for each task."""
 
     figures: dict[str, Any]
     tasks: dict[str, dict[str, Any]]
@@ -81,12 +82,12 @@ class _Sampled:
 def score_alignment(
     train: Videos, test: Videos, background: Collection[int], seed: int = 0, partners: PartnerPart = "test"
 ) -> dict[str, Any]:
-    """Every figure of an embedding on test videos; what is fitted is fitted on the training videos.
+    """Every figure of an embedding on test videos; probes and means are fitted on the training videos.
 
-    Figures are numbers, None where undefined; `definitions.DEFINITIONS` says what they are. `lookups` are the same for
-    predictors that see no embedding, `intervals` repeats the structure at 95 % (None where fewer than two videos, or
-    three ordered pairs, tell), `tasks` has the figures of each task. `seed` chooses labelled videos and resamples.
-    `partners` are what test videos are matched with: other test videos, or training videos.
+    Figures are numbers, None where undefined; `definitions.DEFINITIONS` defines them. `lookups` holds the figures of
+    predictors that see no embedding. `intervals` repeats the structure at 95 % (None with fewer than two videos, or
+    three ordered pairs of videos). `tasks` has the figures of each task. `seed` chooses labelled videos and resamples.
+    `partners`: whether test videos are matched with other test videos or with training videos.
 
     Raises `InputError` if videos come twice or cannot be compared, if a task that is tested has no training video, and
     where scikit-learn is not installed.
@@ -101,11 +102,11 @@ def compare_alignments(
     partners: PartnerPart = "test",
     on_progress: OnProgress = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Several embeddings of the same test videos, by name: such as raw features, untrained and aligned.
+    """Scores of several embeddings of the same test videos, by name, such as raw features, untrained and aligned.
 
     `scores[name]` is as from `score_alignment`. `differences` has, for every two names, `of` less `minus` in every
     figure, with intervals under the same drawn videos: what makes a video hard for both cancels out.
-    `on_progress` is called with the numbers of probes that are fitted and to be fitted, which take most of the time.
+    `on_progress` is called with (probes fitted, probes in all) from the start; they take most of the time.
     Raises `InputError` as `score_alignment` does, and if the test videos are not the same.
     """
     for trial in (one for trials in embeddings.values() for one in trials):
@@ -115,9 +116,10 @@ def compare_alignments(
     fits, total = itertools.count(1), num_tasks * NUM_FITS
     on_progress(0, total)
     settings = _Settings(background, partners, lambda: on_progress(next(fits), total))
-    sampled = {
-        name: _sample(trials, settings, (seed, number)) for number, (name, trials) in enumerate(embeddings.items())
-    }
+    with one_thread_each():
+        sampled = {
+            name: _sample(trials, settings, (seed, number)) for number, (name, trials) in enumerate(embeddings.items())
+        }
     return {
         "scores": {name: _as_scores(one, partners) for name, one in sampled.items()},
         "differences": [
@@ -133,7 +135,7 @@ def _require_same_tests(embeddings: Mapping[str, Sequence[Trial]]) -> None:
     for name, trials in embeddings.items():
         same = {one.split for one in trials} == reference.keys()
         if not same or any(_differ(_labels(one), reference[one.split]) for one in trials):
-            raise InputError(f"{name} and {first} are not of the same test videos with the same labels; embed the same")
+            raise InputError(f"{name} and {first} differ in test videos or their labels; embed the same videos")
 
 
 def _labels(trial: Trial) -> dict[str, np.ndarray]:
@@ -160,7 +162,7 @@ def _sample(trials: Sequence[Trial], settings: _Settings, seed: tuple[int, int])
 
 
 def _sample_split(trials: Sequence[Trial], settings: _Settings, seed: tuple[int, int, int]) -> _Sampled:
-    """The mean over trainings of one split, under the same drawn videos, and as often as the trainings are drawn."""
+    """The mean over the trials of one split, with the same drawn videos; each trial counts as often as it is drawn."""
     first, split, embedding = seed
     # numpy drops zeros at the end of a seed, so the videos of the first split are drawn as those of one run alone.
     weights = all_first(resampling_weights(len(trials[0].test), [first, split]))
@@ -189,7 +191,7 @@ def _sample_trial(trial: Trial, settings: _Settings, seed: int, weights: np.ndar
 
 
 def _figures_of_task(train: Videos, test: Videos, settings: _Settings, seed: int) -> dict[str, Any]:
-    """A tree of `Figure`s."""
+    """The figures of one task, as a tree of `Figure`s."""
     background, partners = settings.background, find_partners(train, test, settings.partners)
     area, area_by_time = area_figures(partners, background)
     progression, progression_by_time = progression_figures(train, test, background)

@@ -35,8 +35,9 @@ class Command:
     def run(self) -> None:
         """Train, write, score."""
         # torch is slow to import, and --help needs none of it
+        from protas_gtcc.alignment.run_directory import AlignmentDirectory
         from protas_gtcc.alignment.scored_embeddings import remarks
-        from protas_gtcc.alignment.training import AlignmentDirectory, align
+        from protas_gtcc.alignment.training import align
         from protas_gtcc.prepare.known_datasets import open_dataset
 
         arguments = self.arguments

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from protas_gtcc.cli.shared.flags import File, Positional
+from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError, lacks_package
 
 if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
-    from protas_gtcc.live import Observer
+    from protas_gtcc.live import Sink
 
 
 @dataclass(frozen=True)
@@ -61,24 +61,12 @@ class Command:
         """Follow to the end of the source."""
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import load
-        from protas_gtcc.live import follow, open_source
+        from protas_gtcc.live import open_source, pipeline
 
-        if self.buffer < 1:
-            raise InputError(f"--buffer is {self.buffer}; it must be at least 1 frame")
+        self._check_flags()
         model = load(self.model)
         require_no_control(model.facts.config, "stream")
-        fps = model.facts.fps if self.fps is None else self.fps
-        is_replay = self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
-        if self.growing and is_replay:
-            raise InputError("--growing is for files of frames; leave it out for a .npy file")
-        if self.speed == "real" and not is_replay:
-            raise InputError("--speed real is for .npy files; leave it out for other sources")
-        if self.give_up_seconds is not None and not self.give_up_seconds > 0:
-            raise InputError(f"--give-up-seconds is {self.give_up_seconds:g}; it must be above 0")
-        if self.speed == "real" and fps is None:
-            raise InputError("--speed real needs frames per second, which the model does not have; give --fps")
-        if fps is not None and not 0 < fps < float("inf"):
-            raise InputError(f"--fps is {fps:g}; frames per second must be positive")
+        fps = self._frame_rate(model)
         pace = fps if self.speed == "real" else None
         source = open_source(
             self.source, model.facts.feature_dim, self.format, pace, self.growing, axes=self.feature_axes
@@ -87,44 +75,63 @@ class Command:
         if self.state is not None and self.state.exists():
             stream.load(self.state)
         with ExitStack() as closing:
-            observers = self._observers(model, fps, closing)
+            sinks = self._sinks(model, fps, closing)
             if self.state is not None:
                 closing.callback(stream.save, self.state)
-            follow(
+            pipeline.run(
                 stream,
                 source,
-                observers,
+                sinks,
                 self.buffer,
                 self.when_behind,
                 give_up_seconds=self.give_up_seconds,
                 first_frame=stream.num_frames,
             )
 
-    def _observers(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Observer]:
+    def _check_flags(self) -> None:
+        is_replay = self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
+        if self.buffer < 1:
+            raise InputError(f"--buffer is {self.buffer}; it must be at least 1 frame")
+        if self.growing and is_replay:
+            raise InputError("--growing is for files of frames; leave it out for a .npy file")
+        if self.speed == "real" and not is_replay:
+            raise InputError("--speed real is for .npy files; leave it out for other sources")
+        if self.give_up_seconds is not None and not self.give_up_seconds > 0:
+            raise InputError(f"--give-up-seconds is {self.give_up_seconds:g}; it must be above 0")
+
+    def _frame_rate(self, model: TrainedModel) -> float | None:
+        fps = model.facts.fps if self.fps is None else self.fps
+        if self.speed == "real" and fps is None:
+            raise InputError("--speed real needs frames per second, which the model does not have; give --fps")
+        if fps is not None and not 0 < fps < float("inf"):
+            raise InputError(f"--fps is {fps:g}; frames per second must be positive")
+        return fps
+
+    def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:
         from protas_gtcc.cli.shared.console import make_console
         from protas_gtcc.live import JsonLines, Terminal
 
-        observers: list[Observer] = []
+        sinks: list[Sink] = []
         if sys.stdout.isatty() and not self.json:
-            observers.append(Terminal(make_console(), model.class_names, model.background, fps))
+            sinks.append(Terminal(make_console(), model.class_names, model.background, fps))
         else:
-            observers.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class))
+            sinks.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class))
         if self.lines is not None:
             try:
                 file = closing.enter_context(open(self.lines, "a", encoding="utf-8"))  # noqa: SIM115 (the stack closes it)
             except OSError as error:
                 raise InputError(f"cannot write {self.lines}: {error.strerror}") from error
-            observers.append(JsonLines(file, model.class_names, fps, self.every_class))
+            sinks.append(JsonLines(file, model.class_names, fps, self.every_class))
         if self.web is not None:
-            observers.append(self._page(model, self.web, closing))
-        return observers
+            sinks.append(self._page(model, self.web, closing))
+        return sinks
 
-    def _page(self, model: TrainedModel, port: int, closing: ExitStack) -> Observer:
+    def _page(self, model: TrainedModel, port: int, closing: ExitStack) -> Sink:
         try:
-            from protas_gtcc.serve.live_page import WebPage
+            from protas_gtcc.serve.live_page import LivePage
         except ImportError as error:
             raise lacks_package("--web", error, "serve") from error
-        page = WebPage(model, port)
+        page = LivePage(model, port)
         closing.callback(page.close)
         print(page.address, file=sys.stderr, flush=True)
         return page

@@ -30,12 +30,10 @@ def print_result(markdown: str, figures: Any, as_json: bool) -> None:
     """Print a result on standard output: as JSON, as a table on a terminal, or as Markdown into pipes and files."""
     if as_json:
         print(json.dumps(figures, allow_nan=False))
-    elif sys.stdout.isatty():
-        from rich.markdown import Markdown  # slow to import
-
-        make_console().print(Markdown(markdown))
     else:
-        print(markdown, end="")
+        from protas_gtcc.report.screen import print_markdown
+
+        print_markdown(markdown, make_console())
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
-    from protas_gtcc.training.callbacks import Observer
+    from protas_gtcc.training.callbacks import Callback
     from protas_gtcc.training.run_directory import RunDirectory
 
 RUNS_FOLDER = Path("runs")
@@ -54,7 +54,7 @@ def offer_resume(console: Console, run: RunDirectory) -> Iterator[None]:
         raise
 
 
-def training_callbacks(console: Console, run: RunDirectory) -> list[Observer]:
+def training_callbacks(console: Console, run: RunDirectory) -> list[Callback]:
     """The progress bar and the TensorBoard log of a training run."""
     from protas_gtcc.training.callbacks import ProgressBar, TensorBoardLog
 
