@@ -9,13 +9,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
 from protas_gtcc.errors import InputError
 
 T = TypeVar("T")
+File = Annotated[Path, "FILE"]
+"""A path, and the name of its value in the help."""
+Folder = Annotated[Path, "FOLDER"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Axes = Literal["auto", "DT", "TD"]
 """Axes of an array of features."""

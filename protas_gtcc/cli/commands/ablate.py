@@ -26,7 +26,6 @@ class Command:
 
     def run(self) -> None:
         """Decode, pool, compare and print."""
-        # torch is slow to import, and --help needs none of it
         from protas_gtcc.dataset.file import Dataset
         from protas_gtcc.runs.ablation import ablate, markdown
 

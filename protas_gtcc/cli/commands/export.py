@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 
 
