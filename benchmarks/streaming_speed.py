@@ -33,7 +33,7 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.network.model import ProgressNetwork
-from protas_gtcc.runs.timing import made_up_frames, time_stream
+from protas_gtcc.runs.timing import random_frames, time_stream
 from protas_gtcc.streaming import Stream
 from protas_gtcc.streaming.engines import CompiledEngine
 
@@ -103,7 +103,7 @@ def untrained(arguments: Arguments) -> TrainedModel:
 
 def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch: Path) -> list[Contestant]:
     """Ours, the prefix run again, and theirs, each after so many frames."""
-    frames = made_up_frames(model, history + 1)
+    frames = random_frames(model, history + 1)
     stream = model.stream()
     stream.step(frames[:-1])
 
@@ -124,7 +124,7 @@ def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[C
     if model.facts.transcripts is None:
         return []
     alone = TrainedModel(model.network, dataclasses.replace(model.facts, transcripts=None))
-    frames = made_up_frames(model, arguments.steps)
+    frames = random_frames(model, arguments.steps)
 
     def steps_of(stream: Stream) -> Callable[[], None]:
         def steps() -> None:
@@ -143,7 +143,7 @@ def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[C
 def many_streams(model: TrainedModel, arguments: Arguments) -> Contestant:
     """Many people at once."""
     streams = model.streams(arguments.streams, threads=arguments.threads)
-    frames, rounds = made_up_frames(model, arguments.streams), max(1, arguments.steps // arguments.streams)
+    frames, rounds = random_frames(model, arguments.streams), max(1, arguments.steps // arguments.streams)
 
     def steps() -> None:
         for _ in range(rounds):

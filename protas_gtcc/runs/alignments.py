@@ -25,7 +25,7 @@ from protas_gtcc.alignment.scores.scoring import OnProgress
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.runs.config import AlignmentGrid
-from protas_gtcc.runs.plans import PlannedRun, Variant, named_variants, refuse_own
+from protas_gtcc.runs.plans import PlannedRun, for_seed, named_variants, refuse_own
 
 
 def plan_alignments(
@@ -42,12 +42,12 @@ def plan_alignments(
     refuse_own(flags)
     file, splits = str(dataset.path.absolute()), dict.fromkeys(grid.splits.split(","))
     losses = named_variants(grid.loss, may_be_bare=True).items()
-    variants = ({"": Variant()} | named_variants(grid.variant)).items()
+    variants = ({"": list[str]()} | named_variants(grid.variant)).items()
     plans = []
     for seed, split, (name, variant), (loss, own) in product(range(grid.seeds), splits, variants, losses):
         title = "-".join(filter(None, [loss, name]))
         words = ["--dataset", file, "--loss", loss, "--split", split, "--seed", str(seed), "--title", title]
-        words += [*flags, *own.flags(seed), *variant.flags(seed)]
+        words += [*flags, *for_seed([*own, *variant], seed)]
         config = dataclasses.replace(parse(words), dataset=file)
         require_scorable(dataset, split, config.task)
         dataset.choose_feature_set(split, config.feature_set)

@@ -13,7 +13,7 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.runs.config import RunGrid
 from protas_gtcc.runs.evaluate_run import test_videos
-from protas_gtcc.runs.plans import PlannedRun, Variant, named_variants, refuse_own
+from protas_gtcc.runs.plans import PlannedRun, for_seed, named_variants, refuse_own
 from protas_gtcc.training.run_directory import RunDirectory
 
 
@@ -28,15 +28,15 @@ def plan_grid(
     with_tests = sorted(split for split, parts in dataset.info.splits.items() if parts.get("test"))
     splits = dict.fromkeys(grid.splits.split(",")) if grid.splits else with_tests
     presets = [_preset_and_seeds(one, grid.seeds) for one in dict.fromkeys(grid.preset)]
-    variants = {"": Variant()} | named_variants(grid.variant)
+    variants = {"": list[str]()} | named_variants(grid.variant)
     plans = []
     for seed, split in product(range(max(count for _, count in presets)), splits):
         chosen = [name for name, count in presets if seed < count]
-        for preset, (name, variant), control in product(chosen, variants.items(), dict.fromkeys(grid.control)):
+        for preset, (name, own), control in product(chosen, variants.items(), dict.fromkeys(grid.control)):
             words = ["--dataset", grid.dataset or str(dataset.path), "--preset", preset, "--control", control]
             words += ["--split", split, "--seed", str(seed), "--title", title_of(preset, name, control)]
-            words += [*flags, *variant.flags(seed)]
-            plans.append(_planned(words, parse(words), name, variant, dataset, out))
+            words += [*flags, *for_seed(own, seed)]
+            plans.append(_planned(words, parse(words), name, own, dataset, out))
     _require_alike_features(plans, dataset)
     return plans
 
@@ -54,14 +54,12 @@ def _preset_and_seeds(text: str, seeds: int) -> tuple[str, int]:
     return name, int(count) if colon else seeds
 
 
-def _planned(
-    flags: list[str], config: RunConfig, name: str, variant: Variant, dataset: Dataset, out: Path
-) -> PlannedRun:
+def _planned(flags: list[str], config: RunConfig, name: str, own: list[str], dataset: Dataset, out: Path) -> PlannedRun:
     config = dataclasses.replace(config, dataset=str(dataset.path.resolve()))
     test_videos(dataset, config.split, config.feature_set)
     control = "" if config.control == "none" else config.control
     # A variant's own features are part of its name.
-    features = None if variant.sets("--feature-set") else config.feature_set
+    features = None if any(word.split("=")[0] == "--feature-set" for word in own) else config.feature_set
     kind = "-".join(filter(None, [config.preset, name, control, features]))
     title = f"{kind}/split{config.split}-seed{config.training.seed}"
     return PlannedRun(title, RunDirectory(out / title), config, "run", flags)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.cli.shared.console import print_result, progress_bars
@@ -31,4 +31,4 @@ class Command:
 
         with progress_bars() as on_progress:
             compared = ablate(self.runs, Dataset(self.dataset), on_progress)
-        print_result(markdown(compared), {name: asdict(one) for name, one in compared.items()}, self.json)
+        print_result(markdown(compared), compared, self.json)
