@@ -64,15 +64,15 @@ FAULTS = {
     ),
     "features shorter than labels": (
         lambda f: change_features(f, "v2", lambda x: x[:-1]),
-        ("error", "video v2", "features should be [30, 4], by index and feature set, but is [29, 4]"),
+        ("error", "video v2", "features should be [30, 4], by the header, but is [29, 4]"),
     ),
     "another feature size": (
         lambda f: change_features(f, "v2", lambda x: x[:, :3]),
-        ("error", "video v2", "features should be [30, 4], by index and feature set, but is [30, 3]"),
+        ("error", "video v2", "features should be [30, 4], by the header, but is [30, 3]"),
     ),
     "one axis": (
         lambda f: change_features(f, "v2", lambda x: x[:, 0]),
-        ("error", "video v2", "features should be [30, 4], by index and feature set, but is [30]"),
+        ("error", "video v2", "features should be [30, 4], by the header, but is [30]"),
     ),
     "constant video": (
         lambda f: change_features(f, "v3", lambda x: x * 0),
@@ -182,8 +182,8 @@ def test_an_index_that_contradicts_a_video_is_found_by_its_features(tmp_path):
         file["num_frames"][1:3] = [29, 31]
     found = {finding.what for finding in serious(check_path(path)) if "features should be" in finding.what}
     assert {what.split(": ", 2)[2] for what in found} == {
-        "features should be [29, 4], by index and feature set, but is [30, 4]",
-        "features should be [31, 4], by index and feature set, but is [30, 4]",
+        "features should be [29, 4], by the header, but is [30, 4]",
+        "features should be [31, 4], by the header, but is [30, 4]",
     }
 
 

@@ -95,7 +95,7 @@ VIDEO_DAMAGE = {
     "features flat": (lambda f: _replace(f["videos/video1/features"], "features", np.ones(6)), "but is [6]"),
     "features of another size": (
         lambda f: _replace(f["videos/video1/features"], "features", f["videos/video1/features/features"][:, :5]),
-        ", 6], by index and feature set, but is [",
+        ", 6], by the header, but is [",
     ),
     "features lost": (lambda f: f["videos/video1"].__delitem__("features"), "features"),
 }

@@ -49,7 +49,6 @@ def test_the_command_draws_a_split_and_names_it(folder, tmp_path, capsys):
     assert "split 1 was drawn with seed 0: 8 training and 2 test videos, a person may be in both" in printed
     dataset = Dataset(tmp_path / "d.h5")
     assert sorted(dataset.part("1", "train") + dataset.part("1", "test")) == VIDEOS
-    assert dataset.tested_splits() == ["1"]
 
 
 def test_the_seed_alone_decides_the_split(folder):
@@ -129,7 +128,6 @@ def test_every_message_about_missing_splits_names_the_flag(folder, tmp_path, cap
     dataset, layout = Dataset(file), open_layout(folder)
     for call in (
         lambda: dataset.part("1", "train"),
-        lambda: dataset.tested_splits(),
         lambda: videos_to_test(dataset, "1", None),
         lambda: count_graph(layout, "1"),
     ):

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.dataset.description import FeatureSet
+from protas_gtcc.dataset.description import FeatureSet, require_set_name
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import write_feature_set
-from protas_gtcc.dataset.names import require_set_name
 from protas_gtcc.dataset.writer import require_features
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.storage.atomic import replace_when_whole

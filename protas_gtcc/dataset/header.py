@@ -93,8 +93,8 @@ def _read_info(file: Any) -> DatasetInfo:
     }
     info = DatasetInfo(
         name=_attribute(file, "name", str),
-        class_names=_attribute(file, "class_names", _list_of(str)),
-        background=_attribute(file, "background", _list_of(int)),
+        class_names=_attribute(file, "class_names", lambda names: [str(name) for name in names.tolist()]),
+        background=_attribute(file, "background", lambda ids: [int(label) for label in ids.tolist()]),
         fps=_attribute(file, "fps", float),
         splits=splits,
         simulated=_attribute(file, "simulated", bool),
@@ -139,17 +139,8 @@ def _attribute(owner: Any, name: str, kind: Callable[[Any], V]) -> V:
     value = owner.attrs[name]
     try:
         return kind(value)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{name}{where} is {value!r}") from error
-
-
-def _list_of(kind: Callable[[Any], V]) -> Callable[[Any], list[V]]:
-    def convert(values: Any) -> list[V]:
-        if np.ndim(values) != 1:
-            raise TypeError("expected a list")
-        return [kind(value) for value in values]
-
-    return convert
 
 
 def _strings(names: list[str]) -> np.ndarray:

@@ -12,12 +12,10 @@ import numpy as np
 
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.annotations.segments import segment_array
-from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_name
 from protas_gtcc.dataset.header import write_feature_set, write_index, write_info
-from protas_gtcc.dataset.names import folders_of, require_video_name
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import replace_when_whole
-from protas_gtcc.storage.finite import require_finite
 from protas_gtcc.storage.hdf5 import hdf5_file
 from protas_gtcc.storage.ragged import RaggedWriter
 
@@ -133,4 +131,6 @@ def require_features(values: np.ndarray, expected: tuple[int, int], where: str) 
     """Raise `InputError` unless features have the shape `expected` = (T, D) and are finite."""
     if values.shape != expected:
         raise InputError(f"{where}: expected [T, D] = {list(expected)}, came {list(values.shape)}; extract them again")
-    require_finite(values, where, "extract the features again")
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        raise InputError(f"{where}: NaN or infinity at frame {int(np.argmin(finite))}; extract the features again")

@@ -18,9 +18,9 @@ from protas_gtcc.annotations.progress_targets import progress_by_class, progress
 from protas_gtcc.annotations.resampling import resample_indices
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph
+from protas_gtcc.dataset.description import require_video_name
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import write_classes
-from protas_gtcc.dataset.names import require_video_name
 from protas_gtcc.dataset.writer import LabelWriter
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout

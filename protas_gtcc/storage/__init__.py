@@ -4,5 +4,6 @@
 - `hdf5`: HDF5 with readable errors
 - `ragged`: arrays of all videos, end to end, in HDF5
 - `npy`: arrays in .npy files
-- `finite`: no NaN and no infinity
+- `csv_tables`: CSV tables from columns
+- `configs`: configurations as YAML
 """

@@ -16,7 +16,22 @@ def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarr
 
     Raises `InputError` if there is no whole array of real numbers, and if no axis or both axes have that size.
     """
-    return _oriented(_read(path), feature_dim, axes, path)
+    features = open_array(path)
+    if features.dtype.kind not in "iuf":
+        raise InputError(f"{path} holds {features.dtype}; expected real numbers")
+    if features.ndim != 2:
+        raise InputError(f"{path} has shape {list(features.shape)}; expected features [T, D]")
+    if axes != "auto":
+        return features if axes == "TD" else features.T
+    fits = [size == feature_dim for size in features.shape]
+    if all(fits):
+        raise InputError(f"{path}: both axes are {feature_dim} long; give --feature-axes DT or TD")
+    if not any(fits):
+        raise InputError(
+            f"{path} has shape {list(features.shape)}, the model takes [T, {feature_dim}]; "
+            "extract features with the backbone that it was trained on"
+        )
+    return features if fits[1] else features.T
 
 
 def open_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
@@ -35,27 +50,3 @@ def open_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path} is an archive of several arrays; save one array in .npy format")
     return array
-
-
-def _read(path: Path) -> np.ndarray:
-    features = open_array(path)
-    if features.dtype.kind not in "iuf":
-        raise InputError(f"{path} holds {features.dtype}; expected real numbers")
-    return features
-
-
-def _oriented(features: np.ndarray, feature_dim: int, axes: Axes, path: Path) -> np.ndarray:
-    """Features with time first. Raises `InputError` if both axes have the size that the model takes, or none."""
-    if features.ndim != 2:
-        raise InputError(f"{path} has shape {list(features.shape)}; expected features [T, D]")
-    if axes != "auto":
-        return features if axes == "TD" else features.T
-    fits = [size == feature_dim for size in features.shape]
-    if all(fits):
-        raise InputError(f"{path}: both axes are {feature_dim} long; give --feature-axes DT or TD")
-    if not any(fits):
-        raise InputError(
-            f"{path} has shape {list(features.shape)}, the model takes [T, {feature_dim}]; "
-            "extract features with the backbone that it was trained on"
-        )
-    return features if fits[1] else features.T

@@ -13,6 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from protas_gtcc.storage.hdf5 import require_array
+
 _CHUNK_ROWS = 8192
 
 
@@ -41,11 +43,7 @@ class RaggedReader:
 
     def __init__(self, array: h5py.Dataset, lengths: Iterable[int], row_shape: tuple[int, ...] = ()):
         self._array, self._edges = array, [0, *accumulate(lengths)]
-        name, expected = array.name.lstrip("/"), (self._edges[-1], *row_shape)
-        if array.dtype.kind not in "iuf":
-            raise ValueError(f"{name} should be numbers, but are {array.dtype}")
-        if array.shape != expected:
-            raise ValueError(f"{name} should be {list(expected)}, by the index, but is {list(array.shape)}")
+        require_array(array, (self._edges[-1], *row_shape), array.name.lstrip("/"))
 
     def read(self, video: int, start: int = 0, end: int | None = None) -> np.ndarray:
         """Rows `[start, end)` of the video with this number, all by default; bounds as in a slice."""
