@@ -204,5 +204,5 @@ def test_a_command_without_an_output_is_wrong_usage(folder):
 
 def test_egoprocel_gives_labels_without_features_and_warns_of_doubtful_ones(shared_folder, tmp_path, capsys):
     assert _run("labels", shared_folder / "data" / "egoprocel", "--graph", tmp_path / "graph.json") == 0
-    assert "wrongly for most" in capsys.readouterr().out
+    assert "wrong for most videos" in capsys.readouterr().out
     assert _graph(tmp_path / "graph.json")["predecessors"].shape == (116, 116)

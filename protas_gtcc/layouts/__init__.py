@@ -2,10 +2,9 @@
 
 - `options`: what a user states about a layout
 - `base`: `Layout`, and what is found in class and video names
-- `recognition`: which layout a path has, and opening it
+- `recognition`: which layout a path has, opening it, and drawing a split for one without lists of videos
 - `text`: the text files of the MS-TCN family
 - `mstcn`: the layout of MS-TCN, FACT and EgoPER
 - `egoprocel`: EgoProceL's JSON
 - `features`: folders of `<video>.npy`
-- `drawn_split`: a split for a layout without lists of videos
 """

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import default_tolerance, find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions
@@ -61,7 +61,10 @@ class EgoProceLLayout(Layout):
         if not len(names) == len(starts) == len(ends) > 0:
             counts = f"{len(names)} actions, {len(starts)} starts and {len(ends)} ends"
             raise InputError(f"{source}: expected as many actions as starts and ends, came {counts}; correct the JSON")
-        ids = [_class_id(name, len(self.class_names), source) for name in names]
+        ids = range(len(self.class_names))
+        unknown = [name for name in names if not (str(name).isdecimal() and int(name) in ids)]
+        if unknown:
+            raise InputError(f"{source}: unknown class id {unknown[0]!r}; the ids are 0 to {len(ids) - 1}")
         bounds = np.array([*starts, ends[-1]])
         if not np.issubdtype(bounds.dtype, np.integer) or starts[0] != 0 or list(starts[1:]) != list(ends[:-1]):
             raise InputError(
@@ -70,7 +73,7 @@ class EgoProceLLayout(Layout):
             )
         if (np.diff(bounds) <= 0).any():
             raise InputError(f"{source}: segment {int(np.argmin(np.diff(bounds)))} has no frames; correct the JSON")
-        return np.repeat(np.array(ids, dtype=np.int32), np.diff(bounds))
+        return np.repeat(np.array([int(name) for name in names], dtype=np.int32), np.diff(bounds))
 
     def labels_source(self, video: str) -> str:
         """File, task and entry."""
@@ -179,18 +182,12 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
                 raise InputError(f"{file}: handle {handle} comes twice, {where}; rename one")
             annotations[handle] = _Annotation(task, index)
     surplus = ", ".join(_tasks_with_surplus(tasks))
-    how = "the first ones are taken, wrongly for most; give --features and --fps"
+    how = "the first ones are taken, which is wrong for most videos; give --features and --fps"
     return annotations, [f"{_SURPLUS} {surplus} (one for each camera): {how}"] if surplus else []
 
 
 def _tasks_with_surplus(tasks: Mapping[str, Any]) -> list[str]:
     return [task for task, content in tasks.items() if len(content["hdl_actions"]) > len(content["handles"])]
-
-
-def _class_id(name: Any, num_classes: int, source: str) -> int:
-    if not str(name).isdecimal() or int(name) >= num_classes:
-        raise InputError(f"{source}: unknown class id {name!r}; the ids are 0 to {num_classes - 1}")
-    return int(name)
 
 
 def _read_splits(
@@ -218,7 +215,7 @@ def _read_splits(
             f"{file} is not a list of videos by task and part ({error!r}); remove it to have a split drawn"
         ) from error
     left = sum(len(content["handles"]) for content in tasks.values()) - sum(map(len, split.values()))
-    return {"1": split}, [f"{left} videos are in no part of {file.name}, but stay in the file"] if left else []
+    return {"1": split}, [f"{plural(left, 'video')} in no part of {file.name}, kept in the file"] if left else []
 
 
 def _draw(handles: list[str], seed: str) -> dict[str, list[str]]:

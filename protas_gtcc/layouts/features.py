@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -39,21 +40,20 @@ class FeatureFolder:
 
     def shape(self, video: str) -> tuple[int, int]:
         """Shape of a video's array, from the header. Raises `InputError` unless it is a whole array of two axes."""
-        array = open_array(self.file(video), mmap_mode="r")
-        self._check(video, array)
+        array = self._open(video, mmap_mode="r")
         return array.shape[0], array.shape[1]
 
     def load(self, video: str, time_first: bool) -> np.ndarray:
         """Features `[T, D]`, float16 or float32 as stored, anything else as float32."""
-        array = open_array(self.file(video))
-        self._check(video, array)
-        array = array if time_first else array.T
+        array = self._open(video) if time_first else self._open(video).T
         return array if array.dtype in (np.float16, np.float32) else array.astype(np.float32)
 
-    def _check(self, video: str, array: np.ndarray) -> None:
+    def _open(self, video: str, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
+        array = open_array(self.file(video), mmap_mode)
         if array.ndim != 2 or array.dtype.kind not in "iuf" or 0 in array.shape:
             what = f"expected [D, T] or [T, D] of real numbers, came {list(array.shape)} of {array.dtype}"
             raise InputError(f"{self.file(video)}: {what}; extract the features again")
+        return array
 
 
 def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[str, FeatureFolder]:
