@@ -92,7 +92,7 @@ FAULTS = {
     ),
     "missing features": (
         lambda f: f["videos/v3/features"].__delitem__("features"),
-        ("error", "feature set features", "1 videos lack it: v3"),
+        ("error", "feature set features", "1 video without it: v3"),
     ),
     "stale progress": (
         lambda f: f["progress"].__setitem__(slice(0, 30), 0),

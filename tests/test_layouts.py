@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.egoprocel import pair_in_order
-from protas_gtcc.layouts.features import FeatureFolder, decide_time_first, default_tolerance
+from protas_gtcc.layouts.features import FeatureFolder, default_tolerance, is_time_first
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
@@ -173,11 +173,10 @@ def test_the_background_is_named_or_refused_but_never_guessed(folder):
 # Orientation
 
 
-def _decide(tmp_path: Path, shapes: list[tuple[int, int]], lengths: list[int], tolerance: int | None = None) -> bool:
+def _decide(tmp_path: Path, shapes: list[tuple[int, int]], lengths: list[int]) -> bool:
     names = [f"v{i}" for i in range(len(shapes))]
-    folder = FeatureFolder(tmp_path)
     expected = {name: float(n) for name, n in zip(names, lengths, strict=True)}
-    return decide_time_first(folder, dict(zip(names, shapes, strict=True)), expected, tolerance)
+    return is_time_first(FeatureFolder(tmp_path), dict(zip(names, shapes, strict=True)), expected, LayoutOptions())
 
 
 def test_the_label_count_decides_which_axis_is_time(tmp_path):

@@ -135,7 +135,7 @@ def test_feature_sets_of_a_split_need_only_its_videos_and_declare_their_look_ahe
     assert dataset.feature_sets["features"].look_ahead_frames == 0
     assert dataset.features("S1_tea", "features_split2").dtype == np.float16
     assert not dataset.has_features("S2_tea", "features_split2")
-    assert summary.notices == ["1 videos have no features_split2: S2_tea"]
+    assert summary.notices == ["1 video without features_split2: S2_tea"]
 
 
 def test_only_one_video_is_in_memory(folder, monkeypatch):

@@ -11,7 +11,7 @@ from protas_gtcc.annotations.resampling import resample_indices, vanished_segmen
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset.file import DatasetInfo
-from protas_gtcc.errors import listed
+from protas_gtcc.errors import listed, plural
 from protas_gtcc.layouts.base import BACKGROUND_NAMES
 
 _MOST_BACKGROUND = 0.95
@@ -35,7 +35,7 @@ class LabelCheck:
             return
         unknown = sorted(set(labels[(labels < 0) | (labels >= self._info.num_classes)].tolist()))
         if unknown:
-            what = f"class ids {listed(unknown)} are not among the {self._info.num_classes} classes"
+            what = f"class ids {listed(unknown)} are not among the {plural(self._info.num_classes, 'class')}"
             yield Finding("error", where, what, "add the classes to the mapping, or correct the labels")
             return
         self._count(video, labels)
@@ -47,7 +47,7 @@ class LabelCheck:
         yield from self._background()
         yield from self._classes()
         for label, vanished in sorted(self._vanished.items()):
-            what = f"{vanished} of {self._segments[label]} segments vanish at {self._resample_to:g} fps"
+            what = f"{vanished} of {plural(self._segments[label], 'segment')} vanish at {self._resample_to:g} fps"
             yield Finding("warning", self._class(label), what, "keep a higher rate with --resample-to")
 
     def _count(self, video: str, labels: np.ndarray) -> None:

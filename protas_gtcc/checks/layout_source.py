@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from math import nan
 
 import numpy as np
 
-from protas_gtcc.checks.findings import Finding, Level, from_error, from_message
+from protas_gtcc.checks.findings import Finding, Level, from_message
 from protas_gtcc.checks.sources import Source
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, subject_of
-from protas_gtcc.layouts.features import FeatureFolder, decide_time_first, fits_length
+from protas_gtcc.layouts.features import FeatureFolder, fits_length, is_time_first
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.prepare.survey import Rates, pair_labels_by_length, parse_look_ahead
 
@@ -76,28 +77,21 @@ class LayoutSource(Source):
             try:
                 self._time_first[name] = self._axes(folder, shapes[name], expected)
             except InputError as error:
-                self.findings.append(from_error(f"feature set {name}", error))
-        dims = {name: self._dim(shapes[name], time_first) for name, time_first in self._time_first.items()}
-        return {name: FeatureSet(dim, look_ahead[name], folders[name].split) for name, dim in dims.items()}
-
-    def _dim(self, shapes: Shapes, time_first: bool) -> int:
-        """The size that most videos have; a video of another size is then an error."""
-        dims = Counter(shape[1 if time_first else 0] for shape in shapes.values())
-        return dims.most_common(1)[0][0] if dims else 0
+                self.findings.append(from_message("error", f"feature set {name}", str(error)))
+        return {
+            name: FeatureSet(_usual_dim(shapes[name], time_first), look_ahead[name], folders[name].split)
+            for name, time_first in self._time_first.items()
+        }
 
     def _shapes(self, folder: FeatureFolder) -> Shapes:
         unlabelled = folder.unlabelled(self.video_names)
         if unlabelled:
-            what = f"{len(unlabelled)} files have no labels and will be left out: {listed(unlabelled)}"
+            what = f"{plural(len(unlabelled), 'file')} without labels, to be left out: {listed(unlabelled)}"
             self._find("warning", str(folder.path), what, "add labels, or remove the files")
         shapes: Shapes = {}
-        for video in self.video_names:
-            try:
-                if folder.has(video):
-                    shapes[video] = folder.shape(video)
-            except InputError:
-                # Reading the video's features reports the same error.
-                continue
+        for video in filter(folder.has, self.video_names):
+            with suppress(InputError):  # reading the video's features reports the same error
+                shapes[video] = folder.shape(video)
         return shapes
 
     def _pair_labels(self, shapes: dict[str, Shapes]) -> None:
@@ -110,16 +104,11 @@ class LayoutSource(Source):
     def _expected_frames(self) -> dict[str, float]:
         expected = {}
         for video in self.video_names:
-            try:
+            with suppress(InputError):  # checking the video's labels reports the same error
                 expected[video] = len(self._layout.labels(video)) * self._frames_per_label
-            except InputError:
-                # Checking the video's labels reports the same error.
-                continue
         return expected
 
     def _axes(self, folder: FeatureFolder, shapes: Shapes, expected: dict[str, float]) -> bool:
-        if self._options.feature_axes != "auto":
-            return self._options.feature_axes == "TD"
         tolerance = self._options.tolerance_frames
         # Videos that fit neither way do not count here: each is reported by its length.
         voting = {
@@ -127,11 +116,17 @@ class LayoutSource(Source):
             for video, shape in shapes.items()
             if video in expected and any(fits_length(n, expected[video], tolerance) for n in shape)
         }
-        if not voting:
+        if not voting and self._options.feature_axes == "auto":
             raise InputError(
                 f"{folder.path}: no array that can be read has an axis as long as its video's labels; compare both"
             )
-        return decide_time_first(folder, voting, expected, tolerance)
+        return is_time_first(folder, voting, expected, self._options)
 
     def _find(self, level: Level, where: str, what: str, way_out: str) -> None:
         self.findings.append(Finding(level, where, what, way_out))
+
+
+def _usual_dim(shapes: Shapes, time_first: bool) -> int:
+    """The number of features that most videos have; a video of another size is then an error."""
+    dims = Counter(shape[1 if time_first else 0] for shape in shapes.values())
+    return dims.most_common(1)[0][0] if dims else 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class Source(ABC):
     where: str
     info: DatasetInfo
     """`fps` is the rate of the labels, NaN if it is not known."""
-    feature_sets: Mapping[str, FeatureSet]
+    feature_sets: dict[str, FeatureSet]
     video_names: list[str]
     findings: list[Finding]
     """What was found on opening it."""
@@ -49,32 +50,18 @@ class Source(ABC):
         return iter(())
 
 
-class FileSource(Source):
+class FileSource(Dataset, Source):
     """A dataset file."""
 
-    def __init__(self, dataset: Dataset):
-        self._dataset = dataset
-        self.where = str(dataset.path)
-        self.info, self.feature_sets = dataset.info, dataset.feature_sets
-        self.video_names, self.findings = dataset.video_names, []
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self.where, self.findings = str(path), []
         if not self.feature_sets:
             self.findings.append(Finding("error", self.where, "it has no features", "prepare it again with features"))
 
-    def labels(self, video: str) -> np.ndarray:
-        """Class ids `[T]`."""
-        return self._dataset.labels(video)
-
-    def features(self, video: str, feature_set: str) -> np.ndarray:
-        """Features `[T, D]`."""
-        return self._dataset.features(video, feature_set)
-
-    def has_features(self, video: str, feature_set: str) -> bool:
-        """Whether the video comes with that feature set."""
-        return self._dataset.has_features(video, feature_set)
-
     def subject(self, video: str) -> str:
         """The person, "" if unknown."""
-        return self._dataset.attribute(video, "subject")
+        return self.attribute(video, "subject")
 
     def lengths_fit(self, num_labels: int, num_features: int) -> bool:
         """Whether they are equal."""
@@ -83,8 +70,7 @@ class FileSource(Source):
     def inconsistencies(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
         """Segments and progress that do not follow from the labels."""
         again = "make it again with 'protas-gtcc labels --into'"
-        if not np.array_equal(self._dataset.segments(video), segment_array(labels)):
+        if not np.array_equal(self.segments(video), segment_array(labels)):
             yield Finding("error", f"video {video}", "its segments do not follow from its labels", again)
-        target = progress_target(labels, self.info.background)
-        if not np.allclose(self._dataset.progress(video), target, atol=1e-5):
+        if not np.allclose(self.progress(video), progress_target(labels, self.info.background), atol=1e-5):
             yield Finding("error", f"video {video}", "its progress does not follow from its labels", again)

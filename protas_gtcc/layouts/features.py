@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.storage.npy import open_array
 
 _OF_SPLIT = re.compile(r"features.*_split(.+)")
@@ -82,17 +83,20 @@ def default_tolerance(num_frames: float) -> int:
     return max(2, math.ceil(0.005 * num_frames))
 
 
-def decide_time_first(
+def is_time_first(
     folder: FeatureFolder,
     shapes: Mapping[str, tuple[int, int]],
     expected: Mapping[str, float],
-    tolerance_frames: int | None = None,
+    options: LayoutOptions,
 ) -> bool:
     """Whether a folder's arrays are `[T, D]` (True) or `[D, T]`, given the expected number of frames of each video.
 
-    There is one decision for the folder: if both axes of a video fit, the other videos decide. Raises `InputError` if
-    neither axis of a video fits, if videos disagree, and if no video decides.
+    The user decides for the folder, else the lengths: if both axes of a video fit, the other videos decide. Raises
+    `InputError` if neither axis of a video fits, if videos disagree, and if no video decides.
     """
+    if options.feature_axes != "auto":
+        return options.feature_axes == "TD"
+    tolerance_frames = options.tolerance_frames
     votes: dict[bool, str] = {}
     for video, shape in shapes.items():
         fits = [fits_length(length, expected[video], tolerance_frames) for length in shape]

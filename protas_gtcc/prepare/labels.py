@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +24,9 @@ from protas_gtcc.dataset.writer import LabelWriter
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout
 from protas_gtcc.layouts.features import fits_length
+from protas_gtcc.prepare.survey import OnProgress, show_nothing
 from protas_gtcc.storage.atomic import replace_when_whole, write_text
 from protas_gtcc.storage.hdf5 import hdf5_file
-
-OnVideo = Callable[[int, int], None]
 
 
 def write_label_files(
@@ -37,7 +35,7 @@ def write_label_files(
     fps: float | None = None,
     resample_to: float | None = None,
     overwrite: bool = False,
-    on_video: OnVideo = lambda done, total: None,
+    on_progress: OnProgress = show_nothing,
 ) -> tuple[int, int]:
     """Write every video's progress `[C, T]` and segments under `out`; returns the numbers of videos written and kept.
 
@@ -58,7 +56,7 @@ def write_label_files(
             _write_progress(progress_file, labels, layout)
             write_text(segments_file, segments_csv(labels, layout.class_names, new_rate))
             written += 1
-        on_video(done, len(layout.video_names))
+        on_progress("labels", done, len(layout.video_names))
     return written, len(layout.video_names) - written
 
 
@@ -66,7 +64,7 @@ def write_labels_into(
     layout: Layout,
     file: Path,
     fps: float | None = None,
-    on_video: OnVideo = lambda done, total: None,
+    on_progress: OnProgress = show_nothing,
     tolerance_frames: int | None = None,
 ) -> int:
     """Replace labels, progress and segments in a dataset file by those of a layout; returns the number of videos.
@@ -91,7 +89,7 @@ def write_labels_into(
                 labels = _labels_at(layout, video, rate, file_fps)
                 _check_fit(len(labels), num_frames, layout.labels_source(video), file, tolerance_frames)
                 writer.append(labels[:num_frames])
-                on_video(done, len(dataset.num_frames))
+                on_progress("labels", done, len(dataset.num_frames))
             writer.finish()
     return len(dataset.num_frames)
 

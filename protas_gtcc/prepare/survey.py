@@ -9,13 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from protas_gtcc.annotations.resampling import look_ahead_at, require_rate
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, subject_of, task_of
-from protas_gtcc.layouts.features import FeatureFolder, check_shapes, decide_time_first
+from protas_gtcc.layouts.features import FeatureFolder, check_shapes, is_time_first
 from protas_gtcc.layouts.options import LayoutOptions
 
-Progress = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Called with the name of the pass, the number of videos that are done, and the number of all videos."""
+
+
+def show_nothing(what: str, done: int, total: int) -> None:
+    """The default `OnProgress`."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def survey(
     layout: Layout,
     rates: Rates,
     options: LayoutOptions,
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: OnProgress = show_nothing,
 ) -> dict[str, FeaturePlan]:
     """Read every label and every header, and decide how to read each feature set.
 
@@ -68,16 +72,13 @@ def survey(
         layout.notices.append("no lists of training and test videos; add lists, or draw a split with --test-share 0.2")
     if not options.look_ahead_frames:
         layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
-    return {
-        name: _plan(
-            layout.feature_folders[name],
-            shapes_of_set,
-            expected,
-            look_ahead_at(look_ahead[name], rates.features, rates.dataset),
-            options,
-        )
-        for name, shapes_of_set in shapes.items()
-    }
+    plans = {}
+    for name, folder in layout.feature_folders.items():
+        time_first = is_time_first(folder, shapes[name], expected, options)
+        dim = check_shapes(folder, shapes[name], expected, time_first, options.tolerance_frames)
+        look_ahead_frames = look_ahead_at(look_ahead[name], rates.features, rates.dataset)
+        plans[name] = FeaturePlan(folder, time_first, dim, look_ahead_frames)
+    return plans
 
 
 def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict[str, int]:
@@ -121,7 +122,7 @@ def pair_labels_by_features(layout: Layout, fps: float, options: LayoutOptions) 
 
 
 def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple[int, int]]:
-    # A video may lack a feature set only if it is in no split that may use the set.
+    """The shapes of a set's arrays. Only a video that is in no split that may use the set may lack one."""
     if folder.split is not None and folder.split not in layout.splits:
         raise InputError(
             f"{folder.path} is for split {folder.split}, but there are lists of videos for {listed(layout.splits)}; "
@@ -134,27 +135,12 @@ def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple
     absent = [video for video in layout.video_names if not folder.has(video)]
     missing = [video for video in absent if video in needed]
     if missing:
-        what = f"{len(missing)} videos have no features, such as {folder.file(missing[0])}"
+        what = f"{plural(len(missing), 'video')} without features, such as {folder.file(missing[0])}"
         raise InputError(f"{what}; extract them, or take the videos off the lists")
     if absent:
-        layout.notices.append(f"{len(absent)} videos have no {name}: {listed(absent)}")
+        layout.notices.append(f"{plural(len(absent), 'video')} without {name}: {listed(absent)}")
     unlabelled = folder.unlabelled(layout.video_names)
     if unlabelled:
-        layout.notices.append(f"{len(unlabelled)} files of {name} are left out, without labels: {listed(unlabelled)}")
+        what = f"{plural(len(unlabelled), 'file')} of {name} left out, without labels: {listed(unlabelled)}"
+        layout.notices.append(what)
     return {video: folder.shape(video) for video in layout.video_names if video not in absent}
-
-
-def _plan(
-    folder: FeatureFolder,
-    shapes: Mapping[str, tuple[int, int]],
-    expected: Mapping[str, float],
-    look_ahead_frames: int,
-    options: LayoutOptions,
-) -> FeaturePlan:
-    tolerance = options.tolerance_frames
-    if options.feature_axes == "auto":
-        time_first = decide_time_first(folder, shapes, expected, tolerance)
-    else:
-        time_first = options.feature_axes == "TD"
-    dim = check_shapes(folder, shapes, expected, time_first, tolerance)
-    return FeaturePlan(folder, time_first, dim, look_ahead_frames)

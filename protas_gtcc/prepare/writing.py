@@ -21,7 +21,7 @@ from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.layouts.base import Layout, subject_of, task_of
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.prepare.survey import FeaturePlan, Progress, Rates, survey
+from protas_gtcc.prepare.survey import FeaturePlan, OnProgress, Rates, show_nothing, survey
 
 
 @dataclass
@@ -50,7 +50,7 @@ def prepare(
     fps: float,
     options: LayoutOptions,
     resample_to: float | None = None,
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: OnProgress = show_nothing,
 ) -> Summary:
     """Write a layout to the dataset file `out`, which appears when whole.
 
