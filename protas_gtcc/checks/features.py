@@ -26,9 +26,9 @@ class FeatureCheck:
         self._same: dict[bytes, list[str]] = {}
 
     def see(self, video: str, values: np.ndarray) -> Iterator[Finding]:
-        """Check one video's features, which should be `[T, D]` and finite."""
+        """Check one video's features `[T, D]`, which should be finite and of the set's D."""
         where = f"video {video}, {self._name}"
-        if values.ndim != 2 or values.shape[1] != self._set.dim:
+        if values.shape[1] != self._set.dim:
             what = f"expected [T, D] with D = {self._set.dim}, came {list(values.shape)}"
             yield Finding("error", where, what, "extract the features again with the same backbone")
             return
@@ -38,8 +38,7 @@ class FeatureCheck:
             what = f"NaN or infinity in {broken.sum()} of {frames}, first at {int(broken.argmax())}"
             yield Finding("error", where, what, "extract the features again")
             return
-        if len(values):
-            yield from self._measure(video, where, values)
+        yield from self._measure(video, where, values)
 
     def _measure(self, video: str, where: str, values: np.ndarray) -> Iterator[Finding]:
         low, high = values.min(axis=0), values.max(axis=0)

@@ -32,11 +32,6 @@ def from_message(level: Level, where: str, message: str) -> Finding:
     return Finding(level, where, what, way_out) if semicolon else Finding(level, where, message, "")
 
 
-def sorted_by_level(findings: Sequence[Finding]) -> list[Finding]:
-    """Errors, then warnings, then notes, each in the order in which they were found."""
-    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
-
-
 def verdict(findings: Sequence[Finding]) -> str:
     """One sentence on whether the source can be used: `not usable as it is: 2 errors, 1 warning, 3 notes`."""
     counts = {level: sum(finding.level == level for finding in findings) for level in LEVELS}

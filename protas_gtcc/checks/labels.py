@@ -28,19 +28,11 @@ class LabelCheck:
         self._classes_of: dict[str, set[int]] = {}
 
     def see(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
-        """Check one video's labels `[T]`."""
-        where = f"video {video}"
-        if len(labels) == 0:
-            yield Finding("error", where, "it has no frames", "remove it")
-            return
-        unknown = sorted(set(labels[(labels < 0) | (labels >= self._info.num_classes)].tolist()))
-        if unknown:
-            what = f"class ids {listed(unknown)} are not among the {plural(self._info.num_classes, 'class')}"
-            yield Finding("error", where, what, "add the classes to the mapping, or correct the labels")
-            return
+        """Check one video's labels `[T]`, at least one, each the id of a class."""
         self._count(video, labels)
         if self._classes_of[video] <= set(self._info.background):
-            yield Finding("warning", where, "no action, only background", "leave it out if that is a mistake")
+            way_out = "leave it out if that is a mistake"
+            yield Finding("warning", f"video {video}", "no action, only background", way_out)
 
     def finish(self) -> Iterator[Finding]:
         """Findings about all videos together."""

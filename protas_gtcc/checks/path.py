@@ -13,10 +13,9 @@ import h5py
 
 from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.checks.features import FeatureCheck
-from protas_gtcc.checks.findings import Finding, from_message, sorted_by_level
+from protas_gtcc.checks.findings import LEVELS, Finding, from_message
 from protas_gtcc.checks.labels import LabelCheck
-from protas_gtcc.checks.layout_source import LayoutSource
-from protas_gtcc.checks.sources import FileSource, Source
+from protas_gtcc.checks.sources import FileSource, LayoutSource, Source
 from protas_gtcc.checks.splits import check_coverage, check_people, check_splits
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.layouts.options import LayoutOptions
@@ -67,7 +66,7 @@ def _check(source: Source, resample_to: float | None, on_progress: OnProgress) -
         # A video that cannot be read at all gives the same error in every check: keep one.
         findings += dict.fromkeys(checks.see(video))
         on_progress("checking", done, len(source.video_names))
-    return sorted_by_level([*findings, *checks.finish()])
+    return sorted([*findings, *checks.finish()], key=lambda finding: LEVELS.index(finding.level))
 
 
 class _Checks:
@@ -114,7 +113,7 @@ class _Checks:
         values = self.source.features(video, name)
         yield from self.features[name].see(video, values)
         num_labels = self.num_labels.get(video)
-        if values.ndim == 2 and num_labels and not self.source.lengths_fit(num_labels, len(values)):
+        if num_labels and not self.source.lengths_fit(num_labels, len(values)):
             what = f"{plural(len(values), 'frame')} of features for {plural(num_labels, 'label')}"
             yield Finding("error", f"video {video}, {name}", what, "extract features for the same frames")
 

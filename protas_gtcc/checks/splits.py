@@ -47,10 +47,7 @@ def check_people(info: DatasetInfo, subjects: Mapping[str, str]) -> Iterator[Fin
 def check_coverage(
     info: DatasetInfo, feature_sets: Mapping[str, FeatureSet], missing: Mapping[str, list[str]]
 ) -> Iterator[Finding]:
-    """Find feature sets for unknown splits, missing features, and splits without features.
-
-    `missing`: feature set -> videos without it.
-    """
+    """Find sets for unknown splits, missing features (`missing`: set -> videos), and splits without features."""
     for name, feature_set in feature_sets.items():
         where = f"feature set {name}"
         if feature_set.split is not None and feature_set.split not in info.splits:

@@ -67,10 +67,7 @@ def is_dataset_file(path: Path) -> bool:
 
 
 def read_header(file: Any, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSet], dict[str, int]]:
-    """Facts, feature sets and index (video -> number of frames) of an open dataset file.
-
-    Raises `InputError` if the file is foreign, of another version, or damaged.
-    """
+    """Facts, feature sets and index (video -> T) of an open file. Raises `InputError` if it is foreign or damaged."""
     with named_if_damaged(path):
         if str(file.attrs.get("format")) != FORMAT:
             raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")

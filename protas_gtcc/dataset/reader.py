@@ -57,15 +57,10 @@ class FeatureReader:
             order = shuffled_within_classes(self._dataset.labels(video), video)
             return self._dataset.features(video, self._feature_set)[order[start:end]]
         if self._control == "index":
-            return frame_index(start, end, self._dim)
+            features = np.zeros((end - start, self._dim), dtype=np.float32)
+            features[:, 0] = np.arange(start, end) / FRAMES_A_UNIT
+            return features
         return self._mean + self._deviation * gaussian_noise(video, start, end, self._dim)
-
-
-def frame_index(start: int, end: int, dim: int) -> np.ndarray:
-    """The control `index` for frames `[start, end)` of any video: float32 `[T, D]`."""
-    features = np.zeros((end - start, dim), dtype=np.float32)
-    features[:, 0] = np.arange(start, end) / FRAMES_A_UNIT
-    return features
 
 
 def gaussian_noise(video: str, start: int, end: int, dim: int) -> np.ndarray:

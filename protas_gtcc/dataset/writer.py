@@ -10,8 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_name
 from protas_gtcc.dataset.header import write_feature_set, write_index, write_info
 from protas_gtcc.errors import InputError
@@ -100,10 +99,7 @@ class DatasetWriter:
 
 
 class LabelWriter:
-    """Writes or replaces all labels of a file, one video after the other in the index's order.
-
-    With the labels it writes what follows from them: progress and segments.
-    """
+    """Writes or replaces the labels of a file, and their progress and segments, in the index's order of videos."""
 
     def __init__(self, file: Any, background: Collection[int]):
         self._file, self._background = file, background

@@ -126,21 +126,18 @@ def pair_in_order(lengths: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def is_egoprocel(path: Path) -> bool:
-    """Whether a path is such a JSON, or a folder with an `egoprocel.json`."""
+    """Whether a path is a JSON file, or a folder with an `egoprocel.json`."""
     file = _json_file(path)
-    if not file.is_file() or file.suffix != ".json":
-        return False
-    try:
-        tasks = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not JSON ({error}); correct it") from error
-    return isinstance(tasks, dict) and any(isinstance(t, dict) and "handles" in t for t in tasks.values())
+    return file.is_file() and file.suffix == ".json"
 
 
 def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:
     """Open EgoProceL's JSON with the files beside it. Raises `InputError` for what is wrong in them."""
     file = _json_file(path)
-    tasks = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        tasks = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is not JSON ({error}); correct it") from error
     annotations, notices = _pair_by_position(tasks, file)
     names_file = file.with_name(f"{file.stem}-id2action.txt")
     class_names = read_mapping(names_file)
@@ -165,6 +162,8 @@ def _json_file(path: Path) -> Path:
 
 
 def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _Annotation], list[str]]:
+    if not isinstance(tasks, dict) or not tasks:
+        raise InputError(f"{file} has no tasks; write an object of tasks with handles and annotations")
     annotations: dict[str, _Annotation] = {}
     for task, content in tasks.items():
         if not isinstance(content, dict):

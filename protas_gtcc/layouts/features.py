@@ -122,10 +122,7 @@ def check_shapes(
     time_first: bool,
     tolerance_frames: int | None = None,
 ) -> int:
-    """The number of features D, once the axis of time is known.
-
-    Raises `InputError` if a length does not fit or D differs between videos.
-    """
+    """The number of features D. Raises `InputError` if a length does not fit, or if D differs between videos."""
     dim, first = 0, ""
     for video, shape in shapes.items():
         length, this_dim = shape if time_first else shape[::-1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from protas_gtcc.dataset.held_out import draw_held_out, people_are_known
 from protas_gtcc.errors import InputError, listed, plural
-from protas_gtcc.layouts.base import Layout, subject_of
+from protas_gtcc.layouts.base import Layout, found_in_name
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
 from protas_gtcc.layouts.options import LayoutOptions
@@ -48,7 +48,7 @@ def _draw_split(layout: Layout, options: LayoutOptions, share: float) -> None:
             f"{tied[0]} was made for one split, whose lists of videos are missing, and a drawn split is another one; "
             "add the lists, or choose other features with --features"
         )
-    people = {video: subject_of(video, options.subject_pattern) for video in layout.video_names}
+    people = {video: found_in_name("subject", options.subject_pattern, video) for video in layout.video_names}
     drawn = set(draw_held_out(people, share, options.seed))
     if not drawn:
         raise InputError(f"{layout.path} has 1 video, too few for a training and a test part; add videos")

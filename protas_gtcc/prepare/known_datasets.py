@@ -26,8 +26,7 @@ def stands_in(name: str) -> bool:
 
 def shortened(config: RunConfig) -> RunConfig:
     """The config with fewer epochs, so that a run on the stand-in ends within five minutes on two CPU cores."""
-    training = dataclasses.replace(config.training, epochs=25)
-    return dataclasses.replace(config, training=training)
+    return dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=25))
 
 
 def open_dataset(name_or_path: str, show: Callable[[str], None] = print) -> Dataset:

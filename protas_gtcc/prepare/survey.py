@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from protas_gtcc.annotations.resampling import look_ahead_at, require_rate
 from protas_gtcc.errors import InputError, listed, plural
-from protas_gtcc.layouts.base import Layout, subject_of, task_of
+from protas_gtcc.layouts.base import Layout, found_in_name
 from protas_gtcc.layouts.features import FeatureFolder, check_shapes, is_time_first
 from protas_gtcc.layouts.options import LayoutOptions
 
@@ -65,8 +65,8 @@ def survey(
     expected = {}
     for done, video in enumerate(layout.video_names, start=1):
         expected[video] = len(layout.labels(video)) * rates.features / rates.labels
-        subject_of(video, options.subject_pattern)
-        task_of(video, options.task_pattern, layout)
+        found_in_name("subject", options.subject_pattern, video)
+        found_in_name("task", options.task_pattern, video)
         on_progress("checking", done, len(layout.video_names))
     if not layout.splits:
         layout.notices.append("no lists of training and test videos; add lists, or draw a split with --test-share 0.2")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from protas_gtcc.config import require_range
 from protas_gtcc.errors import InputError
 from protas_gtcc.simulate.profiles import TASKS, TaskProfile
 
@@ -62,20 +63,14 @@ class SimulationConfig:
     """Mean length of a pause in an action."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.tasks <= len(TASKS):
-            raise InputError(f"tasks is {self.tasks}; give 1 to {len(TASKS)}")
         unknown = set(self.only) - {profile.name for profile in TASKS}
         if unknown:
             raise InputError(f"no task {min(unknown)!r}; choose among {', '.join(one.name for one in TASKS)}")
-        for name in ("share_of_videos", "fewest_videos", "people", "feature_dim", "fps"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("phase_blind_share", "look_alike_share", "pause_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a share is at least 0 and below 1")
-        negative = [one.name for one in fields(self) if one.name != "only" and getattr(self, one.name) < 0]
-        if negative:
-            raise InputError(f"{negative[0]} is {getattr(self, negative[0])}; it must not be negative")
+        require_range(self, tasks=(1, len(TASKS)), fewest_videos=(1, 10**4), people=(1, 10**6), seed=(0, 2**32 - 1))
+        require_range(self, share_of_videos=(1e-4, 100), feature_dim=(1, 10**5), fps=(1e-3, 1e3))
+        require_range(self, phase_blind_share=(0, 0.999), look_alike_share=(0, 0.999), pause_share=(0, 0.999))
+        names = [one.name for one in fields(self)]
+        require_range(self, **{name: (0, 1e6) for name in names if name.endswith(("_strength", "_seconds"))})
 
     @property
     def profiles(self) -> tuple[TaskProfile, ...]:

@@ -9,7 +9,7 @@ from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.simulate.appearance import build_world, simulate_features
 from protas_gtcc.simulate.config import SimulationConfig
-from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure
+from protas_gtcc.simulate.procedures import class_names_of, simulate_labels
 from protas_gtcc.simulate.profiles import TaskProfile
 
 FEATURE_SET = "features"
@@ -33,7 +33,7 @@ def simulate_videos(config: SimulationConfig) -> Iterator[Video]:
     """Yield the videos one after the other, with features float16 `[T, D]`."""
     world, class_names = build_world(config), class_names_of(config)
     for profile, number in _videos(config):
-        labels = simulate_procedure(config, profile, number).labels(class_names, config.fps)
+        labels = simulate_labels(config, profile, number, class_names)
         yield Video(
             name=_video_name(profile, number),
             labels=labels,

@@ -35,10 +35,7 @@ def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarr
 
 
 def open_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
-    """The array in a .npy file; with `mmap_mode`, only its header is read at first.
-
-    Raises `InputError` if there is no whole array.
-    """
+    """The array in a .npy file; `mmap_mode` reads only its header at first. Raises `InputError` if it is not whole."""
     try:
         array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
     except FileNotFoundError:

@@ -53,10 +53,7 @@ class RaggedReader:
 
 
 def read_lengths(file: Any, name: str, num_videos: int) -> list[int]:
-    """The number of rows of each video, from the file's array `name`.
-
-    Raises `ValueError` if the array does not have `num_videos` entries, or one is not positive.
-    """
+    """The file's array `name`: rows of each video. Raises `ValueError` unless it has `num_videos` positive entries."""
     lengths = np.asarray(file[name][:])
     if len(lengths) != num_videos:
         raise ValueError(f"its index has {num_videos} names of videos but {len(lengths)} {name}")
