@@ -29,7 +29,13 @@ class LabelCheck:
 
     def see(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
         """Check one video's labels `[T]`, at least one, each the id of a class."""
-        self._count(video, labels)
+        counts = np.bincount(labels, minlength=self._info.num_classes)
+        self._frames += counts
+        self._classes_of[video] = set(np.flatnonzero(counts).tolist())
+        self._segments.update(segment_array(labels)[:, 2].tolist())
+        if self._resample_to is not None:
+            chosen = resample_indices(len(labels), self._info.fps, self._resample_to)
+            self._vanished.update(vanished_segments(labels, chosen)[:, 2].tolist())
         if self._classes_of[video] <= set(self._info.background):
             way_out = "leave it out if that is a mistake"
             yield Finding("warning", f"video {video}", "no action, only background", way_out)
@@ -41,15 +47,6 @@ class LabelCheck:
         for label, vanished in sorted(self._vanished.items()):
             what = f"{vanished} of {plural(self._segments[label], 'segment')} vanish at {self._resample_to:g} fps"
             yield Finding("warning", self._class(label), what, "keep a higher rate with --resample-to")
-
-    def _count(self, video: str, labels: np.ndarray) -> None:
-        counts = np.bincount(labels, minlength=self._info.num_classes)
-        self._frames += counts
-        self._classes_of[video] = set(np.flatnonzero(counts).tolist())
-        self._segments.update(segment_array(labels)[:, 2].tolist())
-        if self._resample_to is not None:
-            chosen = resample_indices(len(labels), self._info.fps, self._resample_to)
-            self._vanished.update(vanished_segments(labels, chosen)[:, 2].tolist())
 
     def _background(self) -> Iterator[Finding]:
         background = self._info.background

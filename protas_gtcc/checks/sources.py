@@ -107,7 +107,9 @@ class LayoutSource:
             self._find("note", self.where, what, "set it with --look-ahead-frames")
         look_ahead = parse_look_ahead(self._options.look_ahead_frames, list(folders))
         shapes = {name: self._shapes(folder) for name, folder in folders.items()}
-        self._pair_labels(shapes)
+        first, rate = next(iter(folders)), self._layout.annotation_fps or 1.0
+        rates = Rates(rate, rate * self._frames_per_label, rate)
+        pair_labels_by_length(self._layout, first, shapes[first], rates, self._options)
         expected = self._expected_frames()
         for name, folder in folders.items():
             try:
@@ -129,13 +131,6 @@ class LayoutSource:
             with suppress(InputError):  # reading the video's features reports the same error
                 shapes[video] = folder.shape(video)
         return shapes
-
-    def _pair_labels(self, shapes: dict[str, Shapes]) -> None:
-        first, shapes_of_set = next(iter(shapes.items()))
-        if shapes_of_set:
-            rate = self._layout.annotation_fps or 1.0
-            rates = Rates(rate, rate * self._frames_per_label, rate)
-            pair_labels_by_length(self._layout, first, shapes_of_set, rates, self._options)
 
     def _expected_frames(self) -> dict[str, float]:
         expected = {}

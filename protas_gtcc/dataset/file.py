@@ -26,7 +26,7 @@ import numpy as np
 
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, tied_name
 from protas_gtcc.dataset.header import read_header
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.hdf5 import named_if_damaged, require_array
 from protas_gtcc.storage.ragged import RaggedReader, read_lengths
 
@@ -60,7 +60,8 @@ class Dataset:
             labels = opened.labels.read(self._number[video], start, end).astype(np.int64)
             if len(labels) and (labels.min() < 0 or labels.max() >= self.info.num_classes):
                 unknown = np.unique(labels[(labels < 0) | (labels >= self.info.num_classes)]).tolist()
-                raise ValueError(f"class ids {listed(unknown)} are not among the {self.info.num_classes} classes")
+                known = plural(self.info.num_classes, "class")
+                raise ValueError(f"class ids {listed(unknown)} are not among the {known}")
             return labels
 
     def progress(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:

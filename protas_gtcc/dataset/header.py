@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.hdf5 import named_if_damaged
 from protas_gtcc.storage.ragged import read_lengths
 
@@ -99,7 +99,7 @@ def _read_info(file: Any) -> DatasetInfo:
     )
     unknown = [label for label in info.background if not 0 <= label < info.num_classes]
     if unknown:
-        raise ValueError(f"background id {unknown[0]} is not one of {info.num_classes} classes")
+        raise ValueError(f"background id {unknown[0]} is not one of {plural(info.num_classes, 'class')}")
     if not (info.fps > 0 and isfinite(info.fps)):
         raise ValueError(f"it has {info.fps:g} frames per second")
     return info

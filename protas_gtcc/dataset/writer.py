@@ -13,7 +13,7 @@ import numpy as np
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_name
 from protas_gtcc.dataset.header import write_feature_set, write_index, write_info
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.hdf5 import hdf5_file
 from protas_gtcc.storage.ragged import RaggedWriter
@@ -93,7 +93,7 @@ class DatasetWriter:
         for label in (int(np.min(video.labels)), int(np.max(video.labels))):
             if not 0 <= label < self._info.num_classes:
                 raise InputError(
-                    f"video {video.name}: class id {label} is not one of {self._info.num_classes} classes; "
+                    f"video {video.name}: class id {label} is not one of {plural(self._info.num_classes, 'class')}; "
                     "correct the labels or the list of classes"
                 )
 

@@ -109,19 +109,14 @@ def pair_in_order(lengths: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
     Returns the increasing indices into `ends`, int64 `[N]`; of equal pairings the one with the earliest indices.
     """
-    num_lengths, num_ends = len(lengths), len(ends)
-    cost = np.full((num_lengths + 1, num_ends + 1), np.inf)  # cost[n, m]: n lengths paired among the first m ends
-    cost[0] = 0
-    for n in range(1, num_lengths + 1):
-        for m in range(n, num_ends + 1):
-            cost[n, m] = min(cost[n, m - 1], cost[n - 1, m - 1] + abs(lengths[n - 1] - ends[m - 1]))
-    pairing = np.zeros(num_lengths, dtype=np.int64)
-    m = num_ends
-    for n in range(num_lengths, 0, -1):
-        while m > n and cost[n, m - 1] == cost[n, m]:
-            m -= 1
-        pairing[n - 1] = m - 1
-        m -= 1
+    least = np.full((len(lengths) + 1, len(ends) + 1), np.inf)  # least[n, m]: n lengths paired among the first m ends
+    least[0] = 0
+    for n, length in enumerate(lengths, start=1):
+        least[n, 1:] = np.minimum.accumulate(least[n - 1, :-1] + np.abs(length - ends))
+    pairing, m = np.zeros(len(lengths), dtype=np.int64), len(ends)
+    for n in range(len(lengths), 0, -1):
+        m = int(np.argmax(least[n, : m + 1] == least[n, m])) - 1
+        pairing[n - 1] = m
     return pairing
 
 

@@ -84,10 +84,7 @@ def default_tolerance(num_frames: float) -> int:
 
 
 def is_time_first(
-    folder: FeatureFolder,
-    shapes: Mapping[str, tuple[int, int]],
-    expected: Mapping[str, float],
-    options: LayoutOptions,
+    folder: FeatureFolder, shapes: Mapping[str, tuple[int, int]], expected: Mapping[str, float], options: LayoutOptions
 ) -> bool:
     """Whether a folder's arrays are `[T, D]` (True) or `[D, T]`, given the expected number of frames of each video.
 

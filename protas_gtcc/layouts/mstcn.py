@@ -46,14 +46,11 @@ class MsTcnLayout(Layout):
     def labels(self, video: str) -> np.ndarray:
         """Class ids of one video, int32 `[T]`."""
         ids = {name: label for label, name in enumerate(self.class_names)}
-        return read_labels(self._ground_truth(video), ids)
+        return read_labels(Path(self.labels_source(video)), ids)
 
     def labels_source(self, video: str) -> str:
         """The ground truth file."""
-        return str(self._ground_truth(video))
-
-    def _ground_truth(self, video: str) -> Path:
-        return self.path / "groundTruth" / f"{video}.txt"
+        return str(self.path / "groundTruth" / f"{video}.txt")
 
 
 def is_mstcn(path: Path) -> bool:

@@ -62,11 +62,10 @@ def _simulated(show: Callable[[str], None]) -> Dataset:
     from protas_gtcc.simulate.dataset import dataset_info, simulate
 
     path = DATA_FOLDER / "simulated-procedures.h5"
-    if path.is_file():
-        with suppress(InputError):  # a damaged file is made again
-            dataset = Dataset(path)
-            if dataset.info == dataset_info(STAND_IN):
-                return dataset
+    with suppress(InputError):  # a missing or a damaged file is made
+        dataset = Dataset(path)
+        if dataset.info == dataset_info(STAND_IN):
+            return dataset
     show(f"making {path}")
     simulate(path, STAND_IN)
     return Dataset(path)

@@ -47,15 +47,9 @@ class FeaturePlan:
 
 
 def survey(
-    layout: Layout,
-    rates: Rates,
-    options: LayoutOptions,
-    on_progress: OnProgress = show_nothing,
+    layout: Layout, rates: Rates, options: LayoutOptions, on_progress: OnProgress = show_nothing
 ) -> dict[str, FeaturePlan]:
-    """Read every label and every header, and decide how to read each feature set.
-
-    Raises `InputError` for labels, features and patterns that do not fit each other.
-    """
+    """Decide how to read each feature set. Raises `InputError` for labels, features and patterns that do not fit."""
     if not layout.feature_folders:
         raise InputError(f"no features*/ beside {layout.path}; give their folder with --features FOLDER")
     look_ahead = parse_look_ahead(options.look_ahead_frames, list(layout.feature_folders))
@@ -82,10 +76,7 @@ def survey(
 
 
 def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict[str, int]:
-    """`("10",)` or `("features=10",)` -> look-ahead of each feature set, in source frames.
-
-    Raises `InputError` for any other form and for an unknown feature set.
-    """
+    """`("10",)` or `("features=10",)` -> look-ahead of each feature set, in source frames; else raises `InputError`."""
     frames = dict.fromkeys(feature_sets, 0)
     for item in declared:
         name, equals, number = item.rpartition("=")
@@ -96,11 +87,7 @@ def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict
 
 
 def pair_labels_by_length(
-    layout: Layout,
-    feature_set: str,
-    shapes: Mapping[str, tuple[int, int]],
-    rates: Rates,
-    options: LayoutOptions,
+    layout: Layout, feature_set: str, shapes: Mapping[str, tuple[int, int]], rates: Rates, options: LayoutOptions
 ) -> None:
     """Give a layout the lengths of its videos' features: EgoProceL's pairs labels with videos by them.
 
@@ -129,9 +116,8 @@ def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple
             "add that split's lists, rename the folder, or choose others with --features"
         )
     splits = [layout.splits[folder.split]] if folder.split is not None else list(layout.splits.values())
-    needed = {video for split in splits for part in split.values() for video in part}
-    if not layout.splits:
-        needed = set(layout.video_names)
+    listed_videos = {video for split in splits for part in split.values() for video in part}
+    needed = listed_videos if layout.splits else set(layout.video_names)
     absent = [video for video in layout.video_names if not folder.has(video)]
     missing = [video for video in absent if video in needed]
     if missing:

@@ -86,7 +86,8 @@ class SimulationConfig:
     def generator(self, *key: str | int) -> np.random.Generator:
         """The random generator of one video, person or class; it does not depend on what else is simulated."""
         words = [int.from_bytes(str(part).encode(), "big") for part in key]
-        return np.random.default_rng([self.seed, *(word for part in words for word in _digits(part))])
+        # A 0 ends each part, so that ("a", "b") and ("ab",) differ.
+        return np.random.default_rng([self.seed, *(number for word in words for number in (word, 0))])
 
 
 SMALL = SimulationConfig(share_of_videos=0.2)
@@ -94,12 +95,3 @@ SMALL = SimulationConfig(share_of_videos=0.2)
 
 STAND_IN = SimulationConfig(only=("Pizza.cmu", "pc_assembly", "pc_disassembly", "tent"), share_of_videos=0.8)
 """Four tasks with most of their videos: enough of every step for a run of a few minutes to learn it."""
-
-
-def _digits(word: int, base: int = 2**32) -> list[int]:
-    # A 0 ends each key, so that ("a", "b") and ("ab",) differ. SeedSequence takes 32 bits at a time.
-    digits = []
-    while word:
-        word, digit = divmod(word, base)
-        digits.append(digit)
-    return [*digits, 0]

@@ -19,10 +19,7 @@ _TEST_EVERY = 4
 
 
 def simulate(path: Path | str, config: SimulationConfig) -> None:
-    """Write a dataset file of simulated procedures. Raises `InputError` if it cannot be written.
-
-    One video is in memory at a time. No person is in both the train and the test part of split "1".
-    """
+    """Write a dataset file of simulated procedures, video by video. Raises `InputError` if it cannot be written."""
     feature_set = FeatureSet(dim=config.feature_dim, source="simulated appearance, strictly causal")
     with write_dataset(path, dataset_info(config), {FEATURE_SET: feature_set}) as writer:
         for video in simulate_videos(config):

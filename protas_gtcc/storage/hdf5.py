@@ -76,7 +76,6 @@ class _FailsOnce(io.FileIO):
     failure: BaseException | None = None
 
     def write(self, data: Any) -> int:
-        """Write all of `data`."""
         view = memoryview(data).cast("B")
         written = 0
         try:
@@ -97,5 +96,4 @@ class _FailsOnce(io.FileIO):
         return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
-        """Cut or extend to `size` bytes."""
         return size or 0 if self.failure is not None else super().truncate(size)

@@ -36,10 +36,7 @@ class RaggedWriter:
 
 
 class RaggedReader:
-    """Reads single videos of an array that a `RaggedWriter` wrote.
-
-    Raises `ValueError` if the array does not hold numbers, or its shape is not `[sum(lengths), *row_shape]`.
-    """
+    """Reads single videos of a `RaggedWriter`'s array. Raises `ValueError` for another shape, or if not of numbers."""
 
     def __init__(self, array: h5py.Dataset, lengths: Iterable[int], row_shape: tuple[int, ...] = ()):
         self._array, self._edges = array, [0, *accumulate(lengths)]
