@@ -9,11 +9,7 @@ from protas_gtcc.checks.path import check_path
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
-from tests.checked_data import (
-    only,
-    serious,
-    write_folder,
-)
+from tests.checked_data import only, serious, write_folder
 
 
 def test_a_healthy_folder_has_nothing_but_notes(tmp_path):

@@ -18,6 +18,7 @@ from protas_gtcc.layouts.features import FeatureFolder, default_tolerance, is_ti
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
+from tests.mstcn_folder import write_mstcn
 
 IDS = {"background": 0, "take cup": 1, "pour": 2}
 LABELS = ["background", "background", "take cup", "pour", "pour"]
@@ -26,24 +27,15 @@ LABELS = ["background", "background", "take cup", "pour", "pour"]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A small folder in the MS-TCN layout: two videos of 5 frames with 3 features."""
-    for sub in ("groundTruth", "splits", "features"):
-        (tmp_path / sub).mkdir()
-    (tmp_path / "mapping.txt").write_text("0 background\n1 take cup\n2 pour\n")
-    for video in ("S1_tea", "S2_tea"):
-        (tmp_path / "groundTruth" / f"{video}.txt").write_text("\n".join(LABELS))
-        np.save(tmp_path / "features" / f"{video}.npy", np.ones((3, 5), np.float32))
-    (tmp_path / "splits" / "train.split1.bundle").write_text("S1_tea.txt\n")
-    (tmp_path / "splits" / "test.split1.bundle").write_text("S2_tea.txt")
-    return tmp_path
+    labels, split = {"S1_tea": [0, 0, 1, 2, 2], "S2_tea": [0, 0, 1, 2, 2]}, {"train": ["S1_tea"], "test": ["S2_tea"]}
+    return write_mstcn(tmp_path, list(IDS), labels, split, lambda t: np.ones((3, t), np.float32))
 
 
 # Text files
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["{}", "{}\n", "{}\n\n\n", "\ufeff{}", "{} \n \n"],
-    ids=["bare", "newline", "blank", "mark", "spaces"],
+    "text", ["{}", "{}\n", "{}\n\n\n", "\ufeff{}", "{} \n \n"], ids=["bare", "newline", "blank", "mark", "spaces"]
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["unix", "windows"])
 def test_line_ends_and_trailing_blanks_change_nothing(tmp_path, text, end):
@@ -54,11 +46,7 @@ def test_line_ends_and_trailing_blanks_change_nothing(tmp_path, text, end):
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "|".join(LABELS),
-        "\n".join(f"{label}|Normal" for label in LABELS),
-        "\n".join(f"{x}|Error" for x in LABELS),
-    ],
+    ["|".join(LABELS), "\n".join(f"{label}|Normal" for label in LABELS), "\n".join(f"{x}|Error" for x in LABELS)],
     ids=["one line", "EgoPER", "EgoPER errors"],
 )
 def test_labels_may_be_split_by_bars(tmp_path, text):

@@ -80,10 +80,7 @@ def test_a_written_file_reads_back_is_marked_as_simulated_and_parts_people(tmp_p
     people = {p: {dataset.attribute(v, "subject") for v in dataset.part("1", p)} for p in ("train", "test")}
     assert people["test"]
     assert not people["train"] & people["test"]
-    assert {dataset.attribute(v, "task") for v in dataset.video_names} == {
-        "sim-BaconAndEggs.egtea",
-        "sim-Brownie.cmu",
-    }
+    assert {dataset.attribute(v, "task") for v in dataset.video_names} == {"sim-BaconAndEggs.egtea", "sim-Brownie.cmu"}
     for video in simulate_videos(config):
         np.testing.assert_array_equal(dataset.labels(video.name), video.labels)
         np.testing.assert_array_equal(dataset.features(video.name, "features"), video.features["features"])
@@ -125,11 +122,7 @@ def test_time_scales_with_fps():
     for profile in TASKS[:3]:
         for one, ten in zip(_labels(slow, profile)[:3], _labels(fast, profile)[:3], strict=True):
             assert len(ten) == pytest.approx(10 * len(one), rel=0.03)
-            assert transcript_of(one) == transcript_of(ten)
-
-
-def transcript_of(labels: np.ndarray) -> list[int]:
-    return segment_array(labels)[:, 2].tolist()
+            assert (segment_array(one)[:, 2] == segment_array(ten)[:, 2]).all()
 
 
 @pytest.mark.parametrize("profile", TASKS, ids=lambda profile: profile.name)
