@@ -1,4 +1,4 @@
-"""An exported model says the same without torch."""
+"""An exported model gives the same results without torch."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def run_stream(path: Path, features: np.ndarray, chunks: list[int]) -> list[np.n
     seen = np.zeros(1, dtype=np.int64)
     parts = []
     for chunk in np.split(features, np.cumsum(chunks)[:-1]):
-        *said, state, seen = session.run(None, {"features": chunk[None], "state": state, "num_frames": seen})
-        parts.append(said)
+        *results, state, seen = session.run(None, {"features": chunk[None], "state": state, "num_frames": seen})
+        parts.append(results)
     return [np.concatenate(one, axis=2)[0] for one in zip(*parts, strict=True)]
 
 
@@ -47,9 +47,9 @@ def test_the_stream_graph_equals_predict_for_any_chunks(name, tmp_path):
     features = video(sum(chunks))
     expected = model.predict(features)
     wanted = [one for one in (expected.probs, expected.progress) if one is not None]
-    said = run_stream(tmp_path / "stream.onnx", features, chunks)
-    assert len(said) == len(wanted)
-    for one, other in zip(said, wanted, strict=True):
+    found = run_stream(tmp_path / "stream.onnx", features, chunks)
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-4)
 
 
@@ -82,7 +82,7 @@ def test_the_imported_protas_checkpoint_exports_to_the_authors_numbers(shared_fo
     np.testing.assert_allclose(progress, golden["stage_progress"][-1].clip(0, 1), rtol=0, atol=1e-4)
 
 
-def test_a_graph_says_what_its_classes_are_and_runs_without_torch(tmp_path):
+def test_a_graph_holds_its_class_names_and_runs_without_torch(tmp_path):
     export_onnx(make_model(), tmp_path)
     np.save(tmp_path / "features.npy", video(9))
     code = (
@@ -99,12 +99,12 @@ def test_a_graph_says_what_its_classes_are_and_runs_without_torch(tmp_path):
     assert video(9).shape[1] == DIM
 
 
-def test_that_a_filter_is_left_out_is_said(tmp_path, capsys):
+def test_export_reports_that_the_filter_is_left_out(tmp_path, capsys):
     model = test_streaming.make_model()
     save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)
     main(["export", str(tmp_path)])
-    said = capsys.readouterr()
-    assert str(tmp_path / "export" / "stream.onnx") in said.out
-    assert "the duration filter after it is not in ONNX" in said.err
+    printed = capsys.readouterr()
+    assert str(tmp_path / "export" / "stream.onnx") in printed.out
+    assert "the duration filter after it is not in ONNX" in printed.err
     expected = make_model().predict(video(20)).probs
     np.testing.assert_allclose(run_stream(tmp_path / "export" / "stream.onnx", video(20), [20])[0], expected, atol=1e-4)

@@ -6,7 +6,6 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
@@ -20,8 +19,6 @@ class Command:
 
     model: tyro.conf.Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
-    format: Literal["onnx"] = "onnx"
-    """What to write."""
     out: Path | None = None
     """Folder for the graphs; by default export/ in the run directory, or beside the checkpoint."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -20,9 +20,9 @@ from protas_gtcc.storage.npy import Axes
 
 @dataclass(frozen=True)
 class Command:
-    """Follow a person frame by frame: a live view on a terminal, else one line of JSON a frame.
+    """Follow a person frame by frame: a live view on a terminal, else one line of JSON for each frame.
 
-    What is said of a frame needs no later one, whatever the source.
+    The result for a frame never waits for a later one, whatever the source.
     """
 
     model: tyro.conf.Positional[Path]
@@ -43,7 +43,7 @@ class Command:
     buffer: int = 64
     """Frames that may wait when the source is faster than the model."""
     when_behind: Literal["block", "drop"] = "block"
-    """When so many wait: let the source wait, or drop the oldest ones (and count them in the output)."""
+    """With a full buffer: let the source wait, or drop the oldest frames and count them in the output."""
     give_up_seconds: float | None = None
     """End with an error when the source has been silent for so long; by default wait for ever."""
     lines: Path | None = None
