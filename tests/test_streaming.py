@@ -362,6 +362,16 @@ def test_an_operation_that_cannot_be_recorded_is_reported_once(caplog):
         changed_model("exp_").stream("compiled")
 
 
+def test_a_network_with_a_constant_output_is_run_in_torch():
+    class Constant(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(x), CLASSES, x.shape[-1]), 0.5)
+
+    model, features = make_model(CONFIGS["one stage"]), video(20)
+    model.network.stages[0].progress_head.conv = Constant()
+    assert_same(model.stream().step(features), model.predict(features))
+
+
 def test_an_operation_with_a_factor_cannot_be_recorded():
     class Scaled(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
