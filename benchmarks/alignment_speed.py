@@ -3,11 +3,11 @@
     python benchmarks/alignment_speed.py --gtcc FOLDER
     python benchmarks/alignment_speed.py --frames 2000 --device cuda
 
-Both get the same two videos, embeddings of a smooth random walk, and do what a training step does with them: theirs
-runs over all ordered pairs of the two, ours over both directions where a loss has a direction. GTCC has 15 components
-and 20 anchors on both sides. Their TCC also pairs each video with itself; their plan of VAVA is not the one of the
-paper (`protas_gtcc.alignment.vava`). Beside the times stands the memory that a loss's tensors take at its peak, for one
-and for twice the frames: where it grows as N M, it grows fourfold.
+Both get the same two videos, embeddings of a smooth random walk, and do the work of a training step. Theirs runs over
+all ordered pairs of the two videos, ours over both directions if a loss has a direction. GTCC has 15 components and 20
+anchors on both sides. Their TCC also pairs each video with itself. Their transport plan of VAVA differs from the
+paper's (`protas_gtcc.alignment.vava`). Beside the times stands the peak memory of a loss's tensors, for this number
+of frames and for twice that number. Memory that grows as N M is four times as large for twice the frames.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ class Arguments:
     components: int = 15
     """Components of GTCC's mixtures."""
     anchors: int = 20
-    """Frames that GTCC cycles; theirs has 20."""
+    """Frames from which a cycle of GTCC starts; theirs has 20."""
     repeats: int = 5
     """Rounds, after one to warm up."""
     threads: int = 1
     """Processor threads."""
     device: str = "cpu"
-    """cpu or cuda; their code goes to a GPU where there is one, whatever is given here."""
+    """cpu or cuda; their code uses a GPU whenever there is one."""
     seed: int = 0
-    """Of the videos and anchors."""
+    """Seed of the videos and anchors."""
     json: Path | None = None
     """Write the figures here too."""
 
@@ -85,7 +85,7 @@ def main(arguments: Arguments) -> None:
 
 
 def our_losses(arguments: Arguments) -> dict[str, Loss]:
-    """Each loss of a pair, both ways where it has a direction."""
+    """Each loss of a pair; in both directions if the loss has one."""
     context = torch.randn(arguments.dim, generator=torch.Generator().manual_seed(arguments.seed))
     context = context.to(arguments.device)
 
@@ -126,7 +126,7 @@ def their_losses(folder: Path, components: int) -> dict[str, Loss]:
 
 
 def step(loss: Loss, arguments: Arguments) -> Callable[[], Moment]:
-    """A run of a loss forwards and backwards, on new videos each time."""
+    """A run of a loss: forward and backward pass, on new videos each time."""
     generator = torch.Generator().manual_seed(arguments.seed)
 
     def run() -> Moment:
@@ -145,7 +145,7 @@ def video(num_frames: int, dim: int, generator: torch.Generator, device: str = "
 
 
 def memory(losses: dict[str, Loss], arguments: Arguments) -> dict[str, tuple[int, int]]:
-    """Bytes of tensors at the peak of each loss, for the frames and for twice as many."""
+    """Peak bytes of the tensors of each loss, for the given number of frames and for twice that number."""
     generator = torch.Generator().manual_seed(arguments.seed)
 
     def peak(loss: Loss, num_frames: int) -> int:
@@ -156,7 +156,7 @@ def memory(losses: dict[str, Loss], arguments: Arguments) -> dict[str, tuple[int
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
-    """The most bytes that tensors made by `work` take at once, as the allocators tell the profiler."""
+    """The most bytes that tensors made by `work` take at once, by the profiler's record of allocations."""
     with torch.profiler.profile(profile_memory=True) as profiler, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         work()
@@ -171,7 +171,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
 
 @contextmanager
 def stand_ins(*names: str) -> Iterator[None]:
-    """Packages that their modules import and that the losses do not use."""
+    """Stand in for packages that their modules import but their losses do not use."""
     absent = [name for name in names if not _is_there(name)]
     sys.modules.update({name: MagicMock() for name in absent})
     try:

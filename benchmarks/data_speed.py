@@ -1,12 +1,12 @@
-"""Preparing and reading data, against moving the same bytes without looking at them.
+"""Preparing and reading data, compared with copying and reading the same bytes.
 
     python benchmarks/data_speed.py
 
 A folder in the MS-TCN layout is made up ([D, T] float32 features, text labels). Preparing it is compared with a plain
 copy of all its bytes into one file; both end with the bytes on the disk (fsync). Reading the dataset file's windows
-through the training loader is compared with reading the file's raw bytes from start to end. Beside it stands reading
-the raw bytes of the same windows in the same shuffled order, which is what the disk is asked for. All this once from
-the disk and once from memory, to see how fast our side can go at most. Profiles say where the time goes.
+through the training loader is compared with reading the file's raw bytes from start to end. Beside it, the raw bytes of
+the same windows are read in the same shuffled order: the same requests to the disk, without any other work. All this is
+measured once from the disk and once from memory, where the disk sets no limit. Profiles show where the time goes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.layouts import LayoutOptions, open_layout
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.writing import prepare
 from protas_gtcc.training.batching import EpochBatches, WindowReader, cut_windows, make_loader
 
@@ -58,7 +59,7 @@ class Arguments:
     repeats: int = 5
     """Rounds, after one to warm up."""
     folder: Path | None = None
-    """Where to make the temporary files; the disk below it is what is measured. Default: the system's."""
+    """Folder of the temporary files, on the disk to measure. Default: the system's temporary folder."""
     json: Path | None = None
     """Write the figures here too."""
 
@@ -80,7 +81,7 @@ def main(arguments: Arguments) -> None:
     notes = [
         f"{arguments.videos} videos, [{arguments.dim}, {arguments.frames}] float32 each; "
         f"windows of {arguments.window_frames} frames, batches of {arguments.batch_size}, {arguments.workers} workers",
-        "'from disk': the system was asked to drop the file from its cache before each run",
+        "'from disk': before each run the system was asked to drop the file from its cache",
     ]
     shown = {name: value for name, value in vars(arguments).items() if isinstance(value, int)}
     details = {"profiles": profiles}
@@ -107,7 +108,7 @@ def reading(folder: Path, arguments: Arguments) -> list[Contestant]:
     megabytes = path.stat().st_size / MEGABYTE
     stretches = locate_windows(path, arguments)
     found = []
-    # From memory comes second: the loader that went before has read the whole file.
+    # From memory comes second: by then the loader has read the whole file.
     for where, before in (("from disk", lambda: forget([path])), ("cached", lambda: None)):
         against = f"raw bytes, {where}"
         found += [
@@ -144,7 +145,7 @@ def plan_batches(dataset: Dataset, arguments: Arguments) -> EpochBatches:
 
 
 def locate_windows(path: Path, arguments: Arguments) -> list[tuple[int, int]]:
-    """Where the features of each window lie in the file, in the order that they are asked for: offset, bytes."""
+    """Place of each window's features in the file, in the order in which they are read: offset, bytes."""
     batches = plan_batches(Dataset(path), arguments)
     found = []
     with h5py.File(path, "r") as file:

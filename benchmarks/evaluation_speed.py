@@ -2,10 +2,10 @@
 
     python benchmarks/evaluation_speed.py --protas FOLDER
 
-Videos are made up: true segments, and predictions that are those with shifted borders and wrong classes. Theirs reads
-text files, ours a prediction file and a dataset file; the scores of both must agree to 1e-9. Beside it stands our full
-evaluation: progress errors, look-up predictors and intervals, which theirs does not have. Without a checkout only ours
-is measured.
+Videos are made up: true segments, and predictions with shifted borders and some wrong classes. Theirs reads text files,
+ours a prediction file and a dataset file; the scores of both must agree to 1e-9. Our full evaluation is measured beside
+it: progress errors, look-up predictors and intervals, which theirs does not have. Without a checkout only ours is
+measured.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class Arguments:
     protas: Path | None = None
     """Checkout of github Yuhan-Shen/ProTAS."""
     videos: int = 1000
-    """Videos to score; a tenth as many more are training videos, for the look-ups."""
+    """Videos to score. A tenth of this number is added as training videos, for the look-ups."""
     frames: int = 1000
     """Frames of each."""
     repeats: int = 5
     """Rounds, after one to warm up."""
     seed: int = 0
-    """Of the videos."""
+    """Seed of the videos."""
     json: Path | None = None
     """Write the figures here too."""
 
@@ -105,7 +105,7 @@ def read_pairs(folder: Path, predictions: str) -> Iterator[tuple[np.ndarray, np.
 
 
 def full_evaluation(folder: Path) -> object:
-    """Everything that `protas-gtcc evaluate` works out from a prediction file."""
+    """All that `protas-gtcc evaluate` computes from a prediction file."""
     return evaluate_prediction_files(folder / "predictions.h5", folder / "truth.h5", SPLIT)
 
 
@@ -121,7 +121,7 @@ def their_loop(folder: Path, protas: Path) -> Callable[[], Moment]:
 
 
 def compare_scores(folder: Path) -> str:
-    """Check that both sides came to the same scores."""
+    """Check that the scores of both sides are equal."""
     theirs = json.loads((folder / "results" / f"split{SPLIT}.eval.json").read_text(encoding="utf-8"))
     ours = our_scores(folder, "labels.h5")
     differences = [abs(theirs[name] - ours[our_name]) for name, our_name in THEIR_NAMES.items()]
@@ -130,7 +130,7 @@ def compare_scores(folder: Path) -> str:
 
 
 def write_inputs(folder: Path, arguments: Arguments) -> None:
-    """Make the videos up and write them as each side reads them."""
+    """Make up the videos and write them in the files that each side reads."""
     rng = np.random.default_rng(arguments.seed)
     train = [f"train{number:04d}" for number in range(max(1, arguments.videos // 10))]
     test = [f"video{number:04d}" for number in range(arguments.videos)]

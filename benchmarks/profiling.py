@@ -15,10 +15,10 @@ PROFILE_LINES = 12
 
 
 def profile(work: Callable[[], object]) -> list[dict[str, Any]]:
-    """The functions that the most time is spent below, with the time in themselves; seconds."""
+    """Functions by cumulative time, the longest first, with their own time beside it; seconds."""
     profiler = cProfile.Profile()
     profiler.runcall(work)
-    # The types of pstats do not tell of `stats`, its documented table.
+    # `stats` is documented, but missing in the types of pstats.
     table: dict[tuple[str, int, str], Any] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
     rows = [
         {"function": _readable(*function), "calls": calls, "own_seconds": own, "cumulative_seconds": total}
@@ -28,7 +28,7 @@ def profile(work: Callable[[], object]) -> list[dict[str, Any]]:
 
 
 def print_profile(what: str, rows: list[dict[str, Any]]) -> None:
-    """Two short tables: where time is spent below, and where it is spent itself."""
+    """Two short tables: the functions with the most cumulative time, and with the most own time."""
     console = Console(width=120)
     whole = float(rows[0]["cumulative_seconds"])
     for heading, key in (("cumulative", "cumulative_seconds"), ("own", "own_seconds")):

@@ -1,4 +1,4 @@
-"""Other people's code, run from a checkout of it: imported by path, never copied, its files left as they are.
+"""Run the reference code from a checkout of its repository: imported by path, never copied, its files unchanged.
 
 ProTAS: github Yuhan-Shen/ProTAS. MS-TCN: github yabufarha/ms-tcn.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 
-# MS-TCN was written for Python 2; one such statement would keep the whole file from being read.
+# MS-TCN was written for Python 2; one such statement would make the whole file a syntax error.
 _PYTHON_2_PRINT = re.compile(r"^(\s*)print (?!\()(.+)$", re.MULTILINE)
 
 
@@ -30,7 +30,7 @@ def load_module(folder: Path, name: str) -> ModuleType:
     try:
         importlib.import_module("tqdm")
     except ImportError:
-        # It would show a bar while predicting, which is not done here.
+        # It only shows a bar while predicting, which no benchmark does.
         sys.modules["tqdm"] = ModuleType("tqdm")
     module = ModuleType(f"reference_{name}")
     module.__file__ = str(path)
@@ -40,11 +40,11 @@ def load_module(folder: Path, name: str) -> ModuleType:
 
 @contextmanager
 def numpy_with_float() -> Iterator[None]:
-    """Give numpy the alias `np.float` back that ProTAS's scores use and that numpy 1.24 removed."""
+    """Put the alias `np.float` back, which ProTAS's scores use and numpy 1.24 removed."""
     if "float" in vars(np):
         yield
         return
-    setattr(np, "float", float)  # noqa: B010 (numpy's types say that it has none)
+    setattr(np, "float", float)  # noqa: B010 (numpy's types have no such name)
     try:
         yield
     finally:
@@ -54,7 +54,7 @@ def numpy_with_float() -> Iterator[None]:
 def load_package(folder: Path, name: str) -> ModuleType:
     """Import the module `name` (dotted) of a checkout whose modules import each other from its root.
 
-    Raises `InputError` if it is not there, or needs a package that is not.
+    Raises `InputError` if the module, or a package that it imports, is missing.
     """
     if not (folder / f"{name.replace('.', '/')}.py").is_file():
         raise InputError(f"no {name} in {folder}; give the folder of a checkout of the repository")

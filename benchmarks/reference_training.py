@@ -21,7 +21,7 @@ from protas_gtcc.dataset.file import Dataset
 
 
 class MemoryFeed:
-    """A batch generator as their loops ask for, that hands out tensors and times the loop around it."""
+    """A batch generator with the methods their loops call; it returns tensors and times the loop around it."""
 
     def __init__(self, videos: Sequence[tuple[torch.Tensor, ...]], device: str):
         self.list_of_examples = videos
@@ -30,7 +30,7 @@ class MemoryFeed:
         self._started = self.spent = Moment(0, 0)
 
     def has_next(self) -> bool:
-        """Whether the epoch goes on; the first time it is asked, the clock starts."""
+        """Whether the epoch goes on; the first call starts the clock."""
         if self._next == 0:
             self._started = now(self.device)
         return self._next < len(self.list_of_examples)

@@ -1,10 +1,10 @@
-"""Many clients of one server, each at the rate of a camera: is any answer lost or wrong, and how long do they wait?
+"""Many clients of one server, each at the rate of a camera: are all answers right, and how long do clients wait?
 
     python benchmarks/serving_load.py RUN [--clients 50] [--seconds 60]
 
-The server is a process of its own. Every client pushes frames of its own, made up, one a message, at the rate of a
-camera, and checks every answer against `predict` on all of them. Reported is the time from sending a frame to having
-its answer.
+The server is a separate process. Every client sends its own random frames, one a message, at the rate of a camera, and
+checks every answer against `predict` on all its frames. The result is the time from sending a frame to receiving its
+answer.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import tyro
 from websockets.asyncio.client import connect
 
 from protas_gtcc.cli.main import run_command
+from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.inference import TrainedModel, load
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Push frames from many clients at once."""
+    """Send frames from many clients at once."""
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory or a checkpoint."""
     clients: int = 50
     """Clients at once."""
     seconds: float = 60.0
-    """How long each pushes."""
+    """How long each client sends."""
     fps: float = 15.0
-    """Frames a second of each."""
+    """Frames a second of each client."""
 
 
 def main(arguments: Arguments) -> None:
-    """Serve, push, compare and report."""
+    """Serve, send, compare and report."""
     torch.set_num_threads(1)
     model = load(arguments.model)
     command = [sys.executable, "-m", "protas_gtcc", "serve", str(arguments.model), "--port", "0"]
@@ -66,7 +66,7 @@ async def push_all(address: str, model: TrainedModel, arguments: Arguments) -> l
 
 
 async def push(address: str, model: TrainedModel, arguments: Arguments, seed: int) -> np.ndarray:
-    """One client: push, wait, and compare with the offline result at the end."""
+    """One client: send, wait, and compare with the offline result at the end."""
     count = int(arguments.seconds * arguments.fps)
     frames = np.random.default_rng(seed).standard_normal((count, model.facts.feature_dim), dtype=np.float32)
     waits, labels = [], []

@@ -1,7 +1,7 @@
 """Timing contestants side by side: in one process, one after the other, round after round.
 
-Machines are shared and clocks drift, so a time alone says little; within a round the contestants meet the same
-conditions, and what is reported is the ratio of each round. A round of warming up comes first and is thrown away.
+Machines are shared and clocks drift, so a time alone means little. Within a round the contestants meet the same
+conditions, so the result is the ratio of each round. A first round warms up and does not count.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to do the work; `run` does it once and returns the time that counts."""
+    """One way to do the work. `run` does it once and returns the time it took, preparations left out."""
 
     name: str
     run: Callable[[], Moment]
     amount: float
-    """How much work one run does, in the benchmark's unit."""
+    """Amount of work of one run, in the benchmark's unit."""
     against: str | None = None
     """Name of the contestant that its speed is divided by."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured of one contestant; every list has one entry a round."""
+    """The measurements of one contestant; every list has one entry a round."""
 
     name: str
     seconds: list[float]
@@ -59,9 +59,9 @@ class Result:
     """Median amount of work a second."""
     against: str | None
     ratios: list[float]
-    """How many times the speed of `against`; empty where it is not compared."""
+    """Speed divided by the speed of `against`; empty if `against` is None."""
     cpu_ratios: list[float]
-    """The same by processor time, which other people's work on the machine disturbs less."""
+    """The same by processor time, which other work on the machine disturbs less."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Measurement:
 
 
 def measure(contestants: Sequence[Contestant], repeats: int) -> list[Result]:
-    """Run all contestants in turn, `repeats` rounds after one to warm up. Raises `InputError` for none."""
+    """Run all contestants in turn, `repeats` rounds after one to warm up. Raises `InputError` if `repeats` < 1."""
     if repeats < 1:
         raise InputError(f"--repeats is {repeats}; it must be at least 1")
     times: dict[str, list[Moment]] = {one.name: [] for one in contestants}
@@ -118,16 +118,16 @@ def timed(work: Callable[[], object], before: Callable[[], object] = lambda: Non
 
 
 def now(device: str = "cpu") -> Moment:
-    """The time at which all work given to the device so far is done."""
+    """The time when the device has finished all work given to it so far."""
     if device != "cpu":
-        import torch  # here, because scoring does without it
+        import torch  # here, because scoring needs no torch
 
         torch.cuda.synchronize() if device == "cuda" else torch.mps.synchronize()
     return Moment(time.perf_counter(), time.process_time())
 
 
 def describe_machine(threads: int | None = None, gpu: str | None = None) -> dict[str, Any]:
-    """Processor, cores that may be used, load, threads; not which machine it is."""
+    """Processor, usable cores, load and threads; nothing that identifies the machine."""
     return {
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -139,7 +139,7 @@ def describe_machine(threads: int | None = None, gpu: str | None = None) -> dict
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that do the work."""
+    """Versions of Python and of the libraries in use."""
     return {"python": platform.python_version(), **software_versions()}
 
 

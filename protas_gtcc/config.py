@@ -19,22 +19,26 @@ T = TypeVar("T")
 Device = Literal["auto", "cpu", "cuda", "mps"]
 EngineName = Literal["auto", "compiled", "torch"]
 """What computes a stream's frames; see `streaming/selection.py`."""
+Axes = Literal["auto", "DT", "TD"]
+"""Axes of an array of features."""
+PartnerPart = Literal["test", "train"]
+"""Where the partners of test videos come from in alignment scores. `test` is what papers do; `train` is the case of an
+assistant, which knows recordings and meets a new one, and the only choice where a split tests one video of a task."""
 MAX_LAYERS = 16
 Control = Literal["none", "noise", "index", "shuffle"]
 
 WHERE_COMPUTED = ("device", "workers", "threads")
 """Settings that say where and not what a run is: they may change when it is resumed."""
+MAY_CHANGE = ("title", *WHERE_COMPUTED)
+"""Settings that may change when a run is resumed."""
 
 
-def require_range(config: Any, section: str = "", /, **ranges: tuple[int | float, int | float]) -> None:
-    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest.
-
-    `section` stands before the flag's name where a command tells it so: `training.` for `--training.lr`.
-    """
+def require_range(config: Any, /, **ranges: tuple[int | float, int | float]) -> None:
+    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest."""
     for name, (lowest, highest) in ranges.items():
         value = getattr(config, name)
         if not lowest <= value <= highest:  # NaN is in no range
-            flag = f"--{section}{name.replace('_', '-')}"
+            flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} is {value}; it must be from {lowest:g} to {highest:g}")
 
 
@@ -110,6 +114,11 @@ class LossConfig:
     def __post_init__(self) -> None:
         names = (one.name for one in dataclasses.fields(self) if isinstance(one.default, float))
         require_range(self, **dict.fromkeys(names, (0, 1e6)))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each loss term, by name."""
+        return {name: getattr(self, f"{name}_weight") for name in ("cross_entropy", "smoothing", "progress", "graph")}
 
 
 @dataclass(frozen=True)
@@ -231,6 +240,8 @@ class RunConfig:
     the features shuffled among the frames of a class within a video."""
     preset: Literal["default", "reference"] = "default"
     """The settings that the flags start from."""
+    title: str = ""
+    """Name under which tables list the run; by default its settings. It may change when the run is resumed."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -3,51 +3,65 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from protas_gtcc.network.checkpoint import save_checkpoint
 from tests.test_streaming import make_model
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+Run = Callable[..., str]
 
 
-def run(script: str, tmp_path: Path, *arguments: str) -> tuple[str, dict[str, Any]]:
-    out = tmp_path / "figures.json"
-    command = [sys.executable, str(BENCHMARKS / script), *arguments, "--repeats", "1", "--json", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "COLUMNS": "120"})
-    assert done.returncode == 0, done.stderr
-    return done.stdout, json.loads(out.read_text())
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """A function that runs a script in this process and returns what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+    def run_script(script: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        runpy.run_path(str(BENCHMARKS / script), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_script
+
+
+def measured(run: Run, script: str, *arguments: str) -> tuple[str, dict[str, Any]]:
+    """What a script prints, and the figures that it writes, of one round."""
+    shown = run(script, *arguments, "--repeats", "1", "--json", "figures.json")
+    return shown, json.loads(Path("figures.json").read_text())
 
 
 def ratios(figures: dict[str, Any]) -> dict[str, list[float]]:
     return {one["name"]: one["ratios"] for one in figures["results"] if one["against"] is not None}
 
 
-def test_training_meets_the_references_that_are_given_and_names_those_that_are_not(
-    tmp_path: Path, tiny_dataset: Path
+def test_training_is_compared_with_the_given_references_and_names_the_missing_ones(
+    run: Run, tmp_path: Path, tiny_dataset: Path
 ) -> None:
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     (checkout / "model.py").write_text(LOOP_WITHOUT_WORK)
     size = ("--dataset", str(tiny_dataset), "--videos", "2")
-    shown, figures = run("training_speed.py", tmp_path, *size, "--mstcn", str(checkout))
+    shown, figures = measured(run, "training_speed.py", *size, "--mstcn", str(checkout))
     assert "ratio" in shown
     assert "no --protas FOLDER given: measured only ours" in shown
     assert "no --mstcn" not in shown
-    compared = {f"MS-TCN, ours, batch {size}" for size in (1, 4, 8)} | {
-        f"ProTAS, ours, batch {size}" for size in (4, 8)
-    }
+    compared = {f"MS-TCN, ours, batch {size}" for size in (1, 4, 8)}
+    compared |= {f"{name}, ours, batch {size}" for name in ("ProTAS", "default") for size in (4, 8)}
     assert ratios(figures).keys() == compared
     assert all(len(each) == 1 and each[0] > 0 for each in ratios(figures).values())
 
 
-def test_evaluation_without_a_reference_measures_only_ours_and_says_so(tmp_path: Path) -> None:
-    shown, figures = run("evaluation_speed.py", tmp_path, "--videos", "5", "--frames", "80")
+def test_evaluation_without_a_reference_measures_only_ours_and_prints_that(run: Run) -> None:
+    shown, figures = measured(run, "evaluation_speed.py", "--videos", "5", "--frames", "80")
     assert "ratio" in shown
     assert "no --protas FOLDER given: measured only ours" in shown
     assert {"ours, segmentation, file with probabilities", "ours, full evaluation"} <= ratios(figures).keys()
@@ -55,9 +69,9 @@ def test_evaluation_without_a_reference_measures_only_ours_and_says_so(tmp_path:
     assert {"python", "numpy", "protas_gtcc"} <= figures["versions"].keys()
 
 
-def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(tmp_path: Path) -> None:
+def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(run: Run) -> None:
     size = ("--feature-dim", "4", "--classes", "3", "--histories", "5", "--far", "20", "--streams", "2", "--steps", "3")
-    shown, figures = run("streaming_speed.py", tmp_path, *size, "--preset", "default")
+    shown, figures = measured(run, "streaming_speed.py", *size, "--preset", "default")
     assert "no --protas FOLDER given: measured only ours" in shown
     assert ratios(figures).keys() == {"stream, ours, 5", "2 streams, 2 threads"}
     assert any(note.startswith("median step: ") for note in figures["notes"])
@@ -66,30 +80,55 @@ def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(tmp_p
     assert max(differences) < 1e-4
 
 
-def test_every_client_under_load_is_answered(tmp_path: Path) -> None:
+def test_every_client_under_load_is_answered(run: Run, tmp_path: Path) -> None:
     model = make_model()
     save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)
-    command = [sys.executable, str(BENCHMARKS / "serving_load.py"), str(tmp_path / "checkpoint.safetensors")]
-    command += ["--clients", "3", "--seconds", "0.5"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
-    assert "21 frames, each answered as predict does" in done.stdout
+    shown = run("serving_load.py", "checkpoint.safetensors", "--clients", "3", "--seconds", "0.5")
+    assert "21 frames, each answered as predict does" in shown
 
 
-def test_data_speed_compares_with_a_copy_and_prints_profiles(tmp_path: Path) -> None:
+def test_data_speed_compares_with_a_copy_and_prints_profiles(run: Run, tmp_path: Path) -> None:
     size = ("--videos", "3", "--frames", "60", "--dim", "8", "--window-frames", "25")
-    shown, figures = run("data_speed.py", tmp_path, *size, "--folder", str(tmp_path))
+    shown, figures = measured(run, "data_speed.py", *size, "--folder", str(tmp_path))
     assert "ratio" in shown
     assert "most cumulative time" in shown
     assert {"prepare", "loader, from disk", "loader, cached"} <= ratios(figures).keys()
     assert set(figures["details"]["profiles"]) == {"preparing", "reading, cached"}
 
 
-def test_a_folder_that_is_no_checkout_stops_with_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, str(BENCHMARKS / "evaluation_speed.py"), "--videos", "2", "--protas", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 1
-    assert "give the folder of a checkout" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_alignment_losses_are_timed_alone_without_a_checkout(run: Run) -> None:
+    shown, figures = measured(run, "alignment_speed.py", "--frames", "20", "--dim", "4", "--anchors", "5")
+    assert "no --gtcc FOLDER given: measured only ours" in shown
+    assert [one["name"] for one in figures["results"]] == ["TCC, ours", "GTCC, ours", "LAV, ours", "VAVA, ours"]
+    assert "with twice the frames" in shown
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "missing"),
+    [
+        ("training_speed.py", ["--dataset", "{dataset}", "--protas", "nowhere"], "checkout"),
+        ("training_speed.py", ["--dataset", "nowhere.h5"], "nowhere.h5"),
+        ("evaluation_speed.py", ["--videos", "2", "--protas", "nowhere"], "checkout"),
+        ("streaming_speed.py", ["--protas", "nowhere"], "checkout"),
+        ("streaming_speed.py", ["--run", "nowhere", "--dataset", "{dataset}"], "nowhere"),
+        ("alignment_speed.py", ["--gtcc", "nowhere"], "checkout"),
+        ("serving_load.py", ["nowhere"], "nowhere"),
+        ("data_speed.py", ["--folder", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_missing_folder_is_named_in_one_line(
+    script: str,
+    arguments: list[str],
+    missing: str,
+    run: Run,
+    tiny_dataset: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run(script, *(word.format(dataset=tiny_dataset) for word in arguments))
+    assert stop.value.code == 1
+    [line] = capsys.readouterr().err.strip().splitlines()
+    assert missing in line
 
 
 # A stand-in for a checkout, with a statement of Python 2 in it as MS-TCN's has.
@@ -107,10 +146,3 @@ class Trainer:
     def predict(self, vid):
         print vid
 """
-
-
-def test_alignment_losses_are_timed_alone_where_no_checkout_is_given(tmp_path: Path) -> None:
-    shown, figures = run("alignment_speed.py", tmp_path, "--frames", "20", "--dim", "4", "--anchors", "5")
-    assert "no --gtcc FOLDER given: measured only ours" in shown
-    assert [one["name"] for one in figures["results"]] == ["TCC, ours", "GTCC, ours", "LAV, ours", "VAVA, ours"]
-    assert "with twice the frames" in shown

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import rankdata
 
-from protas_gtcc.annotations.segments import Segment, segments_from_labels
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import PARTS, breakdown_figures, breakdown_statistics
 from protas_gtcc.metrics.curves import curve_figures, curve_statistics, rank_correlations
@@ -31,6 +29,7 @@ from protas_gtcc.metrics.pooling import collect_rows, figures, intervals, weight
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.video_rows import VideoRows, concatenate_rows
 from protas_gtcc.predictions import Prediction, reported_progress
+from tests.brute_force import Segment, segments_from_labels
 
 NUM_CLASSES, BACKGROUND, NAMES = 4, [0], ["rest", "pour", "stir", "cut"]
 
@@ -179,6 +178,8 @@ def test_equal_values_share_their_mean_rank() -> None:
 
 
 def slow_curves(videos: list[ScoredVideo], predictor: int) -> dict[str, float]:
+    from scipy.stats import rankdata
+
     kept: dict[str, list[float]] = defaultdict(list)
     for video in videos:
         progress = video.reports[predictor]

@@ -22,7 +22,8 @@ from websockets.exceptions import ConnectionClosed
 from protas_gtcc.cli.main import main
 from protas_gtcc.errors import InputError
 from protas_gtcc.live import pipeline
-from protas_gtcc.serve import Limits, make_app
+from protas_gtcc.serve.app import make_app
+from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.live_page import LivePage
 from tests.test_live import Frames
 from tests.test_streaming import DIM, make_model, video

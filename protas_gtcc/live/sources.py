@@ -22,8 +22,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError
-from protas_gtcc.storage.npy import Axes, load_features
+from protas_gtcc.storage.npy import load_features
 
 Format = Literal["auto", "npy", "text", "raw"]
 _CHUNK_BYTES = 1 << 16

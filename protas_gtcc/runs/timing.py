@@ -23,7 +23,7 @@ MOST_WARM_UP = 20
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one way to follow a video, after a history of so many frames."""
+    """The speed of one way to process frames, after a history of frames."""
 
     what: str
     engine: str

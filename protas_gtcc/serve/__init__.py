@@ -12,8 +12,3 @@ by its own connection, and no queue grows here. A client that breaks a limit get
 clients do not notice. The web server (uvicorn) has no time-out for connections that never send a whole request: put a
 proxy in front if the server can be reached from outside. Needs the extra `[serve]`.
 """
-
-from protas_gtcc.serve.app import make_app
-from protas_gtcc.serve.sessions import Limits
-
-__all__ = ["Limits", "make_app"]

@@ -16,7 +16,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits, Refused, Sessions
+from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.sessions import CLOSING_SECONDS, Refused, Sessions
 
 BROKEN_RULE = 1008
 """The WebSocket's close code for a client that broke a rule."""

@@ -12,7 +12,8 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live.sinks import FrameResult, Sink, Summary, result_line
 from protas_gtcc.serve.app import make_app
-from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
+from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.sessions import CLOSING_SECONDS
 
 _START_SECONDS = 30
 

@@ -13,28 +13,13 @@ import numpy as np
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live.sinks import frame_results, result_line
+from protas_gtcc.serve.limits import Limits
 
 KEPT_RESULTS = 20_000
 """Most results that a new watcher gets; older ones are deleted."""
 WATCHER_BUFFER = 256
 CLOSING_SECONDS = 5
 """Time in which a client must acknowledge that its connection is closed."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of clients and watchers."""
-
-    connections: int = 64
-    """Most clients with a stream at the same time; the memory of all streams is reserved at the start."""
-    watchers: int = 64
-    """Most watchers at the same time."""
-    frames_a_message: int = 64
-    """Most frames in one message; other clients wait while it is processed."""
-    frames_a_second: float = 240.0
-    """Most frames per second of one client, on average; twice as many may come at once."""
-    idle_seconds: float = 60.0
-    """A client that sends no message, or reads no answer, for this time is disconnected."""
 
 
 class Refused(Exception):
