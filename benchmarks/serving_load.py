@@ -22,8 +22,7 @@ import torch
 from websockets.asyncio.client import connect
 
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.shared.flags import Positional
-from protas_gtcc.cli.shared.parsing import parse
+from protas_gtcc.cli.shared.parsing import Positional, parse
 from protas_gtcc.inference import TrainedModel, load
 
 

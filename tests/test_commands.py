@@ -65,7 +65,7 @@ def refusal(capsys, *arguments: object) -> str:
 
 def test_wrong_usage_exits_with_2(capsys):
     assert call("trian") == 2
-    assert "no verb 'trian'" in capsys.readouterr().err
+    assert "no verb 'trian', did you mean train?" in capsys.readouterr().err
     assert call("train", "--stagess", "4") == 2
     assert call("train", "--preset", "best") == 2
     assert call("train", "--epochs", "many") == 2
@@ -218,6 +218,24 @@ def test_reference_checkpoints_import_as_runs_that_predict(shared_folder, tmp_pa
     prediction = protas_gtcc.load(tmp_path / "run").predict(golden["features"].T)
     final = golden["graph_logits"] if "graph_logits" in golden else golden["stage_logits"][-1]
     np.testing.assert_array_equal(prediction.labels, final.argmax(axis=0))
+
+
+def test_imported_runs_are_replaced_with_overwrite_only_and_trained_runs_never(run, shared_folder, tmp_path, capsys):
+    source, out = shared_folder / "parity" / "mstcn.model", tmp_path / "run"
+    assert call("import", source, "--out", out) == 0
+    before = (out / "checkpoint.safetensors").read_bytes()
+    capsys.readouterr()
+    assert "already holds a run" in refusal(capsys, "import", source, "--out", out)
+    assert call("import", source, "--out", out, "--causal", "--overwrite") == 0
+    assert (out / "checkpoint.safetensors").read_bytes() != before
+    capsys.readouterr()
+    assert "holds a trained run" in refusal(capsys, "import", source, "--out", run, "--overwrite")
+
+
+def test_graphs_are_replaced_with_overwrite_only(run, tmp_path, capsys):
+    (tmp_path / "stream.onnx").write_text("old")
+    message = refusal(capsys, "export", run, "--out", tmp_path)
+    assert "stream.onnx would be replaced; give another name, or --overwrite" in message
 
 
 def test_scores_of_an_unfinished_run_or_at_another_rate_say_so(run, tiny_dataset, tmp_path, capsys):

@@ -337,8 +337,8 @@ def test_the_command_refuses_in_one_line(checkpoint, capsys):
         (["x.npy", "--buffer", "0"], "at least 1 frame"),
         (["x.npy", "--fps", "-3"], "must be positive"),
         (["x.npy", "--growing"], "--growing is for files of frames"),
-        (["x.txt", "--speed", "real"], "--speed real replays .npy files"),
-        (["-", "--give-up-seconds", "nan"], "must be positive"),
+        (["x.txt", "--speed", "real"], "--speed real is for .npy files"),
+        (["-", "--give-up-seconds", "nan"], "must be above 0"),
         (["tcp://127.0.0.1:99999"], "is not an address"),
     ):
         with pytest.raises(SystemExit) as stopped:

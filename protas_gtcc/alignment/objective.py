@@ -16,7 +16,7 @@ from protas_gtcc.alignment.vava import VavaSettings, vava_terms
 from protas_gtcc.network.terms import Terms
 
 CONTRAST_WEIGHTS = {"lav": 1e-5, "vava": 1e-7}
-"""At these, of powers of ten, held-out pairs of GTEA's videos were ordered best (experiments/RESULTS.md)."""
+"""At these, of powers of ten, held-out pairs of GTEA's videos were ordered best (docs/results/alignment.md)."""
 
 
 def term_weights(config: AlignmentConfig) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """`protas-gtcc VERB …`: find the verb's module, parse, run, and turn errors into exit codes.
 
 A verb is a line in `GROUPS` and a module `cli/commands/<verb>.py` with a dataclass `Command`: its docstring and its
-fields are the help (`cli/shared/flags.py`), its method `run` does the work. A verb that parses in another way has a
+fields are the help (`cli/shared/parsing.py`), its method `run` does the work. A verb that parses in another way has a
 function `parse_command(arguments, prog)` as well.
 
 `--help` is fast because the top of such a module imports only cheap modules: `cli.shared`, `config`, `errors`, options.
@@ -11,6 +11,7 @@ imported.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import signal
@@ -67,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     verb, rest = arguments[0], arguments[1:]
     if verb not in VERBS:
-        print(f"protas-gtcc: no verb {verb!r}; it is one of {', '.join(VERBS)}", file=sys.stderr)
+        close = difflib.get_close_matches(verb, VERBS, 1)
+        meant = f", did you mean {close[0]}?" if close else ""
+        print(f"protas-gtcc: no verb {verb!r}{meant}; 'protas-gtcc --help' lists the verbs", file=sys.stderr)
         sys.exit(2)
     name = "import_" if verb == "import" else verb.replace("-", "_")
     module = importlib.import_module(f"protas_gtcc.cli.commands.{name}")

@@ -46,6 +46,8 @@ def two_level_weights(
     seed, method
         What runs are drawn by. Methods that are compared share their drawn videos and draw runs of their own.
 
+    Notes
+    -----
     Of each split as many runs are drawn as there are, the same ones for all of its videos. So a video is the unit:
     more runs do not make an interval narrower than the videos allow, and what a run does to all videos of its split
     stays in the interval.

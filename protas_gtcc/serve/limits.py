@@ -1,4 +1,4 @@
-"""Limits of a server, without its imports: `--help` shows them."""
+"""Limits of clients and watchers of the server."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ class Limits:
     frames_a_second: float = 240.0
     """Most frames per second of one client, on average; twice as many may come at once."""
     idle_seconds: float = 60.0
-    """A client that sends no message, or reads no answer, for this time (seconds) is disconnected."""
+    """A client that sends no message, or reads no answer, for this time is disconnected."""

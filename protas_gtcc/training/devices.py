@@ -31,8 +31,7 @@ def make_fabric(settings: TrainingConfig) -> Fabric:
 
     Raises `InputError` for a device that is not available, and for float16 on the CPU.
     """
-    # Here, because the import takes more than a second, and predicting needs only `choose_device`.
-    from lightning_fabric import Fabric
+    from lightning_fabric import Fabric  # slow to import, and choosing a device does not need it
 
     device = choose_device(settings.device)
     if settings.precision == "16" and device == "cpu":

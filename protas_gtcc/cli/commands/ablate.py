@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from protas_gtcc.cli.shared.console import print_result, progress_bars
-from protas_gtcc.cli.shared.flags import File, Positional
+from protas_gtcc.cli.shared.parsing import File, Positional
 
 
 @dataclass(frozen=True)

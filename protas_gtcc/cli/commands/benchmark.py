@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.flags import Positional
+from protas_gtcc.cli.shared.parsing import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 

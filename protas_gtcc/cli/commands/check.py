@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.flags import Positional
 from protas_gtcc.cli.shared.layout_command import LayoutCommand
+from protas_gtcc.cli.shared.parsing import Positional
 
 if TYPE_CHECKING:
     from protas_gtcc.checks.findings import Finding

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from protas_gtcc.cli.shared.align_arguments import parse_align
 from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars
-from protas_gtcc.cli.shared.parsing import parse_known
+from protas_gtcc.cli.shared.parsing import Folder, parse_known
 from protas_gtcc.cli.shared.run_folders import group_folder
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError
@@ -45,7 +45,7 @@ class Options:
     """Beside each loss, the same with other flags; each is written 'NAME: FLAGS'."""
     jobs: int | None = None
     """Runs at once; by default one for each GPU, else as many as the usable cores have room for."""
-    out: Path | None = None
+    out: Folder | None = None
     """Folder for runs and table; by default runs/aligned-DATASET, with the other flags in its name."""
     write: bool = False
     """Write the embeddings into the dataset file, as aligned-LOSS[-VARIANT]-seedN; older ones are replaced."""

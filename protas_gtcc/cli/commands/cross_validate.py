@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.console import make_console, print_result
-from protas_gtcc.cli.shared.parsing import parse_known
+from protas_gtcc.cli.shared.parsing import Folder, parse_known
 from protas_gtcc.cli.shared.run_arguments import parse_run
 from protas_gtcc.cli.shared.run_folders import group_folder
 from protas_gtcc.config import Control
@@ -41,9 +41,9 @@ class Options:
     """Beside each preset, the same with other flags; each is written 'NAME: FLAGS', {seed} for the seed."""
     jobs: int | None = None
     """Runs at once; by default one for each GPU, else as many as the usable cores have room for."""
-    out: Path | None = None
+    out: Folder | None = None
     """Folder for runs and table; by default runs/cv-DATASET, with the other flags in its name."""
-    runs: tuple[Path, ...] = ()
+    runs: tuple[Folder, ...] = ()
     """Only pool these finished runs. Without --out, the table is printed and not written."""
     json: bool = False
     """Print the content of table.json instead of the table."""

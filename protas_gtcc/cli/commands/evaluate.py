@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.flags import Folder, Positional
+from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 

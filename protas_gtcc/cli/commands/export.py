@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.flags import Folder, Positional
 from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.parsing import Folder, Positional
 
 
 @dataclass(frozen=True)

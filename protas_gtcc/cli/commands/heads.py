@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars
+from protas_gtcc.cli.shared.parsing import File, Folder
 from protas_gtcc.cli.shared.run_folders import free_run_folder
 from protas_gtcc.config import Control
 from protas_gtcc.errors import InputError
@@ -34,16 +35,16 @@ class Command:
     """Heads by name, ARCHITECTURE-LOSS or a published version; by default all of them."""
     seeds: int = 1
     """Number of seeds, from 0 on."""
-    runs: tuple[Path, ...] = ()
+    runs: tuple[Folder, ...] = ()
     """Run directories of per-class models on this dataset and split, for rows of their own."""
-    joint: tuple[Path, ...] = ()
+    joint: tuple[Folder, ...] = ()
     """Run directories of 'align --head' on this dataset and split; runs that differ in seed alone are one row."""
-    published: tuple[Path, ...] = ()
+    published: tuple[File, ...] = ()
     """Checkpoints with a published GRU head, which is applied to the feature sets."""
     control: Control = "none"
     """Replace the features, to see how much a head depends on them; with noise it can only count frames."""
     training: HeadTraining = field(default_factory=HeadTraining)
-    out: Path | None = None
+    out: Folder | None = None
     """Folder for the table; by default a new one under runs/, named by dataset and split."""
     json: bool = False
     """Print the rows as JSON."""

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.flags import File, Folder, Positional
+from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.errors import InputError
 
 

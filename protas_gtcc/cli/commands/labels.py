@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protas_gtcc.cli.shared.flags import File, Folder, Positional
 from protas_gtcc.cli.shared.layout_command import LayoutCommand
 from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 
 if TYPE_CHECKING:
     from protas_gtcc.layouts.base import Layout

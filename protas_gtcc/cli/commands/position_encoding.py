@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.cli.shared.console import print_result, progress_bars
-from protas_gtcc.cli.shared.flags import Folder
+from protas_gtcc.cli.shared.parsing import Folder
 from protas_gtcc.errors import InputError
 
 

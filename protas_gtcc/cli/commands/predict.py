@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.flags import File, Folder, Positional
+from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, listed
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.flags import File, Positional
 from protas_gtcc.cli.shared.layout_command import LayoutCommand
 from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.parsing import File, Positional
 
 if TYPE_CHECKING:
     from protas_gtcc.prepare.writing import Summary

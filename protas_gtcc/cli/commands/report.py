@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.flags import File, Positional, Repeated
+from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from protas_gtcc.cli.shared.flags import File, Positional
+from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError, lacks_package
 
@@ -63,22 +63,10 @@ class Command:
         from protas_gtcc.inference import load
         from protas_gtcc.live import open_source, pipeline
 
-        if self.buffer < 1:
-            raise InputError(f"--buffer is {self.buffer}; it must be at least 1 frame")
+        self._check_flags()
         model = load(self.model)
         require_no_control(model.facts.config, "stream")
-        fps = model.facts.fps if self.fps is None else self.fps
-        is_replay = self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
-        if self.growing and is_replay:
-            raise InputError("--growing is for files of frames; leave it out for a .npy file")
-        if self.speed == "real" and not is_replay:
-            raise InputError("--speed real is for .npy files; leave it out for other sources")
-        if self.give_up_seconds is not None and not self.give_up_seconds > 0:
-            raise InputError(f"--give-up-seconds is {self.give_up_seconds:g}; it must be above 0")
-        if self.speed == "real" and fps is None:
-            raise InputError("--speed real needs frames per second, which the model does not have; give --fps")
-        if fps is not None and not 0 < fps < float("inf"):
-            raise InputError(f"--fps is {fps:g}; frames per second must be positive")
+        fps = self._frame_rate(model)
         pace = fps if self.speed == "real" else None
         source = open_source(
             self.source, model.facts.feature_dim, self.format, pace, self.growing, axes=self.feature_axes
@@ -99,6 +87,25 @@ class Command:
                 give_up_seconds=self.give_up_seconds,
                 first_frame=stream.num_frames,
             )
+
+    def _check_flags(self) -> None:
+        is_replay = self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
+        if self.buffer < 1:
+            raise InputError(f"--buffer is {self.buffer}; it must be at least 1 frame")
+        if self.growing and is_replay:
+            raise InputError("--growing is for files of frames; leave it out for a .npy file")
+        if self.speed == "real" and not is_replay:
+            raise InputError("--speed real is for .npy files; leave it out for other sources")
+        if self.give_up_seconds is not None and not self.give_up_seconds > 0:
+            raise InputError(f"--give-up-seconds is {self.give_up_seconds:g}; it must be above 0")
+
+    def _frame_rate(self, model: TrainedModel) -> float | None:
+        fps = model.facts.fps if self.fps is None else self.fps
+        if self.speed == "real" and fps is None:
+            raise InputError("--speed real needs frames per second, which the model does not have; give --fps")
+        if fps is not None and not 0 < fps < float("inf"):
+            raise InputError(f"--fps is {fps:g}; frames per second must be positive")
+        return fps
 
     def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:
         from protas_gtcc.cli.shared.console import make_console

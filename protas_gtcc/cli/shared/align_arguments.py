@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.alignment.config import AlignmentConfig
-from protas_gtcc.cli.shared.parsing import parse_resumable
+from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError
 
@@ -17,9 +17,9 @@ class AlignArguments:
     """Align videos of the same task without labels, write their embeddings as features, and score them."""
 
     config: AlignmentConfig
-    out: Path | None = None
+    out: Folder | None = None
     """Run directory to make; by default a new one under runs/, named by dataset, split, loss, task, head and seed."""
-    resume: Path | None = None
+    resume: Folder | None = None
     """Continue this run after its last finished epoch; give the flags of writing and scoring again."""
     feature_name: str | None = None
     """Name of the feature set in the dataset file, to which the split is added; by default aligned-LOSS[-HEAD]."""

@@ -1,23 +1,48 @@
-"""A dataclass is a parser: its fields are the flags, the text below a field is the flag's help.
+"""A dataclass is a parser (tyro): its fields are the flags, the text below a field is the flag's help.
 
-A nested dataclass is a group of flags, without a prefix. Only argparse is imported, so that `--help` is fast.
+`Positional[T]` marks an argument without a flag, `Repeated[T]` a tuple whose flag is given once for each value. `File`,
+`Folder` and `Text` are types whose name in the help does not follow from the Python type. A nested dataclass is a group
+of flags, without a prefix.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import inspect
+import types
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from protas_gtcc.cli.shared.flags import Flag, flags_of
-from protas_gtcc.cli.shared.help_text import HelpFormatter, Switch, default_text, field_texts, paragraphs, usage
+import tyro
+from docstring_parser import DocstringParam, parse_from_object
+from tyro.conf import FlagCreatePairsOff, Positional
+from tyro.conf import UseAppendAction as Repeated
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+
 from protas_gtcc.config import MAY_CHANGE, flat_settings
 from protas_gtcc.errors import InputError, listed
 
+__all__ = ["File", "Folder", "Positional", "Repeated", "Text", "parse", "parse_known", "parse_resumable"]
+
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """The name of a value in the help."""
+
+    metavar: str
+
+
+File: TypeAlias = Annotated[Path, Shown("FILE")]
+Folder: TypeAlias = Annotated[Path, Shown("FOLDER")]
+Text: TypeAlias = Annotated[str, Shown("TEXT")]
+
+METAVARS = {int: "N", float: "NUMBER", str: "NAME", Path: "PATH"}
+FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone)
+REGISTRY = ConstructorRegistry()
 
 
 def parse(
@@ -29,21 +54,21 @@ def parse(
 ) -> T:
     """Build a `kind` from flags; fields without a flag have their value in `default`, or else their own default.
 
-    Wrong usage exits with code 2 and one line on standard error. Raises what `kind` raises for values that do not fit.
+    Wrong usage exits with code 2. Raises what `kind` raises for values that do not fit.
     """
-    parser = _parser(kind, arguments, prog, description, default)
-    values, unknown = parser.parse_known_intermixed_args(arguments)
-    if unknown:
-        parser.refuse_unknown(unknown[0])
-    return _build(kind, vars(values), default)
+    start: Any = tyro.MISSING_NONPROP if default is None else default
+    text = _paragraphs(description or kind.__doc__)
+    return tyro.cli(kind, args=arguments, prog=prog, description=text, default=start, config=FLAT, registry=REGISTRY)
 
 
 def parse_known(
     kind: type[T], arguments: Sequence[str], prog: str, description: str | None = None
 ) -> tuple[T, list[str]]:
     """As `parse`; flags that are not of `kind` are returned, for the runs that the command starts."""
-    values, unknown = _parser(kind, arguments, prog, description, None).parse_known_intermixed_args(arguments)
-    return _build(kind, vars(values), None), unknown
+    text = _paragraphs(description or kind.__doc__)
+    return tyro.cli(
+        kind, args=arguments, prog=prog, description=text, config=FLAT, registry=REGISTRY, return_unknown_args=True
+    )
 
 
 def parse_resumable(
@@ -83,81 +108,75 @@ def _require_unchanged(base: Any, parsed: Any, out: Path | None) -> None:
         raise InputError(f"a resumed run keeps its settings; here, {flags}: leave that out, or start a new run")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-    def refuse_unknown(self, word: str) -> NoReturn:
-        """Exit with the closest flag's name."""
-        known = [option for action in self._actions for option in action.option_strings]
-        close = difflib.get_close_matches(word.split("=")[0], known, 1)
-        kind = "flag" if word.startswith("-") else "argument"
-        self.error(f"unknown {kind} {word}{f', did you mean {close[0]}?' if close else ''}")
-
-
-def _parser(kind: type, arguments: Sequence[str], prog: str, description: str | None, default: Any) -> _Parser:
-    is_help = "-h" in arguments or "--help" in arguments
-    parser = _Parser(
-        prog,
-        usage(prog, _leaves(kind, default)),
-        paragraphs(description or kind.__doc__ or ""),
-        formatter_class=HelpFormatter,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-    )
-    _add(parser, parser, kind, default, field_texts if is_help else lambda _: {})
-    return parser
+@REGISTRY.struct_rule
+def _flags(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """The fields of a dataclass as flags, with types and defaults that a person reads."""
+    if not dataclasses.is_dataclass(info.type):
+        return None
+    texts, fields = _field_texts(info.type), []
+    for field, hint in zip(dataclasses.fields(info.type), _hints(info.type), strict=True):
+        given = dataclasses.is_dataclass(info.default)
+        default = getattr(info.default, field.name) if given else _default(field)
+        if not dataclasses.is_dataclass(hint):
+            name = _metavar(field.name, hint)
+            hint = Annotated[hint, tyro.conf.arg(metavar=name, help_behavior_hint=_default_text(default))]
+            hint = Annotated[hint, FlagCreatePairsOff] if default is False else hint
+        elif any(map(dataclasses.is_dataclass, _hints(hint))):
+            hint = Annotated[hint, tyro.conf.arg(name="")]  # it only holds groups of flags
+        fields.append(StructFieldSpec(field.name, hint, default, texts.get(field.name, "")))
+    return StructConstructorSpec(info.type, tuple(fields))
 
 
-def _leaves(kind: type, default: Any) -> Iterator[Flag]:
-    for flag in flags_of(kind, default):
-        if flag.is_group:
-            yield from _leaves(flag.kind, flag.default_group)
-        else:
-            yield flag
+def _hints(kind: Any) -> list[Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [hints[field.name] for field in dataclasses.fields(kind)]
 
 
-def _add(
-    parser: _Parser,
-    group: argparse._ActionsContainer,
-    kind: type,
-    default: Any,
-    texts_of: Callable[[type], dict[str, str]],
-) -> None:
-    texts = texts_of(kind)
-    for flag in flags_of(kind, default):
-        if not flag.is_group:
-            _add_flag(group, flag, texts.get(flag.name, ""))
-            continue
-        inner = group
-        # A dataclass of groups, as RunConfig is, needs no heading of its own.
-        if not any(one.is_group for one in flags_of(flag.kind, flag.default_group)):
-            inner = parser.add_argument_group(flag.name.replace("_", " "), paragraphs(flag.kind.__doc__ or ""))
-        _add(parser, inner, flag.kind, flag.default_group, texts_of)
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return tyro.MISSING if field.default is dataclasses.MISSING else field.default
 
 
-def _add_flag(group: argparse._ActionsContainer, flag: Flag, text: str) -> None:
-    help_text = f"{text}{default_text(flag.default)}".replace("%", "%%")
-    if flag.kind is bool:
-        group.add_argument(flag.option, action=Switch, default_on=flag.default is not False, help=help_text)
-        return
-    settings: dict[str, Any] = {"type": flag.convert, "metavar": flag.metavar, "help": help_text}
-    required = flag.default is dataclasses.MISSING
-    if "positional" in flag.marks:
-        nargs = ("+" if required else "*") if flag.is_tuple else (None if required else "?")
-        group.add_argument(flag.name, nargs=nargs, **settings)
-    elif "repeated" in flag.marks:
-        group.add_argument(flag.option, action="append", required=required, **settings)
-    else:
-        group.add_argument(flag.option, nargs="*" if flag.is_tuple else None, required=required, **settings)
+def _default_text(default: Any) -> Callable[[str], str]:
+    """`(default: 40)`, or nothing where the default is none, empty or off."""
+    if default is True:
+        return lambda _: "(default: on)"
+    is_shown = default not in (None, (), "", tyro.MISSING) and default is not False
+    return lambda shown: f"(default: {shown})" if is_shown else ""
 
 
-def _build(kind: type[T], values: dict[str, Any], default: T | None) -> T:
-    given: dict[str, Any] = {}
-    for flag in flags_of(kind, default):
-        if flag.is_group:
-            given[flag.name] = _build(flag.kind, values, flag.default_group)
-        elif flag.name in values:
-            value = values[flag.name]
-            given[flag.name] = tuple(value) if flag.is_tuple else value
-    return kind(**given) if default is None else dataclasses.replace(default, **given)  # type: ignore[type-var]
+def _field_texts(kind: type) -> dict[str, str]:
+    """The text below each field, those of base classes included."""
+    described = [one for cls in reversed(kind.__mro__) if dataclasses.is_dataclass(cls) for one in _parameters(cls)]
+    return {one.arg_name: _plain(one.description or "") for one in described}
+
+
+def _parameters(kind: type) -> list[DocstringParam]:
+    return parse_from_object(kind).params
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("`", "'").split())
+
+
+def _paragraphs(docstring: str | None) -> str:
+    return "\n\n".join(map(_plain, inspect.cleandoc(docstring or "").split("\n\n")))
+
+
+def _metavar(name: str, hint: Any) -> str | None:
+    """The name of a value in the help: FILE, N, SECONDS, a|b."""
+    if get_origin(hint) is Annotated:
+        shown = [mark.metavar for mark in hint.__metadata__ if isinstance(mark, Shown)]
+        inner = _metavar(name, get_args(hint)[0])
+        is_named = Positional in hint.__metadata__ and inner in METAVARS.values()
+        return shown[0] if shown else name.upper() if is_named else inner
+    if get_origin(hint) in (Union, types.UnionType):
+        return _metavar(name, next(one for one in get_args(hint) if one is not type(None)))
+    if get_origin(hint) is tuple:
+        return f"{_metavar(name, get_args(hint)[0])} ..."
+    if get_origin(hint) is Literal:
+        return "|".join(map(str, get_args(hint)))
+    if hint is bool:
+        return None
+    return "SECONDS" if name.endswith("_seconds") else METAVARS[hint]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from protas_gtcc.cli.shared.parsing import parse_resumable
+from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
 from protas_gtcc.cli.shared.run_folders import free_run_folder, offer_resume, training_callbacks
 from protas_gtcc.config import PRESETS, RunConfig
 
@@ -28,9 +28,9 @@ class RunArguments:
     """Train a model on one split of a dataset."""
 
     config: RunConfig
-    out: Path | None = None
+    out: Folder | None = None
     """Run directory to make; by default a new one under runs/, named by dataset, split, settings and seed."""
-    resume: Path | None = None
+    resume: Folder | None = None
     """Continue this run after its last finished epoch; all other settings are the run's own."""
     json: bool = False
     """Print the results as JSON."""
