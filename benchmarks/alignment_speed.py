@@ -6,7 +6,7 @@
 Both get the same two videos, embeddings of a smooth random walk, and do the work of a training step. Theirs runs over
 all ordered pairs of the two videos, ours over both directions if a loss has a direction. GTCC has 15 components and 20
 anchors on both sides. Their TCC also pairs each video with itself. Their transport plan of VAVA differs from the
-paper's (`protas_gtcc.alignment.vava`). Beside the times stands the peak memory of a loss's tensors, for the given number
+paper's (`alignment.vava`). Beside the times stands the peak memory of a loss's tensors, for the given number
 of frames and for twice that number. Memory that grows as N M is four times as large for twice the frames.
 """
 

@@ -29,7 +29,8 @@ from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import LayoutOptions, open_layout
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.writing import prepare
 from protas_gtcc.training.batching import EpochBatches, WindowReader, cut_windows, make_loader
 

@@ -19,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import tyro
 from websockets.asyncio.client import connect
 
 from protas_gtcc.cli.main import run_command
-from protas_gtcc.cli.shared.parsing import parse
+from protas_gtcc.cli.shared.parsing import Positional, parse
 from protas_gtcc.inference import TrainedModel, load
 
 
@@ -31,7 +30,7 @@ from protas_gtcc.inference import TrainedModel, load
 class Arguments:
     """Send frames from many clients at once."""
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory or a checkpoint."""
     clients: int = 50
     """Clients at once."""

@@ -28,7 +28,7 @@ from protas_gtcc.config import DEFAULT, REFERENCE, RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.training.callbacks import Row
+from protas_gtcc.training.callbacks import Callback
 from protas_gtcc.training.devices import choose_device
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import Trainer
@@ -60,8 +60,8 @@ class Arguments:
     """Write the figures here too."""
 
 
-class Clock:
-    """An observer that times one epoch of ours, from before its first batch is read until its last step is done."""
+class Clock(Callback):
+    """Times one epoch of ours, from before its first batch is read until its last step is done. Saving is not timed."""
 
     def __init__(self, device: str):
         self._device = device
@@ -77,12 +77,6 @@ class Clock:
         """Stop after the last step."""
         if step + 1 == self._steps:
             self.spent = now(self._device).since(self._started)
-
-    def on_epoch(self, row: Row) -> None:
-        """Nothing: saving is not timed, nor is theirs."""
-
-    def on_end(self) -> None:
-        """Nothing."""
 
 
 def main(arguments: Arguments) -> None:
@@ -157,7 +151,7 @@ def _ours(
     def run() -> Moment:
         clock = Clock(arguments.device)
         with tempfile.TemporaryDirectory(dir=folder) as run_folder:
-            Trainer(config, dataset, RunDirectory(run_folder)).fit([clock])
+            Trainer(config, dataset, RunDirectory(run_folder), [clock]).fit()
         return clock.spent
 
     return run

@@ -17,75 +17,83 @@ from protas_gtcc.errors import InputError
 
 T = TypeVar("T")
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Axes = Literal["auto", "DT", "TD"]
+"""Axes of an array of features."""
+EngineName = Literal["auto", "compiled", "torch"]
+"""What computes a stream."""
+PartnerPart = Literal["test", "train"]
+"""The part of a split whose videos are the partners of test videos in alignment scores. `test` is usual in papers;
+`train` is the case of an assistant, and the only choice where a split tests one video of a task."""
 MAX_LAYERS = 16
-REACH_SECONDS = 16.0
-"""How far back a stage sees where the number of layers is not given; see experiments/RESULTS.md."""
 Control = Literal["none", "noise", "index", "shuffle"]
 
 WHERE_COMPUTED = ("device", "workers", "threads")
-"""Settings that say where and not what a run is: they may change when it is resumed."""
+"""Settings of where a run computes, which do not change what it computes."""
+MAY_CHANGE = ("title", *WHERE_COMPUTED)
+"""Settings that may change when a run is resumed."""
 
 
-def require_range(config: Any, section: str = "", /, **ranges: tuple[int | float, int | float]) -> None:
-    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest.
-
-    `section` stands before the flag's name where a command tells it so: `training.` for `--training.lr`.
-    """
+def require_range(config: Any, **ranges: tuple[int | float, int | float]) -> None:
+    """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest."""
     for name, (lowest, highest) in ranges.items():
         value = getattr(config, name)
         if not lowest <= value <= highest:  # NaN is in no range
-            flag = f"--{section}{name.replace('_', '-')}"
+            flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} is {value}; it must be from {lowest:g} to {highest:g}")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network. Feature size and number of classes come from the data."""
+    """The network. The dataset gives the feature size and the number of classes."""
 
     stages: int = 4
-    """Stages of the network."""
+    """Number of stages."""
     arrangement: Literal["series", "parallel"] = "series"
-    """Each stage sees the one before it and refines it; or all see the features, and the mean of them is told."""
+    """In series, each stage refines the output of the stage before it. In parallel, the stages are an ensemble of
+    single-stage networks: each takes the features, and their mean is the output."""
     layers: int = 10
-    """Dilated residual layers in a stage, dilations 2^0 .. 2^(layers-1); 0 takes as many as let it see 16 seconds."""
+    """Dilated residual layers per stage, dilations 2^0 .. 2^(layers-1); 0 takes as many as --reach-seconds needs."""
+    reach_seconds: float = 16.0
+    """Seconds of the past that a stage must see, with --layers 0."""
     maps: int = 64
-    """Feature maps in every layer."""
+    """Feature maps per layer."""
     causal: bool = True
-    """Use past frames only. Acausal models see the whole video and cannot stream."""
+    """Use past frames only. An acausal model sees the whole video and cannot stream."""
     progress: bool = True
-    """GRU, progress head and fusion in every stage (ProTAS); without it the network is MS-TCN."""
+    """Give every stage a GRU, a progress head and their fusion (ProTAS); without, the network is MS-TCN."""
     graph: bool = True
-    """Correct the final logits by the task graph of the training transcripts."""
+    """Correct the final logits with the task graph of the training transcripts."""
     learnable_graph: bool = True
-    """Train the graph's matrices, starting from the counted ones; --graph-regulariser holds them back."""
+    """Train the graph's matrices, from the counted ones on; --graph-regulariser keeps them close to these."""
     graph_eta: float = 0.01
-    """Strength of the graph's correction of the final logits."""
+    """Weight of the task graph's correction."""
     dropout: float = 0.5
-    """Probability that a residual branch's activation is dropped in training."""
+    """Probability that an activation of a residual branch is dropped in training."""
     standardise: bool = False
-    """Subtract from each feature its mean over the training videos' frames, and divide by its standard deviation."""
+    """Standardise each feature by its mean and standard deviation over the frames of the training videos."""
 
     def __post_init__(self) -> None:
-        require_range(self, stages=(1, 32), layers=(0, MAX_LAYERS), maps=(1, 4096), graph_eta=(0, 1e6))
+        ranges = {"stages": (1, 32), "layers": (0, MAX_LAYERS), "reach_seconds": (1e-3, 1e5), "maps": (1, 4096)}
+        require_range(self, **ranges, graph_eta=(0, 1e6))
         if not 0 <= self.dropout < 1:
             raise InputError(f"--dropout is {self.dropout}; it must be in [0, 1)")
         if self.graph and not self.progress:
             raise InputError("--graph needs the progress head; add --no-graph to --no-progress")
 
     def at(self, fps: float) -> ModelConfig:
-        """The same for features at so many frames a second: without a number of layers, the fewest that see 16 seconds.
+        """The same settings for features at `fps`: `layers` 0 becomes the fewest layers that see `reach_seconds`.
 
         A stage of n layers sees 2^(n + 1) - 1 frames.
         """
         if self.layers:
             return self
-        enough = math.ceil(math.log2(REACH_SECONDS * fps + 1)) - 1
+        enough = math.ceil(math.log2(self.reach_seconds * fps + 1)) - 1
         return dataclasses.replace(self, layers=min(max(enough, 1), MAX_LAYERS))
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the loss terms, and how progress is supervised."""
+    """Weights of the loss terms, and the supervision of progress."""
 
     cross_entropy_weight: float = 1.0
     """Weight of the frame-wise cross entropy, summed over stages."""
@@ -94,56 +102,60 @@ class LossConfig:
     progress_weight: float = 1.0
     """Weight of the progress error, summed over stages."""
     graph_weight: float = 0.1
-    """Weight of the task graph's cost of the last stage."""
+    """Weight of the task graph's cost on the last stage."""
     graph_regulariser: float = 0.01
-    """Within the graph term: weight of the squared distance of the learnt matrices from the counted ones."""
+    """Weight, within the graph term, of the squared distance between the learnt and the counted matrices."""
     progress_over: Literal["all", "active"] = "all"
-    """Supervise every class's channel (0 where the class is not going on) or the active class's only."""
+    """Supervise the channels of all classes (target 0 outside the class's segments), or of the active class only."""
     progress_error: Literal["squared", "absolute"] = "squared"
-    """Error of the progress."""
+    """Kind of progress error."""
     class_weights: Literal["none", "balanced"] = "none"
-    """Weigh classes in the cross entropy by the inverse root of their share of training frames."""
+    """Weights of the classes in the cross entropy: equal, or the inverse root of their share of the training frames."""
 
     def __post_init__(self) -> None:
         names = (one.name for one in dataclasses.fields(self) if isinstance(one.default, float))
         require_range(self, **dict.fromkeys(names, (0, 1e6)))
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each loss term, by name."""
+        return {name: getattr(self, f"{name}_weight") for name in ("cross_entropy", "smoothing", "progress", "graph")}
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How the loss is minimised, and on what."""
+    """The minimisation of the loss."""
 
     epochs: int = 50
     """Passes over the training videos."""
     batch_size: int = 1
-    """Videos (or windows) in a step, over all processes together."""
+    """Videos (or windows) per step, summed over all processes."""
     lr: float = 5e-4
-    """Learning rate (the highest one under a cosine schedule)."""
+    """Learning rate; with a cosine schedule, the highest one."""
     optimizer: Literal["adam", "adamw"] = "adam"
-    """Adam, or Adam with decoupled weight decay."""
+    """Optimiser: Adam, or Adam with decoupled weight decay."""
     weight_decay: float = 0.0
     """Weight decay."""
     schedule: Literal["constant", "cosine"] = "constant"
-    """Learning rate over the run: constant, or falling to 0 along a half cosine."""
+    """Course of the learning rate: constant, or a half cosine down to 0."""
     clip_norm: float = 0.0
-    """Clip the gradient's norm to this; 0 does not clip."""
+    """Largest norm of the gradient; larger gradients are clipped. 0 does not clip."""
     validation_share: float = 0.0
-    """Share of the training videos held out to choose the best epoch by; never test videos. 0 keeps the last epoch."""
+    """Share of the training videos that is held out to choose the best epoch; 0 keeps the last epoch."""
     patience: int = 0
-    """Stop after so many epochs without a better validation score; 0 never stops early."""
+    """Stop after this number of epochs without a better validation score; 0 never stops early."""
     window_frames: int = 0
-    """Cut longer training videos into windows of so many frames; 0 takes them whole."""
+    """Cut longer training videos into windows of this length; 0 takes videos whole."""
     workers: int = 0
-    """Processes that load features beside the training process."""
+    """Processes that load features; 0 loads them in the training process."""
     threads: int = 1
-    """Processor threads to compute with. More gain little at this size, and when other programs want the cores too,
-    they wait for each other and take many times as long."""
+    """Processor threads. More gain little at this size, and are many times slower when other programs use the cores."""
     seed: int = 0
-    """Seed of initial weights, batch order, dropout and the validation videos."""
+    """Seed of the initial weights, the order of batches, dropout, and the choice of validation videos."""
     device: Device = "auto"
     """Where to compute; auto takes a GPU if there is one."""
     precision: Literal["32", "bf16", "16"] = "32"
-    """Float32, or mixed precision with bfloat16 or (on a GPU) float16."""
+    """Precision: float32, or mixed with bfloat16 or, on a GPU, float16."""
 
     def __post_init__(self) -> None:
         require_range(
@@ -167,26 +179,50 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class DecodingConfig:
-    """From what the network says to what is told: labels, and the progress that is reported."""
+    """From the network's output to the labels and the progress that are reported."""
 
     filter: Literal["none", "durations"] = "none"
-    """Tell the network's likeliest class, or filter it by how long actions take and what follows what."""
+    """Report the network's likeliest class, or filter it by the durations and the order of actions."""
     evidence: float = 1.0
-    """Exponent of the network's probabilities in the filter; below 1 they are trusted less, and labels change less."""
+    """Exponent of the network's probabilities in the filter; below 1 they count less, and labels change less."""
     interruption: float = 0.01
-    """Probability that an action ends at a frame for no reason that its usual durations know."""
+    """Probability that an action ends at a frame whatever its duration so far."""
     spread: float = 0.3
     """Standard deviation of the kernel that smooths logarithms of the training segments' durations."""
     network_share: float = 0.5
-    """Share of the network's progress in that of a filtered run; the rest is the filter's."""
+    """Weight of the network's progress in the progress of a filtered run; the rest is the filter's."""
     hedge: bool = True
     """Let the reported progress of a filtered run allow for other actions than the predicted one."""
     interval_tail: float = 0.03
-    """Share of the filter's belief left out at each end of the interval of progress; see experiments/RESULTS.md."""
+    """Share of the filter's belief left out at each end of the interval of progress; see docs/results/settings.md."""
+    doubt: float = 0.01
+    """Weight of a uniform distribution mixed into the network's probabilities, so that no class is impossible."""
+    overrun: float = 0.25
+    """Mean time that a segment lasts beyond its class's longest length, as a share of that length."""
+    num_lengths: int = 8
+    """Lengths of each class in the filter: equally probable quantiles of its training segments' lengths."""
+    length_limit: float = 2.0
+    """No length in the filter exceeds this many times the longest training segment."""
+    max_phases: int = 32
+    """Most phases that a segment goes through in the filter; more are finer and cost more time."""
+    progress_bins: int = 50
+    """Bins of progress, over which the filter takes medians and intervals."""
 
     def __post_init__(self) -> None:
-        ranges = {"evidence": (0, 10), "interruption": (1e-9, 1), "spread": (0, 10), "network_share": (0, 1)}
-        require_range(self, **ranges, interval_tail=(0, 0.5))
+        require_range(
+            self,
+            evidence=(0, 10),
+            interruption=(1e-9, 1),
+            spread=(0, 10),
+            network_share=(0, 1),
+            interval_tail=(0, 0.5),
+            doubt=(0, 1),
+            overrun=(0, 100),
+            num_lengths=(1, 1000),
+            length_limit=(1, 100),
+            max_phases=(1, 10**4),
+            progress_bins=(2, 10**4),
+        )
 
 
 @dataclass(frozen=True)
@@ -194,16 +230,18 @@ class RunConfig:
     """One run: data, network, losses, training, decoding."""
 
     dataset: str = "egoprocel"
-    """A dataset file, NAME for data/NAME.h5, or egoprocel, for which simulated procedures stand in."""
+    """A dataset file, or NAME for data/NAME.h5. Simulated procedures stand in for egoprocel if it is not prepared."""
     split: str = "1"
     """Split to train and test on."""
     feature_set: str | None = None
-    """Features to use; by default those tied to the split, else `features`."""
+    """Feature set; by default the one tied to the split, else `features`."""
     control: Control = "none"
-    """Put something else in the features' place, to see what a model owes them: Gaussian noise, the frame's number, or
-    the features shuffled among the frames of a class within a video."""
+    """Replace the features, to measure how much a model depends on them: by Gaussian noise, by the frame's number, or
+    by the features of other frames of the same class and video."""
     preset: Literal["default", "reference"] = "default"
-    """The settings that the flags start from."""
+    """Settings of all flags that are not given: this package's best, or ProTAS as published."""
+    title: str = ""
+    """Name under which tables list the run; by default its settings. It may change when the run is resumed."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -211,7 +249,7 @@ class RunConfig:
 
 
 REFERENCE = RunConfig(preset="reference")
-"""ProTAS as published: every field above at its default."""
+"""ProTAS as published: the default of every field above."""
 
 DEFAULT = RunConfig(
     preset="default",
@@ -220,7 +258,7 @@ DEFAULT = RunConfig(
     training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0),
     decoding=DecodingConfig(filter="durations", evidence=0.7),
 )
-"""What has measured best here; each departure from `reference` has its reason in experiments/RESULTS.md."""
+"""The best settings measured here; docs/results/settings.md has the reason of each difference from `reference`."""
 
 PRESETS = {"reference": REFERENCE, "default": DEFAULT}
 SECTIONS = {"model": ModelConfig, "loss": LossConfig, "training": TrainingConfig, "decoding": DecodingConfig}
@@ -228,7 +266,7 @@ SECTIONS = {"model": ModelConfig, "loss": LossConfig, "training": TrainingConfig
 
 
 def flat_settings(config: Any) -> dict[str, Any]:
-    """Every setting by its flag's name, the names of sections left out."""
+    """All settings by field name, without the names of sections."""
     flat: dict[str, Any] = {}
     for name, value in dataclasses.asdict(config).items():
         flat |= value if isinstance(value, dict) else {name: value}
@@ -241,7 +279,7 @@ def to_yaml(config: Any) -> str:
 
 
 def from_yaml(text: str, where: str, cls: type[T]) -> T:
-    """Read what `to_yaml` wrote. `InputError` names a field that is unknown or has a value of the wrong kind."""
+    """Read what `to_yaml` wrote. Raises `InputError` for an unknown field or a value of the wrong type."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -250,7 +288,7 @@ def from_yaml(text: str, where: str, cls: type[T]) -> T:
 
 
 def from_dict(cls: type[T], content: Any, where: str) -> T:
-    """Build a configuration of class `cls` from nested mappings; `where` stands in the errors."""
+    """Build a configuration of class `cls` from nested mappings; error messages begin with `where`."""
     if not isinstance(content, dict):
         raise InputError(f"{where}: expected fields of {cls.__name__}, found {content!r}")
     known = {one.name: one for one in dataclasses.fields(cls)}  # type: ignore[arg-type]

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 class InputError(Exception):
     """The input or the data is at fault.
 
-    The message is one line: what was expected, what came, where, and the way out. Commands print it on
-    standard error without a traceback and exit with code 1.
+    The message is one line: what was expected, what was found, where, and the way out. Commands print it on standard
+    error without a traceback and exit with code 1.
     """
 
 
 def lacks_package(what: str, error: ImportError, extra: str) -> InputError:
-    """The error for a package that only an extra brings; `what` needs it."""
-    return InputError(f"{what} needs {error.name}; install it with pip install -c constraints.txt -e '.[{extra}]'")
+    """The error for a missing package that `what` needs; the extra of that name installs it."""
+    return InputError(f"{what} needs the package {error.name}; pip install 'protas_gtcc[{extra}]' installs it")
 
 
 def listed(names: Iterable[object], most: int = 8) -> str:

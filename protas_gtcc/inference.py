@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from protas_gtcc.config import EngineName
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding import DurationDecoder
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, reported_progress
-from protas_gtcc.streaming import CompiledEngine, Stream, Streams, TorchEngine
 
-EngineName = Literal["auto", "compiled", "torch"]
-"""Who does a stream's arithmetic."""
+if TYPE_CHECKING:
+    from protas_gtcc.streaming import Stream, Streams
 
 
 class TrainedModel:
-    """A network in evaluation mode with the facts it was trained under."""
+    """A network in evaluation mode with the facts of its training; `print` shows them."""
 
     def __init__(self, network: ProgressNetwork, facts: ModelFacts, device: str | torch.device = "cpu"):
         self.network = network.eval().to(device)
@@ -41,7 +40,7 @@ class TrainedModel:
         return self.facts.background
 
     def outputs(self, features: np.ndarray) -> Outputs:
-        """Everything the network says of one video, features `[T, D]`; every field with B = 1.
+        """The network's whole output for one video, features `[T, D]`; every field with B = 1.
 
         Raises `InputError` if the features are empty, of another size than the model's, or not finite.
         """
@@ -53,32 +52,51 @@ class TrainedModel:
     def predict(self, features: np.ndarray) -> Prediction:
         """Labels, probabilities and progress of one video, features `[T, D]`.
 
-        A model without progress gives `progress` None and reports 0, unless it has a filter, which then counts alone.
-        Raises as `outputs` does.
+        Without a progress head, `progress` is None and 0 is reported, or with a filter the progress of the filter
+        alone. Raises `InputError` as `outputs` does.
         """
-        return to_prediction(self.outputs(features), self.background, self._decoder())
+        return to_prediction(self.outputs(features), self.background, make_decoder(self.facts))
 
     def stream(self, engine: EngineName = "auto") -> Stream:
-        """Follow one person frame by frame, exactly as `predict` would the whole video.
+        """A stream that takes a video frame by frame; its results equal `predict` on the whole video.
 
-        `compiled` runs on the CPU whatever the model's device, `torch` on that device; `auto` is `compiled` for a model
-        on the CPU. Raises `InputError` for an acausal model.
+        `compiled` runs on the CPU whatever the model's device, `torch` on that device. `auto` is `compiled` for a model
+        on the CPU whose network can be compiled, else `torch`. Raises `InputError` for an acausal model.
         """
+        from protas_gtcc.streaming import Stream
+
         return Stream(self.streams(1, engine))
 
     def streams(self, count: int, engine: EngineName = "auto", threads: int = 1) -> Streams:
-        """Follow so many people at once, each of whom starts, pauses and ends on their own; as `stream` otherwise."""
-        if count < 1:
-            raise InputError(f"{count} streams cannot be followed; ask for at least 1")
-        if engine == "auto":
-            engine = "compiled" if self.device.type == "cpu" else "torch"
-        if engine == "torch":
-            return Streams(TorchEngine(self.network, count), self.network, self.background, self._decoder(count))
-        network = self.network if self.device.type == "cpu" else copy.deepcopy(self.network).cpu()
-        return Streams(CompiledEngine(network, count, threads), network, self.background, self._decoder(count))
+        """`count` streams, each of which starts, pauses and ends on its own; engines and errors as in `stream`."""
+        # Here, so that `predict` does not wait for these imports.
+        from protas_gtcc.streaming import Streams
+        from protas_gtcc.streaming.selection import make_engine
 
-    def _decoder(self, num_streams: int = 1) -> DurationDecoder | None:
-        return make_decoder(self.facts, num_streams)
+        if count < 1:
+            raise InputError(f"{count} streams were requested; request at least 1")
+        decoder = make_decoder(self.facts, count)
+        return Streams(make_engine(self.network, count, engine, threads), self.network, self.background, decoder)
+
+    def __repr__(self) -> str:
+        facts, model = self.facts, self.facts.config.model
+        parameters = sum(one.numel() for one in self.network.parameters())
+        fps = "unknown fps" if facts.fps is None else f"{facts.fps:g} fps"
+        progress = "with progress" if model.progress else "without progress"
+        background = listed(facts.class_names[label] for label in facts.background)
+        lines = {
+            "classes": f"{len(facts.class_names)}: {listed(facts.class_names)} (background: {background})",
+            "features": f"{facts.feature_dim} dimensions, {fps}, {facts.look_ahead_frames} look-ahead frames",
+            "preset": facts.config.preset,
+            "network": f"{model.stages} stages of {model.layers} layers in {model.arrangement}, {progress}, "
+            f"{'causal' if model.causal else 'acausal'}",
+            "decoding": "duration filter" if facts.transcripts is not None else "likeliest class",
+            "parameters": f"{parameters:,}",
+            "dataset": (facts.dataset or "unknown") + (" (simulated)" if facts.simulated else ""),
+            "split": f"{facts.config.split}, {len(facts.training_videos)} training videos",
+            "device": str(self.device),
+        }
+        return "\n".join(["TrainedModel", *(f"  {name}: {value}" for name, value in lines.items())])
 
     def _check(self, features: np.ndarray) -> None:
         expected = self.facts.feature_dim
@@ -89,7 +107,7 @@ class TrainedModel:
             raise InputError("features have no frames")
         finite = np.isfinite(features).all(axis=1)
         if not finite.all():
-            raise InputError(f"features have NaN or infinity at frame {int(np.argmin(finite))}; mend them")
+            raise InputError(f"features have NaN or infinity at frame {int(np.argmin(finite))}; extract them again")
 
 
 def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
@@ -108,21 +126,21 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
 
 
 def make_decoder(facts: ModelFacts, num_streams: int = 1) -> DurationDecoder | None:
-    """The filter after a model's network, before the first frame of so many streams; None if it has none."""
+    """The filter after a model's network, for `num_streams` streams before their first frame; None without a filter."""
     if facts.transcripts is None:
         return None
     return DurationDecoder(facts.transcripts, facts.config.decoding, facts.background, facts.fps, num_streams)
 
 
 def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:
-    """The prediction of the first video of a batch; `decoder` has seen no frame yet."""
+    """The prediction for the first video of a batch; `decoder` is before its first frame."""
     logits = outputs.final_logits[0].float()
     labels = logits.argmax(dim=0).cpu().numpy()
     probs = torch.softmax(logits, dim=0).cpu().numpy()
     progress = None if outputs.final_progress is None else outputs.final_progress[0].float().clamp(0, 1).cpu().numpy()
     if decoder is not None:
-        who = np.zeros(len(labels), dtype=np.int64)
-        return decoder.follow(who, probs.T, None if progress is None else progress.T)
+        streams = np.zeros(len(labels), dtype=np.int64)
+        return decoder.decode(streams, probs.T, None if progress is None else progress.T)
     if progress is None:
         return Prediction(labels, probs, None, np.zeros(len(labels), dtype=np.float32))
     return Prediction(labels, probs, progress, reported_progress(progress, labels, background))

@@ -1,4 +1,4 @@
-"""What an alignment run leaves: embeddings in the dataset file, their scores, and the script that makes them."""
+"""What an alignment run leaves: embeddings in the dataset file, their scores, and the verb that makes them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from protas_gtcc.alignment.aligned_features import default_name, stored_name, told, write_aligned
+from protas_gtcc.alignment.aligned_features import default_name, description, stored_name, write_aligned
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.pairing import lonely_tasks
+from protas_gtcc.alignment.pairing import single_video_tasks
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scored_embeddings import remarks, require_scorable, score_embedder, untrained
-from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.alignment.training import align
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.dataset.writer import write_dataset
@@ -26,8 +26,6 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import alignment_table
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import alignment_config, kitchen_procedure, tiny_config
-
-SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "align.py"
 
 
 def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(kitchen, tmp_path):
@@ -40,7 +38,7 @@ def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(k
     assert (described.dim, described.split, described.derived_from) == (4, "1", "features")
     assert described.source == "features aligned by tcc, seed 0"
     headed = dataclasses.replace(embedder.facts.config, task="tea", head="v4")
-    assert (told(headed), default_name(headed)) == (["tcc", "task tea", "head v4"], "aligned-tcc-tea-v4")
+    assert (description(headed), default_name(headed)) == (["tcc", "task tea", "head v4"], "aligned-tcc-tea-v4")
     assert dataset.choose_feature_set("1") == "features"
     assert dataset.choose_feature_set("1", "aligned-tcc") == "aligned-tcc_split1"
     loaded = load_encoder(tmp_path / "run")
@@ -78,13 +76,15 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
         for number, name in enumerate(names):
             writer.add(kitchen_procedure(name, number, tasks[number]))
     dataset = Dataset(path)
-    assert lonely_tasks(dataset, "1") == ["soup"]
+    assert single_video_tasks(dataset, "1") == ["soup"]
     embedder = align(alignment_config(path), dataset, AlignmentDirectory(tmp_path / "run"))
     table = alignment_table(score_embedder(embedder, dataset))
-    assert "Left out, since no training video shows their task: v4." in table
+    assert "Left out, because no training video shows their task: v4." in table
     assert "No task has two test videos, so nothing can be matched: give --partners train." in table
     assert score_embedder(embedder, dataset, partners="train")["scores"]["tcc"]["num_pairs"] == 2
-    with pytest.raises(InputError, match="split 1 tests no task that it trains on: there is nothing to score"):
+    with pytest.raises(
+        InputError, match="split 1 has no task with both training and test videos: there is nothing to score"
+    ):
         require_scorable(dataset, "1", "soup")
     with pytest.raises(InputError, match="no training video is of task 'cake'; there are soup, tea"):
         require_scorable(dataset, "1", "cake")
@@ -94,24 +94,27 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     assert remarks(alignment_config(path), dataset, "train") == [alone]
 
 
-def test_a_dataset_without_tasks_is_said_to_be_one_procedure(kitchen):
+def test_a_dataset_without_tasks_counts_as_one_procedure(kitchen):
     (remark,) = remarks(alignment_config(kitchen), Dataset(kitchen), "test")
-    assert remark.startswith("no video has a task: all are aligned as of one procedure")
+    assert remark.startswith("no video has a task: all are aligned as one procedure")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("features", "has a feature set 'features', which that name would stand for"), ("a/b", "must be a plain word")],
+    [
+        ("features", "has a feature set 'features' already; give another --feature-name"),
+        ("a/b", "must be a plain word"),
+    ],
 )
 def test_a_name_that_would_mislead_is_refused(kitchen, name, message):
     with pytest.raises(InputError, match=message):
         stored_name(name, "1", Dataset(kitchen), replace=True)
 
 
-def test_a_run_of_the_other_kind_is_told_from_a_newer_version(kitchen, tmp_path):
+def test_a_run_of_the_other_kind_is_refused_by_its_kind(kitchen, tmp_path):
     RunDirectory(tmp_path / "aligned").start(alignment_config(kitchen))
     RunDirectory(tmp_path / "run").start(tiny_config(kitchen))
-    with pytest.raises(InputError, match=r"is an alignment \(align.py\) and not a run of run.py"):
+    with pytest.raises(InputError, match=r"is an alignment run, not a run of the progress network"):
         RunDirectory(tmp_path / "aligned").read_config()
     with pytest.raises(InputError, match="is no alignment run"):
         AlignmentDirectory(tmp_path / "run").read_alignment()
@@ -131,36 +134,36 @@ def test_scores_have_raw_features_and_the_encoder_before_training_beside_them(ki
         embedder.embed(features[:, :3])
 
 
-def test_the_script_trains_writes_scores_and_goes_on(kitchen, tmp_path):
+def test_the_verb_trains_writes_scores_and_resumes(kitchen, tmp_path):
     pytest.importorskip("sklearn")
     path, run = tmp_path / "kitchen.h5", tmp_path / "run"
     shutil.copy(kitchen, path)
     small = ["--hidden", "8", "--layers", "1", "--output-dim", "4", "--epochs", "1", "--loss", "vava"]
 
-    def script(*words: object, blocked: bool = False) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-W", "error", str(SCRIPT), *map(str, words)]
+    def align_verb(*words: object, blocked: bool = False) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "error", "-m", "protas_gtcc", "align", *map(str, words)]
         first = [str(tmp_path / "blocked")] if blocked else []
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([*first, os.environ.get("PYTHONPATH", "")])}
         return subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
 
-    done = script("--dataset", path, "--out", run, "--head", "v2", "--json", *small)
+    done = align_verb("--dataset", path, "--out", run, "--head", "v2", "--json", *small)
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)["scores"]) == {"raw features", "untrained", "vava"}
     assert "aligned-vava-v2_split1" in Dataset(path).feature_sets
     assert "| Kendall's tau |" in (run / "alignment.md").read_text()
-    taken = script("--dataset", path, "--out", tmp_path / "other", "--head", "v2", *small)
+    taken = align_verb("--dataset", path, "--out", tmp_path / "other", "--head", "v2", *small)
     assert taken.returncode == 1
     assert "has feature set 'aligned-vava-v2_split1' already" in taken.stderr
-    assert not (tmp_path / "other").exists(), "said before training"
+    assert not (tmp_path / "other").exists(), "refused before training"
     (tmp_path / "blocked" / "sklearn").mkdir(parents=True)
     (tmp_path / "blocked" / "sklearn" / "__init__.py").write_text("raise ImportError('not here', name='sklearn')")
-    lacking = script("--dataset", path, "--out", tmp_path / "third", "--feature-name", "third", *small, blocked=True)
+    lacking = align_verb("--dataset", path, "--out", tmp_path / "third", "--feature-name", "c", *small, blocked=True)
     assert lacking.returncode == 1
-    assert "scoring needs sklearn; install it with pip install -c constraints.txt -e '.[align]'" in lacking.stderr
-    assert not (tmp_path / "third").exists(), "said before training, too"
-    again = script("--resume", run, "--no-write", "--no-score")
+    assert "scoring needs the package sklearn; pip install 'protas_gtcc[align]' installs it" in lacking.stderr
+    assert not (tmp_path / "third").exists(), "refused before training, too"
+    again = align_verb("--resume", run, "--no-write", "--no-score")
     assert again.returncode == 0, again.stderr
-    other = script("--resume", run, "--lr", "0.5")
+    other = align_verb("--resume", run, "--lr", "0.5")
     assert other.returncode == 1
     assert "a resumed run keeps its settings" in other.stderr
     assert dataclasses.is_dataclass(AlignmentDirectory(run).read_alignment())

@@ -155,8 +155,8 @@ def test_bfloat16_videos_give_what_their_float32_copies_do(loss):
 
 
 @pytest.mark.parametrize("lengths", [(1, 5), (5, 1), (9, 5)])
-def test_videos_of_one_frame_or_of_more_than_there_are_raise(lengths):
-    with pytest.raises(ValueError, match="have 2 frames or more, and 8 at most"):
+def test_lengths_of_one_frame_or_beyond_the_tensor_are_refused(lengths):
+    with pytest.raises(ValueError, match="expected videos of 2 to 8 frames; got lengths"):
         Pairs.of(torch.zeros(1, 8, 3), torch.zeros(1, 8, 3), *(torch.tensor([length]) for length in lengths))
 
 

@@ -11,11 +11,11 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig
 from protas_gtcc.alignment.encoders import ContextNetwork
-from protas_gtcc.alignment.objective import alignment_terms
+from protas_gtcc.alignment.objective import alignment_terms, term_weights
 from protas_gtcc.alignment.pairing import batches_of, collate, epoch_pairs, sample_frames
-from protas_gtcc.alignment.training import _Means
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.network.terms import weigh
 from tests.conftest import alignment_config
 
 LOSSES = get_args(get_type_hints(AlignmentConfig)["loss"])
@@ -27,7 +27,7 @@ def test_an_epoch_pairs_each_video_with_two_others_of_its_task():
     assert len(pairs) == 4 + 3 + 1
     for task, members in groups.items():
         mine = [pair for pair in pairs if pair[0] in members]
-        assert all(set(pair) <= set(members) for pair in mine), "nobody meets another task"
+        assert all(set(pair) <= set(members) for pair in mine), "no pair mixes tasks"
         met = [video for pair in mine for video in pair]
         assert {met.count(video) for video in members} == ({1} if task == "soup" else {2})
     assert pairs == epoch_pairs(groups, seed=0, epoch=3) != epoch_pairs(groups, seed=0, epoch=4)
@@ -58,7 +58,7 @@ def test_a_batch_has_each_of_its_videos_once(kitchen):
 
 
 def terms_of(kitchen: Path, loss: str, epoch: int = 3, **changes: Any) -> dict[str, float]:
-    """Terms of one pair, of embeddings that are the features."""
+    """Weighted terms of one pair; the embeddings are the features."""
     dataset = Dataset(kitchen)
     batch = collate([("v0", "v1")], FeatureReader(dataset, "features", "1", "none"))
     settings = {"sampled_frames": 0, "anchors": 0, "components": 3, **changes}
@@ -66,7 +66,7 @@ def terms_of(kitchen: Path, loss: str, epoch: int = 3, **changes: Any) -> dict[s
     torch.manual_seed(0)
     context = ContextNetwork(6)
     terms = alignment_terms(batch.features, batch, config, epoch, context)
-    return {name: value.item() for name, value in terms.items()}
+    return {name: value.item() for name, value in weigh(terms, term_weights(config)).items()}
 
 
 FLAGS = {
@@ -93,7 +93,7 @@ def test_every_setting_of_a_loss_changes_it(kitchen, loss, flag):
     assert terms_of(kitchen, loss) != terms_of(kitchen, loss, **{flag: FLAGS[loss][flag]})
 
 
-def test_losses_are_told_the_epoch_and_go_both_ways(kitchen):
+def test_losses_depend_on_the_epoch_and_go_both_ways(kitchen):
     assert terms_of(kitchen, "vava", epoch=3) != terms_of(kitchen, "vava", epoch=30)
     assert terms_of(kitchen, "gtcc", epoch=3) != terms_of(kitchen, "gtcc", epoch=30)
     dataset = Dataset(kitchen)
@@ -113,13 +113,5 @@ def test_losses_are_told_the_epoch_and_go_both_ways(kitchen):
 def test_processes_with_unequal_parts_of_a_batch_weigh_every_pair_alike(kitchen):
     reader = FeatureReader(Dataset(kitchen), "features", "1", "none")
     pairs = [("v0", "v1"), ("v1", "v2"), ("v2", "v3"), ("v3", "v4")]
-    shares = [[batch.share for batch in batches_of(pairs, 3, reader, rank, 2)] for rank in range(2)]
-    assert shares == [[pytest.approx(2 / 3), 1.0], [pytest.approx(1 / 3), 0.0]]
-
-
-def test_a_process_without_pairs_of_its_own_knows_the_terms_and_counts_nothing():
-    means = _Means()
-    means.add({"tcc": torch.tensor([4.0, 2.0])}, is_counted=False)
-    assert means.values() == {"loss": 0.0, "tcc": 0.0}
-    means.add({"tcc": torch.tensor([4.0, 2.0])})
-    assert means.values() == {"loss": 3.0, "tcc": 3.0}
+    weights = [[batch.weights.tolist() for batch in batches_of(pairs, 3, reader, rank, 2)] for rank in range(2)]
+    assert weights == [[[1, 1], [1]], [[1], [0]]]

@@ -12,7 +12,8 @@ from protas_gtcc.alignment import training as training_module
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.pairing import by_task
-from protas_gtcc.alignment.training import AlignmentDirectory, AlignmentTrainer, align
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
+from protas_gtcc.alignment.training import AlignmentTrainer, align
 from protas_gtcc.config import TrainingConfig, from_yaml, to_yaml
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
@@ -43,7 +44,7 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(kitchen, tmp_path,
     trainer = AlignmentTrainer(config, dataset, part)
     part.start(config)
     for epoch in range(2):
-        trainer._keep(trainer._epoch(epoch, 3, []))
+        trainer._keep(trainer._train_epoch(epoch))
     assert not part.is_trained()
     align(config, dataset, part, resume=True)
     assert part.is_trained()
@@ -62,17 +63,17 @@ def trained_in_one_step(kitchen: Path, folder: Path, **changes: Any) -> dict[str
 
 def test_a_head_learns_beside_the_alignment_and_its_weight_only_reaches_the_encoder(kitchen, tmp_path):
     alone = trained_in_one_step(kitchen, tmp_path / "alone")
-    unheard, heard = (
+    unweighted, weighted = (
         trained_in_one_step(kitchen, tmp_path / f"{weight:g}", head="v4", progress_lambda=weight)
         for weight in (0.0, 1e9)
     )
     # TCC does not see where the embedding lies: that bias has no gradient but rounding, which Adam makes steps of.
     for name in alone.keys() - {"base.conv_out.bias"}:
-        assert torch.allclose(unheard[name], alone[name], atol=1e-5), f"{name} is as without a head"
-    assert not torch.equal(heard["base.conv_out.weight"], alone["base.conv_out.weight"])
-    of_head = [name for name in heard if name.startswith("progress_head.")]
+        assert torch.allclose(unweighted[name], alone[name], atol=1e-5), f"{name} is as without a head"
+    assert not torch.equal(weighted["base.conv_out.weight"], alone["base.conv_out.weight"])
+    of_head = [name for name in weighted if name.startswith("progress_head.")]
     assert of_head
-    assert all(torch.equal(heard[name], unheard[name]) for name in of_head), "the head learns alike"
+    assert all(torch.equal(weighted[name], unweighted[name]) for name in of_head), "the head learns alike"
 
 
 @pytest.mark.parametrize("loss", ["gtcc", "vava"])
@@ -115,7 +116,7 @@ def test_a_resumed_run_must_have_its_training_videos(kitchen, tmp_path):
     config = alignment_config(kitchen, epochs=2)
     trainer = AlignmentTrainer(config, dataset, run)
     run.start(config)
-    trainer._keep(trainer._epoch(0, 3, []))
+    trainer._keep(trainer._train_epoch(0))
     dataset.info.splits["1"]["train"][0] = "v8"
     dataset.info.splits["1"]["test"][2] = "v0"
     with pytest.raises(InputError, match=r"cannot be resumed: its dataset's training_videos was .*v0.* and is .*v8"):
@@ -127,7 +128,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_videos(kitch
         return {"soft_dtw": torch.tensor([1.0, float("nan")])}
 
     monkeypatch.setattr("protas_gtcc.alignment.training.alignment_terms", broken)
-    with pytest.raises(InputError, match=r"term soft_dtw is nan for videos v\d and v\d at epoch 1, step 1; lower"):
+    with pytest.raises(InputError, match=r"term soft_dtw is nan for videos v\d and v\d at epoch 1, step 1; check"):
         align(alignment_config(kitchen, "lav"), Dataset(kitchen), AlignmentDirectory(tmp_path / "run"))
 
 
@@ -139,7 +140,7 @@ def test_what_cannot_be_aligned_is_refused(kitchen):
         by_task(dataset, ["v0"])
     with pytest.raises(InputError, match="no training video is of task 'tea'"):
         by_task(dataset, ["v0", "v1"], "tea")
-    with pytest.raises(InputError, match="--validation-share has no meaning in alignment"):
+    with pytest.raises(InputError, match="--validation-share has no effect on alignment"):
         AlignmentConfig(training=TrainingConfig(validation_share=0.5))
     with pytest.raises(InputError, match="--head is 'v5'; it is one of v2, v3, v4"):
         AlignmentConfig(head="v5")

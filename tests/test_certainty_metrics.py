@@ -7,25 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protas_gtcc.annotations.segments import segments_from_labels
 from protas_gtcc.metrics.certainty import STATISTICS, certainty_figures, certainty_statistics
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.predictions import Prediction
+from tests.brute_force import segments_from_labels
 
 FPS = 2.0
 LOOKUP_PROGRESS = np.linspace(0.1, 1, 12)
 
 
-def told(
+def predicted(
     labels: list[int], estimate: list[int], low: list[float], high: list[float], remaining: list[float]
 ) -> tuple[ScoredVideo, Prediction]:
     truth, classes = np.array(labels), np.array(estimate)
     nothing = np.zeros(len(truth), dtype=np.float32)
     bounds = np.array([low, high], dtype=np.float32)
-    said = Prediction(classes, None, None, nothing, bounds, np.array(remaining, dtype=np.float32))
-    return ScoredVideo(truth, classes, nothing[None].astype(float), [0], FPS), said
+    prediction = Prediction(classes, None, None, nothing, bounds, np.array(remaining, dtype=np.float32))
+    return ScoredVideo(truth, classes, nothing[None].astype(float), [0], FPS), prediction
 
 
 def plain(video: ScoredVideo, prediction: Prediction) -> dict[str, float]:
@@ -37,8 +37,8 @@ def row(video: ScoredVideo, prediction: Prediction) -> np.ndarray:
 
 
 def test_by_hand():
-    # Targets of the action: 1/4, 2/4, 3/4, 1. Seconds that remain: 1.5, 1, 0.5, 0. Frame 3 is predicted background.
-    video, prediction = told(
+    # Targets of the action: 1/4, 2/4, 3/4, 1. Remaining seconds: 1.5, 1, 0.5, 0. Frame 3 is predicted background.
+    video, prediction = predicted(
         [0, 1, 1, 1, 1], [1, 1, 1, 0, 2], [0, 0.3, 0.5, 0, 0.2], [1, 0.4, 0.7, 0, 1], [9, 2.0, 1.0, 9, 9]
     )
     found = plain(video, prediction)
@@ -46,7 +46,7 @@ def test_by_hand():
     assert found["interval_width"] == pytest.approx((0.1 + 0.2 + 0.8) / 3, abs=1e-6)
     assert found["remaining_error_seconds"] == pytest.approx((0.5 + 0.0) / 2)
     assert found["remaining_bias_seconds"] == pytest.approx((0.5 + 0.0) / 2)
-    # The predicted segment has lasted 2, then 3 frames; the look-up says 2/11 and 3/11 of 0.9, and 0.1 more.
+    # The predicted segment has lasted 2, then 3 frames; the look-up reports 2/11 and 3/11 of 0.9, and 0.1 more.
     counted = [2 * (1 / LOOKUP_PROGRESS[1] - 1) / FPS, 3 * (1 / LOOKUP_PROGRESS[2] - 1) / FPS]
     assert found["remaining_lookup_error_seconds"] == pytest.approx((abs(counted[0] - 1.5) + abs(counted[1] - 1)) / 2)
     assert found["remaining_true_seconds"] == pytest.approx((1.5 + 1.0) / 2)
@@ -56,7 +56,7 @@ def test_by_hand():
 def test_equals_a_loop_over_frames(labels, seed):
     random, size = np.random.default_rng(seed), len(labels)
     low = np.round(random.random(size) / 2, 2)
-    video, prediction = told(
+    video, prediction = predicted(
         labels, random.integers(0, 3, size).tolist(), low.tolist(), (low + 0.4).tolist(), random.random(size).tolist()
     )
     sums, since = dict.fromkeys(STATISTICS, 0.0), 0
@@ -68,7 +68,7 @@ def test_equals_a_loop_over_frames(labels, seed):
         for t in range(segment.start, segment.end):
             guess, target = prediction.labels[t], (t - segment.start + 1) / len(segment)
             if segment.label != 0 and guess != 0:
-                sums["told"] += 1
+                sums["intervals"] += 1
                 sums["covered"] += bool(low[t] - 1e-6 <= target <= low[t] + 0.4 + 1e-6)
                 sums["width"] += 0.4
             if segment.label != 0 and guess == segment.label:

@@ -14,7 +14,8 @@ import pytest
 from rich.console import Console
 
 import protas_gtcc
-from protas_gtcc.cli.main import VERBS, main
+from protas_gtcc.cli.commands.predict import SHOWN_SEGMENTS
+from protas_gtcc.cli.main import main
 from protas_gtcc.cli.shared.run_arguments import RunArguments, parse_run, train_run
 from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
@@ -62,15 +63,9 @@ def refusal(capsys, *arguments: object) -> str:
     return printed.err
 
 
-def test_every_verb_has_help_that_is_enough_to_use_it(capsys):
-    for verb in VERBS:
-        assert call(verb, "--help") == 0
-        assert f"usage: protas-gtcc {verb}" in capsys.readouterr().out
-
-
 def test_wrong_usage_exits_with_2(capsys):
     assert call("trian") == 2
-    assert "no verb 'trian'" in capsys.readouterr().err
+    assert "no verb 'trian', did you mean train?" in capsys.readouterr().err
     assert call("train", "--stagess", "4") == 2
     assert call("train", "--preset", "best") == 2
     assert call("train", "--epochs", "many") == 2
@@ -96,12 +91,6 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
     assert pd.read_csv(run / "per_class.csv")["name"].tolist() == ["rest", "cut", "mix", "serve"]
     assert {path.stem for path in (run / "plots").glob("*.png")} == {"video8", "video9", *DETAILS}
     assert (run / "tables" / "improvement.csv").is_file()
-
-
-def test_python_m_evaluate_is_the_evaluate_verb(run):
-    command = [sys.executable, "-m", "protas_gtcc.evaluate", str(run), "--json", "--pictures", "0"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert json.loads(printed)["split"] == "1"
 
 
 def test_evaluate_prints_tables_for_people(run, capsys):
@@ -135,7 +124,56 @@ def test_predict_gives_what_the_api_gives(run, tiny_dataset, tmp_path, transpose
     assert table["time_seconds"].iloc[5] == 1.0
 
 
-def test_predictions_of_other_videos_are_not_replaced_unless_told(run, tiny_dataset, tmp_path, capsys):
+def test_predict_prints_and_writes_the_segments_and_draws_them(run, tiny_dataset, tmp_path, capsys):
+    np.save(tmp_path / "new.npy", Dataset(tiny_dataset).features("video9", "features"))
+    capsys.readouterr()
+    assert call("predict", run, tmp_path / "new.npy", "--json") == 0
+    segments = json.loads(capsys.readouterr().out)["videos"]["new"]
+    frames = pd.read_csv("predictions/new.csv")
+    assert segments[0]["start_seconds"] == 0
+    assert segments[-1]["end_seconds"] == len(frames) / 5
+    for one in segments:
+        own = frames[round(one["start_seconds"] * 5) : round(one["end_seconds"] * 5)]
+        assert set(own["name"]) == {one["name"]}
+        if one["progress"] is None:
+            assert one["name"] == "rest"
+        else:
+            assert one["progress"] == pytest.approx(own["progress"].iloc[-1], abs=1e-5)
+    table = pd.read_csv("predictions/new.segments.csv").astype(object).where(lambda cells: cells.notna(), None)
+    for name in ("start_seconds", "end_seconds", "label", "name"):
+        assert table[name].tolist() == [one[name] for one in segments]
+    assert Path("predictions/plots/new.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_predict_prints_a_table_of_the_first_segments_at_80_columns(run, tiny_dataset, tmp_path, capsys):
+    features = Dataset(tiny_dataset).features("video9", "features")
+    np.save(tmp_path / "long.npy", np.tile(features, (9, 1)))
+    capsys.readouterr()
+    assert call("predict", run, tmp_path / "long.npy", "--no-pictures") == 0
+    printed = capsys.readouterr().out.splitlines()
+    num_segments = len(pd.read_csv("predictions/long.segments.csv"))
+    assert num_segments > SHOWN_SEGMENTS
+    assert printed[0] == f"long: {num_segments} segments"
+    assert printed[1].split() == ["start,", "s", "end,", "s", "progress", "at", "the", "end", "action"]
+    more = num_segments - SHOWN_SEGMENTS
+    assert printed[2 + SHOWN_SEGMENTS] == f"and {more} more segments, in the files VIDEO.segments.csv"
+    assert max(map(len, printed)) <= 80
+    assert not Path("predictions/plots").exists()
+
+
+def test_a_folder_of_predictions_is_scored_without_its_tables_of_segments(run, tiny_dataset, tmp_path, capsys):
+    files = []
+    for video in ("video8", "video9"):
+        files.append(tmp_path / f"{video}.npy")
+        np.save(files[-1], Dataset(tiny_dataset).features(video, "features"))
+    assert call("predict", run, *files, "--no-pictures") == 0
+    assert open_predictions("predictions").video_names == ["video8", "video9"]
+    capsys.readouterr()
+    assert call("evaluate", "predictions", "--dataset", tiny_dataset, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["num_videos"] == 2
+
+
+def test_predictions_of_other_videos_are_replaced_with_overwrite_only(run, tiny_dataset, tmp_path, capsys):
     for name in ("a", "b"):
         np.save(tmp_path / f"{name}.npy", Dataset(tiny_dataset).features("video9", "features"))
     out = ("--out", tmp_path / "out")
@@ -148,7 +186,8 @@ def test_predictions_of_other_videos_are_not_replaced_unless_told(run, tiny_data
     assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["a"]
     assert call("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
     assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["b"]
-    assert not (tmp_path / "out" / "a.csv").exists(), "the CSV files are those of predictions.h5"
+    left = sorted(path.name for path in (tmp_path / "out").rglob("*.*"))
+    assert left == ["b.csv", "b.png", "b.segments.csv", "predictions.h5"], "the other files are those of predictions.h5"
     (tmp_path / "out" / "predictions.h5").write_bytes(b"something else")
     assert "cannot be read" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
     (tmp_path / "out" / "predictions.h5").unlink()
@@ -181,6 +220,24 @@ def test_reference_checkpoints_import_as_runs_that_predict(shared_folder, tmp_pa
     np.testing.assert_array_equal(prediction.labels, final.argmax(axis=0))
 
 
+def test_imported_runs_are_replaced_with_overwrite_only_and_trained_runs_never(run, shared_folder, tmp_path, capsys):
+    source, out = shared_folder / "parity" / "mstcn.model", tmp_path / "run"
+    assert call("import", source, "--out", out) == 0
+    before = (out / "checkpoint.safetensors").read_bytes()
+    capsys.readouterr()
+    assert "already holds a run" in refusal(capsys, "import", source, "--out", out)
+    assert call("import", source, "--out", out, "--causal", "--overwrite") == 0
+    assert (out / "checkpoint.safetensors").read_bytes() != before
+    capsys.readouterr()
+    assert "holds a trained run" in refusal(capsys, "import", source, "--out", run, "--overwrite")
+
+
+def test_graphs_are_replaced_with_overwrite_only(run, tmp_path, capsys):
+    (tmp_path / "stream.onnx").write_text("old")
+    message = refusal(capsys, "export", run, "--out", tmp_path)
+    assert "stream.onnx would be replaced; give another name, or --overwrite" in message
+
+
 def test_scores_of_an_unfinished_run_or_at_another_rate_say_so(run, tiny_dataset, tmp_path, capsys):
     unfinished = tmp_path / "run"
     shutil.copytree(run, unfinished)
@@ -192,17 +249,17 @@ def test_scores_of_an_unfinished_run_or_at_another_rate_say_so(run, tiny_dataset
     capsys.readouterr()
     assert call("evaluate", unfinished, "--pictures", "0", "--json") == 0
     notes = json.loads(capsys.readouterr().out)["notes"]
-    assert "the run is not finished: 2 of 9 epochs (--resume goes on)" in notes
+    assert "the run is not finished: 2 of 9 epochs (--resume continues)" in notes
     assert "the model was trained at 25 frames a second, these videos have 5" in notes
 
 
-def test_the_version_is_told(capsys):
+def test_the_version_is_printed(capsys):
     assert call("--version") == 0
     assert capsys.readouterr().out == f"protas_gtcc {protas_gtcc.__version__}\n"
 
 
 def test_a_resumed_run_refuses_other_settings(run, capsys):
-    assert "--lr 0.5 differs from the run's" in refusal(capsys, "train", "--resume", run, "--lr", "0.5")
+    assert "--lr is 0.5, not 0.01" in refusal(capsys, "train", "--resume", run, "--lr", "0.5")
     assert "exclude each other" in refusal(capsys, "train", "--resume", run, "--out", "elsewhere")
 
 
@@ -222,7 +279,7 @@ def test_what_is_missing_is_named(run, tiny_dataset, tmp_path, capsys):
     assert "no feature file" in refusal(capsys, "predict", run, tmp_path / "no.npy")
     assert "no split '7'; it has 1" in refusal(capsys, "train", "--dataset", tiny_dataset, "--split", "7")
     message = refusal(capsys, "train", "--dataset", tiny_dataset, "--feature-set", "i3d")
-    assert "no feature set 'i3d'; it has features" in message
+    assert "no feature set 'i3d'; choose one of features" in message
 
 
 @pytest.mark.parametrize("fps", ["-2", "0", "nan"])
@@ -245,7 +302,7 @@ def test_a_split_with_nothing_to_test_on_is_refused_before_training(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_reader_that_has_had_enough_gets_no_traceback(tiny_dataset):
+def test_a_reader_that_closes_the_pipe_gets_no_traceback(tiny_dataset):
     command = f"{sys.executable} -m protas_gtcc check {tiny_dataset} --json | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
@@ -359,9 +416,9 @@ def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_p
     assert (run / "log.csv").read_bytes() == before
 
 
-def test_the_stand_in_is_trained_in_a_hurry_but_never_under_the_references_name():
-    hurried = parse_run(["--dataset", "egoprocel"], "run.py", "").config
-    assert hurried.training.epochs < 50
+def test_training_on_the_stand_in_is_shortened_but_never_with_the_preset_reference():
+    config = parse_run(["--dataset", "egoprocel"], "run.py", "").config
+    assert config.training.epochs < 50
     assert parse_run(["--preset", "reference"], "run.py", "").config == REFERENCE
     assert parse_run(["--epochs", "7"], "run.py", "").config.training.epochs == 7
 

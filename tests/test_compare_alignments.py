@@ -1,67 +1,57 @@
-"""The script that compares alignments: what it trains, the table, the feature sets it leaves, and what it refuses."""
+"""The verb that compares alignments: the runs it makes, the table, the feature sets it leaves, and what it refuses."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
 from contextlib import redirect_stdout
-from importlib.util import module_from_spec, spec_from_file_location
 from io import StringIO
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.scores import read_embedded, score_alignment
+from protas_gtcc.alignment.scores import score_alignment
+from protas_gtcc.cli.commands.compare_alignments import parse_command
+from protas_gtcc.cli.shared.align_arguments import parse_align
+from protas_gtcc.cli.shared.run_arguments import parse_run
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import COLUMNS
 from protas_gtcc.report.figures import fraction
+from protas_gtcc.runs.alignments import AlignmentComparison
 from protas_gtcc.runs.cross_validation import group_runs
+from protas_gtcc.runs.run_grid import RunGrid
+from tests.embedded_videos import read_embedded
 
 pytest.importorskip("sklearn")
-EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 SMALL = ("--epochs", "1", "--hidden", "8", "--output-dim", "4", "--layers", "1", "--sampled-frames", "20")
 
 
-def load(script: str) -> ModuleType:
-    spec = spec_from_file_location(script, EXPERIMENTS / f"{script}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[script] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    return load("compare_alignments")
-
-
-def call(script: ModuleType, folder: Path, *words: str) -> str:
-    """What the script prints."""
-    out = ("--out", str(folder / "runs"))
+def call(folder: Path, *words: str) -> str:
+    """The output of the verb."""
+    flags = ["--dataset", str(folder / "kitchen.h5"), "--loss", "tcc", "--out", str(folder / "runs"), *SMALL, *words]
     with redirect_stdout(StringIO()) as printed:
-        script.main(["--dataset", str(folder / "kitchen.h5"), "--loss", "tcc", *out, *SMALL, *words])
+        parse_command(flags, "protas-gtcc compare-alignments").run()
     return printed.getvalue()
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Path, script: ModuleType) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Path) -> Path:
     """One where tcc was trained with two encoders and two seeds each."""
     folder = tmp_path_factory.mktemp("compared")
     shutil.copyfile(tiny_dataset, folder / "kitchen.h5")
     words = ("--seeds", "2", "--variant", "each frame alone: --encoder mlp", "--write")
-    (folder / "printed.md").write_text(call(script, folder, *words))
+    (folder / "printed.md").write_text(call(folder, *words))
     return folder
 
 
 def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_encoder(folder):
     lines = (folder / "printed.md").read_text().splitlines()
-    assert lines[0].startswith("tiny, split 1: 2 test videos, matched with other test videos of their task; 95 %")
+    assert lines[0].startswith(
+        "tiny, split 1: 2 test videos, matched with other test videos of their task. In brackets: 95 %"
+    )
     names = [line.split("|")[1].strip().strip("*") for line in lines[5:]]
     lookups = [f"look-up: {name}" for name in ("elapsed", "most frequent", "constant", "average index")]
     assert names == [*lookups, "raw features", "untrained", "tcc", "tcc-each-frame-alone"]
@@ -74,9 +64,7 @@ def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_enc
 def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(folder):
     dataset = Dataset(folder / "kitchen.h5")
     single = [
-        score_alignment(
-            *(read_embedded(dataset, "1", part, f"aligned-tcc-seed{seed}") for part in ("train", "test")), [0]
-        )
+        score_alignment(*(read_embedded(dataset, part, f"aligned-tcc-seed{seed}") for part in ("train", "test")), [0])
         for seed in range(2)
     ]
     scores = json.loads((folder / "runs/table.json").read_text())["scores"]["tcc"]
@@ -90,30 +78,28 @@ def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(fold
 
 
 def test_seeds_of_an_alignment_are_one_kind_of_features_for_the_models_of_those_seeds(folder):
-    cross_validate, dataset = load("cross_validate"), Dataset(folder / "kitchen.h5")
-    variant = ("aligned: --feature-set aligned-tcc-seed{seed}",)
-    arguments = cross_validate.CrossValidation(dataset=str(dataset.path), seeds=2, variant=variant)
-    plans = cross_validate.plan_runs(arguments, (), dataset, folder / "cv")
+    dataset, variant = Dataset(folder / "kitchen.h5"), ("aligned: --feature-set aligned-tcc-seed{seed}",)
+    grid = RunGrid(str(dataset.path), ("1",), 2, ("default",), ("none",), variant, ())
+    plans = grid.plan(dataset, folder / "cv", lambda flags: parse_run(flags, "", "").config)
     for plan in plans:
         plan.run.start(plan.config)
-    kinds = group_runs([plan.run for plan in plans], dataset)
+    kinds = group_runs([plan.run for plan in plans], dataset, print)
     assert {title: len(members) for title, members in kinds.items()} == {"default": 2, "default aligned": 2}
 
 
-def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(folder, script, monkeypatch):
+def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(folder, monkeypatch):
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("nothing is to be trained"))
-    row = call(script, folder).splitlines()[-1]
+    row = call(folder).splitlines()[-1]
     assert row.startswith("| tcc |")
     with pytest.raises(InputError, match="is a run with normalize True, not False; give another --out, or remove it"):
-        call(script, folder, "--no-normalize")
+        call(folder, "--no-normalize")
 
 
-def test_a_loss_may_have_settings_of_its_own(tiny_dataset, script):
+def test_a_loss_may_have_settings_of_its_own(tiny_dataset):
     losses = ("tcc", "gtcc: --temperature 0.02 --lr 0.5")
-    arguments = script.CompareAlignments(str(tiny_dataset), loss=losses, variant=("late: --lr 0.25",))
-    plans = script.plan_runs(arguments, ("--lr", "0.125"), Dataset(tiny_dataset), Path("out"))
-    told = [(plan.name, plan.config.alignment.temperature, plan.config.training.lr) for plan in plans]
-    assert told == [
+    comparison = AlignmentComparison(("1",), 1, losses, ("late: --lr 0.25",), ("--lr", "0.125"))
+    plans = comparison.plan(Dataset(tiny_dataset), Path("out"), lambda flags: parse_align(flags).config)
+    assert [(plan.name, plan.config.alignment.temperature, plan.config.training.lr) for plan in plans] == [
         ("tcc/split1-seed0", 0.1, 0.125),
         ("gtcc/split1-seed0", 0.02, 0.5),
         ("tcc-late/split1-seed0", 0.1, 0.25),
@@ -131,8 +117,8 @@ def test_a_loss_may_have_settings_of_its_own(tiny_dataset, script):
         (("--resume", "x"), "--resume is for one run"),
     ],
 )
-def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(tmp_path, tiny_dataset, script, words, message):
+def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(tmp_path, tiny_dataset, words, message):
     shutil.copyfile(tiny_dataset, tmp_path / "kitchen.h5")
     with pytest.raises(InputError, match=message):
-        call(script, tmp_path, *words)
+        call(tmp_path, *words)
     assert not (tmp_path / "runs").exists()

@@ -56,7 +56,7 @@ def test_noise_and_index_do_not_depend_on_the_features_that_they_replace(tiny_da
         assert before.shape == Dataset(tiny_dataset).features(video, "features").shape
 
 
-def test_noise_is_the_same_whenever_it_is_read_and_another_for_every_video(tiny_dataset):
+def test_noise_is_the_same_in_every_reading_and_differs_between_videos(tiny_dataset):
     one = reader(tiny_dataset, "noise")
     np.testing.assert_array_equal(one.read("video0"), one.read("video0"))
     np.testing.assert_array_equal(one.read("video0"), reader(tiny_dataset, "noise").read("video0"))
@@ -84,7 +84,7 @@ def test_noise_is_drawn_in_blocks_whose_edges_do_not_show():
     assert len(np.unique(whole)) > 0.99 * whole.size, "no block repeats another"
 
 
-def test_the_index_says_which_frame_it_is_and_nothing_else(tiny_dataset):
+def test_the_index_holds_the_frame_number_and_nothing_else(tiny_dataset):
     one, dataset = reader(tiny_dataset, "index"), Dataset(tiny_dataset)
     features = one.read("video2")
     np.testing.assert_allclose(features[:, 0], np.arange(len(features)) / 100)
@@ -94,7 +94,7 @@ def test_the_index_says_which_frame_it_is_and_nothing_else(tiny_dataset):
     np.testing.assert_array_equal(one.read(short), one.read(long)[: dataset.num_frames[short]])
 
 
-def test_shuffling_keeps_what_each_class_shows_and_loses_when(tiny_dataset):
+def test_shuffling_keeps_the_features_of_a_class_and_loses_their_order(tiny_dataset):
     dataset, one = Dataset(tiny_dataset), reader(tiny_dataset, "shuffle")
     for video in dataset.video_names:
         labels, own, shuffled = dataset.labels(video), dataset.features(video, "features"), one.read(video)
@@ -138,7 +138,7 @@ def control_run(dataset: Path, folder: Path, control: str) -> RunDirectory:
 
 
 @pytest.mark.parametrize("control", ["noise", "index", "shuffle"])
-def test_a_control_run_is_evaluated_on_its_control_and_says_so(tiny_dataset, tmp_path, monkeypatch, control):
+def test_a_control_run_is_evaluated_on_its_control_and_its_notes_name_it(tiny_dataset, tmp_path, monkeypatch, control):
     run, seen = control_run(tiny_dataset, tmp_path, control), []
     predict = TrainedModel.predict
 
@@ -187,7 +187,7 @@ def test_the_screen_names_the_control(tiny_dataset, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("verb", [["predict", "x.npy"], ["stream", "x.npy"], ["export"], ["serve", "--port", "0"]])
-def test_a_control_run_is_of_no_use_on_new_features(tiny_dataset, tmp_path, monkeypatch, capsys, verb):
+def test_a_control_run_is_refused_on_new_features(tiny_dataset, tmp_path, monkeypatch, capsys, verb):
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", np.zeros((9, 6)))
     config = tiny_config(tiny_dataset, epochs=1)

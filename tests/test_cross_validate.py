@@ -1,34 +1,39 @@
-"""Many runs at once: what is kept, resumed or made, what a failure or an end from outside leaves, and the script."""
+"""Many runs at once: what is kept, resumed or made, what a failure or an end from outside leaves, and the verb."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from importlib.util import module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
+from protas_gtcc.cli.commands.cross_validate import parse_command
 from protas_gtcc.cli.shared.launch_display import LaunchDisplay
+from protas_gtcc.cli.shared.run_arguments import parse_run
+from protas_gtcc.cli.shared.run_folders import LONGEST_NAME, group_folder
 from protas_gtcc.config import DEFAULT, to_yaml
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.runs.launching import PlannedRun, Situation, launch, usable_cores, visible_gpus
+from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpus
+from protas_gtcc.runs.plans import PlannedRun
+from protas_gtcc.runs.run_grid import RunGrid
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import tiny_video
 
-SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "cross_validate.py"
+REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = ["--stages", "1", "--layers", "2", "--maps", "4", "--epochs", "1"]
 
 STAND_IN = """
@@ -47,13 +52,14 @@ if "hangs" in run.name:
 (run / "metrics.json").write_text("{}")
 (run / "times").write_text(f"{started} {time.time()}")
 """
-"""In experiments/run.py's place: it trains nothing."""
+"""A module in place of protas_gtcc: it trains nothing."""
 
 
 @pytest.fixture
-def config_file(tmp_path: Path) -> Path:
+def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The configuration of the stand-in's runs, two epochs, and beside it the stand-in."""
-    (tmp_path / "run.py").write_text(STAND_IN)
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     config = dataclasses.replace(DEFAULT, training=dataclasses.replace(DEFAULT.training, epochs=2))
     write_text(tmp_path / "config.yaml", to_yaml(config))
     return tmp_path / "config.yaml"
@@ -61,7 +67,7 @@ def config_file(tmp_path: Path) -> Path:
 
 def planned(config_file: Path, name: str) -> PlannedRun:
     config = RunDirectory(config_file.parent).read_config()
-    return PlannedRun(name, RunDirectory(config_file.parent / "runs" / name), config, ["--flag"])
+    return PlannedRun(name, RunDirectory(config_file.parent / "runs" / name), config, "run", ["--flag"])
 
 
 def is_alive(process: int) -> bool:
@@ -78,29 +84,29 @@ def wait_for(happened: object, seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def test_missing_runs_are_made_unfinished_ones_gone_on_with_and_others_survive_a_failure(config_file):
+def test_missing_runs_are_made_unfinished_ones_resumed_and_others_survive_a_failure(config_file):
     plans = [planned(config_file, name) for name in ("new", "fails", "half")]
     half = plans[2].run
     half.start(plans[2].config)
     half.write_log([{"epoch": 1}])
     write_text(half.metrics, "scores of half a run")
     assert [plan.state() for plan in plans] == ["missing", "missing", "unfinished"]
-    seen: list[Situation] = []
-    failed = launch(plans, config_file.parent / "run.py", jobs=2, gpus=["3", "5"], watch=seen.append)
+    seen: list[Status] = []
+    failed = launch(plans, jobs=2, gpus=["3", "5"], on_status=seen.append, module="stand_in")
     assert [plan.state() for plan in plans] == ["done", "unfinished", "done"]
     assert list(failed) == ["fails"]
     assert failed["fails"].startswith("no luck (exit code 1; ")
     logs = [plan.log.read_text() for plan in plans]
-    assert f"called with --flag --out {plans[0].run.path}" in logs[0]
-    assert f"called with --resume {half.path} --device auto --workers 0 --threads 1" in logs[2]
+    assert f"called with run --flag --out {plans[0].run.path}" in logs[0]
+    assert f"called with run --resume {half.path} --device auto --workers 0 --threads 1" in logs[2]
     assert {"GPU 3", "GPU 5"} >= {log.split()[-1].join(["GPU ", ""]) for log in (logs[0], logs[2])}
     assert half.metrics.read_text() == "{}", "not the scores from before"
     assert (seen[-1].num_done, seen[-1].num_failed, seen[-1].num_waiting) == (2, 1, 0)
 
 
-def test_no_more_runs_are_under_way_than_jobs_and_each_has_a_gpu_of_its_own(config_file):
+def test_no_more_processes_run_than_jobs_and_each_has_a_gpu_of_its_own(config_file):
     plans = [planned(config_file, str(number)) for number in range(6)]
-    assert launch(plans, config_file.parent / "run.py", jobs=2, gpus=["7", "9"]) == {}
+    assert launch(plans, jobs=2, gpus=["7", "9"], module="stand_in") == {}
     for gpu in ("7", "9"):
         runs = [plan.run.path for plan in plans if plan.log.read_text().endswith(f"GPU {gpu}\n")]
         times = sorted([float(time) for time in (run / "times").read_text().split()] for run in runs)
@@ -121,12 +127,12 @@ def test_a_run_of_other_settings_in_its_place_is_refused(config_file):
 def test_whatever_interrupts_ends_all_processes(config_file):
     plans = [planned(config_file, name) for name in ("hangs1", "hangs2", "hangs3")]
 
-    def interrupt(situation: Situation) -> None:
+    def interrupt(status: Status) -> None:
         if all((plan.run.path / "pid").exists() for plan in plans[:2]):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        launch(plans, config_file.parent / "run.py", jobs=2, watch=interrupt)
+        launch(plans, jobs=2, on_status=interrupt, module="stand_in")
     assert not any(is_alive(int((plan.run.path / "pid").read_text())) for plan in plans[:2])
     assert not plans[2].run.path.exists(), "none was started afterwards"
 
@@ -135,9 +141,9 @@ def test_whatever_interrupts_ends_all_processes(config_file):
 def test_a_killed_launcher_leaves_no_process_behind(config_file):
     code = (
         "import sys; from pathlib import Path; from tests.test_cross_validate import planned, launch;"
-        "file = Path(sys.argv[1]); launch([planned(file, 'hangs')], file.parent / 'run.py', 1)"
+        "file = Path(sys.argv[1]); launch([planned(file, 'hangs')], 1, module='stand_in')"
     )
-    launcher = subprocess.Popen([sys.executable, "-c", code, str(config_file)], cwd=SCRIPT.parents[1])
+    launcher = subprocess.Popen([sys.executable, "-c", code, str(config_file)], cwd=REPOSITORY)
     pid = planned(config_file, "hangs").run.path / "pid"
     wait_for(lambda: pid.exists() and pid.read_text())
     assert is_alive(int(pid.read_text()))
@@ -160,27 +166,17 @@ def test_gpus_are_those_that_are_visible_here(monkeypatch):
     assert visible_gpus("cpu") == []
 
 
-def test_the_screen_tells_what_runs_how_far_it_is_and_how_long_it_will_take(config_file, capsys):
+def test_the_screen_shows_the_running_runs_their_epochs_and_the_time_left(config_file, capsys):
     plan = planned(config_file, "default/split1-seed0")
     plan.run.write_log([{"epoch": 1}])
-    situation = Situation([plan], num_done=3, num_failed=1, num_waiting=2, seconds_left=600.0)
+    status = Status([plan], num_done=3, num_failed=1, num_waiting=2, seconds_left=600.0)
     for terminal in (False, True):
         with LaunchDisplay(Console(width=120, force_terminal=terminal)) as display:
-            display(situation)
+            display(status)
         printed = capsys.readouterr().out
         assert "3 done, 1 failed, 2 waiting, 10 min left" in printed
         assert "default/split1-seed0" in printed
         assert "1/2" in printed
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = spec_from_file_location("cross_validate", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["cross_validate"] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -198,18 +194,22 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def plans_of(script: ModuleType, dataset: Path, *passed: str, **options: object) -> list[PlannedRun]:
-    arguments = script.CrossValidation(dataset=str(dataset), **options)
-    return script.plan_runs(arguments, passed, Dataset(dataset), Path("out"))
+def plans_of(dataset: Path, *flags: str, **options: Any) -> list[PlannedRun]:
+    defaults = {"splits": (), "seeds": 3, "preset": ("default",), "control": ("none",), "variant": ()}
+    grid = RunGrid(str(dataset), **{**defaults, **options}, flags=flags)
+    return grid.plan(Dataset(dataset), Path("out"), lambda flags: parse_run(flags, "", "").config)
 
 
-def test_runs_are_every_preset_control_split_and_seed_under_names_that_say_so(script, dataset):
+def cross_validate(*words: str) -> None:
+    parse_command(words, "protas-gtcc cross-validate").run()
+
+
+def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset):
     plans = plans_of(
-        script,
         dataset,
         "--lr",
         "0.01",
-        splits="1,2",
+        splits=("1", "2"),
         seeds=2,
         preset=("default", "reference:1"),
         control=("none", "noise"),
@@ -227,48 +227,51 @@ def test_runs_are_every_preset_control_split_and_seed_under_names_that_say_so(sc
         assert ("noise" in plan.name) == (config.control == "noise")
         assert config.training.lr == 0.01
     variants = ("one stage: --stages 1", "other rate: --lr 0.2")
-    varied = plans_of(script, dataset, "--lr", "0.01", splits="1", seeds=1, variant=variants)
+    varied = plans_of(dataset, "--lr", "0.01", splits=("1",), seeds=1, variant=variants)
     assert [(plan.name, plan.config.training.lr, plan.config.model.stages) for plan in varied] == [
         ("default/split1-seed0", 0.01, 4),
         ("default-one-stage/split1-seed0", 0.01, 1),
         ("default-other-rate/split1-seed0", 0.2, 4),
     ]
-    aligned = plans_of(script, dataset, splits="1", seeds=2, variant=("own: --feature-set features --lr 0.{seed}1",))
+    aligned = plans_of(dataset, splits=("1",), seeds=2, variant=("own: --feature-set features --lr 0.{seed}1",))
     assert [plan.config.training.lr for plan in aligned if "own" in plan.name] == [0.01, 0.11]
-    (one,) = plans_of(script, dataset, "--feature-set", "features", splits="3", seeds=1)
+    (one,) = plans_of(dataset, "--feature-set", "features", splits=("3",), seeds=1)
     assert one.name == "default-features/split3-seed0"
 
 
 @pytest.mark.parametrize(
     ("options", "passed", "message"),
     [
-        ({}, [], "splits would use unlike features, features for split 1, features for split 2, features_split3"),
-        ({"splits": "1,7"}, [], "no split '7'"),
+        (
+            {},
+            [],
+            "different kinds, features for split 1, features for split 2, features_split3",
+        ),
+        ({"splits": ("1", "7")}, [], "no split '7'"),
         ({"preset": ("best",)}, [], "--preset best: expected one of reference, default, or PRESET:N"),
         ({"preset": ("default:0",)}, [], "--preset default:0: expected"),
-        ({"splits": "1", "variant": ("--lr 0.1",)}, [], "expected 'NAME: FLAGS', as in"),
-        ({"splits": "1", "variant": ("new seed: --seed 3",)}, [], "--seed is for one run"),
-        ({"splits": "1", "variant": ("a b: --lr 1", "a-b: --lr 2")}, [], "two have the same name, a-b"),
+        ({"splits": ("1",), "variant": ("--lr 0.1",)}, [], "expected 'NAME: FLAGS', as in"),
+        ({"splits": ("1",), "variant": ("new seed: --seed 3",)}, [], "--seed is for one run"),
+        ({"splits": ("1",), "variant": ("a b: --lr 1", "a-b: --lr 2")}, [], "two have the same name, a-b"),
         ({"seeds": 0}, [], "--seeds is 0"),
-        ({"jobs": 0}, [], "--jobs is 0"),
-        ({"splits": "1"}, ["--seed", "3"], "--seed is for one run"),
-        ({"splits": "1"}, ["--lr", "-1"], "--lr is -1"),
+        ({"splits": ("1",)}, ["--seed", "3"], "--seed is for one run"),
+        ({"splits": ("1",)}, ["--lr", "-1"], "--lr is -1"),
     ],
 )
-def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(script, dataset, options, passed, message):
+def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(dataset, options, passed, message):
     with pytest.raises(InputError, match=message):
-        plans_of(script, dataset, *passed, **options)
+        plans_of(dataset, *passed, **options)
 
 
-def test_the_script_pools_what_is_there_and_keeps_it_when_called_again(script, dataset, tmp_path, capsys):
+def test_the_verb_pools_finished_runs_and_keeps_them_when_called_again(dataset, tmp_path, capsys):
     out = tmp_path / "cv"
     words = ["--dataset", str(dataset), "--splits", "1,2", "--seeds", "1", "--jobs", "2", "--out", str(out), *TINY]
     broken = RunDirectory(out / "default" / "split2-seed0")
-    (plan,) = plans_of(script, dataset, *TINY, splits="2", seeds=1)
+    (plan,) = plans_of(dataset, *TINY, splits=("2",), seeds=1)
     broken.start(plan.config)
     write_text(broken.state, "no state at all")
     with pytest.raises(InputError, match="1 of 2 runs failed, default/split2-seed0; the table is without these"):
-        script.main(words)
+        cross_validate(*words)
     printed = capsys.readouterr()
     assert "default/split2-seed0 failed: " in printed.err
     assert "not a whole safetensors file" in printed.err
@@ -276,7 +279,7 @@ def test_the_script_pools_what_is_there_and_keeps_it_when_called_again(script, d
 
     kept = RunDirectory(out / "default" / "split1-seed0")
     before = kept.checkpoint.stat().st_mtime_ns
-    script.main([*words, "--splits", "1"])
+    cross_validate(*words, "--splits", "1")
     again = capsys.readouterr()
     assert f"runs in {out}: 1 done, 0 unfinished, 0 missing" in again.err.replace("\n", "")
     assert kept.checkpoint.stat().st_mtime_ns == before
@@ -290,6 +293,24 @@ def test_the_script_pools_what_is_there_and_keeps_it_when_called_again(script, d
     with pytest.raises(
         InputError, match=r"the runs are of dataset files .*kitchen\.h5, elsewhere\.h5; give those of one"
     ):
-        script.main(["--runs", str(kept.path), str(other.path)])
-    script.main(["--runs", str(kept.path)])
+        cross_validate("--runs", str(kept.path), str(other.path))
+    cross_validate("--runs", str(kept.path))
     assert capsys.readouterr().out == printed.out, "finished runs alone give the same table"
+
+    shutil.copytree(kept.path, tmp_path / "again")
+    cross_validate("--runs", str(kept.path), str(tmp_path / "again"))
+    rerun = f"- {tmp_path / 'again'} is left out: it repeats {kept.path}, with the same settings, split and seed\n"
+    assert capsys.readouterr().out == f"{printed.out}\n{rerun}", "a rerun is one line"
+
+
+def test_commands_with_other_flags_for_the_runs_do_not_share_a_folder(dataset):
+    folders = [group_folder("cv", Dataset(dataset), flags) for flags in ((), ("--lr", "1e-3"), ("--lr=0.01",))]
+    assert [folder.name for folder in folders] == ["cv-kitchen", "cv-kitchen-lr-1e-3", "cv-kitchen-lr-0.01"]
+    many = [group_folder("cv", Dataset(dataset), ["--stages", "1"] * 40 + [last]) for last in ("--a", "--b")]
+    assert many[0] != many[1]
+    assert len(many[0].name) == LONGEST_NAME
+
+
+def test_no_run_is_made_with_less_than_one_job(dataset, tmp_path):
+    with pytest.raises(InputError, match="--jobs is 0; it must be at least 1"):
+        cross_validate("--dataset", str(dataset), "--splits", "1", "--jobs", "0", "--out", str(tmp_path / "cv"))

@@ -46,7 +46,7 @@ HEADER_DAMAGE = {
     "no frames a second": (lambda f: f.attrs.__setitem__("fps", 0.0), "it has 0 frames per second"),
     "background too high": (lambda f: f.attrs.__setitem__("background", [4]), "background id 4 is not one of 4"),
     "background negative": (lambda f: f.attrs.__setitem__("background", [-1]), "background id -1 is not one of 4"),
-    "lengths lost": (lambda f: _replace(f, "num_frames", [9, 9]), "10 names of videos for 2 num_frames"),
+    "lengths lost": (lambda f: _replace(f, "num_frames", [9, 9]), "10 names of videos but 2 num_frames"),
     "video without frames": (lambda f: f["num_frames"].__setitem__(3, 0), "a video with num_frames 0"),
     "a length that is not its labels'": (lambda f: f["num_frames"].__setitem__(3, 900), "labels should be ["),
     "a video twice": (lambda f: f["video_names"].__setitem__(3, "video1"), "its index names a video twice"),
@@ -72,15 +72,15 @@ HEADER_DAMAGE = {
 
 @pytest.mark.parametrize("name", HEADER_DAMAGE)
 def test_a_damaged_header_is_one_line_on_opening(tiny_dataset, tmp_path, name):
-    damage, message = HEADER_DAMAGE[name]
+    damage, expected = HEADER_DAMAGE[name]
     path = _damaged(tiny_dataset, tmp_path, damage)
     with pytest.raises(InputError) as caught:
         Dataset(path)
-    said = str(caught.value)
-    assert said.startswith(f"{path} is damaged: ")
-    assert message in said
-    assert said.endswith("; prepare it again")
-    assert "\n" not in said
+    message = str(caught.value)
+    assert message.startswith(f"{path} is damaged: ")
+    assert expected in message
+    assert message.endswith("; prepare it again")
+    assert "\n" not in message
 
 
 def _relabel(file: h5py.File, label: int) -> None:
@@ -103,15 +103,15 @@ VIDEO_DAMAGE = {
 
 @pytest.mark.parametrize("name", VIDEO_DAMAGE)
 def test_a_damaged_video_is_one_line_on_reading_it_and_the_others_are_read(tiny_dataset, tmp_path, name):
-    damage, message = VIDEO_DAMAGE[name]
+    damage, expected = VIDEO_DAMAGE[name]
     dataset = Dataset(_damaged(tiny_dataset, tmp_path, damage))
     _read_all(dataset, "video2")
     with pytest.raises(InputError) as caught:
         _read_all(dataset, "video1")
-    said = str(caught.value)
-    assert said.startswith(f"{dataset.path} is damaged: video video1: ")
-    assert message in said
-    assert said.endswith("; prepare it again")
+    message = str(caught.value)
+    assert message.startswith(f"{dataset.path} is damaged: video video1: ")
+    assert expected in message
+    assert message.endswith("; prepare it again")
 
 
 def _read_all(dataset: Dataset, video: str) -> None:
@@ -119,19 +119,19 @@ def _read_all(dataset: Dataset, video: str) -> None:
     dataset.features(video, "features"), dataset.attribute(video, "task")
 
 
-def test_a_newer_format_and_a_foreign_file_are_told_from_damage(tiny_dataset, tmp_path):
+def test_another_format_and_a_foreign_file_are_not_reported_as_damage(tiny_dataset, tmp_path):
     newer = _damaged(tiny_dataset, tmp_path, lambda f: f.attrs.__setitem__("format_version", 99))
-    with pytest.raises(InputError, match=r"has format version 99, this program reads 2; upgrade"):
+    with pytest.raises(InputError, match="has format version 99, but this program reads version 2; prepare it again"):
         Dataset(newer)
     older = _damaged(tiny_dataset, tmp_path, lambda f: f.attrs.__setitem__("format_version", 1))
-    with pytest.raises(InputError, match=r"has the old format version 1, not 2; prepare it again"):
+    with pytest.raises(InputError, match="has format version 1, but this program reads version 2"):
         Dataset(older)
     foreign = _damaged(tiny_dataset, tmp_path, lambda f: f.attrs.__setitem__("format", [1, 2]))
     with pytest.raises(InputError, match="but not a protas_gtcc dataset"):
         Dataset(foreign)
 
 
-def test_a_window_is_that_of_the_whole_in_another_process_too(tiny_dataset):
+def test_a_window_equals_its_part_of_the_whole_also_in_another_process(tiny_dataset):
     dataset = pickle.loads(pickle.dumps(Dataset(tiny_dataset)))
     whole = dataset.features("video3", "features")
     assert whole.shape == (dataset.num_frames["video3"], 6)
@@ -153,7 +153,7 @@ def test_videos_are_read_back_as_they_were_written_whatever_the_order(tiny_datas
         np.testing.assert_array_equal(dataset.features(written.name, "features"), written.features["features"])
 
 
-def test_unknown_videos_sets_and_splits_are_named_with_what_there_is(tiny_dataset):
+def test_unknown_videos_sets_and_splits_are_named_with_the_known_ones(tiny_dataset):
     dataset = Dataset(tiny_dataset)
     with pytest.raises(InputError, match="has no video 'video77'"):
         dataset.labels("video77")
@@ -172,7 +172,7 @@ def test_a_video_in_train_and_test_is_refused(tiny_dataset, tmp_path, part):
         Dataset(path).part("1", part)
 
 
-def test_a_video_twice_in_a_part_is_refused(tiny_dataset, tmp_path):
+def test_a_video_that_is_twice_in_a_part_is_refused(tiny_dataset, tmp_path):
     path = _damaged(tiny_dataset, tmp_path, lambda f: _replace(f["splits/1"], "test", ["video8", "video9", "video8"]))
     with pytest.raises(InputError, match="split 1 test names video8 twice"):
         Dataset(path).part("1", "test")
@@ -189,7 +189,7 @@ def _write(path: Path, names: Iterable[str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "/a", "a/", "a//b", "../a", "a/../b", ".", "./a", "a\0b"])
-def test_a_name_that_is_no_plain_relative_path_is_refused(tmp_path, name):
+def test_a_name_other_than_a_relative_path_is_refused(tmp_path, name):
     with pytest.raises(InputError, match="cannot be the name of a video"):
         _write(tmp_path / "out.h5", [name])
     assert list(tmp_path.iterdir()) == []
@@ -218,7 +218,7 @@ def test_the_same_name_twice_is_refused(tmp_path):
 # Files left by a killed process
 
 
-def test_what_a_killed_write_left_goes_with_the_next_write_of_the_same_file(tmp_path):
+def test_the_next_write_removes_the_temporary_file_of_a_killed_one(tmp_path):
     code = (
         "import os, sys; from protas_gtcc.storage.atomic import replace_when_whole\n"
         "with replace_when_whole(sys.argv[1]) as part: part.write_text('half'); os.kill(os.getpid(), 9)"
@@ -233,7 +233,7 @@ def test_what_a_killed_write_left_goes_with_the_next_write_of_the_same_file(tmp_
     assert (tmp_path / "a.txt").read_text() == "whole"
 
 
-def test_a_source_that_cannot_be_read_is_not_blamed_on_the_target(tmp_path):
+def test_an_unreadable_source_is_not_reported_as_an_unwritable_target(tmp_path):
     (tmp_path / "a.txt").write_text("old")
     with (
         pytest.raises(InputError, match=r"none\.txt: No such file or directory; .*a\.txt was not written"),

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from protas_gtcc.annotations.segments import segment_array
-from protas_gtcc.annotations.transcripts import check_tables
+from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables, count_transcripts
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding import DurationDecoder, TranscriptTables, count_transcripts, duration_filter
-from protas_gtcc.decoding.hypotheses import MAX_PHASES, NUM_BINS, OVERRUN, make_hypotheses
+from protas_gtcc.decoding import DurationDecoder, duration_filter
+from protas_gtcc.decoding.hypotheses import make_hypotheses, start_state
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.lookups import fit_lookups
 
 SETTINGS = DecodingConfig(filter="durations", interruption=1e-9, network_share=0.0, hedge=False)
+NUM_BINS = SETTINGS.progress_bins
 TINY = TranscriptTables(
     lengths=np.array([[1.0, 2.0], [2.0, 2.0], [1.0, 1.0]]),
     first=np.array([0.5, 0.3, 0.2]),
@@ -40,19 +41,20 @@ def one_hot(labels: np.ndarray, num_classes: int = 3) -> np.ndarray:
 
 def filtered(
     tables: TranscriptTables, probs: np.ndarray, interruption: float, evidence: float = 1.0
-) -> duration_filter.Told:
-    """What the filter alone believes, the first class being background."""
-    rule = duration_filter.Rule(evidence, interruption, 0.0, False, 0.1, np.arange(len(tables.first)) > 0)
-    hypotheses, told = make_hypotheses(tables), duration_filter.nothing_told(*probs.shape)
-    state, who = duration_filter.start_state(hypotheses), np.zeros(len(probs), dtype=np.int64)
+) -> duration_filter.FilterOutput:
+    """The output of the filter alone; the first class is background."""
+    settings = dataclasses.replace(SETTINGS, evidence=evidence, interruption=interruption, interval_tail=0.1)
+    rule = duration_filter.make_rule(settings, np.arange(len(tables.first)) > 0)
+    hypotheses, output = make_hypotheses(tables, settings), duration_filter.empty_output(*probs.shape)
+    state, streams = start_state(hypotheses), np.zeros(len(probs), dtype=np.int64)
     given = probs.astype(np.float32)
-    duration_filter.follow(hypotheses, rule, state, who, given, given, told)
-    return told
+    duration_filter.filter_frames(hypotheses, rule, state, streams, given, given, output)
+    return output
 
 
 def doubted(probs: np.ndarray) -> np.ndarray:
     """The evidence of the network's probabilities `[T, C]`."""
-    return (1 - duration_filter.DOUBT) * probs + duration_filter.DOUBT / probs.shape[1]
+    return (1 - SETTINGS.doubt) * probs + SETTINGS.doubt / probs.shape[1]
 
 
 class State(NamedTuple):
@@ -80,10 +82,10 @@ def all_states(tables: TranscriptTables) -> list[State]:
     states = []
     for label, lengths in enumerate(tables.lengths):
         for length in sorted(set(lengths)):
-            phases = min(int(length), MAX_PHASES)
+            phases = min(int(length), SETTINGS.max_phases)
             rate = phases / length
             is_longest = length == max(lengths)
-            end_rate = 1 / (1 / rate + OVERRUN * length) if is_longest else rate
+            end_rate = 1 / (1 / rate + SETTINGS.overrun * length) if is_longest else rate
             weight = float(np.mean(lengths == length))
             states += [State(label, weight, rate, end_rate, phase, phases) for phase in range(phases)]
     return states
@@ -133,8 +135,8 @@ def test_the_posterior_is_that_of_every_path_enumerated():
 
 @pytest.mark.parametrize("evidence", [0.7, 1.0])
 @pytest.mark.parametrize("interruption", [1e-9, 0.1])
-def test_what_is_told_is_that_of_the_dense_chain(interruption, evidence):
-    tables = count_transcripts(TRAINING, 3, spread=0.3)
+def test_the_output_is_that_of_the_dense_chain(interruption, evidence):
+    tables = count_transcripts(TRAINING, 3, SETTINGS)
     probs = np.random.default_rng(1).uniform(0.05, 1, (60, 3))
     begins, move, labels = chain(tables, interruption)
     states = all_states(tables)
@@ -177,122 +179,126 @@ def test_with_certain_segments_it_is_the_median_look_up():
     assert odd.sum() > 20
 
 
-def test_without_evidence_the_network_is_not_heard():
-    tables, random = count_transcripts(TRAINING, 3, spread=0.3), np.random.default_rng(2)
-    deaf = dataclasses.replace(SETTINGS, evidence=0.0)
-    who = np.zeros(30, dtype=np.int64)
-    said = [
-        DurationDecoder(tables, deaf, [0], 5.0).follow(who, random.dirichlet(np.ones(3), 30).astype(np.float32), None)
+def test_without_evidence_the_network_changes_nothing():
+    tables, random = count_transcripts(TRAINING, 3, SETTINGS), np.random.default_rng(2)
+    ignoring = dataclasses.replace(SETTINGS, evidence=0.0)
+    streams = np.zeros(30, dtype=np.int64)
+    output = [
+        DurationDecoder(tables, ignoring, [0], 5.0).decode(
+            streams, random.dirichlet(np.ones(3), 30).astype(np.float32), None
+        )
         for _ in range(2)
     ]
-    np.testing.assert_array_equal(said[0].probs, said[1].probs)
-    np.testing.assert_array_equal(said[0].progress, said[1].progress)
+    np.testing.assert_array_equal(output[0].probs, output[1].probs)
+    np.testing.assert_array_equal(output[0].progress, output[1].progress)
 
 
-def test_a_long_length_takes_its_frames_in_the_mean_with_few_phases():
+def test_a_long_length_has_its_expected_duration_with_few_phases():
     length = 300.0
     tables = TranscriptTables(np.array([[length], [5.0]]), np.array([1.0, 0.0]), np.array([[0.0, 1.0], [1.0, 0.0]]))
-    hypotheses = make_hypotheses(tables)
-    assert hypotheses.start[-1] == MAX_PHASES + 5
+    hypotheses = make_hypotheses(tables, SETTINGS)
+    assert hypotheses.start[-1] == SETTINGS.max_phases + 5
     found = filtered(tables, np.full((1, 2), 0.5), 1e-9)
-    assert found.remaining[0] == pytest.approx(length * (1 + OVERRUN) - 1)
+    assert found.remaining[0] == pytest.approx(length * (1 + SETTINGS.overrun) - 1)
     # Progress grows evenly over the phases, and the last bin is reached.
     assert hypotheses.bins[0] == 0
-    assert hypotheses.bins[MAX_PHASES - 1] == NUM_BINS - 1
+    assert hypotheses.bins[SETTINGS.max_phases - 1] == NUM_BINS - 1
 
 
-def test_an_action_that_outlasts_all_that_was_seen_stays_at_its_end():
-    tables = count_transcripts([video((0, 4), (1, 9)), video((0, 5), (1, 14))], 2, spread=0.3)
-    told = filtered(tables, one_hot(np.ones(60, dtype=np.int64), 2), 0.01, 0.7)
-    assert (told.labels == 1).all()
-    assert (np.diff(told.progress[:, 1]) > -0.02).all()
-    assert told.progress[40:, 1].min() > 0.9
+def test_an_action_that_lasts_longer_than_in_training_stays_at_its_end():
+    tables = count_transcripts([video((0, 4), (1, 9)), video((0, 5), (1, 14))], 2, SETTINGS)
+    output = filtered(tables, one_hot(np.ones(60, dtype=np.int64), 2), 0.01, 0.7)
+    assert (output.labels == 1).all()
+    assert (np.diff(output.progress[:, 1]) > -0.02).all()
+    assert output.progress[40:, 1].min() > 0.9
 
 
-def test_an_isolated_error_of_the_network_is_not_followed():
+def test_an_isolated_error_of_the_network_changes_no_label():
     truth = video((0, 3), (1, 12), (0, 3), (2, 40))
     seen = truth.copy()
     seen[[8, 30]] = 2, 1
     probs = 0.7 * one_hot(seen) + 0.1
-    decoder = DurationDecoder(count_transcripts(TRAINING, 3, spread=0.3), SETTINGS, [0], 5.0)
-    labels = decoder.follow(np.zeros(len(truth), dtype=np.int64), probs, None).labels
+    decoder = DurationDecoder(count_transcripts(TRAINING, 3, SETTINGS), SETTINGS, [0], 5.0)
+    labels = decoder.decode(np.zeros(len(truth), dtype=np.int64), probs, None).labels
     assert labels[8] == 1
     assert labels[30] == 2
 
 
 @pytest.mark.parametrize("hedge", [False, True])
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_reported_progress_is_the_predicted_classs_channel_and_lies_in_its_range(hedge, share):
+def test_reported_progress_is_the_predicted_class_channel_and_lies_in_its_range(hedge, share):
     random, num_frames = np.random.default_rng(3), 80
     probs = random.dirichlet(np.full(3, 0.3), num_frames).astype(np.float32)
     progress = random.random((num_frames, 3)).astype(np.float32)
     settings = dataclasses.replace(SETTINGS, hedge=hedge, network_share=share)
-    decoder = DurationDecoder(count_transcripts(TRAINING, 3, spread=0.3), settings, [0], 5.0)
-    said = decoder.follow(np.zeros(num_frames, dtype=np.int64), probs, progress)
-    own = said.progress[said.labels, np.arange(num_frames)]
-    np.testing.assert_allclose(said.reported, np.where(said.labels == 0, 0, own), atol=1e-6)
-    assert said.progress.min() >= 0
-    assert said.progress.max() <= 1
-    np.testing.assert_allclose(said.probs.sum(axis=0), 1, atol=1e-5)
-    np.testing.assert_array_equal(said.labels, said.probs.argmax(axis=0))
-    assert (said.interval[0] <= said.interval[1]).all()
-    assert (said.remaining_seconds >= 0).all()
+    decoder = DurationDecoder(count_transcripts(TRAINING, 3, SETTINGS), settings, [0], 5.0)
+    output = decoder.decode(np.zeros(num_frames, dtype=np.int64), probs, progress)
+    own = output.progress[output.labels, np.arange(num_frames)]
+    np.testing.assert_allclose(output.reported, np.where(output.labels == 0, 0, own), atol=1e-6)
+    assert output.progress.min() >= 0
+    assert output.progress.max() <= 1
+    np.testing.assert_allclose(output.probs.sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(output.labels, output.probs.argmax(axis=0))
+    assert (output.interval[0] <= output.interval[1]).all()
+    assert (output.remaining_seconds >= 0).all()
     if not hedge and share == 1.0:
-        np.testing.assert_allclose(said.progress, progress.T, atol=1e-6)
+        np.testing.assert_allclose(output.progress, progress.T, atol=1e-6)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_hedge_allows_for_the_other_actions(share):
-    """One action is likelier than either of two others, but less likely than both, and these are less far."""
+    """One action is likelier than each of two others, less likely than both together, and further advanced."""
     one = np.array([0.4, 0.3, 0.3])
     following = np.array([[0.0, *one]] * 4)
     following[[1, 2, 3], 0], following[[1, 2, 3], [1, 2, 3]] = one, 0
     tables = TranscriptTables(np.array([[1.0], [4.0], [20.0], [20.0]]), np.array([0.0, *one]), following)
     probs = np.full((3, 4), 0.25, dtype=np.float32)
     progress = np.array([[0.0, 0.9, 0.2, 0.4]] * 3, dtype=np.float32)
-    said = {}
+    output = {}
     for hedge in (False, True):
         settings = dataclasses.replace(SETTINGS, hedge=hedge, network_share=share)
         decoder = DurationDecoder(tables, settings, [0], 5.0)
-        said[hedge] = decoder.follow(np.zeros(3, dtype=np.int64), probs, progress)
-    assert said[True].labels[2] == 1
+        output[hedge] = decoder.decode(np.zeros(3, dtype=np.int64), probs, progress)
+    assert output[True].labels[2] == 1
     # Three frames into 4, or into 20; of all three actions together the median lies at 3/20.
-    assert said[False].reported[2] == pytest.approx((1 - share) * 0.75 + share * 0.9, abs=0.02)
-    assert said[True].reported[2] == pytest.approx((1 - share) * 0.15 + share * 0.5, abs=0.02)
-    np.testing.assert_array_equal(said[True].progress[2:, 2], said[False].progress[2:, 2])
+    assert output[False].reported[2] == pytest.approx((1 - share) * 0.75 + share * 0.9, abs=0.02)
+    assert output[True].reported[2] == pytest.approx((1 - share) * 0.15 + share * 0.5, abs=0.02)
+    np.testing.assert_array_equal(output[True].progress[2:, 2], output[False].progress[2:, 2])
 
 
 def test_remaining_time_is_in_seconds():
-    who, probs = np.zeros(5, dtype=np.int64), one_hot(np.ones(5, dtype=np.int64), 3)
-    tables = count_transcripts(TRAINING, 3, spread=0.3)
-    slow, fast = (DurationDecoder(tables, SETTINGS, [0], fps).follow(who, probs, None) for fps in (5.0, 10.0))
+    streams, probs = np.zeros(5, dtype=np.int64), one_hot(np.ones(5, dtype=np.int64), 3)
+    tables = count_transcripts(TRAINING, 3, SETTINGS)
+    slow, fast = (DurationDecoder(tables, SETTINGS, [0], fps).decode(streams, probs, None) for fps in (5.0, 10.0))
     np.testing.assert_allclose(slow.remaining_seconds, 2 * fast.remaining_seconds, rtol=1e-6)
     frames = filtered(tables, probs, SETTINGS.interruption, SETTINGS.evidence).remaining
     np.testing.assert_allclose(slow.remaining_seconds, frames / 5, rtol=1e-5)
-    assert DurationDecoder(tables, SETTINGS, [0], None).follow(who, probs, None).remaining_seconds is None
+    assert DurationDecoder(tables, SETTINGS, [0], None).decode(streams, probs, None).remaining_seconds is None
 
 
-def test_streams_do_not_touch_each_other_and_go_on_from_a_saved_state():
-    random, tables = np.random.default_rng(4), count_transcripts(TRAINING, 3, spread=0.3)
+def test_streams_do_not_affect_each_other_and_resume_from_a_saved_state():
+    random, tables = np.random.default_rng(4), count_transcripts(TRAINING, 3, SETTINGS)
     probs = random.dirichlet(np.ones(3), (2, 40)).astype(np.float32)
     alone = [
-        DurationDecoder(tables, SETTINGS, [0], 5.0).follow(np.zeros(40, dtype=np.int64), one, None) for one in probs
+        DurationDecoder(tables, SETTINGS, [0], 5.0).decode(np.zeros(40, dtype=np.int64), one, None) for one in probs
     ]
     both = DurationDecoder(tables, SETTINGS, [0], 5.0, num_streams=2)
     for t in range(20):
-        said = both.follow(np.array([1, 0]), probs[::-1, t], None)
-        np.testing.assert_array_equal(said.probs[:, ::-1], np.stack([one.probs[:, t] for one in alone], axis=1))
+        output = both.decode(np.array([1, 0]), probs[::-1, t], None)
+        np.testing.assert_array_equal(output.probs[:, ::-1], np.stack([one.probs[:, t] for one in alone], axis=1))
     elsewhere = DurationDecoder(tables, SETTINGS, [0], 5.0)
     elsewhere.load_state_dict(0, both.state_dict(1))
-    rest = elsewhere.follow(np.zeros(20, dtype=np.int64), probs[1, 20:], None)
+    rest = elsewhere.decode(np.zeros(20, dtype=np.int64), probs[1, 20:], None)
     np.testing.assert_array_equal(rest.probs, alone[1].probs[:, 20:])
     both.reset(0)
-    again = both.follow(np.zeros(40, dtype=np.int64), probs[0], None)
+    again = both.decode(np.zeros(40, dtype=np.int64), probs[0], None)
     np.testing.assert_array_equal(again.probs, alone[0].probs)
 
 
 def test_transcripts_are_counted():
-    tables = count_transcripts([video((0, 2), (1, 8), (0, 2), (2, 4)), video((1, 8), (2, 4))], 3, 0.0, num_lengths=4)
+    tables = count_transcripts(
+        [video((0, 2), (1, 8), (0, 2), (2, 4)), video((1, 8), (2, 4))], 3, DecodingConfig(spread=0.0, num_lengths=4)
+    )
     np.testing.assert_allclose(tables.lengths, [[2] * 4, [8] * 4, [4] * 4])
     share = np.array([3, 3, 3]) / 9
     np.testing.assert_allclose(tables.first, (np.array([1, 1, 0]) + share) / 3)
@@ -302,8 +308,8 @@ def test_transcripts_are_counted():
     np.testing.assert_allclose(tables.following.sum(axis=1), 1)
 
 
-def test_lengths_are_smoothed_and_a_class_that_was_never_seen_gets_those_of_all():
-    sharp, smooth = (count_transcripts(TRAINING, 4, spread).lengths for spread in (0.0, 0.5))
+def test_lengths_are_smoothed_and_a_class_without_segments_gets_those_of_all():
+    sharp, smooth = (count_transcripts(TRAINING, 4, DecodingConfig(spread=spread)).lengths for spread in (0.0, 0.5))
     assert (np.diff(smooth, axis=1) >= 0).all()
     assert smooth[2].max() > 55 >= sharp[2].max()
     every = np.concatenate([np.diff(segment_array(labels)[:, :2]).ravel() for labels in TRAINING])
@@ -312,14 +318,14 @@ def test_lengths_are_smoothed_and_a_class_that_was_never_seen_gets_those_of_all(
 
 
 def test_a_single_class_follows_itself():
-    tables = count_transcripts([video((0, 6))], 1, 0.3)
+    tables = count_transcripts([video((0, 6))], 1, SETTINGS)
     posterior = filtered(tables, np.ones((50, 1)), 0.01)
     np.testing.assert_allclose(posterior.probs, 1)
 
 
 def test_no_training_segment_is_refused():
     with pytest.raises(InputError, match="no training segment to learn durations from"):
-        count_transcripts([], 3, 0.3)
+        count_transcripts([], 3, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -335,3 +341,39 @@ def test_tables_that_cannot_be_are_refused(changed, message):
     check_tables(TINY, 3, "here")
     with pytest.raises(InputError, match=message):
         check_tables(dataclasses.replace(TINY, **changed), 3, "here")
+
+
+def test_the_size_of_the_filter_follows_its_settings():
+    settings = DecodingConfig(num_lengths=3, max_phases=5, progress_bins=10)
+    tables = count_transcripts(TRAINING, 3, settings)
+    assert tables.lengths.shape == (3, 3)
+    hypotheses = make_hypotheses(tables, settings)
+    assert np.diff(hypotheses.start).max() == 5
+    assert hypotheses.bins.max() == 9
+
+
+def test_the_length_limit_bounds_the_longest_length():
+    longest = {
+        limit: count_transcripts(TRAINING, 3, DecodingConfig(spread=2.0, length_limit=limit)).lengths.max()
+        for limit in (1.0, 2.0)
+    }
+    assert longest == pytest.approx({1.0: 55, 2.0: 110}, rel=0.02)
+
+
+def test_doubt_is_the_least_share_of_evidence_for_a_class():
+    """The network excludes the true class at one frame; only doubt lets the filter keep it."""
+    tables = count_transcripts(TRAINING, 3, SETTINGS)
+    probs = one_hot(video((1, 6)))
+    probs[3] = one_hot(np.array([2]))[0]
+    streams = np.zeros(len(probs), dtype=np.int64)
+    kept, lost = (
+        DurationDecoder(tables, DecodingConfig(doubt=doubt), [0], 5.0).decode(streams, probs, None)
+        for doubt in (0.9, 1e-6)
+    )
+    assert kept.labels[3] == 1
+    assert lost.labels[3] == 2
+
+
+def test_a_setting_out_of_its_range_is_refused():
+    with pytest.raises(InputError, match="--max-phases is 0; it must be from 1 to 10000"):
+        DecodingConfig(max_phases=0)

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.annotations.segments import Segment, segments_from_labels
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import PARTS, breakdown_figures, breakdown_statistics
 from protas_gtcc.metrics.curves import curve_figures, curve_statistics, rank_correlations
@@ -30,6 +29,7 @@ from protas_gtcc.metrics.pooling import collect_rows, figures, intervals, weight
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.video_rows import VideoRows, concatenate_rows
 from protas_gtcc.predictions import Prediction, reported_progress
+from tests.brute_force import Segment, segments_from_labels
 
 NUM_CLASSES, BACKGROUND, NAMES = 4, [0], ["rest", "pour", "stir", "cut"]
 

@@ -16,16 +16,16 @@ import pandas as pd
 import pytest
 
 from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
-from protas_gtcc.dataset.file import DatasetInfo
-from protas_gtcc.dataset.writer import Video, write_dataset
+from protas_gtcc.dataset.file import DatasetInfo, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics import breakdowns, curves, improvement, online
 from protas_gtcc.metrics.definitions import definition_of
 from protas_gtcc.metrics.evaluation import (
     Evaluation,
     EvaluationInfo,
-    evaluate,
     evaluate_prediction_files,
+    evaluate_videos,
     save_evaluation,
 )
 from protas_gtcc.metrics.lookups import LOOKUPS
@@ -60,7 +60,7 @@ TRAIN = {f"train{seed}": random_labels(seed + 100) for seed in range(6)}
 
 def evaluate_with(predict: Any, videos: dict[str, np.ndarray] = TEST, **changes: Any) -> Evaluation:
     triples = ((name, labels, predict(labels)) for name, labels in videos.items())
-    return evaluate(triples, TRAIN.values(), CLASSES, BACKGROUND, replace(INFO, **changes), FPS)
+    return evaluate_videos(triples, TRAIN.values(), CLASSES, BACKGROUND, replace(INFO, **changes), FPS)
 
 
 @pytest.fixture
@@ -105,7 +105,9 @@ def test_every_detailed_figure_has_its_definition_and_a_place_in_the_docstring()
             yield from paths(branch, (*path, name)) if isinstance(branch, dict) else [(*path, name)]
 
     for fps in (FPS, None):
-        metrics = evaluate([("a", TEST["test0"], shifted(TEST["test0"]))], [], CLASSES, BACKGROUND, INFO, fps).metrics
+        metrics = evaluate_videos(
+            [("a", TEST["test0"], shifted(TEST["test0"]))], [], CLASSES, BACKGROUND, INFO, fps
+        ).metrics
         for family in ("improvement", "breakdowns", "curves", "online"):
             for path in paths(metrics[family], (family,)):
                 assert path == ("breakdowns", "length_seconds") or definition_of(*path) is not None, path
@@ -116,14 +118,14 @@ def test_every_detailed_figure_has_its_definition_and_a_place_in_the_docstring()
             )
 
 
-def test_without_frames_a_second_notes_say_what_is_missing() -> None:
+def test_without_frames_per_second_notes_name_the_missing_figures() -> None:
     videos = [(name, labels, shifted(labels)) for name, labels in TEST.items()]
-    metrics = evaluate(videos, TRAIN.values(), CLASSES, BACKGROUND, INFO).metrics
+    metrics = evaluate_videos(videos, TRAIN.values(), CLASSES, BACKGROUND, INFO).metrics
     assert metrics["breakdowns"]["length_seconds"] is None
     assert metrics["online"]["false_starts_per_hour"] is None
     assert metrics["online"]["first_delay_frames"] == pytest.approx(2, abs=1)
-    assert any("frames per second are not known" in note for note in metrics["notes"])
-    assert any("hold no frame" in note for note in metrics["notes"])
+    assert any("frames per second are unknown" in note for note in metrics["notes"])
+    assert any("have no frame" in note for note in metrics["notes"])
 
 
 def test_a_perfect_prediction_has_no_error_and_a_late_one_has() -> None:
@@ -238,7 +240,7 @@ def test_files_with_labels_and_progress_only_have_no_oracle_figures(tmp_path: Pa
     metrics = evaluate_prediction_files(tmp_path, dataset_file, "1").metrics
     assert metrics["progress"]["predicted"]["frame"] == pytest.approx(0, abs=1e-6)
     assert metrics["progress"]["oracle"] is None
-    assert any("1 predictions are not of test videos" in note for note in metrics["notes"])
+    assert any("1 predictions of other videos were not scored" in note for note in metrics["notes"])
 
 
 def test_scoring_prediction_files_does_not_load_torch() -> None:
@@ -301,7 +303,7 @@ def test_missing_foreign_and_incomplete_predictions_are_refused(tmp_path: Path, 
         open_predictions(tmp_path / "broken.h5")
     one = [("test0", shifted(TEST["test0"]))]
     write_predictions(tmp_path / "one.h5", one, PREDICTION_INFO)
-    with pytest.raises(InputError, match="lacks 3 of the 4 test videos of split 1, such as test1"):
+    with pytest.raises(InputError, match="lacks 3 of the 4 test videos of split 1: test1, test2, test3"):
         evaluate_prediction_files(tmp_path / "one.h5", dataset_file, "1")
     write_predictions(tmp_path / "other.h5", one, replace(PREDICTION_INFO, class_names=["rest", "stir"]))
     with pytest.raises(InputError, match="one is 'stir' where 'pour' was expected"):

@@ -99,12 +99,12 @@ def test_a_graph_says_what_its_classes_are_and_runs_without_torch(tmp_path):
     assert video(9).shape[1] == DIM
 
 
-def test_that_a_filter_is_left_out_is_said(tmp_path, capsys):
+def test_a_note_names_the_filter_that_is_left_out(tmp_path, capsys):
     model = test_streaming.make_model()
     save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)
     main(["export", str(tmp_path)])
-    said = capsys.readouterr()
-    assert str(tmp_path / "export" / "stream.onnx") in said.out
-    assert "the duration filter after it is not in ONNX" in said.err
+    printed = capsys.readouterr()
+    assert str(tmp_path / "export" / "stream.onnx") in printed.out
+    assert "the network without the duration filter" in printed.err
     expected = make_model().predict(video(20)).probs
     np.testing.assert_allclose(run_stream(tmp_path / "export" / "stream.onnx", video(20), [20])[0], expected, atol=1e-4)

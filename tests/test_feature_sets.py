@@ -10,15 +10,14 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
-from protas_gtcc.checks import check_path
+from protas_gtcc.checks.path import check_path
 from protas_gtcc.config import PRESETS
+from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.feature_sets import add_feature_set
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset.header import feature_kind
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.runs.cross_validation import of_any_split_and_seed
@@ -50,7 +49,7 @@ def add(path: Path, split: str = "1", videos: list[str] | None = None) -> None:
     add_feature_set(path, f"aligned-gtcc_split{split}", dataclasses.replace(ALIGNED, split=split), features)
 
 
-def test_an_added_set_is_read_back_and_all_else_is_as_it_was(recordings, tmp_path):
+def test_an_added_set_is_read_back_and_nothing_else_changes(recordings, tmp_path):
     before = Dataset(shutil.copyfile(recordings, tmp_path / "before.h5"))
     add(recordings)
     after = Dataset(recordings)
@@ -65,12 +64,12 @@ def test_an_added_set_is_read_back_and_all_else_is_as_it_was(recordings, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["before.h5", "kitchen.h5"]
     findings = check_path(recordings)
     assert [str(one) for one in findings if one.level == "error"] == []
-    assert any(one.what.endswith("; derived from features, used only by name") for one in findings)
+    assert any(one.what.endswith("derived from features and used only by name") for one in findings)
 
 
-def test_a_set_that_is_there_is_replaced_only_when_told_to_be(recordings):
+def test_an_existing_set_is_replaced_only_on_demand(recordings):
     add(recordings)
-    with pytest.raises(InputError, match="'aligned-gtcc_split1' is there already; replace it, or give another name"):
+    with pytest.raises(InputError, match="'aligned-gtcc_split1' exists; replace it, or give another name"):
         add(recordings)
     other = dataclasses.replace(ALIGNED, source="another")
     add_feature_set(recordings, "aligned-gtcc_split1", other, aligned(recordings, OF_SPLIT_1, 50), replace=True)
@@ -84,7 +83,7 @@ def test_a_set_that_is_there_is_replaced_only_when_told_to_be(recordings):
     assert replaced.features("video2", "aligned-gtcc_split1").dtype == np.float64
 
 
-def test_a_replaced_set_takes_the_room_of_the_old_one(recordings):
+def test_replacing_a_set_does_not_make_the_file_grow(recordings):
     wide = dataclasses.replace(ALIGNED, dim=500)
     for replace in (False, True):
         size = recordings.stat().st_size
@@ -93,7 +92,7 @@ def test_a_replaced_set_takes_the_room_of_the_old_one(recordings):
     assert recordings.stat().st_size < size + 20_000
 
 
-def test_a_write_killed_halfway_leaves_the_old_file_and_the_next_one_clears_up(recordings, tmp_path):
+def test_a_write_killed_halfway_leaves_the_old_file_and_the_next_one_removes_its_copy(recordings, tmp_path):
     before = recordings.read_bytes()
     code = (
         "import os, sys; import numpy as np\n"
@@ -113,18 +112,18 @@ def test_a_write_killed_halfway_leaves_the_old_file_and_the_next_one_clears_up(r
 
 
 BAD = {
-    "lacks features of 1 videos, video3; give all": ("a", ALIGNED, {"video3": None}),
-    "has no videos video9, which 'a' has features of": ("a", ALIGNED, {"video9": np.ones((4, 3))}),
-    r"video video1, a: features are \(4, 3\), not \[T, D\]": ("a", ALIGNED, {"video1": np.ones((4, 3))}),
+    "has no features for 1 videos, video3; give them all": ("a", ALIGNED, {"video3": None}),
+    "'a' has features for videos that are not in the file, video9": ("a", ALIGNED, {"video9": np.ones((4, 3))}),
+    r"video video1, a: expected \[T, D\] = .* came \[4, 3\]": ("a", ALIGNED, {"video1": np.ones((4, 3))}),
     "video video1, a: NaN or infinity at frame 0": ("a", ALIGNED, {"video1": np.nan}),
     "'a/b' cannot be the name of a feature set": ("a/b", ALIGNED, {}),
-    "'a' is for split 7; the file has 1, 2": ("a", dataclasses.replace(ALIGNED, split="7"), {}),
-    "is derived from 'flow', which is not one of features": (
+    "'a' is for split 7, which is not there; the file has 1, 2": ("a", dataclasses.replace(ALIGNED, split="7"), {}),
+    "is derived from 'flow', which is not in the file; it has features": (
         "a",
         dataclasses.replace(ALIGNED, derived_from="flow"),
         {},
     ),
-    "lacks features of 2 videos, video4, video5": ("a", dataclasses.replace(ALIGNED, split=None), {}),
+    "has no features for 2 videos, video4, video5": ("a", dataclasses.replace(ALIGNED, split=None), {}),
 }
 
 
@@ -142,7 +141,7 @@ def test_a_set_that_does_not_fit_is_refused_in_one_line_and_the_file_stays(recor
     assert list(tmp_path.iterdir()) == [recordings]
 
 
-def test_what_another_process_wrote_meanwhile_is_not_lost(recordings, monkeypatch):
+def test_a_change_by_another_process_is_not_lost(recordings, monkeypatch):
     copy, before = shutil.copyfile, recordings.read_bytes()
 
     def copy_while_another_writes(*paths: Path) -> None:
@@ -150,18 +149,18 @@ def test_what_another_process_wrote_meanwhile_is_not_lost(recordings, monkeypatc
         os.utime(recordings, ns=(1, 1))
 
     monkeypatch.setattr(shutil, "copyfile", copy_while_another_writes)
-    with pytest.raises(InputError, match="was changed by another process meanwhile, and stays as that made it"):
+    with pytest.raises(InputError, match="was changed by another process meanwhile and keeps that change"):
         add(recordings)
     assert recordings.read_bytes() == before
 
 
-def test_a_derived_set_sees_no_less_of_the_future_and_is_tied_as_what_it_was_made_of(recordings):
+def test_a_derived_set_looks_as_far_ahead_as_its_origin_and_is_for_the_same_split(recordings):
     features = aligned(recordings, OF_SPLIT_1)
     add_feature_set(recordings, "i3d_split1", FeatureSet(3, look_ahead_frames=8, split="1"), features)
     derived = FeatureSet(3, split="1", derived_from="i3d_split1")
-    with pytest.raises(InputError, match="look_ahead_frames is 0; 'i3d_split1', which it is made of, looks 8 frames"):
+    with pytest.raises(InputError, match="'i3d_split1', which looks 8 frames ahead, but has look_ahead_frames 0"):
         add_feature_set(recordings, "a", derived, features)
-    with pytest.raises(InputError, match="'a' must be for split 1 alone, as is 'i3d_split1'"):
+    with pytest.raises(InputError, match="'a' is derived from 'i3d_split1'; give it the same split, 1"):
         add_feature_set(recordings, "a", dataclasses.replace(derived, split="2"), aligned(recordings, NAMES[2:]))
     add_feature_set(recordings, "a", dataclasses.replace(derived, look_ahead_frames=8), features)
 
@@ -176,14 +175,14 @@ def test_a_full_disk_is_one_line_before_anything_is_written(recordings, tmp_path
 # Which set a split uses
 
 
-def test_a_wanted_name_stands_for_the_set_of_the_split(recordings):
+def test_a_name_without_its_split_means_the_set_of_the_split(recordings):
     add(recordings)
     assert Dataset(recordings).choose_feature_set("1", "aligned-gtcc") == "aligned-gtcc_split1"
     with pytest.raises(InputError, match="has feature set 'aligned-gtcc' for split 1, not for split 2; make it"):
         Dataset(recordings).choose_feature_set("2", "aligned-gtcc")
     with pytest.raises(InputError, match="'aligned-gtcc_split1' was made for split 1; it cannot be used with split 2"):
         Dataset(recordings).choose_feature_set("2", "aligned-gtcc_split1")
-    with pytest.raises(InputError, match="has no feature set 'aligned-tcc'; it has aligned-gtcc_split1, features"):
+    with pytest.raises(InputError, match="no feature set 'aligned-tcc'; choose one of aligned-gtcc_split1, features"):
         Dataset(recordings).choose_feature_set("1", "aligned-tcc")
     add(recordings, "2")
     assert Dataset(recordings).choose_feature_set("2", "aligned-gtcc") == "aligned-gtcc_split2"
@@ -203,17 +202,11 @@ def test_derived_sets_change_no_default(recordings):
     assert Dataset(recordings).choose_feature_set("1") == "i3d_split1"
 
 
-def test_files_from_before_there_were_derived_sets_are_read(recordings):
-    with h5py.File(recordings, "r+") as file:
-        del file["feature_sets/features"].attrs["derived_from"]
-    assert Dataset(recordings).feature_sets["features"] == FeatureSet(6)
-
-
 def test_a_file_whose_sets_are_all_derived_has_no_default(tmp_path):
     info = DatasetInfo("one", ["rest", "cut"], [0], 5.0, {"1": {"train": ["a"]}})
     with write_dataset(tmp_path / "one.h5", info, {"aligned": FeatureSet(1, derived_from="lost")}) as writer:
         writer.add(Video("a", np.array([0, 1]), {"aligned": np.ones((2, 1))}))
-    with pytest.raises(InputError, match="name a feature set for split 1, one of aligned"):
+    with pytest.raises(InputError, match="name a feature set for split 1 with --feature-set: aligned"):
         Dataset(tmp_path / "one.h5").choose_feature_set("1")
 
 
@@ -234,7 +227,7 @@ def test_a_file_whose_sets_are_all_derived_has_no_default(tmp_path):
         ("aligned", dataclasses.replace(ALIGNED, split=None), "aligned"),
     ],
 )
-def test_sets_that_stand_for_each_other_over_the_splits_are_one_kind(name, feature_set, kind):
+def test_the_sets_of_different_splits_are_one_kind(name, feature_set, kind):
     assert feature_kind(name, feature_set) == kind
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protas_gtcc.report.figures import at, fraction, is_sure, percent, share, with_interval
+from protas_gtcc.report.figures import at, excludes_zero, fraction, percent, share, with_interval
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_an_interval_follows_its_figure_and_what_is_undefined_is_a_dash():
     assert with_interval(None, None, fraction) == "–"
 
 
-def test_a_difference_is_sure_when_its_interval_leaves_out_nought():
-    assert [is_sure(bounds) for bounds in ([0.1, 0.2], [-0.2, -0.1], [-0.1, 0.1], [0.0, 1.0], None)] == [
+def test_a_difference_excludes_zero_when_its_interval_leaves_out_nought():
+    assert [excludes_zero(bounds) for bounds in ([0.1, 0.2], [-0.2, -0.1], [-0.1, 0.1], [0.0, 1.0], None)] == [
         True,
         True,
         False,

@@ -15,9 +15,10 @@ from protas_gtcc.alignment.encoders import Encoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import LOSSES, HeadConfig, HeadLossConfig
 from protas_gtcc.heads.head import ScalarHead
-from protas_gtcc.heads.losses import head_loss_terms, require_finite_terms, total_head_loss
-from protas_gtcc.heads.sampling import ask_every_frame, ask_stratified, draw_segments, stratified_frames
+from protas_gtcc.heads.losses import head_loss_terms
+from protas_gtcc.heads.sampling import draw_segments, every_frame, sample_frames, stratified_frames
 from protas_gtcc.heads.scaled_gradient import bounded_scale, split_gradient
+from protas_gtcc.network.terms import require_finite, total_loss, weigh
 
 LENGTHS = torch.tensor([40, 3, 1])
 
@@ -34,18 +35,16 @@ def segments():
     return torch.randn(3, 40, 4)
 
 
-def asked_for(config):
-    if config.mode == "dense":
-        return ask_every_frame(LENGTHS)
-    return ask_stratified(LENGTHS, config.frames_per_segment, np.random.default_rng(0))
+def sampled_for(config):
+    return sample_frames(LENGTHS, config, np.random.default_rng(0))
 
 
-def slow_terms(said, frames, length, config):
+def slow_terms(estimate, frames, length, config):
     """One segment's terms, frame by frame."""
     errors, weights = [], []
     for t in frames:
         target = (t + 1) / length
-        errors.append(abs(said[t] - target))
+        errors.append(abs(estimate[t] - target))
         weights.append(min(1 / target, config.weight_cap))
     terms = {}
     if config.mode == "dense":
@@ -56,10 +55,10 @@ def slow_terms(said, frames, length, config):
         terms["progress"] = sum(math.sqrt(w) * e for w, e in zip(weights, errors, strict=True)) / len(errors)
     else:
         terms["progress"] = sum(errors) / len(errors)
-        falls = [max(0, said[a] - said[b] + config.margin) for a, b in pairwise(frames)]
+        falls = [max(0, estimate[a] - estimate[b] + config.margin) for a, b in pairwise(frames)]
         terms["monotonicity"] = sum(falls) / max(len(falls), 1)
     if config.boundary_weight:
-        terms["boundary"] = (abs(said[0] - 1 / length) + abs(said[length - 1] - 1)) / 2
+        terms["boundary"] = (abs(estimate[0] - 1 / length) + abs(estimate[length - 1] - 1)) / 2
     return terms
 
 
@@ -67,11 +66,11 @@ def slow_terms(said, frames, length, config):
 @pytest.mark.parametrize("mode", LOSSES)
 def test_every_loss_equals_its_slow_twin(head, segments, mode, boundary_weight):
     config = dataclasses.replace(LOSSES[mode], weight_cap=8.0, boundary_weight=boundary_weight)
-    asked, said = asked_for(config), head(segments, LENGTHS).detach().double().numpy()
-    terms = head_loss_terms(head, segments, LENGTHS, asked, config)
-    total = total_head_loss(terms, config)
+    sampled, estimate = sampled_for(config), head(segments, LENGTHS).detach().double().numpy()
+    terms = head_loss_terms(head, segments, LENGTHS, sampled, config)
+    total = total_loss(weigh(terms, config.weights))
     for row, length in enumerate(LENGTHS.tolist()):
-        expected = slow_terms(said[row], asked.frames[row][asked.valid[row]].tolist(), length, config)
+        expected = slow_terms(estimate[row], sampled.frames[row][sampled.valid[row]].tolist(), length, config)
         assert set(expected) == set(terms)
         for name, value in expected.items():
             assert terms[name][row].item() == pytest.approx(value, abs=1e-5), name
@@ -82,9 +81,11 @@ def test_every_loss_equals_its_slow_twin(head, segments, mode, boundary_weight):
 @pytest.mark.parametrize("mode", LOSSES)
 def test_a_segments_loss_does_not_depend_on_its_batch(head, segments, mode):
     config = dataclasses.replace(LOSSES[mode], boundary_weight=1.0)
-    asked = asked_for(config)
-    together = head_loss_terms(head, segments, LENGTHS, asked, config)
-    alone = head_loss_terms(head, segments[1:2, :3], LENGTHS[1:2], type(asked)(*(one[1:2] for one in asked)), config)
+    sampled = sampled_for(config)
+    together = head_loss_terms(head, segments, LENGTHS, sampled, config)
+    alone = head_loss_terms(
+        head, segments[1:2, :3], LENGTHS[1:2], type(sampled)(*(one[1:2] for one in sampled)), config
+    )
     for name, term in alone.items():
         torch.testing.assert_close(together[name][1:2], term, rtol=0, atol=1e-6)
 
@@ -94,7 +95,7 @@ def test_a_segments_loss_does_not_depend_on_its_batch(head, segments, mode):
 )
 def test_every_term_has_a_gradient(head, segments, mode, term):
     config = dataclasses.replace(LOSSES[mode], boundary_weight=1.0, margin=0.1)
-    head_loss_terms(head, segments, LENGTHS, asked_for(config), config)[term].sum().backward()
+    head_loss_terms(head, segments, LENGTHS, sampled_for(config), config)[term].sum().backward()
     assert all(parameter.grad is not None for parameter in head.parameters())
     assert sum(parameter.grad.abs().sum().item() for parameter in head.parameters()) > 0
 
@@ -103,16 +104,16 @@ def test_a_rising_curve_is_not_punished_and_a_falling_one_is():
     config = HeadLossConfig("monotone")
     lengths = torch.tensor([5])
 
-    class Says(ScalarHead):
-        said = torch.tensor([[0.1, 0.3, 0.5, 0.7, 0.9]])
+    class FixedHead(ScalarHead):
+        estimate = torch.tensor([[0.1, 0.3, 0.5, 0.7, 0.9]])
 
         def at_frames(self, segments, frames):
-            return self.said.gather(1, frames)
+            return self.estimate.gather(1, frames)
 
-    says, asked = Says(HeadConfig(), 2), ask_every_frame(lengths)
-    assert head_loss_terms(says, torch.zeros(1, 5, 2), lengths, asked, config)["monotonicity"].item() == 0
-    says.said = says.said.flip(1)
-    fall = head_loss_terms(says, torch.zeros(1, 5, 2), lengths, asked, config)["monotonicity"].item()
+    fixed, sampled = FixedHead(HeadConfig(), 2), every_frame(lengths)
+    assert head_loss_terms(fixed, torch.zeros(1, 5, 2), lengths, sampled, config)["monotonicity"].item() == 0
+    fixed.estimate = fixed.estimate.flip(1)
+    fall = head_loss_terms(fixed, torch.zeros(1, 5, 2), lengths, sampled, config)["monotonicity"].item()
     assert fall == pytest.approx(0.21)
 
 
@@ -146,7 +147,7 @@ def test_every_video_gives_as_many_segments():
 def test_a_loss_that_is_not_finite_is_named_with_its_segment():
     terms = {"progress": torch.zeros(2), "boundary": torch.tensor([0.0, float("nan")])}
     with pytest.raises(InputError, match="loss term boundary is nan for the second at epoch 3"):
-        require_finite_terms(terms, ["the first", "the second"], "epoch 3")
+        require_finite(terms, ["the first", "the second"], "epoch 3")
 
 
 def joint_gradients(weight, share, progress_scale=1.0):

@@ -13,7 +13,7 @@ WIDTH = 128
 
 
 class Twin(nn.Module):
-    """What the published GRU head says of the last frame of what it is given."""
+    """Output of the published GRU head at the last frame of its input."""
 
     def __init__(self, position: bool):
         super().__init__()
@@ -31,7 +31,7 @@ class Twin(nn.Module):
 
 @pytest.mark.parametrize("position", [False, True])
 @pytest.mark.parametrize("prefix", ["", "progress_head.", "module.progress_head."])
-def test_imported_weights_say_what_the_published_head_says(position, prefix):
+def test_imported_weights_give_the_published_heads_output(position, prefix):
     torch.manual_seed(0)
     twin, segment = Twin(position), torch.randn(12, WIDTH)
     state = {f"{prefix}{name}": tensor for name, tensor in twin.state_dict().items()}
@@ -63,7 +63,7 @@ def test_other_inputs_and_other_heads_are_refused():
         import_published_head(gru(129))
     with pytest.raises(InputError, match="takes 130 numbers a frame, with a learnt"):
         import_published_head(gru(130, start=True))
-    with pytest.raises(InputError, match="told the segment's length are not imported"):
+    with pytest.raises(InputError, match="use the segment's length are not imported"):
         import_published_head(gru(128, start=True))
     with pytest.raises(InputError, match="has no GRU progress head"):
         import_published_head({"progress_head.alibi_slopes": torch.ones(4)})

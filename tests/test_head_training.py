@@ -1,10 +1,9 @@
-"""Training a head on frozen features, its scores beside the per-class model's, and both experiments for a moment."""
+"""Training a head on frozen features, its scores beside the per-class model's, and both verbs for a moment."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import runpy
 import shutil
 import subprocess
 import sys
@@ -16,28 +15,29 @@ import pytest
 import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
-from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
+from protas_gtcc.alignment.training import align
 from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.cli.commands.heads import Command
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import VERSIONS, HeadConfig, HeadLossConfig, HeadVersion
+from protas_gtcc.heads.config import VERSIONS, HeadConfig, HeadLossConfig, HeadTraining, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.training import (
     ActionSegment,
-    HeadTraining,
     pad_segments,
     read_segments,
     train_head,
     validation_error,
 )
+from protas_gtcc.report.head_table import AVERAGES
 from protas_gtcc.runs import heads as scoring
 from protas_gtcc.runs.evaluate_run import evaluate_run
+from protas_gtcc.runs.head_comparison import HeadComparison
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
 from tests.conftest import tiny_config
-
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 
 def visible_progress(num_segments=24, seed=0):
@@ -64,8 +64,8 @@ def segments_of(dataset, part):
 def test_a_head_learns_progress_that_can_be_seen(name):
     head = train_head(VERSIONS[name], visible_progress(), HeadTraining(epochs=20, lr=0.008, batch_size=8))
     tested = visible_progress(seed=1)
-    said, target = scoring.head_reports(head, tested), [one.embeddings[:, 0] for one in tested]
-    assert np.abs(np.concatenate(said) - np.concatenate(target)).mean() < 0.15
+    estimates, target = scoring.head_reports(head, tested), [one.embeddings[:, 0] for one in tested]
+    assert np.abs(np.concatenate(estimates) - np.concatenate(target)).mean() < 0.15
     assert not head.training
 
 
@@ -96,11 +96,27 @@ def test_a_held_out_feature_that_is_not_finite_is_named_too():
         validation_error(head, segments, 0)
 
 
-def test_nothing_to_train_on_is_said():
+def test_without_anything_to_train_on_training_is_refused():
     with pytest.raises(InputError, match="no training video has an action"):
         train_head(VERSIONS["v2"], [], HeadTraining())
-    with pytest.raises(InputError, match=r"--training\.validation-share 0\.95 leaves none of the 6 training videos"):
-        train_head(VERSIONS["v2"], visible_progress(), HeadTraining(validation_share=0.95))
+    alone = visible_progress(4)
+    with pytest.raises(InputError, match=r"only training video video0 has an action, .* give --validation-share 0"):
+        train_head(VERSIONS["v2"], alone, HeadTraining())
+
+
+def test_whole_people_are_held_out(monkeypatch):
+    scored = []
+
+    def record(_, segments, __):
+        scored.append(segments)
+        return 0.0
+
+    monkeypatch.setattr("protas_gtcc.heads.training.validation_error", record)
+    segments = [dataclasses.replace(one, subject=f"person {int(one.video[-1]) // 2}") for one in visible_progress()]
+    train_head(VERSIONS["v2"], segments, HeadTraining(epochs=1))
+    people = {one.subject for one in scored[0]}
+    assert len(people) == 1
+    assert scored[0] == [one for one in segments if one.subject in people]
 
 
 def test_no_clipping_is_clipping_to_a_norm_that_is_never_reached():
@@ -115,13 +131,13 @@ def test_no_clipping_is_clipping_to_a_norm_that_is_never_reached():
 @pytest.mark.parametrize(
     ("setting", "match"),
     [
-        ({"lr": -1.0}, r"--training\.lr is -1\.0; it must be from 1e-12 to 1000"),
-        ({"lr": float("nan")}, r"--training\.lr is nan"),
-        ({"clip_norm": -1.0}, r"--training\.clip-norm is -1\.0"),
-        ({"epochs": 0}, r"--training\.epochs is 0"),
-        ({"batch_size": 0}, r"--training\.batch-size is 0"),
-        ({"seed": -1}, r"--training\.seed is -1"),
-        ({"validation_share": 1.0}, r"--training\.validation-share is 1\.0; it must be in \[0, 1\)"),
+        ({"lr": -1.0}, r"--lr is -1\.0; it must be from 1e-12 to 1000"),
+        ({"lr": float("nan")}, r"--lr is nan"),
+        ({"clip_norm": -1.0}, r"--clip-norm is -1\.0"),
+        ({"epochs": 0}, r"--epochs is 0"),
+        ({"batch_size": 0}, r"--batch-size is 0"),
+        ({"seed": -1}, r"--seed is -1"),
+        ({"validation_share": 1.0}, r"--validation-share is 1\.0; it must be in \[0, 1\)"),
     ],
 )
 def test_a_setting_out_of_its_range_is_refused_by_its_flag(setting, match):
@@ -140,7 +156,7 @@ def test_segments_are_the_true_actions_and_padding_is_zero(dataset):
     assert not padded[lengths.argmin(), int(lengths.min()) :].any()
 
 
-def test_whoever_says_the_truth_has_no_error_and_half_is_the_constant(dataset):
+def test_the_truth_has_no_error_and_half_is_the_constant(dataset):
     segments = segments_of(dataset, "test")
 
     def truth(chosen):
@@ -151,7 +167,7 @@ def test_whoever_says_the_truth_has_no_error_and_half_is_the_constant(dataset):
 
     perfect = scoring.score_reports(dataset, "1", 0, segments, truth)
     row = scoring.reported_row("truth", scoring.START, [perfect])
-    assert {row.errors[average] for average in scoring.AVERAGES} == {0.0}
+    assert {row.errors[average] for average in AVERAGES} == {0.0}
     halves = scoring.score_reports(dataset, "1", 0, segments, half)
     constant = scoring.lookup_rows(perfect)[0]
     assert constant.name == "`constant`"
@@ -162,8 +178,8 @@ def test_whoever_says_the_truth_has_no_error_and_half_is_the_constant(dataset):
         scoring.score_reports(dataset, "1", 0, segments[1:], lambda chosen: truth(chosen))
 
 
-def experiment(name, *arguments):
-    command = [sys.executable, "-W", "error", str(EXPERIMENTS / name), *map(str, arguments)]
+def verb(name, *arguments):
+    command = [sys.executable, "-W", "error", "-m", "protas_gtcc", name, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
 
 
@@ -171,12 +187,12 @@ def test_scalar_heads_stand_in_one_table_with_look_ups_and_a_model(tiny_dataset,
     run = RunDirectory(tmp_path / "run")
     train(tiny_config(tiny_dataset, epochs=1), dataset, run)
     metrics = evaluate_run(run, dataset, "1", max_pictures=0).metrics
-    flags = ["--dataset", tiny_dataset, "--seeds", 2, "--training.epochs", 1, "--out", tmp_path]
-    done = experiment("scalar_heads.py", *flags, "--heads", "v3", "conv-dense", "--runs", run.path)
+    flags = ["--dataset", tiny_dataset, "--seeds", 2, "--epochs", 1, "--out", tmp_path]
+    done = verb("heads", *flags, "--heads", "v3", "conv-dense", "--runs", run.path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "table.md").read_text() == done.stdout
-    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "told", "average"])["error"]
-    for average in scoring.AVERAGES:
+    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "given", "average"])["error"]
+    for average in AVERAGES:
         oracle, counted = metrics["progress"]["oracle"], metrics["baselines"]["average_index"]["oracle_segments"]
         assert table["per class: reference", "true class", average] == pytest.approx(oracle[average], abs=1e-5)
         assert table["average_index", "true start", average] == pytest.approx(counted[average], abs=1e-5)
@@ -185,32 +201,29 @@ def test_scalar_heads_stand_in_one_table_with_look_ups_and_a_model(tiny_dataset,
     assert ("conv-dense", "true start", "per_class.cut") in table.index
 
 
-@pytest.fixture(scope="module")
-def command():
-    return runpy.run_path(str(EXPERIMENTS / "scalar_heads.py"))["ScalarHeads"]
-
-
-def test_what_there_is_not_is_said(command, tiny_dataset):
+def test_an_unknown_head_or_dataset_is_named(tiny_dataset):
     with pytest.raises(InputError, match="no head 'v9'; there are v2, v3, v4"):
-        command(str(tiny_dataset), heads=("v9",))
+        Command(str(tiny_dataset), heads=("v9",)).run()
     with pytest.raises(InputError, match="no dataset 'kitchen': it is neither a file"):
-        command("kitchen").run()
+        Command("kitchen").run()
     with pytest.raises(InputError, match="encoders were trained on the features, not on --control noise"):
-        command(str(tiny_dataset), joint=(tiny_dataset.parent,), control="noise")
+        Command(str(tiny_dataset), joint=(tiny_dataset.parent,), control="noise").run()
 
 
-def test_an_interrupted_run_keeps_its_rows_and_a_dataset_is_known_by_name(command, tiny_dataset, tmp_path, monkeypatch):
-    class Interrupted(command):
-        def _scored_head(self, dataset, name, *others):
-            if name == "v3":
-                raise KeyboardInterrupt
-            return super()._scored_head(dataset, name, *others)
+def test_an_interrupted_run_keeps_its_rows_and_a_dataset_is_known_by_name(tiny_dataset, tmp_path, monkeypatch):
+    trained = HeadComparison._trained_head
 
+    def interrupted(self, dataset, name, *others):
+        if name == "v3":
+            raise KeyboardInterrupt
+        return trained(self, dataset, name, *others)
+
+    monkeypatch.setattr(HeadComparison, "_trained_head", interrupted)
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     shutil.copy(tiny_dataset, "data/egoprocel.h5")
     with pytest.raises(KeyboardInterrupt):
-        Interrupted("egoprocel", heads=("v2", "v3"), training=HeadTraining(epochs=1)).run()
+        Command("egoprocel", heads=("v2", "v3"), training=HeadTraining(epochs=1)).run()
     out = Path("runs/egoprocel-split1-heads")
     names = [line.split("|")[1].strip() for line in (out / "table.md").read_text().splitlines() if "true start" in line]
     assert names[0] == "`average_index`"
@@ -218,7 +231,7 @@ def test_an_interrupted_run_keeps_its_rows_and_a_dataset_is_known_by_name(comman
     assert names[-1] in set(pd.read_csv(out / "table.csv")["predictor"])
 
 
-def test_heads_of_encoders_and_published_ones_stand_in_the_table(command, tiny_dataset, dataset, tmp_path, capsys):
+def test_heads_of_encoders_and_published_ones_stand_in_the_table(tiny_dataset, dataset, tmp_path, capsys):
     encoder, loss = EncoderConfig(hidden=8, layers=2, output_dim=4), AlignmentLossConfig(sampled_frames=20)
     config = AlignmentConfig(str(tiny_dataset), loss="tcc", head="v2", encoder=encoder, alignment=loss)
     runs = [tmp_path / f"run{seed}" for seed in range(2)]
@@ -227,12 +240,12 @@ def test_heads_of_encoders_and_published_ones_stand_in_the_table(command, tiny_d
         align(dataclasses.replace(config, training=training), dataset, AlignmentDirectory(run))
     head, published = published_head(6), tmp_path / "epoch-50.pt"
     torch.save(published_state(head), published)
-    command(str(tiny_dataset), heads=(), joint=tuple(runs), published=(published,), out=tmp_path).run()
+    Command(str(tiny_dataset), heads=(), joint=tuple(runs), published=(published,), out=tmp_path).run()
     rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in capsys.readouterr().out.splitlines()[-2:]]
     assert rows == [["published: epoch-50", "true start"], ["v2 with tcc", "true start"]]
     table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "average"])["error"]
-    said = scoring.head_reports(head, segments_of(dataset, "test"))
-    errors = [np.abs(one - np.arange(1, len(one) + 1) / len(one)) for one in said]
+    estimates = scoring.head_reports(head, segments_of(dataset, "test"))
+    errors = [np.abs(one - np.arange(1, len(one) + 1) / len(one)) for one in estimates]
     assert table["published: epoch-50", "frame"] == pytest.approx(np.concatenate(errors).mean(), abs=1e-5)
 
 
@@ -247,24 +260,24 @@ def published_state(head):
     return {name.replace("body.", "").replace("readout.", "fc."): tensor for name, tensor in tensors.items()}
 
 
-def test_a_published_head_of_another_width_is_refused_before_anything_is_trained(command, tiny_dataset, tmp_path):
+def test_a_published_head_of_another_width_is_refused_before_anything_is_trained(tiny_dataset, tmp_path):
     torch.save(published_state(published_head(128)), tmp_path / "epoch-50.pt")
     match = (
         r"^--published with feature set features, 6 wide: .*epoch-50\.pt: its head takes 128 numbers a frame, without "
         r"a learnt initial state; for embeddings of 6 known are 6 \(V2, V4\), and 7 with a learnt"
     )
     with pytest.raises(InputError, match=match):
-        command(str(tiny_dataset), published=(tmp_path / "epoch-50.pt",), out=tmp_path).run()
+        Command(str(tiny_dataset), published=(tmp_path / "epoch-50.pt",), out=tmp_path).run()
     assert not (tmp_path / "table.md").exists()
 
 
-def test_seeds_are_told_by_their_number_alone(command, tiny_dataset):
-    with pytest.raises(InputError, match=r"--training\.seed is for one head; here, give --seeds"):
-        command(str(tiny_dataset), training=HeadTraining(seed=3))
+def test_the_seed_of_a_single_head_is_refused(tiny_dataset):
+    with pytest.raises(InputError, match="--seed is for one head; here, give --seeds"):
+        Command(str(tiny_dataset), training=HeadTraining(seed=3))
 
 
 def test_position_encoding_leaves_a_picture_and_a_table(tmp_path):
-    done = experiment("position_encoding.py", "--videos", 5, "--epochs", 1, "--out", tmp_path)
+    done = verb("position-encoding", "--videos", 5, "--epochs", 1, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "position_encoding.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "table.md").read_text() == done.stdout

@@ -1,4 +1,4 @@
-"""A scalar head says of a prefix's last frame what it says there of the whole, whatever comes beside it or after."""
+"""A scalar head's progress at a frame is the same in a prefix and in the whole segment, in any batch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.attention import alibi
 from protas_gtcc.heads.config import HEADS, PUBLISHED, VERSIONS, HeadConfig
-from protas_gtcc.heads.cumulative import distances, fit_cumulative_distance
 from protas_gtcc.heads.head import PREFIXES_AT_ONCE, ScalarHead
+from protas_gtcc.metrics.cumulative_distance import cumulative_distance, fit_cumulative_distance
 from protas_gtcc.network.gru import GRU
 
 CONFIGS = {
@@ -28,14 +28,14 @@ def make_head(config: HeadConfig, feature_dim: int = 5) -> ScalarHead:
     small = dataclasses.replace(config, hidden=8, readout=6, conv_layers=3)
     head = ScalarHead(small, feature_dim).eval()
     head.set_features(torch.randn(feature_dim), torch.rand(feature_dim) + 0.5)
-    with torch.no_grad():  # so that nothing hides behind small weights, or a start of 0
+    with torch.no_grad():  # small weights, or a start of 0, would hide differences
         for parameter in head.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
     return head
 
 
 @every_head
-def test_the_last_frame_of_every_prefix_is_told_as_in_the_whole(config):
+def test_the_last_frame_of_every_prefix_is_as_in_the_whole_segment(config):
     head, segment = make_head(config), torch.randn(30, 5)
     dense = head.progress(segment)
     assert dense.shape == (30,)
@@ -54,17 +54,17 @@ def test_the_future_never_changes_the_past(config):
 
 
 @every_head
-def test_padding_and_company_change_nothing(config):
+def test_padding_and_other_segments_change_nothing(config):
     head, lengths = make_head(config), torch.tensor([7, 20, 1])
     segments = torch.randn(3, 20, 5)
     together = head(segments, lengths)
-    for segment, length, said in zip(segments, lengths.tolist(), together, strict=True):
-        torch.testing.assert_close(said[:length], head.progress(segment[:length]), rtol=0, atol=1e-6)
-        assert not said[length:].any()
+    for segment, length, progress in zip(segments, lengths.tolist(), together, strict=True):
+        torch.testing.assert_close(progress[:length], head.progress(segment[:length]), rtol=0, atol=1e-6)
+        assert not progress[length:].any()
 
 
 @every_head
-def test_single_frames_are_told_as_in_the_whole(config):
+def test_single_frames_are_as_in_the_whole_segment(config):
     head, segments = make_head(config), torch.randn(2, 15, 5)
     frames = torch.tensor([[0, 14, 3, 3], [7, 1, 0, 14]])
     torch.testing.assert_close(head.at_frames(segments, frames), head(segments).gather(1, frames), rtol=0, atol=1e-6)
@@ -79,13 +79,13 @@ def test_every_parameter_learns(config):
         assert parameter.grad.abs().sum() > 0, name
 
 
-def test_more_prefixes_than_are_run_at_once_come_back_in_order():
+def test_more_prefixes_than_run_at_once_return_in_order():
     head, segments = make_head(HeadConfig(position=True)), torch.randn(3, PREFIXES_AT_ONCE // 2, 5)
     frames = torch.randint(0, segments.shape[1], (3, PREFIXES_AT_ONCE))
     torch.testing.assert_close(head.at_frames(segments, frames), head(segments).gather(1, frames), rtol=0, atol=1e-6)
 
 
-def test_a_head_that_counts_tells_the_same_frame_by_when_it_comes():
+def test_a_head_that_counts_depends_on_when_a_frame_comes():
     still = torch.ones(10, 5)
     assert make_head(HEADS["mlp"]).progress(still).std() < 1e-6, "a mean of equal frames knows no time"
     assert make_head(HEADS["mlp-frames"]).progress(still).std() > 1e-3
@@ -93,8 +93,8 @@ def test_a_head_that_counts_tells_the_same_frame_by_when_it_comes():
 
 def test_an_untrained_head_begins_low():
     torch.manual_seed(0)
-    said = ScalarHead(HeadConfig(), 5).progress(torch.randn(10, 5))
-    assert said.mean().item() == pytest.approx(0.12, abs=0.05)
+    progress = ScalarHead(HeadConfig(), 5).progress(torch.randn(10, 5))
+    assert progress.mean().item() == pytest.approx(0.12, abs=0.05)
 
 
 def test_attention_loses_weight_with_time_and_sees_no_future():
@@ -116,10 +116,10 @@ def test_the_learnt_start_of_the_gru_gets_torchs_gradient():
     torch.testing.assert_close(first.grad, second.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_what_cannot_be_a_head_is_refused():
+def test_an_impossible_head_is_refused():
     with pytest.raises(InputError, match="has no position encoding"):
         HeadConfig("conv", position=True)
-    with pytest.raises(InputError, match="cannot be parted among 4 attention heads"):
+    with pytest.raises(InputError, match="cannot be divided among 4 attention heads"):
         HeadConfig("transformer", hidden=6)
     with pytest.raises(InputError, match="embeddings are 4 wide; the head was made for 5"):
         make_head(HEADS["gru"]).progress(torch.randn(3, 4))
@@ -134,17 +134,17 @@ def test_the_versions_are_every_head_with_every_loss_and_the_published_ones():
 
 def test_cumulative_distance_by_hand():
     square = np.array([[0, 0], [3, 4], [3, 4], [3, 0]], dtype=np.float32)
-    assert distances(square).tolist() == [0, 5, 5, 9]
-    assert distances(square[:1]).tolist() == [0]
+    assert cumulative_distance(square).tolist() == [0, 5, 5, 9]
+    assert cumulative_distance(square[:1]).tolist() == [0]
     longer = np.array([[0.0], [11.0]])
     fitted = fit_cumulative_distance([(square, 1), (longer, 1), (np.array([[0.0], [2.0]]), 2), (square[:1], 2)])
     assert fitted.mean_distance == {1: 10, 2: 2}, "one frame is no path, and does not pull the mean down"
     assert fitted.report(square, 1).tolist() == [0, 0.5, 0.5, 0.9]
     assert fitted.report(square, 2).tolist() == [0, 1, 1, 1], "at most 1"
     assert fitted.report(longer, 3)[1] == 1.0, "a class without training segments has the mean of all"
-    assert fitted.of_any == pytest.approx((9 + 11 + 2) / 3)
+    assert fitted.mean_of_all == pytest.approx((9 + 11 + 2) / 3)
 
 
-def test_cumulative_distance_of_what_never_moves_is_refused():
+def test_cumulative_distance_of_embeddings_that_never_move_is_refused():
     with pytest.raises(InputError, match="no training segment has embeddings that move"):
         fit_cumulative_distance([(np.ones((4, 2)), 0), (np.ones((1, 2)), 1)])

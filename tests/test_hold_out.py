@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from protas_gtcc.dataset.description import DatasetInfo, FeatureSet
 from protas_gtcc.dataset.file import Dataset, Video
-from protas_gtcc.dataset.header import DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 
-SCRIPT = Path(__file__).parents[1] / "data_prep" / "hold_out.py"
+COMMAND = [sys.executable, "-m", "protas_gtcc", "hold-out"]
 
 
 @pytest.fixture
@@ -36,9 +36,7 @@ def recordings(tmp_path: Path) -> Path:
 
 
 def hold_out(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
 def test_folds_part_the_training_people_of_a_split(recordings, tmp_path):
@@ -76,7 +74,10 @@ def test_features_that_are_tied_to_a_split_are_tested_on_videos_that_they_have_n
     ("arguments", "message"),
     [
         (["--split", "0", "--folds", 9, "--feature-set", "free"], "--folds is 9; split 0 trains on 3 people"),
-        (["--split", "0", "--folds", 2], "its backbone saw the videos; use --across, or --feature-set free"),
+        (
+            ["--split", "0", "--folds", 2],
+            "videos; in place of --split give --across 0 1 2, or add --feature-set free",
+        ),
         (["--split", "0", "--across", "0", "1"], "give either --split"),
         ([], "give either --split"),
         (["--across", "0", "7"], "7"),
@@ -94,5 +95,5 @@ def test_a_file_that_is_there_is_left_alone(recordings):
     before = recordings.read_bytes()
     done = hold_out(recordings, "--split", "0", "--folds", 3, "--feature-set", "free", "--out", recordings)
     assert done.returncode == 1
-    assert "is there already; give another --out" in done.stderr
+    assert "would be replaced; give another name, or --overwrite" in done.stderr
     assert recordings.read_bytes() == before

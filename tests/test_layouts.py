@@ -1,4 +1,4 @@
-"""Foreign layouts are read alike whatever their variant, and what is wrong with them is said in one line."""
+"""Foreign layouts: all variants are read alike, and each fault is reported in one line."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import LayoutOptions, open_layout, recognise
 from protas_gtcc.layouts.egoprocel import pair_in_order
 from protas_gtcc.layouts.features import FeatureFolder, decide_time_first, default_tolerance
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout, recognise
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
 
 IDS = {"background": 0, "take cup": 1, "pour": 2}
@@ -82,7 +83,7 @@ def test_a_bad_label_is_named_with_file_and_line(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("text", ["1 pour tea\n0 BG\n", "0|BG\n1|pour tea", "0\tBG\r\n1\tpour tea\r\n\r\n"])
-def test_the_mapping_says_its_delimiter_and_may_be_in_any_order(tmp_path, text):
+def test_a_mapping_has_blanks_or_bars_and_any_order(tmp_path, text):
     (tmp_path / "mapping.txt").write_bytes(text.encode())
     assert read_mapping(tmp_path / "mapping.txt") == ["BG", "pour tea"]
 
@@ -92,8 +93,8 @@ def test_the_mapping_says_its_delimiter_and_may_be_in_any_order(tmp_path, text):
     [
         ("0 a\n0 b", "line 2: class id 0 comes twice"),
         ("0 a\n1 a", "line 2: class name 'a' comes twice"),
-        ("0 a\n2 b", "there is no 1"),
-        ("1 a\n2 b", "there is no 0"),
+        ("0 a\n2 b", "1 is missing and 2 is there"),
+        ("1 a\n2 b", "0 is missing and 2 is there"),
         ("0 a\nb", "line 2: expected 'id name', came 'b'"),
         ("0|a\n1 b", "line 2: expected 'id|name'"),
         ("0|a\n1|", "line 2: expected"),
@@ -119,9 +120,9 @@ def test_video_lists_come_with_or_without_folders_and_endings(tmp_path):
 # Folders
 
 
-def test_the_layout_is_recognised_or_what_was_looked_for_is_said(folder, tmp_path_factory):
+def test_the_layout_is_recognised_or_the_known_ones_are_named(folder, tmp_path_factory):
     assert recognise(folder) == "mstcn"
-    with pytest.raises(InputError, match=r"looked for groundTruth/ with mapping\.txt.*handles"):
+    with pytest.raises(InputError, match=r"arrange it as groundTruth/ with mapping\.txt.*handles"):
         recognise(tmp_path_factory.mktemp("empty"))
     with pytest.raises(InputError, match="no such file"):
         recognise(folder / "nowhere")
@@ -157,7 +158,7 @@ def test_a_listed_video_must_be_there_and_an_unlisted_one_is_reported(folder):
     with pytest.raises(InputError, match=r"train\.split1\.bundle names video S9_tea, but there is no"):
         open_layout(folder)
     bundle.write_text("")
-    assert open_layout(folder).notices == ["1 videos are in no split and are kept: S1_tea"]
+    assert open_layout(folder).notices == ["1 videos are in no split, but stay in the file: S1_tea"]
 
 
 def test_the_background_is_named_or_refused_but_never_guessed(folder):
@@ -190,7 +191,7 @@ def test_the_label_count_decides_which_axis_is_time(tmp_path):
     ("shapes", "lengths", "message"),
     [
         ([(64, 65)], [64], "both axes"),
-        ([(64, 500)], [503 + 3], "v0.npy is \\[64, 500\\], but its labels say 506 frames.*tolerance of 3"),
+        ([(64, 500)], [503 + 3], "v0.npy is \\[64, 500\\], but its labels make 506 frames.*tolerance is 3"),
         ([(64, 500), (400, 64)], [500, 400], "v1.npy is \\[T, D\\] but .*v0.npy is \\[D, T\\]"),
     ],
 )
@@ -277,7 +278,7 @@ def test_egoprocel_labels_are_painted_from_segments_without_gaps(tmp_path):
     ("changes", "message"),
     [
         ({"hdl_actions": [["0", "7"], ["1", "0"]]}, "unknown class id '7'"),
-        ({"hdl_start_times": [[0, 21], [0, 30]]}, "each starting where the last ends"),
+        ({"hdl_start_times": [[0, 21], [0, 30]]}, "each starting where the one before ends"),
         ({"hdl_end_times": [[20, 20], [30, 40]]}, "segment 1 has no frames"),
         ({"hdl_end_times": [[20], [30, 40]]}, "2 actions, 2 starts and 1 ends"),
     ],
@@ -292,8 +293,8 @@ def test_bad_egoprocel_annotations_are_named(tmp_path, changes, message):
     ("changes", "message"),
     [
         ({"handles": ["one", "one"]}, "handle one comes twice"),
-        ({"handles": ["one", "two", "three"]}, "3 handles for \\[2\\] annotations"),
-        ({"hdl_end_times": None}, "lacks the list hdl_end_times"),
+        ({"handles": ["one", "two", "three"]}, "3 handles and 2 annotations"),
+        ({"hdl_end_times": None}, "has no list hdl_end_times"),
     ],
 )
 def test_bad_egoprocel_tasks_are_refused(tmp_path, changes, message):
@@ -311,16 +312,16 @@ def test_pairing_in_order_equals_trying_all_pairings(lengths, ends):
     assert total(pairing) == min(map(total, itertools.combinations(range(len(ends)), len(lengths))))
 
 
-def test_egoprocel_is_read_whole_and_its_surplus_of_annotations_is_said(shared_folder):
+def test_egoprocel_is_read_whole_and_its_surplus_of_annotations_is_reported(shared_folder):
     layout = open_layout(shared_folder / "data" / "egoprocel")
     assert len(layout.video_names) == 325
     sizes = {part: len(names) for part, names in layout.splits["1"].items()}
     assert sizes == {"train": 245, "validation": 32, "test": 48}
-    assert "Pizza.cmu 184 for 32" in layout.notices[0]
+    assert "Pizza.cmu (one for each camera)" in layout.notices[0]
     assert sum(len(layout.labels(video)) for video in layout.video_names) > 2_000_000
 
 
-def test_features_lengths_decide_whose_annotations_are_whose(shared_folder):
+def test_the_lengths_of_features_decide_which_annotation_a_video_gets(shared_folder):
     # Sessions as the annotations show them: 13 of five cameras, 13 of six, one of five that has no handle, 6 of six.
     layout = open_layout(shared_folder / "data" / "egoprocel")
     task = layout.tasks["Pizza.cmu"]
@@ -328,7 +329,7 @@ def test_features_lengths_decide_whose_annotations_are_whose(shared_folder):
     truth = dict(zip(task["handles"], third_camera, strict=True))
     lengths = {video: float(task["hdl_end_times"][index][-1]) for video, index in truth.items()}
     wrong_before = sum(len(layout.labels(video)) != length for video, length in lengths.items())
-    layout.settle("features", lengths)
+    layout.pair_by_length("features", lengths)
     assert wrong_before == 31
     assert all(len(layout.labels(video)) == length for video, length in lengths.items())
     for video, index in truth.items():
@@ -340,5 +341,5 @@ def test_features_lengths_decide_whose_annotations_are_whose(shared_folder):
 def test_features_as_long_as_the_first_annotations_keep_the_authors_pairing(shared_folder):
     layout = open_layout(shared_folder / "data" / "egoprocel")
     before = dict(layout.annotations)
-    layout.settle("features", {video: float(len(layout.labels(video))) for video in layout.video_names})
+    layout.pair_by_length("features", {video: float(len(layout.labels(video))) for video in layout.video_names})
     assert layout.annotations == before

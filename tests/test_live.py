@@ -1,4 +1,4 @@
-"""Following a source: it says what `predict` says, and what happens when source and model are not equally fast."""
+"""The live pipeline: it gives what `predict` gives, also when source and model have different speeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from rich.console import Console
 
 from protas_gtcc.cli.main import main
 from protas_gtcc.errors import InputError
-from protas_gtcc.live import Callback, JsonLines, Moment, Source, Terminal, follow, open_source
+from protas_gtcc.live import FrameResult, JsonLines, Sink, Source, Terminal, open_source, pipeline
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction
 from tests.test_streaming import CLASSES, DIM, make_model, video
@@ -42,28 +42,38 @@ class Frames(Source):
             yield frame
 
 
-def collected(source: object, **options: object) -> list[Moment]:
-    moments: list[Moment] = []
-    follow(make_model().stream(), source, [Callback(moments.append)], **options)
-    return moments
+class Collect(Sink):
+    """Calls a function with every result."""
+
+    def __init__(self, function: Callable[[FrameResult], None]):
+        self.function = function
+
+    def on_result(self, result: FrameResult) -> None:
+        self.function(result)
 
 
-def assert_says(moments: list[Moment], expected: Prediction) -> None:
-    assert [moment.frame for moment in moments] == list(range(len(expected.labels)))
-    assert [moment.label for moment in moments] == expected.labels.tolist()
-    np.testing.assert_allclose([moment.progress for moment in moments], expected.reported, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(np.stack([moment.probs for moment in moments], 1), expected.probs, rtol=0, atol=1e-5)
+def collected(source: object, **options: object) -> list[FrameResult]:
+    results: list[FrameResult] = []
+    pipeline.run(make_model().stream(), source, [Collect(results.append)], **options)
+    return results
+
+
+def assert_equals_prediction(results: list[FrameResult], expected: Prediction) -> None:
+    assert [result.frame for result in results] == list(range(len(expected.labels)))
+    assert [result.label for result in results] == expected.labels.tolist()
+    np.testing.assert_allclose([result.progress for result in results], expected.reported, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.stack([result.probs for result in results], 1), expected.probs, rtol=0, atol=1e-5)
 
 
 # Sources
 
 
 @pytest.mark.parametrize("separator", [" ", ",", ", "])
-def test_a_file_of_lines_says_what_predict_says(tmp_path, separator):
+def test_a_file_of_lines_gives_what_predict_gives(tmp_path, separator):
     features = video(30)
     lines = (separator.join(str(value) for value in frame) for frame in features)
     (tmp_path / "frames.txt").write_text("\n".join(lines))
-    assert_says(collected(open_source(str(tmp_path / "frames.txt"), DIM)), make_model().predict(features))
+    assert_equals_prediction(collected(open_source(str(tmp_path / "frames.txt"), DIM)), make_model().predict(features))
 
 
 @pytest.mark.parametrize("pieces", [1, 7, 64])
@@ -76,13 +86,13 @@ def test_raw_frames_arrive_whole_however_the_bytes_are_cut(pieces):
             return super().read1(pieces)
 
     source = open_source("-", DIM, "raw", standard_input=Pipe(data))
-    assert_says(collected(source), make_model().predict(features))
+    assert_equals_prediction(collected(source), make_model().predict(features))
 
 
 def test_a_replayed_file_may_have_either_axis_first(tmp_path):
     features = video(20)
     np.save(tmp_path / "clip.npy", features.T)
-    assert_says(collected(open_source(str(tmp_path / "clip.npy"), DIM)), make_model().predict(features))
+    assert_equals_prediction(collected(open_source(str(tmp_path / "clip.npy"), DIM)), make_model().predict(features))
 
 
 def test_a_replay_at_real_speed_takes_the_time_of_the_video(tmp_path):
@@ -103,8 +113,8 @@ def test_frames_from_a_socket(tmp_path):
                 connection.sendall(features.astype("<f4").tobytes())
 
         threading.Thread(target=send, daemon=True).start()
-        moments = collected(open_source(f"tcp://127.0.0.1:{port}", DIM, "raw"))
-    assert_says(moments, make_model().predict(features))
+        results = collected(open_source(f"tcp://127.0.0.1:{port}", DIM, "raw"))
+    assert_equals_prediction(results, make_model().predict(features))
 
 
 def test_a_growing_file_is_waited_for(tmp_path):
@@ -118,15 +128,15 @@ def test_a_growing_file_is_waited_for(tmp_path):
                 file.write(features[start : start + 5].tobytes())
 
     threading.Thread(target=grow, daemon=True).start()
-    moments: list[Moment] = []
+    results: list[FrameResult] = []
     with pytest.raises(InputError, match="sent nothing for"):
-        follow(
+        pipeline.run(
             make_model().stream(),
             open_source(str(path), DIM, growing=True),
-            [Callback(moments.append)],
+            [Collect(results.append)],
             give_up_seconds=1.0,
         )
-    assert_says(moments, make_model().predict(features))
+    assert_equals_prediction(results, make_model().predict(features))
 
 
 @pytest.mark.parametrize(
@@ -138,16 +148,16 @@ def test_a_growing_file_is_waited_for(tmp_path):
         (bytes(4 * DIM + 3), "raw", "ends within a frame: 3 of 20 bytes"),
     ],
 )
-def test_what_is_no_frame_is_refused_with_its_place(data, format, message):
+def test_a_bad_frame_is_refused_with_its_place(data, format, message):
     with pytest.raises(InputError, match=message):
         collected(open_source("-", DIM, format, standard_input=io.BytesIO(data)))
 
 
-def test_sources_that_are_not_there_are_named(tmp_path):
+def test_missing_sources_are_named(tmp_path):
     for name, message in (
         (str(tmp_path / "none.txt"), "no source .*none.txt"),
         ("tcp://127.0.0.1:1", "cannot reach tcp://127.0.0.1:1"),
-        ("tcp://127.0.0.1", "is no address; give tcp://HOST:PORT"),
+        ("tcp://127.0.0.1", "is not an address; give tcp://HOST:PORT"),
     ):
         with pytest.raises(InputError, match=message):
             collected(open_source(name, DIM))
@@ -156,71 +166,71 @@ def test_sources_that_are_not_there_are_named(tmp_path):
 # Unequal speeds
 
 
-def test_a_source_that_is_too_fast_waits_and_nothing_is_lost():
+def test_a_source_that_is_too_fast_waits_and_no_frame_is_lost():
     features, source_ahead = video(60), []
     source = Frames(features)
-    moments: list[Moment] = []
+    results: list[FrameResult] = []
 
-    def slow(moment: Moment) -> None:
+    def slow(result: FrameResult) -> None:
         time.sleep(0.002)
-        source_ahead.append(source.given - moment.frame)
-        moments.append(moment)
+        source_ahead.append(source.given - result.frame)
+        results.append(result)
 
-    done = follow(make_model().stream(), source, [Callback(slow)], buffer=4)
+    done = pipeline.run(make_model().stream(), source, [Collect(slow)], buffer=4)
     assert done.dropped == 0
     assert max(source_ahead) <= 4 + 2, "at most the buffer, the frame in work and the one in hand"
-    assert_says(moments, make_model().predict(features))
+    assert_equals_prediction(results, make_model().predict(features))
 
 
-def test_told_to_drop_the_newest_frames_are_kept_and_the_lost_ones_counted():
-    moments: list[Moment] = []
+def test_with_drop_the_newest_frames_are_kept_and_the_dropped_ones_counted():
+    results: list[FrameResult] = []
 
-    def slow(moment: Moment) -> None:
+    def slow(result: FrameResult) -> None:
         time.sleep(0.005)
-        moments.append(moment)
+        results.append(result)
 
     features = video(200)
-    done = follow(make_model().stream(), Frames(features), [Callback(slow)], buffer=4, when_behind="drop")
+    done = pipeline.run(make_model().stream(), Frames(features), [Collect(slow)], buffer=4, when_behind="drop")
     assert done.dropped > 0
     assert done.dropped + done.frames == 200
-    assert moments[-1].frame == 199, "the newest is never lost"
-    kept = make_model().predict(features[[moment.frame for moment in moments]])
-    assert [moment.label for moment in moments] == kept.labels.tolist()
+    assert results[-1].frame == 199, "the newest is never lost"
+    kept = make_model().predict(features[[result.frame for result in results]])
+    assert [result.label for result in results] == kept.labels.tolist()
 
 
-def test_observers_hear_of_a_stall_once_and_the_stream_goes_on():
+def test_a_stall_is_reported_once_and_the_stream_goes_on():
     stalls: list[float] = []
 
-    class Watch(Callback):
+    class Watch(Collect):
         def on_stall(self, seconds: float) -> None:
             stalls.append(seconds)
 
-    moments: list[Moment] = []
+    results: list[FrameResult] = []
     source = Frames(video(6), pause=0.3, pause_before=3)
-    follow(make_model().stream(), source, [Watch(moments.append)], stall_seconds=0.1)
-    assert len(moments) == 6
+    pipeline.run(make_model().stream(), source, [Watch(results.append)], stall_seconds=0.1)
+    assert len(results) == 6
     assert len(stalls) == 1
     assert stalls[0] >= 0.1
 
 
-def test_an_observer_that_fails_ends_it_and_the_source_is_let_go():
-    def fail(moment: Moment) -> None:
+def test_a_sink_that_fails_ends_the_pipeline_and_closes_the_source():
+    def fail(result: FrameResult) -> None:
         raise RuntimeError("full")
 
     with pytest.raises(RuntimeError, match="full"):
-        follow(make_model().stream(), Frames(video(50)), [Callback(fail)], buffer=2)
+        pipeline.run(make_model().stream(), Frames(video(50)), [Collect(fail)], buffer=2)
     deadline = time.monotonic() + 5
     while any(thread.name == "source" for thread in threading.enumerate()):
         assert time.monotonic() < deadline, "the reading thread still waits"
         time.sleep(0.01)
 
 
-# Observers
+# Sinks
 
 
-def test_json_lines_say_frame_time_class_and_progress():
+def test_json_lines_hold_frame_time_class_and_progress():
     out = io.StringIO()
-    follow(make_model().stream(), Frames(video(3)), [JsonLines(out, ["rest", "cut", "mix", "serve"], 5.0, True)])
+    pipeline.run(make_model().stream(), Frames(video(3)), [JsonLines(out, ["rest", "cut", "mix", "serve"], 5.0, True)])
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     expected = make_model().predict(video(3))
     assert [line["frame"] for line in lines] == [0, 1, 2]
@@ -234,7 +244,7 @@ def test_json_lines_say_frame_time_class_and_progress():
 
 def test_lines_of_a_model_without_a_filter_have_no_interval():
     out = io.StringIO()
-    follow(make_model(filtered=False).stream(), Frames(video(1)), [JsonLines(out, ["a", "b", "c", "d"], 5.0)])
+    pipeline.run(make_model(filtered=False).stream(), Frames(video(1)), [JsonLines(out, ["a", "b", "c", "d"], 5.0)])
     assert not {"progress_low", "remaining_seconds"} & set(json.loads(out.getvalue()))
 
 
@@ -243,8 +253,8 @@ def test_the_terminal_shows_the_action_its_progress_and_the_last_ones():
     names = ["rest", "cut", "mix", "serve"]
     terminal = Terminal(Console(file=out, force_terminal=True, width=100), names, [0], 5.0)
     for frame, (label, progress) in enumerate([(1, 0.5), (1, 1.0), (2, 0.25)]):
-        terminal.on_moment(
-            Moment(frame, label, 0.8, progress, np.full(4, 0.25), None, 0, 0, remaining_seconds=7.0 - frame)
+        terminal.on_result(
+            FrameResult(frame, label, 0.8, progress, np.full(4, 0.25), None, 0, 0, remaining_seconds=7.0 - frame)
         )
     shown = Console(width=100, record=True, file=io.StringIO())
     shown.print(terminal.view())
@@ -296,12 +306,12 @@ def test_a_pipe_that_stays_open_does_not_keep_a_refused_command_from_ending(chec
         process.stdin.write(b"1 2 3 4 5\n1 2 3 4 nan\n")
         process.stdin.flush()
         assert process.wait(60) == 1
-        said = process.stderr.read().decode()
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1
+        printed = process.stderr.read().decode()
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
 
 
-def test_a_socket_that_breaks_off_is_one_line():
+def test_a_socket_that_breaks_off_gives_one_line():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
@@ -327,9 +337,9 @@ def test_the_command_refuses_in_one_line(checkpoint, capsys):
         (["x.npy", "--buffer", "0"], "at least 1 frame"),
         (["x.npy", "--fps", "-3"], "must be positive"),
         (["x.npy", "--growing"], "--growing is for files of frames"),
-        (["x.txt", "--speed", "real"], "--speed real replays .npy files"),
-        (["-", "--give-up-seconds", "nan"], "must be positive"),
-        (["tcp://127.0.0.1:99999"], "is no address"),
+        (["x.txt", "--speed", "real"], "--speed real is for .npy files"),
+        (["-", "--give-up-seconds", "nan"], "must be above 0"),
+        (["tcp://127.0.0.1:99999"], "is not an address"),
     ):
         with pytest.raises(SystemExit) as stopped:
             main(["stream", str(checkpoint), *options])

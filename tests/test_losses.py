@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from protas_gtcc.config import LossConfig, ModelConfig
-from protas_gtcc.network.losses import IGNORED_LABEL, cross_entropy, loss_terms, smoothing, total_loss
+from protas_gtcc.network.losses import IGNORED_LABEL, cross_entropy, loss_terms, smoothing
 from protas_gtcc.network.losses import progress_over_active as over_active
 from protas_gtcc.network.losses import progress_over_all as over_all
 from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.network.terms import total_loss, weigh
 
 IS_ACTION = torch.tensor([False, True, True])
 STAGES, CLASSES, FRAMES = 2, 3, 9
@@ -58,7 +59,7 @@ def test_smoothing_is_the_truncated_squared_change(video):
 
 
 @pytest.mark.parametrize("squared", [True, False])
-def test_progress_over_all_asks_zero_of_classes_that_are_not_going_on(video, squared):
+def test_progress_over_all_has_target_zero_for_inactive_classes(video, squared):
     _, progress, labels, target = video
     total = 0.0
     for s in range(STAGES):
@@ -73,7 +74,7 @@ def test_progress_over_all_asks_zero_of_classes_that_are_not_going_on(video, squ
 
 
 @pytest.mark.parametrize("squared", [True, False])
-def test_progress_over_active_asks_only_the_true_class_and_only_of_actions(video, squared):
+def test_progress_over_active_counts_only_the_true_class_and_only_actions(video, squared):
     _, progress, labels, target = video
     errors = [
         abs(progress[s, 0, labels[0, t], t].item() - target[0, t].item())
@@ -100,7 +101,7 @@ def batch_terms(network, features, labels, target, mask, config):
 
 @pytest.mark.parametrize("over", ["all", "active"])
 @pytest.mark.parametrize("causal", [True, False])
-def test_a_videos_loss_does_not_depend_on_what_it_is_batched_with(over, causal):
+def test_a_videos_loss_does_not_depend_on_its_batch(over, causal):
     torch.manual_seed(0)
     network = ProgressNetwork(ModelConfig(stages=2, layers=3, maps=8, causal=causal), 4, 3).eval()
     config = LossConfig(progress_over=over)
@@ -125,7 +126,7 @@ def test_every_term_alone_moves_the_weights(name):
     config = dataclasses.replace(LossConfig(), **weights)
     labels = torch.randint(0, 3, (1, 20))
     terms = batch_terms(network, torch.randn(1, 4, 20), labels, torch.rand(1, 20), torch.ones(1, 1, 20), config)
-    total_loss(terms, config).sum().backward()
+    total_loss(weigh(terms, config.weights)).sum().backward()
     gradient = sum(p.grad.abs().sum().item() for p in network.parameters() if p.grad is not None)
     assert math.isfinite(gradient)
     assert gradient > 0

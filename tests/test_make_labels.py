@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from protas_gtcc.annotations.segments import segment_array
-from protas_gtcc.annotations.task_graph import load_task_graph
 from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import LayoutOptions, open_layout
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.labels import count_graph, write_label_files, write_labels_into
 from protas_gtcc.prepare.writing import prepare
 
@@ -46,6 +44,10 @@ def _run(*arguments: object) -> int:
     return 0
 
 
+def _graph(path: Path) -> dict[str, np.ndarray]:
+    return {name: np.array(matrix) for name, matrix in json.loads(path.read_text()).items()}
+
+
 def _brute_force_progress(labels: list[int], num_classes: int) -> np.ndarray:
     progress = np.zeros((num_classes, len(labels)), np.float32)
     for t, label in enumerate(labels):
@@ -73,7 +75,7 @@ def test_files_hold_progress_of_every_class_and_the_segments(folder, tmp_path):
         assert [float(row["end_seconds"]) for row in rows] == [end / 2 for _, end, _ in segments]
 
 
-def test_a_second_run_keeps_what_is_there_unless_told_otherwise(folder, tmp_path):
+def test_a_second_run_keeps_existing_files_unless_they_are_to_be_overwritten(folder, tmp_path):
     layout = open_layout(folder)
     write_label_files(layout, tmp_path / "out")
     (tmp_path / "out" / "progress" / "a.npy").unlink()
@@ -97,7 +99,7 @@ def _dataset(folder: Path, out: Path) -> Path:
     return out
 
 
-def test_labels_in_a_dataset_file_are_made_anew_and_features_stay(folder, tmp_path):
+def test_labels_in_a_dataset_file_are_replaced_and_features_stay(folder, tmp_path):
     file = _dataset(folder, tmp_path / "kitchen.h5")
     (folder / "mapping.txt").write_text("0|background\n1|grasp\n2|pour\n3|idle")
     (folder / "groundTruth" / "a.txt").write_text("\n".join(["idle"] * 3 + ["grasp"] * 5))
@@ -138,7 +140,7 @@ def test_labels_of_a_resampled_file_come_at_the_rate_that_is_given(folder, tmp_p
     assert Dataset(file).labels("b").tolist() == [[0, 2, 1][label] for label in LABELS["b"]]
 
 
-def test_what_was_written_is_told_to_programs_too(folder, tmp_path, capsys):
+def test_programs_read_what_was_written_as_json(folder, tmp_path, capsys):
     assert _run("labels", folder, "--out", tmp_path / "out", "--graph", tmp_path / "graph.json", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
         "out": {"path": str(tmp_path / "out"), "written": 2, "kept": 0},
@@ -156,14 +158,12 @@ def test_a_layout_that_cannot_be_opened_is_one_line(folder, tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_the_graphs_script_takes_a_background_of_another_name(folder, tmp_path):
+def test_the_graph_takes_a_background_of_another_name(folder, tmp_path):
     (folder / "mapping.txt").write_text("0|rest\n1|take\n2|pour")
     for file in (folder / "groundTruth").iterdir():
         file.write_text(file.read_text().replace("background", "rest"))
-    script = Path(__file__).resolve().parents[1] / "data_prep" / "make_task_graph.py"
-    command = [sys.executable, script, folder, tmp_path / "graph.json", "--background", "rest"]
-    subprocess.run(command, check=True, capture_output=True)
-    assert load_task_graph(tmp_path / "graph.json").pre[1, 2] == 1
+    assert _run("labels", folder, "--graph", tmp_path / "graph.json", "--background", "rest") == 0
+    assert _graph(tmp_path / "graph.json")["predecessors"][1, 2] == 1
 
 
 @pytest.mark.parametrize(
@@ -189,39 +189,20 @@ def test_labels_that_do_not_fit_leave_the_file_as_it_was(folder, tmp_path, capsy
 
 def test_the_graph_is_counted_on_training_videos_only(folder, tmp_path):
     assert _run("labels", folder, "--graph", tmp_path / "graph.json", "--split", 1) == 0
-    graph = load_task_graph(tmp_path / "graph.json")
+    graph = _graph(tmp_path / "graph.json")
     expected = np.zeros((3, 3))
     expected[1, 2] = 1  # in the only training video, take comes right before pour
-    np.testing.assert_array_equal(graph.pre, expected)
-    np.testing.assert_array_equal(graph.suc, expected.T)
-    with pytest.raises(InputError, match="no split '9'; it has 1"):
+    np.testing.assert_array_equal(graph["predecessors"], expected)
+    np.testing.assert_array_equal(graph["successors"], expected.T)
+    with pytest.raises(InputError, match="no split '9'; choose one of 1"):
         count_graph(open_layout(folder), "9")
 
 
-def test_asking_for_nothing_is_wrong_usage(folder):
+def test_a_command_without_an_output_is_wrong_usage(folder):
     assert _run("labels", folder) == 2
 
 
-def test_the_scripts_run_on_real_recordings_and_skip_what_exists(shared_folder, tmp_path):
-    scripts = Path(__file__).resolve().parents[1] / "data_prep"
-    gtea = shared_folder / "data" / "gtea"
-    calls = {
-        "make_dataset.py": [str(gtea), "--out", str(tmp_path / "gtea.h5"), "--fps", "15"],
-        "make_labels.py": [str(gtea), "--out", str(tmp_path / "labels")],
-        "make_task_graph.py": [str(gtea), str(tmp_path / "graph.json")],
-    }
-    for script, arguments in calls.items():
-        for run in ("first", "second"):
-            done = subprocess.run(
-                [sys.executable, str(scripts / script), *arguments], capture_output=True, text=True, check=True
-            )
-            assert ("--overwrite" in done.stdout) == (run == "second" or script == "make_labels.py")
-    dataset = Dataset(tmp_path / "gtea.h5")
-    progress = np.load(tmp_path / "labels" / "progress" / "S1_Tea_C1.npy")
-    np.testing.assert_array_equal(progress.max(axis=0), dataset.progress("S1_Tea_C1"))
-
-
-def test_egoprocel_gives_labels_without_features_and_says_which_are_doubtful(shared_folder, tmp_path, capsys):
+def test_egoprocel_gives_labels_without_features_and_warns_of_doubtful_ones(shared_folder, tmp_path, capsys):
     assert _run("labels", shared_folder / "data" / "egoprocel", "--graph", tmp_path / "graph.json") == 0
     assert "wrongly for most" in capsys.readouterr().out
-    assert load_task_graph(tmp_path / "graph.json").pre.shape == (116, 116)
+    assert _graph(tmp_path / "graph.json")["predecessors"].shape == (116, 116)

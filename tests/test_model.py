@@ -27,7 +27,7 @@ def network(config: ModelConfig, seed: int = 0) -> ProgressNetwork:
 
 
 def padded(frames: torch.Tensor, total: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Junk behind the end of a video `[1, D, T]`, and the mask that says so."""
+    """Junk behind the end of a video `[1, D, T]`, and the mask of the video."""
     junk = torch.full((1, frames.shape[1], total - frames.shape[2]), 7.0)
     mask = torch.zeros(1, 1, total)
     mask[..., : frames.shape[2]] = 1

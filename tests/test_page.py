@@ -61,16 +61,16 @@ async def asking(socket: Any) -> Ask:
 
 
 async def text_of(ask: Ask, element: str) -> str:
-    """What an element of the page says."""
-    said = await ask("Runtime.evaluate", expression=f"document.getElementById('{element}').textContent")
-    return str(said["result"].get("value"))
+    """The text of an element of the page."""
+    answer = await ask("Runtime.evaluate", expression=f"document.getElementById('{element}').textContent")
+    return str(answer["result"].get("value"))
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not looked at")
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
 def test_the_page_shows_the_action_and_its_progress_live(tmp_path):
     features = video(120)
     expected, names = make_model().predict(features), make_model().class_names
-    shown = ["nothing in particular" if label == 0 else names[label] for label in expected.labels]
+    shown = ["no action" if label == 0 else names[label] for label in expected.labels]
 
     async def run(address: str, page: str) -> None:
         async with connect(f"ws://{address}/stream?name=anna") as pushing, connect(page, max_size=None) as tab:

@@ -17,9 +17,9 @@ from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.evaluation import evaluate_prediction_files, save_evaluation
-from protas_gtcc.metrics.intervals import resampling_weights
+from protas_gtcc.metrics.intervals import resampling_weights, row_shares, two_level_weights
 from protas_gtcc.metrics.lookups import fit_lookups
-from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores, two_level_weights
+from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
 from protas_gtcc.metrics.pooling import collect_rows, figures
 from protas_gtcc.metrics.prediction_files import write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
@@ -98,14 +98,14 @@ def slowly_drawn(pooled: PooledRows, resamples: int) -> np.ndarray:
             for row, (video, split) in enumerate(pooled.tests):
                 run = pooled.tests[:row].count((video, split))
                 if video == videos[drawn]:
-                    weights[resample, row] += runs[split].count(run) * pooled.shares[row]
+                    weights[resample, row] += runs[split].count(run) * row_shares(pooled.tests)[row]
     return weights
 
 
 def test_weights_are_distributed_as_if_videos_and_runs_were_drawn_one_by_one():
     pooled = pool([*(one_run(["v0", "v1", "v2"], "1", seed) for seed in range(3)), one_run(["v2", "v3"], "2", 0)])
     drawn = dict(zip(pooled.videos, resampling_weights(4, 0, 4000).T, strict=True))
-    fast, slow = two_level_weights(pooled, drawn, 0), slowly_drawn(pooled, 4000)
+    fast, slow = two_level_weights(pooled.tests, drawn, 0), slowly_drawn(pooled, 4000)
     np.testing.assert_allclose(fast.mean(axis=0), slow.mean(axis=0), atol=0.05)
     np.testing.assert_allclose(np.cov(fast.T), np.cov(slow.T), atol=0.06)
 
@@ -113,13 +113,13 @@ def test_weights_are_distributed_as_if_videos_and_runs_were_drawn_one_by_one():
 def test_which_runs_are_drawn_says_nothing_of_which_videos_are():
     runs = [one_run(["v0", "v1", "v2"], "1", seed) for seed in range(3)]
     pooled, videos = pool(runs), resampling_weights(3, 0, 1000)
-    weights = two_level_weights(pooled, dict(zip(pooled.videos, videos.T, strict=True)), 0)
+    weights = two_level_weights(pooled.tests, dict(zip(pooled.videos, videos.T, strict=True)), 0)
     # A video that was drawn tells how often each run was: rows are of run 0, 1, 2, each of v0, v1, v2.
     by_run = (3 * weights).reshape(1000, 3, 3).sum(axis=2) / 3
     np.testing.assert_allclose(by_run.sum(axis=1), 3)
     correlation = np.corrcoef(by_run.T, videos.T)[:3, 3:]
     assert np.abs(correlation).max() < 0.15
-    other = two_level_weights(pooled, dict(zip(pooled.videos, videos.T, strict=True)), 0, kind=1)
+    other = two_level_weights(pooled.tests, dict(zip(pooled.videos, videos.T, strict=True)), 0, method=1)
     assert not np.array_equal(weights, other), "two kinds that are compared have runs drawn of their own"
 
 
@@ -127,12 +127,12 @@ def test_a_video_is_the_unit_whatever_its_seeds_and_splits():
     pooled = pool([*(one_run(["v0", "v1"], "1", seed) for seed in range(4)), one_run(["v1"], "2", 0)])
     assert pooled.videos == ["v0", "v1"]
     drawn = dict(zip(pooled.videos, resampling_weights(2, 0, 50).T, strict=True))
-    weights = two_level_weights(pooled, drawn, 0)
+    weights = two_level_weights(pooled.tests, drawn, 0)
     for resample in range(50):
         for video, times in drawn.items():
             rows = [number for number, test in enumerate(pooled.tests) if test[0] == video]
             assert (weights[resample, rows].sum() > 0) == (times[resample] > 0)
-            draws = (weights[resample, rows] / pooled.shares[rows]).sum()
+            draws = (weights[resample, rows] / row_shares(pooled.tests)[rows]).sum()
             assert draws == pytest.approx(times[resample] * len(rows))
     lonely = pool([one_run(["v1"], split, seed) for split in "12" for seed in range(3)])
     assert pooled_scores(lonely)["intervals"]["segmentation"]["acc"] is None, "one video says nothing of others"
@@ -238,7 +238,7 @@ def test_pooling_one_run_gives_its_own_evaluation_intervals_and_all(dataset, tmp
     assert scores["online"]["first_delay_seconds"] is not None
 
 
-def test_kinds_are_told_apart_by_preset_control_and_whatever_else_differs(dataset, tmp_path):
+def test_titles_are_preset_control_and_the_settings_that_differ_and_reruns_are_left_out(dataset, tmp_path):
     runs = [
         finished_run(tmp_path / "a", dataset),
         finished_run(tmp_path / "b", dataset, seed=1),
@@ -246,26 +246,28 @@ def test_kinds_are_told_apart_by_preset_control_and_whatever_else_differs(datase
         finished_run(tmp_path / "d", dataset, preset="reference"),
         finished_run(tmp_path / "e", dataset, feature_set="features_split1"),
     ]
-    named = {title: [run.path.name for run in members] for title, members in group_runs(runs, dataset).items()}
+    notes: list[str] = []
+    kinds = group_runs([*runs, finished_run(tmp_path / "a-2", dataset)], dataset, notes.append)
+    named = {title: [run.path.name for run in members] for title, members in kinds.items()}
     assert named == {
         "default, feature_set features": ["a", "b"],
         "default noise": ["c"],
         "reference": ["d"],
         "default, feature_set features of the split": ["e"],
     }
-    with pytest.raises(InputError, match="are both split 1, seed 0"):
-        group_runs([*runs, runs[0]], dataset)
+    rerun = f"{tmp_path / 'a-2'} is left out: it repeats {tmp_path / 'a'}, with the same settings, split and seed"
+    assert notes == [rerun]
 
 
-def test_kinds_have_the_names_of_cross_validations_folders_and_controls_their_own_model_beside_them(dataset, tmp_path):
+def test_kinds_have_the_titles_of_their_runs_and_controls_are_compared_with_their_own_model(dataset, tmp_path):
     stages = DEFAULT.model
     runs = [
-        finished_run(tmp_path / folder / "split1-seed0", dataset, control=control, model=model)
-        for folder, control, model in (
-            ("default-features", "none", stages),
-            ("default-one-stage-noise-features", "noise", dataclasses.replace(stages, stages=1)),
-            ("default-noise-features", "noise", stages),
-            ("default-one-stage-features", "none", dataclasses.replace(stages, stages=1)),
+        finished_run(tmp_path / title, dataset, control=control, model=model, title=title)
+        for title, control, model in (
+            ("default", "none", stages),
+            ("default one-stage noise", "noise", dataclasses.replace(stages, stages=1)),
+            ("default noise", "noise", stages),
+            ("default one-stage", "none", dataclasses.replace(stages, stages=1)),
         )
     ]
     summary = summarise(runs, dataset)
@@ -275,18 +277,18 @@ def test_kinds_have_the_names_of_cross_validations_folders_and_controls_their_ow
         "default noise": "default",
         "default one-stage": "default",
     }
-    told = markdown(summary)
+    table = markdown(summary)
     for difference in ("one-stage noise − default one-stage", "default noise − default", "one-stage − default"):
-        assert f"{difference} (" in told
+        assert f"{difference} (" in table
 
 
-def test_kinds_of_one_preset_are_told_by_what_is_not_the_presets(dataset, tmp_path):
+def test_kinds_of_one_preset_are_named_by_the_settings_that_are_not_the_presets(dataset, tmp_path):
     runs = [
         finished_run(tmp_path / "a", dataset, preset="reference"),
         finished_run(tmp_path / "b", dataset, preset="reference", model=ModelConfig(stages=1)),
         finished_run(tmp_path / "c", dataset, preset="reference", model=ModelConfig(graph=False)),
     ]
-    assert list(group_runs(runs, dataset)) == ["reference", "reference, stages 1", "reference, graph False"]
+    assert list(group_runs(runs, dataset, print)) == ["reference", "reference, stages 1", "reference, graph False"]
 
 
 def test_the_summary_reads_as_a_table_and_as_rows(dataset, tmp_path):
@@ -302,7 +304,7 @@ def test_the_summary_reads_as_a_table_and_as_rows(dataset, tmp_path):
     assert {line.count("|") for line in lines} == {5}
     acc = next(line for line in lines if line.startswith("| acc |"))
     assert f"{summary['kinds']['default']['segmentation']['acc']:.1f} [" in acc
-    table = long_table(summary)
+    table = pd.DataFrame(long_table(summary))
     row = table[(table["of"] == "default") & (table["figure"] == "progress.predicted.per_class.stir.slowly")].iloc[0]
     assert row["value"] == summary["kinds"]["default"]["progress"]["predicted"]["per_class"]["stir.slowly"]
     assert row["low"] < row["value"] < row["high"]
@@ -331,11 +333,11 @@ def test_each_kind_is_compared_with_the_first_in_the_table_and_with_all_in_the_s
 def test_a_run_that_is_not_finished_or_not_whole_is_not_pooled(dataset, tmp_path):
     run = finished_run(tmp_path / "run", dataset)
     run.write_log([{"epoch": 1}])
-    with pytest.raises(InputError, match=r"run is not finished: go on with --resume"):
+    with pytest.raises(InputError, match=r"run is not finished: continue with --resume"):
         rows_of_run(run, dataset)
     run.write_log([{"epoch": 1}, {"epoch": 2}])
     write_predictions(run.predictions, [("v0", blurred(VIDEOS["v0"], 0))], PredictionInfo(CLASSES, BACKGROUND, 5.0))
-    with pytest.raises(InputError, match="lacks test videos v1, v2 of split 1"):
+    with pytest.raises(InputError, match="lacks 2 of the 3 test videos of split 1: v1, v2"):
         rows_of_run(run, dataset)
 
 

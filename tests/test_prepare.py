@@ -17,10 +17,11 @@ from protas_gtcc.cli.commands.prepare import describe
 from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts import LayoutOptions, open_layout
 from protas_gtcc.layouts.features import FeatureFolder
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.survey import Rates, parse_look_ahead, survey
-from protas_gtcc.prepare.writing import Summary, prepare, stream
+from protas_gtcc.prepare.writing import Summary, prepare, read_videos
 
 CLASSES = ["background", "take", "pour"]
 VIDEOS = {"S1_tea": 20, "S1_jam": 26, "S2_tea": 34}
@@ -149,7 +150,7 @@ def test_only_one_video_is_in_memory(folder, monkeypatch):
     layout = open_layout(folder)
     plans = survey(layout, RATES, LayoutOptions())
     assert loaded == [], "the survey reads headers only"
-    for count, video in enumerate(stream(layout, RATES, plans, LayoutOptions(), Summary("")), start=1):
+    for count, video in enumerate(read_videos(layout, RATES, plans, LayoutOptions(), Summary("")), start=1):
         assert (len(loaded), loaded[-1]) == (count, video.name)
 
 
@@ -208,7 +209,7 @@ def _break(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("lengths", "S2_tea.npy is [4, 50], but its labels say 34 frames"),
+        ("lengths", "S2_tea.npy is [4, 50], but its labels make 34 frames"),
         ("orientation", "S2_tea.npy is [T, D] but"),
         ("dims", "S2_tea.npy has 5 features a frame"),
         ("nan", "video S2_tea, features: NaN or infinity at frame 7"),
@@ -220,7 +221,7 @@ def _break(folder: Path, what: str) -> None:
         ("label", "S2_tea.txt, line 2: unknown label 'stir'"),
         ("id", "mapping.txt, line 3: class id 1 comes twice"),
         ("split", "test.split1.bundle names video S3_tea"),
-        ("tied", "features_split7 is tied to split 7"),
+        ("tied", "features_split7 is for split 7"),
         ("no features", "--features FOLDER"),
     ],
 )
@@ -229,12 +230,22 @@ def test_bad_input_is_one_line_and_exit_code_1_and_leaves_the_old_file(folder, t
     out = tmp_path / "out" / "kitchen.h5"
     out.parent.mkdir()
     out.write_bytes(b"old")
-    assert _run("prepare", folder, "--out", out, "--fps", 10) == 1
+    assert _run("prepare", folder, "--out", out, "--fps", 10, "--overwrite") == 1
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("error: ")
     assert message in last
     assert out.read_bytes() == b"old"
     assert os.listdir(out.parent) == ["kitchen.h5"]
+
+
+def test_an_older_file_is_replaced_only_on_demand(folder, tmp_path, capsys):
+    out = tmp_path / "out.h5"
+    out.write_bytes(b"old")
+    assert _run("prepare", folder, "--out", out, "--fps", 10) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert out.read_bytes() == b"old"
+    assert _run("prepare", folder, "--out", out, "--fps", 10, "--overwrite") == 0
+    assert Dataset(out).video_names == sorted(VIDEOS)
 
 
 @pytest.mark.parametrize("what", ["id", "lengths", "nowhere"])
@@ -243,10 +254,10 @@ def test_a_command_that_fails_before_it_starts_prints_one_line_and_no_empty_bar(
     _break(folder, what)
     source = folder / "nowhere" if what == "nowhere" else folder
     assert _run("prepare", source, "--out", tmp_path / "out.h5", "--fps", 10) == 1
-    said = capsys.readouterr().err
-    assert "writing" not in said
+    printed = capsys.readouterr().err
+    assert "writing" not in printed
     if what != "lengths":
-        assert len(said.splitlines()) == 1
+        assert len(printed.splitlines()) == 1
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0])
@@ -301,7 +312,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_old_file(folder, tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192));"
         "from protas_gtcc.cli.main import main; main(sys.argv[1:])"
     )
-    command = [sys.executable, "-c", code, "prepare", str(folder), "--out", str(out), "--fps", "10"]
+    command = [sys.executable, "-c", code, "prepare", str(folder), "--out", str(out), "--fps", "10", "--overwrite"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1, done.stderr
     assert "cannot write" in done.stderr

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.annotations.segments import segments_from_labels
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
 from protas_gtcc.metrics.progress import ProgressAverages, progress_averages, progress_statistics
+from tests.brute_force import segments_from_labels
 
 Videos = list[tuple[np.ndarray, np.ndarray]]
 NUM_CLASSES, BACKGROUND = 4, [0, 3]

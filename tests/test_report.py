@@ -14,13 +14,14 @@ from rich.console import Console
 
 from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate
+from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate_videos
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.report.colours import class_looks
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details
 from protas_gtcc.report.plots import plot_per_class, plot_video
-from protas_gtcc.report.tables import best_lookup, print_evaluation
+from protas_gtcc.report.screen import print_markdown
+from protas_gtcc.report.tables import print_evaluation, verdict
 
 
 def late(labels: np.ndarray, num_classes: int, frames: int = 5) -> Prediction:
@@ -47,35 +48,83 @@ def evaluated(num_classes: int, simulated: bool = False, silent: bool = False) -
             prediction = Prediction(prediction.labels, None, None, np.zeros_like(prediction.reported))
         triples.append((name, labels, prediction))
     info = EvaluationInfo("kitchen", "1", simulated)
-    return evaluate(triples, videos.values(), names, [0], info, fps=15.0)
+    return evaluate_videos(triples, videos.values(), names, [0], info, fps=15.0)
 
 
 def printed(evaluation: Evaluation) -> str:
     screen = io.StringIO()
-    print_evaluation(evaluation, Console(file=screen, width=100))
+    print_evaluation(evaluation, Console(file=screen, width=80))
     return screen.getvalue()
 
 
-def test_tables_fit_100_columns_and_hold_every_look_up() -> None:
-    evaluation = evaluated(30)
+@pytest.mark.parametrize("silent", [False, True])
+def test_tables_fit_80_columns_cut_no_figure_and_hold_every_look_up(silent: bool) -> None:
+    evaluation = evaluated(30, silent=silent)
     text = printed(evaluation)
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     for name in evaluation.metrics["baselines"]:
         assert text.count(f"  {name} ") == 2
-    # Nothing that is a figure was cut; only names may be.
+    # Only names of classes may be cut.
     assert "…" not in text.split("Progress error per class")[0]
+    assert "…" not in "".join(line[26:] for line in text.split("Progress error per class")[1].splitlines())
     assert f"{evaluation.metrics['segmentation']['f1@50']:.1f}" in text
 
 
-def test_the_last_words_are_the_main_figures_in_short() -> None:
-    evaluation = evaluated(5)
-    metrics, text = evaluation.metrics, " ".join(printed(evaluation).split())
+def test_the_verdict_and_five_figures_come_first() -> None:
+    metrics, lines = evaluated(5).metrics, printed(evaluated(5)).splitlines()
     name = metrics["best_lookups"]["predicted_segments"]["frame"]
+    error = metrics["progress"]["predicted"]["frame"]
     lookup = metrics["baselines"][name]["predicted_segments"]["frame"]
-    assert text.endswith(
-        f"progress error {metrics['progress']['predicted']['frame']:.3f} (predicted class, over frames); "
-        f"best look-up {lookup:.3f} ({name})"
+    assert lines[0] == "kitchen, split 1: 3 test videos"
+    verdict = " ".join(lines[1:3])
+    assert verdict.startswith(f"The model's progress error is {'below' if error < lookup else 'not below'} the best")
+    figures = [line.split()[:4] for line in lines[3:8]]
+    assert [words[0] for words in figures] == ["accuracy", "edit", "F1@50", "progress", "best"]
+    assert figures[3][2] == f"{error:.3f}".removeprefix("0")
+    assert figures[4][3] == f"{lookup:.3f}".removeprefix("0")
+
+
+def test_the_verdict_follows_the_interval_of_the_difference() -> None:
+    def of(difference: float | None, bounds: list[float] | None) -> str:
+        tree = {"improvement": {"predicted": {"frame": {"error": difference}}}}
+        interval = {"improvement": {"predicted": {"frame": {"error": bounds}}}}
+        return verdict({**tree, "intervals": interval})
+
+    assert of(0.1, [0.05, 0.2]).endswith("is below the best look-up's; the 95 % interval of the difference excludes 0.")
+    assert of(0.1, [-0.05, 0.2]).endswith(
+        "is below the best look-up's; the 95 % interval of the difference includes 0."
     )
+    assert "is not below" in of(-0.1, [-0.3, -0.05])
+    assert "fewer than two videos" in of(0.1, None)
+    assert "only the segmentation is scored" in of(None, None)
+
+
+def test_a_long_per_class_table_names_the_file_with_the_rest() -> None:
+    assert "the 20 classes with most frames; all 27 are in per_class.csv" in " ".join(printed(evaluated(30)).split())
+    assert "per_class.csv" not in printed(evaluated(8))
+
+
+TABLE = "Some videos.\n\n| | acc | progress error |\n|---|---|---|\n| **model** | **81.2 [79.0, 83.1]** | `.213` |\n"
+
+
+def on_screen(width: int, terminal: bool = True) -> str:
+    screen = io.StringIO()
+    print_markdown(TABLE, Console(file=screen, width=width, force_terminal=terminal, color_system=None))
+    return screen.getvalue()
+
+
+def test_markdown_is_drawn_on_a_terminal_and_left_in_a_pipe() -> None:
+    assert on_screen(80, terminal=False) == TABLE
+    drawn = on_screen(80)
+    assert not set("|*`") & set(drawn)
+    assert "81.2 [79.0, 83.1]" in drawn
+
+
+def test_a_table_that_is_too_wide_becomes_several_without_a_cut_figure() -> None:
+    drawn = on_screen(30)
+    assert drawn.count("model") == 2, "each part repeats the first column"
+    assert "81.2 [79.0, 83.1]" in drawn
+    assert max(map(len, drawn.splitlines())) <= 30
 
 
 def test_the_screen_says_when_data_is_simulated_and_only_then() -> None:
@@ -86,15 +135,9 @@ def test_the_screen_says_when_data_is_simulated_and_only_then() -> None:
 def test_a_model_without_progress_is_shown_with_dashes() -> None:
     text = printed(evaluated(5, silent=True))
     assert "reports no progress" in text
-    row = next(line for line in text.splitlines() if "model, predicted class" in line)
-    assert row.split()[3:] == ["–"] * 4
-
-
-def test_the_best_look_up_is_the_one_with_the_least_error() -> None:
-    metrics = evaluated(8).metrics
-    best = best_lookup(metrics, "predicted_segments", "frame")
-    errors = {name: one["predicted_segments"]["frame"] for name, one in metrics["baselines"].items()}
-    assert errors[best] == min(errors.values())
+    row = next(line for line in text.splitlines() if line.startswith("   predicted class"))
+    assert row.split()[2:] == ["–"] * 4
+    assert "only the segmentation is scored" in " ".join(text.split())
 
 
 def test_no_two_of_a_hundred_classes_look_alike_and_neighbours_differ_in_hue() -> None:
@@ -181,6 +224,6 @@ def test_a_real_recording_is_reported(tmp_path: Path, shared_folder: Path) -> No
     prediction = late(labels, len(classes))
     plot_video(tmp_path / "gtea.png", path.stem, labels, prediction, PredictionInfo(classes, [0], 15.0))
     info = EvaluationInfo("gtea", "1", simulated=False)
-    text = printed(evaluate([(path.stem, labels, prediction)], [labels], classes, [0], info, 15.0))
+    text = printed(evaluate_videos([(path.stem, labels, prediction)], [labels], classes, [0], info, 15.0))
     assert "take" in text
     assert (tmp_path / "gtea.png").stat().st_size > 10_000

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segments_from_labels
+from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.metrics.breakdowns import correct_by_length
 from protas_gtcc.metrics.confusion import confusion_counts
 from protas_gtcc.metrics.reliability import by_tenths, tenths
-from protas_gtcc.metrics.segment_lengths import BIN_NAMES, length_statistics
+from protas_gtcc.metrics.scored_video import ScoredVideo
 
 NUM_CLASSES, BACKGROUND = 4, [0, 3]
 LABELS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60)), min_size=1, max_size=12).map(
@@ -37,10 +38,10 @@ def test_rows_of_the_confusion_are_true_classes() -> None:
 @settings(max_examples=80, deadline=None)
 def test_a_target_lies_in_the_tenth_that_whole_numbers_say(labels: np.ndarray) -> None:
     found = tenths(progress_target(labels, []))
-    for segment in segments_from_labels(labels):
-        for done in range(1, len(segment) + 1):
-            exact = next(tenth for tenth in range(10) if 10 * done <= (tenth + 1) * len(segment))
-            assert found[segment.start + done - 1] == exact
+    for start, end, _ in segment_array(labels).tolist():
+        for done in range(1, end - start + 1):
+            exact = next(tenth for tenth in range(10) if 10 * done <= (tenth + 1) * (end - start))
+            assert found[start + done - 1] == exact
 
 
 def test_the_ends_of_the_scale_lie_in_the_first_and_the_last_tenth() -> None:
@@ -70,26 +71,12 @@ def test_a_perfect_report_lies_on_the_diagonal() -> None:
 
 @given(LABELS, st.integers(0, 99))
 @settings(max_examples=80, deadline=None)
-def test_length_bins_equal_a_plain_loop(labels: np.ndarray, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    estimate, reported = random.integers(0, NUM_CLASSES, len(labels)), random.random(len(labels)).astype(np.float32)
-    slow = np.zeros((len(BIN_NAMES), 4))
-    for segment in segments_from_labels(labels):
-        if segment.label in BACKGROUND:
-            continue
+def test_correct_frames_by_length_equal_a_plain_loop(labels: np.ndarray, seed: int) -> None:
+    estimate = np.random.default_rng(seed).integers(0, NUM_CLASSES, len(labels))
+    slow = [0] * 6
+    for start, end, label in segment_array(labels).tolist():
         for index, (shortest, longest) in enumerate([(1, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, 10**9)]):
-            if shortest <= len(segment) <= longest:
-                slow[index, 0] += 1
-                for t in range(segment.start, segment.end):
-                    target = (t - segment.start + 1) / len(segment)
-                    slow[index, 1:] += 1, estimate[t] == segment.label, abs(reported[t] - target)
-    np.testing.assert_allclose(length_statistics(estimate, reported, labels, BACKGROUND), slow, atol=1e-4)
-
-
-def test_lengths_of_a_case_worked_by_hand() -> None:
-    labels, estimate = np.array([1, 1, 0, 2, 2, 2]), np.array([1, 2, 1, 2, 2, 2])
-    reported = np.array([0.5, 0.0, 0.9, 1.0, 1.0, 1.0])  # targets 1/2, 1, none, 1/3, 2/3, 1
-    found = length_statistics(estimate, reported, labels, [0])
-    np.testing.assert_allclose(found[0], [1, 2, 1, 1.0], atol=1e-6)
-    np.testing.assert_allclose(found[1], [1, 3, 3, 1.0], atol=1e-6)
-    assert not found[2:].any()
+            if label not in BACKGROUND and shortest <= end - start <= longest:
+                slow[index] += sum(int(one) == label for one in estimate[start:end])
+    video = ScoredVideo(labels, estimate, np.zeros((1, len(labels))), BACKGROUND)
+    assert correct_by_length(video).tolist() == slow

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.annotations.segments import Segment, segments_from_labels, transcript
+from protas_gtcc.annotations.segments import transcript
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.segmentation import (
     STATISTICS,
@@ -20,6 +20,7 @@ from protas_gtcc.metrics.segmentation import (
     score_segmentation,
     segmentation_statistics,
 )
+from tests.brute_force import Segment, segments_from_labels
 
 label_pairs = st.integers(1, 60).flatmap(
     lambda n: st.tuples(*[st.lists(st.integers(0, 3), min_size=n, max_size=n).map(np.array)] * 2)

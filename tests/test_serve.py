@@ -21,9 +21,10 @@ from websockets.exceptions import ConnectionClosed
 
 from protas_gtcc.cli.main import main
 from protas_gtcc.errors import InputError
-from protas_gtcc.live import follow
-from protas_gtcc.serve import Limits, make_app
-from protas_gtcc.serve.live_page import WebPage
+from protas_gtcc.live import pipeline
+from protas_gtcc.serve.app import make_app
+from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.live_page import LivePage
 from tests.test_live import Frames
 from tests.test_streaming import DIM, make_model, video
 
@@ -66,12 +67,12 @@ def why_closed(address: str, *messages: bytes | str, path: str = "/stream?name=a
                 while True:
                     await socket.recv()
             except ConnectionClosed as closed:
-                return closed.rcvd.reason if closed.rcvd else "without a word"
+                return closed.rcvd.reason if closed.rcvd else "no reason"
 
     return asyncio.run(asyncio.wait_for(run(), 20))
 
 
-def test_a_client_gets_what_predict_says():
+def test_a_client_gets_what_predict_gives():
     features = video(40)
 
     async def run(address: str) -> list[dict[str, Any]]:
@@ -86,7 +87,7 @@ def test_a_client_gets_what_predict_says():
     np.testing.assert_allclose([one["progress"] for one in results], expected.reported, rtol=0, atol=2e-5)
 
 
-def test_many_clients_at_once_each_get_their_own():
+def test_each_of_many_clients_gets_its_own_results():
     people = 50
     videos = [video(20, seed) for seed in range(people)]
 
@@ -98,80 +99,80 @@ def test_many_clients_at_once_each_get_their_own():
         return await asyncio.gather(*(one(address, number) for number in range(people)))
 
     with serving() as address:
-        said = asyncio.run(run(address))
-    for labels, features in zip(said, videos, strict=True):
+        results = asyncio.run(run(address))
+    for labels, features in zip(results, videos, strict=True):
         assert labels == make_model().predict(features).labels.tolist()
 
 
 NAN = np.full(DIM, np.nan, dtype="<f4").tobytes()
 BAD = {
-    "malformed": ("hello", "text is no frame"),
-    "wrong shape": (bytes(4 * DIM + 1), "are no whole number of frames"),
-    "empty": (b"", "0 bytes are no whole number of frames"),
+    "malformed": ("hello", "a text message is not a frame"),
+    "wrong shape": (bytes(4 * DIM + 1), "are not a whole number of frames"),
+    "empty": (b"", "0 bytes are not a whole number of frames"),
     "NaN": (NAN, "has NaN or infinity"),
-    "too many frames": (bytes(4 * DIM * 65), "65 frames in a message; 64 are allowed"),
+    "too many frames": (bytes(4 * DIM * 65), "65 frames in a message; at most 64 are allowed"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_client_that_breaks_a_rule_is_told_why_and_harms_no_other(name):
+def test_a_client_that_breaks_a_rule_gets_the_reason_and_harms_no_other(name):
     message, reason = BAD[name]
     features = video(10)
 
-    async def good(address: str, told: threading.Event) -> list[int]:
+    async def good(address: str, refused: threading.Event) -> list[int]:
         async with connect(f"ws://{address}/stream?name=good") as socket:
             before = await push(socket, features[:5])
-            await asyncio.to_thread(told.wait, 20)
+            await asyncio.to_thread(refused.wait, 20)
             return [one["label"] for one in before + await push(socket, features[5:])]
 
     with serving() as address:
-        told, result = threading.Event(), []
-        thread = threading.Thread(target=lambda: result.append(asyncio.run(good(address, told))))
+        refused, result = threading.Event(), []
+        thread = threading.Thread(target=lambda: result.append(asyncio.run(good(address, refused))))
         thread.start()
         try:
             assert reason in why_closed(address, message)
         finally:
-            told.set()
+            refused.set()
             thread.join(20)
     assert result == [make_model().predict(features).labels.tolist()]
 
 
 def test_a_silent_client_and_one_that_is_too_fast_are_closed():
     with serving(Limits(idle_seconds=0.2)) as address:
-        assert why_closed(address) == "nothing came for 0.2 s"
+        assert why_closed(address) == "no message for 0.2 s"
     with serving(Limits(frames_a_second=4.0)) as address:
-        assert why_closed(address, *[bytes(4 * DIM)] * 9) == "more than 4 frames a second"
+        assert why_closed(address, *[bytes(4 * DIM)] * 9) == "more than 4 frames per second"
 
 
-def test_a_client_that_takes_no_answers_is_closed_and_slows_nobody():
+def test_a_client_that_reads_no_answer_is_closed_and_slows_no_other():
     message = np.zeros((64, DIM), dtype="<f4").tobytes()
 
     async def run(address: str) -> float:
-        async with connect(f"ws://{address}/stream?name=deaf", max_queue=1) as deaf:
+        async with connect(f"ws://{address}/stream?name=silent", max_queue=1) as silent:
             with contextlib.suppress(TimeoutError, ConnectionClosed):
                 for _ in range(1500):
-                    await asyncio.wait_for(deaf.send(message), 1)
+                    await asyncio.wait_for(silent.send(message), 1)
             longest = 0.0
             async with connect(f"ws://{address}/stream?name=good") as good:
                 deadline = time.monotonic() + 20
-                while "deaf" in json.loads((await asyncio.to_thread(_get, f"http://{address}/people"))[1]):
-                    assert time.monotonic() < deadline, "the deaf client is still followed"
+                while "silent" in json.loads((await asyncio.to_thread(_get, f"http://{address}/people"))[1]):
+                    assert time.monotonic() < deadline, "the silent reader still has its stream"
                     asked = time.monotonic()
                     await push(good, video(1))
                     longest = max(longest, time.monotonic() - asked)
-            deaf.transport.abort()
+            silent.transport.abort()
             return longest
 
     with serving(Limits(idle_seconds=1.0, frames_a_second=1e9)) as address:
         assert asyncio.run(run(address)) < 1.0
 
 
-def test_a_name_is_taken_once_and_places_are_limited_and_given_back():
+def test_a_name_is_used_once_and_streams_are_limited_and_freed():
     async def run(address: str) -> None:
         async with connect(f"ws://{address}/stream?name=a") as first:
             await push(first, video(1))
             reason = await asyncio.to_thread(why_closed, address)
-            assert "'a' is followed already" in reason
+            assert "the name 'a' is in use" in reason
             reason = await asyncio.to_thread(why_closed, address, path="/stream?name=b")
             assert "all 1 streams are taken" in reason
         async with connect(f"ws://{address}/stream?name=b") as second:
@@ -182,7 +183,7 @@ def test_a_name_is_taken_once_and_places_are_limited_and_given_back():
         assert "1 to 64 printable characters" in why_closed(address, path="/stream")
 
 
-def test_watchers_see_what_was_and_what_comes():
+def test_watchers_get_earlier_and_new_results():
     features = video(12)
 
     async def run(address: str) -> list[dict[str, Any]]:
@@ -199,7 +200,7 @@ def test_watchers_see_what_was_and_what_comes():
 
     with serving() as address:
         assert len(asyncio.run(run(address))) == 12
-        assert "nobody called 'a' is followed" in why_closed(address, path="/watch?name=a")
+        assert "no stream is called 'a'" in why_closed(address, path="/watch?name=a")
 
 
 def _get(url: str, **headers: str) -> tuple[int, str]:
@@ -222,7 +223,7 @@ def test_the_page_and_the_facts():
     assert facts["class_names"] == ["rest", "cut", "mix", "serve"]
 
 
-def test_without_the_token_nobody_comes_in():
+def test_without_the_token_no_client_is_accepted():
     with serving(token="secret") as address:
         assert _get(f"http://{address}/")[0] == 401
         assert _get(f"http://{address}/?token=wrong")[0] == 401
@@ -256,13 +257,13 @@ def test_an_address_that_others_can_reach_needs_a_token(capsys, monkeypatch, var
             main(["serve", "none", "--host", "0.0.0.0", *options])
         assert stopped.value.code == 1
         assert message in capsys.readouterr().err
-    with pytest.raises(InputError, match="an empty token lets everybody in"):
+    with pytest.raises(InputError, match="an empty token admits every client"):
         make_app(make_model(), token="")
 
 
-def test_the_page_can_watch_a_source_that_is_followed_here():
+def test_the_live_page_shows_a_pipeline():
     features, model = video(30), make_model()
-    page = WebPage(model)
+    page = LivePage(model)
     address = page.address.removeprefix("http://").rstrip("/")
 
     async def watched() -> list[dict[str, Any]]:
@@ -273,11 +274,11 @@ def test_the_page_can_watch_a_source_that_is_followed_here():
             return seen
 
     try:
-        follow(model.stream(), Frames(features), [page])
+        pipeline.run(model.stream(), Frames(features), [page])
         seen = asyncio.run(asyncio.wait_for(watched(), 20))
         assert [one["label"] for one in seen] == model.predict(features).labels.tolist()
         assert "all 1 streams are taken" in why_closed(address)
         with pytest.raises(InputError, match="cannot be served on port"):
-            WebPage(model, int(address.rpartition(":")[2]))
+            LivePage(model, int(address.rpartition(":")[2]))
     finally:
         page.close()

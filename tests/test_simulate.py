@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset, Video
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.prepare import known_datasets
-from protas_gtcc.simulate import SMALL, SimulationConfig, dataset_info, simulate, simulate_videos
 from protas_gtcc.simulate.appearance import build_world, simulate_features
+from protas_gtcc.simulate.config import SMALL, SimulationConfig
+from protas_gtcc.simulate.dataset import dataset_info, simulate, simulate_videos
 from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure, steps_of
 from protas_gtcc.simulate.profiles import TASKS, TaskProfile
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +46,10 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     config = SimulationConfig(tasks=2, share_of_videos=0.01, fewest_videos=1)
     first, again = list(simulate_videos(config)), list(simulate_videos(config))
     other = list(simulate_videos(replace(config, seed=1)))
-    for video, twin, stranger in zip(first, again, other, strict=True):
+    for video, twin, different in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(video.labels, twin.labels)
         np.testing.assert_array_equal(video.features["features"], twin.features["features"])
-        assert not np.array_equal(video.features["features"][:50], stranger.features["features"][:50])
+        assert not np.array_equal(video.features["features"][:50], different.features["features"][:50])
 
 
 def test_a_video_does_not_depend_on_how_many_others_are_made():
@@ -73,7 +70,7 @@ def test_features_up_to_a_boundary_do_not_depend_on_what_comes_after_it():
         np.testing.assert_array_equal(simulate_features(config, world, profile, 0, labels[:end]), whole[:end])
 
 
-def test_a_written_file_reads_back_says_it_is_simulated_and_parts_people(tmp_path):
+def test_a_written_file_reads_back_is_marked_as_simulated_and_parts_people(tmp_path):
     config = SimulationConfig(tasks=2, share_of_videos=0.01)
     simulate(tmp_path / "s.h5", config)
     dataset = Dataset(tmp_path / "s.h5")
@@ -169,7 +166,7 @@ def test_look_up_predictors_err_as_much_as_on_egoprocel(small_videos):
     assert 0.15 < error["average_index_class"] < 0.20
 
 
-def test_single_frames_tell_actions_apart_above_chance_but_far_from_perfectly(small_videos):
+def test_single_frames_distinguish_actions_above_chance_but_far_from_perfectly(small_videos):
     (features, labels), (test_features, test_labels) = (_frames(small_videos[p]) for p in ("train", "test"))
     # Linear discriminants of the actions, then of everything: class means under one shared covariance.
     actions, test_actions = labels > 0, test_labels > 0
@@ -222,7 +219,7 @@ def _explained(x: np.ndarray, y: np.ndarray, test_x: tuple, test_y: tuple) -> fl
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"tasks": 17}, "knows 1 to 16"),
+        ({"tasks": 17}, "give 1 to 16"),
         ({"fps": 0.0}, "fps is 0.0; it must be above 0"),
         ({"pause_share": 1.0}, "a share is at least 0 and below 1"),
         ({"drift_strength": -1.0}, "drift_strength is -1.0; it must not be negative"),
@@ -233,13 +230,18 @@ def test_a_config_that_cannot_be_simulated_is_refused(settings, message):
         SimulationConfig(**settings)
 
 
-def test_the_script_writes_once_and_leaves_an_existing_file_alone(tmp_path):
+def test_the_command_leaves_an_existing_file_alone(tmp_path, capsys):
     out = tmp_path / "s.h5"
-    command = [sys.executable, REPOSITORY / "data_prep/simulate.py", out, "--tasks", "1", "--small"]
-    assert "wrote" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = ["simulate", str(out), "--tasks", "1", "--small"]
+    main(command)
+    assert f"wrote {out}: " in capsys.readouterr().out
     before = out.read_bytes()
-    assert "exists" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    with pytest.raises(SystemExit):
+        main(command)
+    assert "--overwrite" in capsys.readouterr().err
     assert out.read_bytes() == before
+    main([*command, "--seed", "1", "--overwrite"])
+    assert out.read_bytes() != before
 
 
 def test_an_unwritable_place_is_one_clear_line(tmp_path):
@@ -258,12 +260,12 @@ def test_tasks_can_be_chosen_by_name_and_unknown_ones_are_refused():
 
 def test_a_stand_in_that_cannot_be_read_is_made_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(known_datasets, "STAND_IN", SMALL)
+    monkeypatch.setattr("protas_gtcc.simulate.config.STAND_IN", SMALL)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "simulated-procedures.h5").write_bytes(b"of another time")
-    said: list[str] = []
-    dataset = known_datasets.open_dataset("egoprocel", said.append)
+    messages: list[str] = []
+    dataset = known_datasets.open_dataset("egoprocel", messages.append)
     assert dataset.info.simulated
-    assert said[-1].startswith("making ")
-    known_datasets.open_dataset("egoprocel", said.append)
-    assert len(said) == 3, "what is whole is used again"
+    assert messages[-1].startswith("making ")
+    known_datasets.open_dataset("egoprocel", messages.append)
+    assert len(messages) == 3, "a whole file is used again"

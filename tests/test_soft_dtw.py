@@ -6,8 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
 
@@ -106,10 +104,9 @@ def test_swapping_or_reversing_both_videos_changes_nothing():
 LENGTHS = (torch.tensor([6, 3, 1]), torch.tensor([4, 5, 2]))
 
 
-@pytest.mark.parametrize("band", [None, 3])
-def test_the_gradient_is_that_of_finite_differences(band):
+def test_the_gradient_is_that_of_finite_differences():
     costs = random_costs(3, 6, 5).requires_grad_()
-    assert gradcheck(lambda costs: soft_dtw(costs, 0.3, LENGTHS, band), [costs])
+    assert gradcheck(lambda costs: soft_dtw(costs, 0.3, LENGTHS), [costs])
 
 
 def test_a_second_derivative_is_refused():
@@ -120,62 +117,21 @@ def test_a_second_derivative_is_refused():
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("band", [None, 4])
 @pytest.mark.parametrize("gamma", [0.01, 1.0])
-def test_anti_diagonals_equal_the_compiled_loop(gamma, band, dtype):
+def test_anti_diagonals_equal_the_compiled_loop(gamma, dtype):
     costs, lengths = 5 * random_costs(4, 9, 7).to(dtype), (torch.tensor([9, 4, 1, 8]), torch.tensor([7, 5, 2, 7]))
-    value, gradient = value_and_gradient(costs, gamma, lengths, band)
-    sums = soft_minimum(costs, gamma, *lengths, band)
+    value, gradient = value_and_gradient(costs, gamma, lengths)
+    sums = soft_minimum(costs, gamma, *lengths)
     torch.testing.assert_close(sums[range(4), lengths[0], lengths[1]].to(dtype), value)
     torch.testing.assert_close(expected_alignment(costs, sums, gamma, *lengths).to(dtype), gradient)
 
 
-@pytest.mark.parametrize("band", [1, 2, 3, 5])
-def test_the_band_of_anti_diagonals_is_that_of_the_compiled_loop_for_all_lengths(band):
-    sizes = torch.cartesian_prod(torch.arange(1, 13), torch.arange(1, 13))
-    lengths = tuple(sizes[(sizes.amax(dim=1) <= 3 * band * sizes.amin(dim=1))].T)
-    costs = random_costs(len(lengths[0]), 12, 12).float()
-    sums = soft_minimum(costs, 1.0, *lengths, band)
+def test_anti_diagonals_equal_the_compiled_loop_for_all_lengths():
+    lengths = tuple(torch.cartesian_prod(torch.arange(1, 13), torch.arange(1, 13)).T)
+    costs = random_costs(len(lengths[0]), 12, 12)
+    sums = soft_minimum(costs, 1.0, *lengths)
     ends = sums[torch.arange(len(costs)), lengths[0], lengths[1]]
-    joined = ends.isfinite()
-    value, _ = value_and_gradient(costs[joined], 1.0, tuple(length[joined] for length in lengths), band)
-    torch.testing.assert_close(ends[joined].float(), value)
-    for one in torch.nonzero(~joined).flatten().tolist():
-        with pytest.raises(ValueError, match="too narrow"):
-            soft_dtw(costs[[one]], 1.0, tuple(length[[one]] for length in lengths), band)
-
-
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 6), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
-def test_which_video_comes_first_makes_no_difference_in_a_band(n, m, band, seed):
-    costs = random_costs(1, n, m, seed=seed)
-    try:
-        value, gradient = value_and_gradient(costs, 0.5, None, band)
-    except ValueError:
-        with pytest.raises(ValueError, match="too narrow"):
-            value_and_gradient(costs.transpose(1, 2).contiguous(), 0.5, None, band)
-        return
-    other, transposed = value_and_gradient(costs.transpose(1, 2).contiguous(), 0.5, None, band)
-    torch.testing.assert_close(value, other)
-    np.testing.assert_allclose(gradient, transposed.swapaxes(1, 2), atol=1e-12)
-    inside = np.abs((np.arange(n)[:, None] + 0.5) / n - (np.arange(m) + 0.5) / m) * max(n, m) <= band + 1e-9
-    assert not gradient[0][~inside].any()
-
-
-def test_a_band_leaves_alignments_out():
-    costs = random_costs(1, 10, 12)
-    values = [soft_dtw(costs, 0.1, None, band).item() for band in (1, 2, 4, 12)]
-    assert values == sorted(values, reverse=True)
-    assert values[0] > values[-1]
-    assert values[-1] == soft_dtw(costs, 0.1).item()
-    gradient = value_and_gradient(costs, 0.1, None, 2)[1][0]
-    assert [gradient[0, 0].item(), gradient[-1, -1].item()] == pytest.approx([1, 1])
-    assert gradient[0, 5:].abs().max() == gradient[5:, 0].abs().max() == 0
-
-
-def test_a_band_of_nothing_is_the_diagonal():
-    costs = random_costs(1, 8, 8)
-    assert soft_dtw(costs, 0.1, None, 0).item() == pytest.approx(costs[0].trace().item())
+    torch.testing.assert_close(ends, value_and_gradient(costs, 1.0, lengths)[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -189,21 +145,15 @@ def test_half_precision_is_computed_in_single_and_the_gradient_comes_back_in_hal
 
 
 @pytest.mark.parametrize(
-    ("lengths", "band", "message"),
+    ("lengths", "message"),
     [
-        (([4], [40]), None, r"lengths \[40\] are not those of 1 videos of 1 to 5 frames"),
-        (([0], [5]), None, r"lengths \[0\] are not"),
-        (([4], [5]), -5, "band_frames is -5; it must not be negative"),
+        (([4], [40]), r"lengths \[40\] are not those of 1 videos of 1 to 5 frames"),
+        (([0], [5]), r"lengths \[0\] are not"),
     ],
 )
-def test_what_would_be_read_out_of_bounds_is_refused(lengths, band, message):
+def test_lengths_that_do_not_fit_the_costs_are_refused(lengths, message):
     with pytest.raises(ValueError, match=message):
-        soft_dtw(random_costs(1, 4, 5), 0.1, tuple(map(torch.tensor, lengths)), band)
-
-
-def test_a_band_too_narrow_to_join_the_corners_raises():
-    with pytest.raises(ValueError, match="band of 1 frames is too narrow"):
-        soft_dtw(random_costs(1, 3, 30), 0.1, None, 1)
+        soft_dtw(random_costs(1, 4, 5), 0.1, tuple(map(torch.tensor, lengths)))
 
 
 @pytest.mark.parametrize("gamma", [0.0, -1.0, math.nan])
@@ -252,11 +202,11 @@ def test_the_contrast_has_the_gradient_of_finite_differences():
 def test_lav_is_the_weighted_sum_of_its_terms():
     u, v = random_costs(2, 7, 3), random_costs(2, 9, 3, seed=1)
     lengths = torch.tensor([7, 5]), torch.tensor([4, 9])
-    terms = lav_terms(u, v, *lengths, gamma=0.3, margin=0.5, window_frames=2, band_frames=5)
+    terms = lav_terms(u, v, *lengths, gamma=0.3, margin=0.5, window_frames=2)
     contrast = contrastive_idm(u, lengths[0], 0.5, 2) + contrastive_idm(v, lengths[1], 0.5, 2)
     torch.testing.assert_close(terms["contrast"], contrast)
-    torch.testing.assert_close(terms["soft_dtw"], soft_dtw(squared_distances(u, v), 0.3, lengths, 5))
-    loss = lav_loss(u, v, *lengths, gamma=0.3, margin=0.5, window_frames=2, band_frames=5, contrast_weight=0.7)
+    torch.testing.assert_close(terms["soft_dtw"], soft_dtw(squared_distances(u, v), 0.3, lengths))
+    loss = lav_loss(u, v, *lengths, gamma=0.3, margin=0.5, window_frames=2, contrast_weight=0.7)
     torch.testing.assert_close(loss, terms["soft_dtw"] + 0.7 * contrast)
 
 

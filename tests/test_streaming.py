@@ -1,4 +1,4 @@
-"""Streaming equals offline for any chunking, sees no future, and keeps people apart."""
+"""Streaming equals offline for any chunking, uses no later frame, and keeps streams apart."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protas_gtcc.annotations.task_graph import TaskGraph
+from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.cli.main import main
-from protas_gtcc.config import PRESETS, ModelConfig
-from protas_gtcc.decoding import count_transcripts
+from protas_gtcc.config import PRESETS, DecodingConfig, ModelConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.runs import timing
+from protas_gtcc.streaming import engines, selection
 from protas_gtcc.streaming.causality import check_causality
+from protas_gtcc.streaming.engines import TorchEngine
+from protas_gtcc.streaming.program import Program
+from protas_gtcc.streaming.recording import record
 
 DIM, CLASSES = 5, 4
 BASE = ModelConfig(stages=3, layers=4, maps=8)
@@ -37,8 +41,9 @@ CONFIGS = {
 }
 ENGINES = ("compiled", "torch")
 FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds")
+DECODING = PRESETS["default"].decoding
 TRANSCRIPTS = count_transcripts(
-    [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, 0.3
+    [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, DECODING
 )
 
 
@@ -50,7 +55,7 @@ def make_model(config: ModelConfig = BASE, seed: int = 0, filtered: bool = True)
     )
     if config.standardise:
         network.set_features(torch.rand(DIM), torch.rand(DIM))
-    run = dataclasses.replace(PRESETS["reference"], model=config, decoding=PRESETS["default"].decoding)
+    run = dataclasses.replace(PRESETS["reference"], model=config, decoding=DECODING)
     facts = ModelFacts(run, DIM, ["rest", "cut", "mix", "serve"], [0], 5.0)
     return TrainedModel(network, dataclasses.replace(facts, transcripts=TRANSCRIPTS) if filtered else facts)
 
@@ -133,7 +138,7 @@ def test_changing_the_future_never_changes_the_past(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_stream_goes_on_from_a_file_bit_for_bit(engine, tmp_path):
+def test_a_stream_resumes_from_a_file_bit_for_bit(engine, tmp_path):
     model, features = make_model(), video(50)
     whole = model.stream(engine)
     whole.step(features[:23])
@@ -145,7 +150,7 @@ def test_a_stream_goes_on_from_a_file_bit_for_bit(engine, tmp_path):
     assert_same(resumed.step(features[23:]), whole.step(features[23:]), atol=0)
 
 
-def test_a_stream_goes_on_in_another_process(tmp_path):
+def test_a_stream_resumes_in_another_process(tmp_path):
     model, features = make_model(), video(30)
     stream = model.stream()
     stream.step(features[:20])
@@ -182,26 +187,26 @@ def test_a_reset_stream_is_a_new_one(engine):
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_people_start_pause_and_end_on_their_own(engine, threads):
-    model, people = make_model(), 40
-    videos = [video(int(length), seed) for seed, length in enumerate(np.random.default_rng(0).integers(1, 30, people))]
-    streams = model.streams(people, engine, threads)
+def test_streams_start_pause_and_end_on_their_own(engine, threads):
+    model, count = make_model(), 40
+    videos = [video(int(length), seed) for seed, length in enumerate(np.random.default_rng(0).integers(1, 30, count))]
+    streams = model.streams(count, engine, threads)
     results: list[list[Prediction]] = [[] for _ in videos]
     rng = np.random.default_rng(1)
-    while waiting := [who for who, one in enumerate(videos) if streams.num_frames(who) < len(one)]:
-        who = rng.permutation(waiting)[: rng.integers(1, len(waiting) + 1)].tolist()
-        frames = np.stack([videos[one][streams.num_frames(one)] for one in who])
-        said = streams.step(frames, who)
-        for k, one in enumerate(who):
-            results[one].append(Prediction(*(getattr(said, name)[..., k : k + 1] for name in FIELDS)))
+    while waiting := [k for k, one in enumerate(videos) if streams.num_frames(k) < len(one)]:
+        chosen = rng.permutation(waiting)[: rng.integers(1, len(waiting) + 1)].tolist()
+        frames = np.stack([videos[one][streams.num_frames(one)] for one in chosen])
+        output = streams.step(frames, chosen)
+        for k, one in enumerate(chosen):
+            results[one].append(Prediction(*(getattr(output, name)[..., k : k + 1] for name in FIELDS)))
     for one, parts in zip(videos, results, strict=True):
         assert_same(joined(parts), model.predict(one))
     streams.reset(5)
-    assert_same(streams.follow(5, videos[6]), model.predict(videos[6]))
+    assert_same(streams.step_chunk(5, videos[6]), model.predict(videos[6]))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_what_is_said_of_one_does_not_depend_on_the_others(engine):
+def test_the_result_for_one_stream_does_not_depend_on_the_others(engine):
     alone, together = make_model().streams(2, engine), make_model().streams(2, engine)
     features = video(25)
     for frame in features:
@@ -216,7 +221,7 @@ def test_a_refused_frame_moves_no_stream():
     bad = video(4)
     bad[2, 1] = np.nan
     for frames, message in (
-        (bad, "frame 2 of these 4 has NaN or infinity; none was taken"),
+        (bad, "frame 2 of these 4 has NaN or infinity; no frame was processed"),
         (video(4).T, r"frames are \(5, 4\); the model takes"),
         (np.zeros((1, 2, DIM)), "the model takes"),
     ):
@@ -225,18 +230,18 @@ def test_a_refused_frame_moves_no_stream():
     assert stream.num_frames == 3
 
 
-def test_streams_that_are_not_there_or_come_twice_are_refused():
+def test_streams_that_do_not_exist_or_are_given_twice_are_refused():
     streams = make_model().streams(3)
-    with pytest.raises(InputError, match="there is no stream 3; they are 0 to 2"):
+    with pytest.raises(InputError, match="there is no stream 3; streams are numbered 0 to 2"):
         streams.step(video(1), [3])
-    with pytest.raises(InputError, match=r"a stream comes twice in \[1, 1\]"):
+    with pytest.raises(InputError, match=r"a stream is given twice in \[1, 1\]"):
         streams.step(video(2), [1, 1])
     for mask in (np.array([True, False, True]), np.array([1.9])):
-        with pytest.raises(InputError, match="named by whole numbers"):
+        with pytest.raises(InputError, match="expected whole numbers for streams, found"):
             streams.step(video(len(mask)), mask)
     with pytest.raises(InputError, match="2 frames for 3 streams"):
         streams.step(video(2))
-    with pytest.raises(InputError, match="0 streams cannot be followed"):
+    with pytest.raises(InputError, match="0 streams were requested; request at least 1"):
         make_model().streams(0)
 
 
@@ -260,9 +265,9 @@ def test_a_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
     for belief in (-stream.state_dict()["belief"], 5 * stream.state_dict()["belief"]):
         with pytest.raises(InputError, match="belief is not a probability"):
             stream.load_state_dict(stream.state_dict() | {"belief": belief})
-    with pytest.raises(InputError, match="belief is unknown to it"):
+    with pytest.raises(InputError, match="it has no belief"):
         make_model(filtered=False).stream().load_state_dict(stream.state_dict())
-    elsewhere = dataclasses.replace(make_model().facts, transcripts=count_transcripts([np.arange(4)], 4, 0.3))
+    elsewhere = dataclasses.replace(make_model().facts, transcripts=count_transcripts([np.arange(4)], 4, DECODING))
     with pytest.raises(InputError, match=r"no state of such a stream|other weights"):
         TrainedModel(make_model().network, elsewhere).stream().load_state_dict(stream.state_dict())
     (tmp_path / "cut").write_bytes((tmp_path / "other").read_bytes()[:99])
@@ -279,7 +284,7 @@ def test_an_acausal_model_is_refused_with_the_reason(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_empty_chunk_says_nothing_and_changes_nothing(engine):
+def test_an_empty_chunk_gives_no_result_and_changes_nothing(engine):
     stream = make_model().stream(engine)
     assert stream.step(np.zeros((0, DIM))).probs.shape == (CLASSES, 0)
     assert stream.num_frames == 0
@@ -301,18 +306,129 @@ def test_the_layer_that_sees_the_future_is_named():
     assert "layer stages.1.layers.2.conv_1x1 sees the future" in finding.what
 
 
-def test_a_model_that_says_nan_is_not_proved_causal():
+def test_a_model_whose_output_is_nan_is_not_proved_causal():
     network = make_model(dataclasses.replace(BASE, causal=False)).network
     torch.nn.init.constant_(network.stages[0].conv_in.weight, float("nan"))
     [finding] = check_causality(network, "run")
     assert finding.level == "error"
 
 
-def test_a_future_that_only_the_last_sum_sees_is_found_too(monkeypatch):
+def test_a_future_that_only_the_task_graph_sees_is_found_too(monkeypatch):
     network = make_model().network
     monkeypatch.setattr(network.graph, "forward", lambda progress, done: (progress.flip(-1), progress[..., -1]))
     [finding] = check_causality(network, "run")
     assert "layer graph sees the future" in finding.what
+
+
+# Selection of the engine
+
+
+class InPlace(torch.nn.Module):
+    """A progress head's output layer, and then an operation on it in place."""
+
+    def __init__(self, layer: torch.nn.Module, name: str):
+        super().__init__()
+        self.layer, self.name = layer, name
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.layer(x)
+        getattr(y, self.name)()
+        return y
+
+
+def changed_model(name: str) -> TrainedModel:
+    """A model whose first progress head ends with an operation in place."""
+    model = make_model()
+    stage = model.network.stages[0]
+    stage.progress_head.conv = InPlace(stage.progress_head.conv, name)
+    return model
+
+
+@pytest.mark.parametrize("name", ["exp_", "neg_", "relu_", "sigmoid_"])
+def test_an_operation_in_place_gives_right_results(name):
+    model, features = changed_model(name), video(30)
+    assert_same(model.stream().step(features), model.predict(features))
+
+
+def test_an_operation_that_cannot_be_recorded_is_reported_once(caplog):
+    selection._report_fallback.cache_clear()
+    for _ in range(2):
+        stream = changed_model("exp_").stream()
+    assert isinstance(stream._streams._engine, TorchEngine)
+    [line] = [one.getMessage() for one in caplog.records]
+    assert line.startswith("streams run in torch")
+    assert "aten.exp_.default cannot be recorded" in line
+    with pytest.raises(NotImplementedError, match="cannot be recorded"):
+        changed_model("exp_").stream("compiled")
+
+
+def test_an_operation_with_a_factor_cannot_be_recorded():
+    class Scaled(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.add(x, x, alpha=2)
+
+    network = make_model().network
+    network.stages[0].conv_logits = torch.nn.Sequential(network.stages[0].conv_logits, Scaled())
+    with pytest.raises(NotImplementedError, match="alpha cannot be recorded"):
+        record(network)
+
+
+def test_a_program_that_differs_from_the_network_is_not_used(monkeypatch, caplog):
+    selection._report_fallback.cache_clear()
+
+    def wrong(network: ProgressNetwork) -> Program:
+        program = record(network)
+        return dataclasses.replace(program, weights=program.weights * 1.01)
+
+    monkeypatch.setattr(engines, "record", wrong)
+    model, features = make_model(), video(20)
+    stream = model.stream()
+    assert isinstance(stream._streams._engine, TorchEngine)
+    assert "differs from the network by" in caplog.text
+    assert_same(stream.step(features), model.predict(features))
+
+
+def test_the_check_of_a_program_leaves_no_trace(caplog):
+    for preset in PRESETS.values():
+        model = make_model(dataclasses.replace(preset.model.at(1.0), stages=2, maps=8))
+        assert model.stream().num_frames == 0
+    assert not caplog.records
+
+
+def test_features_of_any_scale_pass_the_check(caplog):
+    model = make_model(CONFIGS["standardised"])
+    model.network.set_features(torch.full((DIM,), 1e3), torch.full((DIM,), 1e-3))
+    model.stream("compiled")
+
+
+def test_prediction_without_a_filter_imports_no_compiler(tmp_path):
+    model = make_model(filtered=False)
+    config = dataclasses.replace(model.facts.config, decoding=DecodingConfig(filter="none"))
+    save_checkpoint(tmp_path / "model.safetensors", model.network, dataclasses.replace(model.facts, config=config))
+    code = (
+        "import sys, numpy, protas_gtcc; model = protas_gtcc.load(sys.argv[1]);"
+        "model.predict(numpy.zeros((3, 5), dtype=numpy.float32));"
+        "print([name for name in ('numba', 'scipy.stats', 'pandas', 'protas_gtcc.streaming') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "model.safetensors")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_model_prints_what_it_is():
+    text = repr(make_model())
+    assert text.startswith("TrainedModel\n")
+    for part in (
+        "classes: 4: rest, cut, mix, serve (background: rest)",
+        "features: 5 dimensions, 5 fps, 0 look-ahead frames",
+        "preset: reference",
+        "network: 3 stages of 4 layers in series, with progress, causal",
+        "decoding: duration filter",
+        "parameters: ",
+        "dataset: unknown",
+        "split: 1, 0 training videos",
+    ):
+        assert f"  {part}" in text
 
 
 # The verbs
@@ -325,20 +441,20 @@ def checkpoint(tmp_path):
     return tmp_path / "checkpoint.safetensors"
 
 
-def test_the_benchmark_times_every_way_to_follow_a_video(checkpoint, monkeypatch, capsys):
+def test_the_benchmark_times_every_way_to_process_a_video(checkpoint, monkeypatch, capsys):
     monkeypatch.setattr(timing, "PREFIX_SECONDS", 0.0)
     options = ["--histories", "5", "20", "--streams", "3", "--samples", "4", "--json"]
     main(["benchmark", str(checkpoint), *options])
-    said = json.loads(capsys.readouterr().out)
-    assert said["state_bytes"] > 0
-    found = [(one["what"], one["engine"], one["history"]) for one in said["timings"]]
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["state_bytes"] > 0
+    found = [(one["what"], one["engine"], one["history"]) for one in printed["timings"]]
     of_each = [("stream", "compiled"), ("stream", "torch"), ("prefix run again", "torch")]
     assert found == [
         *((*one, history) for history in (5, 20) for one in of_each),
         ("3 streams, 1 threads", "auto", 0),
         ("offline, a frame", "torch", 20),
     ]
-    assert all(0 < one["p50_ms"] <= one["p95_ms"] <= one["p99_ms"] for one in said["timings"])
+    assert all(0 < one["p50_ms"] <= one["p95_ms"] <= one["p99_ms"] for one in printed["timings"])
     main(["benchmark", str(checkpoint), *options[:-1]])
     assert "times faster" in capsys.readouterr().out
 

@@ -14,7 +14,8 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.training import AlignmentDirectory, align
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
+from protas_gtcc.alignment.training import align
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
@@ -65,17 +66,17 @@ def frame_error(run: Path, dataset: Dataset) -> float:
         for start, end, label in dataset.segments(video):
             if label != 0:
                 with torch.no_grad():
-                    said = embedder.encoder.progress_head.progress(torch.from_numpy(embeddings[start:end]))
-                errors.append(np.abs(said.numpy() - target[start:end]))
+                    estimate = embedder.encoder.progress_head.progress(torch.from_numpy(embeddings[start:end]))
+                errors.append(np.abs(estimate.numpy() - target[start:end]))
                 np.testing.assert_allclose(target[start:end], progress_target(np.full(end - start, label), [0]))
     return float(np.concatenate(errors).mean())
 
 
-def test_a_row_has_what_heads_say_of_their_own_encoders_embeddings_of_whole_videos(runs, dataset):
+def test_a_row_scores_heads_on_their_own_encoders_embeddings_of_whole_videos(runs, dataset):
     kinds = read_joint_runs(runs, dataset, "1")
     assert list(kinds) == ["v4 with tcc"]
     row = joint_row("v4 with tcc", kinds["v4 with tcc"], dataset)
-    assert (row.name, row.told) == ("v4 with tcc", "true start")
+    assert (row.name, row.given) == ("v4 with tcc", "true start")
     by_hand = [frame_error(run, dataset) for run in runs]
     assert by_hand[0] != by_hand[1]
     assert row.errors["frame"] == pytest.approx(np.mean(by_hand), abs=1e-6)
@@ -90,7 +91,7 @@ def test_runs_that_differ_in_more_than_the_seed_have_rows_of_their_own(runs, ali
     assert seeds == {"v4 with tcc": [0, 1], "conv-dense with tcc": [0], "v4 with tcc, progress_lambda 100.0": [0]}
 
 
-def test_a_run_that_has_no_place_in_the_table_is_refused(runs, aligned, dataset, tmp_path):
+def test_a_run_that_does_not_fit_the_table_is_refused(runs, aligned, dataset, tmp_path):
     def refused(path: Path, match: str, split: str = "1") -> None:
         with pytest.raises(InputError, match=match):
             read_joint_runs([path], dataset, split)
@@ -106,7 +107,7 @@ def test_a_run_that_has_no_place_in_the_table_is_refused(runs, aligned, dataset,
     longer = AlignmentDirectory(aligned())
     settings = longer.config_file.read_text().replace("epochs: 1", "epochs: 2")
     longer.config_file.write_text(settings)
-    refused(longer.path, "run is not finished: go on with --resume")
+    refused(longer.path, "run is not finished: continue with --resume")
 
 
 def other_dataset(
@@ -129,7 +130,7 @@ def other_dataset(
         ({"name": "other"}, r"run does not fit: it was trained on dataset tiny, and .*other\.h5 is other"),
         ({"first": 1}, r"run does not fit: it was trained on video0, no training videos of split 1 in"),
         ({"width": 5}, "run does not fit: it embeds features of 6 numbers a frame; here they have 5"),
-        ({"features": "other"}, "run does not fit: .* has no feature set 'features'; it has other"),
+        ({"features": "other"}, "run does not fit: .* has no feature set 'features'; choose one of other"),
     ],
 )
 def test_a_run_on_other_videos_or_features_is_refused(runs, tmp_path, changes, match):

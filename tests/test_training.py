@@ -1,27 +1,31 @@
 """Training: what is written, how it stops, and that a killed run goes on as if it had not been."""
 
 import dataclasses
+import io
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 
+from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.config import DEFAULT, REFERENCE, ModelConfig, RunConfig, TrainingConfig, from_yaml, to_yaml
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.decoding import count_transcripts
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
+from protas_gtcc.training.callbacks import Callback, ProgressBar
 from protas_gtcc.training.optimisation import learning_rate
-from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.training.run_directory import Row, RunDirectory
 from protas_gtcc.training.trainer import Trainer, train
 from protas_gtcc.training.validation import choose_validation, validation_scores
 from tests.conftest import tiny_config
@@ -69,7 +73,7 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-W", "ignore", "-m", "protas_gtcc", *arguments]
 
 
-def test_a_run_killed_at_any_moment_resumes_to_what_an_unbroken_run_gives(tiny_dataset, tmp_path):
+def test_a_run_killed_at_any_moment_resumes_to_what_an_uninterrupted_run_gives(tiny_dataset, tmp_path):
     config = tiny_config(
         tiny_dataset,
         "default",
@@ -81,7 +85,7 @@ def test_a_run_killed_at_any_moment_resumes_to_what_an_unbroken_run_gives(tiny_d
         schedule="cosine",
         clip_norm=1.0,
     )
-    unbroken = train_into(tmp_path / "unbroken", config)
+    uninterrupted = train_into(tmp_path / "uninterrupted", config)
     broken = RunDirectory(tmp_path / "broken")
     broken.start(config)  # as a run that was killed before its first epoch ended leaves it
     rng, done = np.random.default_rng(0), 0
@@ -95,8 +99,8 @@ def test_a_run_killed_at_any_moment_resumes_to_what_an_unbroken_run_gives(tiny_d
         done = len(pd.read_csv(broken.log))
         assert 3 <= done < 40, "the run was killed on its way"
     train_into(broken.path, config, resume=True)
-    pd.testing.assert_frame_equal(log(unbroken), log(broken))
-    assert_same(weights(unbroken), weights(broken))
+    pd.testing.assert_frame_equal(log(uninterrupted), log(broken))
+    assert_same(weights(uninterrupted), weights(broken))
 
 
 def test_resuming_a_finished_run_changes_nothing(tiny_dataset, tmp_path):
@@ -129,7 +133,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_video_and_step(t
     trainer = Trainer(config, Dataset(tiny_dataset), RunDirectory(tmp_path))
     with torch.no_grad():
         trainer.network.stages[1].progress_head.conv.bias[2] = float("nan")
-    with pytest.raises(InputError, match=r"loss term \w+ is nan for video video\d at epoch 1, step 1; lower --lr"):
+    with pytest.raises(InputError, match=r"loss term \w+ is nan for video video\d at epoch 1, step 1; check"):
         trainer.fit()
 
 
@@ -159,6 +163,7 @@ def test_features_are_standardised_by_the_training_videos_alone(tiny_dataset, tm
 def test_without_a_number_of_layers_a_stage_sees_sixteen_seconds(fps, layers):
     assert ModelConfig(layers=0).at(fps).layers == layers
     assert ModelConfig(layers=3).at(fps).layers == 3
+    assert ModelConfig(layers=0, reach_seconds=32.0).at(fps / 2).layers == layers
     if 1 < layers < 16:
         assert 2 ** (layers + 1) - 1 >= 16 * fps > 2**layers - 1
 
@@ -167,7 +172,7 @@ def test_the_number_of_layers_is_kept_with_the_weights(tiny_dataset, tmp_path):
     config = tiny_config(tiny_dataset, "default", epochs=1)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, layers=0))
     run = train_into(tmp_path / "run", config)
-    assert run.read_config().model.layers == 0, "what was asked for"
+    assert run.read_config().model.layers == 0, "the run keeps the setting"
     layers = config.model.at(Dataset(tiny_dataset).info.fps).layers
     assert load(run.path).facts.config.model.layers == layers == len(load(run.path).network.stages[0].layers)
 
@@ -176,7 +181,7 @@ def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
     run = train_into(tmp_path / "run", tiny_config(tiny_dataset, "default"))
     dataset = Dataset(tiny_dataset)
     labels = (dataset.labels(video) for video in dataset.part("1", "train"))
-    counted = count_transcripts(labels, dataset.info.num_classes, run.read_config().decoding.spread)
+    counted = count_transcripts(labels, dataset.info.num_classes, run.read_config().decoding)
     kept = load_checkpoint(run.checkpoint)[1].transcripts
     assert kept is not None
     for name, values in vars(counted).items():
@@ -184,7 +189,7 @@ def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
     assert load_checkpoint(train_into(tmp_path / "plain", tiny_config(tiny_dataset)).checkpoint)[1].transcripts is None
     network, facts = load_checkpoint(run.checkpoint)
     for wrong, message in (
-        (None, "do not belong together"),
+        (None, "do not fit each other"),
         (dataclasses.replace(kept, first=kept.first[:-1]), "the filter's first is"),
     ):
         save_checkpoint(run.checkpoint, network, dataclasses.replace(facts, transcripts=wrong))
@@ -242,7 +247,7 @@ def test_a_run_that_is_refused_leaves_no_directory(tiny_dataset, tmp_path):
 
 def test_a_run_killed_while_its_first_epoch_was_kept_starts_again(tiny_dataset, tmp_path, monkeypatch):
     whole = train_into(tmp_path / "whole", tiny_config(tiny_dataset))
-    monkeypatch.setattr(RunDirectory, "save_state", _interrupt)
+    monkeypatch.setattr("protas_gtcc.training.loop.save_state", _interrupt)
     with pytest.raises(KeyboardInterrupt):
         train_into(tmp_path / "run", tiny_config(tiny_dataset))
     monkeypatch.undo()
@@ -253,7 +258,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_resume_with_reading_processes_ends_as_an_unbroken_run_without(tiny_dataset, tmp_path):
+def test_a_resume_with_reading_processes_ends_as_an_uninterrupted_run_without(tiny_dataset, tmp_path):
     whole = train_into(tmp_path / "whole", tiny_config(tiny_dataset, epochs=3))
     config = tiny_config(tiny_dataset, epochs=3, workers=1)
     with pytest.raises(KeyboardInterrupt):
@@ -261,15 +266,9 @@ def test_a_resume_with_reading_processes_ends_as_an_unbroken_run_without(tiny_da
     assert_same(weights(train_into(tmp_path / "run", config, resume=True)), weights(whole))
 
 
-class _StopsAfterFirstEpoch:
-    def on_start(self, *_: object) -> None: ...
-
-    def on_step(self, *_: object) -> None: ...
-
-    def on_epoch(self, *_: object) -> None:
+class _StopsAfterFirstEpoch(Callback):
+    def on_epoch(self, row: Row) -> None:
         raise KeyboardInterrupt
-
-    def on_end(self) -> None: ...
 
 
 def test_a_finished_model_without_a_state_is_not_resumed_over(tiny_dataset, tmp_path):
@@ -298,23 +297,44 @@ def test_features_that_are_not_finite_are_named_as_the_cause(tiny_dataset, tmp_p
         train_into(tmp_path / "run", tiny_config(broken))
 
 
-def test_observers_are_told_of_the_end_even_after_an_error(tiny_dataset, tmp_path):
-    ends = []
+@pytest.mark.parametrize("stop", ["on_prepare", "on_start", "on_step", "on_epoch"])
+def test_callbacks_hear_of_the_end_also_after_an_error(tiny_dataset, tmp_path, stop):
+    calls = []
 
-    class Watcher:
-        def on_start(self, *_: object) -> None: ...
+    class Recorder(Callback):
+        def __getattribute__(self, name: str) -> Any:
+            calls.append(name)
+            if name == stop:
+                raise KeyboardInterrupt
+            return super().__getattribute__(name)
 
-        def on_step(self, *_: object) -> None:
-            raise KeyboardInterrupt
-
-        def on_epoch(self, *_: object) -> None: ...
-
-        def on_end(self) -> None:
-            ends.append(True)
-
+    config = tiny_config(tiny_dataset, "default")
     with pytest.raises(KeyboardInterrupt):
-        train(tiny_config(tiny_dataset), Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [Watcher()])
-    assert ends == [True]
+        train(config, Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [Recorder()])
+    assert calls[0] == "on_prepare", "something is shown before features are read"
+    assert calls[-2:] == [stop, "on_end"]
+
+
+def test_without_a_terminal_progress_is_shown_from_the_first_second(tiny_dataset, tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    bar = ProgressBar(console, seconds_between_lines=0.0)
+    train(tiny_config(tiny_dataset, "default"), Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [bar])
+    lines = console.file.getvalue().splitlines()
+    assert lines[0] == "reading labels: 8 training videos"
+    assert "feature statistics: 8 training videos" in lines
+    assert "training: 2 epochs of 4 steps" in lines
+    for where in ("feature statistics: 4 of 8 videos", "epoch 1/2, step 1/4", "epoch 1/2", "epoch 2/2  0 s left"):
+        assert any(line.startswith(where) for line in lines), where
+    assert sum("s left" in line for line in lines) > 10
+
+
+def test_on_a_terminal_the_bar_is_shown_and_removed(tiny_dataset, tmp_path):
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    train(tiny_config(tiny_dataset), Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [ProgressBar(console)])
+    shown = console.file.getvalue()
+    assert "reading labels" in shown
+    assert "epoch 2" in shown
+    assert "16/16" in shown
 
 
 def test_balanced_class_weights_favour_rare_classes_and_keep_a_mean_of_one(tiny_dataset, tmp_path):
@@ -358,3 +378,10 @@ def test_a_gpu_that_is_not_there_is_refused(tiny_dataset, tmp_path):
         pytest.skip("this machine has a GPU")
     with pytest.raises(InputError, match="--device cuda: this machine has none"):
         Trainer(tiny_config(tiny_dataset, device="cuda"), Dataset(tiny_dataset), RunDirectory(tmp_path))
+
+
+def test_reading_configurations_of_runs_does_not_wait_for_torch():
+    modules = ["alignment.run_directory", "heads.config", "training.run_directory", "training.callbacks"]
+    code = f"import sys, {', '.join(f'protas_gtcc.{name}' for name in modules)}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -198,7 +198,7 @@ def test_at_its_defaults_the_plan_has_its_marginals_for_near_and_far_embeddings(
     assert (solved.plan[0].sum(dim=0) - 1 / 181).abs().sum() < 1e-4
 
 
-def test_virtual_frames_take_in_as_many_frames_as_they_are_told_to():
+def test_virtual_frames_take_the_mass_of_as_many_frames_as_set():
     torch.manual_seed(0)
     shared, odd = torch.linspace(0, 3, 10)[:, None] * torch.tensor([1.0, 0, 0]), 5 * torch.eye(3)[[1, 2] * 5]
     pairs = Pairs.of(torch.cat([shared, odd]), shared)
@@ -214,7 +214,7 @@ def test_virtual_frames_take_in_as_many_frames_as_they_are_told_to():
     assert dropped[1] > 0.6
 
 
-def test_the_contrast_between_videos_draws_partners_near_and_the_least_partner_away(videos):
+def test_the_contrast_between_videos_pulls_partners_together_and_pushes_the_least_partner_away(videos):
     u, v = videos
     pairs = Pairs.of(u, v)
     distances = squared_distances(pairs.u, pairs.v)

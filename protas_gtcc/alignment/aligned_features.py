@@ -1,4 +1,4 @@
-"""What a trained encoder leaves for others: its embeddings, as a feature set in the dataset file."""
+"""Writes a trained encoder's embeddings into the dataset file, as a feature set."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder
-from protas_gtcc.dataset.feature_sets import add_feature_set, check_set_name
+from protas_gtcc.dataset.description import FeatureSet, tied_name
+from protas_gtcc.dataset.feature_sets import add_feature_set
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.header import FeatureSet, tied_name
+from protas_gtcc.dataset.names import require_set_name
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 
@@ -29,7 +30,7 @@ class _Embeddings(Mapping[str, np.ndarray]):
         return self._embedder.embed(self._features.read(video))
 
     def __contains__(self, video: object) -> bool:
-        return video in self._videos  # what `Mapping` asks would be embedded to know whether it is there
+        return video in self._videos  # the default of `Mapping` would embed the video
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._videos)
@@ -38,8 +39,8 @@ class _Embeddings(Mapping[str, np.ndarray]):
         return len(self._videos)
 
 
-def told(config: AlignmentConfig) -> list[str]:
-    """What was aligned how: the loss; the task, if it was one; and the head, which has seen true segments."""
+def description(config: AlignmentConfig) -> list[str]:
+    """How an encoder was trained: loss; task, if a single one; and the head, which learns from true segments."""
     of_task = [] if config.task is None else [f"task {config.task}"]
     return [config.loss, *of_task, *([] if config.head is None else [f"head {config.head}"])]
 
@@ -57,11 +58,11 @@ def videos_of(dataset: Dataset, split: str) -> list[str]:
 def stored_name(name: str, split: str, dataset: Dataset, replace: bool) -> str:
     """The name of the set in the file, `aligned-gtcc_split1`.
 
-    Raises `InputError` for a name that is none, that another set has just so, or that is taken and not replaced.
+    Raises `InputError` for an invalid name, one that an untied set has, and one that is taken and not replaced.
     """
-    check_set_name(name)
+    require_set_name(name)
     if name in dataset.feature_sets:
-        raise InputError(f"{dataset.path} has a feature set {name!r}, which that name would stand for; give another")
+        raise InputError(f"{dataset.path} has a feature set {name!r} already; give another --feature-name")
     stored = tied_name(name, split)
     if stored in dataset.feature_sets and not replace:
         raise InputError(
@@ -73,16 +74,18 @@ def stored_name(name: str, split: str, dataset: Dataset, replace: bool) -> str:
 def write_aligned(embedder: Embedder, dataset: Dataset, name: str, replace: bool = False) -> str:
     """Write the embeddings of a split's videos into the dataset file; the name of the set there.
 
-    The set is tied to the split whose training videos the encoder has seen. Raises `InputError` as `add_feature_set`.
+    The set is tied to the split whose training videos the encoder was trained on. Raises `InputError` as
+    `add_feature_set`.
     """
     facts = embedder.facts
     split = facts.config.split
     stored = stored_name(name, split, dataset, replace)
+    how = ", ".join(description(facts.config))
     described = FeatureSet(
         dim=facts.config.encoder.output_dim,
         look_ahead_frames=facts.look_ahead_frames,
         split=split,
-        source=f"{facts.feature_set} aligned by {', '.join(told(facts.config))}, seed {facts.config.training.seed}",
+        source=f"{facts.feature_set} aligned by {how}, seed {facts.config.training.seed}",
         derived_from=facts.feature_set,
     )
     add_feature_set(dataset.path, stored, described, _Embeddings(embedder, dataset), replace)

@@ -1,7 +1,7 @@
-"""Soft-DTW by anti-diagonals: cells with the same i + j depend on the two anti-diagonals before them alone.
+"""Soft-DTW by anti-diagonals: cells with the same i + j depend only on the two anti-diagonals before them.
 
-Works on any device; `soft_dtw` uses it where there is no compiled loop. All arrays are kept by `[P, i, j]`, and an
-anti-diagonal is the view of a flat array at equal steps, so that nothing is copied into another order.
+Works on any device; `soft_dtw` uses it where there is no compiled loop. All arrays are indexed `[P, i, j]`. An
+anti-diagonal is a strided view of such an array, so nothing is copied.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from protas_gtcc.network.padding import frame_mask
+
 
 def soft_minimum(
     costs: Float[Tensor, "P N M"],
     gamma: float,
     rows: Int[Tensor, " P"],
     columns: Int[Tensor, " P"],
-    band_frames: int | None = None,
 ) -> Float[Tensor, "P N1 M1"]:
-    """The sums R of `protas_gtcc.alignment.soft_dtw`, with a row and a column before the first; infinite outside."""
+    """The sums R of `protas_gtcc.alignment.soft_dtw`, with a row and a column before the first; infinite on padding."""
     num_pairs, n, m = costs.shape
     sums = costs.new_full((num_pairs, n + 1, m + 1), torch.inf, dtype=_sum_type(costs))
     sums[:, 0, 0] = 0
-    inside = _inside(costs, rows, columns, band_frames)
-    costs = costs.to(sums.dtype).masked_fill(~inside, torch.inf)
+    is_cell = frame_mask(rows, n)[:, :, None] & frame_mask(columns, m)[:, None]
+    costs = costs.to(sums.dtype).masked_fill(~is_cell, torch.inf)
     for k in range(2, n + m + 1):
         corner, above, left = _neighbours(sums, k)
         before = torch.stack([corner, above, left])
-        # The least is taken out by hand: three infinities give an infinity, where logsumexp would give NaN.
+        # The least is subtracted first: three infinities give an infinity, where logsumexp would give NaN.
         least = before.amin(dim=0)
         shift = least.masked_fill(least == torch.inf, 0)
         softmin = shift - gamma * torch.logsumexp((shift - before) / gamma, dim=0)
@@ -42,7 +43,7 @@ def expected_alignment(
     rows: Int[Tensor, " P"],
     columns: Int[Tensor, " P"],
 ) -> Float[Tensor, "P N M"]:
-    """The gradient by the costs: how much of the soft alignment goes through each cell."""
+    """The gradient by the costs: the probability that the soft alignment goes through each cell."""
     num_pairs, n, m = costs.shape
     shares = torch.zeros_like(sums)
     shares[torch.arange(num_pairs, device=costs.device), rows, columns] = 1
@@ -87,16 +88,3 @@ def _strided(array: Tensor, i: int, j: int, length: int) -> Tensor:
     pair, row, column = array.stride()
     offset = array.storage_offset() + i * row + j * column
     return array.as_strided((array.shape[0], length), (pair, row - column), offset)
-
-
-def _inside(costs: Tensor, rows: Tensor, columns: Tensor, band_frames: int | None) -> Tensor:
-    """True on the cells of both videos, and of the band if there is one."""
-    i = torch.arange(1, costs.shape[1] + 1, device=costs.device)[None, :, None]
-    j = torch.arange(1, costs.shape[2] + 1, device=costs.device)[None, None]
-    height, width = rows[:, None, None], columns[:, None, None]
-    inside = (i <= height) & (j <= width)
-    if band_frames is None:
-        return inside
-    # The middles of frames, as shares of the videos, times 2 N M: whole numbers, so that no edge of a band is rounded.
-    apart = ((2 * i - 1) * width - (2 * j - 1) * height).abs()
-    return inside & (apart <= 2 * band_frames * torch.minimum(width, height))

@@ -12,16 +12,16 @@ from protas_gtcc.heads.config import VERSIONS
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """From features to embeddings. Feature size and tasks come from the data."""
+    """The encoder, from features to embeddings. Feature size and tasks come from the data."""
 
     encoder: Literal["mlp", "temporal"] = "temporal"
-    """Each frame alone, or with the frames before it: causal dilated convolutions."""
+    """mlp sees each frame alone, temporal also the frames before it (causal dilated convolutions)."""
     output_dim: int = 128
     """Size of the embedding."""
     hidden: int = 128
     """Units (mlp) or maps (temporal) of the hidden layers."""
     layers: int = 4
-    """Hidden layers; of the temporal encoder, with dilations 2^0 .. 2^(layers-1)."""
+    """Hidden layers; those of the temporal encoder have dilations 2^0 .. 2^(layers-1)."""
     multi_head: bool = False
     """A head for each task, and attention over the heads at each frame, to train all tasks at once (GTCC)."""
     normalize: bool = True
@@ -37,22 +37,22 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class AlignmentLossConfig:
-    """What the losses weigh. A setting that the chosen loss does not have changes nothing."""
+    """Settings of the losses. Those of other losses than the chosen one have no effect."""
 
     sampled_frames: int = 200
-    """Frames of each video in a step, drawn anew from equal parts of it; 0 takes all. Times in a loss are in these."""
+    """Frames of each video in a step, drawn from equal parts of it; 0 takes all. Times in a loss count these frames."""
     temperature: float = 0.1
-    """TCC and GTCC: of the softmaxes over frames, in squared distance."""
+    """TCC and GTCC: temperature of the softmaxes over frames, in squared distance."""
     variance_weight: float = 0.001
-    """TCC: weight of the logarithm of the cycle's deviation."""
+    """TCC: weight of the logarithm of the standard deviation of where a cycle ends."""
     components: int = 15
     """GTCC: soft neighbours of a frame."""
     anchors: int = 20
     """GTCC: frames of a video that are cycled in a step; 0 cycles all."""
     cycle_window: float = 1.0
-    """GTCC: how far from its place a frame is looked for, as a share of the video (delta)."""
+    """GTCC: how far from its start a cycle may end, as a share of the video (delta)."""
     drop_rate: float = 0.95
-    """GTCC: frames weigh at least this to the power of the epoch; 1 drops none (gamma)."""
+    """GTCC: the weight of a frame is at least this to the power of the epoch; 1 drops none (gamma)."""
     warp_gamma: float = 0.1
     """LAV: temperature of soft-DTW's minimum."""
     contrast_weight: float | None = None
@@ -60,21 +60,21 @@ class AlignmentLossConfig:
     inter_weight: float = 0.5
     """VAVA: weight of the contrast between the videos, a mean over frames."""
     margin: float = 2.0
-    """LAV and VAVA: squared distance that is far enough for frames that do not belong together."""
+    """LAV and VAVA: squared distance above which frames that do not match are not pushed further apart."""
     near_frames: int = 15
     """LAV and VAVA: frames no further apart than this are near in time."""
     phi_decay: float = 0.99
-    """VAVA: the order's weight against the found partners' is this to the power of the epoch."""
+    """VAVA: weight of the order, against the found partners, is this to the power of the epoch."""
     moment_weight: float = 1.0
     """VAVA: weight of the inverse difference moment."""
     divergence_weight: float = 0.1
     """VAVA: weight of the divergence from the prior, and of the entropy that comes with it."""
     virtual_cost: float = 0.5
-    """VAVA: squared distance of everything to the virtual frame."""
+    """VAVA: squared distance of every frame to the virtual frame."""
     virtual_frames: float = 1.0
-    """VAVA: how many frames of a video may be without partner."""
+    """VAVA: number of frames of a video that may have no partner."""
     prior_width: float = 10.0
-    """VAVA: deviation of the prior around the diagonal and the partners, in frames."""
+    """VAVA: standard deviation of the prior around the diagonal and the partners, in frames."""
 
     def __post_init__(self) -> None:
         positive = ("temperature", "warp_gamma", "margin", "divergence_weight", "prior_width", "virtual_frames")
@@ -85,7 +85,7 @@ class AlignmentLossConfig:
         require_range(self, drop_rate=(0, 1), cycle_window=(1e-3, 1), phi_decay=(0, 1))
         require_range(self, components=(1, 1000), near_frames=(0, 10**6), anchors=(0, 10**6), sampled_frames=(0, 10**6))
         if self.sampled_frames == 1:
-            raise InputError("--sampled-frames is 1; videos are aligned by 2 frames or more, or all (0)")
+            raise InputError("--sampled-frames is 1; give at least 2 frames, or 0 for all")
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,15 @@ class AlignmentConfig:
     feature_set: str | None = None
     """Features to embed; by default those tied to the split, else `features`."""
     loss: Literal["tcc", "tcc-classification", "gtcc", "lav", "vava"] = "gtcc"
-    """What aligns videos of the same task."""
+    """Loss that aligns videos of the same task."""
     head: str | None = None
     """Train a scalar progress head with the encoder, on the true action segments: v2, v3, v4, or HEAD-LOSS."""
     progress_lambda: float = 1.0
-    """Weight of the head's gradient where it enters the encoder; never more than that of the alignment."""
+    """Weight of the head's gradient where it enters the encoder; its norm is bounded by the alignment gradient's."""
     task: str | None = None
-    """Align the videos of this task alone; by default those of all tasks, each with its own."""
+    """Align only the videos of this task; by default those of all tasks, each with others of its task."""
+    title: str = ""
+    """Name under which tables list the run; by default its settings. It may change when the run is resumed."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     alignment: AlignmentLossConfig = field(default_factory=AlignmentLossConfig)
     training: TrainingConfig = field(
@@ -119,4 +121,4 @@ class AlignmentConfig:
         for name in ("validation_share", "window_frames", "patience"):
             if getattr(self.training, name):
                 flag = f"--{name.replace('_', '-')}"
-                raise InputError(f"{flag} has no meaning in alignment; leave it out")
+                raise InputError(f"{flag} has no effect on alignment; leave it out")

@@ -1,6 +1,6 @@
 """Contrast within a video: frames near in time are near in the embedding, frames far in time are not.
 
-Without it the alignment losses have a trivial solution, in which all frames are one point.
+Without it the alignment losses have a trivial solution, in which all frames have the same embedding.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from protas_gtcc.alignment.pairs import frame_mask, squared_distances
+from protas_gtcc.alignment.pairs import squared_distances
+from protas_gtcc.network.padding import frame_mask
 
 
 def contrastive_idm(

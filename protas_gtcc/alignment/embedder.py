@@ -1,4 +1,4 @@
-"""A trained encoder with all it needs to embed a video, as a checkpoint keeps it."""
+"""A trained encoder with everything that is needed to embed a video, and its checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMAT = "protas_gtcc encoder"
 
 @dataclass(frozen=True)
 class EncoderFacts:
-    """What an encoder was made for."""
+    """Everything beside the weights that embedding needs."""
 
     config: AlignmentConfig
     feature_dim: int
@@ -31,13 +31,13 @@ class EncoderFacts:
     """Tasks that it was trained on; [""] if the dataset has none."""
     dataset: str = ""
     look_ahead_frames: int = 0
-    """How many frames after t the features of frame t have seen; the encoder adds none."""
+    """How many frames after t the features of frame t depend on; the encoder adds none."""
     training_videos: list[str] = field(default_factory=list)
     simulated: bool = False
     fps: float | None = None
 
     def build(self) -> Encoder:
-        """An encoder of this shape, not trained."""
+        """An untrained encoder of this shape."""
         head = None if self.config.head is None else VERSIONS[self.config.head].head
         return Encoder(self.config.encoder, self.feature_dim, len(self.tasks), drops(self.config), head)
 
@@ -60,7 +60,7 @@ class Embedder:
 
     @torch.no_grad()
     def embed(self, features: np.ndarray) -> np.ndarray:
-        """Features `[T, D]` -> embeddings `[T, E]`, float32. Raises `InputError` if D is not what it was made for."""
+        """Features `[T, D]` -> embeddings `[T, E]`, float32. Raises `InputError` for another D."""
         if features.ndim != 2 or features.shape[1] != self.facts.feature_dim:
             raise InputError(f"expected features [T, {self.facts.feature_dim}], found {list(features.shape)}")
         was_training = self.encoder.training
@@ -78,7 +78,7 @@ def save_encoder(path: Path, encoder: Encoder, facts: EncoderFacts) -> None:
 
 
 def load_encoder(path: Path) -> Embedder:
-    """Read a checkpoint, or that of a run directory. Raises `InputError` if it holds no whole encoder."""
+    """Read a checkpoint file, or that of a run directory. Raises `InputError` if it holds no encoder."""
     file = path / "checkpoint.safetensors" if path.is_dir() else path
     tensors, metadata = load_tensors(file, FORMAT)
     values = {one.name: metadata[one.name] for one in dataclasses.fields(EncoderFacts) if one.name in metadata}

@@ -1,13 +1,13 @@
-"""Networks from features to embeddings, and the one that says which frames may be dropped.
+"""Networks from features to embeddings, and the dropping network.
 
 features [B, D, T] ─ encoder ─ embedding [B, E, T] ──────────────────────────────> (single task)
                                    ├─ head of task 1 ─┐
                                    ├─ …               ├─ weighted sum at each frame > (multi-head)
                                    └─ head of task K ─┘        attention over heads
 
-Everything here is causal: the embedding of a frame depends on that frame and those before it. Source: Donahue &
-Elhamifar, CVPR 2024, for the multi-head and the dropping network; in their code the heads' outputs are reshaped so that
-time mixes with the heads, and the encoder pads on both sides, so that embeddings see the future.
+Everything here is causal: the embedding of a frame depends on that frame and those before it. The multi-head and the
+dropping network are from Donahue & Elhamifar, CVPR 2024. In their code a reshape of the heads' outputs mixes time with
+heads, and the encoder pads on both sides, so embeddings depend on the future.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.network.layers import DilatedResidualLayer, PointwiseConvolution, feature_scale, masked
 
 HEAD_UNITS = (256, 128)
-"""Hidden units of a task's head, of the attention and of the dropping network."""
+"""Hidden units of task heads, attention and dropping network."""
 
 
 class MlpEncoder(nn.Module):
-    """The same layers for each frame alone."""
+    """The same layers at each frame, without its neighbours."""
 
     def __init__(self, feature_dim: int, config: EncoderConfig):
         super().__init__()
@@ -62,7 +62,7 @@ class TemporalEncoder(nn.Module):
 
 
 class TaskHeads(nn.Module):
-    """An embedding for each task, and their sum as attention at the same frame weighs them."""
+    """An embedding for each task, and their sum, weighted by attention at the same frame."""
 
     def __init__(self, size: int, num_tasks: int):
         super().__init__()
@@ -84,14 +84,14 @@ class ContextNetwork(nn.Module):
         self.layers = _pointwise([size, *HEAD_UNITS, size])
 
     def forward(self, x: Float[Tensor, "B E T"], mask: Float[Tensor, "B 1 T"]) -> Float[Tensor, "B E"]:
-        """The mean over a video's frames of what the layers say of each."""
+        """The mean of the layers' output over a video's frames."""
         return (self.layers(x) * mask).sum(dim=2) / mask.sum(dim=2)
 
 
 class Encoder(nn.Module):
-    """What an alignment run trains: an encoder of standardised features, and what is trained with it.
+    """All that an alignment run trains: an encoder of standardised features, and what is trained with it.
 
-    Task heads are part of the embedding; the dropping network and the progress head are only trained beside it.
+    Task heads are part of the embedding. The dropping network and the progress head are only trained beside it.
     """
 
     feature_mean: Tensor
@@ -111,13 +111,13 @@ class Encoder(nn.Module):
         self.base = kind(feature_dim, config)
         self.heads = TaskHeads(config.output_dim, num_tasks) if config.multi_head else None
         self.context = ContextNetwork(config.output_dim) if drops else None
-        # Last, so that the encoder of a seed begins alike with a head and without.
+        # Last, so that a seed gives the same initial encoder with and without a head.
         self.progress_head = ScalarHead(head, config.output_dim) if head is not None else None
         self.register_buffer("feature_mean", torch.zeros(feature_dim))
         self.register_buffer("feature_scale", torch.ones(feature_dim))
 
     def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
-        """Standardise by these; a feature that never varies, or a millionth of what others do, is only centred."""
+        """Standardise with these; a feature that (almost) never varies is only centred."""
         self.feature_mean.copy_(mean)
         self.feature_scale.copy_(feature_scale(deviation))
 
@@ -132,7 +132,7 @@ class Encoder(nn.Module):
 
 
 def _pointwise(sizes: list[int], activation: type[nn.Module] = nn.ReLU, dropout: float = 0.0) -> nn.Sequential:
-    """Layers that see one frame: 1x1 convolutions with an activation between them."""
+    """Layers over single frames: 1x1 convolutions with an activation between them."""
     layers: list[nn.Module] = []
     for number, (before, after) in enumerate(pairwise(sizes)):
         if number:

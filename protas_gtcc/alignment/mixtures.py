@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 MIN_VARIANCE = 0.25
-"""In squared frames, of a component; a narrower one falls between two frames."""
+"""Least variance of a component, in squared frames; a narrower one would fall between two frames."""
 TINY = 1e-30
 
 
@@ -21,7 +21,7 @@ class Mixtures(NamedTuple):
     variances: Float[Tensor, "P R K"]
 
     def densities(self, num_frames: int, lengths: Int[Tensor, " P"]) -> Float[Tensor, "P R K M"]:
-        """Each component over the frames of the time line, of sum 1; 0 from the end of a video on."""
+        """Each component over the frames of the time line, with sum 1; 0 beyond the end of a video."""
         frames = torch.arange(num_frames, device=self.means.device, dtype=self.means.dtype)
         kernels = (frames - self.means[..., None]).square_().mul_(-0.5 / self.variances[..., None])
         outside = frames >= lengths[:, None]
@@ -37,15 +37,15 @@ class Mixtures(NamedTuple):
 
 @torch.no_grad()
 def fit_mixtures(weightings: Float[Tensor, "P R M"], num_components: int, iterations: int = 5) -> Mixtures:
-    """Fit a mixture to each weighting of a time line's frames: the likeliest, if frames count as they weigh.
+    """Fit a mixture to each weighting of a time line's frames, by weighted maximum likelihood.
 
     Args:
-        weightings: of the frames, of sum 1 in each row; 0 from the end of a video on.
-        num_components: K; they start at even quantiles of the weighting, equally wide.
+        weightings: of the frames, with sum 1 in each row; 0 beyond the end of a video.
+        num_components: K; they start at equally spaced quantiles of the weighting, with equal width.
         iterations: of expectation and maximisation.
 
-    The GTCC authors minimise a symmetric divergence by L-BFGS, one row after the other, from means spread over the
-    whole video and deviations of its length.
+    The GTCC authors minimise a symmetric divergence by L-BFGS, row by row, from means spread over the whole video and
+    standard deviations as long as the video.
     """
     mixtures = _start(weightings, num_components)
     frames = torch.arange(weightings.shape[2], device=weightings.device, dtype=weightings.dtype)
@@ -70,7 +70,7 @@ def _start(weightings: Tensor, num_components: int) -> Mixtures:
 
 
 def _maximised(shares: Float[Tensor, "P R K M"], frames: Tensor, before: Mixtures) -> Mixtures:
-    """The mixtures that shares of frames make; a component that got none stays where it was."""
+    """Mixtures from the share of each component in each frame; a component without any stays as it was."""
     mass = shares.sum(dim=3)
     safe = mass.clamp(min=TINY)
     means = torch.where(mass > TINY, (shares @ frames) / safe, before.means)

@@ -1,8 +1,7 @@
-"""An alignment run's loss: embeddings of the videos of some pairs -> weighted terms, a value for each pair."""
+"""An alignment run's loss: embeddings of the videos of some pairs -> unweighted terms, and their weights."""
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -14,10 +13,26 @@ from protas_gtcc.alignment.pairing import PairBatch, sample_frames
 from protas_gtcc.alignment.pairs import Pairs
 from protas_gtcc.alignment.tcc import tcc_classification_loss, tcc_loss
 from protas_gtcc.alignment.vava import VavaSettings, vava_terms
+from protas_gtcc.network.terms import Terms
 
-Terms = dict[str, Float[Tensor, " P"]]
 CONTRAST_WEIGHTS = {"lav": 1e-5, "vava": 1e-7}
-"""At these, of powers of ten, held-out pairs of GTEA's videos were ordered best (experiments/RESULTS.md)."""
+"""At these, of powers of ten, held-out pairs of GTEA's videos were ordered best (docs/results/alignment.md)."""
+
+
+def term_weights(config: AlignmentConfig) -> dict[str, float]:
+    """The weight of each term of the loss by name, with `progress`, the loss of a head that is trained beside it.
+
+    That one is weighted where its gradient enters the encoder (`protas_gtcc.heads.scaled_gradient`).
+    """
+    settings = config.alignment
+    contrast = settings.contrast_weight
+    if contrast is None:
+        contrast = CONTRAST_WEIGHTS.get(config.loss, 0.0)
+    weights = {
+        "lav": {"soft_dtw": 1.0, "contrast": contrast},
+        "vava": {"transport": 1.0, "intra_contrast": contrast, "inter_contrast": settings.inter_weight},
+    }
+    return {**weights.get(config.loss, {config.loss: 1.0}), "progress": 1.0}
 
 
 def alignment_terms(
@@ -27,15 +42,15 @@ def alignment_terms(
     epoch: int,
     context: ContextNetwork | None = None,
 ) -> Terms:
-    """Every term of the loss, weighted, so that their sum is the total.
+    """Every term of the loss, unweighted, a value for each pair.
 
     Losses that go from one video over the other and back are the mean of both directions.
 
     Args:
         embeddings: of the batch's videos; padding is not looked at.
-        batch: which videos they are, and which are pairs.
+        batch: the videos, and which of them are pairs.
         config: the loss and its settings.
-        epoch: counted from 0; frames may be dropped, and found partners count, the more the later.
+        epoch: counted from 0; with later epochs more frames may be dropped, and found partners count more.
         context: the dropping network; without it GTCC drops nothing.
     """
     frames, counts = sample_frames(batch.lengths, config.alignment.sampled_frames)
@@ -79,7 +94,7 @@ def _cycle(
 
 
 def _lav(pairs: Pairs, settings: AlignmentLossConfig) -> Terms:
-    terms = lav_terms(
+    return lav_terms(
         pairs.u,
         pairs.v,
         pairs.u_lengths,
@@ -88,7 +103,6 @@ def _lav(pairs: Pairs, settings: AlignmentLossConfig) -> Terms:
         margin=settings.margin,
         window_frames=settings.near_frames,
     )
-    return {"soft_dtw": terms["soft_dtw"], "contrast": _contrast_weight(settings, "lav") * terms["contrast"]}
 
 
 def _vava(pairs: Pairs, settings: AlignmentLossConfig, epoch: int) -> Terms:
@@ -100,18 +114,6 @@ def _vava(pairs: Pairs, settings: AlignmentLossConfig, epoch: int) -> Terms:
         virtual_frames=settings.virtual_frames,
         prior_width=settings.prior_width,
     )
-    terms = vava_terms(
+    return vava_terms(
         pairs.u, pairs.v, pairs.u_lengths, pairs.v_lengths, transport, settings.margin, settings.near_frames
     )
-    intra = _contrast_weight(settings, "vava")
-    weights = {"transport": 1.0, "intra_contrast": intra, "inter_contrast": settings.inter_weight}
-    return {name: weight * terms[name] for name, weight in weights.items()}
-
-
-def _contrast_weight(settings: AlignmentLossConfig, loss: str) -> float:
-    return CONTRAST_WEIGHTS[loss] if settings.contrast_weight is None else settings.contrast_weight
-
-
-def total(terms: Terms) -> Float[Tensor, " P"]:
-    """The sum of the terms, for each pair."""
-    return torch.stack(list(terms.values())).sum(dim=0)

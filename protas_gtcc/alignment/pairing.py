@@ -1,4 +1,4 @@
-"""Which videos are aligned with which: every epoch, each training video with two others of its task."""
+"""Pairs of videos to align: in every epoch, each training video with two others of its task."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from protas_gtcc.alignment.pairs import SMALLEST
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.network.padding import frame_mask, pad
 
 Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class PairBatch:
-    """The videos of some pairs, padded, each once."""
+    """Pairs of videos; `videos` and their padded features have each video once."""
 
     videos: list[str]
     features: Float[Tensor, "V D T"]
     lengths: Int[Tensor, " V"]
     pairs: Int[Tensor, "P 2"]
     """Indices into the videos."""
-    share: float = 1.0
-    """Of the pairs that all processes have in this step."""
+    weights: Float[Tensor, " P"]
+    """1 for a pair; 0 for a stand-in, which a process repeats if its share of the batch is empty."""
 
     @property
     def mask(self) -> Float[Tensor, "V 1 T"]:
         """1 on frames, 0 on padding."""
-        frames = torch.arange(self.features.shape[2], device=self.features.device)
-        return (frames < self.lengths[:, None]).to(self.features.dtype)[:, None]
+        return frame_mask(self.lengths, self.features.shape[2]).to(self.features.dtype)[:, None]
+
+    @property
+    def names(self) -> list[str]:
+        """The videos of each pair, for errors."""
+        return [f"videos {self.videos[first]} and {self.videos[second]}" for first, second in self.pairs.tolist()]
 
     def to(self, device: torch.device) -> PairBatch:
-        """The same on a device."""
-        features, lengths, pairs = (one.to(device) for one in (self.features, self.lengths, self.pairs))
-        return PairBatch(self.videos, features, lengths, pairs, self.share)
-
-    def names(self, pair: int) -> str:
-        """Of a pair's videos, for an error."""
-        first, second = (self.videos[index] for index in self.pairs[pair].tolist())
-        return f"{first} and {second}"
+        """The same batch on a device."""
+        tensors = (self.features, self.lengths, self.pairs, self.weights)
+        return PairBatch(self.videos, *(tensor.to(device) for tensor in tensors))
 
 
 def by_task(dataset: Dataset, videos: Sequence[str], task: str | None = None) -> dict[str, list[str]]:
-    """Videos that can be aligned, by task; without tasks in the file they are all of one.
+    """Videos that can be aligned, by task; without tasks in the file all belong to one.
 
-    Raises `InputError` if no task (or not the wanted one) has two videos, and for a video of a single frame.
+    Raises `InputError` if no task (or not the given one) has two videos, and for a video of a single frame.
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for video in videos:
         if dataset.num_frames[video] < SMALLEST:
-            raise InputError(f"video {video} has one frame; it cannot be aligned: leave it out of the training videos")
+            raise InputError(f"video {video} has one frame; it cannot be aligned: remove it from the training videos")
         groups[dataset.attribute(video, "task") or ""].append(video)
     if task is not None and task not in groups:
         raise InputError(f"no training video is of task {task!r}; there are {listed(groups)}")
@@ -68,8 +68,8 @@ def by_task(dataset: Dataset, videos: Sequence[str], task: str | None = None) ->
     return usable
 
 
-def lonely_tasks(dataset: Dataset, split: str, task: str | None = None) -> list[str]:
-    """Tasks with one training video, which has no other to be aligned with."""
+def single_video_tasks(dataset: Dataset, split: str, task: str | None = None) -> list[str]:
+    """Tasks with a single training video, which cannot be aligned."""
     tasks = [dataset.attribute(video, "task") or "" for video in dataset.part(split, "train")]
     return sorted(name for name in set(tasks) if tasks.count(name) == 1 and task in (None, name))
 
@@ -88,38 +88,35 @@ def epoch_pairs(groups: dict[str, list[str]], seed: int, epoch: int) -> list[Pai
 def batches_of(
     pairs: Sequence[Pair], size: int, features: FeatureReader, rank: int = 0, processes: int = 1
 ) -> Iterator[PairBatch]:
-    """Batches of `size` pairs over all processes; this process's part of each, never empty.
+    """Batches of `size` pairs over all processes: this process's part of each, which is never empty.
 
-    Every process takes as many steps: one without a pair of its own repeats the first, with `share` 0.
+    Every process takes the same number of steps: one without a pair of its own repeats the first, with weight 0.
     """
     for start in range(0, len(pairs), size):
         whole = pairs[start : start + size]
         own = whole[rank::processes]
-        yield dataclasses.replace(collate(own or whole[:1], features), share=len(own) / len(whole))
+        batch = collate(own or whole[:1], features)
+        yield batch if own else dataclasses.replace(batch, weights=torch.zeros(1))
 
 
 def collate(pairs: Sequence[Pair], features: FeatureReader) -> PairBatch:
     """Read the videos of some pairs and pad them."""
     videos = list(dict.fromkeys(video for pair in pairs for video in pair))
-    arrays = [features.read(video) for video in videos]
-    lengths = torch.tensor([len(array) for array in arrays])
-    padded = torch.zeros(len(videos), int(lengths.max()), arrays[0].shape[1])
-    for row, array in zip(padded, arrays, strict=True):
-        row[: len(array)] = torch.from_numpy(np.asarray(array, dtype=np.float32))
+    padded, lengths = pad([torch.from_numpy(features.read(video)).float() for video in videos])
     index = {video: number for number, video in enumerate(videos)}
     pointers = torch.tensor([[index[first], index[second]] for first, second in pairs])
-    return PairBatch(videos, padded.transpose(1, 2), lengths, pointers)
+    return PairBatch(videos, padded.transpose(1, 2), lengths, pointers, torch.ones(len(pairs)))
 
 
 def sample_frames(lengths: Int[Tensor, " V"], num_frames: int) -> tuple[Int[Tensor, "V S"], Int[Tensor, " V"]]:
-    """Frames of each video, each once and in order: a random one of each of `num_frames` parts, as equal as can be.
+    """Frames of each video, each once and in order: a random one from each of `num_frames` nearly equal parts.
 
-    All of a shorter video. Gives indices, past the end where a video has fewer frames, and the number of each video's.
+    A shorter video has all of its frames. Returns indices, beyond the end where a video has fewer, and their numbers.
     """
     longest = int(lengths.max())
     size = longest if num_frames == 0 else min(num_frames, longest)
     counts = lengths.clamp(max=size)
-    # Whole frames part the video, so that no frame is in two parts.
+    # Parts begin at whole frames, so no frame is in two of them.
     edges = torch.arange(size + 1, device=lengths.device) * lengths[:, None] // counts[:, None]
     within = torch.rand(len(lengths), size, device=lengths.device) * edges.diff(dim=1)
     return (edges[:, :-1] + within.long()).clamp(max=longest - 1), counts

@@ -1,7 +1,7 @@
-"""What the alignment losses share: padded pairs of embedded videos, distances between frames, weights over frames.
+"""Shared by the alignment losses: padded pairs of embedded videos, distances between frames, weights over frames.
 
-A loss takes `[N, D]` and `[M, D]` and gives a scalar, or P pairs, padded, `[P, N, D]` and `[P, M, D]` with their
-lengths, and gives `[P]`. Whatever precision the embeddings have, it computes in float32 (in float64 if they are).
+A loss takes `[N, D]` and `[M, D]` and returns a scalar; or P padded pairs, `[P, N, D]` and `[P, M, D]`, with their
+lengths, and returns `[P]`. It computes in float32, or in float64 if the embeddings are float64.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from protas_gtcc.network.padding import frame_mask
+
 Loss = TypeVar("Loss", bound=Callable[..., Any])
 SMALLEST = 2
 """Frames that a video must have to be aligned."""
@@ -22,14 +24,14 @@ SMALLEST = 2
 
 @dataclass(frozen=True)
 class Pairs:
-    """P padded pairs of videos: `u` of N frames at most, `v` of M."""
+    """P padded pairs of videos: `u` has at most N frames, `v` at most M."""
 
     u: Float[Tensor, "P N D"]
     v: Float[Tensor, "P M D"]
     u_lengths: Int[Tensor, " P"]
     v_lengths: Int[Tensor, " P"]
     is_single: bool = False
-    """Two videos without a dimension of pairs; what they give has none either."""
+    """Whether there is one pair, without a dimension of pairs; then the result has none either."""
 
     @classmethod
     def of(
@@ -41,8 +43,8 @@ class Pairs:
     ) -> Pairs:
         """Pairs of embedded videos; without lengths every frame counts.
 
-        What lies in the padding does not matter: it becomes the video's first frame, without a gradient. Raises
-        `ValueError` if a video has fewer than 2 frames, or more than there are, and if there is no pair.
+        Padding has no effect: it becomes the video's first frame, without a gradient. Raises `ValueError` if a video
+        has fewer than 2 frames, or more than its tensor, and if there is no pair.
         """
         is_single = u.ndim == 2
         u, v = (x[None] if is_single else x for x in (u, v))
@@ -72,19 +74,14 @@ class Pairs:
 
 
 def wide(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """In float32, or in float64 if it is."""
+    """`x` in float32, or in float64 if it is float64."""
     return x if x.dtype == torch.float64 else x.float()
-
-
-def frame_mask(lengths: Int[Tensor, " P"], num_frames: int) -> Bool[Tensor, "P N"]:
-    """True on a video's frames, False on padding."""
-    return torch.arange(num_frames, device=lengths.device) < lengths[:, None]
 
 
 def squared_distances(x: Float[Tensor, "P N D"], y: Float[Tensor, "P M D"]) -> Float[Tensor, "P N M"]:
     """Squared Euclidean distances between frames.
 
-    By matrix products, from the mean of y, since |x|^2 - 2xy + |y|^2 cancels far from the origin.
+    By matrix products, with the mean of y as origin, since |x|^2 - 2xy + |y|^2 cancels far from it.
     """
     origin = y.detach().mean(dim=1, keepdim=True)
     x, y = x - origin, y - origin
@@ -96,7 +93,7 @@ def soft_neighbours(
     x: Float[Tensor, "P N D"], y: Float[Tensor, "P M D"], y_mask: Bool[Tensor, "P M"], temperature: float
 ) -> Float[Tensor, "P N M"]:
     """Weights over the frames of y for each frame of x: the softmax of -|x_i - y_j|^2 / temperature."""
-    # |x_i|^2 is the same for all j and drops out; padding is masked in |y_j|^2, so that no [N, M] pass is spent on it.
+    # |x_i|^2 is the same for all j and drops out. Padding is masked in |y_j|^2, which saves a pass over [N, M].
     origin = y.detach().mean(dim=1, keepdim=True)
     x, y = x - origin, y - origin
     offsets = ((y * y).sum(dim=2) / -temperature).masked_fill(~y_mask, -torch.inf)
@@ -104,7 +101,7 @@ def soft_neighbours(
 
 
 def masked_softmax(scores: Float[Tensor, "P *N M"], mask: Bool[Tensor, "P *#N M"]) -> Float[Tensor, "P *N M"]:
-    """Softmax over the last dimension; 0 where the mask is False. At least one is True."""
+    """Softmax over the last dimension; 0 where the mask is False. At least one value must be True."""
     return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
 
 
@@ -121,7 +118,7 @@ def require_positive(**values: float | int) -> None:
 
 
 def in_full_precision(loss: Loss) -> Loss:
-    """Under autocast too, a loss computes in the precision that it says."""
+    """A decorator: the loss computes in its own precision under autocast, too."""
 
     @functools.wraps(loss)
     def whole(*args: Any, **kwargs: Any) -> Any:
@@ -143,6 +140,6 @@ def _lengths(x: Float[Tensor, "P N D"], given: Int[Tensor, " P"] | None) -> Int[
     if given is None:
         given = torch.full((len(x),), num_frames, device=x.device)
     if num_frames < SMALLEST or not SMALLEST <= int(given.min()) <= int(given.max()) <= num_frames:
-        expected = f"videos to align have {SMALLEST} frames or more, and {num_frames} at most"
-        raise ValueError(f"{expected}; got {given.tolist()}")
+        expected = f"expected videos of {SMALLEST} to {num_frames} frames"
+        raise ValueError(f"{expected}; got lengths {given.tolist()}")
     return given.to(x.device)

@@ -1,4 +1,4 @@
-"""Scores of trained encoders on a dataset's held-out videos, beside what they are to be measured by."""
+"""Scores of trained encoders on a dataset's held-out videos, beside those of references."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts
-from protas_gtcc.alignment.pairing import lonely_tasks
+from protas_gtcc.alignment.pairing import single_video_tasks
 from protas_gtcc.alignment.scores import EmbeddedVideo, Trial, compare_alignments
-from protas_gtcc.alignment.scores.partners import PartnerPart
+from protas_gtcc.alignment.scores.scoring import OnProgress
+from protas_gtcc.config import PartnerPart
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
@@ -22,24 +23,35 @@ from protas_gtcc.errors import InputError, listed
 Scores = dict[str, Any]
 
 
-def score_embedder(embedder: Embedder, dataset: Dataset, every: int = 1, partners: PartnerPart = "test") -> Scores:
-    """Alignment scores of the embeddings, and of what they are to be measured by: an untrained encoder, raw features.
+def score_embedder(
+    embedder: Embedder,
+    dataset: Dataset,
+    every: int = 1,
+    partners: PartnerPart = "test",
+    on_progress: OnProgress = lambda done, total: None,
+) -> Scores:
+    """Alignment scores of the embeddings and of two references: an untrained encoder, and raw features.
 
-    Every `every`-th frame counts; `partners` as in `score_alignment`. Probes are fitted on training videos, everything
-    else is of test videos. Raises `InputError` if the split has too few videos.
+    Every `every`-th frame counts; `partners` and `on_progress` as in `compare_alignments`. Raises `InputError` if the
+    split has too few videos.
     """
     config = embedder.facts.config
     trials = reference_trials([embedder], dataset, every)
     trials[config.loss] = [embedded_trial(embedder, dataset, every)]
-    return compare_trials(trials, dataset, every, partners, config.training.seed)
+    return compare_trials(trials, dataset, every, partners, config.training.seed, on_progress)
 
 
 def compare_trials(
-    trials: Mapping[str, Sequence[Trial]], dataset: Dataset, every: int, partners: PartnerPart, seed: int = 0
+    trials: Mapping[str, Sequence[Trial]],
+    dataset: Dataset,
+    every: int,
+    partners: PartnerPart,
+    seed: int = 0,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Scores:
-    """`compare_alignments`, with what it was made of: dataset, splits, frames; and the test videos that it leaves out.
+    """`compare_alignments` with facts about the data: dataset, splits, frames, and the test videos that are left out.
 
-    These are of tasks that no training video shows.
+    A test video is left out if no training video shows its task.
     """
     scored = {name: [_scorable(one) for one in members] for name, members in trials.items()}
     every_trial = [(one, part) for name in trials for one, part in zip(trials[name], scored[name], strict=True)]
@@ -49,36 +61,36 @@ def compare_trials(
         "splits": sorted({one.split for one, _ in every_trial}),
         "score_every": every,
         "left_out": sorted({video.name for one, part in every_trial for video in one.test if video not in part.test}),
-        **compare_alignments(scored, dataset.info.background, seed, partners),
+        **compare_alignments(scored, dataset.info.background, seed, partners, on_progress),
     }
 
 
 def require_scorable(dataset: Dataset, split: str, task: str | None = None) -> None:
-    """Raise `InputError` if no test video of a split is of a task that a training video shows."""
+    """Raise `InputError` if a split has no test video whose task a training video shows."""
     tasks = sorted({dataset.attribute(video, "task") or "" for video in dataset.part(split, "train")})
     if task is not None and task not in tasks:
-        raise InputError(f"no training video is of task {task!r}; there are {listed(tasks)}")
+        raise InputError(f"no training video shows task {task!r}; the tasks are {listed(tasks)}")
     train, test = ({dataset.attribute(v, "task") for v in dataset.part(split, part)} for part in ("train", "test"))
     if not (train & test if task is None else train & test & {task}):
-        what = "has no test video" if not test else "tests no task that it trains on"
-        way_out = "align.py --no-score only trains"
+        what = "has no test video" if not test else "has no task with both training and test videos"
+        way_out = "align --no-score only trains"
         raise InputError(f"{dataset.path}: split {split} {what}: there is nothing to score; {way_out}")
 
 
 def remarks(config: AlignmentConfig, dataset: Dataset, partners: PartnerPart) -> list[str]:
-    """What a user should know before an encoder is trained: tasks that are none, alone, or tested by one video."""
+    """Warnings before an encoder is trained: no tasks, tasks of one training video, or of one test video."""
     train, test = (
         Counter(dataset.attribute(video, "task") or "" for video in dataset.part(config.split, part))
         for part in ("train", "test")
     )
     if set(train) == {""}:
-        return ["no video has a task: all are aligned as of one procedure (prepare --task-pattern tells them apart)"]
+        return ["no video has a task: all are aligned as one procedure (prepare --task-pattern reads tasks from names)"]
     lines = [
-        f"task {task!r} has one training video: it is embedded, but aligned with none"
-        for task in lonely_tasks(dataset, config.split, config.task)
+        f"task {task!r} has one training video: it is embedded but not aligned"
+        for task in single_video_tasks(dataset, config.split, config.task)
     ]
     if partners == "test" and max((test[task] for task in train), default=0) < 2:
-        lines.append("no task has two test videos to match with each other; --partners train matches training videos")
+        lines.append("no task has two test videos to match; --partners train matches them with training videos")
     return lines
 
 
@@ -88,7 +100,7 @@ def _scorable(trial: Trial) -> Trial:
 
 
 def reference_trials(embedders: Sequence[Embedder], dataset: Dataset, every: int = 1) -> dict[str, list[Trial]]:
-    """What embeddings are measured by: the raw features of their splits, and their encoders before training."""
+    """References for embeddings: the raw features of their splits, and their encoders before training."""
     of_split = {one.facts.config.split: one for one in embedders}
     return {
         "raw features": [_trial(one.facts, dataset, every, np.asarray) for one in of_split.values()],
@@ -111,7 +123,7 @@ def untrained(embedder: Embedder) -> Embedder:
 
 
 def _trial(facts: EncoderFacts, dataset: Dataset, every: int, embed: Callable[[np.ndarray], np.ndarray]) -> Trial:
-    """The videos that alignment knows the task of."""
+    """The videos of the encoder's task, or all, with their embeddings."""
     config = facts.config
     features = FeatureReader(dataset, facts.feature_set, config.split, "none")
 

@@ -1,9 +1,9 @@
 """Temporal cycle consistency (TCC): from a frame to its soft neighbour in the other video, and back to the start.
 
-Source: Dwibedi et al., Temporal Cycle-Consistency Learning, CVPR 2019, section 3. Differences of the GTCC authors'
-code, which is not followed: distances are not squared there (the LAV authors' divide squared ones by D), the variance
-is taken around the means of other frames (an axis is lost in broadcasting) and divides by 0 where a frame is found
-exactly, and a video is paired with itself as well.
+Source: Dwibedi et al., Temporal Cycle-Consistency Learning, CVPR 2019, section 3. The GTCC authors' code differs:
+distances are not squared (the LAV authors' code divides squared ones by D); the variance is around the means of other
+frames (an axis is lost in broadcasting), and the loss divides by 0 where a cycle ends exactly at its start; a video is
+also paired with itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from protas_gtcc.alignment.pairs import (
 )
 
 MIN_VARIANCE = 1 / 12
-"""In squared frames, that of a uniform distribution over one frame: a finer one the time line cannot tell."""
+"""In squared frames: the variance of a uniform distribution over one frame, the resolution of the time line."""
 
 
 @in_full_precision
@@ -38,17 +38,17 @@ def tcc_loss(
 ) -> Float[Tensor, "*P"]:
     """Cycle-back regression from u over v: the mean over frames i of (i - mu)^2 / var + variance_weight log sqrt(var).
 
-    beta = softmax_k(-|v~ - u_k|^2 / temperature) says where the soft neighbour v~ of frame i lies in u, mu and var are
-    its mean and variance over k, in frames.
+    beta = softmax_k(-|v~ - u_k|^2 / temperature) is the position in u of the soft neighbour v~ of frame i; mu and var
+    are its mean and variance over k, in frames.
 
     Args:
-        u: embedded frames, of the video that the cycle starts from and ends in.
-        v: of the other one.
+        u: embedded frames of the video in which the cycle starts and ends.
+        v: those of the other video.
         u_lengths: frames of each padded u; by default all.
         v_lengths: of each v.
         temperature: of both softmaxes, in squared distance.
         variance_weight: lambda.
-        min_variance: in squared frames; a smaller variance counts as this.
+        min_variance: in squared frames; smaller variances count as this.
 
     Raises `ValueError` as `Pairs.of`, and for a temperature or least variance that is not above 0.
     """
@@ -68,7 +68,7 @@ def tcc_classification_loss(
     v_lengths: Int[Tensor, " P"] | None = None,
     temperature: float = 0.1,
 ) -> Float[Tensor, "*P"]:
-    """Cycle-back classification from u over v: the mean over frames i of -log beta_i, the frame they came from.
+    """Cycle-back classification from u over v: the mean over frames i of -log beta_i.
 
     Arguments and errors as of `tcc_loss`.
     """
@@ -77,7 +77,7 @@ def tcc_classification_loss(
     logits = -squared_distances(_cycled(pairs, temperature), pairs.u) / temperature
     logits = logits.masked_fill(~pairs.u_mask[:, None], -torch.inf)
     frames = torch.arange(logits.shape[1], device=logits.device).expand(logits.shape[:2])
-    # Frames of padding lead nowhere: any label that is no padding keeps them finite, and the mean leaves them out.
+    # The mean leaves padded frames out; a label within the video keeps their loss finite.
     losses = functional.cross_entropy(logits.transpose(1, 2), frames * pairs.u_mask, reduction="none")
     return pairs.result(mean_over_frames(losses, pairs.u_mask))
 

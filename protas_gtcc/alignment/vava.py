@@ -1,18 +1,17 @@
-"""Aligning videos in the wild (VAVA): optimal transport between frames, and a virtual frame for those without partner.
+"""Learning to align sequential actions (VAVA): optimal transport between frames, with a virtual frame for outliers.
 
     T = argmin <T, D> - idm_weight I(T) + kl_weight KL(T || P)   over plans T of N + 1 by M + 1 with given marginals
 
-D are squared distances, and a constant in the virtual first row and column. With uniform marginals, as its authors have
-them, the virtual frame can take in one frame, and no more, of those without partner; `virtual_frames` says how many.
-The prior P and the moment I(T) are mixtures, of how near a cell is to the diagonal (consistency, weight phi) and of how
-near it is to the best partners of its row and its column (optimality). The value of the minimum is the loss; by the
-envelope theorem its gradient by D is T itself (as nearly as the iterations have found it), so nothing of them is kept
-for the backward pass.
+D are squared distances, and a constant in the virtual first row and column. With the authors' uniform marginals the
+virtual frame can take the mass of one frame without partner; with `virtual_frames` it is that of several. The prior P
+and the moment I(T) are mixtures: of how near a cell is to the diagonal (consistency, weight phi), and how near it is to
+the best partners of its row and its column (optimality). The loss is the value of the minimum. By the envelope theorem
+its gradient by D is T itself, as far as the iterations have converged, so they need no backward pass.
 
 Source: Liu et al., Learning to Align Sequential Actions in the Wild, CVPR 2022. Partners are taken from a first plan,
 made with the consistency prior alone. In the VAVA authors' code moment and divergence are weighted by the videos'
-lengths, virtual cells have a prior of their own, partners are nearest frames, and the contrast between videos is a
-cross-entropy. In the GTCC authors' code: the plan ignores prior and moment; its cost is the sum of the plan (a
+lengths, virtual cells have their own prior, partners are nearest frames, and the contrast between videos is a
+cross-entropy. In the GTCC authors' code the plan ignores prior and moment; its cost is the sum of the plan (a
 constant), not <T, D>; weights grow with every pair of a batch; the contrast between the videos has no lower bound, and
 its mask can include the virtual frame.
 """
@@ -29,32 +28,33 @@ from torch import Tensor
 from protas_gtcc.alignment.contrast import contrastive_idm
 from protas_gtcc.alignment.pairs import (
     Pairs,
-    frame_mask,
     in_full_precision,
     mean_over_frames,
     require_positive,
     squared_distances,
 )
 from protas_gtcc.alignment.transport import sinkhorn
+from protas_gtcc.network.padding import frame_mask
+from protas_gtcc.network.terms import Terms, total_loss, weigh
 
 
 class VavaSettings(NamedTuple):
-    """Of the transport. `phi` falls from 1 with the epochs: order matters first, the found partners later."""
+    """Settings of the transport. `phi` falls from 1 with the epochs: first the order counts, then the partners."""
 
     phi: float = 0.9
-    """Weight of consistency; the rest is optimality's."""
+    """Weight of consistency; optimality has the rest."""
     idm_weight: float = 1.0
-    """Of the inverse difference moment."""
+    """Weight of the inverse difference moment."""
     kl_weight: float = 0.1
-    """Of the divergence from the prior."""
+    """Weight of the divergence from the prior."""
     virtual_cost: float = 0.5
-    """Squared distance of everything to a virtual frame."""
+    """Squared distance of every frame to a virtual frame."""
     virtual_frames: float = 1.0
-    """How many frames of each video a virtual frame can take in; those that exceed it are given to some partner."""
+    """Mass of a virtual frame, in frames of the video: so many can be without partner."""
     prior_width: float = 1.0
-    """Standard deviation of the prior around the diagonal and around the partners, in frames across the diagonal."""
+    """Standard deviation of the prior around the diagonal and the partners, in frames across the diagonal."""
     iterations: int = 60
-    """Of Sinkhorn's scaling, at most."""
+    """Most iterations of Sinkhorn's scaling."""
 
 
 DEFAULTS = VavaSettings()
@@ -78,20 +78,20 @@ def vava_terms(
     settings: VavaSettings = DEFAULTS,
     margin: float = 2.0,
     window_frames: int = 15,
-) -> dict[str, Float[Tensor, "*P"]]:
+) -> Terms:
     """The terms `transport` (the minimum above), `intra_contrast` and `inter_contrast`.
 
     The first contrast is `contrastive_idm` of both videos. The second is the mean distance of frames to their partners
-    plus the mean of max(0, margin - distance) to the frames of the other video that they get least of, from either
-    video to the other and halved.
+    plus the mean of max(0, margin - distance) to the frames of the other video that they send least to; it is the mean
+    of both directions.
 
     Args:
         u: embedded frames of the first video.
-        v: of the second.
+        v: those of the second.
         u_lengths: frames of each padded u; by default all.
         v_lengths: of each v.
         settings: of the transport.
-        margin: squared distance that is far enough, in both contrasts.
+        margin: squared distance above which frames are not pushed further apart, in both contrasts.
         window_frames: frames no further apart than this are near in time.
 
     Raises `ValueError` as `Pairs.of`, and for settings out of their range.
@@ -104,7 +104,7 @@ def vava_terms(
     distances = squared_distances(pairs.u, pairs.v)
     solved = transport(pairs, distances.detach(), settings)
     value = solved.cost - settings.idm_weight * solved.moment + settings.kl_weight * solved.divergence
-    # The gradient by the distances is the plan; value and gradient are put together here.
+    # The gradient by the distances is the plan: `flow` adds it, without changing the value.
     flow = (solved.plan[:, 1:, 1:] * distances).sum(dim=(1, 2))
     intra = contrastive_idm(pairs.u, pairs.u_lengths, margin, window_frames)
     intra = intra + contrastive_idm(pairs.v, pairs.v_lengths, margin, window_frames)
@@ -130,12 +130,13 @@ def vava_loss(
 ) -> Float[Tensor, "*P"]:
     """`transport` plus `contrast_weight` times the two contrasts of `vava_terms`."""
     terms = vava_terms(u, v, u_lengths, v_lengths, settings, margin, window_frames)
-    return terms["transport"] + contrast_weight * (terms["intra_contrast"] + terms["inter_contrast"])
+    weights = {"transport": 1.0, "intra_contrast": contrast_weight, "inter_contrast": contrast_weight}
+    return total_loss(weigh(terms, weights))
 
 
 @torch.no_grad()
 def transport(pairs: Pairs, distances: Float[Tensor, "P N M"], settings: VavaSettings) -> Transport:
-    """Solve for the plan, first with the consistency prior, then with the partners that this finds."""
+    """Solve for the plan: first with the consistency prior, then with the partners found in that plan."""
     costs = _with_virtual(distances, settings.virtual_cost)
     rows = _masses(pairs.u_lengths, costs, 1, settings.virtual_frames)
     columns = _masses(pairs.v_lengths, costs, 2, settings.virtual_frames)
@@ -150,7 +151,7 @@ def transport(pairs: Pairs, distances: Float[Tensor, "P N M"], settings: VavaSet
 
 
 class _Offsets(NamedTuple):
-    """How far each cell is from where it should be: in frames for the prior, in shares of the videos for the moment."""
+    """Distance of each cell from the diagonal or the partners: in frames for the prior, in shares for the moment."""
 
     frames: Tensor
     share_squared: Tensor
@@ -172,19 +173,19 @@ def _solve(
 
 
 def _with_virtual(distances: Tensor, virtual_cost: float) -> Tensor:
-    """A first row and a first column of the same cost."""
+    """The costs with a virtual first row and column."""
     return torch.nn.functional.pad(distances, (1, 0, 1, 0), value=virtual_cost)
 
 
 def _masses(lengths: Tensor, costs: Tensor, dim: int, virtual_frames: float) -> Tensor:
-    """Equal masses over a video's frames, that of so many for the virtual one before them, 0 on padding; of sum 1."""
+    """Equal masses over a video's frames, `virtual_frames` times that for the virtual one, 0 on padding; sum 1."""
     masses = frame_mask(lengths + 1, costs.shape[dim]).to(costs.dtype)
     masses[:, 0] = virtual_frames
     return masses / (lengths + virtual_frames)[:, None]
 
 
 def _positions(pairs: Pairs, costs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Positions of rows and columns as shares of the videos, and how far apart cells are across the diagonal."""
+    """Positions of rows and columns as shares of the videos, and the width of a frame across the diagonal."""
     n, m = ((lengths + 1.0)[:, None, None].to(costs.dtype) for lengths in (pairs.u_lengths, pairs.v_lengths))
     i = torch.arange(costs.shape[1], device=costs.device, dtype=costs.dtype)[:, None] / n
     j = torch.arange(costs.shape[2], device=costs.device, dtype=costs.dtype) / m
@@ -198,7 +199,7 @@ def _off_diagonal(pairs: Pairs, costs: Tensor) -> _Offsets:
 
 
 def _off_partners(pairs: Pairs, plan: Tensor) -> _Offsets:
-    """From the best row of each column, and the best column of each row."""
+    """Distance from the best row of each column, and the best column of each row."""
     i, j, frame = _positions(pairs, plan)
     best_row = i.expand_as(plan).gather(1, plan.argmax(dim=1, keepdim=True))
     best_column = j.expand_as(plan).gather(2, plan.argmax(dim=2, keepdim=True))
@@ -209,7 +210,7 @@ def _off_partners(pairs: Pairs, plan: Tensor) -> _Offsets:
 def _inter_contrast(
     distances: Tensor, plan: Tensor, u_mask: Bool[Tensor, "P N"], v_mask: Bool[Tensor, "P M"], margin: float
 ) -> Tensor:
-    """Of the first video's frames."""
+    """The contrast from the first video's frames to the second's."""
     best, least = plan.argmax(dim=2), plan.masked_fill(~v_mask[:, None], torch.inf).argmin(dim=2)
     near, far = (distances.gather(2, index[..., None]).squeeze(2) for index in (best, least))
     return mean_over_frames(near + (margin - far).clamp(min=0), u_mask)

@@ -1,12 +1,11 @@
 """Frames at one rate from frames at another, by time.
 
-Frame j at rate r stands for the time [j / r, (j + 1) / r). An output frame takes the source frame that
-contains the middle of its interval: the nearest by time, so that labels and features taken by the same rule stay
-together. Going to a lower rate, it ends before the output's own interval does; going to a higher one, an output frame
-shows a source frame that may end up to one source frame later.
+Frame j at rate r stands for the time [j / r, (j + 1) / r). An output frame takes the source frame that contains the
+middle of its interval, the nearest in time. Labels and features follow the same rule, so they stay together. At a lower
+rate, the source frame ends before the output frame does. At a higher rate, it may end up to one source frame later.
 
     source, 3 fps   | 0 | 1 | 2 | 3 | 4 | 5 | 6 |
-    output, 1 fps   |     1     |     4     |         the last third of an output frame makes none
+    output, 1 fps   |     1     |     4     |         frame 6 alone makes no output frame
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from protas_gtcc.errors import InputError
 
 
 def resample_indices(num_frames: int, fps: float, new_fps: float) -> np.ndarray:
-    """Which of `num_frames` source frames each output frame takes, int64 `[T']`.
+    """The source frame that each output frame takes, int64 `[T']`, each below `num_frames`.
 
-    An output frame exists if the middle of its interval lies in the video; one frame is always kept. In
-    whole numbers, so that 10 to 30 and back is exact. Raises `InputError` if a rate is not positive.
+    An output frame exists if the middle of its interval lies in the video; at least one frame is kept. All arithmetic
+    is in whole numbers, so 10 to 30 fps and back is exact. Raises `InputError` if a rate is not positive.
     """
     ratio = _exact(fps) / _exact(new_fps)
     up, down = ratio.numerator, ratio.denominator
@@ -34,18 +33,23 @@ def resample_indices(num_frames: int, fps: float, new_fps: float) -> np.ndarray:
 
 
 def look_ahead_at(look_ahead_frames: int, fps: float, new_fps: float) -> int:
-    """A look-ahead of so many frames at `fps` in frames at `new_fps`, rounded up: never declared too short."""
+    """A look-ahead in frames at `fps` -> in frames at `new_fps`, rounded up so that it is never too short."""
     return math.ceil(look_ahead_frames * _exact(new_fps) / _exact(fps))
 
 
 def vanished_segments(labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Rows (start, end, label) of the segments of labels `[T]` that none of the chosen frames lies in."""
+    """Rows (start, end, label) of the segments of labels `[T]` in which none of the chosen frames lies."""
     segments = segment_array(labels)
     hit = np.unique(np.searchsorted(segments[:, 0], indices, side="right") - 1)
     return np.delete(segments, hit, axis=0)
 
 
+def require_rate(fps: float) -> None:
+    """Raise `InputError` unless `fps` is positive and finite."""
+    if not 0 < fps < math.inf:
+        raise InputError(f"frames per second must be positive, came {fps:g}; correct the rate")
+
+
 def _exact(fps: float) -> Fraction:
-    if not 0 < fps < float("inf"):
-        raise InputError(f"frames per second must be positive, came {fps}")
+    require_rate(fps)
     return Fraction(str(float(fps)))

@@ -1,7 +1,7 @@
-"""The task graph: which action tends to come right before, and right after, which.
+"""The task graph of ProTAS: how often one action comes right before, and right after, another.
 
-Of ProTAS (Shen and Elhamifar, CVPR 2024). Counted on the training transcripts of one split (background frames dropped,
-equal neighbours merged) and kept as JSON.
+It is counted on the training transcripts of one split, with background frames dropped and equal neighbours merged, and
+kept as JSON. Shen and Elhamifar, CVPR 2024.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from protas_gtcc.annotations.segments import transcript
-from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import write_text
 
 
 @dataclass(frozen=True, eq=False)
 class TaskGraph:
-    """`pre[k, c]`: share of occurrences of c that k comes right before; `suc[k, c]`: that k comes right after.
+    """`pre[k, c]`: share of the occurrences of c with k right before; `suc[k, c]`: with k right after.
 
-    Both `[C, C]`, float64; the column of a class that never occurs is 0.
+    Both are float64 `[C, C]`. The column of a class that never occurs is 0.
     """
 
     pre: np.ndarray
@@ -46,23 +45,10 @@ def count_task_graph(
 
 
 def save_task_graph(graph: TaskGraph, class_names: list[str], path: Path) -> None:
-    """Write the graph as JSON, class names beside it."""
+    """Write the graph as JSON, with the class names. Raises `InputError` if the file cannot be written."""
     content = {
         "classes": class_names,
         "predecessors": graph.pre.tolist(),
         "successors": graph.suc.tolist(),
     }
     write_text(path, json.dumps(content, indent=1))
-
-
-def load_task_graph(path: Path) -> TaskGraph:
-    """Read a graph that `save_task_graph` wrote; `InputError` if it is missing or not one."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        pre, suc = (np.array(content[name], dtype=np.float64) for name in ("predecessors", "successors"))
-        num_classes = len(content["classes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a task graph ({error!r}); train again to rebuild it") from error
-    if pre.shape != suc.shape or pre.shape != (num_classes, num_classes):
-        raise InputError(f"{path}: matrices are {pre.shape} and {suc.shape} for {num_classes} classes")
-    return TaskGraph(pre, suc)

@@ -1,4 +1,4 @@
-"""What can be wrong with one feature set, seen one video after the other."""
+"""Checks of one feature set, given one video after the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WILD_SCALE = 10.0
 
 
 class FeatureCheck:
-    """Sees all videos' features of one set, remembers a few numbers of each."""
+    """Checks the features of one set, and remembers a few numbers of each video."""
 
     def __init__(self, name: str, feature_set: FeatureSet):
         self._name, self._set = name, feature_set
@@ -27,7 +27,7 @@ class FeatureCheck:
 
     @property
     def where(self) -> str:
-        """How findings name the set."""
+        """The name of the set in findings."""
         return f"feature set {self._name}"
 
     def see(self, video: str, values: np.ndarray) -> Iterator[Finding]:
@@ -40,7 +40,7 @@ class FeatureCheck:
         broken = ~np.isfinite(values).all(axis=1)
         if broken.any():
             what = f"NaN or infinity in {broken.sum()} of {len(values)} frames, first at {int(broken.argmax())}"
-            yield Finding("error", where, what, "mend the features; nothing can be learnt from these")
+            yield Finding("error", where, what, "extract the features again")
             return
         if len(values):
             yield from self._measure(video, where, values)
@@ -51,36 +51,35 @@ class FeatureCheck:
         if len(values) > 1 and (low == high).all():
             self._constant.append(video)
             what = f"all {len(values)} frames have the same features"
-            yield Finding("warning", where, what, "extract them again: the backbone saw one frame, or none")
+            yield Finding("warning", where, what, "extract them again; the backbone got one frame or none")
             return
         self._rms[video] = float(np.sqrt(np.square(values, dtype=np.float64).mean()))
         digest = hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).digest()
         self._same.setdefault(digest, []).append(video)
 
     def finish(self) -> Iterator[Finding]:
-        """What only all videos together tell."""
+        """Findings about all videos together."""
         yield self._facts()
-        # Where every video is constant, that has been said.
+        # If every video is constant, each has a finding already.
         constant = np.flatnonzero(self._lowest == self._highest)
         if len(constant) and self._rms:
             what = f"{len(constant)} of {self._set.dim} dimensions never change: {listed(constant.tolist())}"
-            yield Finding("warning", self.where, what, "they carry nothing; drop them, or look at the extraction")
+            yield Finding("warning", self.where, what, "drop them, or check the extraction")
         for videos in self._same.values():
             if len(videos) > 1:
-                what = f"videos with the very same features: {listed(videos)}"
+                what = f"these videos have equal features: {listed(videos)}"
                 yield Finding("warning", self.where, what, "keep one, or extract the others again")
         yield from self._scales()
 
     def _facts(self) -> Finding:
         frames, split = self._set.look_ahead_frames, self._set.split
-        tied = "" if split is None else f"; for split {split} only: its backbone was trained on that training part"
+        use = "" if split is None else f", for split {split} only"
         if self._set.derived_from is not None:
-            tied += f"; derived from {self._set.derived_from}, used only by name"
+            use += f", derived from {self._set.derived_from} and used only by name"
         if frames > 0:
-            what = f"frame t has seen up to {frames} frames after t: results with it are not online"
-            way_out = f"add {frames} frames of delay to any claim, or extract causally"
-            return Finding("warning", self.where, what + tied, way_out)
-        return Finding("note", self.where, f"look-ahead: 0 frames{tied}", "")
+            what = f"look-ahead {frames} frames{use}: results are {frames} frames late, not online"
+            return Finding("warning", self.where, what, "report the delay, or extract causal features")
+        return Finding("note", self.where, f"look-ahead 0 frames{use}", "")
 
     def _scales(self) -> Iterator[Finding]:
         if len(self._rms) < 3:
@@ -88,5 +87,5 @@ class FeatureCheck:
         usual = float(np.median(list(self._rms.values())))
         for video, rms in self._rms.items():
             if usual > 0 and not 1 / _WILD_SCALE <= rms / usual <= _WILD_SCALE:
-                what = f"root mean square {rms:.3g}, while {usual:.3g} is usual: another scale"
-                yield Finding("warning", f"video {video}, {self._name}", what, "extract it again as the others were")
+                what = f"another scale: root mean square {rms:.3g}, the median is {usual:.3g}"
+                yield Finding("warning", f"video {video}, {self._name}", what, "extract it as the others")

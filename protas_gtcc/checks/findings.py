@@ -1,7 +1,9 @@
-"""One thing that is wrong, or worth knowing, about a dataset."""
+"""One thing that is wrong with a dataset, or worth knowing, and how findings are shown."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +15,7 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """`error`: it cannot be used like this; `warning`: it can, but results may mislead; `note`: worth knowing."""
+    """`error`: the data cannot be used; `warning`: it can, but results may mislead; `note`: a fact to know."""
 
     level: Level
     where: str
@@ -21,15 +23,36 @@ class Finding:
     what: str
     """What was expected and what is there."""
     way_out: str
-    """What to do about it, "" where nothing need be done."""
+    """What to do about it, "" if nothing need be done."""
+
+
+def from_message(level: Level, where: str, message: str) -> Finding:
+    """A finding from a message that ends with its way out, after a semicolon."""
+    what, semicolon, way_out = message.rpartition("; ")
+    return Finding(level, where, what, way_out) if semicolon else Finding(level, where, message, "")
 
 
 def from_error(where: str, error: InputError) -> Finding:
-    """What keeps something from being read, as an error; the message ends with its way out, after a semicolon."""
-    what, semicolon, way_out = str(error).rpartition("; ")
-    return Finding("error", where, what, way_out) if semicolon else Finding("error", where, way_out, "mend it")
+    """An error about what cannot be read."""
+    return from_message("error", where, str(error))
 
 
-def sorted_by_level(findings: list[Finding]) -> list[Finding]:
-    """Errors, then warnings, then notes, each in the order they were found."""
+def sorted_by_level(findings: Sequence[Finding]) -> list[Finding]:
+    """Errors, then warnings, then notes, each in the order in which they were found."""
     return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """One sentence on whether the source can be used: `not usable as it is: 2 errors, 1 warning, 3 notes`."""
+    counts = {level: sum(finding.level == level for finding in findings) for level in LEVELS}
+    listed = ", ".join(f"{number} {level}{'' if number == 1 else 's'}" for level, number in counts.items())
+    if counts["error"]:
+        return f"not usable as it is: {listed}"
+    return f"usable, but results may mislead: {listed}" if counts["warning"] else f"nothing is wrong: {listed}"
+
+
+def shown(finding: Finding, source: str, width: int = 80) -> str:
+    """A finding in lines of at most `width` characters. The place is left out if it is `source`, the whole dataset."""
+    place = "" if finding.where.startswith(source) else f"{finding.where}: "
+    text = f"{finding.level:<9}{place}{finding.what}{'; ' if finding.way_out else ''}{finding.way_out}"
+    return textwrap.fill(text, width, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False)

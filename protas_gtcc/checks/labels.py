@@ -1,4 +1,4 @@
-"""What can be wrong with labels, seen one video after the other."""
+"""Checks of labels, given one video after the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_BACKGROUND = 0.95
 
 
 class LabelCheck:
-    """Sees labels of all videos, remembers only counts."""
+    """Checks the labels of all videos, and remembers only counts."""
 
     def __init__(self, info: DatasetInfo, where: str, resample_to: float | None = None):
         self._info, self._where, self._resample_to = info, where, resample_to
@@ -36,14 +36,14 @@ class LabelCheck:
         unknown = sorted(set(labels[(labels < 0) | (labels >= self._info.num_classes)].tolist()))
         if unknown:
             what = f"class ids {listed(unknown)} are not among the {self._info.num_classes} classes"
-            yield Finding("error", where, what, "add the classes to the mapping, or mend the labels")
+            yield Finding("error", where, what, "add the classes to the mapping, or correct the labels")
             return
         self._count(video, labels)
         if self._classes_of[video] <= set(self._info.background):
-            yield Finding("warning", where, "it shows no action, only background", "leave it out if that is a mistake")
+            yield Finding("warning", where, "no action, only background", "leave it out if that is a mistake")
 
     def finish(self) -> Iterator[Finding]:
-        """What only all videos together tell."""
+        """Findings about all videos together."""
         yield from self._background()
         yield from self._classes()
         for label, vanished in sorted(self._vanished.items()):
@@ -65,20 +65,19 @@ class LabelCheck:
             yield self._no_background()
         for label in background:
             if self._frames[label] == 0:
-                way_out = "name the right background: prepare --background"
-                yield Finding("warning", self._class(label), "declared as background but never used", way_out)
+                way_out = "name the right background with --background"
+                yield Finding("warning", self._class(label), "it is a background class but never used", way_out)
         share = self._frames[background].sum() / max(1, self._frames.sum())
         if share > _MOST_BACKGROUND:
             what = f"{share:.1%} of all frames are background"
-            yield Finding("warning", self._where, what, "judge by the scores without background, or trim the videos")
+            yield Finding("warning", self._where, what, "compare the scores without background, or trim the videos")
 
     def _no_background(self) -> Finding:
         alike = [name for name in self._info.class_names if name.casefold() in BACKGROUND_NAMES]
         if alike:
-            what = f"no background declared, though there is a class {alike[0]!r}"
+            what = f"no background class is set, but there is a class {alike[0]!r}"
             return Finding("warning", self._where, what, f"prepare it again with --background {alike[0]}")
-        what = "no background declared: every frame counts as an action"
-        return Finding("note", self._where, what, "")
+        return Finding("note", self._where, "there is no background: every frame is an action", "")
 
     def _classes(self) -> Iterator[Finding]:
         names = self._info.class_names
@@ -87,13 +86,13 @@ class LabelCheck:
                 yield Finding("error", f"class {name}", f"{count} classes have this name", "rename all but one")
         for label in np.flatnonzero(self._frames == 0).tolist():
             if label not in self._info.background:
-                yield Finding("warning", self._class(label), "never used in any video", "drop it, or mend the labels")
+                yield Finding("warning", self._class(label), "no video shows it", "drop it, or correct the labels")
         for split, parts in self._info.splits.items():
             used = {part: self._used(videos) for part, videos in parts.items()}
             unseen = sorted(used.get("test", set()) - used.get("train", set()))
             if unseen and used.get("train"):
                 what = f"classes in test but not in train: {listed([names[label] for label in unseen])}"
-                yield Finding("warning", f"split {split}", what, "they cannot be learnt; share out the videos anew")
+                yield Finding("warning", f"split {split}", what, "move videos of them to train")
 
     def _used(self, videos: list[str]) -> set[int]:
         return set().union(*(self._classes_of.get(video, set()) for video in videos))

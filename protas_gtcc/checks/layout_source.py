@@ -1,4 +1,4 @@
-"""A foreign layout under check, before `prepare`: every video's trouble is collected, not only the first."""
+"""A foreign layout as a source of checks: errors of all videos are collected, not only the first as in `prepare`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from math import nan
 
 import numpy as np
 
-from protas_gtcc.checks.findings import Finding, Level, from_error
+from protas_gtcc.checks.findings import Finding, Level, from_error, from_message
 from protas_gtcc.checks.sources import Source
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of
+from protas_gtcc.layouts.base import Layout, subject_of
 from protas_gtcc.layouts.features import FeatureFolder, decide_time_first, fits_length
-from protas_gtcc.prepare.survey import Rates, parse_look_ahead, settle_labels
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.prepare.survey import Rates, pair_labels_by_length, parse_look_ahead
 
 Shapes = dict[str, tuple[int, int]]
 
 
 class LayoutSource(Source):
-    """A layout, its features put time first in the way `prepare` would."""
+    """A layout; its features are put time first as in `prepare`."""
 
     def __init__(self, layout: Layout, options: LayoutOptions, fps: float | None = None):
         self._layout, self._options = layout, options
@@ -27,13 +28,13 @@ class LayoutSource(Source):
         self.info = DatasetInfo(
             layout.name, layout.class_names, layout.background, layout.annotation_fps or fps or nan, layout.splits
         )
-        # Features for each label, in frames: 1 unless labels come at a rate of their own.
+        # Frames of features for each label: 1 unless labels have their own rate.
         self._frames_per_label = fps / layout.annotation_fps if fps and layout.annotation_fps else 1.0
         self._lengths_known = bool(fps) or layout.annotation_fps is None
         self.findings = []
         self._time_first: dict[str, bool] = {}
         self.feature_sets = self._survey()
-        self.findings += [Finding("note", self.where, notice, "") for notice in layout.notices]
+        self.findings += [from_message("note", self.where, notice) for notice in layout.notices]
 
     def labels(self, video: str) -> np.ndarray:
         """Class ids `[T]` at the labels' own rate."""
@@ -52,24 +53,24 @@ class LayoutSource(Source):
         return subject_of(video, self._options.subject_pattern)
 
     def lengths_fit(self, num_labels: int, num_features: int) -> bool:
-        """Within the tolerance, beyond which `prepare` refuses."""
+        """Whether the lengths are equal within the tolerance of `prepare`."""
         return fits_length(num_features, num_labels * self._frames_per_label, self._options.tolerance_frames)
 
     def _survey(self) -> dict[str, FeatureSet]:
         folders = self._layout.feature_folders
         if not folders:
-            self._find("error", self.where, "no features*/ beside it", "say where they are with --features FOLDER")
+            self._find("error", self.where, "no features*/ beside it", "give their folder with --features FOLDER")
             return {}
         if not self._lengths_known:
-            what = "features are not checked: labels have a rate of their own, so no length can be compared"
-            self._find("warning", self.where, what, "give --fps, the features' frames per second")
+            what = "features are not checked, because labels have their own rate"
+            self._find("warning", self.where, what, "give the features' rate with --fps")
             return {}
         if not self._options.look_ahead_frames:
-            what = "how far the features look ahead is not declared and counts as 0 frames"
-            self._find("note", self.where, what, "declare it with --look-ahead-frames")
+            what = "the look-ahead is taken as 0 frames"
+            self._find("note", self.where, what, "set it with --look-ahead-frames")
         look_ahead = parse_look_ahead(self._options.look_ahead_frames, list(folders))
         shapes = {name: self._shapes(folder) for name, folder in folders.items()}
-        self._settle(shapes)
+        self._pair_labels(shapes)
         expected = self._expected_frames()
         for name, folder in folders.items():
             try:
@@ -80,32 +81,31 @@ class LayoutSource(Source):
         return {name: FeatureSet(dim, look_ahead[name], folders[name].split) for name, dim in dims.items()}
 
     def _dim(self, shapes: Shapes, time_first: bool) -> int:
-        """The size that most videos have: whoever differs is the odd one out."""
+        """The size that most videos have; a video of another size is then an error."""
         dims = Counter(shape[1 if time_first else 0] for shape in shapes.values())
         return dims.most_common(1)[0][0] if dims else 0
 
     def _shapes(self, folder: FeatureFolder) -> Shapes:
-        known = set(self.video_names)
-        strangers = sorted(file.stem for file in folder.path.glob("*.npy") if file.stem not in known)
-        if strangers:
-            what = f"{len(strangers)} files have no labels: {listed(strangers)}"
-            self._find("warning", str(folder.path), what, "they will be left out")
+        unlabelled = folder.unlabelled(self.video_names)
+        if unlabelled:
+            what = f"{len(unlabelled)} files have no labels and will be left out: {listed(unlabelled)}"
+            self._find("warning", str(folder.path), what, "add labels, or remove the files")
         shapes: Shapes = {}
         for video in self.video_names:
             try:
                 if folder.has(video):
                     shapes[video] = folder.shape(video)
             except InputError:
-                # Reading the video's features will say the same of it.
+                # Reading the video's features reports the same error.
                 continue
         return shapes
 
-    def _settle(self, shapes: dict[str, Shapes]) -> None:
-        first, of_videos = next(iter(shapes.items()))
-        if of_videos:
+    def _pair_labels(self, shapes: dict[str, Shapes]) -> None:
+        first, shapes_of_set = next(iter(shapes.items()))
+        if shapes_of_set:
             rate = self._layout.annotation_fps or 1.0
             rates = Rates(rate, rate * self._frames_per_label, rate)
-            settle_labels(self._layout, first, of_videos, rates, self._options)
+            pair_labels_by_length(self._layout, first, shapes_of_set, rates, self._options)
 
     def _expected_frames(self) -> dict[str, float]:
         expected = {}
@@ -113,7 +113,7 @@ class LayoutSource(Source):
             try:
                 expected[video] = len(self._layout.labels(video)) * self._frames_per_label
             except InputError:
-                # Checking the video's labels will say the same of it.
+                # Checking the video's labels reports the same error.
                 continue
         return expected
 
@@ -121,7 +121,7 @@ class LayoutSource(Source):
         if self._options.feature_axes != "auto":
             return self._options.feature_axes == "TD"
         tolerance = self._options.tolerance_frames
-        # Those that fit neither way do not vote: they are reported by their length, one by one.
+        # Videos that fit neither way do not count here: each is reported by its length.
         voting = {
             video: shape
             for video, shape in shapes.items()
@@ -129,7 +129,7 @@ class LayoutSource(Source):
         }
         if not voting:
             raise InputError(
-                f"{folder.path}: no array that can be read has an axis as long as its video's labels; look at both"
+                f"{folder.path}: no array that can be read has an axis as long as its video's labels; compare both"
             )
         return decide_time_first(folder, voting, expected, tolerance)
 

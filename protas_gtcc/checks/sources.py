@@ -1,4 +1,4 @@
-"""What is checked: a dataset file or a foreign layout, seen alike, one video at a time."""
+"""What is checked, one video at a time: `Source`, and a dataset file as one."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 
 
 class Source(ABC):
-    """A dataset under check. Whatever cannot be read raises `InputError`, which becomes a finding."""
+    """A dataset to be checked. What cannot be read raises `InputError`, which becomes a finding."""
 
     where: str
     info: DatasetInfo
-    """`fps` is that of the labels; NaN where it is not known."""
+    """`fps` is the rate of the labels, NaN if it is not known."""
     feature_sets: Mapping[str, FeatureSet]
     video_names: list[str]
     findings: list[Finding]
-    """What opening it brought up."""
+    """What was found on opening it."""
 
     @abstractmethod
     def labels(self, video: str) -> np.ndarray:
@@ -42,10 +42,10 @@ class Source(ABC):
 
     @abstractmethod
     def lengths_fit(self, num_labels: int, num_features: int) -> bool:
-        """Whether so many labels go with so many frames of features."""
+        """Whether these numbers of labels and of frames of features fit each other."""
 
     def inconsistencies(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
-        """Where what is stored about a video contradicts its labels `[T]`."""
+        """Findings where other stored data of a video contradicts its labels `[T]`."""
         return iter(())
 
 
@@ -77,15 +77,14 @@ class FileSource(Source):
         return self._dataset.attribute(video, "subject")
 
     def lengths_fit(self, num_labels: int, num_features: int) -> bool:
-        """In a file they are equal."""
+        """Whether they are equal."""
         return num_labels == num_features
 
     def inconsistencies(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
-        """Segments and progress against the labels they were made from."""
-        again = "make them again from the labels: protas-gtcc labels"
+        """Segments and progress that do not follow from the labels."""
+        again = "make it again with 'protas-gtcc labels --into'"
         if not np.array_equal(self._dataset.segments(video), segment_array(labels)):
-            yield Finding("error", f"video {video}", "its segments are not those of its labels", again)
+            yield Finding("error", f"video {video}", "its segments do not follow from its labels", again)
         target = progress_target(labels, self.info.background)
         if not np.allclose(self._dataset.progress(video), target, atol=1e-5):
-            what = "its progress is not that of its labels and background"
-            yield Finding("error", f"video {video}", what, again)
+            yield Finding("error", f"video {video}", "its progress does not follow from its labels", again)

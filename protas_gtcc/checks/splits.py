@@ -1,4 +1,4 @@
-"""What can be wrong with splits, and with who is in them."""
+"""Checks of splits: their videos, people and feature sets."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ Parts = Mapping[str, list[str]]
 
 
 def check_splits(info: DatasetInfo, video_names: list[str], where: str) -> Iterator[Finding]:
-    """Empty parts, videos that are unknown, doubled, in two parts, or in none."""
+    """Find empty parts, and videos that are unknown, listed twice, in two parts, or in none."""
     if not info.splits:
-        yield Finding("warning", where, "no splits: there is nothing to train on and test with", "add lists of videos")
+        way_out = "add lists of videos, or draw a split: prepare --test-share 0.2"
+        yield Finding("warning", where, "no splits: there are no training and test parts", way_out)
         return
     known = set(video_names)
     for split, parts in info.splits.items():
@@ -28,41 +29,42 @@ def check_splits(info: DatasetInfo, video_names: list[str], where: str) -> Itera
 
 
 def check_people(info: DatasetInfo, subjects: Mapping[str, str]) -> Iterator[Finding]:
-    """A person in two parts of a split. `subjects`: video -> person, "" if unknown."""
+    """Find people in two parts of a split. `subjects`: video -> person, "" if unknown."""
     if info.splits and not any(subjects.values()):
-        what = "no subjects given: whether a person is in train and test cannot be checked"
-        yield Finding("note", "subjects", what, "say who is who with --subject-pattern")
+        yield Finding("note", "people", "unknown", "name them with --subject-pattern")
         return
     for split, parts in info.splits.items():
         for one, other in combinations(parts, 2):
-            # A video in both parts is a fault of its own, and brings its person along.
+            # A video in both parts is another error, and its person is in both parts because of it.
             of_one = {subjects.get(video, "") for video in parts[one] if video not in parts[other]}
             of_other = {subjects.get(video, "") for video in parts[other] if video not in parts[one]}
             both = sorted((of_one & of_other) - {""})
             if both:
                 what = f"in {one} and {other}: {listed(both)}"
-                yield Finding("warning", f"split {split}, subjects", what, "split by person to score on new people")
+                yield Finding("warning", f"split {split}, people", what, "split by person to score on new people")
 
 
 def check_coverage(
     info: DatasetInfo, feature_sets: Mapping[str, FeatureSet], missing: Mapping[str, list[str]]
 ) -> Iterator[Finding]:
-    """Feature sets tied to no such split, splits without features. `missing`: set -> videos that lack it."""
+    """Find feature sets for unknown splits, missing features, and splits without features.
+
+    `missing`: feature set -> videos without it.
+    """
     for name, feature_set in feature_sets.items():
         where = f"feature set {name}"
         if feature_set.split is not None and feature_set.split not in info.splits:
-            what = f"tied to split {feature_set.split}, which does not exist; there are {listed(info.splits)}"
+            what = f"it is for split {feature_set.split}, which does not exist (there are {listed(info.splits)})"
             yield Finding("error", where, what, "add that split's lists, or rename the folder of features")
-        tied = {feature_set.split: info.splits.get(feature_set.split, {})} if feature_set.split else info.splits
-        needed = {video for parts in tied.values() for videos in parts.values() for video in videos}
+        used = {feature_set.split: info.splits.get(feature_set.split, {})} if feature_set.split else info.splits
+        needed = {video for parts in used.values() for videos in parts.values() for video in videos}
         absent = [video for video in missing.get(name, []) if video in needed or not info.splits]
         if absent:
-            what = f"{len(absent)} videos that need it lack it: {listed(absent)}"
-            yield Finding("error", where, what, "extract them, or take the videos from the split")
+            what = f"{len(absent)} videos lack it: {listed(absent)}"
+            yield Finding("error", where, what, "extract it, or take the videos off the lists")
     for split in info.splits:
         if feature_sets and not any(one.split in (None, split) for one in feature_sets.values()):
-            what = "no feature set may be used with it: all are tied to other splits"
-            yield Finding("warning", f"split {split}", what, "add features for it")
+            yield Finding("warning", f"split {split}", "all feature sets are for other splits", "add features for it")
 
 
 def _check_split(where: str, parts: Parts, known: set[str]) -> Iterator[Finding]:
@@ -77,10 +79,10 @@ def _check_split(where: str, parts: Parts, known: set[str]) -> Iterator[Finding]
             yield Finding("error", where, f"more than once in {part}: {listed(twice)}", "list each video once")
         unknown = [video for video in videos if video not in known]
         if unknown:
-            way_out = "add the videos, or take them from the list"
+            way_out = "add the videos, or take them off the list"
             yield Finding("error", where, f"{part} names videos that are not there: {listed(unknown)}", way_out)
     for one, other in combinations(parts, 2):
         both = sorted(set(parts[one]) & set(parts[other]))
         if both:
             what = f"in {one} and {other}: {listed(both)}"
-            yield Finding("error", where, what, "keep each in one part: a test on training videos says nothing")
+            yield Finding("error", where, what, "keep each video in one part")

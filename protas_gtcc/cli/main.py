@@ -1,7 +1,17 @@
-"""`protas-gtcc VERB …`: find the verb's module, parse, run, and turn errors into exit codes."""
+"""`protas-gtcc VERB …`: find the verb's module, parse, run, and turn errors into exit codes.
+
+A verb is a line in `GROUPS` and a module `cli/commands/<verb>.py` with a dataclass `Command`: its docstring and its
+fields are the help (`cli/shared/parsing.py`), its method `run` does the work. A verb that parses in another way has a
+function `parse_command(arguments, prog)` as well.
+
+`--help` is fast because the top of such a module imports only cheap modules: `cli.shared`, `config`, `errors`, options.
+All other imports stand inside `run`, or under `TYPE_CHECKING`. A test runs every verb's `--help` and looks at what was
+imported.
+"""
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import signal
@@ -13,20 +23,38 @@ import protas_gtcc
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.errors import InputError
 
-VERBS = {
-    "prepare": "recordings in a foreign layout -> one dataset file",
-    "labels": "ground truth -> progress and segments, as files or into a dataset file",
-    "check": "list everything that is wrong with a dataset",
-    "train": "dataset file -> run directory with a trained model",
-    "evaluate": "run directory or prediction files -> scores",
-    "report": "evaluated runs -> one HTML page that compares them",
-    "predict": "features of new videos -> labels, probabilities, progress",
-    "stream": "follow a person live, frame by frame",
-    "serve": "follow many people over WebSockets, with a live web page",
-    "export": "a model as ONNX, to run without torch",
-    "benchmark": "how fast a model follows people on this machine",
-    "import": "another code base's checkpoint -> run directory",
+GROUPS = {
+    "data": {
+        "prepare": "a folder of labels and features -> one dataset file",
+        "labels": "labels -> progress targets, segments, task graph",
+        "check": "list what is wrong with a dataset",
+        "simulate": "simulated procedures -> one dataset file",
+        "hold-out": "dataset file -> one whose splits hold out training videos",
+    },
+    "train": {
+        "run": "the front door: prepare what is missing, train, evaluate",
+        "train": "dataset file -> run directory with a trained model",
+        "align": "align videos without labels -> embeddings as features",
+        "import": "a checkpoint of ProTAS or MS-TCN -> run directory",
+    },
+    "use": {
+        "predict": "features of new videos -> segments, labels, progress",
+        "stream": "follow one person live, frame by frame",
+        "serve": "follow many people over WebSockets, with a live web page",
+        "export": "a model as ONNX, to run without torch",
+        "benchmark": "how fast a model is on this machine",
+    },
+    "compare": {
+        "evaluate": "run directory or prediction files -> scores",
+        "report": "evaluated runs -> one HTML page that compares them",
+        "cross-validate": "presets x splits x seeds -> one table of pooled scores",
+        "compare-alignments": "alignment losses x seeds -> one table of scores",
+        "ablate": "decode finished runs in other ways -> one table of scores",
+        "heads": "scalar progress heads beside look-ups -> one table",
+        "position-encoding": "simulate how relative position misleads a scalar head",
+    },
 }
+VERBS = {verb: text for verbs in GROUPS.values() for verb, text in verbs.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,9 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     verb, rest = arguments[0], arguments[1:]
     if verb not in VERBS:
-        print(f"protas-gtcc: no verb {verb!r}; it is one of {', '.join(VERBS)}", file=sys.stderr)
+        close = difflib.get_close_matches(verb, VERBS, 1)
+        meant = f", did you mean {close[0]}?" if close else ""
+        print(f"protas-gtcc: no verb {verb!r}{meant}; 'protas-gtcc --help' lists the verbs", file=sys.stderr)
         sys.exit(2)
-    module = importlib.import_module(f"protas_gtcc.cli.commands.{'import_' if verb == 'import' else verb}")
+    name = "import_" if verb == "import" else verb.replace("-", "_")
+    module = importlib.import_module(f"protas_gtcc.cli.commands.{name}")
     parser = getattr(module, "parse_command", lambda rest, prog: parse(module.Command, rest, prog))
     run_command(lambda: parser(rest, f"protas-gtcc {verb}").run())
 
@@ -56,7 +87,7 @@ def run_command(command: Callable[[], None]) -> None:
         command()
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has had enough; nothing must be written to it at exit either.
+        # The reader has closed the pipe; nothing must be written to it at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -72,5 +103,7 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 
 def _overview() -> str:
-    lines = [f"  {verb:<10}{what}" for verb, what in VERBS.items()]
-    return "usage: protas-gtcc VERB …, and 'protas-gtcc VERB --help'\n\n" + "\n".join(lines)
+    lines = ["usage: protas-gtcc VERB [OPTIONS]; each verb has its own --help"]
+    for group, verbs in GROUPS.items():
+        lines += ["", f"{group}:", *(f"  {verb:<20}{text}" for verb, text in verbs.items())]
+    return "\n".join(lines)

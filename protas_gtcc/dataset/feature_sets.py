@@ -1,4 +1,4 @@
-"""Adding a feature set to a dataset file that is there: on a copy, which takes the file's name when it is whole."""
+"""Adding a feature set to an existing dataset file: on a copy, which takes the file's name when whole."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from protas_gtcc.dataset.description import FeatureSet
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.header import FeatureSet
-from protas_gtcc.dataset.writer import check_features, describe_feature_set
+from protas_gtcc.dataset.header import write_feature_set
+from protas_gtcc.dataset.names import require_set_name
+from protas_gtcc.dataset.writer import require_features
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.hdf5 import hdf5_file
 
 _BYTES_PER_VIDEO = 4096
-"""What one more array costs in the file beside its values, generously."""
+"""An upper bound on what one more array takes in the file beside its values."""
 
 
 def add_feature_set(
@@ -27,16 +29,16 @@ def add_feature_set(
     features: Mapping[str, np.ndarray],
     replace: bool = False,
 ) -> None:
-    """Write features `[T, D]` by video into the dataset file at `path`, as a set of that name.
+    """Write the features `[T, D]` of videos into the dataset file at `path`, as a set of that name.
 
-    A set tied to a split needs the videos of that split and may have others; any other set needs all videos. They are
-    read from the mapping one after the other, which may compute them, and written in the type they come in. Killed at
-    any moment, this leaves the file as it was. Where `path` is a link, a file takes its place and what it led to stays
-    as it was. A `Dataset` that is open does not see the new set.
+    A set for one split needs the videos of that split and may have others; any other set needs all videos. The mapping
+    `features` is read video by video, so it may compute them, and their type is kept. If the process is killed, the
+    file stays as it was. If `path` is a link, the new file replaces the link, and the file behind it stays as it was. A
+    `Dataset` that is open does not see the new set.
 
-    Raises `InputError` if the set is there already and `replace` is not given, if it contradicts the file or the set
-    that it was derived from, if features are missing, of a wrong shape or not finite, where the disk is too full, and
-    when another process has changed the file meanwhile.
+    Raises `InputError` if the set exists and `replace` is not given, if it contradicts the file or the set that it was
+    derived from, if features are missing, of a wrong shape or not finite, if the disk is too full, and if another
+    process has changed the file meanwhile.
     """
     path, dataset = Path(path), Dataset(path)
     _check_set(dataset, name, feature_set, replace)
@@ -46,17 +48,17 @@ def add_feature_set(
         copied = _stamp(path)
         shutil.copyfile(path, temporary)
         with hdf5_file(temporary, "r+") as file:
-            describe_feature_set(file, name, feature_set)
+            write_feature_set(file, name, feature_set)
             for video, num_frames in dataset.num_frames.items():
                 group = file[f"videos/{video}/features"]
                 if video in features:
                     values = np.asarray(features[video])
-                    check_features(values, (num_frames, feature_set.dim), f"video {video}, {name}")
+                    require_features(values, (num_frames, feature_set.dim), f"video {video}, {name}")
                     _store(group, name, values)
                 elif name in group:
                     del group[name]  # the set that is replaced had it
         if _stamp(path) != copied:
-            raise InputError(f"{path} was changed by another process meanwhile, and stays as that made it: write again")
+            raise InputError(f"{path} was changed by another process meanwhile and keeps that change; try again")
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
@@ -75,35 +77,32 @@ def _store(group: Any, name: str, values: np.ndarray) -> None:
     group.create_dataset(name, data=np.ascontiguousarray(values))
 
 
-def check_set_name(name: str) -> None:
-    """Raise `InputError` for a name that no feature set can have."""
-    if "/" in name or "\0" in name or name in ("", ".", ".."):
-        raise InputError(f"{name!r} cannot be the name of a feature set: it must be a plain word")
-
-
 def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bool) -> None:
     where = f"{dataset.path}: feature set {name!r}"
-    check_set_name(name)
+    require_set_name(name)
     if name in dataset.feature_sets and not replace:
-        raise InputError(f"{where} is there already; replace it, or give another name")
+        raise InputError(f"{where} exists; replace it, or give another name")
     if feature_set.split is not None and feature_set.split not in dataset.info.splits:
-        raise InputError(f"{where} is for split {feature_set.split}; the file has {listed(dataset.info.splits)}")
+        splits = listed(dataset.info.splits)
+        raise InputError(f"{where} is for split {feature_set.split}, which is not there; the file has {splits}")
     if feature_set.derived_from is not None:
         _check_origin(dataset, name, feature_set, where)
 
 
 def _check_origin(dataset: Dataset, name: str, feature_set: FeatureSet, where: str) -> None:
-    origin = dataset.feature_sets.get(feature_set.derived_from or "")
-    if origin is None or feature_set.derived_from == name:
+    origin_name = feature_set.derived_from or ""
+    origin = dataset.feature_sets.get(origin_name)
+    if origin is None or origin_name == name:
         others = listed(other for other in dataset.feature_sets if other != name)
-        raise InputError(f"{where} is derived from {feature_set.derived_from!r}, which is not one of {others}")
+        raise InputError(f"{where} is derived from {origin_name!r}, which is not in the file; it has {others}")
     if origin.split not in (None, feature_set.split):
-        raise InputError(f"{where} must be for split {origin.split} alone, as is {feature_set.derived_from!r}")
+        raise InputError(f"{where} is derived from {origin_name!r}; give it the same split, {origin.split}")
     if feature_set.look_ahead_frames < origin.look_ahead_frames:
-        what = (
-            f"look_ahead_frames is {feature_set.look_ahead_frames}; {feature_set.derived_from!r}, which it is made of"
+        own, needed = feature_set.look_ahead_frames, origin.look_ahead_frames
+        raise InputError(
+            f"{where} is derived from {origin_name!r}, which looks {needed} frames ahead, but has "
+            f"look_ahead_frames {own}; give at least {needed}"
         )
-        raise InputError(f"{where}: {what}, looks {origin.look_ahead_frames} frames ahead already")
 
 
 def _check_videos(dataset: Dataset, name: str, feature_set: FeatureSet, features: Mapping[str, np.ndarray]) -> None:
@@ -111,12 +110,12 @@ def _check_videos(dataset: Dataset, name: str, feature_set: FeatureSet, features
     of_split = dict.fromkeys(video for videos in parts.values() for video in videos)
     absent = [video for video in (of_split if feature_set.split else dataset.video_names) if video not in features]
     if absent:
-        raise InputError(f"{dataset.path}: {name!r} lacks features of {len(absent)} videos, {listed(absent)}; give all")
+        what = f"{name!r} has no features for {len(absent)} videos, {listed(absent)}"
+        raise InputError(f"{dataset.path}: {what}; give them all")
     unknown = [video for video in features if video not in dataset.num_frames]
     if unknown:
-        raise InputError(
-            f"{dataset.path} has no videos {listed(unknown)}, which {name!r} has features of; leave them out"
-        )
+        what = f"{name!r} has features for videos that are not in the file, {listed(unknown)}"
+        raise InputError(f"{dataset.path}: {what}; leave them out")
 
 
 def _check_space(dataset: Dataset, feature_set: FeatureSet, features: Mapping[str, np.ndarray]) -> None:
@@ -125,4 +124,4 @@ def _check_space(dataset: Dataset, feature_set: FeatureSet, features: Mapping[st
     needed, free = dataset.path.stat().st_size + added, shutil.disk_usage(dataset.path.absolute().parent).free
     if free < needed:
         what = f"the new file needs {needed / 1e9:.2f} GB beside the old one, and {free / 1e9:.2f} GB are free"
-        raise InputError(f"{dataset.path}: {what}; make room (what is there is untouched)")
+        raise InputError(f"{dataset.path}: {what}; make room (the file is untouched)")

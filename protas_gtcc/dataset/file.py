@@ -1,17 +1,16 @@
-"""One HDF5 file a dataset: what it holds, and reading it lazily.
+"""`Dataset`: reading a dataset file lazily, video by video.
 
     /                          format, format_version, name, fps, simulated, source, class_names, background
     /video_names, /num_frames, /num_segments   the index: every video, its T and its N
     /labels, /progress         [sum of T], the videos end to end: class ids, progress target of the active class
     /segments                  [sum of N, 3], the videos end to end: start, end (exclusive), label
     /splits/<split>/<part>     names of the videos of part train, validation or test
-    /feature_sets/<name>       dim, look_ahead_frames, split ("" for any), source, derived_from ("" or absent for none)
+    /feature_sets/<name>       dim, look_ahead_frames, split ("" for any), source, derived_from ("" for none)
     /videos/<video>/           task, subject
     /videos/<video>/features/<feature set>   [T, D], contiguous, so that a window of frames is one read
 
-`dataset.writer` writes such files, `dataset.feature_sets` adds sets to them. A reader opens the file
-when it first needs it, and again in every process that it is sent to, so one `Dataset` serves any number of loading
-workers.
+`writer.py` writes such files, `feature_sets.py` adds sets to them. A `Dataset` opens the file when it first needs it,
+and again in every process that it is sent to, so one `Dataset` serves any number of loading workers.
 """
 
 from __future__ import annotations
@@ -19,37 +18,30 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from protas_gtcc.dataset.header import PARTS, DatasetInfo, FeatureSet, read_header, tied_name
+from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, tied_name
+from protas_gtcc.dataset.header import read_header
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.storage.hdf5 import named_if_damaged
 from protas_gtcc.storage.ragged import RaggedReader, read_lengths
 
-__all__ = ["PARTS", "Dataset", "DatasetInfo", "FeatureSet", "Video"]
+DRAW_A_SPLIT = "draw a split: 'protas-gtcc prepare FOLDER --out FILE.h5 --test-share 0.2'"
+"""The way out if a dataset has no splits."""
+CHECK = "'protas-gtcc check' lists all that is wrong"
 
-
-@dataclass(frozen=True, eq=False)
-class Video:
-    """One video on its way into a file: labels `[T]` and, per feature set, features `[T, D]`."""
-
-    name: str
-    labels: np.ndarray
-    features: Mapping[str, np.ndarray]
-    task: str = ""
-    subject: str = ""
+__all__ = ["DRAW_A_SPLIT", "Dataset", "DatasetInfo", "FeatureSet", "Video"]
 
 
 class Dataset:
     """A dataset file, opened lazily.
 
-    Raises `InputError` if the file is missing, foreign, truncated, or of another version, and, on opening or on reading
-    the video concerned, if it is damaged.
+    Raises `InputError` if the file is missing, foreign, truncated or of another version. Damage raises `InputError` on
+    opening, or on reading the damaged video.
     """
 
     def __init__(self, path: Path | str):
@@ -103,36 +95,43 @@ class Dataset:
             return str(opened.file[f"videos/{video}"].attrs.get(name, ""))
 
     def part(self, split: str, part: str) -> list[str]:
-        """Names of the videos of one part of a split; [] for a part it lacks.
+        """Names of the videos in one part (train, validation or test) of a split; [] if it lacks the part.
 
         Raises `InputError` for an unknown split, for a video that is not in the file or comes twice, and for one that
-        is in another part of the split too: a test on training videos says nothing.
+        is in another part of the split too, since a test on training videos measures nothing.
         """
+        if not self.info.splits:
+            raise InputError(f"{self.path} has no splits; {DRAW_A_SPLIT}")
         if split not in self.info.splits:
             raise InputError(f"{self.path} has no split {split!r}; it has {listed(self.info.splits)}")
         parts = self.info.splits[split]
         names = list(parts.get(part, []))
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise InputError(f"{self.path}: split {split} {part} names {listed(twice)} twice; count each video once")
+            raise InputError(f"{self.path}: split {split} {part} names {listed(twice)} twice; list each video once")
         unknown = [name for name in names if name not in self.num_frames]
         if unknown:
-            raise InputError(f"{self.path}: split {split} {part} names {listed(unknown)}, not in the file")
+            raise InputError(f"{self.path}: split {split} {part} names {listed(unknown)}, not in the file; {CHECK}")
         for other in set(parts) - {part}:
             both = sorted(set(names) & set(parts[other]))
             if both:
-                raise InputError(
-                    f"{self.path}: split {split} has {listed(both)} in {part} and {other}; keep each video in one "
-                    "part ('protas-gtcc check' lists all that is wrong)"
-                )
+                where = f"{self.path}: split {split} has {listed(both)} in {part} and {other}"
+                raise InputError(f"{where}; keep each video in one part ({CHECK})")
         return names
 
-    def choose_feature_set(self, split: str, wanted: str | None = None) -> str:
-        """The feature set for a split: the wanted one, else the one tied to it, else `features`, else the only one.
+    def tested_splits(self) -> list[str]:
+        """Names of the splits that have test videos, sorted. Raises `InputError` if there are none."""
+        splits = sorted(split for split, parts in self.info.splits.items() if parts.get("test"))
+        if not splits:
+            raise InputError(f"{self.path} has no split with test videos; {DRAW_A_SPLIT}")
+        return splits
 
-        `aligned` stands for `aligned_split1` in split 1, unless a set has just that name. Sets that were derived from
-        others are never chosen unless wanted, so adding one changes no run that does not name it.
-        Raises `InputError` for an unknown set, one tied to another split, or when none of these is there.
+    def choose_feature_set(self, split: str, wanted: str | None = None) -> str:
+        """The feature set for a split: the wanted one, else the one for this split, else `features`, else the only one.
+
+        In split 1 the name `aligned` also means `aligned_split1`. A derived set is chosen only if it is wanted, so
+        adding one changes no run that does not name it. Raises `InputError` for an unknown set, for one of another
+        split, and if there is no single choice.
         """
         sets = self.feature_sets
         if wanted is not None:
@@ -142,7 +141,8 @@ class Dataset:
         for candidates in (tied_to_split, [n for n in usable if n == "features"], usable):
             if len(candidates) == 1:
                 return candidates[0]
-        raise InputError(f"{self.path}: name a feature set for split {split}, one of {listed(usable or sets)}")
+        names = listed(usable or sets)
+        raise InputError(f"{self.path}: name a feature set for split {split} with --feature-set: {names}")
 
     def _wanted_feature_set(self, split: str, wanted: str) -> str:
         sets = self.feature_sets
@@ -152,21 +152,16 @@ class Dataset:
             if others:
                 what = f"has feature set {wanted!r} for split {listed(others)}, not for split {split}"
                 raise InputError(f"{self.path} {what}; make it for that split too")
-            raise InputError(f"{self.path} has no feature set {wanted!r}; it has {listed(sets)}")
+            raise InputError(f"{self.path} has no feature set {wanted!r}; choose one of {listed(sets)}")
         tied = sets[name].split
         if tied not in (None, split):
-            raise InputError(f"feature set {name!r} was made for split {tied}; it cannot be used with split {split}")
+            what = f"feature set {name!r} was made for split {tied}"
+            raise InputError(f"{self.path}: {what}; it cannot be used with split {split}")
         return name
-
-    def close(self) -> None:
-        """Close the file; it opens again when next read."""
-        if self._opened is not None and self._owner == os.getpid():
-            self._opened.file.close()
-        self._opened = None
 
     def _length(self, video: str) -> int:
         if video not in self.num_frames:
-            raise InputError(f"{self.path} has no video {video!r} (it has {len(self.video_names)})")
+            raise InputError(f"{self.path} has no video {video!r}; it has {listed(self.video_names)}")
         return self.num_frames[video]
 
     @contextmanager
@@ -197,7 +192,7 @@ class _Opened(NamedTuple):
 
     @classmethod
     def of(cls, file: h5py.File, path: Path, num_frames: Mapping[str, int]) -> _Opened:
-        """Find the arrays; `InputError` where they contradict the index."""
+        """Find the arrays. Raises `InputError` if they contradict the index."""
         with named_if_damaged(path):
             num_segments = read_lengths(file, "num_segments", len(num_frames))
             return cls(

@@ -1,10 +1,11 @@
-"""What a dataset file says of itself and of its feature sets, and its index of videos: read and checked on opening."""
+"""The header of a dataset file, written and read: facts, feature sets and the index of videos.
+
+`file.py` shows the whole file.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,74 +13,53 @@ from typing import Any, TypeVar
 import h5py
 import numpy as np
 
+from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.storage.hdf5 import named_if_damaged
 from protas_gtcc.storage.ragged import read_lengths
 
 FORMAT = "protas_gtcc dataset"
 FORMAT_VERSION = 2
-PARTS = ("train", "validation", "test")
 
 V = TypeVar("V")
 
 
-@dataclass(frozen=True)
-class FeatureSet:
-    """One kind of features: `[T, dim]` for every video that has it."""
-
-    dim: int
-    look_ahead_frames: int = 0
-    """How many frames after t the features of frame t have seen; part of any claim to be online."""
-    split: str | None = None
-    """The only split it may be used with (its backbone was trained on that split's training videos)."""
-    source: str = ""
-    derived_from: str | None = None
-    """The set it was computed from, as by alignment; such a set is used only where it is asked for by name."""
-
-
-def tied_name(name: str, split: str) -> str:
-    """Name under which the set of one split is stored, where every split needs one of its own: `aligned_split1`."""
-    return f"{name}_split{split}"
+def write_info(file: Any, info: DatasetInfo) -> None:
+    """Write the facts into a new dataset file."""
+    attrs = file.attrs
+    attrs["format"], attrs["format_version"] = FORMAT, FORMAT_VERSION
+    attrs["name"], attrs["fps"] = info.name, float(info.fps)
+    attrs["simulated"], attrs["source"] = info.simulated, info.source
+    write_classes(file, info.class_names, info.background)
+    for split, parts in info.splits.items():
+        for part in PARTS:
+            if part in parts:
+                file.create_dataset(f"splits/{split}/{part}", data=_strings(parts[part]))
+    file.require_group("splits")
 
 
-def feature_kind(name: str, feature_set: FeatureSet) -> str:
-    """What a set shares with those that stand for it in other splits: `aligned_split1` -> `aligned of the split`.
-
-    A set that any split may use is a kind of its own. Tied sets whose names do not end in their split are one kind.
-    Sets that were derived with several seeds, `aligned-seed1_split1`, are of one kind too.
-    """
-    split = feature_set.split
-    if split is None:
-        return name
-    if feature_set.derived_from is not None:
-        name = re.sub(rf"-seed\d+(?={re.escape(tied_name('', split))}$)", "", name)
-    stem = name.removesuffix(tied_name("", split)).removesuffix(f"_{split}")
-    if stem != name:
-        return f"{stem} of the split"
-    return "of the split" if feature_set.derived_from is None else "derived, of the split"
+def write_classes(file: Any, class_names: list[str], background: list[int]) -> None:
+    """Write or replace the class names and the ids of the background classes."""
+    file.attrs["class_names"] = _strings(class_names)
+    file.attrs["background"] = np.array(background, dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What a dataset says of itself, apart from its videos."""
+def write_feature_set(file: Any, name: str, feature_set: FeatureSet) -> None:
+    """Write or replace the description of a feature set."""
+    attrs = file.require_group(f"feature_sets/{name}").attrs
+    attrs["dim"], attrs["source"] = feature_set.dim, feature_set.source
+    attrs["look_ahead_frames"], attrs["split"] = feature_set.look_ahead_frames, feature_set.split or ""
+    attrs["derived_from"] = feature_set.derived_from or ""
 
-    name: str
-    class_names: list[str]
-    background: list[int]
-    fps: float
-    splits: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
-    """Split name -> part (train, validation, test) -> video names."""
-    simulated: bool = False
-    source: str = ""
 
-    @property
-    def num_classes(self) -> int:
-        """Number of classes, background included."""
-        return len(self.class_names)
+def write_index(file: Any, num_frames: Mapping[str, int]) -> None:
+    """Write the names of the videos and their numbers of frames."""
+    file.create_dataset("video_names", data=_strings(list(num_frames)))
+    file.create_dataset("num_frames", data=np.array(list(num_frames.values()), dtype=np.int64))
 
 
 def is_dataset_file(path: Path) -> bool:
-    """Whether there is a dataset file at `path`, of whatever version, as far as its first attribute says."""
+    """Whether `path` is an HDF5 file that is marked as a dataset, of whatever version."""
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
     with h5py.File(path, "r") as file:
@@ -95,10 +75,9 @@ def read_header(file: Any, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSe
         if str(file.attrs.get("format")) != FORMAT:
             raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
         version = _attribute(file, "format_version", int)
-        if version > FORMAT_VERSION:
-            raise InputError(f"{path} has format version {version}, this program reads {FORMAT_VERSION}; upgrade")
-        if version < FORMAT_VERSION:
-            raise InputError(f"{path} has the old format version {version}, not {FORMAT_VERSION}; prepare it again")
+        if version != FORMAT_VERSION:
+            reads = f"this program reads version {FORMAT_VERSION}"
+            raise InputError(f"{path} has format version {version}, but {reads}; prepare it again, or upgrade")
         arrays = ("labels", "progress", "segments")
         needed = ("video_names", "num_frames", "num_segments", *arrays, "splits", "feature_sets", "videos")
         missing = [name for name in needed if name not in file]
@@ -136,8 +115,7 @@ def _read_feature_sets(file: Any) -> dict[str, FeatureSet]:
             look_ahead_frames=_attribute(group, "look_ahead_frames", int),
             split=_attribute(group, "split", str) or None,
             source=_attribute(group, "source", str),
-            # Files from before there were derived sets lack it.
-            derived_from=str(group.attrs.get("derived_from", "")) or None,
+            derived_from=_attribute(group, "derived_from", str) or None,
         )
         for name, group in file["feature_sets"].items()
     }
@@ -172,3 +150,7 @@ def _list_of(kind: Callable[[Any], V]) -> Callable[[Any], list[V]]:
         return [kind(value) for value in values]
 
     return convert
+
+
+def _strings(names: list[str]) -> np.ndarray:
+    return np.array(list(names), dtype=h5py.string_dtype())

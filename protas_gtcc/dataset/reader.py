@@ -1,15 +1,18 @@
-"""Features as a run sees them: the dataset's own, or those of a control, which lack what is to be proved needed.
+"""Features as a run sees them: the dataset's own, or those of a control.
 
-- `noise`: Gaussian noise with the mean and deviation of each dimension over the split's training videos. What a network
-  scores on it, it learnt from order and duration alone: from counting frames.
-- `index`: the frame's number / 100 in the first dimension, the others 0. As `noise`, but counting is given. It says
-  nothing of the video's length.
-- `shuffle`: the features of all frames of a class within a video, permuted among these frames. What is seen stays,
-  when in the segment it was seen is lost. It needs the true labels, of test videos too, and the whole video at once:
-  for experiments only.
+A control replaces the features by others that lack one kind of information. If a network scores as well on it, it does
+not use that information.
 
-Training, validation and evaluation all read through `FeatureReader`. What it gives of a video is the same in every
-epoch and run, and a window of a video is cut from the same control as the whole.
+- `noise`: Gaussian noise with the mean and deviation of each dimension over the split's training videos. A network can
+  learn only the order and the durations of actions from it, by counting frames.
+- `index`: the frame's number / 100 in the first dimension, 0 in the others. As `noise`, but the network need not count.
+  The length of the video is not in it.
+- `shuffle`: the features of all frames of a class in a video, permuted among these frames. They still show the class,
+  but not how far the action is. It needs the true labels, also of test videos, and the whole video at once: it is for
+  experiments only.
+
+Training, validation and evaluation all read through `FeatureReader`. A video's control is the same in every epoch and
+run, and a window of it equals that part of the whole.
 """
 
 from __future__ import annotations
@@ -20,20 +23,19 @@ import numpy as np
 
 from protas_gtcc.config import Control, RunConfig
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.statistics import feature_moments
+from protas_gtcc.dataset.statistics import feature_statistics
 from protas_gtcc.errors import InputError
 
 FRAMES_A_UNIT = 100
-"""Of `index`: so that its numbers are of a size that networks take, some tens at most for minutes of video."""
+"""For `index`: its numbers stay below some tens for minutes of video, a size that networks can take."""
 BLOCK_FRAMES = 256
-"""Noise is drawn in blocks, each from its own seed, so that a window draws no more than it needs."""
-NO_FIT = "a control run was trained to be compared with, on features that no new video has"
+"""Noise is drawn in blocks, each from its own seed, so that a window draws little more than it needs."""
 
 
 class FeatureReader:
-    """Reads the features of a dataset's videos, under a control or as they are; safe to send to loading workers.
+    """Reads the features of a dataset's videos, or those of a control. It can be sent to loading workers.
 
-    Raises `InputError` where `noise` has no training video to take its scale from.
+    Raises `InputError` if the control is `noise` and the split has no training videos to take its scale from.
     """
 
     def __init__(self, dataset: Dataset, feature_set: str, split: str, control: Control = "none"):
@@ -42,10 +44,9 @@ class FeatureReader:
         if control == "noise":
             videos = dataset.part(split, "train")
             if not videos:
-                raise InputError(
-                    f"{dataset.path}: --control noise takes its scale from training videos, and the split has none"
-                )
-            self._mean, self._deviation = feature_moments(dataset.features(video, feature_set) for video in videos)
+                what = f"--control noise takes its scale from training videos, and split {split} has none"
+                raise InputError(f"{dataset.path}: {what}; list some")
+            self._mean, self._deviation = feature_statistics(dataset.features(video, feature_set) for video in videos)
 
     def read(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Features of frames `[start, end)`, `[T, D]`. Raises `InputError` as `Dataset.features` does."""
@@ -61,14 +62,14 @@ class FeatureReader:
 
 
 def frame_index(start: int, end: int, dim: int) -> np.ndarray:
-    """`index` of frames `[start, end)` of any video: float32 `[T, D]`."""
+    """The control `index` for frames `[start, end)` of any video: float32 `[T, D]`."""
     features = np.zeros((end - start, dim), dtype=np.float32)
     features[:, 0] = np.arange(start, end) / FRAMES_A_UNIT
     return features
 
 
 def gaussian_noise(video: str, start: int, end: int, dim: int) -> np.ndarray:
-    """Standard normal float32 `[T, D]` for frames `[start, end)`, of this video's name alone."""
+    """Standard normal float32 `[T, D]` for frames `[start, end)`; it depends on the name of the video alone."""
     noise = np.empty((end - start, dim), dtype=np.float32)
     for block in range(start // BLOCK_FRAMES, -(-end // BLOCK_FRAMES)):
         first = block * BLOCK_FRAMES
@@ -79,7 +80,7 @@ def gaussian_noise(video: str, start: int, end: int, dim: int) -> np.ndarray:
 
 
 def shuffled_within_classes(labels: np.ndarray, video: str) -> np.ndarray:
-    """From class ids `[T]`, which frame's features each frame gets, int64 `[T]`: one of its own class."""
+    """The frame, of the same class, whose features each frame gets: labels `[T]` -> frame numbers int64 `[T]`."""
     random, source = np.random.default_rng(_seed(video)), np.arange(len(labels))
     for label in np.unique(labels):
         frames = np.flatnonzero(labels == label)
@@ -88,9 +89,10 @@ def shuffled_within_classes(labels: np.ndarray, video: str) -> np.ndarray:
 
 
 def require_no_control(config: RunConfig, purpose: str) -> None:
-    """Raise `InputError` if the run is a control: on new features its network would say nothing."""
+    """Raise `InputError` if the run is a control: on new features its predictions mean nothing."""
     if config.control != "none":
-        raise InputError(f"the run is the control {config.control!r} and cannot {purpose}: {NO_FIT}")
+        why = "it was trained for comparison, on features that no new video has"
+        raise InputError(f"the run is the control {config.control!r} and cannot {purpose}: {why}; use another run")
 
 
 def _seed(video: str) -> int:

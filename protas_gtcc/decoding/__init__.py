@@ -1,10 +1,11 @@
-"""After the network: an online explicit-duration filter, which knows how long actions take and what follows what.
+"""After the network: an online explicit-duration filter, which knows how long actions take and which follows which.
 
-`transcripts.py` counts, `hypotheses.py` lays out what can be going on, `duration_filter.py` moves the belief on by a
-frame, `decoder.py` makes of it what is told. Without a filter the network's likeliest class is told, and its progress.
+`hypotheses.py` lists what may be going on at a frame, from the durations and the order counted in
+`annotations/transcripts.py`. `duration_filter.py` updates the belief over these hypotheses at each frame.
+`decoder.py` turns the belief into a `Prediction`. Without a filter, the network's likeliest class and its progress are
+reported.
 """
 
-from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
 from protas_gtcc.decoding.decoder import DurationDecoder
 
-__all__ = ["DurationDecoder", "TranscriptTables", "count_transcripts"]
+__all__ = ["DurationDecoder"]

@@ -1,8 +1,9 @@
-"""The forward recursion over hypotheses, in compiled code: what a frame's evidence leaves of each of them.
+"""The filter's forward recursion, in compiled code: it updates the probability of each hypothesis at each frame.
 
-An online explicit-duration (hidden semi-Markov) filter. At every frame each hypothesis goes on or ends, those that end
-(and a small share of all, which were wrong about the length) start a segment of another class, and all are weighed by
-the evidence for their class. The posterior gives the label, the progress with an interval, and the time that remains.
+This is an online explicit-duration (hidden semi-Markov) filter. At every frame each hypothesis goes on or ends. Those
+that end start a segment of another class; so does a small share of all, whose length may be wrong. The network's
+probabilities of the classes then weight all hypotheses. The posterior gives the label, the progress with an interval,
+and the remaining time.
 """
 
 from __future__ import annotations
@@ -12,78 +13,91 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 from numba import njit
 
-from protas_gtcc.decoding.hypotheses import NUM_BINS, Hypotheses
+from protas_gtcc.config import DecodingConfig
 
 REORDERED = {"reassoc", "contract"}
-"""Sums may be taken in any order: several at once."""
-DOUBT = 0.01
-"""Share of evenly spread probability that is mixed to the network's: no class is ever impossible."""
+"""Sums may be taken in any order, so that several terms are added at once."""
 TIE = 1e-6
 """Shares of belief that differ by less are equal."""
 EMPTY = 1e-12
-"""A class that is less probable has no progress of its own; it is said to be half done."""
+"""A class with less probability has no progress of its own; its progress is 0.5."""
 
 
 class Rule(NamedTuple):
-    """How evidence is weighed and what is told; the fields of `DecodingConfig`, and which classes are actions."""
+    """Weights of the evidence and of the report, as in `DecodingConfig`, and which classes are actions."""
 
     evidence: float
     interruption: float
+    doubt: float
     network_share: float
     hedge: bool
     interval_tail: float
+    num_bins: int
     is_action: np.ndarray
     """bool `[C]`."""
 
 
-class Told(NamedTuple):
-    """What is told of T frames."""
+class FilterOutput(NamedTuple):
+    """The filter's output for T frames."""
 
     labels: np.ndarray
     """int64 `[T]`: the likeliest class."""
     probs: np.ndarray
     """float32 `[T, C]`: probability of each class."""
     progress: np.ndarray
-    """float32 `[T, C]`: of each class, given that it is going on; of the predicted one, what is reported."""
+    """float32 `[T, C]`: of each class, given that it is going on; for the predicted class, the reported progress."""
     interval: np.ndarray
-    """float32 `[T, 2]`: between which values the progress of whatever action is going on lies."""
+    """float32 `[T, 2]`: lower and upper end for the progress of the current action, whichever it is."""
     remaining: np.ndarray
-    """float32 `[T]`: frames that the predicted class will still take, in the mean, unless it is interrupted."""
+    """float32 `[T]`: expected remaining frames of the predicted class, unless it is interrupted."""
 
 
-def start_state(hypotheses: Hypotheses, num_streams: int = 1) -> np.ndarray:
-    """The state before the first frame of each stream: probabilities of phases, float64 `[n, S]`, all 0."""
-    return np.zeros((num_streams, len(hypotheses.bins)))
+def make_rule(settings: DecodingConfig, is_action: np.ndarray) -> Rule:
+    """The rule of these settings; `is_action` is bool `[C]`."""
+    return Rule(
+        evidence=settings.evidence,
+        interruption=settings.interruption,
+        doubt=settings.doubt,
+        network_share=settings.network_share,
+        hedge=settings.hedge,
+        interval_tail=settings.interval_tail,
+        num_bins=settings.progress_bins,
+        is_action=is_action,
+    )
 
 
-def nothing_told(num_frames: int, num_classes: int) -> Told:
-    """Room for what is told of so many frames."""
+def empty_output(num_frames: int, num_classes: int) -> FilterOutput:
+    """Arrays for the output of `num_frames` frames, not yet filled."""
     labels, remaining = np.empty(num_frames, dtype=np.int64), np.empty(num_frames, dtype=np.float32)
     probs, progress = np.empty((2, num_frames, num_classes), dtype=np.float32)
-    return Told(labels, probs, progress, np.empty((num_frames, 2), dtype=np.float32), remaining)
+    return FilterOutput(labels, probs, progress, np.empty((num_frames, 2), dtype=np.float32), remaining)
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def follow(hypotheses, rule, state, who, probs, progress, told):
-    """Frame t is of stream `who[t]`: the network's probs and progress, float32 `[T, C]`; fills in what is told.
+def filter_frames(hypotheses, rule, state, streams, probs, progress, output):
+    """Update `state` `[n, S]` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
 
-    Of a network without progress, `progress` is anything of that shape and the share 0. `state` is brought on.
+    `probs` and `progress` are the network's, float32 `[T, C]`. For a network without progress, give any array of that
+    shape and a rule with `network_share` 0.
     """
-    num_classes = probs.shape[1]
-    histogram, moved = np.empty((num_classes, NUM_BINS)), np.empty(state.shape[1])
+    num_classes, doubt = probs.shape[1], rule.doubt
+    histogram, moved = np.empty((num_classes, rule.num_bins)), np.empty(state.shape[1])
     evidence, classes, remaining = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
-    for t in range(len(who)):
-        mass = state[who[t]]
+    for t in range(len(streams)):
+        mass = state[streams[t]]
         for c in range(num_classes):
-            evidence[c] = ((1 - DOUBT) * probs[t, c] + DOUBT / num_classes) ** rule.evidence
+            evidence[c] = ((1 - doubt) * probs[t, c] + doubt / num_classes) ** rule.evidence
         started = _starts(hypotheses, mass, rule.interruption)
         total = _advance(hypotheses, mass, moved, started, evidence, rule.interruption)
-        mass[:] = moved / total
+        for i in range(len(mass)):
+            mass[i] = moved[i] / total
         _summarise(hypotheses, mass, histogram, classes, remaining)
         label = np.argmax(classes)
-        told.labels[t], told.probs[t], told.remaining[t] = label, classes, remaining[label]
-        _tell(rule, histogram, label, probs[t], progress[t], told.progress[t], told.interval[t])
+        output.labels[t], output.remaining[t] = label, remaining[label]
+        for c in range(num_classes):
+            output.probs[t, c] = classes[c]
+        _report(rule, histogram, label, probs[t], progress[t], output.progress[t], output.interval[t])
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
@@ -108,7 +122,7 @@ def _starts(hypotheses, mass, interruption):
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _advance(hypotheses, mass, moved, started, evidence, interruption):
-    """Move every hypothesis on by a frame, let new ones start, weigh all by the evidence; what they sum to."""
+    """Advance every hypothesis by a frame, start new ones, weight all by the evidence; returns their sum."""
     total = 0.0
     for r in range(len(hypotheses.label)):
         begin, end, c = hypotheses.start[r], hypotheses.start[r + 1], hypotheses.label[r]
@@ -118,7 +132,7 @@ def _advance(hypotheses, mass, moved, started, evidence, interruption):
         after[0] = before[0] * stays + started[c] * hypotheses.weight[r] * evidence[c]
         for i in range(1, len(after)):
             after[i] = before[i] * stays + before[i - 1] * goes
-        # The last phase is left at a rate of its own.
+        # The last phase has its own rate.
         after[-1] += before[-1] * (hypotheses.rate[r] - hypotheses.end_rate[r]) * (1 - interruption) * evidence[c]
         for i in range(len(after)):
             total += after[i]
@@ -128,9 +142,9 @@ def _advance(hypotheses, mass, moved, started, evidence, interruption):
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _summarise(hypotheses, mass, histogram, classes, remaining):
-    """Probability of each class, over bins of progress, and the frames that it will still take, in the mean.
+    """Probability of each class, per bin of progress and in total, and its expected remaining frames.
 
-    Interruptions are left out of the latter: they stand for a wrong belief, and not for actions that are cut short.
+    The remaining frames ignore interruptions: these stand for a wrong belief, not for actions that are cut short.
     """
     histogram[:], classes[:], remaining[:] = 0, 0, 0
     for r in range(len(hypotheses.label)):
@@ -146,25 +160,26 @@ def _summarise(hypotheses, mass, histogram, classes, remaining):
         over = 1 / hypotheses.end_rate[r] - 1 / hypotheses.rate[r]
         remaining[c] += later / hypotheses.rate[r] + here * (over - 1)
     for c in range(len(classes)):
-        # At the end, rounding could leave less than nothing.
+        # Rounding could make it negative.
         remaining[c] = max(remaining[c] / classes[c], 0.0) if classes[c] > EMPTY else 0.0
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _tell(rule, histogram, label, probs, progress, told, interval):
-    """Progress of each class and, for the predicted one, what is reported; the interval of progress."""
-    together = np.zeros(NUM_BINS)
+def _report(rule, histogram, label, probs, progress, output, interval):
+    """Fill in the progress of each class, the reported progress of the predicted class, and the interval."""
+    together = np.zeros(rule.num_bins)
     share, expected, actions = rule.network_share, 0.0, 0.0
-    for c in range(len(told)):
-        told[c] = (1 - share) * _quantile(histogram[c], 0.5) + share * progress[c]
+    for c in range(len(output)):
+        output[c] = (1 - share) * _quantile(histogram[c], 0.5) + share * progress[c]
         if rule.is_action[c]:
-            together += histogram[c]
+            for b in range(len(together)):
+                together[b] += histogram[c, b]
             expected += probs[c] * progress[c]
             actions += probs[c]
     if rule.hedge and rule.is_action[label]:
-        told[label] = (1 - share) * _quantile(together, 0.5) + share * expected / max(actions, EMPTY)
-    interval[:] = 0
+        output[label] = (1 - share) * _quantile(together, 0.5) + share * expected / max(actions, EMPTY)
+    interval[0] = interval[1] = 0
     if rule.is_action[label]:
         interval[0] = _quantile(together, rule.interval_tail)
         interval[1] = _quantile(together, 1 - rule.interval_tail)
@@ -173,23 +188,23 @@ def _tell(rule, histogram, label, probs, progress, told, interval):
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _quantile(histogram, level):
-    """Of values in [0, 1] that are spread evenly within each bin; 0.5 if there are none.
+    """Quantile of values in [0, 1] that are spread evenly within each bin; 0.5 if there are none.
 
-    Where exactly the share that is asked for lies below a gap, it is the middle of the gap (as of an even number of
-    values), and not whichever side the last digit says.
+    Where the share `level` ends exactly at a gap, the quantile is the middle of the gap, as for an even number of
+    values. Otherwise rounding would choose one of its sides.
     """
-    total = histogram.sum()
+    total, num_bins = histogram.sum(), len(histogram)
     if total < EMPTY:
         return 0.5
     wanted, reached = level * total, -1.0
-    for b in range(NUM_BINS):
+    for b in range(num_bins):
         if reached >= 0:
             if histogram[b] > 0:
-                return (reached + b) / 2 / NUM_BINS
+                return (reached + b) / 2 / num_bins
         elif histogram[b] > 0 and histogram[b] >= wanted - TIE * total:
             if abs(histogram[b] - wanted) > TIE * total:
-                return (b + wanted / histogram[b]) / NUM_BINS
+                return (b + wanted / histogram[b]) / num_bins
             reached = b + 1
         else:
             wanted -= histogram[b]
-    return 1.0 if reached < 0 else reached / NUM_BINS
+    return 1.0 if reached < 0 else reached / num_bins

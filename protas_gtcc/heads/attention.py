@@ -1,8 +1,7 @@
 """States of a causal transformer with ALiBi: inputs `[B, T, I]` -> states `[B, T, H]`.
 
-What a frame attends to loses weight in proportion to how long ago it was, at a rate of each head's own, so no
-position is encoded and a segment may be longer than any in training. Press, Smith and Lewis, "Train Short, Test Long",
-ICLR 2022.
+A score is lowered in proportion to how long ago the frame was; each attention head has its own slope. So no position is
+encoded, and a segment may be longer than any in training. Press, Smith and Lewis, "Train Short, Test Long", ICLR 2022.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 EXPANSION = 2
-"""Width of a layer's inner part, in states."""
+"""Width of a layer's inner part, as a multiple of the states'."""
 
 
 class CausalTransformer(nn.Module):
@@ -34,7 +33,7 @@ class CausalTransformer(nn.Module):
 
 
 class CausalLayer(nn.Module):
-    """Attention, then two linear layers at each frame, each added to what it was given, normalised."""
+    """Attention, then two linear layers at each frame; each is a residual branch on normalised inputs."""
 
     def __init__(self, hidden: int, heads: int, dropout: float):
         super().__init__()
@@ -45,7 +44,7 @@ class CausalLayer(nn.Module):
         self.inner = nn.Sequential(nn.Linear(hidden, inner), nn.GELU(), nn.Dropout(dropout), nn.Linear(inner, hidden))
 
     def forward(self, x: Float[Tensor, "B T H"], bias: Float[Tensor, "A T T"]) -> Float[Tensor, "B T H"]:
-        """The same shape; `bias` is added to every head's scores of frame t (rows) for each frame seen (columns)."""
+        """The same shape; `bias` is added to each head's scores of frame t (rows) for each earlier frame (columns)."""
         query, key, value = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)
             for part in self.query_key_value(self.norm_attention(x)).chunk(3, dim=2)

@@ -1,8 +1,8 @@
-"""States of causal dilated convolutions, and one such convolution before another body.
+"""States of causal dilated convolutions, and a single convolution before another body.
 
-Before the first frame there is silence (zeros), not copies of the first frame as in the network's stages: that is how a
-convolution knows that the segment has just begun. The published head normalises over the batch, so that a
-segment's progress depends on others; here nothing is normalised, as in the network.
+Before the first frame there are zeros, not copies of the first frame as in the network's stages: so a convolution sees
+that the segment has just begun. The published head normalises over the batch, so a segment's progress depends on other
+segments. Here nothing is normalised, as in the network.
 """
 
 from __future__ import annotations

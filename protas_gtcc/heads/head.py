@@ -1,11 +1,11 @@
-"""A scalar head: a segment's embeddings so far in, its progress out, whatever action it is.
+"""A scalar head: from a segment's embeddings so far to its progress, the same for every action.
 
-    embeddings ── first convolution ── + where the frame is ── body ── readout ── sigmoid ──> progress in (0, 1)
-      [T, D]        (if any)            (k / n, frames seen)
+    embeddings ── first convolution ── + position or count ── body ── readout ── sigmoid ──> progress in (0, 1)
+      [T, D]        (if any)            (k / n, frames so far)
 
-Progress at frame t depends on frames up to t only, and the head of a prefix says of its last frame what the head of
-the whole segment says there. Without position one pass gives all frames. Position is relative to the frames seen, so it
-changes with every frame for all frames before: then each frame has a pass over its own prefix.
+Progress at frame t depends only on frames up to t, and is the same whether a prefix or the whole segment is given.
+Without position one pass computes all frames. Position is relative to the number of frames so far, so it changes for
+all earlier frames with each new one: then each frame needs a pass over its own prefix.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from protas_gtcc.heads.recurrent import Recurrence, RunningMean
 from protas_gtcc.network.layers import feature_scale
 
 INITIAL_LOGIT = -2.0
-"""Of the last bias, as published: an untrained head says about .12."""
+"""Initial bias of the last layer, as published: an untrained head reports about .12."""
 PREFIXES_AT_ONCE = 64
 
 
@@ -61,7 +61,7 @@ class ScalarHead(nn.Module):
         return x.new_zeros(valid.shape).index_put((segment, last), self._of_prefixes(x, segment, last))
 
     def at_frames(self, segments: Float[Tensor, "B T D"], frames: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:
-        """Progress at K frames of each segment: what `forward` says there, and cheaper where that takes many passes."""
+        """Progress at K frames of each segment, as in `forward`; cheaper with position, where each frame is a pass."""
         if not self.config.position:
             return self.forward(segments).gather(1, frames)
         segment = torch.arange(len(frames), device=frames.device).repeat_interleave(frames.shape[1])
@@ -72,7 +72,7 @@ class ScalarHead(nn.Module):
         return self.forward(segment[None])[0]
 
     def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
-        """Standardise by these; a feature that never varies, or a millionth of what others do, is only centred."""
+        """Standardise with these; a feature that (almost) never varies is only centred."""
         self.feature_mean.copy_(mean)
         self.feature_scale.copy_(feature_scale(deviation))
 
@@ -90,19 +90,19 @@ class ScalarHead(nn.Module):
     def _of_prefixes(
         self, x: Float[Tensor, "B T I"], segment: Int[Tensor, " P"], last: Int[Tensor, " P"]
     ) -> Float[Tensor, " P"]:
-        """Progress at the last frame of prefixes, each of one of the segments, shortest first so as to pad little."""
+        """Progress at the last frame of prefixes of the segments; the shortest first, so there is little padding."""
         order = last.argsort()
         states = []
         for part in torch.split(order, PREFIXES_AT_ONCE):
             num_frames = int(last[part].max()) + 1
             seen = x[segment[part], :num_frames]
-            told = torch.cat([seen, positions(last[part] + 1, num_frames).to(x.dtype)], dim=2)
-            states.append(self.body(told)[torch.arange(len(part), device=x.device), last[part]])
+            inputs = torch.cat([seen, positions(last[part] + 1, num_frames).to(x.dtype)], dim=2)
+            states.append(self.body(inputs)[torch.arange(len(part), device=x.device), last[part]])
         return self._read(torch.cat(states)[order.argsort()])
 
 
 def make_body(config: HeadConfig, width: int) -> nn.Module:
-    """What makes states `[B, T, H]` of inputs `[B, T, width]`."""
+    """The body: from inputs `[B, T, width]` to states `[B, T, H]`."""
     if config.architecture == "gru":
         return Recurrence(width, config.hidden, learnt_start=config.position)
     if config.architecture == "mlp":

@@ -1,9 +1,9 @@
-"""The published GRU heads' weights, from the checkpoints of the models that they are part of.
+"""The weights of the published GRU heads, read from the checkpoints of the models that they are part of.
 
-What the head is told is read off how wide its input is: as wide as the embeddings, nothing (V2 and V4, which differ in
-their losses alone); one wider, the position (V3), if a learnt initial state comes with it. Later heads, which are told
-the number of the segment's frames instead or as well, are refused: ours are told the frames so far, and would
-say something else with the same weights.
+The width of the input shows what the head was given. As wide as the embeddings: these alone (V2 and V4, which differ
+only in their losses). One wider, with a learnt initial state: the position, too (V3). Later heads, which are given the
+number of the segment's frames, are refused: ours are given the number of frames so far, and the same weights would
+report something else.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _has_position(width: int, learnt_start: bool, embedding_width: int) -> bool:
     known = f"{embedding_width} (V2, V4), and {embedding_width + 1} with a learnt initial state (V3)"
     known = f"for embeddings of {embedding_width} known are {known}"
     found = f"{width} numbers a frame, {'with' if learnt_start else 'without'} a learnt initial state"
-    raise InputError(f"its head takes {found}; {known}; heads that are told the segment's length are not imported")
+    raise InputError(f"its head takes {found}; {known}; heads that use the segment's length are not imported")
 
 
 def _our_name(name: str) -> str:

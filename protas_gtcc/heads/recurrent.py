@@ -1,4 +1,4 @@
-"""States of a recurrence, and of a running mean in its place: inputs `[B, T, I]` -> states `[B, T, H]`."""
+"""States of a GRU, and of a running mean in its place: inputs `[B, T, I]` -> states `[B, T, H]`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protas_gtcc.network.gru import GRU
 
 
 class Recurrence(nn.Module):
-    """A GRU that starts from 0, or from a state that is learnt."""
+    """A GRU that starts from 0, or from a learnt state."""
 
     def __init__(self, width: int, hidden: int, learnt_start: bool):
         super().__init__()
@@ -24,7 +24,7 @@ class Recurrence(nn.Module):
 
 
 class RunningMean(nn.Module):
-    """The mean of the frames so far, then a layer: what a head can say that knows no order.
+    """The mean of the frames so far, then a layer: the head does not see the order of the frames.
 
     The published head takes the mean over the whole segment.
     """

@@ -1,7 +1,7 @@
-"""Which segments an epoch takes, and at which of their frames a head is asked.
+"""Which segments are in an epoch, and at which of their frames the loss is computed.
 
-Long actions have many frames and short ones few, and most frames of any are alike. So a few frames of each are drawn,
-some of each third: early, middle, late.
+Long actions have many frames and short ones few, and most frames of an action are alike. So a few frames of each
+segment are drawn, some from each third: early, middle, late.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from protas_gtcc.heads.config import HeadLossConfig
+from protas_gtcc.network.padding import frame_mask, pad
+
 THIRDS = 3
 
 
-class AskedFrames(NamedTuple):
+class SampledFrames(NamedTuple):
     """K frames of each segment; a segment with fewer has the rest marked as not valid."""
 
     frames: Int[Tensor, "B K"]
@@ -29,9 +32,9 @@ class AskedFrames(NamedTuple):
 
 
 def draw_segments(videos: Sequence[str], per_video: int, random: np.random.Generator) -> np.ndarray:
-    """Numbers of segments, so many of each video, the same one perhaps several times.
+    """Indices of segments, `per_video` from each video, drawn with replacement.
 
-    `videos` says which video each segment is of; the result is in the order of the videos.
+    `videos`: the video of each segment. The result is in the order of the videos.
     """
     numbers = np.arange(len(videos))
     of_video = [numbers[np.asarray(videos) == video] for video in dict.fromkeys(videos)]
@@ -41,7 +44,7 @@ def draw_segments(videos: Sequence[str], per_video: int, random: np.random.Gener
 def stratified_frames(length: int, count: int, random: np.random.Generator) -> np.ndarray:
     """Different frames of a segment of `length`, int64, in time order: `count` of them, or all if it has no more.
 
-    Each third of the progress has a third of them, as far as it has frames; the rest come from anywhere.
+    Each third of the progress has a third of them, if it has enough frames; the rest are drawn from the whole segment.
     """
     if length <= count:
         return np.arange(length)
@@ -55,19 +58,23 @@ def stratified_frames(length: int, count: int, random: np.random.Generator) -> n
     return np.flatnonzero(chosen)
 
 
-def ask_stratified(lengths: Int[Tensor, " B"], count: int, random: np.random.Generator) -> AskedFrames:
+def sample_frames(lengths: Int[Tensor, " B"], config: HeadLossConfig, random: np.random.Generator) -> SampledFrames:
+    """The frames of each segment at which the loss is computed: all of them if `dense`, else `stratified_frames`."""
+    if config.mode == "dense":
+        return every_frame(lengths)
+    return sample_stratified(lengths, config.frames_per_segment, random)
+
+
+def sample_stratified(lengths: Int[Tensor, " B"], count: int, random: np.random.Generator) -> SampledFrames:
     """`stratified_frames` of each segment."""
-    frames = torch.zeros(len(lengths), count, dtype=torch.int64)
-    valid = torch.zeros(len(lengths), count, dtype=torch.bool)
-    for row, length in enumerate(lengths.tolist()):
-        drawn = stratified_frames(length, count, random)
-        frames[row, : len(drawn)] = torch.from_numpy(drawn)
-        valid[row, : len(drawn)] = True
-    return AskedFrames(frames.to(lengths.device), valid.to(lengths.device))
+    drawn = [torch.from_numpy(stratified_frames(length, count, random)) for length in lengths.tolist()]
+    frames, counts = pad([*drawn, torch.zeros(count, dtype=torch.int64)])
+    valid = frame_mask(counts, count)
+    return SampledFrames(frames[:-1].to(lengths.device), valid[:-1].to(lengths.device))
 
 
-def ask_every_frame(lengths: Int[Tensor, " B"]) -> AskedFrames:
+def every_frame(lengths: Int[Tensor, " B"]) -> SampledFrames:
     """All frames of each segment."""
-    frames = torch.arange(int(lengths.max()), device=lengths.device).expand(len(lengths), -1)
-    valid = frames < lengths[:, None]
-    return AskedFrames(frames * valid, valid)
+    valid = frame_mask(lengths, int(lengths.max()))
+    frames = torch.arange(valid.shape[1], device=lengths.device).expand(len(lengths), -1)
+    return SampledFrames(frames * valid, valid)

@@ -1,19 +1,20 @@
-"""Joint training with an alignment loss: what a head's loss may do to the encoder.
+"""Joint training with an alignment loss: how far a head's loss may move the encoder.
 
-    encoder ── embeddings ──┬── for_alignment ── alignment loss          total = alignment + progress, without a weight
+    encoder ── embeddings ──┬── for_alignment ── alignment loss          total = alignment + progress, unweighted
                             └── for_progress ─── head ── progress loss
 
 The published training adds weight x progress with weights up to a million, divides the head's gradients by the weight
-again, and clips the encoder's to a norm of 0.00001: of the alignment nothing is left. Here the weight acts only
-where the two gradients meet, at the embeddings:
+again, and clips the encoder's gradient to a norm of 0.00001: nothing of the alignment is left. Here the weight acts
+only where the two gradients meet, at the embeddings:
 
     g = g_alignment + s g_progress,   s = min(weight, share x |J' g_alignment| / |J' g_progress|)
 
-with |J' g| the norm of the gradient by all of the encoder's weights, which two more passes through it tell. (Norms at
-the embeddings would not do: a progress gradient that is alike at many frames adds up in the weights.) So the progress
-never moves the encoder more than `share` times what the alignment does, whatever the weight; below that it is the plain
-weighted sum; and the head learns at its own loss's gradient, as if it were alone. The weight multiplies nothing before
-it is bounded, so nothing overflows. Where the alignment has no gradient, the encoder gets none.
+with |J' g| the norm of the gradient by all weights of the encoder, which takes two more backward passes through it.
+(Norms at the embeddings would not be enough: a progress gradient that is alike at many frames adds up in the weights.)
+So the progress never moves the encoder more than `share` times as far as the alignment does, whatever the weight. Below
+that bound it is the plain weighted sum. The head learns from its own loss's gradient, as if it were alone. The weight
+is bounded before it multiplies anything, so nothing overflows. Where the alignment has no gradient, the encoder has
+none.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ def split_gradient(
     """The embeddings twice: for the alignment loss, and for the head, whose gradient is weighted and bounded.
 
     Args:
-        embeddings: what the encoder made.
+        embeddings: the encoder's output.
         encoder: its weights.
-        weight: of the progress.
-        share: at most so many times what the alignment does.
+        weight: of the progress gradient.
+        share: bound of the progress gradient's norm, as a multiple of the alignment gradient's.
         is_scaled: gradients are scaled, as float16 needs; a scaler then skips steps in which they overflow.
 
     Raises `InputError` for a weight or share that is negative or not finite; and, in the backward pass, if the gradient
@@ -64,7 +65,7 @@ class _Split(torch.autograd.Function):
     def forward(
         ctx: Any, embeddings: Tensor, encoder: Sequence[Tensor], weight: float, share: float, is_scaled: bool
     ) -> tuple[Tensor, Tensor]:
-        # An attribute, since what is saved for the backward pass comes back without the graph that made it.
+        # An attribute: tensors saved for the backward pass are returned without their graph.
         ctx.embeddings, ctx.encoder = embeddings, list(encoder)
         ctx.weight, ctx.share, ctx.is_scaled = weight, share, is_scaled
         return embeddings.view_as(embeddings), embeddings.view_as(embeddings)
@@ -73,14 +74,14 @@ class _Split(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         if not (ctx.is_scaled or bool(torch.isfinite(gradients[1]).all())):
-            raise InputError("the gradient of the progress loss is not finite; check the features, or lower the rate")
+            raise InputError("the gradient of the progress loss is not finite; check the features, or lower --lr")
         alignment, progress = (_norm(ctx.embeddings, ctx.encoder, one) for one in gradients)
         scale = bounded_scale(alignment, progress, ctx.weight, ctx.share)
         return gradients[0] + scale * gradients[1], None, None, None, None
 
 
 def _norm(embeddings: Tensor, encoder: Sequence[Tensor], gradient: Tensor) -> float:
-    """Of the encoder's gradient that one of the embeddings makes."""
+    """Norm of the gradient by the encoder's weights, from a gradient by the embeddings."""
     found = torch.autograd.grad(embeddings, encoder, gradient, retain_graph=True, allow_unused=True)
     # In float64: squares of small or large float32 numbers would underflow to 0, or overflow.
     norms = [torch.linalg.vector_norm(one, dtype=torch.float64) for one in found if one is not None]

@@ -1,7 +1,7 @@
 """Training a head alone, on frozen features: the action segments of a split's training videos.
 
-Some training videos are held out, and the weights are kept of the epoch that does best on them; test videos have
-no say. Everything is in memory: a head is told single segments, and their features are few beside a backbone's.
+Some training videos are held out, and the weights of the epoch with the lowest error on them are kept. Test videos are
+not used. Everything is in memory, and nothing is resumed: a head trains in seconds.
 """
 
 from __future__ import annotations
@@ -15,58 +15,34 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from protas_gtcc.config import require_range
 from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.held_out import draw_held_out
 from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.dataset.statistics import feature_moments
+from protas_gtcc.dataset.statistics import feature_statistics
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import HeadLossConfig, HeadVersion
+from protas_gtcc.heads.config import HeadLossConfig, HeadTraining, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
-from protas_gtcc.heads.losses import head_loss_terms, require_finite_terms, total_head_loss
-from protas_gtcc.heads.sampling import AskedFrames, ask_every_frame, ask_stratified, draw_segments
-from protas_gtcc.training.batching import Window, plan_epoch
+from protas_gtcc.heads.losses import head_loss_terms
+from protas_gtcc.heads.sampling import draw_segments, sample_frames, sample_stratified
+from protas_gtcc.network.padding import pad
+from protas_gtcc.network.terms import require_finite, total_loss, weigh
+from protas_gtcc.training.batching import plan_epoch
 
 VALIDATION_FRAMES = 15
-"""Frames of each held-out segment at which a head is judged, five of each third: all would be dear with position."""
+"""Frames of each held-out segment that are scored, five of each third: with position, all frames would take long."""
 VALIDATION_BATCH = 32
-
-
-SECTION = "training."
-"""What stands before a setting's name in the flags of experiments/scalar_heads.py."""
-
-
-@dataclass(frozen=True)
-class HeadTraining:
-    """How a head's loss is minimised."""
-
-    epochs: int = 15
-    """Passes over the training segments, or draws from them."""
-    batch_size: int = 16
-    """Segments in a step."""
-    lr: float = 2e-3
-    """Learning rate of Adam; it falls to 0 along a half cosine."""
-    clip_norm: float = 5.0
-    """Clip the gradient's norm to this; 0 does not clip."""
-    validation_share: float = 0.2
-    """Share of the training videos held out to choose the epoch by; 0 keeps the last one."""
-    seed: int = 0
-    """Seed of initial weights, held-out videos, draws and dropout."""
-
-    def __post_init__(self) -> None:
-        require_range(self, SECTION, epochs=(1, 10**6), batch_size=(1, 10**5), lr=(1e-12, 1e3), clip_norm=(0, 1e9))
-        require_range(self, SECTION, seed=(0, 2**32 - 1))
-        if not 0 <= self.validation_share < 1:
-            raise InputError(f"--{SECTION}validation-share is {self.validation_share}; it must be in [0, 1)")
 
 
 @dataclass(frozen=True, eq=False)
 class ActionSegment:
-    """A true action segment: its video, first frame, class, and embeddings float32 `[T, D]`."""
+    """A true action segment: its video, first frame, class, embeddings float32 `[T, D]`, and person."""
 
     video: str
     start: int
     label: int
     embeddings: np.ndarray
+    subject: str = ""
+    """The person in the video, "" if unknown."""
 
     def __str__(self) -> str:
         return f"the segment at frame {self.start} of video {self.video}"
@@ -79,19 +55,17 @@ def read_segments(dataset: Dataset, videos: Iterable[str], features: FeatureRead
 
 def cut_segments(dataset: Dataset, video: str, embeddings: np.ndarray) -> list[ActionSegment]:
     """The true action segments of a video, in order, cut from embeddings `[T, D]` of all its frames."""
-    of_video = embeddings.astype(np.float32)
+    of_video, subject = embeddings.astype(np.float32), dataset.attribute(video, "subject")
     return [
-        ActionSegment(video, int(start), int(label), of_video[start:end])
+        ActionSegment(video, int(start), int(label), of_video[start:end], subject)
         for start, end, label in dataset.segments(video)
         if label not in dataset.info.background
     ]
 
 
 def pad_segments(segments: Sequence[ActionSegment]) -> tuple[Float[Tensor, "B T D"], Int[Tensor, " B"]]:
-    """Segments padded with 0 to the longest, and how many frames each has."""
-    parts = [torch.from_numpy(one.embeddings) for one in segments]
-    lengths = torch.tensor([len(part) for part in parts])
-    return torch.nn.utils.rnn.pad_sequence(parts, batch_first=True), lengths
+    """Segments padded with 0 to the longest, and the number of frames of each."""
+    return pad([torch.from_numpy(one.embeddings) for one in segments])
 
 
 def train_head(version: HeadVersion, segments: Sequence[ActionSegment], training: HeadTraining) -> ScalarHead:
@@ -105,7 +79,7 @@ def train_head(version: HeadVersion, segments: Sequence[ActionSegment], training
     torch.manual_seed(training.seed)
     head = ScalarHead(version.head, learnt[0].embeddings.shape[1])
     if version.head.standardise:
-        head.set_features(*map(torch.from_numpy, feature_moments(one.embeddings for one in learnt)))
+        head.set_features(*map(torch.from_numpy, feature_statistics(one.embeddings for one in learnt)))
     optimizer = torch.optim.Adam(head.parameters(), lr=training.lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, training.epochs)
     best, lowest = head.state_dict(), np.inf
@@ -126,10 +100,10 @@ def validation_error(head: ScalarHead, segments: Sequence[ActionSegment], seed: 
         for numbers in _by_length(segments, VALIDATION_BATCH, [seed, 0]):
             batch = [segments[number] for number in numbers]
             padded, lengths = pad_segments(batch)
-            asked = ask_stratified(lengths, VALIDATION_FRAMES, random)
-            error = (head.at_frames(padded, asked.frames) - asked.targets(lengths)).abs() * asked.valid
-            errors.append(error.sum(dim=1) / asked.valid.sum(dim=1))
-            require_finite_terms({"error": errors[-1]}, [str(one) for one in batch], "validation")
+            sampled = sample_stratified(lengths, VALIDATION_FRAMES, random)
+            error = (head.at_frames(padded, sampled.frames) - sampled.targets(lengths)).abs() * sampled.valid
+            errors.append(error.sum(dim=1) / sampled.valid.sum(dim=1))
+            require_finite({"error": errors[-1]}, [str(one) for one in batch], "validation")
     return float(torch.cat(errors).mean())
 
 
@@ -149,35 +123,30 @@ def _train_epoch(
     for step, numbers in enumerate(_by_length(drawn, training.batch_size, [training.seed, epoch])):
         batch = [drawn[number] for number in numbers]
         padded, lengths = pad_segments(batch)
-        terms = head_loss_terms(head, padded, lengths, _ask(lengths, loss, random), loss)
-        require_finite_terms(terms, [str(one) for one in batch], f"epoch {epoch + 1}, step {step + 1}")
+        terms = head_loss_terms(head, padded, lengths, sample_frames(lengths, loss, random), loss)
+        require_finite(terms, [str(one) for one in batch], f"epoch {epoch + 1}, step {step + 1}")
         optimizer.zero_grad()
-        total_head_loss(terms, loss).mean().backward()  # type: ignore[no-untyped-call]
+        total_loss(weigh(terms, loss.weights)).mean().backward()  # type: ignore[no-untyped-call]
         if training.clip_norm > 0:
             torch.nn.utils.clip_grad_norm_(head.parameters(), training.clip_norm)
         optimizer.step()
 
 
-def _ask(lengths: Int[Tensor, " B"], loss: HeadLossConfig, random: np.random.Generator) -> AskedFrames:
-    return (
-        ask_every_frame(lengths) if loss.mode == "dense" else ask_stratified(lengths, loss.frames_per_segment, random)
-    )
-
-
 def _by_length(segments: Sequence[ActionSegment], batch_size: int, seed: Sequence[int]) -> list[list[int]]:
-    windows = [Window(one.video, 0, len(one.embeddings)) for one in segments]
-    return plan_epoch(windows, batch_size, *seed)
+    return plan_epoch([len(one.embeddings) for one in segments], batch_size, *seed)
 
 
 def _hold_out(
     segments: Sequence[ActionSegment], training: HeadTraining
 ) -> tuple[list[ActionSegment], list[ActionSegment]]:
-    """Segments to learn from, and those of the videos that are held out. `InputError` if that leaves none to learn."""
-    videos = list(dict.fromkeys(one.video for one in segments))
-    count = round(training.validation_share * len(videos))
-    if count == len(videos):
-        share = f"--{SECTION}validation-share {training.validation_share}"
-        raise InputError(f"{share} leaves none of the {count} training videos with actions to learn from; lower it")
-    chosen = set(np.random.default_rng(training.seed).permutation(videos)[:count].tolist())
+    """Segments to learn from, and those of the videos that are held out. `InputError` if no video can be held out."""
+    if training.validation_share == 0:
+        return list(segments), []
+    subjects = {one.video: one.subject for one in segments}
+    chosen = set(draw_held_out(subjects, training.validation_share, training.seed))
+    if not chosen:
+        raise InputError(
+            f"only training video {segments[0].video} has an action, so none can be held out; give --validation-share 0"
+        )
     learnt = [one for one in segments if one.video not in chosen]
     return learnt, [one for one in segments if one.video in chosen]

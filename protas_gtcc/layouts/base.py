@@ -1,4 +1,4 @@
-"""What every layout reader gives: class names, splits, labels of one video at a time, folders of features."""
+"""`Layout`: what every reader of a foreign layout gives, and what is found in class and video names."""
 
 from __future__ import annotations
 
@@ -12,47 +12,14 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.features import FeatureFolder
-from protas_gtcc.storage.npy import Axes
+from protas_gtcc.layouts.options import LayoutOptions
 
 BACKGROUND_NAMES = ("background", "bg")
 
 
-@dataclass(frozen=True)
-class LayoutOptions:
-    """What the files cannot say of themselves."""
-
-    background: tuple[str, ...] | None = None
-    """Names of the background classes. Default: those called background or BG, in any case."""
-    no_background: bool = False
-    """The dataset has no background class: every frame is an action."""
-    features: tuple[Path, ...] | None = None
-    """Folders of <video>.npy to take, each a feature set named like the folder; one called
-    features_split<k> is tied to split k. Default: every features*/ beside the labels."""
-    feature_axes: Axes = "auto"
-    """Axes of the feature arrays: [D, T], [T, D], or decided from the number of labels."""
-    annotation_fps: float | None = None
-    """Labels per second where it is not the frames per second of the features. Default: 10 for EgoProceL's
-    JSON, else that of the features."""
-    look_ahead_frames: tuple[str, ...] = ()
-    """How many frames after t the features of frame t have seen, in frames of the source (before any
-    resampling): N for every feature set, NAME=N for one."""
-    subject_pattern: str | None = None
-    """Regular expression that finds the person in a video's name, its first group if any: '^(S\\d+)_'."""
-    task_pattern: str | None = None
-    """Regular expression that finds the procedure in a video's name, its first group if any: '_([A-Za-z]+)_'. Default:
-    what the layout says, if it says anything. Alignment pairs videos of the same task."""
-    tolerance_frames: int | None = None
-    """By how many frames features and labels may differ in number. Default: 2, or 0.5 % of the longer if
-    that is more. What is beyond the shorter is cut off at the end, and counted."""
-    name: str | None = None
-    """What the dataset calls itself. Default: the name of its folder."""
-    seed: int = 0
-    """Of the split that is drawn where EgoProceL's data_splits.json is missing."""
-
-
 @dataclass(kw_only=True)
 class Layout(ABC):
-    """A dataset in a foreign layout, opened; labels and features are read later, video by video."""
+    """An opened dataset in a foreign layout. Labels and features are read later, video by video."""
 
     path: Path
     name: str
@@ -62,9 +29,9 @@ class Layout(ABC):
     video_names: list[str]
     feature_folders: dict[str, FeatureFolder]
     annotation_fps: float | None
-    """Labels per second; None where labels come at the features' rate."""
+    """Labels per second; None if labels come at the features' rate."""
     notices: list[str] = field(default_factory=list)
-    """What a user should be told: nothing is skipped in silence."""
+    """Messages for the user: nothing is skipped in silence."""
 
     @abstractmethod
     def labels(self, video: str) -> np.ndarray:
@@ -75,17 +42,17 @@ class Layout(ABC):
         """Where the labels of a video come from, for messages."""
 
     def task(self, video: str) -> str:
-        """The procedure that a video shows, "" if the layout does not say."""
+        """The task that a video shows, "" if the layout does not have it."""
         return ""
 
-    def settle(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:  # noqa: B027
-        """Learn the features' lengths, in annotation frames, where labels and videos are paired by them."""
+    def pair_by_length(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:  # noqa: B027
+        """Pair labels with videos by the features' lengths, in annotation frames, if the layout needs that."""
 
 
 def background_ids(class_names: list[str], options: LayoutOptions, where: Path) -> list[int]:
-    """Ids of the background classes, as named by the user or, failing that, by the mapping.
+    """Ids of the background classes: those that the user names, else those called background or BG.
 
-    Raises `InputError` for an unknown name, and where none is named and none is found.
+    Raises `InputError` for an unknown name, and if there is no background and the user did not state that.
     """
     if options.no_background:
         if options.background:
@@ -95,23 +62,27 @@ def background_ids(class_names: list[str], options: LayoutOptions, where: Path) 
         found = [i for i, name in enumerate(class_names) if name.casefold() in BACKGROUND_NAMES]
         if not found:
             raise InputError(
-                f"{where}: no class is called background or BG; name the background with --background NAME, "
-                f"or say --no-background; the classes are {', '.join(class_names)}"
+                f"{where}: no class is called background or BG, the classes are {', '.join(class_names)}; "
+                "name the background with --background NAME, or give --no-background"
             )
         return found
     unknown = [name for name in options.background if name not in class_names]
     if unknown:
-        raise InputError(f"background {unknown[0]!r} is not a class of {where}: {', '.join(class_names)}")
+        names = ", ".join(class_names)
+        raise InputError(f"--background {unknown[0]!r} is not a class of {where}; the classes are {names}")
     return sorted({class_names.index(name) for name in options.background})
 
 
 def subject_of(video: str, pattern: str | None) -> str:
-    """The person in a video's name by the user's pattern, "" without one; `InputError` if there is none."""
+    """The person in a video's name by the user's pattern, "" without a pattern.
+
+    Raises `InputError` if the pattern finds none.
+    """
     return "" if pattern is None else _found("subject", pattern, video)
 
 
 def task_of(video: str, pattern: str | None, layout: Layout) -> str:
-    """The procedure that a video shows, by the user's pattern or the layout; `InputError` if the pattern finds none."""
+    """The task of a video by the user's pattern, else by the layout. Raises `InputError` if the pattern finds none."""
     return layout.task(video) if pattern is None else _found("task", pattern, video)
 
 
@@ -119,7 +90,7 @@ def _found(what: str, pattern: str, video: str) -> str:
     try:
         found = re.search(pattern, video)
     except re.error as error:
-        raise InputError(f"--{what}-pattern {pattern!r} is not a regular expression: {error}") from error
+        raise InputError(f"--{what}-pattern {pattern!r} is not a regular expression ({error}); correct it") from error
     if found is None:
-        raise InputError(f"--{what}-pattern {pattern!r} finds no {what} in the video name {video!r}")
+        raise InputError(f"--{what}-pattern {pattern!r} finds no {what} in the video name {video!r}; correct it")
     return str(found.group(1) if found.groups() else found.group())

@@ -2,16 +2,16 @@
 
     egoprocel.json             task -> handles, hdl_actions, hdl_start_times, hdl_end_times
     egoprocel-id2action.txt    id name
-    data_splits.json           splits -> task -> train, val, test (else a seeded split is drawn)
+    data_splits.json           splits -> task -> train, val, test (without it, a split is drawn by a seed)
     features*/<handle>.npy
 
 Times are whole frames at 10 fps, end exclusive, without gaps. A handle is a video.
 
-The five CMU tasks (`*.cmu`) list five or six annotations for each recording session, one per camera,
-session by session, but the handle of one camera only, and of one task a session without any handle. So
-handle i does not belong to annotation i there, although the authors' loader, and statistics made with it,
-pair them so. The features settle it: of all pairings that keep the order, the one whose lengths agree best.
-Without features the authors' pairing is all there is; it is taken, and said.
+The five CMU tasks (`*.cmu`) have five or six annotations for each recording session, one for each camera, session by
+session, but only one handle a session, and one of the tasks has a session without a handle. So handle i does not belong
+to annotation i there, although the authors' loader pairs them by position. The lengths of the features decide: of all
+pairings that keep the order, the one whose lengths agree best is taken. Without features the authors' pairing is taken,
+and a notice warns of it.
 """
 
 from __future__ import annotations
@@ -25,20 +25,22 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions, background_ids
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import default_tolerance, find_feature_folders
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.text import read_mapping
 
 ANNOTATION_FPS = 10.0
 _LISTS = ("hdl_actions", "hdl_start_times", "hdl_end_times")
 _PARTS = {"train": "train", "val": "validation", "test": "test"}
 _SHARES = {"train": 0.75, "validation": 0.10}
+_SURPLUS = "more annotations than handles in"
 
 
 @dataclass(frozen=True)
 class _Annotation:
-    """Where a video's segments are: entry `index` of the lists of a task."""
+    """Where the segments of a video are: entry `index` of the lists of a task."""
 
     task: str
     index: int
@@ -46,7 +48,7 @@ class _Annotation:
 
 @dataclass(kw_only=True)
 class EgoProceLLayout(Layout):
-    """EgoProceL's JSON, opened."""
+    """The opened JSON of EgoProceL."""
 
     tasks: Mapping[str, Any]
     annotations: dict[str, _Annotation] = field(default_factory=dict)
@@ -57,13 +59,17 @@ class EgoProceLLayout(Layout):
         names, starts, ends = (self.tasks[where.task][key][where.index] for key in _LISTS)
         source = self.labels_source(video)
         if not len(names) == len(starts) == len(ends) > 0:
-            raise InputError(f"{source}: {len(names)} actions, {len(starts)} starts and {len(ends)} ends")
+            counts = f"{len(names)} actions, {len(starts)} starts and {len(ends)} ends"
+            raise InputError(f"{source}: expected as many actions as starts and ends, came {counts}; correct the JSON")
         ids = [_class_id(name, len(self.class_names), source) for name in names]
         bounds = np.array([*starts, ends[-1]])
         if not np.issubdtype(bounds.dtype, np.integer) or starts[0] != 0 or list(starts[1:]) != list(ends[:-1]):
-            raise InputError(f"{source}: segments must be whole frames from 0 on, each starting where the last ends")
+            raise InputError(
+                f"{source}: segments must be whole frames from 0 on, each starting where the one before ends; "
+                "correct the JSON"
+            )
         if (np.diff(bounds) <= 0).any():
-            raise InputError(f"{source}: segment {int(np.argmin(np.diff(bounds)))} has no frames")
+            raise InputError(f"{source}: segment {int(np.argmin(np.diff(bounds)))} has no frames; correct the JSON")
         return np.repeat(np.array(ids, dtype=np.int32), np.diff(bounds))
 
     def labels_source(self, video: str) -> str:
@@ -72,12 +78,12 @@ class EgoProceLLayout(Layout):
         return f"{self.path}, {where.task}, annotation {where.index} ({video})"
 
     def task(self, video: str) -> str:
-        """The JSON key."""
+        """The task's key in the JSON."""
         return self.annotations[video].task
 
-    def settle(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:
+    def pair_by_length(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:
         """Pair handles with annotations by length, in the tasks that have more annotations than handles."""
-        settled = []
+        paired = []
         for task in _tasks_with_surplus(self.tasks):
             handles = self.tasks[task]["handles"]
             if not all(handle in num_feature_frames for handle in handles):
@@ -88,19 +94,17 @@ class EgoProceLLayout(Layout):
             self.annotations.update({h: _Annotation(task, int(i)) for h, i in zip(handles, pairing, strict=True)})
             off = np.abs(lengths - ends[pairing])
             doubtful = int((off > [default_tolerance(float(n)) for n in lengths]).sum())
-            settled.append(f"{task} ({doubtful} doubtful)" if doubtful else task)
-        if settled:
-            self.notices = [notice for notice in self.notices if "annotations than handles" not in notice]
-            self.notices.append(
-                f"{', '.join(settled)}: more annotations than handles (several cameras a session); paired in "
-                f"order by the lengths of {feature_set}"
-            )
+            paired.append(f"{task} ({doubtful} doubtful)" if doubtful else task)
+        if paired:
+            self.notices = [notice for notice in self.notices if not notice.startswith(_SURPLUS)]
+            how = f"paired in order by the lengths of {feature_set}"
+            self.notices.append(f"{_SURPLUS} {', '.join(paired)} (one for each camera): {how}")
 
 
 def pair_in_order(lengths: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """For N lengths the increasing indices into M >= N `ends` of least total |length - end|, int64 `[N]`.
+    """Pair N lengths with N of M >= N `ends`, in order, so that the sum of |length - end| is least.
 
-    The earliest of equals, so lengths that agree with the first N are paired with these.
+    Returns the increasing indices into `ends`, int64 `[N]`; of equal pairings the one with the earliest indices.
     """
     num_lengths, num_ends = len(lengths), len(ends)
     cost = np.full((num_lengths + 1, num_ends + 1), np.inf)  # cost[n, m]: n lengths paired among the first m ends
@@ -119,25 +123,25 @@ def pair_in_order(lengths: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def is_egoprocel(path: Path) -> bool:
-    """Whether a path is such a JSON, or a folder with one `egoprocel.json`."""
+    """Whether a path is such a JSON, or a folder with an `egoprocel.json`."""
     file = _json_file(path)
     if not file.is_file() or file.suffix != ".json":
         return False
     try:
         tasks = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not JSON: {error}") from error
+        raise InputError(f"{file} is not JSON ({error}); correct it") from error
     return isinstance(tasks, dict) and any(isinstance(t, dict) and "handles" in t for t in tasks.values())
 
 
 def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:
-    """Open EgoProceL's JSON with the files beside it."""
+    """Open EgoProceL's JSON with the files beside it. Raises `InputError` for what is wrong in them."""
     file = _json_file(path)
     tasks = json.loads(file.read_text(encoding="utf-8"))
     annotations, notices = _pair_by_position(tasks, file)
     names_file = file.with_name(f"{file.stem}-id2action.txt")
     class_names = read_mapping(names_file)
-    splits, split_notices = _read_splits(file.with_name("data_splits.json"), tasks, options.seed)
+    splits, split_notices = _read_splits(file.with_name("data_splits.json"), tasks, options)
     return EgoProceLLayout(
         path=file,
         name=options.name or file.stem,
@@ -161,26 +165,22 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
     annotations: dict[str, _Annotation] = {}
     for task, content in tasks.items():
         if not isinstance(content, dict):
-            raise InputError(f"{file}: task {task} is not an object with handles and annotations")
+            raise InputError(f"{file}: task {task} is not an object with handles and annotations; correct the JSON")
         absent = [key for key in ("handles", *_LISTS) if not isinstance(content.get(key), list)]
         if absent:
-            raise InputError(f"{file}: task {task} lacks the list {absent[0]}")
+            raise InputError(f"{file}: task {task} has no list {absent[0]}; add it")
         counts = {len(content[key]) for key in _LISTS}
         if len(counts) > 1 or min(counts) < len(content["handles"]):
-            raise InputError(
-                f"{file}: task {task} has {len(content['handles'])} handles for {sorted(counts)} annotations"
-            )
+            counted = f"{len(content['handles'])} handles and {listed(sorted(counts))} annotations"
+            raise InputError(f"{file}: task {task} has {counted}; every handle needs one entry in each list")
         for index, handle in enumerate(content["handles"]):
             if handle in annotations:
-                raise InputError(f"{file}: handle {handle} comes twice, in {annotations[handle].task} and {task}")
+                where = f"in {annotations[handle].task} and {task}"
+                raise InputError(f"{file}: handle {handle} comes twice, {where}; rename one")
             annotations[handle] = _Annotation(task, index)
-    surplus = [f"{t} {len(tasks[t]['hdl_actions'])} for {len(tasks[t]['handles'])}" for t in _tasks_with_surplus(tasks)]
-    notices = [
-        f"{file.name} has more annotations than handles in {', '.join(surplus)} (several cameras a session): "
-        "handles are paired with the first ones, as the authors' loader does, wrongly for most; "
-        "give --features and --fps, whose lengths settle it"
-    ]
-    return annotations, notices if surplus else []
+    surplus = ", ".join(_tasks_with_surplus(tasks))
+    how = "the first ones are taken, wrongly for most; give --features and --fps"
+    return annotations, [f"{_SURPLUS} {surplus} (one for each camera): {how}"] if surplus else []
 
 
 def _tasks_with_surplus(tasks: Mapping[str, Any]) -> list[str]:
@@ -193,25 +193,32 @@ def _class_id(name: Any, num_classes: int, source: str) -> int:
     return int(name)
 
 
-def _read_splits(file: Path, tasks: Mapping[str, Any], seed: int) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
+def _read_splits(
+    file: Path, tasks: Mapping[str, Any], options: LayoutOptions
+) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
     split: dict[str, list[str]] = {part: [] for part in _PARTS.values()}
     if not file.is_file():
+        if options.test_share is not None:
+            return {}, []
         for task, content in tasks.items():
-            for part, handles in _draw(content["handles"], f"{seed} {task}").items():
+            for part, handles in _draw(content["handles"], f"{options.seed} {task}").items():
                 split[part] += handles
-        return {"1": split}, [f"no {file}: split 1 is drawn per task with seed {seed}, 75 / 10 / 15 %"]
+        return {"1": split}, [f"no {file}: split 1 is drawn per task with seed {options.seed}, 75 / 10 / 15 %"]
     try:
-        listed = json.loads(file.read_text(encoding="utf-8"))["splits"]
-        for task, parts in listed.items():
+        parts_of_tasks = json.loads(file.read_text(encoding="utf-8"))["splits"]
+        for task, parts in parts_of_tasks.items():
             for part, handles in parts.items():
                 unknown = [h for h in handles if h not in tasks.get(task, {}).get("handles", [])]
                 if unknown:
-                    raise InputError(f"{file}: {task} {part} names {unknown[0]}, which is not one of its handles")
+                    what = f"{task} {part} names {unknown[0]}, which is not one of its handles"
+                    raise InputError(f"{file}: {what}; correct the list")
                 split[_PARTS[part]] += handles
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(f"{file} is not a list of splits by task and part: {error!r}") from error
+        raise InputError(
+            f"{file} is not a list of videos by task and part ({error!r}); remove it to have a split drawn"
+        ) from error
     left = sum(len(content["handles"]) for content in tasks.values()) - sum(map(len, split.values()))
-    return {"1": split}, [f"{left} videos are in no part of {file.name} and are kept"] if left else []
+    return {"1": split}, [f"{left} videos are in no part of {file.name}, but stay in the file"] if left else []
 
 
 def _draw(handles: list[str], seed: str) -> dict[str, list[str]]:

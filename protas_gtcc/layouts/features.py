@@ -1,10 +1,10 @@
-"""Folders of features, `<video>.npy`: which axis is time, and reading one video as `[T, D]`."""
+"""Folders of features, `<video>.npy`: finding them, finding the axis of time, and reading one video as `[T, D]`."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.npy import open_array
 
-_TIED = re.compile(r"features.*_split(.+)")
+_OF_SPLIT = re.compile(r"features.*_split(.+)")
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,13 @@ class FeatureFolder:
         """Whether the video's features are there."""
         return self.file(video).is_file()
 
+    def unlabelled(self, videos: Collection[str]) -> list[str]:
+        """Names of the arrays that belong to none of the videos."""
+        known = set(videos)
+        return sorted(file.stem for file in self.path.glob("*.npy") if file.stem not in known)
+
     def shape(self, video: str) -> tuple[int, int]:
-        """Shape of a video's array, from the header; `InputError` unless it is a whole array of two axes."""
+        """Shape of a video's array, from the header. Raises `InputError` unless it is a whole array of two axes."""
         array = open_array(self.file(video), mmap_mode="r")
         self._check(video, array)
         return array.shape[0], array.shape[1]
@@ -47,33 +52,32 @@ class FeatureFolder:
 
     def _check(self, video: str, array: np.ndarray) -> None:
         if array.ndim != 2 or array.dtype.kind not in "iuf" or 0 in array.shape:
-            came = f"{list(array.shape)} of {array.dtype}"
-            raise InputError(f"{self.file(video)}: expected [D, T] or [T, D] of real numbers, came {came}")
+            what = f"expected [D, T] or [T, D] of real numbers, came {list(array.shape)} of {array.dtype}"
+            raise InputError(f"{self.file(video)}: {what}; extract the features again")
 
 
 def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[str, FeatureFolder]:
-    """The folders given, or every `features*/` in `beside`; `features_split<k>` is tied to split k."""
+    """The given folders, or every `features*/` in `beside`; `features_split<k>` is for split k only."""
     folders = sorted(p for p in beside.glob("features*") if p.is_dir()) if given is None else list(given)
     found: dict[str, FeatureFolder] = {}
     for folder in folders:
         name = folder.resolve().name
         if not folder.is_dir():
-            raise InputError(f"no folder of features {folder}")
+            raise InputError(f"no folder of features {folder}; correct --features")
         if name in found:
             raise InputError(
                 f"two folders of features are called {name!r}: {found[name].path} and {folder}; rename one"
             )
-        tied = _TIED.fullmatch(name)
-        found[name] = FeatureFolder(folder, tied[1] if tied else None)
+        split = _OF_SPLIT.fullmatch(name)
+        found[name] = FeatureFolder(folder, split[1] if split else None)
     return found
 
 
 def default_tolerance(num_frames: float) -> int:
-    """Frames by which features and labels may differ: 2 or 0.5 %, whichever is more.
+    """How many frames features and labels may differ in length: 2 or 0.5 %, whichever is more.
 
-    Extractors round a video's length in their own way and lose a frame or two at its end, more where frame
-    rates are converted (29.97 against 30 is 0.1 %). Anything larger shifts labels visibly and deserves a
-    look.
+    Extractors round a video's length in their own way and lose a frame or two at its end, and more if they convert
+    frame rates (29.97 and 30 differ by 0.1 %). A larger difference shifts labels visibly.
     """
     return max(2, math.ceil(0.005 * num_frames))
 
@@ -84,11 +88,10 @@ def decide_time_first(
     expected: Mapping[str, float],
     tolerance_frames: int | None = None,
 ) -> bool:
-    """Whether a folder's arrays are `[T, D]` (True) or `[D, T]`, from the number of frames expected of each
-    video.
+    """Whether a folder's arrays are `[T, D]` (True) or `[D, T]`, given the expected number of frames of each video.
 
-    One decision for the folder: a video whose both axes fit follows the others. Raises `InputError` where
-    neither axis of a video fits, where videos disagree, and where no video decides.
+    There is one decision for the folder: if both axes of a video fit, the other videos decide. Raises `InputError` if
+    neither axis of a video fits, if videos disagree, and if no video decides.
     """
     votes: dict[bool, str] = {}
     for video, shape in shapes.items():
@@ -99,14 +102,12 @@ def decide_time_first(
             votes.setdefault(fits[0], video)
     if len(votes) == 2:
         raise InputError(
-            f"{folder.file(votes[True])} is [T, D] but {folder.file(votes[False])} is [D, T] by their label "
-            "counts; save all of a folder one way"
+            f"by their numbers of labels, {folder.file(votes[True])} is [T, D] but {folder.file(votes[False])} is "
+            "[D, T]; save all arrays of a folder one way"
         )
     if not votes:
-        raise InputError(
-            f"{folder.path}: both axes of every array fit the number of labels; say which is time with "
-            "--feature-axes DT or TD"
-        )
+        what = "both axes of every array fit the number of labels"
+        raise InputError(f"{folder.path}: {what}; name the order with --feature-axes DT or TD")
     return next(iter(votes))
 
 
@@ -117,7 +118,10 @@ def check_shapes(
     time_first: bool,
     tolerance_frames: int | None = None,
 ) -> int:
-    """The number of features D, once time's axis is known; `InputError` where D or a length is off."""
+    """The number of features D, once the axis of time is known.
+
+    Raises `InputError` if a length does not fit or D differs between videos.
+    """
     dim, first = 0, ""
     for video, shape in shapes.items():
         length, this_dim = shape if time_first else shape[::-1]
@@ -125,12 +129,15 @@ def check_shapes(
             raise InputError(_neither_fits(folder, video, shape, expected[video], tolerance_frames))
         dim, first = dim or this_dim, first or video
         if this_dim != dim:
-            raise InputError(f"{folder.file(video)} has {this_dim} features a frame, {folder.file(first)} has {dim}")
+            raise InputError(
+                f"{folder.file(video)} has {this_dim} features a frame, {folder.file(first)} has {dim}; "
+                "extract all with the same backbone"
+            )
     return dim
 
 
 def fits_length(length: int, expected: float, tolerance_frames: int | None) -> bool:
-    """Whether a number of frames is the expected one within the tolerance."""
+    """Whether a number of frames equals the expected one within the tolerance."""
     allowed = default_tolerance(max(float(length), expected)) if tolerance_frames is None else tolerance_frames
     return abs(length - expected) <= allowed
 
@@ -140,6 +147,6 @@ def _neither_fits(
 ) -> str:
     allowed = default_tolerance(expected) if tolerance_frames is None else tolerance_frames
     return (
-        f"{folder.file(video)} is {list(shape)}, but its labels say {expected:g} frames, which is "
-        f"further off than the tolerance of {allowed}; mend the file, or allow more with --tolerance-frames"
+        f"{folder.file(video)} is {list(shape)}, but its labels make {expected:g} frames, and the tolerance is "
+        f"{allowed}; extract the features again, or allow more with --tolerance-frames"
     )

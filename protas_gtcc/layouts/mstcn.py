@@ -5,8 +5,8 @@
     splits/{train,test}.split<k>.bundle   names of videos
     features*/<video>.npy                 [D, T] (MS-TCN) or [T, D] (FACT, EgoPER)
 
-FACT's EgoProceL keeps its lists as `split<k>.train` and `split<k>.test` in the folder itself, EgoPER one
-`training.txt`, `validation.txt`, `test.txt`, which become split "1".
+FACT's EgoProceL keeps its lists as `split<k>.train` and `split<k>.test` in the folder itself. EgoPER has
+`training.txt`, `validation.txt` and `test.txt`, which become split "1".
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.dataset.file import PARTS
-from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions, background_ids
+from protas_gtcc.dataset.description import PARTS
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
 
 _PART_NAMES = {
@@ -65,7 +66,7 @@ def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
     class_names = read_mapping(path / "mapping.txt")
     videos = sorted(file.name.removesuffix(".txt") for file in (path / "groundTruth").glob("*.txt"))
     if not videos:
-        raise InputError(f"{path / 'groundTruth'} has no <video>.txt")
+        raise InputError(f"{path / 'groundTruth'} has no <video>.txt; put one file of labels there for each video")
     splits, notices = _read_splits(path, set(videos))
     return MsTcnLayout(
         path=path,
@@ -82,20 +83,21 @@ def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
 
 def _read_splits(path: Path, videos: set[str]) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
     splits: dict[str, dict[str, list[str]]] = {}
-    listed: set[str] = set()
+    in_lists: set[str] = set()
     for file, split, part in _find_lists(path):
         names = read_video_list(file)
         absent = [name for name in names if name not in videos]
         if absent:
-            raise InputError(f"{file} names video {absent[0]}, but there is no {path / 'groundTruth' / absent[0]}.txt")
+            labels = path / "groundTruth" / f"{absent[0]}.txt"
+            raise InputError(f"{file} names video {absent[0]}, but there is no {labels}; add it, or correct the list")
         if part in splits.setdefault(split, {}):
             raise InputError(f"{file}: the {part} part of split {split} is listed in two files; keep one")
         splits[split][part] = names
-        listed.update(names)
-    notices = [] if splits else [f"{path} has no lists of videos (splits/train.split1.bundle): the file has no splits"]
-    unlisted = sorted(videos - listed)
+        in_lists.update(names)
+    unlisted = sorted(videos - in_lists)
+    notices = []
     if splits and unlisted:
-        notices.append(f"{len(unlisted)} videos are in no split and are kept: {', '.join(unlisted[:5])}")
+        notices.append(f"{len(unlisted)} videos are in no split, but stay in the file: {listed(unlisted)}")
     return {split: {part: parts[part] for part in PARTS if part in parts} for split, parts in splits.items()}, notices
 
 

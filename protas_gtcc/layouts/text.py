@@ -1,7 +1,6 @@
 """The text files of the MS-TCN family: class mapping, ground truth, lists of videos.
 
-All are read with or without a final newline, with Unix or Windows line ends, a byte order mark and trailing
-blank lines.
+A final newline may be missing. Unix and Windows line ends, a byte order mark and trailing blank lines are accepted.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 
 BAR = "|"
 _WITH_BAR = re.compile(r"(\d+)\s*\|(.*)")
@@ -20,13 +19,13 @@ _WITH_SPACE = re.compile(r"(\d+)\s+(\S.*)")
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a text file, without trailing blank lines; `InputError` if it cannot be read."""
+    """Lines of a text file, without trailing blank lines. Raises `InputError` if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {error.strerror}; check that it is there and readable") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+        raise InputError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8") from error
     text = text.rstrip()
     return text.split("\n") if text else []
 
@@ -34,31 +33,32 @@ def read_lines(path: Path) -> list[str]:
 def read_mapping(path: Path) -> list[str]:
     """Class names by id.
 
-    With `|` (EgoPER) ids and names are split there; else at the first blank (MS-TCN, FACT). Names may
-    contain spaces either way. Raises `InputError` for a line that is neither, a doubled id or name, and ids
-    that are not 0 ... C-1.
+    Ids and names are separated by `|` (EgoPER), else by the first blank (MS-TCN, FACT). Names may contain spaces.
+    Raises `InputError` for a line that is neither, for an id or name that comes twice, and for ids other than
+    0 ... C-1.
     """
     lines = read_lines(path)
     if not lines:
-        raise InputError(f"{path} is empty; expected one class a line, 'id name' or 'id|name'")
+        raise InputError(f"{path} is empty; write one class a line, 'id name' or 'id|name'")
     bar = bool(_WITH_BAR.fullmatch(lines[0].strip()))
     expected, pattern = ("id|name", _WITH_BAR) if bar else ("id name", _WITH_SPACE)
     names: dict[int, str] = {}
     for number, line in enumerate(lines, start=1):
         found = pattern.fullmatch(line.strip())
         if found is None or not found[2].strip():
-            raise InputError(f"{path}, line {number}: expected {expected!r}, came {line.strip()!r}")
+            raise InputError(f"{path}, line {number}: expected {expected!r}, came {line.strip()!r}; correct it")
         label, name = int(found[1]), found[2].strip()
         if label in names:
-            raise InputError(f"{path}, line {number}: class id {label} comes twice ({names[label]!r}, {name!r})")
+            both = f"{names[label]!r} and {name!r}"
+            raise InputError(f"{path}, line {number}: class id {label} comes twice, for {both}; renumber one")
         if name in names.values():
-            raise InputError(f"{path}, line {number}: class name {name!r} comes twice")
+            raise InputError(f"{path}, line {number}: class name {name!r} comes twice; rename one")
         names[label] = name
     absent = sorted(set(range(len(names))) - set(names))
     if absent:
         raise InputError(
-            f"{path}: {len(names)} classes must have ids 0 to {len(names) - 1}, there is no {absent[0]} but "
-            f"a {max(names)}; renumber them"
+            f"{path}: {len(names)} classes must have ids 0 to {len(names) - 1}, but {absent[0]} is missing and "
+            f"{max(names)} is there; renumber them"
         )
     return [names[label] for label in range(len(names))]
 
@@ -66,20 +66,20 @@ def read_mapping(path: Path) -> list[str]:
 def read_labels(path: Path, ids: Mapping[str, int]) -> np.ndarray:
     """Class ids of one video, int32 `[T]`, from one label a line.
 
-    A line may go on with `|` and a state (EgoPER writes `label|Normal` and `label|Error`), and a file of a
-    single line may hold all labels with `|` between them (as these code bases write predictions). Raises
-    `InputError` for an empty file and, with its line, for an unknown or missing label.
+    What follows a `|` in a line is left out: EgoPER writes `label|Normal` and `label|Error`. A file of a single line
+    may hold all labels with `|` between them, as these code bases write predictions. Raises `InputError` for an empty
+    file and for an unknown or missing label, naming its line.
     """
     lines = read_lines(path)
     if not lines:
-        raise InputError(f"{path} is empty: a video needs at least one label")
+        raise InputError(f"{path} is empty; write one label a line, one line a frame")
     fields = lines
     if BAR in lines[0] and lines[0] not in ids:
         fields = lines[0].split(BAR) if len(lines) == 1 else [line.split(BAR, 1)[0] for line in lines]
     try:
         return np.fromiter(map(ids.__getitem__, fields), dtype=np.int32, count=len(fields))
     except KeyError:
-        return _read_labels_with_care(path, fields, ids, one_line=len(lines) == 1)
+        return _read_labels_slowly(path, fields, ids, one_line=len(lines) == 1)
 
 
 def read_video_list(path: Path) -> list[str]:
@@ -88,9 +88,9 @@ def read_video_list(path: Path) -> list[str]:
     for number, line in enumerate(read_lines(path), start=1):
         name = video_name(line.strip())
         if not name:
-            raise InputError(f"{path}, line {number}: expected the name of a video, came a blank line")
+            raise InputError(f"{path}, line {number}: expected the name of a video, came a blank line; remove it")
         if name in names:
-            raise InputError(f"{path}, line {number}: video {name} comes twice in one list")
+            raise InputError(f"{path}, line {number}: video {name} comes twice in one list; list it once")
         names.append(name)
     return names
 
@@ -101,19 +101,14 @@ def video_name(text: str) -> str:
     return name.removesuffix(".txt").removesuffix(".npy")
 
 
-def _read_labels_with_care(path: Path, fields: list[str], ids: Mapping[str, int], one_line: bool) -> np.ndarray:
-    # The fast path met a label that is not literally in the mapping: strip blanks, or say where it is.
+def _read_labels_slowly(path: Path, fields: list[str], ids: Mapping[str, int], one_line: bool) -> np.ndarray:
+    # The fast path met a label that is not literally in the mapping: strip blanks, or report where it is.
     labels = np.empty(len(fields), dtype=np.int32)
     for number, field in enumerate(fields, start=1):
         name = field.strip()
         if name not in ids:
             where = f"line 1, label {number}" if one_line else f"line {number}"
             what = f"unknown label {name!r}" if name else "a blank line where a label is expected"
-            raise InputError(f"{path}, {where}: {what}; the mapping has {len(ids)} classes: {_some(ids)}")
+            raise InputError(f"{path}, {where}: {what}; use one of the {len(ids)} classes {listed(ids, most=20)}")
         labels[number - 1] = ids[name]
     return labels
-
-
-def _some(ids: Mapping[str, int], most: int = 20) -> str:
-    names = list(ids)
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

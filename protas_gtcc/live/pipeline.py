@@ -1,4 +1,4 @@
-"""The loop from source to observers, and what it does when they are not equally fast."""
+"""The loop from source to sinks, and the buffer between a source and a model of different speeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.live.sinks import Followed, Observer, make_moments
+from protas_gtcc.live.sinks import Sink, Summary, frame_results
 from protas_gtcc.live.sources import Source
 from protas_gtcc.streaming import Stream
 
@@ -30,7 +30,7 @@ class _Buffer:
         self.dropped = 0
 
     def fill(self, source: Source) -> None:
-        """Read the source to its end, or until nobody wants more."""
+        """Read the source to its end, or until `stop`."""
         try:
             for number, frame in enumerate(source):
                 if not self._put(number, frame):
@@ -43,7 +43,7 @@ class _Buffer:
                 self._changed.notify_all()
 
     def take(self, timeout: float | None) -> tuple[int, np.ndarray] | None:
-        """The oldest waiting frame; None at the end. Raises `TimeoutError` where none came in time."""
+        """The oldest waiting frame; None at the end. Raises `TimeoutError` if none comes in time."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._frames or self._ended, timeout):
                 raise TimeoutError
@@ -55,7 +55,7 @@ class _Buffer:
         return None
 
     def stop(self) -> None:
-        """No frame is wanted any more."""
+        """Take no more frames."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -75,49 +75,49 @@ class _Buffer:
             return not self._stopped
 
 
-def follow(
+def run(
     stream: Stream,
     source: Source,
-    observers: Sequence[Observer],
+    sinks: Sequence[Sink],
     buffer: int = 64,
     when_behind: WhenBehind = "block",
     stall_seconds: float = 5.0,
     give_up_seconds: float | None = None,
     first_frame: int = 0,
-) -> Followed:
-    """Step a stream through a source and tell every result to every observer, until the source ends.
+) -> Summary:
+    """Step a stream through a source to its end, and give every result to every sink.
 
-    `buffer` frames may wait; see the package for what happens to more. Observers hear of a source that has been silent
-    for `stall_seconds`, once each time; after `give_up_seconds` of silence `InputError` is raised. So it is for what is
-    no frame; the stream then stands after the last good one. Frames are numbered from `first_frame`.
+    At most `buffer` frames wait; see the package for the frames beyond. After `stall_seconds` without a frame, the
+    sinks' `on_stall` is called, once for each stall. Frames are numbered from `first_frame`. Raises `InputError` after
+    `give_up_seconds` without a frame, and for a bad frame; the stream then stands after the last good one.
     """
     waiting = _Buffer(buffer, when_behind)
     reader = threading.Thread(target=waiting.fill, args=(source,), name="source", daemon=True)
     reader.start()
     frames = 0
     try:
-        while (taken := _next_frame(waiting, observers, source, stall_seconds, give_up_seconds)) is not None:
+        while (taken := _next_frame(waiting, sinks, source, stall_seconds, give_up_seconds)) is not None:
             number, frame = taken
-            said = stream.step(frame)
-            moment = next(make_moments(said, first_frame + number, len(waiting), waiting.dropped))
+            prediction = stream.step(frame)
+            result = next(frame_results(prediction, first_frame + number, len(waiting), waiting.dropped))
             frames += 1
-            for observer in observers:
-                observer.on_moment(moment)
+            for sink in sinks:
+                sink.on_result(result)
     finally:
         waiting.stop()
         source.close()
-        for observer in observers:
-            observer.on_end(Followed(frames, waiting.dropped))
-    return Followed(frames, waiting.dropped)
+        for sink in sinks:
+            sink.on_end(Summary(frames, waiting.dropped))
+    return Summary(frames, waiting.dropped)
 
 
 def _next_frame(
-    waiting: _Buffer, observers: Sequence[Observer], source: Source, stall: float, give_up: float | None
+    waiting: _Buffer, sinks: Sequence[Sink], source: Source, stall: float, give_up: float | None
 ) -> tuple[int, np.ndarray] | None:
     silent_since = monotonic()
-    told = False
+    stalled = False
     while True:
-        limits = [*([] if told else [stall]), *([] if give_up is None else [give_up])]
+        limits = [*([] if stalled else [stall]), *([] if give_up is None else [give_up])]
         timeout = max(0.0, min(limits) - (monotonic() - silent_since)) if limits else None
         try:
             return waiting.take(timeout)
@@ -125,7 +125,7 @@ def _next_frame(
             silence = monotonic() - silent_since
             if give_up is not None and silence >= give_up:
                 raise InputError(f"{source.name} has sent nothing for {give_up:g} s; giving up") from None
-            if silence >= stall and not told:
-                told = True
-                for observer in observers:
-                    observer.on_stall(silence)
+            if silence >= stall and not stalled:
+                stalled = True
+                for sink in sinks:
+                    sink.on_stall(silence)

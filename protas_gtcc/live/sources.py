@@ -1,9 +1,9 @@
-"""Where frames come from, one feature vector `[D]` at a time: a file replayed, a growing file, a pipe, a socket.
+"""Sources of frames, one feature vector `[D]` at a time: a replayed file, a growing file, a pipe, a socket.
 
 clip.npy            features [T, D] or [D, T], replayed at full speed or at a rate
-frames.txt, -       one frame a line: D numbers with spaces or commas between; - is standard input
-frames.f32, -       raw little-endian float32, D of them a frame (--format raw)
-tcp://HOST:PORT     either of the two, from whoever listens there
+frames.txt, -       one line for each frame: D numbers with spaces or commas between; - is standard input
+frames.f32, -       raw little-endian float32, D for each frame (--format raw)
+tcp://HOST:PORT     either of the two, from a program that listens there
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError
-from protas_gtcc.storage.npy import Axes, load_features
+from protas_gtcc.storage.npy import load_features
 
 Format = Literal["auto", "npy", "text", "raw"]
 _CHUNK_BYTES = 1 << 16
@@ -32,7 +33,7 @@ _LONGEST_LINE = 1 << 24
 
 
 class Source(ABC):
-    """Gives frames, float32 `[D]`, until it ends; may wait for each. Raises `InputError` for what is no frame."""
+    """Gives frames, float32 `[D]`, until it ends; may wait for each. Raises `InputError` for a bad frame."""
 
     name: str
 
@@ -40,12 +41,12 @@ class Source(ABC):
     def __iter__(self) -> Iterator[np.ndarray]:
         """The frames."""
 
-    def close(self) -> None:  # noqa: B027 (most end by themselves)
-        """No more frames are wanted: end, even while waiting for one."""
+    def close(self) -> None:  # noqa: B027 (optional)
+        """Give no more frames; end even while waiting for one."""
 
 
 class Replay(Source):
-    """A file of features, replayed at `fps` frames a second, or as fast as they are taken."""
+    """A file of features, replayed at `fps` frames per second, or as fast as they are taken."""
 
     def __init__(self, path: Path, feature_dim: int, fps: float | None = None, axes: Axes = "auto"):
         self.name, self._fps = str(path), fps
@@ -60,14 +61,14 @@ class Replay(Source):
 
 
 class ByteFrames(Source):
-    """Frames out of bytes that arrive in pieces: lines of numbers, or raw float32."""
+    """Frames from bytes that arrive in pieces: lines of numbers, or raw float32."""
 
     def __init__(self, name: str, pieces: Iterator[bytes], feature_dim: int, raw: bool, closed: Event | None = None):
         self.name, self._pieces, self._dim, self._raw = name, pieces, feature_dim, raw
         self._closed = closed or Event()
 
     def close(self) -> None:
-        """End at the next look for more bytes."""
+        """End before more bytes are read."""
         self._closed.set()
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -116,9 +117,10 @@ def open_source(
     standard_input: BufferedIOBase | None = None,
     axes: Axes = "auto",
 ) -> Source:
-    """The source of a name, as the module describes; `fps` paces a replay, `growing` waits at a file's end for more.
+    """The source that `name` means, as the module describes.
 
-    Raises `InputError` if there is nothing of that name.
+    `fps` sets the speed of a replay; with `growing`, the source waits for more at the end of a file. Raises
+    `InputError` if the source does not exist.
     """
     closed = Event()
     if name.startswith("tcp://"):
@@ -137,14 +139,14 @@ def open_source(
 
 
 def _read_pieces(stream: BufferedIOBase) -> Iterator[bytes]:
-    # read1 gives what is there: waiting for a full buffer would hold frames back.
+    # read1 returns the bytes that are available: waiting for a full buffer would delay frames.
     read = getattr(stream, "read1", stream.read)
     while piece := read(_CHUNK_BYTES):
         yield piece
 
 
 def _from_descriptor(descriptor: int, closed: Event) -> Iterator[bytes]:
-    # Not through Python's buffered file: a thread that waits in it keeps the program from ending.
+    # Python's buffered file is not used: a thread that waits in it keeps the program from ending.
     while not closed.is_set():
         if select.select([descriptor], [], [], 10 * _POLL_SECONDS)[0]:
             piece = os.read(descriptor, _CHUNK_BYTES)
@@ -160,7 +162,7 @@ def _address(name: str) -> tuple[str, int]:
             return address.hostname, address.port
     except ValueError:
         pass
-    raise InputError(f"{name} is no address; give tcp://HOST:PORT")
+    raise InputError(f"{name} is not an address; give tcp://HOST:PORT")
 
 
 def _from_file(path: Path, growing: bool, closed: Event) -> Iterator[bytes]:

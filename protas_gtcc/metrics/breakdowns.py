@@ -1,15 +1,15 @@
-"""Where the progress error lies: frames of true actions, parted by length, true progress, and occurrence.
+"""Breakdowns of the progress error: frames of true actions by length, by true progress, and by occurrence.
 
 - `length_frames`, `length_seconds`: by the length of the true segment; seconds only where frames per second are known.
-- `tenth`: by tenth of true progress; a frame that is exactly at a border belongs to the tenth below it.
-- `occurrence`: segments whose class was not seen before in the video, against those whose class was.
+- `tenth`: by tenth of true progress; a frame exactly at a border belongs to the tenth below.
+- `occurrence`: the first segment of its class in the video, or a later one.
 
-Of each part:
+Each part has:
 
-- `frames`, `segments`: frames of true actions in it; true action segments with a frame in it.
+- `frames`, `segments`: its frames of true actions; true action segments with a frame in it.
 - `true_progress`: mean true progress of its frames.
-- `error`: mean |reported - true progress| over its frames, of each contender.
-- `bias`: mean of reported less true progress over its frames; `true_progress` and `bias` add up to the mean reported.
+- `error`: mean |reported - true progress| over its frames, of each compared predictor (`details.COMPARED`).
+- `bias`: mean of reported less true progress over its frames; `true_progress` + `bias` is the mean reported.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import numpy as np
 from protas_gtcc.metrics.scored_video import ScoredVideo
 
 FRAME_EDGES = (3, 6, 11, 21, 51)
-"""Frames: a segment of so many is in the part that begins there."""
+"""Lengths in frames at which a new part begins."""
 SECOND_EDGES = (1, 2, 5, 10, 30)
-"""Seconds: likewise."""
+"""Lengths in seconds at which a new part begins."""
 PARTS = {
     "length_frames": ("1-2", "3-5", "6-10", "11-20", "21-50", ">50"),
     "length_seconds": ("<1", "1-2", "2-5", "5-10", "10-30", ">=30"),
@@ -44,7 +44,7 @@ DEFINITIONS = {
     "breakdowns.*.*.*.error": ("fraction", "Mean |reported - true progress| over the frames in this part."),
     "breakdowns.*.*.*.bias": (
         "fraction",
-        "Mean of reported less true progress over the frames in this part; positive says too much.",
+        "Mean of reported less true progress over the frames in this part; positive is too much.",
     ),
 }
 
@@ -52,12 +52,12 @@ DEFINITIONS = {
 def breakdown_statistics(video: ScoredVideo) -> np.ndarray:
     """Sums and counts of one video, float64 `[P, len(STATISTICS), NUM_PARTS]`.
 
-    Frames and segments are counted for each predictor alike. Without frames per second, parts by seconds are 0.
+    Frames and segments are the same for each predictor. Parts by seconds are 0 without frames per second.
     """
     statistics = np.zeros((len(video.reports), len(STATISTICS), NUM_PARTS))
     if len(video.segments) == 0:
         return statistics
-    # A piece is what one segment has in one tenth. Frames are visited here; all else is counted on pieces.
+    # A piece is the part of one segment in one tenth. Frames are visited here; all else is counted on pieces.
     tenth = (10 * video.elapsed - 1) // video.lengths[video.segment]
     starts = np.flatnonzero(np.diff(10 * video.segment + tenth, prepend=-1))
     belongs = _parts_of_pieces(video, tenth[starts], video.segment[starts])
@@ -73,10 +73,17 @@ def breakdown_statistics(video: ScoredVideo) -> np.ndarray:
     return statistics
 
 
-def breakdown_figures(totals: Mapping[str, np.ndarray | None], has_seconds: bool) -> dict[str, Any]:
-    """Figures of every part, `[R]` each, from sums over videos by contender, `[R, len(STATISTICS), NUM_PARTS]`.
+def correct_by_length(video: ScoredVideo) -> np.ndarray:
+    """Frames of true actions whose class is predicted, in each part of `length_frames`, int64 `[6]`."""
+    correct = video.estimate[video.frames] == video.labels[video.frames]
+    part = np.searchsorted(FRAME_EDGES, video.lengths, side="right")[video.segment]
+    return np.bincount(part[correct], minlength=len(PARTS["length_frames"]))
 
-    A contender that is None has none; at least one must not be.
+
+def breakdown_figures(totals: Mapping[str, np.ndarray | None], has_seconds: bool) -> dict[str, Any]:
+    """Figures of every part, `[R]` each, from sums over videos by predictor, `[R, len(STATISTICS), NUM_PARTS]`.
+
+    A predictor whose sums are None has no figures; at least one must have some.
     """
     counted = next(total for total in totals.values() if total is not None)
     tree: dict[str, Any] = {}
@@ -91,12 +98,12 @@ def breakdown_figures(totals: Mapping[str, np.ndarray | None], has_seconds: bool
 def _figures(totals: Mapping[str, np.ndarray | None], counted: np.ndarray, part: int) -> dict[str, Any]:
     frames = counted[:, 3, part]
     with np.errstate(invalid="ignore"):
-        contenders = {
+        predictors = {
             name: None if total is None else {"error": total[:, 0, part] / frames, "bias": total[:, 1, part] / frames}
             for name, total in totals.items()
         }
         true_progress = counted[:, 2, part] / frames
-    return {"frames": frames, "segments": counted[:, 4, part], "true_progress": true_progress, **contenders}
+    return {"frames": frames, "segments": counted[:, 4, part], "true_progress": true_progress, **predictors}
 
 
 def _parts_of_pieces(video: ScoredVideo, tenth: np.ndarray, segment: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which class is taken for which: frames counted by true and by predicted class."""
+"""The confusion matrix: frames by true and by predicted class."""
 
 from __future__ import annotations
 

@@ -1,17 +1,16 @@
 """The shape of a progress curve over true action segments, and what it does where the predicted class changes.
 
 - `rank_correlation`: Spearman's correlation of progress with time within a segment, mean over segments of at least two
-  frames; equal values share their mean rank, and a segment where progress never moves counts 0.
-- `fall_share`: share of frame steps within a segment in which progress falls, by however little.
-- `fall_depth`: how far progress falls within a segment, all its falls together, mean over segments of two frames or
-  more.
+  frames; equal values share their mean rank, and a segment of constant progress counts 0.
+- `fall_share`: share of frame steps within a segment in which progress falls, however little.
+- `fall_depth`: sum of all falls of progress within a segment, mean over segments of two frames or more.
 - `first_error`, `last_error`: mean |reported - true progress| at the first and at the last frame of a segment; a
   one-frame segment counts in both.
-- `change_start`: mean reported progress at the first frame of a predicted action segment; near 0 is right.
+- `change_start`: mean reported progress at the first frame of a predicted action segment; 0 is right.
 - `change_end`: mean reported progress at the last frame of a predicted action segment, before the next segment begins;
-  near 1 is right. The video's last segment has no next and does not count.
+  1 is right. The video's last segment has no next and does not count.
 
-The last two look at predicted segments, so that progress of the true class and look-ups on true segments have none.
+The last two concern predicted segments, so progress of the true class and look-ups on true segments have none.
 """
 
 from __future__ import annotations
@@ -31,20 +30,19 @@ FIGURES = {
     "change_start": ("start_progress", "starts"),
     "change_end": ("end_progress", "ends"),
 }
-"""Every figure is one statistic, summed over videos, by another."""
+"""Every figure is one statistic, summed over videos, divided by another."""
 STATISTICS = tuple(dict.fromkeys(name for pair in FIGURES.values() for name in pair))
 AT_CHANGES = ("change_start", "change_end")
 DEFINITIONS = {
     "curves.*.rank_correlation": (
         "-1 to 1",
         "Spearman's rank correlation of progress with time within a true action segment, mean over segments of two "
-        "frames or more; ties share their mean rank, and progress that never moves counts 0.",
+        "frames or more; ties share their mean rank, and constant progress counts 0.",
     ),
     "curves.*.fall_share": ("fraction", "Share of frame steps within true action segments in which progress falls."),
     "curves.*.fall_depth": (
         "fraction",
-        "How far progress falls within a true action segment, all falls together, mean over segments of two frames "
-        "or more.",
+        "Sum of all falls of progress within a true action segment, mean over segments of two frames or more.",
     ),
     "curves.*.first_error": ("fraction", "Mean |reported - true progress| at the first frame of true action segments."),
     "curves.*.last_error": ("fraction", "Mean |reported - true progress| at the last frame of true action segments."),

@@ -1,4 +1,4 @@
-"""What each figure of the detailed metrics is, in one sentence with its unit: for reports, tables and programs.
+"""Definitions of the detailed figures, one sentence and a unit each: for reports, tables and programs.
 
 Paths are those of `metrics.json`, with dots; `*` stands for any one name.
 """

@@ -1,7 +1,7 @@
 """The detailed figures of an evaluation: improvement over the best look-up, breakdowns, curves, online, certainty.
 
-Of the predictors, four contend: the reported progress, progress of the true class, and the look-up with the least error
-over frames on predicted and on true segments.
+Four predictors are compared: the reported progress, the progress of the true class, and the look-up with the least
+error over frames, on predicted and on true segments.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from protas_gtcc.metrics.progress import ProgressAverages, progress_averages
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 
 ON_PREDICTED = ("predicted", "best_lookup_predicted_segments")
-"""Contenders that need no truth."""
-CONTENDERS = ("predicted", "oracle", "best_lookup_predicted_segments", "best_lookup_oracle_segments")
+"""Compared predictors that are given no truth."""
+COMPARED = ("predicted", "oracle", "best_lookup_predicted_segments", "best_lookup_oracle_segments")
 
 
 def best_lookup_names(rows: VideoRows) -> dict[str, dict[str, str | None]]:
@@ -43,12 +43,12 @@ def _best_lookups(rows: VideoRows) -> dict[str, dict[str, int | None]]:
 def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[ProgressAverages]) -> dict[str, Any]:
     """Improvement, breakdowns, curves, online and certainty, `[R]` each; `averages` are those of every predictor."""
     best = _best_lookups(rows)
-    contenders = _contenders(rows, best)
+    compared = _compared(rows, best)
 
     def totals(statistics: np.ndarray) -> dict[str, np.ndarray | None]:
         return {
             name: None if index is None else weighted_sums(statistics[:, index], weights)
-            for name, index in contenders.items()
+            for name, index in compared.items()
         }
 
     curves, finished = totals(rows.curves), totals(rows.finished)
@@ -70,8 +70,8 @@ def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[Progre
     }
 
 
-def _contenders(rows: VideoRows, best: dict[str, dict[str, int | None]]) -> dict[str, int | None]:
-    """Which predictor each contender is; None where the predictions do not hold it."""
+def _compared(rows: VideoRows, best: dict[str, dict[str, int | None]]) -> dict[str, int | None]:
+    """Number of each compared predictor; None where the predictions do not have it."""
     first_on_predicted = 2 + len(rows.lookups)
     numbers = (
         0 if rows.has_progress else None,
@@ -79,7 +79,7 @@ def _contenders(rows: VideoRows, best: dict[str, dict[str, int | None]]) -> dict
         first_on_predicted + (best["predicted_segments"]["frame"] or 0),
         2 + (best["oracle_segments"]["frame"] or 0),
     )
-    return dict(zip(CONTENDERS, numbers, strict=True))
+    return dict(zip(COMPARED, numbers, strict=True))
 
 
 def _improvements(
@@ -92,29 +92,29 @@ def _improvements(
 
 
 def notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
-    """One sentence for every kind of detailed figure that is undefined, from what `metrics.json` holds."""
+    """One sentence for every kind of detailed figure that is undefined, from the content of `metrics.json`."""
     notes = []
     if not fps:
-        notes.append("figures in seconds and an hour are null, delays count frames: frames per second are not known")
+        notes.append("frames per second are unknown: delays are in frames, figures in seconds or per hour are null")
     parts = [part for breakdown in metrics["breakdowns"].values() if breakdown for part in breakdown.values()]
     empty = sum(not part["frames"] for part in parts)
     if empty:
-        notes.append(f"{empty} of {len(parts)} parts in breakdowns hold no frame and have no errors")
+        notes.append(f"{empty} of {len(parts)} parts of the breakdowns have no frame and so no error")
     if metrics["certainty"] is None:
-        notes.append("certainty is null: the predictions tell no interval of progress and no time that remains")
+        notes.append("certainty is null: the predictions have no interval of progress and no remaining time")
     per_hour = () if fps else ("false_starts_per_hour", "false_per_hour")
     undefined = [
         ".".join(path) for name in ("curves", "online") for path in _undefined(metrics[name], (name,), per_hour)
     ]
     if undefined:
-        notes.append(f"null, with nothing to be a mean of: {', '.join(undefined)}")
+        notes.append(f"null, because nothing can be averaged: {', '.join(undefined)}")
     return notes
 
 
 def _undefined(tree: dict[str, Any], path: tuple[str, ...], known: Collection[str]) -> Iterator[tuple[str, ...]]:
-    """Paths of figures that are None, and not among those known to be; contenders that are None have none."""
+    """Paths of figures that are None, except the known ones and predictors that are absent."""
     for name, branch in tree.items():
         if isinstance(branch, dict):
             yield from _undefined(branch, (*path, name), known)
-        elif branch is None and name not in (*CONTENDERS, *known):
+        elif branch is None and name not in (*COMPARED, *known):
             yield (*path, name)

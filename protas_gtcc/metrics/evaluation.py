@@ -13,23 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 import protas_gtcc
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import listed
 from protas_gtcc.metrics.details import best_lookup_names, notes_on_details
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.metrics.video_rows import VideoRows
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.storage.atomic import replace_when_whole, write_text
+from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.csv_tables import write_csv_table
 
 
 @dataclass(frozen=True)
 class EvaluationInfo:
-    """What was evaluated; these stand at the top of `metrics.json`."""
+    """What was evaluated; the first entries of `metrics.json`."""
 
     dataset: str
     split: str
@@ -38,7 +38,7 @@ class EvaluationInfo:
     seed: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     control: str = "none"
-    """What stood in the features' place, in training and here; see `protas_gtcc.dataset.reader`."""
+    """What replaced the features, in training and here; see `protas_gtcc.dataset.reader`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +46,13 @@ class Evaluation:
     """The result: what `metrics.json` and `per_class.csv` hold."""
 
     metrics: dict[str, Any]
-    """Plain numbers; None where a figure is undefined, and then `notes` says why."""
-    per_class: pd.DataFrame
-    """A row a class in order of class id: name, frames, seconds, segments, accuracy (recall), precision, and
-    progress errors of the model and every look-up; fractions, blank where undefined; `simulated` where it is."""
+    """Plain numbers; None where a figure is undefined; `notes` gives the reason."""
+    per_class: dict[str, np.ndarray]
+    """Columns `[C]` in order of class id: name, frames, seconds, segments, accuracy (recall), precision, and progress
+    errors of the model and every look-up; fractions, NaN where undefined; `simulated` where it is."""
 
 
-def evaluate(
+def evaluate_videos(
     videos: Iterable[tuple[str, np.ndarray, Prediction]],
     training_labels: Iterable[np.ndarray],
     class_names: list[str],
@@ -64,8 +64,8 @@ def evaluate(
     """Score test videos: (name, true class ids `[T]`, prediction) each, which may come from a generator.
 
     `training_labels` (class ids `[T]` each) are what the look-up predictors are fitted on; without any, only
-    those that learn nothing are scored. `background` are class ids. Intervals are 95 %, bootstrapped over
-    videos; there is none for figures about fewer than two videos. Raises `InputError`, naming the video, if
+    those that need no fitting are scored. `background` are class ids. Intervals are 95 %, bootstrapped over
+    videos; figures from fewer than two videos have none. Raises `InputError`, naming the video, if
     labels and predictions do not fit each other or the classes, or if there is no video.
     """
     seed = info.seed or 0
@@ -93,20 +93,17 @@ def evaluate_prediction_files(
     """Score prediction files (HDF5, or a folder of CSV) on a prepared dataset's test part; needs no model.
 
     Raises `InputError` if a test video has no prediction, or classes differ. Predictions of other videos are
-    left out, and `notes` says so.
+    left out, with a note.
     """
     data = Dataset(dataset)
     test = data.part(split, "test")
     if feature_set is not None:
         feature_set = data.choose_feature_set(split, feature_set)
     files = open_predictions(predictions, data.info.class_names)
-    absent = sorted(set(test) - set(files.video_names))
-    if absent:
-        lacks = f"lacks {len(absent)} of the {len(test)} test videos of split {split}, such as {absent[0]}"
-        raise InputError(f"{files.path} {lacks}; predict these too")
+    files.require(test, split)
     unused = sorted(set(files.video_names) - set(test))
-    notes = [f"{len(unused)} predictions are not of test videos and were not scored: {unused[0]} …"] if unused else []
-    return evaluate(
+    notes = [f"{len(unused)} predictions of other videos were not scored: {listed(unused)}"] if unused else []
+    return evaluate_videos(
         ((name, data.labels(name), files.read(name)) for name in test),
         (data.labels(name) for name in data.part(split, "train")),
         data.info.class_names,
@@ -121,8 +118,7 @@ def save_evaluation(evaluation: Evaluation, run_folder: Path | str) -> None:
     """Write `metrics.json` and `per_class.csv` into the folder, each in one step."""
     folder = Path(run_folder)
     write_text(folder / "metrics.json", json.dumps(evaluation.metrics, indent=1, allow_nan=False) + "\n")
-    with replace_when_whole(folder / "per_class.csv") as temporary:
-        evaluation.per_class.to_csv(temporary, index=False, float_format="%.6g")
+    write_csv_table(folder / "per_class.csv", evaluation.per_class)
 
 
 def software_versions(packages: Iterable[str] = ("torch", "numpy", "h5py")) -> dict[str, str]:
@@ -142,13 +138,12 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
     true_frames = rows.frames[:, 0].sum(axis=0)
     names = [name for c, name in enumerate(rows.class_names) if c not in background and not true_frames[c]]
     if names:
-        listed = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
-        notes.append(f"{len(names)} classes occur in no test video and have no per-class figure: {listed}")
+        notes.append(f"{len(names)} classes occur in no test video and so have no per-class figure: {listed(names)}")
     if not rows.has_progress:
-        notes.append("the model reports no progress: progress.predicted, .oracle and what is made of them are null")
+        notes.append("the model reports no progress: progress.predicted, .oracle and all figures from them are null")
     elif not rows.has_oracle:
         notes.append(
-            "progress.oracle, and what is made of it, is null: the predictions do not hold every class's progress"
+            "progress.oracle and all figures from it are null: the predictions lack the progress of every class"
         )
     if len(rows.lookups) == 2:
         notes.append("look-ups that need fitting are absent: the split has no training video")
@@ -162,11 +157,11 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
     return notes
 
 
-def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None) -> pd.DataFrame:
+def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None) -> dict[str, np.ndarray]:
     true, predicted, both, segments = rows.frames.sum(axis=0)
     with np.errstate(invalid="ignore"):
-        columns: dict[str, Any] = {
-            "name": rows.class_names,
+        columns: dict[str, np.ndarray] = {
+            "name": np.array(rows.class_names, dtype=object),
             "frames": true,
             "seconds": true / fps if fps else np.full(len(true), np.nan),
             "segments": segments,
@@ -184,5 +179,5 @@ def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None
         for name, scored in metrics["baselines"].items():
             columns[f"{name}_{suffix}"] = errors(scored[which])
     if metrics["simulated"]:
-        columns["simulated"] = True
-    return pd.DataFrame(columns)
+        columns["simulated"] = np.ones(len(rows.class_names), dtype=bool)
+    return columns

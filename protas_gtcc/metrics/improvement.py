@@ -1,12 +1,12 @@
-"""How much better than counting: the best look-up's progress error less the model's, in every average.
+"""Error below the look-up's: the best look-up's progress error less the model's, in every average.
 
-- `error`: error of the best look-up less the model's; positive is better than counting.
-- `share`: the same as a share of the best look-up's error; 1 is a model without error, 0 no better than counting.
+- `error`: error of the best look-up less the model's; positive means that the model's error is below the look-up's.
+- `share`: the same as a share of the best look-up's error; 1 is a model without error, 0 one with the look-up's error.
 
 The reported progress (`predicted`) is compared with the best look-up on the model's own predicted segments, progress
 of the true class (`oracle`) with the best one on the true segments. Which look-up is best is decided once for each
-average, on all videos together and not again in every resample, so that the interval is one of a difference of two
-fixed predictors; both are resampled together.
+average, on all videos together and not again in each resample. So the interval belongs to the difference of two fixed
+predictors; both are resampled together.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ AVERAGES = ("macro", "frame", "video", "segment")
 DEFINITIONS = {
     "improvement.*.*.error": (
         "fraction",
-        "Progress error of the best look-up less the model's, in the average named; positive is better than counting.",
+        "Progress error of the best look-up less the model's, in the average named; above 0 the model's is lower.",
     ),
     "improvement.*.*.share": (
         "fraction",
-        "The improvement over the best look-up as a share of that look-up's error, in the average named.",
+        "The same difference as a share of the look-up's error, in the average named.",
     ),
 }
 
@@ -54,5 +54,5 @@ def improvement_figures(
 
 def _improvement(model: np.ndarray, lookup: np.ndarray) -> dict[str, np.ndarray]:
     difference = lookup - model
-    # Of no error at all nothing can be a share.
+    # There is no share of an error of 0.
     return {"error": difference, "share": np.where(lookup > 0, difference / np.where(lookup > 0, lookup, 1), np.nan)}

@@ -1,15 +1,15 @@
-"""Progress predictors that see no features: what a model has to beat.
+"""Look-ups: progress predictors that see no features, as references for a model.
 
-Each knows only the class at a frame and k, the frames since that class began (0 at a segment's first frame),
-and looks the progress up in a table that was fitted on the training split:
+Each is given the class at a frame and k, the frames since that class began (0 at a segment's first frame), and reads
+the progress from a table that was fitted on the training split:
 
 - `constant`: 0.5. `random`: uniform in [0, 1), seeded.
 - `average_index`: mean target at the k-th frame over training segments longer than k; 1 beyond the longest.
 - `average_index_class`, `median_index_class`: mean and median of the same, over segments of that class.
 - `mean_duration_class`: (k + 1) / mean length of the class's training segments, at most 1.
 
-A class without a training segment gets the class-agnostic table of its kind. Background gets 0. Which
-segments: the true ones, or those of a model's own predicted labels; the latter need no truth. Source: de Boer
+A class without a training segment gets the class-agnostic table of its kind. Background gets 0. The segments are the
+true ones, or those of a model's predicted labels; the latter need no truth. Source: de Boer
 et al., "Is there progress in activity progress prediction?" (average index, constant, random).
 """
 
@@ -26,7 +26,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.segmentation import is_action
 
 UNFITTED = ("constant", "random")
-"""The look-ups that learn nothing from the training split."""
+"""The look-ups that need no fitting."""
 LOOKUPS = (*UNFITTED, "average_index", "average_index_class", "median_index_class", "mean_duration_class")
 
 
@@ -46,7 +46,7 @@ class LookUps:
     def report(self, labels: np.ndarray, video: str = "") -> np.ndarray:
         """Progress by every look-up from class ids `[T]`, true or predicted: float64 `[num look-ups, T]`.
 
-        `video` seeds `random`, so that a video gets the same numbers in whatever order videos come.
+        `video` seeds `random`, so that a video gets the same numbers in any order of videos.
         """
         index = frames_since_change(labels)
         rows = [
@@ -64,7 +64,7 @@ def fit_lookups(
 ) -> LookUps:
     """Fit on the training videos' class ids, `[T]` each.
 
-    Without a single video only `UNFITTED` come back. Raises `InputError` if there are videos but no action in
+    Without any video only `UNFITTED` are returned. Raises `InputError` if there are videos but no action in
     any.
     """
     tables = {"constant": np.full((num_classes, 1), 0.5)}

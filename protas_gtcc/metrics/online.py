@@ -1,24 +1,25 @@
-"""How soon a person who follows along is told: delays to the right label, false starts, and "finished".
+"""Online behaviour: delays to the correct label, false starts, and early or late "finished".
 
-Time counts in frames of the features; where these look ahead, their own delay comes on top. Names end in `_seconds`, or
-in `_frames` where frames per second are not known; then figures an hour are undefined.
+Time counts in frames of the features; if these look ahead, their own delay is added. Names end in `_seconds`, or in
+`_frames` where frames per second are not known; then figures per hour are undefined.
 
-- `first_delay`: from a true action segment's start to its first frame with the right label, mean over segments that
-  have one; 0 is right at once.
-- `stable_delay`: from the start to the first frame from which on labels are right for `HOLD_SECONDS` (`HOLD_FRAMES`),
-  or to the segment's end if that comes sooner, mean over segments that have one.
-- `never_found`, `never_stable`: share of true action segments that have none.
-- `found_within`, `stable_within`: share of all true action segments whose delay is at most so long.
+- `first_delay`: from a true action segment's start to its first frame with the correct label, mean over segments
+  that have one; 0 is at once.
+- `stable_delay`: from the start to the first frame after which labels stay correct for `HOLD_SECONDS` (`HOLD_FRAMES`),
+  or until the segment's end if that comes sooner, mean over segments that have one.
+- `never_found`, `never_stable`: share of true action segments without such a frame.
+- `found_within`, `stable_within`: share of all true action segments whose delay is at most the limit.
 - `false_starts_per_hour`, `false_start_share`: predicted action segments that overlap no true segment of their class,
-  an hour of video, and as a share of predicted action segments.
+  per hour of video, and as a share of predicted action segments.
 
-`finished` is said when reported progress of an action is at least `FINISHED`. It is said *of* the last true segment of
-the predicted class that the predicted segment has overlapped so far; the first such frame of a true segment counts.
+An action is reported as finished when its reported progress is at least `FINISHED`. The report refers to the last true
+segment of the predicted class that the predicted segment has overlapped so far. The first such frame of a true segment
+counts.
 
-- `lead`: from there to the segment's last frame, where the truth says so; positive is early, negative late. Mean over
-  segments that have one; `lead_size` is the mean without its sign, since early and late cancel.
-- `never`: share of true action segments of which it is never said.
-- `false_per_hour`: predicted action segments that say it though they overlap no true segment of their class, an hour.
+- `lead`: from there to the true segment's last frame; positive is early, negative late. Mean over segments with such a
+  frame. `lead_size` is the mean without sign, because early and late cancel.
+- `never`: share of true action segments that are never reported as finished.
+- `false_per_hour`: predicted action segments that report it but overlap no true segment of their class, per hour.
 """
 
 from __future__ import annotations
@@ -37,44 +38,44 @@ WITHIN = {
     "seconds": ("0", "0.2", "0.5", "1", "2", "5", "10", "30"),
     "frames": ("0", "1", "2", "5", "10", "20", "50", "100"),
 }
-"""Delays that segments are counted within."""
+"""Limits of the delay, for the shares of segments within each."""
 NUM_LIMITS = 8
 STATISTICS = (
     *("frames", "segments", "first_delay", "found", "stable_delay", "stable", "estimated_segments", "false_starts"),
     *(f"{name}_{limit}" for name in ("found_within", "stable_within") for limit in range(NUM_LIMITS)),
 )
-FINISHED_STATISTICS = ("lead", "lead_size", "said", "segments", "false", "frames")
+FINISHED_STATISTICS = ("lead", "lead_size", "finished", "segments", "false", "frames")
 _TIMES = {
-    "online.first_delay": "Mean time from a true action segment's start to its first frame with the right label.",
-    "online.stable_delay": "Mean time from a true action segment's start to the first frame from which on labels are "
-    f"right for {HOLD_SECONDS:g} s ({HOLD_FRAMES} frames where fps is not known) or to the segment's end.",
-    "online.finished.*.lead": "Mean time from the first frame at which reported progress of the right class is at "
+    "online.first_delay": "Mean time from a true action segment's start to its first frame with the correct label.",
+    "online.stable_delay": "Mean time from a true action segment's start to the first frame after which labels stay "
+    f"correct for {HOLD_SECONDS:g} s ({HOLD_FRAMES} frames where fps is not known) or until the segment's end.",
+    "online.finished.*.lead": "Mean time from the first frame at which reported progress of the correct class is at "
     f"least {FINISHED} to the true action segment's last frame; positive is early, negative late.",
     "online.finished.*.lead_size": "Mean time, without sign, between the first frame at which reported progress of the "
-    f"right class is at least {FINISHED} and the true action segment's last frame.",
+    f"correct class is at least {FINISHED} and the true action segment's last frame.",
 }
 _SHARES = {
-    "online.never_found": "Share of true action segments without a frame of the right label.",
+    "online.never_found": "Share of true action segments without a frame of the correct label.",
     "online.never_stable": "Share of true action segments whose label never becomes stable.",
-    "online.found_within.*": "Share of true action segments with a right label no later than so many seconds (frames "
-    "where frames per second are not known) after their start.",
-    "online.stable_within.*": "Share of true action segments with a stable label no later than so many seconds (frames "
-    "where frames per second are not known) after their start.",
+    "online.found_within.*": "Share of true action segments with a correct label within this many seconds "
+    "of their start (frames where frames per second are not known).",
+    "online.stable_within.*": "Share of true action segments with a stable label within this many seconds "
+    "of their start (frames where frames per second are not known).",
     "online.false_start_share": "Share of predicted action segments that overlap no true segment of their class.",
-    "online.finished.*.never": "Share of true action segments of which reported progress of the right class is never "
-    f"at least {FINISHED}.",
+    "online.finished.*.never": "Share of true action segments for which reported progress of the correct class is "
+    f"never at least {FINISHED}.",
 }
 DEFINITIONS = {
     **{f"{name}_{unit}": (unit, text) for name, text in _TIMES.items() for unit in ("seconds", "frames")},
     **{name: ("fraction", text) for name, text in _SHARES.items()},
     "online.false_starts_per_hour": (
         "per hour",
-        "Predicted action segments that overlap no true segment of their class, an hour of video.",
+        "Predicted action segments that overlap no true segment of their class, per hour of video.",
     ),
     "online.finished.*.false_per_hour": (
         "per hour",
-        f"Predicted action segments that report progress of at least {FINISHED} though they overlap no true segment of "
-        "their class, an hour of video.",
+        f"Predicted action segments that report progress of at least {FINISHED} but overlap no true segment of "
+        "their class, per hour of video.",
     ),
 }
 
@@ -86,9 +87,9 @@ def online_statistics(video: ScoredVideo) -> np.ndarray:
     for delay in delays:
         found = np.isfinite(delay)
         sums += [delay[found].sum(), found.sum()]
-    sums += [len(video.estimated_segments), _is_lone(video).sum()]
+    sums += [len(video.estimated_segments), _is_unmatched(video).sum()]
     limits = np.array([float(limit) for limit in WITHIN["seconds" if video.fps else "frames"]]) * (video.fps or 1)
-    # A hair more, for limits that are whole frames but for rounding.
+    # A little more, for limits that are whole frames except for rounding.
     within = [(delay <= limits[:, None] + 1e-6).sum(axis=1) for delay in delays]
     return np.concatenate([sums, *within]).astype(np.float64)
 
@@ -100,24 +101,24 @@ def finished_statistics(video: ScoredVideo) -> np.ndarray:
     """
     num_predictors, num_segments, segments = len(video.reports), len(video.segments), video.estimated_segments
     of_estimate, of_truth = (_number_frames(labels, video.background) for labels in (video.estimate, video.labels))
-    said = (video.reports >= FINISHED) & (of_estimate >= 0)
+    finished = (video.reports >= FINISHED) & (of_estimate >= 0)
     agreed = (video.labels == video.estimate) & (of_truth >= 0)
     last_agreed = np.maximum.accumulate(np.where(agreed, np.arange(len(agreed)), -1))
-    # Before its predicted segment has overlapped a true one of its class, a frame speaks of none.
+    # Until its predicted segment has overlapped a true one of its class, a frame refers to no true segment.
     begun = np.zeros(len(agreed), dtype=np.int64)
     begun[of_estimate >= 0] = np.repeat(segments[:, 0], segments[:, 1] - segments[:, 0])
-    predictor, frame = np.nonzero(said & (last_agreed >= begun))
+    predictor, frame = np.nonzero(finished & (last_agreed >= begun))
     segment = of_truth[last_agreed[frame]]
     first = np.unique(predictor * num_segments + segment, return_index=True)[1]  # frames come in order of time
     predictor, lead = predictor[first], video.segments[segment[first], 1] - 1 - frame[first]
-    lone = np.append(_is_lone(video), False)[of_estimate]  # -1, the background, is not
+    unmatched = np.append(_is_unmatched(video), False)[of_estimate]  # -1, the background, is not
     statistics = np.zeros((num_predictors, len(FINISHED_STATISTICS)))
     for column, values in enumerate((lead, np.abs(lead), np.ones(len(lead)))):
         statistics[:, column] = np.bincount(predictor, values, num_predictors)
     statistics[:, 3], statistics[:, 5] = num_segments, len(agreed)
-    predictor, frame = np.nonzero(said & lone)
-    speaking = np.unique(predictor * len(segments) + of_estimate[frame]) // max(len(segments), 1)
-    statistics[:, 4] = np.bincount(speaking, minlength=num_predictors)
+    predictor, frame = np.nonzero(finished & unmatched)
+    reporting = np.unique(predictor * len(segments) + of_estimate[frame]) // max(len(segments), 1)
+    statistics[:, 4] = np.bincount(reporting, minlength=num_predictors)
     return statistics
 
 
@@ -144,38 +145,38 @@ def online_figures(totals: np.ndarray, fps: float | None) -> dict[str, Any]:
 
 def finished_figures(totals: np.ndarray, fps: float | None) -> dict[str, Any]:
     """One predictor's figures of "finished", `[R]` each, from sums over videos `[R, len(FINISHED_STATISTICS)]`."""
-    lead, size, said, segments, false, frames = totals.T
+    lead, size, finished, segments, false, frames = totals.T
     unit = "seconds" if fps else "frames"
     with np.errstate(invalid="ignore"):
         return {
-            f"lead_{unit}": lead / said / (fps or 1),
-            f"lead_size_{unit}": size / said / (fps or 1),
-            "never": 1 - said / segments,
+            f"lead_{unit}": lead / finished / (fps or 1),
+            f"lead_size_{unit}": size / finished / (fps or 1),
+            "never": 1 - finished / segments,
             "false_per_hour": _per_hour(false, frames, fps),
         }
 
 
 def _delays(video: ScoredVideo) -> tuple[np.ndarray, np.ndarray]:
-    """Frames from each true action segment's start to a right and to a stable label, `[N]`; infinite if none comes."""
+    """Frames from each true action segment's start to a correct and to a stable label, `[N]`; infinite without one."""
     if len(video.segments) == 0:
         return np.zeros(0), np.zeros(0)
-    right = video.estimate[video.frames] == video.labels[video.frames]
-    waited = np.where(right, video.elapsed - 1.0, np.inf)
-    # A run is what one segment has of frames that are all right, or all wrong.
-    starts = np.flatnonzero(np.diff(2 * video.segment + right, prepend=-1))
-    ends = np.append(starts[1:], len(right))
+    correct = video.estimate[video.frames] == video.labels[video.frames]
+    waited = np.where(correct, video.elapsed - 1.0, np.inf)
+    # A run is a stretch of one segment whose frames are all correct or all wrong.
+    starts = np.flatnonzero(np.diff(2 * video.segment + correct, prepend=-1))
+    ends = np.append(starts[1:], len(correct))
     hold = max(1, round(HOLD_SECONDS * video.fps)) if video.fps else HOLD_FRAMES
     segment_ends = video.starts + video.lengths
-    holds = right[starts] & ((ends - starts >= hold) | (ends == segment_ends[video.segment[starts]]))
-    stable = np.full(len(right), np.inf)
+    holds = correct[starts] & ((ends - starts >= hold) | (ends == segment_ends[video.segment[starts]]))
+    stable = np.full(len(correct), np.inf)
     stable[starts[holds]] = waited[starts[holds]]
     return np.minimum.reduceat(waited, video.starts), np.minimum.reduceat(stable, video.starts)
 
 
-def _is_lone(video: ScoredVideo) -> np.ndarray:
+def _is_unmatched(video: ScoredVideo) -> np.ndarray:
     """Which predicted action segments overlap no true segment of their class, bool `[M]`."""
-    num_right = np.cumsum(np.append(0, video.labels == video.estimate))
-    return num_right[video.estimated_segments[:, 1]] == num_right[video.estimated_segments[:, 0]]
+    num_correct = np.cumsum(np.append(0, video.labels == video.estimate))
+    return num_correct[video.estimated_segments[:, 1]] == num_correct[video.estimated_segments[:, 0]]
 
 
 def _number_frames(labels: np.ndarray, background: Collection[int]) -> np.ndarray:

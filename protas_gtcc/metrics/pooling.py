@@ -1,6 +1,6 @@
 """Rows of sums and counts, one a video, and from them every figure of an evaluation, with its interval.
 
-`video_rows.py` says what a row holds and in which order the predictors come.
+`video_rows.py` describes the rows and the order of the predictors.
 """
 
 from __future__ import annotations
@@ -16,17 +16,14 @@ from protas_gtcc.metrics.breakdowns import COUNTS, PARTS, STATISTICS, breakdown_
 from protas_gtcc.metrics.certainty import LOOKUP, certainty_statistics
 from protas_gtcc.metrics.curves import curve_statistics
 from protas_gtcc.metrics.details import detailed_figures
-from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
+from protas_gtcc.metrics.intervals import Path, figure_intervals, figure_values, map_figures, resampling_weights
 from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
 from protas_gtcc.metrics.progress import ProgressAverages, progress_averages, progress_statistics
 from protas_gtcc.metrics.scored_video import ScoredVideo
-from protas_gtcc.metrics.segmentation import check_lengths, segmentation_scores, segmentation_statistics
+from protas_gtcc.metrics.segmentation import check_lengths, scores_from_sums, segmentation_statistics
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 from protas_gtcc.predictions import Prediction, reported_progress
-
-Path = tuple[str, ...]
-"""Names that lead to a figure in metrics.json."""
 
 
 def collect_rows(
@@ -60,40 +57,24 @@ def collect_rows(
 
 
 def figures(rows: VideoRows) -> dict[str, Any]:
-    """All figures over the videos, nested as in metrics.json; None where undefined."""
-
-    def number(path: Path, values: np.ndarray) -> float | int | None:
-        value = float(values[0])
-        return None if np.isnan(value) else int(value) if is_count(path) else value
-
-    return map_figures(number, weighted_figures(rows, np.ones((1, rows.num_videos))))
+    """All figures over the videos, nested as in metrics.json; None where undefined, whole numbers where counted."""
+    values = figure_values(weighted_figures(rows, np.ones((1, rows.num_videos))))
+    return dict(map_figures(lambda path, value: int(value) if is_count(path) else value, values))
 
 
 def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
-    """The same structure with `[low, high]` at 95 %; None for figures about fewer than two videos, and for counts."""
-    sampled = weighted_figures(rows, resampling_weights(rows.num_videos, seed))
-    return intervals_of(sampled, of_one_video(rows), rows.num_videos)
-
-
-def intervals_of(sampled: dict[str, Any], lone: set[tuple[str, str]], num_videos: int) -> dict[str, Any]:
-    """`[low, high]` of every figure over resamples, `[R]` each; None for counts and for what is in `lone`."""
-
-    def interval(path: Path, values: np.ndarray) -> list[float] | None:
-        if num_videos < 2 or is_count(path) or lone.intersection(pairwise(path)):
-            return None
-        bounds = percentile_interval(values)
-        return None if bounds is None else list(bounds)
-
-    return map_figures(interval, sampled)
+    """The same structure with `[low, high]` at 95 %; None for figures from fewer than two videos, and for counts."""
+    resamples = weighted_figures(rows, resampling_weights(rows.num_videos, seed))
+    return figure_intervals(resamples, may_have_interval(rows))
 
 
 def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     """All figures of R samples of videos at once: nested as in metrics.json, float64 `[R]` each.
 
     `weights` is `[R, V]`: how often sample r holds video v. Ones give the figures of the videos as they are, rows of
-    `resampling_weights` those of a bootstrap, zeros and ones those of a part of the videos. NaN where a sample leaves a
-    figure undefined; None in place of figures that the predictions do not allow at all. Which look-ups are best is
-    decided on the videos of `rows` once each, whatever the weights.
+    `resampling_weights` those of a bootstrap, zeros and ones those of a part of the videos. NaN where a figure is
+    undefined in a sample; None for figures that the predictions do not allow at all. The best look-ups are chosen on
+    the videos of `rows`, each counted once, whatever the weights.
     """
     num_classes = len(rows.class_names)
     totals = weighted_sums(rows.progress, weights)
@@ -104,7 +85,7 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     predicted, oracle, *baselines = [_nested(one, classes) for one in averages]
     on_true, on_predicted = baselines[: len(rows.lookups)], baselines[len(rows.lookups) :]
     return {
-        "segmentation": segmentation_scores(weights @ rows.segmentation),
+        "segmentation": scores_from_sums(weights @ rows.segmentation),
         "progress": {
             "predicted": predicted if rows.has_progress else None,
             "oracle": oracle if rows.has_oracle else None,
@@ -122,9 +103,9 @@ def _statistics(
     video: ScoredVideo, prediction: Prediction, lookups: LookUps, num_classes: int
 ) -> dict[str, np.ndarray]:
     """One video's row of every array of `VideoRows`."""
-    counting = lookups.names.index(LOOKUP) if LOOKUP in lookups.names else None
-    # Look-ups on predicted segments are the last predictors of all.
-    lookup = None if counting is None else video.reports[counting - len(lookups.names)]
+    number = lookups.names.index(LOOKUP) if LOOKUP in lookups.names else None
+    # Look-ups on predicted segments are the last of all predictors.
+    lookup = None if number is None else video.reports[number - len(lookups.names)]
     return {
         "segmentation": segmentation_statistics(video.estimate, video.labels, video.background),
         "progress": progress_statistics(video.reports, video.labels, num_classes, video.background),
@@ -145,7 +126,7 @@ def _nested(averages: ProgressAverages, classes: dict[str, int]) -> dict[str, An
 def _reports(
     name: str, labels: np.ndarray, prediction: Prediction, lookups: LookUps, background: Collection[int]
 ) -> Iterator[np.ndarray]:
-    """Progress `[T]` by every predictor, in the order that the module names."""
+    """Progress `[T]` by every predictor, in the order that `video_rows.py` gives."""
     yield prediction.reported
     channels = prediction.progress
     yield np.zeros(len(labels)) if channels is None else reported_progress(channels, labels, background)
@@ -171,27 +152,23 @@ def _count_frames(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -
     return np.stack([np.bincount(values, minlength=num_classes) for values in counted])
 
 
-def of_one_video(rows: VideoRows, videos: Sequence[str] | None = None) -> set[tuple[str, str]]:
-    """Classes and parts of breakdowns that fewer than two videos show: the last names of their figures' paths.
+def may_have_interval(rows: VideoRows, videos: Sequence[str] | None = None) -> Callable[[Path], bool]:
+    """Whether the figure at a path may have an interval: it is no count, and at least two videos show its subject.
 
     `videos` are the names of the rows' videos, where one may have several rows.
     """
-    shown = np.concatenate([rows.frames[:, 0], rows.breakdowns[:, 0, STATISTICS.index("frames")]], axis=1) > 0
-    numbers = np.arange(len(shown)) if videos is None else np.unique(videos, return_inverse=True)[1]
-    by_video = np.zeros((numbers.max() + 1, shown.shape[1]), dtype=bool)
-    np.logical_or.at(by_video, numbers, shown)
+    numbers = np.arange(rows.num_videos) if videos is None else np.unique(videos, return_inverse=True)[1]
+    num_videos = numbers.max() + 1
+    occurs = np.concatenate([rows.frames[:, 0], rows.breakdowns[:, 0, STATISTICS.index("frames")]], axis=1) > 0
+    by_video = np.zeros((num_videos, occurs.shape[1]), dtype=bool)
+    np.logical_or.at(by_video, numbers, occurs)
+    # Classes and parts of breakdowns: the last two names of their figures' paths.
     names = [("per_class", name) for name in rows.class_names]
     names += [(name, part) for name, parts in PARTS.items() for part in parts]
-    return {name for name, count in zip(names, by_video.sum(axis=0).tolist(), strict=True) if count < 2}
+    single = {name for name, count in zip(names, by_video.sum(axis=0).tolist(), strict=True) if count < 2}
+    return lambda path: num_videos >= 2 and not is_count(path) and not single.intersection(pairwise(path))
 
 
 def is_count(path: Path) -> bool:
     """Whether the figure at a path is a whole number, which has no interval."""
     return path[0] == "breakdowns" and path[-1] in COUNTS
-
-
-def map_figures(function: Callable[[Path, np.ndarray], Any], tree: Any, path: Path = ()) -> Any:
-    """Apply a function to the path and values of every figure of nested dicts."""
-    if not isinstance(tree, dict):
-        return None if tree is None else function(path, tree)
-    return {name: map_figures(function, branch, (*path, name)) for name, branch in tree.items()}

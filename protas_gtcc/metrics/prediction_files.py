@@ -14,7 +14,7 @@ A file from another program needs only labels and reported progress (CSV: column
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -22,10 +22,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 
 import protas_gtcc
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.metrics.predicted_segments import SUFFIX
 from protas_gtcc.predictions import (
     CHANNELS,
     INTERVAL_COLUMNS,
@@ -35,6 +35,7 @@ from protas_gtcc.predictions import (
     checked_labels,
 )
 from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.csv_tables import write_csv_table
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged, read_group
 from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, read_lengths
 
@@ -44,7 +45,7 @@ FORMAT_VERSION = 2
 
 @dataclass(frozen=True)
 class PredictionFiles:
-    """Predictions on disk; `read(video)` reads one video's. `info` is None where the files do not say (CSV)."""
+    """Predictions on disk; `read(video)` reads one video's. `info` is None for CSV files, which lack it."""
 
     path: Path
     info: PredictionInfo | None
@@ -52,6 +53,13 @@ class PredictionFiles:
     read: Callable[[str], Prediction]
     read_labels: Callable[[str], np.ndarray]
     """Class ids alone, int64 `[T]`: all that segmentation scores need."""
+
+    def require(self, videos: Sequence[str], split: str) -> None:
+        """Raise `InputError` unless all test videos of a split are predicted."""
+        absent = sorted(set(videos) - set(self.video_names))
+        if absent:
+            count = f"{len(absent)} of the {len(videos)}"
+            raise InputError(f"{self.path} lacks {count} test videos of split {split}: {listed(absent)}; predict again")
 
 
 def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]], info: PredictionInfo) -> None:
@@ -103,8 +111,7 @@ def write_csv(
         if channels is not None:
             table |= {f"{kind}/{name}": channel for name, channel in zip(info.class_names, channels, strict=True)}
     path = Path(folder) / f"{video}.csv"
-    with replace_when_whole(path) as temporary:
-        pd.DataFrame(table).to_csv(temporary, index=False, float_format="%.6g")
+    write_csv_table(path, table)
     return path
 
 
@@ -116,7 +123,8 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
     """
     path = Path(path)
     if path.is_dir():
-        names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in path.rglob("*.csv"))
+        tables = (file for file in path.rglob("*.csv") if not file.name.endswith(SUFFIX))
+        names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in tables)
         if not names:
             raise InputError(f"{path} holds no .csv files; expected one a video, with columns label and progress")
 
@@ -136,6 +144,8 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
 
 def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
     """Read one video's CSV file; only its columns `label` (class id) and `progress` are needed."""
+    import pandas as pd  # slow to import, and HDF5 files do not need it
+
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -143,44 +153,49 @@ def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
     missing = [name for name in ("label", "progress") if name not in table]
     if missing:
         raise InputError(f"{path} has no column {missing[0]}; it has {', '.join(map(str, table.columns[:8]))}")
-    channels = {kind: _channels(table, kind, class_names, path) for kind in ("probs", "progress")}
-    labels = pd.to_numeric(table["label"], errors="coerce").to_numpy(dtype=np.float64)
-    reported = pd.to_numeric(table["progress"], errors="coerce").to_numpy(dtype=np.float64)
-    interval, remaining = (_numbers(table, names) for names in (INTERVAL_COLUMNS, ["remaining_seconds"]))
+
+    def numbers(name: str) -> np.ndarray:
+        return np.asarray(pd.to_numeric(table[name], errors="coerce"), dtype=np.float64)
+
+    names = [str(name) for name in table.columns]
+    channels = {
+        kind: None if columns is None else np.stack([np.asarray(table[one], dtype=np.float32) for one in columns])
+        for kind in ("probs", "progress")
+        for columns in [_channel_columns(names, kind, class_names, path)]
+    }
+    interval = _require_together(names, INTERVAL_COLUMNS)
     prediction = Prediction(
-        labels,
+        numbers("label"),
         channels["probs"],
         channels["progress"],
-        reported,
-        interval,
-        None if remaining is None else remaining[0],
+        numbers("progress"),
+        np.stack([numbers(name) for name in INTERVAL_COLUMNS]).astype(np.float32) if interval else None,
+        numbers("remaining_seconds").astype(np.float32) if "remaining_seconds" in names else None,
     )
     prediction = checked(prediction, str(path))
-    if class_names is not None and "name" in table:
+    if class_names is not None and "name" in names:
         _check_names(prediction.labels, table["name"].astype(str).to_numpy(), class_names, path)
     return prediction
 
 
-def _channels(table: pd.DataFrame, kind: str, class_names: list[str] | None, path: Path) -> np.ndarray | None:
-    """The columns `<kind>/<class>`, `[C, T]`, in the order of the classes (of the file, where these are unknown)."""
-    columns = [name for name in table.columns if name.startswith(f"{kind}/")]
+def _channel_columns(names: list[str], kind: str, class_names: list[str] | None, path: Path) -> list[str] | None:
+    """The columns `<kind>/<class>` in the order of the classes (of the file, where these are unknown); None without."""
+    columns = [name for name in names if name.startswith(f"{kind}/")]
     if not columns:
         return None
     ordered = columns if class_names is None else [f"{kind}/{name}" for name in class_names]
     if set(ordered) != set(columns):
         odd = min(set(ordered) ^ set(columns))
         raise InputError(f"{path}: the columns {kind}/… are not one for each class; look at {odd}")
-    return table[ordered].to_numpy(dtype=np.float32).T
+    return ordered
 
 
-def _numbers(table: pd.DataFrame, names: list[str]) -> np.ndarray | None:
-    """These columns, float32 `[N, T]`; None if one is not there."""
-    found = set(names) & set(table)
-    if found and len(found) < len(names):
-        raise InputError(f"a column {min(found)} needs {min(set(names) - found)} beside it")
-    if not found:
-        return None
-    return table[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float32).T
+def _require_together(names: list[str], together: Sequence[str]) -> bool:
+    """Whether these columns are there. Raises `InputError` if some are and others are not."""
+    found = set(together) & set(names)
+    if found and len(found) < len(together):
+        raise InputError(f"a column {min(found)} needs {min(set(together) - found)} beside it")
+    return bool(found)
 
 
 def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], path: Path) -> None:

@@ -1,8 +1,8 @@
-"""How far reported progress can be trusted: one of (reported, true) by tenths of the other.
+"""Reliability of reported progress: means of reported progress by tenths of true progress, and the other way round.
 
-Reported by tenths of true progress says what is shown to somebody who is so far along (reliability); true by tenths
-of reported progress says how far along somebody is to whom so much is shown (calibration). Both lie on the diagonal
-for a predictor that is right. Frames are pooled over videos.
+Reported by true progress shows what is reported at each stage of an action (reliability). True by reported progress
+shows what a report is worth (calibration). Both lie on the diagonal for a perfect predictor. Frames are pooled over
+videos.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MIDDLE = (0.25, 0.75)
 
 @dataclass(frozen=True, eq=False)
 class ByTenths:
-    """Of each tenth its frames, int64 `[10]`, and mean and quartiles of the values there, `[10]`; NaN without any."""
+    """For each tenth its frames, int64 `[10]`, and mean and quartiles of its values, `[10]`; NaN without frames."""
 
     num_frames: np.ndarray
     mean: np.ndarray
@@ -27,7 +27,7 @@ class ByTenths:
 
 
 def tenths(progress: np.ndarray) -> np.ndarray:
-    """The tenth that each progress in [0, 1] lies in, int64 in 0 … 9; a tenth holds its upper end, the first 0 too."""
+    """The tenth of each progress in [0, 1], int64 in 0 … 9; a tenth includes its upper end, the first also 0."""
     # Progress is float32: 0.3 is a little more than three tenths, but belongs to the third.
     scaled = np.round(np.asarray(progress, dtype=np.float64) * NUM_TENTHS, 5)
     return np.clip(np.ceil(scaled) - 1, 0, NUM_TENTHS - 1).astype(np.int64)

@@ -1,6 +1,6 @@
-"""One video as the detailed metrics see it: true and predicted classes, progress by P predictors, and its segments.
+"""One video for the detailed metrics: true and predicted classes, progress by P predictors, and its segments.
 
-Frames of true actions are kept end to end, without background; A is their number, N that of true action segments.
+Frames of true actions are put end to end, without background; A is their number, N that of true action segments.
 """
 
 from __future__ import annotations

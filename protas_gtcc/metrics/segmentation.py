@@ -31,7 +31,7 @@ from protas_gtcc.errors import InputError
 THRESHOLDS = (10, 25, 50)
 """IoU thresholds of F1, percent."""
 VIDEOS_AT_ONCE = 256
-"""Videos that are scored in one go: enough to be fast, few enough for memory."""
+"""Videos that are scored together: enough to be fast, few enough for memory."""
 STATISTICS = (
     "frames",
     "correct",
@@ -44,7 +44,7 @@ STATISTICS = (
     "reference_segments",
     *(f"true_positives@{threshold}" for threshold in THRESHOLDS),
 )
-"""What `segmentation_statistics` holds, in order; every one adds up over videos."""
+"""Entries of `segmentation_statistics` in order; each adds up over videos."""
 
 
 def segmentation_statistics(estimate: np.ndarray, reference: np.ndarray, background: Collection[int]) -> np.ndarray:
@@ -58,7 +58,7 @@ def segmentation_statistics(estimate: np.ndarray, reference: np.ndarray, backgro
 def statistics_of_videos(pairs: Sequence[tuple[np.ndarray, np.ndarray]], background: Collection[int]) -> np.ndarray:
     """Sums and counts of V videos, float64 `[V, len(STATISTICS)]`, from pairs of (estimate, reference), `[T]` each.
 
-    All videos' frames are visited in one go, end to end, with a border between two videos.
+    All videos' frames are visited at once, end to end, with a border between two videos.
     Raises `InputError` if a pair differs in length or is empty.
     """
     for estimate, reference in pairs:
@@ -93,7 +93,7 @@ def statistics_of_videos(pairs: Sequence[tuple[np.ndarray, np.ndarray]], backgro
     )
 
 
-def segmentation_scores(totals: np.ndarray) -> dict[str, np.ndarray]:
+def scores_from_sums(totals: np.ndarray) -> dict[str, np.ndarray]:
     """Scores in percent, each `[R]`, from R sums of statistics over videos, `[R, len(STATISTICS)]`."""
     total = {name: totals[:, index] for index, name in enumerate(STATISTICS)}
     with np.errstate(invalid="ignore"):
@@ -116,7 +116,7 @@ def score_segmentation(pairs: Iterable[tuple[np.ndarray, np.ndarray]], backgroun
     remaining = iter(pairs)
     while some := list(islice(remaining, VIDEOS_AT_ONCE)):
         totals += statistics_of_videos(some, background).sum(axis=0)
-    return {name: float(score[0]) for name, score in segmentation_scores(totals).items()}
+    return {name: float(score[0]) for name, score in scores_from_sums(totals).items()}
 
 
 def edit_score(estimate: list[int], reference: list[int]) -> float:
@@ -197,9 +197,9 @@ def _true_positives(
 ) -> list[np.ndarray]:
     """True positives of each video at each threshold, `[V]` each, from pieces.
 
-    `agreed` are the pieces where both sides say the same action. A segment tries its best match only, so of all that
-    share one the first takes it and the others are false positives, in whatever order: the distinct best matches above
-    a threshold are its true positives.
+    `agreed` are the pieces where both sides have the same action. A segment tries its best match only. Of several with
+    the same match the first takes it and the others are false positives. So the number of true positives is that of
+    distinct best matches at or above a threshold.
     """
     firsts = first_pieces[:-1]
     of_estimate, of_reference = np.cumsum(_begins(estimate, firsts)), np.cumsum(_begins(reference, firsts))

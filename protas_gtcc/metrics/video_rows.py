@@ -1,4 +1,4 @@
-"""What is kept of each video: sums and counts, a row a video, from which every figure is made.
+"""A row of sums and counts for each video, from which every figure is made.
 
 Predictors of progress come in this order: the reported progress (`predicted`), the progress of the true class
 (`oracle`), each look-up given the true segments, each look-up given the predicted segments.
@@ -17,7 +17,7 @@ from protas_gtcc.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class VideoRows:
-    """What is kept of V videos of C classes, with P predictors of progress."""
+    """Sums and counts of V videos with C classes, for P predictors of progress."""
 
     class_names: list[str]
     lookups: tuple[str, ...]
@@ -26,7 +26,7 @@ class VideoRows:
     progress: np.ndarray
     """`[V, P, 2 C + progress.NUM_SCALARS]`."""
     frames: np.ndarray
-    """`[V, 4, C]`: of each class, its true frames, predicted frames, frames that are both, true segments."""
+    """`[V, 4, C]`: for each class its true frames, predicted frames, frames that are both, true segments."""
     breakdowns: np.ndarray
     """`[V, P, len(breakdowns.STATISTICS), breakdowns.NUM_PARTS]`."""
     curves: np.ndarray
@@ -38,11 +38,11 @@ class VideoRows:
     certainty: np.ndarray
     """`[V, len(certainty.STATISTICS)]`."""
     has_oracle: bool
-    """Whether all predictions hold every class's progress; without it `oracle` has no figures."""
+    """Whether all predictions have the progress of every class; without it `oracle` has no figures."""
     has_progress: bool
-    """Whether any does, or reports some; a model without a progress head has no figures at all."""
+    """Whether any prediction does, or reports progress; a model without a progress head has no progress figures."""
     fps: float | None = None
-    """Frames a second; None where not known, and then figures in seconds have frames or nothing."""
+    """Frames a second; None where not known; then times are in frames or undefined."""
 
     @property
     def num_videos(self) -> int:
@@ -51,7 +51,7 @@ class VideoRows:
 
 
 def concatenate_rows(parts: Sequence[VideoRows]) -> VideoRows:
-    """Rows of several sets of videos, such as the splits of a cross-validation, as if collected together.
+    """Rows of several sets of videos, such as the splits of a cross-validation, as one set.
 
     Raises `InputError` if their classes, look-ups or frames per second differ.
     """

@@ -1,1 +1,1 @@
-"""The network: GRU, dilated layers, stages, losses, checkpoints, and reading other people's checkpoints."""
+"""The network: GRU, dilated layers, stages, losses, checkpoints, and reading published checkpoints."""

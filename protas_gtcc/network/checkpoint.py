@@ -1,7 +1,7 @@
 """Checkpoints: safetensors files that are enough alone to predict.
 
-Tensors are the network's weights; the metadata says what they mean: configuration, class names, background, fps,
-feature size. Written to a temporary name and renamed, so a checkpoint is always whole.
+The tensors are the network's weights. The metadata holds configuration, class names, background, fps and feature size.
+A checkpoint is written to a temporary name and renamed, so it is always whole.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TRANSCRIPTS = "transcripts."
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a network was made for: everything beside its weights that predicting needs."""
+    """Everything beside the weights that predicting needs."""
 
     config: RunConfig
     feature_dim: int
@@ -40,26 +40,26 @@ class ModelFacts:
     fps: float | None
     """Frames a second of the features; None if not known (an imported checkpoint)."""
     look_ahead_frames: int = 0
-    """How many frames after t the features of frame t have seen."""
+    """How many frames after t the features of frame t depend on."""
     dataset: str = ""
     """Name of the dataset it was trained on."""
     training_videos: list[str] = field(default_factory=list)
-    """Videos that it has seen, or was chosen by: none of them can test it."""
+    """Videos it was trained or validated on: none of them can test it."""
     simulated: bool = False
     transcripts: TranscriptTables | None = None
-    """What the duration filter knows; None without one."""
+    """Tables of the duration filter; None without one."""
 
     def metadata(self) -> dict[str, Any]:
-        """Everything that JSON can hold: all but the transcripts."""
+        """All but the transcripts, as JSON can hold it."""
         return dataclasses.asdict(dataclasses.replace(self, transcripts=None)) | {"transcripts": None}
 
     def build(self) -> ProgressNetwork:
-        """A network of this shape, not trained."""
+        """An untrained network of this shape."""
         return ProgressNetwork(self.config.model, self.feature_dim, len(self.class_names))
 
 
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors and JSON-able metadata in one step; what stood at `path` survives a failure."""
+    """Write tensors and JSON-able metadata in one step; after a failure the file at `path` is as it was."""
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replace_when_whole(path) as temporary:
         try:
@@ -70,9 +70,9 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapp
 
 
 def load_tensors(
-    path: Path, expected_format: str, way_out: str = "train again or copy it anew"
+    path: Path, expected_format: str, way_out: str = "train again, or copy it again"
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read what `save_tensors` wrote. `InputError` if it is missing, not whole, or of another format."""
+    """Read a file of `save_tensors`. `InputError` if it is missing, incomplete, or of another format."""
     if not path.is_file():
         raise InputError(f"no checkpoint {path}; train first, or name the folder of a finished run")
     try:
@@ -113,7 +113,7 @@ def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
         network.load_state_dict(tensors)
         filtered = facts.config.decoding.filter == "durations"
         if filtered != (facts.transcripts is not None):
-            raise InputError(f"{path}: its configuration and its filter's tables do not belong together; train again")
+            raise InputError(f"{path}: its configuration and its filter's tables do not fit each other; train again")
         if facts.transcripts is not None:
             check_tables(facts.transcripts, len(facts.class_names), str(path))
     except (RuntimeError, TypeError) as error:

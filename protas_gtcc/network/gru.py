@@ -1,8 +1,8 @@
 """A gated recurrent unit with torch's parameters and results, several times faster to train on the CPU.
 
-torch's CPU kernel lets autograd record a dozen small operations a frame, each with its own weight gradient. Here the
-recurrence has one backward pass: the gates' derivatives are worked out for all frames at once, so that only
-`dh = dh z + dgates W` is left in the loop, and the weight gradient is a single matrix product at the end.
+With torch's CPU kernel autograd records a dozen small operations a frame, each with its own weight gradient. Here the
+recurrence has its own backward pass. The derivatives of the gates are computed for all frames at once, so the loop is
+only `dh = dh z + dgates W`, and the weight gradient is a single matrix product at the end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class GRU(nn.GRU):
-    """`nn.GRU` of one layer over `[B, F, T]`; always in float32, because its rounding errors add up over frames."""
+    """`nn.GRU` of one layer over `[B, F, T]`; always in float32, because rounding errors add up over frames."""
 
     def __init__(self, input_size: int, hidden_size: int, bidirectional: bool = False):
         super().__init__(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
@@ -30,7 +30,7 @@ class GRU(nn.GRU):
     ) -> Float[Tensor, "B G T"]:
         """Run over time, from the state `hidden` (else 0).
 
-        `lengths` `[B]` are needed only when bidirectional, so that padding is not read first.
+        `lengths` `[B]` are needed only when bidirectional: the backward direction must not start in the padding.
         """
         with torch.autocast(x.device.type, enabled=False):
             frames = x.float().transpose(1, 2)
@@ -71,7 +71,7 @@ class _Recurrence(torch.autograd.Function):
         gate_weight, new_weight = weight[: 2 * width].t().contiguous(), weight[2 * width :].t().contiguous()
         new_bias = bias[2 * width :].expand(batch, width).contiguous()
         states = hidden.unbind(0)
-        # Views of all frames are cut up front: indexing in the loop would cost as much as the arithmetic.
+        # Views of all frames are made first: indexing in the loop would cost as much as the arithmetic.
         for gate_input, new_input, rz, r, z, n, rec, before, after in zip(
             gate_inputs.unbind(0),
             inputs[..., 2 * width :].unbind(0),
@@ -97,7 +97,7 @@ class _Recurrence(torch.autograd.Function):
         hidden, gates, new, recurrent, weight = ctx.saved_tensors
         num_frames, batch, width = new.shape
         r, z = gates[..., :width], gates[..., width:]
-        # d(new before tanh)/dh' and, from it, what each gate passes on: everything but dh' itself is known already.
+        # d(new before tanh)/dh', and from it the slope of each gate: everything but dh' itself is known here.
         to_new = (1 - z) * (1 - new * new)
         to_reset = to_new * recurrent * r * (1 - r)
         to_update = (hidden[:-1] - new) * z * (1 - z)

@@ -3,8 +3,9 @@
 x ──┬─ past ─ dilated convolution ─ ReLU ─ 1x1 ─ dropout ─┬─ + ─ mask ──>
     └─────────────────────────────────────────────────────┘
 
-A mask is `[B, 1, T]`, 1 on a video's frames; None: every frame is one. Each causal layer takes what it needs of the
-frames before a chunk and gives what the next chunk needs, so one description serves whole videos and streams.
+A mask is `[B, 1, T]`, 1 on a video's frames and 0 on padding; None: there is no padding. A causal layer takes the
+frames it needs from before a chunk, and returns those that the next chunk needs. So the same code runs whole videos and
+streams.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ KERNEL = 3
 
 
 class StageState(NamedTuple):
-    """What a stage needs of the frames before a chunk."""
+    """What a stage keeps from the frames before a chunk."""
 
     past: list[Float[Tensor, "B F P"]]
     """The last inputs of each dilated layer, P = 2 * dilation of them."""
     hidden: Float[Tensor, "B F"] | None
-    """Of the GRU; None in a stage without progress."""
+    """State of the GRU; None in a stage without progress."""
 
 
 def masked(x: Float[Tensor, "B F T"], mask: Float[Tensor, "B 1 T"] | None) -> Float[Tensor, "B F T"]:
@@ -36,7 +37,7 @@ def masked(x: Float[Tensor, "B F T"], mask: Float[Tensor, "B 1 T"] | None) -> Fl
 
 
 def feature_scale(deviation: Float[Tensor, " D"]) -> Float[Tensor, " D"]:
-    """What centred features are multiplied by; 1 for one that never varies, or a millionth of what others do."""
+    """Factors for centred features: 1 / deviation; 1 if that is under a millionth of the largest deviation."""
     varies = deviation > 1e-6 * deviation.max()
     return torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 1.0)
 
@@ -44,14 +45,14 @@ def feature_scale(deviation: Float[Tensor, " D"]) -> Float[Tensor, " D"]:
 class PointwiseConvolution(nn.Conv1d):
     """A 1x1 convolution as a matrix product, which is as fast on a `[B, T, D]` array seen as `[B, D, T]`.
 
-    Features are read in that order, and torch's convolution of such a view takes several times as long on the CPU.
+    Features are read in that order, and torch's convolution of such a view is several times slower on the CPU.
     """
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__(in_channels, out_channels, 1)
 
     def forward(self, x: Float[Tensor, "B I T"]) -> Float[Tensor, "B O T"]:
-        """The same for every frame."""
+        """The same linear layer at every frame."""
         assert self.bias is not None  # for the type checker
         return torch.baddbmm(self.bias[:, None], self.weight.squeeze(2).expand(x.shape[0], -1, -1), x)
 
@@ -77,10 +78,10 @@ class DilatedResidualLayer(nn.Module):
         past: Float[Tensor, "B F P"] | None = None,
         is_first: Bool[Tensor, "B 1 1"] | None = None,
     ) -> tuple[Float[Tensor, "B F T"], Float[Tensor, "B F U"]]:
-        """The layer's output, and what the convolution saw, `past` and `x`.
+        """The layer's output, and the convolution's input: `past` and `x`.
 
-        Padded frames stay 0, which is what an acausal neighbour must see beyond the end. `past` None, or a video whose
-        `is_first` is true: the chunk starts the video. Of `past`, a single frame needs only t - 2d and t - d.
+        Padded frames stay 0, as an acausal layer needs beyond the end. The chunk starts the video if `past` is None, or
+        where `is_first` is true. For a chunk of one frame, `past` may hold only frames t - 2d and t - d.
         """
         if not self.causal:
             seen, hidden = x, self.conv_dilated(x)
@@ -110,7 +111,10 @@ class ProgressHead(nn.Module):
         mask: Float[Tensor, "B 1 T"] | None = None,
         hidden: Float[Tensor, "B F"] | None = None,
     ) -> tuple[Float[Tensor, "B C T"], Float[Tensor, "B G"]]:
-        """Progress, unbounded, 0 on padded frames; and the GRU's state after the last one (`hidden`: before)."""
+        """Progress, unbounded, 0 on padded frames; and the GRU's state after the last frame.
+
+        `hidden`: its state before the first one.
+        """
         lengths = None if mask is None or not self.gru.bidirectional else mask[:, 0].sum(dim=1).long()
         states = self.gru(x, lengths, hidden)
         return masked(self.conv(states), mask), states[..., -1]
@@ -147,7 +151,7 @@ class Stage(nn.Module):
 
         Without a state the chunk is a whole video, and there is no next one.
         """
-        # Without this mask the 1x1 convolution's bias would leak from the padding into acausal layers.
+        # Without this mask the bias of the 1x1 convolution would leak from the padding into acausal layers.
         x = masked(self.conv_in(x), mask)
         past, hidden = [], None
         for number, layer in enumerate(self.layers):
@@ -162,7 +166,7 @@ class Stage(nn.Module):
         return logits, progress, None if state is None else StageState(past, hidden)
 
     def start(self, batch: int) -> StageState:
-        """The state before the first frame of so many streams, all 0."""
+        """The state before the first frame of `batch` streams, all 0."""
         weight = self.conv_in.weight
         layers = [cast(DilatedResidualLayer, layer) for layer in self.layers]
         past = [weight.new_zeros(batch, len(weight), layer.past_frames) for layer in layers]
@@ -170,11 +174,11 @@ class Stage(nn.Module):
 
 
 class GraphCost(nn.Module):
-    """How much the task graph speaks against each class at each frame (ProTAS).
+    """The task graph's cost of each class at each frame (ProTAS).
 
-    A class costs by how little of its usual predecessors, and how much of its usual successors, is done; done is the
-    running maximum of progress. `pre` and `suc` `[C, C]` may be learnt; `pre_counted` and `suc_counted` are copies, so
-    that the regulariser measures a real distance (the reference code shared their storage, and it was always 0).
+    The cost of a class is high if little of its usual predecessors, or much of its usual successors, is done. What is
+    done is the running maximum of progress. `pre` and `suc` `[C, C]` may be learnt. `pre_counted` and `suc_counted` are
+    copies, so that the regulariser is a real distance: in the reference code they share storage, and it is always 0.
     """
 
     pre_counted: Tensor
@@ -189,7 +193,7 @@ class GraphCost(nn.Module):
         self.register_buffer("suc_counted", zeros.clone())
 
     def set_counted(self, pre: Tensor, suc: Tensor) -> None:
-        """Start from matrices counted on training transcripts, each `[C, C]`."""
+        """Start from matrices that were counted on training transcripts, each `[C, C]`."""
         with torch.no_grad():
             for one in (self.pre, self.pre_counted):
                 one.copy_(pre)
@@ -199,9 +203,9 @@ class GraphCost(nn.Module):
     def forward(
         self, progress: Float[Tensor, "B C T"], done: Float[Tensor, "B C"] | None = None
     ) -> tuple[Float[Tensor, "B C T"], Float[Tensor, "B C"]]:
-        """Cost of each class at each frame, given the last stage's progress; and what is done after the last frame.
+        """Cost of each class at each frame, from the last stage's progress; and what is done after the last frame.
 
-        `done`: before the first one, 0 at the start of a video.
+        `done`: what is done before the first frame, 0 at the start of a video.
         """
         with torch.autocast(progress.device.type, enabled=False):
             highest = torch.cummax(progress.float().clamp(0, 1), dim=-1).values
@@ -212,6 +216,6 @@ class GraphCost(nn.Module):
     def deviation(self) -> Float[Tensor, ""]:
         """Mean squared distance of the learnt matrices from the counted ones, summed over the two.
 
-        The authors' code has a term for `pre` only (and it is always 0); the paper's graph is both.
+        The authors' code has a term for `pre` only, which is always 0; the graph in the paper is both matrices.
         """
         return (self.pre - self.pre_counted).square().mean() + (self.suc - self.suc_counted).square().mean()

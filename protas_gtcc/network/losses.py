@@ -1,12 +1,11 @@
-"""Loss terms as named scalars, one value a video, so that a video's loss does not depend on its batch.
+"""Loss terms of the network, one value a video, so that a video's loss does not depend on its batch.
 
-Each term is a mean over the video's own frames (never over padding), summed over stages where it is said so. The total
-is the weighted sum of terms, averaged over the videos of a batch; with one video a batch this is what ProTAS minimises.
+Each term is a mean over the video's own frames, never over padding. Those of logits and progress are summed over
+stages. The total is the weighted sum of terms, averaged over the videos of a batch; with one video a batch this is what
+ProTAS minimises. `protas_gtcc.network.terms` weights and sums.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,10 +14,11 @@ from torch.nn import functional
 
 from protas_gtcc.config import LossConfig
 from protas_gtcc.network.model import Outputs
+from protas_gtcc.network.terms import Terms
 
 IGNORED_LABEL = -100
 SMOOTHING_LIMIT = 16.0
-"""Largest squared change of a log-probability that is still punished more (tau = 4 in MS-TCN)."""
+"""Squared changes of a log-probability above this count as this (tau = 4 in MS-TCN)."""
 
 
 def loss_terms(
@@ -29,17 +29,17 @@ def loss_terms(
     config: LossConfig,
     is_action: Bool[Tensor, " C"],
     class_weights: Float[Tensor, " C"] | None = None,
-) -> dict[str, Float[Tensor, " B"]]:
+) -> Terms:
     """Every loss term, unweighted, for each video.
 
     Args:
-        outputs: what the network said.
+        outputs: of the network.
         labels: true classes; `IGNORED_LABEL` on padding.
         progress_target: progress of the active class, 0 in the background.
         mask: 1 on frames, 0 on padding.
-        config: which channels the progress error is over, and whether it is squared.
+        config: over which channels the progress error is, and whether it is squared.
         is_action: False for background classes.
-        class_weights: of the cross entropy; None weighs all classes alike.
+        class_weights: for the cross entropy; None for equal weights.
     """
     terms = {
         "cross_entropy": cross_entropy(outputs.logits, labels, class_weights),
@@ -56,17 +56,12 @@ def loss_terms(
     return terms
 
 
-def total_loss(terms: Mapping[str, Float[Tensor, " B"]], config: LossConfig) -> Float[Tensor, " B"]:
-    """The weighted sum of terms, for each video."""
-    return torch.stack([getattr(config, f"{name}_weight") * term for name, term in terms.items()]).sum(dim=0)
-
-
 def cross_entropy(
     logits: Float[Tensor, "S B C T"],
     labels: Int[Tensor, "B T"],
     class_weights: Float[Tensor, " C"] | None = None,
 ) -> Float[Tensor, " B"]:
-    """Mean over frames (weighted by class if asked), summed over stages."""
+    """Mean over frames, with `class_weights` a weighted mean; summed over stages."""
     num_stages = logits.shape[0]
     repeated = labels.expand(num_stages, *labels.shape).flatten(0, 1)
     losses = functional.cross_entropy(
@@ -78,7 +73,7 @@ def cross_entropy(
 
 
 def smoothing(logits: Float[Tensor, "S B C T"], mask: Float[Tensor, "B 1 T"]) -> Float[Tensor, " B"]:
-    """Truncated squared change of log-probabilities from the frame before, which gets no gradient (MS-TCN)."""
+    """Truncated squared change of log-probabilities from the frame before, which has no gradient (MS-TCN)."""
     log_probs = torch.log_softmax(logits.float(), dim=2)
     change = log_probs[..., 1:] - log_probs[..., :-1].detach()
     valid = mask[..., 1:]
@@ -95,7 +90,7 @@ def progress_over_all(
     is_action: Bool[Tensor, " C"],
     squared: bool = True,
 ) -> Float[Tensor, " B"]:
-    """Error of every class's channel, whose target is 0 where the class is not going on (ProTAS)."""
+    """Error of every class's channel, whose target is 0 where the class is not active (ProTAS)."""
     active = labels.clamp(min=0).unsqueeze(1)
     targets = torch.zeros_like(progress[0]).scatter_(1, active, target.to(progress.dtype).unsqueeze(1))
     error = _error(progress, targets, squared) * mask
@@ -121,7 +116,7 @@ def progress_over_active(
 def graph_cost(
     logits: Float[Tensor, "B C T"], cost: Float[Tensor, "B C T"], mask: Float[Tensor, "B 1 T"]
 ) -> Float[Tensor, " B"]:
-    """What the task graph holds against the predicted probabilities, averaged over classes and frames (ProTAS)."""
+    """Expected cost of the predicted classes under the task graph, averaged over classes and frames (ProTAS)."""
     expected = torch.softmax(logits.float(), dim=1) * cost * mask
     return expected.sum(dim=(1, 2)) / (mask.sum(dim=(1, 2)) * logits.shape[1])
 

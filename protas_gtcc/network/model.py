@@ -1,4 +1,4 @@
-"""The network: stages one after the other, then the task graph's correction of the last one's logits."""
+"""The network: stages in series or in parallel, then the task graph's correction of the final logits."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from protas_gtcc.network.layers import GraphCost, Stage, StageState, feature_sca
 
 
 class NetworkState(NamedTuple):
-    """What the network needs of the frames before a chunk; its size does not depend on how many there were."""
+    """What the network keeps from the frames before a chunk; its size does not depend on their number."""
 
     num_frames: Int[Tensor, " B"] | None
     """Frames of each stream so far; None: at least one of each."""
     stages: list[StageState]
     done: Float[Tensor, "B C"] | None
-    """The highest progress so far, in [0, 1]; None in a model without a task graph."""
+    """The highest progress of each class so far, in [0, 1]; None in a model without a task graph."""
 
     def apply(self, change: Callable[[Tensor], Tensor]) -> NetworkState:
         """The same state with every tensor changed."""
@@ -43,24 +43,24 @@ class NetworkState(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What the network says of a batch. Padded frames are 0 and mean nothing."""
+    """Outputs for a batch. Padded frames are 0 and mean nothing."""
 
     logits: Float[Tensor, "S B C T"]
-    """Of every stage, before the task graph."""
+    """Logits of every stage, before the task graph."""
     progress: Float[Tensor, "S B C T"] | None
-    """Of every stage, unbounded; None in a model without progress."""
+    """Progress of every stage, unbounded; None in a model without progress."""
     graph_cost: Float[Tensor, "B C T"] | None
-    """Of each class by the task graph; None in a model without one."""
+    """Cost of each class under the task graph; None in a model without one."""
     graph_deviation: Float[Tensor, ""] | None
-    """How far the learnt graph is from the counted one; None in a model without a graph."""
+    """Distance of the learnt graph from the counted one; None in a model without a graph."""
     ungraphed_logits: Float[Tensor, "B C T"]
-    """Of the last stage, or the mean of parallel ones, before the task graph."""
+    """Logits of the last stage, or the mean over parallel stages, before the task graph."""
     final_logits: Float[Tensor, "B C T"]
-    """The same after the task graph: what predicts."""
+    """The same after the task graph: the prediction."""
     final_progress: Float[Tensor, "B C T"] | None
-    """Of the last stage, or the mean of parallel ones, unbounded; None in a model without progress."""
+    """Progress of the last stage, or the mean over parallel stages, unbounded; None in a model without progress."""
     state: NetworkState | None
-    """After the last frame; None where none was given."""
+    """State after the last frame; None if none was given."""
 
 
 class ProgressNetwork(nn.Module):
@@ -93,10 +93,10 @@ class ProgressNetwork(nn.Module):
         mask: Float[Tensor, "B 1 T"] | None = None,
         state: NetworkState | None = None,
     ) -> Outputs:
-        """Follow a batch of videos, or with a `state`, a causal network's streams through the next chunk of each.
+        """Outputs for a batch of videos; or with a `state`, for the next chunk of each stream of a causal network.
 
         `mask` is 1 on a video's frames and 0 on padding; None: there is no padding, as in streams. Raises `InputError`
-        if the features are not of the size that the network was made for.
+        if the features do not have the network's feature size.
         """
         if features.shape[1] != self.feature_dim:
             raise InputError(f"features have {features.shape[1]} dimensions; the model was made for {self.feature_dim}")
@@ -111,10 +111,10 @@ class ProgressNetwork(nn.Module):
             after.append(stage_state)
             if self.config.arrangement == "series":
                 x = masked(torch.softmax(stage_logits, dim=1), mask)
-        ungraphed = self._told(logits)
+        ungraphed = self._combined(logits)
         cost = done = None
         if self.graph is not None:
-            cost, done = self.graph(self._told(progress), None if state is None else state.done)
+            cost, done = self.graph(self._combined(progress), None if state is None else state.done)
             cost = masked(cost, mask)
         then = None if seen is None else seen + features.shape[2]
         return Outputs(
@@ -124,21 +124,21 @@ class ProgressNetwork(nn.Module):
             graph_deviation=None if self.graph is None else self.graph.deviation(),
             ungraphed_logits=ungraphed,
             final_logits=ungraphed if cost is None else ungraphed - self.config.graph_eta * cost,
-            final_progress=self._told(torch.stack(progress)) if self.config.progress else None,
+            final_progress=self._combined(torch.stack(progress)) if self.config.progress else None,
             state=None if state is None else NetworkState(then, after, done),
         )
 
-    def _told(self, of_stages: Sequence[Tensor] | Float[Tensor, "S B C T"]) -> Tensor:
+    def _combined(self, of_stages: Sequence[Tensor] | Float[Tensor, "S B C T"]) -> Tensor:
         if self.config.arrangement == "series":
             return of_stages[-1]
-        # Not a mean over an axis, so that a frame's sum is recorded for streams as it is computed here.
+        # Not a mean over an axis: the streams' recorder then records the same sum.
         total = of_stages[0]
         for number in range(1, len(of_stages)):
             total = total + of_stages[number]
         return total * (1 / len(of_stages))
 
     def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
-        """Standardise by these; a feature that never varies, or a millionth of what others do, is only centred."""
+        """Standardise with these; a feature that (almost) never varies is only centred."""
         self.feature_mean.copy_(mean)
         self.feature_scale.copy_(feature_scale(deviation))
 
@@ -148,7 +148,7 @@ class ProgressNetwork(nn.Module):
         return (features - self.feature_mean[:, None]) * self.feature_scale[:, None]
 
     def start(self, batch: int = 1) -> NetworkState:
-        """The state before the first frame of so many streams. Raises `InputError` if the network is not causal."""
+        """The state before the first frame of `batch` streams. Raises `InputError` if the network is not causal."""
         if not self.config.causal:
             raise InputError(
                 "an acausal model cannot be streamed: each of its outputs depends on frames that come later; "
@@ -160,5 +160,5 @@ class ProgressNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return next(self.parameters()).device

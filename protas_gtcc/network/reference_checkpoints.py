@@ -1,8 +1,8 @@
-"""Other people's checkpoints: `state_dict`s as the authors of ProTAS and MS-TCN save them.
+"""Published checkpoints: `state_dict`s as the authors of ProTAS and MS-TCN save them.
 
-The architecture is read off the tensors' names and shapes. What they do not hold (class names, background, fps) is
-given by the caller or stays unknown; it is never guessed. The counted task graph is lost in them too: the authors' code
-shares its storage with the learnt one, so both come out equal here.
+The architecture follows from the names and shapes of the tensors. What they do not hold (class names, background, fps)
+is given by the caller or stays unknown; it is never guessed. The counted task graph is lost in them, too: the authors'
+code shares its storage with the learnt one, so both are equal here.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def read_reference_checkpoint(
         class_names: in the order of their mapping file; by default `class_0`, `class_1`, …
         background: background class ids; by default none.
         fps: frames a second of the features.
-        causal: by default read off the GRU; without a GRU, False, as MS-TCN was published.
+        causal: by default as in the GRU; without a GRU False, as in the published MS-TCN.
 
-    Raises `InputError` if the file is no such checkpoint, or the class names do not fit it.
+    Raises `InputError` if the file is no such checkpoint, or the class names do not fit.
     """
     state = _load_state(path)
     config = dataclasses.replace(REFERENCE, dataset="", model=_architecture(state, causal, path))
@@ -73,15 +73,15 @@ def read_reference_checkpoint(
 
 
 def load_tensors_alone(path: Path) -> Any:
-    """What a torch checkpoint holds, if that is tensors and plain values; `InputError` for anything else."""
+    """The content of a torch checkpoint of tensors and plain values; `InputError` for anything else."""
     if not path.is_file():
         raise InputError(f"no checkpoint {path}")
     try:
-        # weights_only: a pickle from elsewhere must not run code here.
+        # weights_only: a foreign pickle must not run code here.
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
         # torch's own message advises to load without this guard, which could run code from the file.
-        raise InputError(f"{path} is not a torch checkpoint of plain tensors, or not a whole one") from error
+        raise InputError(f"{path} is not a torch checkpoint of plain tensors, or not a complete one") from error
 
 
 def _load_state(path: Path) -> dict[str, Tensor]:
@@ -98,7 +98,7 @@ def _architecture(state: Mapping[str, Tensor], causal: bool | None, path: Path) 
     graph = "graph_learner.matrix_pre" in state
     by_gru = progress and "stage1.gru_app.weight_ih_l0_reverse" not in state
     if progress and causal is not None and causal != by_gru:
-        raise InputError(f"{path}: its GRU says causal={by_gru}, the caller causal={causal}")
+        raise InputError(f"{path}: its GRU is that of causal={by_gru}, but causal={causal} was given; leave it out")
     return ModelConfig(
         stages=1 + len(stages),
         layers=len(layers),

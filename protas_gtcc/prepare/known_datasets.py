@@ -1,4 +1,4 @@
-"""Datasets known by name, and what stands in for one that is not prepared."""
+"""Datasets known by name, and the simulated procedures that stand in for one that is not prepared."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from protas_gtcc.config import RunConfig
-from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.simulate import STAND_IN, dataset_info, simulate
+
+if TYPE_CHECKING:
+    from protas_gtcc.dataset.file import Dataset
 
 DATA_FOLDER = Path("data")
 """Where prepared datasets are looked for by name, seen from the working directory."""
@@ -18,22 +20,24 @@ KNOWN = ("egoprocel",)
 
 
 def stands_in(name: str) -> bool:
-    """Whether the simulated procedures would stand in for this known dataset, because no file of it is prepared."""
+    """Whether the simulated procedures stand in for this known dataset, because no file of it is prepared."""
     return name in KNOWN and not (DATA_FOLDER / f"{name}.h5").is_file()
 
 
-def hurried(config: RunConfig) -> RunConfig:
-    """How a run on the stand-in trains unless told otherwise: it ends within five minutes on two CPU cores."""
+def shortened(config: RunConfig) -> RunConfig:
+    """The config with fewer epochs, so that a run on the stand-in ends within five minutes on two CPU cores."""
     training = dataclasses.replace(config.training, epochs=25)
     return dataclasses.replace(config, training=training)
 
 
-def open_dataset(name_or_path: str, say: Callable[[str], None] = print) -> Dataset:
+def open_dataset(name_or_path: str, show: Callable[[str], None] = print) -> Dataset:
     """Open a dataset by path, or by name from `data/<name>.h5`.
 
-    For `egoprocel` with no prepared file the simulated procedures stand in, and `say` is told so. Raises `InputError`
-    if it is neither a file nor a known name.
+    For `egoprocel` with no prepared file the simulated procedures stand in, and `show` is called with a message about
+    it. Raises `InputError` if it is neither a file nor a known name.
     """
+    from protas_gtcc.dataset.file import Dataset
+
     path = Path(name_or_path)
     prepared = DATA_FOLDER / f"{name_or_path}.h5"
     if path.suffix or path.exists():
@@ -42,22 +46,28 @@ def open_dataset(name_or_path: str, say: Callable[[str], None] = print) -> Datas
         return Dataset(prepared)
     if not stands_in(name_or_path):
         raise InputError(
-            f"no dataset {name_or_path!r}: it is neither a file, nor {prepared}, nor one of {', '.join(KNOWN)}"
+            f"no dataset {name_or_path!r}: it is neither a file, nor {prepared}, nor one of {', '.join(KNOWN)}; "
+            "make one with 'protas-gtcc prepare'"
         )
-    say(
+    show(
         f"No prepared {name_or_path} at {prepared}: using SIMULATED procedures of its shape. "
         "Scores on them say nothing about real video."
     )
-    return _simulated(say)
+    return _simulated(show)
 
 
-def _simulated(say: Callable[[str], None]) -> Dataset:
+def _simulated(show: Callable[[str], None]) -> Dataset:
+    # Imported here: the simulator needs scipy, and a command that only asks `stands_in` must start fast.
+    from protas_gtcc.dataset.file import Dataset
+    from protas_gtcc.simulate.config import STAND_IN
+    from protas_gtcc.simulate.dataset import dataset_info, simulate
+
     path = DATA_FOLDER / "simulated-procedures.h5"
     if path.is_file():
-        with suppress(InputError):  # damaged, or of an older format: it can always be made again
+        with suppress(InputError):  # a damaged file is made again
             dataset = Dataset(path)
             if dataset.info == dataset_info(STAND_IN):
                 return dataset
-    say(f"making {path}")
+    show(f"making {path}")
     simulate(path, STAND_IN)
     return Dataset(path)

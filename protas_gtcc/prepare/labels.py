@@ -1,7 +1,7 @@
-"""Progress and segments from ground truth: as files, or into a dataset file; and the task graph.
+"""Progress and segments from labels: as files, or into a dataset file; and the task graph.
 
 progress/<video>.npy    float32 [C, T], the target of every class (ProTAS's format)
-segments/<video>.csv    start, end (exclusive), class_id, class, and seconds where the rate is known
+segments/<video>.csv    start, end (exclusive), class_id, class, and times in seconds if the rate is known
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
@@ -20,8 +19,10 @@ from protas_gtcc.annotations.resampling import resample_indices
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.writer import LabelWriter, check_video_name
-from protas_gtcc.errors import InputError
+from protas_gtcc.dataset.header import write_classes
+from protas_gtcc.dataset.names import require_video_name
+from protas_gtcc.dataset.writer import LabelWriter
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout
 from protas_gtcc.layouts.features import fits_length
 from protas_gtcc.storage.atomic import replace_when_whole, write_text
@@ -38,19 +39,19 @@ def write_label_files(
     overwrite: bool = False,
     on_video: OnVideo = lambda done, total: None,
 ) -> tuple[int, int]:
-    """Write every video's progress `[C, T]` and segments under `out`; returns how many were written and kept.
+    """Write every video's progress `[C, T]` and segments under `out`; returns the numbers of videos written and kept.
 
-    Labels come at `fps` unless the layout has a rate of its own, and go to `resample_to`. A video whose
-    both files exist is kept unless `overwrite`. Raises `InputError` for bad ground truth and where nothing
-    can be written.
+    Labels come at the layout's own rate if it has one, else at `fps`, and are resampled to `resample_to`. A video is
+    kept if both of its files exist, unless `overwrite`. Raises `InputError` for bad labels, and if nothing can be
+    written.
     """
     rate = layout.annotation_fps or fps
     if resample_to is not None and rate is None:
-        raise InputError("resampling labels needs their rate: give --fps")
+        raise InputError("--resample-to needs the rate of the labels; give --fps")
     new_rate = rate if resample_to is None else resample_to
     written = 0
     for done, video in enumerate(layout.video_names, start=1):
-        check_video_name(video)
+        require_video_name(video)
         progress_file, segments_file = out / "progress" / f"{video}.npy", out / "segments" / f"{video}.csv"
         if overwrite or not (progress_file.is_file() and segments_file.is_file()):
             labels = _labels_at(layout, video, rate, new_rate)
@@ -68,24 +69,23 @@ def write_labels_into(
     on_video: OnVideo = lambda done, total: None,
     tolerance_frames: int | None = None,
 ) -> int:
-    """Replace labels, progress and segments in a dataset file by a layout's; returns the number of videos.
+    """Replace labels, progress and segments in a dataset file by those of a layout; returns the number of videos.
 
-    Works on a copy that takes the file's name when whole. Labels come at the layout's own rate if it has one, else at
-    `fps`, else at the file's rate, and are resampled to the file's. Raises `InputError` for a video that the layout
-    lacks, and where the labels do not last as long as the features.
+    The work is done on a copy that takes the file's name when whole. Labels come at the layout's own rate if it has
+    one, else at `fps`, else at the file's rate, and are resampled to the file's rate. Raises `InputError` if the layout
+    lacks a video of the file, and if labels and features differ in length.
     """
     dataset = Dataset(file)
     absent = [video for video in dataset.video_names if video not in set(layout.video_names)]
     if absent:
-        raise InputError(f"{file} has video {absent[0]}, but {layout.path} has no labels for it")
+        raise InputError(f"{file} has video {absent[0]}, but {layout.path} has no labels for it; add them")
     file_fps = dataset.info.fps
     rate = next(known for known in (layout.annotation_fps, fps, file_fps) if known is not None)
-    layout.settle(file.name, {video: n * rate / file_fps for video, n in dataset.num_frames.items()})
+    layout.pair_by_length(file.name, {video: n * rate / file_fps for video, n in dataset.num_frames.items()})
     with replace_when_whole(file) as temporary:
         shutil.copyfile(file, temporary)
         with hdf5_file(temporary, "r+") as copy:
-            copy.attrs["class_names"] = np.array(layout.class_names, dtype=h5py.string_dtype())
-            copy.attrs["background"] = np.array(layout.background, dtype=np.int64)
+            write_classes(copy, layout.class_names, layout.background)
             writer = LabelWriter(copy, layout.background)
             for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
                 labels = _labels_at(layout, video, rate, file_fps)
@@ -99,18 +99,20 @@ def write_labels_into(
 def count_graph(layout: Layout, split: str) -> TaskGraph:
     """The task graph of a split's training videos.
 
-    `InputError` for an unknown split or one without training videos.
+    Raises `InputError` for an unknown split and for one without training videos.
     """
+    if not layout.splits:
+        raise InputError(f"{layout.path} has no splits; add lists of videos, or draw a split with --test-share 0.2")
     if split not in layout.splits:
-        raise InputError(f"{layout.path} has no split {split!r}; it has {', '.join(layout.splits) or 'none'}")
+        raise InputError(f"{layout.path} has no split {split!r}; choose one of {listed(layout.splits)}")
     training = layout.splits[split].get("train", [])
     if not training:
-        raise InputError(f"split {split} of {layout.path} has no training videos to count the task graph on")
+        raise InputError(f"split {split} of {layout.path} has no training videos for the task graph; list some")
     return count_task_graph(map(layout.labels, training), len(layout.class_names), layout.background)
 
 
 def segments_csv(labels: np.ndarray, class_names: list[str], fps: float | None = None) -> str:
-    """Segments of labels `[T]` as CSV, one a line: start, end (exclusive), class id and name, seconds."""
+    """Segments of labels `[T]` as CSV, one a line: start, end (exclusive), class id and name, times in seconds."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     seconds = ["start_seconds", "end_seconds"] if fps else []
@@ -129,13 +131,12 @@ def _labels_at(layout: Layout, video: str, rate: float | None, new_rate: float |
 
 
 def _check_fit(num_labels: int, num_frames: int, source: str, file: Path, tolerance_frames: int | None) -> None:
-    # The file's features were cut to the labels it was made with, so a few labels too many
-    # are the same ends again.
+    # The file's features were cut to the labels that it was made with, so a few labels more are expected.
     if num_labels < num_frames or not fits_length(num_frames, float(num_labels), tolerance_frames):
         raise InputError(
             f"{source} has {num_labels} labels, the features in {file} {num_frames} frames; if the file was "
-            "resampled, give the labels' rate with --fps, if it was made with --tolerance-frames, give that again, "
-            "else prepare it anew"
+            "resampled, give the labels' rate with --fps; if it was made with --tolerance-frames, give that again; "
+            "else prepare it again"
         )
 
 

@@ -1,6 +1,6 @@
-"""The first pass of preparing: every label and header is read, and what is wrong comes up in seconds.
+"""The first pass of preparing: read every label and every header, so that errors are found within seconds.
 
-It decides how each feature set is read (a `FeaturePlan`); nothing is written.
+It makes a `FeaturePlan` for each feature set and writes nothing.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from protas_gtcc.annotations.resampling import look_ahead_at
-from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of, task_of
+from protas_gtcc.annotations.resampling import look_ahead_at, require_rate
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.layouts.base import Layout, subject_of, task_of
 from protas_gtcc.layouts.features import FeatureFolder, check_shapes, decide_time_first
+from protas_gtcc.layouts.options import LayoutOptions
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many videos of it are done, and of how many."""
+"""Called with the name of the pass, the number of videos that are done, and the number of all videos."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,7 @@ class Rates:
 
     def __post_init__(self) -> None:
         for rate in (self.labels, self.features, self.dataset):
-            if not 0 < rate < float("inf"):
-                raise InputError(f"frames per second must be positive, came {rate:g}")
+            require_rate(rate)
 
 
 @dataclass(frozen=True)
@@ -50,70 +50,82 @@ def survey(
 ) -> dict[str, FeaturePlan]:
     """Read every label and every header, and decide how to read each feature set.
 
-    `InputError` for what does not fit.
+    Raises `InputError` for labels, features and patterns that do not fit each other.
     """
     if not layout.feature_folders:
-        raise InputError(f"no features*/ beside {layout.path}; say where they are with --features FOLDER")
+        raise InputError(f"no features*/ beside {layout.path}; give their folder with --features FOLDER")
     look_ahead = parse_look_ahead(options.look_ahead_frames, list(layout.feature_folders))
     shapes = {name: _shapes(layout, name, folder) for name, folder in layout.feature_folders.items()}
     first = next(iter(shapes))
-    settle_labels(layout, first, shapes[first], rates, options)
+    pair_labels_by_length(layout, first, shapes[first], rates, options)
     expected = {}
     for done, video in enumerate(layout.video_names, start=1):
         expected[video] = len(layout.labels(video)) * rates.features / rates.labels
         subject_of(video, options.subject_pattern)
         task_of(video, options.task_pattern, layout)
         on_progress("checking", done, len(layout.video_names))
+    if not layout.splits:
+        layout.notices.append("no lists of training and test videos; add lists, or draw a split with --test-share 0.2")
     if not options.look_ahead_frames:
-        layout.notices.append("the features' look-ahead is not declared and recorded as 0 (--look-ahead-frames)")
+        layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
     return {
         name: _plan(
             layout.feature_folders[name],
-            of_videos,
+            shapes_of_set,
             expected,
             look_ahead_at(look_ahead[name], rates.features, rates.dataset),
             options,
         )
-        for name, of_videos in shapes.items()
+        for name, shapes_of_set in shapes.items()
     }
 
 
 def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict[str, int]:
-    """`("10",)` or `("features=10",)` -> frames of the source by feature set; `InputError` for anything else."""
+    """`("10",)` or `("features=10",)` -> look-ahead of each feature set, in source frames.
+
+    Raises `InputError` for any other form and for an unknown feature set.
+    """
     frames = dict.fromkeys(feature_sets, 0)
     for item in declared:
         name, equals, number = item.rpartition("=")
         if not number.isdecimal() or (equals and name not in frames):
-            raise InputError(f"--look-ahead-frames {item}: expected N or NAME=N, NAME one of {', '.join(feature_sets)}")
+            raise InputError(f"--look-ahead-frames {item}: expected N or NAME=N; NAME is one of {listed(feature_sets)}")
         frames.update({name: int(number)} if equals else dict.fromkeys(feature_sets, int(number)))
     return frames
 
 
-def settle_labels(
+def pair_labels_by_length(
     layout: Layout,
     feature_set: str,
     shapes: Mapping[str, tuple[int, int]],
     rates: Rates,
     options: LayoutOptions,
 ) -> None:
-    """Tell a layout how long its videos' features are: EgoProceL's pairs labels with videos by that.
+    """Give a layout the lengths of its videos' features: EgoProceL's pairs labels with videos by them.
 
-    Time is the axis that varies between videos; where both or none do, the layout is not told.
+    Time is the axis whose size differs between videos. If that is both axes or none, nothing is given.
     """
     columns = list(zip(*shapes.values(), strict=True))
     varying = [axis for axis, lengths in enumerate(columns) if len(set(lengths)) > 1]
     axis = {"TD": 0, "DT": 1}.get(options.feature_axes, varying[0] if len(varying) == 1 else None)
     if axis is not None:
         lengths = {video: shape[axis] * rates.labels / rates.features for video, shape in shapes.items()}
-        layout.settle(feature_set, lengths)
+        layout.pair_by_length(feature_set, lengths)
+
+
+def pair_labels_by_features(layout: Layout, fps: float, options: LayoutOptions) -> None:
+    """Give a layout the lengths of its videos in the first folder of features, at `fps`, if there is one."""
+    for name, folder in list(layout.feature_folders.items())[:1]:
+        shapes = {video: folder.shape(video) for video in layout.video_names if folder.has(video)}
+        pair_labels_by_length(layout, name, shapes, Rates(layout.annotation_fps or fps, fps, fps), options)
 
 
 def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple[int, int]]:
-    # A video may lack a feature set only if no split that the set is for names it.
+    # A video may lack a feature set only if it is in no split that may use the set.
     if folder.split is not None and folder.split not in layout.splits:
         raise InputError(
-            f"{folder.path} is tied to split {folder.split}, but there are lists only of "
-            f"{', '.join(layout.splits) or 'none'}; add lists, rename it, or choose others with --features"
+            f"{folder.path} is for split {folder.split}, but there are lists of videos for {listed(layout.splits)}; "
+            "add that split's lists, rename the folder, or choose others with --features"
         )
     splits = [layout.splits[folder.split]] if folder.split is not None else list(layout.splits.values())
     needed = {video for split in splits for part in split.values() for video in part}
@@ -122,15 +134,13 @@ def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple
     absent = [video for video in layout.video_names if not folder.has(video)]
     missing = [video for video in absent if video in needed]
     if missing:
-        raise InputError(f"no features {folder.file(missing[0])}, for {len(missing)} videos of the splits in all")
+        what = f"{len(missing)} videos have no features, such as {folder.file(missing[0])}"
+        raise InputError(f"{what}; extract them, or take the videos off the lists")
     if absent:
-        layout.notices.append(f"{len(absent)} videos have no {name}: {', '.join(absent[:5])}")
-    known = set(layout.video_names)
-    unlabelled = sorted(file.stem for file in folder.path.glob("*.npy") if file.stem not in known)
+        layout.notices.append(f"{len(absent)} videos have no {name}: {listed(absent)}")
+    unlabelled = folder.unlabelled(layout.video_names)
     if unlabelled:
-        layout.notices.append(
-            f"{len(unlabelled)} files of {name} have no labels, left out: {', '.join(unlabelled[:5])}"
-        )
+        layout.notices.append(f"{len(unlabelled)} files of {name} are left out, without labels: {listed(unlabelled)}")
     return {video: folder.shape(video) for video in layout.video_names if video not in absent}
 
 

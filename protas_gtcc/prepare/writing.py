@@ -1,9 +1,9 @@
 """From a foreign layout to one dataset file, in two passes.
 
-    survey    headers and labels of every video: what is wrong comes up before anything is written (survey.py)
-    stream    one video at a time: read, put time first, resample, cut to the shorter, write
+    survey          headers and labels of every video, so that errors are found before anything is written (survey.py)
+    read_videos     one video at a time: read, put time first, resample, cut to the shorter of labels and features
 
-Memory holds one video, however many there are.
+Only one video is in memory at a time.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import numpy as np
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
-from protas_gtcc.layouts.base import Layout, LayoutOptions, subject_of, task_of
+from protas_gtcc.layouts.base import Layout, subject_of, task_of
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.prepare.survey import FeaturePlan, Progress, Rates, survey
 
 
 @dataclass
 class Summary:
-    """What was made, and what was done to the data on the way."""
+    """What is in the new file, and how the data was changed on the way."""
 
     path: str
     num_videos: int = 0
@@ -53,8 +54,8 @@ def prepare(
 ) -> Summary:
     """Write a layout to the dataset file `out`, which appears when whole.
 
-    Labels and features come at `fps` (labels at the layout's own rate if it has one) and go to `resample_to`.
-    Raises `InputError` for bad input and where the file cannot be written; an older file then stays.
+    Labels and features come at `fps` (labels at the layout's own rate if it has one) and are resampled to
+    `resample_to`. Raises `InputError` for bad input, and if the file cannot be written; an older file then stays.
     """
     rates = Rates(layout.annotation_fps or fps, fps, fps if resample_to is None else resample_to)
     plans = survey(layout, rates, options, on_progress)
@@ -72,14 +73,14 @@ def prepare(
         for name, plan in plans.items()
     }
     with write_dataset(out, info, feature_sets) as writer:
-        for done, video in enumerate(stream(layout, rates, plans, options, summary), start=1):
+        for done, video in enumerate(read_videos(layout, rates, plans, options, summary), start=1):
             writer.add(video)
             on_progress("writing", done, len(layout.video_names))
     summary.background_share = summary.background_frames / max(1, summary.num_frames)
     return summary
 
 
-def stream(
+def read_videos(
     layout: Layout, rates: Rates, plans: Mapping[str, FeaturePlan], options: LayoutOptions, summary: Summary
 ) -> Iterator[Video]:
     """Yield the videos one at a time, labels and features at the dataset's rate, and count into `summary`."""

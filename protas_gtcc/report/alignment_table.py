@@ -1,32 +1,44 @@
-"""Alignment scores as one Markdown table: a row an embedding, a column a figure; look-ups are rows of their own."""
+"""Alignment scores as one Markdown table: a row for each embedding and each look-up, a column for each figure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import pandas as pd
-
-from protas_gtcc.metrics.pooling import Path
-from protas_gtcc.report.figures import MISSING, at, fraction, is_sure, line, percent, rule, with_interval
+from protas_gtcc.report.figures import (
+    Form,
+    at,
+    excludes_zero,
+    figure,
+    fraction,
+    leaves,
+    line,
+    percent,
+    rule,
+    with_interval,
+)
+from protas_gtcc.storage.csv_tables import Columns, columns_of
 
 
 class _Column(NamedTuple):
     head: str
     path: str
-    form: Callable[[float], str]
+    form: Form
     lookups: Mapping[str, str] = MappingProxyType({})
-    """Names of look-ups, as rows, and below `lookups` their figures."""
+    """By look-up, which has a row, the path of its figure below `lookups`."""
 
 
-_PROBE = "phase_classification"
+def _probe(percentage: str) -> _Column:
+    most_frequent = "phase_classification.most_frequent.accuracy"
+    path = f"phase_classification.{percentage}.accuracy"
+    return _Column(f"probe {percentage} %", path, percent, {"most frequent": most_frequent})
+
+
 COLUMNS = (
     _Column("Kendall's tau", "kendalls_tau", fraction),
     _Column("enclosed area", "enclosed_area", fraction, {"elapsed": "enclosed_area.elapsed_share"}),
-    _Column("probe 10 %", f"{_PROBE}.10.accuracy", percent, {"most frequent": f"{_PROBE}.most_frequent.accuracy"}),
-    _Column("probe 50 %", f"{_PROBE}.50.accuracy", percent, {"most frequent": f"{_PROBE}.most_frequent.accuracy"}),
-    _Column("probe 100 %", f"{_PROBE}.100.accuracy", percent, {"most frequent": f"{_PROBE}.most_frequent.accuracy"}),
+    *map(_probe, ("10", "50", "100")),
     _Column("R²", "phase_progression", fraction, {"elapsed": "phase_progression.elapsed"}),
     _Column(
         "progress error by distance",
@@ -41,26 +53,34 @@ COLUMNS = (
 )
 """`alignment.scores.DEFINITIONS` says what the figures are."""
 LOOKUPS = ("elapsed", "most frequent", "constant", "average index")
+_FIGURES = (*dict.fromkeys(column.path.split(".")[0] for column in COLUMNS), "pairs_without_order", "lookups")
 
 
 def alignment_table(compared: Mapping[str, Any]) -> str:
-    """The table of what `scored_embeddings.compare_trials` gives, below what it was made of."""
+    """The table of what `scored_embeddings.compare_trials` gives, below a few lines on its data."""
     scores = compared["scores"]
     first = next(iter(scores))
-    surely = {one["of"]: one["intervals"] for one in compared["differences"] if one["minus"] == first}
-    lines = [
-        *_heading(compared, first),
-        "",
-        line("on held-out videos", [column.head for column in COLUMNS]),
-        rule(len(COLUMNS) + 1),
-    ]
+    differences = {one["of"]: one["intervals"] for one in compared["differences"] if one["minus"] == first}
+    lines = [*_heading(compared, first), "", line("on held-out videos", [column.head for column in COLUMNS])]
+    lines.append(rule(len(COLUMNS) + 1))
     lines += [
         line(f"look-up: {name}", [_lookup(scores[first], column, name) for column in COLUMNS]) for name in LOOKUPS
     ]
-    for name, figures in scores.items():
-        cells = [_cell(figures, surely.get(name), column) for column in COLUMNS]
-        lines.append(line(name, cells))
+    lines += [
+        line(name, [_cell(figures, differences.get(name), column) for column in COLUMNS])
+        for name, figures in scores.items()
+    ]
     return "\n".join(lines) + "\n"
+
+
+def long_table(compared: Mapping[str, Any]) -> Columns:
+    """Every figure of every embedding and look-up in a row of its own, with its interval."""
+    rows = []
+    for name, figures in compared["scores"].items():
+        for path, value in leaves({key: figures[key] for key in figures if key in _FIGURES}):
+            low, high = at(figures["intervals"], path) or (None, None)
+            rows.append({"embedding": name, "figure": ".".join(path), "value": value, "low": low, "high": high})
+    return columns_of([row | {"simulated": compared["simulated"]} for row in rows])
 
 
 def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
@@ -71,45 +91,27 @@ def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
     videos = f"{counts['num_test_videos']} test video{'s' * (counts['num_test_videos'] != 1)}"
     tasks = "" if counts["num_tasks"] == 1 else f" of {counts['num_tasks']} tasks"
     lines = [
-        f"{compared['dataset']}, {splits}: {videos}{tasks}, matched with {others} of "
-        f"their task{frames}; 95 % over videos and seeds in brackets; bold: surely unlike {first}, better or worse.",
-        "Probes: percent of frames whose class a linear probe tells, so many of the training videos labelled; R²: how "
-        "well one tells the procedure's progress. Higher is better, but for the enclosed area and the error.",
+        f"{compared['dataset']}, {splits}: {videos}{tasks}, matched with {others} of their task{frames}. In brackets: "
+        f"95 % intervals over videos and seeds. Bold: the interval of the difference from {first} excludes 0.",
+        "Probes: percent of frames that a linear probe classifies correctly, with 10, 50 or 100 % of the training "
+        "videos labelled. R²: variance of the procedure's progress that a linear regression explains. Higher is "
+        "better, except for the enclosed area and the error.",
     ]
     if compared["simulated"]:
         lines.insert(0, "SIMULATED DATA: these figures say nothing about real video.")
     if compared["left_out"]:
-        lines.append(f"Left out, since no training video shows their task: {', '.join(compared['left_out'])}.")
+        lines.append(f"Left out, because no training video shows their task: {', '.join(compared['left_out'])}.")
     if counts["num_pairs"] == 0:
         lines.append("No task has two test videos, so nothing can be matched: give --partners train.")
     return lines
 
 
-def long_table(compared: Mapping[str, Any]) -> pd.DataFrame:
-    """Every figure of every embedding and look-up in a row of its own, with its interval."""
-    rows = []
-    for name, figures in compared["scores"].items():
-        for path, value in _leaves({key: figures[key] for key in figures if key in _FIGURES}):
-            low, high = at(figures["intervals"], path) or (None, None)
-            rows.append({"embedding": name, "figure": ".".join(path), "value": value, "low": low, "high": high})
-    return pd.DataFrame(rows).assign(simulated=compared["simulated"])
-
-
-_FIGURES = (*dict.fromkeys(column.path.split(".")[0] for column in COLUMNS), "pairs_without_order", "lookups")
-
-
-def _leaves(tree: Any, path: Path = ()) -> list[tuple[Path, float | None]]:
-    if not isinstance(tree, Mapping):
-        return [(path, tree)]
-    return [leaf for name, branch in tree.items() for leaf in _leaves(branch, (*path, name))]
-
-
 def _cell(figures: Mapping[str, Any], difference: Mapping[str, Any] | None, column: _Column) -> str:
-    where = column.path.split(".")
-    cell = with_interval(at(figures, where), at(figures["intervals"], where), column.form)
-    return f"**{cell}**" if is_sure(at(difference, where)) else cell
+    path = column.path.split(".")
+    cell = with_interval(at(figures, path), at(figures["intervals"], path), column.form)
+    return f"**{cell}**" if excludes_zero(at(difference, path)) else cell
 
 
 def _lookup(figures: Mapping[str, Any], column: _Column, name: str) -> str:
-    value = at(figures["lookups"], column.lookups[name].split(".")) if name in column.lookups else None
-    return MISSING if value is None else column.form(value)
+    path = column.lookups.get(name)
+    return figure(at(figures["lookups"], path.split(".")) if path else None, column.form)

@@ -1,8 +1,7 @@
-"""One look for a class in every picture of a run: a colour that the colour-blind can tell apart, and a hatch.
+"""The same look for a class in every picture of a run: a colour that is safe for the colour-blind, and a hatch.
 
-Ten hues are as many as hold up (after Okabe & Ito and Tol), so more classes reuse them with another hatch.
-Class ids that follow each other, which often do so in time, get different hues; numbers in the bars say the
-rest.
+Ten hues can be distinguished (after Okabe & Ito and Tol); more classes reuse them with another hatch. Consecutive class
+ids, which often follow each other in time, get different hues. Numbers in the bars are class ids.
 """
 
 from __future__ import annotations

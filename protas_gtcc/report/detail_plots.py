@@ -1,6 +1,6 @@
 """Pictures of the detailed figures: progress error by length of the action and by true progress, and delays.
 
-They take what `metrics.json` holds. Bars are 95 % intervals over videos; where there is none, a point stands alone.
+They are drawn from `metrics.json`. Bars are 95 % intervals over videos; a point without a bar has no interval.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "best_lookup_predicted_segments": {"color": "#555555", "marker": "s"},
     "best_lookup_oracle_segments": {"color": "#555555", "marker": "^", "markerfacecolor": "white", "linestyle": "--"},
 }
-"""Of the contenders; the same colours as in the picture of the classes."""
+"""Of the compared predictors; the same colours as in the picture of the classes."""
 
 
 def plot_details(folder: Path | str, metrics: dict[str, Any]) -> None:
@@ -41,7 +41,7 @@ def plot_by_length(path: Path | str, metrics: dict[str, Any]) -> None:
     by_length, by_occurrence = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1.2])
     for axis, name in ((by_length, f"length_{unit}"), (by_occurrence, "occurrence")):
         parts = metrics["breakdowns"][name]
-        _draw_contenders(axis, metrics, name, "error")
+        _draw_predictors(axis, metrics, name, "error")
         labels = [f"{part.replace('>=', '≥').replace('-', '–')}\n{parts[part]['segments']:,}" for part in parts]
         axis.set_xticks(range(len(parts)), labels)
         axis.set_xlim(-0.5, len(parts) - 0.5)
@@ -58,7 +58,7 @@ def plot_by_tenth(path: Path | str, metrics: dict[str, Any]) -> None:
     reliability, error = figure.subplots(1, 2)
     reliability.plot([0, 1], [0, 1], color="#BBBBBB", lw=1, zorder=1, label="reported = true")
     for axis, figure_name in ((reliability, "bias"), (error, "error")):
-        _draw_contenders(axis, metrics, "tenth", figure_name)
+        _draw_predictors(axis, metrics, "tenth", figure_name)
         axis.set_xlabel("true progress")
         axis.set_xlim(0, 1)
     reliability.set_ylabel("mean reported progress")
@@ -70,15 +70,15 @@ def plot_by_tenth(path: Path | str, metrics: dict[str, Any]) -> None:
 
 
 def plot_online(path: Path | str, metrics: dict[str, Any]) -> None:
-    """Share of true action segments that are found, and found for good, within so much time, PNG."""
+    """Share of true action segments with a correct, and with a stable, label within each delay, PNG."""
     online, intervals = metrics["online"], metrics["intervals"]["online"]
     unit = "seconds" if "first_delay_seconds" in online else "frames"
     hold = f"{HOLD_SECONDS:g} s" if unit == "seconds" else f"{HOLD_FRAMES} frames"
     figure = Figure(figsize=(8.5, 5.2), dpi=DOTS_PER_INCH, layout="constrained")
     axis = figure.subplots()
     for name, mean, text, colour, marker, shift in (
-        ("found", "first_delay", "a first right label", "#E69F00", "o", -0.06),
-        ("stable", "stable_delay", f"right for {hold} or to the segment's end", "#0072B2", "s", 0.06),
+        ("found", "first_delay", "first correct label", "#E69F00", "o", -0.06),
+        ("stable", "stable_delay", f"correct for {hold} or to the segment's end", "#0072B2", "s", 0.06),
     ):
         limits, bounds = online[f"{name}_within"], intervals[f"{name}_within"]
         ticks, places = np.arange(len(limits)), np.arange(len(limits)) + shift
@@ -91,17 +91,17 @@ def plot_online(path: Path | str, metrics: dict[str, Any]) -> None:
         axis.set_xticks(ticks, ["at once", *list(limits)[1:]])
     axis.set_ylim(0, 1)
     axis.yaxis.set_major_formatter(PercentFormatter(1))
-    axis.set_xlabel(f"{unit} since the true start of the action, at most")
+    axis.set_xlabel(f"{unit} from the true start of the action, at most")
     axis.set_ylabel("share of true action segments")
     axis.grid(axis="y", color="#EEEEEE")
     _tidy(axis)
     false_starts = _text(online["false_start_share"], ".0%")
-    caption = f"bars: 95 % over videos; {false_starts} of predicted segments overlap no true one of their class"
-    _finish(figure, path, metrics, "Delay until the right action is named", caption, columns=1)
+    caption = f"bars: 95 % over videos; {false_starts} of predicted segments overlap no true segment of their class"
+    _finish(figure, path, metrics, "Delay until the correct action is predicted", caption, columns=1)
 
 
-def _draw_contenders(axis: Axes, metrics: dict[str, Any], breakdown: str, figure: str) -> None:
-    """Every contender over the parts of a breakdown; `bias` is drawn as mean reported progress."""
+def _draw_predictors(axis: Axes, metrics: dict[str, Any], breakdown: str, figure: str) -> None:
+    """Every compared predictor over the parts of a breakdown; `bias` is drawn as mean reported progress."""
     parts, intervals = metrics["breakdowns"][breakdown], metrics["intervals"]["breakdowns"][breakdown]
     true = _numbers(part["true_progress"] for part in parts.values())
     drawn = [name for name in LOOKS if any(part[name] is not None for part in parts.values())]
@@ -118,11 +118,11 @@ def _draw_contenders(axis: Axes, metrics: dict[str, Any], breakdown: str, figure
     _tidy(axis)
 
 
-def _name(contender: str, metrics: dict[str, Any]) -> str:
+def _name(predictor: str, metrics: dict[str, Any]) -> str:
     names = {"predicted": "model, predicted class", "oracle": "model, true class"}
-    if contender in names:
-        return names[contender]
-    segments = contender.removeprefix("best_lookup_")
+    if predictor in names:
+        return names[predictor]
+    segments = predictor.removeprefix("best_lookup_")
     lookup = metrics["best_lookups"][segments]["frame"]
     return f"best look-up, {'true' if segments == 'oracle_segments' else 'predicted'} segments: {lookup or 'none'}"
 
@@ -145,7 +145,7 @@ def _finish(
 ) -> None:
     kind = " (SIMULATED data)" if metrics["simulated"] else ""
     where = f"{title}, {metrics['dataset']}{kind}, split {metrics['split']}"
-    below = caption or "bars: 95 % over videos; none for what one video shows"
+    below = caption or "bars: 95 % intervals over videos; none for parts in one video only"
     figure.suptitle(f"{where}\n{below}", fontsize=11, parse_math=False)
     handles, texts = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

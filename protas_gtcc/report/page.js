@@ -1,6 +1,6 @@
 "use strict";
 // The frame of the page: groups, which runs are shown, and plots that are drawn when they come into view.
-// Names are untrusted: into the page they go as text only, into plots through plain().
+// Names are untrusted: they enter the page as text only, and plots through plain().
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const AVERAGES = ["macro", "frame", "video", "segment"];
@@ -28,9 +28,9 @@ const counted = (things, what) => `${things.length} ${what}${things.length === 1
 const known = (value) => value !== null && value !== undefined;
 const percent = (value) => (known(value) ? value.toFixed(1) : "–");
 const fraction = (value) => (known(value) ? value.toFixed(3) : "–");
-const within = (interval, write) => (interval ? `[${write(interval[0])}, ${write(interval[1])}]` : "");
+const bracketed = (interval, write) => (interval ? `[${write(interval[0])}, ${write(interval[1])}]` : "");
 const shownRuns = (group) => group.runs.filter((run) => run.shown);
-const lookupFigures = (run, average, where = run.metrics.baselines) => {
+const bestLookup = (run, average, where = run.metrics.baselines) => {
   const best = where && where[run.best[average]];
   return best ? best.predicted_segments : null;
 };
@@ -62,10 +62,10 @@ const axis = (title, extra) => ({
   automargin: true,
   ...extra,
 });
-// Labels stand a little off the axis.
+// Labels keep a small distance from the axis.
 const SPACED = { ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)" };
 
-// Plots. draw() gives traces and layout for the runs that are shown; height() is known before it is drawn.
+// Plots. draw() returns traces and layout for the runs that are shown; height() is known before the plot is drawn.
 const plots = new Map();
 const watcher = new IntersectionObserver(
   (entries) => {
@@ -95,7 +95,7 @@ function refresh(plot) {
   Plotly.react(plot.box, traces, where, CONFIG);
 }
 
-// What depends on the runs that are shown: tables are made again, plots when they are in view.
+// Update everything that depends on the runs that are shown: tables at once, plots when they are in view.
 function changed(group) {
   const held = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("summary, .plot, section"),
     before = held?.getBoundingClientRect().top;
@@ -106,11 +106,11 @@ function changed(group) {
     if (plot.inView) refresh(plot);
     else plot.box.style.height = plot.height() + "px";
   }
-  // What stood in the middle of the window stays there, whatever grew or shrank above it.
+  // Keep the middle of the window in place, whatever grew or shrank above it.
   if (held?.isConnected) scrollBy(0, held.getBoundingClientRect().top - before);
 }
 
-// A place whose content is made anew whenever other runs are shown.
+// An element whose content is made again whenever other runs are shown.
 function remade(group, content) {
   const place = make("div", {});
   const remake = () => place.replaceChildren(...[content()].flat());
@@ -168,7 +168,7 @@ function buildGroup(group) {
   const seconds = group.videos.reduce((sum, video) => sum + video.num_frames, 0) / group.fps;
   const facts =
     `${counted(group.runs, "run")}, ${counted(group.videos, "test video")} ` +
-    `(${(seconds / 60).toFixed(1)} minutes at ${group.fps} frames a second), ` +
+    `(${(seconds / 60).toFixed(1)} minutes at ${group.fps} frames per second), ` +
     `${group.class_names.length} classes. True labels: ${group.dataset_file}`;
   return make(
     "div",
@@ -209,7 +209,7 @@ function build() {
   };
   if (groups.length > 1) {
     page.append(
-      make("p", {}, "Runs on other videos are not compared frame by frame: choose a dataset and split."),
+      make("p", {}, "Only runs on the same videos are compared frame by frame: choose a dataset and split."),
       overview(groups),
       make("nav", {}, ...tabs),
     );

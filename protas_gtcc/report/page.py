@@ -22,7 +22,7 @@ def write_report(path: Path | str, data: Mapping[str, Any]) -> None:
 
 
 def render(data: Mapping[str, Any], plotly: str) -> str:
-    """The page as text; `plotly` is plotly.js. Names in the data are untrusted, and are nowhere markup."""
+    """The page as text; `plotly` is plotly.js. Names in the data are untrusted and never used as markup."""
     page = files("protas_gtcc.report")
     scripts = "\n".join((page / name).read_text(encoding="utf-8") for name in SCRIPTS)
     template = Template((page / "page.html").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-// Plots by class and by segment length, and the confusion.
+// Plots by class and by segment length, and the confusion matrix.
 
 function classes(group) {
   const order = () => {
@@ -19,7 +19,7 @@ function classes(group) {
       runs.flatMap((run, index) => classTraces(group, run, index, runs.length, names)),
       layout(height(), {
         xaxis: axis("progress error, mean |reported - true|", { rangemode: "tozero", domain: [0, 0.48] }),
-        xaxis2: axis("frames of the class that are predicted right, percent", {
+        xaxis2: axis("frames of the class that are predicted correctly, percent", {
           range: [-2, 102],
           domain: [0.53, 1],
         }),
@@ -31,32 +31,32 @@ function classes(group) {
   return [
     section(
       "Classes",
-      "Actions that occur in the test videos, those with the largest mean error first. Lines are 95 % over " +
-        "videos (none for a class of one video), grey bars the look-up that is best over all classes, on the " +
+      "Actions that occur in the test videos, with the largest mean error first. Lines: 95 % intervals over videos " +
+        "(none for a class in one video). Grey bars: the look-up with the least error over all classes, on the " +
         "run's predicted segments.",
       addPlot(group, height, draw),
     ),
   ];
 }
 
-// Errors by class of a run; of a look-up for a run that reports no progress, only for its class names.
-const anyFigures = (run) => run.metrics.progress.predicted || lookupFigures(run, "macro") || { per_class: {} };
+// Errors by class of a run. A run that reports no progress gets those of a look-up, only for their class names.
+const anyFigures = (run) => run.metrics.progress.predicted || bestLookup(run, "macro") || { per_class: {} };
 
 function classTraces(group, run, index, count, names) {
   const own = run.metrics.progress.predicted,
     intervals = names.map((name) => own && run.metrics.intervals.progress.predicted.per_class[name]);
   const values = names.map((name) => (own ? own.per_class[name] : null)),
-    rival = lookupFigures(run, "macro"),
-    bars = names.map((name) => (rival ? rival.per_class[name] : null));
+    lookup = bestLookup(run, "macro"),
+    bars = names.map((name) => (lookup ? lookup.per_class[name] : null));
   const ids = names.map((name) => group.class_names.indexOf(name)),
     frames = ids.map((id) => run.confusion[id].reduce((a, b) => a + b, 0));
   const right = ids.map((id, i) => (frames[i] ? (100 * run.confusion[id][id]) / frames[i] : null));
   return [
-    rivals(
+    lookupBars(
       index,
       count,
       bars,
-      names.map((name, i) => said(run, `${name}, best look-up (${run.best.macro})`, bars[i], null, fraction)),
+      names.map((name, i) => hoverText(run, `${name}, best look-up (${run.best.macro})`, bars[i], null, fraction)),
     ),
     markers(
       run,
@@ -64,7 +64,7 @@ function classTraces(group, run, index, count, names) {
       count,
       values,
       intervals,
-      names.map((name, i) => said(run, name, values[i], intervals[i], fraction)),
+      names.map((name, i) => hoverText(run, name, values[i], intervals[i], fraction)),
     ),
     markers(
       run,
@@ -72,7 +72,7 @@ function classTraces(group, run, index, count, names) {
       count,
       right,
       [],
-      names.map((name, i) => `${said(run, name, right[i], null, percent)} % of ${frames[i]} frames`),
+      names.map((name, i) => `${hoverText(run, name, right[i], null, percent)} % of ${frames[i]} frames`),
       { xaxis: "x2" },
     ),
   ];
@@ -91,7 +91,7 @@ function lengths(group) {
         hovertemplate: "%{text}<extra></extra>",
         text: values.map(
           (value, i) =>
-            `${said(run, `segments of ${DATA.length_bins[i]} frames`, value, null, write)}` +
+            `${hoverText(run, `segments of ${DATA.length_bins[i]} frames`, value, null, write)}` +
             `<br>${segments[i]} segments, ${frames[i]} frames`,
         ),
         line: { color: run.colour, width: 1.6, dash: run.dash },
@@ -112,13 +112,13 @@ function lengths(group) {
   return [
     section(
       "Segment lengths",
-      "Frames of actions, pooled by the length of the true segment they lie in. " +
-        `True segments of so many frames: ${counts}.`,
+      "Frames of actions, pooled by the length of their true segment. " +
+        `Number of true segments by their length in frames: ${counts}.`,
       make(
         "div",
         { className: "pair" },
         addPlot(group, () => 320, draw("error", "progress error", fraction)),
-        addPlot(group, () => 320, draw("acc", "frames predicted right, percent", percent, 102)),
+        addPlot(group, () => 320, draw("acc", "frames predicted correctly, percent", percent, 102)),
       ),
     ),
   ];
@@ -146,7 +146,7 @@ function confusion(group) {
   });
   return [
     section(
-      "Confusion",
+      "Confusion matrix",
       "Percent of the frames of each true class (row); counts on hover.",
       make("div", { className: beside.length > 1 ? "pair" : "" }, ...parts),
     ),

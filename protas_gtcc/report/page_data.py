@@ -1,4 +1,4 @@
-"""Everything that the report page shows, as plain values that JSON can hold.
+"""Everything that the report page shows, as values for JSON.
 
     simulated, version, length_bins, run_colours, frame_values, groups
       group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos
@@ -25,20 +25,20 @@ import protas_gtcc
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
+from protas_gtcc.metrics.breakdowns import PARTS, correct_by_length
 from protas_gtcc.metrics.confusion import confusion_counts
 from protas_gtcc.metrics.improvement import AVERAGES
 from protas_gtcc.metrics.reliability import by_tenths
-from protas_gtcc.metrics.segment_lengths import BIN_NAMES, STATISTICS, length_statistics
+from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import is_action
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import HUES, class_looks
 from protas_gtcc.report.runs import EvaluatedRun, true_labels
-from protas_gtcc.report.tables import best_lookup
 
 
 @dataclass(frozen=True)
 class FrameValue:
-    """How a field of `Prediction`, `[T]`, at least 0, is stored, and written where the page is hovered."""
+    """How a field of `Prediction`, `[T]`, at least 0, is stored, and written in hover texts."""
 
     scale: int
     """Steps a unit; the largest value is 65534 / scale."""
@@ -53,7 +53,7 @@ FRAME_VALUES = {
     "progress_high": FrameValue(250, 2, "to #"),
     "remaining_seconds": FrameValue(10, 1, "# s left"),
 }
-"""What the page knows of every frame beside the class; where a prediction's field is None, it is left out."""
+"""The page's values of every frame beside the class; a field that is None is left out."""
 NONE = 0xFFFF
 ACCURACY_TOLERANCE = 1e-4
 """Percent; scores and predictions of one evaluation agree to rounding."""
@@ -77,14 +77,14 @@ PATTERNS = {
 
 
 def page_data(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
-    """What the page shows of these runs, by dataset and split. Raises `InputError` if one contradicts itself."""
+    """The page's data of these runs, by dataset and split. Raises `InputError` if one contradicts itself."""
     by_videos: dict[bytes, list[EvaluatedRun]] = {}
     for run in runs:
         by_videos.setdefault(_fingerprint(run), []).append(run)
     return {
         "version": protas_gtcc.__version__,
         "simulated": any(run.simulated for run in runs),
-        "length_bins": BIN_NAMES,
+        "length_bins": PARTS["length_frames"],
         "run_colours": RUN_COLOURS,
         "frame_values": {name: asdict(value) for name, value in FRAME_VALUES.items()},
         "groups": [_group(together) for together in by_videos.values()],
@@ -98,7 +98,7 @@ def pack(values: np.ndarray, scale: int) -> str:
 
 
 def _fingerprint(run: EvaluatedRun) -> bytes:
-    """Equal for runs whose videos can stand side by side: same names, classes, rate and true labels."""
+    """Equal for runs that can be compared video by video: same names, classes, rate and true labels."""
     info = run.dataset.info
     head = repr((info.name, run.metrics["split"], info.class_names, info.background, info.fps, run.videos))
     return head.encode() + b"".join(labels.tobytes() for labels in true_labels(run))
@@ -127,15 +127,14 @@ def _group(runs: list[EvaluatedRun]) -> dict[str, Any]:
 def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
     background, num_classes = run.dataset.info.background, run.dataset.info.num_classes
     reports = run.metrics["progress"]["predicted"] is not None
-    confusion, lengths = (
-        np.zeros((num_classes, num_classes), dtype=np.int64),
-        np.zeros((len(BIN_NAMES), len(STATISTICS))),
-    )
+    confusion: Any = 0
+    correct: Any = 0
     videos, frames = [], []
     for video, labels in zip(run.videos, truth, strict=True):
         prediction = _read(run, video, labels)
         confusion += confusion_counts(prediction.labels, labels, num_classes)
-        lengths += length_statistics(prediction.labels, prediction.reported, labels, background)
+        scored = ScoredVideo(labels, prediction.labels, prediction.reported[None], background)
+        correct += correct_by_length(scored)
         videos.append(_video(prediction, labels, background, reports))
         target = progress_target(labels, background)
         frames.append(
@@ -147,9 +146,9 @@ def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
         "path": str(run.path),
         "simulated": run.simulated,
         "metrics": _rounded(run.metrics),
-        "best": {average: best_lookup(run.metrics, "predicted_segments", average) for average in AVERAGES},
+        "best": {average: run.metrics["best_lookups"]["predicted_segments"][average] or "" for average in AVERAGES},
         "confusion": confusion.tolist(),
-        "lengths": _lengths(lengths, reports),
+        "lengths": _lengths(run.metrics, correct),
         "reliability": _reliability(np.concatenate(frames, axis=1)) if reports else None,
         "videos": videos,
     }
@@ -167,10 +166,10 @@ def _read(run: EvaluatedRun, video: str, labels: np.ndarray) -> Prediction:
 
 
 def _require_same_evaluation(run: EvaluatedRun, confusion: np.ndarray) -> None:
-    accuracy, said = 100 * np.trace(confusion) / confusion.sum(), run.metrics["segmentation"]["acc"]
-    if abs(accuracy - said) > ACCURACY_TOLERANCE:
+    accuracy, recorded = 100 * np.trace(confusion) / confusion.sum(), run.metrics["segmentation"]["acc"]
+    if abs(accuracy - recorded) > ACCURACY_TOLERANCE:
         raise InputError(
-            f"{run.path}: metrics.json says acc {said:.2f}, its predictions have {accuracy:.2f} on {run.dataset.path}; "
+            f"{run.path}: metrics.json has acc {recorded:.2f}, predictions have {accuracy:.2f} on {run.dataset.path}; "
             "evaluate it again, or give its --dataset FILE.h5"
         )
 
@@ -188,28 +187,32 @@ def _video(prediction: Prediction, labels: np.ndarray, background: Collection[in
     }
 
 
-def _lengths(statistics: np.ndarray, reports: bool) -> dict[str, Any]:
-    segments, frames, correct, error = statistics.T
-    with np.errstate(invalid="ignore"):
-        figures = {"acc": 100 * correct / frames, "error": error / frames if reports else np.full(len(frames), np.nan)}
-    return {"segments": segments.tolist(), "frames": frames.tolist()} | {
-        name: _rounded(values.tolist()) for name, values in figures.items()
+def _lengths(metrics: dict[str, Any], correct: np.ndarray) -> dict[str, Any]:
+    """By length of the true segment: segments, frames, accuracy in percent, progress error."""
+    parts = metrics["breakdowns"]["length_frames"].values()
+    frames = [part["frames"] for part in parts]
+    pairs = zip(correct.tolist(), frames, strict=True)
+    return {
+        "segments": [part["segments"] for part in parts],
+        "frames": frames,
+        "acc": [_rounded(100 * right / count) if count else None for right, count in pairs],
+        "error": [_rounded(part["predicted"] and part["predicted"]["error"]) for part in parts],
     }
 
 
 def _reliability(frames: np.ndarray) -> dict[str, Any]:
-    """Both directions, over all frames of actions, and over those whose class is predicted right.
+    """Both directions, over all frames of actions, and over those whose class is predicted correctly.
 
     `frames` `[4, N]` are true class, predicted class, target and reported progress of the frames of actions.
     """
     labels, estimate, target, reported = frames
-    right = estimate == labels
+    correct = estimate == labels
     return {
         name: {
             "reported": _tenths(reported[counted], target[counted]),
             "true": _tenths(target[counted], reported[counted]),
         }
-        for name, counted in (("all", np.ones_like(right)), ("right", right))
+        for name, counted in (("all", np.ones_like(correct)), ("right", correct))
     }
 
 

@@ -1,4 +1,4 @@
-// Plots of scores and reliability, and what all plots of runs are made of. Every run keeps its colour and symbol.
+// Plots of scores and reliability, and the parts of all plots of runs. Every run keeps its colour and symbol.
 
 const offset = (index, count) => (index - (count - 1) / 2) * Math.min(0.16, 0.8 / count);
 const bands = (count) =>
@@ -36,7 +36,7 @@ const spread = (values, intervals, colour, along) => ({
   },
 });
 
-// Figures in rows, in the place of one of so many runs.
+// Figures in rows; a run with this index, of `count` runs, has a height of its own in each row.
 const dots = (index, count, values, texts, marker) => ({
   type: "scatter",
   mode: "markers",
@@ -56,14 +56,14 @@ function markers(run, index, count, values, intervals, texts, extra = {}) {
   };
 }
 
-// What the best look-up reaches, in the run's row: a grey bar.
-function rivals(index, count, values, texts, extra = {}) {
+// The best look-up's figures, in the run's row: a grey bar.
+function lookupBars(index, count, values, texts, extra = {}) {
   const bar = { symbol: "line-ns-open", color: "#777", size: 11, line: { width: 2, color: "#777" } };
   return { ...dots(index, count, values, texts, bar), ...extra };
 }
 
-const said = (run, what, value, interval, write) =>
-  `<b>${plain(run.name)}</b><br>${plain(what)}: ${write(value)} ${within(interval, write)}`;
+const hoverText = (run, what, value, interval, write) =>
+  `<b>${plain(run.name)}</b><br>${plain(what)}: ${write(value)} ${bracketed(interval, write)}`;
 
 function scorePlots(group) {
   const names = Object.keys(group.runs[0].metrics.segmentation);
@@ -85,7 +85,7 @@ function scorePlots(group) {
         count,
         values,
         intervals,
-        names.map((name, i) => said(run, name, values[i], intervals[i], percent)),
+        names.map((name, i) => hoverText(run, name, values[i], intervals[i], percent)),
       ),
     ];
   };
@@ -93,16 +93,16 @@ function scorePlots(group) {
     const own = run.metrics.progress.predicted,
       intervals = AVERAGES.map((name) => own && run.metrics.intervals.progress.predicted[name]);
     const bars = AVERAGES.map((name) => {
-      const figures = lookupFigures(run, name);
+      const figures = bestLookup(run, name);
       return figures ? figures[name] : null;
     });
     const values = AVERAGES.map((name) => (own ? own[name] : null));
     return [
-      rivals(
+      lookupBars(
         index,
         count,
         bars,
-        AVERAGES.map((name, i) => said(run, `best look-up (${run.best[name]}), ${name}`, bars[i], null, fraction)),
+        AVERAGES.map((name, i) => hoverText(run, `best look-up (${run.best[name]}), ${name}`, bars[i], null, fraction)),
       ),
       markers(
         run,
@@ -110,7 +110,7 @@ function scorePlots(group) {
         count,
         values,
         intervals,
-        AVERAGES.map((name, i) => said(run, name, values[i], intervals[i], fraction)),
+        AVERAGES.map((name, i) => hoverText(run, name, values[i], intervals[i], fraction)),
       ),
     ];
   };
@@ -135,7 +135,7 @@ function scorePlots(group) {
     make(
       "div",
       {},
-      make("h3", {}, "Progress error; grey bars: best look-up on the run's segments"),
+      make("h3", {}, "Progress error; grey bars: the best look-up on the run's predicted segments"),
       addPlot(group, height, draw(AVERAGES, "mean |reported - true|", errors)),
     ),
   );
@@ -194,8 +194,8 @@ function reliability(group) {
     group,
     "Frames",
     [
-      ["all", "all of actions"],
-      ["right", "of actions whose class is predicted right"],
+      ["all", "all frames of actions"],
+      ["right", "frames of actions with the correct class"],
     ],
     (name) => {
       group.counted = name;
@@ -204,9 +204,9 @@ function reliability(group) {
   return [
     section(
       "Reliability of progress",
-      "Left: what is reported to somebody who is so far along. Right: how far along somebody is to whom so much" +
-        " is reported. On the dotted line reported and true agree. Where background is predicted, 0 is reported. " +
-        "Bars hold the middle half of the frames; with more than five runs they are left to the hover text.",
+      "Left: mean reported progress at each true progress. Right: mean true progress at each reported progress. " +
+        "On the dotted line both agree. Where background is predicted, 0 is reported. " +
+        "Bars contain the middle half of the frames; with more than five runs, only the hover text gives them.",
       counted,
       make(
         "div",

@@ -1,4 +1,4 @@
-// Tables: scores with intervals, look-ups, whatever else metrics.json holds, and where runs come from.
+// Tables: scores with intervals, look-ups, the other figures of metrics.json, and facts about the runs.
 
 const SHOWN_ELSEWHERE = [
   "dataset",
@@ -27,22 +27,22 @@ const nameCell = (run) => {
   line.style.cssText += "display:inline-block;vertical-align:middle;margin-right:.4rem";
   return cell(line, run.name);
 };
-const figureCell = (value, interval, write) => cell(write(value), make("small", {}, within(interval, write)));
-const nothing = () => make("div", { className: "none" }, "No run is chosen above.");
+const figureCell = (value, interval, write) => cell(write(value), make("small", {}, bracketed(interval, write)));
+const nothing = () => make("div", { className: "none" }, "Choose a run above.");
 
-// A run's progress error, green where it is surely less than that of the best look-up, which stands below.
+// A run's progress error above that of the best look-up; green where the interval of the difference is above 0.
 function progressCell(run, average) {
   const { progress, intervals } = run.metrics,
     own = progress.predicted,
-    rival = lookupFigures(run, average);
+    lookup = bestLookup(run, average);
   const value = own ? own[average] : null,
-    bar = rival ? rival[average] : null;
+    bar = lookup ? lookup[average] : null;
   const gain = intervals.improvement?.predicted?.[average]?.error;
-  const beats = known(gain) && gain[0] > 0;
+  const isBelow = known(gain) && gain[0] > 0;
   return cell(
-    make("span", { className: beats ? "beats" : "" }, fraction(value)),
-    make("small", {}, within(own && intervals.progress.predicted[average], fraction)),
-    make("small", { className: "lookup" }, rival ? `${fraction(bar)} ${run.best[average].replaceAll("_", " ")}` : ""),
+    make("span", { className: isBelow ? "below" : "" }, fraction(value)),
+    make("small", {}, bracketed(own && intervals.progress.predicted[average], fraction)),
+    make("small", { className: "lookup" }, lookup ? `${fraction(bar)} ${run.best[average].replaceAll("_", " ")}` : ""),
   );
 }
 
@@ -74,9 +74,9 @@ function overview(groups) {
 
 const SCORES_TEXT =
   "Segmentation in percent, progress error as a fraction: mean |reported - true| over frames of actions (macro: " +
-  "mean over classes; frame, video, segment: each of these counts once). In brackets 95 % over videos. " +
-  "Below each error stands the best look-up predictor, " +
-  "which sees no features and is given the run's own predicted segments; green: the 95 % interval of the difference leaves out 0.";
+  "mean over classes; frame, video, segment: each counts once). In brackets: 95 % intervals over videos. " +
+  "Below each error: the best look-up predictor, which sees no features and is given the run's own predicted " +
+  "segments. Green: the error is below the look-up's, and the 95 % interval of the difference excludes 0.";
 
 function scores(group) {
   const average = chooser(
@@ -143,10 +143,10 @@ function lookupTable(group) {
     ["progress error", ...runs.map((run) => run.name)],
     [
       line("run, predicted class", own("predicted")),
-      line("run, told the true class", own("oracle")),
+      line("run, given the true class", own("oracle")),
       part("look-ups on the run's predicted segments (best in bold)"),
       ...lookups("predicted_segments"),
-      part("look-ups that are told the true segments"),
+      part("look-ups on the true segments"),
       ...lookups("oracle_segments"),
     ],
   );
@@ -159,7 +159,7 @@ function further(group) {
   );
   const parts = names.flatMap((name) => furtherPart(group, [name]));
   return parts.length
-    ? [section("Further figures", "As they stand in metrics.json; in brackets 95 % over videos.", ...parts)]
+    ? [section("Further figures", "As in metrics.json; in brackets 95 % intervals over videos.", ...parts)]
     : [];
 }
 
@@ -177,7 +177,7 @@ function leaves(value, path = [], found = new Map()) {
   return found;
 }
 
-// What stands at a path of metrics.json, to be opened: a table, or such parts again where that would be long.
+// The figures at a path of metrics.json, to be opened: a table, or further parts where that would be long.
 function furtherPart(group, path) {
   const values = group.runs.map((run) => at(run.metrics, path)),
     count = Math.max(...values.map((value) => leaves(value).size));
@@ -204,17 +204,17 @@ function furtherTable(group, path) {
   const line = (text, key) =>
     row([cell(text), ...figures.map((one, index) => valueCell(one.get(key), intervals[index].get(key)))]);
   const keys = [...new Set(figures.flatMap((one) => [...one.keys()]))].map((key) => key.split(JOIN)),
-    said = (key) => key.join(" › ");
+    label = (key) => key.join(" › ");
   const kinds = [...new Set(keys.map((key) => key.slice(1).join(JOIN)))],
     parts = [...new Set(keys.map((key) => key[0]))];
-  // Parts with the same figures each, such as bins: one block a figure, so that the parts stand below each other.
+  // Parts with the same figures, such as bins: one block for each figure, with the parts below each other.
   const rows =
     parts.length > 2 && keys.length > parts.length && !kinds.includes("")
       ? kinds.flatMap((kind) => [
-          row([make("td", { colSpan: runs.length + 1 }, said(kind.split(JOIN)))], "part"),
+          row([make("td", { colSpan: runs.length + 1 }, label(kind.split(JOIN)))], "part"),
           ...parts.map((part) => line(part, [part, kind].join(JOIN))),
         ])
-      : keys.map((key) => line(said(key) || path.at(-1), key.join(JOIN)));
+      : keys.map((key) => line(label(key) || path.at(-1), key.join(JOIN)));
   return table(["", ...runs.map((run) => run.name)], rows);
 }
 

@@ -72,7 +72,7 @@ function bars(group, segments, place) {
   };
 }
 
-// A run's line of the hover box at every frame: class, then every value that it holds, such as what it reports.
+// A run's line of the hover box at every frame: class, then its values, such as reported progress.
 function hoverTexts(group, labels, frames) {
   const names = group.class_names.map((name) => plain(short(name, 40)));
   const values = Object.entries(DATA.frame_values)
@@ -83,8 +83,8 @@ function hoverTexts(group, labels, frames) {
   return labels.map((label, frame) => [names[label], ...values.map((texts) => texts[frame])].join(", "));
 }
 
-// A band between the ends of a run's interval of progress, if it knows them and is the only run shown: bands of several
-// hide each other and the curves.
+// A band between the ends of a run's interval of progress, if it is the only run shown: several bands would hide each
+// other and the curves.
 function intervalOf(run, frames, time, numRuns) {
   if (numRuns > 1 || !frames.progress_low || !frames.progress_high) return [];
   const [low, high] = ["progress_low", "progress_high"].map((name) =>
@@ -132,7 +132,7 @@ function drawVideo(group, number) {
       mode: "lines",
       yaxis: "y2",
       x: time,
-      // A run that reports no progress has no curve, but a line in the hover box.
+      // A run that reports no progress has a line in the hover box, but no curve.
       y: own.frames.reported ? unpack(own.frames.reported, DATA.frame_values.reported.scale) : time.map(() => 0),
       opacity: own.frames.reported ? 1 : 0,
       name: plain(short(run.name, 40)),
@@ -207,7 +207,7 @@ function videoSummary(group, number) {
   };
   return (
     `${clock(video.num_frames / group.fps)}, ${video.num_frames} frames` +
-    (runs.length ? `; ${range("acc", percent)} % of frames right, progress error ${range("error", fraction)}` : "")
+    (runs.length ? `; ${range("acc", percent)} % of frames correct, progress error ${range("error", fraction)}` : "")
   );
 }
 
@@ -261,8 +261,8 @@ function videos(group) {
   return [
     section(
       "Test videos",
-      "Bars: true and predicted segments. Below: true progress (grey) and what each run reports. Drag to zoom " +
-        "in time, double-click for all of it. A single run has a band: between which values it says that progress lies.",
+      "Bars: true and predicted segments. Below: true progress (grey) and each run's reported progress. Drag to zoom " +
+        "in time, double-click to see all. If one run is shown, a band marks its interval of progress.",
       classList(group),
       buttons,
       ...parts,

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: one a video, and one of the errors per class.
+"""Pictures of an evaluation: one for each video, and one of the errors per class.
 
 `Figure` objects only, no pyplot: nothing global, no window, safe in any process.
 """
@@ -19,40 +19,40 @@ from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.colours import ClassLook, class_looks
-from protas_gtcc.report.tables import best_lookup
 from protas_gtcc.storage.atomic import replace_when_whole
 
 WIDTH_INCHES = 14.0
 DOTS_PER_INCH = 110
 NAME_LENGTH = 34
-"""Longer class names are cut in the middle, where they differ least."""
+"""Longer class names are shortened in the middle, where they differ least."""
 
 
 def plot_video(
     path: Path | str,
     video: str,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     prediction: Prediction,
     info: PredictionInfo,
     simulated: bool = False,
 ) -> None:
     """Picture of one video, PNG: true and predicted segments as bars over true and reported progress.
 
-    `labels` are the true class ids `[T]`. Numbers in the bars are class ids; the legend holds the classes
-    that occur.
+    `labels` are the true class ids `[T]`, None where they are unknown. Numbers in the bars are class ids; the legend
+    holds the classes that occur.
     """
     looks = class_looks(len(info.class_names), info.background)
-    occurring = np.union1d(labels, prediction.labels).tolist()
+    rows = {"predicted": prediction.labels} if labels is None else {"true": labels, "predicted": prediction.labels}
+    occurring = np.unique(np.concatenate([*rows.values()])).tolist()
     columns = 5 if max(len(info.class_names[label]) for label in occurring) < 22 else 4
     legend_inches = 0.24 * -(-len(occurring) // columns) + 0.25
     figure = Figure(figsize=(WIDTH_INCHES, 4.3 + legend_inches), dpi=DOTS_PER_INCH, layout="constrained")
     bars, curves = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2.2])
-    _draw_bars(bars, (labels, prediction.labels), info, looks)
+    _draw_bars(bars, rows, info, looks)
     _draw_progress(curves, labels, prediction, info)
-    _label_time(curves, len(labels), info.fps)
-    accuracy = np.mean(labels == prediction.labels)
+    _label_time(curves, len(prediction.labels), info.fps)
     note = ", SIMULATED" if simulated else ""
-    bars.set_title(f"{video}{note}: {accuracy:.0%} of frames right", loc="left", parse_math=False)
+    right = "" if labels is None else f": {np.mean(labels == prediction.labels):.0%} of frames correct"
+    bars.set_title(f"{video}{note}{right}", loc="left", parse_math=False)
     handles = [_patch(looks[label], f"{label} {_short(info.class_names[label])}") for label in occurring]
     legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=9)
     _plain_text(legend.get_texts())
@@ -62,7 +62,7 @@ def plot_video(
 def plot_per_class(path: Path | str, metrics: dict[str, Any]) -> None:
     """Progress error of each class with its interval, PNG: predicted class, true class, best look-up.
 
-    Classes are sorted by error; many are set in two or three columns. Takes what `metrics.json` holds.
+    Classes are sorted by error; many classes are in two or three columns. Takes the content of `metrics.json`.
     """
     series = _per_class_series(metrics)
     names = sorted(series[0][1], key=lambda name: series[0][1][name] or 0.0)
@@ -77,15 +77,18 @@ def plot_per_class(path: Path | str, metrics: dict[str, Any]) -> None:
         _draw_class_errors(axis, ordered[column * num_rows : (column + 1) * num_rows], num_rows, series)
     kind = " (SIMULATED data)" if metrics["simulated"] else ""
     title = f"Progress error per class, {metrics['dataset']}{kind}, split {metrics['split']}"
-    figure.suptitle(f"{title}\nbars: 95 % over videos; none for a class of one video", fontsize=11, parse_math=False)
+    figure.suptitle(
+        f"{title}\nbars: 95 % over videos; none for a class in one video only", fontsize=11, parse_math=False
+    )
     handles, texts = axes[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=len(series), frameon=False, fontsize=9)
     _save(figure, path)
 
 
-def _draw_bars(axis: Axes, rows: Sequence[np.ndarray], info: PredictionInfo, looks: list[ClassLook]) -> None:
-    num_frames = len(rows[0])
-    for height, labels in zip((1.0, 0.0), rows, strict=True):
+def _draw_bars(axis: Axes, rows: dict[str, np.ndarray], info: PredictionInfo, looks: list[ClassLook]) -> None:
+    heights = [float(height) for height in reversed(range(len(rows)))]
+    for height, labels in zip(heights, rows.values(), strict=True):
+        num_frames = len(labels)
         segments = segment_array(labels)
         # Background first, so that its edge does not cover a short action.
         for label in sorted(np.unique(labels).tolist(), key=lambda label: label not in info.background):
@@ -99,16 +102,17 @@ def _draw_bars(axis: Axes, rows: Sequence[np.ndarray], info: PredictionInfo, loo
         for start, end, label in segments.tolist():
             if label not in info.background and end - start > num_frames * 0.007 * len(str(label)):
                 _write_in_bar(axis, (start + end) / 2 / info.fps, height + 0.43, str(label), looks[label])
-    axis.set_yticks([1.43, 0.43], ["true", "predicted"])
-    axis.set_ylim(-0.05, 1.91)
+    axis.set_yticks([height + 0.43 for height in heights], list(rows))
+    axis.set_ylim(-0.05, heights[0] + 0.91)
     axis.tick_params(left=False, bottom=False)
     axis.spines[:].set_visible(False)
 
 
-def _draw_progress(axis: Axes, labels: np.ndarray, prediction: Prediction, info: PredictionInfo) -> None:
-    time = np.arange(len(labels)) / info.fps
-    target = progress_target(labels, info.background)
-    axis.fill_between(time, target, step="post", color="#BBBBBB", linewidth=0, label="true progress")
+def _draw_progress(axis: Axes, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo) -> None:
+    time = np.arange(len(prediction.labels)) / info.fps
+    if labels is not None:
+        target = progress_target(labels, info.background)
+        axis.fill_between(time, target, step="post", color="#BBBBBB", linewidth=0, label="true progress")
     if prediction.interval is not None:
         low, high = prediction.interval
         axis.fill_between(time, low, high, step="post", color="#0072B2", alpha=0.15, linewidth=0, label="interval")
@@ -134,6 +138,7 @@ def _label_time(axis: Axes, num_frames: int, fps: float) -> None:
 
 def _per_class_series(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any], dict[str, Any], str, str]]:
     """What is drawn: legend text, errors and intervals by class, marker, colour. The first sets the order."""
+
     series = []
     for which, text, marker, colour in (
         ("predicted", "model, predicted class", "o", "#0072B2"),
@@ -142,7 +147,7 @@ def _per_class_series(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any]
         if metrics["progress"][which] is not None:
             intervals = metrics["intervals"]["progress"][which]["per_class"]
             series.append((text, metrics["progress"][which]["per_class"], intervals, marker, colour))
-    best = best_lookup(metrics, "predicted_segments") or "constant"
+    best = metrics["best_lookups"]["predicted_segments"]["macro"] or "constant"
     errors = metrics["baselines"][best]["predicted_segments"]["per_class"]
     intervals = metrics["intervals"]["baselines"][best]["predicted_segments"]["per_class"]
     return [*series, (f"best look-up, predicted segments: {best}", errors, intervals, "s", "#555555")]

@@ -5,13 +5,25 @@ Segmentation is in percent, progress errors are fractions; in brackets the 95 % 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import pandas as pd
-
 from protas_gtcc.metrics.improvement import AVERAGES
-from protas_gtcc.report.figures import MISSING, at, fraction, is_sure, line, percent, rule, share, with_interval
+from protas_gtcc.report.figures import (
+    MISSING,
+    Form,
+    at,
+    excludes_zero,
+    figure,
+    fraction,
+    leaves,
+    line,
+    percent,
+    rule,
+    share,
+    with_interval,
+)
+from protas_gtcc.storage.csv_tables import Columns, columns_of
 
 COLUMNS = ("of", "minus", "figure", "value", "low", "high")
 MANY = 3
@@ -19,14 +31,14 @@ MANY = 3
 
 
 def markdown(summary: dict[str, Any]) -> str:
-    """The table: a row a figure, a column a kind of run, then its differences from the kinds it is compared with.
+    """The table: a row for each figure; a column for each kind of run, then for each difference from its reference.
 
-    Differences whose interval leaves out 0 are bold. Those of other pairs are in the summary alone. With many kinds, an
+    Differences whose interval excludes 0 are bold. Those of other pairs are in the summary alone. With many kinds, an
     overview of the main figures comes first.
     """
     kinds = summary["kinds"]
-    rivals = {title: one["compared_with"] for title, one in kinds.items()}
-    differences = [one for one in summary["differences"] if one["minus"] == rivals[one["of"]]]
+    references = {title: one["compared_with"] for title, one in kinds.items()}
+    differences = [one for one in summary["differences"] if one["minus"] == references[one["of"]]]
     heads = [
         f"{title} ({_count(len(one['runs']), 'run')}, {_count(one['num_videos'], 'video')})"
         for title, one in kinds.items()
@@ -52,31 +64,30 @@ def overview_heading(what: str) -> list[str]:
 
 
 def overview_row(name: str, scores: dict[str, Any], differences: dict[str, Any] | None) -> str:
-    """A kind's main figures; bold where the interval of its difference from the kind it is compared to leaves out 0."""
+    """The main figures of a kind; bold where the interval of the difference from its reference excludes 0."""
     cells = []
     for path, form in _OVERVIEW.values():
-        value = at(scores, path.split("."))
-        text = MISSING if value is None else form(value)
+        text = figure(at(scores, path.split(".")), form)
         bounds = at(differences and differences["intervals"], path.split("."))
-        cells.append(f"**{text}**" if is_sure(bounds) else text)
+        cells.append(f"**{text}**" if excludes_zero(bounds) else text)
     return line(name, cells)
 
 
-def long_table(summary: dict[str, Any]) -> pd.DataFrame:
-    """A row a figure: its dotted path, value and interval; `minus` is blank for a kind's own."""
+def long_table(summary: dict[str, Any]) -> Columns:
+    """A row for each figure: its dotted path, value and interval; `minus` is blank for the figures of one kind."""
     rows: list[tuple[Any, ...]] = []
     for title, one in summary["kinds"].items():
         rows += [(title, "", *figure) for figure in _flat(one)]
     for one in summary["differences"]:
         rows += [(one["of"], one["minus"], *figure) for figure in _flat(one)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return columns_of([dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
 
 def _overview(kinds: dict[str, Any], differences: list[dict[str, Any]]) -> list[str]:
     of_kind = {one["of"]: one for one in differences}
     rows = [overview_row(title, one, of_kind.get(title)) for title, one in kinds.items()]
-    note = "Bold: the 95 % interval of the difference leaves out 0; of a control, from the same model on the features, "
-    note += f"of others from {next(iter(kinds))}. Errors are over frames."
+    note = f"Bold: the 95 % interval of the difference from {next(iter(kinds))} excludes 0; controls are compared with "
+    note += "the same model on the features. Errors are over frames."
     return [*overview_heading("kind"), *rows, "", note]
 
 
@@ -88,7 +99,7 @@ def _heading(summary: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, Callable[[float], str]]]:
+def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, Form]]:
     """(label, dotted path, form) of each row; a section's heading has no path."""
     first = next(iter(summary["kinds"].values()))
     yield "segmentation, percent", "", str
@@ -98,31 +109,31 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, Callable[[float],
         yield f"progress error, {average}", "", str
         yield "model, predicted class", f"progress.predicted.{average}", fraction
         yield "model, true class", f"progress.oracle.{average}", fraction
-        for segments, told in (("predicted_segments", "predicted segments"), ("oracle_segments", "true segments")):
+        for segments, given in (("predicted_segments", "predicted segments"), ("oracle_segments", "true segments")):
             for name in first["baselines"]:
-                yield f"`{name}`, {told}", f"baselines.{name}.{segments}.{average}", fraction
-        for which, told in (("predicted", "predicted segments"), ("oracle", "true segments")):
-            yield f"better than the best look-up on {told} by", f"improvement.{which}.{average}.error", fraction
+                yield f"`{name}`, {given}", f"baselines.{name}.{segments}.{average}", fraction
+        for which, given in (("predicted", "predicted segments"), ("oracle", "true segments")):
+            yield f"below the best look-up's on {given} by", f"improvement.{which}.{average}.error", fraction
             yield "the same, share of the look-up's error", f"improvement.{which}.{average}.share", share
-    yield "reported in the background (want 0)", "", str
+    yield "reported in the background (0 is right)", "", str
     yield "mean progress", "progress.background_false_progress", fraction
 
 
-def _cell(one: dict[str, Any], path: str, form: Callable[[float], str], is_difference: bool = False) -> str:
+def _cell(one: dict[str, Any], path: str, form: Form, is_difference: bool = False) -> str:
     if is_difference and path.startswith("baselines.") and ".oracle_segments." in path:
         return ""  # the same look-ups on the same segments
     value, interval = at(one, path.split(".")), at(one["intervals"], path.split("."))
     if value is None:
         return MISSING
     text = with_interval(value, interval, form)
-    if is_difference and is_sure(interval):
+    if is_difference and excludes_zero(interval):
         text = f"**{text}**"
     lookup = _best_lookup(one, path)
     return text if lookup is None else f"{text} (`{lookup}`)"
 
 
 def _best_lookup(one: dict[str, Any], path: str) -> str | None:
-    """The look-up that an improvement is over; None for other figures, and for differences."""
+    """The look-up that an improvement is measured from; None for other figures, and for differences."""
     section, *rest = path.split(".")
     if section != "improvement" or rest[-1] != "error":
         return None
@@ -132,18 +143,10 @@ def _best_lookup(one: dict[str, Any], path: str) -> str | None:
 
 def _flat(one: dict[str, Any]) -> Iterator[tuple[str, float, float | None, float | None]]:
     """(dotted path, value, low, high) of every figure that is defined."""
-    for path, value in _leaves({name: branch for name, branch in one.items() if name != "intervals"}):
+    for path, value in leaves({name: branch for name, branch in one.items() if name != "intervals"}):
         if isinstance(value, float):
             low, high = at(one["intervals"], path) or (None, None)
             yield ".".join(path), value, low, high
-
-
-def _leaves(tree: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, branch in tree.items():
-        if isinstance(branch, dict):
-            yield from _leaves(branch, (*above, name))
-        else:
-            yield (*above, name), branch
 
 
 def _count(number: int, what: str) -> str:
@@ -157,6 +160,6 @@ _OVERVIEW = {
     "F1@50": ("segmentation.f1@50", percent),
     "error, predicted class (frame)": ("progress.predicted.frame", fraction),
     "error, true class (frame)": ("progress.oracle.frame", fraction),
-    "better than best look-up (frame)": ("improvement.predicted.frame.error", fraction),
+    "below the best look-up's by (frame)": ("improvement.predicted.frame.error", fraction),
 }
 """Columns of an overview: where each is in the pooled scores, and how it is written."""

@@ -1,4 +1,4 @@
-"""The runs that a report compares: their scores, predictions and true labels, found and checked to belong together."""
+"""The runs that a report compares: their scores, predictions and true labels, found and checked against each other."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictio
 from protas_gtcc.prepare.known_datasets import DATA_FOLDER
 from protas_gtcc.training.run_directory import RunDirectory
 
+NEEDED = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "intervals"}
+NEEDED |= {"best_lookups", "breakdowns"}
+"""Entries of metrics.json that the page needs."""
+
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedRun:
-    """One run: a name that no other run of the report has, and what was found in its folder."""
+    """One run: a name of its own within the report, and the content of its folder."""
 
     name: str
     path: Path
@@ -57,12 +61,7 @@ def _open_run(folder: Path, name: str, given: list[Dataset], opened: dict[Path, 
     predictions = open_predictions(path)
     dataset = _find_dataset(run, metrics, given, opened)
     videos = dataset.part(metrics["split"], "test")
-    absent = sorted(set(videos) - set(predictions.video_names))
-    if absent:
-        raise InputError(
-            f"{path} lacks test videos {listed(absent)} of split {metrics['split']} of {dataset.path}; "
-            "evaluate the run again, or give its --dataset FILE.h5"
-        )
+    predictions.require(videos, metrics["split"])
     return EvaluatedRun(name, folder, metrics, predictions, dataset, videos)
 
 
@@ -75,7 +74,7 @@ def _read_metrics(run: RunDirectory) -> dict[str, Any]:
         raise InputError(f"{run.path} was not evaluated (no metrics.json); 'protas-gtcc evaluate {run.path}' does it")
     try:
         metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
-        missing = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "intervals"} - set(metrics)
+        missing = NEEDED - set(metrics)
     except (ValueError, TypeError) as error:
         raise InputError(f"{run.metrics} is not whole JSON ({error}); evaluate the run again") from error
     if missing:
@@ -105,7 +104,7 @@ def _find_dataset(
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """The last parts of each path, as many as no other path ends in."""
+    """The last parts of each path, as many as make it differ from all others."""
     parts = [folder.resolve().parts for folder in folders]
 
     def name(own: tuple[str, ...]) -> str:

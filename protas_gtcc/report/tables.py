@@ -1,16 +1,14 @@
-"""Tables for the screen, at most 100 columns wide, made from what `metrics.json` and `per_class.csv` hold.
+"""The screen after an evaluation: the verdict first, then tables at 80 columns, made from what `metrics.json` holds.
 
-A dash stands for a figure that is undefined. Progress errors are fractions, in brackets the 95 % interval
-over videos.
+A dash stands for a figure that is undefined. Progress errors are fractions; in brackets the 95 % interval over videos.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -18,7 +16,12 @@ from rich.text import Text
 from protas_gtcc.metrics.evaluation import Evaluation
 from protas_gtcc.metrics.improvement import AVERAGES
 from protas_gtcc.report.detail_tables import breakdown_table, improvement_table, online_table
+from protas_gtcc.report.figures import MISSING, at, excludes_zero, figure, interval, percent
+from protas_gtcc.report.screen import new_table
 
+WIDTH = 80
+MOST_CLASSES = 20
+"""Rows of the per-class table; the rest is in per_class.csv."""
 SHORT_NAMES = {
     "constant": "const",
     "average_index": "avg",
@@ -26,166 +29,150 @@ SHORT_NAMES = {
     "median_index_class": "med/c",
     "mean_duration_class": "dur/c",
 }
-"""Column headings of the per-class table, which leaves out `random`: about a third for every class."""
+"""Look-ups in the per-class table, which leaves out `random`: about a third for every class."""
 
 
 def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:
-    """Print everything: what was scored, the tables, and what is undefined and why."""
+    """Print the verdict, then the tables, and what is undefined and why."""
     metrics = evaluation.metrics
-    console = console or Console(width=100)
+    console = console or Console(width=WIDTH)
     console.print(heading(metrics))
+    console.print(Text(verdict(metrics), style="bold"))
+    console.print(main_figures(metrics))
     console.print(segmentation_table(metrics))
     console.print(progress_table(metrics))
     for table in (improvement_table, breakdown_table, online_table):
         console.print(table(metrics))
-    console.print(per_class_table(evaluation.per_class, metrics))
+    console.print(per_class_table(evaluation.per_class))
     for note in metrics.get("notes", []):
         console.print(Text(f"note: {note}"))
-    console.print(Text(in_short(metrics), style="bold"))
-
-
-def in_short(metrics: dict[str, Any]) -> str:
-    """One line: segmentation, and progress error of the predicted class, over frames, beside the best look-up's."""
-    scores, progress = metrics["segmentation"], metrics["progress"]["predicted"]
-    said = [f"acc {scores['acc']:.1f}, edit {scores['edit']:.1f}, F1@50 {scores['f1@50']:.1f}"]
-    error, name = progress and progress["frame"], metrics["best_lookups"]["predicted_segments"]["frame"]
-    if error is not None and name is not None:
-        lookup = metrics["baselines"][name]["predicted_segments"]["frame"]
-        said.append(f"progress error {error:.3f} (predicted class, over frames); best look-up {lookup:.3f} ({name})")
-    return "; ".join(said)
 
 
 def heading(metrics: dict[str, Any]) -> RenderableType:
-    """What was scored; says in so many words when the data is simulated or the features are a control."""
+    """What was scored, with a warning if the data is simulated or the features are a control."""
     features = f", feature set {metrics['feature_set']}" if metrics["feature_set"] else ""
     count = metrics["num_videos"]
     videos = f"{count} test video" + ("" if count == 1 else "s")
-    what = Text(f"{metrics['dataset']}, split {metrics['split']}{features}: {videos}", style="bold")
+    what = Text(f"{metrics['dataset']}, split {metrics['split']}{features}: {videos}")
     warnings = ["SIMULATED DATA: these figures say nothing about real video."] if metrics["simulated"] else []
     if metrics.get("control", "none") != "none":
         warnings.append(f"CONTROL {metrics['control']}: the features were replaced.")
     return Group(what, *(Text(warning, style="bold yellow") for warning in warnings))
 
 
+def verdict(metrics: dict[str, Any]) -> str:
+    """One sentence: how the progress error over frames compares with the best look-up's on predicted segments."""
+    difference = at(metrics, ("improvement", "predicted", "frame", "error"))
+    if difference is None:
+        return "There is no progress error to judge: only the segmentation is scored."
+    bounds = at(metrics, ("intervals", "improvement", "predicted", "frame", "error"))
+    side = "below" if difference > 0 else "not below"
+    reason = "there is no interval with fewer than two videos"
+    if bounds is not None:
+        certain = "excludes" if excludes_zero(bounds) else "includes"
+        reason = f"the 95 % interval of the difference {certain} 0"
+    return f"The model's progress error is {side} the best look-up's; {reason}."
+
+
+def main_figures(metrics: dict[str, Any]) -> RenderableType:
+    """Accuracy, edit, F1@50, progress error and the best look-up's error, one a line."""
+    scores = metrics["segmentation"]
+    name = metrics["best_lookups"]["predicted_segments"]["frame"]
+    lookup = at(metrics, ("baselines", name, "predicted_segments", "frame")) if name else None
+    error = at(metrics, ("progress", "predicted", "frame"))
+    lines = (
+        ("accuracy", f"{figure(scores['acc'], percent)} %"),
+        ("edit", figure(scores["edit"], percent)),
+        ("F1@50", figure(scores["f1@50"], percent)),
+        ("progress error", f"{figure(error)}  (predicted class, mean over frames)"),
+        ("best look-up's error", f"{figure(lookup)}  ({name or 'none'}, on predicted segments)"),
+    )
+    return Group(*(Text(f"  {label:<22}{text}") for label, text in lines))
+
+
 def segmentation_table(metrics: dict[str, Any]) -> Table:
     """Segmentation scores in percent, with intervals."""
-    scores, intervals = metrics["segmentation"], metrics["intervals"]["segmentation"]
-    table = _table("Segmentation, percent [95 % over videos]")
-    table.add_column("")
-    for name in scores:
-        table.add_column(name.replace("acc_no_background", "acc no bg"), justify="right")
-    table.add_row("score", *(_figure(score, "{:.1f}") for score in scores.values()))
-    table.add_row("95 %", *(_interval(intervals[name], "{:.0f}") for name in scores), style="dim")
+    scores, bounds = metrics["segmentation"], metrics["intervals"]["segmentation"]
+    heads = {name: name.replace("acc_no_background", "acc no bg").replace("edit_merged", "merged") for name in scores}
+    table = new_table("Segmentation, percent [95 % over videos]", ["", *heads.values()])
+    table.add_row("score", *(figure(score, percent) for score in scores.values()))
+    table.add_row("low", *(_end(bounds[name], 0) for name in scores), style="dim")
+    table.add_row("high", *(_end(bounds[name], 1) for name in scores), style="dim")
     return table
 
 
 def progress_table(metrics: dict[str, Any]) -> Table:
-    """Progress error in every average: the model, then each look-up on true and on predicted segments.
+    """Progress error in every average: the model, then each look-up on predicted and on true segments.
 
-    The best look-up of either kind is marked with a star in each column; the model's figure is green where it
-    beats the best one that has no truth either.
+    A star marks the best look-up of either kind in each column. The model's figure is green where it is below the
+    best look-up on predicted segments.
     """
-    table = _table("Progress error, mean |reported - target| over action frames [95 % over videos]")
-    table.add_column("", no_wrap=True)
-    for name in AVERAGES:
-        table.add_column(name, justify="right", no_wrap=True)
-    on_predicted = {name: best_lookup(metrics, "predicted_segments", name) for name in AVERAGES}
-    for which, label in (("predicted", "model, predicted class"), ("oracle", "model, true class")):
-        rival = on_predicted if which == "predicted" else {}
-        _add_model_row(table, label, metrics, which, rival)
+    table = new_table("Progress error, mean |reported - target|; look-ups by the segments given", ["", *AVERAGES])
+    table.add_row(Text("model:", style="italic"))
+    for which, label in (("predicted", "  predicted class"), ("oracle", "  true class")):
+        _add_model_rows(table, label, metrics, which)
     for segments, label in (
-        ("predicted_segments", "on predicted segments:"),
-        ("oracle_segments", "on true segments:"),
+        ("predicted_segments", "predicted segments:"),
+        ("oracle_segments", "true segments:"),
     ):
         table.add_section()
         table.add_row(Text(label, style="italic"))
-        _add_lookup_rows(table, metrics, segments)
+        best = metrics["best_lookups"][segments]
+        for lookup, figures in metrics["baselines"].items():
+            cells = (figure(figures[segments][name]) + ("*" if best[name] == lookup else " ") for name in AVERAGES)
+            table.add_row(f"  {lookup}", *cells)
     false_progress = metrics["progress"]["background_false_progress"]
-    table.caption = f"* best look-up.  Reported in true background (want 0): {_figure(false_progress)}"
+    table.caption = f"* best look-up. Mean reported in the true background (0 is right): {figure(false_progress)}"
     return table
 
 
-def per_class_table(per_class: pd.DataFrame, metrics: dict[str, Any]) -> Table:
-    """Progress error of each class that occurs: the model beside the look-ups on predicted segments."""
+def per_class_table(per_class: Mapping[str, np.ndarray]) -> Table:
+    """Progress error of the classes with most frames: the model beside the best look-up on predicted segments."""
     lookups = [name for name in SHORT_NAMES if f"{name}_on_predicted" in per_class]
-    title = "Progress error per class; look-ups on predicted segments"
-    table = _table(title, padding=0)
-    table.add_column("class", no_wrap=True, overflow="ellipsis", max_width=30)
-    for name in ("frames", "recall", "prec.", "model", "oracle"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in lookups:
-        table.add_column(SHORT_NAMES[name], justify="right", no_wrap=True)
-    scored = per_class[per_class["constant_on_true"].notna()]
-    for row in scored.to_dict("records"):
-        errors = {name: float(row[f"{name}_on_predicted"]) for name in lookups}
-        best = min(errors, key=lambda name: errors[name])
+    scored = np.flatnonzero(~np.isnan(per_class["constant_on_true"]))
+    shown = sorted(scored[np.argsort(-per_class["frames"][scored], kind="stable")[:MOST_CLASSES]].tolist())
+    heads = ["class", "frames", "recall", "prec.", "model", "oracle", "best look-up"]
+    table = new_table("Progress error per class; look-ups on predicted segments", heads, names=("class",))
+    table.columns[0].overflow, table.columns[0].max_width = "ellipsis", 24
+    for row in shown:
+        errors = {name: float(per_class[f"{name}_on_predicted"][row]) for name in lookups}
+        best = min(errors, key=errors.__getitem__)
+        model = float(per_class["progress_mae_predicted"][row])
         table.add_row(
-            Text(str(row["name"])),
-            f"{row['frames']}",
-            *(_figure(row[name], "{:.0%}") for name in ("accuracy", "precision")),
-            _coloured(row["progress_mae_predicted"], errors[best]),
-            _figure(row["progress_mae_oracle"]),
-            *(_figure(errors[name]) + ("*" if name == best else " ") for name in lookups),
+            Text(str(per_class["name"][row])),
+            str(per_class["frames"][row]),
+            *(figure(float(per_class[name][row]), "{:.0%}".format) for name in ("accuracy", "precision")),
+            _coloured(model, errors[best]),
+            figure(float(per_class["progress_mae_oracle"][row])),
+            f"{figure(errors[best])} {SHORT_NAMES[best]:<5}",
         )
-    table.caption = "* best look-up; avg average_index, med median_index, dur mean_duration, /c per class"
-    if len(scored) < len(per_class):
-        table.caption += f"\n{len(scored)} of {len(per_class)} classes are actions that occur in the test videos"
+    table.caption = "avg average_index, med median_index, dur mean_duration; /c per class"
+    if len(scored) < len(per_class["name"]):
+        table.caption += f"\n{len(scored)} of {len(per_class['name'])} classes are actions in the test videos"
+    if len(shown) < len(scored):
+        table.caption += f"\nthe {len(shown)} classes with most frames; all {len(scored)} are in per_class.csv"
     return table
 
 
-def best_lookup(metrics: dict[str, Any], segments: str, average: str = "macro") -> str:
-    """The look-up with least error, on `predicted_segments` or `oracle_segments`; "" if none has one."""
-    errors = {name: figures[segments][average] for name, figures in metrics["baselines"].items()}
-    known = {name: error for name, error in errors.items() if error is not None}
-    return min(known, key=lambda name: known[name]) if known else ""
-
-
-def _add_model_row(table: Table, label: str, metrics: dict[str, Any], which: str, rival: dict[str, str]) -> None:
-    figures, intervals = metrics["progress"][which], metrics["intervals"]["progress"][which]
+def _add_model_rows(table: Table, label: str, metrics: dict[str, Any], which: str) -> None:
+    figures, bounds = metrics["progress"][which], metrics["intervals"]["progress"][which]
     if figures is None:
-        table.add_row(label, *("–" for _ in AVERAGES))
+        table.add_row(label, *(MISSING for _ in AVERAGES))
         return
+    best = metrics["best_lookups"]["predicted_segments"] if which == "predicted" else {}
     cells = []
     for name in AVERAGES:
-        lookup = rival.get(name, "")
+        lookup = best.get(name)
         limit = metrics["baselines"][lookup]["predicted_segments"][name] if lookup else None
-        cells.append(_with_interval(_coloured(figures[name], limit), intervals[name]))
+        cells.append(_coloured(figures[name], limit))
     table.add_row(label, *cells, style="bold")
-
-
-def _add_lookup_rows(table: Table, metrics: dict[str, Any], segments: str) -> None:
-    best = {name: best_lookup(metrics, segments, name) for name in AVERAGES}
-    for lookup, figures in metrics["baselines"].items():
-        intervals = metrics["intervals"]["baselines"][lookup][segments]
-        cells = [
-            _with_interval(
-                Text(_figure(figures[segments][name]) + ("*" if best[name] == lookup else " ")),
-                intervals[name],
-            )
-            for name in AVERAGES
-        ]
-        table.add_row(f"  {lookup}", *cells)
-
-
-def _table(title: str, padding: int = 1) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, padding, 0, 0))
+    table.add_row("  95 % interval", *(interval(bounds[name]) for name in AVERAGES), style="dim")
 
 
 def _coloured(value: float | None, limit: float | None) -> Text:
-    beats = value is not None and limit is not None and value < limit
-    return Text(_figure(value) + " ", style="green" if beats else "")
+    below = value is not None and limit is not None and value < limit
+    return Text(figure(value) + " ", style="green" if below else "")
 
 
-def _with_interval(text: Text, interval: list[float] | None) -> Text:
-    return text + Text(_interval(interval, "{:.3f}"), style="dim")
-
-
-def _figure(value: float | None, form: str = "{:.3f}") -> str:
-    if value is None or np.isnan(value):
-        return "–"
-    text = form.format(value)
-    return text.removeprefix("0") if text.startswith("0.") else text
-
-
-def _interval(interval: list[float] | None, form: str) -> str:
-    return "" if interval is None else f"[{_figure(interval[0], form)} {_figure(interval[1], form)}]"
+def _end(bounds: list[float] | None, end: int) -> str:
+    return figure(None if bounds is None else bounds[end], percent)

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate, save_evaluation, software_versions
+from protas_gtcc.metrics.evaluation import (
+    Evaluation,
+    EvaluationInfo,
+    evaluate_videos,
+    save_evaluation,
+    software_versions,
+)
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
@@ -18,7 +24,7 @@ from protas_gtcc.report.plots import plot_per_class, plot_video
 from protas_gtcc.training.run_directory import RunDirectory
 
 MAX_PICTURES = 40
-"""Videos that are drawn unless told otherwise."""
+"""Videos that are drawn by default."""
 
 
 def evaluate_run(
@@ -57,7 +63,7 @@ def test_videos(dataset: Dataset, split: str, feature_set: str | None) -> tuple[
     """Names of a split's test videos, and the feature set to use. `InputError` if there is none, or one lacks them."""
     videos = dataset.part(split, "test")
     if not videos:
-        raise InputError(f"{dataset.path}: split {split} has no test videos to evaluate on")
+        raise InputError(f"{dataset.path}: split {split} has no test videos; list some, or {DRAW_A_SPLIT}")
     feature_set = dataset.choose_feature_set(split, feature_set)
     lacking = [video for video in videos if not dataset.has_features(video, feature_set)]
     if lacking:
@@ -86,7 +92,7 @@ def score(
 ) -> Evaluation:
     """Score a run's prediction file on a split's test videos."""
     files = open_predictions(predictions)
-    return evaluate(
+    return evaluate_videos(
         ((video, dataset.labels(video), files.read(video)) for video in dataset.part(split, "test")),
         (dataset.labels(video) for video in dataset.part(split, "train")),
         dataset.info.class_names,
@@ -113,7 +119,7 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
         yield f"the features were replaced by the control {control!r}, in training and here"
     epochs = len(run.read_log()) if run.log.is_file() else training.epochs
     if epochs < training.epochs and not training.patience:
-        yield f"the run is not finished: {epochs} of {training.epochs} epochs (--resume goes on)"
+        yield f"the run is not finished: {epochs} of {training.epochs} epochs (--resume continues)"
     if model.facts.fps is not None and model.facts.fps != dataset.info.fps:
         yield f"the model was trained at {model.facts.fps:g} frames a second, these videos have {dataset.info.fps:g}"
 

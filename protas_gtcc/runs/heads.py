@@ -1,57 +1,43 @@
-"""Scalar heads scored as the per-class model is: the same test videos, averages and intervals, in one table.
+"""Scalar heads scored as the per-class model is: on the same test videos, with the same averages and intervals.
 
-A head is given each true action segment from its start, so it is told where actions begin, and not which they are. What
-each predictor of a table is told stands beside its figures: the look-ups and the cumulative distance are told as much
-or more, the per-class model the true class of every frame, or nothing.
+A head is given each true action segment from its start: it knows where actions begin, and not which they are. The table
+names what each predictor is given: the look-ups and the cumulative distance as much or more, the per-class model the
+true class of every frame, or nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.cumulative import CumulativeDistance
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.training import ActionSegment, pad_segments
+from protas_gtcc.metrics.cumulative_distance import CumulativeDistance
 from protas_gtcc.metrics.pooled_runs import PooledRows, pool, pooled_scores
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.report.figures import at, fraction, line, rule, with_interval
+from protas_gtcc.report.figures import at
+from protas_gtcc.report.head_table import TableRow
 from protas_gtcc.runs.cross_validation import rows_of_run, rows_of_split
 from protas_gtcc.training.run_directory import RunDirectory
 
-AVERAGES = ("frame", "macro", "video", "segment")
 NOTHING, START, CLASS, START_AND_CLASS = "nothing", "true start", "true class", "true start, true class"
-TOLD = {"constant": NOTHING, "random": NOTHING, "average_index": START}
-"""What look-ups on true segments are told; the others are told start and class."""
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """A predictor's errors."""
-
-    name: str
-    told: str
-    errors: dict[str, Any]
-    """By average, and `per_class` by name; fractions, None where undefined."""
-    intervals: dict[str, Any]
-    """The same structure, `[low, high]` at 95 %."""
+GIVEN = {"constant": NOTHING, "random": NOTHING, "average_index": START}
+"""What look-ups on true segments are given; the others are given start and class."""
 
 
 def head_reports(head: ScalarHead, segments: Sequence[ActionSegment]) -> list[np.ndarray]:
     """A head's progress at every frame of each segment, float32 `[T]`."""
     with torch.inference_mode():
         padded, lengths = pad_segments(segments)
-        said = head(padded, lengths)
-    return [row[:length].numpy() for row, length in zip(said, lengths.tolist(), strict=True)]
+        progress = head(padded, lengths)
+    return [row[:length].numpy() for row, length in zip(progress, lengths.tolist(), strict=True)]
 
 
 def distance_reports(distance: CumulativeDistance, segments: Sequence[ActionSegment]) -> list[np.ndarray]:
@@ -66,7 +52,7 @@ def score_reports(
     segments: Sequence[ActionSegment],
     report: Callable[[Sequence[ActionSegment]], list[np.ndarray]],
 ) -> PooledRows:
-    """Score the test videos of a split by what `report` says of each true action segment of theirs.
+    """Score the test videos of a split by the progress that `report` returns for their true action segments.
 
     `segments` are all of these segments. Raises `InputError` if a test video lacks one, and as the evaluation does.
     """
@@ -77,8 +63,8 @@ def score_reports(
     def read(video: str) -> Prediction:
         labels = dataset.labels(video)
         mine, reported = of_video.get(video, []), np.zeros(len(labels), dtype=np.float32)
-        for one, said in zip(mine, report(mine) if mine else [], strict=True):
-            reported[one.start : one.start + len(said)] = said
+        for one, progress in zip(mine, report(mine) if mine else [], strict=True):
+            reported[one.start : one.start + len(progress)] = progress
         num_frames = sum(len(one.embeddings) for one in mine)
         if num_frames != np.isin(labels, dataset.info.background, invert=True).sum():
             raise InputError(f"video {video}: the segments to score do not hold all frames of its actions")
@@ -88,16 +74,16 @@ def score_reports(
     return rows_of_split(dataset, dataclasses.replace(REFERENCE, split=split, training=training), read)
 
 
-def reported_row(name: str, told: str, runs: Sequence[PooledRows]) -> TableRow:
-    """What was reported, pooled over seeds."""
-    return _row(name, told, pooled_scores(pool(runs)), ("progress", "predicted"))
+def reported_row(name: str, given: str, runs: Sequence[PooledRows]) -> TableRow:
+    """The errors of reported progress, pooled over seeds."""
+    return _row(name, given, pooled_scores(pool(runs)), ("progress", "predicted"))
 
 
 def lookup_rows(run: PooledRows) -> list[TableRow]:
     """The look-ups on the true segments, as fitted for any run of the split."""
     scores = pooled_scores(run)
     return [
-        _row(f"`{name}`", TOLD.get(name, START_AND_CLASS), scores, ("baselines", name, "oracle_segments"))
+        _row(f"`{name}`", GIVEN.get(name, START_AND_CLASS), scores, ("baselines", name, "oracle_segments"))
         for name in scores["baselines"]
     ]
 
@@ -108,34 +94,13 @@ def model_rows(name: str, runs: Sequence[RunDirectory], dataset: Dataset) -> lis
     Raises `InputError` if a run is not finished, or does not fit the dataset.
     """
     scores = pooled_scores(pool([rows_of_run(run, dataset) for run in runs]))
-    told = {"oracle": CLASS, "predicted": NOTHING}
+    given = {"oracle": CLASS, "predicted": NOTHING}
     return [
-        _row(f"per class: {name}", told[which], scores, ("progress", which))
-        for which in told
+        _row(f"per class: {name}", given[which], scores, ("progress", which))
+        for which in given
         if scores["progress"][which] is not None
     ]
 
 
-def markdown(rows: Iterable[TableRow]) -> str:
-    """A Markdown table: errors with their 95 % intervals."""
-    lines = [line("", ["told", *AVERAGES]), rule(len(AVERAGES) + 2)]
-    for row in rows:
-        cells = [with_interval(row.errors[average], row.intervals[average], fraction) for average in AVERAGES]
-        lines.append(line(row.name, [row.told, *cells]))
-    return "\n".join(lines) + "\n"
-
-
-def long_table(rows: Iterable[TableRow]) -> pd.DataFrame:
-    """A row a figure: predictor, what it is told, average (`per_class.NAME` for a class), error, low, high."""
-    lines = []
-    for row in rows:
-        names: list[tuple[str, ...]] = [(average,) for average in AVERAGES]
-        names += [("per_class", name) for name in row.errors["per_class"]]
-        for path in names:
-            low, high = at(row.intervals, path) or (None, None)
-            lines.append((row.name.strip("`"), row.told, ".".join(path), at(row.errors, path), low, high))
-    return pd.DataFrame(lines, columns=["predictor", "told", "average", "error", "low", "high"])
-
-
-def _row(name: str, told: str, scores: dict[str, Any], path: Sequence[str]) -> TableRow:
-    return TableRow(name, told, at(scores, path), at(scores["intervals"], path))
+def _row(name: str, given: str, scores: dict[str, Any], path: Sequence[str]) -> TableRow:
+    return TableRow(name, given, at(scores, path), at(scores["intervals"], path))

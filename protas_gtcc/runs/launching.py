@@ -1,6 +1,6 @@
-"""Many runs, several at once, each in its own process: a missing one is made, an unfinished one resumed.
+"""Many runs, several at once, each in its own process: missing runs are made, unfinished ones resumed.
 
-What the processes print goes to `<run>.log` beside the run's folder. They end with this process, however it ends.
+What a process prints goes to `<run>.log` beside the run's folder. The processes end with this one, however it ends.
 """
 
 from __future__ import annotations
@@ -16,72 +16,19 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import torch
 
-from protas_gtcc.alignment.config import AlignmentConfig
-from protas_gtcc.config import WHERE_COMPUTED, Device, RunConfig, flat_settings
+from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
+from protas_gtcc.runs.plans import PlannedRun
 from protas_gtcc.runs.tied_process import GRACE_SECONDS
-from protas_gtcc.training.run_directory import RunDirectory
 
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
-PlannedConfig = RunConfig | AlignmentConfig
-
-
 @dataclass(frozen=True)
-class PlannedRun:
-    """A run that there is to be."""
-
-    name: str
-    run: RunDirectory
-    config: PlannedConfig
-    flags: list[str]
-    """Of the script: what makes it, but for --out."""
-    always: tuple[str, ...] = ()
-    """More flags, which are no settings of the run, and must be given again when it is resumed."""
-
-    @property
-    def log(self) -> Path:
-        """What its process printed."""
-        return self.run.path.with_name(f"{self.run.path.name}.log")
-
-    def state(self) -> Literal["missing", "unfinished", "done"]:
-        """How far it is. Raises `InputError` if another run is in its place."""
-        if not self.run.config_file.exists():
-            return "missing"
-        self._require_same()
-        return "done" if self.run.is_finished() else "unfinished"
-
-    def epochs_done(self) -> int:
-        """Epochs in its log."""
-        try:
-            return max(self.run.log.read_bytes().count(b"\n") - 1, 0)
-        except OSError:
-            return 0
-
-    def command(self, script: Path) -> list[str]:
-        """What goes on with it, or makes it."""
-        if self.state() == "missing":
-            return [str(script), *self.flags, *self.always, "--out", str(self.run.path)]
-        # Scores of the unfinished model, if somebody asked for them: they would pass for the finished one's.
-        self.run.metrics.unlink(missing_ok=True)
-        where = [(f"--{name}", str(getattr(self.config.training, name))) for name in WHERE_COMPUTED]
-        return [str(script), "--resume", str(self.run.path), *(word for pair in where for word in pair), *self.always]
-
-    def _require_same(self) -> None:
-        there = self.run.read_settings()
-        for name, wanted in flat_settings(self.config).items():
-            if name not in WHERE_COMPUTED and there[name] != wanted:
-                found = f"{self.run.path} is a run with {name} {there[name]}, not {wanted}"
-                raise InputError(f"{found}; give another --out, or remove it")
-
-
-@dataclass(frozen=True)
-class Situation:
+class Status:
     """How far all runs are."""
 
     running: list[PlannedRun]
@@ -89,7 +36,7 @@ class Situation:
     num_failed: int
     num_waiting: int
     seconds_left: float | None
-    """Guessed from the epochs done so far; None before the first."""
+    """Estimated from the epochs done so far; None before the first."""
 
 
 def usable_cores() -> int:
@@ -100,7 +47,7 @@ def usable_cores() -> int:
 
 
 def visible_gpus(device: Device) -> list[str]:
-    """What CUDA_VISIBLE_DEVICES must be for each GPU that runs on `device` may use; [] if they compute elsewhere."""
+    """The value of CUDA_VISIBLE_DEVICES for each GPU that runs on `device` may use; [] if they use no GPU."""
     if device not in ("auto", "cuda"):
         return []
     named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
@@ -109,43 +56,42 @@ def visible_gpus(device: Device) -> list[str]:
 
 def launch(
     plans: Sequence[PlannedRun],
-    script: Path,
     jobs: int,
     gpus: Sequence[str] = (),
-    watch: Callable[[Situation], None] = lambda situation: None,
+    on_status: Callable[[Status], None] = lambda status: None,
+    module: str = "protas_gtcc",
 ) -> dict[str, str]:
-    """Bring runs to their end, `jobs` at once, spread over `gpus`; why they failed, by the names of those that did.
+    """Make or resume runs, `jobs` at once, spread over `gpus`; return the reason of each failure by the run's name.
 
-    `watch` is told the situation now and then. Whatever interrupts this ends the processes.
+    A run is `python -m MODULE VERB FLAGS`. `on_status` is called about twice a second. Any interruption ends the
+    processes.
     """
-    crew = _Crew(script, [gpus[number % len(gpus)] if gpus else None for number in range(jobs)])
+    workers = _WorkerPool(module, [gpus[number % len(gpus)] if gpus else None for number in range(jobs)])
     clock = _Clock(plans)
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            futures = {pool.submit(crew.finish, plan): plan for plan in plans}
+            futures = {pool.submit(workers.finish, plan): plan for plan in plans}
             waiting = set(futures)
             while waiting:
                 _, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS)
-                running = crew.running()
-                ended, failed = len(plans) - len(waiting), len(crew.failed)
-                situation = Situation(
-                    running, ended - failed, failed, len(waiting) - len(running), clock.seconds_left(crew.failed)
-                )
-                watch(situation)
+                running, ended = workers.running(), len(plans) - len(waiting)
+                failed, num_waiting = len(workers.failed), len(waiting) - len(running)
+                seconds_left = clock.seconds_left(workers.failed)
+                on_status(Status(running, ended - failed, failed, num_waiting, seconds_left))
                 for future in futures.keys() - waiting:
                     future.result()
         except BaseException:
-            crew.stop()
+            workers.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return crew.failed
+    return workers.failed
 
 
 @dataclass
-class _Crew:
-    """The processes of the runs that are under way, one for each thread of the pool."""
+class _WorkerPool:
+    """The processes of the current runs, one for each thread of the pool."""
 
-    script: Path
+    module: str
     gpus: list[str | None]
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -157,12 +103,12 @@ class _Crew:
         self._processes: dict[str, tuple[PlannedRun, subprocess.Popen[bytes]]] = {}
 
     def running(self) -> list[PlannedRun]:
-        """The runs that have a process."""
+        """The current runs."""
         with self._lock:
             return [plan for plan, _ in self._processes.values()]
 
     def finish(self, plan: PlannedRun) -> None:
-        """Run a process to its end."""
+        """Run a process until it ends."""
         gpu = self._slots.get()
         try:
             with self._lock:
@@ -173,7 +119,7 @@ class _Crew:
             with process:
                 code = process.wait()
             if code or plan.state() != "done":
-                self.failed[plan.name] = _last_words(plan.log, code)
+                self.failed[plan.name] = _last_error(plan.log, code)
         except (InputError, OSError) as error:
             self.failed[plan.name] = str(error)
         finally:
@@ -182,7 +128,7 @@ class _Crew:
             self._slots.put(gpu)
 
     def stop(self) -> None:
-        """End all processes, and start none any more."""
+        """End all processes, and start no more."""
         with self._lock:
             self._stopping = True
             processes = [process for _, process in self._processes.values()]
@@ -199,8 +145,8 @@ class _Crew:
         if gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = gpu
         plan.log.parent.mkdir(parents=True, exist_ok=True)
-        # -P: a folder called as the package, where the command is called, must not hide it.
-        command = [sys.executable, "-P", "-m", "protas_gtcc.runs.tied_process", *plan.command(self.script)]
+        # -P: a folder of the package's name in the working directory must not hide the package.
+        command = [sys.executable, "-P", "-m", "protas_gtcc.runs.tied_process", self.module, *plan.command()]
         with open(plan.log, "ab") as log:
             return subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment
@@ -208,14 +154,14 @@ class _Crew:
 
 
 class _Clock:
-    """Guesses the time left from the epochs done since it was made."""
+    """Estimates the time left from the epochs done since it was made."""
 
     def __init__(self, plans: Sequence[PlannedRun]):
         self._plans, self._started = plans, time.monotonic()
         self._first = sum(plan.epochs_done() for plan in plans)
 
     def seconds_left(self, failed: dict[str, str]) -> float | None:
-        """None before the first epoch."""
+        """Seconds until all runs are done; None before the first epoch."""
         done = sum(plan.epochs_done() for plan in self._plans) - self._first
         left = sum(
             max(plan.config.training.epochs - plan.epochs_done(), 0)
@@ -225,8 +171,8 @@ class _Clock:
         return (time.monotonic() - self._started) / done * left if done > 0 else None
 
 
-def _last_words(log: Path, code: int) -> str:
+def _last_error(log: Path, code: int) -> str:
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     errors = [line.removeprefix("error: ") for line in lines[-20:] if line.startswith("error: ")]
-    words = (errors or lines or ["it printed nothing"])[-1]
-    return f"{words} (exit code {code}; {log})"
+    message = (errors or lines or ["it printed nothing"])[-1]
+    return f"{message} (exit code {code}; {log})"

@@ -1,6 +1,6 @@
-"""`python -m protas_gtcc.runs.tied_process SCRIPT …`: run a script that ends when the process that started it does.
+"""`python -m protas_gtcc.runs.tied_process MODULE …`: run a module; end it when the process that started it ends.
 
-However that one ends, killed or crashed, the pipe that it holds to this one's standard input closes then.
+However that process ends, killed or crashed, its pipe to this one's standard input closes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 
 GRACE_SECONDS = 10.0
-"""How long the script has to end by itself, for instance to take its temporary files away."""
+"""How long the module has to end by itself, for instance to remove its temporary files."""
 
 
 def tie_to_standard_input() -> None:
@@ -23,7 +23,7 @@ def tie_to_standard_input() -> None:
 
 
 def _watch() -> None:
-    # Not through sys.stdin: its lock would be held at exit.
+    # Not by sys.stdin: its lock would be held at exit.
     with suppress(OSError):
         while os.read(0, 1024):
             pass
@@ -35,4 +35,4 @@ def _watch() -> None:
 if __name__ == "__main__":
     tie_to_standard_input()
     sys.argv = sys.argv[1:]
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protas_gtcc.inference import EngineName, TrainedModel
+from protas_gtcc.config import EngineName
+from protas_gtcc.inference import TrainedModel
 
 PREFIX_SECONDS = 3.0
 """Running the prefix again is timed until so long has passed, and at least `FEWEST` times."""
@@ -22,7 +23,7 @@ MOST_WARM_UP = 20
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one way to follow a video, after a history of so many frames."""
+    """The speed of one way to process frames, after a history of frames."""
 
     what: str
     engine: str

@@ -1,8 +1,8 @@
-"""Progress heads that were trained together with an encoder, for the table of those that are trained alone.
+"""Progress heads that were trained together with an encoder, for the table of heads that are trained alone.
 
 A head reads the embeddings of its own encoder. Whole videos are embedded and the true action segments cut out of them,
-as in joint training (`protas_gtcc.alignment.joint`): it is told where an action starts, and embeddings of a causal
-encoder have seen frames before that.
+as in joint training (`protas_gtcc.alignment.joint`): the head is given the start of each action, and embeddings of a
+causal encoder have seen frames before it.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from typing import Any
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder, load_encoder
-from protas_gtcc.alignment.training import AlignmentDirectory
-from protas_gtcc.config import WHERE_COMPUTED, flat_settings
+from protas_gtcc.alignment.run_directory import AlignmentDirectory
+from protas_gtcc.config import MAY_CHANGE, flat_settings
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.heads.training import cut_segments
 from protas_gtcc.metrics.pooled_runs import PooledRows
+from protas_gtcc.report.head_table import TableRow
 from protas_gtcc.runs import heads as scoring
-from protas_gtcc.runs.cross_validation import told_apart
+from protas_gtcc.runs.cross_validation import distinct_titles
 from protas_gtcc.runs.evaluate_run import test_videos
 
 
 def read_joint_runs(paths: Sequence[Path], dataset: Dataset, split: str) -> dict[str, list[Embedder]]:
     """Trained encoders with heads, by the name of their row, `v4 with gtcc`; those of a row differ in seed alone.
 
-    Where head and loss do not tell rows apart, the name says what does. Raises `InputError` if a run has no head, is
-    not finished, does not fit split and dataset, or is there twice.
+    Rows of the same head and loss have the settings in their names that differ. Raises `InputError` if a run has no
+    head, is not finished, does not fit split and dataset, or is there twice.
     """
     kinds: dict[str, list[Embedder]] = defaultdict(list)
     settings: dict[str, dict[str, Any]] = {}
@@ -45,12 +46,12 @@ def read_joint_runs(paths: Sequence[Path], dataset: Dataset, split: str) -> dict
         taken[kind, seed], settings[kind] = path, own
         kinds[kind].append(embedder)
     plain = [f"{own['head']} with {own['loss']}" for own in settings.values()]
-    titles = told_apart(plain, list(settings.values()), [flat_settings(AlignmentConfig())] * len(plain))
+    titles = distinct_titles(plain, list(settings.values()), [flat_settings(AlignmentConfig())] * len(plain))
     return dict(zip(titles, kinds.values(), strict=True))
 
 
-def joint_row(title: str, embedders: Sequence[Embedder], dataset: Dataset) -> scoring.TableRow:
-    """What the heads of these encoders report of the split's test videos, pooled over them."""
+def joint_row(title: str, embedders: Sequence[Embedder], dataset: Dataset) -> TableRow:
+    """The errors of these encoders' heads on the split's test videos, pooled over the encoders."""
     return scoring.reported_row(title, scoring.START, [_score(one, dataset) for one in embedders])
 
 
@@ -75,7 +76,7 @@ def _read(path: Path, dataset: Dataset, split: str) -> Embedder:
     if config.split != split:
         raise InputError(f"{path} is of split {config.split}; give runs of split {split} alone")
     if not run.is_trained():
-        raise InputError(f"{path} is not finished: go on with --resume, or leave it out")
+        raise InputError(f"{path} is not finished: continue with --resume, or leave it out")
     try:
         _require_fitting(embedder, dataset)
     except InputError as error:
@@ -101,6 +102,6 @@ def _require_fitting(embedder: Embedder, dataset: Dataset) -> None:
 
 
 def _settings_but_seed(embedder: Embedder) -> dict[str, Any]:
-    """Every setting by its flag's name, but for those that runs of one row may differ in."""
+    """Every setting by its flag's name, without those that may differ within a row."""
     flat = flat_settings(embedder.facts.config) | {"feature_set": embedder.facts.feature_set}
-    return {name: value for name, value in flat.items() if name not in ("dataset", "seed", *WHERE_COMPUTED)}
+    return {name: value for name, value in flat.items() if name not in ("dataset", "seed", *MAY_CHANGE)}

@@ -1,19 +1,14 @@
-"""A server that follows people: clients push frames over a WebSocket and get results, a web page shows them live.
+"""A server: clients push frames over a WebSocket and get results, a web page shows the results live.
 
     /               the page
-    /facts          JSON: classes, background, feature size, frames a second, limits
-    /people         JSON: who is followed now
+    /facts          JSON: classes, background, feature size, frames per second, limits
+    /people         JSON: names of the connected clients' streams
     /stream?name=N  WebSocket: a message of k frames, raw little-endian float32 [k, D], is answered by one JSON message
-                    of k results; one stream a connection
-    /watch?name=N   WebSocket: the results so far of that person, then each new one; a slow watcher loses the oldest
+                    of k results; each connection has one stream
+    /watch?name=N   WebSocket: the results of stream N so far, then each new one; a slow watcher loses the oldest
 
-The next message of a client is read when the one before is answered, so a client that sends faster than it is served is
-slowed by its own connection and nothing piles up here. Whoever breaks a limit is told why and closed; nobody else
-notices. Connections that never finish asking for anything are the affair of the web server (uvicorn), which has no
-time-out for them: where strangers can reach it, put a proxy in front. Needs the extra `[serve]`.
+The server reads a client's next message after it has answered the one before. So a client that sends too fast is slowed
+by its own connection, and no queue grows here. A client that breaks a limit gets the reason and is disconnected; other
+clients do not notice. The web server (uvicorn) has no time-out for connections that never send a whole request: put a
+proxy in front if the server can be reached from outside. Needs the extra `[serve]`.
 """
-
-from protas_gtcc.serve.app import make_app
-from protas_gtcc.serve.sessions import Limits
-
-__all__ = ["Limits", "make_app"]

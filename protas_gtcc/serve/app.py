@@ -1,4 +1,4 @@
-"""The web application: who may come in, and what is said to whom."""
+"""The web application: its pages, its WebSockets, and who may use them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from starlette.websockets import WebSocketDisconnect
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits, Refused, Sessions
+from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.sessions import CLOSING_SECONDS, Refused, Sessions
 
 BROKEN_RULE = 1008
 """The WebSocket's close code for a client that broke a rule."""
 
 
 def make_app(model: TrainedModel, limits: Limits | None = None, token: str | None = None) -> FastAPI:
-    """The application for a model; with a token, whoever comes must give it (`?token=` or a bearer header).
+    """The application for a model; with a token, every request must carry it (`?token=` or a bearer header).
 
-    Without one, only requests to this machine's own names are answered: another site's name could be made to lead here.
+    Without a token, only requests to this machine's own names are answered: another site's name could be made to point
+    to this machine. Raises `InputError` for an empty token.
     """
     if token == "":
-        raise InputError("an empty token lets everybody in; give None, or one that is hard to guess")
+        raise InputError("an empty token admits every client; give None, or a token that is hard to guess")
     app = FastAPI(title="protas_gtcc", docs_url=None, redoc_url=None, openapi_url=None)
     sessions = Sessions(model, limits or Limits())
     app.state.sessions = sessions
@@ -84,17 +86,17 @@ async def _serve_stream(socket: WebSocket, sessions: Sessions, name: str) -> Non
             try:
                 message = await asyncio.wait_for(socket.receive(), idle)
             except TimeoutError:
-                raise Refused(f"nothing came for {idle:g} s") from None
+                raise Refused(f"no message for {idle:g} s") from None
             if message["type"] == "websocket.disconnect":
                 return
             if message.get("bytes") is None:
-                raise Refused("text is no frame; send raw little-endian float32")
+                raise Refused("a text message is not a frame; send raw little-endian float32")
             results = sessions.push(person, message["bytes"])
             try:
                 await asyncio.wait_for(socket.send_json(results), idle)
             except TimeoutError:
-                raise Refused(f"answers were not taken for {idle:g} s") from None
-            # Clients take turns, even one that has its next message here already.
+                raise Refused(f"the client read no answer for {idle:g} s") from None
+            # Clients take turns, even if this one's next message has arrived already.
             await asyncio.sleep(0)
     finally:
         sessions.end(person)
@@ -105,7 +107,7 @@ async def _serve_watcher(socket: WebSocket, sessions: Sessions, name: str) -> No
     try:
         idle = sessions.limits.idle_seconds
         await asyncio.wait_for(socket.send_json(list(person.results)), idle)
-        # Only a task of its own notices that the watcher has gone while nothing happens.
+        # A task of its own notices that the watcher has left while there are no results.
         gone = asyncio.create_task(socket.receive())
         while not gone.done():
             coming = asyncio.create_task(queue.get())
@@ -119,14 +121,14 @@ async def _serve_watcher(socket: WebSocket, sessions: Sessions, name: str) -> No
                 gone.cancel()
                 return
     except TimeoutError:
-        raise Refused(f"results were not taken for {idle:g} s") from None
+        raise Refused(f"the watcher read no result for {idle:g} s") from None
     finally:
         sessions.unwatch(person, queue)
 
 
 @contextlib.asynccontextmanager
 async def _admitted(socket: WebSocket, token: str | None) -> Any:
-    """Let a client in; whoever is refused hears why, whoever goes away is let go."""
+    """Accept a client; a refused client gets the reason, and a client that leaves is not an error."""
     await socket.accept()
     try:
         if token is None and not _to_this_machine(socket):
@@ -138,14 +140,14 @@ async def _admitted(socket: WebSocket, token: str | None) -> Any:
         yield
         await _close(socket)
     except Refused as refused:
-        # A reason has at most 123 bytes.
+        # A WebSocket's reason has at most 123 bytes.
         await _close(socket, BROKEN_RULE, str(refused).encode()[:120].decode(errors="ignore"))
     except WebSocketDisconnect:
         pass
 
 
 async def _close(socket: WebSocket, code: int = 1000, reason: str = "") -> None:
-    # The client may have gone, or may take nothing any more: then not even this gets through.
+    # If the client has left, or reads nothing any more, closing fails too.
     with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
         await asyncio.wait_for(socket.close(code, reason), CLOSING_SECONDS)
 
@@ -163,6 +165,6 @@ def _knows_token(connection: Request | WebSocket, token: str | None) -> bool:
 
 
 def _from_this_page(socket: WebSocket) -> bool:
-    """Browsers say which site a script is from; programs say nothing."""
+    """Browsers send the site that a script comes from; programs send none."""
     origin = socket.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == socket.headers.get("host")

@@ -1,4 +1,4 @@
-"""A live page for one person who is followed by `live.follow`: an observer beside the terminal and the file."""
+"""A sink that shows the results of a live pipeline on a web page."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import uvicorn
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.live.sinks import Followed, Moment, Observer, result_line
+from protas_gtcc.live.sinks import FrameResult, Sink, Summary, result_line
 from protas_gtcc.serve.app import make_app
-from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
+from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.sessions import CLOSING_SECONDS
 
 _START_SECONDS = 30
 
 
-class WebPage(Observer):
+class LivePage(Sink):
     """Serves the page at `address` from a thread of its own, and shows every result there.
 
-    Raises `InputError` if the port cannot be listened on. Call `close`, or let the program end.
+    Raises `InputError` if the port is not free. The page is served until `close`, or until the program ends.
     """
 
     def __init__(self, model: TrainedModel, port: int = 0, name: str = "live"):
-        # Nobody else can push: the one place is taken.
+        # The only stream is taken, so that no client can push frames.
         app = make_app(model, Limits(connections=1))
         self._sessions, self._loop = app.state.sessions, asyncio.new_event_loop()
         self._person = self._sessions.begin(name)
@@ -38,18 +39,17 @@ class WebPage(Observer):
         started = time.monotonic()
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > started + _START_SECONDS:
-                raise InputError(f"the page cannot be served on port {port}; is something else there?")
+                raise InputError(f"the page cannot be served on port {port}; is it in use?")
             time.sleep(0.01)
         self.address = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}/"
 
-    def on_moment(self, moment: Moment) -> None:
-        """Show it; a page that is slow to draw loses the oldest results, and never slows the pipeline."""
-        name = self._names[moment.label]
-        result = result_line(moment, name)
-        self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [result])
+    def on_result(self, result: FrameResult) -> None:
+        """Show the result; a page that is slow to draw loses the oldest results and never slows the pipeline."""
+        line = result_line(result, self._names[result.label])
+        self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [line])
 
-    def on_end(self, followed: Followed) -> None:
-        """The page stays, with what there was, until it is closed."""
+    def on_end(self, summary: Summary) -> None:
+        """The page keeps the results until it is closed."""
 
     def close(self) -> None:
         """Stop serving."""
@@ -60,7 +60,7 @@ class WebPage(Observer):
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._server.serve())
-        except SystemExit:  # uvicorn's way to say that it cannot listen
+        except SystemExit:  # uvicorn raises it when it cannot listen
             pass
         finally:
             self._loop.close()

@@ -1,4 +1,4 @@
-"""Who is followed: one stream for each, the limits they keep to, and who watches them."""
+"""Sessions: one stream for each client, the limits of a client, and the watchers of a stream."""
 
 from __future__ import annotations
 
@@ -12,33 +12,18 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.live.sinks import make_moments, result_line
+from protas_gtcc.live.sinks import frame_results, result_line
+from protas_gtcc.serve.limits import Limits
 
 KEPT_RESULTS = 20_000
-"""Results that a new watcher is shown; older ones are forgotten."""
+"""Most results that a new watcher gets; older ones are deleted."""
 WATCHER_BUFFER = 256
 CLOSING_SECONDS = 5
-"""How long a client may take to hear that it is closed."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a client may do."""
-
-    connections: int = 64
-    """People followed at once; each has the memory of a stream from the start."""
-    watchers: int = 64
-    """Pages that watch at once."""
-    frames_a_message: int = 64
-    """Frames in one message: others wait meanwhile."""
-    frames_a_second: float = 240.0
-    """Of one client, on average; twice as many may come at once."""
-    idle_seconds: float = 60.0
-    """A client that sends nothing for so long, or takes no answer, is closed."""
+"""Time in which a client must acknowledge that its connection is closed."""
 
 
 class Refused(Exception):
-    """A client is closed, and told why."""
+    """A client is disconnected; the message is the reason that it gets."""
 
 
 @dataclass(eq=False)
@@ -50,12 +35,13 @@ class Person:
     results: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_RESULTS))
     watchers: set[asyncio.Queue[dict[str, Any]]] = field(default_factory=set)
     allowance: float = 0.0
-    """Frames that may come now."""
-    asked: float = field(default_factory=time.monotonic)
+    """Frames that the client may send now."""
+    last_message: float = field(default_factory=time.monotonic)
+    """Time of the last message, in seconds."""
 
 
 class Sessions:
-    """All people of one model. Used from one event loop."""
+    """The streams of all clients of one model. Used from one event loop."""
 
     def __init__(self, model: TrainedModel, limits: Limits):
         self.model, self.limits = model, limits
@@ -65,13 +51,13 @@ class Sessions:
         self.watching = 0
 
     def begin(self, name: str) -> Person:
-        """Start following somebody. Raises `Refused` if the name is taken or there is no room."""
+        """Start a stream. Raises `Refused` if its name is in use or all streams are taken."""
         if not 0 < len(name) <= 64 or not name.isprintable():
             raise Refused("a name has 1 to 64 printable characters")
         if name in self.people:
-            raise Refused(f"somebody called {name!r} is followed already")
+            raise Refused(f"the name {name!r} is in use")
         if not self._free:
-            raise Refused(f"all {self.limits.connections} streams are taken; come again later")
+            raise Refused(f"all {self.limits.connections} streams are taken; try again later")
         slot = self._free.pop()
         self._streams.reset(slot)
         person = Person(name, slot, allowance=2 * self.limits.frames_a_second)
@@ -79,65 +65,65 @@ class Sessions:
         return person
 
     def end(self, person: Person) -> None:
-        """Stop following; the place is free for the next."""
+        """End a stream, which frees it for the next client."""
         del self.people[person.name]
         self._free.append(person.slot)
         for queue in person.watchers:
             _put(queue, {"ended": True})
 
     def push(self, person: Person, message: bytes) -> list[dict[str, Any]]:
-        """Results of a message of frames. Raises `Refused` for what breaks a limit or is no frame."""
+        """The results for a message of frames. Raises `Refused` for a broken limit or a bad frame."""
         dim = self.model.facts.feature_dim
         if not message or len(message) % (4 * dim):
-            raise Refused(f"{len(message)} bytes are no whole number of frames of {dim} float32")
+            raise Refused(f"{len(message)} bytes are not a whole number of frames of {dim} float32")
         frames = np.frombuffer(message, dtype="<f4").reshape(-1, dim)
         if len(frames) > self.limits.frames_a_message:
-            raise Refused(f"{len(frames)} frames in a message; {self.limits.frames_a_message} are allowed")
+            raise Refused(f"{len(frames)} frames in a message; at most {self.limits.frames_a_message} are allowed")
         self._charge(person, len(frames))
         first = self._streams.num_frames(person.slot)
         try:
-            said = self._streams.follow(person.slot, frames)
+            prediction = self._streams.step_chunk(person.slot, frames)
         except InputError as error:
             raise Refused(str(error)) from error
         names = self.model.class_names
-        results = [result_line(moment, names[moment.label]) for moment in make_moments(said, first)]
+        results = [result_line(one, names[one.label]) for one in frame_results(prediction, first)]
         self.publish(person, results)
         return results
 
     def publish(self, person: Person, results: list[dict[str, Any]]) -> None:
-        """Keep results, and show them to whoever watches."""
+        """Keep results and send them to the watchers."""
         person.results.extend(results)
         for queue in person.watchers:
             for result in results:
                 _put(queue, result)
 
     def watch(self, name: str) -> tuple[Person, asyncio.Queue[dict[str, Any]]]:
-        """See somebody's results as they come. Raises `Refused` if nobody has that name or too many watch."""
+        """Watch a stream's results. Raises `Refused` if no stream has that name or there are too many watchers."""
         if name not in self.people:
-            raise Refused(f"nobody called {name!r} is followed now")
+            raise Refused(f"no stream is called {name!r} now")
         if self.watching >= self.limits.watchers:
-            raise Refused(f"{self.limits.watchers} watch already; come again later")
+            raise Refused(f"there are {self.limits.watchers} watchers already; try again later")
         self.watching += 1
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WATCHER_BUFFER)
         self.people[name].watchers.add(queue)
         return self.people[name], queue
 
     def unwatch(self, person: Person, queue: asyncio.Queue[dict[str, Any]]) -> None:
-        """Look away."""
+        """Stop watching."""
         person.watchers.discard(queue)
         self.watching -= 1
 
     def _charge(self, person: Person, frames: int) -> None:
         now, rate = time.monotonic(), self.limits.frames_a_second
-        person.allowance = min(2 * rate, person.allowance + rate * (now - person.asked))
-        person.asked = now
+        person.allowance = min(2 * rate, person.allowance + rate * (now - person.last_message))
+        person.last_message = now
         if frames > person.allowance:
-            raise Refused(f"more than {rate:g} frames a second")
+            raise Refused(f"more than {rate:g} frames per second")
         person.allowance -= frames
 
 
 def _put(queue: asyncio.Queue[dict[str, Any]], result: dict[str, Any]) -> None:
-    """The newest result goes in, the oldest goes out if there is no room."""
+    """Add a result; a full queue loses its oldest one."""
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(result)

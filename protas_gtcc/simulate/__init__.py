@@ -1,80 +1,10 @@
-"""Procedures made up with known truth, of EgoProceL's size and shape: what stands in where no recordings are.
+"""Simulated procedures with known truth, of EgoProceL's size: they stand in where no recordings are prepared.
 
-`profiles` holds what is imitated, `procedures` says who does what and when, `appearance` what a camera would
-see of it. Nothing in them was recorded: results on them say how the software behaves, not how it does on
-people.
+- `profiles`: the facts about EgoProceL that are imitated
+- `config`: the settings of a simulated dataset
+- `procedures`: what is done when, and for how long: the labels
+- `appearance`: what a camera would see of it: the features
+- `dataset`: the dataset file made from these
+
+Nothing in them was recorded. Results on them show how the software behaves, not how well it follows people.
 """
-
-from __future__ import annotations
-
-from collections.abc import Iterator
-from pathlib import Path
-
-from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset.writer import write_dataset
-from protas_gtcc.simulate.appearance import build_world, simulate_features
-from protas_gtcc.simulate.config import SMALL, STAND_IN, SimulationConfig
-from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure
-from protas_gtcc.simulate.profiles import TaskProfile
-
-__all__ = ["SMALL", "STAND_IN", "SimulationConfig", "dataset_info", "simulate", "simulate_videos"]
-
-FEATURE_SET = "features"
-SPLIT = "1"
-# Every fourth person is tested: no person is in both parts.
-_TEST_EVERY = 4
-
-
-def simulate(path: Path | str, config: SimulationConfig) -> None:
-    """Write a dataset file of simulated procedures; `InputError` if it cannot be written.
-
-    One video is in memory at a time. Split "1" parts people into train and test.
-    """
-    feature_set = FeatureSet(dim=config.feature_dim, source="simulated appearance, strictly causal")
-    with write_dataset(path, dataset_info(config), {FEATURE_SET: feature_set}) as writer:
-        for video in simulate_videos(config):
-            writer.add(video)
-
-
-def simulate_videos(config: SimulationConfig) -> Iterator[Video]:
-    """Make the videos one after the other, features float16 `[T, D]`."""
-    world, class_names = build_world(config), class_names_of(config)
-    for profile, number in _videos(config):
-        labels = simulate_procedure(config, profile, number).labels(class_names, config.fps)
-        yield Video(
-            name=_video_name(profile, number),
-            labels=labels,
-            features={FEATURE_SET: simulate_features(config, world, profile, number, labels)},
-            task=f"sim-{profile.name}",
-            subject=f"sim-person-{number % config.people:02d}",
-        )
-
-
-def dataset_info(config: SimulationConfig) -> DatasetInfo:
-    """What the file says of itself."""
-    test = [name for name, person in _named(config) if person % _TEST_EVERY == _TEST_EVERY - 1]
-    train = [name for name, _ in _named(config) if name not in test]
-    return DatasetInfo(
-        name="simulated-procedures",
-        class_names=class_names_of(config),
-        background=[0],
-        fps=config.fps,
-        splits={SPLIT: {"train": train, "test": test}},
-        simulated=True,
-        source=f"Simulated procedures, not recordings: protas_gtcc.simulate, shaped like EgoProceL "
-        f"(Bansal et al., ECCV 2022), made from {config}",
-    )
-
-
-def _videos(config: SimulationConfig) -> Iterator[tuple[TaskProfile, int]]:
-    for profile in config.profiles:
-        for number in range(config.num_videos(profile)):
-            yield profile, number
-
-
-def _named(config: SimulationConfig) -> list[tuple[str, int]]:
-    return [(_video_name(profile, number), number % config.people) for profile, number in _videos(config)]
-
-
-def _video_name(profile: TaskProfile, number: int) -> str:
-    return f"sim-{profile.name}-{number:03d}"

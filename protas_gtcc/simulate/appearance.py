@@ -2,11 +2,11 @@
 
     features = gain * blur(scene of the task + evidence * (class + phase)) + person + drift + noise
 
-The class shows as an object and what is done with it (a verb); steps that follow each other share objects,
-some look nearly alike. The phase moves the appearance along a line and over a hump, mostly the verb's
-(pouring looks like pouring, whatever is poured), with a strength of the class. It stalls in pauses, in which
-less of the action shows. Background shows objects too. Frame t depends on nothing after t, except that the
-phase is, as in life, how much of the action is done.
+A class is an object and a verb, what is done with the object. Neighbouring steps share objects, and some look nearly
+alike. The phase of an action moves its appearance along a line and over a hump. Both are mostly the verb's, so pouring
+looks alike for all objects; their strength is the class's. In a pause the phase stands still and less of the action
+shows. The background shows objects too. Frame t depends on no later frame, except that its phase is the share of the
+action that is done, as in real video.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _GAIN_SPREAD = 0.1
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """How things look, the same in every video. C classes, D features; row 0 is background and stays 0."""
+    """The appearance of classes and tasks, the same in every video: C classes, D features; row 0, background, is 0."""
 
     class_look: np.ndarray
     """`[C, D]`: mean appearance."""
     phase_line: np.ndarray
-    """`[C, D]`: where it travels from phase 0 to 1."""
+    """`[C, D]`: the movement from phase 0 to 1."""
     phase_hump: np.ndarray
-    """`[C, D]`: where it is half-way, beside the line."""
+    """`[C, D]`: the distance from that line at phase 0.5."""
     scenes: dict[str, np.ndarray] = field(default_factory=dict)
     """Task name -> `[D]`."""
     classes_of_task: dict[str, list[int]] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class World:
 
 
 def build_world(config: SimulationConfig) -> World:
-    """Draw how every class and task looks."""
+    """Draw the appearance of every class and task."""
     names = class_names_of(config)
     empty = np.zeros((len(names), config.feature_dim))
     world = World(empty.copy(), empty.copy(), empty.copy())
@@ -110,14 +110,14 @@ def _action_look(
 
 
 def _phase(paused: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """How much of an action is done at each frame, in (0, 1]: uneven pace, none in a pause."""
+    """The share of an action that is done at each frame, in (0, 1]: at an uneven pace, and none in a pause."""
     pace = rng.gamma(4, 0.25, size=len(paused)) * ~paused
     done = np.cumsum(pace)
     return done / done[-1]
 
 
 def _pauses(config: SimulationConfig, num_frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Which frames of an action are paused, bool `[T]`; never the first, so that something is done."""
+    """The paused frames of an action, bool `[T]`; never the first, so that some of the action is done."""
     ends = 1 / max(1.0, config.pause_seconds * config.fps)
     begins = ends * config.pause_share / (1 - config.pause_share)
     draws = rng.random(num_frames)
@@ -130,7 +130,7 @@ def _pauses(config: SimulationConfig, num_frames: int, rng: np.random.Generator)
 def _distractors(
     config: SimulationConfig, world: World, profile: TaskProfile, num_frames: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Background `[T, D]`: bouts of a few seconds, each with a little of some step of the task."""
+    """Background `[T, D]`: periods of a few seconds, each showing some step of the task weakly."""
     bout_frames = max(1, round(_DISTRACTOR_SECONDS * config.fps))
     num_bouts = -(-num_frames // bout_frames)
     labels = rng.choice(world.classes_of_task[profile.name], size=num_bouts)
@@ -148,14 +148,14 @@ def _correlated(rng: np.random.Generator, shape: tuple[int, ...], frames: float)
 
 
 def _blurred(values: np.ndarray, frames: float) -> np.ndarray:
-    """Trail behind `values` `[T, D]` by about `frames` frames: an exponential average of the past."""
+    """An exponential average over about the last `frames` frames of `values` `[T, D]`."""
     keep = np.exp(-1 / frames) if frames > 0 else 0.0
     blurred, _ = _recursive(1 - keep, keep, values, zi=keep * values[:1])
     return blurred
 
 
 def _direction(config: SimulationConfig, *key: str | int) -> np.ndarray:
-    """A random direction `[D]` of length 1 that belongs to a thing."""
+    """A random direction `[D]` of length 1; the same key gives the same direction."""
     return _directions(config.generator(*key), 1, config.feature_dim)[0]
 
 

@@ -1,4 +1,4 @@
-"""What a simulated dataset is made from: a frozen config, and one random generator for each thing."""
+"""The settings of a simulated dataset, and one random generator for each video, person and class."""
 
 from __future__ import annotations
 
@@ -12,61 +12,61 @@ from protas_gtcc.simulate.profiles import TASKS, TaskProfile
 
 @dataclass(frozen=True)
 class SimulationConfig:
-    """Simulated procedures of EgoProceL's size, unless told otherwise.
+    """Settings of simulated procedures; the defaults give EgoProceL's size.
 
-    Strengths are Euclidean lengths in feature space; the unit is the standard deviation of the frame noise
-    along any one direction. Two classes that lie 2 apart are told apart from one frame 84 % of the time.
+    Strengths are Euclidean lengths in feature space, in units of the standard deviation of the frame noise along any
+    direction. Two classes at a distance of 2 are distinguished from one frame 84 % of the time.
     """
 
     tasks: int = len(TASKS)
-    """How many of EgoProceL's 16 tasks, from the first."""
+    """Number of tasks: the first of EgoProceL's 16."""
     only: tuple[str, ...] = ()
-    """Names of the tasks to make, instead of the first so many."""
+    """Names of the tasks to make, in place of a number of tasks."""
     share_of_videos: float = 1.0
     """Videos of every task, as a share of EgoProceL's (325 in all)."""
     fewest_videos: int = 4
-    """Videos of a task at least; 4 is the fewest that leave one for the test part."""
+    """Least number of videos of a task; with 4 or more, one of them is in the test part."""
     people: int = 32
-    """Different people; each makes a video of every task in turn, every fourth is in the test part."""
+    """Number of people. They take turns in the videos of a task; every fourth is in the test part."""
     feature_dim: int = 64
-    """Numbers a frame."""
+    """Size of a frame's features."""
     fps: float = 1.0
-    """Frames a second."""
+    """Frames per second."""
     seed: int = 0
     """The same seed gives the same numbers, bit for bit."""
     class_strength: float = 4.5
-    """How far the appearance of an action is from that of doing nothing."""
+    """Distance between the appearance of an action and that of doing nothing."""
     phase_strength: float = 8.0
-    """How far the appearance travels over an action whose phase shows most."""
+    """Distance that the appearance moves during an action, for the class with the most visible phase."""
     phase_blind_share: float = 0.3
-    """Share of classes whose phase does not show at all."""
+    """Share of classes whose phase is not visible at all."""
     look_alike_share: float = 0.4
-    """Of the steps that share their object with the step before, the share that look nearly like it."""
+    """Among the steps with the same object as the step before, the share that looks nearly like that step."""
     scene_strength: float = 3.0
-    """How far tasks' surroundings are from each other."""
+    """Distance between the surroundings of different tasks."""
     person_strength: float = 3.0
-    """How far one person's videos are from another's."""
+    """Distance between the videos of different people."""
     drift_strength: float = 1.5
-    """How far a video drifts from where it began, over about `drift_seconds`."""
+    """Distance that a video drifts in about `drift_seconds`."""
     drift_seconds: float = 120.0
-    """Time in which the drift forgets where it was."""
+    """Time over which the drift is correlated."""
     noise_seconds: float = 1.5
-    """Time in which the frame noise forgets where it was."""
+    """Time over which the frame noise is correlated."""
     blur_seconds: float = 0.6
-    """Time by which the appearance trails behind what happens."""
+    """Time by which the appearance follows the action."""
     distractor_strength: float = 3.0
-    """How much of an action, at most, background shows: hands on objects with no step going on."""
+    """Highest strength with which an action shows in the background: hands on objects, but no step."""
     pause_share: float = 0.25
-    """Share of an action's time in which nothing moves, though its progress by frame count goes on."""
+    """Share of an action's time in which nothing moves, while its progress by frame count goes on."""
     pause_seconds: float = 4.0
-    """Mean length of such a pause."""
+    """Mean length of a pause in an action."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.tasks <= len(TASKS):
-            raise InputError(f"tasks is {self.tasks}; the simulator knows 1 to {len(TASKS)}")
+            raise InputError(f"tasks is {self.tasks}; give 1 to {len(TASKS)}")
         unknown = set(self.only) - {profile.name for profile in TASKS}
         if unknown:
-            raise InputError(f"no task {min(unknown)!r}; the simulator knows {', '.join(one.name for one in TASKS)}")
+            raise InputError(f"no task {min(unknown)!r}; choose among {', '.join(one.name for one in TASKS)}")
         for name in ("share_of_videos", "fewest_videos", "people", "feature_dim", "fps"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
@@ -89,7 +89,7 @@ class SimulationConfig:
         return max(self.fewest_videos, round(self.share_of_videos * profile.videos))
 
     def generator(self, *key: str | int) -> np.random.Generator:
-        """The generator of one thing (a video, a person, a class), the same whatever else is simulated."""
+        """The random generator of one video, person or class; it does not depend on what else is simulated."""
         words = [int.from_bytes(str(part).encode(), "big") for part in key]
         return np.random.default_rng([self.seed, *(word for part in words for word in _digits(part))])
 
@@ -102,7 +102,7 @@ STAND_IN = SimulationConfig(only=("Pizza.cmu", "pc_assembly", "pc_disassembly", 
 
 
 def _digits(word: int, base: int = 2**32) -> list[int]:
-    # 0 parts two keys, so that ("a", "b") and ("ab",) differ; SeedSequence takes 32 bits at a time anyway.
+    # A 0 ends each key, so that ("a", "b") and ("ab",) differ. SeedSequence takes 32 bits at a time.
     digits = []
     while word:
         word, digit = divmod(word, base)

@@ -1,7 +1,7 @@
-"""Who does what, when and for how long: the truth of a simulated video, before anyone looks at it.
+"""What is done when and for how long: the labels of a simulated video.
 
-A task is an ordered list of steps. A video keeps some of them, swaps neighbours, comes back to some, rests
-between them, and takes its time: log-normal durations with a mean of the class and a factor of the person.
+A task is an ordered list of steps. A video has some of them, swaps neighbours, repeats some, and has background between
+them. Durations are log-normal, with a mean for the class and a factor for the person.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.profiles import SHARED_STEPS, TaskProfile
 
 BACKGROUND = "background"
-# Shares of the variance of log duration within a task that class and person explain; the rest differs from
-# one occurrence to the next. With these, look-up predictors err as much here as on EgoProceL's annotations.
+# Shares of the variance of log duration in a task that class and person explain; the rest is chance. With these,
+# look-up predictors have the same error here as on EgoProceL's annotations.
 _CLASS_SHARE, _PERSON_SHARE = 0.5, 0.08
-# Beyond this many standard deviations a duration is held back: people give up, or stop filming.
+# Log durations are limited to this many standard deviations: people give up, or stop filming.
 _LONGEST = 2.3
 _GAP_SPREAD = 1.2
 _BACKGROUND_SPREAD = 0.35
@@ -26,13 +26,13 @@ _BACKGROUND_SPREAD = 0.35
 
 @dataclass(frozen=True, eq=False)
 class Procedure:
-    """What happens in one video: durations in seconds, classes by name (`BACKGROUND` between actions)."""
+    """The segments of one video: class names (`BACKGROUND` between actions) and durations in seconds."""
 
     classes: list[str]
     seconds: np.ndarray
 
     def labels(self, class_names: list[str], fps: float) -> np.ndarray:
-        """Class ids, int64 `[T]`, at `fps`; every segment keeps at least one frame."""
+        """Class ids, int64 `[T]`, at `fps`; every segment has at least one frame."""
         ids = [class_names.index(name) for name in self.classes]
         frames = np.maximum(np.round(self.seconds * fps), 1).astype(np.int64)
         return np.repeat(np.array(ids, dtype=np.int64), frames)
@@ -80,7 +80,7 @@ def _steps_taken(rng: np.random.Generator, profile: TaskProfile) -> list[int]:
 
 
 def _with_repeats(rng: np.random.Generator, steps: list[int], mean_repeats: float) -> list[int]:
-    # Gamma-mixed Poisson: some videos go back and forth a lot more than others.
+    # A Poisson number with a gamma-distributed mean: some videos have many more repeats than others.
     for _ in range(rng.poisson(mean_repeats * rng.gamma(8, 1 / 8))):
         place = int(rng.integers(len(steps)))
         steps.insert(place + int(rng.geometric(0.4)), steps[place])
@@ -91,20 +91,20 @@ def _action_seconds(
     rng: np.random.Generator, config: SimulationConfig, profile: TaskProfile, steps: list[int], person: int
 ) -> np.ndarray:
     low, high = profile.quartile_seconds
-    spread = 0.9 * np.log(high / low) / (norm.ppf(0.75) - norm.ppf(0.25))
+    spread = 0.9 * np.log(high / low) / (ndtri(0.75) - ndtri(0.25))
     by_class = spread * np.sqrt(_CLASS_SHARE) * _class_offsets(config, profile)
     by_person = spread * np.sqrt(_PERSON_SHARE) * config.generator("pace", person).standard_normal()
     by_chance = spread * np.sqrt(1 - _CLASS_SHARE - _PERSON_SHARE)
     chance = by_chance * np.clip(rng.standard_normal(len(steps)), -_LONGEST, _LONGEST)
-    # Divided by the mean of every factor, so that lengths come out as the profile's in the mean.
+    # Divided by the mean of every factor, so that the mean length is that of the profile.
     mean = profile.mean_seconds * (1 - profile.background_share) / profile.actions_per_video
     mean /= np.exp(by_class).mean() * np.exp(spread**2 * (1 - _CLASS_SHARE) / 2)
     return mean * np.exp(by_class[steps] + by_person + chance)
 
 
 def _class_offsets(config: SimulationConfig, profile: TaskProfile) -> np.ndarray:
-    # Evenly spaced quantiles in random order: with 4 steps, four free draws might all be alike.
-    quantiles = norm.ppf((np.arange(profile.key_steps) + 0.5) / profile.key_steps)
+    # Evenly spaced quantiles in random order: with 4 steps, four independent draws might all be alike.
+    quantiles = ndtri((np.arange(profile.key_steps) + 0.5) / profile.key_steps)
     return config.generator("duration", profile.name).permutation(quantiles / quantiles.std())
 
 

@@ -1,8 +1,7 @@
-"""What EgoProceL's 16 tasks look like in numbers: the facts that the simulator imitates.
+"""Facts about EgoProceL's 16 tasks in numbers, which the simulator imitates.
 
-Counted on the annotations of EgoProceL (Bansal et al., "My View is the Best View: Procedure Learning from
-Egocentric Videos", ECCV 2022) as the GTCC authors published them, times read at 10 fps. They shape simulated
-procedures and are used for nothing else.
+They were counted on the annotations of EgoProceL (Bansal et al., "My View is the Best View: Procedure Learning from
+Egocentric Videos", ECCV 2022) as the GTCC authors published them, with times read at 10 fps. Nothing else uses them.
 """
 
 from __future__ import annotations
@@ -12,25 +11,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TaskProfile:
-    """One task: how many videos and steps it has, how long they last, how orderly they are."""
+    """One task: the number of its videos and steps, their durations, and the order of its steps."""
 
     name: str
     videos: int
     key_steps: int
     steps_per_video: float
-    """Mean number of different steps in a video; the others are skipped."""
+    """Mean number of different steps in a video."""
     actions_per_video: float
-    """Mean number of action segments in a video, repeated steps counted each time."""
+    """Mean number of action segments in a video; a repeated step counts each time."""
     background_share: float
-    """Share of a video's time that belongs to no step."""
+    """Share of a video's time outside all steps."""
     mean_seconds: float
     """Mean length of a video."""
     quartile_seconds: tuple[float, float]
     """First and third quartile of the length of an action segment."""
     without_gap: float
-    """Share of actions that follow the one before with no background between."""
+    """Share of actions that follow the one before without background between them."""
     swapped: float
-    """Share of neighbouring steps that stand against the task's usual order."""
+    """Share of neighbouring steps in the reverse of the task's usual order."""
 
     @property
     def place(self) -> str:

@@ -1,4 +1,4 @@
-"""Writing files so that an interrupted command leaves the old file or the new one, never half of one."""
+"""Writing files: an interrupted command leaves the old file or the new one, never half of one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from protas_gtcc.errors import InputError
 
 @contextmanager
 def replace_when_whole(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it takes the name `path`, on any failure it is removed.
+    """Yield a temporary path beside `path`; on success it is renamed to `path`, on any failure it is removed.
 
-    What a killed process (SIGKILL, power cut) left of the same target is removed on the way.
-    Raises `InputError` when the disk is full or the folder cannot be written; whatever stood at `path` survives.
+    Temporary files that killed processes left for the same target are removed too. Raises `InputError` if the disk is
+    full or the folder cannot be written; the old file at `path` then stays.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -30,7 +30,7 @@ def replace_when_whole(path: Path | str) -> Iterator[Path]:
     except OSError as error:
         reason, untouched = error.strerror or str(error), "what was there before is untouched"
         if error.filename is not None and Path(error.filename) not in (path, temporary, *path.parents):
-            # The block read something else meanwhile.
+            # The block failed to read another file.
             raise InputError(f"{error.filename}: {reason}; {path} was not written, {untouched}") from error
         raise InputError(f"cannot write {path}: {reason}; {untouched}") from error
     finally:
@@ -39,26 +39,26 @@ def replace_when_whole(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Replace the text file at `path` in one step."""
+    """Replace the text file at `path` in one step. Raises `InputError` as `replace_when_whole` does."""
     with replace_when_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def _remove_left_over(path: Path) -> None:
-    # By process id, so a write that is still under way keeps its file.
+    # The name has the process id, so that the file of a process that still writes is kept.
     temporary = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.part")
     for name in os.listdir(path.parent):
         found = temporary.fullmatch(name)
         if found and not _is_alive(int(found[1])):
-            with suppress(OSError):  # somebody else's, or gone by now
+            with suppress(OSError):  # another user's, or removed meanwhile
                 (path.parent / name).unlink()
 
 
 def _is_alive(process: int) -> bool:
     try:
-        os.kill(process, 0)  # signal 0 only asks
+        os.kill(process, 0)  # signal 0 only tests whether the process exists
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return True  # somebody else's
+        return True  # another user's
     return True

@@ -1,8 +1,8 @@
-"""HDF5 as this package needs it: many small arrays read fast, and a full disk that is an error like any other.
+"""HDF5 with readable errors, also for a full disk, and fast reading of many small arrays.
 
-The HDF5 library keeps what it could not write and tries again at every close; h5py then prints tracebacks and the
-process dies of a segmentation fault. So the bytes go through a Python file that fails once and swallows the rest: the
-file is lost anyway, and its temporary name is removed by `files.replace_when_whole`.
+The HDF5 library keeps bytes that it could not write and tries again at every close. h5py then prints tracebacks, and
+the process dies of a segmentation fault. So the bytes go through a Python file that raises the first failure and
+ignores all later writes: the file is lost anyway, and `atomic.replace_when_whole` removes it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from protas_gtcc.errors import InputError
 
 @contextmanager
 def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
-    """Open an HDF5 file for writing, anew or as it is. Raises `OSError` where the disk refuses."""
+    """Open a new ("w") or an existing ("r+") HDF5 file for writing. Raises `OSError` if the disk refuses."""
     with open(path, "w+b" if mode == "w" else "r+b", buffering=0) as raw:
         bytes_ = _FailsOnce(raw)
         try:
@@ -29,7 +29,7 @@ def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
                 yield file
                 file.flush()
         except Exception:
-            # h5py reports the library's error; the reason is the one that the disk gave.
+            # h5py raises the library's error; the reason is the disk's, below.
             if bytes_.failure is None:
                 raise
         if bytes_.failure is not None:
@@ -38,20 +38,20 @@ def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
 
 @contextmanager
 def named_if_damaged(path: Path, what: str = "", way_out: str = "prepare it again") -> Iterator[None]:
-    """Whatever HDF5 or a check inside says becomes one `InputError`: file, what was read, the way out."""
+    """Turn an error of HDF5 or of a check inside into one `InputError`: the file, what was read, the way out."""
     try:
         yield
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         # str() of a KeyError puts its message in quotes.
-        said = " ".join(str(error.args[0] if error.args else error).split())
-        where = f"{what}: {said}" if what else said
+        message = " ".join(str(error.args[0] if error.args else error).split())
+        where = f"{what}: {message}" if what else message
         raise InputError(f"{path} is damaged: {where}; {way_out}") from error
 
 
 def read_group(file: h5py.File, name: str) -> dict[str, np.ndarray]:
-    """Read every array of a group, by its name. Raises `KeyError` if there is no such group.
+    """Read every array of a group, by name. Raises `KeyError` if there is no such group.
 
-    Without h5py's usual objects: they cost several times what reading a few kilobytes does.
+    It works without h5py's usual objects, which take several times as long as reading a few kilobytes.
     """
     group = h5py.h5g.open(file.id, name.encode())
     return {array.decode(): _read(h5py.h5d.open(group, array)) for array in group}
@@ -64,7 +64,7 @@ def _read(array: h5py.h5d.DatasetID) -> np.ndarray:
 
 
 class _FailsOnce(io.RawIOBase):
-    """A file that passes the first failed write on and pretends that all later ones succeed."""
+    """A file that raises its first failed write and ignores all later writes."""
 
     def __init__(self, raw: io.FileIO):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Arrays of features in .npy files: opening one, and reading a new video's."""
+"""Arrays in .npy files: opening one, and reading the features of a new video."""
 
 from __future__ import annotations
 
@@ -7,34 +7,33 @@ from typing import Literal
 
 import numpy as np
 
+from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError
-
-Axes = Literal["auto", "DT", "TD"]
 
 
 def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarray:
-    """Features `[T, D]` for a model that takes so many; `auto` axes: the axis of that size is D.
+    """Features `[T, D]` for a model that takes D = `feature_dim`; with `auto`, D is the axis of that size.
 
-    Raises `InputError` if there is no whole array of real numbers, and where no axis, or each, has that size.
+    Raises `InputError` if there is no whole array of real numbers, and if no axis or both axes have that size.
     """
     return _oriented(_read(path), feature_dim, axes, path)
 
 
 def open_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
-    """The array in a .npy file; with `mmap_mode`, only its header is read now.
+    """The array in a .npy file; with `mmap_mode`, only its header is read at first.
 
     Raises `InputError` if there is no whole array.
     """
     try:
         array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(f"no feature file {path}") from None
+        raise InputError(f"no feature file {path}; extract the features, or correct the path") from None
     except IsADirectoryError:
-        raise InputError(f"{path} is a folder; name its files, {path}/*.npy") from None
+        raise InputError(f"{path} is a folder; give its files, {path}/*.npy") from None
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is not a whole .npy file of numbers: {error}") from error
+        raise InputError(f"{path} is not a whole .npy file of numbers ({error}); save it again") from error
     if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} is an archive of several arrays; expected one array in .npy format")
+        raise InputError(f"{path} is an archive of several arrays; save one array in .npy format")
     return array
 
 
@@ -46,14 +45,17 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _oriented(features: np.ndarray, feature_dim: int, axes: Axes, path: Path) -> np.ndarray:
-    """`[T, D]`, given that D is the model's; refused where both axes have that size."""
+    """Features with time first. Raises `InputError` if both axes have the size that the model takes, or none."""
     if features.ndim != 2:
-        raise InputError(f"{path} has shape {features.shape}; expected features [T, D]")
+        raise InputError(f"{path} has shape {list(features.shape)}; expected features [T, D]")
     if axes != "auto":
         return features if axes == "TD" else features.T
     fits = [size == feature_dim for size in features.shape]
     if all(fits):
-        raise InputError(f"{path}: both axes are {feature_dim} long; say --feature-axes DT or TD")
+        raise InputError(f"{path}: both axes are {feature_dim} long; give --feature-axes DT or TD")
     if not any(fits):
-        raise InputError(f"{path} has shape {features.shape}; the model takes [T, {feature_dim}]")
+        raise InputError(
+            f"{path} has shape {list(features.shape)}, the model takes [T, {feature_dim}]; "
+            "extract features with the backbone that it was trained on"
+        )
     return features if fits[1] else features.T

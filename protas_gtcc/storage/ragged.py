@@ -1,7 +1,7 @@
-"""Ragged arrays in HDF5: the rows of all videos end to end in one array, and how many each video has.
+"""Ragged arrays in HDF5: the rows of all videos end to end in one array, with the number of rows of each video.
 
-Opening an array costs the HDF5 library more time than reading a video's labels does, so what is small and needed of
-every video (labels, progress, segments) is opened once a file, not once a video.
+The HDF5 library takes longer to open an array than to read the labels of one video. So what is small and needed of
+every video (labels, progress, segments) is one array a file, opened once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CHUNK_ROWS = 8192
 
 
 class RaggedWriter:
-    """Appends videos to the array `name` of a file, made anew; `row_shape` is () for one value a frame."""
+    """Makes or replaces the array `name` of a file and appends videos to it; `row_shape` is () for one value a row."""
 
     def __init__(self, file: Any, name: str, dtype: type, row_shape: tuple[int, ...] = ()):
         if name in file:
@@ -36,7 +36,7 @@ class RaggedWriter:
 class RaggedReader:
     """Reads single videos of an array that a `RaggedWriter` wrote.
 
-    `ValueError` if the array is not of numbers, `[sum(lengths), *row_shape]`.
+    Raises `ValueError` if the array does not hold numbers, or its shape is not `[sum(lengths), *row_shape]`.
     """
 
     def __init__(self, array: h5py.Dataset, lengths: Iterable[int], row_shape: tuple[int, ...] = ()):
@@ -48,20 +48,20 @@ class RaggedReader:
             raise ValueError(f"{name} should be {list(expected)}, by the index, but is {list(array.shape)}")
 
     def read(self, video: int, start: int = 0, end: int | None = None) -> np.ndarray:
-        """Rows `[start, end)` of the video of this number, as a slice would take them; all by default."""
+        """Rows `[start, end)` of the video with this number, all by default; bounds as in a slice."""
         first, last = self._edges[video], self._edges[video + 1]
         start, end, _ = slice(start, end).indices(last - first)
         return self._array[first + start : first + max(start, end)]
 
 
 def read_lengths(file: Any, name: str, num_videos: int) -> list[int]:
-    """How many rows each of so many videos has, from the file's array `name`.
+    """The number of rows of each video, from the file's array `name`.
 
-    `ValueError` if they are not so many, or one is not positive.
+    Raises `ValueError` if the array does not have `num_videos` entries, or one is not positive.
     """
     lengths = np.asarray(file[name][:])
     if len(lengths) != num_videos:
-        raise ValueError(f"its index has {num_videos} names of videos for {len(lengths)} {name}")
+        raise ValueError(f"its index has {num_videos} names of videos but {len(lengths)} {name}")
     if lengths.size and (lengths.dtype.kind not in "iu" or lengths.min() < 1):
         raise ValueError(f"its index has a video with {name} {lengths.min()}")
     return [int(length) for length in lengths]

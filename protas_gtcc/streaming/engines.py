@@ -1,6 +1,6 @@
-"""Who does a stream's arithmetic: compiled code on the CPU, or the network itself on any device.
+"""Two engines that compute a stream's frames: compiled code on the CPU, or the network itself on any device.
 
-Both hold the state of `n` streams and give the same numbers; which is used changes only the speed.
+Both hold the state of n streams and give the same numbers; they differ in speed.
 """
 
 from __future__ import annotations
@@ -19,54 +19,59 @@ from protas_gtcc.streaming.program import Program
 from protas_gtcc.streaming.recording import record
 
 FEWEST_STREAMS_A_THREAD = 8
-"""Fewer are not worth handing to another thread."""
+"""A thread with fewer streams costs more than it saves."""
 
 
 class Result(NamedTuple):
-    """What the network says of `k` frames: of one frame each of `k` streams, or of `k` frames of one."""
+    """The network's output for k frames: one frame of each of k streams, or k frames of one stream."""
 
     logits: np.ndarray
-    """Of the last stage, after the task graph: float32 `[k, C]`."""
+    """After the task graph, float32 `[k, C]`."""
     probs: np.ndarray
     """float32 `[k, C]`."""
     progress: np.ndarray | None
-    """In [0, 1], float32 `[k, C]`; None in a model without progress."""
+    """In [0, 1], float32 `[k, C]`; None for a network without progress."""
 
 
 class Engine(ABC):
-    """The state of `num_streams` streams, and how it moves on."""
+    """Holds the state of `num_streams` streams and steps them."""
 
     num_streams: int
 
     @abstractmethod
-    def step(self, who: np.ndarray, frames: np.ndarray) -> Result:
-        """One more frame, float32 `[k, D]`, of each of the streams `who`, int64 `[k]`, all different."""
+    def step(self, streams: np.ndarray, frames: np.ndarray) -> Result:
+        """Step the k streams `streams`, int64 `[k]`, all different, by one frame each; `frames` is float32 `[k, D]`."""
 
     @abstractmethod
-    def follow(self, who: int, frames: np.ndarray) -> Result:
-        """The next frames, float32 `[k, D]`, of one stream."""
+    def step_chunk(self, stream: int, frames: np.ndarray) -> Result:
+        """Step one stream by its next frames, float32 `[k, D]`."""
 
     @abstractmethod
-    def num_frames(self, who: int) -> int:
-        """How many frames a stream has seen."""
+    def num_frames(self, stream: int) -> int:
+        """Frames that a stream has had."""
 
     @abstractmethod
-    def reset(self, who: int) -> None:
-        """Back to before the first frame."""
+    def reset(self, stream: int) -> None:
+        """Return a stream to the state before its first frame."""
 
     @abstractmethod
-    def state_dict(self, who: int) -> dict[str, Tensor]:
+    def state_dict(self, stream: int) -> dict[str, Tensor]:
         """A copy of a stream's whole state."""
 
     @abstractmethod
-    def load_state_dict(self, who: int, state: dict[str, Tensor]) -> None:
-        """Put a stream into a state; the names and shapes are those of `state_dict`."""
+    def load_state_dict(self, stream: int, state: dict[str, Tensor]) -> None:
+        """Set a stream to a state with the names and shapes of `state_dict`."""
 
 
 class CompiledEngine(Engine):
-    """Replays the recorded arithmetic of a frame; by far the fastest on the CPU. Takes seconds to compile once."""
+    """Runs the recorded arithmetic of a frame; by far the fastest on the CPU. Compiles for seconds on first use.
+
+    Raises `NotImplementedError` if the network has an operation that cannot be recorded.
+    """
 
     def __init__(self, network: ProgressNetwork, num_streams: int, threads: int = 1):
+        # Here, because importing numba takes half a second.
+        from protas_gtcc.decoding.compilation import report_compilation
         from protas_gtcc.streaming import stepper
 
         self.num_streams, self._stepper = num_streams, stepper
@@ -77,71 +82,57 @@ class CompiledEngine(Engine):
         spans = [self.program.logits, self.program.probs, *filter(None, [self.program.progress])]
         self._kept = np.concatenate([np.arange(span.start, span.start + span.size) for span in spans])
         self._threads = threads
-        # The code is compiled, or fetched from numba's cache, by its first calls: now, not at somebody's first frame.
-        nothing = np.zeros((1, network.feature_dim), dtype=np.float32)
-        self.follow(0, nothing)
-        self.step(np.zeros(1, dtype=np.int64), nothing)
+        # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
+        with report_compilation("the step program"):
+            self.step_chunk(0, np.zeros((1, network.feature_dim), dtype=np.float32))
         self.reset(0)
 
-    def step(self, who: np.ndarray, frames: np.ndarray) -> Result:
-        """One more frame, float32 `[k, D]`, of each of the streams `who`, int64 `[k]`, all different."""
-        self._memories[who, self.program.frame.slice] = frames
-        shares = np.array_split(who, max(1, min(self._threads, len(who) // FEWEST_STREAMS_A_THREAD)))
-        if len(shares) == 1:
-            self._run(who)
+    def step(self, streams: np.ndarray, frames: np.ndarray) -> Result:
+        """Step the k streams `streams`, int64 `[k]`, all different, by one frame each; `frames` is float32 `[k, D]`."""
+        results = np.empty((1, len(frames), len(self._kept)), dtype=np.float32)
+        shares = max(1, min(self._threads, len(streams) // FEWEST_STREAMS_A_THREAD))
+        if shares == 1:
+            self._run(streams, frames[None], results)
         else:
-            list(self._pool.map(self._run, shares))
-        return self._result(self._memories[who][:, self._kept])
+            parts = [
+                np.array_split(streams, shares),
+                *(np.array_split(one, shares, 1) for one in (frames[None], results)),
+            ]
+            list(self._pool.map(self._run, *parts))
+        return self._result(results[0])
 
-    def follow(self, who: int, frames: np.ndarray) -> Result:
-        """The next frames, float32 `[k, D]`, of one stream."""
-        program, results = self.program, np.empty((len(frames), len(self._kept)), dtype=np.float32)
-        self._stepper.follow(
-            program.instructions,
-            program.weights,
-            program.rings,
-            self._memories[who : who + 1],
-            self._rings[who : who + 1],
-            self._numbers[who : who + 1],
-            frames,
-            program.frame.start,
-            self._kept,
-            results,
-        )
-        return self._result(results)
+    def step_chunk(self, stream: int, frames: np.ndarray) -> Result:
+        """Step one stream by its next frames, float32 `[k, D]`."""
+        results = np.empty((len(frames), 1, len(self._kept)), dtype=np.float32)
+        self._run(np.array([stream]), frames[:, None], results)
+        return self._result(results[:, 0])
 
-    def num_frames(self, who: int) -> int:
-        """How many frames a stream has seen."""
-        return int(self._numbers[who])
+    def num_frames(self, stream: int) -> int:
+        """Frames that a stream has had."""
+        return int(self._numbers[stream])
 
-    def reset(self, who: int) -> None:
-        """Back to before the first frame."""
-        self._memories[who], self._rings[who], self._numbers[who] = self.program.memory, 0, 0
+    def reset(self, stream: int) -> None:
+        """Return a stream to the state before its first frame."""
+        self._memories[stream], self._rings[stream], self._numbers[stream] = self.program.memory, 0, 0
 
-    def state_dict(self, who: int) -> dict[str, Tensor]:
+    def state_dict(self, stream: int) -> dict[str, Tensor]:
         """A copy of a stream's whole state."""
-        return {name: torch.from_numpy(np.array(values)) for name, values in self._state(who).items()}
+        return {name: torch.from_numpy(np.array(values)) for name, values in self._state(stream).items()}
 
-    def load_state_dict(self, who: int, state: dict[str, Tensor]) -> None:
-        """Put a stream into a state; the names and shapes are those of `state_dict`."""
-        for name, values in self._state(who).items():
+    def load_state_dict(self, stream: int, state: dict[str, Tensor]) -> None:
+        """Set a stream to a state with the names and shapes of `state_dict`."""
+        for name, values in self._state(stream).items():
             values[...] = state[name].numpy()
 
-    def _state(self, who: int) -> dict[str, np.ndarray]:
-        carried = self._memories[who, self.program.carried.slice]
-        return {"carried": carried, "rings": self._rings[who], "num_frames": self._numbers[who : who + 1]}
+    def _state(self, stream: int) -> dict[str, np.ndarray]:
+        carried = self._memories[stream, self.program.carried.slice]
+        return {"carried": carried, "rings": self._rings[stream], "num_frames": self._numbers[stream : stream + 1]}
 
-    def _run(self, who: np.ndarray) -> None:
+    def _run(self, streams: np.ndarray, frames: np.ndarray, results: np.ndarray) -> None:
         program = self.program
-        self._stepper.step(
-            program.instructions,
-            program.weights,
-            program.rings,
-            self._memories,
-            self._rings,
-            self._numbers,
-            who,
-        )
+        state = (self._memories, self._rings, self._numbers)
+        constants = (program.instructions, program.weights, program.rings)
+        self._stepper.step(*constants, *state, streams, frames, program.frame.start, self._kept, results)
 
     def _result(self, kept: np.ndarray) -> Result:
         classes = self.program.probs.size
@@ -154,55 +145,55 @@ class CompiledEngine(Engine):
 
 
 class TorchEngine(Engine):
-    """Runs the network on its own device; the way to follow many streams on a GPU."""
+    """Runs the network on its own device; the engine for streams on a GPU, and for any network."""
 
     def __init__(self, network: ProgressNetwork, num_streams: int):
         self.num_streams, self._network = num_streams, network
         self._device = network.device
         self._state = network.start(num_streams)
 
-    def step(self, who: np.ndarray, frames: np.ndarray) -> Result:
-        """One more frame, float32 `[k, D]`, of each of the streams `who`, int64 `[k]`, all different."""
-        return self._run(torch.from_numpy(who), torch.from_numpy(frames)[:, :, None])
+    def step(self, streams: np.ndarray, frames: np.ndarray) -> Result:
+        """Step the k streams `streams`, int64 `[k]`, all different, by one frame each; `frames` is float32 `[k, D]`."""
+        return self._run(torch.from_numpy(streams), torch.from_numpy(frames)[:, :, None])
 
-    def follow(self, who: int, frames: np.ndarray) -> Result:
-        """The next frames, float32 `[k, D]`, of one stream."""
+    def step_chunk(self, stream: int, frames: np.ndarray) -> Result:
+        """Step one stream by its next frames, float32 `[k, D]`."""
         if not len(frames):
             empty = np.zeros((0, self._network.num_classes), dtype=np.float32)
             return Result(empty, empty, empty if self._network.config.progress else None)
-        return self._run(torch.tensor([who]), torch.from_numpy(frames).t()[None])
+        return self._run(torch.tensor([stream]), torch.from_numpy(frames).t()[None])
 
-    def num_frames(self, who: int) -> int:
-        """How many frames a stream has seen."""
+    def num_frames(self, stream: int) -> int:
+        """Frames that a stream has had."""
         assert self._state.num_frames is not None
-        return int(self._state.num_frames[who])
+        return int(self._state.num_frames[stream])
 
-    def reset(self, who: int) -> None:
-        """Back to before the first frame."""
+    def reset(self, stream: int) -> None:
+        """Return a stream to the state before its first frame."""
         for values in self._state.named().values():
-            values[who] = 0
+            values[stream] = 0
 
-    def state_dict(self, who: int) -> dict[str, Tensor]:
+    def state_dict(self, stream: int) -> dict[str, Tensor]:
         """A copy of a stream's whole state."""
-        return {name: values[who : who + 1].cpu().clone() for name, values in self._state.named().items()}
+        return {name: values[stream : stream + 1].cpu().clone() for name, values in self._state.named().items()}
 
-    def load_state_dict(self, who: int, state: dict[str, Tensor]) -> None:
-        """Put a stream into a state; the names and shapes are those of `state_dict`."""
+    def load_state_dict(self, stream: int, state: dict[str, Tensor]) -> None:
+        """Set a stream to a state with the names and shapes of `state_dict`."""
         for name, values in self._state.named().items():
-            values[who : who + 1] = state[name].to(self._device)
+            values[stream : stream + 1] = state[name].to(self._device)
 
-    def _run(self, who: Tensor, features: Tensor) -> Result:
-        who = who.to(self._device)
+    def _run(self, streams: Tensor, features: Tensor) -> Result:
+        streams = streams.to(self._device)
         with torch.inference_mode():
-            outputs = self._network(features.to(self._device), state=self._state.apply(lambda one: one[who]))
+            outputs = self._network(features.to(self._device), state=self._state.apply(lambda one: one[streams]))
             after = outputs.state.named()
             for name, values in self._state.named().items():
-                values[who] = after[name]
+                values[streams] = after[name]
         return _as_result(outputs)
 
 
 def _as_result(outputs: Outputs) -> Result:
-    """Of a batch of one frame each, or of one video: the axis that is longer than 1 becomes the first."""
+    """The result for a batch of single frames, or for one video: its only axis longer than 1 becomes the first."""
 
     def rows(values: Tensor) -> np.ndarray:
         return values.movedim(1, 2).flatten(0, 1).float().cpu().numpy()

@@ -1,4 +1,4 @@
-"""What a frame's arithmetic is written as: instructions on one vector, the stream's memory."""
+"""The form of a frame's arithmetic: instructions on one vector, the stream's memory."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 
 
 class Op(IntEnum):
-    """What an instruction does; `a` and `b` are operands of `n` floats, `out` takes the result."""
+    """Operation of an instruction; `a` and `b` are operands of `n` floats, `out` takes the result."""
 
     AFFINE = auto()
-    """Matrix `[n, m]` times `a` `[m]`, plus bias; transposed matrix and bias lie one behind the other in the weights,
-    from `b`."""
+    """Matrix `[n, m]` times `a` `[m]`, plus bias; the transposed matrix and then the bias start at `b` in the
+    weights."""
     RECORD = auto()
-    """Put `a` `[n]` into ring `b` as its newest frame, and give t - 2d, t - d and t, `[n, 3]`."""
+    """Put `a` `[n]` into ring `b` as its newest frame; the result is frames t - 2d, t - d and t, `[n, 3]`."""
     COPY = auto()
     ADD = auto()
     SUBTRACT = auto()
@@ -56,13 +56,13 @@ class Program:
     """int64 `[N, 6]`: op, out, a, b, n, m."""
     weights: np.ndarray
     memory: np.ndarray
-    """The memory at the start of a stream: zeros, and constants."""
+    """The memory at the start of a stream: zeros and constants."""
     rings: np.ndarray
-    """int64 `[R, 4]`: where each ring starts, its frames (2 * dilation + 1), floats of a frame, dilation."""
+    """int64 `[R, 4]`: start of each ring, its frames (2 * dilation + 1), floats in a frame, dilation."""
     ring_floats: int
     frame: Span
     carried: Span
-    """What, with the rings, is the state."""
+    """With the rings, the state of a stream."""
     logits: Span
     probs: Span
     progress: Span | None
@@ -71,10 +71,10 @@ class Program:
 def pack(
     instructions: list[tuple[int, ...]], spans: list[Span], kept: Collection[Span]
 ) -> tuple[list[tuple[int, ...]], dict[Span, Span], int]:
-    """Let spans that are never needed at once share a place: the memory of many streams has to fit a cache.
+    """Let spans that are never needed at the same time share a place: the memory of many streams has to fit a cache.
 
-    `spans` are all places, in order, `kept` those that hold something before the first or after the last instruction.
-    Gives the instructions with new places, where each span went, and the size of the memory.
+    `spans` are all places, in order; `kept` are those in use before the first or after the last instruction. Returns
+    the instructions with new places, the new place of each span, and the size of the memory.
     """
     starts = [span.start for span in spans]
 

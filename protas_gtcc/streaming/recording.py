@@ -1,8 +1,9 @@
 """The arithmetic of one frame, recorded from the network itself as a list of instructions on vectors.
 
-The network runs once on an example frame while every operation on a tensor that depends on the frame, or on the state
-before it, is written down; what depends on weights alone becomes a constant. So `layers.py` stays the only description
-of the model, and `stepper.py` replays the list without torch, whose every small operation costs more than its work.
+The network runs once on an example frame. Every operation on a live tensor, which depends on the frame or on the state
+before it, becomes an instruction; a tensor that depends on weights alone becomes a constant. So `layers.py` stays the
+only description of the model, and `stepper.py` runs the list without torch, whose overhead exceeds the work of such
+small operations. An operation that has no instruction and is no known view raises `NotImplementedError`.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class _Tape:
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Writes down what is done to live tensors: those that lie in a storage that has a place in the memory."""
+    """Records the operations on live tensors: those whose storage has a place in the memory."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -67,23 +68,25 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._rings: dict[int, int] = {}
         self.ring_shapes: list[tuple[int, int]] = []
         self._kept: list[Tensor] = []
-        """So that no storage's identity is used again."""
+        """Keeps tensors alive, so that no storage's address is used again."""
 
     def place(self, tensor: Tensor) -> Span:
-        """Give a tensor a place in the memory; from now on it is live."""
+        """Give a tensor a place in the memory, which makes it live."""
         span = self.tape.reserve(tensor.numel())
         self._spans[_storage(tensor)] = span
         self._kept.append(tensor)
         return span
 
     def place_taps(self, taps: Tensor, dilation: int) -> None:
-        """Say that `taps` `[1, F, 2]` holds frames t - 2d and t - d of whatever is concatenated to it."""
+        """Let `taps` `[1, F, 2]` hold frames t - 2d and t - d of the tensor that is concatenated to it."""
         self._rings[_storage(taps)] = len(self.ring_shapes)
         self.ring_shapes.append((dilation, taps.shape[1]))
         self._kept.append(taps)
 
     def where(self, tensor: Tensor) -> int:
-        """Where a live tensor starts; it must be dense but for axes of length 1."""
+        """Where a live tensor starts in the memory; apart from axes of length 1 it must be dense."""
+        if not self.is_live(tensor):
+            raise NotImplementedError(f"a constant tensor {tuple(tensor.shape)} cannot be recorded here")
         axes = [(size, stride) for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1]
         expected = 1
         for size, stride in reversed(axes):
@@ -93,7 +96,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._spans[_storage(tensor)].start + int(tensor.storage_offset())
 
     def span(self, tensor: Tensor) -> Span:
-        """The place of a live tensor that is all of its storage."""
+        """The place of a live tensor that fills its whole storage."""
         span = self._spans[_storage(tensor)]
         if span.size != tensor.numel():
             raise NotImplementedError("a result that is part of something else cannot be recorded")
@@ -104,7 +107,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return isinstance(value, Tensor) and _storage(value) in self._spans
 
     def operand(self, value: Any, size: int) -> int:
-        """Where an operand of so many floats starts; a constant is given a place first."""
+        """Where an operand of `size` floats starts in the memory; a constant gets a place first."""
         if self.is_live(value):
             if value.numel() != size:
                 raise NotImplementedError("broadcasting of live tensors cannot be recorded")
@@ -114,18 +117,27 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        first = result[0] if isinstance(result, (tuple, list)) else result
+        options = kwargs or {}
         flat = [one for arg in args for one in (arg if isinstance(arg, (tuple, list)) else [arg])]
-        if any(self.is_live(one) or self._is_taps(one) for one in flat):
-            self._kept.append(first)
-            name = func.overloadpacket.__name__
-            if name.rstrip("_") in _RECORDED:
-                out = self._spans.get(_storage(first)) or self.place(first)
-                _RECORDED[name.rstrip("_")](self, out.start + first.storage_offset(), args, first)
-            elif not self.is_live(first):
-                raise NotImplementedError(f"{func} cannot be recorded")
+        if not any(self.is_live(one) or self._is_taps(one) for one in (*flat, *options.values())):
+            return func(*args, **options)
+        self._require_known(func, args, options)
+        result = func(*args, **options)
+        first = result[0] if isinstance(result, (tuple, list)) else result
+        self._kept.append(first)
+        instruction = _RECORDED.get(_name(func))
+        if instruction is not None:
+            out = self._spans.get(_storage(first)) or self.place(first)
+            instruction(self, out.start + first.storage_offset(), args, first)
         return result
+
+    def _require_known(self, func: Any, args: Sequence[Any], options: dict[str, Any]) -> None:
+        if _name(func) not in _RECORDED and _name(func) not in _VIEWS:
+            raise NotImplementedError(f"{func} cannot be recorded")
+        if func.overloadpacket.__name__.endswith("_") and not self.is_live(args[0]):
+            raise NotImplementedError(f"{func} changes a constant and cannot be recorded")
+        if any(name != "memory_format" and value not in (None, 1) for name, value in options.items()):
+            raise NotImplementedError(f"{func} with {', '.join(options)} cannot be recorded")
 
     def _is_taps(self, value: Any) -> bool:
         return isinstance(value, Tensor) and _storage(value) in self._rings
@@ -162,7 +174,7 @@ def _clamp(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -
 
 
 def _running_maximum(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
-    # Of a single frame, it is that frame.
+    # The running maximum of a single frame is that frame.
     recorder.tape.emit(Op.COPY, out, recorder.where(args[0]), n=result.numel())
 
 
@@ -217,7 +229,26 @@ _RECORDED: dict[str, Record] = {
     "clamp": _clamp,
     "cummax": _running_maximum,
 }
-"""How each of torch's operations is written down, by its name; what only looks at the same numbers needs no entry."""
+"""How each of torch's operations is recorded, by its name without the underscore of its in-place form."""
+_VIEWS = {
+    "_unsafe_view",
+    "alias",
+    "detach",
+    "expand",
+    "permute",
+    "select",
+    "slice",
+    "split",
+    "split_with_sizes",
+    "squeeze",
+    "t",
+    "transpose",
+    "unbind",
+    "unsafe_split",
+    "unsqueeze",
+    "view",
+}
+"""Operations that give the same numbers in another shape: they need no instruction."""
 
 
 def record(network: ProgressNetwork) -> Program:
@@ -242,7 +273,7 @@ def record(network: ProgressNetwork) -> Program:
         progress = None if outputs.final_progress is None else outputs.final_progress.clamp(0, 1)
     after = outputs.state
     next_carried = [one for one in [*(stage.hidden for stage in after.stages), after.done] if one is not None]
-    # Only now: the frame's own work still needs what was before.
+    # At the end: the frame's other instructions need the state before it.
     for span, one in zip(spans, next_carried, strict=True):
         recorder.tape.emit(Op.COPY, span.start, recorder.where(one), n=span.size)
     results = [outputs.final_logits, probs, *([] if progress is None else [progress])]
@@ -273,6 +304,11 @@ def _assemble(recorder: _Recorder, frame: Span, carried: list[Span], results: li
         places[results[1]],
         places[results[2]] if len(results) == 3 else None,
     )
+
+
+def _name(func: Any) -> str:
+    """An operation's name without the underscore of its in-place form."""
+    return str(func.overloadpacket.__name__).removesuffix("_")
 
 
 def _storage(tensor: Tensor) -> int:

@@ -1,6 +1,6 @@
-"""Replays a recorded program in compiled code: a frame of each of many streams, or many frames of one.
+"""Runs a recorded program in compiled code: for one frame of each of many streams, or for many frames of one stream.
 
-Instructions come outside and streams inside, so that a matrix is read from memory once and used for every stream.
+The loop over streams is inside the loop over instructions, so that a matrix is read once and used for every stream.
 """
 
 from __future__ import annotations
@@ -21,50 +21,46 @@ _MAXIMUM, _RELU, _SIGMOID, _TANH, _CLAMP = (int(op) for op in (Op.MAXIMUM, Op.RE
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def step(instructions, weights, ring_shapes, memories, rings, numbers, who):
-    """Run the program for the streams `who` `[k]`, whose new frames are in place in `memories` `[n, M]`.
+def step(instructions, weights, ring_shapes, memories, rings, numbers, streams, frames, place, kept, results):
+    """Run the program for `frames` `[T, k, D]`, the next T frames of each of the k streams `streams`.
 
-    `rings` `[n, R]` hold earlier frames, `numbers` `[n]` how many there were; both are brought up to date.
+    `memories` `[n, M]`, `rings` `[n, R]` and `numbers` `[n]` (frames so far) are the state of all n streams, updated in
+    place. Frames are written to `place` in a stream's memory; `results[t]` `[k, K]` are the memory's places `kept`.
     """
-    for row in range(len(instructions)):
-        op, out, a, b, n, m = instructions[row]
-        if op == _AFFINE:
-            _affine_of_all(memories, weights, who, out, a, b, n, m)
-        elif op == _RECORD:
-            for stream in who:
-                _record(memories[stream], rings[stream], ring_shapes[b], numbers[stream], out, a, n)
-        else:
-            for stream in who:
-                memory = memories[stream]
-                _vector(op, memory[out : out + n], memory[a : a + n], memory[b : b + n])
-    for stream in who:
-        numbers[stream] += 1
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def follow(instructions, weights, ring_shapes, memories, rings, numbers, frames, place, kept, results):
-    """Run the program for the frames `[T, D]` of stream 0; after each, `memories[0, kept]` is a row of `results`."""
-    who = np.zeros(1, dtype=np.int64)
-    width = frames.shape[1]
     for t in range(len(frames)):
-        memories[0, place : place + width] = frames[t]
-        step(instructions, weights, ring_shapes, memories, rings, numbers, who)
-        for k in range(len(kept)):
-            results[t, k] = memories[0, kept[k]]
+        for k in range(len(streams)):
+            memory = memories[streams[k]]
+            for i in range(frames.shape[2]):
+                memory[place + i] = frames[t, k, i]
+        for row in range(len(instructions)):
+            op, out, a, b, n, m = instructions[row]
+            if op == _AFFINE:
+                _affine_of_all(memories, weights, streams, out, a, b, n, m)
+            elif op == _RECORD:
+                for stream in streams:
+                    _record(memories[stream], rings[stream], ring_shapes[b], numbers[stream], out, a, n)
+            else:
+                for stream in streams:
+                    memory = memories[stream]
+                    _vector(op, memory[out : out + n], memory[a : a + n], memory[b : b + n])
+        for k in range(len(streams)):
+            memory = memories[streams[k]]
+            numbers[streams[k]] += 1
+            for i in range(len(kept)):
+                results[t, k, i] = memory[kept[i]]
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _affine_of_all(memories, weights, who, out, a, w, n, m):
-    # Four at a time share what is loaded. Each one's sums are those that it has alone, in the same order.
+def _affine_of_all(memories, weights, streams, out, a, w, n, m):
+    # Four streams at a time share the loaded weights. The order of each stream's sums does not change.
     done = 0
-    while done + 4 <= len(who):
+    while done + 4 <= len(streams):
         _affine_of_four(
-            memories[who[done]],
-            memories[who[done + 1]],
-            memories[who[done + 2]],
-            memories[who[done + 3]],
+            memories[streams[done]],
+            memories[streams[done + 1]],
+            memories[streams[done + 2]],
+            memories[streams[done + 3]],
             weights,
             out,
             a,
@@ -73,18 +69,19 @@ def _affine_of_all(memories, weights, who, out, a, w, n, m):
             m,
         )
         done += 4
-    while done < len(who):
-        _affine(memories[who[done]], weights, out, a, w, n, m)
+    while done < len(streams):
+        _affine(memories[streams[done]], weights, out, a, w, n, m)
         done += 1
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 @no_type_check
 def _affine(memory, weights, out, a, w, n, m):
-    y = memory[out : out + n]
-    y[:] = weights[w + n * m : w + n * m + n]
+    y, bias = memory[out : out + n], weights[w + n * m : w + n * m + n]
+    for i in range(n):
+        y[i] = bias[i]
     j = 0
-    # Four columns at a time: a result is loaded and stored once for all of them.
+    # Four columns at a time: each result is loaded and stored once for all four.
     while j + 4 <= m:
         x0, x1, x2, x3 = memory[a + j], memory[a + j + 1], memory[a + j + 2], memory[a + j + 3]
         r = w + j * n
@@ -105,7 +102,11 @@ def _affine(memory, weights, out, a, w, n, m):
 def _affine_of_four(memory0, memory1, memory2, memory3, weights, out, a, w, n, m):
     bias = weights[w + n * m : w + n * m + n]
     y0, y1, y2, y3 = memory0[out : out + n], memory1[out : out + n], memory2[out : out + n], memory3[out : out + n]
-    y0[:], y1[:], y2[:], y3[:] = bias, bias, bias, bias
+    for i in range(n):
+        y0[i] = bias[i]
+        y1[i] = bias[i]
+        y2[i] = bias[i]
+        y3[i] = bias[i]
     j = 0
     while j + 4 <= m:
         x = memory0[a + j : a + j + 4]
@@ -140,8 +141,9 @@ def _affine_of_four(memory0, memory1, memory2, memory3, weights, out, a, w, n, m
 def _record(memory, rings, ring, number, out, a, n):
     start, frames, dilation = ring[0], ring[1], ring[3]
     newest = start + number % frames * n
-    rings[newest : newest + n] = memory[a : a + n]
-    # Before the first frame there are copies of it.
+    for i in range(n):
+        rings[newest + i] = memory[a + i]
+    # Copies of the first frame stand before it.
     near = start + max(number - dilation, 0) % frames * n
     far = start + max(number - 2 * dilation, 0) % frames * n
     for i in range(n):
@@ -155,7 +157,8 @@ def _record(memory, rings, ring, number, out, a, n):
 def _vector(op, out, a, b):
     zero, one = np.float32(0), np.float32(1)
     if op == _COPY:
-        out[:] = a
+        for i in range(len(out)):
+            out[i] = a[i]
     elif op == _ADD:
         for i in range(len(out)):
             out[i] = a[i] + b[i]
@@ -184,12 +187,14 @@ def _vector(op, out, a, b):
         _softmax(out, a)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _softmax(out, a):
-    highest = a.max()
-    total = np.float32(0)
+    highest, total = a[0], np.float32(0)
+    for i in range(len(a)):
+        highest = max(highest, a[i])
     for i in range(len(out)):
         out[i] = np.float32(exp(a[i] - highest))
         total += out[i]
-    out /= total
+    for i in range(len(out)):
+        out[i] /= total

@@ -1,6 +1,6 @@
 """Batches: windows of videos, bucketed by length, padded, and loaded straight from the dataset file.
 
-The batches of an epoch are a function of (seed, epoch) alone, so that a resumed run sees what an unbroken one does.
+The batches of an epoch depend only on (seed, epoch), so a resumed run has the same batches as an uninterrupted one.
 Several processes share each batch: process r of R takes every R-th window of it.
 """
 
@@ -21,11 +21,12 @@ from torch.utils.data import Dataset as TorchDataset
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.network.losses import IGNORED_LABEL
+from protas_gtcc.network.padding import frame_mask, pad
 
 BUCKET_BATCHES = 16
 LENGTH_JITTER = 0.1
-"""Batches are cut from shuffled pools of so many, sorted by length give or take a share of it: little padding, yet new
-batches in each epoch."""
+"""Batches are cut from shuffled pools of `BUCKET_BATCHES` batches, sorted by length times a random factor within
+`LENGTH_JITTER` of 1: little padding, yet new batches in each epoch."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A window as it is read: features `[T, D]`, labels `[T]`, progress target of the active class `[T]`."""
+    """A window that was read: features `[T, D]`, labels `[T]`, progress target of the active class `[T]`."""
 
     video: str
     features: np.ndarray
@@ -61,11 +62,16 @@ class Batch:
     progress: Float[Tensor, "B T"]
     mask: Float[Tensor, "B 1 T"]
     weights: Float[Tensor, " B"]
-    """1 for a window, 0 for one that only keeps a process busy whose share of the batch is empty."""
+    """1 for a window; 0 for a stand-in, which a process repeats if its share of the batch is empty."""
+
+    @property
+    def names(self) -> list[str]:
+        """The videos, for errors."""
+        return [f"video {video}" for video in self.videos]
 
     @property
     def num_frames(self) -> int:
-        """Frames that count: without padding and stand-ins."""
+        """Number of frames, without padding and stand-ins."""
         return int((self.mask[:, 0].sum(dim=1) * self.weights).sum())
 
     def to(self, device: torch.device) -> Batch:
@@ -73,7 +79,7 @@ class Batch:
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> Batch:
-        """The same batch in pinned memory, for the loader: from there a GPU fetches it while it computes."""
+        """The same batch in pinned memory, from where it is copied to a GPU while that computes."""
         return self._each(lambda tensor: tensor.pin_memory())
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
@@ -91,11 +97,14 @@ def cut_windows(num_frames: Mapping[str, int], window_frames: int) -> list[Windo
     return windows
 
 
-def plan_epoch(windows: Sequence[Window], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Indices of the windows of each batch of an epoch: every window once, batches of similar lengths, shuffled."""
+def plan_epoch(num_frames: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Indices of the windows of each batch of an epoch: every window once, batches of similar lengths, shuffled.
+
+    `num_frames`: the length of each window.
+    """
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(windows))
-    lengths = np.array([len(window) for window in windows])
+    lengths = np.array(num_frames)
+    order = rng.permutation(len(lengths))
     batches: list[list[int]] = []
     for pool_start in range(0, len(order), batch_size * BUCKET_BATCHES):
         pool = order[pool_start : pool_start + batch_size * BUCKET_BATCHES]
@@ -109,22 +118,22 @@ class EpochBatches:
     """A batch sampler that yields one process's share of each batch; set `epoch` before iterating."""
 
     def __init__(self, windows: Sequence[Window], batch_size: int, seed: int, rank: int = 0, world_size: int = 1):
-        self.windows, self.batch_size, self.seed = windows, batch_size, seed
+        self.num_frames, self.batch_size, self.seed = [len(window) for window in windows], batch_size, seed
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
 
     def __len__(self) -> int:
-        return -(-len(self.windows) // self.batch_size)
+        return -(-len(self.num_frames) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[tuple[int, float]]]:
-        for batch in plan_epoch(self.windows, self.batch_size, self.seed, self.epoch):
+        for batch in plan_epoch(self.num_frames, self.batch_size, self.seed, self.epoch):
             share = [(index, 1.0) for index in batch[self.rank :: self.world_size]]
-            # Every process must take part in every step; one without a window repeats one at weight 0.
+            # Every process must take part in every step; one without a window repeats another's at weight 0.
             yield share or [(batch[0], 0.0)]
 
 
 class WindowReader(TorchDataset[Example]):
-    """Reads windows of a dataset file; safe to send to loading workers."""
+    """Reads windows of a dataset file; can be sent to loading workers."""
 
     def __init__(self, dataset: Dataset, windows: Sequence[Window], features: FeatureReader):
         self.dataset, self.windows, self.features = dataset, windows, features
@@ -147,28 +156,21 @@ class WindowReader(TorchDataset[Example]):
 
 def collate(examples: Sequence[Example]) -> Batch:
     """Pad examples to the longest and stack them."""
-    longest = max(len(one.labels) for one in examples)
-    size = len(examples)
-    # Filled in the order it is read and handed on as a view: transposing gigabytes here would cost more than the disk.
-    frames = torch.empty(size, longest, examples[0].features.shape[1])
-    labels = torch.full((size, longest), IGNORED_LABEL)
-    progress, mask = torch.zeros(size, longest), torch.zeros(size, 1, longest)
-    for i, one in enumerate(examples):
-        length = len(one.labels)
-        frames[i, :length] = torch.from_numpy(one.features)
-        frames[i, length:] = 0
-        labels[i, :length] = torch.from_numpy(one.labels)
-        progress[i, :length] = torch.from_numpy(one.progress)
-        mask[i, :, :length] = 1
+    frames, lengths = pad([torch.from_numpy(one.features).float() for one in examples])
+    labels, _ = pad([torch.from_numpy(one.labels).long() for one in examples], IGNORED_LABEL)
+    progress, _ = pad([torch.from_numpy(one.progress).float() for one in examples])
+    mask = frame_mask(lengths, frames.shape[1]).float()[:, None]
     weights = torch.tensor([one.weight for one in examples])
+    # Features stay in the order they are read, and are handed on as a view: to transpose gigabytes would cost more
+    # than the disk.
     return Batch([one.video for one in examples], frames.transpose(1, 2), labels, progress, mask, weights)
 
 
 def make_loader(reader: WindowReader, batches: EpochBatches, workers: int, device: torch.device) -> DataLoader[Any]:
     """A loader of padded batches, with `workers` reading processes beside this one.
 
-    They are started anew for each epoch: the loader draws from torch's generator when it starts them, and a resumed run
-    must draw as often as an unbroken one.
+    They are started again in each epoch: the loader draws from torch's generator when it starts them, and a resumed run
+    must draw as often as an uninterrupted one.
     """
     return DataLoader(
         reader,

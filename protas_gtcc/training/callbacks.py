@@ -1,4 +1,4 @@
-"""Who watches a training run: the screen and TensorBoard. The training loop knows neither."""
+"""Callbacks of the training loop: the progress bar on the screen, and the TensorBoard log. The loop knows neither."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -18,16 +18,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-Row = dict[str, int | float]
-"""An epoch's line of log.csv."""
+from protas_gtcc.training.run_directory import Row
+
+SPEED_SECONDS = 600.0
+"""The bar's time left follows the speed over this long; a step of whole videos may take a minute."""
 
 
-@runtime_checkable
-class Observer(Protocol):
-    """What a training run tells."""
+class Callback:
+    """What the training loop calls. Every method does nothing until it is overridden."""
+
+    def on_prepare(self, what: str, done: int, num_videos: int) -> None:
+        """Before training, something is prepared from the training videos, and `done` of them are done."""
 
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
-        """The run begins, or goes on after `epochs_done`."""
+        """Training begins, or continues after `epochs_done`."""
 
     def on_step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
         """A step is done; `losses` are the epoch's means so far, weighted as in the total."""
@@ -36,78 +40,108 @@ class Observer(Protocol):
         """An epoch is done."""
 
     def on_end(self) -> None:
-        """The run is done."""
+        """Training is over, also after an error, and also if it never began."""
 
 
 @contextmanager
-def watching(observers: Sequence[Observer], epochs_done: int, epochs: int, steps_an_epoch: int) -> Iterator[None]:
-    """Tell observers that a run begins, and that it is done, however it ends."""
-    for observer in observers:
-        observer.on_start(epochs_done, epochs, steps_an_epoch)
+def ended(callbacks: Sequence[Callback]) -> Iterator[None]:
+    """Call `on_end` of every callback at the end of the block, also after an error."""
     try:
         yield
     finally:
-        for observer in observers:
-            observer.on_end()
+        for callback in callbacks:
+            callback.on_end()
 
 
-class ProgressBar:
+class ProgressBar(Callback):
     """A live bar with loss terms and the time left; on anything but a terminal, a line every few seconds."""
 
     def __init__(self, console: Console, seconds_between_lines: float = 10.0):
         self._console, self._between = console, seconds_between_lines
         self._bar: Progress | None = None
+        self._what = ""
         self._epochs = self._steps = self._first = 0
         self._started = self._last_line = 0.0
         self._names: list[str] = []
 
+    def on_prepare(self, what: str, done: int, num_videos: int) -> None:
+        """Show what is prepared, and from how many of the videos."""
+        if what != self._what:
+            self._begin(what, total=num_videos)
+            if self._bar is None:
+                self._print(f"{what}: {num_videos} training videos")
+        self._move(done, losses="")
+        if self._bar is None and self._is_line_due():
+            self._print(f"{what}: {done} of {num_videos} videos  {self._seconds_left(done, num_videos):.0f} s left")
+
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
-        """Show the bar, part of it filled if the run goes on from before."""
-        self._epochs, self._steps, self._first = epochs, steps_an_epoch, epochs_done
-        self._started = time.monotonic()
+        """Show the bar, part of it filled if the run was resumed."""
+        self._epochs, self._steps, self._first = epochs, steps_an_epoch, epochs_done * steps_an_epoch
         if epochs_done:
             self._console.print(f"resumed after epoch {epochs_done} of {epochs}")
-        if self._console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=20),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[losses]}"),
-                console=self._console,
-            )
-            done, total = epochs_done * steps_an_epoch, epochs * steps_an_epoch
-            self._task = self._bar.add_task("training", total=total, completed=done, losses="")
-            self._bar.start()
+        self._begin(f"epoch {epochs_done + 1}", total=epochs * steps_an_epoch)
+        if self._bar is None and epochs_done < epochs:
+            self._print(f"training: {epochs - epochs_done} epochs of {steps_an_epoch} steps")
 
     def on_step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
-        """Move the bar."""
-        self._names = list(losses)
-        if self._bar is not None:
-            self._bar.update(
-                self._task,
-                completed=epoch * self._steps + step + 1,
-                description=f"epoch {epoch + 1}",
-                losses=_shown(losses),
-            )
+        """Move the bar; print a line where there is none."""
+        self._names, done = list(losses), epoch * self._steps + step + 1
+        self._move(done, losses=_shown(losses), description=f"epoch {epoch + 1}")
+        if self._bar is None and step + 1 < self._steps and self._is_line_due():
+            left = self._seconds_left(done, self._epochs * self._steps)
+            where = f"epoch {epoch + 1}/{self._epochs}, step {step + 1}/{self._steps}"
+            self._print(f"{where}  {left:.0f} s left  {_shown(losses)}")
 
     def on_epoch(self, row: Row) -> None:
-        """Print a line where there is no bar."""
-        now, last = time.monotonic(), row["epoch"] == self._epochs
-        if self._bar is None and (last or now - self._last_line >= self._between):
-            self._last_line = now
-            done = int(row["epoch"])
-            left = (now - self._started) / (done - self._first) * (self._epochs - done)
+        """Print a line where there is no bar: for the first epoch, the last, and every few seconds."""
+        done = int(row["epoch"]) * self._steps
+        is_edge = row["epoch"] == self._epochs or done == self._first + self._steps
+        if self._bar is None and (is_edge or self._is_line_due()):
+            left = self._seconds_left(done, self._epochs * self._steps)
             losses = _shown({name: row[name] for name in self._names})
             accuracy = f"  acc {row['train_acc']:.1f}" if "train_acc" in row else ""
-            self._console.print(f"epoch {done}/{self._epochs}  {left:.0f} s left  {losses}{accuracy}", highlight=False)
+            self._print(f"epoch {row['epoch']}/{self._epochs}  {left:.0f} s left  {losses}{accuracy}")
 
     def on_end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
+
+    def _begin(self, what: str, total: int) -> None:
+        """A new bar from here on; on anything but a terminal, only the clock."""
+        self._what, self._started = what, time.monotonic()
+        if not self._console.is_terminal:
+            return
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=self._console,
+            transient=True,
+            speed_estimate_period=SPEED_SECONDS,
+        )
+        self._task = self._bar.add_task(what, total=total, completed=self._first, losses="")
+        self._bar.start()
+
+    def _move(self, done: int, losses: str, description: str | None = None) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, losses=losses, description=description)
+
+    def _seconds_left(self, done: int, total: int) -> float:
+        return (time.monotonic() - self._started) / max(done - self._first, 1) * (total - done)
+
+    def _is_line_due(self) -> bool:
+        return time.monotonic() - self._last_line >= self._between
+
+    def _print(self, text: str) -> None:
+        self._last_line = time.monotonic()
+        self._console.print(text, highlight=False)
 
 
 TERMS = {"cross_entropy": "ce", "smoothing": "smooth", "progress": "progress", "graph": "graph"}
@@ -119,11 +153,12 @@ def _shown(losses: Mapping[str, float]) -> str:
     return " ".join(f"{TERMS.get(name, name)} {round(value, 3) + 0.0:.3f}" for name, value in losses.items())
 
 
-class TensorBoardLog:
+class TensorBoardLog(Callback):
     """Writes every figure of every epoch as TensorBoard events into the run directory."""
 
     def __init__(self, folder: Path):
         self._folder = folder
+        self._writer: Any = None
 
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
         """Open the log; events after the epoch that a resume starts from are dropped."""
@@ -131,9 +166,6 @@ class TensorBoardLog:
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(self._folder), purge_step=epochs_done + 1)
-
-    def on_step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
-        """Nothing: an epoch is fine enough."""
 
     def on_epoch(self, row: Row) -> None:
         """Write the epoch's figures."""
@@ -143,5 +175,6 @@ class TensorBoardLog:
         self._writer.flush()
 
     def on_end(self) -> None:
-        """Close the log."""
-        self._writer.close()
+        """Close the log, if training began."""
+        if self._writer is not None:
+            self._writer.close()

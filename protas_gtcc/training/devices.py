@@ -1,4 +1,4 @@
-"""Where a run computes: device, precision, number of processes."""
+"""Device, precision and number of processes of a run."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
 def choose_device(wanted: Device) -> str:
-    """`auto` -> cuda, mps or cpu, whichever is there first. Raises `InputError` for one that is not there."""
+    """`auto` -> the first available of cuda, mps, cpu. Raises `InputError` for a device that is not available."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         return next(device for device, there in available.items() if there)
     if not available[wanted]:
-        raise InputError(f"--device {wanted}: this machine has none; use --device cpu, or auto")
+        raise InputError(f"--device {wanted}: this machine has none; use --device cpu or --device auto")
     return wanted
 
 
 def make_fabric(settings: TrainingConfig) -> Fabric:
     """Lightning Fabric on the chosen device; under torchrun, one of its processes.
 
-    Raises `InputError` for a device that is not there, or float16 on the CPU.
+    Raises `InputError` for a device that is not available, and for float16 on the CPU.
     """
-    # Here, because the import takes more than a second, and predicting needs only `choose_device`.
-    from lightning_fabric import Fabric
+    from lightning_fabric import Fabric  # slow to import, and choosing a device does not need it
 
     device = choose_device(settings.device)
     if settings.precision == "16" and device == "cpu":

@@ -1,9 +1,9 @@
-"""What a training step needs beside the network: optimiser, learning rate, class weights, the epoch's means."""
+"""Optimiser, learning rate, class weights, and the means of losses over an epoch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from protas_gtcc.config import LossConfig, TrainingConfig
-from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import InputError
-from protas_gtcc.training.batching import Batch
+from protas_gtcc.config import TrainingConfig
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -28,78 +25,53 @@ def make_optimizer(network: nn.Module, settings: TrainingConfig) -> torch.optim.
 
 
 def learning_rate(settings: TrainingConfig, step: int, num_steps: int) -> float:
-    """The rate of a step, counted from 0 over the whole run."""
+    """The learning rate at a step, counted from 0 over the whole run."""
     if settings.schedule == "constant":
         return settings.lr
     return settings.lr * 0.5 * (1 + math.cos(math.pi * step / num_steps))
 
 
-def balanced_weights(dataset: Dataset, videos: Sequence[str]) -> Float[Tensor, " C"]:
-    """Inverse root of each class's share of these videos' frames, scaled to a mean of 1 over frames.
+def balanced_weights(labels: Iterable[np.ndarray], num_classes: int) -> Float[Tensor, " C"]:
+    """Inverse root of each class's share of the frames of videos with labels `[T]`, scaled to a mean of 1 over frames.
 
     A class without frames gets the weight of one with a single frame.
     """
-    labels = np.concatenate([dataset.labels(video) for video in videos])
-    share = np.bincount(labels, minlength=dataset.info.num_classes) / len(labels)
-    weights = 1 / np.sqrt(np.maximum(share, 1 / len(labels)))
+    frames = np.concatenate(list(labels))
+    share = np.bincount(frames, minlength=num_classes) / len(frames)
+    weights = 1 / np.sqrt(np.maximum(share, 1 / len(frames)))
     return torch.from_numpy(weights / (share * weights).sum()).float()
 
 
-def require_finite(terms: Mapping[str, Float[Tensor, " B"]], batch: Batch, where: str) -> None:
-    """Raise `InputError`, naming term, video and step, if any loss is NaN or infinite."""
-    values = torch.stack(list(terms.values()))
-    if bool(torch.isfinite(values).all()):
-        return
-    if not bool(torch.isfinite(batch.features).all()):
-        frames = torch.isfinite(batch.features).all(dim=1).all(dim=1)
-        raise InputError(f"the features of video {batch.videos[int(frames.int().argmin())]} are not finite at {where}")
-    for name, of_videos in terms.items():
-        for video, value in zip(batch.videos, of_videos.tolist(), strict=True):
-            if not math.isfinite(value):
-                raise InputError(
-                    f"loss term {name} is {value} for video {video} at {where}; "
-                    "lower --lr, give --clip-norm, or use --precision 32"
-                )
-
-
 class EpochMeans:
-    """Means over an epoch: of the weighted loss terms over videos, and of correct labels over frames."""
+    """Means over an epoch of losses, one value for each video of a batch, and sums of counts."""
 
-    def __init__(self, config: LossConfig):
-        self._config = config
+    def __init__(self) -> None:
+        self.counts: dict[str, float] = {}
         self._sums: dict[str, Tensor] = {}
-        self._videos = 0.0
-        self._correct = 0
-        self.frames = 0
+        self._num_values = 0.0
 
     def add(
-        self, batch: Batch, terms: Mapping[str, Tensor], losses: Tensor, final_logits: Float[Tensor, "B C T"]
+        self, losses: Mapping[str, Float[Tensor, " B"]], weights: Float[Tensor, " B"], counts: Mapping[str, float]
     ) -> None:
-        """Count a batch: unweighted terms and total loss `[B]`, and the logits that predict."""
-        weighted = {name: getattr(self._config, f"{name}_weight") * term for name, term in terms.items()}
-        for name, of_videos in {"loss": losses, **weighted}.items():
-            total = (of_videos.detach() * batch.weights).sum()
-            self._sums[name] = self._sums.get(name, torch.zeros_like(total)) + total
-        self._videos += float(batch.weights.sum())
-        right = (final_logits.detach().argmax(dim=1) == batch.labels) * batch.weights[:, None]
-        self._correct += int(right.sum())
-        self.frames += batch.num_frames
+        """Add a batch. A value of weight 0 is not counted, but makes the names of the losses known."""
+        for name, values in losses.items():
+            added = (values.detach() * weights).sum()
+            self._sums[name] = self._sums.get(name, torch.zeros_like(added)) + added
+        self._num_values += float(weights.sum())
+        self.counts = {name: self.counts.get(name, 0) + count for name, count in counts.items()}
 
     def gather(self, fabric: Fabric) -> None:
-        """Count what the other processes counted, too."""
+        """Add what the other processes counted."""
         if fabric.world_size == 1:
             return
-        counts = torch.tensor([self._videos, self._correct, self.frames], dtype=torch.float64)
+        counts = torch.tensor([self._num_values, *self.counts.values()], dtype=torch.float64)
         sums = torch.stack(list(self._sums.values())).double().cpu()
-        total = fabric.all_reduce(torch.cat([counts, sums]).to(fabric.device), reduce_op="sum")
-        videos, correct, frames, *losses = torch.as_tensor(total).tolist()
-        self._videos, self._correct, self.frames = videos, int(correct), int(frames)
+        everything = fabric.all_reduce(torch.cat([counts, sums]).to(fabric.device), reduce_op="sum")
+        self._num_values, *totals = torch.as_tensor(everything).tolist()
+        self.counts = dict(zip(self.counts, totals, strict=False))
+        losses = totals[len(self.counts) :]
         self._sums = {name: torch.tensor(value) for name, value in zip(self._sums, losses, strict=True)}
 
-    def losses(self) -> dict[str, float]:
-        """Mean of the total and of each term, weighted as in the total."""
-        return {name: float(total) / max(self._videos, 1) for name, total in self._sums.items()}
-
-    def accuracy(self) -> float:
-        """Percent of frames that the training network, dropout and all, labelled right."""
-        return 100 * self._correct / max(self.frames, 1)
+    def values(self) -> dict[str, float]:
+        """The mean of each loss."""
+        return {name: float(summed) / max(self._num_values, 1) for name, summed in self._sums.items()}

@@ -1,30 +1,30 @@
-"""The run directory: where everything about one run lies.
+"""The run directory, which holds everything about one run.
 
-config.yaml               the configuration, complete
-checkpoint.safetensors    the model; enough alone to predict
+config.yaml               the complete configuration
+checkpoint.safetensors    the model, with all that predicting needs
 last/state.safetensors    what --resume needs
 log.csv, events.*         losses and scores of every epoch (TensorBoard reads the events)
-task_graph.json           counted on the split's training transcripts
+task_graph.json           the task graph, counted on the training transcripts
 metrics.json, per_class.csv, predictions.h5, tables/, plots/    the evaluation
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import torch
-
 from protas_gtcc import config as configuration
 from protas_gtcc.config import RunConfig
 from protas_gtcc.errors import InputError
-from protas_gtcc.network.checkpoint import FORMAT_VERSION, load_tensors, save_tensors
 from protas_gtcc.storage.atomic import write_text
 
-STATE_FORMAT = "protas_gtcc training state"
+Row = dict[str, int | float]
+"""An epoch's row of log.csv."""
 
 
 class RunDirectory:
@@ -57,7 +57,7 @@ class RunDirectory:
         except UnicodeDecodeError as error:
             raise InputError(f"{self.config_file} is not text: {error}") from error
         if re.search(r"^alignment:", text, re.MULTILINE):
-            raise InputError(f"{self.path} is an alignment (align.py) and not a run of run.py: leave it out")
+            raise InputError(f"{self.path} is an alignment run, not a run of the progress network: leave it out")
         return configuration.from_yaml(text, str(self.config_file), RunConfig)
 
     def read_settings(self) -> dict[str, Any]:
@@ -69,66 +69,37 @@ class RunDirectory:
         return self.is_trained() and self.metrics.is_file()
 
     def is_trained(self) -> bool:
-        """Whether training came to its end: every epoch done, or patience run out. An imported model has no log."""
+        """Whether training is over: every epoch done, or patience run out. An imported model has no log."""
         if not self.log.is_file():
             return self.checkpoint.is_file()
         settings, rows = self.read_config().training, self.read_log()
-        if len(rows) >= settings.epochs or not settings.patience:
-            return len(rows) >= settings.epochs
-        scores = [row["validation_score"] for row in rows]
-        return len(rows) - 1 - scores.index(max(scores)) >= settings.patience
+        return len(rows) >= settings.epochs or 0 < settings.patience <= epochs_since_best(rows)
 
     def write_log(self, rows: Sequence[Mapping[str, int | float]]) -> None:
         """Replace log.csv by one row an epoch."""
-        write_text(self.log, pd.DataFrame(rows).to_csv(index=False))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.log, text.getvalue())
 
-    def read_log(self) -> list[dict[str, int | float]]:
+    def read_log(self) -> list[Row]:
         """The rows of log.csv. Raises `InputError` if it is damaged."""
         try:
-            rows = pd.read_csv(self.log).to_dict("records")
-        except (OSError, ValueError) as error:
+            with self.log.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file, strict=True))
+            return [{name: _number(text) for name, text in row.items()} for row in rows]
+        except (OSError, ValueError, TypeError, csv.Error) as error:
             raise InputError(f"{self.log} is no table of epochs ({str(error).splitlines()[0]}); train again") from error
-        return [{str(name): value for name, value in row.items()} for row in rows]
-
-    def save_state(
-        self, network: torch.nn.Module, optimizer: torch.optim.Optimizer, facts: Mapping[str, object]
-    ) -> None:
-        """Write what a resume needs, in one file so that it is always of one moment."""
-        tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-        for index, slots in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
-        save_tensors(self.state, tensors, {"format": STATE_FORMAT, "format_version": FORMAT_VERSION, **facts})
-
-    def load_state(
-        self,
-        network: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        model: Mapping[str, object],
-        same: Sequence[str] = (),
-    ) -> dict[str, object]:
-        """Put network and optimizer back to the last finished epoch; the facts that were saved with them.
-
-        Raises `InputError` if the run was of another `model` (classes, features, fps, and what else must be the
-        `same`): its dataset has changed; and if the network was made by another version.
-        """
-        tensors, facts = load_tensors(self.state, STATE_FORMAT)
-        for name in ("class_names", "background", "feature_dim", "fps", "simulated", *same):
-            before, now = facts["model"][name], model[name]
-            if before != now:
-                told = f"was {before} and is {now} now" if len(f"{before}{now}") < 200 else "is another now"
-                raise InputError(f"{self.path} cannot be resumed: its dataset's {name} {told}")
-        try:
-            network.load_state_dict(_under("network.", tensors))
-        except RuntimeError as error:
-            what = " ".join(str(error).split())[:200]
-            raise InputError(f"{self.state} is of another version's network ({what}); start a new run") from error
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in _under("optimizer.", tensors).items():
-            index, _, slot = name.partition(".")
-            state.setdefault(int(index), {})[slot] = tensor
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-        return facts
 
 
-def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def epochs_since_best(rows: Sequence[Row]) -> int:
+    """Epochs after the one that validates best; 0 without validation, where the last one counts."""
+    scores = [row["validation_score"] for row in rows if "validation_score" in row]
+    # A score that is no number is worse than any.
+    ranked = [-math.inf if math.isnan(score) else score for score in scores]
+    return len(ranked) - 1 - ranked.index(max(ranked)) if ranked else 0
+
+
+def _number(text: str) -> int | float:
+    return int(text) if text.isdecimal() else float(text)

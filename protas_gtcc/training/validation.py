@@ -1,4 +1,4 @@
-"""Validation videos: a share of the training videos, held out to choose an epoch or a setting by; never test videos."""
+"""Validation videos: held-out training videos, by which an epoch or a setting is chosen; never test videos."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.held_out import draw_held_out
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
@@ -16,22 +17,18 @@ from protas_gtcc.metrics.segmentation import score_segmentation
 
 
 def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], list[str]]:
-    """The split's training videos, parted into those to train on and those to validate on.
+    """The split's training videos, divided into those to train on and those to validate on.
 
-    A split that names validation videos has them already. Otherwise the share asked for is drawn by the seed, whole
-    subjects at a time where subjects are known, since a person who was trained on tells little about a new one.
-    Raises `InputError` if no training videos are left.
+    A split that names validation videos has them already. Otherwise `draw_held_out` draws the configured share:
+    whole people, since scores on a person who was trained on say little about a new one. Raises `InputError` if no
+    training videos are left.
     """
     videos = dataset.part(config.split, "train")
     validation = dataset.part(config.split, "validation")
     share = config.training.validation_share
     if share > 0 and not validation:
-        groups = _groups(dataset, videos)
-        order = np.random.default_rng(config.training.seed).permutation(len(groups))
-        wanted = max(1, round(share * len(videos)))
-        for index in order[: len(groups) - 1]:
-            if len(validation) < wanted:
-                validation += groups[index]
+        subjects = {video: dataset.attribute(video, "subject") for video in videos}
+        validation = draw_held_out(subjects, share, config.training.seed)
     chosen = set(validation)
     tested = chosen & set(dataset.part(config.split, "test"))
     if tested:
@@ -48,10 +45,10 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
 def validation_scores(
     model: TrainedModel, dataset: Dataset, videos: Sequence[str], features: FeatureReader
 ) -> dict[str, int | float]:
-    """Scores of a model on held-out videos, and the one figure that epochs are chosen by.
+    """Scores of a model on held-out videos, and `validation_score`, by which epochs are chosen.
 
-    `validation_score` is the mean of acc, edit and the mean F1, less 100 times the predicted-class progress error
-    over frames: all are percent, and a point of each weighs the same.
+    That is the mean of acc, edit and the mean F1, less 100 times the error of the reported progress over frames: all
+    are percent, and a point of each weighs the same.
     """
     info = dataset.info
     predictions = [(dataset.labels(video), model.predict(features.read(video))) for video in videos]
@@ -64,11 +61,3 @@ def validation_scores(
     score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
     kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}
     return {**kept, "validation_progress_error": error, "validation_score": score}
-
-
-def _groups(dataset: Dataset, videos: Sequence[str]) -> list[list[str]]:
-    subjects: dict[str, list[str]] = {}
-    for video in videos:
-        subjects.setdefault(dataset.attribute(video, "subject"), []).append(video)
-    known = len(subjects) > 1 and "" not in subjects
-    return list(subjects.values()) if known else [[video] for video in videos]

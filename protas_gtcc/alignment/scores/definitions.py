@@ -1,4 +1,4 @@
-"""What each figure of `score_alignment` is, in one sentence with its unit: for reports, tables and programs."""
+"""Definitions of the figures of `score_alignment`, one sentence and a unit each."""
 
 from __future__ import annotations
 

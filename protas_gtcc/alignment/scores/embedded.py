@@ -1,4 +1,4 @@
-"""Videos as alignment sees them: an embedding and a label a frame."""
+"""Videos for alignment scores: an embedding and a label for each frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
 
 
@@ -21,17 +20,8 @@ class EmbeddedVideo:
     task: str = ""
 
 
-def read_embedded(dataset: Dataset, split: str, part: str, feature_set: str) -> list[EmbeddedVideo]:
-    """The videos of a part of a split, embedded by a feature set. Raises `InputError` as `Dataset` does."""
-    name = dataset.choose_feature_set(split, feature_set)
-    return [
-        EmbeddedVideo(video, dataset.features(video, name), dataset.labels(video), dataset.attribute(video, "task"))
-        for video in dataset.part(split, part)
-    ]
-
-
 def by_task(videos: Sequence[EmbeddedVideo]) -> dict[str, list[EmbeddedVideo]]:
-    """Videos by procedure, both in the order of names: which order they come in changes no score."""
+    """Videos by procedure, both in the order of names, so that their order changes no score."""
     tasks: dict[str, list[EmbeddedVideo]] = {}
     for video in sorted(videos, key=lambda video: (video.task, video.name)):
         tasks.setdefault(video.task, []).append(video)
@@ -41,8 +31,8 @@ def by_task(videos: Sequence[EmbeddedVideo]) -> dict[str, list[EmbeddedVideo]]:
 def check_videos(train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo]) -> None:
     """Raise `InputError` unless all can be scored.
 
-    Every video needs finite `[T, D]` with one D, labels of the same length and a name of its own; every procedure that
-    is tested needs a training video.
+    Every video needs finite embeddings `[T, D]` with one D, labels of the same length and a name of its own. Every
+    procedure that is tested needs a training video.
     """
     for video in (*train, *test):
         shape, num_labels = video.embedding.shape, len(video.labels)
@@ -52,13 +42,13 @@ def check_videos(train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo]) 
             raise InputError(f"video {video.name}: its embedding has NaN or infinity; the training diverged")
     widths = {video.embedding.shape[1]: video.name for video in (*train, *test)}
     if len(widths) > 1:
-        raise InputError(f"embeddings are of unlike widths: {listed(f'{d} in {name}' for d, name in widths.items())}")
+        raise InputError(f"embeddings have different widths: {listed(f'{d} in {name}' for d, name in widths.items())}")
     names = [video.name for video in (*train, *test)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"{listed(twice)} come twice; score each video once, and none that was trained on")
+        raise InputError(f"{listed(twice)} occur twice; score each video once, and no training video")
     if not test:
         raise InputError("there is no test video to score; name a part that has some")
     lacking = sorted({video.task for video in test} - {video.task for video in train})
     if lacking:
-        raise InputError(f"no training video shows {listed(map(repr, lacking))}, which is tested; leave it out")
+        raise InputError(f"no training video shows task {listed(map(repr, lacking))}; leave out its test videos")

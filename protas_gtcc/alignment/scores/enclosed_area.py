@@ -1,4 +1,4 @@
-"""Enclosed area: how far the found alignment of two videos runs from the true one.
+"""Enclosed area: the area between the found alignment of two videos and the true one.
 
     frames of            . . found     The true alignment matches an action's segment in one video with the same
     the other   . . . ./.              action's in the other, frame by frame and evenly: the middle of frame k of L
@@ -6,10 +6,12 @@
      ----/-- true                      frame's nearest neighbour. The area between the two, over the area there is.
           frames of one video
 
-What has no true partner is left out of both axes: background, and actions that the other video lacks. A neighbour in
-a part that is left out counts as between the frames on either side of it. An action that comes several times may be
-matched with any of its segments; the nearest to the found neighbour counts, which is lenient. Donahue and Elhamifar,
-"Learning to Predict Activity Progress by Self-Supervised Video Alignment", CVPR 2024 (enclosed area error).
+Frames without a true partner are left out of both axes: background, and actions that the other video lacks. A neighbour
+in a part that is left out counts as halfway between the frames on either side. An action that occurs several times may
+be matched with any of its segments; the segment nearest to the found neighbour counts, which is lenient.
+
+Donahue and Elhamifar, "Learning to Predict Activity Progress by Self-Supervised Video Alignment", CVPR 2024 (enclosed
+area error).
 
 Unlike their code: partners are not rounded to frames and a segment's last frame is matched too; one rule for all
 datasets, where theirs leaves the other video's axis whole for some; a pair without common actions has no area.
@@ -38,7 +40,7 @@ DEFINITIONS = {
 
 
 def area_figures(partners: Partners, background: Collection[int]) -> tuple[Figure, Figure]:
-    """Area of nearest neighbours and of matching by elapsed share."""
+    """Area of nearest neighbours, and of matching by elapsed share."""
 
     def area(i: int, j: int, found: np.ndarray) -> float:
         return enclosed_area(found, partners.labels[i], partners.other_labels[j], background)
@@ -75,10 +77,10 @@ def enclosed_area(
 
 
 def match_by_time(num_frames: int, num_other: int) -> np.ndarray:
-    """The frame of another video of which the same share has passed, int64 `[N]`."""
+    """The frame of another video at the same share of its length, int64 `[N]`."""
     return ((np.arange(num_frames) + 0.5) / num_frames * num_other).astype(np.int64)
 
 
 def _places(kept: np.ndarray) -> np.ndarray:
-    """Where each frame is on an axis of the kept frames alone, `[M]`: 0, 1, … and halves for frames left out."""
+    """Position of each frame on an axis of the kept frames alone, `[M]`: 0, 1, … and halves for frames left out."""
     return np.cumsum(kept) - np.where(kept, 1.0, 0.5)

@@ -1,7 +1,7 @@
-"""Figures that can be drawn again: what a score is when test videos count more or less often.
+"""Figures that can be resampled: functions of how often each test video counts.
 
-A `Figure` takes how much each test video counts, `[R, V]`, and returns its value under each row, `[R]`; NaN where it
-has none. The first row is always ones: the figure itself. The others are resamples (`metrics.intervals`).
+A `Figure` takes weights of the test videos, `[R, V]`, and returns its value under each row, `[R]`; NaN where undefined.
+The first row is always ones: the figure itself. The others are resamples (`metrics.intervals`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def ratio(numerators: np.ndarray, denominators: np.ndarray) -> Figure:
 
 
 def mean_over_videos(values: np.ndarray) -> Figure:
-    """Mean of one value a video, `[V]`; videos that have none, NaN, do not count."""
+    """Mean of one value for each video, `[V]`; NaN values do not count."""
     return ratio(np.nan_to_num(values), np.isfinite(values).astype(np.float64))
 
 
@@ -69,7 +69,7 @@ def r_squared(residuals: np.ndarray, sums: np.ndarray, squares: np.ndarray, coun
 
     def figure(weights: np.ndarray) -> np.ndarray:
         about_mean = weights @ squares - _divide((weights @ sums) ** 2, weights @ counts)
-        # Rounding leaves a little of a target that is the same everywhere.
+        # A constant target has a spread of rounding errors only.
         varies = about_mean > 1e-12 * (weights @ squares)
         return 1 - _divide(weights @ residuals, np.where(varies, about_mean, 0))
 

@@ -1,4 +1,4 @@
-"""Which frame of another video is nearest in embedding space."""
+"""Nearest neighbours: the nearest frame of another video in embedding space."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ROWS = 512
 
 
 class _Distinct(NamedTuple):
-    """The distinct frames of a video, in the order in which they come first."""
+    """The distinct frames of a video, in the order of their first occurrence."""
 
     frames: np.ndarray
     """float64 `[U, D]`."""
     first: np.ndarray
-    """Where each comes first, `[U]`."""
+    """First occurrence of each, `[U]`."""
     number: np.ndarray
-    """Which of them each frame is, `[T]`."""
+    """Number of the distinct frame that each frame equals, `[T]`."""
     squares: np.ndarray
     """Squared lengths, `[U]`."""
 
@@ -31,14 +31,14 @@ Neighbours = dict[tuple[int, int], np.ndarray]
 def nearest_frames(embeddings: Sequence[np.ndarray]) -> Neighbours:
     """Nearest neighbours of every frame, for every ordered pair of different videos.
 
-    Embeddings are `[T, D]` each. Of frames that are exactly alike the first is taken. Distances are made of products,
-    in float64: those that differ by less than about 1e-8 of the embedding's extent are not told apart.
+    Embeddings are `[T, D]` each. Of equal frames the first is taken. Distances come from products in float64, so
+    differences below about 1e-8 of the embedding's extent are not resolved.
     """
     videos = _distinct_of(embeddings)
     found = {}
     for i, one in enumerate(videos):
         for j, other in enumerate(videos[:i]):
-            # One matrix tells both directions.
+            # One matrix gives both directions.
             to_other, to_one = _nearest_both_ways(one, other)
             found[i, j], found[j, i] = other.first[to_other][one.number], one.first[to_one][other.number]
     return found
@@ -65,7 +65,7 @@ def _distinct(embedding: np.ndarray, centre: np.ndarray | float) -> _Distinct:
     frames = np.ascontiguousarray(embedding)
     number = np.array([seen.setdefault(frame.tobytes(), len(seen)) for frame in frames])
     first = np.unique(number, return_index=True)[1]
-    # Products lose what is common to all frames to rounding, so it is taken away before.
+    # The mean of all frames would only add rounding errors to the products.
     distinct = frames[first].astype(np.float64) - centre
     return _Distinct(distinct, first, number, np.einsum("ud,ud->u", distinct, distinct))
 

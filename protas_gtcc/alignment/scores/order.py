@@ -1,16 +1,16 @@
-"""Kendall's tau: whether time runs the same way in two videos, by their embeddings alone.
+"""Kendall's tau: whether nearest neighbours in two videos come in the same order.
 
 Each frame of one video is matched with its nearest neighbour in the other; tau is the rank correlation of the frames'
 numbers with their neighbours': the share of pairs of frames whose neighbours come in the same order less the share
 whose come in the other, with the correction for ties of tau-b. Dwibedi et al., "Temporal Cycle-Consistency Learning",
 CVPR 2019.
 
-Where all frames have one neighbour there is no order and no tau. Such a pair of videos counts as 0 in the mean, so
-that an embedding does not gain by collapsing; if no pair has an order, neither has the embedding a tau. (The published
-code for GTCC averages scipy's NaN into its figure.)
+If all frames have the same neighbour there is no order and no tau. Such a pair of videos counts as 0 in the mean, so
+that an embedding does not gain by collapsing. If no pair has an order, the embedding has no tau. (The published code
+for GTCC averages scipy's NaN into its figure.)
 
-Tau tells nothing of *where* a frame is matched: two videos matched by elapsed time have tau 1 whatever they show. The
-enclosed area (`enclosed_area`) does.
+Tau does not depend on *where* a frame is matched: two videos matched by elapsed time have tau 1, whatever they show.
+The enclosed area (`enclosed_area`) measures that.
 """
 
 from __future__ import annotations
@@ -46,6 +46,6 @@ def kendalls_tau(neighbours: np.ndarray) -> float:
     """Tau-b of neighbours `[N]` of a video's frames in order of time; NaN if they are all one frame."""
     if len(neighbours) == 0 or (neighbours == neighbours[0]).all():
         return float("nan")
-    from scipy.stats import kendalltau  # here, because importing scipy.stats takes a second
+    from scipy.stats import kendalltau  # slow to import
 
     return float(kendalltau(np.arange(len(neighbours)), neighbours).statistic)

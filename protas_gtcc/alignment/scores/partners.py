@@ -1,26 +1,23 @@
-"""With which videos a test video is matched: the others that are tested, or the training videos, of its task."""
+"""Partners of a test video, which it is matched with: the other test videos, or the training videos, of its task."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
 from protas_gtcc.alignment.scores.figures import Figure, mean_over_pairs, mean_over_partners
 from protas_gtcc.alignment.scores.neighbours import Neighbours, nearest_frames, nearest_frames_of
+from protas_gtcc.config import PartnerPart
 
-PartnerPart = Literal["test", "train"]
-"""`test` is what papers do; `train` is an assistant's case, which knows recordings and meets a new one, and all there
-is where a split tests one video of a task."""
 PARTNER = "another test video of the task (or, where partners are training videos, one of those)"
 
 
 @dataclass(frozen=True, eq=False)
 class Partners:
-    """Pairs (i, j) of a test video with another, by the labels `[T]` of both, and who is nearest to whom."""
+    """Pairs (i, j) of a test video and its partner: labels `[T]` of both, and nearest neighbours."""
 
     labels: list[np.ndarray]
     other_labels: list[np.ndarray]

@@ -1,10 +1,10 @@
-"""Linear probes: what can be read off an embedding with few labels, and with no more than a weighted sum.
+"""Linear probes: classifiers and regressions on embeddings, fitted with few labels.
 
 A probe is fitted on frames of training videos and scored on frames of test videos, which it has never seen. The
-published code for GTCC fits both probes on frames of the test videos and scores them on all frames of the same (at
-100 %, the very frames): that measures what an embedding lets a probe memorise, and neighbouring frames are near copies.
-So labels are given here to whole *videos*, 10, 50 or 100 % of those for training. Nor is its classifier linear, but a
-support vector machine with Gaussian kernel.
+published code for GTCC fits both probes on frames of the test videos and scores them on all frames of the same videos
+(at 100 %, on the same frames). That measures memory, because neighbouring frames are near copies. Here labels are given
+to whole *videos*, 10, 50 or 100 % of the training videos. The published classifier is a support vector machine with a
+Gaussian kernel; here it is linear.
 
 - Phase classification: logistic regression (L2, C = 1) on standardised embeddings, background a class like any other.
   Where not all videos are labelled, the mean of `NUM_DRAWS` draws, which depend on the seed and the videos' names only.
@@ -16,7 +16,11 @@ Dwibedi et al., CVPR 2019; Haresh et al., "Learning by Aligning Videos in Time",
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -28,13 +32,17 @@ from protas_gtcc.errors import lacks_package
 from protas_gtcc.metrics.segmentation import is_action
 
 SHARES = {"10": 0.1, "50": 0.5, "100": 1.0}
-"""Percent of the training videos that are labelled, by the name of the figure."""
+"""Share of the training videos that are labelled, by the name of the figure."""
 NUM_DRAWS = 3
 MOST_FRAMES = 20_000
-"""Of more frames to fit on, so many are taken, evenly spaced: neighbours say the same, and memory is finite."""
+"""Of more frames to fit on, this many are used, evenly spaced: neighbours are alike, and memory is finite."""
+MOST_THREADS = 4
+"""Probes that are fitted at once; each holds its frames in float64."""
+Probe = Callable[[np.ndarray], np.ndarray]
+"""Maps an embedding `[T, D]` to class ids or numbers `[T]`."""
 
-_ACCURACY = "of test frames whose class a linear probe tells"
-_VIDEOS = "fitted on the frames of so many percent of the training videos (mean of 3 draws unless it is all)."
+_ACCURACY = "of test frames that a linear probe classifies correctly"
+_VIDEOS = "fitted on the frames of this percentage of the training videos (mean of 3 draws, one draw for all of them)."
 _R2 = (
     "Share of the variance of the procedure's progress over test frames (share of the video's actions done, rising "
     "evenly in each) that a linear regression fitted on training videos explains, 1 at best and below 0 if it is worse "
@@ -60,29 +68,62 @@ DEFINITIONS = {
 
 
 def classification_figures(
-    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int], seed: int = 0
+    train: Sequence[EmbeddedVideo],
+    test: Sequence[EmbeddedVideo],
+    background: Collection[int],
+    seed: int = 0,
+    on_fit: Callable[[], None] = lambda: None,
 ) -> dict[str, dict[str, Figure]]:
-    """Accuracies on the test videos of one task, by the percentage of labelled training videos."""
-    figures = {}
-    for name, share in SHARES.items():
-        draws = [labelled_videos(train, share, seed, draw) for draw in range(1 if share == 1 else NUM_DRAWS)]
-        probes = [fit_classifier([v.embedding for v in drawn], [v.labels for v in drawn]) for drawn in draws]
-        figures[name] = _accuracies(
-            test, background, [[probe(video.embedding) == video.labels for probe in probes] for video in test]
+    """Accuracies on the test videos of one task, by the percentage of labelled training videos.
+
+    `on_fit` is called for each of `NUM_FITS` probes, which take most of the time of all scores.
+    """
+    drawn = {
+        name: [labelled_videos(train, share, seed, draw) for draw in range(num_draws(share))]
+        for name, share in SHARES.items()
+    }
+    probes = _fit_probes([videos for draws in drawn.values() for videos in draws], on_fit)
+    return {
+        name: _accuracies(
+            test,
+            background,
+            [[probes[_names(videos)](one.embedding) == one.labels for videos in draws] for one in test],
         )
-    return figures
+        for name, draws in drawn.items()
+    }
+
+
+def _fit_probes(draws: Sequence[list[EmbeddedVideo]], on_fit: Callable[[], None]) -> dict[tuple[str, ...], Probe]:
+    """A probe for each draw by its videos' names, several at once. Equal draws, as of few videos, share one."""
+    distinct = {_names(videos): videos for videos in draws}
+    counts = Counter(map(_names, draws))
+
+    def fit(videos: list[EmbeddedVideo]) -> Probe:
+        return fit_classifier([one.embedding for one in videos], [one.labels for one in videos])
+
+    probes = {}
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
+        for names, probe in zip(distinct, threads.map(fit, distinct.values()), strict=True):
+            probes[names] = probe
+            for _ in range(counts[names]):
+                on_fit()
+    return probes
+
+
+def _names(videos: Sequence[EmbeddedVideo]) -> tuple[str, ...]:
+    return tuple(one.name for one in videos)
 
 
 def most_frequent_figures(
     train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int]
 ) -> dict[str, Figure]:
-    """Accuracies of always saying the class that is commonest in training; without background, the commonest action."""
+    """Accuracies of always predicting the most frequent class in training, or the most frequent action."""
     labels = np.concatenate([video.labels for video in train])
     actions = labels[is_action(labels, background)]
     figures = {}
     for name, seen in (("accuracy", labels), ("accuracy_no_background", actions)):
-        commonest = int(np.bincount(seen).argmax()) if len(seen) else -1
-        figures[name] = _accuracies(test, background, [[video.labels == commonest] for video in test])[name]
+        most_common = int(np.bincount(seen).argmax()) if len(seen) else -1
+        figures[name] = _accuracies(test, background, [[video.labels == most_common] for video in test])[name]
     return figures
 
 
@@ -97,34 +138,38 @@ def progression_figures(
     return one, other
 
 
+def num_draws(share: float) -> int:
+    """Number of draws for a share of the training videos; there is one way to draw all of them."""
+    return 1 if share == 1 else NUM_DRAWS
+
+
+NUM_FITS = sum(num_draws(share) for share in SHARES.values())
+
+
 def labelled_videos(train: Sequence[EmbeddedVideo], share: float, seed: int, draw: int) -> list[EmbeddedVideo]:
-    """The training videos whose labels a probe may see, at least one; a larger share of a draw adds to a smaller."""
+    """The training videos whose labels a probe may use, at least one; a larger share contains a smaller one."""
     order = np.random.default_rng([seed, draw]).permutation(len(train))
     return [train[number] for number in order[: max(1, round(share * len(train)))]]
 
 
-def fit_classifier(
-    embeddings: Sequence[np.ndarray], labels: Sequence[np.ndarray]
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Fit on embeddings `[T, D]` and class ids `[T]` of videos; returns what maps an embedding to class ids."""
+def fit_classifier(embeddings: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> Probe:
+    """Fit on embeddings `[T, D]` and class ids `[T]` of videos; returns a function from an embedding to class ids."""
     sklearn = require_sklearn()
     inputs, targets = _thinned(embeddings), _thinned(labels)
     if len(np.unique(targets)) == 1:
         return lambda embedding: np.full(len(embedding), targets[0])
     classifier = sklearn.linear_model.LogisticRegression(max_iter=1000)
-    probe = sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(), classifier)
+    probe = sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(copy=False), classifier)
     probe.fit(inputs.astype(np.float64), targets)
     return lambda embedding: np.asarray(probe.predict(embedding.astype(np.float64)))
 
 
-def fit_regression(
-    embeddings: Sequence[np.ndarray], targets: Sequence[np.ndarray]
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Fit on embeddings `[T, D]` and numbers `[T]` of videos; returns what maps an embedding to numbers."""
+def fit_regression(embeddings: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> Probe:
+    """Fit on embeddings `[T, D]` and numbers `[T]` of videos; returns a function from an embedding to numbers."""
     sklearn = require_sklearn()
-    # Ridge, since least squares alone has no answer where features of an embedding depend on each other.
+    # Ridge, because least squares alone is undefined where features of an embedding depend on each other.
     ridge = sklearn.linear_model.Ridge(alpha=1.0)
-    probe = sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(), ridge)
+    probe = sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(copy=False), ridge)
     probe.fit(_thinned(embeddings).astype(np.float64), _thinned(targets))
     return lambda embedding: np.asarray(probe.predict(embedding.astype(np.float64)))
 
@@ -173,8 +218,20 @@ def _thinned(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([part[-start % step :: step] for part, start in zip(parts, ends[:-1].tolist(), strict=True)])
 
 
+def one_thread_each() -> AbstractContextManager[Any]:
+    """Inside, the linear algebra of each probe keeps to one thread.
+
+    Products of this size gain little from more. On a busy machine, threads that wait for each other take many times as
+    long, and sums that are split by their number differ in the last digit.
+    """
+    require_sklearn()
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    return threadpool_limits(1)  # type: ignore[no-any-return, unused-ignore]
+
+
 def require_sklearn() -> Any:
-    """The library that probes are fitted by. Raises `InputError` if it is not installed."""
+    """scikit-learn, which fits the probes. Raises `InputError` if it is not installed."""
     try:
         import sklearn.linear_model
         import sklearn.pipeline

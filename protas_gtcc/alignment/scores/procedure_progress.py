@@ -1,16 +1,16 @@
-"""Progress of a whole procedure, and how well the way that an embedding has gone tells it.
+"""Progress of a whole procedure, and its error when estimated from the distance that an embedding has covered.
 
-True progress of a video with K action segments is the share of them that is done: it rises evenly by 1 / K inside
-each and stays in the background, to 1 at the end of the last action. At frame t of a segment [s, s + L) that has k
-before it, (k + (t - s + 1) / L) / K, as for the progress of one action. Repeated actions count each time. A video
-without actions has none and is left out.
+True progress of a video with K action segments is the share of them that is done. It rises evenly by 1 / K in each
+segment, is constant in the background, and reaches 1 at the end of the last action. At frame t of a segment
+[s, s + L) with k segments before it, it is (k + (t - s + 1) / L) / K. Repeated actions count each time. A video without
+actions has no progress and is left out.
 
-Estimated progress is the length of the embedding's way from the first frame to t, the sum of |e_t - e_{t-1}|, over the
-mean length of the whole way in training videos of the task, at most 1. It needs no label; it is online if the embedding
+Estimated progress is the cumulative distance (`metrics.cumulative_distance`) from the first frame to t, over its mean
+at the end of the training videos of the task, at most 1. It needs no label; it is online if the embedding
 is. If no training video moves, it is 0. Donahue and Elhamifar, CVPR 2024 (online geodesic progress error).
 
 Unlike their code: the mean is over all training videos, where theirs takes those of the first batch; the estimate is
-clipped to 1; a video whose embedding stays in place is scored like others; a segment's first frame has made a step.
+clipped to 1; a video whose embedding never moves is scored like others; a segment's first frame has made a step.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
 from protas_gtcc.alignment.scores.figures import Figure, mean_over_videos
 from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.metrics.cumulative_distance import cumulative_distance
 from protas_gtcc.metrics.segmentation import is_action
 
 _ERROR = (
@@ -54,26 +55,20 @@ def procedure_progress(labels: np.ndarray, background: Collection[int]) -> np.nd
     steps = np.zeros(len(labels))
     for start, end, _ in segments[actions].tolist():
         steps[start:end] = 1 / (end - start)
-    return np.minimum(np.cumsum(steps) / actions.sum(), 1.0)  # a sum of many steps may round to a hair more
-
-
-def distance_covered(embedding: np.ndarray) -> np.ndarray:
-    """Length of the embedding's way from the first frame: `[T, D]` -> float64 `[T]`, 0 at the first."""
-    steps = np.linalg.norm(np.diff(embedding.astype(np.float64), axis=0), axis=1)
-    return np.concatenate([[0.0], np.cumsum(steps)])
+    return np.minimum(np.cumsum(steps) / actions.sum(), 1.0)  # a sum of many steps may round to slightly more
 
 
 def progress_figures(
     train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int]
 ) -> tuple[Figure, dict[str, Figure]]:
     """Error of the distance covered, and of the look-ups, for the test videos of one task."""
-    mean_distance = float(np.mean([distance_covered(video.embedding)[-1] for video in train]))
+    mean_distance = float(np.mean([cumulative_distance(video.embedding)[-1] for video in train]))
     mean_length = float(np.mean([len(video.labels) for video in train]))
     average = _average_index(train, background)
     errors: dict[str, list[float]] = {"distance": [], "constant": [], "elapsed": [], "average_index": []}
     for video in test:
         frames = np.arange(len(video.labels))
-        covered = distance_covered(video.embedding)
+        covered = cumulative_distance(video.embedding)
         estimates = {
             "distance": np.minimum(covered / mean_distance, 1) if mean_distance > 0 else np.zeros(len(frames)),
             "constant": np.full(len(frames), 0.5),

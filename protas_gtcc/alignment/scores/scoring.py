@@ -1,18 +1,19 @@
-"""All scores of an embedding, and of several side by side, with intervals.
+"""All scores of one embedding, or of several for comparison, with intervals.
 
-Each figure is made for each task (procedure) by itself: neighbours, probes and mean distances know one task only. The
-figure of all is the mean over tasks, each counting once; figures of published tables that are means over videos weigh
-tasks by their size. Where no video names a task, all are of one. An embedding that was trained with several seeds, or
-on several splits, has the mean of their figures.
+Each figure is computed for each task (procedure) alone: neighbours, probes and mean distances come from one task. The
+total is the mean over tasks, each counting once; published tables of means over videos weight tasks by their size. If
+no video names a task, all belong to one. Figures of several seeds or splits are averaged.
 
-Intervals are a bootstrap over the test videos of all tasks; a pair of videos counts as often as both were drawn, and
-a task that was not drawn does not count. In each split the seeds are drawn too; one seed alone says nothing of others.
+Intervals are a bootstrap over the test videos of all tasks (`metrics.intervals`). A pair of videos counts as often as
+both were drawn; a task that was not drawn does not count. In each split the seeds are drawn too, so an interval from
+one seed does not include the spread over seeds.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -22,31 +23,56 @@ from protas_gtcc.alignment.scores.embedded import EmbeddedVideo, by_task, check_
 from protas_gtcc.alignment.scores.enclosed_area import area_figures
 from protas_gtcc.alignment.scores.figures import mean_of_defined
 from protas_gtcc.alignment.scores.order import order_figures
-from protas_gtcc.alignment.scores.partners import PartnerPart, find_partners
-from protas_gtcc.alignment.scores.probes import classification_figures, most_frequent_figures, progression_figures
+from protas_gtcc.alignment.scores.partners import find_partners
+from protas_gtcc.alignment.scores.probes import (
+    NUM_FITS,
+    classification_figures,
+    most_frequent_figures,
+    one_thread_each,
+    progression_figures,
+)
 from protas_gtcc.alignment.scores.procedure_progress import progress_figures
+from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
-from protas_gtcc.metrics.pooling import Path, map_figures
+from protas_gtcc.metrics.intervals import (
+    RUNS_STREAM,
+    Path,
+    all_first,
+    figure_values,
+    resampling_weights,
+    subtract_figures,
+    with_intervals,
+)
 
 OF_PAIRS = ("kendalls_tau", "pairs_without_order", "enclosed_area")
 Videos = Sequence[EmbeddedVideo]
+OnProgress = Callable[[int, int], None]
+"""Called with (done, total)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trial:
-    """A split's videos as one training embeds them; trainings with other seeds are other trials of the split."""
+    """The videos of a split as embedded by one encoder; encoders of other seeds are other trials of the split."""
 
     train: Videos
-    """What probes are fitted on."""
+    """Videos to fit on."""
     test: Videos
-    """What is scored."""
+    """Videos to score."""
     split: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class _Settings:
+    """Settings of a comparison, the same for all embeddings."""
+
+    background: Collection[int]
+    partners: PartnerPart
+    on_fit: Callable[[], None]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Sampled:
-    """Every figure as `[1 + R]`, itself and in each resample: of all tasks, and of each."""
+    """Every figure as `[1 + R]`, its value and its resamples: over all tasks, and for each task."""
 
     figures: dict[str, Any]
     tasks: dict[str, dict[str, Any]]
@@ -56,12 +82,12 @@ class _Sampled:
 def score_alignment(
     train: Videos, test: Videos, background: Collection[int], seed: int = 0, partners: PartnerPart = "test"
 ) -> dict[str, Any]:
-    """Every figure of an embedding on test videos; what is fitted is fitted on the training videos.
+    """Every figure of an embedding on test videos; probes and means are fitted on the training videos.
 
-    Figures are numbers, None where undefined; `definitions.DEFINITIONS` says what they are. `lookups` are the same for
-    predictors that see no embedding, `intervals` repeats the structure at 95 % (None where fewer than two videos, or
-    three ordered pairs, tell), `tasks` has the figures of each task. `seed` chooses labelled videos and resamples.
-    `partners` are what test videos are matched with: other test videos, or training videos.
+    Figures are numbers, None where undefined; `definitions.DEFINITIONS` defines them. `lookups` holds the figures of
+    predictors that see no embedding. `intervals` repeats the structure at 95 % (None with fewer than two videos, or
+    three ordered pairs of videos). `tasks` has the figures of each task. `seed` chooses labelled videos and resamples.
+    `partners`: whether test videos are matched with other test videos or with training videos.
 
     Raises `InputError` if videos come twice or cannot be compared, if a task that is tested has no training video, and
     where scikit-learn is not installed.
@@ -74,20 +100,26 @@ def compare_alignments(
     background: Collection[int],
     seed: int = 0,
     partners: PartnerPart = "test",
+    on_progress: OnProgress = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Several embeddings of the same test videos, by name: such as raw features, untrained and aligned.
+    """Scores of several embeddings of the same test videos, by name, such as raw features, untrained and aligned.
 
     `scores[name]` is as from `score_alignment`. `differences` has, for every two names, `of` less `minus` in every
     figure, with intervals under the same drawn videos: what makes a video hard for both cancels out.
+    `on_progress` is called with (probes fitted, probes in all) from the start; they take most of the time.
     Raises `InputError` as `score_alignment` does, and if the test videos are not the same.
     """
     for trial in (one for trials in embeddings.values() for one in trials):
         check_videos(trial.train, trial.test)
     _require_same_tests(embeddings)
-    sampled = {
-        name: _sample(trials, background, (seed, number), partners)
-        for number, (name, trials) in enumerate(embeddings.items())
-    }
+    num_tasks = sum(len(by_task(trial.test)) for trials in embeddings.values() for trial in trials)
+    fits, total = itertools.count(1), num_tasks * NUM_FITS
+    on_progress(0, total)
+    settings = _Settings(background, partners, lambda: on_progress(next(fits), total))
+    with one_thread_each():
+        sampled = {
+            name: _sample(trials, settings, (seed, number)) for number, (name, trials) in enumerate(embeddings.items())
+        }
     return {
         "scores": {name: _as_scores(one, partners) for name, one in sampled.items()},
         "differences": [
@@ -103,7 +135,7 @@ def _require_same_tests(embeddings: Mapping[str, Sequence[Trial]]) -> None:
     for name, trials in embeddings.items():
         same = {one.split for one in trials} == reference.keys()
         if not same or any(_differ(_labels(one), reference[one.split]) for one in trials):
-            raise InputError(f"{name} and {first} are not of the same test videos with the same labels; embed the same")
+            raise InputError(f"{name} and {first} differ in test videos or their labels; embed the same videos")
 
 
 def _labels(trial: Trial) -> dict[str, np.ndarray]:
@@ -114,15 +146,12 @@ def _differ(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
     return one.keys() != other.keys() or any(not np.array_equal(one[name], other[name]) for name in one)
 
 
-def _sample(
-    trials: Sequence[Trial], background: Collection[int], seed: tuple[int, int], partners: PartnerPart
-) -> _Sampled:
+def _sample(trials: Sequence[Trial], settings: _Settings, seed: tuple[int, int]) -> _Sampled:
     splits: dict[str, list[Trial]] = {}
     for one in sorted(trials, key=lambda one: one.split):
         splits.setdefault(one.split, []).append(one)
     found = [
-        _sample_split(members, background, (seed[0], number, seed[1]), partners)
-        for number, members in enumerate(splits.values())
+        _sample_split(members, settings, (seed[0], number, seed[1])) for number, members in enumerate(splits.values())
     ]
     tasks = {task: [one.tasks[task] for one in found if task in one.tasks] for one in found for task in one.tasks}
     return _Sampled(
@@ -132,32 +161,26 @@ def _sample(
     )
 
 
-def _sample_split(
-    trials: Sequence[Trial], background: Collection[int], seed: tuple[int, int, int], partners: PartnerPart
-) -> _Sampled:
-    """The mean over trainings of one split, under the same drawn videos, and as often as the trainings are drawn."""
-    num_videos, (first, split, embedding) = len(trials[0].test), seed
-    drawn = resampling_weights(num_videos, first if split == 0 else [first, split])
-    weights = np.concatenate([np.ones((1, num_videos)), drawn])
-    # Not 0 at the end: numpy drops zeros there, and the seeds would be drawn as the videos are.
-    seeds = resampling_weights(len(trials), [first, split, embedding, 1])
-    counted = np.concatenate([np.ones((1, len(trials))), seeds]).T
-    found = [_sample_trial(one, background, first, weights, partners) for one in trials]
+def _sample_split(trials: Sequence[Trial], settings: _Settings, seed: tuple[int, int, int]) -> _Sampled:
+    """The mean over the trials of one split, with the same drawn videos; each trial counts as often as it is drawn."""
+    first, split, embedding = seed
+    # numpy drops zeros at the end of a seed, so the videos of the first split are drawn as those of one run alone.
+    weights = all_first(resampling_weights(len(trials[0].test), [first, split]))
+    counted = all_first(resampling_weights(len(trials), [first, split, embedding, RUNS_STREAM])).T
+    found = [_sample_trial(one, settings, first, weights) for one in trials]
     tasks = {task: _merge([one.tasks[task] for one in found], counted) for task in found[0].tasks}
     return _Sampled(_merge(list(tasks.values())), tasks, found[0].counts)
 
 
-def _sample_trial(
-    trial: Trial, background: Collection[int], seed: int, weights: np.ndarray, partners: PartnerPart
-) -> _Sampled:
+def _sample_trial(trial: Trial, settings: _Settings, seed: int, weights: np.ndarray) -> _Sampled:
     train_by_task, test_by_task = by_task(trial.train), by_task(trial.test)
     tasks: dict[str, dict[str, Any]] = {}
     start = num_pairs = 0
     for task, videos in test_by_task.items():
-        figures = _figures_of_task(train_by_task[task], videos, background, seed, partners)
+        figures = _figures_of_task(train_by_task[task], videos, settings, seed)
         tasks[task] = _evaluate(figures, weights[:, start : start + len(videos)])
         start += len(videos)
-        num_pairs += len(videos) * (len(videos) - 1 if partners == "test" else len(train_by_task[task]))
+        num_pairs += len(videos) * (len(videos) - 1 if settings.partners == "test" else len(train_by_task[task]))
     counts = {
         "num_tasks": len(tasks),
         "num_train_videos": sum(len(train_by_task[task]) for task in tasks),
@@ -167,18 +190,16 @@ def _sample_trial(
     return _Sampled({}, tasks, counts)
 
 
-def _figures_of_task(
-    train: Videos, test: Videos, background: Collection[int], seed: int, part: PartnerPart
-) -> dict[str, Any]:
-    """A tree of `Figure`s."""
-    partners = find_partners(train, test, part)
+def _figures_of_task(train: Videos, test: Videos, settings: _Settings, seed: int) -> dict[str, Any]:
+    """The figures of one task, as a tree of `Figure`s."""
+    background, partners = settings.background, find_partners(train, test, settings.partners)
     area, area_by_time = area_figures(partners, background)
     progression, progression_by_time = progression_figures(train, test, background)
     error, error_of_lookups = progress_figures(train, test, background)
     return {
         **order_figures(partners),
         "enclosed_area": area,
-        "phase_classification": classification_figures(train, test, background, seed),
+        "phase_classification": classification_figures(train, test, background, seed, settings.on_fit),
         "phase_progression": progression,
         "progress_error": error,
         "lookups": {
@@ -208,29 +229,22 @@ def _as_scores(sampled: _Sampled, partners: PartnerPart) -> dict[str, Any]:
     return {
         **sampled.counts,
         "partners": partners,
-        **_with_intervals(sampled.figures, sampled.counts, partners),
-        "tasks": {task: map_figures(_value, figures) for task, figures in sampled.tasks.items()},
+        **with_intervals(sampled.figures, _may_have_interval(sampled.counts, partners)),
+        "tasks": {task: figure_values(figures) for task, figures in sampled.tasks.items()},
     }
 
 
-def _with_intervals(figures: dict[str, Any], counts: Mapping[str, int], partners: PartnerPart) -> dict[str, Any]:
-    def interval(path: Path, values: np.ndarray) -> list[float] | None:
-        of_pairs = partners == "test" and any(name in OF_PAIRS for name in path)
-        told = counts["num_pairs"] > 2 if of_pairs else counts["num_test_videos"] > 1
-        found = percentile_interval(values[1:]) if told and np.isfinite(values[0]) else None
-        return None if found is None else list(found)
-
-    return {**map_figures(_value, figures), "intervals": map_figures(interval, figures)}
-
-
-def _value(_: Path, values: np.ndarray) -> float | None:
-    return float(values[0]) if np.isfinite(values[0]) else None
-
-
 def _difference(one: _Sampled, other: _Sampled, partners: PartnerPart) -> dict[str, Any]:
-    def subtract(first: Any, second: Any) -> Any:
-        if isinstance(first, dict):
-            return {name: subtract(branch, second[name]) for name, branch in first.items() if name != "lookups"}
-        return first - second
+    """Look-ups do not see the embeddings, so their differences are left out."""
+    compared = {name: branch for name, branch in one.figures.items() if name != "lookups"}
+    return with_intervals(subtract_figures(compared, other.figures), _may_have_interval(one.counts, partners))
 
-    return _with_intervals(subtract(one.figures, other.figures), one.counts, partners)
+
+def _may_have_interval(counts: Mapping[str, int], partners: PartnerPart) -> Callable[[Path], bool]:
+    """Figures of pairs of test videos need three ordered pairs, others two test videos."""
+
+    def enough(path: Path) -> bool:
+        of_pairs = partners == "test" and any(name in OF_PAIRS for name in path)
+        return counts["num_pairs"] > 2 if of_pairs else counts["num_test_videos"] > 1
+
+    return enough

@@ -1,4 +1,4 @@
-"""`protas-gtcc benchmark`: how fast a model follows people on this machine."""
+"""`protas-gtcc benchmark`: how fast a model is on this machine."""
 
 from __future__ import annotations
 
@@ -6,45 +6,51 @@ import json
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-import tyro
-from rich.table import Table
-
-from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.parsing import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
-from protas_gtcc.inference import load
-from protas_gtcc.metrics.evaluation import software_versions
-from protas_gtcc.runs.timing import Timing, benchmark, state_bytes
-from protas_gtcc.training.devices import choose_device
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from protas_gtcc.runs.timing import Timing
 
 
 @dataclass(frozen=True)
 class Command:
-    """Time a model frame by frame: streams, prefix re-runs, whole videos. Frames are made up.
+    """Time a model frame by frame on random frames: streams, prefixes computed again, whole videos.
 
-    `compiled` is what model.stream() uses on the CPU, `torch` what it uses on a GPU. 'Times faster' compares medians:
-    running the prefix again with the stream, at the same history.
+    The engine 'compiled' computes streams on the CPU, 'torch' on a GPU. The column 'times faster' compares medians at
+    the same history: the prefix computed again at every frame, and the stream.
     """
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
     histories: tuple[int, ...] = (100, 1000, 10000)
-    """Frames seen before the ones that are timed."""
+    """Numbers of frames that the stream has seen before the timed ones."""
     streams: tuple[int, ...] = (1, 8, 64)
-    """Numbers of people followed at once."""
+    """Numbers of people that are followed at once."""
     samples: int = 1000
-    """Steps that are timed of each."""
+    """Timed steps per row of the table."""
     threads: int = 1
-    """Threads of the machine to use: by the network, and by many streams."""
+    """Processor threads of the network and of many streams."""
     device: Device = "auto"
-    """Device of the network."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Where to compute; auto takes a GPU if there is one."""
+    json: bool = False
     """Print the figures as JSON."""
 
     def run(self) -> None:
         """Time, and print."""
+        import torch
+
+        from protas_gtcc.cli.shared.console import make_console
+        from protas_gtcc.inference import load
+        from protas_gtcc.metrics.evaluation import software_versions
+        from protas_gtcc.runs.timing import benchmark, state_bytes
+        from protas_gtcc.training.devices import choose_device
+
         if min((*self.histories, *self.streams, self.samples, self.threads), default=0) < 1:
             raise InputError("--histories, --streams, --samples and --threads must be at least 1")
         torch.set_num_threads(self.threads)
@@ -70,7 +76,9 @@ class Command:
 
 
 def table(timings: list[Timing]) -> Table:
-    """One row a timing; streams beside the prefix run again at the same history."""
+    """One row per timing; streams are compared with the prefix at the same history."""
+    from rich.table import Table
+
     prefixes = {one.history: one.p50_ms for one in timings if one.what == "prefix run again"}
     rows = Table("what", "engine", show_edge=False)
     for heading in ("history", "p50, ms", "p95", "p99", "frames/s", "times faster"):

@@ -6,44 +6,45 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import tyro
-
-from protas_gtcc.cli.shared.console import make_console
+from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.config import Device
-from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.evaluation import Evaluation, evaluate_prediction_files, save_evaluation
-from protas_gtcc.report.detail_files import save_detail_tables
-from protas_gtcc.report.tables import print_evaluation
+
+if TYPE_CHECKING:
+    from protas_gtcc.metrics.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
 class Command:
-    """Score a run on its test videos, or prediction files without any model.
+    """Score a run on its test videos, or score prediction files without a model.
 
-    Writes metrics.json, per_class.csv, tables/ and (for a run) predictions.h5 and plots/.
+    Writes metrics.json, per_class.csv, tables/ and, for a run, predictions.h5 and plots/.
     """
 
-    source: tyro.conf.Positional[Path]
-    """A run directory; or predictions: an HDF5 file as `predict` writes it, or a folder of CSV files."""
+    source: Positional[Path]
+    """A run directory, an HDF5 file of predictions as `predict` writes it, or a folder of such CSV files."""
     dataset: str | None = None
-    """Dataset with the true labels; by default the one the run was trained on. Prediction files need it."""
+    """Name or file of the dataset with the true labels; by default the run's. Prediction files need it."""
     split: str | None = None
     """Split whose test videos are scored; by default the run's."""
     feature_set: str | None = None
-    """Features to predict from; by default the run's."""
-    out: Path | None = None
-    """Folder for the results. By default those of a run go into its directory, those of files are only printed."""
+    """Feature set to predict from; by default the run's."""
+    out: Folder | None = None
+    """Folder for the results; by default the run's own. Scores of prediction files are only printed without it."""
     device: Device = "auto"
-    """Device to predict on."""
+    """Where to compute; auto takes a GPU if there is one."""
     pictures: int = 40
-    """Draw the classes, the details and so many test videos; 0 draws nothing."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print metrics.json instead of tables."""
+    """Number of test videos to draw, beside the classes and the details; 0 draws nothing."""
+    json: bool = False
+    """Print the figures as JSON."""
 
     def run(self) -> None:
         """Score and print."""
+        from protas_gtcc.cli.shared.console import make_console
+        from protas_gtcc.report.tables import print_evaluation
+
         if self.pictures < 0:
             raise InputError(f"--pictures is {self.pictures}; it must be at least 0")
         is_run = (self.source / "config.yaml").is_file() or (self.source / "checkpoint.safetensors").is_file()
@@ -54,7 +55,7 @@ class Command:
             print_evaluation(evaluation, make_console())
 
     def _of_run(self) -> Evaluation:
-        # torch is slow to import, and prediction files need none of it
+        from protas_gtcc.cli.shared.console import make_console
         from protas_gtcc.prepare.known_datasets import open_dataset
         from protas_gtcc.runs.evaluate_run import evaluate_run
         from protas_gtcc.training.devices import choose_device
@@ -64,11 +65,11 @@ class Command:
         config = run.read_config()
         name = self.dataset or config.dataset
         if not name:
-            raise InputError(f"{self.source} was imported and knows no dataset; give --dataset FILE.h5")
+            raise InputError(f"{self.source} was imported without a dataset; give --dataset FILE.h5")
         dataset = open_dataset(name, lambda text: make_console(stderr=True).print(text))
         feature_set = self.feature_set or (config.feature_set if self.dataset is None else None)
         split = self.split or config.split
-        dataset.part(split, "test")  # an unknown split is the first thing to say
+        dataset.part(split, "test")  # refuses an unknown split
         same_file = dataset.path.resolve() == Path(config.dataset).resolve()
         other = config.dataset and not (same_file and split == config.split)
         if other and self.out is None:
@@ -79,6 +80,10 @@ class Command:
         return evaluate_run(run, dataset, split, feature_set, choose_device(self.device), self.pictures, self.out)
 
     def _of_predictions(self) -> Evaluation:
+        from protas_gtcc.dataset.header import is_dataset_file
+        from protas_gtcc.metrics.evaluation import evaluate_prediction_files, save_evaluation
+        from protas_gtcc.report.detail_files import save_detail_tables
+
         if not self.source.exists():
             raise InputError(f"no run directory or prediction file {self.source}")
         if self.source.is_dir() and not any(self.source.rglob("*.csv")):

@@ -6,37 +6,40 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import tyro
-
-from protas_gtcc.dataset.reader import require_no_control
-from protas_gtcc.inference import load
+from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.parsing import Folder, Positional
 
 
 @dataclass(frozen=True)
 class Command:
-    """Write a model as ONNX: stream.onnx takes frames and state and gives the next state, offline.onnx whole videos."""
+    """Write a model as ONNX graphs: stream.onnx for new frames and the state so far, offline.onnx for whole videos.
 
-    model: tyro.conf.Positional[Path]
+    The graphs hold the network without the duration filter.
+    """
+
+    model: Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
-    format: Literal["onnx"] = "onnx"
-    """What to write."""
-    out: Path | None = None
+    out: Folder | None = None
     """Folder for the graphs; by default export/ in the run directory, or beside the checkpoint."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    overwrite: bool = False
+    """Replace the graphs in the folder."""
+    json: bool = False
     """Print what was written as JSON."""
 
     def run(self) -> None:
         """Export."""
+        from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.export import export_onnx
+        from protas_gtcc.inference import load
 
         folder = self.out or (self.model if self.model.is_dir() else self.model.parent) / "export"
+        require_absent([folder / "stream.onnx", folder / "offline.onnx"], self.overwrite)
         model = load(self.model)
         require_no_control(model.facts.config, "be exported")
         written = [str(path) for path in export_onnx(model, folder)]
         if model.facts.transcripts is not None:
-            text = "note: the graphs hold the network alone; the duration filter after it is not in ONNX"
-            print(f"{text}, so labels and progress are those of --filter none", file=sys.stderr)
+            text = "note: the graphs hold the network without the duration filter"
+            print(f"{text}; their labels and progress are those of --filter none", file=sys.stderr)
         left_out = [] if model.facts.transcripts is None else ["duration filter"]
         print(json.dumps({"written": written, "left_out": left_out}) if self.json else "\n".join(written))

@@ -1,4 +1,4 @@
-"""`protas-gtcc import`: another code base's checkpoint -> run directory."""
+"""`protas-gtcc import`: a checkpoint of ProTAS or MS-TCN -> run directory."""
 
 from __future__ import annotations
 
@@ -7,36 +7,39 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
-from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.network.checkpoint import save_checkpoint
-from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
-from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.cli.shared.parsing import File, Folder, Positional
+from protas_gtcc.errors import InputError
 
 
 @dataclass(frozen=True)
 class Command:
     """Import a checkpoint of ProTAS or MS-TCN as its authors save it (a torch file of tensors).
 
-    The file holds neither class names nor background nor fps: give the dataset it was trained on to fill them in.
+    The file holds no class names, no background classes and no frame rate: --dataset adds them.
     """
 
-    checkpoint: tyro.conf.Positional[Path]
+    checkpoint: Positional[Path]
     """The authors' `epoch-N.model`."""
-    out: Path
+    out: Folder
     """Run directory to make."""
-    dataset: Path | None = None
-    """Prepared dataset it was trained on: gives class names, background and fps."""
+    overwrite: bool = False
+    """Replace an imported run directory; trained runs are never replaced."""
+    dataset: File | None = None
+    """Dataset file that the model was trained on: it gives class names, background classes and frame rate."""
     split: str = "1"
-    """Split it was trained on."""
+    """Split that the model was trained on."""
     causal: bool | None = None
-    """Whether it is causal; only needed for a causal MS-TCN, whose file does not say."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Whether the model is causal; only needed for a causal MS-TCN, whose file does not hold it."""
+    json: bool = False
     """Print what was imported as JSON."""
 
     def run(self) -> None:
-        """Import and say what was found."""
+        """Import, and print what was found."""
+        from protas_gtcc.dataset.file import Dataset
+        from protas_gtcc.network.checkpoint import save_checkpoint
+        from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
+        from protas_gtcc.training.run_directory import RunDirectory
+
         dataset = Dataset(self.dataset) if self.dataset else None
         info = dataset.info if dataset else None
         network, facts = read_reference_checkpoint(
@@ -55,6 +58,10 @@ class Command:
             training_videos=dataset.part(self.split, "train") if dataset else [],
         )
         run = RunDirectory(self.out)
+        if self.overwrite and run.config_file.exists():
+            if run.log.exists():
+                raise InputError(f"{self.out} holds a trained run, which is never replaced; give another --out")
+            run.config_file.unlink()
         run.start(config)
         save_checkpoint(run.checkpoint, network, facts)
         if self.json:
@@ -68,4 +75,4 @@ class Command:
             f"{with_or_without[model.graph]} task graph"
         )
         if info is None:
-            print("class names, background and fps are not known; --dataset FILE.h5 would give them")
+            print("class names, background classes and frame rate are unknown; import again with --dataset FILE.h5")

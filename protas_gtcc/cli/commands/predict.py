@@ -1,54 +1,62 @@
-"""`protas-gtcc predict`: features of new videos -> labels, probabilities, progress."""
+"""`protas-gtcc predict`: features of new videos -> segments, labels, probabilities, progress."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import tyro
-
-from protas_gtcc.config import Device
-from protas_gtcc.dataset.reader import require_no_control
+from protas_gtcc.cli.shared.parsing import File, Folder, Positional
+from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.metrics.prediction_files import open_predictions, write_csv, write_predictions
-from protas_gtcc.predictions import Prediction, PredictionInfo
-from protas_gtcc.storage.npy import Axes, load_features
-from protas_gtcc.training.devices import choose_device
+
+if TYPE_CHECKING:
+    from protas_gtcc.inference import TrainedModel
+    from protas_gtcc.metrics.predicted_segments import PredictedSegment
+    from protas_gtcc.predictions import Prediction, PredictionInfo
+
+SHOWN_SEGMENTS = 20
 
 
 @dataclass(frozen=True)
 class Command:
-    """Predict videos without labels: one .npy file of features each, [T, D] or [D, T].
+    """Predict videos without labels: one .npy file of features for each, [T, D] or [D, T].
 
-    Writes labels, probabilities and progress of every frame to one HDF5 file and one CSV file a video.
+    Prints the segments. Writes labels, probabilities and progress of every frame to predictions.h5, and for each video
+    a table of frames (VIDEO.csv), a table of segments (VIDEO.segments.csv) and a picture (plots/VIDEO.png).
     """
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
-    features: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FEATURES.npy …")]
-    """Feature files, one or more."""
-    out: Path = Path("predictions")
-    """Folder for predictions.h5 and the CSV files; one that has predictions of other videos is refused."""
-    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Replace a predictions.h5 of other videos."""
+    features: Positional[tuple[File, ...]]
+    """Feature files, one or more; a file's name is the video's name."""
+    out: Folder = Path("predictions")
+    """Folder for the results."""
+    overwrite: bool = False
+    """Replace the predictions of other videos in the folder."""
+    no_pictures: bool = False
+    """Draw nothing, which is faster."""
     fps: float | None = None
-    """Frames a second of the features; by default those the model was trained at."""
+    """Frames per second of the features; by default the model's."""
     feature_axes: Axes = "auto"
-    """Axes of the feature arrays: [D, T], [T, D], or auto: the axis of the model's feature size is D."""
+    """Axes of the arrays, T frames by D features; with auto, D is the axis of the model's feature size."""
     device: Device = "auto"
-    """Device to predict on."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print what was written as JSON."""
+    """Where to compute; auto takes a GPU if there is one."""
+    json: bool = False
+    """Print the segments as JSON."""
 
     def run(self) -> None:
-        """Predict and write."""
-        if not self.features:
-            raise InputError("no feature files were given; name one or more .npy files after the run")
+        """Predict, write and print."""
+        from protas_gtcc.dataset.reader import require_no_control
+        from protas_gtcc.inference import load
+        from protas_gtcc.metrics.prediction_files import write_predictions
+        from protas_gtcc.predictions import PredictionInfo
+        from protas_gtcc.training.devices import choose_device
+
         self._require_distinct_names()
         model = load(self.model, choose_device(self.device))
         require_no_control(model.facts.config, "predict")
@@ -61,17 +69,19 @@ class Command:
         written = self.out / "predictions.h5"
         others = self._other_videos(written)
         write_predictions(written, self._predictions(model), info)
-        # Only when every file was fine: a refused one leaves nothing.
-        for video in (files := open_predictions(written)).video_names:
-            write_csv(self.out, video, files.read(video), info)
+        segments = self._write_each(written, info)
         for video in others:
-            (self.out / f"{video}.csv").unlink(missing_ok=True)
+            for name in (f"{video}.csv", f"{video}.segments.csv", f"plots/{video}.png"):
+                (self.out / name).unlink(missing_ok=True)
         if self.json:
-            print(json.dumps({"predictions": str(written), "videos": [path.stem for path in self.features]}))
+            rows = {video: [dataclasses.asdict(one) for one in found] for video, found in segments.items()}
+            print(json.dumps({"predictions": str(written), "videos": rows}))
         else:
-            print(f"predicted {len(self.features)} videos: {written}, and one CSV file each beside it")
+            print("\n".join([*lines(segments), "", f"everything is in {self.out}"]))
 
     def _predictions(self, model: TrainedModel) -> Iterator[tuple[str, Prediction]]:
+        from protas_gtcc.storage.npy import load_features
+
         for path in self.features:
             features = load_features(path, model.facts.feature_dim, self.feature_axes)
             try:
@@ -80,14 +90,33 @@ class Command:
                 raise InputError(f"{path}: {error}") from error
             yield path.stem, prediction
 
+    def _write_each(self, written: Path, info: PredictionInfo) -> dict[str, list[PredictedSegment]]:
+        """Write tables and pictures from the file of predictions, which is whole: a refused video leaves nothing."""
+        from protas_gtcc.metrics.predicted_segments import predicted_segments, write_segments
+        from protas_gtcc.metrics.prediction_files import open_predictions, write_csv
+
+        segments = {}
+        for video in (files := open_predictions(written)).video_names:
+            prediction = files.read(video)
+            write_csv(self.out, video, prediction, info)
+            segments[video] = predicted_segments(prediction, info)
+            write_segments(self.out, video, segments[video])
+            if not self.no_pictures:
+                from protas_gtcc.report.plots import plot_video
+
+                plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info, info.simulated)
+        return segments
+
     def _require_distinct_names(self) -> None:
         stems = [path.stem for path in self.features]
         for path in self.features:
             if stems.count(path.stem) > 1:
-                raise InputError(f"two feature files are named {path.name}; their results would share a name")
+                raise InputError(f"two feature files are named {path.name}; rename one")
 
     def _other_videos(self, written: Path) -> list[str]:
-        """Videos whose predictions in the folder would be lost; refused unless the user said so."""
+        """Videos in the folder whose predictions would be lost; refused without --overwrite."""
+        from protas_gtcc.metrics.prediction_files import open_predictions
+
         stems = {path.stem for path in self.features}
         if not written.exists():
             others = sorted(stem for stem in stems if (self.out / f"{stem}.csv").exists())
@@ -97,9 +126,24 @@ class Command:
             try:
                 others = sorted(set(open_predictions(written).video_names) - stems)
             except InputError as error:
-                others, held, refused = [], f"{written} is there and cannot be read ({error})", True
+                others, held, refused = [], f"{written} exists and cannot be read ({error})", True
             else:
                 held, refused = f"{written} has predictions of other videos, {listed(others)}", bool(others)
         if refused and not self.overwrite:
             raise InputError(f"{held}; give another --out, or --overwrite")
         return others
+
+
+def lines(segments: Mapping[str, Sequence[PredictedSegment]]) -> Iterator[str]:
+    """A table of the segments of all videos for a screen of 80 columns: the first 20 rows."""
+    left = SHOWN_SEGMENTS
+    for video, found in segments.items():
+        if left > 0:
+            yield f"{video}: {len(found)} segments"
+            yield f"{'start, s':>10}{'end, s':>10}  {'progress at the end':>19}  action"
+        for one in found[: max(left, 0)]:
+            progress = "" if one.progress is None else f"{one.progress:.2f}"
+            yield f"{one.start_seconds:10.1f}{one.end_seconds:10.1f}  {progress:>19}  {one.name}"
+        left -= len(found)
+    if left < 0:
+        yield f"and {-left} more segments, in the files VIDEO.segments.csv"

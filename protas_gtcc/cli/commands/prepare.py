@@ -1,4 +1,4 @@
-"""`protas-gtcc prepare`: recordings in a foreign layout -> one dataset file."""
+"""`protas-gtcc prepare`: a folder of labels and features -> one dataset file."""
 
 from __future__ import annotations
 
@@ -6,33 +6,42 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import tyro
+from protas_gtcc.cli.shared.layout_command import LayoutCommand
+from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.parsing import File, Positional
 
-from protas_gtcc.cli.shared.layout_command import LayoutCommand, progress_bars
-from protas_gtcc.layouts import open_layout
-from protas_gtcc.prepare.writing import Summary, prepare
+if TYPE_CHECKING:
+    from protas_gtcc.prepare.writing import Summary
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command(LayoutCommand):
     """Turn a folder of labels and features into one HDF5 dataset file.
 
-    Recognised are the layout of MS-TCN (groundTruth/, mapping.txt, splits/, features*/), its variants in
-    FACT and EgoPER, and EgoProceL's JSON of the GTCC authors. Every features*/ becomes a feature set.
+    It reads the layout of MS-TCN (groundTruth/, mapping.txt, splits/, features*/), its variants in FACT and EgoPER, and
+    the GTCC authors' JSON file of EgoProceL. Each folder features*/ becomes a feature set.
     """
 
-    source: tyro.conf.Positional[Path]
-    """Folder, or EgoProceL's JSON."""
-    out: Path
-    """Dataset file to write; it appears only when whole, and an older one stays until then."""
+    source: Positional[Path]
+    """Folder, or JSON file of EgoProceL."""
+    out: File
+    """Dataset file to write."""
+    overwrite: bool = False
+    """Replace the file, with every feature set that was added to it; the old file stays until the new one is whole."""
     fps: float
     """Frames per second of the features."""
     resample_to: float | None = None
-    """Frames per second of the dataset, features and labels together. Default: that of the features."""
+    """Frames per second of the dataset, for features and labels; by default the features' own."""
 
     def run(self) -> None:
         """Prepare, with a bar on standard error and a summary on standard output."""
+        from protas_gtcc.cli.shared.console import progress_bars
+        from protas_gtcc.layouts.recognition import open_layout
+        from protas_gtcc.prepare.writing import prepare
+
+        require_absent([self.out], self.overwrite)
         opened = open_layout(self.source, self.layout)
         with progress_bars() as on_progress:
             summary = prepare(opened, self.out, self.fps, self.layout, self.resample_to, on_progress)

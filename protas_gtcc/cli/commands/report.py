@@ -5,38 +5,32 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import tyro
+from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
 
 
 @dataclass(frozen=True)
 class Command:
     """Compare evaluated runs on one HTML page: scores, reliability, classes, and every test video.
 
-    The page holds all that it shows and opens without a network. Runs of several splits and datasets may be mixed.
+    The page is one file and needs no network. Runs may differ in split and dataset.
     """
 
-    runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run directories that were evaluated."""
-    out: Path = Path("report.html")
-    """The page."""
-    dataset: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
-    """Dataset file with the true labels, where it is not where the run was trained; one a dataset, each with its
-    own --dataset."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    runs: Positional[tuple[Path, ...]]
+    """Evaluated run directories."""
+    out: File = Path("report.html")
+    """The page; an older one is replaced."""
+    dataset: Repeated[tuple[File, ...]] = ()
+    """Dataset file with the true labels, if it was moved since the training. Repeat the flag for each dataset."""
+    json: bool = False
     """Print what was written as JSON."""
 
     def run(self) -> None:
         """Write the page."""
-        # torch is slow to import, and --help needs none of it
-        from protas_gtcc.errors import InputError
         from protas_gtcc.report.page import write_report
         from protas_gtcc.report.page_data import page_data
         from protas_gtcc.report.runs import open_runs
 
-        if not self.runs:
-            raise InputError("no run to report on; name one or more run directories")
         runs = open_runs(self.runs, self.dataset)
         write_report(self.out, page_data(runs))
         facts = [

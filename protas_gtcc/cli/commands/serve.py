@@ -8,40 +8,41 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tyro
-
-from protas_gtcc.dataset.reader import require_no_control
+from protas_gtcc.cli.shared.parsing import Positional, Text
 from protas_gtcc.errors import InputError, lacks_package
-from protas_gtcc.inference import load
-from protas_gtcc.serve.sessions import CLOSING_SECONDS, Limits
+from protas_gtcc.serve.limits import Limits
 
 SPARE_CONNECTIONS = 32
-"""Beside clients and watchers: pages being loaded, and whoever is about to be refused."""
+"""Connections beside those of clients and watchers: for pages that load, and for clients that are refused."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """Serve a model: clients push frames to ws://HOST:PORT/stream?name=… and get results; / shows them live.
+    """Serve a model: clients push frames to ws://HOST:PORT/stream?name=NAME and get results; the page at / is live.
 
-    A message is frames as raw little-endian float32 [k, D]; its answer is JSON, one result a frame.
+    A message holds k frames as raw little-endian float32 [k, D]. The answer is JSON with one result per frame.
     """
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
     host: str = "127.0.0.1"
-    """Address to listen on. Any other than this machine's own needs a token."""
+    """Address to listen on. An address that other machines can reach needs a token."""
     port: int = 8765
     """Port to listen on; 0 takes a free one."""
-    token: str | None = None
-    """What clients and pages must give (?token=… or a bearer header). By default $PROTAS_GTCC_TOKEN, if set."""
-    limits: tyro.conf.OmitArgPrefixes[Limits] = field(default_factory=Limits)
+    token: Text | None = None
+    """Clients and pages must give it, as ?token=TEXT or in a bearer header. By default $PROTAS_GTCC_TOKEN, if set."""
+    limits: Limits = field(default_factory=Limits)
 
     def run(self) -> None:
         """Serve until interrupted."""
+        from protas_gtcc.dataset.reader import require_no_control
+        from protas_gtcc.inference import load
+
         try:
             import uvicorn
 
             from protas_gtcc.serve.app import make_app
+            from protas_gtcc.serve.sessions import CLOSING_SECONDS
         except ImportError as error:
             raise lacks_package("serving", error, "serve") from error
         if self.token == "":

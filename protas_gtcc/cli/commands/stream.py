@@ -1,4 +1,4 @@
-"""`protas-gtcc stream`: follow a person live, from a file, a growing file, a pipe or a socket."""
+"""`protas-gtcc stream`: follow one person live, from a file, a growing file, a pipe or a socket."""
 
 from __future__ import annotations
 
@@ -6,75 +6,67 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import tyro
-
-from protas_gtcc.cli.shared.console import make_console
-from protas_gtcc.dataset.reader import require_no_control
+from protas_gtcc.cli.shared.parsing import File, Positional
+from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError, lacks_package
-from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.live import JsonLines, Observer, Terminal, follow, open_source
-from protas_gtcc.storage.npy import Axes
+
+if TYPE_CHECKING:
+    from protas_gtcc.inference import TrainedModel
+    from protas_gtcc.live import Sink
 
 
 @dataclass(frozen=True)
 class Command:
-    """Follow a person frame by frame: a live view on a terminal, else one line of JSON a frame.
+    """Follow one person frame by frame: a live view on a terminal, else one line of JSON per frame.
 
-    What is said of a frame needs no later one, whatever the source.
+    The result for a frame needs no later frame, whatever the source.
     """
 
-    model: tyro.conf.Positional[Path]
+    model: Positional[Path]
     """A run directory, a checkpoint, or a reference checkpoint."""
-    source: tyro.conf.Positional[str]
-    """A .npy file of features, replayed; a file of frames; - for standard input; tcp://HOST:PORT."""
+    source: Positional[str]
+    """A .npy file of features, which is replayed; a file of frames; - for standard input; or tcp://HOST:PORT."""
     format: Literal["auto", "npy", "text", "raw"] = "auto"
-    """text: a frame a line, numbers with spaces or commas between; raw: little-endian float32. By default .npy is npy,
-    .f32, .raw and .bin are raw, all else is text."""
+    """Format of the source. text: one frame per line, numbers separated by spaces or commas; raw: little-endian
+    float32. auto decides by the file's name: npy for .npy; raw for .f32, .raw and .bin; else text."""
     feature_axes: Axes = "auto"
-    """Axes of a .npy file: [D, T], [T, D], or auto: the axis of the model's feature size is D."""
+    """Axes of a .npy file, T frames by D features; with auto, D is the axis of the model's feature size."""
     speed: Literal["full", "real"] = "full"
-    """Replay a .npy file as fast as it goes, or at --fps."""
+    """Replay a .npy file at full speed, or in real time at --fps."""
     fps: float | None = None
-    """Frames a second; by default those the model was trained at."""
-    growing: tyro.conf.FlagCreatePairsOff[bool] = False
-    """At the end of a file of frames, wait for more."""
+    """Frames per second of the features; by default the model's."""
+    growing: bool = False
+    """Wait for more frames at the end of a file of frames."""
     buffer: int = 64
     """Frames that may wait when the source is faster than the model."""
     when_behind: Literal["block", "drop"] = "block"
-    """When so many wait: let the source wait, or drop the oldest ones (and count them in the output)."""
+    """When the buffer is full: let the source wait, or drop the oldest frames and count them in the output."""
     give_up_seconds: float | None = None
-    """End with an error when the source has been silent for so long; by default wait for ever."""
-    lines: Path | None = None
-    """Add the lines of JSON to the end of this file too."""
+    """End with an error if the source sends nothing for this time; by default wait without limit."""
+    lines: File | None = None
+    """Also append the lines of JSON to this file."""
     web: int | None = None
-    """Show a live page on this port of this machine too (0: a free one; needs the extra [serve])."""
-    state: Path | None = None
-    """File of the stream's state: gone on from if it is there, written at the end. Frames are numbered on."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Lines of JSON on a terminal too."""
-    every_class: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Put probabilities and progress of every class into the lines."""
+    """Also show a live page on this port of this machine; 0 takes a free port.
+    Needs pip install 'protas_gtcc[serve]'."""
+    state: File | None = None
+    """File of the stream's state: read at the start if it exists, written at the end. Frame numbers continue."""
+    json: bool = False
+    """Print lines of JSON on a terminal too."""
+    every_class: bool = False
+    """Add probabilities and progress of every class to the lines."""
 
     def run(self) -> None:
         """Follow to the end of the source."""
-        if self.buffer < 1:
-            raise InputError(f"--buffer is {self.buffer}; at least 1 frame must be able to wait")
+        from protas_gtcc.dataset.reader import require_no_control
+        from protas_gtcc.inference import load
+        from protas_gtcc.live import open_source, pipeline
+
+        self._check_flags()
         model = load(self.model)
         require_no_control(model.facts.config, "stream")
-        fps = model.facts.fps if self.fps is None else self.fps
-        is_replay = self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
-        if self.growing and is_replay:
-            raise InputError("--growing is for files of frames; a .npy file is written in one piece")
-        if self.speed == "real" and not is_replay:
-            raise InputError("--speed real replays .npy files; other sources come at their own speed")
-        if self.give_up_seconds is not None and not self.give_up_seconds > 0:
-            raise InputError(f"--give-up-seconds is {self.give_up_seconds:g}; it must be positive")
-        if self.speed == "real" and fps is None:
-            raise InputError("--speed real needs to know the frames a second; give --fps")
-        if fps is not None and not 0 < fps < float("inf"):
-            raise InputError(f"--fps is {fps:g}; frames a second must be positive")
+        fps = self._frame_rate(model)
         pace = fps if self.speed == "real" else None
         source = open_source(
             self.source, model.facts.feature_dim, self.format, pace, self.growing, axes=self.feature_axes
@@ -83,41 +75,63 @@ class Command:
         if self.state is not None and self.state.exists():
             stream.load(self.state)
         with ExitStack() as closing:
-            observers = self._observers(model, fps, closing)
+            sinks = self._sinks(model, fps, closing)
             if self.state is not None:
                 closing.callback(stream.save, self.state)
-            follow(
+            pipeline.run(
                 stream,
                 source,
-                observers,
+                sinks,
                 self.buffer,
                 self.when_behind,
                 give_up_seconds=self.give_up_seconds,
                 first_frame=stream.num_frames,
             )
 
-    def _observers(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Observer]:
-        observers: list[Observer] = []
+    def _check_flags(self) -> None:
+        is_replay = self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
+        if self.buffer < 1:
+            raise InputError(f"--buffer is {self.buffer}; it must be at least 1 frame")
+        if self.growing and is_replay:
+            raise InputError("--growing is for files of frames; leave it out for a .npy file")
+        if self.speed == "real" and not is_replay:
+            raise InputError("--speed real is for .npy files; leave it out for other sources")
+        if self.give_up_seconds is not None and not self.give_up_seconds > 0:
+            raise InputError(f"--give-up-seconds is {self.give_up_seconds:g}; it must be above 0")
+
+    def _frame_rate(self, model: TrainedModel) -> float | None:
+        fps = model.facts.fps if self.fps is None else self.fps
+        if self.speed == "real" and fps is None:
+            raise InputError("--speed real needs frames per second, which the model does not have; give --fps")
+        if fps is not None and not 0 < fps < float("inf"):
+            raise InputError(f"--fps is {fps:g}; frames per second must be positive")
+        return fps
+
+    def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:
+        from protas_gtcc.cli.shared.console import make_console
+        from protas_gtcc.live import JsonLines, Terminal
+
+        sinks: list[Sink] = []
         if sys.stdout.isatty() and not self.json:
-            observers.append(Terminal(make_console(), model.class_names, model.background, fps))
+            sinks.append(Terminal(make_console(), model.class_names, model.background, fps))
         else:
-            observers.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class))
+            sinks.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class))
         if self.lines is not None:
             try:
                 file = closing.enter_context(open(self.lines, "a", encoding="utf-8"))  # noqa: SIM115 (the stack closes it)
             except OSError as error:
                 raise InputError(f"cannot write {self.lines}: {error.strerror}") from error
-            observers.append(JsonLines(file, model.class_names, fps, self.every_class))
+            sinks.append(JsonLines(file, model.class_names, fps, self.every_class))
         if self.web is not None:
-            observers.append(self._page(model, self.web, closing))
-        return observers
+            sinks.append(self._page(model, self.web, closing))
+        return sinks
 
-    def _page(self, model: TrainedModel, port: int, closing: ExitStack) -> Observer:
+    def _page(self, model: TrainedModel, port: int, closing: ExitStack) -> Sink:
         try:
-            from protas_gtcc.serve.live_page import WebPage
+            from protas_gtcc.serve.live_page import LivePage
         except ImportError as error:
             raise lacks_package("--web", error, "serve") from error
-        page = WebPage(model, port)
+        page = LivePage(model, port)
         closing.callback(page.close)
         print(page.address, file=sys.stderr, flush=True)
         return page

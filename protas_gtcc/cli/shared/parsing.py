@@ -1,13 +1,48 @@
-"""Parsing with tyro: a dataclass is the parser, its field texts the help."""
+"""A dataclass is a parser (tyro): its fields are the flags, the text below a field is the flag's help.
+
+`Positional[T]` marks an argument without a flag, `Repeated[T]` a tuple whose flag is given once for each value. `File`,
+`Folder` and `Text` are types whose name in the help does not follow from the Python type. A nested dataclass is a group
+of flags, without a prefix.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+import argparse
+import dataclasses
+import inspect
+import types
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
+from docstring_parser import DocstringParam, parse_from_object
+from tyro.conf import FlagCreatePairsOff, Positional
+from tyro.conf import UseAppendAction as Repeated
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+
+from protas_gtcc.config import MAY_CHANGE, flat_settings
+from protas_gtcc.errors import InputError, listed
+
+__all__ = ["File", "Folder", "Positional", "Repeated", "Text", "parse", "parse_known", "parse_resumable"]
 
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """The name of a value in the help."""
+
+    metavar: str
+
+
+File: TypeAlias = Annotated[Path, Shown("FILE")]
+Folder: TypeAlias = Annotated[Path, Shown("FOLDER")]
+Text: TypeAlias = Annotated[str, Shown("TEXT")]
+
+METAVARS = {int: "N", float: "NUMBER", str: "NAME", Path: "PATH"}
+FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone)
+REGISTRY = ConstructorRegistry()
 
 
 def parse(
@@ -17,8 +52,131 @@ def parse(
     description: str | None = None,
     default: T | None = None,
 ) -> T:
-    """Build a `kind` from flags, without section names in them; wrong usage exits with code 2."""
-    flat = tyro.conf.configure(tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)(kind)
-    if default is None:
-        return tyro.cli(flat, args=arguments, prog=prog, description=description)
-    return tyro.cli(flat, args=arguments, prog=prog, description=description, default=default)
+    """Build a `kind` from flags; fields without a flag have their value in `default`, or else their own default.
+
+    Wrong usage exits with code 2. Raises what `kind` raises for values that do not fit.
+    """
+    start: Any = tyro.MISSING_NONPROP if default is None else default
+    text = _paragraphs(description or kind.__doc__)
+    return tyro.cli(kind, args=arguments, prog=prog, description=text, default=start, config=FLAT, registry=REGISTRY)
+
+
+def parse_known(
+    kind: type[T], arguments: Sequence[str], prog: str, description: str | None = None
+) -> tuple[T, list[str]]:
+    """As `parse`; flags that are not of `kind` are returned, for the runs that the command starts."""
+    text = _paragraphs(description or kind.__doc__)
+    return tyro.cli(
+        kind, args=arguments, prog=prog, description=text, config=FLAT, registry=REGISTRY, return_unknown_args=True
+    )
+
+
+def parse_resumable(
+    kind: type[T],
+    arguments: Sequence[str],
+    prog: str,
+    description: str | None,
+    new: Callable[[Mapping[str, str]], Any],
+    read: Callable[[Path], Any],
+) -> T:
+    """Parse flags on top of the settings of a run to resume, which `read` reads, or else of a `new` run.
+
+    `kind` has the fields `config`, `out` and `resume`; all but `config` have defaults. `new` is given --preset and
+    --dataset, where they are among the flags. Raises `InputError` if a resumed run would change.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for flag in ("--preset", "--dataset", "--resume"):
+        first.add_argument(flag, default=argparse.SUPPRESS)
+    try:
+        known = vars(first.parse_known_args(arguments)[0])
+    except argparse.ArgumentError:
+        known = {}  # parse reports what is wrong
+    base = read(Path(known["resume"])) if "resume" in known else new(known)
+    parsed: Any = parse(kind, arguments, prog, description, kind(base))  # type: ignore[call-arg]
+    if parsed.resume is not None:
+        _require_unchanged(base, parsed.config, parsed.out)
+    return parsed
+
+
+def _require_unchanged(base: Any, parsed: Any, out: Path | None) -> None:
+    if out is not None:
+        raise InputError("--out and --resume exclude each other: a resumed run stays in its directory")
+    before, after = flat_settings(base), flat_settings(parsed)
+    changed = [name for name in before if after[name] != before[name] and name not in MAY_CHANGE]
+    if changed:
+        flags = listed(f"--{name.replace('_', '-')} is {after[name]}, not {before[name]}" for name in changed)
+        raise InputError(f"a resumed run keeps its settings; here, {flags}: leave that out, or start a new run")
+
+
+@REGISTRY.struct_rule
+def _flags(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """The fields of a dataclass as flags, with types and defaults that a person reads."""
+    if not dataclasses.is_dataclass(info.type):
+        return None
+    texts, fields = _field_texts(info.type), []
+    for field, hint in zip(dataclasses.fields(info.type), _hints(info.type), strict=True):
+        given = dataclasses.is_dataclass(info.default)
+        default = getattr(info.default, field.name) if given else _default(field)
+        if not dataclasses.is_dataclass(hint):
+            name = _metavar(field.name, hint)
+            hint = Annotated[hint, tyro.conf.arg(metavar=name, help_behavior_hint=_default_text(default))]
+            hint = Annotated[hint, FlagCreatePairsOff] if default is False else hint
+        elif any(map(dataclasses.is_dataclass, _hints(hint))):
+            hint = Annotated[hint, tyro.conf.arg(name="")]  # it only holds groups of flags
+        fields.append(StructFieldSpec(field.name, hint, default, texts.get(field.name, "")))
+    return StructConstructorSpec(info.type, tuple(fields))
+
+
+def _hints(kind: Any) -> list[Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [hints[field.name] for field in dataclasses.fields(kind)]
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return tyro.MISSING if field.default is dataclasses.MISSING else field.default
+
+
+def _default_text(default: Any) -> Callable[[str], str]:
+    """`(default: 40)`, or nothing where the default is none, empty or off."""
+    if default is True:
+        return lambda _: "(default: on)"
+    is_shown = default not in (None, (), "", tyro.MISSING) and default is not False
+    return lambda shown: f"(default: {shown})" if is_shown else ""
+
+
+def _field_texts(kind: type) -> dict[str, str]:
+    """The text below each field, those of base classes included."""
+    described = [one for cls in reversed(kind.__mro__) if dataclasses.is_dataclass(cls) for one in _parameters(cls)]
+    return {one.arg_name: _plain(one.description or "") for one in described}
+
+
+def _parameters(kind: type) -> list[DocstringParam]:
+    return parse_from_object(kind).params
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("`", "'").split())
+
+
+def _paragraphs(docstring: str | None) -> str:
+    return "\n\n".join(map(_plain, inspect.cleandoc(docstring or "").split("\n\n")))
+
+
+def _metavar(name: str, hint: Any) -> str | None:
+    """The name of a value in the help: FILE, N, SECONDS, a|b."""
+    if get_origin(hint) is Annotated:
+        shown = [mark.metavar for mark in hint.__metadata__ if isinstance(mark, Shown)]
+        inner = _metavar(name, get_args(hint)[0])
+        is_named = Positional in hint.__metadata__ and inner in METAVARS.values()
+        return shown[0] if shown else name.upper() if is_named else inner
+    if get_origin(hint) in (Union, types.UnionType):
+        return _metavar(name, next(one for one in get_args(hint) if one is not type(None)))
+    if get_origin(hint) is tuple:
+        return f"{_metavar(name, get_args(hint)[0])} ..."
+    if get_origin(hint) is Literal:
+        return "|".join(map(str, get_args(hint)))
+    if hint is bool:
+        return None
+    return "SECONDS" if name.endswith("_seconds") else METAVARS[hint]

@@ -1,0 +1,78 @@
+"""What a dataset holds, as plain values: facts, feature sets, and one video to be written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Facts about a dataset as a whole."""
+
+    name: str
+    class_names: list[str]
+    background: list[int]
+    """Ids of the background classes."""
+    fps: float
+    splits: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
+    """Split name -> part (train, validation, test) -> video names."""
+    simulated: bool = False
+    source: str = ""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, background included."""
+        return len(self.class_names)
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """One kind of features: `[T, dim]` for every video that has it."""
+
+    dim: int
+    look_ahead_frames: int = 0
+    """The features of frame t have seen this many frames after t. Any claim to be online depends on it."""
+    split: str | None = None
+    """The only split it may be used with: its backbone was trained on that split's training videos. None: any split."""
+    source: str = ""
+    derived_from: str | None = None
+    """The set that it was computed from, as by alignment. A derived set is used only if a run names it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """One video to be written: labels `[T]` and, for each feature set, features `[T, D]`."""
+
+    name: str
+    labels: np.ndarray
+    features: Mapping[str, np.ndarray]
+    task: str = ""
+    subject: str = ""
+
+
+def tied_name(name: str, split: str) -> str:
+    """Stored name of a set for one split: `aligned` -> `aligned_split1`."""
+    return f"{name}_split{split}"
+
+
+def feature_kind(name: str, feature_set: FeatureSet) -> str:
+    """A name that the sets of different splits share if they are alike: `aligned_split1` -> `aligned of the split`.
+
+    A set for any split has its own name as its kind. Sets for one split whose names do not end in the split are all of
+    one kind. The seed of a derived set does not count: `aligned-seed1_split1` is of the kind `aligned of the split`.
+    """
+    split = feature_set.split
+    if split is None:
+        return name
+    if feature_set.derived_from is not None:
+        name = re.sub(rf"-seed\d+(?={re.escape(tied_name('', split))}$)", "", name)
+    stem = name.removesuffix(tied_name("", split)).removesuffix(f"_{split}")
+    if stem != name:
+        return f"{stem} of the split"
+    return "of the split" if feature_set.derived_from is None else "derived, of the split"

@@ -1,0 +1,43 @@
+"""What a user states about a foreign layout, because its files do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from protas_gtcc.config import Axes
+
+
+@dataclass(frozen=True)
+class LayoutOptions:
+    """What a user states about a foreign layout, because its files do not."""
+
+    background: tuple[str, ...] | None = None
+    """Names of the background classes. Default: the classes called background or BG, in upper or lower case."""
+    no_background: bool = False
+    """The dataset has no background class: every frame is an action."""
+    features: tuple[Path, ...] | None = None
+    """Folders of <video>.npy to take. Each becomes a feature set with the name of its folder; features_split<k> is for
+    split k only. Default: every features*/ beside the labels."""
+    feature_axes: Axes = "auto"
+    """Order of the axes in the feature arrays: [D, T] or [T, D]. 'auto' compares them with the number of labels."""
+    annotation_fps: float | None = None
+    """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate."""
+    look_ahead_frames: tuple[str, ...] = ()
+    """How many frames after t the features of frame t have seen, counted before any resampling: N for every feature
+    set, or NAME=N for one."""
+    subject_pattern: str | None = None
+    """Regular expression that finds the person in a video's name, by its first group if it has one: '^(S\\d+)_'."""
+    task_pattern: str | None = None
+    """Regular expression that finds the task in a video's name, by its first group if it has one: '_([A-Za-z]+)_'.
+    Alignment pairs videos of the same task. Default: the task that the layout gives, if it gives one."""
+    tolerance_frames: int | None = None
+    """How many frames features and labels may differ in length. The longer one is cut at its end, and the cut frames
+    are counted. Default: 2, or 0.5 % of the longer one if that is more."""
+    name: str | None = None
+    """Name of the dataset. Default: the name of its folder."""
+    test_share: float | None = None
+    """If no lists of videos come with the labels: draw split 1, with this share of the videos in its test part. Whole
+    people are drawn if --subject-pattern finds them, else single videos."""
+    seed: int = 0
+    """Seed of the split that --test-share draws, or of the one that stands in for EgoProceL's data_splits.json."""

@@ -1,0 +1,143 @@
+"""The worth of each part of the decoding: finished runs, whose network's output is decoded in other ways.
+
+Nothing is trained, and each network runs once on each test video. Every variant is pooled as in cross-validation, and
+compared with the runs' own decoding on the same videos.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.decoding.alternatives import expect_progress, filter_true_classes, hold_labels
+from protas_gtcc.errors import InputError
+from protas_gtcc.inference import TrainedModel, load, make_decoder, to_prediction
+from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
+from protas_gtcc.network.model import Outputs
+from protas_gtcc.predictions import Prediction
+from protas_gtcc.report.pooled_table import overview_heading, overview_row
+from protas_gtcc.runs.cross_validation import rows_of_split
+from protas_gtcc.training.run_directory import RunDirectory
+
+Decode = Callable[[TrainedModel, Outputs, np.ndarray], Prediction]
+"""From a model, its network's output for a video, and the video's true class ids `[T]`, to a prediction."""
+OWN = "as trained"
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The scores of one way to decode, structured as metrics.json."""
+
+    scores: dict[str, Any]
+    differences: dict[str, Any] | None
+    """From the runs' own decoding; None for that itself."""
+
+
+def ablate(paths: Sequence[Path], dataset: Dataset, on_progress: Callable[[str, int, int], None]) -> dict[str, Decoded]:
+    """Decode the test videos of runs in every way, and pool the runs.
+
+    `on_progress` is called with (what, done, total). Raises `InputError` if a run has no duration filter.
+    """
+    runs = [_load(path) for path in paths]
+    parts: dict[str, list[PooledRows]] = {name: [] for name in WAYS}
+    total = sum(len(dataset.part(model.facts.config.split, "test")) for model in runs) * len(WAYS)
+    done = itertools.count(1)
+    on_progress("decoding", 0, total)
+    for model in runs:
+        for name, rows in _rows(model, dataset, lambda: on_progress("decoding", next(done), total)):
+            parts[name].append(rows)
+    pooled = {name: pool(rows) for name, rows in parts.items()}
+    compared = {}
+    for number, (name, rows) in enumerate(pooled.items()):
+        on_progress("comparing", number, len(pooled))
+        differences = None if name == OWN else paired_differences(rows, pooled[OWN])
+        compared[name] = Decoded(pooled_scores(rows), differences)
+    on_progress("comparing", len(pooled), len(pooled))
+    return compared
+
+
+def markdown(compared: Mapping[str, Decoded]) -> str:
+    """A row for each way to decode; bold where the 95 % interval of the difference from the first excludes 0."""
+    rows = [overview_row(name, one.scores, one.differences) for name, one in compared.items()]
+    return "\n".join([*overview_heading("decoding"), *rows]) + "\n"
+
+
+def _load(path: Path) -> TrainedModel:
+    config, model = RunDirectory(path).read_config(), load(path)
+    if model.facts.transcripts is None:
+        raise InputError(f"{path} has no duration filter to change; give runs of the default preset")
+    return TrainedModel(model.network, dataclasses.replace(model.facts, config=config))
+
+
+def _rows(model: TrainedModel, dataset: Dataset, on_video: Callable[[], None]) -> Iterator[tuple[str, PooledRows]]:
+    """The scored test videos of a run, for every way to decode them."""
+    config = model.facts.config
+    feature_set = dataset.choose_feature_set(config.split, config.feature_set)
+    features = FeatureReader(dataset, feature_set, config.split, config.control)
+    outputs = {video: model.outputs(features.read(video)) for video in dataset.part(config.split, "test")}
+    for name, decode in WAYS.items():
+
+        def read(video: str, decode: Decode = decode) -> Prediction:
+            on_video()
+            return decode(model, outputs[video], dataset.labels(video))
+
+        yield name, rows_of_split(dataset, config, read)
+
+
+def _filter(**settings: Any) -> Decode:
+    """The run's filter, with other settings."""
+
+    def decode(model: TrainedModel, outputs: Outputs, _: np.ndarray) -> Prediction:
+        config = model.facts.config
+        decoding = dataclasses.replace(config.decoding, **settings)
+        facts = dataclasses.replace(model.facts, config=dataclasses.replace(config, decoding=decoding))
+        return to_prediction(outputs, model.background, make_decoder(facts))
+
+    return decode
+
+
+def _no_filter(model: TrainedModel, outputs: Outputs, _: np.ndarray) -> Prediction:
+    return to_prediction(outputs, model.background)
+
+
+def _expected(model: TrainedModel, outputs: Outputs, labels: np.ndarray) -> Prediction:
+    return expect_progress(_no_filter(model, outputs, labels), model.background)
+
+
+def _held(frames: int) -> Decode:
+    def decode(model: TrainedModel, outputs: Outputs, labels: np.ndarray) -> Prediction:
+        return expect_progress(hold_labels(_no_filter(model, outputs, labels), frames), model.background)
+
+    return decode
+
+
+def _true_classes(model: TrainedModel, _: Outputs, labels: np.ndarray) -> Prediction:
+    facts = model.facts
+    assert facts.transcripts is not None
+    return filter_true_classes(labels, facts.transcripts, facts.config.decoding, facts.background, facts.fps)
+
+
+WAYS: Mapping[str, Decode] = {
+    OWN: _filter(),
+    "no hedge": _filter(hedge=False),
+    "the filter's progress alone": _filter(network_share=0.0),
+    "the network's progress alone": _filter(network_share=1.0),
+    "evidence 0.2": _filter(evidence=0.2),
+    "evidence 0.4": _filter(evidence=0.4),
+    "evidence 1": _filter(evidence=1.0),
+    "interruption 0.001": _filter(interruption=0.001),
+    "interruption 0.03": _filter(interruption=0.03),
+    "no filter": _no_filter,
+    "no filter, hedge": _expected,
+    **{f"no filter, labels held for {frames} frames unless above 0.9": _held(frames) for frames in (8, 16, 32)},
+    "the filter, given the true class of every frame": _true_classes,
+}
+"""Every way to decode, named by its difference from the run."""

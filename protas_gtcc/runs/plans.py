@@ -1,0 +1,115 @@
+"""Runs that are to be made: their flags and directories, and the variants that a command line names.
+
+`one stage: --stages 1` is a variant: runs under that name, with these flags beside those of all runs.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.config import MAY_CHANGE, WHERE_COMPUTED, RunConfig, flat_settings
+from protas_gtcc.errors import InputError
+from protas_gtcc.training.run_directory import RunDirectory
+
+OWN = ("--split", "--seed", "--title", "--resume", "--json")
+"""Flags of one run, which a command that makes many runs sets itself."""
+
+PlannedConfig = RunConfig | AlignmentConfig
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that is to be made."""
+
+    name: str
+    run: RunDirectory
+    config: PlannedConfig
+    verb: str
+    """The verb of protas-gtcc that makes it."""
+    flags: list[str]
+    """Its flags, without --out."""
+    always: tuple[str, ...] = ()
+    """More flags, which are no settings of the run, and must be given again when it is resumed."""
+
+    @property
+    def log(self) -> Path:
+        """The file with the output of its process."""
+        return self.run.path.with_name(f"{self.run.path.name}.log")
+
+    def state(self) -> Literal["missing", "unfinished", "done"]:
+        """How far it is. Raises `InputError` if there is another run in its place."""
+        if not self.run.config_file.exists():
+            return "missing"
+        self._require_same()
+        return "done" if self.run.is_finished() else "unfinished"
+
+    def epochs_done(self) -> int:
+        """Epochs in its log.csv."""
+        try:
+            return max(self.run.log.read_bytes().count(b"\n") - 1, 0)
+        except OSError:
+            return 0
+
+    def command(self) -> list[str]:
+        """Verb and flags that make or resume it."""
+        if self.state() == "missing":
+            return [self.verb, *self.flags, *self.always, "--out", str(self.run.path)]
+        # There may be scores of the unfinished model: they must not pass for those of the finished one.
+        self.run.metrics.unlink(missing_ok=True)
+        where = [(f"--{name}", str(getattr(self.config.training, name))) for name in WHERE_COMPUTED]
+        return [self.verb, "--resume", str(self.run.path), *(word for pair in where for word in pair), *self.always]
+
+    def _require_same(self) -> None:
+        existing = self.run.read_settings()
+        for name, wanted in flat_settings(self.config).items():
+            if name not in MAY_CHANGE and existing[name] != wanted:
+                found = f"{self.run.path} is a run with {name} {existing[name]}, not {wanted}"
+                raise InputError(f"{found}; give another --out, or remove it")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Flags that are given beside those of all runs."""
+
+    words: tuple[str, ...] = ()
+
+    def flags(self, seed: int) -> list[str]:
+        """The flags for a seed, whose number replaces {seed}."""
+        return [word.replace("{seed}", str(seed)) for word in self.words]
+
+    def sets(self, flag: str) -> bool:
+        """Whether a flag is one of them."""
+        return any(word.split("=")[0] == flag for word in self.words)
+
+
+def named_variants(texts: Sequence[str], may_be_bare: bool = False) -> dict[str, Variant]:
+    """Parse texts `NAME: FLAGS`, or also `NAME` if they `may_be_bare`; flags by name, as it stands in folder names.
+
+    Raises `InputError` for any other text, for a name that comes twice, and for flags of one run.
+    """
+    variants: dict[str, Variant] = {}
+    for text in texts:
+        name, _, flags = text.partition(":")
+        words, name = shlex.split(flags), re.sub(r"[^\w.]+", "-", name.strip()).strip("-")
+        if not name or not (words or may_be_bare):
+            raise InputError(f"{text!r}: expected 'NAME: FLAGS', as in 'slow: --lr 1e-4'")
+        if name in variants:
+            raise InputError(f"two have the same name, {name}; give each its own")
+        refuse_own(words)
+        variants[name] = Variant(tuple(words))
+    return variants
+
+
+def refuse_own(words: Sequence[str]) -> None:
+    """Raise `InputError` for flags of one run."""
+    own = [word for word in words if word.split("=")[0] in OWN]
+    if own:
+        raise InputError(
+            f"{own[0]} is for one run; here, give --splits and --seeds, and the same command again to continue"
+        )

@@ -1,0 +1,86 @@
+"""Does relative position mislead a scalar head? Heads with and without it, trained on simulated actions.
+
+The V3 head gives frame k of the n seen its position k / n. At the last frame that is (n - 1) / n: 0.8 after five
+frames, whether these are the whole of a short action (progress 1) or the beginning of one of 45 (progress .11). V2 is
+the same head with the same loss and without position; the other rows separate position, loss and class.
+
+In one world embeddings show the class; in the other they show nothing, and a head can only count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from protas_gtcc.heads.config import HEADS, LOSSES, PUBLISHED, HeadTraining, HeadVersion
+from protas_gtcc.heads.training import ActionSegment, pad_segments, train_head
+from protas_gtcc.network.layers import ProgressHead
+from protas_gtcc.report.position_encoding import Progress, World
+from protas_gtcc.runs.heads import head_reports
+from protas_gtcc.simulate.actions import FEATURE_DIM, LENGTHS, simulate_actions
+
+VERSIONS = {
+    "V2: no position": PUBLISHED["v2"],
+    "V3: position": PUBLISHED["v3"],
+    "V4: no position, boundaries": PUBLISHED["v4"],
+    "position, V4's loss": HeadVersion(PUBLISHED["v3"].head, PUBLISHED["v4"].loss),
+    "position, squared error": HeadVersion(PUBLISHED["v3"].head, LOSSES["dense"]),
+    "no position, squared error": HeadVersion(HEADS["gru"], LOSSES["dense"]),
+}
+STRENGTHS = {"the class is visible": 1.5, "nothing is visible": 0.0}
+"""How far each class's embeddings are from 0, in standard deviations of a frame's noise."""
+
+
+def compare_positions(
+    num_videos: int, training: HeadTraining, on_progress: Callable[[int, int], None]
+) -> dict[str, World]:
+    """Train every head in both worlds on `num_videos` videos of ten actions; a fifth as many are for testing."""
+    worlds: dict[str, World] = {}
+    total, done = len(STRENGTHS) * (len(VERSIONS) + 1), 0
+    for name, strength in STRENGTHS.items():
+        train = [ActionSegment(*one) for one in simulate_actions("train", num_videos, strength, training.seed)]
+        test = [ActionSegment(*one) for one in simulate_actions("test", num_videos // 5, strength, training.seed)]
+        lengths = [len(one.embeddings) for one in test]
+        reported = {"the position itself": [np.arange(length) / np.arange(1, length + 1) for length in lengths]}
+        for head, version in VERSIONS.items():
+            on_progress(done, total)
+            reported[head] = head_reports(train_head(version, train, training), test)
+            done += 1
+        on_progress(done, total)
+        reported["per class, given the class"] = train_per_class(train, training)(test)
+        worlds[name] = World([one.label for one in test], lengths, reported)
+        done += 1
+    on_progress(done, total)
+    return worlds
+
+
+def train_per_class(
+    segments: Sequence[ActionSegment], training: HeadTraining
+) -> Callable[[Sequence[ActionSegment]], Progress]:
+    """The network's own progress head, trained on the true class's channel with squared errors of every frame."""
+    torch.manual_seed(training.seed)
+    widen, head = torch.nn.Conv1d(FEATURE_DIM, 64, 1), ProgressHead(64, len(LENGTHS), causal=True)
+    optimizer = torch.optim.Adam([*widen.parameters(), *head.parameters()], lr=training.lr)
+    random = np.random.default_rng(training.seed)
+
+    def channel(chosen: Sequence[ActionSegment]) -> tuple[torch.Tensor, torch.Tensor]:
+        padded, lengths = pad_segments(chosen)
+        progress, _ = head(widen(padded.transpose(1, 2)))
+        return progress[torch.arange(len(chosen)), torch.tensor([one.label for one in chosen])], lengths
+
+    def report(chosen: Sequence[ActionSegment]) -> Progress:
+        with torch.no_grad():
+            progress, lengths = channel(chosen)
+        return [row[:n].clamp(0, 1).numpy() for row, n in zip(progress, lengths.tolist(), strict=True)]
+
+    for _ in range(training.epochs):
+        for numbers in np.array_split(random.permutation(len(segments)), -(-len(segments) // training.batch_size)):
+            progress, lengths = channel([segments[number] for number in numbers])
+            elapsed = torch.arange(1, progress.shape[1] + 1)
+            error = (progress - elapsed / lengths[:, None]) * (elapsed <= lengths[:, None])
+            optimizer.zero_grad()
+            (error.square().sum(dim=1) / lengths).mean().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    return report

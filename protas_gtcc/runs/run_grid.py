@@ -1,0 +1,98 @@
+"""The runs of a cross-validation: every preset, variant, control, split and seed, as plans."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from protas_gtcc.config import PRESETS, Control, RunConfig
+from protas_gtcc.dataset.description import feature_kind
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.runs.evaluate_run import test_videos
+from protas_gtcc.runs.plans import PlannedRun, Variant, named_variants, refuse_own
+from protas_gtcc.training.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class RunGrid:
+    """The runs of a cross-validation: every preset, variant, control, split and seed."""
+
+    dataset: str
+    """The dataset's name or path, as `protas-gtcc run` takes it."""
+    splits: tuple[str, ...]
+    """By default all splits that have test videos."""
+    seeds: int
+    preset: tuple[str, ...]
+    """`PRESET`, or `PRESET:N` for another number of seeds."""
+    control: tuple[Control, ...]
+    variant: tuple[str, ...]
+    """`NAME: FLAGS`."""
+    flags: tuple[str, ...]
+    """Flags of `protas-gtcc run` for all runs."""
+
+    def __post_init__(self) -> None:
+        refuse_own(self.flags)
+        if self.seeds < 1:
+            raise InputError(f"--seeds is {self.seeds}; it must be at least 1")
+        if not self.preset or not self.control:
+            raise InputError("--preset and --control need at least one value")
+
+    def plan(self, dataset: Dataset, out: Path, parse: Callable[[list[str]], RunConfig]) -> list[PlannedRun]:
+        """All runs; every split of the first seed comes first, so that an early table has all videos.
+
+        `parse` makes a configuration from flags. Raises `InputError` if a run is not possible.
+        """
+        with_tests = sorted(split for split, parts in dataset.info.splits.items() if parts.get("test"))
+        presets = [_preset_and_seeds(one, self.seeds) for one in dict.fromkeys(self.preset)]
+        variants = {"": Variant()} | named_variants(self.variant)
+        controls = dict.fromkeys(self.control)
+        plans = []
+        for seed, split in product(range(max(count for _, count in presets)), self.splits or with_tests):
+            chosen = [name for name, count in presets if seed < count]
+            for preset, (name, variant), control in product(chosen, variants.items(), controls):
+                flags = ["--dataset", self.dataset, "--preset", preset, "--control", control]
+                flags += ["--split", split, "--seed", str(seed), "--title", title_of(preset, name, control)]
+                flags += [*self.flags, *variant.flags(seed)]
+                plans.append(_planned(flags, parse(flags), name, variant, dataset, out))
+        _require_alike_features(plans, dataset)
+        return plans
+
+
+def title_of(preset: str, variant: str, control: str) -> str:
+    """The title of a kind of run: `default one-stage noise`."""
+    return " ".join(filter(None, [preset, variant, "" if control == "none" else control]))
+
+
+def _preset_and_seeds(text: str, seeds: int) -> tuple[str, int]:
+    """`reference:1` -> its name and number of seeds."""
+    name, colon, count = text.partition(":")
+    if name not in PRESETS or (colon and not count.isdecimal()) or (colon and int(count) < 1):
+        raise InputError(f"--preset {text}: expected one of {', '.join(PRESETS)}, or PRESET:N with N seeds")
+    return name, int(count) if colon else seeds
+
+
+def _planned(
+    flags: list[str], config: RunConfig, name: str, variant: Variant, dataset: Dataset, out: Path
+) -> PlannedRun:
+    config = dataclasses.replace(config, dataset=str(dataset.path.resolve()))
+    test_videos(dataset, config.split, config.feature_set)
+    control = "" if config.control == "none" else config.control
+    # A variant's own features are part of its name.
+    features = None if variant.sets("--feature-set") else config.feature_set
+    kind = "-".join(filter(None, [config.preset, name, control, features]))
+    title = f"{kind}/split{config.split}-seed{config.training.seed}"
+    return PlannedRun(title, RunDirectory(out / title), config, "run", flags)
+
+
+def _require_alike_features(plans: Sequence[PlannedRun], dataset: Dataset) -> None:
+    """Raise `InputError` if some splits would use features of another kind than the others."""
+    configs = [plan.config for plan in plans]
+    used = {config.split: dataset.choose_feature_set(config.split, config.feature_set) for config in configs}
+    kinds = {feature_kind(name, dataset.feature_sets[name]) for name in used.values()}
+    if len(kinds) > 1:
+        features = listed(f"{name} for split {split}" for split, name in used.items())
+        raise InputError(f"splits would use features of different kinds, {features}; name one with --feature-set")

@@ -1,0 +1,198 @@
+"""The training loop: epochs of steps, resumable after each epoch, on one process or several.
+
+A subclass builds the network, makes the batches of an epoch, and computes the loss terms of a batch. Everything random
+in an epoch follows from (seed, epoch). So a run that was killed and resumed ends exactly as one that was not.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from protas_gtcc.config import TrainingConfig
+from protas_gtcc.errors import InputError
+from protas_gtcc.network.terms import Terms, require_finite, total_loss, weigh
+from protas_gtcc.training.callbacks import Callback
+from protas_gtcc.training.devices import make_fabric
+from protas_gtcc.training.optimisation import EpochMeans, learning_rate, make_optimizer
+from protas_gtcc.training.run_directory import Row, RunDirectory, epochs_since_best
+from protas_gtcc.training.state import load_state, save_state
+
+
+@runtime_checkable
+class LossBatch(Protocol):
+    """What the loop needs of a batch."""
+
+    @property
+    def videos(self) -> list[str]:
+        """V videos."""
+
+    @property
+    def features(self) -> Float[Tensor, "V D T"]:
+        """Their features, padded."""
+
+    @property
+    def weights(self) -> Float[Tensor, " B"]:
+        """1 for each value of a loss term that counts; 0 for one that only keeps a process busy."""
+
+    @property
+    def names(self) -> list[str]:
+        """What each value of a loss term belongs to, for errors."""
+
+    def to(self, device: torch.device) -> Any:
+        """The same batch on a device."""
+
+
+BatchT = TypeVar("BatchT", bound=LossBatch)
+
+
+class TrainingLoop(ABC, Generic[BatchT]):
+    """One run: network, optimiser, batches, and the log rows of the epochs that are done."""
+
+    network: nn.Module
+    num_steps: int
+    """Steps in an epoch."""
+    term_weights: Mapping[str, float]
+    """Weights of the loss terms, by name."""
+
+    def __init__(self, config: Any, run: RunDirectory, callbacks: Sequence[Callback] = ()):
+        self.config, self.run = config, run
+        self.settings: TrainingConfig = config.training
+        torch.set_num_threads(self.settings.threads)
+        self.fabric = make_fabric(self.settings)
+        self.callbacks = callbacks if self.fabric.is_global_zero else ()
+        self.rows: list[Row] = []
+
+    @abstractmethod
+    def batches(self, epoch: int) -> Iterable[BatchT]:
+        """This process's batches of an epoch, counted from 0."""
+
+    @abstractmethod
+    def loss_terms(self, batch: BatchT, epoch: int, where: str) -> tuple[Terms, dict[str, float]]:
+        """The unweighted loss terms of a batch, and counts to be summed over the epoch."""
+
+    @abstractmethod
+    def identity(self) -> dict[str, object]:
+        """What must be the same when the run is resumed."""
+
+    @abstractmethod
+    def save_model(self) -> None:
+        """Write the checkpoint."""
+
+    def summary(self, means: EpochMeans, seconds: float) -> Row:
+        """What the log says of an epoch beside its losses."""
+        return {"seconds": seconds}
+
+    def clipped_together(self) -> list[list[Tensor]]:
+        """Groups of weights; the gradient of each is clipped by its own norm."""
+        return [list(self.network.parameters())]
+
+    def set_up(self, network: nn.Module) -> None:
+        """Train this network."""
+        self.network = network
+        self.optimizer = make_optimizer(network, self.settings)
+        self.model, self.fabric_optimizer = self.fabric.setup(network, self.optimizer)
+
+    def reported(self, what: str, videos: Sequence[str]) -> Iterator[str]:
+        """Videos that something is prepared from before training, one after the other, reported to the callbacks."""
+        for number, video in enumerate(videos):
+            for callback in self.callbacks:
+                callback.on_prepare(what, number, len(videos))
+            yield video
+
+    def start(self, resume: bool = False) -> None:
+        """Make the run directory, or go back to the last finished epoch."""
+        if resume:
+            self._restore()
+        elif self.fabric.is_global_zero:
+            self.run.start(self.config)
+
+    def fit(self) -> None:
+        """Train from the current epoch to the last, or until patience runs out."""
+        for callback in self.callbacks:
+            callback.on_start(len(self.rows), self.settings.epochs, self.num_steps)
+        while len(self.rows) < self.settings.epochs and not self._is_out_of_patience():
+            # Every process goes by the first one's scores: they must all stop at the same epoch.
+            row: Row = self.fabric.broadcast(self._train_epoch(len(self.rows)))
+            self._keep(row)
+            for callback in self.callbacks:
+                callback.on_epoch(row)
+
+    def _train_epoch(self, epoch: int) -> Row:
+        # Every process draws its own dropout, and the same again after a resume.
+        torch.manual_seed((self.settings.seed * 1_000_003 + epoch) * 1_009 + self.fabric.global_rank)
+        self.model.train()
+        started, means = time.perf_counter(), EpochMeans()
+        for step, batch in enumerate(self.batches(epoch)):
+            self._set_rate(epoch * self.num_steps + step)
+            self._step(batch.to(self.fabric.device), epoch, means, f"epoch {epoch + 1}, step {step + 1}")
+            for callback in self.callbacks:
+                callback.on_step(epoch, step, means.values())
+        means.gather(self.fabric)
+        row = {"epoch": epoch + 1, "lr": self.optimizer.param_groups[0]["lr"], **means.values()}
+        return row | self.summary(means, time.perf_counter() - started)
+
+    def _step(self, batch: BatchT, epoch: int, means: EpochMeans, where: str) -> None:
+        terms, counts = self.loss_terms(batch, epoch, where)
+        weighted = weigh(terms, self.term_weights)
+        losses = total_loss(weighted)
+        features = dict(zip(batch.videos, batch.features, strict=True))
+        require_finite({**terms, "total": losses}, batch.names, where, features)
+        # The mean over the whole batch: gradients are averaged over processes, whose shares of it may differ.
+        share = batch.weights.sum()
+        if self.fabric.world_size > 1:
+            share = torch.as_tensor(self.fabric.all_reduce(share, reduce_op="mean"))
+        self.fabric_optimizer.zero_grad()
+        self.fabric.backward((losses * batch.weights).sum() / share)
+        self._clip(where)
+        self.fabric_optimizer.step()
+        means.add({"loss": losses, **weighted}, batch.weights, counts)
+
+    def _set_rate(self, step: int) -> None:
+        rate = learning_rate(self.settings, step, self.settings.epochs * self.num_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def _clip(self, where: str) -> None:
+        if self.settings.clip_norm == 0:
+            return
+        self.fabric.strategy.precision.unscale_gradients(self.optimizer)
+        for weights in self.clipped_together():
+            norm = torch.nn.utils.clip_grad_norm_(weights, self.settings.clip_norm)
+            # In float16 the scaler skips a step that overflows, and goes on with a smaller scale.
+            if not norm.isfinite() and self.settings.precision != "16":
+                raise InputError(f"a gradient is not finite at {where}; lower --lr, or use --precision 32")
+
+    def _keep(self, row: Row) -> None:
+        """Keep an epoch: the log, the checkpoint if it is the best, and last the state that a resume starts from."""
+        self.rows.append(row)
+        if not self.fabric.is_global_zero:
+            return
+        self.run.write_log(self.rows)
+        if epochs_since_best(self.rows) == 0:
+            self.save_model()
+        precision = self.fabric.strategy.precision.state_dict()
+        facts = {"rows": self.rows, "identity": self.identity(), "precision": precision}
+        save_state(self.run.state, self.network, self.optimizer, facts)
+
+    def _restore(self) -> None:
+        """Go back to the last finished epoch; to the beginning if none was finished."""
+        if not self.run.state.is_file():
+            # A kill while the first epoch was being kept leaves its log and checkpoint; more epochs had a state.
+            if self.run.log.exists() and len(self.run.read_log()) > 1:
+                raise InputError(
+                    f"{self.run.path} has a finished model but no {self.run.state.name}: nothing to resume"
+                )
+            return
+        facts: Any = load_state(self.run.state, self.network, self.optimizer, self.identity())
+        self.rows = facts["rows"]
+        self.fabric.strategy.precision.load_state_dict(facts["precision"])
+
+    def _is_out_of_patience(self) -> bool:
+        return 0 < self.settings.patience <= epochs_since_best(self.rows)

@@ -1,0 +1,95 @@
+"""Small datasets for the tests of checks, and how findings are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from protas_gtcc.checks.findings import Finding
+from protas_gtcc.cli.main import main
+from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
+
+LABELS = np.repeat([0, 1, 0, 2, 0], [6, 8, 1, 10, 5])
+INFO = DatasetInfo(
+    name="tiny",
+    class_names=["background", "pour", "stir"],
+    background=[0],
+    fps=10.0,
+    splits={"1": {"train": ["v0", "v1", "v2"], "test": ["v3", "v4"]}},
+)
+SETS = {"features": FeatureSet(dim=4)}
+
+
+def write_file(
+    path: Path,
+    info: DatasetInfo = INFO,
+    sets: dict[str, FeatureSet] = SETS,
+    labels: dict[str, np.ndarray] | None = None,
+    subjects: dict[str, str] | None = None,
+) -> Path:
+    rng = np.random.default_rng(0)
+    with write_dataset(path, info, sets) as writer:
+        for name in ("v0", "v1", "v2", "v3", "v4"):
+            of_video = (labels or {}).get(name, LABELS)
+            features = {key: rng.standard_normal((len(of_video), one.dim)) for key, one in sets.items()}
+            writer.add(Video(name, of_video, features, "cook", (subjects or {}).get(name, f"person {name}")))
+    return path
+
+
+def serious(findings: list[Finding]) -> list[Finding]:
+    """Errors and warnings."""
+    return [finding for finding in findings if finding.level != "note"]
+
+
+def only(findings: list[Finding], level: str, where: str, what: str) -> None:
+    """Assert that one finding alone is an error or a warning, and which."""
+    (found,) = serious(findings)
+    assert found.level == level
+    assert where in found.where
+    assert what in found.what
+    assert found.way_out
+
+
+def change_features(file: h5py.File, video: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    group = file["videos"][video]["features"]
+    values = change(group["features"][:])
+    del group["features"]
+    group["features"] = values
+
+
+def with_value(values: np.ndarray, index: Any, value: float) -> np.ndarray:
+    values[index] = value
+    return values
+
+
+def replace_array(group: Any, name: str, values: Any) -> None:
+    del group[name]
+    group[name] = values
+
+
+def write_folder(path: Path, num_videos: int = 5) -> Path:
+    """An MS-TCN folder with features `[D, T]`, D = 4, T = 30."""
+    for name in ("groundTruth", "splits", "features"):
+        (path / name).mkdir(parents=True)
+    (path / "mapping.txt").write_text("0 background\n1 pour\n2 stir")
+    names = [f"v{number}" for number in range(num_videos)]
+    rng = np.random.default_rng(0)
+    for name in names:
+        (path / "groundTruth" / f"{name}.txt").write_text("\n".join(INFO.class_names[i] for i in LABELS))
+        np.save(path / "features" / f"{name}.npy", rng.standard_normal((4, 30)).astype(np.float32))
+    (path / "splits/train.split1.bundle").write_text("\n".join(f"{name}.txt" for name in names[:-1]))
+    (path / "splits/test.split1.bundle").write_text(f"{names[-1]}.txt")
+    return path
+
+
+def run_check(*arguments: str) -> int:
+    try:
+        main(["check", *arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0

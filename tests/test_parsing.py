@@ -1,0 +1,183 @@
+"""Dataclasses as parsers: what flags accept, what is refused, and what every verb's `--help` prints and imports."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+import protas_gtcc.cli.commands
+from protas_gtcc.cli.main import GROUPS, VERBS, main
+from protas_gtcc.cli.shared.parsing import File, Positional, Repeated, parse, parse_known
+from protas_gtcc.errors import InputError
+
+HEAVY = ("torch", "pandas", "numba", "scipy.stats", "matplotlib", "h5py")
+AVAILABLE = {path.stem for path in Path(protas_gtcc.cli.commands.__path__[0]).glob("[a-z]*.py")}
+
+
+def module_of(verb: str) -> str:
+    return "import_" if verb == "import" else verb.replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network."""
+
+    stages: int = 4
+    """Number of stages."""
+    causal: bool = True
+    """Use past frames only."""
+
+    def __post_init__(self) -> None:
+        if self.stages < 1:
+            raise InputError("--stages must be at least 1")
+
+
+@dataclass(frozen=True)
+class Example:
+    """Do something.
+
+    In two paragraphs, with `code`.
+    """
+
+    source: Positional[Path]
+    """Where to read."""
+    more: Positional[tuple[File, ...]]
+    """What else to read."""
+    rate: float
+    """Frames per second, 100 % of them."""
+    kind: Literal["fast", "slow"] = "fast"
+    """How."""
+    names: tuple[str, ...] | None = None
+    """Names; by default all."""
+    extra: Repeated[tuple[File, ...]] = ()
+    """One more file."""
+    give_up_seconds: float | None = None
+    """When to give up."""
+    quiet: bool = False
+    """Print nothing."""
+    no_pictures: bool = False
+    """Draw nothing."""
+    network: Network = field(default_factory=Network)
+
+
+def words_in(text: str) -> str:
+    return " ".join(re.sub(r"[│|](?=\s|$)|(?<=\s)[│|]", " ", text).split())
+
+
+def example(*words: str, default: Example | None = None) -> Example:
+    return parse(Example, words, "tool", default=default)
+
+
+def test_flags_become_fields_wherever_they_stand() -> None:
+    words = "in --rate 2 a.npy b.npy --extra x --names u v --stages 3 --no-causal --extra y --kind slow --no-pictures"
+    assert example(*words.split(), "--quiet") == Example(
+        Path("in"), (Path("a.npy"), Path("b.npy")), 2.0, "slow", ("u", "v"), (Path("x"), Path("y")), None, True, True,
+        Network(3, False),
+    )  # fmt: skip
+
+
+def test_fields_without_a_flag_keep_the_defaults_of_a_given_instance() -> None:
+    base = Example(Path("in"), (Path("a"),), 5.0, "slow", network=Network(7, False))
+    parsed = example("in", "b", "--rate", "1", "--causal", default=base)
+    assert (parsed.kind, parsed.network) == ("slow", Network(7, True))
+
+
+def test_values_are_checked_by_the_dataclass() -> None:
+    with pytest.raises(InputError, match="at least 1"):
+        example("in", "a", "--rate", "1", "--stages", "0")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("in a", "--rate NUMBER"),
+        ("in a --rate fast", "Error parsing --rate"),
+        ("in a --rate 1 --stages 2.5", "Error parsing --stages"),
+        ("in a --rate 1 --kind best", "--kind"),
+        ("in a --rate 1 --stagess 2", "Perhaps you meant: --stages N"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_names_the_flag(
+    words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        example(*words.split())
+    assert stop.value.code == 2
+    assert message in words_in(capsys.readouterr().err)
+
+
+def test_flags_of_the_runs_that_a_command_starts_are_returned() -> None:
+    assert parse_known(Network, ["--lr", "1e-4", "--stages", "2"], "tool") == (Network(2), ["--lr", "1e-4"])
+
+
+def test_help_shows_what_is_required_and_types_that_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        example("--help")
+    assert stop.value.code == 0
+    text = words_in(capsys.readouterr().out)
+    for expected in (
+        "In two paragraphs, with 'code'.",
+        "SOURCE Where to read. (required)",
+        "--rate NUMBER Frames per second, 100 % of them. (required)",
+        "--kind fast|slow How. (default: fast)",
+        "--names NAME ... Names; by default all. --",
+        "--give-up-seconds SECONDS When to give up. --",
+        "--quiet Print nothing. --no-pictures Draw nothing.",
+        "--stages N Number of stages. (default: 4)",
+        "--causal, --no-causal Use past frames only. (default: on)",
+    ):
+        assert expected in text
+
+
+def help_of(verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb_is_readable(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = help_of(verb, capsys, monkeypatch)
+    assert text.startswith(f"usage: protas-gtcc {verb}")
+    assert re.findall(r"None|\[STR|\(default: \)|`|\*\*", text) == []
+    flags = re.split(r"\n(?=.{0,3}(?:options|positional arguments))", text, maxsplit=1)[1]
+    assert max(map(len, flags.splitlines())) <= 80
+    assert re.findall(r"(?:^| )(--[a-z][a-z-]*(?: [A-Z]+)?)(?= --[a-z])", words_in(flags)) == [], "flags without a text"
+
+
+def test_every_command_is_a_verb() -> None:
+    assert {module_of(verb) for verb in VERBS} == AVAILABLE
+
+
+def test_the_overview_lists_every_verb_in_a_group_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    for group, verbs in GROUPS.items():
+        assert f"\n{group}:\n" in printed
+        assert all(f"\n  {verb} " in printed for verb in verbs)
+
+
+def test_help_of_no_verb_imports_a_heavy_package() -> None:
+    code = f"""
+import contextlib, io, sys
+from protas_gtcc.cli.main import VERBS, main
+for verb in VERBS:
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+        main([verb, "--help"])
+    print(verb, *sorted(set({HEAVY!r}) & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:-1] == list(VERBS)
