@@ -86,10 +86,10 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
         InputError, match="split 1 has no task with both training and test videos: there is nothing to score"
     ):
         require_scorable(dataset, "1", "soup")
-    with pytest.raises(InputError, match="no training video is of task 'cake'; there are soup, tea"):
+    with pytest.raises(InputError, match="no training video shows task 'cake'; the tasks are soup, tea"):
         require_scorable(dataset, "1", "cake")
     alone, untested = remarks(alignment_config(path), dataset, "test")
-    assert alone == "task 'soup' has one training video: it is embedded, but aligned with none"
+    assert alone == "task 'soup' has one training video: it is embedded but not aligned"
     assert untested.startswith("no task has two test videos")
     assert remarks(alignment_config(path), dataset, "train") == [alone]
 

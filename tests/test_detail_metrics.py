@@ -272,13 +272,13 @@ def slow_online(videos: list[ScoredVideo], predictor: int) -> dict[str, Any]:
         right, progress = video.labels == video.estimate, video.reports[predictor]
         hold = round(video.fps) if video.fps else HOLD_FRAMES
         estimated = actions_of(video.estimate)
-        said: dict[int, int] = {}
+        finished: dict[int, int] = {}
         for one in estimated:
             frames, of = range(one.start, one.end), None
             for t in frames:
                 of = next((s.start for s in actions_of(video.labels) if right[t] and s.start <= t < s.end), of)
                 if of is not None and progress[t] >= FINISHED:
-                    said.setdefault(of, t)
+                    finished.setdefault(of, t)
             is_lone = not right[one.start : one.end].any()
             lone += is_lone
             false += is_lone and any(progress[t] >= FINISHED for t in frames)
@@ -288,7 +288,7 @@ def slow_online(videos: list[ScoredVideo], predictor: int) -> dict[str, Any]:
             frames = range(segment.start, segment.end)
             first += [t - segment.start for t in frames if right[t]][:1]
             stable += [t - segment.start for t in frames if right[t : min(t + hold, segment.end)].all()][:1]
-            leads += [segment.end - 1 - said[segment.start]] if segment.start in said else []
+            leads += [segment.end - 1 - finished[segment.start]] if segment.start in finished else []
     return {
         "first": first,
         "stable": stable,
@@ -304,7 +304,7 @@ def test_online_figures_equal_their_plain_loop(lists: list[list[int]], seed: int
     slow, unit = slow_online(videos, 1), "seconds" if fps else "frames"
     segments, estimated, lone, false = slow["counts"]
     found = plain(online_figures(np.sum([online_statistics(video) for video in videos], axis=0)[None], fps))
-    said = plain(finished_figures(np.sum([finished_statistics(video)[1] for video in videos], axis=0)[None], fps))
+    finished = plain(finished_figures(np.sum([finished_statistics(video)[1] for video in videos], axis=0)[None], fps))
     hours = sum(len(video.labels) for video in videos) / (fps or 1) / 3600
 
     def mean(values: list[int]) -> float:
@@ -326,7 +326,7 @@ def test_online_figures_equal_their_plain_loop(lists: list[list[int]], seed: int
         "false_per_hour": false / hours if fps else None,
     }
     for name, value in expected.items():
-        one = (found | said)[name]
+        one = (found | finished)[name]
         assert one is None if value is None else one == pytest.approx(value, nan_ok=True), name
     for name in ("first", "stable"):
         within = found[f"{'found' if name == 'first' else name}_within"]

@@ -253,22 +253,22 @@ def test_interval_and_remaining_time_come_back_from_files(tmp_path: Path, kind: 
     num_frames = len(TEST["test0"])
     interval = np.linspace(0, 1, 2 * num_frames, dtype=np.float32).reshape(2, -1)
     remaining = np.linspace(9, 0, num_frames, dtype=np.float32)
-    said = replace(shifted(TEST["test0"]), interval=interval, remaining_seconds=remaining)
+    predicted = replace(shifted(TEST["test0"]), interval=interval, remaining_seconds=remaining)
     path = tmp_path / ("p.h5" if kind == "hdf5" else "folder")
     if kind == "hdf5":
-        write_predictions(path, [("test0", said)], PREDICTION_INFO)
+        write_predictions(path, [("test0", predicted)], PREDICTION_INFO)
     else:
-        write_csv(path, "test0", said, PREDICTION_INFO)
+        write_csv(path, "test0", predicted, PREDICTION_INFO)
     found = open_predictions(path).read("test0")
     np.testing.assert_allclose(found.interval, interval, atol=1e-5)
     np.testing.assert_allclose(found.remaining_seconds, remaining, atol=1e-4)
     with pytest.raises(InputError, match=r"the interval is 1 to 0.496183; not in \[0, 1\]"):
-        write_predictions(path, [("test0", replace(said, interval=interval[::-1, ::-1]))], PREDICTION_INFO)
+        write_predictions(path, [("test0", replace(predicted, interval=interval[::-1, ::-1]))], PREDICTION_INFO)
     with pytest.raises(InputError, match=r"frame 0: -1 seconds remain"):
-        write_predictions(path, [("test0", replace(said, remaining_seconds=remaining - 10))], PREDICTION_INFO)
+        write_predictions(path, [("test0", replace(predicted, remaining_seconds=remaining - 10))], PREDICTION_INFO)
     with pytest.raises(InputError, match=r"interval is \(3, \d+\); expected \[2, T\]"):
         write_predictions(
-            path, [("test0", replace(said, interval=np.zeros((3, num_frames), dtype=np.float32)))], PREDICTION_INFO
+            path, [("test0", replace(predicted, interval=np.zeros((3, num_frames), dtype=np.float32)))], PREDICTION_INFO
         )
 
 

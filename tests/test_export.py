@@ -40,8 +40,8 @@ def run_stream(path: Path, features: np.ndarray, chunks: list[int]) -> list[np.n
     seen = np.zeros(1, dtype=np.int64)
     parts = []
     for chunk in np.split(features, np.cumsum(chunks)[:-1]):
-        *output, state, seen = session.run(None, {"features": chunk[None], "state": state, "num_frames": seen})
-        parts.append(output)
+        *results, state, seen = session.run(None, {"features": chunk[None], "state": state, "num_frames": seen})
+        parts.append(results)
     return [np.concatenate(one, axis=2)[0] for one in zip(*parts, strict=True)]
 
 
@@ -103,7 +103,7 @@ def test_the_imported_protas_checkpoint_exports_to_the_authors_numbers(shared_fo
     np.testing.assert_allclose(progress, golden["stage_progress"][-1].clip(0, 1), rtol=0, atol=1e-4)
 
 
-def test_a_graph_names_its_classes_and_runs_without_torch(exported, tmp_path):
+def test_a_graph_holds_its_class_names_and_runs_without_torch(exported, tmp_path):
     np.save(tmp_path / "features.npy", video(9))
     code = (
         "import sys, json, numpy, onnxruntime; graph, features = sys.argv[1:];"

@@ -114,7 +114,7 @@ def test_which_runs_are_drawn_says_nothing_of_which_videos_are():
     runs = [one_run(["v0", "v1", "v2"], "1", seed) for seed in range(3)]
     pooled, videos = pool(runs), resampling_weights(3, 0, 1000)
     weights = two_level_weights(pooled.tests, dict(zip(pooled.videos, videos.T, strict=True)), 0)
-    # A video that was drawn tells how often each run was: rows are of run 0, 1, 2, each of v0, v1, v2.
+    # A drawn video shows how often each run was drawn: rows are of run 0, 1, 2, each of v0, v1, v2.
     by_run = (3 * weights).reshape(1000, 3, 3).sum(axis=2) / 3
     np.testing.assert_allclose(by_run.sum(axis=1), 3)
     correlation = np.corrcoef(by_run.T, videos.T)[:3, 3:]
@@ -134,8 +134,8 @@ def test_a_video_is_the_unit_whatever_its_seeds_and_splits():
             assert (weights[resample, rows].sum() > 0) == (times[resample] > 0)
             draws = (weights[resample, rows] / row_shares(pooled.tests)[rows]).sum()
             assert draws == pytest.approx(times[resample] * len(rows))
-    lonely = pool([one_run(["v1"], split, seed) for split in "12" for seed in range(3)])
-    assert pooled_scores(lonely)["intervals"]["segmentation"]["acc"] is None, "one video says nothing of others"
+    single = pool([one_run(["v1"], split, seed) for split in "12" for seed in range(3)])
+    assert pooled_scores(single)["intervals"]["segmentation"]["acc"] is None, "one video has no interval"
 
 
 def test_more_seeds_do_not_make_the_interval_narrower_than_the_videos_allow():

@@ -1,4 +1,4 @@
-"""Reports: tables that fit the screen and tell the truth about the data, pictures that are drawn whatever the input."""
+"""Reports: tables that fit the screen and mark simulated data, pictures of any input."""
 
 from __future__ import annotations
 

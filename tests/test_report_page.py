@@ -287,7 +287,7 @@ Js = Callable[[str], Awaitable[Any]]
 
 
 async def look(page: str, address: str, picture: Path) -> None:
-    """Open the page without a network, and see that it draws, hides and tells."""
+    """Open the page without a network, and check that it draws and hides runs and shows values."""
     async with connect(address, max_size=None) as tab:
         ask = await asking(tab)
 
@@ -345,7 +345,7 @@ async def hiding_a_run(js: Js, until: Callable[[str], Awaitable[None]]) -> None:
 
 
 async def hovering_a_frame(js: Js, until: Callable[[str], Awaitable[None]]) -> None:
-    """The box at frame 50 tells time, frame, and of the truth and each run class and progress."""
+    """The box at frame 50 shows time and frame, and class and progress of the truth and of each run."""
     await js(f"Plotly.Fx.hover(document.querySelector('.video .plot'), {{ xval: 50 / {FPS} }}, ['xy2'])")
     await until("!!document.querySelector('.video .hoverlayer text')")
     text = await js(

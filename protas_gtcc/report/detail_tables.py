@@ -57,7 +57,7 @@ def online_table(metrics: dict[str, Any]) -> Table:
     unit = "seconds" if "first_delay_seconds" in metrics["online"] else "frames"
     seconds, share = _form(".2f"), _form(".0%")
     rows: dict[str, tuple[str, Form]] = {
-        f"delay to the first right label, {unit}": (f"online.first_delay_{unit}", seconds),
+        f"delay to the first correct label, {unit}": (f"online.first_delay_{unit}", seconds),
         f"delay to a stable label, {unit}": (f"online.stable_delay_{unit}", seconds),
         "actions never found": ("online.never_found", share),
         "actions never stable": ("online.never_stable", share),
