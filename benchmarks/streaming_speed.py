@@ -78,6 +78,11 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Measure and report."""
     torch.set_num_threads(1)
+    # What is missing stops the benchmark here, before minutes of measuring.
+    if arguments.protas is not None:
+        load_module(arguments.protas, "model")
+    if arguments.run is not None:
+        load(arguments.run)
     model = untrained(arguments)
     machine = describe_machine(1)
     size = model.facts.config.model
