@@ -14,10 +14,10 @@ from typing import Any, Literal
 from protas_gtcc.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+EngineName = Literal["auto", "compiled", "torch"]
+"""What computes a stream's frames; see `streaming/selection.py`."""
 Axes = Literal["auto", "DT", "TD"]
 """Axes of an array of features."""
-EngineName = Literal["auto", "compiled", "torch"]
-"""What computes a stream."""
 PartnerPart = Literal["test", "train"]
 """The part of a split whose videos are the partners of test videos in alignment scores. `test` is usual in papers;
 `train` is the case of an assistant, and the only choice where a split tests one video of a task."""
