@@ -59,8 +59,7 @@ def plan_alignments(
 
 def remarks_on(plans: Sequence[PlannedRun], dataset: Dataset, partners: PartnerPart) -> list[str]:
     """What a user should know before the runs are made, each remark once."""
-    configs = [plan.config for plan in plans if isinstance(plan.config, AlignmentConfig)]
-    return list(dict.fromkeys(remark for config in configs for remark in remarks(config, dataset, partners)))
+    return list(dict.fromkeys(remark for plan in plans for remark in remarks(plan.config, dataset, partners)))
 
 
 def write_sets(plans: Sequence[PlannedRun], dataset: Dataset) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
 from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.metrics.evaluation import (
     Evaluation,
@@ -45,27 +46,10 @@ def evaluate_run(
     _require_unseen(model, dataset, videos)
     simulated = dataset.info.simulated or model.facts.simulated
     info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps, simulated)
-    config = model.facts.config
-    features = FeatureReader(dataset, feature_set, split, config.control)
+    features = FeatureReader(dataset, feature_set, split, model.facts.config.control)
     write_predictions(results.predictions, _predictions(model, dataset, videos, features), info)
-    files = open_predictions(results.predictions)
-    evaluation = evaluate_videos(
-        ((video, dataset.labels(video), files.read(video)) for video in videos),
-        (dataset.labels(video) for video in dataset.part(split, "train")),
-        dataset.info.class_names,
-        dataset.info.background,
-        EvaluationInfo(
-            dataset=dataset.info.name,
-            split=split,
-            simulated=dataset.info.simulated,
-            feature_set=feature_set,
-            seed=config.training.seed,
-            versions=software_versions(),
-            control=config.control,
-        ),
-        dataset.info.fps,
-        _reservations(run, model, dataset),
-    )
+    notes = _reservations(run, model, dataset)
+    evaluation = _score(results.predictions, dataset, split, feature_set, model.facts.config, notes)
     save_detail_tables(evaluation.metrics, results.tables)
     if max_pictures:
         _draw_pictures(results, dataset, videos[:max_pictures], evaluation)
@@ -96,6 +80,23 @@ def _predictions(
             raise InputError(f"{dataset.path}, video {video}: {error}") from error
 
 
+def _score(
+    predictions: Path, dataset: Dataset, split: str, feature_set: str, config: RunConfig, notes: Iterable[str]
+) -> Evaluation:
+    info, files = dataset.info, open_predictions(predictions)
+    return evaluate_videos(
+        ((video, dataset.labels(video), files.read(video)) for video in dataset.part(split, "test")),
+        (dataset.labels(video) for video in dataset.part(split, "train")),
+        info.class_names,
+        info.background,
+        EvaluationInfo(
+            info.name, split, info.simulated, feature_set, config.training.seed, software_versions(), config.control
+        ),
+        info.fps,
+        notes,
+    )
+
+
 def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> Iterator[str]:
     """What the scores should be read with."""
     training, control = model.facts.config.training, model.facts.config.control
@@ -103,7 +104,7 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
         yield f"the features were replaced by the control {control!r}, in training and here"
     epochs = len(run.read_log()) if run.log.is_file() else training.epochs
     if epochs < training.epochs and not training.patience:
-        yield f"the run is not finished: {epochs} of {training.epochs} epochs (--resume continues)"
+        yield f"the run is not finished: {epochs} of {plural(training.epochs, 'epoch')} (--resume continues)"
     if model.facts.fps is not None and model.facts.fps != dataset.info.fps:
         yield f"the model was trained at {model.facts.fps:g} frames a second, these videos have {dataset.info.fps:g}"
 
@@ -130,7 +131,7 @@ def _require_same_classes(model: TrainedModel, dataset: Dataset) -> None:
     """Raise `InputError` unless the model's classes are the dataset's, in the same order."""
     ours, theirs = model.class_names, dataset.info.class_names
     if len(ours) != len(theirs):
-        raise InputError(f"the model knows {len(ours)} classes, {dataset.path} has {len(theirs)}")
+        raise InputError(f"the model knows {plural(len(ours), 'class')}, {dataset.path} has {len(theirs)}")
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         if one != other and one != f"class_{number}":
             raise InputError(f"class {number} is {one!r} for the model and {other!r} in {dataset.path}")

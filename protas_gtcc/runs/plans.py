@@ -10,10 +10,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from protas_gtcc.alignment.config import AlignmentConfig
-from protas_gtcc.config import MAY_CHANGE, WHERE_COMPUTED, RunConfig, flat_settings
+from protas_gtcc.config import MAY_CHANGE, WHERE_COMPUTED, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.training.run_directory import RunDirectory
 
@@ -27,7 +26,8 @@ class PlannedRun:
 
     name: str
     run: RunDirectory
-    config: RunConfig | AlignmentConfig
+    config: Any
+    """A `RunConfig` or an `AlignmentConfig`."""
     verb: str
     """The verb of protas-gtcc that makes it."""
     flags: list[str]

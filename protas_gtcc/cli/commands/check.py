@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.text import Text
 
 from protas_gtcc.checks.findings import Finding, shown, verdict
-from protas_gtcc.cli.shared.console import make_console, progress_bar
+from protas_gtcc.cli.shared.console import make_console, progress_bars
 from protas_gtcc.cli.shared.parsing import Positional
 from protas_gtcc.layouts.options import LayoutOptions
 
@@ -61,5 +61,5 @@ class Command:
             return check_causality(load(self.source).network, str(self.source))
         from protas_gtcc.checks.path import check_path
 
-        with progress_bar("checking") as on_progress:
+        with progress_bars() as on_progress:
             return check_path(self.source, self.layout, self.fps, self.resample_to, on_progress)

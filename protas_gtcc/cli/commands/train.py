@@ -18,6 +18,7 @@ from protas_gtcc.cli.shared.console import is_first_process, make_console, train
 from protas_gtcc.cli.shared.folders import free_run_folder
 from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
 from protas_gtcc.config import PRESETS, RunConfig
+from protas_gtcc.errors import plural
 from protas_gtcc.prepare.known_datasets import open_dataset, shortened, stands_in
 from protas_gtcc.training.run_directory import RunDirectory
 
@@ -73,7 +74,8 @@ class Command:
         console.print(f"run directory: {run.path}")
         if stands_in(self.config.dataset) and config.preset == "default":
             set_ = config.training
-            settings = f"{set_.epochs} epochs, batches of {set_.batch_size}, learning rate {set_.lr:g}, {set_.schedule}"
+            length = f"{plural(set_.epochs, 'epoch')}, batches of {set_.batch_size}"
+            settings = f"{length}, learning rate {set_.lr:g}, {set_.schedule}"
             console.print(f"training is shortened to a few minutes: {settings}")
         with training_callbacks(console, run) as callbacks:
             train(config, dataset, run, callbacks, self.resume is not None)

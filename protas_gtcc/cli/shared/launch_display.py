@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpus
 from protas_gtcc.runs.plans import PlannedRun
 
@@ -47,7 +47,7 @@ def make_runs(
         console.print(f"{name} failed: {error}", style="bold red", soft_wrap=True)
     if failed:
         without = "the table is without these" if made else "there is nothing to pool"
-        raise InputError(f"{len(failed)} of {len(plans)} runs failed, {listed(failed)}; {without}")
+        raise InputError(f"{len(failed)} of {plural(len(plans), 'run')} failed, {listed(failed)}; {without}")
 
 
 class LaunchDisplay:
