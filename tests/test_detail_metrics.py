@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import PARTS, breakdown_figures, breakdown_statistics
 from protas_gtcc.metrics.curves import curve_figures, curve_statistics, rank_correlations
-from protas_gtcc.metrics.details import best_lookup_names
+from protas_gtcc.metrics.improvement import best_lookups
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.online import (
     FINISHED,
@@ -344,19 +343,19 @@ def prediction(video: ScoredVideo) -> Prediction:
     return Prediction(video.estimate, None, progress, reported_progress(progress, video.estimate, BACKGROUND))
 
 
-def rows_of(seeds: range, fps: float | None = 2.0) -> VideoRows:
+def rows_of(seeds: range) -> VideoRows:
     random = np.random.default_rng(5)
     truths = [np.repeat(random.integers(0, 4, 9), random.integers(1, 30, 9)) for _ in range(8)]
     lookups = fit_lookups(truths, NUM_CLASSES, BACKGROUND)
-    videos = [(f"v{seed}", random_video(truths[seed].tolist(), seed, fps)) for seed in seeds]
+    videos = [(f"v{seed}", random_video(truths[seed].tolist(), seed, 2.0)) for seed in seeds]
     return collect_rows(
-        ((name, video.labels, prediction(video)) for name, video in videos), lookups, NAMES, BACKGROUND, fps
+        ((name, video.labels, prediction(video)) for name, video in videos), lookups, NAMES, BACKGROUND, 2.0
     )
 
 
 def test_improvement_is_the_best_look_ups_error_less_the_models() -> None:
     rows = rows_of(range(8))
-    found, best = figures(rows), best_lookup_names(rows)
+    found, best = figures(rows), best_lookups(rows)
     for which, segments in (("predicted", "predicted_segments"), ("oracle", "oracle_segments")):
         for average, name in best[segments].items():
             errors = {one: found["baselines"][one][segments][average] for one in found["baselines"]}
@@ -369,7 +368,7 @@ def test_improvement_is_the_best_look_ups_error_less_the_models() -> None:
 def test_model_and_look_up_are_resampled_together() -> None:
     rows = rows_of(range(8))
     weights = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), size=50).astype(float)
-    found, best = weighted_figures(rows, weights), best_lookup_names(rows)["predicted_segments"]["macro"]
+    found, best = weighted_figures(rows, weights), best_lookups(rows)["predicted_segments"]["macro"]
     difference = found["baselines"][best]["predicted_segments"]["macro"] - found["progress"]["predicted"]["macro"]
     np.testing.assert_allclose(found["improvement"]["predicted"]["macro"]["error"], difference)
     low, high = intervals(rows)["improvement"]["predicted"]["macro"]["error"]
@@ -381,8 +380,6 @@ def test_figures_of_concatenated_rows_are_those_of_the_videos_together() -> None
     joined = concatenate_rows([rows_of(range(3)), rows_of(range(3, 8))])
     assert figures(joined) == figures(together)
     assert intervals(joined) == intervals(together)
-    with pytest.raises(InputError, match="fps of these videos differ"):
-        concatenate_rows([rows_of(range(2)), rows_of(range(2), fps=None)])
 
 
 def test_a_weight_of_two_is_a_video_twice() -> None:

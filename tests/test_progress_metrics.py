@@ -102,7 +102,7 @@ def test_resampling_by_weights_equals_drawing_videos_again() -> None:
 
 def test_the_interval_is_the_middle_95_percent_of_what_is_defined() -> None:
     values = np.append(np.linspace(0, 1, 1001), [np.nan] * 5)
-    assert percentile_interval(values) == pytest.approx((0.025, 0.975))
+    assert percentile_interval(values) == pytest.approx([0.025, 0.975])
     assert percentile_interval(np.array([np.nan])) is None
 
 

@@ -18,8 +18,8 @@ from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate_
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.report.colours import class_looks
 from protas_gtcc.report.detail_files import save_detail_tables
-from protas_gtcc.report.detail_plots import plot_details
-from protas_gtcc.report.plots import plot_per_class, plot_video
+from protas_gtcc.report.detail_plots import plot_details, plot_per_class
+from protas_gtcc.report.plots import plot_video
 from protas_gtcc.report.screen import print_markdown
 from protas_gtcc.report.tables import print_evaluation, verdict
 
@@ -168,7 +168,7 @@ def test_pictures_are_drawn_for_few_and_for_many_classes(tmp_path: Path, num_cla
 def test_one_frame_videos_and_models_without_progress_are_drawn(tmp_path: Path) -> None:
     one = np.array([1])
     silent = Prediction(one, None, None, np.zeros(1, dtype=np.float32))
-    plot_video(tmp_path / "one.png", "one", one, silent, PredictionInfo(["rest", "pour"], [0], 30.0), simulated=True)
+    plot_video(tmp_path / "one.png", "one", one, silent, PredictionInfo(["rest", "pour"], [0], 30.0, simulated=True))
     plot_per_class(tmp_path / "silent.png", evaluated(4, silent=True).metrics)
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -27,10 +27,8 @@ def test_the_examples_in_the_docstrings_run():
 
 
 def test_importing_the_metrics_loads_neither_torch_nor_pandas_nor_scipy_stats():
-    slow = "{'torch', 'pandas', 'scipy.stats', 'h5py', 'numba'}"
+    slow = "{'torch', 'pandas', 'scipy.stats', 'numba'}"
     code = f"import sys, protas_gtcc.metrics; assert not {slow} & set(sys.modules), {slow} & set(sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    code = "import sys; from protas_gtcc.metrics import evaluate; assert not {'torch', 'pandas'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

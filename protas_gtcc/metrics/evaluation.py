@@ -17,7 +17,8 @@ import numpy as np
 import protas_gtcc
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import listed
-from protas_gtcc.metrics.details import best_lookup_names, notes_on_details
+from protas_gtcc.metrics.details import notes_on_details
+from protas_gtcc.metrics.improvement import best_lookups
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.prediction_files import open_predictions
@@ -63,10 +64,10 @@ def evaluate_videos(
 ) -> Evaluation:
     """Score test videos: (name, true class ids `[T]`, prediction) each, which may come from a generator.
 
-    `training_labels` (class ids `[T]` each) are what the look-up predictors are fitted on; without any, only
-    those that need no fitting are scored. `background` are class ids. Intervals are 95 %, bootstrapped over
-    videos; figures from fewer than two videos have none. Raises `InputError`, naming the video, if
-    labels and predictions do not fit each other or the classes, or if there is no video.
+    Look-up predictors are fitted on `training_labels` (class ids `[T]` each); without any, only those that need no
+    fitting are scored. `background` are class ids. Intervals are 95 %, bootstrapped over videos; figures from fewer
+    than two videos have none. Raises `InputError`, naming the video, if labels and predictions do not fit each other or
+    the classes, or if there is no video.
     """
     seed = info.seed or 0
     lookups = fit_lookups(training_labels, len(class_names), background, seed)
@@ -74,7 +75,7 @@ def evaluate_videos(
     metrics = {
         **asdict(info),
         "num_videos": rows.num_videos,
-        "best_lookups": best_lookup_names(rows),
+        "best_lookups": best_lookups(rows),
         **figures(rows),
         "intervals": intervals(rows, seed),
         "notes": [*notes, *_notes(rows, background)],
@@ -173,8 +174,8 @@ def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None
         per_class = scored["per_class"] if scored else {}
         return np.array([per_class.get(name, np.nan) for name in rows.class_names], dtype=np.float64)
 
-    columns["progress_mae_predicted"] = errors(metrics["progress"]["predicted"])
-    columns["progress_mae_oracle"] = errors(metrics["progress"]["oracle"])
+    for which in ("predicted", "oracle"):
+        columns[f"progress_mae_{which}"] = errors(metrics["progress"][which])
     for which, suffix in (("oracle_segments", "on_true"), ("predicted_segments", "on_predicted")):
         for name, scored in metrics["baselines"].items():
             columns[f"{name}_{suffix}"] = errors(scored[which])

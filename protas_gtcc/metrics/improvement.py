@@ -1,8 +1,5 @@
 """Error below the look-up's: the best look-up's progress error less the model's, in every average.
 
-- `error`: error of the best look-up less the model's; positive means that the model's error is below the look-up's.
-- `share`: the same as a share of the best look-up's error; 1 is a model without error, 0 one with the look-up's error.
-
 The reported progress (`predicted`) is compared with the best look-up on the model's own predicted segments, progress
 of the true class (`oracle`) with the best one on the true segments. Which look-up is best is decided once for each
 average, on all videos together and not again in each resample. So the interval belongs to the difference of two fixed
@@ -11,13 +8,13 @@ predictors; both are resampled together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from protas_gtcc.metrics.progress import ProgressAverages
+from protas_gtcc.metrics.progress import AVERAGES, ProgressAverages, progress_averages
+from protas_gtcc.metrics.video_rows import VideoRows
 
-AVERAGES = ("macro", "frame", "video", "segment")
 DEFINITIONS = {
     "improvement.*.*.error": (
         "fraction",
@@ -30,26 +27,32 @@ DEFINITIONS = {
 }
 
 
-def best_lookups(pooled: Sequence[ProgressAverages]) -> dict[str, int | None]:
-    """For every average the number of the look-up with least error, the first of equals; None if none has one.
+def best_lookups(rows: VideoRows) -> dict[str, dict[str, str | None]]:
+    """For segments of either kind and every average, the name of the look-up with least error over all videos.
 
-    `pooled` are the look-ups' averages over all videos, `[1]` each.
+    Of equal errors the first; None if none has an error.
     """
-    best: dict[str, int | None] = {}
-    for average in AVERAGES:
-        errors = np.array([getattr(one, average)[0] for one in pooled])
-        best[average] = None if np.isnan(errors).all() else int(np.nanargmin(errors))
+    averages = [progress_averages(total[None], len(rows.class_names)) for total in rows.progress.sum(axis=0)]
+    best: dict[str, dict[str, str | None]] = {}
+    for segments, lookups in rows.by_lookup(averages).items():
+        errors = {average: {name: getattr(one, average)[0] for name, one in lookups.items()} for average in AVERAGES}
+        best[segments] = {average: _least(of_lookups) for average, of_lookups in errors.items()}
     return best
 
 
 def improvement_figures(
-    model: ProgressAverages, lookups: Sequence[ProgressAverages], best: dict[str, int | None]
+    model: ProgressAverages, lookups: Mapping[str, ProgressAverages], best: Mapping[str, str | None]
 ) -> dict[str, dict[str, np.ndarray] | None]:
     """For every average `error` and `share`, `[R]` each; None where no look-up has an error."""
     return {
-        average: None if index is None else _improvement(getattr(model, average), getattr(lookups[index], average))
-        for average, index in best.items()
+        average: None if name is None else _improvement(getattr(model, average), getattr(lookups[name], average))
+        for average, name in best.items()
     }
+
+
+def _least(errors: Mapping[str, float]) -> str | None:
+    defined = [name for name, error in errors.items() if not np.isnan(error)]
+    return min(defined, key=errors.__getitem__, default=None)
 
 
 def _improvement(model: np.ndarray, lookup: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,23 +3,12 @@
 Time counts in frames of the features; if these look ahead, their own delay is added. Names end in `_seconds`, or in
 `_frames` where frames per second are not known; then figures per hour are undefined.
 
-- `first_delay`: from a true action segment's start to its first frame with the correct label, mean over segments
-  that have one; 0 is at once.
-- `stable_delay`: from the start to the first frame after which labels stay correct for `HOLD_SECONDS` (`HOLD_FRAMES`),
-  or until the segment's end if that comes sooner, mean over segments that have one.
-- `never_found`, `never_stable`: share of true action segments without such a frame.
-- `found_within`, `stable_within`: share of all true action segments whose delay is at most the limit.
-- `false_starts_per_hour`, `false_start_share`: predicted action segments that overlap no true segment of their class,
-  per hour of video, and as a share of predicted action segments.
+`DEFINITIONS` defines each figure. Mean delays are over segments with such a frame, shares over all segments; a delay
+of 0 is at once.
 
 An action is reported as finished when its reported progress is at least `FINISHED`. The report refers to the last true
 segment of the predicted class that the predicted segment has overlapped so far. The first such frame of a true segment
-counts.
-
-- `lead`: from there to the true segment's last frame; positive is early, negative late. Mean over segments with such a
-  frame. `lead_size` is the mean without sign, because early and late cancel.
-- `never`: share of true action segments that are never reported as finished.
-- `false_per_hour`: predicted action segments that report it but overlap no true segment of their class, per hour.
+counts. `lead_size` is beside `lead` because early and late cancel in its mean.
 """
 
 from __future__ import annotations

@@ -7,23 +7,11 @@ videos.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 NUM_TENTHS = 10
 MIDDLE = (0.25, 0.75)
 """The spread is the middle half of the frames."""
-
-
-@dataclass(frozen=True, eq=False)
-class ByTenths:
-    """For each tenth its frames, int64 `[10]`, and mean and quartiles of its values, `[10]`; NaN without frames."""
-
-    num_frames: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
 
 
 def tenths(progress: np.ndarray) -> np.ndarray:
@@ -33,12 +21,16 @@ def tenths(progress: np.ndarray) -> np.ndarray:
     return np.clip(np.ceil(scaled) - 1, 0, NUM_TENTHS - 1).astype(np.int64)
 
 
-def by_tenths(values: np.ndarray, given: np.ndarray) -> ByTenths:
-    """Mean and quartiles of `values` `[N]` over the frames in each tenth of `given` `[N]`."""
+def by_tenths(values: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
+    """`num_frames`, `mean`, `low` and `high` (quartiles) of `values` `[N]` over the frames in each tenth of `given`.
+
+    All are `[10]`, NaN in tenths without frames.
+    """
     tenth = tenths(given)
     rows = np.full((NUM_TENTHS, 3), np.nan)
     for index in range(NUM_TENTHS):
         own = values[tenth == index].astype(np.float64)
         if len(own):
             rows[index] = own.mean(), *np.quantile(own, MIDDLE)
-    return ByTenths(np.bincount(tenth, minlength=NUM_TENTHS), *rows.T)
+    mean, low, high = rows.T
+    return {"num_frames": np.bincount(tenth, minlength=NUM_TENTHS), "mean": mean, "low": low, "high": high}

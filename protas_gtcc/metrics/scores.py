@@ -9,13 +9,12 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, software_versions
-from protas_gtcc.metrics.progress import progress_averages, progress_statistics
+from protas_gtcc.metrics.progress import AVERAGES, progress_averages, progress_statistics
 from protas_gtcc.metrics.segmentation import score_segmentation
 from protas_gtcc.predictions import Prediction
 
 OneOrMore = Any
 """An array of one video, such as class ids `[T]`, or a sequence with one array for each video."""
-AVERAGES = ("macro", "frame", "video", "segment")
 
 
 def segmentation_scores(predicted: OneOrMore, labels: OneOrMore, background: Collection[int] = ()) -> dict[str, float]:
@@ -129,12 +128,12 @@ def evaluate(
     class_names
         Names of the classes by id; by default `class 0`, `class 1`, …
     training_labels
-        Class ids of training videos, int `[T]` each, which look-ups are fitted on. Without any, only the look-ups that
-        need no fitting are scored.
+        Class ids of training videos, int `[T]` each, to fit the look-ups on. Without any, only the look-ups that need
+        no fitting are scored.
     fps
         Frames a second; without it, delays are in frames.
     seed
-        What resamples are drawn by.
+        Seed of the resamples.
 
     Raises
     ------

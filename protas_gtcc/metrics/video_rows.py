@@ -7,7 +7,7 @@ Predictors of progress come in this order: the reported progress (`predicted`), 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,21 +49,30 @@ class VideoRows:
         """Number of videos, at least 1."""
         return len(self.segmentation)
 
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """The statistics by name, `[V, …]` each."""
+        return {name: values for name, values in vars(self).items() if isinstance(values, np.ndarray)}
+
+    def by_lookup(self, predictors: Sequence[Any]) -> dict[str, dict[str, Any]]:
+        """What belongs to each look-up, of one thing for each predictor: by the segments given, then by name."""
+        on_true, on_predicted = predictors[2 : 2 + len(self.lookups)], predictors[2 + len(self.lookups) :]
+        return {
+            "predicted_segments": dict(zip(self.lookups, on_predicted, strict=True)),
+            "oracle_segments": dict(zip(self.lookups, on_true, strict=True)),
+        }
+
 
 def concatenate_rows(parts: Sequence[VideoRows]) -> VideoRows:
-    """Rows of several sets of videos, such as the splits of a cross-validation, as one set.
+    """Rows of several runs on one dataset, such as the splits of a cross-validation, as one set.
 
-    Raises `InputError` if their classes, look-ups or frames per second differ.
+    Raises `InputError` if some have look-ups that others lack.
     """
-    first = parts[0]
-    for part in parts:
-        for name in ("class_names", "lookups", "fps"):
-            if getattr(part, name) != getattr(first, name):
-                raise InputError(f"{name} of these videos differ: {getattr(first, name)} and {getattr(part, name)}")
-    names = [field.name for field in fields(first) if isinstance(getattr(first, field.name), np.ndarray)]
-    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    if any(part.lookups != parts[0].lookups for part in parts):
+        raise InputError("some splits have training videos to fit look-ups on and some have none; pool them apart")
+    joined: dict[str, Any] = {name: np.concatenate([part.arrays[name] for part in parts]) for name in parts[0].arrays}
     return replace(
-        first,
+        parts[0],
         **joined,
         has_oracle=all(part.has_oracle for part in parts),
         has_progress=any(part.has_progress for part in parts),

@@ -26,11 +26,10 @@ from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import PARTS, correct_by_length
-from protas_gtcc.metrics.confusion import confusion_counts
-from protas_gtcc.metrics.improvement import AVERAGES
+from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.reliability import by_tenths
 from protas_gtcc.metrics.scored_video import ScoredVideo
-from protas_gtcc.metrics.segmentation import is_action
+from protas_gtcc.metrics.segmentation import confusion_counts, is_action
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import HUES, class_looks
 from protas_gtcc.report.runs import EvaluatedRun, true_labels
@@ -217,8 +216,7 @@ def _reliability(frames: np.ndarray) -> dict[str, Any]:
 
 
 def _tenths(values: np.ndarray, given: np.ndarray) -> dict[str, Any]:
-    found = by_tenths(values, given)
-    return {name: _rounded(getattr(found, name).tolist()) for name in ("num_frames", "mean", "low", "high")}
+    return {name: _rounded(one.tolist()) for name, one in by_tenths(values, given).items()}
 
 
 def _flat_segments(labels: np.ndarray) -> list[int]:

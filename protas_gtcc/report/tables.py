@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from protas_gtcc.metrics.evaluation import Evaluation
-from protas_gtcc.metrics.improvement import AVERAGES
+from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.report.detail_tables import breakdown_table, improvement_table, online_table
 from protas_gtcc.report.figures import MISSING, at, excludes_zero, figure, interval, percent
 from protas_gtcc.report.screen import new_table

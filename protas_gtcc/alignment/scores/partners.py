@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
-from protas_gtcc.alignment.scores.figures import Figure, mean_over_pairs, mean_over_partners
+from protas_gtcc.alignment.scores.figures import mean_over_pairs, mean_over_partners
 from protas_gtcc.alignment.scores.neighbours import Neighbours, nearest_frames, nearest_frames_of
 from protas_gtcc.config import PartnerPart
 
@@ -31,9 +31,9 @@ class Partners:
             values[i, j] = of_pair(i, j)
         return values
 
-    def mean(self, values: np.ndarray, undefined: float = np.nan) -> Figure:
+    def mean(self, weights: np.ndarray, values: np.ndarray, undefined: float = np.nan) -> np.ndarray:
         """Mean over pairs. A test video counts as often as it is drawn, on either side; a training video once."""
-        return (mean_over_pairs if self.part == "test" else mean_over_partners)(values, undefined)
+        return (mean_over_pairs if self.part == "test" else mean_over_partners)(weights, values, undefined)
 
 
 def find_partners(train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], part: PartnerPart) -> Partners:

@@ -91,8 +91,8 @@ class Command:
         self._show(runs, dataset, self.options.out)
 
     def _show(self, runs: Sequence[RunDirectory], dataset: Dataset, out: Path | None) -> None:
+        from protas_gtcc.report.figures import write_tables
         from protas_gtcc.report.pooled_table import long_table, markdown
-        from protas_gtcc.report.table_files import write_tables
         from protas_gtcc.runs.cross_validation import summarise
 
         summary: dict[str, Any] = summarise(runs, dataset)

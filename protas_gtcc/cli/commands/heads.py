@@ -66,8 +66,8 @@ class Command:
         self._compare(dataset, self.out or free_run_folder(dataset, self.split, ["heads"]))
 
     def _compare(self, dataset: Dataset, out: Path) -> None:
+        from protas_gtcc.report.figures import write_tables
         from protas_gtcc.report.head_table import long_table, markdown
-        from protas_gtcc.report.table_files import write_tables
         from protas_gtcc.runs.head_comparison import HeadComparison
 
         others = {name: getattr(self, name) for name in ("control", "runs", "joint", "published")}
