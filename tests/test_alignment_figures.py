@@ -14,8 +14,8 @@ from protas_gtcc.alignment.scores import EmbeddedVideo
 from protas_gtcc.alignment.scores import probes as probes_module
 from protas_gtcc.alignment.scores.enclosed_area import enclosed_area, match_by_time
 from protas_gtcc.alignment.scores.figures import mean_over_pairs, mean_over_videos, r_squared
-from protas_gtcc.alignment.scores.neighbours import nearest_frames
 from protas_gtcc.alignment.scores.order import kendalls_tau
+from protas_gtcc.alignment.scores.partners import nearest_frames
 from protas_gtcc.alignment.scores.probes import fit_classifier, labelled_videos
 from protas_gtcc.alignment.scores.procedure_progress import procedure_progress
 from tests.embedded_videos import labels_of, recordings, score, video

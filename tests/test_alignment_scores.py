@@ -10,8 +10,8 @@ import pytest
 
 from protas_gtcc.alignment.scores import DEFINITIONS, Trial, compare_alignments, probes
 from protas_gtcc.alignment.scores.enclosed_area import enclosed_area
-from protas_gtcc.alignment.scores.neighbours import nearest_frames
 from protas_gtcc.alignment.scores.order import kendalls_tau
+from protas_gtcc.alignment.scores.partners import nearest_frames
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.definitions import definition_of
 from protas_gtcc.metrics.intervals import leaves

@@ -92,7 +92,7 @@ def test_errors_on_real_recordings_equal_the_known_ones(
     )
     lookups = fit_lookups(train, len(num_classes), [0])
     totals = sum(progress_statistics(lookups.report(video), video, len(num_classes), [0]) for video in test)
-    frame = dict(zip(lookups.names, progress_averages(np.asarray(totals), len(num_classes)).frame, strict=True))
+    frame = dict(zip(lookups.names, progress_averages(np.asarray(totals), len(num_classes))["frame"], strict=True))
     assert frame["average_index_class"] == pytest.approx(expected, abs=5e-4)
     assert frame["constant"] == pytest.approx(0.250, abs=5e-4)
 

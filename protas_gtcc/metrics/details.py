@@ -16,7 +16,7 @@ from protas_gtcc.metrics.curves import curve_figures
 from protas_gtcc.metrics.improvement import best_lookups, improvement_figures
 from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.online import finished_figures, online_figures
-from protas_gtcc.metrics.progress import ProgressAverages
+from protas_gtcc.metrics.progress import Averages
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 
 ON_PREDICTED = ("predicted", "best_lookup_predicted_segments")
@@ -24,7 +24,7 @@ ON_PREDICTED = ("predicted", "best_lookup_predicted_segments")
 COMPARED = ("predicted", "oracle", "best_lookup_predicted_segments", "best_lookup_oracle_segments")
 
 
-def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[ProgressAverages]) -> dict[str, Any]:
+def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[Averages]) -> dict[str, Any]:
     """Improvement, breakdowns, curves, online and certainty, `[R]` each; `averages` are those of every predictor."""
     best, lookups = best_lookups(rows), rows.by_lookup(averages)
     compared = _compared(rows, best)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from protas_gtcc.metrics.progress import AVERAGES, ProgressAverages, progress_averages
+from protas_gtcc.metrics.progress import AVERAGES, Averages, progress_averages
 from protas_gtcc.metrics.video_rows import VideoRows
 
 DEFINITIONS = {
@@ -35,17 +35,17 @@ def best_lookups(rows: VideoRows) -> dict[str, dict[str, str | None]]:
     averages = [progress_averages(total[None], len(rows.class_names)) for total in rows.progress.sum(axis=0)]
     best: dict[str, dict[str, str | None]] = {}
     for segments, lookups in rows.by_lookup(averages).items():
-        errors = {average: {name: getattr(one, average)[0] for name, one in lookups.items()} for average in AVERAGES}
+        errors = {average: {name: one[average][0] for name, one in lookups.items()} for average in AVERAGES}
         best[segments] = {average: _least(of_lookups) for average, of_lookups in errors.items()}
     return best
 
 
 def improvement_figures(
-    model: ProgressAverages, lookups: Mapping[str, ProgressAverages], best: Mapping[str, str | None]
+    model: Averages, lookups: Mapping[str, Averages], best: Mapping[str, str | None]
 ) -> dict[str, dict[str, np.ndarray] | None]:
     """For every average `error` and `share`, `[R]` each; None where no look-up has an error."""
     return {
-        average: None if name is None else _improvement(getattr(model, average), getattr(lookups[name], average))
+        average: None if name is None else _improvement(model[average], lookups[name][average])
         for average, name in best.items()
     }
 

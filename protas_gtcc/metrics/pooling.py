@@ -19,7 +19,7 @@ from protas_gtcc.metrics.details import detailed_figures
 from protas_gtcc.metrics.intervals import Path, figure_intervals, figure_values, map_figures, resampling_weights
 from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
-from protas_gtcc.metrics.progress import AVERAGES, ProgressAverages, progress_averages, progress_statistics
+from protas_gtcc.metrics.progress import AVERAGES, progress_averages, progress_statistics
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import check_lengths, scores_from_sums, segmentation_statistics
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
@@ -82,14 +82,18 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     # Only classes with a true action frame have a figure.
     scored = rows.progress[:, 0, num_classes : 2 * num_classes].sum(axis=0) > 0
     classes = {name: index for index, name in enumerate(rows.class_names) if scored[index]}
-    nested = [_nested(one, classes) for one in averages]
+    nested = [
+        {name: one[name] for name in AVERAGES}
+        | {"per_class": {name: one["per_class"][:, index] for name, index in classes.items()}}
+        for one in averages
+    ]
     lookups = rows.by_lookup(nested)
     return {
         "segmentation": scores_from_sums(weights @ rows.segmentation),
         "progress": {
             "predicted": nested[0] if rows.has_progress else None,
             "oracle": nested[1] if rows.has_oracle else None,
-            "background_false_progress": averages[0].background if rows.has_progress else None,
+            "background_false_progress": averages[0]["background"] if rows.has_progress else None,
         },
         "baselines": {
             name: {segments: lookups[segments][name] for segments in ("oracle_segments", "predicted_segments")}
@@ -115,11 +119,6 @@ def _statistics(
         "finished": finished_statistics(video),
         "certainty": certainty_statistics(video, prediction, on_predicted.get(LOOKUP)),
     }
-
-
-def _nested(averages: ProgressAverages, classes: dict[str, int]) -> dict[str, Any]:
-    simple = {name: getattr(averages, name) for name in AVERAGES}
-    return {**simple, "per_class": {name: averages.per_class[:, index] for name, index in classes.items()}}
 
 
 def _reports(

@@ -12,7 +12,6 @@ A class that occurs in no test video has no figure, here NaN, and no part in `ma
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,20 +21,10 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.segmentation import is_action
 
 AVERAGES = ("macro", "frame", "video", "segment")
+Averages = dict[str, np.ndarray]
+"""Progress errors, fractions, by the names above: `per_class` `[R, C]`, the others `[R]`; NaN where undefined."""
 NUM_SCALARS = 6
 """Statistics beside the two for each class: see `progress_statistics`."""
-
-
-@dataclass(frozen=True, eq=False)
-class ProgressAverages:
-    """Progress errors, fractions: `per_class` `[R, C]`, the others `[R]`; NaN where undefined."""
-
-    macro: np.ndarray
-    frame: np.ndarray
-    video: np.ndarray
-    segment: np.ndarray
-    per_class: np.ndarray
-    background: np.ndarray
 
 
 def progress_statistics(
@@ -71,21 +60,21 @@ def progress_statistics(
     return statistics
 
 
-def progress_averages(totals: np.ndarray, num_classes: int) -> ProgressAverages:
+def progress_averages(totals: np.ndarray, num_classes: int) -> Averages:
     """Averages from R sums of statistics over videos, `[R, 2 C + NUM_SCALARS]`."""
     errors, frames = totals[:, :num_classes], totals[:, num_classes : 2 * num_classes]
     video, videos, segment, num_segments, background, background_frames = totals[:, 2 * num_classes :].T
     with np.errstate(invalid="ignore"):
         per_class = errors / frames
         occurs = frames > 0
-        return ProgressAverages(
-            macro=np.where(occurs, per_class, 0).sum(axis=1) / occurs.sum(axis=1),
-            frame=errors.sum(axis=1) / frames.sum(axis=1),
-            video=video / videos,
-            segment=segment / num_segments,
-            per_class=per_class,
-            background=background / background_frames,
-        )
+        return {
+            "macro": np.where(occurs, per_class, 0).sum(axis=1) / occurs.sum(axis=1),
+            "frame": errors.sum(axis=1) / frames.sum(axis=1),
+            "video": video / videos,
+            "segment": segment / num_segments,
+            "per_class": per_class,
+            "background": background / background_frames,
+        }
 
 
 def _check(reported: np.ndarray, reference: np.ndarray) -> None:

@@ -38,7 +38,7 @@ def share(value: float) -> str:
     return f"{percent(100 * value)} %"
 
 
-def at(tree: Any, path: Sequence[str]) -> Any:
+def at(tree: Any, path: Sequence[str | None]) -> Any:
     """The value at a path of names; None where there is none."""
     for name in path:
         tree = tree.get(name) if isinstance(tree, Mapping) else None
