@@ -13,7 +13,7 @@ from protas_gtcc.alignment.scores.enclosed_area import enclosed_area
 from protas_gtcc.alignment.scores.order import kendalls_tau
 from protas_gtcc.alignment.scores.partners import nearest_frames
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.definitions import definition_of
+from protas_gtcc.metrics.details import definition_of
 from protas_gtcc.metrics.intervals import leaves
 from tests.embedded_videos import recordings, score, video
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from protas_gtcc.metrics.breakdowns import PARTS, breakdown_figures, breakdown_statistics
 from protas_gtcc.metrics.curves import curve_figures, curve_statistics, rank_correlations
-from protas_gtcc.metrics.improvement import best_lookups
+from protas_gtcc.metrics.details import best_lookups
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.online import (
     FINISHED,

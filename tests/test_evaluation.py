@@ -18,7 +18,7 @@ from protas_gtcc.annotations.progress_targets import progress_by_class, progress
 from protas_gtcc.dataset.file import DatasetInfo, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.definitions import definition_of
+from protas_gtcc.metrics.details import definition_of
 from protas_gtcc.metrics.evaluation import (
     Evaluation,
     EvaluationInfo,

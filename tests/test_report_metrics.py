@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.annotations.segments import segment_array
-from protas_gtcc.metrics.breakdowns import correct_by_length
-from protas_gtcc.metrics.reliability import by_tenths, tenths
+from protas_gtcc.metrics.breakdowns import by_tenths, correct_by_length, tenths
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
 

@@ -6,8 +6,8 @@
     metrics.progress_error(reported, labels, background=[0])            # mean |reported - target| in every average
     metrics.evaluate(predicted, labels, reported=reported, …)           # all of metrics.json
 
-In detail: error below the best look-up's (`improvement`), where the progress error lies (`breakdowns`), the shape of
-progress curves (`curves`), delays and false starts (`online`). `definitions` defines each figure.
+In detail: where the progress error lies (`breakdowns`), the shape of progress curves (`curves`), delays and false
+starts (`online`), calibration (`certainty`). `details` compares with the best look-up, and defines each figure.
 
 Each metric has two steps. A video becomes a small vector of sums and counts; sums over videos become figures.
 Pooling over videos, and over thousands of resamples of videos, is then one matrix product.

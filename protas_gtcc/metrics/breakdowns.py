@@ -75,6 +75,28 @@ def correct_by_length(video: ScoredVideo) -> np.ndarray:
     return np.bincount(part[correct], minlength=len(PARTS["length_frames"]))
 
 
+def tenths(progress: np.ndarray) -> np.ndarray:
+    """The tenth of each progress in [0, 1], int64 in 0 … 9; a tenth includes its upper end, the first also 0."""
+    # Progress is float32: 0.3 is a little more than three tenths, but belongs to the third.
+    scaled = np.round(np.asarray(progress, dtype=np.float64) * 10, 5)
+    return np.clip(np.ceil(scaled) - 1, 0, 10 - 1).astype(np.int64)
+
+
+def by_tenths(values: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
+    """`num_frames`, `mean`, `low` and `high` (quartiles) of `values` `[N]` over the frames in each tenth of `given`.
+
+    All are `[10]`, NaN in tenths without frames.
+    """
+    tenth = tenths(given)
+    rows = np.full((10, 3), np.nan)
+    for index in range(10):
+        own = values[tenth == index].astype(np.float64)
+        if len(own):
+            rows[index] = own.mean(), *np.quantile(own, (0.25, 0.75))
+    mean, low, high = rows.T
+    return {"num_frames": np.bincount(tenth, minlength=10), "mean": mean, "low": low, "high": high}
+
+
 def breakdown_figures(totals: Mapping[str, np.ndarray | None], has_seconds: bool) -> dict[str, Any]:
     """Figures of every part, `[R]` each, from sums over videos by predictor, `[R, len(STATISTICS), NUM_PARTS]`.
 

@@ -17,8 +17,8 @@ import numpy as np
 import protas_gtcc
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import listed
-from protas_gtcc.metrics.details import notes_on_details
-from protas_gtcc.metrics.improvement import best_lookups
+from protas_gtcc.metrics.details import COMPARED, best_lookups
+from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.prediction_files import open_predictions
@@ -78,9 +78,8 @@ def evaluate_videos(
         "best_lookups": best_lookups(rows),
         **figures(rows),
         "intervals": intervals(rows, seed),
-        "notes": [*notes, *_notes(rows, background)],
     }
-    metrics["notes"] += notes_on_details(metrics, fps)
+    metrics["notes"] = [*notes, *_notes(rows, background), *_notes_on_details(metrics, fps)]
     return Evaluation(metrics, _per_class_table(rows, metrics, fps))
 
 
@@ -143,9 +142,7 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
     if not rows.has_progress:
         notes.append("the model reports no progress: progress.predicted, .oracle and all figures from them are null")
     elif not rows.has_oracle:
-        notes.append(
-            "progress.oracle and all figures from it are null: the predictions lack the progress of every class"
-        )
+        notes.append("progress.oracle and all figures from it are null: predictions lack the progress of every class")
     if len(rows.lookups) == 2:
         notes.append("look-ups that need fitting are absent: the split has no training video")
     background_frames = true_frames[list(background)].sum()
@@ -155,6 +152,25 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
         notes.append("progress errors and acc_no_background are null: every test frame is background")
     if rows.num_videos < 2:
         notes.append("intervals are null: a bootstrap over videos needs at least two")
+    return notes
+
+
+def _notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
+    """One sentence for every kind of detailed figure that is undefined."""
+    notes = []
+    if not fps:
+        notes.append("frames per second are unknown: delays are in frames, figures in seconds or per hour are null")
+    parts = [part for breakdown in metrics["breakdowns"].values() if breakdown for part in breakdown.values()]
+    empty = sum(not part["frames"] for part in parts)
+    if empty:
+        notes.append(f"{empty} of {len(parts)} parts of the breakdowns have no frame and so no error")
+    if metrics["certainty"] is None:
+        notes.append("certainty is null: the predictions have no interval of progress and no remaining time")
+    known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
+    figures = leaves({name: metrics[name] for name in ("curves", "online")})
+    undefined = [".".join(path) for path, value in figures if value is None and path[-1] not in known]
+    if undefined:
+        notes.append(f"null, because nothing can be averaged: {', '.join(undefined)}")
     return notes
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.improvement import best_lookups
+from protas_gtcc.metrics.details import best_lookups
 from protas_gtcc.metrics.intervals import (
     Test,
     all_first,

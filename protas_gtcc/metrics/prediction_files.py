@@ -206,13 +206,15 @@ def _read_csv(path: Path, class_names: list[str] | None) -> Prediction:
         columns = _channel_columns(names, kind, class_names, path)
         return np.stack([np.asarray(table[one], dtype=np.float32) for one in columns]) if columns else None
 
-    interval = _require_together(names, INTERVAL_COLUMNS)
+    ends = [name for name in INTERVAL_COLUMNS if name in names]
+    if len(ends) == 1:
+        raise InputError(f"a column {ends[0]} needs {min(set(INTERVAL_COLUMNS) - set(ends))} beside it")
     prediction = Prediction(
         numbers("label"),
         channels("probs"),
         channels("progress"),
         numbers("progress"),
-        np.stack([numbers(name) for name in INTERVAL_COLUMNS]).astype(np.float32) if interval else None,
+        np.stack([numbers(name) for name in INTERVAL_COLUMNS]).astype(np.float32) if ends else None,
         numbers("remaining_seconds").astype(np.float32) if "remaining_seconds" in names else None,
     )
     prediction = checked(prediction, str(path))
@@ -229,14 +231,6 @@ def _channel_columns(names: list[str], kind: str, class_names: list[str] | None,
         odd = min(set(ordered) ^ set(columns))
         raise InputError(f"{path}: the columns {kind}/… are not one for each class; look at {odd}")
     return ordered if columns else []
-
-
-def _require_together(names: list[str], together: Sequence[str]) -> bool:
-    """Whether these columns are there. Raises `InputError` if some are and others are not."""
-    found = set(together) & set(names)
-    if found and len(found) < len(together):
-        raise InputError(f"a column {min(found)} needs {min(set(together) - found)} beside it")
-    return bool(found)
 
 
 def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], path: Path) -> None:

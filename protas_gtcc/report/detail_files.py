@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from protas_gtcc.metrics.breakdowns import COUNTS
-from protas_gtcc.metrics.definitions import DEFINITIONS, Definition, definition_of
-from protas_gtcc.metrics.details import COMPARED
+from protas_gtcc.metrics.details import COMPARED, DEFINITIONS, Definition, definition_of
 from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.report.figures import at, bounded
 from protas_gtcc.storage.csv_tables import columns_of, write_csv_table

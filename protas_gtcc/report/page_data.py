@@ -25,9 +25,8 @@ import protas_gtcc
 from protas_gtcc.annotations.progress_targets import progress_target
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.breakdowns import PARTS, correct_by_length
+from protas_gtcc.metrics.breakdowns import PARTS, by_tenths, correct_by_length
 from protas_gtcc.metrics.progress import AVERAGES
-from protas_gtcc.metrics.reliability import by_tenths
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
 from protas_gtcc.predictions import Prediction
@@ -117,9 +116,11 @@ def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
         counts.append(confusion_counts(prediction.labels, labels, num_classes))
         scored = ScoredVideo(labels, prediction.labels, prediction.reported[None], background)
         correct.append(correct_by_length(scored))
-        values = np.stack([labels, prediction.labels, progress_target(labels, background), prediction.reported])
+        target = progress_target(labels, background)
+        values = np.stack([labels, prediction.labels, target, prediction.reported])
         frames.append(values[:, scored.frames])
-        videos.append(_video(prediction, labels, frames[-1], reports))
+        errors = np.abs(prediction.reported - target)[scored.frames]
+        videos.append(_video(prediction, labels, errors if reports else None))
     confusion = np.sum(counts, axis=0)
     _require_same_evaluation(run, confusion)
     return {
@@ -155,15 +156,14 @@ def _require_same_evaluation(run: EvaluatedRun, confusion: np.ndarray) -> None:
         )
 
 
-def _video(prediction: Prediction, labels: np.ndarray, actions: np.ndarray, reports: bool) -> dict[str, Any]:
-    """`actions` is as `frames` of `_reliability`."""
-    errors = np.abs(actions[3] - actions[2])
-    fields = [name for name in FRAME_VALUES if reports or name != "reported"]
+def _video(prediction: Prediction, labels: np.ndarray, errors: np.ndarray | None) -> dict[str, Any]:
+    """`errors` are those of reported progress in frames of actions; None for a run that reports none."""
+    fields = [name for name in FRAME_VALUES if errors is not None or name != "reported"]
     values = {name: getattr(prediction, name) for name in fields}
     return {
         "segments": _flat_segments(prediction.labels),
         "acc": _rounded(100 * float(np.mean(prediction.labels == labels))),
-        "error": _rounded(float(errors.mean())) if reports and len(errors) else None,
+        "error": _rounded(float(errors.mean())) if errors is not None and len(errors) else None,
         "frames": {name: pack(one, FRAME_VALUES[name].scale) for name, one in values.items() if one is not None},
     }
 

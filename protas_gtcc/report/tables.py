@@ -39,9 +39,7 @@ def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> 
     console.print(heading(metrics))
     console.print(Text(verdict(metrics), style="bold"))
     console.print(main_figures(metrics))
-    console.print(segmentation_table(metrics))
-    console.print(progress_table(metrics))
-    for table in (improvement_table, breakdown_table, online_table):
+    for table in (segmentation_table, progress_table, improvement_table, breakdown_table, online_table):
         console.print(table(metrics))
     console.print(per_class_table(evaluation.per_class))
     for note in metrics["notes"]:
