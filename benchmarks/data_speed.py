@@ -28,6 +28,7 @@ from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.writing import prepare
@@ -67,6 +68,8 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Measure and report."""
     torch.set_num_threads(1)
+    if arguments.folder is not None and not arguments.folder.is_dir():
+        raise InputError(f"--folder {arguments.folder} is no folder; give a folder on the disk to measure")
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         write_layout(folder / "made_up", arguments)

@@ -1,12 +1,12 @@
-"""A model as ONNX, to run without torch: a graph of a stream's next chunk, with its state, and one of whole videos.
+"""A model as ONNX, to run without torch: one graph for the next chunk of a stream, one for whole videos.
 
     stream.onnx    features [B, T, D], state [B, S], num_frames [B]
                    -> probs [B, C, T], progress [B, C, T], next_state [B, S], next_num_frames [B]
     offline.onnx   features [B, T, D]
                    -> probs [B, C, T], progress [B, C, T]
 
-A stream starts with a state and a num_frames of 0. T is 1 to 131072, B any number of streams. Models without
-progress have no such output. Needs the extra `[export]`.
+A stream starts with state and num_frames 0. T is from 1 to 131072, B is any number of streams. A model without
+progress has no output of that name. Needs the extra `[export]`.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from protas_gtcc.storage.atomic import replace_when_whole
 
 MOST_DOUBLINGS = 17
 MOST_FRAMES = 2**MOST_DOUBLINGS
-"""The longest video or chunk that a graph takes: a longer one goes through stream.onnx in chunks."""
+"""Most frames of a video or chunk that a graph takes; give a longer video to stream.onnx in chunks."""
 EXAMPLE_FRAMES = 5
-"""Of the chunk that the graphs are traced with; an arbitrary number greater than 1."""
+"""Frames of the chunk that the graphs are traced with; any number greater than 1."""
 
 
 class OfflineGraph(nn.Module):
-    """Whole videos."""
+    """The graph for whole videos."""
 
     def __init__(self, network: ProgressNetwork):
         super().__init__()
         self.network = network
 
     def forward(self, features: Float[Tensor, "B T D"]) -> tuple[Tensor, ...]:
-        """Probabilities, and the last stage's progress."""
+        """Probabilities and, if the network has it, progress."""
         return _results(self.network(features.transpose(1, 2)))
 
 
 class StreamGraph(nn.Module):
-    """The next chunk of streams; their state is one vector each, so that it is one input and one output."""
+    """The graph for the next chunk of streams; each stream's state is one vector, so one input and one output."""
 
     def __init__(self, network: ProgressNetwork):
         super().__init__()
@@ -66,12 +66,12 @@ class StreamGraph(nn.Module):
         return (*_results(outputs), self.pack(after), after.num_frames)
 
     def pack(self, state: NetworkState) -> Float[Tensor, "B S"]:
-        """All but the number of frames as one vector a stream."""
+        """The state without the number of frames, as one vector for each stream."""
         named = state.named()
         return torch.cat([named[name].flatten(1) for name in named if name != "num_frames"], dim=1)
 
     def unpack(self, state: Float[Tensor, "B S"], num_frames: Int[Tensor, " B"]) -> NetworkState:
-        """The other way round."""
+        """The inverse of `pack`."""
         start = 0
 
         def next_part(like: Tensor) -> Tensor:
@@ -92,9 +92,9 @@ class StreamGraph(nn.Module):
 
 
 def export_onnx(model: TrainedModel, folder: Path) -> list[Path]:
-    """Write the graphs that a model has: both, or for an acausal one only `offline.onnx`; returns their paths.
+    """Write a model's graphs and return their paths; an acausal model has only `offline.onnx`.
 
-    Raises `InputError` where ONNX's packages are not installed.
+    Raises `InputError` if the packages of the extra `[export]` are not installed.
     """
     _require_packages()
     network = _exportable(model.network)
@@ -148,7 +148,7 @@ def _write(
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without what torch's exporter says of torch's own code and of packages that are not there."""
+    """Suppress the exporter's messages about torch's own code and about optional packages."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -180,7 +180,7 @@ def _(frames: Tensor, hidden: Tensor, weight_in: Tensor, weight: Tensor, bias: T
 
 
 class _ExportedGRU(nn.Module):
-    """A GRU that the exporter writes as ONNX's, instead of as one copy of its arithmetic a frame."""
+    """A GRU that the exporter writes as ONNX's GRU, instead of one copy of its arithmetic for each frame."""
 
     def __init__(self, gru: GRU):
         super().__init__()
@@ -198,7 +198,7 @@ class _ExportedGRU(nn.Module):
     def forward(
         self, x: Float[Tensor, "B F T"], lengths: Tensor | None = None, hidden: Float[Tensor, "B H"] | None = None
     ) -> Float[Tensor, "B G T"]:
-        """As `GRU.forward`, of videos without padding."""
+        """As `GRU.forward`, for videos without padding."""
         directions = 2 if self.bidirectional else 1
         before = x.new_zeros(directions, x.shape[0], self.hidden_size) if hidden is None else hidden[None]
         states = torch.ops.protas_gtcc.gru(x.permute(2, 0, 1), before, self.weight_in, self.weight, self.bias)
@@ -242,7 +242,7 @@ def _translations() -> dict[Any, Callable[..., Any]]:
         return states
 
     def running_maximum(x: Any, dim: int) -> Any:
-        # ONNX has none. The maximum of the last 2^k frames is that of two halves; progress is never below 0.
+        # ONNX has no such operation. The maximum over 2^k frames is that of two halves; progress is never below 0.
         last, zero, front = (op.Constant(value_ints=[value]) for value in (2, 0, 0))
         num_frames = op.Slice(op.Shape(x), last, op.Constant(value_ints=[3]))
         for doubling in range(MOST_DOUBLINGS):

@@ -14,10 +14,11 @@ from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.pairing import by_task
 from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.training import AlignmentTrainer, align
-from protas_gtcc.config import TrainingConfig, from_yaml, to_yaml
+from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.configs import from_yaml, to_yaml
 from tests.conftest import alignment_config
 
 LOSSES = get_args(get_type_hints(AlignmentConfig)["loss"])

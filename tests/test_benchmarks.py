@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -70,10 +71,13 @@ def test_evaluation_without_a_reference_measures_only_ours_and_prints_that(run: 
 
 def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(run: Run) -> None:
     size = ("--feature-dim", "4", "--classes", "3", "--histories", "5", "--far", "20", "--streams", "2", "--steps", "3")
-    shown, figures = measured(run, "streaming_speed.py", *size)
+    shown, figures = measured(run, "streaming_speed.py", *size, "--preset", "default")
     assert "no --protas FOLDER given: measured only ours" in shown
     assert ratios(figures).keys() == {"stream, ours, 5", "2 streams, 2 threads"}
     assert any(note.startswith("median step: ") for note in figures["notes"])
+    differences = [float(one) for one in re.findall(r"progress ([0-9.e-]+)", " ".join(figures["notes"]))]
+    assert len(differences) == 5, "for each number of stages, and for the whole model"
+    assert max(differences) < 1e-4
 
 
 def test_every_client_under_load_is_answered(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 from itertools import product
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables, count_transcripts
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding import DurationDecoder, duration_filter
+from protas_gtcc.decoding.compilation import report_compilation
 from protas_gtcc.decoding.hypotheses import make_hypotheses, start_state
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.lookups import fit_lookups
@@ -377,3 +379,15 @@ def test_doubt_is_the_least_share_of_evidence_for_a_class():
 def test_a_setting_out_of_its_range_is_refused():
     with pytest.raises(InputError, match="--max-phases is 0; it must be from 1 to 10000"):
         DecodingConfig(max_phases=0)
+
+
+def test_compilation_is_reported_once_and_only_where_it_happens(capsys):
+    @numba.njit
+    def add_one(x):
+        return x + 1
+
+    for _ in range(2):
+        with report_compilation("a test"):
+            add_one(1)
+            add_one(1.0)
+    assert capsys.readouterr().err.count("compiling a test, once on this machine") == 1

@@ -17,7 +17,7 @@ import torch
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.training import align
-from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.cli.commands.heads import Command
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.image import imread
 from rich.console import Console
 
-from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
+from protas_gtcc.annotations.segments import progress_by_class, progress_target
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate_videos
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress

@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.metrics.breakdowns import by_tenths, correct_by_length, tenths
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts

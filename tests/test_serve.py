@@ -1,4 +1,4 @@
-"""The server: one stream a client, limits that harm nobody else, and a page that shows what is going on."""
+"""The server: one stream for each client, limits that affect no other client, and a page that shows the results."""
 
 from __future__ import annotations
 
@@ -157,9 +157,9 @@ def test_a_client_that_reads_no_answer_is_closed_and_slows_no_other():
                 deadline = time.monotonic() + 20
                 while "silent" in json.loads((await asyncio.to_thread(_get, f"http://{address}/people"))[1]):
                     assert time.monotonic() < deadline, "the silent reader still has its stream"
-                    asked = time.monotonic()
+                    sent = time.monotonic()
                     await push(good, video(1))
-                    longest = max(longest, time.monotonic() - asked)
+                    longest = max(longest, time.monotonic() - sent)
             silent.transport.abort()
             return longest
 

@@ -46,6 +46,8 @@ def ablate(paths: Sequence[Path], dataset: Dataset, on_progress: Callable[[str, 
 
     `on_progress` is called with (what, done, total). Raises `InputError` if a run has no duration filter.
     """
+    if not paths:
+        raise InputError("there is no run to decode; name run directories of the default preset")
     runs = [_load(path) for path in paths]
     parts: dict[str, list[PooledRows]] = {name: [] for name in WAYS}
     total = sum(len(dataset.part(model.facts.config.split, "test")) for model in runs) * len(WAYS)

@@ -8,7 +8,7 @@ small operations. An operation that has no instruction and is no known view rais
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from protas_gtcc.network.layers import DilatedResidualLayer, Stage, StageState
 from protas_gtcc.network.model import NetworkState, ProgressNetwork
+from protas_gtcc.streaming.operations import RECORDED, VIEWS
 from protas_gtcc.streaming.program import Op, Program, Span, pack
 
 
@@ -58,7 +59,7 @@ class _Tape:
         return span
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records the operations on live tensors: those whose storage has a place in the memory."""
 
     def __init__(self) -> None:
@@ -97,9 +98,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def span(self, tensor: Tensor) -> Span:
         """The place of a live tensor that fills its whole storage."""
-        span = self._spans[_storage(tensor)]
-        if span.size != tensor.numel():
-            raise NotImplementedError("a result that is part of something else cannot be recorded")
+        span = self._spans.get(_storage(tensor))
+        if span is None or span.size != tensor.numel():
+            raise NotImplementedError("a result that is constant, or a part of another one, cannot be recorded")
         return span
 
     def is_live(self, value: Any) -> bool:
@@ -125,14 +126,14 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **options)
         first = result[0] if isinstance(result, (tuple, list)) else result
         self._kept.append(first)
-        instruction = _RECORDED.get(_name(func))
+        instruction = RECORDED.get(_name(func))
         if instruction is not None:
             out = self._spans.get(_storage(first)) or self.place(first)
             instruction(self, out.start + first.storage_offset(), args, first)
         return result
 
     def _require_known(self, func: Any, args: Sequence[Any], options: dict[str, Any]) -> None:
-        if _name(func) not in _RECORDED and _name(func) not in _VIEWS:
+        if _name(func) not in RECORDED and _name(func) not in VIEWS:
             raise NotImplementedError(f"{func} cannot be recorded")
         if func.overloadpacket.__name__.endswith("_") and not self.is_live(args[0]):
             raise NotImplementedError(f"{func} changes a constant and cannot be recorded")
@@ -147,116 +148,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._rings.get(_storage(value)) if isinstance(value, Tensor) else None
 
 
-Record = Callable[[_Recorder, int, Sequence[Any], Tensor], None]
-
-
-def _elementwise(op: Op, swap: bool = False) -> Record:
-    def record(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
-        if any(value not in (1, None) for value in args[2:]):
-            raise NotImplementedError(f"{op.name} with a factor cannot be recorded")
-        first, second = (recorder.operand(value, result.numel()) for value in args[:2])
-        recorder.tape.emit(op, out, *((second, first) if swap else (first, second)), n=result.numel())
-
-    return record
-
-
-def _unary(op: Op) -> Record:
-    def record(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
-        recorder.tape.emit(op, out, recorder.where(args[0]), n=result.numel())
-
-    return record
-
-
-def _clamp(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
-    if tuple(args[1:]) != (0, 1):
-        raise NotImplementedError("only clamping to [0, 1] can be recorded")
-    recorder.tape.emit(Op.CLAMP, out, recorder.where(args[0]), n=result.numel())
-
-
-def _running_maximum(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
-    # The running maximum of a single frame is that frame.
-    recorder.tape.emit(Op.COPY, out, recorder.where(args[0]), n=result.numel())
-
-
-def _affine(matrix: Tensor, live: Tensor, bias: Tensor | None, recorder: _Recorder, out: int) -> None:
-    rows, columns = matrix.shape
-    if live.numel() != columns:
-        raise NotImplementedError("a product with more than one frame cannot be recorded")
-    weights = recorder.tape.add_weights(matrix, bias)
-    recorder.tape.emit(Op.AFFINE, out, recorder.where(live), weights, rows, columns)
-
-
-def _convolution(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
-    live, weight, bias = args[:3]
-    _affine(weight.flatten(1), live, bias, recorder, out)
-
-
-def _product(bias: Tensor | None, left: Tensor, right: Tensor, recorder: _Recorder, out: int) -> None:
-    if recorder.is_live(left):
-        left, right = right.transpose(-1, -2), left
-    _affine(left.reshape(left.shape[-2:]), right, None if bias is None else bias.reshape(-1), recorder, out)
-
-
-def _concatenation(recorder: _Recorder, out: int, args: Sequence[Any], result: Tensor) -> None:
-    parts = args[0]
-    ring = recorder.ring_of(parts[0])
-    if ring is not None:
-        recorder.tape.emit(Op.RECORD, out, recorder.where(parts[1]), ring, n=parts[1].numel())
-        return
-    for part in parts:
-        recorder.tape.emit(Op.COPY, out, recorder.where(part), n=part.numel())
-        out += part.numel()
-
-
-_RECORDED: dict[str, Record] = {
-    "convolution": _convolution,
-    "addmm": lambda recorder, out, args, result: _product(args[0], args[1], args[2], recorder, out),
-    "baddbmm": lambda recorder, out, args, result: _product(args[0], args[1], args[2], recorder, out),
-    "mm": lambda recorder, out, args, result: _product(None, args[0], args[1], recorder, out),
-    "bmm": lambda recorder, out, args, result: _product(None, args[0], args[1], recorder, out),
-    "cat": _concatenation,
-    "stack": _concatenation,
-    "add": _elementwise(Op.ADD),
-    "sub": _elementwise(Op.SUBTRACT),
-    "rsub": _elementwise(Op.SUBTRACT, swap=True),
-    "mul": _elementwise(Op.MULTIPLY),
-    "maximum": _elementwise(Op.MAXIMUM),
-    "relu": _unary(Op.RELU),
-    "sigmoid": _unary(Op.SIGMOID),
-    "tanh": _unary(Op.TANH),
-    "_softmax": _unary(Op.SOFTMAX),
-    "clone": _unary(Op.COPY),
-    "clamp": _clamp,
-    "cummax": _running_maximum,
-}
-"""How each of torch's operations is recorded, by its name without the underscore of its in-place form."""
-_VIEWS = {
-    "_unsafe_view",
-    "alias",
-    "detach",
-    "expand",
-    "permute",
-    "select",
-    "slice",
-    "split",
-    "split_with_sizes",
-    "squeeze",
-    "t",
-    "transpose",
-    "unbind",
-    "unsafe_split",
-    "unsqueeze",
-    "view",
-}
-"""Operations that give the same numbers in another shape: they need no instruction."""
-
-
 def record(network: ProgressNetwork) -> Program:
     """Record one frame of a causal network (on the CPU, in evaluation mode), batch 1.
 
     Raises `InputError` if the network is acausal, `NotImplementedError` for an operation that has no instruction.
     """
-    state, recorder = network.start(), _Recorder()
+    state, recorder = network.start(), Recorder()
     frame = torch.zeros(1, network.feature_dim, 1)
     carried = [stage.hidden for stage in state.stages] + [state.done]
     spans = [recorder.place(one) for one in carried if one is not None]
@@ -280,7 +177,7 @@ def record(network: ProgressNetwork) -> Program:
     return _assemble(recorder, frame_span, spans, [recorder.span(one) for one in results])
 
 
-def _assemble(recorder: _Recorder, frame: Span, carried: list[Span], results: list[Span]) -> Program:
+def _assemble(recorder: Recorder, frame: Span, carried: list[Span], results: list[Span]) -> Program:
     tape = recorder.tape
     kept = [*carried, frame, *results, *(span for span, _ in tape.constants)]
     instructions, places, size = pack(tape.instructions, tape.spans, kept)
