@@ -24,9 +24,10 @@ from protas_gtcc.metrics.online import (
     online_figures,
     online_statistics,
 )
+from protas_gtcc.metrics.pooled_runs import PooledRows, pool
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals, weighted_figures
 from protas_gtcc.metrics.scored_video import ScoredVideo
-from protas_gtcc.metrics.video_rows import VideoRows, concatenate_rows
+from protas_gtcc.metrics.video_rows import VideoRows
 from protas_gtcc.predictions import Prediction, reported_progress
 from tests.brute_force import Segment, segments_from_labels
 
@@ -353,6 +354,10 @@ def rows_of(seeds: range) -> VideoRows:
     )
 
 
+def joined(*parts: VideoRows) -> VideoRows:
+    return pool([PooledRows(part, []) for part in parts]).rows
+
+
 def test_improvement_is_the_best_look_ups_error_less_the_models() -> None:
     rows = rows_of(range(8))
     found, best = figures(rows), best_lookups(rows)
@@ -375,16 +380,15 @@ def test_model_and_look_up_are_resampled_together() -> None:
     assert low < figures(rows)["improvement"]["predicted"]["macro"]["error"] < high
 
 
-def test_figures_of_concatenated_rows_are_those_of_the_videos_together() -> None:
-    together = rows_of(range(8))
-    joined = concatenate_rows([rows_of(range(3)), rows_of(range(3, 8))])
-    assert figures(joined) == figures(together)
-    assert intervals(joined) == intervals(together)
+def test_figures_of_pooled_rows_are_those_of_the_videos_together() -> None:
+    together, pooled = rows_of(range(8)), joined(rows_of(range(3)), rows_of(range(3, 8)))
+    assert figures(pooled) == figures(together)
+    assert intervals(pooled) == intervals(together)
 
 
 def test_a_weight_of_two_is_a_video_twice() -> None:
     weighted = plain(weighted_figures(rows_of(range(3)), np.array([[2.0, 1.0, 0.0]])))
-    twice = figures(concatenate_rows([rows_of(range(2)), rows_of(range(1))]))
+    twice = figures(joined(rows_of(range(2)), rows_of(range(1))))
     # Which look-up is best may differ: it is decided on the videos that are there.
     for path in (["curves", "predicted"], ["curves", "oracle"], ["online", "finished", "predicted"]):
         found, expected = weighted, twice

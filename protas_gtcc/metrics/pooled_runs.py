@@ -25,7 +25,7 @@ from protas_gtcc.metrics.intervals import (
     with_intervals,
 )
 from protas_gtcc.metrics.pooling import may_have_interval, weighted_figures
-from protas_gtcc.metrics.video_rows import VideoRows, concatenate_rows
+from protas_gtcc.metrics.video_rows import VideoRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +49,14 @@ class PooledRows:
 
 
 def pool(parts: Sequence[PooledRows]) -> PooledRows:
-    """All rows of several runs. Raises `InputError` if some have look-ups that others lack."""
-    return PooledRows(concatenate_rows([part.rows for part in parts]), [test for part in parts for test in part.tests])
+    """All rows of several runs on one dataset. Raises `InputError` if some have look-ups that others lack."""
+    rows, first = [part.rows for part in parts], parts[0].rows
+    if any(one.lookups != first.lookups for one in rows):
+        raise InputError("some splits have training videos to fit look-ups on and some have none; pool them apart")
+    joined: dict[str, Any] = {name: np.concatenate([one.arrays[name] for one in rows]) for name in first.arrays}
+    joined["has_oracle"] = all(one.has_oracle for one in rows)
+    joined["has_progress"] = any(one.has_progress for one in rows)
+    return PooledRows(replace(first, **joined), [test for part in parts for test in part.tests])
 
 
 def pooled_scores(pooled: PooledRows, seed: int = 0) -> dict[str, Any]:

@@ -7,12 +7,10 @@ Predictors of progress come in this order: the reported progress (`predicted`), 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from protas_gtcc.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,22 +59,6 @@ class VideoRows:
             "predicted_segments": dict(zip(self.lookups, on_predicted, strict=True)),
             "oracle_segments": dict(zip(self.lookups, on_true, strict=True)),
         }
-
-
-def concatenate_rows(parts: Sequence[VideoRows]) -> VideoRows:
-    """Rows of several runs on one dataset, such as the splits of a cross-validation, as one set.
-
-    Raises `InputError` if some have look-ups that others lack.
-    """
-    if any(part.lookups != parts[0].lookups for part in parts):
-        raise InputError("some splits have training videos to fit look-ups on and some have none; pool them apart")
-    joined: dict[str, Any] = {name: np.concatenate([part.arrays[name] for part in parts]) for name in parts[0].arrays}
-    return replace(
-        parts[0],
-        **joined,
-        has_oracle=all(part.has_oracle for part in parts),
-        has_progress=any(part.has_progress for part in parts),
-    )
 
 
 def weighted_sums(statistics: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from protas_gtcc.errors import plural
 from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.report.figures import (
     Form,
@@ -78,7 +79,7 @@ def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
     splits = f"split{'s' * (len(compared['splits']) > 1)} {', '.join(compared['splits'])}"
     others = "other test videos" if counts["partners"] == "test" else "training videos"
     frames = "" if compared["score_every"] == 1 else f", one frame in {compared['score_every']}"
-    videos = f"{counts['num_test_videos']} test video{'s' * (counts['num_test_videos'] != 1)}"
+    videos = plural(counts["num_test_videos"], "test video")
     tasks = "" if counts["num_tasks"] == 1 else f" of {counts['num_tasks']} tasks"
     lines = [
         f"{compared['dataset']}, {splits}: {videos}{tasks}, matched with {others} of their task{frames}. In brackets: "

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from protas_gtcc.errors import plural
 from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.report.figures import (
@@ -40,10 +41,10 @@ def markdown(summary: dict[str, Any]) -> str:
     references = {title: one["compared_with"] for title, one in kinds.items()}
     differences = [one for one in summary["differences"] if one["minus"] == references[one["of"]]]
     heads = [
-        f"{title} ({_count(len(one['runs']), 'run')}, {_count(one['num_videos'], 'video')})"
+        f"{title} ({plural(len(one['runs']), 'run')}, {plural(one['num_videos'], 'video')})"
         for title, one in kinds.items()
     ]
-    heads += [f"{one['of']} − {one['minus']} ({_count(one['num_videos'], 'video')})" for one in differences]
+    heads += [f"{one['of']} − {one['minus']} ({plural(one['num_videos'], 'video')})" for one in differences]
     lines = [*_heading(summary)]
     if len(kinds) >= MANY:
         lines += [*_overview(kinds, differences), ""]
@@ -137,10 +138,6 @@ def _cell(one: dict[str, Any], path: str, form: Form, is_difference: bool = Fals
         return text
     lookup = at(one, ["best_lookups", f"{rest[0]}_segments", rest[1]])  # differences have none
     return f"{text} (`{lookup}`)" if lookup else text
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 _OVERVIEW = {

@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from protas_gtcc.errors import plural
 from protas_gtcc.metrics.evaluation import Evaluation
 from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.report.detail_tables import breakdown_table, improvement_table, online_table
@@ -49,8 +50,7 @@ def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> 
 def heading(metrics: dict[str, Any]) -> RenderableType:
     """What was scored, with a warning if the data is simulated or the features are a control."""
     features = f", feature set {metrics['feature_set']}" if metrics["feature_set"] else ""
-    count = metrics["num_videos"]
-    videos = f"{count} test video" + ("" if count == 1 else "s")
+    videos = plural(metrics["num_videos"], "test video")
     lines = [Text(f"{metrics['dataset']}, split {metrics['split']}{features}: {videos}")]
     if metrics["simulated"]:
         lines.append(Text("SIMULATED DATA: these figures say nothing about real video.", style="bold yellow"))
