@@ -221,7 +221,7 @@ def test_a_probe_is_fitted_on_training_videos_alone(monkeypatch):
     assert {id(one) for one in seen} == {id(video.embedding) for video in train}
 
 
-def test_labels_without_a_pattern_are_told_by_no_better_than_chance():
+def test_labels_without_a_pattern_are_classified_no_better_than_by_chance():
     rng = np.random.default_rng(0)
 
     def noise(name: str) -> EmbeddedVideo:
@@ -233,7 +233,7 @@ def test_labels_without_a_pattern_are_told_by_no_better_than_chance():
     assert memorised.mean() > 0.9, "as published evaluations score it"
 
 
-def test_embeddings_that_tell_classes_and_time_are_read_by_probes():
+def test_probes_read_embeddings_that_show_classes_and_time():
     train, test = recordings("train", 10, clarity=20), recordings("test", 4, seed=1, clarity=20)
     scores = score(train, test)
     accuracies = scores["phase_classification"]

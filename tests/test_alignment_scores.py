@@ -88,17 +88,12 @@ def test_a_test_video_may_be_matched_with_the_training_videos_of_its_task_instea
     train, test = ([video for pair in parts for video in pair[side]] for side in (0, 1))
     scores = score(train, test, partners="train")
     assert (scores["partners"], scores["num_pairs"]) == ("train", 6)
-    taus = [
-        [kendalls_tau(nearest_frames([one.embedding, other.embedding])[0, 1]) for other in known]
-        for known, (one,) in parts
-    ]
-    areas = [
-        [
-            enclosed_area(nearest_frames([one.embedding, other.embedding])[0, 1], one.labels, other.labels, [0])
-            for other in known
-        ]
-        for known, (one,) in parts
-    ]
+    taus, areas = np.zeros((2, 2, 3))
+    for task, (known, (one,)) in enumerate(parts):
+        for number, other in enumerate(known):
+            found = nearest_frames([one.embedding, other.embedding])[0, 1]
+            taus[task, number] = kendalls_tau(found)
+            areas[task, number] = enclosed_area(found, one.labels, other.labels, [0])
     assert scores["kendalls_tau"] == pytest.approx(np.mean(taus))
     assert scores["enclosed_area"] == pytest.approx(np.mean(areas))
     low, high = scores["intervals"]["kendalls_tau"]

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protas_gtcc.metrics.breakdowns import PARTS, breakdown_figures, breakdown_statistics
-from protas_gtcc.metrics.curves import curve_figures, curve_statistics, rank_correlations
+from protas_gtcc.metrics.curves import curve_figures, curve_statistics
 from protas_gtcc.metrics.details import best_lookups
+from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.online import (
     FINISHED,
@@ -171,12 +172,6 @@ def test_curves_of_a_case_worked_by_hand() -> None:
     assert found["change_end"] == pytest.approx(0.7)  # "cut" ends with the video
 
 
-def test_equal_values_share_their_mean_rank() -> None:
-    values = np.array([[0.0, 0.0, 1.0]])
-    expected = np.corrcoef([1.5, 1.5, 3], [1, 2, 3])[0, 1]
-    assert rank_correlations(values, np.array([0])) == pytest.approx(expected)
-
-
 def slow_curves(videos: list[ScoredVideo], predictor: int) -> dict[str, float]:
     from scipy.stats import rankdata
 
@@ -231,11 +226,6 @@ def test_delays_of_a_case_worked_by_hand() -> None:
     # Predicted: pour, pour, cut, pour; the last two overlap no true segment of their class, in 5 seconds.
     assert found["false_start_share"] == 0.5
     assert found["false_starts_per_hour"] == pytest.approx(2 * 3600 / 5)
-
-
-def test_a_label_that_is_right_only_at_the_last_frame_is_stable_to_the_segments_end() -> None:
-    found = online_of(scored([1, 1, 1, 0], [0, 0, 1, 0], [0.0] * 4, fps=30.0))
-    assert found["stable_delay_seconds"] == pytest.approx(2 / 30)
 
 
 def test_without_frames_a_second_delays_count_frames_and_nothing_is_an_hour() -> None:
@@ -388,26 +378,11 @@ def test_figures_of_pooled_rows_are_those_of_the_videos_together() -> None:
 
 def test_a_weight_of_two_is_a_video_twice() -> None:
     weighted = plain(weighted_figures(rows_of(range(3)), np.array([[2.0, 1.0, 0.0]])))
-    twice = figures(joined(rows_of(range(2)), rows_of(range(1))))
-    # Which look-up is best may differ: it is decided on the videos that are there.
-    for path in (["curves", "predicted"], ["curves", "oracle"], ["online", "finished", "predicted"]):
-        found, expected = weighted, twice
-        for name in path:
-            found, expected = found[name], expected[name]
-        assert_equal(found, expected)
-    assert_equal(weighted["online"]["stable_within"], twice["online"]["stable_within"])
-    for part, values in twice["breakdowns"]["tenth"].items():
-        assert_equal(weighted["breakdowns"]["tenth"][part]["predicted"], values["predicted"])
-
-
-def assert_equal(found: Any, expected: Any) -> None:
-    if isinstance(expected, dict):
-        for name, branch in expected.items():
-            assert_equal(found[name], branch)
-    elif expected is None:
-        assert found is None or np.isnan(found)
-    else:
-        assert found == pytest.approx(expected)
+    twice = dict(leaves(figures(joined(rows_of(range(2)), rows_of(range(1))))))
+    for path, value in leaves({name: weighted[name] for name in ("breakdowns", "curves", "online")}):
+        # Which look-up is best may differ: it is decided on the videos that are there.
+        if "best_lookup" not in "".join(path):
+            assert twice[path] == (None if value is None or np.isnan(value) else pytest.approx(value)), path
 
 
 @pytest.mark.parametrize(("labels", "estimate"), [([0], [0]), ([0, 0, 0], [1, 0, 2]), ([1], [1]), ([1, 1], [0, 0])])

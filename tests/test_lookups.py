@@ -15,7 +15,6 @@ from protas_gtcc.metrics.lookups import (
     UNFITTED,
     average_index,
     fit_lookups,
-    frames_since_change,
     mean_duration,
     median_index,
 )
@@ -52,10 +51,6 @@ def test_a_class_without_training_segments_gets_the_class_agnostic_table() -> No
     reports = look_up([[1, 1, 2, 2, 2, 2]], [3, 3, 3])
     np.testing.assert_allclose(reports["average_index_class"], reports["average_index"])
     np.testing.assert_allclose(reports["mean_duration_class"], [1 / 3, 2 / 3, 1])
-
-
-def test_frames_are_counted_from_the_last_change_of_class() -> None:
-    assert frames_since_change(np.array([2, 2, 0, 1, 1, 1, 2])).tolist() == [0, 1, 0, 0, 1, 2, 0]
 
 
 def test_random_depends_on_seed_and_video_but_not_on_order() -> None:

@@ -66,12 +66,6 @@ def test_averages_of_a_case_worked_by_hand() -> None:
     assert found["background"] == pytest.approx(0.25)
 
 
-def test_a_class_that_never_occurs_has_no_figure_and_no_part_in_macro() -> None:
-    found = averages([(np.array([1, 1]), np.array([0.5, 0.5]))])
-    assert np.isnan(found["per_class"][0, 2])
-    assert found["macro"] == found["per_class"][0, 1]
-
-
 def test_a_video_of_background_only_does_not_count_as_a_video() -> None:
     with_action = (np.array([1, 1]), np.array([0.0, 0.0]))
     without = (np.array([0, 0]), np.array([0.2, 0.2]))
