@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.scores import score_alignment
 from protas_gtcc.cli.commands import align, train
 from protas_gtcc.cli.commands.compare_alignments import Command
 from protas_gtcc.cli.shared.parsing import parse
@@ -24,7 +23,7 @@ from protas_gtcc.runs.alignments import plan_alignments
 from protas_gtcc.runs.config import AlignmentGrid, RunGrid
 from protas_gtcc.runs.cross_validation import group_runs
 from protas_gtcc.runs.run_grid import plan_grid
-from tests.embedded_videos import read_embedded
+from tests.embedded_videos import read_embedded, score
 
 pytest.importorskip("sklearn")
 SMALL = ("--epochs", "1", "--hidden", "8", "--output-dim", "4", "--layers", "1", "--sampled-frames", "20")
@@ -65,7 +64,7 @@ def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_enc
 def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(folder):
     dataset = Dataset(folder / "kitchen.h5")
     single = [
-        score_alignment(*(read_embedded(dataset, part, f"aligned-tcc-seed{seed}") for part in ("train", "test")), [0])
+        score(*(read_embedded(dataset, part, f"aligned-tcc-seed{seed}") for part in ("train", "test")))
         for seed in range(2)
     ]
     scores = json.loads((folder / "runs/table.json").read_text())["scores"]["tcc"]

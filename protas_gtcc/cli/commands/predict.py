@@ -104,7 +104,7 @@ class Command:
             if not self.no_pictures:
                 from protas_gtcc.report.plots import plot_video
 
-                plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info, info.simulated)
+                plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
         return segments
 
     def _require_distinct_names(self) -> None:
