@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from protas_gtcc.config import EngineName
+from protas_gtcc.config import Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding import DurationDecoder
 from protas_gtcc.errors import InputError, listed, plural
@@ -19,6 +19,16 @@ from protas_gtcc.predictions import Prediction, reported_progress
 
 if TYPE_CHECKING:
     from protas_gtcc.streaming import Stream, Streams
+
+
+def choose_device(wanted: Device) -> str:
+    """`auto` -> the first available of cuda, mps, cpu. Raises `InputError` for a device that is not available."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(device for device, there in available.items() if there)
+    if not available[wanted]:
+        raise InputError(f"--device {wanted}: this machine has none; use --device cpu or --device auto")
+    return wanted
 
 
 class TrainedModel:

@@ -17,7 +17,6 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.streaming.engines import Engine, Result
 
 STATE_FORMAT = "protas_gtcc stream state"
-STATE_VERSION = 1
 
 
 class Streams:
@@ -102,8 +101,7 @@ class Streams:
 
     def save(self, path: Path | str, stream: int) -> None:
         """Write a stream's state to a safetensors file, in one step."""
-        metadata = {"format": STATE_FORMAT, "format_version": STATE_VERSION}
-        save_tensors(Path(path), self.state_dict(stream), metadata)
+        save_tensors(Path(path), STATE_FORMAT, self.state_dict(stream), {})
 
     def load(self, path: Path | str, stream: int) -> None:
         """Continue from a file that `save` wrote. Raises `InputError` as `load_state_dict` does."""
