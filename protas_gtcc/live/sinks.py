@@ -167,7 +167,7 @@ class Terminal(Sink):
         self._note = f"{summary.frames} frames" + (f", {summary.dropped} dropped" if summary.dropped else "")
         if self._live.is_started:
             self._live.update(self.view(), refresh=True)
-            self._live.stop()
+        self._live.stop()
 
     def view(self) -> Group:
         """The current view."""
