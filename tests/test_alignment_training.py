@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import numpy as np
 import pytest
 import torch
 
 from protas_gtcc.alignment import training as training_module
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.embedder import load_encoder
+from protas_gtcc.alignment.objective import alignment_terms
 from protas_gtcc.alignment.pairing import by_task
 from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.training import AlignmentTrainer, align
@@ -88,12 +90,11 @@ def test_a_head_learns_beside_the_alignment_in_bfloat16_too(kitchen, tmp_path, l
 
 def test_the_head_moves_as_much_however_large_the_gradient_of_the_alignment_is(kitchen, tmp_path, monkeypatch):
     def moved(scale: float) -> list[torch.Tensor]:
-        terms = training_module.alignment_terms
         with monkeypatch.context() as patch:
             patch.setattr(
                 training_module,
                 "alignment_terms",
-                lambda *given: {name: scale * one for name, one in terms(*given).items()},
+                lambda *given: {name: scale * one for name, one in alignment_terms(*given).items()},
             )
             trained = trained_in_one_step(kitchen, tmp_path / f"{scale:g}", head="v2")
         return [one for name, one in trained.items() if name.startswith("progress_head.")]
@@ -104,7 +105,12 @@ def test_the_head_moves_as_much_however_large_the_gradient_of_the_alignment_is(k
 
 def test_nothing_of_a_test_video_is_read_in_training(kitchen, tmp_path, monkeypatch):
     read, plain = set(), FeatureReader.read
-    monkeypatch.setattr(FeatureReader, "read", lambda self, video: (read.add(video), plain(self, video))[1])
+
+    def recorded(self: FeatureReader, video: str) -> np.ndarray:
+        read.add(video)
+        return plain(self, video)
+
+    monkeypatch.setattr(FeatureReader, "read", recorded)
     config = alignment_config(kitchen, "gtcc", head="v2")
     embedder = align(config, Dataset(kitchen), AlignmentDirectory(tmp_path / "run"))
     train = Dataset(kitchen).part("1", "train")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -27,7 +28,7 @@ from tests.conftest import tiny_config
 TINY = ["--stages", "1", "--layers", "2", "--maps", "4", "--epochs", "1"]
 
 
-def reader(path: Path, control: str) -> FeatureReader:
+def reader(path: Path, control: Any) -> FeatureReader:
     return FeatureReader(Dataset(path), "features", "1", control)
 
 

@@ -22,7 +22,7 @@ from protas_gtcc.cli.commands.cross_validate import parse_command
 from protas_gtcc.cli.shared.launch_display import LaunchDisplay
 from protas_gtcc.cli.shared.run_arguments import parse_run
 from protas_gtcc.cli.shared.run_folders import LONGEST_NAME, group_folder
-from protas_gtcc.config import DEFAULT, to_yaml
+from protas_gtcc.config import DEFAULT, RunConfig, to_yaml
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
@@ -221,13 +221,14 @@ def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset)
     ]
     for plan in plans:
         config = plan.config
+        assert isinstance(config, RunConfig)
         assert plan.run.path == Path("out") / plan.name
         assert plan.name.endswith(f"/split{config.split}-seed{config.training.seed}")
         assert plan.name.startswith(config.preset)
         assert ("noise" in plan.name) == (config.control == "noise")
         assert config.training.lr == 0.01
     variants = ("one stage: --stages 1", "other rate: --lr 0.2")
-    varied = plans_of(dataset, "--lr", "0.01", splits=("1",), seeds=1, variant=variants)
+    varied: Any = plans_of(dataset, "--lr", "0.01", splits=("1",), seeds=1, variant=variants)
     assert [(plan.name, plan.config.training.lr, plan.config.model.stages) for plan in varied] == [
         ("default/split1-seed0", 0.01, 4),
         ("default-one-stage/split1-seed0", 0.01, 1),

@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_a_write_killed_halfway_leaves_the_old_file_and_the_next_one_removes_its
     assert list(tmp_path.iterdir()) == [recordings]
 
 
-BAD = {
+BAD: dict[str, tuple[str, FeatureSet, dict[str, Any]]] = {
     "has no features for 1 videos, video3; give them all": ("a", ALIGNED, {"video3": None}),
     "'a' has features for videos that are not in the file, video9": ("a", ALIGNED, {"video9": np.ones((4, 3))}),
     r"video video1, a: expected \[T, D\] = .* came \[4, 3\]": ("a", ALIGNED, {"video1": np.ones((4, 3))}),
@@ -166,7 +167,7 @@ def test_a_derived_set_looks_as_far_ahead_as_its_origin_and_is_for_the_same_spli
 
 
 def test_a_full_disk_is_one_line_before_anything_is_written(recordings, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("usage", "free")(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(InputError, match=r"needs 0\.00 GB beside the old one, and 0\.00 GB are free; make room"):
         add(recordings)
     assert list(tmp_path.iterdir()) == [recordings]

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ class Collect(Sink):
         self.function(result)
 
 
-def collected(source: object, **options: object) -> list[FrameResult]:
+def collected(source: Any, **options: Any) -> list[FrameResult]:
     results: list[FrameResult] = []
     pipeline.run(make_model().stream(), source, [Collect(results.append)], **options)
     return results
@@ -279,7 +280,7 @@ def checkpoint(tmp_path: Path) -> Path:
 
 def test_the_command_reads_a_pipe_and_goes_on_from_its_state(checkpoint, tmp_path):
     features = video(30)
-    lines: list[dict[str, object]] = []
+    lines: list[dict[str, Any]] = []
     for part in (features[:12], features[12:]):
         text = "\n".join(" ".join(map(str, frame)) for frame in part)
         command = [sys.executable, "-m", "protas_gtcc", "stream", str(checkpoint), "-", "--state", str(tmp_path / "s")]

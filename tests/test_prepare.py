@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -52,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def _prepare(folder: Path, out: Path, options: LayoutOptions | None = None, **keywords: float) -> Summary:
+def _prepare(folder: Path, out: Path, options: LayoutOptions | None = None, **keywords: Any) -> Summary:
     options = options or LayoutOptions()
     return prepare(open_layout(folder, options), out, 10.0, options, **keywords)
 

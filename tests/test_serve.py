@@ -105,7 +105,7 @@ def test_each_of_many_clients_gets_its_own_results():
 
 
 NAN = np.full(DIM, np.nan, dtype="<f4").tobytes()
-BAD = {
+BAD: dict[str, tuple[bytes | str, str]] = {
     "malformed": ("hello", "a text message is not a frame"),
     "wrong shape": (bytes(4 * DIM + 1), "are not a whole number of frames"),
     "empty": (b"", "0 bytes are not a whole number of frames"),

@@ -210,7 +210,7 @@ def _of_class(features: np.ndarray, labels: np.ndarray, label: int) -> tuple[np.
     return rows, progress_target(labels, [0])[chosen].astype(np.float64)
 
 
-def _explained(x: np.ndarray, y: np.ndarray, test_x: tuple, test_y: tuple) -> float:
+def _explained(x: np.ndarray, y: np.ndarray, test_x: tuple[np.ndarray, ...], test_y: tuple[np.ndarray, ...]) -> float:
     weights = np.linalg.solve(x.T @ x + 10 * np.eye(x.shape[1]), x.T @ y)
     estimate, target = np.concatenate(test_x) @ weights, np.concatenate(test_y)
     return float(1 - ((estimate - target) ** 2).mean() / target.var())

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -299,7 +300,7 @@ def test_a_causal_model_is_proved_to_see_no_future():
 def test_the_layer_that_sees_the_future_is_named():
     [finding] = check_causality(make_model(dataclasses.replace(BASE, causal=False)).network, "run")
     assert "layer stages.0.layers.0.conv_dilated sees the future" in finding.what
-    network = make_model().network
+    network: Any = make_model().network
     network.stages[1].layers[2].conv_1x1 = torch.nn.Conv1d(8, 8, 3, padding=1)
     [finding] = check_causality(network, "run")
     assert finding.level == "error"
@@ -307,7 +308,7 @@ def test_the_layer_that_sees_the_future_is_named():
 
 
 def test_a_model_whose_output_is_nan_is_not_proved_causal():
-    network = make_model(dataclasses.replace(BASE, causal=False)).network
+    network: Any = make_model(dataclasses.replace(BASE, causal=False)).network
     torch.nn.init.constant_(network.stages[0].conv_in.weight, float("nan"))
     [finding] = check_causality(network, "run")
     assert finding.level == "error"
@@ -339,7 +340,7 @@ class InPlace(torch.nn.Module):
 def changed_model(name: str) -> TrainedModel:
     """A model whose first progress head ends with an operation in place."""
     model = make_model()
-    stage = model.network.stages[0]
+    stage: Any = model.network.stages[0]
     stage.progress_head.conv = InPlace(stage.progress_head.conv, name)
     return model
 
@@ -368,7 +369,8 @@ def test_a_network_with_a_constant_output_is_run_in_torch():
             return torch.full((len(x), CLASSES, x.shape[-1]), 0.5)
 
     model, features = make_model(CONFIGS["one stage"]), video(20)
-    model.network.stages[0].progress_head.conv = Constant()
+    stage: Any = model.network.stages[0]
+    stage.progress_head.conv = Constant()
     assert_same(model.stream().step(features), model.predict(features))
 
 
@@ -377,7 +379,7 @@ def test_an_operation_with_a_factor_cannot_be_recorded():
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.add(x, x, alpha=2)
 
-    network = make_model().network
+    network: Any = make_model().network
     network.stages[0].conv_logits = torch.nn.Sequential(network.stages[0].conv_logits, Scaled())
     with pytest.raises(NotImplementedError, match="alpha cannot be recorded"):
         record(network)

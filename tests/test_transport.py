@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ def cells(n: int, m: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(n + 1) for j in range(m + 1)]
 
 
-def prior_and_closeness(n: int, m: int, phi: float, best_rows: list, best_columns: list) -> tuple[np.ndarray, ...]:
+def prior_and_closeness(n: int, m: int, phi: float, best_rows: Any, best_columns: Any) -> tuple[np.ndarray, np.ndarray]:
     """P and the closeness that the moment sums, of `[N + 1, M + 1]` cells, by loops over equations 4 to 9."""
     n, m = n + 1, m + 1
     prior, closeness = np.zeros((n, m)), np.zeros((n, m))
@@ -135,7 +136,7 @@ def objective(plan: np.ndarray, costs: np.ndarray, prior: np.ndarray, closeness:
 
 
 @pytest.mark.parametrize("phi", [1.0, 0.6, 0.0])
-def test_plan_and_value_are_those_of_the_documented_objective(videos, converged, phi):
+def test_plan_and_value_are_those_of_the_documented_objective(videos: tuple[Tensor, Tensor], converged, phi):
     settings, costs = SETTINGS._replace(phi=phi), costs_of(*videos, SETTINGS)
     first = best_plan(costs, *prior_and_closeness(5, 6, 1.0, [0] * 7, [0] * 6), settings)
     parts = prior_and_closeness(5, 6, phi, first.argmax(axis=0), first.argmax(axis=1))
@@ -147,7 +148,7 @@ def test_plan_and_value_are_those_of_the_documented_objective(videos, converged,
     assert value == pytest.approx(objective(expected, costs, *parts, settings))
 
 
-def test_no_other_plan_of_the_same_marginals_is_better(videos, converged):
+def test_no_other_plan_of_the_same_marginals_is_better(videos: tuple[Tensor, Tensor], converged):
     costs, parts = costs_of(*videos, SETTINGS), prior_and_closeness(5, 6, 1.0, [0] * 7, [0] * 6)
     pairs = Pairs.of(*videos)
     plan = vava.transport(pairs, squared_distances(pairs.u, pairs.v), SETTINGS).plan[0].numpy()
@@ -161,12 +162,12 @@ def test_no_other_plan_of_the_same_marginals_is_better(videos, converged):
         assert objective(plan + step * direction, costs, *parts, SETTINGS) > best
 
 
-def test_the_values_gradient_is_that_of_finite_differences(videos, converged):
+def test_the_values_gradient_is_that_of_finite_differences(videos: tuple[Tensor, Tensor], converged):
     u, v = (x.requires_grad_() for x in videos)
     assert gradcheck(lambda u, v: vava_terms(u, v, settings=SETTINGS)["transport"], [u, v], atol=1e-6)
 
 
-def test_the_values_gradient_holds_for_found_partners_that_stay(videos, converged, monkeypatch):
+def test_the_values_gradient_holds_for_found_partners_that_stay(videos: tuple[Tensor, Tensor], converged, monkeypatch):
     u, v = (x[:4].requires_grad_() for x in videos)
     settings = SETTINGS._replace(phi=0.5)
     pairs = Pairs.of(u.detach(), v.detach())
@@ -214,7 +215,9 @@ def test_virtual_frames_take_the_mass_of_as_many_frames_as_set():
     assert dropped[1] > 0.6
 
 
-def test_the_contrast_between_videos_pulls_partners_together_and_pushes_the_least_partner_away(videos):
+def test_the_contrast_between_videos_pulls_partners_together_and_pushes_the_least_partner_away(
+    videos: tuple[Tensor, Tensor],
+):
     u, v = videos
     pairs = Pairs.of(u, v)
     distances = squared_distances(pairs.u, pairs.v)
@@ -229,7 +232,7 @@ def test_the_contrast_between_videos_pulls_partners_together_and_pushes_the_leas
         assert result == pytest.approx(np.mean(expected))
 
 
-def test_vava_is_the_weighted_sum_of_its_terms(videos):
+def test_vava_is_the_weighted_sum_of_its_terms(videos: tuple[Tensor, Tensor]):
     u, v = videos
     terms = vava_terms(u, v, settings=SETTINGS, margin=0.9, window_frames=2)
     intra = sum(contrastive_idm(x[None], torch.tensor([len(x)]), 0.9, 2)[0] for x in (u, v))
@@ -239,7 +242,7 @@ def test_vava_is_the_weighted_sum_of_its_terms(videos):
 
 
 @pytest.mark.parametrize("name", ["transport", "intra_contrast", "inter_contrast"])
-def test_every_term_of_vava_moves_both_videos(videos, name):
+def test_every_term_of_vava_moves_both_videos(videos: tuple[Tensor, Tensor], name):
     u, v = (x.requires_grad_() for x in videos)
     vava_terms(u, v)[name].backward()
     assert u.grad.abs().sum() > 1e-6
