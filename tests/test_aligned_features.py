@@ -139,6 +139,7 @@ def test_scores_have_raw_features_and_the_encoder_before_training_beside_them(ki
         embedder.embed(features[:, :3])
 
 
+@pytest.mark.slow
 def test_the_verb_trains_writes_scores_and_resumes(kitchen, tmp_path):
     pytest.importorskip("sklearn")
     path, run = tmp_path / "kitchen.h5", tmp_path / "run"

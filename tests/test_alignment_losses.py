@@ -138,6 +138,7 @@ def gtcc_of_sampled_anchors(u: Tensor, v: Tensor) -> Tensor:
     return gtcc_loss(u, v, anchors=sample_anchors(torch.tensor([len(u)]), 16)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("frames", "dtype"), [((5000, 60), torch.bfloat16), ((60, 5000), torch.float32)], ids=["5000x60", "60x5000"]
 )

@@ -137,6 +137,7 @@ def test_whatever_interrupts_ends_all_processes(config_file):
     assert not plans[2].run.path.exists(), "none was started afterwards"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
 def test_a_killed_launcher_leaves_no_process_behind(config_file):
     code = (
@@ -264,6 +265,7 @@ def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(dataset, optio
         plans_of(dataset, *passed, **options)
 
 
+@pytest.mark.slow
 def test_the_verb_pools_finished_runs_and_keeps_them_when_called_again(dataset, tmp_path, capsys):
     out = tmp_path / "cv"
     words = ["--dataset", str(dataset), "--splits", "1,2", "--seeds", "1", "--jobs", "2", "--out", str(out), *TINY]

@@ -183,6 +183,7 @@ def verb(name, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
 
 
+@pytest.mark.slow
 def test_scalar_heads_stand_in_one_table_with_look_ups_and_a_model(tiny_dataset, dataset, tmp_path):
     run = RunDirectory(tmp_path / "run")
     train(tiny_config(tiny_dataset, epochs=1), dataset, run)
@@ -276,6 +277,7 @@ def test_the_seed_of_a_single_head_is_refused(tiny_dataset):
         Command(str(tiny_dataset), training=HeadTraining(seed=3))
 
 
+@pytest.mark.slow
 def test_position_encoding_leaves_a_picture_and_a_table(tmp_path):
     done = verb("position-encoding", "--videos", 5, "--epochs", 1, "--out", tmp_path)
     assert done.returncode == 0, done.stderr

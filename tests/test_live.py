@@ -278,6 +278,7 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint.safetensors"
 
 
+@pytest.mark.slow
 def test_the_command_reads_a_pipe_and_goes_on_from_its_state(checkpoint, tmp_path):
     features = video(30)
     lines: list[dict[str, Any]] = []
@@ -301,6 +302,7 @@ def test_the_lines_go_to_a_file_too(checkpoint, tmp_path, capsys):
     assert "cannot write" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_pipe_that_stays_open_does_not_keep_a_refused_command_from_ending(checkpoint):
     command = [sys.executable, "-m", "protas_gtcc", "stream", str(checkpoint), "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -144,6 +144,7 @@ def test_a_silent_client_and_one_that_is_too_fast_are_closed():
         assert why_closed(address, *[bytes(4 * DIM)] * 9) == "more than 4 frames per second"
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_no_answer_is_closed_and_slows_no_other():
     message = np.zeros((64, DIM), dtype="<f4").tobytes()
 

@@ -116,6 +116,7 @@ def test_every_stage_and_the_graph_are_the_offline_ones_in_chunks(name, chunks):
             torch.testing.assert_close(streamed, whole, rtol=0, atol=1e-5, msg=field)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_imported_protas_checkpoint_streams_to_the_authors_numbers(shared_folder, engine):
     golden = np.load(shared_folder / "parity" / "protas_causal.npz")
@@ -151,6 +152,7 @@ def test_a_stream_resumes_from_a_file_bit_for_bit(engine, tmp_path):
     assert_same(resumed.step(features[23:]), whole.step(features[23:]), atol=0)
 
 
+@pytest.mark.slow
 def test_a_stream_resumes_in_another_process(tmp_path):
     model, features = make_model(), video(30)
     stream = model.stream()

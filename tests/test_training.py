@@ -73,6 +73,7 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-W", "ignore", "-m", "protas_gtcc", *arguments]
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_resumes_to_what_an_uninterrupted_run_gives(tiny_dataset, tmp_path):
     config = tiny_config(
         tiny_dataset,
@@ -111,6 +112,7 @@ def test_resuming_a_finished_run_changes_nothing(tiny_dataset, tmp_path):
     assert run.checkpoint.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_model_that_one_does(tiny_dataset, tmp_path):
     # Without dropout, and with a last batch of one window, which one process only watches.
     config = tiny_config(tiny_dataset, batch_size=7, epochs=3)

@@ -64,6 +64,7 @@ def test_plans_are_pots_after_as_many_iterations(spread, iterations):
     np.testing.assert_allclose(plan[0], expected, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [10.0, 30.0, 100.0])
 def test_a_wide_range_of_costs_is_solved_in_steps_that_are_few_beside_pots(spread):
     log_kernel = -spread * random_costs(1, 8, 6) / 0.1
