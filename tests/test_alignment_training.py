@@ -16,16 +16,17 @@ from protas_gtcc.alignment.objective import alignment_terms
 from protas_gtcc.alignment.pairing import by_task
 from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.training import AlignmentTrainer, align
-from protas_gtcc.config import TrainingConfig, from_yaml, to_yaml
+from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
-from tests.conftest import alignment_config
+from protas_gtcc.storage.configs import from_yaml, to_yaml
+from tests.conftest import alignment_config, slow_but_first
 
 LOSSES = get_args(get_type_hints(AlignmentConfig)["loss"])
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", slow_but_first(LOSSES))
 def test_every_loss_falls_on_videos_that_can_be_aligned(kitchen, tmp_path, loss):
     run = AlignmentDirectory(tmp_path / "run")
     config = alignment_config(
@@ -37,7 +38,7 @@ def test_every_loss_falls_on_videos_that_can_be_aligned(kitchen, tmp_path, loss)
     assert sum(row["loss"] for row in rows[-5:]) < 0.8 * sum(row["loss"] for row in rows[:5])
 
 
-@pytest.mark.parametrize("head", [None, "v4"])
+@pytest.mark.parametrize("head", slow_but_first([None, "v4"]))
 def test_a_resumed_run_ends_as_one_that_was_never_interrupted(kitchen, tmp_path, head):
     config, dataset = alignment_config(kitchen, "gtcc", epochs=4, head=head, progress_lambda=1e6), Dataset(kitchen)
     whole = AlignmentDirectory(tmp_path / "whole")

@@ -22,7 +22,7 @@ from protas_gtcc.cli.commands.cross_validate import parse_command
 from protas_gtcc.cli.shared.launch_display import LaunchDisplay
 from protas_gtcc.cli.shared.run_arguments import parse_run
 from protas_gtcc.cli.shared.run_folders import LONGEST_NAME, group_folder
-from protas_gtcc.config import DEFAULT, RunConfig, to_yaml
+from protas_gtcc.config import DEFAULT, RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
@@ -30,6 +30,7 @@ from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpu
 from protas_gtcc.runs.plans import PlannedRun
 from protas_gtcc.runs.run_grid import RunGrid
 from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.configs import to_yaml
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import tiny_video
 

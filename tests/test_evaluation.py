@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
+from protas_gtcc.annotations.segments import progress_by_class, progress_target
 from protas_gtcc.dataset.file import DatasetInfo, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError

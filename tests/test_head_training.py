@@ -17,7 +17,7 @@ import torch
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.training import align
-from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.cli.commands.heads import Command
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
@@ -37,7 +37,7 @@ from protas_gtcc.runs.evaluate_run import evaluate_run
 from protas_gtcc.runs.head_comparison import HeadComparison
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
-from tests.conftest import tiny_config
+from tests.conftest import slow_but_first, tiny_config
 
 
 def visible_progress(num_segments=24, seed=0):
@@ -60,7 +60,7 @@ def segments_of(dataset, part):
     return read_segments(dataset, dataset.part("1", part), FeatureReader(dataset, "features", "1"))
 
 
-@pytest.mark.parametrize("name", ["v3", "v4", "mlp-dense", "conv-root", "transformer-dense"])
+@pytest.mark.parametrize("name", slow_but_first(["v3", "v4", "mlp-dense", "conv-root", "transformer-dense"]))
 def test_a_head_learns_progress_that_can_be_seen(name):
     head = train_head(VERSIONS[name], visible_progress(), HeadTraining(epochs=20, lr=0.008, batch_size=8))
     tested = visible_progress(seed=1)

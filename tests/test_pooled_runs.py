@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
-from protas_gtcc.config import DEFAULT, PRESETS, ModelConfig, to_yaml
+from protas_gtcc.annotations.segments import progress_by_class, progress_target
+from protas_gtcc.config import DEFAULT, PRESETS, ModelConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
@@ -26,6 +26,7 @@ from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progres
 from protas_gtcc.report.pooled_table import long_table, markdown
 from protas_gtcc.runs.cross_validation import group_runs, rows_of_run, summarise
 from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.configs import to_yaml
 from protas_gtcc.training.run_directory import RunDirectory
 
 CLASSES, BACKGROUND = ["rest", "pour", "stir.slowly"], [0]

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.image import imread
 from rich.console import Console
 
-from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
+from protas_gtcc.annotations.segments import progress_by_class, progress_target
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate_videos
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
@@ -22,6 +22,7 @@ from protas_gtcc.report.detail_plots import plot_details
 from protas_gtcc.report.plots import plot_per_class, plot_video
 from protas_gtcc.report.screen import print_markdown
 from protas_gtcc.report.tables import print_evaluation, verdict
+from tests.conftest import slow_but_first
 
 
 def late(labels: np.ndarray, num_classes: int, frames: int = 5) -> Prediction:
@@ -152,7 +153,7 @@ def test_a_class_looks_the_same_in_every_picture_of_a_run() -> None:
     assert class_looks(20, [0])[:8] == class_looks(8, [0])
 
 
-@pytest.mark.parametrize("num_classes", [3, 116])
+@pytest.mark.parametrize("num_classes", slow_but_first([3, 116]))
 def test_pictures_are_drawn_for_few_and_for_many_classes(tmp_path: Path, num_classes: int) -> None:
     names = [f"step ${index}$ of a long name that must be cut" for index in range(num_classes)]
     labels = random_videos(num_classes)["v0"]

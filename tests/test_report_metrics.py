@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.metrics.breakdowns import correct_by_length
 from protas_gtcc.metrics.confusion import confusion_counts
 from protas_gtcc.metrics.reliability import by_tenths, tenths

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
-from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
+from protas_gtcc.annotations.segments import progress_by_class, progress_target
 from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset

@@ -29,6 +29,7 @@ from protas_gtcc.streaming.causality import check_causality
 from protas_gtcc.streaming.engines import TorchEngine
 from protas_gtcc.streaming.program import Program
 from protas_gtcc.streaming.recording import record
+from tests.conftest import slow_but_first
 
 DIM, CLASSES = 5, 4
 BASE = ModelConfig(stages=3, layers=4, maps=8)
@@ -84,7 +85,7 @@ def assert_same(one: Prediction, other: Prediction, atol: float = 1e-5) -> None:
 
 @pytest.mark.parametrize("filtered", [False, True])
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", slow_but_first(CONFIGS))
 @settings(max_examples=15, deadline=None)
 @given(chunks=st.lists(st.integers(1, 40), min_size=1, max_size=12))
 def test_any_chunking_gives_the_offline_result(name, engine, filtered, chunks):

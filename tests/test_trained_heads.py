@@ -16,7 +16,7 @@ from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, E
 from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.training import align
-from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset

@@ -17,12 +17,13 @@ import torch
 from rich.console import Console
 
 from protas_gtcc.annotations.transcripts import count_transcripts
-from protas_gtcc.config import DEFAULT, REFERENCE, ModelConfig, RunConfig, TrainingConfig, from_yaml, to_yaml
+from protas_gtcc.config import DEFAULT, REFERENCE, ModelConfig, RunConfig, TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
+from protas_gtcc.storage.configs import from_yaml, to_yaml
 from protas_gtcc.training.callbacks import Callback, ProgressBar
 from protas_gtcc.training.optimisation import learning_rate
 from protas_gtcc.training.run_directory import Row, RunDirectory

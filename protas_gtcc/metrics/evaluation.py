@@ -16,7 +16,7 @@ import numpy as np
 
 import protas_gtcc
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import listed
+from protas_gtcc.errors import listed, plural
 from protas_gtcc.metrics.details import best_lookup_names, notes_on_details
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
@@ -138,7 +138,8 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
     true_frames = rows.frames[:, 0].sum(axis=0)
     names = [name for c, name in enumerate(rows.class_names) if c not in background and not true_frames[c]]
     if names:
-        notes.append(f"{len(names)} classes occur in no test video and so have no per-class figure: {listed(names)}")
+        count = plural(len(names), "class")
+        notes.append(f"{count} without a frame in the test videos, so without a per-class figure: {listed(names)}")
     if not rows.has_progress:
         notes.append("the model reports no progress: progress.predicted, .oracle and all figures from them are null")
     elif not rows.has_oracle:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.metrics.breakdowns import COUNTS, PARTS, STATISTICS, breakdown_statistics
 from protas_gtcc.metrics.certainty import LOOKUP, certainty_statistics
 from protas_gtcc.metrics.curves import curve_statistics
@@ -140,7 +140,7 @@ def _check_classes(labels: np.ndarray, prediction: Prediction, num_classes: int)
         wrong = (found < 0) | (found >= num_classes)
         if wrong.any():
             frame = int(np.argmax(wrong))
-            raise InputError(f"frame {frame}: {kind} class {found[frame]} is not one of {num_classes} classes")
+            raise InputError(f"frame {frame}: {kind} class {found[frame]} is not one of {plural(num_classes, 'class')}")
     channels = prediction.progress
     if channels is not None and channels.shape != (num_classes, len(labels)):
         raise InputError(f"progress is {channels.shape}; expected [C, T] = {(num_classes, len(labels))}")

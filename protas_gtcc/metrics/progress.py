@@ -18,8 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.segmentation import is_action
 

@@ -22,8 +22,7 @@ from typing import Any
 import numpy as np
 
 import protas_gtcc
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import PARTS, correct_by_length
 from protas_gtcc.metrics.confusion import confusion_counts

@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.colours import ClassLook, class_looks
 from protas_gtcc.storage.atomic import replace_when_whole

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
 from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.metrics.evaluation import (
     Evaluation,
@@ -119,7 +119,7 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
         yield f"the features were replaced by the control {control!r}, in training and here"
     epochs = len(run.read_log()) if run.log.is_file() else training.epochs
     if epochs < training.epochs and not training.patience:
-        yield f"the run is not finished: {epochs} of {training.epochs} epochs (--resume continues)"
+        yield f"the run is not finished: {epochs} of {plural(training.epochs, 'epoch')} (--resume continues)"
     if model.facts.fps is not None and model.facts.fps != dataset.info.fps:
         yield f"the model was trained at {model.facts.fps:g} frames a second, these videos have {dataset.info.fps:g}"
 
@@ -146,7 +146,7 @@ def require_same_classes(model: TrainedModel, dataset: Dataset) -> None:
     """Raise `InputError` unless the model's classes are the dataset's, in the same order."""
     ours, theirs = model.class_names, dataset.info.class_names
     if len(ours) != len(theirs):
-        raise InputError(f"the model knows {len(ours)} classes, {dataset.path} has {len(theirs)}")
+        raise InputError(f"the model knows {plural(len(ours), 'class')}, {dataset.path} has {len(theirs)}")
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         if one != other and one != f"class_{number}":
             raise InputError(f"class {number} is {one!r} for the model and {other!r} in {dataset.path}")

@@ -56,13 +56,7 @@ class Command(LayoutCommand):
         from protas_gtcc.cli.shared.console import progress_bars
 
         with progress_bars() as on_progress:
-            return check_path(
-                self.source,
-                self.layout,
-                self.fps,
-                self.resample_to,
-                lambda done, total: on_progress("checking", done, total),
-            )
+            return check_path(self.source, self.layout, self.fps, self.resample_to, on_progress)
 
 
 def print_findings(findings: list[Finding], source: str) -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from protas_gtcc.cli.shared.layout_command import LayoutCommand
 from protas_gtcc.cli.shared.overwriting import require_absent
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
+from protas_gtcc.errors import plural
 
 if TYPE_CHECKING:
     from protas_gtcc.layouts.base import Layout
-    from protas_gtcc.prepare.labels import OnVideo
+    from protas_gtcc.prepare.survey import OnProgress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,23 +54,23 @@ class Command(LayoutCommand):
         require_absent([self.graph] if self.graph else [], self.overwrite)
         layout = open_layout(self.source, self.layout)
         with progress_bars() as on_progress:
-            made = self._make(layout, lambda done, total: on_progress("labels", done, total))
+            made = self._make(layout, on_progress)
         made["notices"] = layout.notices
         print(json.dumps(made, indent=1) if self.json else describe(made))
 
-    def _make(self, layout: Layout, on_video: OnVideo) -> dict[str, Any]:
+    def _make(self, layout: Layout, on_progress: OnProgress) -> dict[str, Any]:
         from protas_gtcc.annotations.task_graph import save_task_graph
         from protas_gtcc.prepare.labels import count_graph, write_label_files, write_labels_into
         from protas_gtcc.prepare.survey import pair_labels_by_features
 
         made: dict[str, Any] = {}
         if self.into is not None:
-            count = write_labels_into(layout, self.into, self.fps, on_video, self.layout.tolerance_frames)
+            count = write_labels_into(layout, self.into, self.fps, on_progress, self.layout.tolerance_frames)
             made["into"] = {"path": str(self.into), "num_videos": count}
         elif self.fps is not None:
             pair_labels_by_features(layout, self.fps, self.layout)
         if self.out is not None:
-            written, kept = write_label_files(layout, self.out, self.fps, self.resample_to, self.overwrite, on_video)
+            written, kept = write_label_files(layout, self.out, self.fps, self.resample_to, self.overwrite, on_progress)
             made["out"] = {"path": str(self.out), "written": written, "kept": kept}
         if self.graph is not None:
             save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
@@ -81,10 +82,13 @@ def describe(made: dict[str, Any]) -> str:
     """What was written, one line each."""
     lines = []
     if "into" in made:
-        lines.append("{path}: labels, progress and segments of {num_videos} videos replaced".format(**made["into"]))
+        videos = plural(made["into"]["num_videos"], "video")
+        lines.append(f"{made['into']['path']}: labels, progress and segments of {videos} replaced")
     if "out" in made:
-        text = "{path}: {written} videos written, {kept} kept as they were (--overwrite replaces them)"
-        lines.append(text.format(**made["out"]))
+        written = plural(made["out"]["written"], "video")
+        kept = f"{made['out']['kept']} kept as before (--overwrite replaces them)"
+        lines.append(f"{made['out']['path']}: {written} written, {kept}")
     if "graph" in made:
-        lines.append("{path}: task graph of the training videos of split {split}".format(**made["graph"]))
+        graph = made["graph"]
+        lines.append(f"{graph['path']}: task graph of the training videos of split {graph['split']}")
     return "\n".join(lines + [f"  note: {notice}" for notice in made["notices"]])

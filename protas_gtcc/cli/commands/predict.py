@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.config import Axes, Device
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 
 if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
@@ -139,7 +139,7 @@ def lines(segments: Mapping[str, Sequence[PredictedSegment]]) -> Iterator[str]:
     left = SHOWN_SEGMENTS
     for video, found in segments.items():
         if left > 0:
-            yield f"{video}: {len(found)} segments"
+            yield f"{video}: {plural(len(found), 'segment')}"
             yield f"{'start, s':>10}{'end, s':>10}  {'progress at the end':>19}  action"
         for one in found[: max(left, 0)]:
             progress = "" if one.progress is None else f"{one.progress:.2f}"

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpus
 from protas_gtcc.runs.plans import PlannedRun
 
@@ -44,7 +44,7 @@ def raise_failures(failed: dict[str, str], num_plans: int, console: Console) -> 
         console.print(f"{name} failed: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
     if failed:
         without = "the table is without these" if len(failed) < num_plans else "there is nothing to pool"
-        raise InputError(f"{len(failed)} of {num_plans} runs failed, {listed(failed)}; {without}")
+        raise InputError(f"{len(failed)} of {plural(num_plans, 'run')} failed, {listed(failed)}; {without}")
 
 
 class LaunchDisplay:

@@ -17,6 +17,7 @@ from rich.console import Console
 from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
 from protas_gtcc.cli.shared.run_folders import free_run_folder, offer_resume, training_callbacks
 from protas_gtcc.config import PRESETS, RunConfig
+from protas_gtcc.errors import plural
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
@@ -69,7 +70,8 @@ def train_run(
     console.print(f"run directory: {run.path}", highlight=False)
     if stands_in(arguments.config.dataset) and config.preset == "default":
         set_ = config.training
-        settings = f"{set_.epochs} epochs, batches of {set_.batch_size}, learning rate {set_.lr:g}, {set_.schedule}"
+        length = f"{plural(set_.epochs, 'epoch')}, batches of {set_.batch_size}"
+        settings = f"{length}, learning rate {set_.lr:g}, {set_.schedule}"
         console.print(f"training is shortened to a few minutes: {settings}", highlight=False)
     with offer_resume(console, run):
         train(config, dataset, run, training_callbacks(console, run), arguments.resume is not None)
