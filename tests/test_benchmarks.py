@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from protas_gtcc.network.checkpoint import save_checkpoint
-from tests.test_streaming import make_model
+from tests.tiny_models import make_model
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 Run = Callable[..., str]

@@ -23,7 +23,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.live import FrameResult, JsonLines, Sink, Source, Terminal, open_source, pipeline
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction
-from tests.test_streaming import CLASSES, DIM, make_model, video
+from tests.tiny_models import CLASSES, DIM, make_model, video
 
 
 class Frames(Source):

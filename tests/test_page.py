@@ -20,7 +20,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.test_serve import push, serving
-from tests.test_streaming import make_model, video
+from tests.tiny_models import make_model, video
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 Ask = Callable[..., Awaitable[Any]]

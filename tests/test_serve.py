@@ -26,7 +26,7 @@ from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.live_page import LivePage
 from tests.test_live import Frames
-from tests.test_streaming import DIM, make_model, video
+from tests.tiny_models import DIM, make_model, video
 
 
 @contextmanager

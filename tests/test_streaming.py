@@ -14,13 +14,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.annotations.task_graph import TaskGraph
 from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.cli.main import main
-from protas_gtcc.config import PRESETS, DecodingConfig, ModelConfig
+from protas_gtcc.config import PRESETS, DecodingConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
+from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.runs import timing
@@ -30,40 +29,10 @@ from protas_gtcc.streaming.engines import TorchEngine
 from protas_gtcc.streaming.program import Program
 from protas_gtcc.streaming.recording import record
 from tests.conftest import slow_but_first
+from tests.tiny_models import BASE, CLASSES, CONFIGS, DECODING, DIM, make_model, video
 
-DIM, CLASSES = 5, 4
-BASE = ModelConfig(stages=3, layers=4, maps=8)
-CONFIGS = {
-    "whole": BASE,
-    "one stage": dataclasses.replace(BASE, stages=1),
-    "no graph": dataclasses.replace(BASE, graph=False),
-    "no progress": dataclasses.replace(BASE, graph=False, progress=False),
-    "parallel": dataclasses.replace(BASE, arrangement="parallel"),
-    "standardised": dataclasses.replace(BASE, standardise=True),
-}
 ENGINES = ("compiled", "torch")
 FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds")
-DECODING = PRESETS["default"].decoding
-TRANSCRIPTS = count_transcripts(
-    [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, DECODING
-)
-
-
-def make_model(config: ModelConfig = BASE, seed: int = 0, filtered: bool = True) -> TrainedModel:
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    network = ProgressNetwork(
-        config, DIM, CLASSES, TaskGraph(rng.random((CLASSES, CLASSES)), rng.random((CLASSES, CLASSES)))
-    )
-    if config.standardise:
-        network.set_features(torch.rand(DIM), torch.rand(DIM))
-    run = dataclasses.replace(PRESETS["reference"], model=config, decoding=DECODING)
-    facts = ModelFacts(run, DIM, ["rest", "cut", "mix", "serve"], [0], 5.0)
-    return TrainedModel(network, dataclasses.replace(facts, transcripts=TRANSCRIPTS) if filtered else facts)
-
-
-def video(num_frames: int, seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(num_frames, DIM)).astype(np.float32)
 
 
 def joined(parts: list[Prediction]) -> Prediction:
@@ -161,7 +130,7 @@ def test_a_stream_resumes_in_another_process(tmp_path):
     stream.save(tmp_path / "state")
     np.save(tmp_path / "rest.npy", features[20:])
     code = (
-        "import sys, numpy as np; from tests.test_streaming import make_model; s = make_model().stream();"
+        "import sys, numpy as np; from tests.tiny_models import make_model; s = make_model().stream();"
         "s.load(sys.argv[1] + '/state');"
         "np.save(sys.argv[1] + '/probs.npy', s.step(np.load(sys.argv[1] + '/rest.npy')).probs)"
     )
