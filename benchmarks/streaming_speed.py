@@ -35,7 +35,7 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.network.model import ProgressNetwork
-from protas_gtcc.runs.timing import made_up_frames, time_stream
+from protas_gtcc.runs.timing import random_frames, time_stream
 from protas_gtcc.streaming import Stream
 from protas_gtcc.streaming.engines import CompiledEngine
 
@@ -91,7 +91,7 @@ def main(arguments: Arguments) -> None:
     if arguments.protas is None:
         notes.append("no --protas FOLDER given: measured only ours")
     notes += flatness(model, arguments)
-    notes += equality(model, [made_up_frames(model, CHECKED_FRAMES)], f"{CHECKED_FRAMES} random frames")
+    notes += equality(model, [random_frames(model, CHECKED_FRAMES)], f"{CHECKED_FRAMES} random frames")
     if arguments.run is not None and arguments.dataset is not None:
         notes += equality_on_tests(load(arguments.run), Dataset(arguments.dataset))
     with tempfile.TemporaryDirectory() as name:
@@ -118,7 +118,7 @@ def untrained(arguments: Arguments) -> TrainedModel:
 
 def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch: Path) -> list[Contestant]:
     """Ours, the prefix run again, and theirs, each after so many frames."""
-    frames = made_up_frames(model, history + 1)
+    frames = random_frames(model, history + 1)
     stream = model.stream()
     stream.step(frames[:-1])
 
@@ -139,7 +139,7 @@ def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[C
     if model.facts.transcripts is None:
         return []
     alone = TrainedModel(model.network, dataclasses.replace(model.facts, transcripts=None))
-    frames = made_up_frames(model, arguments.steps)
+    frames = random_frames(model, arguments.steps)
 
     def steps_of(stream: Stream) -> Callable[[], None]:
         def steps() -> None:
@@ -158,7 +158,7 @@ def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[C
 def many_streams(model: TrainedModel, arguments: Arguments) -> Contestant:
     """Many people at once."""
     streams = model.streams(arguments.streams, threads=arguments.threads)
-    frames, rounds = made_up_frames(model, arguments.streams), max(1, arguments.steps // arguments.streams)
+    frames, rounds = random_frames(model, arguments.streams), max(1, arguments.steps // arguments.streams)
 
     def steps() -> None:
         for _ in range(rounds):

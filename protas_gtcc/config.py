@@ -9,10 +9,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from protas_gtcc.errors import InputError
 
+File = Annotated[Path, "FILE"]
+"""A path, and the name of its value in the help."""
+Folder = Annotated[Path, "FOLDER"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 EngineName = Literal["auto", "compiled", "torch"]
 """What computes a stream's frames; see `streaming/selection.py`."""

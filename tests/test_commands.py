@@ -11,11 +11,10 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 
 import protas_gtcc
 from protas_gtcc.cli.commands.predict import SHOWN_SEGMENTS
-from protas_gtcc.cli.shared.run_arguments import RunArguments, parse_run, train_run
+from protas_gtcc.cli.commands.run import Command
 from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
@@ -289,7 +288,7 @@ def test_a_split_with_nothing_to_test_on_is_refused_before_training(tmp_path):
     with write_dataset(tmp_path / "one.h5", info, {"features": FeatureSet(6)}) as writer:
         writer.add(Video("a", np.array([0, 1, 1]), {"features": np.ones((3, 6))}))
     with pytest.raises(InputError, match="split 1 has no test videos"):
-        train_run(RunArguments(tiny_config(tmp_path / "one.h5"), tmp_path / "run"), Console(quiet=True), True)
+        Command(tiny_config(tmp_path / "one.h5"), tmp_path / "run").run()
     assert not (tmp_path / "run").exists()
 
 
@@ -408,10 +407,9 @@ def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_p
 
 
 def test_training_on_the_stand_in_is_shortened_but_never_with_the_preset_reference():
-    config = parse_run(["--dataset", "egoprocel"], "run.py", "").config
-    assert config.training.epochs < 50
-    assert parse_run(["--preset", "reference"], "run.py", "").config == REFERENCE
-    assert parse_run(["--epochs", "7"], "run.py", "").config.training.epochs == 7
+    assert Command.parse(["--dataset", "egoprocel"]).config.training.epochs < 50
+    assert Command.parse(["--preset", "reference"]).config == REFERENCE
+    assert Command.parse(["--epochs", "7"]).config.training.epochs == 7
 
 
 def test_train_says_what_came_out_as_json(tiny_dataset, capsys):

@@ -15,16 +15,17 @@ import pytest
 
 from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.scores import score_alignment
-from protas_gtcc.cli.commands.compare_alignments import parse_command
-from protas_gtcc.cli.shared.align_arguments import parse_align
-from protas_gtcc.cli.shared.run_arguments import parse_run
+from protas_gtcc.cli.commands import align, train
+from protas_gtcc.cli.commands.compare_alignments import Command
+from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import COLUMNS
 from protas_gtcc.report.figures import fraction
-from protas_gtcc.runs.alignments import AlignmentComparison
+from protas_gtcc.runs.alignments import plan_alignments
+from protas_gtcc.runs.config import AlignmentGrid, RunGrid
 from protas_gtcc.runs.cross_validation import group_runs
-from protas_gtcc.runs.run_grid import RunGrid
+from protas_gtcc.runs.run_grid import plan_grid
 from tests.embedded_videos import read_embedded
 
 pytestmark = pytest.mark.skipif(find_spec("sklearn") is None, reason="scoring an alignment needs scikit-learn")
@@ -35,7 +36,7 @@ def call(folder: Path, *words: str) -> str:
     """The output of the verb."""
     flags = ["--dataset", str(folder / "kitchen.h5"), "--loss", "tcc", "--out", str(folder / "runs"), *SMALL, *words]
     with redirect_stdout(StringIO()) as printed:
-        parse_command(flags, "protas-gtcc compare-alignments").run()
+        parse(Command, flags, "protas-gtcc compare-alignments").run()
     return printed.getvalue()
 
 
@@ -84,8 +85,8 @@ def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(fold
 @pytest.mark.slow
 def test_seeds_of_an_alignment_are_one_kind_of_features_for_the_models_of_those_seeds(folder):
     dataset, variant = Dataset(folder / "kitchen.h5"), ("aligned: --feature-set aligned-tcc-seed{seed}",)
-    grid = RunGrid(str(dataset.path), ("1",), 2, ("default",), ("none",), variant, ())
-    plans = grid.plan(dataset, folder / "cv", lambda flags: parse_run(flags, "", "").config)
+    grid = RunGrid(splits="1", seeds=2, variant=variant)
+    plans = plan_grid(grid, (), dataset, folder / "cv", lambda flags: train.Command.parse(flags).config)
     for plan in plans:
         plan.run.start(plan.config)
     kinds = group_runs([plan.run for plan in plans], dataset, print)
@@ -103,8 +104,9 @@ def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(f
 
 def test_a_loss_may_have_settings_of_its_own(tiny_dataset):
     losses = ("tcc", "gtcc: --temperature 0.02 --lr 0.5")
-    comparison = AlignmentComparison(("1",), 1, losses, ("late: --lr 0.25",), ("--lr", "0.125"))
-    plans: Any = comparison.plan(Dataset(tiny_dataset), Path("out"), lambda flags: parse_align(flags).config)
+    grid, dataset = AlignmentGrid(str(tiny_dataset), loss=losses, variant=("late: --lr 0.25",)), Dataset(tiny_dataset)
+    flags = ("--lr", "0.125")
+    plans: Any = plan_alignments(grid, flags, dataset, Path("out"), lambda words: align.Command.parse(words).config)
     assert [(plan.name, plan.config.alignment.temperature, plan.config.training.lr) for plan in plans] == [
         ("tcc/split1-seed0", 0.1, 0.125),
         ("gtcc/split1-seed0", 0.02, 0.5),
@@ -116,7 +118,7 @@ def test_a_loss_may_have_settings_of_its_own(tiny_dataset):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--seeds", "0"), "--seeds is 0; it must be at least 1"),
+        (("--seeds", "0"), "--seeds is 0; it must be from 1"),
         (("--seed", "3"), "--seed is for one run"),
         (("--splits", "1,4"), "no split '4'"),
         (("--loss", "tcc", "tcc: --lr 1"), "two have the same name, tcc"),

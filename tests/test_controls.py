@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
+from protas_gtcc.cli.commands.train import Command
 from protas_gtcc.cli.main import main
-from protas_gtcc.cli.shared.run_arguments import parse_run
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.reader import BLOCK_FRAMES, FeatureReader, gaussian_noise, shuffled_within_classes
@@ -135,7 +135,7 @@ def test_noise_without_training_videos_is_refused(tmp_path):
 def control_run(dataset: Path, folder: Path, control: str) -> RunDirectory:
     run = RunDirectory(folder / control)
     flags = ["--dataset", str(dataset), "--control", control, *TINY]
-    train(parse_run(flags, "run.py", "").config, Dataset(dataset), run)
+    train(Command.parse(flags).config, Dataset(dataset), run)
     return run
 
 
@@ -171,7 +171,7 @@ def test_training_sees_the_control(tiny_dataset, tmp_path):
 
 
 def test_the_control_is_kept_with_run_and_checkpoint_and_shown_in_the_name(tiny_dataset, tmp_path, monkeypatch):
-    config = parse_run(["--dataset", str(tiny_dataset), "--control", "shuffle"], "run.py", "").config
+    config = Command.parse(["--dataset", str(tiny_dataset), "--control", "shuffle"]).config
     assert from_yaml(to_yaml(config), "here", RunConfig) == config
     monkeypatch.chdir(tmp_path)
     main(["train", "--dataset", str(tiny_dataset), "--control", "shuffle", *TINY])

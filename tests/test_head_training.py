@@ -34,7 +34,6 @@ from protas_gtcc.heads.training import (
 from protas_gtcc.report.head_table import AVERAGES
 from protas_gtcc.runs import heads as scoring
 from protas_gtcc.runs.evaluate_run import evaluate_run
-from protas_gtcc.runs.head_comparison import HeadComparison
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
 from tests.conftest import slow_but_first, tiny_config
@@ -212,14 +211,12 @@ def test_an_unknown_head_or_dataset_is_named(tiny_dataset):
 
 
 def test_an_interrupted_run_keeps_its_rows_and_a_dataset_is_known_by_name(tiny_dataset, tmp_path, monkeypatch):
-    trained = HeadComparison._trained_head
-
-    def interrupted(self, dataset, name, *others):
-        if name == "v3":
+    def interrupted(version, *others):
+        if version == VERSIONS["v3"]:
             raise KeyboardInterrupt
-        return trained(self, dataset, name, *others)
+        return train_head(version, *others)
 
-    monkeypatch.setattr(HeadComparison, "_trained_head", interrupted)
+    monkeypatch.setattr("protas_gtcc.runs.head_comparison.train_head", interrupted)
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     shutil.copy(tiny_dataset, "data/egoprocel.h5")

@@ -49,14 +49,10 @@ class Command:
             fps=info.fps if info else None,
             causal=self.causal,
         )
-        path = str(dataset.path.resolve()) if dataset else ""
+        path, videos = (str(dataset.path.resolve()), dataset.part(self.split, "train")) if dataset else ("", [])
         config = dataclasses.replace(facts.config, dataset=path, split=self.split)
-        facts = dataclasses.replace(
-            facts,
-            config=config,
-            dataset=info.name if info else "",
-            training_videos=dataset.part(self.split, "train") if dataset else [],
-        )
+        name = info.name if info else ""
+        facts = dataclasses.replace(facts, config=config, dataset=name, training_videos=videos)
         run = RunDirectory(self.out)
         if self.overwrite and run.config_file.exists():
             if run.log.exists():

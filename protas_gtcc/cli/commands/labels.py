@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protas_gtcc.cli.shared.layout_command import LayoutCommand
-from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.errors import plural
+from protas_gtcc.layouts.options import LayoutOptions
 
 if TYPE_CHECKING:
     from protas_gtcc.layouts.base import Layout
     from protas_gtcc.prepare.survey import OnProgress
 
 
-@dataclass(frozen=True, kw_only=True)
-class Command(LayoutCommand):
+@dataclass(frozen=True)
+class Command:
     """Make progress targets, segments and the task graph from labels.
 
     It reads the layouts that 'prepare' reads, and needs no features. Give one or more of --out, --into and --graph.
@@ -42,10 +43,12 @@ class Command(LayoutCommand):
     """Frames per second of the files in --out; by default that of the labels."""
     overwrite: bool = False
     """Replace the files of --out and --graph that exist."""
+    json: bool = False
+    """Print the result as JSON."""
+    layout: LayoutOptions = field(default_factory=LayoutOptions)
 
     def run(self) -> None:
         """Make the files, with a bar on standard error and a line for each result."""
-        from protas_gtcc.cli.shared.console import progress_bars
         from protas_gtcc.layouts.recognition import open_layout
 
         if self.out is None and self.into is None and self.graph is None:
@@ -55,8 +58,7 @@ class Command(LayoutCommand):
         layout = open_layout(self.source, self.layout)
         with progress_bars() as on_progress:
             made = self._make(layout, on_progress)
-        made["notices"] = layout.notices
-        print(json.dumps(made, indent=1) if self.json else describe(made))
+        print(json.dumps(made, indent=1) if self.json else _describe(made))
 
     def _make(self, layout: Layout, on_progress: OnProgress) -> dict[str, Any]:
         from protas_gtcc.annotations.task_graph import save_task_graph
@@ -75,10 +77,10 @@ class Command(LayoutCommand):
         if self.graph is not None:
             save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
             made["graph"] = {"path": str(self.graph), "split": self.split}
-        return made
+        return {**made, "notices": layout.notices}
 
 
-def describe(made: dict[str, Any]) -> str:
+def _describe(made: dict[str, Any]) -> str:
     """What was written, one line each."""
     lines = []
     if "into" in made:

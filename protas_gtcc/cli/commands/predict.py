@@ -117,20 +117,17 @@ class Command:
         """Videos in the folder whose predictions would be lost; refused without --overwrite."""
         from protas_gtcc.metrics.prediction_files import open_predictions
 
-        stems = {path.stem for path in self.features}
-        if not written.exists():
-            others = sorted(stem for stem in stems if (self.out / f"{stem}.csv").exists())
-            held = f"{self.out} has CSV files of {listed(others)} that this would replace"
-            refused, others = bool(others), []
-        else:
+        stems, others, lost = {path.stem for path in self.features}, list[str](), ""
+        if written.exists():
             try:
                 others = sorted(set(open_predictions(written).video_names) - stems)
+                lost = f"predictions of other videos, {listed(others)}" if others else ""
             except InputError as error:
-                others, held, refused = [], f"{written} exists and cannot be read ({error})", True
-            else:
-                held, refused = f"{written} has predictions of other videos, {listed(others)}", bool(others)
-        if refused and not self.overwrite:
-            raise InputError(f"{held}; give another --out, or --overwrite")
+                lost = f"{written.name}, which cannot be read ({error})"
+        elif tables := sorted(stem for stem in stems if (self.out / f"{stem}.csv").exists()):
+            lost = f"CSV files of {listed(tables)} that this would replace"
+        if lost and not self.overwrite:
+            raise InputError(f"{self.out} has {lost}; give another --out, or --overwrite")
         return others
 
 

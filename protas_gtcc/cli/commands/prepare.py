@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.layout_command import LayoutCommand
-from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.errors import plural
+from protas_gtcc.layouts.options import LayoutOptions
 
 if TYPE_CHECKING:
     from protas_gtcc.prepare.writing import Summary
 
 
-@dataclass(frozen=True, kw_only=True)
-class Command(LayoutCommand):
+@dataclass(frozen=True)
+class Command:
     """Turn a folder of labels and features into one HDF5 dataset file.
 
     It reads the layout of MS-TCN (groundTruth/, mapping.txt, splits/, features*/), its variants in FACT and EgoPER, and
@@ -29,16 +30,18 @@ class Command(LayoutCommand):
     """Folder, or JSON file of EgoProceL."""
     out: File
     """Dataset file to write."""
-    overwrite: bool = False
-    """Replace the file, with every feature set that was added to it; the old file stays until the new one is whole."""
     fps: float
     """Frames per second of the features."""
+    overwrite: bool = False
+    """Replace the file, with every feature set that was added to it; the old file stays until the new one is whole."""
     resample_to: float | None = None
     """Frames per second of the dataset, for features and labels; by default the features' own."""
+    json: bool = False
+    """Print the summary as JSON."""
+    layout: LayoutOptions = field(default_factory=LayoutOptions)
 
     def run(self) -> None:
         """Prepare, with a bar on standard error and a summary on standard output."""
-        from protas_gtcc.cli.shared.console import progress_bars
         from protas_gtcc.layouts.recognition import open_layout
         from protas_gtcc.prepare.writing import prepare
 
