@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -212,10 +213,12 @@ def test_errors_of_progress_worked_by_hand():
 
 def test_a_probe_is_fitted_on_training_videos_alone(monkeypatch):
     seen: list[np.ndarray] = []
-    fit = fit_classifier
-    monkeypatch.setattr(
-        probes_module, "fit_classifier", lambda inputs, labels: (seen.extend(inputs), fit(inputs, labels))[1]
-    )
+
+    def recorded(inputs: Any, labels: Any) -> Any:
+        seen.extend(inputs)
+        return fit_classifier(inputs, labels)
+
+    monkeypatch.setattr(probes_module, "fit_classifier", recorded)
     train, test = recordings("train", 4), recordings("test", 3, seed=1)
     score(train, test)
     assert {id(one) for one in seen} == {id(video.embedding) for video in train}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,8 @@ def test_tasks_are_scored_by_themselves_and_count_once_each():
 
 def test_embeddings_are_compared_on_the_same_videos():
     train, test = recordings("train", 4, clarity=8), recordings("test", 4, seed=1, clarity=8)
-    raw = Trial(*([dataclasses.replace(v, embedding=v.embedding / 8 + 1) for v in part] for part in (train, test)))
+    changed: Any = [[dataclasses.replace(v, embedding=v.embedding / 8 + 1) for v in part] for part in (train, test)]
+    raw = Trial(*changed)
     same = compare_alignments({"raw": [Trial(train, test)], "again": [Trial(train, test)]}, [0])
     assert same["scores"]["raw"] == score(train, test)
     (difference,) = same["differences"]
@@ -152,6 +154,11 @@ def test_scores_do_not_depend_on_the_number_of_threads(monkeypatch):
 
 def test_equal_draws_of_few_videos_share_one_probe(monkeypatch):
     fits, fit = [], probes.fit_classifier
-    monkeypatch.setattr(probes, "fit_classifier", lambda *data: (fits.append(data), fit(*data))[1])
+
+    def counted(*data: Any) -> Any:
+        fits.append(data)
+        return fit(*data)
+
+    monkeypatch.setattr(probes, "fit_classifier", counted)
     score(recordings("train", 1), recordings("test", 2, seed=1))
     assert len(fits) == 1

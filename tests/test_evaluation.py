@@ -61,8 +61,9 @@ def evaluate_with(predict: Any, videos: dict[str, np.ndarray] = TEST, **changes:
 
 @pytest.fixture
 def dataset_file(tmp_path: Path) -> Path:
-    splits = {"1": {"train": list(TRAIN), "test": list(TEST)}, "2": {"train": [], "test": []}}
-    info = DatasetInfo("kitchen", CLASSES, BACKGROUND, FPS, splits)
+    parts: dict[str, dict[str, list[str]]]
+    parts = {"1": {"train": list(TRAIN), "test": list(TEST)}, "2": {"train": [], "test": []}}
+    info = DatasetInfo("kitchen", CLASSES, BACKGROUND, FPS, parts)
     with write_dataset(tmp_path / "kitchen.h5", info, {}) as writer:
         for name, labels in (TRAIN | TEST).items():
             writer.add(Video(name, labels, {}))
@@ -185,8 +186,8 @@ def test_the_per_class_file_has_a_row_a_class_and_every_look_up(tmp_path: Path) 
     both = ((true == 2) & (estimate == 2)).sum()
     assert table.loc["stir", "accuracy"] == pytest.approx(both / (true == 2).sum(), abs=1e-5)
     assert table.loc["stir", "precision"] == pytest.approx(both / (estimate == 2).sum(), abs=1e-5)
-    assert np.isnan(table.loc["rest", "progress_mae_predicted"])
-    assert np.isnan(table.loc["never", "accuracy"])
+    assert pd.isna(table["progress_mae_predicted"]["rest"])
+    assert pd.isna(table["accuracy"]["never"])
     for name in LOOKUPS:
         assert np.isfinite(table.loc["pour", [f"{name}_on_true", f"{name}_on_predicted"]].astype(float)).all()
 
