@@ -14,7 +14,7 @@ import torch
 from reference_code import load_module
 from side_by_side import Moment, now
 
-from protas_gtcc.annotations.progress_targets import progress_by_class
+from protas_gtcc.annotations.segments import progress_by_class
 from protas_gtcc.annotations.task_graph import count_task_graph
 from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset.file import Dataset

@@ -45,14 +45,13 @@ def main(arguments: Arguments) -> None:
     torch.set_num_threads(1)
     model = load(arguments.model)
     command = [sys.executable, "-m", "protas_gtcc", "serve", str(arguments.model), "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        address = server.stdout.readline().strip().removeprefix("http://").rstrip("/")
-        waits = asyncio.run(push_all(address, model, arguments))
-    finally:
-        server.terminate()
-        server.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().strip().removeprefix("http://").rstrip("/")
+            waits = asyncio.run(push_all(address, model, arguments))
+        finally:
+            server.terminate()
     p50, p99, longest = np.percentile(np.concatenate(waits), [50, 99, 100]) * 1e3
     frames = sum(map(len, waits))
     print(f"{arguments.clients} clients, {arguments.fps:g} frames a second each, {arguments.seconds:g} s:")

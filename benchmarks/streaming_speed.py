@@ -1,12 +1,13 @@
-"""A frame at a time: our stream, our own network run again on the prefix, and ProTAS's frame-by-frame prediction.
+"""Time a frame: our stream, our own network run again on the prefix, and ProTAS's frame-by-frame prediction.
 
-    python benchmarks/streaming_speed.py --protas FOLDER [--run RUN --dataset FILE.h5]
+    python benchmarks/streaming_speed.py --protas FOLDER [--preset default] [--run RUN --dataset FILE.h5]
 
-What is timed is one new frame after a history of so many: `model.stream().step`; our network on the whole prefix; and
-what ProTAS's `predict_online` does for each frame (its network on the whole prefix, the task graph, the largest class),
-with its own code. Both networks have the default size and random weights. Then many streams at once, and one stream far
-into a video. With a run that has a duration filter: its step beside that of its network alone. With a run and its
-dataset: how far streaming is from the offline result, per stage, over the test videos.
+One new frame is timed after a history of frames: with `model.stream().step`; with our network on the whole prefix; and
+with ProTAS's own code, whose `predict_online` runs its network on the whole prefix for each frame. Our network has a
+preset's size and random weights, theirs the size of `reference`. Then many streams are timed at once, and one stream
+far into a video. With a run that has a duration filter, its step is timed with and without the filter. The largest
+difference between streamed and offline results is printed for each number of stages: on random frames, and with a run
+and its dataset on the test videos.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -28,22 +30,25 @@ from side_by_side import Contestant, Measurement, Moment, describe_machine, meas
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
-from protas_gtcc.config import REFERENCE
+from protas_gtcc.config import PRESETS, REFERENCE
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.network.model import ProgressNetwork
-from protas_gtcc.runs.timing import made_up_frames, time_stream
-from protas_gtcc.streaming import Stream
+from protas_gtcc.runs.timing import random_frames, time_stream
 from protas_gtcc.streaming.engines import CompiledEngine
+from protas_gtcc.streaming.streams import Stream
 
 FPS = 15.0
+CHECKED_FRAMES = 300
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Measure a frame's time in every way to follow a video."""
+    """Time a frame in every way to process a video."""
 
+    preset: Literal["reference", "default"] = "reference"
+    """Preset of our network's size and arrangement."""
     protas: Path | None = None
     """Checkout of github Yuhan-Shen/ProTAS."""
     run: Path | None = None
@@ -73,14 +78,22 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Measure and report."""
     torch.set_num_threads(1)
+    # What is missing stops the benchmark here, before minutes of measuring.
+    if arguments.protas is not None:
+        load_module(arguments.protas, "model")
+    if arguments.run is not None:
+        load(arguments.run)
     model = untrained(arguments)
     machine = describe_machine(1)
-    notes = [f"D = {arguments.feature_dim}, {arguments.classes} classes, 4 stages, 10 layers, 64 maps"]
+    size = model.facts.config.model
+    notes = [f"preset {arguments.preset}: D = {arguments.feature_dim}, {arguments.classes} classes"]
+    notes[0] += f", {size.stages} stages in {size.arrangement}, {size.layers} layers, {size.maps} maps"
     if arguments.protas is None:
         notes.append("no --protas FOLDER given: measured only ours")
     notes += flatness(model, arguments)
+    notes += equality(model, [random_frames(model, CHECKED_FRAMES)], f"{CHECKED_FRAMES} random frames")
     if arguments.run is not None and arguments.dataset is not None:
-        notes += equality(load(arguments.run), Dataset(arguments.dataset))
+        notes += equality_on_tests(load(arguments.run), Dataset(arguments.dataset))
     with tempfile.TemporaryDirectory() as name:
         contestants = [
             one for history in arguments.histories for one in of_history(model, history, arguments, Path(name))
@@ -94,16 +107,18 @@ def main(arguments: Arguments) -> None:
 
 
 def untrained(arguments: Arguments) -> TrainedModel:
-    """A model of the default size with random weights."""
+    """A model of the preset's size with random weights."""
     torch.manual_seed(0)
     names = [f"class{number}" for number in range(arguments.classes)]
-    network = ProgressNetwork(REFERENCE.model, arguments.feature_dim, arguments.classes)
-    return TrainedModel(network, ModelFacts(REFERENCE, arguments.feature_dim, names, [0], FPS))
+    preset = PRESETS[arguments.preset]
+    config = dataclasses.replace(preset, model=preset.model.at(FPS))
+    network = ProgressNetwork(config.model, arguments.feature_dim, arguments.classes)
+    return TrainedModel(network, ModelFacts(config, arguments.feature_dim, names, [0], FPS))
 
 
 def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch: Path) -> list[Contestant]:
     """Ours, the prefix run again, and theirs, each after so many frames."""
-    frames = made_up_frames(model, history + 1)
+    frames = random_frames(model, history + 1)
     stream = model.stream()
     stream.step(frames[:-1])
 
@@ -124,7 +139,7 @@ def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[C
     if model.facts.transcripts is None:
         return []
     alone = TrainedModel(model.network, dataclasses.replace(model.facts, transcripts=None))
-    frames = made_up_frames(model, arguments.steps)
+    frames = random_frames(model, arguments.steps)
 
     def steps_of(stream: Stream) -> Callable[[], None]:
         def steps() -> None:
@@ -143,7 +158,7 @@ def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[C
 def many_streams(model: TrainedModel, arguments: Arguments) -> Contestant:
     """Many people at once."""
     streams = model.streams(arguments.streams, threads=arguments.threads)
-    frames, rounds = made_up_frames(model, arguments.streams), max(1, arguments.steps // arguments.streams)
+    frames, rounds = random_frames(model, arguments.streams), max(1, arguments.steps // arguments.streams)
 
     def steps() -> None:
         for _ in range(rounds):
@@ -196,18 +211,23 @@ def flatness(model: TrainedModel, arguments: Arguments) -> list[str]:
     return [f"median step: {figures}: {ratio:.2f} times; {tail}"]
 
 
-def equality(model: TrainedModel, dataset: Dataset) -> list[str]:
-    """Largest differences between streamed and offline logits and progress, of every stage, over the test videos."""
+def equality_on_tests(model: TrainedModel, dataset: Dataset) -> list[str]:
+    """As `equality`, over the test videos of the run's split."""
     config = model.facts.config
     feature_set = dataset.choose_feature_set(config.split, config.feature_set)
     videos = [dataset.features(name, feature_set) for name in dataset.part(config.split, "test")]
-    lines = [f"largest difference from offline, {len(videos)} test videos of {dataset.info.name}, random chunks:"]
+    return equality(model, videos, f"{len(videos)} test videos of {dataset.info.name}")
+
+
+def equality(model: TrainedModel, videos: list[np.ndarray], what: str) -> list[str]:
+    """Largest differences between streamed and offline logits and progress, for each number of stages."""
+    lines = [f"largest difference from offline, {what}, random chunks:"]
     for stages in range(1, len(model.network.stages) + 1):
         cut = first_stages(model, stages)
         found = np.max([difference(cut, features, seed) for seed, features in enumerate(videos)], axis=0)
         logits, largest, progress, offline, streamed = found
         lines.append(
-            f"  stage {stages}: logits {logits:.1e} (of up to {largest:.0f}), progress {progress:.1e}; "
+            f"  {stages} stages: logits {logits:.1e} (of up to {largest:.0f}), progress {progress:.1e}; "
             f"logits from float64: offline {offline:.1e}, streamed {streamed:.1e}"
         )
     probs = np.max([whole_difference(model, features) for features in videos])
@@ -215,7 +235,7 @@ def equality(model: TrainedModel, dataset: Dataset) -> list[str]:
 
 
 def first_stages(model: TrainedModel, stages: int) -> TrainedModel:
-    """A model of the first so many stages alone, without the task graph."""
+    """A model of the first stages alone, without the task graph."""
     network = copy.deepcopy(model.network)
     network.stages, network.graph = network.stages[:stages], None
     network.config = dataclasses.replace(network.config, stages=stages, graph=False)
@@ -223,16 +243,19 @@ def first_stages(model: TrainedModel, stages: int) -> TrainedModel:
 
 
 def difference(model: TrainedModel, features: np.ndarray, seed: int) -> tuple[float, ...]:
-    """Of the last stage's logits, streamed in random chunks from offline; the largest logit; of its progress.
+    """Difference of streamed from offline logits; the largest logit; difference of progress.
 
-    Then how far the offline and the streamed logits are from the same network's in float64.
+    Then the differences of the offline and of the streamed logits from the same network's in float64. The stream takes
+    the video in random chunks.
     """
     cuts = np.sort(np.random.default_rng(seed).choice(len(features), 20, replace=False))
     engine = CompiledEngine(model.network, 1)
-    parts = [engine.step_chunk(0, np.ascontiguousarray(chunk, np.float32)) for chunk in np.split(features, cuts)]
+    chunks = np.split(features.astype(np.float32)[:, None], cuts)
+    parts = [engine.step(np.array([0]), np.ascontiguousarray(chunk)) for chunk in chunks]
     offline = model.outputs(features)
     logits = np.concatenate([part.logits for part in parts]).T - offline.final_logits[0].numpy()
-    progress = np.concatenate([part.progress for part in parts]).T - offline.progress[-1, 0].clamp(0, 1).numpy()
+    assert offline.final_progress is not None
+    progress = np.concatenate([part.progress for part in parts]).T - offline.final_progress[0].clamp(0, 1).numpy()
     with torch.no_grad():
         exact = in_double(model.network)(torch.from_numpy(features).double().t()[None]).final_logits[0].numpy()
     whole = offline.final_logits[0].numpy()
@@ -257,6 +280,7 @@ class DoubleGRU(torch.nn.Module):
 def in_double(network: ProgressNetwork) -> ProgressNetwork:
     """The same network in float64."""
     exact = copy.deepcopy(network).double()
+    stage: Any
     for stage in exact.stages:
         if stage.progress_head is not None:
             stage.progress_head.gru = DoubleGRU(stage.progress_head.gru)

@@ -1,12 +1,12 @@
-"""A model as ONNX, to run without torch: a graph of a stream's next chunk, with its state, and one of whole videos.
+"""A model as ONNX, to run without torch: one graph for the next chunk of a stream, one for whole videos.
 
     stream.onnx    features [B, T, D], state [B, S], num_frames [B]
                    -> probs [B, C, T], progress [B, C, T], next_state [B, S], next_num_frames [B]
     offline.onnx   features [B, T, D]
                    -> probs [B, C, T], progress [B, C, T]
 
-A stream starts with a state and a num_frames of 0. T is 1 to 131072, B any number of streams. Models without
-progress have no such output. Needs the extra `[export]`.
+A stream starts with state and num_frames 0. T is from 1 to 131072, B is any number of streams. A model without
+progress has no output of that name. Needs the extra `[export]`.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from protas_gtcc.storage.atomic import replace_when_whole
 
 MOST_DOUBLINGS = 17
 MOST_FRAMES = 2**MOST_DOUBLINGS
-"""The longest video or chunk that a graph takes: a longer one goes through stream.onnx in chunks."""
+"""Most frames of a video or chunk that a graph takes; give a longer video to stream.onnx in chunks."""
 EXAMPLE_FRAMES = 5
-"""Of the chunk that the graphs are traced with; an arbitrary number greater than 1."""
+"""Frames of the chunk that the graphs are traced with; any number greater than 1."""
 
 
 class OfflineGraph(nn.Module):
-    """Whole videos."""
+    """The graph for whole videos."""
 
     def __init__(self, network: ProgressNetwork):
         super().__init__()
         self.network = network
 
     def forward(self, features: Float[Tensor, "B T D"]) -> tuple[Tensor, ...]:
-        """Probabilities, and the last stage's progress."""
+        """Probabilities and, if the network has it, progress."""
         return _results(self.network(features.transpose(1, 2)))
 
 
 class StreamGraph(nn.Module):
-    """The next chunk of streams; their state is one vector each, so that it is one input and one output."""
+    """The graph for the next chunk of streams; each stream's state is one vector, so one input and one output."""
 
     def __init__(self, network: ProgressNetwork):
         super().__init__()
@@ -66,89 +66,65 @@ class StreamGraph(nn.Module):
         return (*_results(outputs), self.pack(after), after.num_frames)
 
     def pack(self, state: NetworkState) -> Float[Tensor, "B S"]:
-        """All but the number of frames as one vector a stream."""
-        named = state.named()
-        return torch.cat([named[name].flatten(1) for name in named if name != "num_frames"], dim=1)
+        """The state without the number of frames, as one vector for each stream."""
+        return torch.cat([one.flatten(1) for one in state._replace(num_frames=None).named().values()], dim=1)
 
     def unpack(self, state: Float[Tensor, "B S"], num_frames: Int[Tensor, " B"]) -> NetworkState:
-        """The other way round."""
-        start = 0
-
-        def next_part(like: Tensor) -> Tensor:
-            nonlocal start
-            size = like[0].numel()
-            part = state[:, start : start + size]
-            start += size
-            return part.reshape(-1, *like.shape[1:])
-
-        example = self.network.start()
-        # In the order in which `named` gives them.
-        done = None if example.done is None else next_part(example.done)
-        stages = []
-        for stage in example.stages:
-            hidden = None if stage.hidden is None else next_part(stage.hidden)
-            stages.append(type(stage)([next_part(past) for past in stage.past], hidden))
-        return NetworkState(num_frames, stages, done)
+        """The inverse of `pack`."""
+        example = self.network.start()._replace(num_frames=None)
+        tensors = list(example.named().values())
+        parts = dict(zip(map(id, tensors), torch.split(state, [one.numel() for one in tensors], dim=1), strict=True))
+        unpacked = example.apply(lambda one: parts[id(one)].reshape(-1, *one.shape[1:]))
+        return unpacked._replace(num_frames=num_frames)
 
 
 def export_onnx(model: TrainedModel, folder: Path) -> list[Path]:
-    """Write the graphs that a model has: both, or for an acausal one only `offline.onnx`; returns their paths.
+    """Write a model's graphs and return their paths; an acausal model has only `offline.onnx`.
 
-    Raises `InputError` where ONNX's packages are not installed.
+    Raises `InputError` if the packages of the extra `[export]` are not installed.
     """
-    _require_packages()
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise lacks_package("exporting", error, "export") from error
     network = _exportable(model.network)
     features = torch.randn(2, EXAMPLE_FRAMES, model.facts.feature_dim)
-    batch, frames = torch.export.Dim("batch", max=2**16), torch.export.Dim("frames", max=MOST_FRAMES)
-    dynamic = {0: batch, 1: frames}
     results = ["probs", "progress"] if network.config.progress else ["probs"]
     written = [folder / "offline.onnx"]
-    _write(model, OfflineGraph(network), (features,), (dynamic,), ["features"], results, written[0])
+    _write(model, OfflineGraph(network), {"features": features}, results, written[0])
     if network.config.causal:
-        graph, state = StreamGraph(network), network.start(2)
-        arguments = (features, graph.pack(state), torch.zeros(2, dtype=torch.int64))
-        names = ["features", "state", "num_frames"]
-        results = [*results, "next_state", "next_num_frames"]
+        graph = StreamGraph(network)
+        state = {"state": graph.pack(network.start(2)), "num_frames": torch.zeros(2, dtype=torch.int64)}
         written.append(folder / "stream.onnx")
-        _write(model, graph, arguments, (dynamic, {0: batch}, {0: batch}), names, results, written[1])
+        _write(model, graph, {"features": features, **state}, [*results, "next_state", "next_num_frames"], written[1])
     return written
 
 
-def _write(
-    model: TrainedModel,
-    graph: nn.Module,
-    arguments: tuple[Tensor, ...],
-    dynamic: tuple[dict[int, Any], ...],
-    inputs: list[str],
-    outputs: list[str],
-    path: Path,
-) -> None:
+def _write(model: TrainedModel, graph: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+    """Write a graph, traced with example `inputs`."""
+    batch, frames = torch.export.Dim("batch", max=2**16), torch.export.Dim("frames", max=MOST_FRAMES)
+    dynamic = tuple({0: batch, 1: frames} if name == "features" else {0: batch} for name in inputs)
     with torch.no_grad(), _quietly():
-        exported = torch.export.export(graph.eval(), arguments, dynamic_shapes=dynamic, strict=False)
+        exported = torch.export.export(graph.eval(), tuple(inputs.values()), dynamic_shapes=dynamic, strict=False)
         program = torch.onnx.export(
             exported,
             dynamo=True,
             verbose=False,
-            input_names=inputs,
+            input_names=list(inputs),
             output_names=outputs,
             custom_translation_table=_translations(),
         )
     assert program is not None  # for the type checker
-    facts = model.facts
-    program.model.metadata_props.update(
-        class_names=json.dumps(facts.class_names),
-        background=json.dumps(facts.background),
-        fps=json.dumps(facts.fps),
-        look_ahead_frames=json.dumps(facts.look_ahead_frames),
-        simulated=json.dumps(facts.simulated),
-    )
+    for name in ("class_names", "background", "fps", "look_ahead_frames", "simulated"):
+        program.model.metadata_props[name] = json.dumps(getattr(model.facts, name))
     with replace_when_whole(path) as temporary:
         program.save(temporary)
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without what torch's exporter says of torch's own code and of packages that are not there."""
+    """Suppress the exporter's messages about torch's own code and about optional packages."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -180,7 +156,7 @@ def _(frames: Tensor, hidden: Tensor, weight_in: Tensor, weight: Tensor, bias: T
 
 
 class _ExportedGRU(nn.Module):
-    """A GRU that the exporter writes as ONNX's, instead of as one copy of its arithmetic a frame."""
+    """A GRU that the exporter writes as ONNX's GRU, instead of one copy of its arithmetic for each frame."""
 
     def __init__(self, gru: GRU):
         super().__init__()
@@ -198,7 +174,7 @@ class _ExportedGRU(nn.Module):
     def forward(
         self, x: Float[Tensor, "B F T"], lengths: Tensor | None = None, hidden: Float[Tensor, "B H"] | None = None
     ) -> Float[Tensor, "B G T"]:
-        """As `GRU.forward`, of videos without padding."""
+        """As `GRU.forward`, for videos without padding."""
         directions = 2 if self.bidirectional else 1
         before = x.new_zeros(directions, x.shape[0], self.hidden_size) if hidden is None else hidden[None]
         states = torch.ops.protas_gtcc.gru(x.permute(2, 0, 1), before, self.weight_in, self.weight, self.bias)
@@ -229,20 +205,12 @@ def _translations() -> dict[Any, Callable[..., Any]]:
         direction = "bidirectional" if hidden.shape[0] == 2 else "forward"
         size = hidden.shape[2]
         states, _ = op.GRU(
-            frames,
-            weight_in,
-            weight,
-            bias,
-            None,
-            hidden,
-            direction=direction,
-            hidden_size=size,
-            linear_before_reset=1,
+            frames, weight_in, weight, bias, None, hidden, direction=direction, hidden_size=size, linear_before_reset=1
         )
         return states
 
     def running_maximum(x: Any, dim: int) -> Any:
-        # ONNX has none. The maximum of the last 2^k frames is that of two halves; progress is never below 0.
+        # ONNX has no such operation. The maximum over 2^k frames is that of two halves; progress is never below 0.
         last, zero, front = (op.Constant(value_ints=[value]) for value in (2, 0, 0))
         num_frames = op.Slice(op.Shape(x), last, op.Constant(value_ints=[3]))
         for doubling in range(MOST_DOUBLINGS):
@@ -252,11 +220,3 @@ def _translations() -> dict[Any, Callable[..., Any]]:
         return x, x
 
     return {torch.ops.protas_gtcc.gru.default: gru, torch.ops.aten.cummax.default: running_maximum}
-
-
-def _require_packages() -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise lacks_package("exporting", error, "export") from error

@@ -1,4 +1,4 @@
-"""What a model says of a video, or of the next frames of one."""
+"""A model's result for a video, or for the next frames of a stream."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ import numpy as np
 from protas_gtcc.errors import InputError
 
 INTERVAL_COLUMNS = ["progress_low", "progress_high"]
-"""What the ends of the interval are called in tables and lines."""
+"""Names of the interval's ends in tables and lines."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """One video's prediction, or the new frames of a stream."""
+    """The prediction for one video, or for the new frames of a stream."""
 
     labels: np.ndarray
     """Predicted class ids, int64 `[T]`."""
     probs: np.ndarray | None
-    """Class probabilities, float32 `[C, T]`; None in files of programs that do not say."""
+    """Class probabilities, float32 `[C, T]`; None in prediction files without them."""
     progress: np.ndarray | None
-    """Progress of every class, given that it is going on, float32 `[C, T]` in [0, 1]; None in files of programs that
-    do not say. That of the predicted class is what is reported; a filter's hedge draws it to others' progress."""
+    """Progress of every class, given that it is going on, float32 `[C, T]` in [0, 1]; None in prediction files without
+    it. The predicted class's channel is the reported progress, which the filter's hedge may change."""
     reported: np.ndarray
     """Progress of the predicted class, float32 `[T]` in [0, 1]; 0 where that is background."""
     interval: np.ndarray | None = None
-    """Between which two values the progress lies, float32 `[2, T]`; 0 in the background. Meant to hold it at 80 % of
-    frames at the default `--interval-tail`; `certainty` in metrics.json says at how many it does."""
+    """Lower and upper end of the progress, float32 `[2, T]`; 0 in the background, None without a duration filter. With
+    the default `--interval-tail` about 80 % of frames should lie inside; `certainty` in metrics.json has the share."""
     remaining_seconds: np.ndarray | None = None
-    """How long the predicted class is still expected to go on, float32 `[T]`. Both None without a duration filter."""
+    """Expected remaining time of the predicted class, float32 `[T]`; None without a duration filter."""
 
     @property
     def progress_low(self) -> np.ndarray | None:
-        """The interval's lower end, float32 `[T]`; None where there is none."""
+        """The interval's lower end, float32 `[T]`; None without an interval."""
         return None if self.interval is None else self.interval[0]
 
     @property
     def progress_high(self) -> np.ndarray | None:
-        """The interval's upper end, float32 `[T]`; None where there is none."""
+        """The interval's upper end, float32 `[T]`; None without an interval."""
         return None if self.interval is None else self.interval[1]
 
     @property
     def probability(self) -> np.ndarray:
-        """Probability of the predicted class, float32 `[T]`; NaN where probabilities are not known."""
+        """Probability of the predicted class, float32 `[T]`; NaN without probabilities."""
         if self.probs is None:
             return np.full(len(self.labels), np.nan, dtype=np.float32)
         return self.probs[self.labels, np.arange(len(self.labels))]
@@ -57,28 +57,30 @@ CHANNELS: dict[str, tuple[str, tuple[int, ...]]] = {
     "interval": ("[2, T]", (2,)),
     "remaining_seconds": ("[T]", ()),
 }
-"""What need not be known of a video, and its axes; of any size where it says -1."""
+"""The optional fields of a prediction and their axes; -1 is any size."""
 
 
 @dataclass(frozen=True)
 class PredictionInfo:
-    """What predictions are of: class names and background ids of their labels, frames per second."""
+    """Facts that predictions share: class names and background ids of their labels, frames per second."""
 
     class_names: list[str]
     background: list[int]
     fps: float
     simulated: bool = False
-    """The videos are simulated procedures, or the model has seen nothing else."""
+    """The videos are simulated procedures, or the model was trained on simulated procedures only."""
 
 
 def reported_progress(progress: np.ndarray, labels: np.ndarray, background: Collection[int]) -> np.ndarray:
     """Progress of the selected class: progress `[C, T]`, class ids `[T]` -> float32 `[T]`, background 0."""
     selected = progress[labels, np.arange(len(labels))].clip(0, 1)
-    return np.where(np.isin(labels, list(background)), 0, selected).astype(np.float32)
+    is_background = np.zeros(len(progress), dtype=bool)
+    is_background[list(background)] = True
+    return np.where(is_background[labels], 0, selected).astype(np.float32)
 
 
 def checked(prediction: Prediction, where: str) -> Prediction:
-    """The prediction in its proper types, or `InputError`, which begins with `where`, for what cannot be one."""
+    """The prediction with the documented types. Raises `InputError`, which starts with `where`, if it is not valid."""
     labels, reported = prediction.labels, prediction.reported
     if labels.ndim != 1 or labels.shape != reported.shape:
         raise InputError(f"{where}: labels are {labels.shape}, progress is {reported.shape}; expected equal [T]")
@@ -100,11 +102,11 @@ def checked(prediction: Prediction, where: str) -> Prediction:
         if not np.isfinite(channels).all():
             frame = int(np.argmax(~np.isfinite(np.atleast_2d(channels)).all(axis=0)))
             raise InputError(f"{where}, frame {frame}: {kind} is not finite")
-    _check_told(prediction, where)
+    _check_filtered(prediction, where)
     return dataclasses.replace(prediction, labels=labels, reported=reported.astype(np.float32))
 
 
-def _check_told(prediction: Prediction, where: str) -> None:
+def _check_filtered(prediction: Prediction, where: str) -> None:
     if prediction.interval is not None:
         low, high = prediction.interval
         wrong = ~((low >= 0) & (low <= high) & (high <= 1))
@@ -116,12 +118,12 @@ def _check_told(prediction: Prediction, where: str) -> None:
     if prediction.remaining_seconds is not None and (prediction.remaining_seconds < 0).any():
         frame = int(np.argmax(prediction.remaining_seconds < 0))
         raise InputError(
-            f"{where}, frame {frame}: {prediction.remaining_seconds[frame]:g} seconds remain; at least 0 can"
+            f"{where}, frame {frame}: {prediction.remaining_seconds[frame]:g} seconds remain; expected at least 0"
         )
 
 
 def checked_labels(labels: np.ndarray, where: str) -> np.ndarray:
-    """Class ids `[T]` as int64, or `InputError`, which begins with `where`, for what cannot be one."""
+    """Class ids `[T]` as int64. Raises `InputError`, which starts with `where`, if one is not a class id."""
     if labels.dtype.kind == "f":
         wrong = ~(np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0))
     else:

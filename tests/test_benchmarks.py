@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from protas_gtcc.network.checkpoint import save_checkpoint
-from tests.test_streaming import make_model
+from tests.tiny_models import make_model
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 Run = Callable[..., str]
@@ -42,6 +43,7 @@ def ratios(figures: dict[str, Any]) -> dict[str, list[float]]:
     return {one["name"]: one["ratios"] for one in figures["results"] if one["against"] is not None}
 
 
+@pytest.mark.slow
 def test_training_is_compared_with_the_given_references_and_names_the_missing_ones(
     run: Run, tmp_path: Path, tiny_dataset: Path
 ) -> None:
@@ -70,12 +72,16 @@ def test_evaluation_without_a_reference_measures_only_ours_and_prints_that(run: 
 
 def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(run: Run) -> None:
     size = ("--feature-dim", "4", "--classes", "3", "--histories", "5", "--far", "20", "--streams", "2", "--steps", "3")
-    shown, figures = measured(run, "streaming_speed.py", *size)
+    shown, figures = measured(run, "streaming_speed.py", *size, "--preset", "default")
     assert "no --protas FOLDER given: measured only ours" in shown
     assert ratios(figures).keys() == {"stream, ours, 5", "2 streams, 2 threads"}
     assert any(note.startswith("median step: ") for note in figures["notes"])
+    differences = [float(one) for one in re.findall(r"progress ([0-9.e-]+)", " ".join(figures["notes"]))]
+    assert len(differences) == 5, "for each number of stages, and for the whole model"
+    assert max(differences) < 1e-4
 
 
+@pytest.mark.slow
 def test_every_client_under_load_is_answered(run: Run, tmp_path: Path) -> None:
     model = make_model()
     save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)

@@ -13,7 +13,7 @@ import pytest
 
 import protas_gtcc.cli.commands
 from protas_gtcc.cli.main import GROUPS, VERBS, main
-from protas_gtcc.cli.shared.parsing import File, Positional, Repeated, parse, parse_known
+from protas_gtcc.cli.shared.parsing import File, Positional, Repeated, Rest, parse
 from protas_gtcc.errors import InputError
 
 HEAVY = ("torch", "pandas", "numba", "scipy.stats", "matplotlib", "h5py")
@@ -66,6 +66,15 @@ class Example:
     network: Network = field(default_factory=Network)
 
 
+@dataclass(frozen=True)
+class Starter:
+    """Start runs."""
+
+    seeds: int = 1
+    """Number of seeds."""
+    flags: Rest = ()
+
+
 def words_in(text: str) -> str:
     return " ".join(re.sub(r"[│|](?=\s|$)|(?<=\s)[│|]", " ", text).split())
 
@@ -113,7 +122,7 @@ def test_wrong_usage_exits_with_2_and_names_the_flag(
 
 
 def test_flags_of_the_runs_that_a_command_starts_are_returned() -> None:
-    assert parse_known(Network, ["--lr", "1e-4", "--stages", "2"], "tool") == (Network(2), ["--lr", "1e-4"])
+    assert parse(Starter, ["--lr", "1e-4", "--seeds", "2"], "tool") == Starter(2, ("--lr", "1e-4"))
 
 
 def test_help_shows_what_is_required_and_types_that_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import torch
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.training import align
-from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
@@ -97,7 +97,7 @@ def test_a_run_that_does_not_fit_the_table_is_refused(runs, aligned, dataset, tm
     refused(aligned(head=None), r"run has no progress head: it was trained without --head")
     refused(runs[0], "run is of split 1; give runs of split 2 alone", split="2")
     refused(tmp_path, "no checkpoint")
-    with pytest.raises(InputError, match="are both seed 1 of the same settings"):
+    with pytest.raises(InputError, match="repeats seed 1 of the same settings; leave it out"):
         read_joint_runs([*runs, runs[1]], dataset, "1")
     per_class = RunDirectory(tmp_path / "per-class")
     train(tiny_config(dataset.path, epochs=1), dataset, per_class)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from protas_gtcc import config as configuration
-from protas_gtcc.config import TrainingConfig, require_range
+from protas_gtcc.config import TrainingConfig, flat_settings, require_range
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import VERSIONS
+from protas_gtcc.storage.configs import from_yaml
 from protas_gtcc.training.run_directory import RunDirectory
 
 
@@ -137,11 +137,11 @@ class AlignmentDirectory(RunDirectory):
         text = self.config_text()
         if "alignment:" not in text.splitlines():
             raise InputError(f"{self.path} is no alignment run (of align.py)")
-        return configuration.from_yaml(text, str(self.config_file), AlignmentConfig)
+        return from_yaml(text, str(self.config_file), AlignmentConfig)
 
     def read_settings(self) -> dict[str, Any]:
         """Every setting of the run, by its flag's name. Raises `InputError` if there is no alignment run here."""
-        return configuration.flat_settings(self.read_alignment())
+        return flat_settings(self.read_alignment())
 
     def is_finished(self) -> bool:
         """Whether it is trained: embeddings are scored whenever scores are wanted."""

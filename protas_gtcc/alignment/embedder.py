@@ -11,10 +11,10 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.encoders import Encoder
-from protas_gtcc.config import from_dict
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
+from protas_gtcc.storage.configs import from_dict
 
 FORMAT = "protas_gtcc encoder"
 

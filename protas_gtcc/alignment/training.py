@@ -15,8 +15,7 @@ from protas_gtcc.alignment.joint import JointHead
 from protas_gtcc.alignment.objective import alignment_terms, term_weights
 from protas_gtcc.alignment.pairing import PairBatch, batches_of, by_task, epoch_pairs
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.dataset.statistics import feature_statistics
+from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
 from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.heads.scaled_gradient import split_gradient
 from protas_gtcc.network.terms import Terms

@@ -3,9 +3,5 @@
 `hypotheses.py` lists what may be going on at a frame, from the durations and the order counted in
 `annotations/transcripts.py`. `duration_filter.py` updates the belief over these hypotheses at each frame.
 `decoder.py` turns the belief into a `Prediction`. Without a filter, the network's likeliest class and its progress are
-reported.
+reported. `alternatives.py` holds other rules, to which the filter is compared.
 """
-
-from protas_gtcc.decoding.decoder import DurationDecoder
-
-__all__ = ["DurationDecoder"]

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.held_out import draw_held_out
-from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.dataset.statistics import feature_statistics
+from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadLossConfig, HeadTraining, HeadVersion
 from protas_gtcc.heads.head import ScalarHead

@@ -18,10 +18,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables
-from protas_gtcc.config import RunConfig, from_dict
+from protas_gtcc.config import RunConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.configs import from_dict
 
 FORMAT = "protas_gtcc checkpoint"
 FORMAT_VERSION = 1

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from protas_gtcc.config import REFERENCE, ModelConfig
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.network.model import ProgressNetwork
 
@@ -57,7 +57,7 @@ def read_reference_checkpoint(
     names = list(class_names or [f"class_{i}" for i in range(num_classes)])
     if len(names) != num_classes or any(not 0 <= label < num_classes for label in background):
         raise InputError(
-            f"{path} has {num_classes} classes; the dataset has {len(names)}, background {list(background)}"
+            f"{path} has {plural(num_classes, 'class')}; the dataset has {len(names)}, background {list(background)}"
         )
     facts = ModelFacts(config, feature_dim, names, list(background), fps)
     network = facts.build()

@@ -8,7 +8,6 @@ causal encoder have seen frames before it.
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from protas_gtcc.heads.training import cut_segments
 from protas_gtcc.metrics.pooled_runs import PooledRows
 from protas_gtcc.report.head_table import TableRow
 from protas_gtcc.runs import heads as scoring
-from protas_gtcc.runs.cross_validation import distinct_titles
+from protas_gtcc.runs.cross_validation import Kind, by_title, kind_with
 from protas_gtcc.runs.evaluate_run import test_videos
 
 
@@ -33,20 +32,15 @@ def read_joint_runs(paths: Sequence[Path], dataset: Dataset, split: str) -> dict
     Rows of the same head and loss have the settings in their names that differ. Raises `InputError` if a run has no
     head, is not finished, does not fit split and dataset, or is there twice.
     """
-    kinds: dict[str, list[Embedder]] = defaultdict(list)
-    settings: dict[str, dict[str, Any]] = {}
-    taken: dict[tuple[str, int], Path] = {}
+    kinds: list[Kind] = []
     for path in paths:
         embedder = _read(path, dataset, split)
-        own, seed = _settings_but_seed(embedder), embedder.facts.config.training.seed
-        kind = repr(own)
-        if (kind, seed) in taken:
-            raise InputError(f"{taken[kind, seed]} and {path} are both seed {seed} of the same settings; give one")
-        taken[kind, seed], settings[kind] = path, own
-        kinds[kind].append(embedder)
-    plain = [f"{own['head']} with {own['loss']}" for own in settings.values()]
-    titles = distinct_titles(plain, list(settings.values()), [flat_settings(AlignmentConfig())] * len(plain))
-    return dict(zip(titles, kinds.values(), strict=True))
+        config = embedder.facts.config
+        members = kind_with(_settings_but_seed(embedder), f"{config.head} with {config.loss}", kinds).members
+        if config.training.seed in members:
+            raise InputError(f"{path} repeats seed {config.training.seed} of the same settings; leave it out")
+        members[config.training.seed] = embedder
+    return by_title(kinds, lambda _: flat_settings(AlignmentConfig()))
 
 
 def joint_row(title: str, embedders: Sequence[Embedder], dataset: Dataset) -> TableRow:

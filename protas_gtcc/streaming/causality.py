@@ -1,8 +1,8 @@
-"""Whether a model sees the future: outputs at t must not change when frames after t do.
+"""Test whether a model is causal: outputs at t must not change when frames after t do.
 
-Two videos agree up to frame t and differ wildly after it. Every layer's output is compared up to t, in the order the
-layers finish, so that the first that differs is the one that breaks causality. Repeated for several frames t, of twice
-as many as a stage looks back.
+Two videos are equal up to frame t and differ strongly after it. Every layer's output up to t is compared, in the order
+in which the layers finish; the first layer that differs breaks causality. The test is repeated for several frames t of
+a video with twice as many frames as a stage sees.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from protas_gtcc.checks.findings import Finding
 from protas_gtcc.network.model import ProgressNetwork
 
 TOLERANCE = 1e-5
-"""Of the largest output of a layer: sums of other lengths are rounded differently."""
+"""Largest difference, as a share of a layer's largest output: sums of other lengths are rounded differently."""
 _CHANGE = 10.0
 _SHARES = (0.0, 0.1, 0.5, 0.9, 0.99)
 
 
 def check_causality(network: ProgressNetwork, where: str, seed: int = 0) -> list[Finding]:
-    """One finding: an error that names the first layer that sees the future, or a note that says what was tried.
+    """One finding: an error that names the first layer that sees the future, or a note with the frames tried.
 
     The network must be in evaluation mode and on the CPU.
     """
@@ -37,7 +37,7 @@ def check_causality(network: ProgressNetwork, where: str, seed: int = 0) -> list
         broken = next(_differing(network, features, changed, frame), None)
         if broken is not None:
             name, difference = broken
-            what = f"layer {name} sees the future: when frames after {frame} change, what it said before does too"
+            what = f"layer {name} sees the future: when frames after {frame} change, its output before does too"
             share = f", by {difference:.2g} of its largest output"
             return [Finding("error", where, what + share, "stream a model trained with --causal")]
     tried = ", ".join(map(str, frames))
@@ -46,17 +46,17 @@ def check_causality(network: ProgressNetwork, where: str, seed: int = 0) -> list
 
 
 def _differing(network: ProgressNetwork, first: Tensor, second: Tensor, frame: int) -> Iterator[tuple[str, float]]:
-    """Layers, as they finish, whose outputs up to `frame` differ, and by what share of their largest output."""
+    """Layers whose outputs up to `frame` differ, in the order they finish, and the share by which they differ."""
     outputs = [_outputs_by_layer(network, features) for features in (first, second)]
     for name, one in outputs[0].items():
         kept, other = one[..., : frame + 1], outputs[1][name][..., : frame + 1]
         difference = float((kept - other).abs().max() / kept.abs().max().clamp(min=1e-12))
-        if not difference <= TOLERANCE:  # NaN is no proof either
+        if not difference <= TOLERANCE:  # also for NaN
             yield name, difference
 
 
 def _outputs_by_layer(network: ProgressNetwork, features: Tensor) -> dict[str, Tensor]:
-    """Every layer's output that has a value for each frame, and the network's, by name, in the order they finish."""
+    """By name, in the order they finish: each layer's output that has a value for each frame, and the network's."""
     found: dict[str, Tensor] = {}
 
     def keep(name: str) -> Any:

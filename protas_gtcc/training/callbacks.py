@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from protas_gtcc.errors import plural
 from protas_gtcc.training.run_directory import Row
 
 SPEED_SECONDS = 600.0
@@ -51,10 +52,12 @@ class ProgressBar(Callback):
         if what != self._what:
             self._begin(what, total=num_videos)
             if self._bar is None:
-                self._print(f"{what}: {num_videos} training videos")
+                self._print(f"{what}: {plural(num_videos, 'training video')}")
         self._move(done, losses="")
         if self._bar is None and self._is_line_due():
-            self._print(f"{what}: {done} of {num_videos} videos  {self._seconds_left(done, num_videos):.0f} s left")
+            self._print(
+                f"{what}: {done} of {plural(num_videos, 'video')}  {self._seconds_left(done, num_videos):.0f} s left"
+            )
 
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
         """Show the bar, part of it filled if the run was resumed."""
@@ -63,7 +66,7 @@ class ProgressBar(Callback):
             self._console.print(f"resumed after epoch {epochs_done} of {epochs}")
         self._begin(f"epoch {epochs_done + 1}", total=epochs * steps_an_epoch)
         if self._bar is None and epochs_done < epochs:
-            self._print(f"training: {epochs - epochs_done} epochs of {steps_an_epoch} steps")
+            self._print(f"training: {plural(epochs - epochs_done, 'epoch')} of {plural(steps_an_epoch, 'step')}")
 
     def on_step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
         """Move the bar; print a line where there is none."""

@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from protas_gtcc import config as configuration
-from protas_gtcc.config import RunConfig
+from protas_gtcc.config import RunConfig, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.configs import from_yaml, to_yaml
 
 Row = dict[str, int | float]
 """An epoch's row of log.csv."""
@@ -46,7 +46,7 @@ class RunDirectory:
         """Make the folder for a new run with its configuration. Raises `InputError` if a run is there already."""
         if self.config_file.exists():
             raise InputError(f"{self.path} already holds a run; give another --out, or --resume {self.path}")
-        write_text(self.config_file, configuration.to_yaml(config))
+        write_text(self.config_file, to_yaml(config))
 
     def config_text(self) -> str:
         """The text of config.yaml. Raises `InputError` if there is none."""
@@ -62,11 +62,11 @@ class RunDirectory:
         text = self.config_text()
         if re.search(r"^alignment:", text, re.MULTILINE):
             raise InputError(f"{self.path} is an alignment run, not a run of the progress network: leave it out")
-        return configuration.from_yaml(text, str(self.config_file), RunConfig)
+        return from_yaml(text, str(self.config_file), RunConfig)
 
     def read_settings(self) -> dict[str, Any]:
         """Every setting of the run, by its flag's name. Raises `InputError` if there is no run here."""
-        return configuration.flat_settings(self.read_config())
+        return flat_settings(self.read_config())
 
     def is_finished(self) -> bool:
         """Whether it is trained and evaluated."""

@@ -11,8 +11,7 @@ from protas_gtcc.annotations.task_graph import count_task_graph, save_task_graph
 from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.dataset.statistics import feature_statistics
+from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.losses import loss_terms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.cli.shared.console import print_result, progress_bars
@@ -26,10 +26,9 @@ class Command:
 
     def run(self) -> None:
         """Decode, pool, compare and print."""
-        # torch is slow to import, and --help needs none of it
         from protas_gtcc.dataset.file import Dataset
         from protas_gtcc.runs.ablation import ablate, markdown
 
         with progress_bars() as on_progress:
             compared = ablate(self.runs, Dataset(self.dataset), on_progress)
-        print_result(markdown(compared), {name: asdict(one) for name, one in compared.items()}, self.json)
+        print_result(markdown(compared), compared, self.json)

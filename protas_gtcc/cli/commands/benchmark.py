@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.table import Column, Table
+
+from protas_gtcc.cli.shared.console import make_console
 from protas_gtcc.cli.shared.parsing import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from protas_gtcc.runs.timing import Timing
 
 
@@ -45,7 +47,6 @@ class Command:
         """Time, and print."""
         import torch
 
-        from protas_gtcc.cli.shared.console import make_console
         from protas_gtcc.inference import choose_device, load
         from protas_gtcc.metrics.evaluation import software_versions
         from protas_gtcc.runs.timing import benchmark, state_bytes
@@ -69,21 +70,18 @@ class Command:
         if self.json:
             print(json.dumps({**facts, "timings": [asdict(one) for one in timings]}, indent=1))
             return
-        make_console().print(table(timings))
+        make_console().print(_table(timings))
         for name, value in facts.items():
             print(f"{name}: {value}")
 
 
-def table(timings: list[Timing]) -> Table:
+def _table(timings: Sequence[Timing]) -> Table:
     """One row per timing; streams are compared with the prefix at the same history."""
-    from rich.table import Table
-
     prefixes = {one.history: one.p50_ms for one in timings if one.what == "prefix run again"}
-    rows = Table("what", "engine", show_edge=False)
-    for heading in ("history", "p50, ms", "p95", "p99", "frames/s", "times faster"):
-        rows.add_column(heading, justify="right")
+    figures = ("history", "p50, ms", "p95", "p99", "frames/s", "times faster")
+    table = Table("what", "engine", *(Column(figure, justify="right") for figure in figures), show_edge=False)
     for one in timings:
         ratio = f"{prefixes[one.history] / one.p50_ms:,.0f}" if one.what == "stream" else ""
-        figures = [f"{value:.3f}" for value in (one.p50_ms, one.p95_ms, one.p99_ms)]
-        rows.add_row(one.what, one.engine, f"{one.history:,}", *figures, f"{one.frames_per_second:,.0f}", ratio)
-    return rows
+        times = [f"{value:.3f}" for value in (one.p50_ms, one.p95_ms, one.p99_ms)]
+        table.add_row(one.what, one.engine, f"{one.history:,}", *times, f"{one.frames_per_second:,.0f}", ratio)
+    return table

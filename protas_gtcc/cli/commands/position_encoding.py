@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.console import print_result, progress_bars
+from protas_gtcc.cli.shared.console import print_result, progress_bar
 from protas_gtcc.cli.shared.parsing import Folder
 from protas_gtcc.errors import InputError
 
@@ -34,7 +33,6 @@ class Command:
 
     def run(self) -> None:
         """Simulate, train, write and print."""
-        # torch is slow to import, and --help needs none of it
         import torch
 
         from protas_gtcc.heads.config import HeadTraining
@@ -44,8 +42,8 @@ class Command:
 
         torch.set_num_threads(1)
         training = HeadTraining(epochs=self.epochs, validation_share=0, seed=self.seed)
-        with progress_bars() as on_progress:
-            worlds = compare_positions(self.videos, training, functools.partial(on_progress, "heads"))
+        with progress_bar("heads") as on_progress:
+            worlds = compare_positions(self.videos, training, on_progress)
         write_text(self.out / "table.md", markdown(worlds))
         with replace_when_whole(self.out / "position_encoding.png") as temporary:
             draw(worlds).savefig(temporary, format="png")

@@ -3,48 +3,51 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpus
 from protas_gtcc.runs.plans import PlannedRun
 
 
 def make_runs(
-    plans: Sequence[PlannedRun], jobs: int | None, out: Path, console: Console
-) -> tuple[list[PlannedRun], dict[str, str]]:
-    """Make missing runs and resume unfinished ones, on screen; return the finished runs, and the others' errors.
+    plans: Sequence[PlannedRun],
+    jobs: int | None,
+    out: Path,
+    console: Console,
+    finish: Callable[[Sequence[PlannedRun]], None],
+) -> None:
+    """Make missing runs and resume unfinished ones, on screen; call `finish` with the finished runs, if there are any.
 
-    `jobs` run at once, by default one for each GPU, else as many as the usable cores have room for.
+    `jobs` run at once, by default one for each GPU, else as many as the usable cores have room for. Afterwards, prints
+    the error of each run that failed, and raises `InputError` if there is one.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"--jobs is {jobs}; it must be at least 1")
-    states = {plan.name: plan.state() for plan in plans}
-    missing = [plan for plan in plans if states[plan.name] != "done"]
+    states = [plan.state() for plan in plans]
+    missing = [plan for plan, state in zip(plans, states, strict=True) if state != "done"]
     training = plans[0].config.training
     gpus = visible_gpus(training.device)
     at_once = jobs or len(gpus) or max(1, usable_cores() // training.threads)
-    counts = ", ".join(f"{list(states.values()).count(state)} {state}" for state in ("done", "unfinished", "missing"))
+    counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "unfinished", "missing"))
     parallel = f"; {min(at_once, len(missing))} at once" if missing else ""
-    console.print(f"runs in {out}: {counts}{parallel}", highlight=False, soft_wrap=True)
+    console.print(f"runs in {out}: {counts}{parallel}", soft_wrap=True)
     with LaunchDisplay(console) as display:
         failed = launch(missing, at_once, gpus, display)
-    return [plan for plan in plans if plan.name not in failed], failed
-
-
-def raise_failures(failed: dict[str, str], num_plans: int, console: Console) -> None:
-    """Print the error of each run that failed, in a line, and raise `InputError` if there is one."""
+    made = [plan for plan in plans if plan.name not in failed]
+    if made:
+        finish(made)
     for name, error in failed.items():
-        console.print(f"{name} failed: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"{name} failed: {error}", style="bold red", soft_wrap=True)
     if failed:
-        without = "the table is without these" if len(failed) < num_plans else "there is nothing to pool"
-        raise InputError(f"{len(failed)} of {num_plans} runs failed, {listed(failed)}; {without}")
+        without = "the table is without these" if made else "there is nothing to pool"
+        raise InputError(f"{len(failed)} of {plural(len(plans), 'run')} failed, {listed(failed)}; {without}")
 
 
 class LaunchDisplay:
@@ -66,27 +69,18 @@ class LaunchDisplay:
 
     def __call__(self, status: Status) -> None:
         """Show how far the runs are."""
+        epochs = {plan.name: f"{plan.epochs_done()}/{plan.config.training.epochs}" for plan in status.running}
         if self._live is not None:
-            self._live.update(_table(status))
+            table = Table("running", Column("epochs", justify="right"), box=None, padding=(0, 2, 0, 0))
+            for name, done in epochs.items():
+                table.add_row(name, done)
+            self._live.update(Group(Text(_counts(status)), table))
             return
-        now, running = time.monotonic(), ", ".join(plan.name for plan in status.running)
+        now, running = time.monotonic(), ", ".join(epochs)
         if running != self._last_running or now - self._last_line >= self._between:
             self._last_line, self._last_running = now, running
-            self._console.print(f"{_counts(status)}; running: {_running(status)}", highlight=False, soft_wrap=True)
-
-
-def _table(status: Status) -> Group:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("running")
-    table.add_column("epochs", justify="right")
-    for plan in status.running:
-        table.add_row(plan.name, f"{plan.epochs_done()}/{plan.config.training.epochs}")
-    return Group(Text(_counts(status)), table)
-
-
-def _running(status: Status) -> str:
-    names = (f"{plan.name} {plan.epochs_done()}/{plan.config.training.epochs}" for plan in status.running)
-    return ", ".join(names) or "none"
+            shown = ", ".join(f"{name} {done}" for name, done in epochs.items()) or "none"
+            self._console.print(f"{_counts(status)}; running: {shown}", soft_wrap=True)
 
 
 def _counts(status: Status) -> str:
