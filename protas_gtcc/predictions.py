@@ -85,22 +85,18 @@ def checked(prediction: Prediction, where: str) -> Prediction:
     if labels.ndim != 1 or labels.shape != reported.shape:
         raise InputError(f"{where}: labels are {labels.shape}, progress is {reported.shape}; expected equal [T]")
     labels = checked_labels(labels, where)
-    wrong = ~((reported >= 0) & (reported <= 1))
-    if wrong.any():
-        frame = int(np.argmax(wrong))
+    frame = _first(~((reported >= 0) & (reported <= 1)))
+    if frame is not None:
         raise InputError(f"{where}, frame {frame}: progress is {reported[frame]:g}; expected a fraction from 0 to 1")
     for kind, (axes, shape) in CHANNELS.items():
         channels = getattr(prediction, kind)
         if channels is None:
             continue
-        expected = (*shape, len(labels))
-        fits = channels.ndim == len(expected) and all(
-            a in (-1, b) for a, b in zip(expected, channels.shape, strict=True)
-        )
-        if not fits:
+        sizes = (*shape, len(labels))
+        if channels.ndim != len(sizes) or any(a not in (-1, b) for a, b in zip(sizes, channels.shape, strict=True)):
             raise InputError(f"{where}: {kind} is {channels.shape}; expected {axes} with T = {len(labels)}")
-        if not np.isfinite(channels).all():
-            frame = int(np.argmax(~np.isfinite(np.atleast_2d(channels)).all(axis=0)))
+        frame = _first(~np.isfinite(np.atleast_2d(channels)).all(axis=0))
+        if frame is not None:
             raise InputError(f"{where}, frame {frame}: {kind} is not finite")
     _check_filtered(prediction, where)
     return dataclasses.replace(prediction, labels=labels, reported=reported.astype(np.float32))
@@ -109,25 +105,24 @@ def checked(prediction: Prediction, where: str) -> Prediction:
 def _check_filtered(prediction: Prediction, where: str) -> None:
     if prediction.interval is not None:
         low, high = prediction.interval
-        wrong = ~((low >= 0) & (low <= high) & (high <= 1))
-        if wrong.any():
-            frame = int(np.argmax(wrong))
-            raise InputError(
-                f"{where}, frame {frame}: the interval is {low[frame]:g} to {high[frame]:g}; not in [0, 1]"
-            )
-    if prediction.remaining_seconds is not None and (prediction.remaining_seconds < 0).any():
-        frame = int(np.argmax(prediction.remaining_seconds < 0))
-        raise InputError(
-            f"{where}, frame {frame}: {prediction.remaining_seconds[frame]:g} seconds remain; expected at least 0"
-        )
+        frame = _first(~((low >= 0) & (low <= high) & (high <= 1)))
+        if frame is not None:
+            ends = f"{low[frame]:g} to {high[frame]:g}"
+            raise InputError(f"{where}, frame {frame}: the interval is {ends}; not in [0, 1]")
+    seconds = prediction.remaining_seconds
+    frame = None if seconds is None else _first(seconds < 0)
+    if seconds is not None and frame is not None:
+        raise InputError(f"{where}, frame {frame}: {seconds[frame]:g} seconds remain; expected at least 0")
+
+
+def _first(wrong: np.ndarray) -> int | None:
+    """The first wrong frame; None if there is none."""
+    return int(np.argmax(wrong)) if wrong.any() else None
 
 
 def checked_labels(labels: np.ndarray, where: str) -> np.ndarray:
     """Class ids `[T]` as int64. Raises `InputError`, which starts with `where`, if one is not a class id."""
-    if labels.dtype.kind == "f":
-        wrong = ~(np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0))
-    else:
-        wrong = labels < 0
-    if wrong.any():
-        raise InputError(f"{where}, frame {int(np.argmax(wrong))}: the label is not a class id")
+    frame = _first(~(np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0)))
+    if frame is not None:
+        raise InputError(f"{where}, frame {frame}: the label is not a class id")
     return labels.astype(np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from math import inf
 from time import monotonic
 from typing import Literal
 
@@ -33,8 +34,16 @@ class _Buffer:
         """Read the source to its end, or until `stop`."""
         try:
             for number, frame in enumerate(source):
-                if not self._put(number, frame):
-                    return
+                with self._changed:
+                    if self._when_behind == "block":
+                        self._changed.wait_for(lambda: len(self._frames) < self._limit or self._stopped)
+                    elif len(self._frames) >= self._limit:
+                        self._frames.popleft()
+                        self.dropped += 1
+                    if self._stopped:
+                        return
+                    self._frames.append((number, frame))
+                    self._changed.notify_all()
         except BaseException as failure:
             self._failure = failure
         finally:
@@ -63,17 +72,6 @@ class _Buffer:
     def __len__(self) -> int:
         return len(self._frames)
 
-    def _put(self, number: int, frame: np.ndarray) -> bool:
-        with self._changed:
-            if self._when_behind == "block":
-                self._changed.wait_for(lambda: len(self._frames) < self._limit or self._stopped)
-            elif len(self._frames) >= self._limit:
-                self._frames.popleft()
-                self.dropped += 1
-            self._frames.append((number, frame))
-            self._changed.notify_all()
-            return not self._stopped
-
 
 def run(
     stream: Stream,
@@ -94,12 +92,11 @@ def run(
     waiting = _Buffer(buffer, when_behind)
     reader = threading.Thread(target=waiting.fill, args=(source,), name="source", daemon=True)
     reader.start()
-    frames = 0
+    frames, give_up = 0, inf if give_up_seconds is None else give_up_seconds
     try:
-        while (taken := _next_frame(waiting, sinks, source, stall_seconds, give_up_seconds)) is not None:
+        while (taken := _next_frame(waiting, sinks, source, stall_seconds, give_up)) is not None:
             number, frame = taken
-            prediction = stream.step(frame)
-            result = next(frame_results(prediction, first_frame + number, len(waiting), waiting.dropped))
+            result = next(frame_results(stream.step(frame), first_frame + number, len(waiting), waiting.dropped))
             frames += 1
             for sink in sinks:
                 sink.on_result(result)
@@ -113,18 +110,16 @@ def run(
 
 
 def _next_frame(
-    waiting: _Buffer, sinks: Sequence[Sink], source: Source, stall: float, give_up: float | None
+    waiting: _Buffer, sinks: Sequence[Sink], source: Source, stall: float, give_up: float
 ) -> tuple[int, np.ndarray] | None:
-    silent_since = monotonic()
-    stalled = False
+    silent_since, stalled = monotonic(), False
     while True:
-        limits = [*([] if stalled else [stall]), *([] if give_up is None else [give_up])]
-        timeout = max(0.0, min(limits) - (monotonic() - silent_since)) if limits else None
+        limit = give_up if stalled else min(stall, give_up)
         try:
-            return waiting.take(timeout)
+            return waiting.take(None if limit == inf else max(0.0, silent_since + limit - monotonic()))
         except TimeoutError:
             silence = monotonic() - silent_since
-            if give_up is not None and silence >= give_up:
+            if silence >= give_up:
                 raise InputError(f"{source.name} has sent nothing for {give_up:g} s; giving up") from None
             if silence >= stall and not stalled:
                 stalled = True

@@ -7,7 +7,8 @@ a video with twice as many frames as a stage sees.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ def check_causality(network: ProgressNetwork, where: str, seed: int = 0) -> list
     for frame in frames:
         changed = features.clone()
         changed[..., frame + 1 :] = _CHANGE * torch.randn(changed[..., frame + 1 :].shape, generator=generator)
-        broken = next(_differing(network, features, changed, frame), None)
+        broken = _first_difference(network, features, changed, frame)
         if broken is not None:
             name, difference = broken
             what = f"layer {name} sees the future: when frames after {frame} change, its output before does too"
@@ -45,35 +46,31 @@ def check_causality(network: ProgressNetwork, where: str, seed: int = 0) -> list
     return [Finding("note", where, what, "")]
 
 
-def _differing(network: ProgressNetwork, first: Tensor, second: Tensor, frame: int) -> Iterator[tuple[str, float]]:
-    """Layers whose outputs up to `frame` differ, in the order they finish, and the share by which they differ."""
-    outputs = [_outputs_by_layer(network, features) for features in (first, second)]
-    for name, one in outputs[0].items():
-        kept, other = one[..., : frame + 1], outputs[1][name][..., : frame + 1]
+def _first_difference(network: ProgressNetwork, first: Tensor, second: Tensor, frame: int) -> tuple[str, float] | None:
+    """The first layer to finish whose outputs up to `frame` differ, and the share by which they do."""
+    changed = _outputs_by_layer(network, second)
+    for name, output in _outputs_by_layer(network, first).items():
+        kept, other = output[..., : frame + 1], changed[name][..., : frame + 1]
         difference = float((kept - other).abs().max() / kept.abs().max().clamp(min=1e-12))
         if not difference <= TOLERANCE:  # also for NaN
-            yield name, difference
+            return name, difference
+    return None
 
 
 def _outputs_by_layer(network: ProgressNetwork, features: Tensor) -> dict[str, Tensor]:
     """By name, in the order they finish: each layer's output that has a value for each frame, and the network's."""
     found: dict[str, Tensor] = {}
 
-    def keep(name: str) -> Any:
-        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            first = output[0] if isinstance(output, tuple) else output
-            if isinstance(first, Tensor) and first.shape[-1] == features.shape[-1]:
-                found[name] = first
+    def keep(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        if isinstance(first, Tensor) and first.shape[-1] == features.shape[-1]:
+            found[name] = first
 
-        return hook
-
-    handles = [module.register_forward_hook(keep(name)) for name, module in network.named_modules() if name]
-    try:
-        with torch.no_grad():
-            outputs = network(features)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.no_grad(), ExitStack() as hooks:
+        for name, module in network.named_modules():
+            if name:
+                hooks.callback(module.register_forward_hook(partial(keep, name)).remove)
+        outputs = network(features)
     found["the network's logits"] = outputs.final_logits
     if outputs.final_progress is not None:
         found["the network's progress"] = outputs.final_progress

@@ -53,13 +53,11 @@ class CompiledEngine(Engine):
     """
 
     def __init__(self, network: ProgressNetwork, num_streams: int, threads: int = 1):
-        self.num_streams, self._threads = num_streams, threads
+        self.num_streams, self._threads, self._num_classes = num_streams, threads, network.num_classes
         self._program = program = record(network)
         self._memories = np.repeat(program.memory[None], num_streams, axis=0)
         self._rings = np.zeros((num_streams, program.ring_floats), dtype=np.float32)
         self._numbers = np.zeros(num_streams, dtype=np.int64)
-        spans = [program.logits, program.probs, *filter(None, [program.progress])]
-        self._kept = np.concatenate([np.arange(span.start, span.start + span.size) for span in spans])
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the step program"):
             self.step(np.array([0]), np.zeros((1, 1, network.feature_dim), dtype=np.float32))
@@ -68,28 +66,28 @@ class CompiledEngine(Engine):
 
     def step(self, streams: np.ndarray, frames: np.ndarray) -> NetworkResult:
         """Step the k streams; see `Engine`."""
-        results = np.empty((*frames.shape[:2], len(self._kept)), dtype=np.float32)
+        results = np.empty((*frames.shape[:2], len(self._program.results)), dtype=np.float32)
         shares = min(self._threads, len(streams) // FEWEST_STREAMS_A_THREAD)
         if shares <= 1:
             self._run(streams, frames, results)
         else:
             parts = [np.array_split(one, shares, axis) for one, axis in ((streams, 0), (frames, 1), (results, 1))]
             list(self._pool.map(self._run, *parts))
-        kept, classes = results.reshape(-1, len(self._kept)), self._program.probs.size
-        progress = None if self._program.progress is None else kept[:, 2 * classes :]
-        return NetworkResult(kept[:, :classes], kept[:, classes : 2 * classes], progress)
+        rows, classes = results.reshape(-1, results.shape[2]), self._num_classes
+        progress = rows[:, 2 * classes :] if rows.shape[1] > 2 * classes else None
+        return NetworkResult(rows[:, :classes], rows[:, classes : 2 * classes], progress)
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream; see `Engine`."""
-        carried = self._memories[stream, self._program.carried.slice]
-        state = {"carried": carried, "rings": self._rings[stream], "num_frames": self._numbers[stream : stream + 1]}
+        carried, numbers = self._memories[stream, : self._program.carried], self._numbers[stream : stream + 1]
+        state = {"carried": carried, "rings": self._rings[stream], "num_frames": numbers}
         return {name: torch.from_numpy(values) for name, values in state.items()}
 
     def _run(self, streams: np.ndarray, frames: np.ndarray, results: np.ndarray) -> None:
         program = self._program
         state = (self._memories, self._rings, self._numbers)
         constants = (program.instructions, program.weights, program.rings)
-        stepper.step(*constants, *state, streams, frames, program.frame.start, self._kept, results)
+        stepper.step(*constants, *state, streams, frames, program.frame, program.results, results)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

@@ -42,11 +42,6 @@ class Span:
     start: int
     size: int
 
-    @property
-    def slice(self) -> slice:
-        """To index the memory with."""
-        return slice(self.start, self.start + self.size)
-
 
 @dataclass(frozen=True, eq=False)
 class Program:
@@ -60,12 +55,12 @@ class Program:
     rings: np.ndarray
     """int64 `[R, 4]`: start of each ring, its frames (2 * dilation + 1), floats in a frame, dilation."""
     ring_floats: int
-    frame: Span
-    carried: Span
-    """With the rings, the state of a stream."""
-    logits: Span
-    probs: Span
-    progress: Span | None
+    frame: int
+    """Where the memory takes the frame."""
+    carried: int
+    """The first floats of the memory that are, with the rings, the state of a stream."""
+    results: np.ndarray
+    """int64 `[K]`: places of logits, probabilities and, if there is any, progress, C each."""
 
 
 def pack(

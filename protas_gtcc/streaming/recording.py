@@ -157,7 +157,7 @@ def _assemble(recorder: Recorder, frame: Span, carried: list[Span], results: lis
     instructions, places, size = pack(recorder.instructions, recorder.spans, kept)
     memory = np.zeros(size, dtype=np.float32)
     for span, values in recorder.constants.items():
-        memory[places[span].slice] = values
+        memory[_range(places[span])] = values
     rings, start = [], 0
     for dilation, width in recorder.ring_shapes:
         frames = 2 * dilation + 1
@@ -169,12 +169,14 @@ def _assemble(recorder: Recorder, frame: Span, carried: list[Span], results: lis
         memory,
         np.array(rings, dtype=np.int64).reshape(-1, 4),
         start,
-        places[frame],
-        Span(0, sum(span.size for span in carried)),
-        places[results[0]],
-        places[results[1]],
-        places[results[2]] if len(results) == 3 else None,
+        places[frame].start,
+        sum(span.size for span in carried),
+        np.concatenate([_range(places[span]) for span in results]),
     )
+
+
+def _range(span: Span) -> np.ndarray:
+    return np.arange(span.start, span.start + span.size)
 
 
 def _name(func: Any) -> str:

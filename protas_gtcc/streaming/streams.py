@@ -26,11 +26,7 @@ class Streams:
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        network: ProgressNetwork,
-        background: list[int],
-        decoder: DurationDecoder | None = None,
+        self, engine: Engine, network: ProgressNetwork, background: list[int], decoder: DurationDecoder | None
     ):
         """`decoder` is the filter after the network, for as many streams as the engine has; None without a filter."""
         self._engine, self._decoder, self._background = engine, decoder, background
