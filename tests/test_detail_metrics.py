@@ -298,7 +298,7 @@ def test_online_figures_equal_their_plain_loop(lists: list[list[int]], seed: int
     hours = sum(len(video.labels) for video in videos) / (fps or 1) / 3600
 
     def mean(values: list[int]) -> float:
-        return np.mean(values) / (fps or 1) if values else np.nan
+        return float(np.mean(values)) / (fps or 1) if values else np.nan
 
     def share(count: int, total: int) -> float:
         return count / total if total else np.nan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,8 +23,9 @@ def averages(videos: Videos) -> Averages:
     return progress_averages(np.sum(rows, axis=0), NUM_CLASSES)
 
 
-def slow_averages(videos: Videos) -> dict[str, object]:
-    frames, of_class, of_video, of_segment, background = [], {}, [], [], []
+def slow_averages(videos: Videos) -> dict[str, Any]:
+    frames, of_video, of_segment, background = [], [], [], []
+    of_class: dict[int, list[float]] = {}
     for labels, reported in videos:
         errors_of_video = []
         for segment in segments_from_labels(labels):
@@ -39,7 +42,7 @@ def slow_averages(videos: Videos) -> dict[str, object]:
         if errors_of_video:
             of_video.append(np.mean(errors_of_video))
     mean = {"frame": frames, "video": of_video, "segment": of_segment, "background": background}
-    per_class = [np.mean(of_class[label]) if label in of_class else np.nan for label in range(NUM_CLASSES)]
+    per_class: Any = [np.mean(of_class[label]) if label in of_class else np.nan for label in range(NUM_CLASSES)]
     simple = {name: np.mean(values) if values else np.nan for name, values in mean.items()}
     return {**simple, "per_class": per_class, "macro": np.nanmean(per_class) if of_class else np.nan}
 
