@@ -27,11 +27,12 @@ from side_by_side import Contestant, Measurement, Moment, describe_machine, meas
 from torch import Tensor
 
 from protas_gtcc.alignment.gtcc import gtcc_loss, keep_weights, sample_anchors
-from protas_gtcc.alignment.lav import lav_loss
+from protas_gtcc.alignment.lav import lav_terms
 from protas_gtcc.alignment.tcc import tcc_loss
-from protas_gtcc.alignment.vava import vava_loss
+from protas_gtcc.alignment.vava import vava_terms
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
+from protas_gtcc.network.terms import total_loss
 
 DROP_RATE = 0.95
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -98,8 +99,8 @@ def our_losses(arguments: Arguments) -> dict[str, Loss]:
     return {
         "TCC": lambda u, v: tcc_loss(u, v) + tcc_loss(v, u),
         "GTCC": lambda u, v: gtcc(u, v) + gtcc(v, u),
-        "LAV": lav_loss,
-        "VAVA": vava_loss,
+        "LAV": lambda u, v: total_loss(lav_terms(u, v)),
+        "VAVA": lambda u, v: total_loss(vava_terms(u, v)),
     }
 
 

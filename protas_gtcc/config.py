@@ -19,7 +19,7 @@ File = Annotated[Path, "FILE"]
 Folder = Annotated[Path, "FOLDER"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 EngineName = Literal["auto", "compiled", "torch"]
-"""What computes a stream's frames; see `streaming/selection.py`."""
+"""What computes a stream's frames; see `streaming/engines.py`."""
 Axes = Literal["auto", "DT", "TD"]
 """Axes of an array of features."""
 PartnerPart = Literal["test", "train"]

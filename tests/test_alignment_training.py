@@ -9,16 +9,14 @@ import pytest
 import torch
 
 from protas_gtcc.alignment import training as training_module
-from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory, AlignmentLossConfig
 from protas_gtcc.alignment.embedder import load_encoder
 from protas_gtcc.alignment.pairing import by_task
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.training import AlignmentTrainer, align
 from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
-from protas_gtcc.storage.configs import from_yaml, to_yaml
 from tests.conftest import alignment_config
 
 LOSSES = get_args(get_type_hints(AlignmentConfig)["loss"])
@@ -147,8 +145,3 @@ def test_what_cannot_be_aligned_is_refused(kitchen):
         AlignmentConfig(head="v5")
     with pytest.raises(InputError, match="--sampled-frames is 1"):
         AlignmentLossConfig(sampled_frames=1)
-
-
-def test_a_configuration_survives_its_file():
-    config = AlignmentConfig(loss="vava", encoder=EncoderConfig(multi_head=True), head="v3")
-    assert from_yaml(to_yaml(config), "here", AlignmentConfig) == config

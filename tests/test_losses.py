@@ -69,7 +69,7 @@ def test_progress_over_all_has_target_zero_for_inactive_classes(video, squared):
                 error = abs(progress[s, 0, c, t].item() - wanted)
                 total += error**2 if squared else error
     expected = total / (CLASSES * FRAMES)
-    result = over_all(progress, labels, target, torch.ones(1, 1, FRAMES), IS_ACTION, squared)
+    result = over_all(progress, labels, target, torch.ones(1, 1, FRAMES), squared)
     assert result.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -83,15 +83,15 @@ def test_progress_over_active_counts_only_the_true_class_and_only_actions(video,
         if labels[0, t] != 0
     ]
     expected = sum(error**2 if squared else error for error in errors) / 6
-    result = over_active(progress, labels, target, torch.ones(1, 1, FRAMES), IS_ACTION, squared)
+    result = over_active(progress, labels, target, IS_ACTION, squared)
     assert result.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_video_of_one_frame_and_one_without_actions_have_finite_losses():
     logits, progress = torch.randn(2, 1, 3, 1), torch.randn(2, 1, 3, 1)
-    labels, ones = torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, 1)
-    assert smoothing(logits, ones).item() == 0
-    assert over_active(progress, labels, torch.zeros(1, 1), ones, IS_ACTION).item() == 0
+    labels = torch.zeros(1, 1, dtype=torch.long)
+    assert smoothing(logits, torch.ones(1, 1, 1)).item() == 0
+    assert over_active(progress, labels, torch.zeros(1, 1), IS_ACTION).item() == 0
 
 
 def batch_terms(network, features, labels, target, mask, config):

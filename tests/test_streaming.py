@@ -23,7 +23,7 @@ from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.runs import timing
-from protas_gtcc.streaming import engines, selection
+from protas_gtcc.streaming import engines
 from protas_gtcc.streaming.causality import check_causality
 from protas_gtcc.streaming.engines import TorchEngine
 from protas_gtcc.streaming.program import Program
@@ -193,16 +193,16 @@ def test_streams_start_pause_and_end_on_their_own(engine, threads):
     streams = model.streams(count, engine, threads)
     results: list[list[Prediction]] = [[] for _ in videos]
     rng = np.random.default_rng(1)
-    while waiting := [k for k, one in enumerate(videos) if streams.num_frames(k) < len(one)]:
+    while waiting := [k for k, one in enumerate(videos) if streams.stream(k).num_frames < len(one)]:
         chosen = rng.permutation(waiting)[: rng.integers(1, len(waiting) + 1)].tolist()
-        frames = np.stack([videos[one][streams.num_frames(one)] for one in chosen])
+        frames = np.stack([videos[one][streams.stream(one).num_frames] for one in chosen])
         output = streams.step(frames, chosen)
         for k, one in enumerate(chosen):
             results[one].append(Prediction(*(getattr(output, name)[..., k : k + 1] for name in FIELDS)))
     for one, parts in zip(videos, results, strict=True):
         assert_same(joined(parts), model.predict(one))
-    streams.reset(5)
-    assert_same(streams.step_chunk(5, videos[6]), model.predict(videos[6]))
+    streams.stream(5).reset()
+    assert_same(streams.stream(5).step(videos[6]), model.predict(videos[6]))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -351,7 +351,7 @@ def test_an_operation_in_place_gives_right_results(name):
 
 
 def test_an_operation_that_cannot_be_recorded_is_reported_once(caplog):
-    selection._report_fallback.cache_clear()
+    engines._report_fallback.cache_clear()
     for _ in range(2):
         stream = changed_model("exp_").stream()
     assert isinstance(stream._streams._engine, TorchEngine)
@@ -384,7 +384,7 @@ def test_an_operation_with_a_factor_cannot_be_recorded():
 
 
 def test_a_program_that_differs_from_the_network_is_not_used(monkeypatch, caplog):
-    selection._report_fallback.cache_clear()
+    engines._report_fallback.cache_clear()
 
     def wrong(network: ProgressNetwork) -> Program:
         program = record(network)

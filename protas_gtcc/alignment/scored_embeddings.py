@@ -12,7 +12,6 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts
-from protas_gtcc.alignment.pairing import single_video_tasks
 from protas_gtcc.alignment.scores import EmbeddedVideo, Trial, compare_alignments
 from protas_gtcc.alignment.scores.scoring import OnProgress
 from protas_gtcc.config import PartnerPart
@@ -87,7 +86,8 @@ def remarks(config: AlignmentConfig, dataset: Dataset, partners: PartnerPart) ->
         return ["no video has a task: all are aligned as one procedure (prepare --task-pattern reads tasks from names)"]
     lines = [
         f"task {task!r} has one training video: it is embedded but not aligned"
-        for task in single_video_tasks(dataset, config.split, config.task)
+        for task in sorted(train)
+        if train[task] == 1 and config.task in (None, task)
     ]
     if partners == "test" and max((test[task] for task in train), default=0) < 2:
         lines.append("no task has two test videos to match; --partners train matches them with training videos")

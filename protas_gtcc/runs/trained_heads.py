@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.alignment.embedder import Embedder, load_encoder
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.config import MAY_CHANGE, flat_settings
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader

@@ -52,10 +52,9 @@ class Command:
     def run(self) -> None:
         """Predict, write and print."""
         from protas_gtcc.dataset.reader import require_no_control
-        from protas_gtcc.inference import load
+        from protas_gtcc.inference import choose_device, load
         from protas_gtcc.metrics.prediction_files import write_predictions
         from protas_gtcc.predictions import PredictionInfo
-        from protas_gtcc.training.devices import choose_device
 
         self._require_distinct_names()
         model = load(self.model, choose_device(self.device))
