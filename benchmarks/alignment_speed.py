@@ -107,7 +107,7 @@ def our_losses(arguments: Arguments) -> dict[str, Loss]:
 def their_losses(folder: Path, components: int) -> dict[str, Loss]:
     """The authors' functions of a list of sequences, from their checkout."""
     with stand_ins("torchvision", "torchvision.datasets", "easydict", "dotenv", "cv2", "imageio"):
-        module = load_package(folder, "utils.loss_functions")
+        module: Any = load_package(folder, "utils.loss_functions")
     sink = module.sink
     if not torch.cuda.is_available():
         module.sink = lambda costs, **settings: sink(costs, **{**settings, "cuda": False})
@@ -161,7 +161,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
     with torch.profiler.profile(profile_memory=True) as profiler, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         work()
-    events: Any = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events: Any = profiler.profiler.kineto_results.events()
     changes = sorted((one.start_ns(), one.nbytes()) for one in events if one.name() == "[memory]")
     held = highest = 0
     for _, change in changes:

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -254,6 +254,7 @@ def difference(model: TrainedModel, features: np.ndarray, seed: int) -> tuple[fl
     parts = [engine.step(np.array([0]), np.ascontiguousarray(chunk)) for chunk in chunks]
     offline = model.outputs(features)
     logits = np.concatenate([part.logits for part in parts]).T - offline.final_logits[0].numpy()
+    assert offline.final_progress is not None
     progress = np.concatenate([part.progress for part in parts]).T - offline.final_progress[0].clamp(0, 1).numpy()
     with torch.no_grad():
         exact = in_double(model.network)(torch.from_numpy(features).double().t()[None]).final_logits[0].numpy()
@@ -279,6 +280,7 @@ class DoubleGRU(torch.nn.Module):
 def in_double(network: ProgressNetwork) -> ProgressNetwork:
     """The same network in float64."""
     exact = copy.deepcopy(network).double()
+    stage: Any
     for stage in exact.stages:
         if stage.progress_head is not None:
             stage.progress_head.gru = DoubleGRU(stage.progress_head.gru)

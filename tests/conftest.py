@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,12 @@ from protas_gtcc.dataset.writer import write_dataset
 # Tiny tensors: threads would only wait for each other. Subprocesses inherit it.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def slow_but_first(cases: Iterable[object]) -> list[Any]:
+    """Cases of a test that takes seconds: the first belongs to the fast half, the others are marked as slow."""
+    first, *others = cases
+    return [first, *(pytest.param(case, marks=pytest.mark.slow) for case in others)]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.runs.evaluate_run import evaluate_run
 from protas_gtcc.training.run_directory import RunDirectory
@@ -19,6 +21,7 @@ def ablation(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_every_way_to_decode_a_run_is_a_row(tiny_dataset, tmp_path):
     run, dataset = RunDirectory(tmp_path / "run"), Dataset(tiny_dataset)
     train(tiny_config(tiny_dataset, "default", epochs=3, lr=0.01), dataset, run)

@@ -59,7 +59,12 @@ def test_only_videos_of_the_split_are_embedded(tmp_path, monkeypatch):
             w.add(kitchen_procedure(name, number))
     embedder, embedded = align(alignment_config(path), Dataset(path), AlignmentDirectory(tmp_path / "run")), set()
     plain = FeatureReader.read
-    monkeypatch.setattr(FeatureReader, "read", lambda self, video: (embedded.add(video), plain(self, video))[1])
+
+    def recorded(self: FeatureReader, video: str) -> np.ndarray:
+        embedded.add(video)
+        return plain(self, video)
+
+    monkeypatch.setattr(FeatureReader, "read", recorded)
     write_aligned(embedder, Dataset(path), "aligned-tcc")
     assert [Dataset(path).has_features(name, "aligned-tcc_split1") for name in names] == [True] * 4 + [False] * 2
     assert embedded == set(names[:4])
@@ -128,6 +133,7 @@ def test_scores_have_raw_features_and_the_encoder_before_training_beside_them(ki
         embedder.embed(features[:, :3])
 
 
+@pytest.mark.slow
 def test_the_verb_trains_writes_scores_and_resumes(kitchen, tmp_path):
     pytest.importorskip("sklearn")
     path, run = tmp_path / "kitchen.h5", tmp_path / "run"

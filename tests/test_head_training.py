@@ -29,7 +29,7 @@ from protas_gtcc.runs import heads as scoring
 from protas_gtcc.runs.evaluate_run import evaluate_run
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
-from tests.conftest import tiny_config
+from tests.conftest import slow_but_first, tiny_config
 
 
 def visible_progress(num_segments=24, seed=0):
@@ -52,7 +52,7 @@ def segments_of(dataset, part):
     return read_segments(dataset, dataset.part("1", part), FeatureReader(dataset, "features", "1"))
 
 
-@pytest.mark.parametrize("name", ["v3", "v4", "mlp-dense", "conv-root", "transformer-dense"])
+@pytest.mark.parametrize("name", slow_but_first(["v3", "v4", "mlp-dense", "conv-root", "transformer-dense"]))
 def test_a_head_learns_progress_that_can_be_seen(name):
     head = train_head(VERSIONS[name], visible_progress(), HeadTraining(epochs=20, lr=0.008, batch_size=8))
     tested = visible_progress(seed=1)
@@ -172,6 +172,7 @@ def verb(name, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
 
 
+@pytest.mark.slow
 def test_scalar_heads_stand_in_one_table_with_look_ups_and_a_model(tiny_dataset, dataset, tmp_path):
     run = RunDirectory(tmp_path / "run")
     train(tiny_config(tiny_dataset, epochs=1), dataset, run)
@@ -263,6 +264,7 @@ def test_the_seed_of_a_single_head_is_refused(tiny_dataset):
         Command(str(tiny_dataset), training=HeadTraining(seed=3))
 
 
+@pytest.mark.slow
 def test_position_encoding_leaves_a_picture_and_a_table(tmp_path):
     done = verb("position-encoding", "--videos", 5, "--epochs", 1, "--out", tmp_path)
     assert done.returncode == 0, done.stderr

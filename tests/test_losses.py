@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,7 +123,9 @@ def test_every_term_alone_moves_the_weights(name):
     network = ProgressNetwork(ModelConfig(stages=2, layers=3, maps=8), 4, 3)
     with torch.no_grad():
         network.graph.set_counted(torch.rand(3, 3), torch.rand(3, 3))
-    weights = {f"{term}_weight": float(term == name) for term in ("cross_entropy", "smoothing", "progress", "graph")}
+    weights: dict[str, Any] = {
+        f"{term}_weight": float(term == name) for term in ("cross_entropy", "smoothing", "progress", "graph")
+    }
     config = dataclasses.replace(LossConfig(), **weights)
     labels = torch.randint(0, 3, (1, 20))
     terms = batch_terms(network, torch.randn(1, 4, 20), labels, torch.rand(1, 20), torch.ones(1, 1, 20), config)

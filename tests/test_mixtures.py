@@ -25,7 +25,7 @@ def fitted_by_loops(weighting: np.ndarray, num_components: int, iterations: int)
     centre = sum(weighting * frames)
     variance = max(sum(weighting * (frames - centre) ** 2) / num_components**2, MIN_VARIANCE)
     levels = [(k + 0.5) / num_components for k in range(num_components)]
-    means = [next(j for j in frames if sum(weighting[: j + 1]) >= level) for level in levels]
+    means = [next(float(j) for j in frames if sum(weighting[: j + 1]) >= level) for level in levels]
     variances, weights = [variance] * num_components, [1 / num_components] * num_components
     for _ in range(iterations):
         shares = np.zeros((num_components, len(frames)))
@@ -35,8 +35,8 @@ def fitted_by_loops(weighting: np.ndarray, num_components: int, iterations: int)
                 for w, mean, var in zip(weights, means, variances, strict=True)
             ]
             shares[:, j] = weighting[j] * np.array(parts) / sum(parts)
-        weights = [sum(row) for row in shares]
-        means = [sum(row * frames) / sum(row) for row in shares]
+        weights = [float(row.sum()) for row in shares]
+        means = [float(sum(row * frames) / sum(row)) for row in shares]
         variances = [
             max(sum(row * (frames - mean) ** 2) / sum(row), MIN_VARIANCE)
             for row, mean in zip(shares, means, strict=True)

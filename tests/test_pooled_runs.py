@@ -205,8 +205,8 @@ def finished_run(
     """A run directory as training and evaluating leave it, but for the model."""
     run, base = RunDirectory(path), PRESETS[preset]
     training = dataclasses.replace(base.training, epochs=2, seed=seed)
-    changes = {"feature_set": "features"} | changes
-    config = dataclasses.replace(base, dataset=str(dataset.path), split=split, training=training, **changes)
+    own: dict[str, Any] = {"split": split, "feature_set": "features", "training": training, **changes}
+    config = dataclasses.replace(base, dataset=str(dataset.path), **own)
     write_text(run.config_file, to_yaml(config))
     run.write_log([{"epoch": 1}, {"epoch": 2}])
     predictions = [(name, one) for name, _, one in triples(dataset.part(split, "test"), seed)]

@@ -38,11 +38,11 @@ def slow_averages(videos: Videos) -> dict[str, Any]:
             frames += errors
             errors_of_video += errors
             of_class.setdefault(segment.label, []).extend(errors)
-            of_segment.append(np.mean(errors))
+            of_segment.append(float(np.mean(errors)))
         if errors_of_video:
-            of_video.append(np.mean(errors_of_video))
+            of_video.append(float(np.mean(errors_of_video)))
     mean = {"frame": frames, "video": of_video, "segment": of_segment, "background": background}
-    per_class: Any = [np.mean(of_class[label]) if label in of_class else np.nan for label in range(NUM_CLASSES)]
+    per_class = [float(np.mean(of_class[label])) if label in of_class else np.nan for label in range(NUM_CLASSES)]
     simple = {name: np.mean(values) if values else np.nan for name, values in mean.items()}
     return {**simple, "per_class": per_class, "macro": np.nanmean(per_class) if of_class else np.nan}
 

@@ -21,6 +21,7 @@ from protas_gtcc.report.detail_plots import plot_details, plot_per_class
 from protas_gtcc.report.plots import plot_video
 from protas_gtcc.report.screen import print_markdown
 from protas_gtcc.report.tables import print_evaluation, verdict
+from tests.conftest import slow_but_first
 from tests.predicted_videos import delayed, random_labels, without_progress
 
 
@@ -139,7 +140,7 @@ def test_no_two_of_a_hundred_classes_look_alike_and_neighbours_differ_in_hue() -
     assert looks[:8] == class_looks(8, [0]), "the number of classes changes no look"
 
 
-@pytest.mark.parametrize("num_classes", [3, 116])
+@pytest.mark.parametrize("num_classes", slow_but_first([3, 116]))
 def test_pictures_are_drawn_for_few_and_for_many_classes(tmp_path: Path, num_classes: int) -> None:
     names = [f"step ${index}$ of a long name that must be cut" for index in range(num_classes)]
     labels = random_videos(num_classes)["v0"]

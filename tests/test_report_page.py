@@ -353,6 +353,7 @@ async def hovering_a_frame(js: Js, until: Callable[[str], Awaitable[None]]) -> N
         assert f"{prediction.reported[50]:.2f}" in text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
 def test_the_page_draws_hides_runs_and_shows_values_without_a_network(runs: list[Path], tmp_path: Path) -> None:
     write_report(tmp_path / "report.html", page_data(open_runs(runs)))

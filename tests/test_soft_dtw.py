@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,10 +38,10 @@ def hard_dtw(costs: np.ndarray) -> float:
     for i in range(n):
         for j in range(m):
             sums[i + 1, j + 1] = costs[i, j] + min(sums[i, j], sums[i, j + 1], sums[i + 1, j])
-    return sums[n, m]
+    return float(sums[n, m])
 
 
-def value_and_gradient(costs: Tensor, *arguments: object) -> tuple[Tensor, Tensor]:
+def value_and_gradient(costs: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     costs = costs.clone().requires_grad_()
     values = soft_dtw(costs, *arguments)
     values.sum().backward()
@@ -128,7 +129,7 @@ def test_half_precision_is_computed_in_single_and_the_gradient_comes_back_in_hal
 )
 def test_lengths_that_do_not_fit_the_costs_are_refused(lengths, message):
     with pytest.raises(ValueError, match=message):
-        soft_dtw(random_costs(1, 4, 5), 0.1, tuple(map(torch.tensor, lengths)))
+        soft_dtw(random_costs(1, 4, 5), 0.1, (torch.tensor(lengths[0]), torch.tensor(lengths[1])))
 
 
 @pytest.mark.parametrize("gamma", [0.0, -1.0, math.nan])

@@ -36,7 +36,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 TIMED = ["seconds", "frames_per_second"]
 
 
-def train_into(folder: Path, config: RunConfig, **options: bool) -> RunDirectory:
+def train_into(folder: Path, config: RunConfig, **options: Any) -> RunDirectory:
     run = RunDirectory(folder)
     train(config, Dataset(config.dataset), run, **options)
     return run
@@ -110,6 +110,7 @@ def test_resuming_a_finished_run_changes_nothing(tiny_dataset, tmp_path):
     assert run.checkpoint.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_model_that_one_does(tiny_dataset, tmp_path):
     # Without dropout, and with a last batch of one window, which one process only watches.
     config = tiny_config(tiny_dataset, batch_size=7, epochs=3)
@@ -128,8 +129,9 @@ def test_two_processes_train_the_model_that_one_does(tiny_dataset, tmp_path):
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_video_and_step(tiny_dataset, tmp_path):
     config = tiny_config(tiny_dataset)
     trainer = Trainer(config, Dataset(tiny_dataset), RunDirectory(tmp_path))
+    network: Any = trainer.network
     with torch.no_grad():
-        trainer.network.stages[1].progress_head.conv.bias[2] = float("nan")
+        network.stages[1].progress_head.conv.bias[2] = float("nan")
     with pytest.raises(InputError, match=r"loss term \w+ is nan for video video\d at epoch 1, step 1; check"):
         trainer.fit()
 
@@ -171,7 +173,8 @@ def test_the_number_of_layers_is_kept_with_the_weights(tiny_dataset, tmp_path):
     run = train_into(tmp_path / "run", config)
     assert run.read_config().model.layers == 0, "the run keeps the setting"
     layers = config.model.at(Dataset(tiny_dataset).info.fps).layers
-    assert load(run.path).facts.config.model.layers == layers == len(load(run.path).network.stages[0].layers)
+    model: Any = load(run.path)
+    assert model.facts.config.model.layers == layers == len(model.network.stages[0].layers)
 
 
 def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
@@ -304,10 +307,11 @@ def test_callbacks_hear_of_the_end_also_after_an_error(tiny_dataset, tmp_path, s
 
 
 def test_without_a_terminal_progress_is_shown_from_the_first_second(tiny_dataset, tmp_path):
-    console = Console(file=io.StringIO(), width=200)
+    shown = io.StringIO()
+    console = Console(file=shown, width=200)
     bar = ProgressBar(console, seconds_between_lines=0.0)
     train(tiny_config(tiny_dataset, "default"), Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [bar])
-    lines = console.file.getvalue().splitlines()
+    lines = shown.getvalue().splitlines()
     assert lines[0] == "reading labels: 8 training videos"
     assert "feature statistics: 8 training videos" in lines
     assert "training: 2 epochs of 4 steps" in lines
@@ -317,9 +321,10 @@ def test_without_a_terminal_progress_is_shown_from_the_first_second(tiny_dataset
 
 
 def test_on_a_terminal_the_bar_is_shown_and_removed(tiny_dataset, tmp_path):
-    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    output = io.StringIO()
+    console = Console(file=output, width=120, force_terminal=True)
     train(tiny_config(tiny_dataset), Dataset(tiny_dataset), RunDirectory(tmp_path / "run"), [ProgressBar(console)])
-    shown = console.file.getvalue()
+    shown = output.getvalue()
     assert "reading labels" in shown
     assert "epoch 2" in shown
     assert "16/16" in shown

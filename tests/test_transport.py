@@ -57,6 +57,7 @@ def test_plans_are_pots_after_as_many_iterations(spread, iterations):
     np.testing.assert_allclose(plan[0], expected, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [10.0, 30.0, 100.0])
 def test_a_wide_range_of_costs_is_solved_in_steps_that_are_few_beside_pots(spread):
     log_kernel = -spread * random_costs(1, 8, 6) / 0.1
@@ -91,7 +92,9 @@ def test_padding_gets_nothing_and_a_plan_does_not_depend_on_its_batch():
     assert not together[0, :, 4:].any()
 
 
-def prior_and_closeness(n: int, m: int, phi: float, best_rows: list, best_columns: list) -> tuple[np.ndarray, ...]:
+def prior_and_closeness(
+    n: int, m: int, phi: float, best_rows: list[int], best_columns: list[int]
+) -> tuple[np.ndarray, ...]:
     """P and the closeness that the moment sums, of `[N + 1, M + 1]` cells, by loops over equations 4 to 9."""
     n, m = n + 1, m + 1
     prior, closeness = np.zeros((n, m)), np.zeros((n, m))
@@ -130,7 +133,7 @@ def plan_of(u: Tensor, v: Tensor, settings: AlignmentLossConfig, phi: float = 1.
 
 
 @pytest.mark.parametrize("phi", [1.0, 0.6, 0.0])
-def test_plan_and_value_are_those_of_the_documented_objective(videos, converged, phi):
+def test_plan_and_value_are_those_of_the_documented_objective(videos: tuple[Tensor, Tensor], converged, phi):
     costs = costs_of(*videos)
     first = best_plan(costs, *prior_and_closeness(5, 6, 1.0, [0] * 7, [0] * 6))
     parts = prior_and_closeness(5, 6, phi, first.argmax(axis=0), first.argmax(axis=1))
@@ -140,7 +143,7 @@ def test_plan_and_value_are_those_of_the_documented_objective(videos, converged,
     assert value == pytest.approx(objective(expected, costs, *parts))
 
 
-def test_no_other_plan_of_the_same_marginals_is_better(videos, converged):
+def test_no_other_plan_of_the_same_marginals_is_better(videos: tuple[Tensor, Tensor], converged):
     costs, parts = costs_of(*videos), prior_and_closeness(5, 6, 1.0, [0] * 7, [0] * 6)
     plan = plan_of(*videos, SETTINGS).numpy()
     best = objective(plan, costs, *parts)
@@ -153,12 +156,12 @@ def test_no_other_plan_of_the_same_marginals_is_better(videos, converged):
         assert objective(plan + step * direction, costs, *parts) > best
 
 
-def test_the_values_gradient_is_that_of_finite_differences(videos, converged):
+def test_the_values_gradient_is_that_of_finite_differences(videos: tuple[Tensor, Tensor], converged):
     u, v = (x.requires_grad_() for x in videos)
     assert gradcheck(lambda u, v: vava_terms(u, v, settings=SETTINGS, phi=1.0)["transport"], [u, v], atol=1e-6)
 
 
-def test_the_values_gradient_holds_for_found_partners_that_stay(videos, converged, monkeypatch):
+def test_the_values_gradient_holds_for_found_partners_that_stay(videos: tuple[Tensor, Tensor], converged, monkeypatch):
     u, v = (x[:4].requires_grad_() for x in videos)
     found = vava._off_partners(Pairs.of(u.detach(), v.detach()), plan_of(u.detach(), v.detach(), SETTINGS, 0.5)[None])
     monkeypatch.setattr(vava, "_off_partners", lambda *_: found)
@@ -198,7 +201,9 @@ def test_virtual_frames_take_the_mass_of_as_many_frames_as_set(converged):
     assert dropped[1] > 0.6
 
 
-def test_the_contrast_between_videos_pulls_partners_together_and_pushes_the_least_partner_away(videos):
+def test_the_contrast_between_videos_pulls_partners_together_and_pushes_the_least_partner_away(
+    videos: tuple[Tensor, Tensor],
+):
     u, v = videos
     distances, plan = squared_distances(u[None], v[None])[0], plan_of(u, v, SETTINGS)[1:, 1:].numpy()
     expected = []
@@ -211,14 +216,14 @@ def test_the_contrast_between_videos_pulls_partners_together_and_pushes_the_leas
         assert result == pytest.approx(np.mean(expected))
 
 
-def test_the_contrast_within_videos_is_that_of_lav(videos):
+def test_the_contrast_within_videos_is_that_of_lav(videos: tuple[Tensor, Tensor]):
     terms = vava_terms(*videos, settings=AlignmentLossConfig(margin=0.9, near_frames=2))
     intra = sum(contrastive_idm(x[None], torch.tensor([len(x)]), 0.9, 2)[0] for x in videos)
     torch.testing.assert_close(terms["intra_contrast"], intra)
 
 
 @pytest.mark.parametrize("name", ["transport", "intra_contrast", "inter_contrast"])
-def test_every_term_of_vava_moves_both_videos(videos, name):
+def test_every_term_of_vava_moves_both_videos(videos: tuple[Tensor, Tensor], name):
     u, v = (x.requires_grad_() for x in videos)
     vava_terms(u, v)[name].backward()
     assert u.grad.abs().sum() > 1e-6

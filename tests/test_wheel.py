@@ -16,7 +16,7 @@ import pytest
 from protas_gtcc.cli.main import VERBS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+PIP: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(REPOSITORY / "protas_gtcc", folder / "source" / "protas_gtcc")
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, folder / "source")
-    offline = ["--no-deps", "--no-index"]
+    offline: list[str | Path] = ["--no-deps", "--no-index"]
     wheel = [*PIP, "wheel", *offline, "--no-build-isolation", "-w", folder, folder / "source"]
     subprocess.run(wheel, check=True, capture_output=True)
     venv.create(folder / "venv", symlinks=os.name != "nt")
@@ -50,7 +50,7 @@ def files_of(package: Path) -> set[Path]:
 def run(scripts: Path, folder: Path, *words: str) -> str:
     """The output of a program of the environment, called in a folder."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [scripts / words[0], *words[1:]]
+    command = [str(scripts / words[0]), *words[1:]]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
