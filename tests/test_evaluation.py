@@ -61,9 +61,9 @@ def evaluate_with(predict: Any, videos: dict[str, np.ndarray] = TEST, **changes:
 
 @pytest.fixture
 def dataset_file(tmp_path: Path) -> Path:
-    parts: dict[str, dict[str, list[str]]]
-    parts = {"1": {"train": list(TRAIN), "test": list(TEST)}, "2": {"train": [], "test": []}}
-    info = DatasetInfo("kitchen", CLASSES, BACKGROUND, FPS, parts)
+    empty: list[str] = []
+    splits = {"1": {"train": list(TRAIN), "test": list(TEST)}, "2": {"train": empty, "test": empty}}
+    info = DatasetInfo("kitchen", CLASSES, BACKGROUND, FPS, splits)
     with write_dataset(tmp_path / "kitchen.h5", info, {}) as writer:
         for name, labels in (TRAIN | TEST).items():
             writer.add(Video(name, labels, {}))
@@ -186,8 +186,8 @@ def test_the_per_class_file_has_a_row_a_class_and_every_look_up(tmp_path: Path) 
     both = ((true == 2) & (estimate == 2)).sum()
     assert table.loc["stir", "accuracy"] == pytest.approx(both / (true == 2).sum(), abs=1e-5)
     assert table.loc["stir", "precision"] == pytest.approx(both / (estimate == 2).sum(), abs=1e-5)
-    assert pd.isna(table["progress_mae_predicted"]["rest"])
-    assert pd.isna(table["accuracy"]["never"])
+    assert table["progress_mae_predicted"].isna()["rest"]
+    assert table["accuracy"].isna()["never"]
     for name in LOOKUPS:
         assert np.isfinite(table.loc["pour", [f"{name}_on_true", f"{name}_on_predicted"]].astype(float)).all()
 

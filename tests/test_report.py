@@ -200,8 +200,8 @@ def test_detail_files_hold_the_figures_with_their_intervals_and_definitions(tmp_
     part = metrics["breakdowns"]["length_seconds"]["1-2"]
     assert row["segments"] == part["segments"]
     assert row["oracle_bias"] == pytest.approx(part["oracle"]["bias"], rel=1e-5, abs=1e-8)
-    low, high = metrics["intervals"]["breakdowns"]["length_seconds"]["1-2"]["predicted"]["error"]
-    assert [row["predicted_error_low"], row["predicted_error_high"]] == pytest.approx([low, high], rel=1e-5)
+    bounds = metrics["intervals"]["breakdowns"]["length_seconds"]["1-2"]["predicted"]["error"]
+    assert [row["predicted_error_low"], row["predicted_error_high"]] == pytest.approx(bounds, rel=1e-5)
     online = pd.read_csv(tmp_path / "online.csv").set_index("figure")
     lead = metrics["online"]["finished"]["predicted"]["lead_seconds"]
     assert online.loc["finished.predicted.lead_seconds", "value"] == pytest.approx(lead, rel=1e-5)

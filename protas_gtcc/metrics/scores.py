@@ -86,33 +86,15 @@ def evaluate(
 ) -> dict[str, Any]:
     """Every figure that `metrics.json` holds, with 95 % intervals over videos.
 
-    Parameters
-    ----------
-    predicted
-        A `Prediction` as `model.predict` returns it, or predicted class ids, int `[T]`; or a list, one for each video.
-    labels
-        True class ids, int `[T]` of one video, or a list with an array for each video.
-    background
-        Class ids that are no actions.
-    reported
-        Reported progress, `[T]`, in the same form as `labels`; not needed for a `Prediction`, which holds it.
-    class_names
-        Names of the classes by id; by default `class 0`, `class 1`, …
-    training_labels
-        Class ids of training videos, int `[T]` each, to fit the look-ups on. Without any, only the look-ups that need
-        no fitting are scored.
-    fps
-        Frames a second; without it, delays are in frames.
-    seed
-        Seed of the resamples.
+    `predicted` is a `Prediction` as `model.predict` returns it, or predicted class ids, int `[T]`; `labels` are true
+    class ids, int `[T]`; both may be lists, one for each video. `background` are class ids that are no actions.
+    `reported` is progress, `[T]`, in the same form as `labels`; a `Prediction` holds its own. `class_names` are in the
+    order of class ids; by default `class 0`, `class 1`, …
 
-    Raises
-    ------
-    InputError
-        If lengths or numbers of videos differ, or a class id has no name.
+    Look-ups are fitted on `training_labels`, class ids of training videos, int `[T]` each; without any, only those that
+    need no fitting are scored. `fps` are frames a second; without it, delays are in frames. `seed` seeds the resamples.
+    Raises `InputError` if lengths or numbers of videos differ, or a class id has no name.
 
-    Examples
-    --------
     >>> truth = [0, 1, 1, 1, 1, 2, 2]
     >>> metrics = evaluate(truth, truth, background=[0], reported=[0, .25, .5, .75, 1, .5, 1], training_labels=[truth])
     >>> metrics["segmentation"]["acc"], metrics["progress"]["predicted"]["macro"]

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -156,27 +157,28 @@ def _sample_split(trials: Sequence[Trial], settings: _Settings, seed: tuple[int,
     # numpy drops zeros at the end of a seed, so the videos of the first split are drawn as those of one run alone.
     weights = all_first(resampling_weights(len(trials[0].test), [first, split]))
     counted = all_first(resampling_weights(len(trials), [first, split, embedding, RUNS_STREAM])).T
-    found = [_sample_trial(one, settings, first, weights) for one in trials]
-    tasks = {task: _merge([one.tasks[task] for one in found], counted) for task in found[0].tasks}
-    return _Sampled(_merge(list(tasks.values())), tasks, found[0].counts)
+    found = [dict(_figures_by_task(one, settings, first, weights)) for one in trials]
+    tasks = {task: _merge([figures[task] for figures in found], counted) for task in found[0]}
+    return _Sampled(_merge(list(tasks.values())), tasks, _counts(trials[0], settings.partners))
 
 
-def _sample_trial(trial: Trial, settings: _Settings, seed: int, weights: np.ndarray) -> _Sampled:
-    train_by_task, test_by_task = by_task(trial.train), by_task(trial.test)
-    tasks: dict[str, dict[str, Any]] = {}
-    start = num_pairs = 0
-    for task, videos in test_by_task.items():
-        own_weights = weights[:, start : start + len(videos)]
-        tasks[task] = _figures_of_task(train_by_task[task], videos, settings, seed, own_weights)
-        start += len(videos)
-        num_pairs += len(videos) * (len(videos) - 1 if settings.partners == "test" else len(train_by_task[task]))
-    counts = {
-        "num_tasks": len(tasks),
-        "num_train_videos": sum(len(train_by_task[task]) for task in tasks),
+def _counts(trial: Trial, partners: PartnerPart) -> dict[str, int]:
+    train, test = (Counter(video.task for video in part) for part in (trial.train, trial.test))
+    return {
+        "num_tasks": len(test),
+        "num_train_videos": sum(train[task] for task in test),
         "num_test_videos": len(trial.test),
-        "num_pairs": num_pairs,
+        "num_pairs": sum(count * (count - 1 if partners == "test" else train[task]) for task, count in test.items()),
     }
-    return _Sampled({}, tasks, counts)
+
+
+def _figures_by_task(
+    trial: Trial, settings: _Settings, seed: int, weights: np.ndarray
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    train, start = by_task(trial.train), 0
+    for task, videos in by_task(trial.test).items():
+        yield task, _figures_of_task(train[task], videos, settings, seed, weights[:, start : start + len(videos)])
+        start += len(videos)
 
 
 def _figures_of_task(
@@ -224,9 +226,5 @@ def _difference(one: _Sampled, other: _Sampled, partners: PartnerPart) -> dict[s
 
 def _may_have_interval(counts: Mapping[str, int], partners: PartnerPart) -> Callable[[Path], bool]:
     """Figures of pairs of test videos need three ordered pairs, others two test videos."""
-
-    def enough(path: Path) -> bool:
-        of_pairs = partners == "test" and any(name in OF_PAIRS for name in path)
-        return counts["num_pairs"] > 2 if of_pairs else counts["num_test_videos"] > 1
-
-    return enough
+    of_pairs = OF_PAIRS if partners == "test" else ()
+    return lambda path: counts["num_pairs"] > 2 if set(of_pairs) & set(path) else counts["num_test_videos"] > 1
