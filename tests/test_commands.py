@@ -15,7 +15,6 @@ import pytest
 import protas_gtcc
 from protas_gtcc.cli.commands.predict import SHOWN_SEGMENTS
 from protas_gtcc.cli.commands.run import Command
-from protas_gtcc.cli.main import main
 from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
@@ -23,20 +22,12 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
 from tests.conftest import tiny_config
+from tests.mstcn_folder import exit_code
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = ["--stages", "2", "--layers", "3", "--maps", "8", "--epochs", "2"]
 DETAILS = ("per_class", "by_length", "by_tenth", "online")
 """Pictures that are not of one video."""
-
-
-def call(*arguments: object) -> int:
-    """Run a verb in this process; its exit code."""
-    try:
-        main([str(one) for one in arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture(autouse=True)
@@ -49,13 +40,14 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 def run(tiny_dataset, tmp_path_factory) -> Path:
     """A trained run."""
     path = tmp_path_factory.mktemp("runs") / "tiny"
-    assert call("train", "--dataset", tiny_dataset, "--out", path, "--lr", "0.01", *TINY) == 0
+    assert exit_code("train", "--dataset", tiny_dataset, "--out", path, "--lr", "0.01", *TINY) == 0
     return path
 
 
 def refusal(capsys, *arguments: object) -> str:
     """The one line that a refused command prints."""
-    assert call(*arguments) == 1
+    capsys.readouterr()
+    assert exit_code(*arguments) == 1
     printed = capsys.readouterr()
     assert printed.err.startswith("error: ")
     assert printed.err.count("\n") == 1, "one line"
@@ -63,11 +55,11 @@ def refusal(capsys, *arguments: object) -> str:
 
 
 def test_wrong_usage_exits_with_2(capsys):
-    assert call("trian") == 2
+    assert exit_code("trian") == 2
     assert "no verb 'trian', did you mean train?" in capsys.readouterr().err
-    assert call("train", "--stagess", "4") == 2
-    assert call("train", "--preset", "best") == 2
-    assert call("train", "--epochs", "many") == 2
+    assert exit_code("train", "--stagess", "4") == 2
+    assert exit_code("train", "--preset", "best") == 2
+    assert exit_code("train", "--epochs", "many") == 2
 
 
 def test_a_run_directory_holds_what_the_contract_says(run):
@@ -77,7 +69,7 @@ def test_a_run_directory_holds_what_the_contract_says(run):
 
 
 def test_evaluate_writes_and_prints_every_figure(run, capsys):
-    assert call("evaluate", run, "--json") == 0
+    assert exit_code("evaluate", run, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((run / "metrics.json").read_text())
     assert printed["num_videos"] == 2
@@ -93,16 +85,16 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
 
 
 def test_evaluate_prints_tables_for_people(run, capsys):
-    assert call("evaluate", run, "--pictures", "0") == 0
+    assert exit_code("evaluate", run, "--pictures", "0") == 0
     printed = capsys.readouterr().out
     assert "Segmentation" in printed
     assert "average_index" in printed
 
 
 def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, tiny_dataset, capsys):
-    assert call("evaluate", run, "--json", "--pictures", "0") == 0
+    assert exit_code("evaluate", run, "--json", "--pictures", "0") == 0
     whole = json.loads(capsys.readouterr().out)
-    assert call("evaluate", run / "predictions.h5", "--dataset", tiny_dataset, "--split", "1", "--json") == 0
+    assert exit_code("evaluate", run / "predictions.h5", "--dataset", tiny_dataset, "--split", "1", "--json") == 0
     alone = json.loads(capsys.readouterr().out)
     for name in ("segmentation", "progress", "baselines"):
         assert alone[name] == whole[name]
@@ -112,7 +104,7 @@ def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, 
 def test_predict_gives_what_the_api_gives(run, tiny_dataset, tmp_path, transposed):
     features = Dataset(tiny_dataset).features("video9", "features")
     np.save(tmp_path / "new.npy", features.T if transposed else features)
-    assert call("predict", run, tmp_path / "new.npy", "--out", tmp_path / "out") == 0
+    assert exit_code("predict", run, tmp_path / "new.npy", "--out", tmp_path / "out") == 0
     expected = protas_gtcc.load(run).predict(features)
     files = open_predictions(tmp_path / "out" / "predictions.h5")
     for name in ("labels", "probs", "progress", "reported"):
@@ -126,7 +118,7 @@ def test_predict_gives_what_the_api_gives(run, tiny_dataset, tmp_path, transpose
 def test_predict_prints_and_writes_the_segments_and_draws_them(run, tiny_dataset, tmp_path, capsys):
     np.save(tmp_path / "new.npy", Dataset(tiny_dataset).features("video9", "features"))
     capsys.readouterr()
-    assert call("predict", run, tmp_path / "new.npy", "--json") == 0
+    assert exit_code("predict", run, tmp_path / "new.npy", "--json") == 0
     segments = json.loads(capsys.readouterr().out)["videos"]["new"]
     frames = pd.read_csv("predictions/new.csv")
     assert segments[0]["start_seconds"] == 0
@@ -148,7 +140,7 @@ def test_predict_prints_a_table_of_the_first_segments_at_80_columns(run, tiny_da
     features = Dataset(tiny_dataset).features("video9", "features")
     np.save(tmp_path / "long.npy", np.tile(features, (9, 1)))
     capsys.readouterr()
-    assert call("predict", run, tmp_path / "long.npy", "--no-pictures") == 0
+    assert exit_code("predict", run, tmp_path / "long.npy", "--no-pictures") == 0
     printed = capsys.readouterr().out.splitlines()
     num_segments = len(pd.read_csv("predictions/long.segments.csv"))
     assert num_segments > SHOWN_SEGMENTS
@@ -165,10 +157,10 @@ def test_a_folder_of_predictions_is_scored_without_its_tables_of_segments(run, t
     for video in ("video8", "video9"):
         files.append(tmp_path / f"{video}.npy")
         np.save(files[-1], Dataset(tiny_dataset).features(video, "features"))
-    assert call("predict", run, *files, "--no-pictures") == 0
+    assert exit_code("predict", run, *files, "--no-pictures") == 0
     assert open_predictions("predictions").video_names == ["video8", "video9"]
     capsys.readouterr()
-    assert call("evaluate", "predictions", "--dataset", tiny_dataset, "--json") == 0
+    assert exit_code("evaluate", "predictions", "--dataset", tiny_dataset, "--json") == 0
     assert json.loads(capsys.readouterr().out)["num_videos"] == 2
 
 
@@ -176,14 +168,13 @@ def test_predictions_of_other_videos_are_replaced_with_overwrite_only(run, tiny_
     for name in ("a", "b"):
         np.save(tmp_path / f"{name}.npy", Dataset(tiny_dataset).features("video9", "features"))
     out = ("--out", tmp_path / "out")
-    assert call("predict", run, tmp_path / "a.npy", *out) == 0
-    assert call("predict", run, tmp_path / "a.npy", *out) == 0, "the same video again is no loss"
-    capsys.readouterr()
+    assert exit_code("predict", run, tmp_path / "a.npy", *out) == 0
+    assert exit_code("predict", run, tmp_path / "a.npy", *out) == 0, "the same video again is no loss"
     assert "has predictions of other videos, a; give another --out, or --overwrite" in refusal(
         capsys, "predict", run, tmp_path / "b.npy", *out
     )
     assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["a"]
-    assert call("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
+    assert exit_code("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
     assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["b"]
     left = sorted(path.name for path in (tmp_path / "out").rglob("*.*"))
     assert left == ["b.csv", "b.png", "b.segments.csv", "predictions.h5"], "the other files are those of predictions.h5"
@@ -191,7 +182,7 @@ def test_predictions_of_other_videos_are_replaced_with_overwrite_only(run, tiny_
     assert "cannot be read" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
     (tmp_path / "out" / "predictions.h5").unlink()
     assert "has CSV files of b" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
-    assert call("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
+    assert exit_code("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
 
 
 def test_the_api_returns_arrays_of_the_promised_shapes(run, tiny_dataset):
@@ -211,7 +202,7 @@ def test_the_api_returns_arrays_of_the_promised_shapes(run, tiny_dataset):
 @pytest.mark.parametrize(("name", "words"), [("protas_causal", "with progress"), ("mstcn", "without progress")])
 def test_reference_checkpoints_import_as_runs_that_predict(shared_folder, tmp_path, capsys, name, words):
     source = shared_folder / "parity" / f"{name}.model"
-    assert call("import", source, "--out", tmp_path / "run") == 0
+    assert exit_code("import", source, "--out", tmp_path / "run") == 0
     assert words in capsys.readouterr().out
     golden = np.load(shared_folder / "parity" / f"{name}.npz")
     prediction = protas_gtcc.load(tmp_path / "run").predict(golden["features"].T)
@@ -221,13 +212,11 @@ def test_reference_checkpoints_import_as_runs_that_predict(shared_folder, tmp_pa
 
 def test_imported_runs_are_replaced_with_overwrite_only_and_trained_runs_never(run, shared_folder, tmp_path, capsys):
     source, out = shared_folder / "parity" / "mstcn.model", tmp_path / "run"
-    assert call("import", source, "--out", out) == 0
+    assert exit_code("import", source, "--out", out) == 0
     before = (out / "checkpoint.safetensors").read_bytes()
-    capsys.readouterr()
     assert "already holds a run" in refusal(capsys, "import", source, "--out", out)
-    assert call("import", source, "--out", out, "--causal", "--overwrite") == 0
+    assert exit_code("import", source, "--out", out, "--causal", "--overwrite") == 0
     assert (out / "checkpoint.safetensors").read_bytes() != before
-    capsys.readouterr()
     assert "holds a trained run" in refusal(capsys, "import", source, "--out", run, "--overwrite")
 
 
@@ -246,14 +235,14 @@ def test_scores_of_an_unfinished_run_or_at_another_rate_say_so(run, tiny_dataset
     longer = dataclasses.replace(facts.config, training=dataclasses.replace(facts.config.training, epochs=9))
     save_checkpoint(unfinished / "checkpoint.safetensors", network, dataclasses.replace(facts, config=longer, fps=25.0))
     capsys.readouterr()
-    assert call("evaluate", unfinished, "--pictures", "0", "--json") == 0
+    assert exit_code("evaluate", unfinished, "--pictures", "0", "--json") == 0
     notes = json.loads(capsys.readouterr().out)["notes"]
     assert "the run is not finished: 2 of 9 epochs (--resume continues)" in notes
     assert "the model was trained at 25 frames a second, these videos have 5" in notes
 
 
 def test_the_version_is_printed(capsys):
-    assert call("--version") == 0
+    assert exit_code("--version") == 0
     assert capsys.readouterr().out == f"protas_gtcc {protas_gtcc.__version__}\n"
 
 
@@ -355,8 +344,7 @@ def test_features_that_do_not_fit_are_refused(run, tmp_path, capsys, features, m
 
 
 def test_a_full_disk_leaves_every_old_file(run, monkeypatch, capsys):
-    assert call("evaluate", run, "--pictures", "0") == 0
-    capsys.readouterr()
+    assert exit_code("evaluate", run, "--pictures", "0") == 0
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
     def full(*_: object) -> None:
@@ -408,7 +396,7 @@ def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_p
     copy = tmp_path / "copy.h5"
     copy.write_bytes(tiny_dataset.read_bytes())
     out = tmp_path / "out"
-    assert call("evaluate", run, "--dataset", copy, "--out", out, "--pictures", "1") == 0
+    assert exit_code("evaluate", run, "--dataset", copy, "--out", out, "--pictures", "1") == 0
     assert json.loads((out / "metrics.json").read_text())["num_videos"] == 2
     assert {path.name for path in (out / "plots").iterdir()} == {"video8.png", *(f"{name}.png" for name in DETAILS)}
     assert (out / "tables" / "online.csv").is_file()
@@ -422,7 +410,7 @@ def test_training_on_the_stand_in_is_shortened_but_never_with_the_preset_referen
 
 
 def test_train_says_what_came_out_as_json(tiny_dataset, capsys):
-    assert call("train", "--dataset", tiny_dataset, "--json", *TINY) == 0
+    assert exit_code("train", "--dataset", tiny_dataset, "--json", *TINY) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["epochs"] == 2
     assert Path(printed["run"]).is_dir()
