@@ -21,7 +21,7 @@ from rich.console import Console
 from protas_gtcc.cli.commands import train
 from protas_gtcc.cli.commands.cross_validate import Command
 from protas_gtcc.cli.shared.folders import LONGEST_NAME, group_folder
-from protas_gtcc.cli.shared.launch_display import LaunchDisplay
+from protas_gtcc.cli.shared.launch_display import launch_display
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.config import DEFAULT
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
@@ -174,7 +174,7 @@ def test_the_screen_shows_the_running_runs_their_epochs_and_the_time_left(config
     plan.run.write_log([{"epoch": 1}])
     status = Status([plan], num_done=3, num_failed=1, num_waiting=2, seconds_left=600.0)
     for terminal in (False, True):
-        with LaunchDisplay(Console(width=120, force_terminal=terminal)) as display:
+        with launch_display(Console(width=120, force_terminal=terminal)) as display:
             display(status)
         printed = capsys.readouterr().out
         assert "3 done, 1 failed, 2 waiting, 10 min left" in printed
