@@ -27,11 +27,12 @@ from side_by_side import Contestant, Measurement, Moment, describe_machine, meas
 from torch import Tensor
 
 from protas_gtcc.alignment.gtcc import gtcc_loss, keep_weights, sample_anchors
-from protas_gtcc.alignment.lav import lav_loss
+from protas_gtcc.alignment.lav import lav_terms
 from protas_gtcc.alignment.tcc import tcc_loss
-from protas_gtcc.alignment.vava import vava_loss
+from protas_gtcc.alignment.vava import vava_terms
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
+from protas_gtcc.network.terms import total_loss
 
 DROP_RATE = 0.95
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -98,15 +99,15 @@ def our_losses(arguments: Arguments) -> dict[str, Loss]:
     return {
         "TCC": lambda u, v: tcc_loss(u, v) + tcc_loss(v, u),
         "GTCC": lambda u, v: gtcc(u, v) + gtcc(v, u),
-        "LAV": lav_loss,
-        "VAVA": vava_loss,
+        "LAV": lambda u, v: total_loss(lav_terms(u, v)),
+        "VAVA": lambda u, v: total_loss(vava_terms(u, v)),
     }
 
 
 def their_losses(folder: Path, components: int) -> dict[str, Loss]:
     """The authors' functions of a list of sequences, from their checkout."""
     with stand_ins("torchvision", "torchvision.datasets", "easydict", "dotenv", "cv2", "imageio"):
-        module = load_package(folder, "utils.loss_functions")
+        module: Any = load_package(folder, "utils.loss_functions")
     sink = module.sink
     if not torch.cuda.is_available():
         module.sink = lambda costs, **settings: sink(costs, **{**settings, "cuda": False})
@@ -160,7 +161,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
     with torch.profiler.profile(profile_memory=True) as profiler, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         work()
-    events: Any = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events: Any = profiler.profiler.kineto_results.events()
     changes = sorted((one.start_ns(), one.nbytes()) for one in events if one.name() == "[memory]")
     held = highest = 0
     for _, change in changes:

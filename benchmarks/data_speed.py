@@ -32,7 +32,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.writing import prepare
-from protas_gtcc.training.batching import EpochBatches, WindowReader, cut_windows, make_loader
+from protas_gtcc.training.batching import EpochBatches, Window, WindowReader, cut_windows, make_loader
 
 CLASS_NAMES = ["background", *(f"action{number:02d}" for number in range(1, 12))]
 SEGMENT_FRAMES = 25
@@ -133,27 +133,27 @@ def prepare_once(folder: Path) -> None:
 def load_all(folder: Path, arguments: Arguments) -> None:
     """One epoch of batches, as training reads them."""
     dataset = Dataset(folder / "made_up.h5")
-    batches = plan_batches(dataset, arguments)
-    reader = WindowReader(dataset, batches.windows, FeatureReader(dataset, "features", "1"))
+    windows, batches = plan_batches(dataset, arguments)
+    reader = WindowReader(dataset, windows, FeatureReader(dataset, "features", "1"))
     frames = 0
     for batch in make_loader(reader, batches, arguments.workers, torch.device("cpu")):
         frames += batch.num_frames
     assert frames == sum(dataset.num_frames.values())
 
 
-def plan_batches(dataset: Dataset, arguments: Arguments) -> EpochBatches:
-    """The epoch's batches of windows, shuffled as training shuffles them."""
+def plan_batches(dataset: Dataset, arguments: Arguments) -> tuple[list[Window], EpochBatches]:
+    """The windows, and the epoch's batches of them, shuffled as training shuffles them."""
     windows = cut_windows(dataset.num_frames, arguments.window_frames)
-    return EpochBatches(windows, arguments.batch_size, seed=0)
+    return windows, EpochBatches(windows, arguments.batch_size, seed=0)
 
 
 def locate_windows(path: Path, arguments: Arguments) -> list[tuple[int, int]]:
     """Place of each window's features in the file, in the order in which they are read: offset, bytes."""
-    batches = plan_batches(Dataset(path), arguments)
+    windows, batches = plan_batches(Dataset(path), arguments)
     found = []
     with h5py.File(path, "r") as file:
         for index, _ in (item for batch in batches for item in batch):
-            window = batches.windows[index]
+            window = windows[index]
             features = file["videos"][window.video]["features"]["features"]
             frame_bytes = features.shape[1] * features.dtype.itemsize
             found.append((features.id.get_offset() + window.start * frame_bytes, len(window) * frame_bytes))

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -36,8 +36,8 @@ from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.runs.timing import random_frames, time_stream
-from protas_gtcc.streaming import Stream
 from protas_gtcc.streaming.engines import CompiledEngine
+from protas_gtcc.streaming.streams import Stream
 
 FPS = 15.0
 CHECKED_FRAMES = 300
@@ -250,9 +250,11 @@ def difference(model: TrainedModel, features: np.ndarray, seed: int) -> tuple[fl
     """
     cuts = np.sort(np.random.default_rng(seed).choice(len(features), 20, replace=False))
     engine = CompiledEngine(model.network, 1)
-    parts = [engine.step_chunk(0, np.ascontiguousarray(chunk, np.float32)) for chunk in np.split(features, cuts)]
+    chunks = np.split(features.astype(np.float32)[:, None], cuts)
+    parts = [engine.step(np.array([0]), np.ascontiguousarray(chunk)) for chunk in chunks]
     offline = model.outputs(features)
     logits = np.concatenate([part.logits for part in parts]).T - offline.final_logits[0].numpy()
+    assert offline.final_progress is not None
     progress = np.concatenate([part.progress for part in parts]).T - offline.final_progress[0].clamp(0, 1).numpy()
     with torch.no_grad():
         exact = in_double(model.network)(torch.from_numpy(features).double().t()[None]).final_logits[0].numpy()
@@ -278,6 +280,7 @@ class DoubleGRU(torch.nn.Module):
 def in_double(network: ProgressNetwork) -> ProgressNetwork:
     """The same network in float64."""
     exact = copy.deepcopy(network).double()
+    stage: Any
     for stage in exact.stages:
         if stage.progress_head is not None:
             stage.progress_head.gru = DoubleGRU(stage.progress_head.gru)

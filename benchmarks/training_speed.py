@@ -28,8 +28,8 @@ from protas_gtcc.config import DEFAULT, REFERENCE, RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.inference import choose_device
 from protas_gtcc.training.callbacks import Callback
-from protas_gtcc.training.devices import choose_device
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import Trainer
 

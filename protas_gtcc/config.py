@@ -20,7 +20,7 @@ Folder = Annotated[Path, "FOLDER"]
 Text = Annotated[str, "TEXT"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 EngineName = Literal["auto", "compiled", "torch"]
-"""What computes a stream's frames; see `streaming/selection.py`."""
+"""What computes a stream's frames; see `streaming/engines.py`."""
 Axes = Literal["auto", "DT", "TD"]
 """Axes of an array of features."""
 PartnerPart = Literal["test", "train"]

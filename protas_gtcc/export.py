@@ -67,28 +67,15 @@ class StreamGraph(nn.Module):
 
     def pack(self, state: NetworkState) -> Float[Tensor, "B S"]:
         """The state without the number of frames, as one vector for each stream."""
-        named = state.named()
-        return torch.cat([named[name].flatten(1) for name in named if name != "num_frames"], dim=1)
+        return torch.cat([one.flatten(1) for one in state._replace(num_frames=None).named().values()], dim=1)
 
     def unpack(self, state: Float[Tensor, "B S"], num_frames: Int[Tensor, " B"]) -> NetworkState:
         """The inverse of `pack`."""
-        start = 0
-
-        def next_part(like: Tensor) -> Tensor:
-            nonlocal start
-            size = like[0].numel()
-            part = state[:, start : start + size]
-            start += size
-            return part.reshape(-1, *like.shape[1:])
-
-        example = self.network.start()
-        # In the order in which `named` gives them.
-        done = None if example.done is None else next_part(example.done)
-        stages = []
-        for stage in example.stages:
-            hidden = None if stage.hidden is None else next_part(stage.hidden)
-            stages.append(type(stage)([next_part(past) for past in stage.past], hidden))
-        return NetworkState(num_frames, stages, done)
+        example = self.network.start()._replace(num_frames=None)
+        tensors = list(example.named().values())
+        parts = dict(zip(map(id, tensors), torch.split(state, [one.numel() for one in tensors], dim=1), strict=True))
+        unpacked = example.apply(lambda one: parts[id(one)].reshape(-1, *one.shape[1:]))
+        return unpacked._replace(num_frames=num_frames)
 
 
 def export_onnx(model: TrainedModel, folder: Path) -> list[Path]:
@@ -96,52 +83,41 @@ def export_onnx(model: TrainedModel, folder: Path) -> list[Path]:
 
     Raises `InputError` if the packages of the extra `[export]` are not installed.
     """
-    _require_packages()
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise lacks_package("exporting", error, "export") from error
     network = _exportable(model.network)
     features = torch.randn(2, EXAMPLE_FRAMES, model.facts.feature_dim)
-    batch, frames = torch.export.Dim("batch", max=2**16), torch.export.Dim("frames", max=MOST_FRAMES)
-    dynamic = {0: batch, 1: frames}
     results = ["probs", "progress"] if network.config.progress else ["probs"]
     written = [folder / "offline.onnx"]
-    _write(model, OfflineGraph(network), (features,), (dynamic,), ["features"], results, written[0])
+    _write(model, OfflineGraph(network), {"features": features}, results, written[0])
     if network.config.causal:
-        graph, state = StreamGraph(network), network.start(2)
-        arguments = (features, graph.pack(state), torch.zeros(2, dtype=torch.int64))
-        names = ["features", "state", "num_frames"]
-        results = [*results, "next_state", "next_num_frames"]
+        graph = StreamGraph(network)
+        state = {"state": graph.pack(network.start(2)), "num_frames": torch.zeros(2, dtype=torch.int64)}
         written.append(folder / "stream.onnx")
-        _write(model, graph, arguments, (dynamic, {0: batch}, {0: batch}), names, results, written[1])
+        _write(model, graph, {"features": features, **state}, [*results, "next_state", "next_num_frames"], written[1])
     return written
 
 
-def _write(
-    model: TrainedModel,
-    graph: nn.Module,
-    arguments: tuple[Tensor, ...],
-    dynamic: tuple[dict[int, Any], ...],
-    inputs: list[str],
-    outputs: list[str],
-    path: Path,
-) -> None:
+def _write(model: TrainedModel, graph: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+    """Write a graph, traced with example `inputs`."""
+    batch, frames = torch.export.Dim("batch", max=2**16), torch.export.Dim("frames", max=MOST_FRAMES)
+    dynamic = tuple({0: batch, 1: frames} if name == "features" else {0: batch} for name in inputs)
     with torch.no_grad(), _quietly():
-        exported = torch.export.export(graph.eval(), arguments, dynamic_shapes=dynamic, strict=False)
+        exported = torch.export.export(graph.eval(), tuple(inputs.values()), dynamic_shapes=dynamic, strict=False)
         program = torch.onnx.export(
             exported,
             dynamo=True,
             verbose=False,
-            input_names=inputs,
+            input_names=list(inputs),
             output_names=outputs,
             custom_translation_table=_translations(),
         )
     assert program is not None  # for the type checker
-    facts = model.facts
-    program.model.metadata_props.update(
-        class_names=json.dumps(facts.class_names),
-        background=json.dumps(facts.background),
-        fps=json.dumps(facts.fps),
-        look_ahead_frames=json.dumps(facts.look_ahead_frames),
-        simulated=json.dumps(facts.simulated),
-    )
+    for name in ("class_names", "background", "fps", "look_ahead_frames", "simulated"):
+        program.model.metadata_props[name] = json.dumps(getattr(model.facts, name))
     with replace_when_whole(path) as temporary:
         program.save(temporary)
 
@@ -229,15 +205,7 @@ def _translations() -> dict[Any, Callable[..., Any]]:
         direction = "bidirectional" if hidden.shape[0] == 2 else "forward"
         size = hidden.shape[2]
         states, _ = op.GRU(
-            frames,
-            weight_in,
-            weight,
-            bias,
-            None,
-            hidden,
-            direction=direction,
-            hidden_size=size,
-            linear_before_reset=1,
+            frames, weight_in, weight, bias, None, hidden, direction=direction, hidden_size=size, linear_before_reset=1
         )
         return states
 
@@ -252,11 +220,3 @@ def _translations() -> dict[Any, Callable[..., Any]]:
         return x, x
 
     return {torch.ops.protas_gtcc.gru.default: gru, torch.ops.aten.cummax.default: running_maximum}
-
-
-def _require_packages() -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise lacks_package("exporting", error, "export") from error

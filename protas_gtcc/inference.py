@@ -8,17 +8,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from protas_gtcc.config import EngineName
+from protas_gtcc.config import Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
-from protas_gtcc.decoding import DurationDecoder
+from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, network_result
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
-from protas_gtcc.predictions import Prediction, reported_progress
+from protas_gtcc.predictions import Prediction
 
 if TYPE_CHECKING:
-    from protas_gtcc.streaming import Stream, Streams
+    from protas_gtcc.streaming.streams import Stream, Streams
+
+
+def choose_device(wanted: Device) -> str:
+    """`auto` -> the first available of cuda, mps, cpu. Raises `InputError` for a device that is not available."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(device for device, there in available.items() if there)
+    if not available[wanted]:
+        raise InputError(f"--device {wanted}: this machine has none; use --device cpu or --device auto")
+    return wanted
 
 
 class TrainedModel:
@@ -63,15 +73,13 @@ class TrainedModel:
         `compiled` runs on the CPU whatever the model's device, `torch` on that device. `auto` is `compiled` for a model
         on the CPU whose network can be compiled, else `torch`. Raises `InputError` for an acausal model.
         """
-        from protas_gtcc.streaming import Stream
-
-        return Stream(self.streams(1, engine))
+        return self.streams(1, engine).stream(0)
 
     def streams(self, count: int, engine: EngineName = "auto", threads: int = 1) -> Streams:
         """`count` streams, each of which starts, pauses and ends on its own; engines and errors as in `stream`."""
         # Here, so that `predict` does not wait for these imports.
-        from protas_gtcc.streaming import Streams
-        from protas_gtcc.streaming.selection import make_engine
+        from protas_gtcc.streaming.engines import make_engine
+        from protas_gtcc.streaming.streams import Streams
 
         if count < 1:
             raise InputError(f"{count} streams were requested; request at least 1")
@@ -134,13 +142,7 @@ def make_decoder(facts: ModelFacts, num_streams: int = 1) -> DurationDecoder | N
 
 def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:
     """The prediction for the first video of a batch; `decoder` is before its first frame."""
-    logits = outputs.final_logits[0].float()
-    labels = logits.argmax(dim=0).cpu().numpy()
-    probs = torch.softmax(logits, dim=0).cpu().numpy()
-    progress = None if outputs.final_progress is None else outputs.final_progress[0].float().clamp(0, 1).cpu().numpy()
-    if decoder is not None:
-        streams = np.zeros(len(labels), dtype=np.int64)
-        return decoder.decode(streams, probs.T, None if progress is None else progress.T)
-    if progress is None:
-        return Prediction(labels, probs, None, np.zeros(len(labels), dtype=np.float32))
-    return Prediction(labels, probs, progress, reported_progress(progress, labels, background))
+    result = network_result(outputs)
+    if decoder is None:
+        return likeliest_class(result, background)
+    return decoder.decode(np.zeros(len(result.probs), dtype=np.int64), result.probs, result.progress)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.runs.evaluate_run import evaluate_run
 from protas_gtcc.training.run_directory import RunDirectory
@@ -12,6 +14,7 @@ from tests.conftest import tiny_config
 from tests.mstcn_folder import exit_code
 
 
+@pytest.mark.slow
 def test_every_way_to_decode_a_run_is_a_row(tiny_dataset, tmp_path, capsys):
     run, dataset = RunDirectory(tmp_path / "run"), Dataset(tiny_dataset)
     train(tiny_config(tiny_dataset, "default", epochs=3, lr=0.01), dataset, run)

@@ -403,6 +403,7 @@ def test_train_prints_the_run_and_its_last_epoch_as_json(tiny_dataset, capsys):
     assert Path(printed["run"]).is_dir()
 
 
+@pytest.mark.slow
 def test_the_front_door_trains_evaluates_and_warns_that_data_are_simulated(tmp_path):
     # Far too little training to learn anything: only the way through is shown.
     few = ["--layers", "2", "--maps", "4", "--epochs", "1", "--batch-size", "16"]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import redirect_stdout
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.scores import score_alignment
 from protas_gtcc.cli.commands import align, train
 from protas_gtcc.cli.commands.compare_alignments import Command
 from protas_gtcc.cli.shared.parsing import parse
@@ -24,9 +25,9 @@ from protas_gtcc.runs.alignments import plan_alignments
 from protas_gtcc.runs.config import AlignmentGrid, RunGrid
 from protas_gtcc.runs.cross_validation import group_runs
 from protas_gtcc.runs.run_grid import plan_grid
-from tests.embedded_videos import read_embedded
+from tests.embedded_videos import read_embedded, score
 
-pytest.importorskip("sklearn")
+pytestmark = pytest.mark.skipif(find_spec("sklearn") is None, reason="scoring an alignment needs scikit-learn")
 SMALL = ("--epochs", "1", "--hidden", "8", "--output-dim", "4", "--layers", "1", "--sampled-frames", "20")
 
 
@@ -48,6 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Path) -> Path
     return folder
 
 
+@pytest.mark.slow
 def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_encoder(folder):
     lines = (folder / "printed.md").read_text().splitlines()
     assert lines[0].startswith(
@@ -62,10 +64,11 @@ def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_enc
     assert f"| {fraction(scores['tcc']['kendalls_tau'])}" in lines[11]
 
 
+@pytest.mark.slow
 def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(folder):
     dataset = Dataset(folder / "kitchen.h5")
     single = [
-        score_alignment(*(read_embedded(dataset, part, f"aligned-tcc-seed{seed}") for part in ("train", "test")), [0])
+        score(*(read_embedded(dataset, part, f"aligned-tcc-seed{seed}") for part in ("train", "test")))
         for seed in range(2)
     ]
     scores = json.loads((folder / "runs/table.json").read_text())["scores"]["tcc"]
@@ -78,6 +81,7 @@ def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(fold
     np.testing.assert_allclose(stored, one.embed(dataset.features(video, "features")), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_seeds_of_an_alignment_are_one_kind_of_features_for_the_models_of_those_seeds(folder):
     dataset, variant = Dataset(folder / "kitchen.h5"), ("aligned: --feature-set aligned-tcc-seed{seed}",)
     grid = RunGrid(splits="1", seeds=2, variant=variant)
@@ -88,6 +92,7 @@ def test_seeds_of_an_alignment_are_one_kind_of_features_for_the_models_of_those_
     assert {title: len(members) for title, members in kinds.items()} == {"default": 2, "default aligned": 2}
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(folder, monkeypatch):
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("nothing is to be trained"))
     row = call(folder).splitlines()[-1]
@@ -100,7 +105,7 @@ def test_a_loss_may_have_settings_of_its_own(tiny_dataset):
     losses = ("tcc", "gtcc: --temperature 0.02 --lr 0.5")
     grid, dataset = AlignmentGrid(str(tiny_dataset), loss=losses, variant=("late: --lr 0.25",)), Dataset(tiny_dataset)
     flags = ("--lr", "0.125")
-    plans = plan_alignments(grid, flags, dataset, Path("out"), lambda words: align.Command.parse(words).config)
+    plans: Any = plan_alignments(grid, flags, dataset, Path("out"), lambda words: align.Command.parse(words).config)
     assert [(plan.name, plan.config.alignment.temperature, plan.config.training.lr) for plan in plans] == [
         ("tcc/split1-seed0", 0.1, 0.125),
         ("gtcc/split1-seed0", 0.02, 0.5),

@@ -11,7 +11,7 @@ import pytest
 
 from protas_gtcc.cli.commands.train import Command
 from protas_gtcc.cli.main import main
-from protas_gtcc.config import RunConfig
+from protas_gtcc.config import Control, RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.reader import BLOCK_FRAMES, FeatureReader, gaussian_noise, shuffled_within_classes
 from protas_gtcc.dataset.writer import write_dataset
@@ -28,7 +28,7 @@ from tests.conftest import tiny_config
 TINY = ["--stages", "1", "--layers", "2", "--maps", "4", "--epochs", "1"]
 
 
-def reader(path: Path, control: str) -> FeatureReader:
+def reader(path: Path, control: Control) -> FeatureReader:
     return FeatureReader(Dataset(path), "features", "1", control)
 
 

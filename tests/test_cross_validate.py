@@ -23,7 +23,7 @@ from protas_gtcc.cli.commands.cross_validate import Command
 from protas_gtcc.cli.shared.folders import LONGEST_NAME, group_folder
 from protas_gtcc.cli.shared.launch_display import launch_display
 from protas_gtcc.cli.shared.parsing import parse
-from protas_gtcc.config import DEFAULT
+from protas_gtcc.config import DEFAULT, RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
@@ -140,6 +140,7 @@ def test_whatever_interrupts_ends_all_processes(config_file):
     assert not plans[2].run.path.exists(), "none was started afterwards"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
 def test_a_killed_launcher_leaves_no_process_behind(config_file):
     code = (
@@ -216,13 +217,14 @@ def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset)
     ]
     for plan in plans:
         config = plan.config
+        assert isinstance(config, RunConfig)
         assert plan.run.path == Path("out") / plan.name
         assert plan.name.endswith(f"/split{config.split}-seed{config.training.seed}")
         assert plan.name.startswith(config.preset)
         assert ("noise" in plan.name) == (config.control == "noise")
         assert config.training.lr == 0.01
     variants = ("one stage: --stages 1", "other rate: --lr 0.2")
-    varied = plans_of(dataset, "--lr", "0.01", splits="1", seeds=1, variant=variants)
+    varied: Any = plans_of(dataset, "--lr", "0.01", splits="1", seeds=1, variant=variants)
     assert [(plan.name, plan.config.training.lr, plan.config.model.stages) for plan in varied] == [
         ("default/split1-seed0", 0.01, 4),
         ("default-one-stage/split1-seed0", 0.01, 1),
@@ -254,6 +256,7 @@ def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(dataset, optio
         plans_of(dataset, *passed, **options)
 
 
+@pytest.mark.slow
 def test_the_verb_pools_finished_runs_and_keeps_them_when_called_again(dataset, tmp_path, capsys):
     out = tmp_path / "cv"
     words = ["--dataset", str(dataset), "--splits", "1,2", "--seeds", "1", "--jobs", "2", "--out", str(out), *TINY]

@@ -11,9 +11,10 @@ import pytest
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables, count_transcripts
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding import DurationDecoder, duration_filter
+from protas_gtcc.decoding import duration_filter
 from protas_gtcc.decoding.compilation import report_compilation
-from protas_gtcc.decoding.hypotheses import make_hypotheses, start_state
+from protas_gtcc.decoding.decoder import DurationDecoder
+from protas_gtcc.decoding.hypotheses import make_hypotheses
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.lookups import fit_lookups
 
@@ -48,9 +49,9 @@ def filtered(
     settings = dataclasses.replace(SETTINGS, evidence=evidence, interruption=interruption, interval_tail=0.1)
     rule = duration_filter.make_rule(settings, np.arange(len(tables.first)) > 0)
     hypotheses, output = make_hypotheses(tables, settings), duration_filter.empty_output(*probs.shape)
-    state, streams = start_state(hypotheses), np.zeros(len(probs), dtype=np.int64)
+    beliefs, streams = np.zeros((1, len(hypotheses.bins))), np.zeros(len(probs), dtype=np.int64)
     given = probs.astype(np.float32)
-    duration_filter.filter_frames(hypotheses, rule, state, streams, given, given, output)
+    duration_filter.filter_frames(hypotheses, rule, beliefs, streams, given, given, output)
     return output
 
 
@@ -289,10 +290,10 @@ def test_streams_do_not_affect_each_other_and_resume_from_a_saved_state():
         output = both.decode(np.array([1, 0]), probs[::-1, t], None)
         np.testing.assert_array_equal(output.probs[:, ::-1], np.stack([one.probs[:, t] for one in alone], axis=1))
     elsewhere = DurationDecoder(tables, SETTINGS, [0], 5.0)
-    elsewhere.load_state_dict(0, both.state_dict(1))
+    elsewhere.state(0)["belief"].copy_(both.state(1)["belief"])
     rest = elsewhere.decode(np.zeros(20, dtype=np.int64), probs[1, 20:], None)
     np.testing.assert_array_equal(rest.probs, alone[1].probs[:, 20:])
-    both.reset(0)
+    both.state(0)["belief"].zero_()
     again = both.decode(np.zeros(40, dtype=np.int64), probs[0], None)
     np.testing.assert_array_equal(again.probs, alone[0].probs)
 

@@ -19,8 +19,8 @@ from protas_gtcc.config import ModelConfig
 from protas_gtcc.export import export_onnx
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import save_checkpoint
-from tests import test_streaming
-from tests.test_streaming import BASE, CONFIGS, DIM, video
+from tests import tiny_models
+from tests.tiny_models import BASE, CONFIGS, DIM, video
 
 # torch takes seconds to export any network.
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ ACAUSAL = dataclasses.replace(BASE, causal=False)
 
 def make_model(config: ModelConfig = BASE) -> TrainedModel:
     """A model without a filter, which ONNX does not hold."""
-    return test_streaming.make_model(config, filtered=False)
+    return tiny_models.make_model(config, filtered=False)
 
 
 def run_stream(path: Path, features: np.ndarray, chunks: list[int]) -> list[np.ndarray]:
@@ -49,7 +49,7 @@ def run_stream(path: Path, features: np.ndarray, chunks: list[int]) -> list[np.n
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     """Folder of the graphs that `protas-gtcc export` made of a model with a filter, and what it printed."""
     folder, printed, notes = tmp_path_factory.mktemp("export"), StringIO(), StringIO()
-    model = test_streaming.make_model()
+    model = tiny_models.make_model()
     save_checkpoint(folder / "checkpoint.safetensors", model.network, model.facts)
     with redirect_stdout(printed), redirect_stderr(notes):
         main(["export", str(folder)])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_replacing_a_set_does_not_make_the_file_grow(recordings):
     assert recordings.stat().st_size < size + 20_000
 
 
-BAD = {
+BAD: dict[str, tuple[str, FeatureSet, dict[str, Any]]] = {
     "has no features for 1 video, video3; give them all": ("a", ALIGNED, {"video3": None}),
     "'a' has features for videos that are not in the file, video9": ("a", ALIGNED, {"video9": np.ones((4, 3))}),
     r"video video1, a: expected \[T, D\] = .* came \[4, 3\]": ("a", ALIGNED, {"video1": np.ones((4, 3))}),
@@ -143,7 +144,7 @@ def test_a_derived_set_looks_as_far_ahead_as_its_origin_and_is_for_the_same_spli
 
 
 def test_a_full_disk_is_one_line_before_anything_is_written(recordings, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("usage", "free")(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(InputError, match=r"needs 0\.00 GB beside the old one, and 0\.00 GB are free; make room"):
         add(recordings)
     assert list(tmp_path.iterdir()) == [recordings]

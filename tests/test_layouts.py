@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.egoprocel import pair_in_order
+from protas_gtcc.layouts.egoprocel import open_egoprocel, pair_in_order
 from protas_gtcc.layouts.features import FeatureFolder, default_tolerance, is_time_first
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
@@ -309,7 +309,7 @@ def test_egoprocel_is_read_whole_and_its_surplus_of_annotations_is_reported(shar
 
 def test_the_lengths_of_features_decide_which_annotation_a_video_gets(shared_folder):
     # Sessions as the annotations show them: 13 of five cameras, 13 of six, one of five that has no handle, 6 of six.
-    layout = open_layout(shared_folder / "data" / "egoprocel")
+    layout = open_egoprocel(shared_folder / "data" / "egoprocel", LayoutOptions())
     task = layout.tasks["Pizza.cmu"]
     third_camera = [*range(2, 65, 5), *range(67, 143, 6), *range(150, 184, 6)]
     truth = dict(zip(task["handles"], third_camera, strict=True))
@@ -325,7 +325,7 @@ def test_the_lengths_of_features_decide_which_annotation_a_video_gets(shared_fol
 
 
 def test_features_as_long_as_the_first_annotations_keep_the_authors_pairing(shared_folder):
-    layout = open_layout(shared_folder / "data" / "egoprocel")
+    layout = open_egoprocel(shared_folder / "data" / "egoprocel", LayoutOptions())
     before = dict(layout.annotations)
     layout.pair_by_length("features", {video: float(len(layout.labels(video))) for video in layout.video_names})
     assert layout.annotations == before

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +20,12 @@ from rich.console import Console
 
 from protas_gtcc.cli.main import main
 from protas_gtcc.errors import InputError
-from protas_gtcc.live import FrameResult, JsonLines, Sink, Source, Terminal, open_source, pipeline
+from protas_gtcc.live import pipeline
+from protas_gtcc.live.sinks import FrameResult, JsonLines, Sink, Terminal
+from protas_gtcc.live.sources import ByteFrames, Source, open_source
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction
-from tests.test_streaming import CLASSES, DIM, make_model, video
+from tests.tiny_models import CLASSES, DIM, make_model, video
 
 
 class Frames(Source):
@@ -52,7 +55,7 @@ class Collect(Sink):
         self.function(result)
 
 
-def collected(source: object, **options: object) -> list[FrameResult]:
+def collected(source: Any, **options: Any) -> list[FrameResult]:
     results: list[FrameResult] = []
     pipeline.run(make_model().stream(), source, [Collect(results.append)], **options)
     return results
@@ -76,16 +79,12 @@ def test_a_file_of_lines_gives_what_predict_gives(tmp_path, separator):
     assert_equals_prediction(collected(open_source(str(tmp_path / "frames.txt"), DIM)), make_model().predict(features))
 
 
-@pytest.mark.parametrize("pieces", [1, 7, 64])
-def test_raw_frames_arrive_whole_however_the_bytes_are_cut(pieces):
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_raw_frames_arrive_whole_however_the_bytes_are_cut(size):
     features = video(40)
     data = features.astype("<f4").tobytes()
-
-    class Pipe(io.BytesIO):
-        def read1(self, size: int = -1) -> bytes:
-            return super().read1(pieces)
-
-    source = open_source("-", DIM, "raw", standard_input=Pipe(data))
+    cut = (data[start : start + size] for start in range(0, len(data), size))
+    source = ByteFrames("a pipe", cut, DIM, True, threading.Event())
     assert_equals_prediction(collected(source), make_model().predict(features))
 
 
@@ -140,17 +139,17 @@ def test_a_growing_file_is_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "format", "message"),
+    ("data", "raw", "message"),
     [
-        (b"1 2 3 4 5\n1 2 3\n", "text", "line 2 has 3 numbers; the model takes 5"),
-        (b"1 2 3 4 5\n1 2 x 4 5\n", "text", "line 2: .*expected 5 numbers"),
-        (b"1 2 3 4 nan\n", "text", "NaN or infinity"),
-        (bytes(4 * DIM + 3), "raw", "ends within a frame: 3 of 20 bytes"),
+        (b"1 2 3 4 5\n1 2 3\n", False, "line 2 has 3 numbers; the model takes 5"),
+        (b"1 2 3 4 5\n1 2 x 4 5\n", False, "line 2: .*expected 5 numbers"),
+        (b"1 2 3 4 nan\n", False, "NaN or infinity"),
+        (bytes(4 * DIM + 3), True, "ends within a frame: 3 of 20 bytes"),
     ],
 )
-def test_a_bad_frame_is_refused_with_its_place(data, format, message):
+def test_a_bad_frame_is_refused_with_its_place(data, raw, message):
     with pytest.raises(InputError, match=message):
-        collected(open_source("-", DIM, format, standard_input=io.BytesIO(data)))
+        collected(ByteFrames("a pipe", iter([data]), DIM, raw, threading.Event()))
 
 
 def test_missing_sources_are_named(tmp_path):
@@ -277,9 +276,10 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint.safetensors"
 
 
+@pytest.mark.slow
 def test_the_command_reads_a_pipe_and_goes_on_from_its_state(checkpoint, tmp_path):
     features = video(30)
-    lines: list[dict[str, object]] = []
+    lines: list[dict[str, Any]] = []
     for part in (features[:12], features[12:]):
         text = "\n".join(" ".join(map(str, frame)) for frame in part)
         command = [sys.executable, "-m", "protas_gtcc", "stream", str(checkpoint), "-", "--state", str(tmp_path / "s")]
@@ -300,6 +300,7 @@ def test_the_lines_go_to_a_file_too(checkpoint, tmp_path, capsys):
     assert "cannot write" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_pipe_that_stays_open_does_not_keep_a_refused_command_from_ending(checkpoint):
     command = [sys.executable, "-m", "protas_gtcc", "stream", str(checkpoint), "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -45,9 +45,11 @@ def folder(tmp_path: Path) -> Path:
     return write_mstcn(tmp_path / "kitchen", CLASSES, labels, split, lambda num_frames: _features(num_frames).T)
 
 
-def _prepare(folder: Path, out: Path, options: LayoutOptions | None = None, **keywords: float) -> Summary:
+def _prepare(
+    folder: Path, out: Path, options: LayoutOptions | None = None, resample_to: float | None = None
+) -> Summary:
     options = options or LayoutOptions()
-    return prepare(open_layout(folder, options), out, 10.0, options, **keywords)
+    return prepare(open_layout(folder, options), out, 10.0, options, resample_to)
 
 
 # What goes in comes out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -202,7 +203,7 @@ def _of_class(features: np.ndarray, labels: np.ndarray, label: int) -> tuple[np.
     return rows, progress_target(labels, [0])[chosen].astype(np.float64)
 
 
-def _explained(x: np.ndarray, y: np.ndarray, test_x: tuple, test_y: tuple) -> float:
+def _explained(x: np.ndarray, y: np.ndarray, test_x: Sequence[np.ndarray], test_y: Sequence[np.ndarray]) -> float:
     weights = np.linalg.solve(x.T @ x + 10 * np.eye(x.shape[1]), x.T @ y)
     estimate, target = np.concatenate(test_x) @ weights, np.concatenate(test_y)
     return float(1 - ((estimate - target) ** 2).mean() / target.var())

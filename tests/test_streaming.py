@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,55 +14,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.annotations.task_graph import TaskGraph
 from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.cli.main import main
-from protas_gtcc.config import PRESETS, DecodingConfig, ModelConfig
+from protas_gtcc.config import PRESETS, DecodingConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
+from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.runs import timing
-from protas_gtcc.streaming import engines, selection
+from protas_gtcc.streaming import engines
 from protas_gtcc.streaming.causality import check_causality
 from protas_gtcc.streaming.engines import TorchEngine
 from protas_gtcc.streaming.program import Program
 from protas_gtcc.streaming.recording import record
+from tests.conftest import slow_but_first
+from tests.tiny_models import BASE, CLASSES, CONFIGS, DECODING, DIM, make_model, video
 
-DIM, CLASSES = 5, 4
-BASE = ModelConfig(stages=3, layers=4, maps=8)
-CONFIGS = {
-    "whole": BASE,
-    "one stage": dataclasses.replace(BASE, stages=1),
-    "no graph": dataclasses.replace(BASE, graph=False),
-    "no progress": dataclasses.replace(BASE, graph=False, progress=False),
-    "parallel": dataclasses.replace(BASE, arrangement="parallel"),
-    "standardised": dataclasses.replace(BASE, standardise=True),
-}
 ENGINES = ("compiled", "torch")
 FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds")
-DECODING = PRESETS["default"].decoding
-TRANSCRIPTS = count_transcripts(
-    [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, DECODING
-)
-
-
-def make_model(config: ModelConfig = BASE, seed: int = 0, filtered: bool = True) -> TrainedModel:
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    network = ProgressNetwork(
-        config, DIM, CLASSES, TaskGraph(rng.random((CLASSES, CLASSES)), rng.random((CLASSES, CLASSES)))
-    )
-    if config.standardise:
-        network.set_features(torch.rand(DIM), torch.rand(DIM))
-    run = dataclasses.replace(PRESETS["reference"], model=config, decoding=DECODING)
-    facts = ModelFacts(run, DIM, ["rest", "cut", "mix", "serve"], [0], 5.0)
-    return TrainedModel(network, dataclasses.replace(facts, transcripts=TRANSCRIPTS) if filtered else facts)
-
-
-def video(num_frames: int, seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(num_frames, DIM)).astype(np.float32)
 
 
 def joined(parts: list[Prediction]) -> Prediction:
@@ -83,7 +54,7 @@ def assert_same(one: Prediction, other: Prediction, atol: float = 1e-5) -> None:
 
 @pytest.mark.parametrize("filtered", [False, True])
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", slow_but_first(CONFIGS))
 @settings(max_examples=15, deadline=None)
 @given(chunks=st.lists(st.integers(1, 40), min_size=1, max_size=12))
 def test_any_chunking_gives_the_offline_result(name, engine, filtered, chunks):
@@ -115,6 +86,7 @@ def test_every_stage_and_the_graph_are_the_offline_ones_in_chunks(name, chunks):
             torch.testing.assert_close(streamed, whole, rtol=0, atol=1e-5, msg=field)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_imported_protas_checkpoint_streams_to_the_authors_numbers(shared_folder, engine):
     golden = np.load(shared_folder / "parity" / "protas_causal.npz")
@@ -150,6 +122,7 @@ def test_a_stream_resumes_from_a_file_bit_for_bit(engine, tmp_path):
     assert_same(resumed.step(features[23:]), whole.step(features[23:]), atol=0)
 
 
+@pytest.mark.slow
 def test_a_stream_resumes_in_another_process(tmp_path):
     model, features = make_model(), video(30)
     stream = model.stream()
@@ -157,7 +130,7 @@ def test_a_stream_resumes_in_another_process(tmp_path):
     stream.save(tmp_path / "state")
     np.save(tmp_path / "rest.npy", features[20:])
     code = (
-        "import sys, numpy as np; from tests.test_streaming import make_model; s = make_model().stream();"
+        "import sys, numpy as np; from tests.tiny_models import make_model; s = make_model().stream();"
         "s.load(sys.argv[1] + '/state');"
         "np.save(sys.argv[1] + '/probs.npy', s.step(np.load(sys.argv[1] + '/rest.npy')).probs)"
     )
@@ -193,16 +166,16 @@ def test_streams_start_pause_and_end_on_their_own(engine, threads):
     streams = model.streams(count, engine, threads)
     results: list[list[Prediction]] = [[] for _ in videos]
     rng = np.random.default_rng(1)
-    while waiting := [k for k, one in enumerate(videos) if streams.num_frames(k) < len(one)]:
+    while waiting := [k for k, one in enumerate(videos) if streams.stream(k).num_frames < len(one)]:
         chosen = rng.permutation(waiting)[: rng.integers(1, len(waiting) + 1)].tolist()
-        frames = np.stack([videos[one][streams.num_frames(one)] for one in chosen])
+        frames = np.stack([videos[one][streams.stream(one).num_frames] for one in chosen])
         output = streams.step(frames, chosen)
         for k, one in enumerate(chosen):
             results[one].append(Prediction(*(getattr(output, name)[..., k : k + 1] for name in FIELDS)))
     for one, parts in zip(videos, results, strict=True):
         assert_same(joined(parts), model.predict(one))
-    streams.reset(5)
-    assert_same(streams.step_chunk(5, videos[6]), model.predict(videos[6]))
+    streams.stream(5).reset()
+    assert_same(streams.stream(5).step(videos[6]), model.predict(videos[6]))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -299,7 +272,7 @@ def test_a_causal_model_is_proved_to_see_no_future():
 def test_the_layer_that_sees_the_future_is_named():
     [finding] = check_causality(make_model(dataclasses.replace(BASE, causal=False)).network, "run")
     assert "layer stages.0.layers.0.conv_dilated sees the future" in finding.what
-    network = make_model().network
+    network: Any = make_model().network
     network.stages[1].layers[2].conv_1x1 = torch.nn.Conv1d(8, 8, 3, padding=1)
     [finding] = check_causality(network, "run")
     assert finding.level == "error"
@@ -307,7 +280,7 @@ def test_the_layer_that_sees_the_future_is_named():
 
 
 def test_a_model_whose_output_is_nan_is_not_proved_causal():
-    network = make_model(dataclasses.replace(BASE, causal=False)).network
+    network: Any = make_model(dataclasses.replace(BASE, causal=False)).network
     torch.nn.init.constant_(network.stages[0].conv_in.weight, float("nan"))
     [finding] = check_causality(network, "run")
     assert finding.level == "error"
@@ -339,7 +312,7 @@ class InPlace(torch.nn.Module):
 def changed_model(name: str) -> TrainedModel:
     """A model whose first progress head ends with an operation in place."""
     model = make_model()
-    stage = model.network.stages[0]
+    stage: Any = model.network.stages[0]
     stage.progress_head.conv = InPlace(stage.progress_head.conv, name)
     return model
 
@@ -351,7 +324,7 @@ def test_an_operation_in_place_gives_right_results(name):
 
 
 def test_an_operation_that_cannot_be_recorded_is_reported_once(caplog):
-    selection._report_fallback.cache_clear()
+    engines._report_fallback.cache_clear()
     for _ in range(2):
         stream = changed_model("exp_").stream()
     assert isinstance(stream._streams._engine, TorchEngine)
@@ -368,7 +341,8 @@ def test_a_network_with_a_constant_output_is_run_in_torch():
             return torch.full((len(x), CLASSES, x.shape[-1]), 0.5)
 
     model, features = make_model(CONFIGS["one stage"]), video(20)
-    model.network.stages[0].progress_head.conv = Constant()
+    stage: Any = model.network.stages[0]
+    stage.progress_head.conv = Constant()
     assert_same(model.stream().step(features), model.predict(features))
 
 
@@ -377,14 +351,14 @@ def test_an_operation_with_a_factor_cannot_be_recorded():
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.add(x, x, alpha=2)
 
-    network = make_model().network
+    network: Any = make_model().network
     network.stages[0].conv_logits = torch.nn.Sequential(network.stages[0].conv_logits, Scaled())
     with pytest.raises(NotImplementedError, match="alpha cannot be recorded"):
         record(network)
 
 
 def test_a_program_that_differs_from_the_network_is_not_used(monkeypatch, caplog):
-    selection._report_fallback.cache_clear()
+    engines._report_fallback.cache_clear()
 
     def wrong(network: ProgressNetwork) -> Program:
         program = record(network)

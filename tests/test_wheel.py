@@ -16,7 +16,7 @@ import pytest
 from protas_gtcc.cli.main import VERBS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+PIP: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,3 @@
 `decoder.py` turns the belief into a `Prediction`. Without a filter, the network's likeliest class and its progress are
 reported. `alternatives.py` holds other rules, to which the filter is compared.
 """
-
-from protas_gtcc.decoding.decoder import DurationDecoder
-
-__all__ = ["DurationDecoder"]

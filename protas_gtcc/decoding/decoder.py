@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import NamedTuple
+
 import numpy as np
-from torch import Tensor, from_numpy
+import torch
+from torch import Tensor
 
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding.hypotheses import make_hypotheses, start_state
+from protas_gtcc.decoding.hypotheses import make_hypotheses
 from protas_gtcc.errors import InputError
-from protas_gtcc.predictions import Prediction
+from protas_gtcc.network.model import Outputs
+from protas_gtcc.predictions import Prediction, reported_progress
+
+
+class NetworkResult(NamedTuple):
+    """The network's result for T frames, of one video or of many streams."""
+
+    logits: np.ndarray
+    """After the task graph, float32 `[T, C]`."""
+    probs: np.ndarray
+    """float32 `[T, C]`."""
+    progress: np.ndarray | None
+    """In [0, 1], float32 `[T, C]`; None for a network without progress."""
+
+
+def network_result(outputs: Outputs) -> NetworkResult:
+    """The result for a batch, frame after frame; the frames at the same time are in the order of the batch."""
+
+    def rows(values: Tensor) -> np.ndarray:
+        return values.permute(2, 0, 1).flatten(0, 1).float().cpu().numpy()
+
+    logits = outputs.final_logits
+    progress = None if outputs.final_progress is None else rows(outputs.final_progress.clamp(0, 1))
+    return NetworkResult(rows(logits), rows(torch.softmax(logits, dim=1)), progress)
+
+
+def likeliest_class(result: NetworkResult, background: Collection[int]) -> Prediction:
+    """The prediction without a filter: the network's likeliest class, and its progress."""
+    labels, progress = result.logits.argmax(axis=1), result.progress
+    if progress is None:
+        return Prediction(labels, result.probs.T, None, np.zeros(len(labels), dtype=np.float32))
+    return Prediction(labels, result.probs.T, progress.T, reported_progress(progress.T, labels, background))
 
 
 class DurationDecoder:
@@ -34,15 +69,15 @@ class DurationDecoder:
         from protas_gtcc.decoding.compilation import report_compilation
 
         self._filter, self._fps = duration_filter, fps
-        self._tables, self._hypotheses = tables, make_hypotheses(tables, settings)
+        self.tables, self._hypotheses = tables, make_hypotheses(tables, settings)
         is_action = np.ones(len(tables.first), dtype=bool)
         is_action[background] = False
         self._rule = duration_filter.make_rule(settings, is_action)
-        self._state = start_state(self._hypotheses, num_streams)
+        self._beliefs = np.zeros((num_streams, len(self._hypotheses.bins)))
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the duration filter"):
             self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
-        self.reset(0)
+        self._beliefs[0] = 0
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
         """The prediction for T frames, of which frame t is the next one of stream `streams[t]`.
@@ -54,7 +89,7 @@ class DurationDecoder:
         given = probs if progress is None else np.ascontiguousarray(progress, dtype=np.float32)
         output = self._filter.empty_output(*probs.shape)
         streams = np.asarray(streams, dtype=np.int64)
-        self._filter.filter_frames(self._hypotheses, rule, self._state, streams, probs, given, output)
+        self._filter.filter_frames(self._hypotheses, rule, self._beliefs, streams, probs, given, output)
         own = output.progress[np.arange(len(output.labels)), output.labels]
         return Prediction(
             output.labels,
@@ -65,26 +100,12 @@ class DurationDecoder:
             None if self._fps is None else output.remaining / np.float32(self._fps),
         )
 
+    def state(self, stream: int) -> dict[str, Tensor]:
+        """The state of a stream, not a copy; all 0 before the first frame."""
+        return {"belief": torch.from_numpy(self._beliefs[stream])}
+
     @staticmethod
-    def require_belief(state: dict[str, Tensor]) -> None:
-        """Raise `InputError` unless the state's belief sums to 1, or is 0 as before the first frame."""
-        belief = state["belief"].numpy()
-        if belief.min() < 0 or (belief.any() and abs(belief.sum() - 1) > 1e-6):
+    def require_belief(belief: Tensor) -> None:
+        """Raise `InputError` unless the belief sums to 1, or is 0 as before the first frame."""
+        if belief.min() < 0 or (belief.any() and abs(float(belief.sum()) - 1) > 1e-6):
             raise InputError("this is no state of such a stream: belief is not a probability")
-
-    @property
-    def tables(self) -> TranscriptTables:
-        """Durations and order of the classes in the training videos."""
-        return self._tables
-
-    def reset(self, stream: int) -> None:
-        """Return a stream to the state before its first frame."""
-        self._state[stream] = 0
-
-    def state_dict(self, stream: int) -> dict[str, Tensor]:
-        """A copy of a stream's state."""
-        return {"belief": from_numpy(self._state[stream].copy())}
-
-    def load_state_dict(self, stream: int, state: dict[str, Tensor]) -> None:
-        """Set a stream to a state from `state_dict`; check it with `require_belief` first."""
-        self._state[stream] = state["belief"].numpy()

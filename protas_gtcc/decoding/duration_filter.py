@@ -32,7 +32,7 @@ class Rule(NamedTuple):
     network_share: float
     hedge: bool
     interval_tail: float
-    num_bins: int
+    progress_bins: int
     is_action: np.ndarray
     """bool `[C]`."""
 
@@ -54,16 +54,8 @@ class FilterOutput(NamedTuple):
 
 def make_rule(settings: DecodingConfig, is_action: np.ndarray) -> Rule:
     """The rule of these settings; `is_action` is bool `[C]`."""
-    return Rule(
-        evidence=settings.evidence,
-        interruption=settings.interruption,
-        doubt=settings.doubt,
-        network_share=settings.network_share,
-        hedge=settings.hedge,
-        interval_tail=settings.interval_tail,
-        num_bins=settings.progress_bins,
-        is_action=is_action,
-    )
+    weights = {name: getattr(settings, name) for name in Rule._fields if name != "is_action"}
+    return Rule(**weights, is_action=is_action)
 
 
 def empty_output(num_frames: int, num_classes: int) -> FilterOutput:
@@ -82,7 +74,7 @@ def filter_frames(hypotheses, rule, state, streams, probs, progress, output):
     shape and a rule with `network_share` 0.
     """
     num_classes, doubt = probs.shape[1], rule.doubt
-    histogram, moved = np.empty((num_classes, rule.num_bins)), np.empty(state.shape[1])
+    histogram, moved = np.empty((num_classes, rule.progress_bins)), np.empty(state.shape[1])
     evidence, classes, remaining = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
     for t in range(len(streams)):
         mass = state[streams[t]]
@@ -168,7 +160,7 @@ def _summarise(hypotheses, mass, histogram, classes, remaining):
 @no_type_check
 def _report(rule, histogram, label, probs, progress, output, interval):
     """Fill in the progress of each class, the reported progress of the predicted class, and the interval."""
-    together = np.zeros(rule.num_bins)
+    together = np.zeros(rule.progress_bins)
     share, expected, actions = rule.network_share, 0.0, 0.0
     for c in range(len(output)):
         output[c] = (1 - share) * _quantile(histogram[c], 0.5) + share * progress[c]

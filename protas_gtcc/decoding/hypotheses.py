@@ -63,11 +63,6 @@ def make_hypotheses(tables: TranscriptTables, settings: DecodingConfig) -> Hypot
     )
 
 
-def start_state(hypotheses: Hypotheses, num_streams: int = 1) -> np.ndarray:
-    """The state before the first frame of each stream: probabilities of phases, float64 `[n, S]`, all 0."""
-    return np.zeros((num_streams, len(hypotheses.bins)))
-
-
 def _distinct_lengths(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Class, length and weight `[R]` of the distinct lengths of each class."""
     labels, distinct, weights = [], [], []

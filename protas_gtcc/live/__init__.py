@@ -8,8 +8,3 @@ that the newest frame is processed soonest (for cameras). Sinks are called one a
 sink slows the pipeline as a slow model does. When the source stalls, the sinks are called too. The pipeline keeps
 waiting, or gives up after a set time.
 """
-
-from protas_gtcc.live.sinks import FrameResult, JsonLines, Sink, Summary, Terminal
-from protas_gtcc.live.sources import Source, open_source
-
-__all__ = ["FrameResult", "JsonLines", "Sink", "Source", "Summary", "Terminal", "open_source"]

@@ -13,7 +13,7 @@ import numpy as np
 from protas_gtcc.errors import InputError
 from protas_gtcc.live.sinks import Sink, Summary, frame_results
 from protas_gtcc.live.sources import Source
-from protas_gtcc.streaming import Stream
+from protas_gtcc.streaming.streams import Stream
 
 WhenBehind = Literal["block", "drop"]
 
@@ -106,9 +106,10 @@ def run(
     finally:
         waiting.stop()
         source.close()
+        summary = Summary(frames, waiting.dropped)
         for sink in sinks:
-            sink.on_end(Summary(frames, waiting.dropped))
-    return Summary(frames, waiting.dropped)
+            sink.on_end(summary)
+    return summary
 
 
 def _next_frame(

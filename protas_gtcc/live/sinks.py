@@ -168,7 +168,7 @@ class Terminal(Sink):
         self._note = plural(summary.frames, "frame") + (f", {summary.dropped} dropped" if summary.dropped else "")
         if self._live.is_started:
             self._live.update(self.view(), refresh=True)
-            self._live.stop()
+        self._live.stop()
 
     def view(self) -> Group:
         """The current view."""

@@ -1,6 +1,6 @@
 """Sources of frames, one feature vector `[D]` at a time: a replayed file, a growing file, a pipe, a socket.
 
-clip.npy            features [T, D] or [D, T], replayed at full speed or at a rate
+video.npy           features [T, D] or [D, T], replayed at full speed or at a rate
 frames.txt, -       one line for each frame: D numbers with spaces or commas between; - is standard input
 frames.f32, -       raw little-endian float32, D for each frame (--format raw)
 tcp://HOST:PORT     either of the two, from a program that listens there
@@ -13,8 +13,7 @@ import select
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from io import BufferedIOBase
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 from typing import Literal
@@ -61,14 +60,13 @@ class Replay(Source):
 
 
 class ByteFrames(Source):
-    """Frames from bytes that arrive in pieces: lines of numbers, or raw float32."""
+    """Frames from bytes that arrive in pieces: lines of numbers, or raw float32; `closed` ends the pieces."""
 
-    def __init__(self, name: str, pieces: Iterator[bytes], feature_dim: int, raw: bool, closed: Event | None = None):
-        self.name, self._pieces, self._dim, self._raw = name, pieces, feature_dim, raw
-        self._closed = closed or Event()
+    def __init__(self, name: str, pieces: Iterator[bytes], feature_dim: int, raw: bool, closed: Event):
+        self.name, self._pieces, self._dim, self._raw, self._closed = name, pieces, feature_dim, raw, closed
 
     def close(self) -> None:
-        """End before more bytes are read."""
+        """Read no more bytes."""
         self._closed.set()
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -114,7 +112,6 @@ def open_source(
     format: Format = "auto",
     fps: float | None = None,
     growing: bool = False,
-    standard_input: BufferedIOBase | None = None,
     axes: Axes = "auto",
 ) -> Source:
     """The source that `name` means, as the module describes.
@@ -122,34 +119,27 @@ def open_source(
     `fps` sets the speed of a replay; with `growing`, the source waits for more at the end of a file. Raises
     `InputError` if the source does not exist.
     """
-    closed = Event()
+    path, closed = Path(name), Event()
     if name.startswith("tcp://"):
-        host, port = _address(name)
-        return ByteFrames(name, _from_socket(name, host, port, closed), feature_dim, format == "raw", closed)
-    if name == "-":
-        pieces = _from_descriptor(0, closed) if standard_input is None else _read_pieces(standard_input)
-        return ByteFrames("standard input", pieces, feature_dim, format == "raw", closed)
-    path = Path(name)
-    if format == "npy" or (format == "auto" and path.suffix == ".npy"):
+        pieces = _from_socket(name, *_address(name), closed)
+    elif name == "-":
+        # Not Python's buffered file: a thread that waits in it keeps the program from ending.
+        name, pieces = "standard input", _when_readable(0, lambda: os.read(0, _CHUNK_BYTES), closed)
+    elif format == "npy" or (format == "auto" and path.suffix == ".npy"):
         return Replay(path, feature_dim, fps, axes)
-    if not path.is_file():
+    elif path.is_file():
+        pieces = _from_file(path, growing, closed)
+    else:
         raise InputError(f"no source {name}; give a file, - for standard input, or tcp://HOST:PORT")
     raw = format == "raw" or (format == "auto" and path.suffix in (".f32", ".raw", ".bin"))
-    return ByteFrames(name, _from_file(path, growing, closed), feature_dim, raw, closed)
+    return ByteFrames(name, pieces, feature_dim, raw, closed)
 
 
-def _read_pieces(stream: BufferedIOBase) -> Iterator[bytes]:
-    # read1 returns the bytes that are available: waiting for a full buffer would delay frames.
-    read = getattr(stream, "read1", stream.read)
-    while piece := read(_CHUNK_BYTES):
-        yield piece
-
-
-def _from_descriptor(descriptor: int, closed: Event) -> Iterator[bytes]:
-    # Python's buffered file is not used: a thread that waits in it keeps the program from ending.
+def _when_readable(source: int | socket.socket, read: Callable[[], bytes], closed: Event) -> Iterator[bytes]:
+    """Bytes as they arrive, to the end of the source or until `closed`."""
     while not closed.is_set():
-        if select.select([descriptor], [], [], 10 * _POLL_SECONDS)[0]:
-            piece = os.read(descriptor, _CHUNK_BYTES)
+        if select.select([source], [], [], 10 * _POLL_SECONDS)[0]:
+            piece = read()
             if not piece:
                 return
             yield piece
@@ -183,14 +173,7 @@ def _from_socket(name: str, host: str, port: int, closed: Event) -> Iterator[byt
     except OSError as error:
         raise InputError(f"cannot reach {name}: {error}") from error
     with connection:
-        connection.settimeout(10 * _POLL_SECONDS)
-        while not closed.is_set():
-            try:
-                piece = connection.recv(_CHUNK_BYTES)
-            except TimeoutError:
-                continue
-            except OSError as error:
-                raise InputError(f"{name} broke off: {error}") from error
-            if not piece:
-                return
-            yield piece
+        try:
+            yield from _when_readable(connection, lambda: connection.recv(_CHUNK_BYTES), closed)
+        except OSError as error:
+            raise InputError(f"{name} broke off: {error}") from error

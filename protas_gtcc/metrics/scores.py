@@ -9,36 +9,22 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, software_versions
-from protas_gtcc.metrics.progress import progress_averages, progress_statistics
+from protas_gtcc.metrics.progress import AVERAGES, progress_averages, progress_statistics
 from protas_gtcc.metrics.segmentation import score_segmentation
 from protas_gtcc.predictions import Prediction
 
 OneOrMore = Any
 """An array of one video, such as class ids `[T]`, or a sequence with one array for each video."""
-AVERAGES = ("macro", "frame", "video", "segment")
 
 
 def segmentation_scores(predicted: OneOrMore, labels: OneOrMore, background: Collection[int] = ()) -> dict[str, float]:
     """Segmentation scores in percent; `protas_gtcc.metrics.segmentation` defines them.
 
-    Parameters
-    ----------
-    predicted, labels
-        Predicted and true class ids, int `[T]` of one video, or a list with an array for each video.
-    background
-        Class ids that are no actions.
+    `predicted` and `labels` are predicted and true class ids, int `[T]` of one video, or lists with an array for each
+    video. `background` are class ids that are no actions. Returns `acc`, `acc_no_background`, `edit`, `edit_merged`,
+    `f1@10`, `f1@25` and `f1@50`; NaN where undefined. Raises `InputError` if lengths differ, a video has no frames, or
+    class ids are no whole numbers from 0 on.
 
-    Returns
-    -------
-    `acc`, `acc_no_background`, `edit`, `edit_merged`, `f1@10`, `f1@25`, `f1@50`; NaN where undefined.
-
-    Raises
-    ------
-    InputError
-        If lengths differ, a video has no frames, or class ids are no whole numbers from 0 on.
-
-    Examples
-    --------
     Three of four frames are right, and all segments are found:
 
     >>> scores = segmentation_scores(predicted=[0, 1, 1, 2], labels=[0, 1, 2, 2], background=[0])
@@ -56,29 +42,14 @@ def progress_error(
 
     The target at frame t of a true segment of L frames that starts at s is (t - s + 1) / L.
 
-    Parameters
-    ----------
-    reported
-        Reported progress, a fraction in [0, 1], `[T]` of one video, or a list with an array for each video.
-    labels
-        True class ids, int `[T]`, in the same form.
-    background
-        Class ids that are no actions, and have no progress.
-    class_names
-        Names of the classes by id; keys of `per_class`, which are class ids without them.
+    `reported` is progress, a fraction in [0, 1], `[T]` of one video, or a list with an array for each video; `labels`
+    are true class ids, int `[T]`, in the same form. `background` are class ids that are no actions and have no
+    progress. `class_names`, by class id, become the keys of `per_class`, which are class ids without them.
 
-    Returns
-    -------
-    `macro` (mean over classes), `frame`, `video`, `segment`, `per_class`, all over frames of actions; and
-    `background_false_progress`, the mean reported at background frames. None where undefined.
+    Returns `macro` (mean over classes), `frame`, `video`, `segment` and `per_class`, all over frames of actions, and
+    `background_false_progress`, the mean reported at background frames; None where undefined. Raises `InputError` if
+    lengths differ, a video has no frames, a progress is NaN, or a class has no name.
 
-    Raises
-    ------
-    InputError
-        If lengths differ, a video has no frames, a progress is NaN, or a class has no name.
-
-    Examples
-    --------
     An action of two frames has targets 0.5 and 1:
 
     >>> progress_error(reported=[0.0, 0.5, 0.5], labels=[0, 1, 1], background=[0])["frame"]
@@ -93,12 +64,12 @@ def progress_error(
         except InputError as error:
             raise InputError(f"video {number}: {error}") from error
     averages = progress_averages(totals, len(names))
-    occurs = [number for number in range(len(names)) if not np.isnan(averages.per_class[0, number])]
+    occurs = [number for number in range(len(names)) if not np.isnan(averages["per_class"][0, number])]
     keys: Sequence[Any] = range(len(names)) if class_names is None else names
     return {
-        **{average: _number(getattr(averages, average)[0]) for average in AVERAGES},
-        "per_class": {keys[number]: _number(averages.per_class[0, number]) for number in occurs},
-        "background_false_progress": _number(averages.background[0]),
+        **{average: _number(averages[average][0]) for average in AVERAGES},
+        "per_class": {keys[number]: _number(averages["per_class"][0, number]) for number in occurs},
+        "background_false_progress": _number(averages["background"][0]),
     }
 
 
@@ -118,8 +89,7 @@ def evaluate(
     Parameters
     ----------
     predicted
-        A `Prediction` as `model.predict` returns it, or predicted class ids, int `[T]`; or a list with one of these for
-        each video.
+        A `Prediction` as `model.predict` returns it, or predicted class ids, int `[T]`; or a list, one for each video.
     labels
         True class ids, int `[T]` of one video, or a list with an array for each video.
     background
@@ -129,12 +99,12 @@ def evaluate(
     class_names
         Names of the classes by id; by default `class 0`, `class 1`, …
     training_labels
-        Class ids of training videos, int `[T]` each, which look-ups are fitted on. Without any, only the look-ups that
-        need no fitting are scored.
+        Class ids of training videos, int `[T]` each, to fit the look-ups on. Without any, only the look-ups that need
+        no fitting are scored.
     fps
         Frames a second; without it, delays are in frames.
     seed
-        What resamples are drawn by.
+        Seed of the resamples.
 
     Raises
     ------

@@ -9,9 +9,8 @@ from itertools import product
 from pathlib import Path
 
 from protas_gtcc.alignment.aligned_features import write_aligned
-from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scored_embeddings import (
     Scores,
     compare_trials,

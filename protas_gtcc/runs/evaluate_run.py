@@ -21,7 +21,7 @@ from protas_gtcc.metrics.prediction_files import open_predictions, write_predict
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details
-from protas_gtcc.report.plots import plot_per_class, plot_video
+from protas_gtcc.report.plots import plot_video
 from protas_gtcc.training.run_directory import RunDirectory
 
 
@@ -112,12 +112,11 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
 def _draw_pictures(run: RunDirectory, dataset: Dataset, videos: list[str], evaluation: Evaluation) -> None:
     """Draw the errors per class, the details, and each of these videos with its predictions, into the run's plots/."""
     files = open_predictions(run.predictions)
-    info = PredictionInfo(dataset.info.class_names, dataset.info.background, dataset.info.fps)
-    plot_per_class(run.plots / "per_class.png", evaluation.metrics)
+    info = PredictionInfo(dataset.info.class_names, dataset.info.background, dataset.info.fps, dataset.info.simulated)
     plot_details(run.plots, evaluation.metrics)
     for video in videos:
         path = run.plots / f"{video}.png"
-        plot_video(path, video, dataset.labels(video), files.read(video), info, dataset.info.simulated)
+        plot_video(path, video, dataset.labels(video), files.read(video), info)
 
 
 def _require_unseen(model: TrainedModel, dataset: Dataset, videos: list[str]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from protas_gtcc.heads.config import HEADS, LOSSES, PUBLISHED, HeadTraining, HeadVersion
+from protas_gtcc.heads.config import HEADS, LOSSES, VERSIONS, HeadTraining, HeadVersion
 from protas_gtcc.heads.training import ActionSegment, pad_segments, train_head
 from protas_gtcc.network.layers import ProgressHead
 from protas_gtcc.report.position_encoding import Progress, World
@@ -22,11 +22,11 @@ from protas_gtcc.runs.heads import head_reports
 from protas_gtcc.simulate.actions import FEATURE_DIM, LENGTHS, simulate_actions
 
 VERSIONS = {
-    "V2: no position": PUBLISHED["v2"],
-    "V3: position": PUBLISHED["v3"],
-    "V4: no position, boundaries": PUBLISHED["v4"],
-    "position, V4's loss": HeadVersion(PUBLISHED["v3"].head, PUBLISHED["v4"].loss),
-    "position, squared error": HeadVersion(PUBLISHED["v3"].head, LOSSES["dense"]),
+    "V2: no position": VERSIONS["v2"],
+    "V3: position": VERSIONS["v3"],
+    "V4: no position, boundaries": VERSIONS["v4"],
+    "position, V4's loss": HeadVersion(VERSIONS["v3"].head, VERSIONS["v4"].loss),
+    "position, squared error": HeadVersion(VERSIONS["v3"].head, LOSSES["dense"]),
     "no position, squared error": HeadVersion(HEADS["gru"], LOSSES["dense"]),
 }
 STRENGTHS = {"the class is visible": 1.5, "nothing is visible": 0.0}

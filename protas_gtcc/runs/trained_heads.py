@@ -11,9 +11,8 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.alignment.embedder import Embedder, load_encoder
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.config import flat_settings
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader

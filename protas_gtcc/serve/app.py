@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+from collections.abc import Awaitable
 from dataclasses import asdict
 from importlib import resources
 from typing import Any
@@ -38,11 +39,10 @@ def make_app(model: TrainedModel, limits: Limits | None = None, token: str | Non
 
     @app.middleware("http")
     async def only_with_token(request: Request, call_next: Any) -> Response:
-        if token is None and not _to_this_machine(request):
-            return JSONResponse({"error": "without a token, this server answers to localhost only"}, status_code=403)
-        if not _knows_token(request, token):
-            return JSONResponse({"error": "a token is required: ?token=… or a bearer header"}, status_code=401)
-        return await call_next(request)
+        refusal = _refusal(request, token)
+        if refusal is None:
+            return await call_next(request)
+        return JSONResponse({"error": refusal}, status_code=403 if token is None else 401)
 
     @app.get("/")
     async def index() -> HTMLResponse:
@@ -50,16 +50,8 @@ def make_app(model: TrainedModel, limits: Limits | None = None, token: str | Non
 
     @app.get("/facts")
     async def facts() -> dict[str, Any]:
-        known = model.facts
-        return {
-            "class_names": known.class_names,
-            "background": known.background,
-            "feature_dim": known.feature_dim,
-            "fps": known.fps,
-            "look_ahead_frames": known.look_ahead_frames,
-            "simulated": known.simulated,
-            "limits": asdict(sessions.limits),
-        }
+        names = ("class_names", "background", "feature_dim", "fps", "look_ahead_frames", "simulated")
+        return {**{name: getattr(model.facts, name) for name in names}, "limits": asdict(sessions.limits)}
 
     @app.get("/people")
     async def people() -> list[str]:
@@ -83,19 +75,13 @@ async def _serve_stream(socket: WebSocket, sessions: Sessions, name: str) -> Non
     idle = sessions.limits.idle_seconds
     try:
         while True:
-            try:
-                message = await asyncio.wait_for(socket.receive(), idle)
-            except TimeoutError:
-                raise Refused(f"no message for {idle:g} s") from None
+            message = await _within(idle, socket.receive(), "no message")
             if message["type"] == "websocket.disconnect":
                 return
             if message.get("bytes") is None:
                 raise Refused("a text message is not a frame; send raw little-endian float32")
             results = sessions.push(person, message["bytes"])
-            try:
-                await asyncio.wait_for(socket.send_json(results), idle)
-            except TimeoutError:
-                raise Refused(f"the client read no answer for {idle:g} s") from None
+            await _within(idle, socket.send_json(results), "the client read no answer")
             # Clients take turns, even if this one's next message has arrived already.
             await asyncio.sleep(0)
     finally:
@@ -104,9 +90,9 @@ async def _serve_stream(socket: WebSocket, sessions: Sessions, name: str) -> Non
 
 async def _serve_watcher(socket: WebSocket, sessions: Sessions, name: str) -> None:
     person, queue = sessions.watch(name)
+    idle = sessions.limits.idle_seconds
     try:
-        idle = sessions.limits.idle_seconds
-        await asyncio.wait_for(socket.send_json(list(person.results)), idle)
+        await _within(idle, socket.send_json(list(person.results)), "the watcher read no result")
         # A task of its own notices that the watcher has left while there are no results.
         gone = asyncio.create_task(socket.receive())
         while not gone.done():
@@ -116,14 +102,19 @@ async def _serve_watcher(socket: WebSocket, sessions: Sessions, name: str) -> No
                 coming.cancel()
                 return
             result = coming.result()
-            await asyncio.wait_for(socket.send_json([result]), idle)
+            await _within(idle, socket.send_json([result]), "the watcher read no result")
             if "ended" in result:
                 gone.cancel()
                 return
-    except TimeoutError:
-        raise Refused(f"the watcher read no result for {idle:g} s") from None
     finally:
         sessions.unwatch(person, queue)
+
+
+async def _within(seconds: float, action: Awaitable[Any], refusal: str) -> Any:
+    try:
+        return await asyncio.wait_for(action, seconds)
+    except TimeoutError:
+        raise Refused(f"{refusal} for {seconds:g} s") from None
 
 
 @contextlib.asynccontextmanager
@@ -131,11 +122,12 @@ async def _admitted(socket: WebSocket, token: str | None) -> Any:
     """Accept a client; a refused client gets the reason, and a client that leaves is not an error."""
     await socket.accept()
     try:
-        if token is None and not _to_this_machine(socket):
-            raise Refused("without a token, this server answers to localhost only")
-        if not _knows_token(socket, token):
-            raise Refused("a token is required: ?token=… or a bearer header")
-        if not _from_this_page(socket):
+        refusal = _refusal(socket, token)
+        if refusal is not None:
+            raise Refused(refusal)
+        # Browsers send the site that a script comes from; programs send none.
+        origin = socket.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != socket.headers.get("host"):
             raise Refused("pages of other sites may not use this server")
         yield
         await _close(socket)
@@ -152,19 +144,12 @@ async def _close(socket: WebSocket, code: int = 1000, reason: str = "") -> None:
         await asyncio.wait_for(socket.close(code, reason), CLOSING_SECONDS)
 
 
-def _to_this_machine(connection: Request | WebSocket) -> bool:
-    host = urlsplit("//" + connection.headers.get("host", "")).hostname
-    return host in ("localhost", "127.0.0.1", "::1")
-
-
-def _knows_token(connection: Request | WebSocket, token: str | None) -> bool:
+def _refusal(connection: Request | WebSocket, token: str | None) -> str | None:
+    """Why a connection is refused; None: it is accepted."""
     if token is None:
-        return True
+        host = urlsplit("//" + connection.headers.get("host", "")).hostname
+        here = host in ("localhost", "127.0.0.1", "::1")
+        return None if here else "without a token, this server answers to localhost only"
     given = connection.query_params.get("token") or connection.headers.get("authorization", "").removeprefix("Bearer ")
-    return hmac.compare_digest(given.encode(), token.encode())
-
-
-def _from_this_page(socket: WebSocket) -> bool:
-    """Browsers send the site that a script comes from; programs send none."""
-    origin = socket.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
+    known = hmac.compare_digest(given.encode(), token.encode())
+    return None if known else "a token is required: ?token=… or a bearer header"

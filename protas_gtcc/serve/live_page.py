@@ -10,7 +10,7 @@ import uvicorn
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.live.sinks import FrameResult, Sink, Summary, result_line
+from protas_gtcc.live.sinks import FrameResult, Sink, result_line
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.sessions import CLOSING_SECONDS
@@ -47,9 +47,6 @@ class LivePage(Sink):
         """Show the result; a page that is slow to draw loses the oldest results and never slows the pipeline."""
         line = result_line(result, self._names[result.label])
         self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [line])
-
-    def on_end(self, summary: Summary) -> None:
-        """The page keeps the results until it is closed."""
 
     def close(self) -> None:
         """Stop serving."""

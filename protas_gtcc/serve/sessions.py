@@ -14,6 +14,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live.sinks import frame_results, result_line
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.streaming.streams import Stream
 
 KEPT_RESULTS = 20_000
 """Most results that a new watcher gets; older ones are deleted."""
@@ -31,7 +32,7 @@ class Person:
     """One client's stream."""
 
     name: str
-    slot: int
+    stream: Stream
     results: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_RESULTS))
     watchers: set[asyncio.Queue[dict[str, Any]]] = field(default_factory=set)
     allowance: float = 0.0
@@ -45,8 +46,8 @@ class Sessions:
 
     def __init__(self, model: TrainedModel, limits: Limits):
         self.model, self.limits = model, limits
-        self._streams = model.streams(limits.connections)
-        self._free = list(range(limits.connections))[::-1]
+        streams = model.streams(limits.connections)
+        self._free = [streams.stream(number) for number in reversed(range(limits.connections))]
         self.people: dict[str, Person] = {}
         self.watching = 0
 
@@ -58,16 +59,15 @@ class Sessions:
             raise Refused(f"the name {name!r} is in use")
         if not self._free:
             raise Refused(f"all {self.limits.connections} streams are taken; try again later")
-        slot = self._free.pop()
-        self._streams.reset(slot)
-        person = Person(name, slot, allowance=2 * self.limits.frames_a_second)
-        self.people[name] = person
+        stream = self._free.pop()
+        stream.reset()
+        person = self.people[name] = Person(name, stream, allowance=2 * self.limits.frames_a_second)
         return person
 
     def end(self, person: Person) -> None:
         """End a stream, which frees it for the next client."""
         del self.people[person.name]
-        self._free.append(person.slot)
+        self._free.append(person.stream)
         for queue in person.watchers:
             _put(queue, {"ended": True})
 
@@ -80,9 +80,9 @@ class Sessions:
         if len(frames) > self.limits.frames_a_message:
             raise Refused(f"{len(frames)} frames in a message; at most {self.limits.frames_a_message} are allowed")
         self._charge(person, len(frames))
-        first = self._streams.num_frames(person.slot)
+        first = person.stream.num_frames
         try:
-            prediction = self._streams.step_chunk(person.slot, frames)
+            prediction = person.stream.step(frames)
         except InputError as error:
             raise Refused(str(error)) from error
         names = self.model.class_names

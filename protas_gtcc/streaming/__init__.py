@@ -4,10 +4,6 @@
 step). These features are available `look_ahead_frames` frames after the frame. The network itself waits for no frame.
 
 `streams.py` holds the streams that a user steps. `engines.py` computes their frames: in compiled code on the CPU, or
-with the network itself on any device; `selection.py` chooses between the two. `recording.py` records the arithmetic of
-one frame from the network, `operations.py` operation by operation, as a `program.py`, which `stepper.py` runs.
+with the network itself on any device. `recording.py` records the arithmetic of one frame from the network,
+`operations.py` operation by operation, as a `program.py`, which `stepper.py` runs.
 """
-
-from protas_gtcc.streaming.streams import Stream, Streams
-
-__all__ = ["Stream", "Streams"]

@@ -5,32 +5,28 @@ Both hold the state of n streams and give the same numbers; they differ in speed
 
 from __future__ import annotations
 
+import copy
+import logging
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from typing import NamedTuple
+from functools import cache, cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.network.model import Outputs, ProgressNetwork
-from protas_gtcc.streaming.program import Program
+from protas_gtcc.config import EngineName
+from protas_gtcc.decoding.compilation import report_compilation
+from protas_gtcc.decoding.decoder import NetworkResult, network_result
+from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.streaming import stepper
 from protas_gtcc.streaming.recording import record
 
 FEWEST_STREAMS_A_THREAD = 8
 """A thread with fewer streams costs more than it saves."""
-
-
-class Result(NamedTuple):
-    """The network's output for k frames: one frame of each of k streams, or k frames of one stream."""
-
-    logits: np.ndarray
-    """After the task graph, float32 `[k, C]`."""
-    probs: np.ndarray
-    """float32 `[k, C]`."""
-    progress: np.ndarray | None
-    """In [0, 1], float32 `[k, C]`; None for a network without progress."""
+CHECKED_FRAMES = 6
+TOLERANCE = 1e-4
+"""Largest difference of progress, and of logits as a share of the largest logit (or of 1)."""
 
 
 class Engine(ABC):
@@ -39,28 +35,15 @@ class Engine(ABC):
     num_streams: int
 
     @abstractmethod
-    def step(self, streams: np.ndarray, frames: np.ndarray) -> Result:
-        """Step the k streams `streams`, int64 `[k]`, all different, by one frame each; `frames` is float32 `[k, D]`."""
+    def step(self, streams: np.ndarray, frames: np.ndarray) -> NetworkResult:
+        """Step the k streams `streams`, int64 `[k]`, all different, by their next T frames, float32 `[T, k, D]`.
+
+        Returns the result for the T * k frames in the same order.
+        """
 
     @abstractmethod
-    def step_chunk(self, stream: int, frames: np.ndarray) -> Result:
-        """Step one stream by its next frames, float32 `[k, D]`."""
-
-    @abstractmethod
-    def num_frames(self, stream: int) -> int:
-        """Frames that a stream has had."""
-
-    @abstractmethod
-    def reset(self, stream: int) -> None:
-        """Return a stream to the state before its first frame."""
-
-    @abstractmethod
-    def state_dict(self, stream: int) -> dict[str, Tensor]:
-        """A copy of a stream's whole state."""
-
-    @abstractmethod
-    def load_state_dict(self, stream: int, state: dict[str, Tensor]) -> None:
-        """Set a stream to a state with the names and shapes of `state_dict`."""
+    def state(self, stream: int) -> dict[str, Tensor]:
+        """The state of a stream, not a copy; all 0 before the first frame."""
 
 
 class CompiledEngine(Engine):
@@ -70,74 +53,43 @@ class CompiledEngine(Engine):
     """
 
     def __init__(self, network: ProgressNetwork, num_streams: int, threads: int = 1):
-        # Here, because importing numba takes half a second.
-        from protas_gtcc.decoding.compilation import report_compilation
-        from protas_gtcc.streaming import stepper
-
-        self.num_streams, self._stepper = num_streams, stepper
-        self.program: Program = record(network)
-        self._memories = np.repeat(self.program.memory[None], num_streams, axis=0)
-        self._rings = np.zeros((num_streams, self.program.ring_floats), dtype=np.float32)
+        self.num_streams, self._threads = num_streams, threads
+        self._program = program = record(network)
+        self._memories = np.repeat(program.memory[None], num_streams, axis=0)
+        self._rings = np.zeros((num_streams, program.ring_floats), dtype=np.float32)
         self._numbers = np.zeros(num_streams, dtype=np.int64)
-        spans = [self.program.logits, self.program.probs, *filter(None, [self.program.progress])]
+        spans = [program.logits, program.probs, *filter(None, [program.progress])]
         self._kept = np.concatenate([np.arange(span.start, span.start + span.size) for span in spans])
-        self._threads = threads
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the step program"):
-            self.step_chunk(0, np.zeros((1, network.feature_dim), dtype=np.float32))
-        self.reset(0)
+            self.step(np.array([0]), np.zeros((1, 1, network.feature_dim), dtype=np.float32))
+        for values in self.state(0).values():
+            values.zero_()
 
-    def step(self, streams: np.ndarray, frames: np.ndarray) -> Result:
-        """Step the k streams `streams`, int64 `[k]`, all different, by one frame each; `frames` is float32 `[k, D]`."""
-        results = np.empty((1, len(frames), len(self._kept)), dtype=np.float32)
-        shares = max(1, min(self._threads, len(streams) // FEWEST_STREAMS_A_THREAD))
-        if shares == 1:
-            self._run(streams, frames[None], results)
+    def step(self, streams: np.ndarray, frames: np.ndarray) -> NetworkResult:
+        """Step the k streams; see `Engine`."""
+        results = np.empty((*frames.shape[:2], len(self._kept)), dtype=np.float32)
+        shares = min(self._threads, len(streams) // FEWEST_STREAMS_A_THREAD)
+        if shares <= 1:
+            self._run(streams, frames, results)
         else:
-            parts = [
-                np.array_split(streams, shares),
-                *(np.array_split(one, shares, 1) for one in (frames[None], results)),
-            ]
+            parts = [np.array_split(one, shares, axis) for one, axis in ((streams, 0), (frames, 1), (results, 1))]
             list(self._pool.map(self._run, *parts))
-        return self._result(results[0])
+        kept, classes = results.reshape(-1, len(self._kept)), self._program.probs.size
+        progress = None if self._program.progress is None else kept[:, 2 * classes :]
+        return NetworkResult(kept[:, :classes], kept[:, classes : 2 * classes], progress)
 
-    def step_chunk(self, stream: int, frames: np.ndarray) -> Result:
-        """Step one stream by its next frames, float32 `[k, D]`."""
-        results = np.empty((len(frames), 1, len(self._kept)), dtype=np.float32)
-        self._run(np.array([stream]), frames[:, None], results)
-        return self._result(results[:, 0])
-
-    def num_frames(self, stream: int) -> int:
-        """Frames that a stream has had."""
-        return int(self._numbers[stream])
-
-    def reset(self, stream: int) -> None:
-        """Return a stream to the state before its first frame."""
-        self._memories[stream], self._rings[stream], self._numbers[stream] = self.program.memory, 0, 0
-
-    def state_dict(self, stream: int) -> dict[str, Tensor]:
-        """A copy of a stream's whole state."""
-        return {name: torch.from_numpy(np.array(values)) for name, values in self._state(stream).items()}
-
-    def load_state_dict(self, stream: int, state: dict[str, Tensor]) -> None:
-        """Set a stream to a state with the names and shapes of `state_dict`."""
-        for name, values in self._state(stream).items():
-            values[...] = state[name].numpy()
-
-    def _state(self, stream: int) -> dict[str, np.ndarray]:
-        carried = self._memories[stream, self.program.carried.slice]
-        return {"carried": carried, "rings": self._rings[stream], "num_frames": self._numbers[stream : stream + 1]}
+    def state(self, stream: int) -> dict[str, Tensor]:
+        """The state of a stream; see `Engine`."""
+        carried = self._memories[stream, self._program.carried.slice]
+        state = {"carried": carried, "rings": self._rings[stream], "num_frames": self._numbers[stream : stream + 1]}
+        return {name: torch.from_numpy(values) for name, values in state.items()}
 
     def _run(self, streams: np.ndarray, frames: np.ndarray, results: np.ndarray) -> None:
-        program = self.program
+        program = self._program
         state = (self._memories, self._rings, self._numbers)
         constants = (program.instructions, program.weights, program.rings)
-        self._stepper.step(*constants, *state, streams, frames, program.frame.start, self._kept, results)
-
-    def _result(self, kept: np.ndarray) -> Result:
-        classes = self.program.probs.size
-        progress = None if self.program.progress is None else kept[:, 2 * classes :]
-        return Result(kept[:, :classes], kept[:, classes : 2 * classes], progress)
+        stepper.step(*constants, *state, streams, frames, program.frame.start, self._kept, results)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -149,55 +101,72 @@ class TorchEngine(Engine):
 
     def __init__(self, network: ProgressNetwork, num_streams: int):
         self.num_streams, self._network = num_streams, network
-        self._device = network.device
         self._state = network.start(num_streams)
 
-    def step(self, streams: np.ndarray, frames: np.ndarray) -> Result:
-        """Step the k streams `streams`, int64 `[k]`, all different, by one frame each; `frames` is float32 `[k, D]`."""
-        return self._run(torch.from_numpy(streams), torch.from_numpy(frames)[:, :, None])
-
-    def step_chunk(self, stream: int, frames: np.ndarray) -> Result:
-        """Step one stream by its next frames, float32 `[k, D]`."""
-        if not len(frames):
+    def step(self, streams: np.ndarray, frames: np.ndarray) -> NetworkResult:
+        """Step the k streams; see `Engine`."""
+        if not frames.size:
             empty = np.zeros((0, self._network.num_classes), dtype=np.float32)
-            return Result(empty, empty, empty if self._network.config.progress else None)
-        return self._run(torch.tensor([stream]), torch.from_numpy(frames).t()[None])
-
-    def num_frames(self, stream: int) -> int:
-        """Frames that a stream has had."""
-        assert self._state.num_frames is not None
-        return int(self._state.num_frames[stream])
-
-    def reset(self, stream: int) -> None:
-        """Return a stream to the state before its first frame."""
-        for values in self._state.named().values():
-            values[stream] = 0
-
-    def state_dict(self, stream: int) -> dict[str, Tensor]:
-        """A copy of a stream's whole state."""
-        return {name: values[stream : stream + 1].cpu().clone() for name, values in self._state.named().items()}
-
-    def load_state_dict(self, stream: int, state: dict[str, Tensor]) -> None:
-        """Set a stream to a state with the names and shapes of `state_dict`."""
-        for name, values in self._state.named().items():
-            values[stream : stream + 1] = state[name].to(self._device)
-
-    def _run(self, streams: Tensor, features: Tensor) -> Result:
-        streams = streams.to(self._device)
+            return NetworkResult(empty, empty, empty if self._network.config.progress else None)
+        device = self._network.device
+        chosen, features = torch.from_numpy(streams).to(device), torch.from_numpy(frames).to(device)
         with torch.inference_mode():
-            outputs = self._network(features.to(self._device), state=self._state.apply(lambda one: one[streams]))
+            outputs = self._network(features.permute(1, 2, 0), state=self._state.apply(lambda one: one[chosen]))
             after = outputs.state.named()
             for name, values in self._state.named().items():
-                values[streams] = after[name]
-        return _as_result(outputs)
+                values[chosen] = after[name]
+            return network_result(outputs)
+
+    def state(self, stream: int) -> dict[str, Tensor]:
+        """The state of a stream; see `Engine`."""
+        return {name: values[stream : stream + 1] for name, values in self._state.named().items()}
 
 
-def _as_result(outputs: Outputs) -> Result:
-    """The result for a batch of single frames, or for one video: its only axis longer than 1 becomes the first."""
+def make_engine(network: ProgressNetwork, num_streams: int, name: EngineName = "auto", threads: int = 1) -> Engine:
+    """The engine of `num_streams` streams: `compiled` runs on the CPU, `torch` on the network's device.
 
-    def rows(values: Tensor) -> np.ndarray:
-        return values.movedim(1, 2).flatten(0, 1).float().cpu().numpy()
+    `auto` is `compiled` for a network on the CPU, and `torch` if the network cannot be compiled; a logged warning then
+    gives the reason. Raises `NotImplementedError` if `compiled` is required and not possible, `InputError` for an
+    acausal network.
+    """
+    on_cpu = network.device.type == "cpu"
+    if name == "torch" or (name == "auto" and not on_cpu):
+        return TorchEngine(network, num_streams)
+    try:
+        return _checked_engine(network if on_cpu else copy.deepcopy(network).cpu(), num_streams, threads)
+    except NotImplementedError as error:
+        if name == "compiled":
+            raise
+        _report_fallback(str(error))
+        return TorchEngine(network, num_streams)
 
-    logits = outputs.final_logits
-    progress = None if outputs.final_progress is None else rows(outputs.final_progress.clamp(0, 1))
-    return Result(rows(logits), rows(torch.softmax(logits, dim=1)), progress)
+
+def _checked_engine(network: ProgressNetwork, num_streams: int, threads: int) -> CompiledEngine:
+    """A compiled engine that equals the network on a few random frames, else `NotImplementedError`."""
+    engine, frames, first = CompiledEngine(network, num_streams, threads), _random_frames(network), np.array([0])
+    compiled, expected = engine.step(first, frames), TorchEngine(network, 1).step(first, frames)
+    for values in engine.state(0).values():
+        values.zero_()
+    limits = [(compiled.logits, expected.logits, TOLERANCE * max(1.0, float(np.abs(expected.logits).max())))]
+    if compiled.progress is not None and expected.progress is not None:
+        limits.append((compiled.progress, expected.progress, TOLERANCE))
+    for one, other, limit in limits:
+        difference = float(np.abs(one - other).max())
+        if not difference <= limit:  # also for NaN
+            raise NotImplementedError(f"compiled code differs from the network by {difference:.2g} on random frames")
+    return engine
+
+
+def _random_frames(network: ProgressNetwork) -> np.ndarray:
+    """Frames `[T, 1, D]` on the scale of the training features, as far as the network knows it."""
+    frames = torch.randn(CHECKED_FRAMES, 1, network.feature_dim, generator=torch.Generator().manual_seed(0))
+    if network.config.standardise:
+        frames = frames / network.feature_scale.cpu() + network.feature_mean.cpu()
+    return frames.numpy()
+
+
+@cache
+def _report_fallback(reason: str) -> None:
+    """Once for each reason, however many streams are made."""
+    message = "streams run in torch, which is slower: the network cannot be compiled (%s)"
+    logging.getLogger(__name__).warning(message, reason)

@@ -78,41 +78,35 @@ def pack(
     """
     starts = [span.start for span in spans]
 
-    def operands(instruction: tuple[int, ...]) -> list[int]:
-        """Positions in the instruction that are places in the memory."""
-        return [1, 2, 3] if instruction[0] in _OF_TWO else [1, 2]
-
     def span_of(place: int) -> Span:
         return spans[bisect_right(starts, place) - 1]
 
-    uses: dict[Span, list[int]] = {span: [] for span in spans}
+    first_use, last_use = dict.fromkeys(kept, -1), {}
     for number, instruction in enumerate(instructions):
-        for position in operands(instruction):
-            uses[span_of(instruction[position])].append(number)
-    places: dict[Span, Span] = {}
-    size = 0
-    for span in kept:
-        places[span] = Span(size, span.size)
-        size += span.size
-    free_from = 0
-    taken: list[tuple[int, Span]] = []  # last use, place
-    for span in sorted((one for one in spans if uses[one] and one not in places), key=lambda one: uses[one][0]):
-        taken = [(last, place) for last, place in taken if last >= uses[span][0]]
-        places[span] = Span(_lowest_gap([place for _, place in taken], span.size), span.size)
-        taken.append((uses[span][-1], places[span]))
-        free_from = max(free_from, places[span].start + span.size)
+        for position in _places(instruction):
+            span = span_of(instruction[position])
+            first_use.setdefault(span, number)
+            last_use[span] = number
+    last_use |= dict.fromkeys(kept, len(instructions))
+    moved: dict[Span, Span] = {}
+    for span in sorted(first_use, key=first_use.__getitem__):
+        taken = [place for other, place in moved.items() if last_use[other] >= first_use[span]]
+        moved[span] = Span(_lowest_gap(taken, span.size), span.size)
 
-    def moved(place: int) -> int:
+    def new_place(place: int) -> int:
         span = span_of(place)
-        base = 0 if span in kept else size
-        return place - span.start + places[span].start + base
+        return moved[span].start + place - span.start
 
     packed = [
-        tuple(moved(value) if position in operands(one) else value for position, value in enumerate(one))
+        tuple(new_place(value) if position in _places(one) else value for position, value in enumerate(one))
         for one in instructions
     ]
-    found = {span: Span(moved(span.start), span.size) for span in places}
-    return packed, found, size + free_from
+    return packed, moved, max(place.start + place.size for place in moved.values())
+
+
+def _places(instruction: tuple[int, ...]) -> tuple[int, ...]:
+    """Positions in the instruction that are places in the memory."""
+    return (1, 2, 3) if instruction[0] in _OF_TWO else (1, 2)
 
 
 def _lowest_gap(taken: list[Span], size: int) -> int:

@@ -9,7 +9,6 @@ small operations. An operation that has no instruction and is no known view rais
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -23,58 +22,35 @@ from protas_gtcc.streaming.operations import RECORDED, VIEWS
 from protas_gtcc.streaming.program import Op, Program, Span, pack
 
 
-@dataclass
-class _Tape:
-    """The program so far."""
-
-    instructions: list[tuple[int, ...]] = field(default_factory=list)
-    weights: list[np.ndarray] = field(default_factory=list)
-    num_weights: int = 0
-    constants: list[tuple[Span, np.ndarray]] = field(default_factory=list)
-    spans: list[Span] = field(default_factory=list)
-    size: int = 0
-
-    def reserve(self, size: int) -> Span:
-        span = Span(self.size, size)
-        self.size += size
-        self.spans.append(span)
-        return span
-
-    def emit(self, op: Op, out: int, a: int, b: int = 0, n: int = 0, m: int = 0) -> None:
-        self.instructions.append((int(op), out, a, b, n, m))
-
-    def add_weights(self, matrix: Tensor, bias: Tensor | None) -> int:
-        rows = matrix.detach().float().numpy()
-        added = np.zeros(len(rows)) if bias is None else bias.detach().float().numpy()
-        start = self.num_weights
-        for values in (rows.T, added):
-            self.weights.append(np.ascontiguousarray(values, dtype=np.float32).ravel())
-            self.num_weights += values.size
-        return start
-
-    def add_constant(self, values: Tensor, size: int) -> Span:
-        span = self.reserve(size)
-        flat = values.detach().float().flatten() if values.numel() == size else values.detach().float().expand(size)
-        self.constants.append((span, flat.numpy()))
-        return span
-
-
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records the operations on live tensors: those whose storage has a place in the memory."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.tape = _Tape()
-        self._spans: dict[int, Span] = {}
-        self._rings: dict[int, int] = {}
+        self.instructions: list[tuple[int, ...]] = []
+        self.weights: list[np.ndarray] = []
+        self.constants: dict[Span, np.ndarray] = {}
+        self.spans: list[Span] = []
         self.ring_shapes: list[tuple[int, int]] = []
+        self._places: dict[int, Span] = {}
+        self._rings: dict[int, int] = {}
         self._kept: list[Tensor] = []
         """Keeps tensors alive, so that no storage's address is used again."""
 
+    def emit(self, op: Op, out: int, a: int, b: int = 0, n: int = 0, m: int = 0) -> None:
+        """Add an instruction."""
+        self.instructions.append((int(op), out, a, b, n, m))
+
+    def add_weights(self, matrix: Tensor, bias: Tensor | None) -> int:
+        """Add the weights of a product, without a bias zeros; returns where they start."""
+        start = sum(map(len, self.weights))
+        bias = matrix.new_zeros(len(matrix)) if bias is None else bias
+        self.weights += [one.detach().float().flatten().numpy() for one in (matrix.t(), bias)]
+        return start
+
     def place(self, tensor: Tensor) -> Span:
         """Give a tensor a place in the memory, which makes it live."""
-        span = self.tape.reserve(tensor.numel())
-        self._spans[_storage(tensor)] = span
+        span = self._places[_storage(tensor)] = self._reserve(tensor.numel())
         self._kept.append(tensor)
         return span
 
@@ -85,27 +61,23 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._kept.append(taps)
 
     def where(self, tensor: Tensor) -> int:
-        """Where a live tensor starts in the memory; apart from axes of length 1 it must be dense."""
+        """Where a live tensor starts in the memory."""
         if not self.is_live(tensor):
             raise NotImplementedError(f"a constant tensor {tuple(tensor.shape)} cannot be recorded here")
-        axes = [(size, stride) for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1]
-        expected = 1
-        for size, stride in reversed(axes):
-            if stride != expected:
-                raise NotImplementedError(f"a strided view {tuple(tensor.shape)} cannot be recorded")
-            expected *= size
-        return self._spans[_storage(tensor)].start + int(tensor.storage_offset())
+        if not tensor.is_contiguous():
+            raise NotImplementedError(f"a strided view {tuple(tensor.shape)} cannot be recorded")
+        return self._places[_storage(tensor)].start + int(tensor.storage_offset())
 
     def span(self, tensor: Tensor) -> Span:
         """The place of a live tensor that fills its whole storage."""
-        span = self._spans.get(_storage(tensor))
+        span = self._places.get(_storage(tensor))
         if span is None or span.size != tensor.numel():
             raise NotImplementedError("a result that is constant, or a part of another one, cannot be recorded")
         return span
 
     def is_live(self, value: Any) -> bool:
         """Whether a value depends on the frame or the state."""
-        return isinstance(value, Tensor) and _storage(value) in self._spans
+        return isinstance(value, Tensor) and _storage(value) in self._places
 
     def operand(self, value: Any, size: int) -> int:
         """Where an operand of `size` floats starts in the memory; a constant gets a place first."""
@@ -113,23 +85,28 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if value.numel() != size:
                 raise NotImplementedError("broadcasting of live tensors cannot be recorded")
             return self.where(value)
-        return self.tape.add_constant(torch.as_tensor(value, dtype=torch.float32), size).start
+        span = self._reserve(size)
+        self.constants[span] = torch.as_tensor(value, dtype=torch.float32).detach().flatten().expand(size).numpy()
+        return span.start
+
+    def ring_of(self, value: Any) -> int | None:
+        """The ring that taps belong to; None for other values."""
+        return self._rings.get(_storage(value)) if isinstance(value, Tensor) else None
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         options = kwargs or {}
         flat = [one for arg in args for one in (arg if isinstance(arg, (tuple, list)) else [arg])]
-        if not any(self.is_live(one) or self._is_taps(one) for one in (*flat, *options.values())):
+        if not any(self.is_live(one) or self.ring_of(one) is not None for one in (*flat, *options.values())):
             return func(*args, **options)
         self._require_known(func, args, options)
         result = func(*args, **options)
         first = result[0] if isinstance(result, (tuple, list)) else result
         self._kept.append(first)
-        instruction = RECORDED.get(_name(func))
-        if instruction is not None:
-            out = self._spans.get(_storage(first)) or self.place(first)
-            instruction(self, out.start + first.storage_offset(), args, first)
+        if _name(func) in RECORDED:
+            out = self._places.get(_storage(first)) or self.place(first)
+            RECORDED[_name(func)](self, out.start + first.storage_offset(), args, first.numel())
         return result
 
     def _require_known(self, func: Any, args: Sequence[Any], options: dict[str, Any]) -> None:
@@ -140,12 +117,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(name != "memory_format" and value not in (None, 1) for name, value in options.items()):
             raise NotImplementedError(f"{func} with {', '.join(options)} cannot be recorded")
 
-    def _is_taps(self, value: Any) -> bool:
-        return isinstance(value, Tensor) and _storage(value) in self._rings
-
-    def ring_of(self, value: Any) -> int | None:
-        """The ring that taps belong to."""
-        return self._rings.get(_storage(value)) if isinstance(value, Tensor) else None
+    def _reserve(self, size: int) -> Span:
+        span = Span(self.spans[-1].start + self.spans[-1].size if self.spans else 0, size)
+        self.spans.append(span)
+        return span
 
 
 def record(network: ProgressNetwork) -> Program:
@@ -172,17 +147,16 @@ def record(network: ProgressNetwork) -> Program:
     next_carried = [one for one in [*(stage.hidden for stage in after.stages), after.done] if one is not None]
     # At the end: the frame's other instructions need the state before it.
     for span, one in zip(spans, next_carried, strict=True):
-        recorder.tape.emit(Op.COPY, span.start, recorder.where(one), n=span.size)
+        recorder.emit(Op.COPY, span.start, recorder.where(one), n=span.size)
     results = [outputs.final_logits, probs, *([] if progress is None else [progress])]
     return _assemble(recorder, frame_span, spans, [recorder.span(one) for one in results])
 
 
 def _assemble(recorder: Recorder, frame: Span, carried: list[Span], results: list[Span]) -> Program:
-    tape = recorder.tape
-    kept = [*carried, frame, *results, *(span for span, _ in tape.constants)]
-    instructions, places, size = pack(tape.instructions, tape.spans, kept)
+    kept = [*carried, frame, *results, *recorder.constants]
+    instructions, places, size = pack(recorder.instructions, recorder.spans, kept)
     memory = np.zeros(size, dtype=np.float32)
-    for span, values in tape.constants:
+    for span, values in recorder.constants.items():
         memory[places[span].slice] = values
     rings, start = [], 0
     for dilation, width in recorder.ring_shapes:
@@ -191,7 +165,7 @@ def _assemble(recorder: Recorder, frame: Span, carried: list[Span], results: lis
         start += frames * width
     return Program(
         np.array(instructions, dtype=np.int64),
-        np.concatenate(tape.weights),
+        np.concatenate(recorder.weights),
         memory,
         np.array(rings, dtype=np.int64).reshape(-1, 4),
         start,

@@ -13,11 +13,6 @@ from numba import njit
 
 from protas_gtcc.streaming.program import Op
 
-_AFFINE, _RECORD, _COPY, _ADD, _SUBTRACT, _MULTIPLY = (
-    int(op) for op in (Op.AFFINE, Op.RECORD, Op.COPY, Op.ADD, Op.SUBTRACT, Op.MULTIPLY)
-)
-_MAXIMUM, _RELU, _SIGMOID, _TANH, _CLAMP = (int(op) for op in (Op.MAXIMUM, Op.RELU, Op.SIGMOID, Op.TANH, Op.CLAMP))
-
 
 @njit(cache=True, nogil=True)
 @no_type_check
@@ -34,9 +29,9 @@ def step(instructions, weights, ring_shapes, memories, rings, numbers, streams, 
                 memory[place + i] = frames[t, k, i]
         for row in range(len(instructions)):
             op, out, a, b, n, m = instructions[row]
-            if op == _AFFINE:
+            if op == Op.AFFINE:
                 _affine_of_all(memories, weights, streams, out, a, b, n, m)
-            elif op == _RECORD:
+            elif op == Op.RECORD:
                 for stream in streams:
                     _record(memories[stream], rings[stream], ring_shapes[b], numbers[stream], out, a, n)
             else:
@@ -56,18 +51,7 @@ def _affine_of_all(memories, weights, streams, out, a, w, n, m):
     # Four streams at a time share the loaded weights. The order of each stream's sums does not change.
     done = 0
     while done + 4 <= len(streams):
-        _affine_of_four(
-            memories[streams[done]],
-            memories[streams[done + 1]],
-            memories[streams[done + 2]],
-            memories[streams[done + 3]],
-            weights,
-            out,
-            a,
-            w,
-            n,
-            m,
-        )
+        _affine_of_four(memories, streams[done : done + 4], weights, out, a, w, n, m)
         done += 4
     while done < len(streams):
         _affine(memories[streams[done]], weights, out, a, w, n, m)
@@ -99,7 +83,9 @@ def _affine(memory, weights, out, a, w, n, m):
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 @no_type_check
-def _affine_of_four(memory0, memory1, memory2, memory3, weights, out, a, w, n, m):
+def _affine_of_four(memories, four, weights, out, a, w, n, m):
+    memory0, memory1 = memories[four[0]], memories[four[1]]
+    memory2, memory3 = memories[four[2]], memories[four[3]]
     bias = weights[w + n * m : w + n * m + n]
     y0, y1, y2, y3 = memory0[out : out + n], memory1[out : out + n], memory2[out : out + n], memory3[out : out + n]
     for i in range(n):
@@ -156,31 +142,31 @@ def _record(memory, rings, ring, number, out, a, n):
 @no_type_check
 def _vector(op, out, a, b):
     zero, one = np.float32(0), np.float32(1)
-    if op == _COPY:
+    if op == Op.COPY:
         for i in range(len(out)):
             out[i] = a[i]
-    elif op == _ADD:
+    elif op == Op.ADD:
         for i in range(len(out)):
             out[i] = a[i] + b[i]
-    elif op == _SUBTRACT:
+    elif op == Op.SUBTRACT:
         for i in range(len(out)):
             out[i] = a[i] - b[i]
-    elif op == _MULTIPLY:
+    elif op == Op.MULTIPLY:
         for i in range(len(out)):
             out[i] = a[i] * b[i]
-    elif op == _MAXIMUM:
+    elif op == Op.MAXIMUM:
         for i in range(len(out)):
             out[i] = max(a[i], b[i])
-    elif op == _RELU:
+    elif op == Op.RELU:
         for i in range(len(out)):
             out[i] = max(a[i], zero)
-    elif op == _SIGMOID:
+    elif op == Op.SIGMOID:
         for i in range(len(out)):
             out[i] = np.float32(1 / (1 + exp(-a[i])))
-    elif op == _TANH:
+    elif op == Op.TANH:
         for i in range(len(out)):
             out[i] = np.float32(tanh(a[i]))
-    elif op == _CLAMP:
+    elif op == Op.CLAMP:
         for i in range(len(out)):
             out[i] = min(max(a[i], zero), one)
     else:

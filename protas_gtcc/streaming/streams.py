@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.decoding import DurationDecoder
+from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.streaming.engines import Engine, Result
+from protas_gtcc.streaming.engines import Engine
 
 STATE_FORMAT = "protas_gtcc stream state"
-STATE_VERSION = 1
 
 
 class Streams:
@@ -34,17 +33,18 @@ class Streams:
         decoder: DurationDecoder | None = None,
     ):
         """`decoder` is the filter after the network, for as many streams as the engine has; None without a filter."""
-        self._engine, self._decoder = engine, decoder
-        self._is_action = np.ones(network.num_classes, dtype=np.float32)
-        self._is_action[background] = 0
-        self._feature_dim, self._fingerprint = network.feature_dim, _fingerprint(network, decoder)
+        self._engine, self._decoder, self._background = engine, decoder, background
+        self._feature_dim = network.feature_dim
+        self.fingerprint = _fingerprint(network, decoder)
+        """A hash of the weights and the filter's tables, uint8 `[16]`."""
 
     def __len__(self) -> int:
         return self._engine.num_streams
 
-    def num_frames(self, stream: int) -> int:
-        """Frames that a stream has had."""
-        return self._engine.num_frames(self._known(stream))
+    def stream(self, number: int) -> Stream:
+        """One of the streams. Raises `InputError` if it does not exist."""
+        self._require(number)
+        return Stream(self, number)
 
     def step(self, frames: np.ndarray, streams: list[int] | np.ndarray | None = None) -> Prediction:
         """Step each of the k streams `streams` (by default all) by one frame; `frames` is `[k, D]`.
@@ -58,67 +58,25 @@ class Streams:
             raise InputError(f"expected whole numbers for streams, found {chosen.dtype}")
         chosen = chosen.astype(np.int64)
         for stream in chosen:
-            self._known(int(stream))
+            self._require(int(stream))
         if len(set(chosen.tolist())) != len(chosen):
             raise InputError(f"a stream is given twice in {chosen.tolist()}; give each stream one frame at a time")
         checked = self._checked(frames)
         if len(checked) != len(chosen):
             raise InputError(f"{len(checked)} frames for {len(chosen)} streams; give one frame for each stream")
-        return self._prediction(chosen, self._engine.step(chosen, checked))
+        return self._step(chosen, checked[None])
 
-    def step_chunk(self, stream: int, frames: np.ndarray) -> Prediction:
-        """Step one stream by its next frame `[D]` or chunk of frames `[k, D]`; returns the fields for these frames."""
-        result = self._engine.step_chunk(self._known(stream), self._checked(frames))
-        return self._prediction(np.full(len(result.probs), stream), result)
+    def step_one(self, stream: int, frames: np.ndarray) -> Prediction:
+        """As `Stream.step`."""
+        return self._step(np.array([stream]), self._checked(frames)[:, None])
 
-    def reset(self, stream: int) -> None:
-        """Return a stream to the state before its first frame."""
-        self._engine.reset(self._known(stream))
-        if self._decoder is not None:
-            self._decoder.reset(stream)
+    def state(self, stream: int) -> dict[str, Tensor]:
+        """The state of a stream, not a copy; all 0 before the first frame."""
+        return self._engine.state(stream) | ({} if self._decoder is None else self._decoder.state(stream))
 
-    def state_dict(self, stream: int) -> dict[str, Tensor]:
-        """A copy of a stream's state; its size does not depend on the number of frames."""
-        state = {"model": self._fingerprint, **self._engine.state_dict(self._known(stream))}
-        return state if self._decoder is None else state | self._decoder.state_dict(stream)
-
-    def load_state_dict(self, stream: int, state: dict[str, Tensor]) -> None:
-        """Continue from a state. Raises `InputError`, and changes nothing, if another model or engine made it."""
-        own = self.state_dict(stream)
-        if set(state) - set(own):
-            raise InputError(f"this is no state of such a stream: it has no {min(set(state) - set(own))}")
-        for name, values in own.items():
-            if name not in state or state[name].shape != values.shape or state[name].dtype != values.dtype:
-                raise InputError(f"this is no state of such a stream: {name} is missing or of another size")
-            if not torch.isfinite(state[name]).all() or (name == "num_frames" and state[name].min() < 0):
-                raise InputError(f"this is no state of such a stream: {name} has impossible values")
-        if not torch.equal(state["model"], self._fingerprint):
-            raise InputError("this state belongs to a model with other weights; load it with the model that made it")
-        if self._decoder is not None:
-            self._decoder.require_belief(state)
-        self._engine.load_state_dict(stream, state)
-        if self._decoder is not None:
-            self._decoder.load_state_dict(stream, state)
-
-    def save(self, path: Path | str, stream: int) -> None:
-        """Write a stream's state to a safetensors file, in one step."""
-        metadata = {"format": STATE_FORMAT, "format_version": STATE_VERSION}
-        save_tensors(Path(path), self.state_dict(stream), metadata)
-
-    def load(self, path: Path | str, stream: int) -> None:
-        """Continue from a file that `save` wrote. Raises `InputError` as `load_state_dict` does."""
-        if not Path(path).is_file():
-            raise InputError(f"no stream state {path}; write one with save")
-        state, _ = load_tensors(Path(path), STATE_FORMAT, way_out="start a new stream without it")
-        try:
-            self.load_state_dict(stream, state)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-
-    def _known(self, stream: int) -> int:
+    def _require(self, stream: int) -> None:
         if not 0 <= stream < len(self):
             raise InputError(f"there is no stream {stream}; streams are numbered 0 to {len(self) - 1}")
-        return stream
 
     def _checked(self, frames: np.ndarray) -> np.ndarray:
         frames = np.asarray(frames, dtype=np.float32)
@@ -131,26 +89,25 @@ class Streams:
             raise InputError(f"frame {frame} of these {len(frames)} has NaN or infinity; no frame was processed")
         return np.ascontiguousarray(frames)
 
-    def _prediction(self, streams: np.ndarray, result: Result) -> Prediction:
-        if self._decoder is not None:
-            return self._decoder.decode(streams, result.probs, result.progress)
-        labels = result.logits.argmax(axis=1)
-        if result.progress is None:
-            return Prediction(labels, result.probs.T, None, np.zeros(len(labels), dtype=np.float32))
-        reported = result.progress[np.arange(len(labels)), labels] * self._is_action[labels]
-        return Prediction(labels, result.probs.T, result.progress.T, reported)
+    def _step(self, streams: np.ndarray, frames: np.ndarray) -> Prediction:
+        """Step by frames `[T, k, D]`; T or k is 1."""
+        result = self._engine.step(streams, frames)
+        if self._decoder is None:
+            return likeliest_class(result, self._background)
+        return self._decoder.decode(np.resize(streams, len(result.probs)), result.probs, result.progress)
 
 
 class Stream:
     """One video, processed frame by frame."""
 
-    def __init__(self, streams: Streams):
-        self._streams = streams
+    def __init__(self, streams: Streams, number: int):
+        self._streams, self._number = streams, number
+        self._state = streams.state(number)
 
     @property
     def num_frames(self) -> int:
         """Frames that the stream has had."""
-        return self._streams.num_frames(0)
+        return int(self._state["num_frames"])
 
     def step(self, frames: np.ndarray) -> Prediction:
         """Step by the next frame `[D]` or chunk of frames `[k, D]`.
@@ -159,27 +116,51 @@ class Stream:
         `predict` on the whole video. Raises `InputError` for frames of another size or not finite; then the stream has
         not moved.
         """
-        return self._streams.step_chunk(0, frames)
+        return self._streams.step_one(self._number, frames)
 
     def reset(self) -> None:
         """Return to the state before the first frame."""
-        self._streams.reset(0)
+        for values in self._state.values():
+            values.zero_()
 
     def state_dict(self) -> dict[str, Tensor]:
         """A copy of the state; its size does not depend on the number of frames."""
-        return self._streams.state_dict(0)
+        state = {"model": self._streams.fingerprint, **self._state}
+        return {name: values.to("cpu", copy=True) for name, values in state.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Continue from a state, bit for bit. Raises `InputError` if another model or engine made it."""
-        self._streams.load_state_dict(0, state)
+        """Continue from a state, bit for bit.
+
+        Raises `InputError`, and changes nothing, if another model or engine made the state.
+        """
+        own = {"model": self._streams.fingerprint, **self._state}
+        if set(state) - set(own):
+            raise InputError(f"this is no state of such a stream: it has no {min(set(state) - set(own))}")
+        for name, values in own.items():
+            if name not in state or state[name].shape != values.shape or state[name].dtype != values.dtype:
+                raise InputError(f"this is no state of such a stream: {name} is missing or of another size")
+            if not torch.isfinite(state[name]).all() or (name == "num_frames" and state[name].min() < 0):
+                raise InputError(f"this is no state of such a stream: {name} has impossible values")
+        if not torch.equal(state["model"], own["model"]):
+            raise InputError("this state belongs to a model with other weights; load it with the model that made it")
+        if "belief" in own:
+            DurationDecoder.require_belief(state["belief"])
+        for name, values in self._state.items():
+            values.copy_(state[name])
 
     def save(self, path: Path | str) -> None:
         """Write the state to a safetensors file, in one step."""
-        self._streams.save(path, 0)
+        save_tensors(Path(path), STATE_FORMAT, self.state_dict(), {})
 
     def load(self, path: Path | str) -> None:
         """Continue from a file that `save` wrote. Raises `InputError` as `load_state_dict` does."""
-        self._streams.load(path, 0)
+        if not Path(path).is_file():
+            raise InputError(f"no stream state {path}; write one with save")
+        state, _ = load_tensors(Path(path), STATE_FORMAT, way_out="start a new stream without it")
+        try:
+            self.load_state_dict(state)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
 
 def _fingerprint(network: ProgressNetwork, decoder: DurationDecoder | None) -> Tensor:

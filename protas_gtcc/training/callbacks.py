@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from protas_gtcc.errors import plural
 from protas_gtcc.training.run_directory import Row
@@ -42,16 +34,6 @@ class Callback:
 
     def on_end(self) -> None:
         """Training is over, also after an error, and also if it never began."""
-
-
-@contextmanager
-def ended(callbacks: Sequence[Callback]) -> Iterator[None]:
-    """Call `on_end` of every callback at the end of the block, also after an error."""
-    try:
-        yield
-    finally:
-        for callback in callbacks:
-            callback.on_end()
 
 
 class ProgressBar(Callback):

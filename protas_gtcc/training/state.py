@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.network.checkpoint import FORMAT_VERSION, load_tensors, save_tensors
+from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 
 STATE_FORMAT = "protas_gtcc training state"
 SHOWN_LENGTH = 200
@@ -22,7 +22,7 @@ def save_state(
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
-    save_tensors(path, tensors, {"format": STATE_FORMAT, "format_version": FORMAT_VERSION, **facts})
+    save_tensors(path, STATE_FORMAT, tensors, facts)
 
 
 def load_state(

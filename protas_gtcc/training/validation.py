@@ -56,7 +56,7 @@ def validation_scores(
     errors = [
         progress_statistics(one.reported[None], truth, info.num_classes, info.background) for truth, one in predictions
     ]
-    error = float(progress_averages(np.sum(errors, axis=0), info.num_classes).frame[0])
+    error = float(progress_averages(np.sum(errors, axis=0), info.num_classes)["frame"][0])
     f1 = float(np.mean([score for name, score in scores.items() if name.startswith("f1")]))
     score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
     kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from protas_gtcc.alignment.config import AlignmentConfig
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.cli.shared.console import (
     is_first_process,
     make_console,

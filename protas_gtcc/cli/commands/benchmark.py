@@ -47,10 +47,9 @@ class Command:
         """Time, and print."""
         import torch
 
-        from protas_gtcc.inference import load
+        from protas_gtcc.inference import choose_device, load
         from protas_gtcc.metrics.evaluation import software_versions
         from protas_gtcc.runs.timing import benchmark, state_bytes
-        from protas_gtcc.training.devices import choose_device
 
         if min((*self.histories, *self.streams, self.samples, self.threads), default=0) < 1:
             raise InputError("--histories, --streams, --samples and --threads must be at least 1")

@@ -66,7 +66,7 @@ class Command(AlignmentGrid):
 
     def _finish(self, made: Sequence[PlannedRun], dataset: Dataset, out: Path, console: Console) -> None:
         from protas_gtcc.report.alignment_table import alignment_table, long_table
-        from protas_gtcc.report.table_files import write_tables
+        from protas_gtcc.report.figures import write_tables
         from protas_gtcc.runs.alignments import score_runs, write_sets
 
         if self.write:

@@ -58,8 +58,8 @@ class Command(RunGrid):
         make_runs(plans, self.jobs, out, console, lambda made: self._pool([plan.run for plan in made], dataset, out))
 
     def _pool(self, runs: Sequence[RunDirectory], dataset: Dataset, out: Path | None) -> None:
+        from protas_gtcc.report.figures import write_tables
         from protas_gtcc.report.pooled_table import long_table, markdown
-        from protas_gtcc.report.table_files import write_tables
         from protas_gtcc.runs.cross_validation import summarise
 
         summary = summarise(runs, dataset)

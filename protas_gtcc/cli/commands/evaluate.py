@@ -57,8 +57,8 @@ class Command:
             print_evaluation(evaluation, make_console())
 
     def _of_run(self) -> Evaluation:
+        from protas_gtcc.inference import choose_device
         from protas_gtcc.runs.evaluate_run import evaluate_run
-        from protas_gtcc.training.devices import choose_device
 
         run = RunDirectory(self.source)
         config = run.read_config()

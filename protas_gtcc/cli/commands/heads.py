@@ -27,8 +27,8 @@ class Command(HeadComparison):
         """Train, score, print and write."""
         import torch
 
+        from protas_gtcc.report.figures import write_tables
         from protas_gtcc.report.head_table import long_table, markdown
-        from protas_gtcc.report.table_files import write_tables
         from protas_gtcc.runs.head_comparison import compare_heads, heading
 
         torch.set_num_threads(1)

@@ -52,10 +52,9 @@ class Command:
     def run(self) -> None:
         """Predict, write and print."""
         from protas_gtcc.dataset.reader import require_no_control
-        from protas_gtcc.inference import load
+        from protas_gtcc.inference import choose_device, load
         from protas_gtcc.metrics.prediction_files import write_predictions
         from protas_gtcc.predictions import PredictionInfo
-        from protas_gtcc.training.devices import choose_device
 
         self._require_distinct_names()
         model = load(self.model, choose_device(self.device))
@@ -104,7 +103,7 @@ class Command:
             if not self.no_pictures:
                 from protas_gtcc.report.plots import plot_video
 
-                plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info, info.simulated)
+                plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
         return segments
 
     def _require_distinct_names(self) -> None:

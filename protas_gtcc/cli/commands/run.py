@@ -16,9 +16,9 @@ class Command(train.Command):
 
     def run(self) -> None:
         """Train, evaluate and print."""
+        from protas_gtcc.inference import choose_device
         from protas_gtcc.report.tables import print_evaluation
         from protas_gtcc.runs.evaluate_run import evaluate_run
-        from protas_gtcc.training.devices import choose_device
 
         console = make_console(stderr=self.json)
         started = time.perf_counter()

@@ -14,7 +14,7 @@ from protas_gtcc.errors import InputError, lacks_package
 
 if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
-    from protas_gtcc.live import Sink
+    from protas_gtcc.live.sinks import Sink
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Command:
         """Follow to the end of the source."""
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import load
-        from protas_gtcc.live import open_source, pipeline
+        from protas_gtcc.live import pipeline
+        from protas_gtcc.live.sources import open_source
 
         self._check_flags()
         model = load(self.model)
@@ -109,7 +110,7 @@ class Command:
 
     def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:
         from protas_gtcc.cli.shared.console import make_console
-        from protas_gtcc.live import JsonLines, Terminal
+        from protas_gtcc.live.sinks import JsonLines, Terminal
 
         sinks: list[Sink] = []
         if sys.stdout.isatty() and not self.json:
