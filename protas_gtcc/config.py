@@ -17,6 +17,7 @@ from protas_gtcc.errors import InputError
 File = Annotated[Path, "FILE"]
 """A path, and the name of its value in the help."""
 Folder = Annotated[Path, "FOLDER"]
+Text = Annotated[str, "TEXT"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 EngineName = Literal["auto", "compiled", "torch"]
 """What computes a stream's frames; see `streaming/engines.py`."""

@@ -46,6 +46,7 @@ def run(tiny_dataset, tmp_path_factory) -> Path:
 
 def refusal(capsys, *arguments: object) -> str:
     """The one line that a refused command prints."""
+    capsys.readouterr()
     assert exit_code(*arguments) == 1
     printed = capsys.readouterr()
     assert printed.err.startswith("error: ")
@@ -53,7 +54,9 @@ def refusal(capsys, *arguments: object) -> str:
     return printed.err
 
 
-def test_wrong_usage_exits_with_2(capsys):
+def test_wrong_usage_exits_with_2_and_the_version_with_0(capsys):
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == f"protas_gtcc {protas_gtcc.__version__}\n"
     assert exit_code("trian") == 2
     assert "no verb 'trian', did you mean train?" in capsys.readouterr().err
     assert exit_code("train", "--stagess", "4") == 2
@@ -61,7 +64,7 @@ def test_wrong_usage_exits_with_2(capsys):
     assert exit_code("train", "--epochs", "many") == 2
 
 
-def test_a_run_directory_holds_what_the_contract_says(run):
+def test_a_run_directory_holds_its_files(run):
     for name in ("config.yaml", "checkpoint.safetensors", "last/state.safetensors", "log.csv", "task_graph.json"):
         assert (run / name).is_file(), name
     assert list(run.glob("events.*"))
@@ -83,16 +86,11 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
     assert (run / "tables" / "improvement.csv").is_file()
 
 
-def test_evaluate_prints_tables_for_people(run, capsys):
+def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, tiny_dataset, capsys):
     assert exit_code("evaluate", run, "--pictures", "0") == 0
-    printed = capsys.readouterr().out
+    printed, whole = capsys.readouterr().out, json.loads((run / "metrics.json").read_text())
     assert "Segmentation" in printed
     assert "average_index" in printed
-
-
-def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, tiny_dataset, capsys):
-    assert exit_code("evaluate", run, "--json", "--pictures", "0") == 0
-    whole = json.loads(capsys.readouterr().out)
     assert exit_code("evaluate", run / "predictions.h5", "--dataset", tiny_dataset, "--split", "1", "--json") == 0
     alone = json.loads(capsys.readouterr().out)
     for name in ("segmentation", "progress", "baselines"):
@@ -169,7 +167,6 @@ def test_predictions_of_other_videos_are_replaced_with_overwrite_only(run, tiny_
     out = ("--out", tmp_path / "out")
     assert exit_code("predict", run, tmp_path / "a.npy", *out) == 0
     assert exit_code("predict", run, tmp_path / "a.npy", *out) == 0, "the same video again is no loss"
-    capsys.readouterr()
     assert "has predictions of other videos, a; give another --out, or --overwrite" in refusal(
         capsys, "predict", run, tmp_path / "b.npy", *out
     )
@@ -214,11 +211,9 @@ def test_imported_runs_are_replaced_with_overwrite_only_and_trained_runs_never(r
     source, out = shared_folder / "parity" / "mstcn.model", tmp_path / "run"
     assert exit_code("import", source, "--out", out) == 0
     before = (out / "checkpoint.safetensors").read_bytes()
-    capsys.readouterr()
     assert "already holds a run" in refusal(capsys, "import", source, "--out", out)
     assert exit_code("import", source, "--out", out, "--causal", "--overwrite") == 0
     assert (out / "checkpoint.safetensors").read_bytes() != before
-    capsys.readouterr()
     assert "holds a trained run" in refusal(capsys, "import", source, "--out", run, "--overwrite")
 
 
@@ -228,7 +223,7 @@ def test_graphs_are_replaced_with_overwrite_only(run, tmp_path, capsys):
     assert "stream.onnx would be replaced; give another name, or --overwrite" in message
 
 
-def test_scores_of_an_unfinished_run_or_at_another_rate_say_so(run, tiny_dataset, tmp_path, capsys):
+def test_scores_of_an_unfinished_run_or_at_another_rate_have_a_note(run, tiny_dataset, tmp_path, capsys):
     unfinished = tmp_path / "run"
     shutil.copytree(run, unfinished)
     config = (unfinished / "config.yaml").read_text().replace("epochs: 2", "epochs: 9")
@@ -241,11 +236,6 @@ def test_scores_of_an_unfinished_run_or_at_another_rate_say_so(run, tiny_dataset
     notes = json.loads(capsys.readouterr().out)["notes"]
     assert "the run is not finished: 2 of 9 epochs (--resume continues)" in notes
     assert "the model was trained at 25 frames a second, these videos have 5" in notes
-
-
-def test_the_version_is_printed(capsys):
-    assert exit_code("--version") == 0
-    assert capsys.readouterr().out == f"protas_gtcc {protas_gtcc.__version__}\n"
 
 
 def test_a_resumed_run_refuses_other_settings(run, capsys):
@@ -263,6 +253,9 @@ def test_what_is_missing_is_named(run, tiny_dataset, tmp_path, capsys):
     assert "no dataset file" in refusal(capsys, "train", "--dataset", tmp_path / "no.h5")
     assert "neither a file" in refusal(capsys, "train", "--dataset", "breakfast")
     assert "not a run directory" in refusal(capsys, "train", "--resume", tmp_path / "none")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "config.yaml").write_text((run / "config.yaml").read_text())
+    assert "no checkpoint" in refusal(capsys, "evaluate", tmp_path / "half")
     assert "no run directory or prediction file" in refusal(capsys, "evaluate", tmp_path / "none")
     assert "neither a run directory" in refusal(capsys, "evaluate", tmp_path)
     assert "give --dataset" in refusal(capsys, "evaluate", run / "predictions.h5")
@@ -273,14 +266,9 @@ def test_what_is_missing_is_named(run, tiny_dataset, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("fps", ["-2", "0", "nan"])
-def test_a_rate_that_is_none_is_refused(run, tmp_path, capsys, fps):
+def test_a_rate_that_is_not_positive_is_refused(run, tmp_path, capsys, fps):
     np.save(tmp_path / "x.npy", np.zeros((9, 6)))
     assert "must be positive" in refusal(capsys, "predict", run, tmp_path / "x.npy", "--fps", fps)
-
-
-def test_an_archive_of_arrays_is_refused(run, tmp_path, capsys):
-    np.savez(tmp_path / "x.npz", np.zeros((9, 6)))
-    assert "archive of several arrays" in refusal(capsys, "predict", run, tmp_path / "x.npz")
 
 
 def test_a_split_with_nothing_to_test_on_is_refused_before_training(tmp_path):
@@ -299,11 +287,6 @@ def test_a_reader_that_closes_the_pipe_gets_no_traceback(tiny_dataset):
     assert "BrokenPipe" not in done.stderr
 
 
-def test_a_run_without_a_checkpoint_is_refused(run, tmp_path, capsys):
-    (tmp_path / "config.yaml").write_text((run / "config.yaml").read_text())
-    assert "no checkpoint" in refusal(capsys, "evaluate", tmp_path)
-
-
 def test_files_that_are_cut_off_or_foreign_are_refused(run, tiny_dataset, tmp_path, capsys):
     whole = tiny_dataset.read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
@@ -320,6 +303,8 @@ def test_files_that_are_cut_off_or_foreign_are_refused(run, tiny_dataset, tmp_pa
     np.save(tmp_path / "x.npy", np.zeros((9, 6)))
     message = refusal(capsys, "predict", tmp_path / "cut.safetensors", tmp_path / "x.npy")
     assert "not a whole safetensors file" in message
+    np.savez(tmp_path / "x.npz", np.zeros((9, 6)))
+    assert "archive of several arrays" in refusal(capsys, "predict", run, tmp_path / "x.npz")
     (tmp_path / "other.model").write_bytes(b"not a checkpoint")
     assert "not a torch checkpoint" in refusal(capsys, "import", tmp_path / "other.model", "--out", tmp_path / "r")
 
@@ -347,7 +332,6 @@ def test_features_that_do_not_fit_are_refused(run, tmp_path, capsys, features, m
 
 def test_a_full_disk_leaves_every_old_file(run, monkeypatch, capsys):
     assert exit_code("evaluate", run, "--pictures", "0") == 0
-    capsys.readouterr()
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
     def full(*_: object) -> None:
@@ -412,7 +396,7 @@ def test_training_on_the_stand_in_is_shortened_but_never_with_the_preset_referen
     assert Command.parse(["--epochs", "7"]).config.training.epochs == 7
 
 
-def test_train_says_what_came_out_as_json(tiny_dataset, capsys):
+def test_train_prints_the_run_and_its_last_epoch_as_json(tiny_dataset, capsys):
     assert exit_code("train", "--dataset", tiny_dataset, "--json", *TINY) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["epochs"] == 2
@@ -420,7 +404,7 @@ def test_train_says_what_came_out_as_json(tiny_dataset, capsys):
 
 
 @pytest.mark.slow
-def test_the_front_door_trains_evaluates_and_says_that_data_are_simulated(tmp_path):
+def test_the_front_door_trains_evaluates_and_warns_that_data_are_simulated(tmp_path):
     # Far too little training to learn anything: only the way through is shown.
     few = ["--layers", "2", "--maps", "4", "--epochs", "1", "--batch-size", "16"]
     result = subprocess.run(

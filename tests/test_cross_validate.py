@@ -21,7 +21,7 @@ from rich.console import Console
 from protas_gtcc.cli.commands import train
 from protas_gtcc.cli.commands.cross_validate import Command
 from protas_gtcc.cli.shared.folders import LONGEST_NAME, group_folder
-from protas_gtcc.cli.shared.launch_display import LaunchDisplay
+from protas_gtcc.cli.shared.launch_display import launch_display
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.config import DEFAULT, RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
@@ -175,7 +175,7 @@ def test_the_screen_shows_the_running_runs_their_epochs_and_the_time_left(config
     plan.run.write_log([{"epoch": 1}])
     status = Status([plan], num_done=3, num_failed=1, num_waiting=2, seconds_left=600.0)
     for terminal in (False, True):
-        with LaunchDisplay(Console(width=120, force_terminal=terminal)) as display:
+        with launch_display(Console(width=120, force_terminal=terminal)) as display:
             display(status)
         printed = capsys.readouterr().out
         assert "3 done, 1 failed, 2 waiting, 10 min left" in printed
@@ -208,15 +208,8 @@ def cross_validate(*words: str) -> None:
 
 
 def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset):
-    plans = plans_of(
-        dataset,
-        "--lr",
-        "0.01",
-        splits="1,2",
-        seeds=2,
-        preset=("default", "reference:1"),
-        control=("none", "noise"),
-    )
+    kinds = {"preset": ("default", "reference:1"), "control": ("none", "noise")}
+    plans = plans_of(dataset, "--lr", "0.01", splits="1,2", seeds=2, **kinds)
     twice = ["default", "default-noise"]
     assert [plan.name for plan in plans] == [
         *(f"{kind}/split{split}-seed0" for split in "12" for kind in [*twice, "reference", "reference-noise"]),
@@ -246,11 +239,7 @@ def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset)
 @pytest.mark.parametrize(
     ("options", "passed", "message"),
     [
-        (
-            {},
-            [],
-            "different kinds, features for split 1, features for split 2, features_split3",
-        ),
+        ({}, [], "different kinds, features for split 1, features for split 2, features_split3"),
         ({"splits": "1,7"}, [], "no split '7'"),
         ({"preset": ("best",)}, [], "--preset best: expected one of reference, default, or PRESET:N"),
         ({"preset": ("default:0",)}, [], "--preset default:0: expected"),
@@ -275,6 +264,8 @@ def test_the_verb_pools_finished_runs_and_keeps_them_when_called_again(dataset, 
     (plan,) = plans_of(dataset, *TINY, splits="2", seeds=1)
     broken.start(plan.config)
     write_text(broken.state, "no state at all")
+    with pytest.raises(InputError, match="--jobs is 0; it must be at least 1"):
+        cross_validate(*words, "--jobs", "0")
     with pytest.raises(InputError, match="1 of 2 runs failed, default/split2-seed0; the table is without these"):
         cross_validate(*words)
     printed = capsys.readouterr()
@@ -314,8 +305,3 @@ def test_commands_with_other_flags_for_the_runs_do_not_share_a_folder(dataset):
     many = [group_folder("cv", Dataset(dataset), ["--stages", "1"] * 40 + [last]) for last in ("--a", "--b")]
     assert many[0] != many[1]
     assert len(many[0].name) == LONGEST_NAME
-
-
-def test_no_run_is_made_with_less_than_one_job(dataset, tmp_path):
-    with pytest.raises(InputError, match="--jobs is 0; it must be at least 1"):
-        cross_validate("--dataset", str(dataset), "--splits", "1", "--jobs", "0", "--out", str(tmp_path / "cv"))

@@ -13,13 +13,11 @@ import numpy as np
 import pytest
 
 from protas_gtcc.checks.path import check_path
-from protas_gtcc.config import PRESETS
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.feature_sets import add_feature_set
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.runs.cross_validation import of_any_split_and_seed
 from tests.conftest import tiny_video
 
 NAMES = [f"video{number}" for number in range(6)]
@@ -216,12 +214,11 @@ def test_runs_on_raw_and_on_aligned_features_of_the_splits_are_two_kinds(recordi
         add_feature_set(recordings, f"i3d_split{split}", FeatureSet(3, split=split), aligned(recordings, videos))
         add(recordings, split)
     dataset = Dataset(recordings)
-    kinds = {
-        (split, wanted): repr(
-            of_any_split_and_seed(dataclasses.replace(PRESETS["default"], split=split, feature_set=wanted), dataset)
-        )
+    used = {
+        (split, wanted): dataset.choose_feature_set(split, wanted)
         for split in "12"
         for wanted in (None, "aligned-gtcc", "features")
     }
+    kinds = {which: feature_kind(name, dataset.feature_sets[name]) for which, name in used.items()}
     assert len(set(kinds.values())) == 3
     assert all(kinds["1", wanted] == kinds["2", wanted] for wanted in (None, "aligned-gtcc", "features"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from protas_gtcc.config import Control, File, Folder, require_range
+from protas_gtcc.config import Control, File, Folder, Text, require_range
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.heads.config import VERSIONS, HeadTraining
 
@@ -23,7 +23,7 @@ class RunGrid:
     """Presets; PRESET:N for another number of seeds."""
     control: tuple[Control, ...] = ("none",)
     """Controls; none is the dataset's own features."""
-    variant: tuple[str, ...] = ()
+    variant: tuple[Text, ...] = ()
     """Beside each preset, the same with other flags; each is written 'NAME: FLAGS', {seed} for the seed."""
 
     def __post_init__(self) -> None:
@@ -44,7 +44,7 @@ class AlignmentGrid:
     """Losses; one with settings of its own is written 'LOSS: FLAGS'."""
     seeds: int = 1
     """Number of seeds, from 0 on."""
-    variant: tuple[str, ...] = ()
+    variant: tuple[Text, ...] = ()
     """Beside each loss, the same with other flags; each is written 'NAME: FLAGS', {seed} for the seed."""
 
     def __post_init__(self) -> None:

@@ -12,13 +12,12 @@ returns the content of `table.json`:
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from protas_gtcc.config import PRESETS, WHERE_COMPUTED, RunConfig, TrainingConfig, flat_settings
+from protas_gtcc.config import MAY_CHANGE, PRESETS, RunConfig, flat_settings
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
@@ -120,6 +119,12 @@ def by_title(kinds: Sequence[Kind], defaults: Callable[[Kind], dict[str, Any]]) 
     return titled
 
 
+def settings_of_kind(config: Any, features: str) -> dict[str, Any]:
+    """Settings by flag, without those that may differ within a kind: split, seed, title, and where it was computed."""
+    settings = flat_settings(config) | {"feature_set": features}
+    return {name: value for name, value in settings.items() if name not in ("dataset", "split", "seed", *MAY_CHANGE)}
+
+
 def group_runs(
     runs: Sequence[RunDirectory], dataset: Dataset, report: Callable[[str], None]
 ) -> dict[str, list[RunDirectory]]:
@@ -131,7 +136,10 @@ def group_runs(
     for run in runs:
         config = run.read_config()
         title = config.title or title_of(config.preset, "", config.control)
-        members = kind_with(flat_settings(of_any_split_and_seed(config, dataset)), title, kinds).members
+        used = dataset.choose_feature_set(config.split, config.feature_set)
+        # Sets that are tied to one split each are one kind of features over the splits; aligned ones are another.
+        features = feature_kind(used, dataset.feature_sets[used])
+        members = kind_with(settings_of_kind(config, features), title, kinds).members
         first = members.setdefault((config.split, config.training.seed), run)
         if first is not run:
             report(f"{run.path} is left out: it repeats {first.path}, with the same settings, split and seed")
@@ -145,16 +153,6 @@ def dataset_of(runs: Sequence[RunDirectory]) -> str:
         files = listed(datasets)
         raise InputError(f"the runs are of dataset files {files}; give those of one, or the file by --dataset")
     return next(iter(datasets))
-
-
-def of_any_split_and_seed(config: RunConfig, dataset: Dataset) -> RunConfig:
-    """A configuration without what may differ within a kind: split, seed, title, and where a run was computed."""
-    free = {name: getattr(TrainingConfig, name) for name in ("seed", *WHERE_COMPUTED)}
-    training = dataclasses.replace(config.training, **free)
-    used = dataset.choose_feature_set(config.split, config.feature_set)
-    # Feature sets that are tied to one split each are one kind of features over the splits; aligned ones are another.
-    kind = feature_kind(used, dataset.feature_sets[used])
-    return dataclasses.replace(config, dataset="", split="", title="", feature_set=kind, training=training)
 
 
 def _compared_with(kinds: dict[str, list[RunDirectory]]) -> dict[str, str]:

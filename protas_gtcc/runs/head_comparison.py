@@ -39,34 +39,19 @@ def compare_heads(
 
     `report` is called with remarks, `on_progress` with the numbers of heads that are trained and to be trained.
     """
-    split, total = wanted.split, len(wanted.heads) * wanted.seeds * max(len(wanted.feature_set), 1)
-    done = itertools.count(1)
-    sets = [test_videos(dataset, split, name)[1] for name in wanted.feature_set or (None,)]
+    total, done = len(wanted.heads) * wanted.seeds * max(len(wanted.feature_set), 1), itertools.count(1)
+
+    def on_head() -> None:
+        on_progress(next(done), total)
+
+    sets = [test_videos(dataset, wanted.split, name)[1] for name in wanted.feature_set or (None,)]
     published = {feature_set: _published_heads(wanted, dataset, feature_set) for feature_set in sets}
-    joint = read_joint_runs(wanted.joint, dataset, split)
+    joint = read_joint_runs(wanted.joint, dataset, wanted.split)
     of_models = _model_rows(wanted, dataset, report)
     on_progress(0, total)
     for feature_set in sets:
-        features = FeatureReader(dataset, feature_set, split, wanted.control)
-        train, test = (read_segments(dataset, dataset.part(split, part), features) for part in ("train", "test"))
-        score = functools.partial(scoring.score_reports, dataset, split, segments=test)
-        suffix = f", {feature_set}" if len(sets) > 1 else ""
-        fitted = fit_cumulative_distance((one.embeddings, one.label) for one in train)
-        distance = score(seed=0, report=functools.partial(scoring.distance_reports, fitted))
-        if feature_set == sets[0]:
-            yield from scoring.lookup_rows(distance)
-            yield from of_models
-        yield scoring.reported_row(f"cumulative distance{suffix}", START_AND_CLASS, [distance])
-        for name in wanted.heads:
-            scored = []
-            for seed in range(wanted.seeds):
-                head = train_head(VERSIONS[name], train, replace(wanted.training, seed=seed))
-                scored.append(score(seed=seed, report=functools.partial(scoring.head_reports, head)))
-                on_progress(next(done), total)
-            yield scoring.reported_row(f"{name}{suffix}", START, scored)
-        for name, head in published[feature_set].items():
-            scored = [score(seed=0, report=functools.partial(scoring.head_reports, head))]
-            yield scoring.reported_row(f"published: {name}{suffix}", START, scored)
+        beside = of_models if feature_set == sets[0] else None
+        yield from _rows(wanted, dataset, feature_set, published[feature_set], beside, on_head)
     yield from (joint_row(title, members, dataset) for title, members in joint.items())
 
 
@@ -78,6 +63,37 @@ def heading(wanted: HeadComparison, dataset: Dataset) -> str:
     what = f"{dataset.info.name}, true action segments of the test videos of split {wanted.split}, heads of {count}"
     meaning = "Mean |reported - true| progress over frames, classes (macro), videos or segments: less is better."
     return f"{what}; 95 % over videos in brackets. {meaning}\n{simulated}{control}\n"
+
+
+def _rows(
+    wanted: HeadComparison,
+    dataset: Dataset,
+    feature_set: str,
+    published: dict[str, ScalarHead],
+    of_models: list[TableRow] | None,
+    on_head: Callable[[], None],
+) -> Iterator[TableRow]:
+    """The rows of a feature set; with `of_models`, these and those of look-ups as well."""
+    features = FeatureReader(dataset, feature_set, wanted.split, wanted.control)
+    train, test = (read_segments(dataset, dataset.part(wanted.split, part), features) for part in ("train", "test"))
+    score = functools.partial(scoring.score_reports, dataset, wanted.split, segments=test)
+    suffix = f", {feature_set}" if len(wanted.feature_set) > 1 else ""
+    fitted = fit_cumulative_distance((one.embeddings, one.label) for one in train)
+    distance = score(seed=0, report=functools.partial(scoring.distance_reports, fitted))
+    if of_models is not None:
+        yield from scoring.lookup_rows(distance)
+        yield from of_models
+    yield scoring.reported_row(f"cumulative distance{suffix}", START_AND_CLASS, [distance])
+    for name in wanted.heads:
+        scored = []
+        for seed in range(wanted.seeds):
+            head = train_head(VERSIONS[name], train, replace(wanted.training, seed=seed))
+            scored.append(score(seed=seed, report=functools.partial(scoring.head_reports, head)))
+            on_head()
+        yield scoring.reported_row(f"{name}{suffix}", START, scored)
+    for name, head in published.items():
+        scored = [score(seed=0, report=functools.partial(scoring.head_reports, head))]
+        yield scoring.reported_row(f"published: {name}{suffix}", START, scored)
 
 
 def _published_heads(wanted: HeadComparison, dataset: Dataset, feature_set: str) -> dict[str, ScalarHead]:

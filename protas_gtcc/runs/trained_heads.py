@@ -10,19 +10,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.alignment.embedder import Embedder, load_encoder
-from protas_gtcc.config import MAY_CHANGE, flat_settings
+from protas_gtcc.config import flat_settings
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.heads.training import cut_segments
+from protas_gtcc.heads.training import ActionSegment, cut_segments
 from protas_gtcc.metrics.pooled_runs import PooledRows
 from protas_gtcc.report.head_table import TableRow
 from protas_gtcc.runs import heads as scoring
-from protas_gtcc.runs.cross_validation import Kind, by_title, kind_with
+from protas_gtcc.runs.cross_validation import Kind, by_title, kind_with, settings_of_kind
 from protas_gtcc.runs.evaluate_run import test_videos
 
 
@@ -36,7 +35,8 @@ def read_joint_runs(paths: Sequence[Path], dataset: Dataset, split: str) -> dict
     for path in paths:
         embedder = _read(path, dataset, split)
         config = embedder.facts.config
-        members = kind_with(_settings_but_seed(embedder), f"{config.head} with {config.loss}", kinds).members
+        settings = settings_of_kind(config, embedder.facts.feature_set)
+        members = kind_with(settings, f"{config.head} with {config.loss}", kinds).members
         if config.training.seed in members:
             raise InputError(f"{path} repeats seed {config.training.seed} of the same settings; leave it out")
         members[config.training.seed] = embedder
@@ -51,12 +51,9 @@ def joint_row(title: str, embedders: Sequence[Embedder], dataset: Dataset) -> Ta
 def _score(embedder: Embedder, dataset: Dataset) -> PooledRows:
     config, head = embedder.facts.config, embedder.encoder.progress_head
     assert head is not None
-    features = FeatureReader(dataset, embedder.facts.feature_set, config.split)
-    segments = [
-        one
-        for video in dataset.part(config.split, "test")
-        for one in cut_segments(dataset, video, embedder.embed(features.read(video)))
-    ]
+    features, segments = FeatureReader(dataset, embedder.facts.feature_set, config.split), list[ActionSegment]()
+    for video in dataset.part(config.split, "test"):
+        segments += cut_segments(dataset, video, embedder.embed(features.read(video)))
     reports = functools.partial(scoring.head_reports, head)
     return scoring.score_reports(dataset, config.split, config.training.seed, segments, reports)
 
@@ -92,9 +89,3 @@ def _require_fitting(embedder: Embedder, dataset: Dataset) -> None:
     task = facts.config.task
     if task is not None and any(dataset.attribute(video, "task") != task for video in tested):
         raise InputError(f"it was trained on task {task} alone, and the table is of test videos of all tasks")
-
-
-def _settings_but_seed(embedder: Embedder) -> dict[str, Any]:
-    """Every setting by its flag's name, without those that may differ within a row."""
-    flat = flat_settings(embedder.facts.config) | {"feature_set": embedder.facts.feature_set}
-    return {name: value for name, value in flat.items() if name not in ("dataset", "seed", *MAY_CHANGE)}

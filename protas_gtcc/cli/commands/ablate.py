@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from protas_gtcc.cli.shared.console import print_result, progress_bars
-from protas_gtcc.cli.shared.parsing import File, Positional
+from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class Command:
     from the runs' own decoding excludes 0. Settings that change the training are compared by cross-validate.
     """
 
-    runs: Positional[tuple[Path, ...]]
+    runs: Positional[tuple[Folder, ...]]
     """Run directories with a duration filter, as the default preset has."""
     dataset: File
     """The dataset file that they were trained on."""

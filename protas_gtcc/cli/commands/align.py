@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -64,7 +65,10 @@ class Command:
     @classmethod
     def parse(cls, arguments: Sequence[str], prog: str = "protas-gtcc align") -> Command:
         """Parse flags on top of the defaults', or of the resumed run's, settings."""
-        read = lambda path: AlignmentDirectory(path).read_alignment()  # noqa: E731
+
+        def read(path: Path) -> AlignmentConfig:
+            return AlignmentDirectory(path).read_alignment()
+
         return parse_resumable(cls, arguments, prog, lambda _: AlignmentConfig(), read)
 
     def run(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from protas_gtcc.cli.shared.console import print_result, progress_bar
 from protas_gtcc.cli.shared.parsing import Folder
-from protas_gtcc.errors import InputError
+from protas_gtcc.config import require_range
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,7 @@ class Command:
     """Seed of the simulation and of the heads."""
 
     def __post_init__(self) -> None:
-        if self.videos < 5 or self.epochs < 1:
-            raise InputError(f"--videos {self.videos} --epochs {self.epochs}: at least 5 videos and 1 epoch are needed")
+        require_range(self, videos=(5, 100_000), epochs=(1, 100_000))
 
     def run(self) -> None:
         """Simulate, train, write and print."""

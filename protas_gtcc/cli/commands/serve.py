@@ -7,9 +7,9 @@ import os
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 from protas_gtcc.cli.shared.parsing import Positional
+from protas_gtcc.config import Text
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.serve.limits import Limits
 
@@ -30,7 +30,7 @@ class Command:
     """Address to listen on. An address that other machines can reach needs a token."""
     port: int = 8765
     """Port to listen on; 0 takes a free one."""
-    token: Annotated[str, "TEXT"] | None = None
+    token: Text | None = None
     """Clients and pages must give it, as ?token=TEXT or in a bearer header. By default $PROTAS_GTCC_TOKEN, if set."""
     limits: Limits = field(default_factory=Limits)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -14,6 +15,8 @@ from rich.text import Text
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpus
 from protas_gtcc.runs.plans import PlannedRun
+
+SECONDS_BETWEEN_LINES = 30.0
 
 
 def make_runs(
@@ -38,7 +41,7 @@ def make_runs(
     counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "unfinished", "missing"))
     parallel = f"; {min(at_once, len(missing))} at once" if missing else ""
     console.print(f"runs in {out}: {counts}{parallel}", soft_wrap=True)
-    with LaunchDisplay(console) as display:
+    with launch_display(console) as display:
         failed = launch(missing, at_once, gpus, display)
     made = [plan for plan in plans if plan.name not in failed]
     if made:
@@ -50,37 +53,34 @@ def make_runs(
         raise InputError(f"{len(failed)} of {plural(len(plans), 'run')} failed, {listed(failed)}; {without}")
 
 
-class LaunchDisplay:
-    """Shows the status of runs; use it as a context, and call it."""
+@contextmanager
+def launch_display(console: Console) -> Iterator[Callable[[Status], None]]:
+    """Yield a function that shows the status of runs."""
+    last_line, last_running = 0.0, ""
 
-    def __init__(self, console: Console, seconds_between_lines: float = 30.0):
-        self._console, self._between = console, seconds_between_lines
-        self._live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
-        self._last_line, self._last_running = 0.0, ""
+    def print_line(status: Status) -> None:
+        nonlocal last_line, last_running
+        now, running = time.monotonic(), ", ".join(plan.name for plan in status.running)
+        if running != last_running or now - last_line >= SECONDS_BETWEEN_LINES:
+            last_line, last_running = now, running
+            shown = ", ".join(f"{plan.name} {_epochs(plan)}" for plan in status.running) or "none"
+            console.print(f"{_counts(status)}; running: {shown}", soft_wrap=True)
 
-    def __enter__(self) -> LaunchDisplay:
-        if self._live is not None:
-            self._live.start()
-        return self
+    def draw(status: Status) -> None:
+        table = Table("running", Column("epochs", justify="right"), box=None, padding=(0, 2, 0, 0))
+        for plan in status.running:
+            table.add_row(plan.name, _epochs(plan))
+        live.update(Group(Text(_counts(status)), table))
 
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+    if not console.is_terminal:
+        yield print_line
+        return
+    with Live(console=console, refresh_per_second=2, transient=True) as live:
+        yield draw
 
-    def __call__(self, status: Status) -> None:
-        """Show how far the runs are."""
-        epochs = {plan.name: f"{plan.epochs_done()}/{plan.config.training.epochs}" for plan in status.running}
-        if self._live is not None:
-            table = Table("running", Column("epochs", justify="right"), box=None, padding=(0, 2, 0, 0))
-            for name, done in epochs.items():
-                table.add_row(name, done)
-            self._live.update(Group(Text(_counts(status)), table))
-            return
-        now, running = time.monotonic(), ", ".join(epochs)
-        if running != self._last_running or now - self._last_line >= self._between:
-            self._last_line, self._last_running = now, running
-            shown = ", ".join(f"{name} {done}" for name, done in epochs.items()) or "none"
-            self._console.print(f"{_counts(status)}; running: {shown}", soft_wrap=True)
+
+def _epochs(plan: PlannedRun) -> str:
+    return f"{plan.epochs_done()}/{plan.config.training.epochs}"
 
 
 def _counts(status: Status) -> str:
