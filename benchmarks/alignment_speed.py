@@ -23,7 +23,7 @@ from unittest.mock import MagicMock
 
 import torch
 from reference_code import load_package
-from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, now, report, versions
+from side_by_side import Measurement, Program, Time, describe_machine, measure, now, report, versions
 from torch import Tensor
 
 from protas_gtcc.alignment.gtcc import gtcc_loss, keep_weights, sample_anchors
@@ -69,13 +69,13 @@ def main(arguments: Arguments) -> None:
     torch.set_num_threads(arguments.threads)
     ours = our_losses(arguments)
     theirs = {} if arguments.gtcc is None else their_losses(arguments.gtcc, arguments.components)
-    contestants = []
+    programs = []
     for name, loss in ours.items():
         if name in theirs:
-            contestants.append(Contestant(f"{name}, theirs", step(theirs[name], arguments), 1))
-        contestants.append(Contestant(f"{name}, ours", step(loss, arguments), 1, f"{name}, theirs" if theirs else None))
+            programs.append(Program(f"{name}, theirs", step(theirs[name], arguments), 1))
+        programs.append(Program(f"{name}, ours", step(loss, arguments), 1, f"{name}, theirs" if theirs else None))
     machine = describe_machine(arguments.threads, arguments.device if arguments.device != "cpu" else None)
-    results = measure(contestants, arguments.repeats)
+    results = measure(programs, arguments.repeats)
     notes = [f"pairs of {arguments.frames} frames, {arguments.dim}-d"] + [
         f"{name}, ours: {one / 2**20:.1f} MiB at the peak, {two / 2**20:.1f} MiB with twice the frames"
         for name, (one, two) in memory(ours, arguments).items()
@@ -126,11 +126,11 @@ def their_losses(folder: Path, components: int) -> dict[str, Loss]:
     }
 
 
-def step(loss: Loss, arguments: Arguments) -> Callable[[], Moment]:
+def step(loss: Loss, arguments: Arguments) -> Callable[[], Time]:
     """A run of a loss: forward and backward pass, on new videos each time."""
     generator = torch.Generator().manual_seed(arguments.seed)
 
-    def run() -> Moment:
+    def run() -> Time:
         u, v = (video(arguments.frames, arguments.dim, generator, arguments.device) for _ in range(2))
         started = now(arguments.device)
         loss(u, v).sum().backward()  # type: ignore[no-untyped-call]

@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 import torch
 from profiling import print_profile, profile
-from side_by_side import Contestant, Measurement, describe_machine, measure, report, timed, versions
+from side_by_side import Measurement, Program, describe_machine, measure, report, timed, versions
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
@@ -74,9 +74,9 @@ def main(arguments: Arguments) -> None:
         folder = Path(name)
         write_layout(folder / "made_up", arguments)
         prepare_once(folder)
-        contestants = [*preparing(folder), *reading(folder, arguments)]
+        programs = [*preparing(folder), *reading(folder, arguments)]
         machine = describe_machine(threads=1)
-        results = measure(contestants, arguments.repeats)
+        results = measure(programs, arguments.repeats)
         profiles = {
             "preparing": profile(lambda: prepare_once(folder)),
             "reading, cached": profile(lambda: load_all(folder, arguments)),
@@ -93,19 +93,19 @@ def main(arguments: Arguments) -> None:
         print_profile(what, rows)
 
 
-def preparing(folder: Path) -> list[Contestant]:
+def preparing(folder: Path) -> list[Program]:
     """A plain copy, and ours."""
     sources = sorted(path for path in (folder / "made_up").rglob("*") if path.is_file())
     megabytes = sum(path.stat().st_size for path in sources) / MEGABYTE
     copy = timed(lambda: copy_bytes(sources, folder / "copy"), lambda: forget(sources))
     ours = timed(lambda: prepare_once(folder), lambda: forget(sources))
     return [
-        Contestant("plain copy to one file", copy, megabytes),
-        Contestant("prepare", ours, megabytes, "plain copy to one file"),
+        Program("plain copy to one file", copy, megabytes),
+        Program("prepare", ours, megabytes, "plain copy to one file"),
     ]
 
 
-def reading(folder: Path, arguments: Arguments) -> list[Contestant]:
+def reading(folder: Path, arguments: Arguments) -> list[Program]:
     """The raw bytes, and the loader; from the disk and from memory."""
     path = folder / "made_up.h5"
     megabytes = path.stat().st_size / MEGABYTE
@@ -115,11 +115,11 @@ def reading(folder: Path, arguments: Arguments) -> list[Contestant]:
     for where, before in (("from disk", lambda: forget([path])), ("cached", lambda: None)):
         against = f"raw bytes, {where}"
         found += [
-            Contestant(against, timed(lambda: read_bytes(path), before), megabytes),
-            Contestant(
+            Program(against, timed(lambda: read_bytes(path), before), megabytes),
+            Program(
                 f"raw windows, {where}", timed(lambda: read_stretches(path, stretches), before), megabytes, against
             ),
-            Contestant(f"loader, {where}", timed(lambda: load_all(folder, arguments), before), megabytes, against),
+            Program(f"loader, {where}", timed(lambda: load_all(folder, arguments), before), megabytes, against),
         ]
     return found
 

@@ -26,7 +26,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from reference_code import load_module
-from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, now, report, versions
+from side_by_side import Measurement, Program, Time, describe_machine, measure, now, report, versions
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
@@ -95,13 +95,11 @@ def main(arguments: Arguments) -> None:
     if arguments.run is not None and arguments.dataset is not None:
         notes += equality_on_tests(load(arguments.run), Dataset(arguments.dataset))
     with tempfile.TemporaryDirectory() as name:
-        contestants = [
-            one for history in arguments.histories for one in of_history(model, history, arguments, Path(name))
-        ]
-        contestants.append(many_streams(model, arguments))
+        programs = [one for history in arguments.histories for one in of_history(model, history, arguments, Path(name))]
+        programs.append(many_streams(model, arguments))
         if arguments.run is not None:
-            contestants += with_and_without_filter(load(arguments.run), arguments)
-        results = measure(contestants, arguments.repeats)
+            programs += with_and_without_filter(load(arguments.run), arguments)
+        results = measure(programs, arguments.repeats)
     shown = {name: value for name, value in vars(arguments).items() if isinstance(value, int)}
     report(Measurement("streaming_speed", "frames", shown, results, notes, machine, versions()), arguments.json)
 
@@ -116,7 +114,7 @@ def untrained(arguments: Arguments) -> TrainedModel:
     return TrainedModel(network, ModelFacts(config, arguments.feature_dim, names, [0], FPS))
 
 
-def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch: Path) -> list[Contestant]:
+def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch: Path) -> list[Program]:
     """Ours, the prefix run again, and theirs, each after so many frames."""
     frames = random_frames(model, history + 1)
     stream = model.stream()
@@ -127,14 +125,14 @@ def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch:
             stream.step(frames[number % len(frames)])
 
     against = f"prefix run again, ours, {history:,}"
-    found = [Contestant(against, timed_once(lambda: model.outputs(frames)), 1)]
+    found = [Program(against, timed_once(lambda: model.outputs(frames)), 1)]
     if arguments.protas is not None:
         against = f"prefix run again, theirs, {history:,}"
-        found.append(Contestant(against, timed_once(their_frame(arguments, frames, scratch)), 1, found[0].name))
-    return [*found, Contestant(f"stream, ours, {history:,}", timed_once(steps), arguments.steps, against)]
+        found.append(Program(against, timed_once(their_frame(arguments, frames, scratch)), 1, found[0].name))
+    return [*found, Program(f"stream, ours, {history:,}", timed_once(steps), arguments.steps, against)]
 
 
-def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[Contestant]:
+def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[Program]:
     """A run's step as it is, and without the filter after its network; nothing of a run without one."""
     if model.facts.transcripts is None:
         return []
@@ -150,12 +148,12 @@ def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[C
 
     names = ("the run's network alone", "the run with its filter")
     return [
-        Contestant(names[0], timed_once(steps_of(alone.stream())), arguments.steps),
-        Contestant(names[1], timed_once(steps_of(model.stream())), arguments.steps, names[0]),
+        Program(names[0], timed_once(steps_of(alone.stream())), arguments.steps),
+        Program(names[1], timed_once(steps_of(model.stream())), arguments.steps, names[0]),
     ]
 
 
-def many_streams(model: TrainedModel, arguments: Arguments) -> Contestant:
+def many_streams(model: TrainedModel, arguments: Arguments) -> Program:
     """Many people at once."""
     streams = model.streams(arguments.streams, threads=arguments.threads)
     frames, rounds = random_frames(model, arguments.streams), max(1, arguments.steps // arguments.streams)
@@ -165,7 +163,7 @@ def many_streams(model: TrainedModel, arguments: Arguments) -> Contestant:
             streams.step(frames)
 
     name = f"{arguments.streams} streams, {arguments.threads} threads"
-    return Contestant(name, timed_once(steps), rounds * arguments.streams, f"stream, ours, {arguments.histories[0]:,}")
+    return Program(name, timed_once(steps), rounds * arguments.streams, f"stream, ours, {arguments.histories[0]:,}")
 
 
 def their_frame(arguments: Arguments, frames: np.ndarray, scratch: Path) -> Callable[[], object]:
@@ -297,10 +295,10 @@ def whole_difference(model: TrainedModel, features: np.ndarray) -> float:
     )
 
 
-def timed_once(work: Callable[[], object]) -> Callable[[], Moment]:
+def timed_once(work: Callable[[], object]) -> Callable[[], Time]:
     """A function that does the work and returns the time it took."""
 
-    def run() -> Moment:
+    def run() -> Time:
         started = now()
         work()
         return now().since(started)

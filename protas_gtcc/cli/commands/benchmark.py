@@ -33,7 +33,7 @@ class Command:
     histories: tuple[int, ...] = (100, 1000, 10000)
     """Numbers of frames that the stream has seen before the timed ones."""
     streams: tuple[int, ...] = (1, 8, 64)
-    """Numbers of people that are followed at once."""
+    """Numbers of simultaneous streams."""
     samples: int = 1000
     """Timed steps per row of the table."""
     threads: int = 1
