@@ -151,7 +151,7 @@ class TrainingConfig:
     workers: int = 0
     """Processes that load features; 0 loads them in the training process."""
     threads: int = 1
-    """Processor threads. A second one helps little at this size, and slows training when other programs use the cores."""
+    """Processor threads. A second one helps little at this size, and slows training when others use the cores."""
     seed: int = 0
     """Seed of the initial weights, the order of batches, dropout, and the choice of validation videos."""
     device: Device = "auto"
