@@ -23,15 +23,16 @@ from unittest.mock import MagicMock
 
 import torch
 from reference_code import load_package
-from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, now, report, versions
+from side_by_side import Measurement, Program, Time, describe_machine, measure, now, report, versions
 from torch import Tensor
 
 from protas_gtcc.alignment.gtcc import gtcc_loss, keep_weights, sample_anchors
-from protas_gtcc.alignment.lav import lav_loss
+from protas_gtcc.alignment.lav import lav_terms
 from protas_gtcc.alignment.tcc import tcc_loss
-from protas_gtcc.alignment.vava import vava_loss
+from protas_gtcc.alignment.vava import vava_terms
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
+from protas_gtcc.network.terms import total_loss
 
 DROP_RATE = 0.95
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -68,13 +69,13 @@ def main(arguments: Arguments) -> None:
     torch.set_num_threads(arguments.threads)
     ours = our_losses(arguments)
     theirs = {} if arguments.gtcc is None else their_losses(arguments.gtcc, arguments.components)
-    contestants = []
+    programs = []
     for name, loss in ours.items():
         if name in theirs:
-            contestants.append(Contestant(f"{name}, theirs", step(theirs[name], arguments), 1))
-        contestants.append(Contestant(f"{name}, ours", step(loss, arguments), 1, f"{name}, theirs" if theirs else None))
+            programs.append(Program(f"{name}, theirs", step(theirs[name], arguments), 1))
+        programs.append(Program(f"{name}, ours", step(loss, arguments), 1, f"{name}, theirs" if theirs else None))
     machine = describe_machine(arguments.threads, arguments.device if arguments.device != "cpu" else None)
-    results = measure(contestants, arguments.repeats)
+    results = measure(programs, arguments.repeats)
     notes = [f"pairs of {arguments.frames} frames, {arguments.dim}-d"] + [
         f"{name}, ours: {one / 2**20:.1f} MiB at the peak, {two / 2**20:.1f} MiB with twice the frames"
         for name, (one, two) in memory(ours, arguments).items()
@@ -98,15 +99,15 @@ def our_losses(arguments: Arguments) -> dict[str, Loss]:
     return {
         "TCC": lambda u, v: tcc_loss(u, v) + tcc_loss(v, u),
         "GTCC": lambda u, v: gtcc(u, v) + gtcc(v, u),
-        "LAV": lav_loss,
-        "VAVA": vava_loss,
+        "LAV": lambda u, v: total_loss(lav_terms(u, v)),
+        "VAVA": lambda u, v: total_loss(vava_terms(u, v)),
     }
 
 
 def their_losses(folder: Path, components: int) -> dict[str, Loss]:
     """The authors' functions of a list of sequences, from their checkout."""
     with stand_ins("torchvision", "torchvision.datasets", "easydict", "dotenv", "cv2", "imageio"):
-        module = load_package(folder, "utils.loss_functions")
+        module: Any = load_package(folder, "utils.loss_functions")
     sink = module.sink
     if not torch.cuda.is_available():
         module.sink = lambda costs, **settings: sink(costs, **{**settings, "cuda": False})
@@ -125,11 +126,11 @@ def their_losses(folder: Path, components: int) -> dict[str, Loss]:
     }
 
 
-def step(loss: Loss, arguments: Arguments) -> Callable[[], Moment]:
+def step(loss: Loss, arguments: Arguments) -> Callable[[], Time]:
     """A run of a loss: forward and backward pass, on new videos each time."""
     generator = torch.Generator().manual_seed(arguments.seed)
 
-    def run() -> Moment:
+    def run() -> Time:
         u, v = (video(arguments.frames, arguments.dim, generator, arguments.device) for _ in range(2))
         started = now(arguments.device)
         loss(u, v).sum().backward()  # type: ignore[no-untyped-call]
@@ -160,7 +161,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
     with torch.profiler.profile(profile_memory=True) as profiler, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         work()
-    events: Any = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events: Any = profiler.profiler.kineto_results.events()
     changes = sorted((one.start_ns(), one.nbytes()) for one in events if one.name() == "[memory]")
     held = highest = 0
     for _, change in changes:

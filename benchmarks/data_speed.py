@@ -22,16 +22,17 @@ import h5py
 import numpy as np
 import torch
 from profiling import print_profile, profile
-from side_by_side import Contestant, Measurement, describe_machine, measure, report, timed, versions
+from side_by_side import Measurement, Program, describe_machine, measure, report, timed, versions
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.writing import prepare
-from protas_gtcc.training.batching import EpochBatches, WindowReader, cut_windows, make_loader
+from protas_gtcc.training.batching import EpochBatches, Window, WindowReader, cut_windows, make_loader
 
 CLASS_NAMES = ["background", *(f"action{number:02d}" for number in range(1, 12))]
 SEGMENT_FRAMES = 25
@@ -67,13 +68,15 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Measure and report."""
     torch.set_num_threads(1)
+    if arguments.folder is not None and not arguments.folder.is_dir():
+        raise InputError(f"--folder {arguments.folder} is no folder; give a folder on the disk to measure")
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         write_layout(folder / "made_up", arguments)
         prepare_once(folder)
-        contestants = [*preparing(folder), *reading(folder, arguments)]
+        programs = [*preparing(folder), *reading(folder, arguments)]
         machine = describe_machine(threads=1)
-        results = measure(contestants, arguments.repeats)
+        results = measure(programs, arguments.repeats)
         profiles = {
             "preparing": profile(lambda: prepare_once(folder)),
             "reading, cached": profile(lambda: load_all(folder, arguments)),
@@ -90,19 +93,19 @@ def main(arguments: Arguments) -> None:
         print_profile(what, rows)
 
 
-def preparing(folder: Path) -> list[Contestant]:
+def preparing(folder: Path) -> list[Program]:
     """A plain copy, and ours."""
     sources = sorted(path for path in (folder / "made_up").rglob("*") if path.is_file())
     megabytes = sum(path.stat().st_size for path in sources) / MEGABYTE
     copy = timed(lambda: copy_bytes(sources, folder / "copy"), lambda: forget(sources))
     ours = timed(lambda: prepare_once(folder), lambda: forget(sources))
     return [
-        Contestant("plain copy to one file", copy, megabytes),
-        Contestant("prepare", ours, megabytes, "plain copy to one file"),
+        Program("plain copy to one file", copy, megabytes),
+        Program("prepare", ours, megabytes, "plain copy to one file"),
     ]
 
 
-def reading(folder: Path, arguments: Arguments) -> list[Contestant]:
+def reading(folder: Path, arguments: Arguments) -> list[Program]:
     """The raw bytes, and the loader; from the disk and from memory."""
     path = folder / "made_up.h5"
     megabytes = path.stat().st_size / MEGABYTE
@@ -112,11 +115,11 @@ def reading(folder: Path, arguments: Arguments) -> list[Contestant]:
     for where, before in (("from disk", lambda: forget([path])), ("cached", lambda: None)):
         against = f"raw bytes, {where}"
         found += [
-            Contestant(against, timed(lambda: read_bytes(path), before), megabytes),
-            Contestant(
+            Program(against, timed(lambda: read_bytes(path), before), megabytes),
+            Program(
                 f"raw windows, {where}", timed(lambda: read_stretches(path, stretches), before), megabytes, against
             ),
-            Contestant(f"loader, {where}", timed(lambda: load_all(folder, arguments), before), megabytes, against),
+            Program(f"loader, {where}", timed(lambda: load_all(folder, arguments), before), megabytes, against),
         ]
     return found
 
@@ -130,27 +133,27 @@ def prepare_once(folder: Path) -> None:
 def load_all(folder: Path, arguments: Arguments) -> None:
     """One epoch of batches, as training reads them."""
     dataset = Dataset(folder / "made_up.h5")
-    batches = plan_batches(dataset, arguments)
-    reader = WindowReader(dataset, batches.windows, FeatureReader(dataset, "features", "1"))
+    windows, batches = plan_batches(dataset, arguments)
+    reader = WindowReader(dataset, windows, FeatureReader(dataset, "features", "1"))
     frames = 0
     for batch in make_loader(reader, batches, arguments.workers, torch.device("cpu")):
         frames += batch.num_frames
     assert frames == sum(dataset.num_frames.values())
 
 
-def plan_batches(dataset: Dataset, arguments: Arguments) -> EpochBatches:
-    """The epoch's batches of windows, shuffled as training shuffles them."""
+def plan_batches(dataset: Dataset, arguments: Arguments) -> tuple[list[Window], EpochBatches]:
+    """The windows, and the epoch's batches of them, shuffled as training shuffles them."""
     windows = cut_windows(dataset.num_frames, arguments.window_frames)
-    return EpochBatches(windows, arguments.batch_size, seed=0)
+    return windows, EpochBatches(windows, arguments.batch_size, seed=0)
 
 
 def locate_windows(path: Path, arguments: Arguments) -> list[tuple[int, int]]:
     """Place of each window's features in the file, in the order in which they are read: offset, bytes."""
-    batches = plan_batches(Dataset(path), arguments)
+    windows, batches = plan_batches(Dataset(path), arguments)
     found = []
     with h5py.File(path, "r") as file:
         for index, _ in (item for batch in batches for item in batch):
-            window = batches.windows[index]
+            window = windows[index]
             features = file["videos"][window.video]["features"]["features"]
             frame_bytes = features.shape[1] * features.dtype.itemsize
             found.append((features.id.get_offset() + window.start * frame_bytes, len(window) * frame_bytes))

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from reference_code import load_module, numpy_with_float
-from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, report, timed, versions
+from side_by_side import Measurement, Program, Time, describe_machine, measure, report, timed, versions
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
@@ -80,12 +80,12 @@ def main(arguments: Arguments) -> None:
         ]
         theirs = [] if arguments.protas is None else [("theirs, segmentation", their_loop(folder, arguments.protas))]
         against = theirs[0][0] if theirs else ours[0]
-        contestants = [
-            Contestant(name, run, arguments.videos, None if name == against else against)
+        programs = [
+            Program(name, run, arguments.videos, None if name == against else against)
             for name, run in (*theirs, ours, *others)
         ]
         machine = describe_machine()
-        results = measure(contestants, arguments.repeats)
+        results = measure(programs, arguments.repeats)
         notes = [f"{arguments.videos} videos of {arguments.frames} frames, {len(CLASS_NAMES)} classes"]
         notes.append(compare_scores(folder) if theirs else "no --protas FOLDER given: measured only ours")
     shown = {name: value for name, value in vars(arguments).items() if isinstance(value, int)}
@@ -109,11 +109,11 @@ def full_evaluation(folder: Path) -> object:
     return evaluate_prediction_files(folder / "predictions.h5", folder / "truth.h5", SPLIT)
 
 
-def their_loop(folder: Path, protas: Path) -> Callable[[], Moment]:
+def their_loop(folder: Path, protas: Path) -> Callable[[], Time]:
     """ProTAS's `evaluate`; it reads below the working directory and leaves its scores in a JSON file."""
     module = load_module(protas, "eval")
 
-    def run() -> Moment:
+    def run() -> Time:
         with contextlib.chdir(folder), numpy_with_float(), contextlib.redirect_stdout(io.StringIO()):
             return timed(lambda: module.evaluate("made_up", "results", SPLIT, "benchmark", 50))()
 

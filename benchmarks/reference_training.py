@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from reference_code import load_module
-from side_by_side import Moment, now
+from side_by_side import Time, now
 
-from protas_gtcc.annotations.progress_targets import progress_by_class
+from protas_gtcc.annotations.segments import progress_by_class
 from protas_gtcc.annotations.task_graph import count_task_graph
 from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset.file import Dataset
@@ -27,7 +27,7 @@ class MemoryFeed:
         self.list_of_examples = videos
         self.device = device
         self._next = 0
-        self._started = self.spent = Moment(0, 0)
+        self._started = self.spent = Time(0, 0)
 
     def has_next(self) -> bool:
         """Whether the epoch goes on; the first call starts the clock."""
@@ -47,7 +47,7 @@ class MemoryFeed:
         self._next = 0
 
 
-def protas_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], Moment]:
+def protas_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], Time]:
     """One epoch of ProTAS's own training loop; causal, learnable graph, the settings of its README."""
     module = load_module(checkout, "model")
     info, names = dataset.info, dataset.video_names
@@ -64,7 +64,7 @@ def protas_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) ->
     return _epoch_of(trainer, MemoryFeed([_tensors(dataset, name) for name in names], device), scratch)
 
 
-def mstcn_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], Moment]:
+def mstcn_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], Time]:
     """One epoch of MS-TCN's own training loop."""
     module = load_module(checkout, "model")
     model, dim = REFERENCE.model, dataset.feature_sets["features"].dim
@@ -75,8 +75,8 @@ def mstcn_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> 
     return _epoch_of(trainer, MemoryFeed(without_progress, device), scratch)
 
 
-def _epoch_of(trainer: Any, feed: MemoryFeed, scratch: Path) -> Callable[[], Moment]:
-    def run() -> Moment:
+def _epoch_of(trainer: Any, feed: MemoryFeed, scratch: Path) -> Callable[[], Time]:
+    def run() -> Time:
         with contextlib.redirect_stdout(io.StringIO()):
             trainer.train(str(scratch), feed, 1, 1, REFERENCE.training.lr, torch.device(feed.device))
         return feed.spent

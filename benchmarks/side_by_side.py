@@ -1,6 +1,6 @@
-"""Timing contestants side by side: in one process, one after the other, round after round.
+"""Timing programs side by side: in one process, one after the other, round after round.
 
-Machines are shared and clocks drift, so a time alone means little. Within a round the contestants meet the same
+Machines are shared and clocks drift, so a time alone means little. Within a round the programs meet the same
 conditions, so the result is the ratio of each round. A first round warms up and does not count.
 """
 
@@ -25,32 +25,32 @@ from protas_gtcc.metrics.evaluation import software_versions
 from protas_gtcc.storage.atomic import write_text
 
 
-class Moment(NamedTuple):
+class Time(NamedTuple):
     """A point in time, or the time between two: on the clock, and of this process on a processor; seconds."""
 
     clock: float
     cpu: float
 
-    def since(self, start: Moment) -> Moment:
+    def since(self, start: Time) -> Time:
         """The time from `start` to here."""
-        return Moment(self.clock - start.clock, self.cpu - start.cpu)
+        return Time(self.clock - start.clock, self.cpu - start.cpu)
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Program:
     """One way to do the work. `run` does it once and returns the time it took, preparations left out."""
 
     name: str
-    run: Callable[[], Moment]
+    run: Callable[[], Time]
     amount: float
     """Amount of work of one run, in the benchmark's unit."""
     against: str | None = None
-    """Name of the contestant that its speed is divided by."""
+    """Name of the program that its speed is divided by."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """The measurements of one contestant; every list has one entry a round."""
+    """The measurements of one program; every list has one entry a round."""
 
     name: str
     seconds: list[float]
@@ -79,20 +79,20 @@ class Measurement:
     date: str = field(default_factory=lambda: date.today().isoformat())
 
 
-def measure(contestants: Sequence[Contestant], repeats: int) -> list[Result]:
-    """Run all contestants in turn, `repeats` rounds after one to warm up. Raises `InputError` if `repeats` < 1."""
+def measure(programs: Sequence[Program], repeats: int) -> list[Result]:
+    """Run all programs in turn, `repeats` rounds after one to warm up. Raises `InputError` if `repeats` < 1."""
     if repeats < 1:
         raise InputError(f"--repeats is {repeats}; it must be at least 1")
-    times: dict[str, list[Moment]] = {one.name: [] for one in contestants}
+    times: dict[str, list[Time]] = {one.name: [] for one in programs}
     for _ in range(repeats + 1):
-        for one in contestants:
+        for one in programs:
             times[one.name].append(one.run())
     counted = {name: of_rounds[1:] for name, of_rounds in times.items()}
-    amounts = {one.name: one.amount for one in contestants}
-    return [_result(one, counted, amounts) for one in contestants]
+    amounts = {one.name: one.amount for one in programs}
+    return [_result(one, counted, amounts) for one in programs]
 
 
-def _result(one: Contestant, times: dict[str, list[Moment]], amounts: dict[str, float]) -> Result:
+def _result(one: Program, times: dict[str, list[Time]], amounts: dict[str, float]) -> Result:
     own = times[one.name]
     ratios, cpu_ratios = [], []
     if one.against is not None:
@@ -105,10 +105,10 @@ def _result(one: Contestant, times: dict[str, list[Moment]], amounts: dict[str, 
     return Result(one.name, seconds, cpu_seconds, rate, one.against, ratios, cpu_ratios)
 
 
-def timed(work: Callable[[], object], before: Callable[[], object] = lambda: None) -> Callable[[], Moment]:
+def timed(work: Callable[[], object], before: Callable[[], object] = lambda: None) -> Callable[[], Time]:
     """A function that calls `before`, then does the work and returns the time that the work took."""
 
-    def run() -> Moment:
+    def run() -> Time:
         before()
         started = now()
         work()
@@ -117,13 +117,13 @@ def timed(work: Callable[[], object], before: Callable[[], object] = lambda: Non
     return run
 
 
-def now(device: str = "cpu") -> Moment:
+def now(device: str = "cpu") -> Time:
     """The time when the device has finished all work given to it so far."""
     if device != "cpu":
         import torch  # here, because scoring needs no torch
 
         torch.cuda.synchronize() if device == "cuda" else torch.mps.synchronize()
-    return Moment(time.perf_counter(), time.process_time())
+    return Time(time.perf_counter(), time.process_time())
 
 
 def describe_machine(threads: int | None = None, gpu: str | None = None) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def report(measurement: Measurement, out: Path | None) -> None:
     """Print the measurement as a table; write it to `out` as JSON if one is given."""
     table = Table(title=f"{measurement.benchmark}, {measurement.date}", title_justify="left")
     numbers = ("seconds", "of CPU", f"{measurement.unit}/s", "ratio: min", "median", "max", "of CPU")
-    table.add_column("contestant")
+    table.add_column("program")
     for heading in numbers:
         table.add_column(heading, justify="right")
     table.add_column("to")
@@ -174,7 +174,7 @@ def _facts(measurement: Measurement) -> list[str]:
     machine = {name: value for name, value in measurement.machine.items() if value is not None}
     rounds = len(measurement.results[0].seconds)
     return [
-        f"medians of {rounds} rounds; a ratio is the speed divided by that of the contestant in the last column, "
+        f"medians of {rounds} rounds; a ratio is the speed divided by that of the program in the last column, "
         "by the clock and by processor time",
         *measurement.notes,
         ", ".join(f"{name} {value}" for name, value in machine.items()),

@@ -21,12 +21,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from reference_code import load_module
-from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, now, report, versions
+from side_by_side import Measurement, Program, Time, describe_machine, measure, now, report, versions
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
@@ -35,7 +35,7 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.network.model import ProgressNetwork
-from protas_gtcc.runs.timing import made_up_frames, time_stream
+from protas_gtcc.runs.timing import random_frames, time_stream
 from protas_gtcc.streaming.engines import CompiledEngine
 from protas_gtcc.streaming.streams import Stream
 
@@ -78,6 +78,11 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Measure and report."""
     torch.set_num_threads(1)
+    # What is missing stops the benchmark here, before minutes of measuring.
+    if arguments.protas is not None:
+        load_module(arguments.protas, "model")
+    if arguments.run is not None:
+        load(arguments.run)
     model = untrained(arguments)
     machine = describe_machine(1)
     size = model.facts.config.model
@@ -86,17 +91,15 @@ def main(arguments: Arguments) -> None:
     if arguments.protas is None:
         notes.append("no --protas FOLDER given: measured only ours")
     notes += flatness(model, arguments)
-    notes += equality(model, [made_up_frames(model, CHECKED_FRAMES)], f"{CHECKED_FRAMES} random frames")
+    notes += equality(model, [random_frames(model, CHECKED_FRAMES)], f"{CHECKED_FRAMES} random frames")
     if arguments.run is not None and arguments.dataset is not None:
         notes += equality_on_tests(load(arguments.run), Dataset(arguments.dataset))
     with tempfile.TemporaryDirectory() as name:
-        contestants = [
-            one for history in arguments.histories for one in of_history(model, history, arguments, Path(name))
-        ]
-        contestants.append(many_streams(model, arguments))
+        programs = [one for history in arguments.histories for one in of_history(model, history, arguments, Path(name))]
+        programs.append(many_streams(model, arguments))
         if arguments.run is not None:
-            contestants += with_and_without_filter(load(arguments.run), arguments)
-        results = measure(contestants, arguments.repeats)
+            programs += with_and_without_filter(load(arguments.run), arguments)
+        results = measure(programs, arguments.repeats)
     shown = {name: value for name, value in vars(arguments).items() if isinstance(value, int)}
     report(Measurement("streaming_speed", "frames", shown, results, notes, machine, versions()), arguments.json)
 
@@ -111,9 +114,9 @@ def untrained(arguments: Arguments) -> TrainedModel:
     return TrainedModel(network, ModelFacts(config, arguments.feature_dim, names, [0], FPS))
 
 
-def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch: Path) -> list[Contestant]:
+def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch: Path) -> list[Program]:
     """Ours, the prefix run again, and theirs, each after so many frames."""
-    frames = made_up_frames(model, history + 1)
+    frames = random_frames(model, history + 1)
     stream = model.stream()
     stream.step(frames[:-1])
 
@@ -122,19 +125,19 @@ def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch:
             stream.step(frames[number % len(frames)])
 
     against = f"prefix run again, ours, {history:,}"
-    found = [Contestant(against, timed_once(lambda: model.outputs(frames)), 1)]
+    found = [Program(against, timed_once(lambda: model.outputs(frames)), 1)]
     if arguments.protas is not None:
         against = f"prefix run again, theirs, {history:,}"
-        found.append(Contestant(against, timed_once(their_frame(arguments, frames, scratch)), 1, found[0].name))
-    return [*found, Contestant(f"stream, ours, {history:,}", timed_once(steps), arguments.steps, against)]
+        found.append(Program(against, timed_once(their_frame(arguments, frames, scratch)), 1, found[0].name))
+    return [*found, Program(f"stream, ours, {history:,}", timed_once(steps), arguments.steps, against)]
 
 
-def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[Contestant]:
+def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[Program]:
     """A run's step as it is, and without the filter after its network; nothing of a run without one."""
     if model.facts.transcripts is None:
         return []
     alone = TrainedModel(model.network, dataclasses.replace(model.facts, transcripts=None))
-    frames = made_up_frames(model, arguments.steps)
+    frames = random_frames(model, arguments.steps)
 
     def steps_of(stream: Stream) -> Callable[[], None]:
         def steps() -> None:
@@ -145,22 +148,22 @@ def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[C
 
     names = ("the run's network alone", "the run with its filter")
     return [
-        Contestant(names[0], timed_once(steps_of(alone.stream())), arguments.steps),
-        Contestant(names[1], timed_once(steps_of(model.stream())), arguments.steps, names[0]),
+        Program(names[0], timed_once(steps_of(alone.stream())), arguments.steps),
+        Program(names[1], timed_once(steps_of(model.stream())), arguments.steps, names[0]),
     ]
 
 
-def many_streams(model: TrainedModel, arguments: Arguments) -> Contestant:
+def many_streams(model: TrainedModel, arguments: Arguments) -> Program:
     """Many people at once."""
     streams = model.streams(arguments.streams, threads=arguments.threads)
-    frames, rounds = made_up_frames(model, arguments.streams), max(1, arguments.steps // arguments.streams)
+    frames, rounds = random_frames(model, arguments.streams), max(1, arguments.steps // arguments.streams)
 
     def steps() -> None:
         for _ in range(rounds):
             streams.step(frames)
 
     name = f"{arguments.streams} streams, {arguments.threads} threads"
-    return Contestant(name, timed_once(steps), rounds * arguments.streams, f"stream, ours, {arguments.histories[0]:,}")
+    return Program(name, timed_once(steps), rounds * arguments.streams, f"stream, ours, {arguments.histories[0]:,}")
 
 
 def their_frame(arguments: Arguments, frames: np.ndarray, scratch: Path) -> Callable[[], object]:
@@ -249,6 +252,7 @@ def difference(model: TrainedModel, features: np.ndarray, seed: int) -> tuple[fl
     parts = [engine.step(np.array([0]), np.ascontiguousarray(chunk)) for chunk in chunks]
     offline = model.outputs(features)
     logits = np.concatenate([part.logits for part in parts]).T - offline.final_logits[0].numpy()
+    assert offline.final_progress is not None
     progress = np.concatenate([part.progress for part in parts]).T - offline.final_progress[0].clamp(0, 1).numpy()
     with torch.no_grad():
         exact = in_double(model.network)(torch.from_numpy(features).double().t()[None]).final_logits[0].numpy()
@@ -274,6 +278,7 @@ class DoubleGRU(torch.nn.Module):
 def in_double(network: ProgressNetwork) -> ProgressNetwork:
     """The same network in float64."""
     exact = copy.deepcopy(network).double()
+    stage: Any
     for stage in exact.stages:
         if stage.progress_head is not None:
             stage.progress_head.gru = DoubleGRU(stage.progress_head.gru)
@@ -290,10 +295,10 @@ def whole_difference(model: TrainedModel, features: np.ndarray) -> float:
     )
 
 
-def timed_once(work: Callable[[], object]) -> Callable[[], Moment]:
+def timed_once(work: Callable[[], object]) -> Callable[[], Time]:
     """A function that does the work and returns the time it took."""
 
-    def run() -> Moment:
+    def run() -> Time:
         started = now()
         work()
         return now().since(started)

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import torch
 from reference_training import mstcn_loop, protas_loop
-from side_by_side import Contestant, Measurement, Moment, describe_machine, measure, now, report, versions
+from side_by_side import Measurement, Program, Time, describe_machine, measure, now, report, versions
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
@@ -28,8 +28,8 @@ from protas_gtcc.config import DEFAULT, REFERENCE, RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.inference import choose_device
 from protas_gtcc.training.callbacks import Callback
-from protas_gtcc.training.devices import choose_device
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import Trainer
 
@@ -65,7 +65,7 @@ class Clock(Callback):
 
     def __init__(self, device: str):
         self._device = device
-        self._started = self.spent = Moment(0, 0)
+        self._started = self.spent = Time(0, 0)
         self._steps = 0
 
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
@@ -87,9 +87,9 @@ def main(arguments: Arguments) -> None:
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         dataset = first_videos(arguments, Path(folder))
-        contestants = list_contestants(arguments, dataset, Path(folder))
+        programs = list_programs(arguments, dataset, Path(folder))
         machine = describe_machine(arguments.threads, torch.cuda.get_device_name() if device == "cuda" else None)
-        results = measure(contestants, arguments.repeats)
+        results = measure(programs, arguments.repeats)
     missing = [name for name in ("protas", "mstcn") if getattr(arguments, name) is None]
     notes = [f"{dataset.info.name}: {len(dataset.video_names)} videos, {sum(dataset.num_frames.values())} frames"]
     notes += [f"no --{name} FOLDER given: measured only ours, without that reference" for name in missing]
@@ -114,12 +114,12 @@ def first_videos(arguments: Arguments, folder: Path) -> Dataset:
     return Dataset(path)
 
 
-def list_contestants(arguments: Arguments, dataset: Dataset, folder: Path) -> list[Contestant]:
+def list_programs(arguments: Arguments, dataset: Dataset, folder: Path) -> list[Program]:
     """Each reference right before ours, so that runs that are compared follow each other."""
     protas = REFERENCE
     no_progress = dataclasses.replace(protas.model, progress=False, graph=False, causal=False)
     mstcn = dataclasses.replace(protas, model=no_progress)
-    found: list[tuple[str, Callable[[], Moment], str | None]] = []
+    found: list[tuple[str, Callable[[], Time], str | None]] = []
 
     def add_ours(name: str, config: RunConfig, theirs: str | None) -> None:
         for size in BATCH_SIZES:
@@ -137,18 +137,18 @@ def list_contestants(arguments: Arguments, dataset: Dataset, folder: Path) -> li
     add_ours("MS-TCN, ours", mstcn, None if arguments.mstcn is None else "MS-TCN, theirs, batch 1")
     add_ours("default, ours", DEFAULT, None)
     frames = sum(dataset.num_frames.values())
-    return [Contestant(name, run, frames, against) for name, run, against in found]
+    return [Program(name, run, frames, against) for name, run, against in found]
 
 
 def _ours(
     config: RunConfig, batch_size: int, arguments: Arguments, dataset: Dataset, folder: Path
-) -> Callable[[], Moment]:
+) -> Callable[[], Time]:
     settings = dataclasses.replace(
         config.training, epochs=1, batch_size=batch_size, device=arguments.device, threads=arguments.threads
     )
     config = dataclasses.replace(config, split=arguments.split, training=settings)
 
-    def run() -> Moment:
+    def run() -> Time:
         clock = Clock(arguments.device)
         with tempfile.TemporaryDirectory(dir=folder) as run_folder:
             Trainer(config, dataset, RunDirectory(run_folder), [clock]).fit()

@@ -1,7 +1,7 @@
 """One typed configuration: flags -> these dataclasses -> config.yaml and checkpoint -> constructors.
 
 Field names are the flags (`--batch-size` is `batch_size`), the text below a field is the flag's help. A preset is a
-`RunConfig`; flags override it.
+`RunConfig`; flags override it. `storage/configs.py` reads and writes configurations.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
-
-import yaml
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from protas_gtcc.errors import InputError
 
-T = TypeVar("T")
+File = Annotated[Path, "FILE"]
+"""A path, and the name of its value in the help."""
+Folder = Annotated[Path, "FOLDER"]
+Text = Annotated[str, "TEXT"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 EngineName = Literal["auto", "compiled", "torch"]
 """What computes a stream's frames; see `streaming/engines.py`."""
@@ -149,7 +151,7 @@ class TrainingConfig:
     workers: int = 0
     """Processes that load features; 0 loads them in the training process."""
     threads: int = 1
-    """Processor threads. More gain little at this size, and are many times slower when other programs use the cores."""
+    """Processor threads. A second one helps little at this size, and slows training when others use the cores."""
     seed: int = 0
     """Seed of the initial weights, the order of batches, dropout, and the choice of validation videos."""
     device: Device = "auto"
@@ -158,19 +160,9 @@ class TrainingConfig:
     """Precision: float32, or mixed with bfloat16 or, on a GPU, float16."""
 
     def __post_init__(self) -> None:
-        require_range(
-            self,
-            epochs=(1, 10**6),
-            batch_size=(1, 10**5),
-            lr=(1e-12, 1e3),
-            weight_decay=(0, 1e3),
-            clip_norm=(0, 1e9),
-            patience=(0, 10**6),
-            window_frames=(0, 10**9),
-            workers=(0, 256),
-            threads=(1, 1024),
-            seed=(0, 2**32 - 1),
-        )
+        require_range(self, epochs=(1, 10**6), batch_size=(1, 10**5), window_frames=(0, 10**9), patience=(0, 10**6))
+        require_range(self, lr=(1e-12, 1e3), weight_decay=(0, 1e3), clip_norm=(0, 1e9))
+        require_range(self, workers=(0, 256), threads=(1, 1024), seed=(0, 2**32 - 1))
         if not 0 <= self.validation_share < 1:
             raise InputError(f"--validation-share is {self.validation_share}; it must be in [0, 1)")
         if self.patience and not self.validation_share:
@@ -209,20 +201,9 @@ class DecodingConfig:
     """Bins of progress, over which the filter takes medians and intervals."""
 
     def __post_init__(self) -> None:
-        require_range(
-            self,
-            evidence=(0, 10),
-            interruption=(1e-9, 1),
-            spread=(0, 10),
-            network_share=(0, 1),
-            interval_tail=(0, 0.5),
-            doubt=(0, 1),
-            overrun=(0, 100),
-            num_lengths=(1, 1000),
-            length_limit=(1, 100),
-            max_phases=(1, 10**4),
-            progress_bins=(2, 10**4),
-        )
+        require_range(self, evidence=(0, 10), doubt=(0, 1), interruption=(1e-9, 1), spread=(0, 10), overrun=(0, 100))
+        require_range(self, num_lengths=(1, 1000), length_limit=(1, 100), max_phases=(1, 10**4))
+        require_range(self, network_share=(0, 1), interval_tail=(0, 0.5), progress_bins=(2, 10**4))
 
 
 @dataclass(frozen=True)
@@ -252,7 +233,6 @@ REFERENCE = RunConfig(preset="reference")
 """ProTAS as published: the default of every field above."""
 
 DEFAULT = RunConfig(
-    preset="default",
     model=ModelConfig(stages=4, arrangement="parallel", layers=0, standardise=True),
     loss=LossConfig(progress_over="active", progress_error="absolute"),
     training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0),
@@ -261,8 +241,6 @@ DEFAULT = RunConfig(
 """The best settings measured here; docs/results/settings.md has the reason of each difference from `reference`."""
 
 PRESETS = {"reference": REFERENCE, "default": DEFAULT}
-SECTIONS = {"model": ModelConfig, "loss": LossConfig, "training": TrainingConfig, "decoding": DecodingConfig}
-"""The parts of a `RunConfig`, by name."""
 
 
 def flat_settings(config: Any) -> dict[str, Any]:
@@ -271,45 +249,3 @@ def flat_settings(config: Any) -> dict[str, Any]:
     for name, value in dataclasses.asdict(config).items():
         flat |= value if isinstance(value, dict) else {name: value}
     return flat
-
-
-def to_yaml(config: Any) -> str:
-    """Write a configuration as YAML, sections as nested mappings."""
-    return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
-
-
-def from_yaml(text: str, where: str, cls: type[T]) -> T:
-    """Read what `to_yaml` wrote. Raises `InputError` for an unknown field or a value of the wrong type."""
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
-    return from_dict(cls, content, where)
-
-
-def from_dict(cls: type[T], content: Any, where: str) -> T:
-    """Build a configuration of class `cls` from nested mappings; error messages begin with `where`."""
-    if not isinstance(content, dict):
-        raise InputError(f"{where}: expected fields of {cls.__name__}, found {content!r}")
-    known = {one.name: one for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(content) - set(known))
-    if unknown:
-        raise InputError(f"{where}: unknown field {unknown[0]!r}; a newer version may have written it")
-    values, hints = dict(content), get_type_hints(cls)
-    for name, value in values.items():
-        if dataclasses.is_dataclass(hints[name]):
-            values[name] = from_dict(hints[name], value, f"{where}: {name}")
-        else:
-            values[name] = _checked(name, value, known[name].default, hints[name], where)
-    return cls(**values)
-
-
-def _checked(name: str, value: Any, default: Any, hint: Any, where: str) -> Any:
-    choices = get_args(hint) if get_origin(hint) is Literal else ()
-    if choices and value not in choices:
-        raise InputError(f"{where}: {name} is {value!r}; it is one of {', '.join(choices)}")
-    if isinstance(default, float) and type(value) is int:
-        return float(value)
-    if isinstance(default, int | float | str) and type(value) is not type(default):
-        raise InputError(f"{where}: {name} is {value!r}, expected a {type(default).__name__}")
-    return value

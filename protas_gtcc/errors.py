@@ -18,6 +18,12 @@ def lacks_package(what: str, error: ImportError, extra: str) -> InputError:
     return InputError(f"{what} needs the package {error.name}; pip install 'protas_gtcc[{extra}]' installs it")
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: `1 video`, `2 videos`, `3 classes`."""
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count} {noun}{ending}"
+
+
 def listed(names: Iterable[object], most: int = 8) -> str:
     """Names for a message: `a, b, c and 4 more`; `none` without any."""
     shown = [str(name) for name in names]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from protas_gtcc.config import EngineName
+from protas_gtcc.config import Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, network_result
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
@@ -19,6 +19,16 @@ from protas_gtcc.predictions import Prediction
 
 if TYPE_CHECKING:
     from protas_gtcc.streaming.streams import Stream, Streams
+
+
+def choose_device(wanted: Device) -> str:
+    """`auto` -> the first available of cuda, mps, cpu. Raises `InputError` for a device that is not available."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(device for device, there in available.items() if there)
+    if not available[wanted]:
+        raise InputError(f"--device {wanted}: this machine has none; use --device cpu or --device auto")
+    return wanted
 
 
 class TrainedModel:
@@ -86,12 +96,12 @@ class TrainedModel:
             "classes": f"{len(facts.class_names)}: {listed(facts.class_names)} (background: {background})",
             "features": f"{facts.feature_dim} dimensions, {fps}, {facts.look_ahead_frames} look-ahead frames",
             "preset": facts.config.preset,
-            "network": f"{model.stages} stages of {model.layers} layers in {model.arrangement}, {progress}, "
-            f"{'causal' if model.causal else 'acausal'}",
+            "network": f"{plural(model.stages, 'stage')} of {plural(model.layers, 'layer')} in {model.arrangement}, "
+            f"{progress}, {'causal' if model.causal else 'acausal'}",
             "decoding": "duration filter" if facts.transcripts is not None else "likeliest class",
             "parameters": f"{parameters:,}",
             "dataset": (facts.dataset or "unknown") + (" (simulated)" if facts.simulated else ""),
-            "split": f"{facts.config.split}, {len(facts.training_videos)} training videos",
+            "split": f"{facts.config.split}, {plural(len(facts.training_videos), 'training video')}",
             "device": str(self.device),
         }
         return "\n".join(["TrainedModel", *(f"  {name}: {value}" for name, value in lines.items())])

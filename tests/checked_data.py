@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 
 from protas_gtcc.checks.findings import Finding
-from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
+from tests.mstcn_folder import write_mstcn
 
 LABELS = np.repeat([0, 1, 0, 2, 0], [6, 8, 1, 10, 5])
 INFO = DatasetInfo(
@@ -67,29 +67,13 @@ def with_value(values: np.ndarray, index: Any, value: float) -> np.ndarray:
     return values
 
 
-def replace_array(group: Any, name: str, values: Any) -> None:
+def put_array(group: Any, name: str, values: Any) -> None:
     del group[name]
     group[name] = values
 
 
 def write_folder(path: Path, num_videos: int = 5) -> Path:
     """An MS-TCN folder with features `[D, T]`, D = 4, T = 30."""
-    for name in ("groundTruth", "splits", "features"):
-        (path / name).mkdir(parents=True)
-    (path / "mapping.txt").write_text("0 background\n1 pour\n2 stir")
-    names = [f"v{number}" for number in range(num_videos)]
-    rng = np.random.default_rng(0)
-    for name in names:
-        (path / "groundTruth" / f"{name}.txt").write_text("\n".join(INFO.class_names[i] for i in LABELS))
-        np.save(path / "features" / f"{name}.npy", rng.standard_normal((4, 30)).astype(np.float32))
-    (path / "splits/train.split1.bundle").write_text("\n".join(f"{name}.txt" for name in names[:-1]))
-    (path / "splits/test.split1.bundle").write_text(f"{names[-1]}.txt")
-    return path
-
-
-def run_check(*arguments: str) -> int:
-    try:
-        main(["check", *arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+    names, rng = [f"v{number}" for number in range(num_videos)], np.random.default_rng(0)
+    labels, split = dict.fromkeys(names, LABELS), {"train": names[:-1], "test": names[-1:]}
+    return write_mstcn(path, INFO.class_names, labels, split, lambda t: rng.standard_normal((4, t)).astype(np.float32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,12 @@ from protas_gtcc.dataset.writer import write_dataset
 # Tiny tensors: threads would only wait for each other. Subprocesses inherit it.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def slow_but_first(cases: Iterable[object]) -> list[Any]:
+    """Cases of a test that takes seconds: the first belongs to the fast half, the others are marked as slow."""
+    first, *others = cases
+    return [first, *(pytest.param(case, marks=pytest.mark.slow) for case in others)]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,12 +57,17 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset file of 10 short videos: 8 in training, 2 in test; 4 classes, background 0, 6 feature dimensions."""
     path = tmp_path_factory.mktemp("data") / "tiny.h5"
     names = [f"video{number}" for number in range(10)]
-    info = DatasetInfo(
-        "tiny", ["rest", "cut", "mix", "serve"], [0], 5.0, {"1": {"train": names[:8], "test": names[8:]}}
-    )
-    with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
-        for number, name in enumerate(names):
-            writer.add(tiny_video(name, number))
+    return write_videos(path, [tiny_video(name, number) for number, name in enumerate(names)], 8, "tiny")
+
+
+def write_videos(path: Path, videos: Sequence[Video], num_train: int, name: str) -> Path:
+    """A dataset file of these videos, the first of them in training and the others in test."""
+    names = [video.name for video in videos]
+    splits = {"1": {"train": names[:num_train], "test": names[num_train:]}}
+    sets = {key: FeatureSet(values.shape[1]) for key, values in videos[0].features.items()}
+    with write_dataset(path, DatasetInfo(name, ["rest", "cut", "mix", "serve"], [0], 5.0, splits), sets) as writer:
+        for video in videos:
+            writer.add(video)
     return path
 
 
@@ -91,12 +102,7 @@ def kitchen_procedure(name: str, seed: int, task: str = "") -> Video:
 def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six training and three test videos of one procedure."""
     path, names = tmp_path_factory.mktemp("data") / "kitchen.h5", [f"v{number}" for number in range(9)]
-    splits = {"1": {"train": names[:6], "test": names[6:]}}
-    info = DatasetInfo("kitchen", ["rest", "cut", "mix", "serve"], [0], 5.0, splits)
-    with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
-        for number, name in enumerate(names):
-            writer.add(kitchen_procedure(name, number))
-    return path
+    return write_videos(path, [kitchen_procedure(name, number) for number, name in enumerate(names)], 6, "kitchen")
 
 
 def alignment_config(dataset: Path, loss: str = "tcc", epochs: int = 2, **changes: Any) -> AlignmentConfig:

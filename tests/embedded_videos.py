@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from protas_gtcc.alignment.scores import EmbeddedVideo
+from protas_gtcc.alignment.scores import EmbeddedVideo, Trial, compare_alignments
 from protas_gtcc.dataset.file import Dataset
 
 
@@ -28,6 +30,11 @@ def recordings(prefix: str, number: int, seed: int = 0, task: str = "", clarity:
         shown = np.concatenate([np.eye(4)[labels], np.linspace(0, 1, len(labels))[:, None]], axis=1)
         videos.append(video(f"{prefix}{index}", labels, clarity * shown + rng.normal(size=shown.shape) / 4, task))
     return videos
+
+
+def score(train: list[EmbeddedVideo], test: list[EmbeddedVideo], **settings: Any) -> dict[str, Any]:
+    """The scores of one embedding, with background 0."""
+    return compare_alignments({"": [Trial(train, test)]}, [0], **settings)["scores"][""]
 
 
 def read_embedded(dataset: Dataset, part: str, feature_set: str) -> list[EmbeddedVideo]:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+
+import pytest
 
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.runs.evaluate_run import evaluate_run
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
 from tests.conftest import tiny_config
-
-COMMAND = [sys.executable, "-W", "error", "-m", "protas_gtcc", "ablate"]
-
-
-def ablation(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
+from tests.mstcn_folder import exit_code
 
 
-def test_every_way_to_decode_a_run_is_a_row(tiny_dataset, tmp_path):
+@pytest.mark.slow
+def test_every_way_to_decode_a_run_is_a_row(tiny_dataset, tmp_path, capsys):
     run, dataset = RunDirectory(tmp_path / "run"), Dataset(tiny_dataset)
     train(tiny_config(tiny_dataset, "default", epochs=3, lr=0.01), dataset, run)
     evaluate_run(run, dataset, "1", max_pictures=0)
-    done = ablation(run.path, "--dataset", tiny_dataset)
-    assert done.returncode == 0, done.stderr
-    lines = [[cell.strip().strip("*") for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    capsys.readouterr()
+    assert exit_code("ablate", run.path, "--dataset", tiny_dataset) == 0
+    printed = capsys.readouterr().out
+    lines = [[cell.strip().strip("*") for cell in line.split("|")[1:-1]] for line in printed.splitlines()]
     head, rows = lines[0], {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
     metrics = json.loads(run.metrics.read_text())
     own = rows["as trained"]
@@ -38,15 +35,13 @@ def test_every_way_to_decode_a_run_is_a_row(tiny_dataset, tmp_path):
     assert rows["the filter, given the true class of every frame"]["acc"] == "100.0"
 
 
-def test_a_run_without_a_filter_is_refused(tiny_dataset, tmp_path):
+def test_a_run_without_a_filter_is_refused(tiny_dataset, tmp_path, capsys):
     run = RunDirectory(tmp_path / "run")
     train(tiny_config(tiny_dataset, epochs=1), Dataset(tiny_dataset), run)
-    done = ablation(run.path, "--dataset", tiny_dataset)
-    assert done.returncode == 1
-    assert "has no duration filter to change" in done.stderr
+    assert exit_code("ablate", run.path, "--dataset", tiny_dataset) == 1
+    assert "has no duration filter to change" in capsys.readouterr().err
 
 
-def test_without_a_run_nothing_is_decoded(tiny_dataset):
-    done = ablation("--dataset", tiny_dataset)
-    assert done.returncode != 0
-    assert done.stderr.count("\n") == 1
+def test_without_a_run_nothing_is_decoded(tiny_dataset, capsys):
+    assert exit_code("ablate", "--dataset", tiny_dataset) == 1
+    assert capsys.readouterr().err.count("\n") == 1

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from protas_gtcc.alignment.aligned_features import default_name, description, stored_name, write_aligned
+from protas_gtcc.alignment.aligned_features import default_name, stored_name, write_aligned
+from protas_gtcc.alignment.config import AlignmentDirectory
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.pairing import single_video_tasks
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scored_embeddings import remarks, require_scorable, score_embedder, untrained
 from protas_gtcc.alignment.training import align
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
@@ -25,7 +24,7 @@ from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import alignment_table
 from protas_gtcc.training.run_directory import RunDirectory
-from tests.conftest import alignment_config, kitchen_procedure, tiny_config
+from tests.conftest import alignment_config, kitchen_procedure, tiny_config, write_videos
 
 
 def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(kitchen, tmp_path):
@@ -37,8 +36,7 @@ def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(k
     described = dataset.feature_sets["aligned-tcc_split1"]
     assert (described.dim, described.split, described.derived_from) == (4, "1", "features")
     assert described.source == "features aligned by tcc, seed 0"
-    headed = dataclasses.replace(embedder.facts.config, task="tea", head="v4")
-    assert (description(headed), default_name(headed)) == (["tcc", "task tea", "head v4"], "aligned-tcc-tea-v4")
+    assert default_name(dataclasses.replace(embedder.facts.config, task="tea", head="v4")) == "aligned-tcc-tea-v4"
     assert dataset.choose_feature_set("1") == "features"
     assert dataset.choose_feature_set("1", "aligned-tcc") == "aligned-tcc_split1"
     loaded = load_encoder(tmp_path / "run")
@@ -61,7 +59,12 @@ def test_only_videos_of_the_split_are_embedded(tmp_path, monkeypatch):
             w.add(kitchen_procedure(name, number))
     embedder, embedded = align(alignment_config(path), Dataset(path), AlignmentDirectory(tmp_path / "run")), set()
     plain = FeatureReader.read
-    monkeypatch.setattr(FeatureReader, "read", lambda self, video: (embedded.add(video), plain(self, video))[1])
+
+    def recorded(self: FeatureReader, video: str) -> np.ndarray:
+        embedded.add(video)
+        return plain(self, video)
+
+    monkeypatch.setattr(FeatureReader, "read", recorded)
     write_aligned(embedder, Dataset(path), "aligned-tcc")
     assert [Dataset(path).has_features(name, "aligned-tcc_split1") for name in names] == [True] * 4 + [False] * 2
     assert embedded == set(names[:4])
@@ -69,14 +72,10 @@ def test_only_videos_of_the_split_are_embedded(tmp_path, monkeypatch):
 
 def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     pytest.importorskip("sklearn")
-    path, tasks = tmp_path / "kitchen.h5", ["tea", "tea", "soup", "tea", "cake"]
-    names = [f"v{number}" for number in range(5)]
-    info = DatasetInfo("k", ["a", "b", "c", "d"], [0], 5.0, {"1": {"train": names[:3], "test": names[3:]}})
-    with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
-        for number, name in enumerate(names):
-            writer.add(kitchen_procedure(name, number, tasks[number]))
+    tasks = ["tea", "tea", "soup", "tea", "cake"]
+    videos = [kitchen_procedure(f"v{number}", number, task) for number, task in enumerate(tasks)]
+    path = write_videos(tmp_path / "kitchen.h5", videos, 3, "kitchen")
     dataset = Dataset(path)
-    assert single_video_tasks(dataset, "1") == ["soup"]
     embedder = align(alignment_config(path), dataset, AlignmentDirectory(tmp_path / "run"))
     table = alignment_table(score_embedder(embedder, dataset))
     assert "Left out, because no training video shows their task: v4." in table
@@ -134,6 +133,7 @@ def test_scores_have_raw_features_and_the_encoder_before_training_beside_them(ki
         embedder.embed(features[:, :3])
 
 
+@pytest.mark.slow
 def test_the_verb_trains_writes_scores_and_resumes(kitchen, tmp_path):
     pytest.importorskip("sklearn")
     path, run = tmp_path / "kitchen.h5", tmp_path / "run"
@@ -149,7 +149,8 @@ def test_the_verb_trains_writes_scores_and_resumes(kitchen, tmp_path):
     done = align_verb("--dataset", path, "--out", run, "--head", "v2", "--json", *small)
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)["scores"]) == {"raw features", "untrained", "vava"}
-    assert "aligned-vava-v2_split1" in Dataset(path).feature_sets
+    source = Dataset(path).feature_sets["aligned-vava-v2_split1"].source
+    assert source == "features aligned by vava, head v2, seed 0"
     assert "| Kendall's tau |" in (run / "alignment.md").read_text()
     taken = align_verb("--dataset", path, "--out", tmp_path / "other", "--head", "v2", *small)
     assert taken.returncode == 1

@@ -90,7 +90,8 @@ FLAGS = {
 
 @pytest.mark.parametrize(("loss", "flag"), [(loss, flag) for loss, flags in FLAGS.items() for flag in flags])
 def test_every_setting_of_a_loss_changes_it(kitchen, loss, flag):
-    assert terms_of(kitchen, loss) != terms_of(kitchen, loss, **{flag: FLAGS[loss][flag]})
+    changed: dict[str, Any] = {flag: FLAGS[loss][flag]}
+    assert terms_of(kitchen, loss) != terms_of(kitchen, loss, **changed)
 
 
 def test_losses_depend_on_the_epoch_and_go_both_ways(kitchen):

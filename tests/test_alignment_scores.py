@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from protas_gtcc.alignment.scores import DEFINITIONS, Trial, compare_alignments, definition_of, probes, score_alignment
+from protas_gtcc.alignment.scores import DEFINITIONS, Trial, compare_alignments, probes
 from protas_gtcc.alignment.scores.enclosed_area import enclosed_area
-from protas_gtcc.alignment.scores.neighbours import nearest_frames
 from protas_gtcc.alignment.scores.order import kendalls_tau
+from protas_gtcc.alignment.scores.partners import nearest_frames
 from protas_gtcc.errors import InputError
-from protas_gtcc.report.figures import leaves
-from tests.embedded_videos import recordings, video
+from protas_gtcc.metrics.details import definition_of
+from protas_gtcc.metrics.intervals import leaves
+from tests.embedded_videos import recordings, score, video
 
 
 def test_every_figure_is_defined_has_an_interval_around_it_and_goes_into_json():
-    scores = score_alignment(recordings("train", 6), recordings("test", 5, seed=1), [0])
+    scores = score(recordings("train", 6), recordings("test", 5, seed=1))
     facts = ("num_tasks", "num_train_videos", "num_test_videos", "num_pairs", "partners")
     assert [scores.pop(name) for name in facts] == [1, 6, 5, 20, "test"]
     intervals, tasks = scores.pop("intervals"), scores.pop("tasks")
@@ -27,20 +29,18 @@ def test_every_figure_is_defined_has_an_interval_around_it_and_goes_into_json():
     for path, value in leaves(scores):
         low, high = dict(leaves(intervals))[path]
         assert low <= value <= high, path
-        definition = definition_of(*path)
-        assert definition is not None, path
-        patterns.add(definition.sentence)
-    assert patterns == {definition.sentence for definition in DEFINITIONS.values()}, "and nothing else is"
+        patterns.add(definition_of(path, DEFINITIONS))
+    assert patterns == set(DEFINITIONS.values()), "each figure has one, and nothing else has"
     json.dumps([scores, intervals], allow_nan=False)
 
 
 def test_too_few_videos_have_no_interval():
     train, test = recordings("train", 3), recordings("test", 2, seed=1)
-    two = score_alignment(train, test, [0])
+    two = score(train, test)
     assert two["kendalls_tau"] is not None
     assert two["intervals"]["kendalls_tau"] is None
     assert two["intervals"]["progress_error"] is not None
-    one = score_alignment(train, test[:1], [0])
+    one = score(train, test[:1])
     assert one["kendalls_tau"] is one["enclosed_area"] is None, "one video makes no pair"
     assert {value for _, value in leaves(one["intervals"])} == {None}
 
@@ -51,31 +51,33 @@ def test_tasks_are_scored_by_themselves_and_count_once_each():
         for seed, task in enumerate(("brownies", "eggs"))
     }
     train, test = ([video for pair in parts.values() for video in pair[side]] for side in (0, 1))
-    both = score_alignment(train, test, [0])
-    alone = {task: score_alignment(*pair, [0]) for task, pair in parts.items()}
+    both = score(train, test)
+    alone = {task: score(*pair) for task, pair in parts.items()}
     assert (both["num_tasks"], both["num_pairs"]) == (2, 2 + 6)
     for path, value in leaves({name: both[name] for name in ("kendalls_tau", "phase_classification", "lookups")}):
         found = [dict(leaves(scores))[path] for scores in alone.values()]
         assert value == pytest.approx(np.mean(found)), path
         assert [dict(leaves(both["tasks"][task]))[path] for task in alone] == pytest.approx(found)
-    assert score_alignment(train[::-1], test[::-1], [0]) == both, "the order of videos changes nothing"
+    assert score(train[::-1], test[::-1]) == both, "the order of videos changes nothing"
 
 
 def test_embeddings_are_compared_on_the_same_videos():
     train, test = recordings("train", 4, clarity=8), recordings("test", 4, seed=1, clarity=8)
-    raw = Trial(*([dataclasses.replace(v, embedding=v.embedding / 8 + 1) for v in part] for part in (train, test)))
+    raw_train, raw_test = (
+        [dataclasses.replace(v, embedding=v.embedding / 8 + 1) for v in part] for part in (train, test)
+    )
     same = compare_alignments({"raw": [Trial(train, test)], "again": [Trial(train, test)]}, [0])
-    assert same["scores"]["raw"] == score_alignment(train, test, [0])
+    assert same["scores"]["raw"] == score(train, test)
     (difference,) = same["differences"]
     assert (difference.pop("of"), difference.pop("minus")) == ("again", "raw")
     assert all(interval == [0, 0] for _, interval in leaves(difference.pop("intervals")))
     assert {value for _, value in leaves(difference)} == {0}
     assert "lookups" not in difference
     # Scaled and moved as a whole, an embedding is the same to everything but the ridge.
-    (scaled,) = compare_alignments({"aligned": [Trial(train, test)], "raw": [raw]}, [0])["differences"]
-    for path, value in leaves(
-        {name: value for name, value in scaled.items() if name not in ("of", "minus", "intervals")}
-    ):
+    (scaled,) = compare_alignments({"aligned": [Trial(train, test)], "raw": [Trial(raw_train, raw_test)]}, [0])[
+        "differences"
+    ]
+    for path, value in leaves({name: scaled[name] for name in difference}):
         assert value == pytest.approx(0, abs=1e-6), path
     with pytest.raises(InputError, match="b and a differ in test videos"):
         compare_alignments({"a": [Trial(train, test)], "b": [Trial(train, test[:3])]}, [0])
@@ -87,32 +89,27 @@ def test_a_test_video_may_be_matched_with_the_training_videos_of_its_task_instea
         for seed, task in enumerate(("brownies", "eggs"))
     ]
     train, test = ([video for pair in parts for video in pair[side]] for side in (0, 1))
-    scores = score_alignment(train, test, [0], partners="train")
+    scores = score(train, test, partners="train")
     assert (scores["partners"], scores["num_pairs"]) == ("train", 6)
-    taus = [
-        [kendalls_tau(nearest_frames([one.embedding, other.embedding])[0, 1]) for other in known]
-        for known, (one,) in parts
-    ]
-    areas = [
-        [
-            enclosed_area(nearest_frames([one.embedding, other.embedding])[0, 1], one.labels, other.labels, [0])
-            for other in known
-        ]
-        for known, (one,) in parts
-    ]
+    taus, areas = np.zeros((2, 2, 3))
+    for task, (known, (one,)) in enumerate(parts):
+        for number, other in enumerate(known):
+            found = nearest_frames([one.embedding, other.embedding])[0, 1]
+            taus[task, number] = kendalls_tau(found)
+            areas[task, number] = enclosed_area(found, one.labels, other.labels, [0])
     assert scores["kendalls_tau"] == pytest.approx(np.mean(taus))
     assert scores["enclosed_area"] == pytest.approx(np.mean(areas))
     low, high = scores["intervals"]["kendalls_tau"]
     # A resample has one of the two videos twice, or each once.
     assert (low, high) == pytest.approx(tuple(np.sort(np.mean(taus, axis=1))))
-    assert score_alignment(train, test, [0])["kendalls_tau"] is None, "no other video of its task is tested"
+    assert score(train, test)["kendalls_tau"] is None, "no other video of its task is tested"
 
 
 def test_seeds_and_splits_are_averaged_and_seeds_are_drawn_anew_for_the_interval():
     train = recordings("train", 4)
     tests = [recordings("test", 4, seed=1), recordings("test", 4, seed=2)]
     noisy = [[dataclasses.replace(v, embedding=v.embedding[::-1].copy()) for v in test] for test in tests]
-    clear, reversed_ = ([score_alignment(train, test, [0]) for test in part] for part in (tests, noisy))
+    clear, reversed_ = ([score(train, test) for test in part] for part in (tests, noisy))
     trials = [Trial(train, test, str(split)) for part in (tests, noisy) for split, test in enumerate(part)]
     scores = compare_alignments({"both seeds": trials}, [0])["scores"]["both seeds"]
     assert (scores["num_tasks"], scores["num_test_videos"]) == (1, 8)
@@ -137,9 +134,9 @@ BAD = {
 @pytest.mark.parametrize("message", BAD)
 def test_what_cannot_be_scored_is_refused_in_one_line(message):
     with pytest.raises(InputError, match=message):
-        score_alignment(recordings("train", 2), [BAD[message]], [0])
+        score(recordings("train", 2), [BAD[message]])
     with pytest.raises(InputError, match="there is no test video"):
-        score_alignment(recordings("train", 2), [], [0])
+        score(recordings("train", 2), [])
 
 
 def test_progress_is_reported_from_the_start_to_the_end():
@@ -151,13 +148,13 @@ def test_progress_is_reported_from_the_start_to_the_end():
 
 def test_scores_do_not_depend_on_the_number_of_threads(monkeypatch):
     train, test = recordings("train", 5), recordings("test", 3, seed=1)
-    several = score_alignment(train, test, [0])
+    several = score(train, test)
     monkeypatch.setattr(probes, "MOST_THREADS", 1)
-    assert score_alignment(train, test, [0]) == several
+    assert score(train, test) == several
 
 
 def test_equal_draws_of_few_videos_share_one_probe(monkeypatch):
-    fits, fit = [], probes.fit_classifier
-    monkeypatch.setattr(probes, "fit_classifier", lambda *data: (fits.append(data), fit(*data))[1])
-    score_alignment(recordings("train", 1), recordings("test", 2, seed=1), [0])
-    assert len(fits) == 1
+    fit = Mock(wraps=probes.fit_classifier)
+    monkeypatch.setattr(probes, "fit_classifier", fit)
+    score(recordings("train", 1), recordings("test", 2, seed=1))
+    fit.assert_called_once()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from protas_gtcc.network.checkpoint import save_checkpoint
-from tests.test_streaming import make_model
+from tests.tiny_models import make_model
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 Run = Callable[..., str]
@@ -43,6 +43,7 @@ def ratios(figures: dict[str, Any]) -> dict[str, list[float]]:
     return {one["name"]: one["ratios"] for one in figures["results"] if one["against"] is not None}
 
 
+@pytest.mark.slow
 def test_training_is_compared_with_the_given_references_and_names_the_missing_ones(
     run: Run, tmp_path: Path, tiny_dataset: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(run: 
     assert max(differences) < 1e-4
 
 
+@pytest.mark.slow
 def test_every_client_under_load_is_answered(run: Run, tmp_path: Path) -> None:
     model = make_model()
     save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)

@@ -13,6 +13,7 @@ from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.predictions import Prediction
 from tests.brute_force import segments_from_labels
+from tests.predicted_videos import without_progress
 
 FPS = 2.0
 LOOKUP_PROGRESS = np.linspace(0.1, 1, 12)
@@ -81,10 +82,9 @@ def test_equals_a_loop_over_frames(labels, seed):
     np.testing.assert_allclose(row(video, prediction), list(sums.values()), atol=1e-5)
 
 
-def test_a_model_that_tells_neither_has_no_figures():
+def test_a_model_without_interval_and_remaining_time_has_no_figures():
     labels = np.array([0, 1, 1, 2])
-    silent = Prediction(labels, None, None, np.zeros(4, dtype=np.float32))
-    lookups = fit_lookups([labels], 3, [0])
-    rows = collect_rows([("a", labels, silent), ("b", labels, silent)], lookups, ["rest", "cut", "mix"], [0], FPS)
+    videos = [(name, labels, without_progress(labels)) for name in "ab"]
+    rows = collect_rows(videos, fit_lookups([labels], 3, [0]), ["rest", "cut", "mix"], [0], FPS)
     assert figures(rows)["certainty"] is None
     assert intervals(rows)["certainty"] is None

@@ -6,50 +6,35 @@ import json
 
 import h5py
 import numpy as np
-import pytest
 
 from protas_gtcc.checks.path import check_path
-from tests.checked_data import (
-    change_features,
-    only,
-    replace_array,
-    run_check,
-    with_value,
-    write_file,
-)
-
-HEADER_FAULTS = {
-    "no version": lambda f: f.attrs.__delitem__("format_version"),
-    "no frame rate at all": lambda f: f.attrs.__delitem__("fps"),
-    "index too short": lambda f: replace_array(f, "num_frames", [30, 30]),
-    "no dimension": lambda f: f["feature_sets/features"].attrs.__delitem__("dim"),
-}
+from tests.checked_data import change_features, only, put_array, with_value, write_file
+from tests.mstcn_folder import exit_code
 
 
-@pytest.mark.parametrize("fault", HEADER_FAULTS)
-def test_a_damaged_header_is_one_finding_and_no_traceback(tmp_path, capsys, fault):
+def test_a_damaged_header_is_one_finding_and_no_traceback(tmp_path, capsys):
     path = write_file(tmp_path / "d.h5")
     with h5py.File(path, "a") as file:
-        HEADER_FAULTS[fault](file)
+        put_array(file, "num_frames", [30, 30])
     only(check_path(path), "error", "d.h5", "is damaged: ")
-    assert run_check(str(path), "--json") == 1
+    assert exit_code("check", path, "--json") == 1
     assert json.loads(capsys.readouterr().out)[0]["way_out"] == "prepare it again"
 
 
 def test_the_command_exits_with_1_on_an_error_and_prints_json(tmp_path, capsys):
     path = write_file(tmp_path / "d.h5")
-    assert run_check(str(path), "--json") == 0
+    assert exit_code("check", path, "--json") == 0
     assert [finding["level"] for finding in json.loads(capsys.readouterr().out)] == ["note"]
     with h5py.File(path, "a") as file:
         change_features(file, "v1", lambda x: with_value(x, (7, 2), np.nan))
-    assert run_check(str(path), "--json") == 1
+    assert exit_code("check", path, "--json") == 1
     first = json.loads(capsys.readouterr().out)[0]
     assert set(first) == {"level", "where", "what", "way_out"}
     assert first["level"] == "error"
 
 
 def test_the_command_prints_the_verdict_first_in_80_columns(tmp_path, capsys):
-    assert run_check(str(write_file(tmp_path / "d.h5")), "--resample-to", "5") == 0
+    assert exit_code("check", write_file(tmp_path / "d.h5"), "--resample-to", "5") == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].endswith("d.h5: usable, but results may mislead: 0 errors, 1 warning, 1 note")
     assert printed[1].startswith("warning  class background: 5 of 15 segments vanish at 5 fps")
@@ -58,7 +43,7 @@ def test_the_command_prints_the_verdict_first_in_80_columns(tmp_path, capsys):
 
 
 def test_the_command_reports_a_missing_path_in_one_line(tmp_path, capsys):
-    assert run_check(str(tmp_path / "nothing")) == 1
+    assert exit_code("check", tmp_path / "nothing") == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1, "no empty bar before it"
     assert lines[0].startswith("error: no such file or folder")

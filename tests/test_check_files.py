@@ -12,19 +12,9 @@ import pytest
 from protas_gtcc.checks.path import check_path
 from protas_gtcc.dataset.file import FeatureSet
 from protas_gtcc.dataset.writer import LabelWriter
-from protas_gtcc.errors import InputError
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.dataset import simulate
-from tests.checked_data import (
-    INFO,
-    LABELS,
-    change_features,
-    only,
-    replace_array,
-    serious,
-    with_value,
-    write_file,
-)
+from tests.checked_data import INFO, LABELS, change_features, only, put_array, serious, with_value, write_file
 
 
 def test_a_healthy_file_has_nothing_but_notes(tmp_path):
@@ -58,21 +48,9 @@ FAULTS = {
         lambda f: change_features(f, "v1", lambda x: with_value(x, (7, 2), np.nan)),
         ("error", "video v1, features", "in 1 of 30 frames, first at 7"),
     ),
-    "infinity": (
-        lambda f: change_features(f, "v1", lambda x: with_value(x, 3, np.inf)),
-        ("error", "video v1, features", "first at 3"),
-    ),
-    "features shorter than labels": (
-        lambda f: change_features(f, "v2", lambda x: x[:-1]),
-        ("error", "video v2", "features should be [30, 4], by index and feature set, but is [29, 4]"),
-    ),
     "another feature size": (
         lambda f: change_features(f, "v2", lambda x: x[:, :3]),
-        ("error", "video v2", "features should be [30, 4], by index and feature set, but is [30, 3]"),
-    ),
-    "one axis": (
-        lambda f: change_features(f, "v2", lambda x: x[:, 0]),
-        ("error", "video v2", "features should be [30, 4], by index and feature set, but is [30]"),
+        ("error", "video v2", "features should be [30, 4], by the header, but is [30, 3]"),
     ),
     "constant video": (
         lambda f: change_features(f, "v3", lambda x: x * 0),
@@ -92,7 +70,7 @@ FAULTS = {
     ),
     "missing features": (
         lambda f: f["videos/v3/features"].__delitem__("features"),
-        ("error", "feature set features", "1 videos lack it: v3"),
+        ("error", "feature set features", "1 video without it: v3"),
     ),
     "stale progress": (
         lambda f: f["progress"].__setitem__(slice(0, 30), 0),
@@ -102,46 +80,25 @@ FAULTS = {
         lambda f: f["segments"].__setitem__((0, 1), 7),
         ("error", "video v0", "its segments do not follow from its labels"),
     ),
-    "unknown class id": (
-        lambda f: _relabel_first(f, np.where(LABELS == 2, 7, LABELS)),
-        ("error", "video v0", "class ids 7 are not among the 3 classes"),
-    ),
-    "no action": (
-        lambda f: _relabel_first(f, LABELS * 0),
-        ("warning", "video v0", "no action"),
-    ),
-    "video group lost": (
-        lambda f: f["videos"].__delitem__("v4"),
-        ("error", "video v4", "the index names it, but it is not there"),
-    ),
-    "progress lost": (
-        lambda f: f.__delitem__("progress"),
-        ("error", "d.h5", "it lacks progress"),
-    ),
+    "no action": (lambda f: _relabel_first(f, LABELS * 0), ("warning", "video v0", "no action")),
     "video in train and test": (
-        lambda f: replace_array(f["splits/1"], "test", ["v2", "v3", "v4"]),
+        lambda f: put_array(f["splits/1"], "test", ["v2", "v3", "v4"]),
         ("error", "split 1", "in train and test: v2"),
     ),
     "video twice in a part": (
-        lambda f: replace_array(f["splits/1"], "test", ["v3", "v4", "v4"]),
+        lambda f: put_array(f["splits/1"], "test", ["v3", "v4", "v4"]),
         ("error", "split 1", "more than once in test: v4"),
     ),
     "unknown video in a split": (
-        lambda f: replace_array(f["splits/1"], "test", ["v3", "v4", "v9"]),
+        lambda f: put_array(f["splits/1"], "test", ["v3", "v4", "v9"]),
         ("error", "split 1", "test names videos that are not there: v9"),
     ),
     "empty test part": (
-        lambda f: replace_array(f["splits/1"], "test", np.array([], dtype=h5py.string_dtype())),
+        lambda f: put_array(f["splits/1"], "test", np.array([], dtype=h5py.string_dtype())),
         ("error", "split 1", "its test part is empty"),
     ),
-    "no test part": (
-        lambda f: f["splits/1"].__delitem__("test"),
-        ("warning", "split 1", "it has no test part"),
-    ),
-    "no splits": (
-        lambda f: f["splits"].__delitem__("1"),
-        ("warning", "d.h5", "no splits"),
-    ),
+    "no test part": (lambda f: f["splits/1"].__delitem__("test"), ("warning", "split 1", "it has no test part")),
+    "no splits": (lambda f: f["splits"].__delitem__("1"), ("warning", "d.h5", "no splits")),
     "person in train and test": (
         lambda f: f["videos/v4"].attrs.__setitem__("subject", "person v0"),
         ("warning", "split 1, people", "in train and test: person v0"),
@@ -157,10 +114,6 @@ FAULTS = {
         ),
         ("warning", "class idle", "it is a background class but never used"),
     ),
-    "background out of range": (
-        lambda f: f.attrs.__setitem__("background", [0, 5]),
-        ("error", "d.h5", "background id 5 is not one of 3 classes"),
-    ),
     "class never used": (
         lambda f: f.attrs.__setitem__("class_names", ["background", "pour", "stir", "serve"]),
         ("warning", "class serve", "no video shows it"),
@@ -169,22 +122,7 @@ FAULTS = {
         lambda f: f.attrs.__setitem__("class_names", ["background", "pour", "pour"]),
         ("error", "class pour", "2 classes have this name"),
     ),
-    "no frame rate": (
-        lambda f: f.attrs.__setitem__("fps", 0.0),
-        ("error", "d.h5", "0 frames per second"),
-    ),
 }
-
-
-def test_an_index_that_contradicts_a_video_is_found_by_its_features(tmp_path):
-    path = write_file(tmp_path / "d.h5")
-    with h5py.File(path, "a") as file:
-        file["num_frames"][1:3] = [29, 31]
-    found = {finding.what for finding in serious(check_path(path)) if "features should be" in finding.what}
-    assert {what.split(": ", 2)[2] for what in found} == {
-        "features should be [29, 4], by index and feature set, but is [30, 4]",
-        "features should be [31, 4], by index and feature set, but is [30, 4]",
-    }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -194,12 +132,6 @@ def test_a_fault_alone_gives_exactly_its_finding(tmp_path, fault):
     with h5py.File(path, "a") as file:
         break_it(file)
     only(check_path(path), *expected)
-
-
-def test_a_rate_of_0_is_an_input_error_and_no_finding(tmp_path):
-    path = write_file(tmp_path / "d.h5")
-    with pytest.raises(InputError, match="frames per second must be positive, came 0"):
-        check_path(path, resample_to=0.0)
 
 
 def test_a_class_in_test_but_not_in_train_is_found(tmp_path):
@@ -226,10 +158,7 @@ def test_no_background_is_a_warning_only_where_a_class_is_called_so(tmp_path):
 def test_feature_sets_for_one_split_must_fit_the_splits(tmp_path):
     path = write_file(tmp_path / "d.h5", sets={"features_split9": FeatureSet(dim=4, split="9")})
     found = [finding.what for finding in serious(check_path(path))]
-    assert found == [
-        "it is for split 9, which does not exist (there are 1)",
-        "all feature sets are for other splits",
-    ]
+    assert found == ["it is for split 9, which does not exist (there are 1)", "all feature sets are for other splits"]
     tied = check_path(write_file(tmp_path / "e.h5", sets={"features_split1": FeatureSet(dim=4, split="1")}))
     assert not serious(tied)
     assert any("for split 1 only" in finding.what for finding in tied)
@@ -254,8 +183,3 @@ def test_truncated_and_foreign_files_are_one_finding(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = [1]
     only(check_path(tmp_path / "other.h5"), "error", "other.h5", "not a protas_gtcc dataset")
-
-
-def test_nothing_at_the_path_is_an_input_error(tmp_path):
-    with pytest.raises(InputError, match="no such file or folder"):
-        check_path(tmp_path / "nothing")

@@ -9,11 +9,7 @@ from protas_gtcc.checks.path import check_path
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
-from tests.checked_data import (
-    only,
-    serious,
-    write_folder,
-)
+from tests.checked_data import only, serious, write_folder
 
 
 def test_a_healthy_folder_has_nothing_but_notes(tmp_path):
@@ -32,10 +28,10 @@ def test_all_faults_of_a_folder_are_found_at_once(tmp_path):
     np.save(features / "unlabelled.npy", np.zeros((4, 30)))
     errors = [f"{f.where}: {f.what}" for f in check_path(folder) if f.level == "error"]
     expected = ["unknown label 'puor'", "19 frames of features for 30 labels", "NaN or infinity in 30 of 30 frames"]
-    expected += ["not a whole .npy file", "1 videos lack it: v5", "v6.txt is empty"]
+    expected += ["not a whole .npy file", "1 video without it: v5", "v6.txt is empty"]
     assert all(any(what in error for error in errors) for what in expected), errors
     assert len(errors) == len(expected)
-    assert any("no labels and will be left out: unlabelled" in finding.what for finding in check_path(folder))
+    assert any("1 file without labels, to be left out: unlabelled" in finding.what for finding in check_path(folder))
 
 
 def test_a_transposed_array_and_a_set_without_an_axis_of_time_are_found(tmp_path):

@@ -11,12 +11,10 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 
 import protas_gtcc
 from protas_gtcc.cli.commands.predict import SHOWN_SEGMENTS
-from protas_gtcc.cli.main import main
-from protas_gtcc.cli.shared.run_arguments import RunArguments, parse_run, train_run
+from protas_gtcc.cli.commands.run import Command
 from protas_gtcc.config import REFERENCE
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
@@ -24,20 +22,12 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
 from tests.conftest import tiny_config
+from tests.mstcn_folder import exit_code
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = ["--stages", "2", "--layers", "3", "--maps", "8", "--epochs", "2"]
 DETAILS = ("per_class", "by_length", "by_tenth", "online")
 """Pictures that are not of one video."""
-
-
-def call(*arguments: object) -> int:
-    """Run a verb in this process; its exit code."""
-    try:
-        main([str(one) for one in arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture(autouse=True)
@@ -50,35 +40,38 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 def run(tiny_dataset, tmp_path_factory) -> Path:
     """A trained run."""
     path = tmp_path_factory.mktemp("runs") / "tiny"
-    assert call("train", "--dataset", tiny_dataset, "--out", path, "--lr", "0.01", *TINY) == 0
+    assert exit_code("train", "--dataset", tiny_dataset, "--out", path, "--lr", "0.01", *TINY) == 0
     return path
 
 
 def refusal(capsys, *arguments: object) -> str:
     """The one line that a refused command prints."""
-    assert call(*arguments) == 1
+    capsys.readouterr()
+    assert exit_code(*arguments) == 1
     printed = capsys.readouterr()
     assert printed.err.startswith("error: ")
     assert printed.err.count("\n") == 1, "one line"
     return printed.err
 
 
-def test_wrong_usage_exits_with_2(capsys):
-    assert call("trian") == 2
+def test_wrong_usage_exits_with_2_and_the_version_with_0(capsys):
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == f"protas_gtcc {protas_gtcc.__version__}\n"
+    assert exit_code("trian") == 2
     assert "no verb 'trian', did you mean train?" in capsys.readouterr().err
-    assert call("train", "--stagess", "4") == 2
-    assert call("train", "--preset", "best") == 2
-    assert call("train", "--epochs", "many") == 2
+    assert exit_code("train", "--stagess", "4") == 2
+    assert exit_code("train", "--preset", "best") == 2
+    assert exit_code("train", "--epochs", "many") == 2
 
 
-def test_a_run_directory_holds_what_the_contract_says(run):
+def test_a_run_directory_holds_its_files(run):
     for name in ("config.yaml", "checkpoint.safetensors", "last/state.safetensors", "log.csv", "task_graph.json"):
         assert (run / name).is_file(), name
     assert list(run.glob("events.*"))
 
 
 def test_evaluate_writes_and_prints_every_figure(run, capsys):
-    assert call("evaluate", run, "--json") == 0
+    assert exit_code("evaluate", run, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((run / "metrics.json").read_text())
     assert printed["num_videos"] == 2
@@ -93,17 +86,12 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
     assert (run / "tables" / "improvement.csv").is_file()
 
 
-def test_evaluate_prints_tables_for_people(run, capsys):
-    assert call("evaluate", run, "--pictures", "0") == 0
-    printed = capsys.readouterr().out
+def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, tiny_dataset, capsys):
+    assert exit_code("evaluate", run, "--pictures", "0") == 0
+    printed, whole = capsys.readouterr().out, json.loads((run / "metrics.json").read_text())
     assert "Segmentation" in printed
     assert "average_index" in printed
-
-
-def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, tiny_dataset, capsys):
-    assert call("evaluate", run, "--json", "--pictures", "0") == 0
-    whole = json.loads(capsys.readouterr().out)
-    assert call("evaluate", run / "predictions.h5", "--dataset", tiny_dataset, "--split", "1", "--json") == 0
+    assert exit_code("evaluate", run / "predictions.h5", "--dataset", tiny_dataset, "--split", "1", "--json") == 0
     alone = json.loads(capsys.readouterr().out)
     for name in ("segmentation", "progress", "baselines"):
         assert alone[name] == whole[name]
@@ -113,7 +101,7 @@ def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, 
 def test_predict_gives_what_the_api_gives(run, tiny_dataset, tmp_path, transposed):
     features = Dataset(tiny_dataset).features("video9", "features")
     np.save(tmp_path / "new.npy", features.T if transposed else features)
-    assert call("predict", run, tmp_path / "new.npy", "--out", tmp_path / "out") == 0
+    assert exit_code("predict", run, tmp_path / "new.npy", "--out", tmp_path / "out") == 0
     expected = protas_gtcc.load(run).predict(features)
     files = open_predictions(tmp_path / "out" / "predictions.h5")
     for name in ("labels", "probs", "progress", "reported"):
@@ -127,7 +115,7 @@ def test_predict_gives_what_the_api_gives(run, tiny_dataset, tmp_path, transpose
 def test_predict_prints_and_writes_the_segments_and_draws_them(run, tiny_dataset, tmp_path, capsys):
     np.save(tmp_path / "new.npy", Dataset(tiny_dataset).features("video9", "features"))
     capsys.readouterr()
-    assert call("predict", run, tmp_path / "new.npy", "--json") == 0
+    assert exit_code("predict", run, tmp_path / "new.npy", "--json") == 0
     segments = json.loads(capsys.readouterr().out)["videos"]["new"]
     frames = pd.read_csv("predictions/new.csv")
     assert segments[0]["start_seconds"] == 0
@@ -149,7 +137,7 @@ def test_predict_prints_a_table_of_the_first_segments_at_80_columns(run, tiny_da
     features = Dataset(tiny_dataset).features("video9", "features")
     np.save(tmp_path / "long.npy", np.tile(features, (9, 1)))
     capsys.readouterr()
-    assert call("predict", run, tmp_path / "long.npy", "--no-pictures") == 0
+    assert exit_code("predict", run, tmp_path / "long.npy", "--no-pictures") == 0
     printed = capsys.readouterr().out.splitlines()
     num_segments = len(pd.read_csv("predictions/long.segments.csv"))
     assert num_segments > SHOWN_SEGMENTS
@@ -166,10 +154,10 @@ def test_a_folder_of_predictions_is_scored_without_its_tables_of_segments(run, t
     for video in ("video8", "video9"):
         files.append(tmp_path / f"{video}.npy")
         np.save(files[-1], Dataset(tiny_dataset).features(video, "features"))
-    assert call("predict", run, *files, "--no-pictures") == 0
+    assert exit_code("predict", run, *files, "--no-pictures") == 0
     assert open_predictions("predictions").video_names == ["video8", "video9"]
     capsys.readouterr()
-    assert call("evaluate", "predictions", "--dataset", tiny_dataset, "--json") == 0
+    assert exit_code("evaluate", "predictions", "--dataset", tiny_dataset, "--json") == 0
     assert json.loads(capsys.readouterr().out)["num_videos"] == 2
 
 
@@ -177,14 +165,13 @@ def test_predictions_of_other_videos_are_replaced_with_overwrite_only(run, tiny_
     for name in ("a", "b"):
         np.save(tmp_path / f"{name}.npy", Dataset(tiny_dataset).features("video9", "features"))
     out = ("--out", tmp_path / "out")
-    assert call("predict", run, tmp_path / "a.npy", *out) == 0
-    assert call("predict", run, tmp_path / "a.npy", *out) == 0, "the same video again is no loss"
-    capsys.readouterr()
+    assert exit_code("predict", run, tmp_path / "a.npy", *out) == 0
+    assert exit_code("predict", run, tmp_path / "a.npy", *out) == 0, "the same video again is no loss"
     assert "has predictions of other videos, a; give another --out, or --overwrite" in refusal(
         capsys, "predict", run, tmp_path / "b.npy", *out
     )
     assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["a"]
-    assert call("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
+    assert exit_code("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
     assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["b"]
     left = sorted(path.name for path in (tmp_path / "out").rglob("*.*"))
     assert left == ["b.csv", "b.png", "b.segments.csv", "predictions.h5"], "the other files are those of predictions.h5"
@@ -192,7 +179,7 @@ def test_predictions_of_other_videos_are_replaced_with_overwrite_only(run, tiny_
     assert "cannot be read" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
     (tmp_path / "out" / "predictions.h5").unlink()
     assert "has CSV files of b" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
-    assert call("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
+    assert exit_code("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
 
 
 def test_the_api_returns_arrays_of_the_promised_shapes(run, tiny_dataset):
@@ -212,7 +199,7 @@ def test_the_api_returns_arrays_of_the_promised_shapes(run, tiny_dataset):
 @pytest.mark.parametrize(("name", "words"), [("protas_causal", "with progress"), ("mstcn", "without progress")])
 def test_reference_checkpoints_import_as_runs_that_predict(shared_folder, tmp_path, capsys, name, words):
     source = shared_folder / "parity" / f"{name}.model"
-    assert call("import", source, "--out", tmp_path / "run") == 0
+    assert exit_code("import", source, "--out", tmp_path / "run") == 0
     assert words in capsys.readouterr().out
     golden = np.load(shared_folder / "parity" / f"{name}.npz")
     prediction = protas_gtcc.load(tmp_path / "run").predict(golden["features"].T)
@@ -222,13 +209,11 @@ def test_reference_checkpoints_import_as_runs_that_predict(shared_folder, tmp_pa
 
 def test_imported_runs_are_replaced_with_overwrite_only_and_trained_runs_never(run, shared_folder, tmp_path, capsys):
     source, out = shared_folder / "parity" / "mstcn.model", tmp_path / "run"
-    assert call("import", source, "--out", out) == 0
+    assert exit_code("import", source, "--out", out) == 0
     before = (out / "checkpoint.safetensors").read_bytes()
-    capsys.readouterr()
     assert "already holds a run" in refusal(capsys, "import", source, "--out", out)
-    assert call("import", source, "--out", out, "--causal", "--overwrite") == 0
+    assert exit_code("import", source, "--out", out, "--causal", "--overwrite") == 0
     assert (out / "checkpoint.safetensors").read_bytes() != before
-    capsys.readouterr()
     assert "holds a trained run" in refusal(capsys, "import", source, "--out", run, "--overwrite")
 
 
@@ -238,7 +223,7 @@ def test_graphs_are_replaced_with_overwrite_only(run, tmp_path, capsys):
     assert "stream.onnx would be replaced; give another name, or --overwrite" in message
 
 
-def test_scores_of_an_unfinished_run_or_at_another_rate_say_so(run, tiny_dataset, tmp_path, capsys):
+def test_scores_of_an_unfinished_run_or_at_another_rate_have_a_note(run, tiny_dataset, tmp_path, capsys):
     unfinished = tmp_path / "run"
     shutil.copytree(run, unfinished)
     config = (unfinished / "config.yaml").read_text().replace("epochs: 2", "epochs: 9")
@@ -247,15 +232,10 @@ def test_scores_of_an_unfinished_run_or_at_another_rate_say_so(run, tiny_dataset
     longer = dataclasses.replace(facts.config, training=dataclasses.replace(facts.config.training, epochs=9))
     save_checkpoint(unfinished / "checkpoint.safetensors", network, dataclasses.replace(facts, config=longer, fps=25.0))
     capsys.readouterr()
-    assert call("evaluate", unfinished, "--pictures", "0", "--json") == 0
+    assert exit_code("evaluate", unfinished, "--pictures", "0", "--json") == 0
     notes = json.loads(capsys.readouterr().out)["notes"]
     assert "the run is not finished: 2 of 9 epochs (--resume continues)" in notes
     assert "the model was trained at 25 frames a second, these videos have 5" in notes
-
-
-def test_the_version_is_printed(capsys):
-    assert call("--version") == 0
-    assert capsys.readouterr().out == f"protas_gtcc {protas_gtcc.__version__}\n"
 
 
 def test_a_resumed_run_refuses_other_settings(run, capsys):
@@ -273,6 +253,9 @@ def test_what_is_missing_is_named(run, tiny_dataset, tmp_path, capsys):
     assert "no dataset file" in refusal(capsys, "train", "--dataset", tmp_path / "no.h5")
     assert "neither a file" in refusal(capsys, "train", "--dataset", "breakfast")
     assert "not a run directory" in refusal(capsys, "train", "--resume", tmp_path / "none")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "config.yaml").write_text((run / "config.yaml").read_text())
+    assert "no checkpoint" in refusal(capsys, "evaluate", tmp_path / "half")
     assert "no run directory or prediction file" in refusal(capsys, "evaluate", tmp_path / "none")
     assert "neither a run directory" in refusal(capsys, "evaluate", tmp_path)
     assert "give --dataset" in refusal(capsys, "evaluate", run / "predictions.h5")
@@ -283,14 +266,9 @@ def test_what_is_missing_is_named(run, tiny_dataset, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("fps", ["-2", "0", "nan"])
-def test_a_rate_that_is_none_is_refused(run, tmp_path, capsys, fps):
+def test_a_rate_that_is_not_positive_is_refused(run, tmp_path, capsys, fps):
     np.save(tmp_path / "x.npy", np.zeros((9, 6)))
     assert "must be positive" in refusal(capsys, "predict", run, tmp_path / "x.npy", "--fps", fps)
-
-
-def test_an_archive_of_arrays_is_refused(run, tmp_path, capsys):
-    np.savez(tmp_path / "x.npz", np.zeros((9, 6)))
-    assert "archive of several arrays" in refusal(capsys, "predict", run, tmp_path / "x.npz")
 
 
 def test_a_split_with_nothing_to_test_on_is_refused_before_training(tmp_path):
@@ -298,7 +276,7 @@ def test_a_split_with_nothing_to_test_on_is_refused_before_training(tmp_path):
     with write_dataset(tmp_path / "one.h5", info, {"features": FeatureSet(6)}) as writer:
         writer.add(Video("a", np.array([0, 1, 1]), {"features": np.ones((3, 6))}))
     with pytest.raises(InputError, match="split 1 has no test videos"):
-        train_run(RunArguments(tiny_config(tmp_path / "one.h5"), tmp_path / "run"), Console(quiet=True), True)
+        Command(tiny_config(tmp_path / "one.h5"), tmp_path / "run").run()
     assert not (tmp_path / "run").exists()
 
 
@@ -307,11 +285,6 @@ def test_a_reader_that_closes_the_pipe_gets_no_traceback(tiny_dataset):
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
-
-
-def test_a_run_without_a_checkpoint_is_refused(run, tmp_path, capsys):
-    (tmp_path / "config.yaml").write_text((run / "config.yaml").read_text())
-    assert "no checkpoint" in refusal(capsys, "evaluate", tmp_path)
 
 
 def test_files_that_are_cut_off_or_foreign_are_refused(run, tiny_dataset, tmp_path, capsys):
@@ -330,6 +303,8 @@ def test_files_that_are_cut_off_or_foreign_are_refused(run, tiny_dataset, tmp_pa
     np.save(tmp_path / "x.npy", np.zeros((9, 6)))
     message = refusal(capsys, "predict", tmp_path / "cut.safetensors", tmp_path / "x.npy")
     assert "not a whole safetensors file" in message
+    np.savez(tmp_path / "x.npz", np.zeros((9, 6)))
+    assert "archive of several arrays" in refusal(capsys, "predict", run, tmp_path / "x.npz")
     (tmp_path / "other.model").write_bytes(b"not a checkpoint")
     assert "not a torch checkpoint" in refusal(capsys, "import", tmp_path / "other.model", "--out", tmp_path / "r")
 
@@ -356,8 +331,7 @@ def test_features_that_do_not_fit_are_refused(run, tmp_path, capsys, features, m
 
 
 def test_a_full_disk_leaves_every_old_file(run, monkeypatch, capsys):
-    assert call("evaluate", run, "--pictures", "0") == 0
-    capsys.readouterr()
+    assert exit_code("evaluate", run, "--pictures", "0") == 0
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
     def full(*_: object) -> None:
@@ -409,7 +383,7 @@ def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_p
     copy = tmp_path / "copy.h5"
     copy.write_bytes(tiny_dataset.read_bytes())
     out = tmp_path / "out"
-    assert call("evaluate", run, "--dataset", copy, "--out", out, "--pictures", "1") == 0
+    assert exit_code("evaluate", run, "--dataset", copy, "--out", out, "--pictures", "1") == 0
     assert json.loads((out / "metrics.json").read_text())["num_videos"] == 2
     assert {path.name for path in (out / "plots").iterdir()} == {"video8.png", *(f"{name}.png" for name in DETAILS)}
     assert (out / "tables" / "online.csv").is_file()
@@ -417,20 +391,20 @@ def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_p
 
 
 def test_training_on_the_stand_in_is_shortened_but_never_with_the_preset_reference():
-    config = parse_run(["--dataset", "egoprocel"], "run.py", "").config
-    assert config.training.epochs < 50
-    assert parse_run(["--preset", "reference"], "run.py", "").config == REFERENCE
-    assert parse_run(["--epochs", "7"], "run.py", "").config.training.epochs == 7
+    assert Command.parse(["--dataset", "egoprocel"]).config.training.epochs < 50
+    assert Command.parse(["--preset", "reference"]).config == REFERENCE
+    assert Command.parse(["--epochs", "7"]).config.training.epochs == 7
 
 
-def test_train_says_what_came_out_as_json(tiny_dataset, capsys):
-    assert call("train", "--dataset", tiny_dataset, "--json", *TINY) == 0
+def test_train_prints_the_run_and_its_last_epoch_as_json(tiny_dataset, capsys):
+    assert exit_code("train", "--dataset", tiny_dataset, "--json", *TINY) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["epochs"] == 2
     assert Path(printed["run"]).is_dir()
 
 
-def test_the_front_door_trains_evaluates_and_says_that_data_are_simulated(tmp_path):
+@pytest.mark.slow
+def test_the_front_door_trains_evaluates_and_warns_that_data_are_simulated(tmp_path):
     # Far too little training to learn anything: only the way through is shown.
     few = ["--layers", "2", "--maps", "4", "--epochs", "1", "--batch-size", "16"]
     result = subprocess.run(

@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import redirect_stdout
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.scores import score_alignment
-from protas_gtcc.cli.commands.compare_alignments import parse_command
-from protas_gtcc.cli.shared.align_arguments import parse_align
-from protas_gtcc.cli.shared.run_arguments import parse_run
+from protas_gtcc.cli.commands import align, train
+from protas_gtcc.cli.commands.compare_alignments import Command
+from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.report.alignment_table import COLUMNS
 from protas_gtcc.report.figures import fraction
-from protas_gtcc.runs.alignments import AlignmentComparison
+from protas_gtcc.runs.alignments import plan_alignments
+from protas_gtcc.runs.config import AlignmentGrid, RunGrid
 from protas_gtcc.runs.cross_validation import group_runs
-from protas_gtcc.runs.run_grid import RunGrid
-from tests.embedded_videos import read_embedded
+from protas_gtcc.runs.run_grid import plan_grid
+from tests.embedded_videos import read_embedded, score
 
-pytest.importorskip("sklearn")
+pytestmark = pytest.mark.skipif(find_spec("sklearn") is None, reason="scoring an alignment needs scikit-learn")
 SMALL = ("--epochs", "1", "--hidden", "8", "--output-dim", "4", "--layers", "1", "--sampled-frames", "20")
 
 
@@ -33,7 +35,7 @@ def call(folder: Path, *words: str) -> str:
     """The output of the verb."""
     flags = ["--dataset", str(folder / "kitchen.h5"), "--loss", "tcc", "--out", str(folder / "runs"), *SMALL, *words]
     with redirect_stdout(StringIO()) as printed:
-        parse_command(flags, "protas-gtcc compare-alignments").run()
+        parse(Command, flags, "protas-gtcc compare-alignments").run()
     return printed.getvalue()
 
 
@@ -47,6 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Path) -> Path
     return folder
 
 
+@pytest.mark.slow
 def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_encoder(folder):
     lines = (folder / "printed.md").read_text().splitlines()
     assert lines[0].startswith(
@@ -61,10 +64,11 @@ def test_a_row_is_an_embedding_beside_look_ups_raw_features_and_an_untrained_enc
     assert f"| {fraction(scores['tcc']['kendalls_tau'])}" in lines[11]
 
 
+@pytest.mark.slow
 def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(folder):
     dataset = Dataset(folder / "kitchen.h5")
     single = [
-        score_alignment(*(read_embedded(dataset, part, f"aligned-tcc-seed{seed}") for part in ("train", "test")), [0])
+        score(*(read_embedded(dataset, part, f"aligned-tcc-seed{seed}") for part in ("train", "test")))
         for seed in range(2)
     ]
     scores = json.loads((folder / "runs/table.json").read_text())["scores"]["tcc"]
@@ -77,16 +81,18 @@ def test_a_figure_is_the_mean_over_seeds_of_what_the_sets_in_the_file_score(fold
     np.testing.assert_allclose(stored, one.embed(dataset.features(video, "features")), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_seeds_of_an_alignment_are_one_kind_of_features_for_the_models_of_those_seeds(folder):
     dataset, variant = Dataset(folder / "kitchen.h5"), ("aligned: --feature-set aligned-tcc-seed{seed}",)
-    grid = RunGrid(str(dataset.path), ("1",), 2, ("default",), ("none",), variant, ())
-    plans = grid.plan(dataset, folder / "cv", lambda flags: parse_run(flags, "", "").config)
+    grid = RunGrid(splits="1", seeds=2, variant=variant)
+    plans = plan_grid(grid, (), dataset, folder / "cv", lambda flags: train.Command.parse(flags).config)
     for plan in plans:
         plan.run.start(plan.config)
     kinds = group_runs([plan.run for plan in plans], dataset, print)
     assert {title: len(members) for title, members in kinds.items()} == {"default": 2, "default aligned": 2}
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(folder, monkeypatch):
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("nothing is to be trained"))
     row = call(folder).splitlines()[-1]
@@ -97,8 +103,9 @@ def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(f
 
 def test_a_loss_may_have_settings_of_its_own(tiny_dataset):
     losses = ("tcc", "gtcc: --temperature 0.02 --lr 0.5")
-    comparison = AlignmentComparison(("1",), 1, losses, ("late: --lr 0.25",), ("--lr", "0.125"))
-    plans = comparison.plan(Dataset(tiny_dataset), Path("out"), lambda flags: parse_align(flags).config)
+    grid, dataset = AlignmentGrid(str(tiny_dataset), loss=losses, variant=("late: --lr 0.25",)), Dataset(tiny_dataset)
+    flags = ("--lr", "0.125")
+    plans: Any = plan_alignments(grid, flags, dataset, Path("out"), lambda words: align.Command.parse(words).config)
     assert [(plan.name, plan.config.alignment.temperature, plan.config.training.lr) for plan in plans] == [
         ("tcc/split1-seed0", 0.1, 0.125),
         ("gtcc/split1-seed0", 0.02, 0.5),
@@ -110,7 +117,7 @@ def test_a_loss_may_have_settings_of_its_own(tiny_dataset):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--seeds", "0"), "--seeds is 0; it must be at least 1"),
+        (("--seeds", "0"), "--seeds is 0; it must be from 1"),
         (("--seed", "3"), "--seed is for one run"),
         (("--splits", "1,4"), "no split '4'"),
         (("--loss", "tcc", "tcc: --lr 1"), "two have the same name, tcc"),

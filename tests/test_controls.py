@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
+from protas_gtcc.cli.commands.train import Command
 from protas_gtcc.cli.main import main
-from protas_gtcc.cli.shared.run_arguments import parse_run
-from protas_gtcc.config import RunConfig, from_yaml, to_yaml
+from protas_gtcc.config import Control, RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.reader import BLOCK_FRAMES, FeatureReader, gaussian_noise, shuffled_within_classes
 from protas_gtcc.dataset.writer import write_dataset
@@ -19,6 +19,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.network.checkpoint import load_checkpoint
 from protas_gtcc.runs.evaluate_run import evaluate_run
+from protas_gtcc.storage.configs import from_yaml, to_yaml
 from protas_gtcc.training.batching import WindowReader, cut_windows
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
@@ -27,7 +28,7 @@ from tests.conftest import tiny_config
 TINY = ["--stages", "1", "--layers", "2", "--maps", "4", "--epochs", "1"]
 
 
-def reader(path: Path, control: str) -> FeatureReader:
+def reader(path: Path, control: Control) -> FeatureReader:
     return FeatureReader(Dataset(path), "features", "1", control)
 
 
@@ -133,7 +134,7 @@ def test_noise_without_training_videos_is_refused(tmp_path):
 def control_run(dataset: Path, folder: Path, control: str) -> RunDirectory:
     run = RunDirectory(folder / control)
     flags = ["--dataset", str(dataset), "--control", control, *TINY]
-    train(parse_run(flags, "run.py", "").config, Dataset(dataset), run)
+    train(Command.parse(flags).config, Dataset(dataset), run)
     return run
 
 
@@ -169,11 +170,8 @@ def test_training_sees_the_control(tiny_dataset, tmp_path):
 
 
 def test_the_control_is_kept_with_run_and_checkpoint_and_shown_in_the_name(tiny_dataset, tmp_path, monkeypatch):
-    config = parse_run(["--dataset", str(tiny_dataset), "--control", "shuffle"], "run.py", "").config
+    config = Command.parse(["--dataset", str(tiny_dataset), "--control", "shuffle"]).config
     assert from_yaml(to_yaml(config), "here", RunConfig) == config
-    assert from_yaml(to_yaml(config).replace("control: shuffle\n", ""), "here", RunConfig).control == "none", (
-        "of older runs"
-    )
     monkeypatch.chdir(tmp_path)
     main(["train", "--dataset", str(tiny_dataset), "--control", "shuffle", *TINY])
     run = RunDirectory(tmp_path / "runs" / "tiny-split1-default-shuffle-seed0")

@@ -18,18 +18,21 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from protas_gtcc.cli.commands.cross_validate import parse_command
-from protas_gtcc.cli.shared.launch_display import LaunchDisplay
-from protas_gtcc.cli.shared.run_arguments import parse_run
-from protas_gtcc.cli.shared.run_folders import LONGEST_NAME, group_folder
-from protas_gtcc.config import DEFAULT, to_yaml
+from protas_gtcc.cli.commands import train
+from protas_gtcc.cli.commands.cross_validate import Command
+from protas_gtcc.cli.shared.folders import LONGEST_NAME, group_folder
+from protas_gtcc.cli.shared.launch_display import launch_display
+from protas_gtcc.cli.shared.parsing import parse
+from protas_gtcc.config import DEFAULT, RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.runs.config import RunGrid
 from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpus
 from protas_gtcc.runs.plans import PlannedRun
-from protas_gtcc.runs.run_grid import RunGrid
+from protas_gtcc.runs.run_grid import plan_grid
 from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.configs import to_yaml
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import tiny_video
 
@@ -137,6 +140,7 @@ def test_whatever_interrupts_ends_all_processes(config_file):
     assert not plans[2].run.path.exists(), "none was started afterwards"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
 def test_a_killed_launcher_leaves_no_process_behind(config_file):
     code = (
@@ -171,7 +175,7 @@ def test_the_screen_shows_the_running_runs_their_epochs_and_the_time_left(config
     plan.run.write_log([{"epoch": 1}])
     status = Status([plan], num_done=3, num_failed=1, num_waiting=2, seconds_left=600.0)
     for terminal in (False, True):
-        with LaunchDisplay(Console(width=120, force_terminal=terminal)) as display:
+        with launch_display(Console(width=120, force_terminal=terminal)) as display:
             display(status)
         printed = capsys.readouterr().out
         assert "3 done, 1 failed, 2 waiting, 10 min left" in printed
@@ -195,25 +199,17 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plans_of(dataset: Path, *flags: str, **options: Any) -> list[PlannedRun]:
-    defaults = {"splits": (), "seeds": 3, "preset": ("default",), "control": ("none",), "variant": ()}
-    grid = RunGrid(str(dataset), **{**defaults, **options}, flags=flags)
-    return grid.plan(Dataset(dataset), Path("out"), lambda flags: parse_run(flags, "", "").config)
+    grid = RunGrid(str(dataset), **options)
+    return plan_grid(grid, flags, Dataset(dataset), Path("out"), lambda words: train.Command.parse(words).config)
 
 
 def cross_validate(*words: str) -> None:
-    parse_command(words, "protas-gtcc cross-validate").run()
+    parse(Command, words, "protas-gtcc cross-validate").run()
 
 
 def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset):
-    plans = plans_of(
-        dataset,
-        "--lr",
-        "0.01",
-        splits=("1", "2"),
-        seeds=2,
-        preset=("default", "reference:1"),
-        control=("none", "noise"),
-    )
+    kinds = {"preset": ("default", "reference:1"), "control": ("none", "noise")}
+    plans = plans_of(dataset, "--lr", "0.01", splits="1,2", seeds=2, **kinds)
     twice = ["default", "default-noise"]
     assert [plan.name for plan in plans] == [
         *(f"{kind}/split{split}-seed0" for split in "12" for kind in [*twice, "reference", "reference-noise"]),
@@ -221,41 +217,38 @@ def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset)
     ]
     for plan in plans:
         config = plan.config
+        assert isinstance(config, RunConfig)
         assert plan.run.path == Path("out") / plan.name
         assert plan.name.endswith(f"/split{config.split}-seed{config.training.seed}")
         assert plan.name.startswith(config.preset)
         assert ("noise" in plan.name) == (config.control == "noise")
         assert config.training.lr == 0.01
     variants = ("one stage: --stages 1", "other rate: --lr 0.2")
-    varied = plans_of(dataset, "--lr", "0.01", splits=("1",), seeds=1, variant=variants)
+    varied: Any = plans_of(dataset, "--lr", "0.01", splits="1", seeds=1, variant=variants)
     assert [(plan.name, plan.config.training.lr, plan.config.model.stages) for plan in varied] == [
         ("default/split1-seed0", 0.01, 4),
         ("default-one-stage/split1-seed0", 0.01, 1),
         ("default-other-rate/split1-seed0", 0.2, 4),
     ]
-    aligned = plans_of(dataset, splits=("1",), seeds=2, variant=("own: --feature-set features --lr 0.{seed}1",))
+    aligned = plans_of(dataset, splits="1", seeds=2, variant=("own: --feature-set features --lr 0.{seed}1",))
     assert [plan.config.training.lr for plan in aligned if "own" in plan.name] == [0.01, 0.11]
-    (one,) = plans_of(dataset, "--feature-set", "features", splits=("3",), seeds=1)
+    (one,) = plans_of(dataset, "--feature-set", "features", splits="3", seeds=1)
     assert one.name == "default-features/split3-seed0"
 
 
 @pytest.mark.parametrize(
     ("options", "passed", "message"),
     [
-        (
-            {},
-            [],
-            "different kinds, features for split 1, features for split 2, features_split3",
-        ),
-        ({"splits": ("1", "7")}, [], "no split '7'"),
+        ({}, [], "different kinds, features for split 1, features for split 2, features_split3"),
+        ({"splits": "1,7"}, [], "no split '7'"),
         ({"preset": ("best",)}, [], "--preset best: expected one of reference, default, or PRESET:N"),
         ({"preset": ("default:0",)}, [], "--preset default:0: expected"),
-        ({"splits": ("1",), "variant": ("--lr 0.1",)}, [], "expected 'NAME: FLAGS', as in"),
-        ({"splits": ("1",), "variant": ("new seed: --seed 3",)}, [], "--seed is for one run"),
-        ({"splits": ("1",), "variant": ("a b: --lr 1", "a-b: --lr 2")}, [], "two have the same name, a-b"),
+        ({"splits": "1", "variant": ("--lr 0.1",)}, [], "expected 'NAME: FLAGS', as in"),
+        ({"splits": "1", "variant": ("new seed: --seed 3",)}, [], "--seed is for one run"),
+        ({"splits": "1", "variant": ("a b: --lr 1", "a-b: --lr 2")}, [], "two have the same name, a-b"),
         ({"seeds": 0}, [], "--seeds is 0"),
-        ({"splits": ("1",)}, ["--seed", "3"], "--seed is for one run"),
-        ({"splits": ("1",)}, ["--lr", "-1"], "--lr is -1"),
+        ({"splits": "1"}, ["--seed", "3"], "--seed is for one run"),
+        ({"splits": "1"}, ["--lr", "-1"], "--lr is -1"),
     ],
 )
 def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(dataset, options, passed, message):
@@ -263,13 +256,16 @@ def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(dataset, optio
         plans_of(dataset, *passed, **options)
 
 
+@pytest.mark.slow
 def test_the_verb_pools_finished_runs_and_keeps_them_when_called_again(dataset, tmp_path, capsys):
     out = tmp_path / "cv"
     words = ["--dataset", str(dataset), "--splits", "1,2", "--seeds", "1", "--jobs", "2", "--out", str(out), *TINY]
     broken = RunDirectory(out / "default" / "split2-seed0")
-    (plan,) = plans_of(dataset, *TINY, splits=("2",), seeds=1)
+    (plan,) = plans_of(dataset, *TINY, splits="2", seeds=1)
     broken.start(plan.config)
     write_text(broken.state, "no state at all")
+    with pytest.raises(InputError, match="--jobs is 0; it must be at least 1"):
+        cross_validate(*words, "--jobs", "0")
     with pytest.raises(InputError, match="1 of 2 runs failed, default/split2-seed0; the table is without these"):
         cross_validate(*words)
     printed = capsys.readouterr()
@@ -309,8 +305,3 @@ def test_commands_with_other_flags_for_the_runs_do_not_share_a_folder(dataset):
     many = [group_folder("cv", Dataset(dataset), ["--stages", "1"] * 40 + [last]) for last in ("--a", "--b")]
     assert many[0] != many[1]
     assert len(many[0].name) == LONGEST_NAME
-
-
-def test_no_run_is_made_with_less_than_one_job(dataset, tmp_path):
-    with pytest.raises(InputError, match="--jobs is 0; it must be at least 1"):
-        cross_validate("--dataset", str(dataset), "--splits", "1", "--jobs", "0", "--out", str(tmp_path / "cv"))

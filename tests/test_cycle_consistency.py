@@ -47,7 +47,7 @@ def ways_back(u: Tensor, v: Tensor, temperature: float) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("temperature", [0.1, 1.0])
-def test_tcc_is_its_loop_over_frames(videos, temperature):
+def test_tcc_is_its_loop_over_frames(videos: tuple[Tensor, Tensor], temperature):
     losses = []
     for i, beta in enumerate(ways_back(*videos, temperature)):
         mean, variance = mean_and_variance(beta, np.arange(len(beta)))
@@ -57,7 +57,7 @@ def test_tcc_is_its_loop_over_frames(videos, temperature):
     assert result.item() == pytest.approx(np.mean(losses))
 
 
-def test_tcc_classification_is_its_loop_over_frames(videos):
+def test_tcc_classification_is_its_loop_over_frames(videos: tuple[Tensor, Tensor]):
     expected = np.mean([-math.log(beta[i]) for i, beta in enumerate(ways_back(*videos, 0.5))])
     assert tcc_classification_loss(*videos, temperature=0.5).item() == pytest.approx(expected)
 
@@ -77,22 +77,8 @@ def test_frames_all_alike_come_back_to_the_middle():
 
 
 @pytest.mark.parametrize("loss", [tcc_loss, tcc_classification_loss])
-def test_the_order_of_the_other_videos_frames_does_not_matter_to_tcc(videos, loss):
-    u, v = videos
-    torch.testing.assert_close(loss(u, v[ORDER]), loss(u, v))
-
-
-@pytest.mark.parametrize("loss", [tcc_loss, tcc_classification_loss])
-def test_tcc_has_the_gradient_of_finite_differences(videos, loss):
+def test_tcc_has_the_gradient_of_finite_differences(videos: tuple[Tensor, Tensor], loss):
     assert gradcheck(lambda u, v: loss(u, v, temperature=0.5), [x.requires_grad_() for x in videos])
-
-
-@pytest.mark.parametrize("weight", [0.0, 1.0])
-def test_the_variance_has_a_gradient_of_its_own(videos, weight):
-    u, v = (x.requires_grad_() for x in videos)
-    error, both = tcc_loss(u, v, variance_weight=0.0), tcc_loss(u, v, variance_weight=weight)
-    gradient = torch.autograd.grad(both - error, v)[0]
-    assert bool(gradient.abs().sum() > 1e-6) == (weight > 0)
 
 
 def gtcc_of_loops(u: Tensor, v: Tensor, anchors: list[int], keep: Tensor, reach: int) -> float:
@@ -117,46 +103,13 @@ def gtcc_of_loops(u: Tensor, v: Tensor, anchors: list[int], keep: Tensor, reach:
     return total / len(anchors)
 
 
-@pytest.mark.parametrize(
-    ("share", "reach", "anchors"),
-    [(1.0, 7, None), (0.4, 3, [0, 3, 6]), (0.1, 1, [5])],
-)
-def test_gtcc_is_its_loop_over_anchors_and_components(videos, share, reach, anchors):
+@pytest.mark.parametrize(("share", "reach", "anchors"), [(1.0, 7, None), (0.4, 3, [0, 3, 6]), (0.1, 1, [5])])
+def test_gtcc_is_its_loop_over_anchors_and_components(videos: tuple[Tensor, Tensor], share, reach, anchors):
     keep = torch.linspace(0.1, 1, 7, dtype=torch.float64)
     given = None if anchors is None else torch.tensor(anchors)
-    result = gtcc_loss(
-        *videos,
-        anchors=given,
-        keep=keep,
-        temperature=0.5,
-        num_components=3,
-        window_share=share,
-    )
-    expected = gtcc_of_loops(*videos, range(7) if anchors is None else anchors, keep, reach)
+    result = gtcc_loss(*videos, anchors=given, keep=keep, temperature=0.5, num_components=3, window_share=share)
+    expected = gtcc_of_loops(*videos, list(range(7)) if anchors is None else anchors, keep, reach)
     assert result.item() == pytest.approx(expected)
-
-
-def test_one_component_cycles_over_the_gaussian_of_the_weights_mean_and_variance(videos):
-    u, v = (x.numpy() for x in videos)
-    losses = []
-    for i, frame in enumerate(u):
-        mean, variance = mean_and_variance(neighbours(frame, v, 0.5), np.arange(len(v)))
-        density = softmax(-((np.arange(len(v)) - mean) ** 2) / (2 * max(variance, 0.25)))
-        back, _ = mean_and_variance(neighbours(density @ v, u, 0.5), np.arange(len(u)))
-        losses.append((i - back) ** 2)
-    result = gtcc_loss(*videos, temperature=0.5, num_components=1)
-    assert result.item() == pytest.approx(np.mean(losses))
-
-
-def test_gtcc_goes_evenly_from_wanting_a_cycle_to_wanting_none(videos):
-    anchors = torch.tensor([2])
-    none, half, whole = (
-        gtcc_loss(*videos, anchors=anchors, keep=torch.full((7,), kept, dtype=torch.float64)).item()
-        for kept in (0.0, 0.5, 1.0)
-    )
-    assert none == pytest.approx(1 / (1 + whole))
-    assert half == pytest.approx((none + whole) / 2)
-    assert gtcc_loss(*videos, anchors=anchors).item() == whole
 
 
 def test_a_dropped_frame_that_cycles_to_itself_costs_one_and_no_more():
@@ -170,18 +123,7 @@ def test_a_dropped_frame_that_cycles_to_itself_costs_one_and_no_more():
     assert u.grad.isfinite().all()
 
 
-def test_nothing_outside_the_window_comes_back(videos):
-    u, v = videos
-    options = {"anchors": torch.tensor([1]), "window_share": 0.25, "temperature": 0.5}
-    before, inside, outside = u.clone(), u.clone(), u.clone()
-    inside[3] += 1
-    outside[4:] += 1
-    torch.testing.assert_close(gtcc_loss(outside, v, **options), gtcc_loss(before, v, **options))
-    assert not torch.allclose(gtcc_loss(inside, v, **options), gtcc_loss(before, v, **options))
-    assert gtcc_loss(50 * u, v, **options).item() <= 2**2
-
-
-def test_the_loss_of_some_anchors_is_the_mean_of_theirs_and_minus_one_is_none(videos):
+def test_the_loss_of_some_anchors_is_the_mean_of_theirs_and_minus_one_is_none(videos: tuple[Tensor, Tensor]):
     u, v = (x.expand(2, -1, -1) for x in videos)
     together = gtcc_loss(u, v, anchors=torch.tensor([[1, 5, 6], [4, -1, -1]]))
     alone = [gtcc_loss(*videos, anchors=torch.tensor([i])).item() for i in (1, 5, 6, 4)]
@@ -189,12 +131,12 @@ def test_the_loss_of_some_anchors_is_the_mean_of_theirs_and_minus_one_is_none(vi
 
 
 @pytest.mark.parametrize(("anchors", "message"), [([-1, -1], "no anchor"), ([2, 7], "beyond the end of its video")])
-def test_a_pair_without_an_anchor_and_an_anchor_without_a_frame_raise(videos, anchors, message):
+def test_a_pair_without_an_anchor_and_an_anchor_without_a_frame_raise(videos: tuple[Tensor, Tensor], anchors, message):
     with pytest.raises(ValueError, match=message):
         gtcc_loss(*videos, anchors=torch.tensor(anchors))
 
 
-def test_gtcc_has_the_gradient_of_finite_differences_when_the_mixtures_stay(videos, monkeypatch):
+def test_gtcc_has_the_gradient_of_finite_differences_when_the_mixtures_stay(videos: tuple[Tensor, Tensor], monkeypatch):
     generator = torch.Generator().manual_seed(1)
     weights, means, variances = torch.rand(3, 1, 4, 2, generator=generator, dtype=torch.float64)
     fixed = Mixtures(weights / weights.sum(dim=2, keepdim=True), 3 * means, 0.5 + variances)
@@ -218,6 +160,7 @@ def test_sampled_anchors_are_sorted_distinct_seeded_frames_of_each_video():
         assert frames == sorted(set(frames))
         assert set(frames) <= set(range(length))
         assert row[length:] == [-1] * (20 - length)
+    assert sample_anchors(torch.tensor([3]), 20).tolist() == [[0, 1, 2]], "no more anchors than frames"
 
 
 def test_every_frame_is_drawn_as_often():
@@ -227,11 +170,7 @@ def test_every_frame_is_drawn_as_often():
     assert counts.tolist() == pytest.approx([900] * 10, rel=0.15)
 
 
-def test_a_short_video_has_no_more_anchors_than_frames():
-    assert sample_anchors(torch.tensor([3]), 20).tolist() == [[0, 1, 2]]
-
-
-def test_keep_weights_are_standardised_scores_between_a_falling_floor_and_one(videos):
+def test_keep_weights_are_standardised_scores_between_a_falling_floor_and_one(videos: tuple[Tensor, Tensor]):
     u, context = videos[0], torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
     scores = [sum(frame * context.numpy()) for frame in u.numpy()]
     standard = (scores - np.mean(scores)) / np.std(scores)
@@ -240,7 +179,7 @@ def test_keep_weights_are_standardised_scores_between_a_falling_floor_and_one(vi
         assert keep_weights(u, context, 0.9, epoch).tolist() == pytest.approx(expected)
 
 
-def test_keep_weights_do_not_see_padding(videos):
+def test_keep_weights_do_not_see_padding(videos: tuple[Tensor, Tensor]):
     context = torch.randn(1, 3, dtype=torch.float64)
     padded = keep_weights(videos[0][None], context, 0.9, 3, torch.tensor([5]))
     torch.testing.assert_close(padded[0, :5], keep_weights(videos[0][:5], context[0], 0.9, 3))
@@ -256,22 +195,15 @@ def test_frames_of_equal_score_are_kept_alike_with_a_finite_gradient(dtype):
     assert context.grad.isfinite().all()
 
 
-def test_the_context_has_a_gradient_through_the_frames_it_keeps(videos):
+def test_the_context_has_a_gradient_through_the_frames_it_keeps(videos: tuple[Tensor, Tensor]):
     context = torch.randn(3, dtype=torch.float64, requires_grad=True)
     gtcc_loss(*videos, keep=keep_weights(videos[0], context, 0.9, 9)).backward()
     assert (context.grad.abs() > 0).all()
 
 
-def test_the_weights_of_the_components_train_alpha_to_be_in_one_place(videos):
-    # With weights that are constants, as in the authors' code, only the soft neighbours and the way back would learn.
-    v = videos[1]
-    fixed = Mixtures(
-        *(torch.tensor([[[*pair]]]).double().expand(1, 7, 2) for pair in ((0.5, 0.5), (1.0, 6.0), (1.0, 1.0)))
-    )
-    shares = fixed.responsibilities(len(v))
-    torch.testing.assert_close(shares.sum(dim=2), torch.ones(1, 7, len(v), dtype=torch.float64))
-    assert shares[0, 0, 0, 1] > 0.99
-    # From a cloud, v becomes what u can be followed in: 3.4 -> 0.7, and only to 2.6 where the weights are constants.
+def test_the_weights_of_the_components_train_alpha_to_be_in_one_place():
+    # From a cloud, v becomes a video like u: the loss falls from 3.4 to 0.7. With weights that are constants, as in the
+    # authors' code, it falls only to 2.6.
     torch.manual_seed(0)
     line = torch.linspace(0, 2, 12)[:, None] * torch.ones(1, 2) + 0.05 * torch.randn(12, 2)
     cloud = (torch.randn(12, 2) * 0.5 + 1).requires_grad_()

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 from unittest import SkipTest
 
 import numpy as np
@@ -54,7 +55,7 @@ def run_shell(example: Example) -> None:
         raise AssertionError(f"{example.path}:{example.line}: exit code {ended.returncode}\n{ended.stdout}")
 
 
-PARSERS = [SkipParser(), PythonCodeBlockParser(), CodeBlockParser("bash", run_shell)]
+PARSERS: list[Any] = [SkipParser(), PythonCodeBlockParser(), CodeBlockParser("bash", run_shell)]
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.labels import count_graph
 from protas_gtcc.runs.evaluate_run import test_videos as videos_to_test
+from tests.mstcn_folder import write_mstcn
 
 VIDEOS = [f"S{person}_tea{take}" for person in range(5) for take in range(2)]
 BY_PERSON = r"^(S\d)"
@@ -26,14 +27,10 @@ BY_PERSON = r"^(S\d)"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Ten videos of five people in the MS-TCN layout, without lists of videos."""
-    folder = tmp_path / "kitchen"
-    for name in ("groundTruth", "features"):
-        (folder / name).mkdir(parents=True)
-    (folder / "mapping.txt").write_text("0 background\n1 pour\n")
-    for video in VIDEOS:
-        (folder / "groundTruth" / f"{video}.txt").write_text("background\n" * 3 + "pour\n" * 6)
-        np.save(folder / "features" / f"{video}.npy", np.ones((2, 9), np.float32))
-    return folder
+    labels = dict.fromkeys(VIDEOS, [0] * 3 + [1] * 6)
+    return write_mstcn(
+        tmp_path / "kitchen", ["background", "pour"], labels, None, lambda t: np.ones((2, t), np.float32)
+    )
 
 
 def _split(folder: Path, **options: object) -> dict[str, list[str]]:
@@ -49,7 +46,6 @@ def test_the_command_draws_a_split_and_names_it(folder, tmp_path, capsys):
     assert "split 1 was drawn with seed 0: 8 training and 2 test videos, a person may be in both" in printed
     dataset = Dataset(tmp_path / "d.h5")
     assert sorted(dataset.part("1", "train") + dataset.part("1", "test")) == VIDEOS
-    assert dataset.tested_splits() == ["1"]
 
 
 def test_the_seed_alone_decides_the_split(folder):
@@ -129,7 +125,6 @@ def test_every_message_about_missing_splits_names_the_flag(folder, tmp_path, cap
     dataset, layout = Dataset(file), open_layout(folder)
     for call in (
         lambda: dataset.part("1", "train"),
-        lambda: dataset.tested_splits(),
         lambda: videos_to_test(dataset, "1", None),
         lambda: count_graph(layout, "1"),
     ):
@@ -137,19 +132,3 @@ def test_every_message_about_missing_splits_names_the_flag(folder, tmp_path, cap
             call()
     for path in (file, folder):
         assert any("--test-share 0.2" in finding.way_out for finding in check_path(path))
-
-
-@pytest.mark.parametrize("verb", ["train", "evaluate"])
-def test_training_and_evaluation_name_the_flag_too(folder, tmp_path, capsys, monkeypatch, tiny_dataset, verb):
-    monkeypatch.chdir(tmp_path)
-    main(["prepare", str(folder), "--out", "d.h5", "--fps", "5"])
-    flags = ["train", "--dataset", "d.h5"]
-    if verb == "evaluate":
-        main(["train", "--dataset", str(tiny_dataset), "--out", "run", *TINY])
-        flags = ["evaluate", "run", "--dataset", "d.h5", "--out", "scores"]
-    with pytest.raises(SystemExit):
-        main(flags)
-    assert "--test-share 0.2" in capsys.readouterr().err
-
-
-TINY = ["--stages", "1", "--layers", "2", "--maps", "4", "--epochs", "1"]

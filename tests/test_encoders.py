@@ -22,16 +22,7 @@ def make_encoder(name: str, drops: bool = False) -> Encoder:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_future_never_changes_an_embedding(name):
-    encoder, video = make_encoder(name), torch.randn(1, 6, 30)
-    changed = video.clone()
-    changed[..., 12:] = torch.randn(1, 6, 18)
-    assert torch.equal(encoder(video)[..., :12], encoder(changed)[..., :12])
-    assert not torch.equal(encoder(video)[..., 12:], encoder(changed)[..., 12:])
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_a_prefix_is_embedded_as_in_the_whole_video_and_padding_changes_nothing(name):
+def test_neither_the_future_nor_padding_changes_an_embedding(name):
     encoder, video = make_encoder(name), torch.randn(1, 6, 20)
     whole = encoder(video)
     torch.testing.assert_close(encoder(video[..., :9]), whole[..., :9])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
+from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.dataset.file import DatasetInfo, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics import breakdowns, curves, improvement, online
-from protas_gtcc.metrics.definitions import definition_of
+from protas_gtcc.metrics.details import definition_of
 from protas_gtcc.metrics.evaluation import (
     Evaluation,
     EvaluationInfo,
@@ -28,9 +26,11 @@ from protas_gtcc.metrics.evaluation import (
     evaluate_videos,
     save_evaluation,
 )
+from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.lookups import LOOKUPS
 from protas_gtcc.metrics.prediction_files import open_predictions, write_csv, write_predictions
-from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
+from protas_gtcc.predictions import Prediction, PredictionInfo
+from tests.predicted_videos import delayed, random_labels, without_progress
 
 CLASSES, BACKGROUND, FPS = ["rest", "pour", "stir", "never"], [0], 5.0
 INFO = EvaluationInfo("kitchen", "1", simulated=False, feature_set="features", seed=0)
@@ -38,24 +38,20 @@ PREDICTION_INFO = PredictionInfo(CLASSES, BACKGROUND, FPS)
 AVERAGES = {"macro", "frame", "video", "segment", "per_class"}
 
 
-def random_labels(seed: int, num_segments: int = 8) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    labels = np.repeat(random.integers(0, 3, num_segments), random.integers(1, 12, num_segments))
-    return np.concatenate([labels, [0, 1, 2]])
-
-
 def perfect(labels: np.ndarray) -> Prediction:
-    progress = progress_by_class(labels, progress_target(labels, BACKGROUND), len(CLASSES))
-    probs = (np.arange(len(CLASSES))[:, None] == labels).astype(np.float32)
-    return Prediction(labels, probs, progress, reported_progress(progress, labels, BACKGROUND))
+    return delayed(labels, 0, len(CLASSES))
 
 
 def shifted(labels: np.ndarray) -> Prediction:
-    return perfect(np.roll(labels, 2))
+    return delayed(labels, 2, len(CLASSES))
 
 
-TEST = {f"test{seed}": random_labels(seed) for seed in range(4)}
-TRAIN = {f"train{seed}": random_labels(seed + 100) for seed in range(6)}
+def labels_of(seed: int) -> np.ndarray:
+    return np.concatenate([random_labels(seed, num_classes=3, num_segments=8, most_frames=12), [0, 1, 2]])
+
+
+TEST = {f"test{seed}": labels_of(seed) for seed in range(4)}
+TRAIN = {f"train{seed}": labels_of(seed + 100) for seed in range(6)}
 
 
 def evaluate_with(predict: Any, videos: dict[str, np.ndarray] = TEST, **changes: Any) -> Evaluation:
@@ -65,7 +61,8 @@ def evaluate_with(predict: Any, videos: dict[str, np.ndarray] = TEST, **changes:
 
 @pytest.fixture
 def dataset_file(tmp_path: Path) -> Path:
-    splits = {"1": {"train": list(TRAIN), "test": list(TEST)}, "2": {"train": [], "test": []}}
+    empty: list[str] = []
+    splits = {"1": {"train": list(TRAIN), "test": list(TEST)}, "2": {"train": empty, "test": empty}}
     info = DatasetInfo("kitchen", CLASSES, BACKGROUND, FPS, splits)
     with write_dataset(tmp_path / "kitchen.h5", info, {}) as writer:
         for name, labels in (TRAIN | TEST).items():
@@ -99,23 +96,12 @@ def assert_intervals_hold(figures: Any, intervals: Any) -> None:
         assert isinstance(figures, float)
 
 
-def test_every_detailed_figure_has_its_definition_and_a_place_in_the_docstring() -> None:
-    def paths(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-        for name, branch in tree.items():
-            yield from paths(branch, (*path, name)) if isinstance(branch, dict) else [(*path, name)]
-
-    for fps in (FPS, None):
-        metrics = evaluate_videos(
-            [("a", TEST["test0"], shifted(TEST["test0"]))], [], CLASSES, BACKGROUND, INFO, fps
-        ).metrics
-        for family in ("improvement", "breakdowns", "curves", "online"):
-            for path in paths(metrics[family], (family,)):
-                assert path == ("breakdowns", "length_seconds") or definition_of(*path) is not None, path
-    for module in (improvement, breakdowns, curves, online):
-        for path in module.DEFINITIONS:
-            assert f"`{path.split('.')[-1].removesuffix('_seconds').removesuffix('_frames')}`" in module.__doc__ or (
-                path.endswith("*")
-            )
+@pytest.mark.parametrize("fps", [FPS, None])
+def test_every_detailed_figure_has_its_definition(fps: float | None) -> None:
+    videos = [("a", TEST["test0"], shifted(TEST["test0"]))]
+    metrics = evaluate_videos(videos, [], CLASSES, BACKGROUND, INFO, fps).metrics
+    for path, _ in leaves({family: metrics[family] for family in ("improvement", "breakdowns", "curves", "online")}):
+        assert path == ("breakdowns", "length_seconds") or definition_of(path) is not None, path
 
 
 def test_without_frames_per_second_notes_name_the_missing_figures() -> None:
@@ -150,10 +136,7 @@ def test_look_ups_on_true_segments_do_not_depend_on_the_prediction_but_those_on_
 
 
 def test_progress_of_a_model_without_a_progress_head_is_null_not_zero() -> None:
-    def silent(labels: np.ndarray) -> Prediction:
-        return Prediction(labels, None, None, np.zeros(len(labels), dtype=np.float32))
-
-    metrics = evaluate_with(silent).metrics
+    metrics = evaluate_with(without_progress).metrics
     assert metrics["progress"] == {"predicted": None, "oracle": None, "background_false_progress": None}
     assert metrics["improvement"] == {"predicted": None, "oracle": None}
     assert metrics["curves"]["predicted"] is None
@@ -203,8 +186,8 @@ def test_the_per_class_file_has_a_row_a_class_and_every_look_up(tmp_path: Path) 
     both = ((true == 2) & (estimate == 2)).sum()
     assert table.loc["stir", "accuracy"] == pytest.approx(both / (true == 2).sum(), abs=1e-5)
     assert table.loc["stir", "precision"] == pytest.approx(both / (estimate == 2).sum(), abs=1e-5)
-    assert np.isnan(table.loc["rest", "progress_mae_predicted"])
-    assert np.isnan(table.loc["never", "accuracy"])
+    assert table["progress_mae_predicted"].isna()["rest"]
+    assert table["accuracy"].isna()["never"]
     for name in LOOKUPS:
         assert np.isfinite(table.loc["pour", [f"{name}_on_true", f"{name}_on_predicted"]].astype(float)).all()
 
@@ -220,16 +203,6 @@ def test_prediction_files_of_both_kinds_score_as_the_arrays_do(tmp_path: Path, d
         assert found["segmentation"] == expected["segmentation"]
         for which in ("predicted", "oracle"):
             assert found["progress"][which]["frame"] == pytest.approx(expected["progress"][which]["frame"], abs=1e-5)
-
-
-def test_what_is_written_to_hdf5_is_read_back(tmp_path: Path) -> None:
-    prediction = shifted(TEST["test0"])
-    write_predictions(tmp_path / "p.h5", [("P01/cam 2", prediction)], PREDICTION_INFO)
-    files = open_predictions(tmp_path / "p.h5")
-    assert files.info == PREDICTION_INFO
-    read = files.read(files.video_names[0])
-    for name in ("labels", "probs", "progress", "reported"):
-        np.testing.assert_array_equal(getattr(read, name), getattr(prediction, name))
 
 
 def test_files_with_labels_and_progress_only_have_no_oracle_figures(tmp_path: Path, dataset_file: Path) -> None:
@@ -248,28 +221,43 @@ def test_scoring_prediction_files_does_not_load_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def whole(labels: np.ndarray) -> Prediction:
+    """A prediction with all that one can have."""
+    probs = (np.arange(len(CLASSES))[:, None] == labels).astype(np.float32)
+    interval = np.linspace(0, 1, 2 * len(labels), dtype=np.float32).reshape(2, -1)
+    remaining = np.linspace(9, 0, len(labels), dtype=np.float32)
+    return replace(shifted(labels), probs=probs, interval=interval, remaining_seconds=remaining)
+
+
 @pytest.mark.parametrize("kind", ["hdf5", "csv"])
-def test_interval_and_remaining_time_come_back_from_files(tmp_path: Path, kind: str) -> None:
-    num_frames = len(TEST["test0"])
-    interval = np.linspace(0, 1, 2 * num_frames, dtype=np.float32).reshape(2, -1)
-    remaining = np.linspace(9, 0, num_frames, dtype=np.float32)
-    predicted = replace(shifted(TEST["test0"]), interval=interval, remaining_seconds=remaining)
-    path = tmp_path / ("p.h5" if kind == "hdf5" else "folder")
+def test_what_is_written_is_read_back(tmp_path: Path, kind: str) -> None:
+    written, path = whole(TEST["test0"]), tmp_path / ("p.h5" if kind == "hdf5" else "folder")
     if kind == "hdf5":
-        write_predictions(path, [("test0", predicted)], PREDICTION_INFO)
+        write_predictions(path, [("P01/cam 2", written)], PREDICTION_INFO)
+        assert open_predictions(path).info == PREDICTION_INFO
     else:
-        write_csv(path, "test0", predicted, PREDICTION_INFO)
-    found = open_predictions(path).read("test0")
-    np.testing.assert_allclose(found.interval, interval, atol=1e-5)
-    np.testing.assert_allclose(found.remaining_seconds, remaining, atol=1e-4)
-    with pytest.raises(InputError, match=r"the interval is 1 to 0.496183; not in \[0, 1\]"):
-        write_predictions(path, [("test0", replace(predicted, interval=interval[::-1, ::-1]))], PREDICTION_INFO)
-    with pytest.raises(InputError, match=r"frame 0: -1 seconds remain"):
-        write_predictions(path, [("test0", replace(predicted, remaining_seconds=remaining - 10))], PREDICTION_INFO)
-    with pytest.raises(InputError, match=r"interval is \(3, \d+\); expected \[2, T\]"):
-        write_predictions(
-            path, [("test0", replace(predicted, interval=np.zeros((3, num_frames), dtype=np.float32)))], PREDICTION_INFO
-        )
+        write_csv(path, "P01/cam 2", written, PREDICTION_INFO, every_class=True)
+    files = open_predictions(path, CLASSES)
+    (name,) = files.video_names
+    np.testing.assert_array_equal(files.read_labels(name), written.labels)
+    for field, values in vars(files.read(name)).items():
+        np.testing.assert_allclose(values, getattr(written, field), atol=0 if kind == "hdf5" else 1e-5, err_msg=field)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda one: {"reported": one.reported[:3]}, r"video a: labels are \(\d+,\), progress is \(3,\)"),
+        (lambda one: {"interval": one.interval[::-1, ::-1]}, r"the interval is 1 to 0.496183; not in \[0, 1\]"),
+        (lambda one: {"remaining_seconds": one.remaining_seconds - 10}, "frame 0: -1 seconds remain"),
+        (lambda one: {"interval": np.zeros((3, len(one.labels)))}, r"interval is \(3, \d+\); expected \[2, T\]"),
+    ],
+)
+def test_what_cannot_be_a_prediction_is_not_written(tmp_path: Path, change: Any, message: str) -> None:
+    one = whole(TEST["test0"])
+    with pytest.raises(InputError, match=message):
+        write_predictions(tmp_path / "p.h5", [("a", replace(one, **change(one)))], PREDICTION_INFO)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -345,13 +333,6 @@ def test_an_unknown_feature_set_is_refused_though_no_features_are_read(tmp_path:
         evaluate_prediction_files(tmp_path / "p.h5", dataset_file, "1", "i3d")
 
 
-def test_what_cannot_be_a_prediction_is_not_written(tmp_path: Path) -> None:
-    unequal = Prediction(np.zeros(4, dtype=np.int64), None, None, np.zeros(3, dtype=np.float32))
-    with pytest.raises(InputError, match=r"video a: labels are \(4,\), progress is \(3,\)"):
-        write_predictions(tmp_path / "p.h5", [("a", unequal)], PREDICTION_INFO)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "p.h5"
     write_predictions(path, [("a", shifted(TEST["test0"]))], PREDICTION_INFO)
@@ -364,7 +345,4 @@ def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_labels_outside_the_classes_name_video_and_frame() -> None:
     with pytest.raises(InputError, match="video a: frame 2: predicted class 7 is not one of 4 classes"):
-        evaluate_with(
-            lambda labels: Prediction(np.array([0, 1, 7]), None, None, np.zeros(3, dtype=np.float32)),
-            {"a": np.array([0, 1, 1])},
-        )
+        evaluate_with(lambda _: without_progress(np.array([0, 1, 7])), {"a": np.array([0, 1, 1])})

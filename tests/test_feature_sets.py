@@ -5,22 +5,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import subprocess
-import sys
-from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from protas_gtcc.checks.path import check_path
-from protas_gtcc.config import PRESETS
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.feature_sets import add_feature_set
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.runs.cross_validation import of_any_split_and_seed
 from tests.conftest import tiny_video
 
 NAMES = [f"video{number}" for number in range(6)]
@@ -92,27 +89,8 @@ def test_replacing_a_set_does_not_make_the_file_grow(recordings):
     assert recordings.stat().st_size < size + 20_000
 
 
-def test_a_write_killed_halfway_leaves_the_old_file_and_the_next_one_removes_its_copy(recordings, tmp_path):
-    before = recordings.read_bytes()
-    code = (
-        "import os, sys; import numpy as np\n"
-        "from protas_gtcc.dataset.file import Dataset, FeatureSet\n"
-        "from protas_gtcc.dataset.feature_sets import add_feature_set\n"
-        "class Killed(dict):\n"
-        "    def __getitem__(self, video):\n"
-        "        return super().__getitem__(video) if video != 'video2' else os.kill(os.getpid(), 9)\n"
-        "features = {video: np.ones((frames, 3)) for video, frames in Dataset(sys.argv[1]).num_frames.items()}\n"
-        "add_feature_set(sys.argv[1], 'aligned', FeatureSet(3), Killed(features))"
-    )
-    subprocess.run([sys.executable, "-c", code, str(recordings)], cwd=Path(__file__).parents[1], check=False)
-    assert len(list(tmp_path.iterdir())) == 2, "half a copy beside it"
-    assert recordings.read_bytes() == before
-    add(recordings)
-    assert list(tmp_path.iterdir()) == [recordings]
-
-
-BAD = {
-    "has no features for 1 videos, video3; give them all": ("a", ALIGNED, {"video3": None}),
+BAD: dict[str, tuple[str, FeatureSet, dict[str, Any]]] = {
+    "has no features for 1 video, video3; give them all": ("a", ALIGNED, {"video3": None}),
     "'a' has features for videos that are not in the file, video9": ("a", ALIGNED, {"video9": np.ones((4, 3))}),
     r"video video1, a: expected \[T, D\] = .* came \[4, 3\]": ("a", ALIGNED, {"video1": np.ones((4, 3))}),
     "video video1, a: NaN or infinity at frame 0": ("a", ALIGNED, {"video1": np.nan}),
@@ -166,7 +144,7 @@ def test_a_derived_set_looks_as_far_ahead_as_its_origin_and_is_for_the_same_spli
 
 
 def test_a_full_disk_is_one_line_before_anything_is_written(recordings, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("usage", "free")(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(InputError, match=r"needs 0\.00 GB beside the old one, and 0\.00 GB are free; make room"):
         add(recordings)
     assert list(tmp_path.iterdir()) == [recordings]
@@ -236,12 +214,11 @@ def test_runs_on_raw_and_on_aligned_features_of_the_splits_are_two_kinds(recordi
         add_feature_set(recordings, f"i3d_split{split}", FeatureSet(3, split=split), aligned(recordings, videos))
         add(recordings, split)
     dataset = Dataset(recordings)
-    kinds = {
-        (split, wanted): repr(
-            of_any_split_and_seed(dataclasses.replace(PRESETS["default"], split=split, feature_set=wanted), dataset)
-        )
+    used = {
+        (split, wanted): dataset.choose_feature_set(split, wanted)
         for split in "12"
         for wanted in (None, "aligned-gtcc", "features")
     }
+    kinds = {which: feature_kind(name, dataset.feature_sets[name]) for which, name in used.items()}
     assert len(set(kinds.values())) == 3
     assert all(kinds["1", wanted] == kinds["2", wanted] for wanted in (None, "aligned-gtcc", "features"))

@@ -16,14 +16,15 @@ def twins(input_size: int, hidden_size: int, **options: bool) -> tuple[GRU, nn.G
 
 def test_outputs_and_every_gradient_equal_torchs():
     ours, theirs = twins(5, 7)
-    x = torch.randn(3, 5, 40, requires_grad=True)
-    y = x.detach().clone().requires_grad_()
+    x, start = torch.randn(3, 5, 40, requires_grad=True), torch.randn(3, 7, requires_grad=True)
+    y, same_start = (one.detach().clone().requires_grad_() for one in (x, start))
     weights = torch.randn(3, 7, 40)
-    first, second = ours(x), theirs(y.transpose(1, 2))[0].transpose(1, 2)
+    first, second = ours(x, hidden=start), theirs(y.transpose(1, 2), same_start[None])[0].transpose(1, 2)
     (first * weights).sum().backward()
     (second * weights).sum().backward()
     torch.testing.assert_close(first, second, rtol=0, atol=1e-6)
     torch.testing.assert_close(x.grad, y.grad, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(start.grad, same_start.grad, rtol=1e-4, atol=1e-6)
     for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +10,7 @@ import pytest
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet
 from protas_gtcc.dataset.file import Dataset, Video
 from protas_gtcc.dataset.writer import write_dataset
-
-COMMAND = [sys.executable, "-m", "protas_gtcc", "hold-out"]
+from tests.mstcn_folder import exit_code
 
 
 @pytest.fixture
@@ -35,13 +32,9 @@ def recordings(tmp_path: Path) -> Path:
     return tmp_path / "kitchen.h5"
 
 
-def hold_out(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
-
-
 def test_folds_part_the_training_people_of_a_split(recordings, tmp_path):
-    done = hold_out(recordings, "--split", "0", "--folds", 3, "--feature-set", "free", "--out", tmp_path / "held.h5")
-    assert done.returncode == 0, done.stderr
+    words = ["--split", "0", "--folds", 3, "--feature-set", "free", "--out", tmp_path / "held.h5"]
+    assert exit_code("hold-out", recordings, *words) == 0
     dataset, held = Dataset(recordings), Dataset(tmp_path / "held.h5")
     tested = []
     for split in ("0-0", "0-1", "0-2"):
@@ -55,8 +48,7 @@ def test_folds_part_the_training_people_of_a_split(recordings, tmp_path):
 
 
 def test_features_that_are_tied_to_a_split_are_tested_on_videos_that_they_have_not_seen(recordings, tmp_path):
-    done = hold_out(recordings, "--across", "0", "1", "2", "--out", tmp_path / "held.h5")
-    assert done.returncode == 0, done.stderr
+    assert exit_code("hold-out", recordings, "--across", "0", "1", "2", "--out", tmp_path / "held.h5") == 0
     dataset, held = Dataset(recordings), Dataset(tmp_path / "held.h5")
     assert len(held.info.splits) == 6
     for name in held.info.splits:
@@ -74,26 +66,23 @@ def test_features_that_are_tied_to_a_split_are_tested_on_videos_that_they_have_n
     ("arguments", "message"),
     [
         (["--split", "0", "--folds", 9, "--feature-set", "free"], "--folds is 9; split 0 trains on 3 people"),
-        (
-            ["--split", "0", "--folds", 2],
-            "videos; in place of --split give --across 0 1 2, or add --feature-set free",
-        ),
+        (["--split", "0", "--folds", 2], "videos; in place of --split give --across 0 1 2, or add --feature-set free"),
         (["--split", "0", "--across", "0", "1"], "give either --split"),
         ([], "give either --split"),
         (["--across", "0", "7"], "7"),
     ],
 )
-def test_what_cannot_be_held_out_is_refused_in_one_line(recordings, tmp_path, arguments, message):
-    done = hold_out(recordings, *arguments, "--out", tmp_path / "held.h5")
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_what_cannot_be_held_out_is_refused_in_one_line(recordings, tmp_path, capsys, arguments, message):
+    assert exit_code("hold-out", recordings, *arguments, "--out", tmp_path / "held.h5") == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
     assert not (tmp_path / "held.h5").exists()
 
 
-def test_a_file_that_is_there_is_left_alone(recordings):
+def test_a_file_that_is_there_is_left_alone(recordings, capsys):
     before = recordings.read_bytes()
-    done = hold_out(recordings, "--split", "0", "--folds", 3, "--feature-set", "free", "--out", recordings)
-    assert done.returncode == 1
-    assert "would be replaced; give another name, or --overwrite" in done.stderr
+    words = ["--split", "0", "--folds", 3, "--feature-set", "free", "--out", recordings]
+    assert exit_code("hold-out", recordings, *words) == 1
+    assert "would be replaced; give another name, or --overwrite" in capsys.readouterr().err
     assert recordings.read_bytes() == before

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.egoprocel import pair_in_order
-from protas_gtcc.layouts.features import FeatureFolder, decide_time_first, default_tolerance
+from protas_gtcc.layouts.egoprocel import open_egoprocel, pair_in_order
+from protas_gtcc.layouts.features import FeatureFolder, default_tolerance, is_time_first
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.layouts.recognition import open_layout, recognise
+from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
+from tests.mstcn_folder import write_mstcn
 
 IDS = {"background": 0, "take cup": 1, "pour": 2}
 LABELS = ["background", "background", "take cup", "pour", "pour"]
@@ -26,24 +27,15 @@ LABELS = ["background", "background", "take cup", "pour", "pour"]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A small folder in the MS-TCN layout: two videos of 5 frames with 3 features."""
-    for sub in ("groundTruth", "splits", "features"):
-        (tmp_path / sub).mkdir()
-    (tmp_path / "mapping.txt").write_text("0 background\n1 take cup\n2 pour\n")
-    for video in ("S1_tea", "S2_tea"):
-        (tmp_path / "groundTruth" / f"{video}.txt").write_text("\n".join(LABELS))
-        np.save(tmp_path / "features" / f"{video}.npy", np.ones((3, 5), np.float32))
-    (tmp_path / "splits" / "train.split1.bundle").write_text("S1_tea.txt\n")
-    (tmp_path / "splits" / "test.split1.bundle").write_text("S2_tea.txt")
-    return tmp_path
+    labels, split = {"S1_tea": [0, 0, 1, 2, 2], "S2_tea": [0, 0, 1, 2, 2]}, {"train": ["S1_tea"], "test": ["S2_tea"]}
+    return write_mstcn(tmp_path, list(IDS), labels, split, lambda t: np.ones((3, t), np.float32))
 
 
 # Text files
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["{}", "{}\n", "{}\n\n\n", "\ufeff{}", "{} \n \n"],
-    ids=["bare", "newline", "blank", "mark", "spaces"],
+    "text", ["{}", "{}\n", "{}\n\n\n", "\ufeff{}", "{} \n \n"], ids=["bare", "newline", "blank", "mark", "spaces"]
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["unix", "windows"])
 def test_line_ends_and_trailing_blanks_change_nothing(tmp_path, text, end):
@@ -54,11 +46,7 @@ def test_line_ends_and_trailing_blanks_change_nothing(tmp_path, text, end):
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "|".join(LABELS),
-        "\n".join(f"{label}|Normal" for label in LABELS),
-        "\n".join(f"{x}|Error" for x in LABELS),
-    ],
+    ["|".join(LABELS), "\n".join(f"{label}|Normal" for label in LABELS), "\n".join(f"{x}|Error" for x in LABELS)],
     ids=["one line", "EgoPER", "EgoPER errors"],
 )
 def test_labels_may_be_split_by_bars(tmp_path, text):
@@ -121,11 +109,10 @@ def test_video_lists_come_with_or_without_folders_and_endings(tmp_path):
 
 
 def test_the_layout_is_recognised_or_the_known_ones_are_named(folder, tmp_path_factory):
-    assert recognise(folder) == "mstcn"
     with pytest.raises(InputError, match=r"arrange it as groundTruth/ with mapping\.txt.*handles"):
-        recognise(tmp_path_factory.mktemp("empty"))
+        open_layout(tmp_path_factory.mktemp("empty"))
     with pytest.raises(InputError, match="no such file"):
-        recognise(folder / "nowhere")
+        open_layout(folder / "nowhere")
 
 
 def test_a_folder_gives_classes_background_splits_and_labels(folder):
@@ -158,7 +145,7 @@ def test_a_listed_video_must_be_there_and_an_unlisted_one_is_reported(folder):
     with pytest.raises(InputError, match=r"train\.split1\.bundle names video S9_tea, but there is no"):
         open_layout(folder)
     bundle.write_text("")
-    assert open_layout(folder).notices == ["1 videos are in no split, but stay in the file: S1_tea"]
+    assert open_layout(folder).notices == ["1 video in no split, kept in the file: S1_tea"]
 
 
 def test_the_background_is_named_or_refused_but_never_guessed(folder):
@@ -174,11 +161,10 @@ def test_the_background_is_named_or_refused_but_never_guessed(folder):
 # Orientation
 
 
-def _decide(tmp_path: Path, shapes: list[tuple[int, int]], lengths: list[int], tolerance: int | None = None) -> bool:
+def _decide(tmp_path: Path, shapes: list[tuple[int, int]], lengths: list[int]) -> bool:
     names = [f"v{i}" for i in range(len(shapes))]
-    folder = FeatureFolder(tmp_path)
     expected = {name: float(n) for name, n in zip(names, lengths, strict=True)}
-    return decide_time_first(folder, dict(zip(names, shapes, strict=True)), expected, tolerance)
+    return is_time_first(FeatureFolder(tmp_path), dict(zip(names, shapes, strict=True)), expected, LayoutOptions())
 
 
 def test_the_label_count_decides_which_axis_is_time(tmp_path):
@@ -323,7 +309,7 @@ def test_egoprocel_is_read_whole_and_its_surplus_of_annotations_is_reported(shar
 
 def test_the_lengths_of_features_decide_which_annotation_a_video_gets(shared_folder):
     # Sessions as the annotations show them: 13 of five cameras, 13 of six, one of five that has no handle, 6 of six.
-    layout = open_layout(shared_folder / "data" / "egoprocel")
+    layout = open_egoprocel(shared_folder / "data" / "egoprocel", LayoutOptions())
     task = layout.tasks["Pizza.cmu"]
     third_camera = [*range(2, 65, 5), *range(67, 143, 6), *range(150, 184, 6)]
     truth = dict(zip(task["handles"], third_camera, strict=True))
@@ -339,7 +325,7 @@ def test_the_lengths_of_features_decide_which_annotation_a_video_gets(shared_fol
 
 
 def test_features_as_long_as_the_first_annotations_keep_the_authors_pairing(shared_folder):
-    layout = open_layout(shared_folder / "data" / "egoprocel")
+    layout = open_egoprocel(shared_folder / "data" / "egoprocel", LayoutOptions())
     before = dict(layout.annotations)
     layout.pair_by_length("features", {video: float(len(layout.labels(video))) for video in layout.video_names})
     assert layout.annotations == before

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from protas_gtcc.live.sinks import FrameResult, JsonLines, Sink, Terminal
 from protas_gtcc.live.sources import ByteFrames, Source, open_source
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction
-from tests.test_streaming import CLASSES, DIM, make_model, video
+from tests.tiny_models import CLASSES, DIM, make_model, video
 
 
 class Frames(Source):
@@ -55,7 +56,7 @@ class Collect(Sink):
         self.function(result)
 
 
-def collected(source: object, **options: object) -> list[FrameResult]:
+def collected(source: Any, **options: Any) -> list[FrameResult]:
     results: list[FrameResult] = []
     pipeline.run(make_model().stream(), source, [Collect(results.append)], **options)
     return results
@@ -273,9 +274,10 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint.safetensors"
 
 
+@pytest.mark.slow
 def test_the_command_reads_a_pipe_and_goes_on_from_its_state(checkpoint, tmp_path):
     features = video(30)
-    lines: list[dict[str, object]] = []
+    lines: list[dict[str, Any]] = []
     for part in (features[:12], features[12:]):
         text = "\n".join(" ".join(map(str, frame)) for frame in part)
         command = [sys.executable, "-m", "protas_gtcc", "stream", str(checkpoint), "-", "--state", str(tmp_path / "s")]
@@ -296,6 +298,7 @@ def test_the_lines_go_to_a_file_too(checkpoint, tmp_path, capsys):
     assert "cannot write" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_pipe_that_stays_open_does_not_keep_a_refused_command_from_ending(checkpoint):
     command = [sys.executable, "-m", "protas_gtcc", "stream", str(checkpoint), "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

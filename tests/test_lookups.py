@@ -15,7 +15,6 @@ from protas_gtcc.metrics.lookups import (
     UNFITTED,
     average_index,
     fit_lookups,
-    frames_since_change,
     mean_duration,
     median_index,
 )
@@ -54,10 +53,6 @@ def test_a_class_without_training_segments_gets_the_class_agnostic_table() -> No
     np.testing.assert_allclose(reports["mean_duration_class"], [1 / 3, 2 / 3, 1])
 
 
-def test_frames_are_counted_from_the_last_change_of_class() -> None:
-    assert frames_since_change(np.array([2, 2, 0, 1, 1, 1, 2])).tolist() == [0, 1, 0, 0, 1, 2, 0]
-
-
 def test_random_depends_on_seed_and_video_but_not_on_order() -> None:
     labels = np.ones(20, dtype=int)
     lookups, others = (fit_lookups([labels], 2, [0], seed) for seed in (0, 1))
@@ -92,7 +87,7 @@ def test_errors_on_real_recordings_equal_the_known_ones(
     )
     lookups = fit_lookups(train, len(num_classes), [0])
     totals = sum(progress_statistics(lookups.report(video), video, len(num_classes), [0]) for video in test)
-    frame = dict(zip(lookups.names, progress_averages(np.asarray(totals), len(num_classes)).frame, strict=True))
+    frame = dict(zip(lookups.names, progress_averages(np.asarray(totals), len(num_classes))["frame"], strict=True))
     assert frame["average_index_class"] == pytest.approx(expected, abs=5e-4)
     assert frame["constant"] == pytest.approx(0.250, abs=5e-4)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_progress_over_all_has_target_zero_for_inactive_classes(video, squared):
                 error = abs(progress[s, 0, c, t].item() - wanted)
                 total += error**2 if squared else error
     expected = total / (CLASSES * FRAMES)
-    result = over_all(progress, labels, target, torch.ones(1, 1, FRAMES), IS_ACTION, squared)
+    result = over_all(progress, labels, target, torch.ones(1, 1, FRAMES), squared)
     assert result.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -83,15 +84,15 @@ def test_progress_over_active_counts_only_the_true_class_and_only_actions(video,
         if labels[0, t] != 0
     ]
     expected = sum(error**2 if squared else error for error in errors) / 6
-    result = over_active(progress, labels, target, torch.ones(1, 1, FRAMES), IS_ACTION, squared)
+    result = over_active(progress, labels, target, IS_ACTION, squared)
     assert result.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_video_of_one_frame_and_one_without_actions_have_finite_losses():
     logits, progress = torch.randn(2, 1, 3, 1), torch.randn(2, 1, 3, 1)
-    labels, ones = torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, 1)
-    assert smoothing(logits, ones).item() == 0
-    assert over_active(progress, labels, torch.zeros(1, 1), ones, IS_ACTION).item() == 0
+    labels = torch.zeros(1, 1, dtype=torch.long)
+    assert smoothing(logits, torch.ones(1, 1, 1)).item() == 0
+    assert over_active(progress, labels, torch.zeros(1, 1), IS_ACTION).item() == 0
 
 
 def batch_terms(network, features, labels, target, mask, config):
@@ -122,7 +123,9 @@ def test_every_term_alone_moves_the_weights(name):
     network = ProgressNetwork(ModelConfig(stages=2, layers=3, maps=8), 4, 3)
     with torch.no_grad():
         network.graph.set_counted(torch.rand(3, 3), torch.rand(3, 3))
-    weights = {f"{term}_weight": float(term == name) for term in ("cross_entropy", "smoothing", "progress", "graph")}
+    weights: dict[str, Any] = {
+        f"{term}_weight": float(term == name) for term in ("cross_entropy", "smoothing", "progress", "graph")
+    }
     config = dataclasses.replace(LossConfig(), **weights)
     labels = torch.randint(0, 3, (1, 20))
     terms = batch_terms(network, torch.randn(1, 4, 20), labels, torch.rand(1, 20), torch.ones(1, 1, 20), config)

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from protas_gtcc.annotations.segments import segment_array
-from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.labels import count_graph, write_label_files, write_labels_into
 from protas_gtcc.prepare.writing import prepare
+from tests.brute_force import segments_from_labels
+from tests.mstcn_folder import exit_code, write_mstcn
 
 LABELS = {"a": [0, 1, 1, 1, 1, 0, 2, 2], "b": [2, 0, 0, 1, 1, 1, 1, 1, 1, 0]}
 NAMES = ["background", "take", "pour"]
@@ -25,23 +26,7 @@ NAMES = ["background", "take", "pour"]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two videos in the MS-TCN layout, without features."""
-    folder = tmp_path / "kitchen"
-    (folder / "splits").mkdir(parents=True)
-    (folder / "groundTruth").mkdir()
-    (folder / "mapping.txt").write_text("0|background\n1|take\n2|pour")
-    for video, labels in LABELS.items():
-        (folder / "groundTruth" / f"{video}.txt").write_text("\n".join(NAMES[label] for label in labels))
-    (folder / "splits" / "train.split1.bundle").write_text("a")
-    (folder / "splits" / "test.split1.bundle").write_text("b")
-    return folder
-
-
-def _run(*arguments: object) -> int:
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as exit_:
-        return int(exit_.code or 0)
-    return 0
+    return write_mstcn(tmp_path / "kitchen", NAMES, LABELS, {"train": ["a"], "test": ["b"]})
 
 
 def _graph(path: Path) -> dict[str, np.ndarray]:
@@ -50,14 +35,9 @@ def _graph(path: Path) -> dict[str, np.ndarray]:
 
 def _brute_force_progress(labels: list[int], num_classes: int) -> np.ndarray:
     progress = np.zeros((num_classes, len(labels)), np.float32)
-    for t, label in enumerate(labels):
-        start, end = t, t + 1
-        while start > 0 and labels[start - 1] == label:
-            start -= 1
-        while end < len(labels) and labels[end] == label:
-            end += 1
-        if label != 0:
-            progress[label, t] = (t - start + 1) / (end - start)
+    for segment in segments_from_labels(np.array(labels)):
+        if segment.label != 0:
+            progress[segment.label, segment.start : segment.end] = np.arange(1, len(segment) + 1) / len(segment)
     return progress
 
 
@@ -133,36 +113,30 @@ def test_labels_of_a_resampled_file_come_at_the_rate_that_is_given(folder, tmp_p
         np.save(folder / "features" / f"{video}.npy", np.ones((4, 6 * len(labels))))
     file = tmp_path / "kitchen.h5"
     prepare(open_layout(folder), file, 30.0, LayoutOptions(), resample_to=5.0)
-    assert _run("labels", folder, "--into", file) == 1
+    assert exit_code("labels", folder, "--into", file) == 1
     assert "give the labels' rate with --fps" in capsys.readouterr().err
     (folder / "mapping.txt").write_text("0|background\n2|take\n1|pour")
-    assert _run("labels", folder, "--into", file, "--fps", 30) == 0
+    assert exit_code("labels", folder, "--into", file, "--fps", 30) == 0
     assert Dataset(file).labels("b").tolist() == [[0, 2, 1][label] for label in LABELS["b"]]
 
 
 def test_programs_read_what_was_written_as_json(folder, tmp_path, capsys):
-    assert _run("labels", folder, "--out", tmp_path / "out", "--graph", tmp_path / "graph.json", "--json") == 0
+    assert exit_code("labels", folder, "--out", tmp_path / "out", "--graph", tmp_path / "graph.json", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
         "out": {"path": str(tmp_path / "out"), "written": 2, "kept": 0},
         "graph": {"path": str(tmp_path / "graph.json"), "split": "1"},
         "notices": [],
     }
     file = _dataset(folder, tmp_path / "kitchen.h5")
-    assert _run("labels", folder, "--into", file, "--json") == 0
+    assert exit_code("labels", folder, "--into", file, "--json") == 0
     assert json.loads(capsys.readouterr().out)["into"] == {"path": str(file), "num_videos": 2}
-
-
-def test_a_layout_that_cannot_be_opened_is_one_line(folder, tmp_path, capsys):
-    (folder / "mapping.txt").write_text("0|rest\n1|take")
-    assert _run("labels", folder, "--graph", tmp_path / "graph.json") == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_the_graph_takes_a_background_of_another_name(folder, tmp_path):
     (folder / "mapping.txt").write_text("0|rest\n1|take\n2|pour")
     for file in (folder / "groundTruth").iterdir():
         file.write_text(file.read_text().replace("background", "rest"))
-    assert _run("labels", folder, "--graph", tmp_path / "graph.json", "--background", "rest") == 0
+    assert exit_code("labels", folder, "--graph", tmp_path / "graph.json", "--background", "rest") == 0
     assert _graph(tmp_path / "graph.json")["predecessors"][1, 2] == 1
 
 
@@ -181,14 +155,14 @@ def test_labels_that_do_not_fit_leave_the_file_as_it_was(folder, tmp_path, capsy
         truth.write_text("\n".join(["take"] * num_labels))
     with pytest.raises(InputError, match=message):
         write_labels_into(open_layout(folder), file)
-    assert _run("labels", folder, "--into", file) == 1
+    assert exit_code("labels", folder, "--into", file) == 1
     assert capsys.readouterr().err.strip().splitlines()[-1].startswith("error: ")
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]
 
 
 def test_the_graph_is_counted_on_training_videos_only(folder, tmp_path):
-    assert _run("labels", folder, "--graph", tmp_path / "graph.json", "--split", 1) == 0
+    assert exit_code("labels", folder, "--graph", tmp_path / "graph.json", "--split", 1) == 0
     graph = _graph(tmp_path / "graph.json")
     expected = np.zeros((3, 3))
     expected[1, 2] = 1  # in the only training video, take comes right before pour
@@ -199,10 +173,10 @@ def test_the_graph_is_counted_on_training_videos_only(folder, tmp_path):
 
 
 def test_a_command_without_an_output_is_wrong_usage(folder):
-    assert _run("labels", folder) == 2
+    assert exit_code("labels", folder) == 2
 
 
 def test_egoprocel_gives_labels_without_features_and_warns_of_doubtful_ones(shared_folder, tmp_path, capsys):
-    assert _run("labels", shared_folder / "data" / "egoprocel", "--graph", tmp_path / "graph.json") == 0
-    assert "wrongly for most" in capsys.readouterr().out
+    assert exit_code("labels", shared_folder / "data" / "egoprocel", "--graph", tmp_path / "graph.json") == 0
+    assert "wrong for most videos" in capsys.readouterr().out
     assert _graph(tmp_path / "graph.json")["predecessors"].shape == (116, 116)

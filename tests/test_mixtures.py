@@ -25,7 +25,7 @@ def fitted_by_loops(weighting: np.ndarray, num_components: int, iterations: int)
     centre = sum(weighting * frames)
     variance = max(sum(weighting * (frames - centre) ** 2) / num_components**2, MIN_VARIANCE)
     levels = [(k + 0.5) / num_components for k in range(num_components)]
-    means = [next(j for j in frames if sum(weighting[: j + 1]) >= level) for level in levels]
+    means = [next(float(j) for j in frames if sum(weighting[: j + 1]) >= level) for level in levels]
     variances, weights = [variance] * num_components, [1 / num_components] * num_components
     for _ in range(iterations):
         shares = np.zeros((num_components, len(frames)))
@@ -35,8 +35,8 @@ def fitted_by_loops(weighting: np.ndarray, num_components: int, iterations: int)
                 for w, mean, var in zip(weights, means, variances, strict=True)
             ]
             shares[:, j] = weighting[j] * np.array(parts) / sum(parts)
-        weights = [sum(row) for row in shares]
-        means = [sum(row * frames) / sum(row) for row in shares]
+        weights = [float(row.sum()) for row in shares]
+        means = [float(sum(row * frames) / sum(row)) for row in shares]
         variances = [
             max(sum(row * (frames - mean) ** 2) / sum(row), MIN_VARIANCE)
             for row, mean in zip(shares, means, strict=True)
@@ -46,12 +46,12 @@ def fitted_by_loops(weighting: np.ndarray, num_components: int, iterations: int)
 
 @pytest.mark.parametrize(("num_components", "iterations"), [(1, 1), (3, 0), (3, 5), (6, 2)])
 def test_the_fit_is_that_of_loops(num_components, iterations):
-    weightings = random_weightings(1, 3, 20)
+    weightings = random_weightings(2, 3, 20)
     mixtures = fit_mixtures(weightings, num_components, iterations)
-    for row in range(3):
-        expected = fitted_by_loops(weightings[0, row].numpy(), num_components, iterations)
+    for place in np.ndindex(2, 3):
+        expected = fitted_by_loops(weightings[place].numpy(), num_components, iterations)
         for result, wanted in zip(mixtures, expected, strict=True):
-            np.testing.assert_allclose(result[0, row], wanted)
+            np.testing.assert_allclose(result[place], wanted)
 
 
 def test_two_well_separated_bumps_are_found():
@@ -60,31 +60,6 @@ def test_two_well_separated_bumps_are_found():
     assert mixtures.means.flatten().tolist() == pytest.approx([10, 33], abs=0.01)
     assert mixtures.variances.flatten().tolist() == pytest.approx([4, 9], rel=0.01)
     assert mixtures.weights.flatten().tolist() == pytest.approx([0.3, 0.7], abs=0.001)
-
-
-def log_likelihood(mixtures: Mixtures, weightings: Tensor) -> Tensor:
-    """Of each row, in the mean over frames as they weigh."""
-    weights, means, variances = (x[..., None] for x in mixtures)
-    frames = torch.arange(weightings.shape[2], dtype=weightings.dtype)
-    densities = weights * (-((frames - means) ** 2) / (2 * variances)).exp() / (2 * math.pi * variances).sqrt()
-    return (weightings * densities.sum(dim=2).log()).sum(dim=2)
-
-
-def test_the_likelihood_never_falls():
-    weightings = random_weightings(2, 10, 30)
-    steps = torch.stack([log_likelihood(fit_mixtures(weightings, 4, count), weightings) for count in range(12)])
-    assert (steps.diff(dim=0) >= -1e-12).all()
-    assert (steps[-1] > steps[0]).all()
-
-
-def test_rows_and_pairs_do_not_see_each_other():
-    weightings = random_weightings(2, 3, 15)
-    together = fit_mixtures(weightings, 4)
-    for p in range(2):
-        for row in range(3):
-            alone = fit_mixtures(weightings[p : p + 1, row : row + 1], 4)
-            for one, all_of_them in zip(alone, together, strict=True):
-                torch.testing.assert_close(one[0, 0], all_of_them[p, row])
 
 
 def test_frames_after_the_end_change_nothing():
@@ -125,9 +100,3 @@ def test_mixtures_are_whole_and_finite_on_weightings(weightings, num_components)
     assert (mixtures.variances >= MIN_VARIANCE).all()
     densities = mixtures.densities(num_frames, torch.tensor([num_frames]))
     torch.testing.assert_close(densities.sum(dim=3), torch.ones_like(mixtures.means))
-
-
-def test_a_single_frame_is_found_by_every_component():
-    mixtures = fit_mixtures(torch.eye(12)[[4]][None], 5)
-    assert mixtures.means.flatten().tolist() == pytest.approx([4] * 5)
-    assert mixtures.variances.flatten().tolist() == [MIN_VARIANCE] * 5

@@ -123,8 +123,8 @@ def test_the_graphs_cost_equals_its_definition_frame_by_frame():
     for t in range(8):
         done = progress[0, :, : t + 1].clamp(0, 1).max(dim=1).values
         for label in range(3):
-            expected = sum((1 - done[k]) * pre[k, label] + done[k] * suc[k, label] for k in range(3))
-            assert cost[0, label, t].item() == pytest.approx(expected.item(), abs=1e-5)
+            expected = sum(((1 - done[k]) * pre[k, label] + done[k] * suc[k, label]).item() for k in range(3))
+            assert cost[0, label, t].item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_graphs_regulariser_is_zero_at_the_start_and_pulls_back_what_was_learnt():

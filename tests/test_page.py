@@ -20,7 +20,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.test_serve import push, serving
-from tests.test_streaming import make_model, video
+from tests.tiny_models import make_model, video
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 Ask = Callable[..., Awaitable[Any]]
@@ -66,6 +66,7 @@ async def text_of(ask: Ask, element: str) -> str:
     return str(answer["result"].get("value"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
 def test_the_page_shows_the_action_and_its_progress_live(tmp_path):
     features = video(120)

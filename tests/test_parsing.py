@@ -12,16 +12,12 @@ from typing import Literal
 import pytest
 
 import protas_gtcc.cli.commands
-from protas_gtcc.cli.main import GROUPS, VERBS, main
-from protas_gtcc.cli.shared.parsing import File, Positional, Repeated, parse, parse_known
+from protas_gtcc.cli.main import GROUPS, VERBS
+from protas_gtcc.cli.shared.parsing import File, Positional, Repeated, Rest, parse
 from protas_gtcc.errors import InputError
+from tests.mstcn_folder import exit_code
 
 HEAVY = ("torch", "pandas", "numba", "scipy.stats", "matplotlib", "h5py")
-AVAILABLE = {path.stem for path in Path(protas_gtcc.cli.commands.__path__[0]).glob("[a-z]*.py")}
-
-
-def module_of(verb: str) -> str:
-    return "import_" if verb == "import" else verb.replace("-", "_")
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,15 @@ class Example:
     no_pictures: bool = False
     """Draw nothing."""
     network: Network = field(default_factory=Network)
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Start runs."""
+
+    seeds: int = 1
+    """Number of seeds."""
+    flags: Rest = ()
 
 
 def words_in(text: str) -> str:
@@ -113,7 +118,7 @@ def test_wrong_usage_exits_with_2_and_names_the_flag(
 
 
 def test_flags_of_the_runs_that_a_command_starts_are_returned() -> None:
-    assert parse_known(Network, ["--lr", "1e-4", "--stages", "2"], "tool") == (Network(2), ["--lr", "1e-4"])
+    assert parse(Starter, ["--lr", "1e-4", "--seeds", "2"], "tool") == Starter(2, ("--lr", "1e-4"))
 
 
 def test_help_shows_what_is_required_and_types_that_a_person_reads(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,34 +140,27 @@ def test_help_shows_what_is_required_and_types_that_a_person_reads(capsys: pytes
         assert expected in text
 
 
-def help_of(verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit) as stop:
-        main([verb, "--help"])
-    assert stop.value.code == 0
-    return capsys.readouterr().out
-
-
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_of_every_verb_is_readable(
+def test_help_of_every_verb_is_readable_at_80_columns(
     verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = help_of(verb, capsys, monkeypatch)
-    assert text.startswith(f"usage: protas-gtcc {verb}")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert exit_code(verb, "--help") == 0
+    usage, text = capsys.readouterr().out.split("\n", 1)
+    assert usage.startswith(f"usage: protas-gtcc {verb}")
     assert re.findall(r"None|\[STR|\(default: \)|`|\*\*", text) == []
+    assert max(map(len, text.splitlines())) <= 80
     flags = re.split(r"\n(?=.{0,3}(?:options|positional arguments))", text, maxsplit=1)[1]
-    assert max(map(len, flags.splitlines())) <= 80
     assert re.findall(r"(?:^| )(--[a-z][a-z-]*(?: [A-Z]+)?)(?= --[a-z])", words_in(flags)) == [], "flags without a text"
 
 
 def test_every_command_is_a_verb() -> None:
-    assert {module_of(verb) for verb in VERBS} == AVAILABLE
+    modules = {path.stem for path in Path(protas_gtcc.cli.commands.__path__[0]).glob("[a-z]*.py")}
+    assert {"import_" if verb == "import" else verb.replace("-", "_") for verb in VERBS} == modules
 
 
 def test_the_overview_lists_every_verb_in_a_group_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main([])
-    assert stop.value.code == 2
+    assert exit_code() == 2
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= 80
     for group, verbs in GROUPS.items():

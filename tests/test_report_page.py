@@ -19,18 +19,19 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
-from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
+from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, save_evaluation
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
-from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
+from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.page import render, write_report
 from protas_gtcc.report.page_data import FRAME_VALUES, NONE, FrameValue, pack, page_data
 from protas_gtcc.report.runs import open_runs
 from protas_gtcc.training.run_directory import RunDirectory
+from tests.predicted_videos import delayed, without_progress
 from tests.test_page import BROWSER, asking, browser
 
 EVIL = '</script><script>window.EVIL = 1</script><img src="http://evil.example/x" onerror="window.EVIL = 2"><!-- $x'
@@ -41,14 +42,6 @@ FPS = 5.0
 def labels_of(seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     return np.repeat(random.permutation(np.arange(12) % len(NAMES)), random.integers(1, 30, 12))
-
-
-def delayed(labels: np.ndarray, frames: int, silent: bool = False) -> Prediction:
-    estimate = np.roll(labels, frames)
-    if silent:
-        return Prediction(estimate, None, None, np.zeros(len(labels), dtype=np.float32))
-    progress = progress_by_class(estimate, progress_target(estimate, [0]), len(NAMES))
-    return Prediction(estimate, None, progress, reported_progress(progress, estimate, [0]))
 
 
 def make_dataset(path: Path, name: str = "kitchen", simulated: bool = False) -> Path:
@@ -66,7 +59,9 @@ def make_run(folder: Path, dataset: Path, split: str = "1", frames: int = 3, sil
     """An evaluated run whose predictions come so many frames late."""
     data = Dataset(dataset)
     videos = [(name, data.labels(name)) for name in data.part(split, "test")]
-    predictions = [(name, delayed(labels, frames, silent)) for name, labels in videos]
+    predictions = [(name, delayed(labels, frames, len(NAMES))) for name, labels in videos]
+    if silent:
+        predictions = [(name, without_progress(one.labels)) for name, one in predictions]
     write_predictions(
         folder / "predictions.h5", predictions, PredictionInfo(NAMES, [0], FPS, simulated=data.info.simulated)
     )
@@ -121,24 +116,20 @@ def labels_from_flat(flat: list[int]) -> np.ndarray:
 
 
 def unpack(text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), dtype="<u2") / 1000
+    return np.frombuffer(base64.b64decode(text), dtype="<u2")
 
 
-def test_the_page_holds_every_frame_of_every_run(runs: list[Path]) -> None:
+def test_the_page_holds_every_frame_of_every_run(runs: list[Path], dataset: Path) -> None:
     group = page_data(open_runs(runs))["groups"][0]
     for run, path in zip(group["runs"], runs, strict=False):
         files = open_predictions(path / "predictions.h5")
         for video, own in zip(group["videos"], run["videos"], strict=True):
             labels, prediction = labels_from_flat(video["segments"]), files.read(video["name"])
-            np.testing.assert_array_equal(labels, Dataset(json_dataset(path)).labels(video["name"]))
+            np.testing.assert_array_equal(labels, Dataset(dataset).labels(video["name"]))
             np.testing.assert_array_equal(labels_from_flat(own["segments"]), prediction.labels)
             if path.name != "silent":
-                np.testing.assert_allclose(unpack(own["frames"]["reported"]), prediction.reported, atol=0.00051)
+                np.testing.assert_allclose(unpack(own["frames"]["reported"]) / 1000, prediction.reported, atol=0.00051)
             assert own["acc"] == pytest.approx(100 * np.mean(labels == prediction.labels), rel=1e-4)
-
-
-def json_dataset(run: Path) -> Path:
-    return Path((run / "config.yaml").read_text().removeprefix("dataset: ").strip())
 
 
 def test_scores_of_the_page_are_those_of_the_evaluation(runs: list[Path]) -> None:
@@ -170,7 +161,7 @@ def test_a_run_that_reports_no_progress_is_not_shown_as_reporting_none(runs: lis
 
 
 def test_values_are_packed_in_steps_and_unknown_ones_are_marked() -> None:
-    packed = np.frombuffer(base64.b64decode(pack(np.array([0.0, 0.1234, 1.0, np.nan, 99.0]), 1000)), dtype="<u2")
+    packed = unpack(pack(np.array([0.0, 0.1234, 1.0, np.nan, 99.0]), 1000))
     assert packed.tolist() == [0, 123, 1000, NONE, NONE - 1]
 
 
@@ -191,7 +182,7 @@ def test_runs_stand_side_by_side_only_where_their_videos_are_the_same(runs: list
     ]  # fmt: skip
 
 
-def test_runs_get_the_shortest_names_that_tell_them_apart(runs: list[Path]) -> None:
+def test_runs_get_the_shortest_names_that_differ(runs: list[Path]) -> None:
     assert [run.name for run in open_runs([*runs[:2], runs[0]])] == ["a/seed0", "b/seed0"]
     assert [run.name for run in open_runs(runs[2:])] == ["silent", "c"]
 
@@ -276,7 +267,7 @@ def test_what_cannot_be_shown_is_refused_in_one_line(runs: list[Path], dataset: 
     assert not (tmp_path / "r.html").exists()
 
 
-def test_without_plotly_one_line_says_how_to_get_it(runs: list[Path], tmp_path: Path, monkeypatch: Any) -> None:
+def test_without_plotly_one_line_names_the_way_out(runs: list[Path], tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "plotly", None)
     monkeypatch.delitem(sys.modules, "plotly.offline", raising=False)
     with pytest.raises(InputError, match=r"pip install 'protas_gtcc\[report\]'"):
@@ -317,9 +308,8 @@ async def look(page: str, address: str, picture: Path) -> None:
         await hiding_a_run(js, until)
         await hovering_a_frame(js, until)
         await js("[...document.querySelectorAll('h2')].find((one) => one.textContent === 'Classes').scrollIntoView()")
-        await until(
-            "[...document.querySelectorAll('.ytick text')].some((one) => one.textContent === 'cut & <b>chop</b>')"
-        )
+        ticks = "[...document.querySelectorAll('.ytick text')]"
+        await until(f"{ticks}.some((one) => one.textContent === 'cut & <b>chop</b>')")
         await js("[...document.querySelectorAll('details')].forEach((one) => { one.open = true; })")
         await until("document.body.innerText.includes('deep › figure')")
         assert "0.125" in await js("document.body.innerText")
@@ -357,14 +347,15 @@ async def hovering_a_frame(js: Js, until: Callable[[str], Awaitable[None]]) -> N
     assert "(frame 50)" in text
     assert f"{progress_target(labels, [0])[50]:.2f}" in text
     for frames in (3, 9):
-        prediction = delayed(labels, frames)
+        prediction = delayed(labels, frames, len(NAMES))
         label = int(prediction.labels[50])
         assert f"{shown.get(label, EVIL[:10])}" in text
         assert f"{prediction.reported[50]:.2f}" in text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
-def test_the_page_draws_hides_and_tells_in_a_browser_without_a_network(runs: list[Path], tmp_path: Path) -> None:
+def test_the_page_draws_hides_runs_and_shows_values_without_a_network(runs: list[Path], tmp_path: Path) -> None:
     write_report(tmp_path / "report.html", page_data(open_runs(runs)))
     picture = Path(os.environ.get("REPORT_SCREENSHOT", tmp_path / "report.png"))
     with browser(tmp_path / "profile") as address:

@@ -27,7 +27,7 @@ from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.live_page import LivePage
 from tests.test_live import Frames
-from tests.test_streaming import DIM, make_model, video
+from tests.tiny_models import DIM, make_model, video
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def test_each_of_many_clients_gets_what_predict_gives():
 
 
 NAN = np.full(DIM, np.nan, dtype="<f4").tobytes()
-BAD = {
+BAD: dict[str, tuple[bytes | str, str]] = {
     "malformed": ("hello", "a text message is not a frame"),
     "wrong shape": (bytes(4 * DIM + 1), "are not a whole number of frames"),
     "empty": (b"", "0 bytes are not a whole number of frames"),
@@ -133,6 +133,7 @@ def test_a_silent_client_and_one_that_is_too_fast_are_closed():
         assert why_closed(address, *[bytes(4 * DIM)] * 9) == "more than 4 frames per second"
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_no_answer_is_closed_and_slows_no_other():
     message = np.zeros((64, DIM), dtype="<f4").tobytes()
 

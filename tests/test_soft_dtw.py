@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from protas_gtcc.alignment.anti_diagonals import expected_alignment, soft_minimum
-from protas_gtcc.alignment.contrast import contrastive_idm
-from protas_gtcc.alignment.lav import lav_loss, lav_terms
+from protas_gtcc.alignment.lav import contrastive_idm, lav_terms
 from protas_gtcc.alignment.pairs import squared_distances
 from protas_gtcc.alignment.soft_dtw import soft_dtw
 
@@ -38,10 +38,10 @@ def hard_dtw(costs: np.ndarray) -> float:
     for i in range(n):
         for j in range(m):
             sums[i + 1, j + 1] = costs[i, j] + min(sums[i, j], sums[i, j + 1], sums[i + 1, j])
-    return sums[n, m]
+    return float(sums[n, m])
 
 
-def value_and_gradient(costs: Tensor, *arguments: object) -> tuple[Tensor, Tensor]:
+def value_and_gradient(costs: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     costs = costs.clone().requires_grad_()
     values = soft_dtw(costs, *arguments)
     values.sum().backward()
@@ -64,17 +64,6 @@ def test_value_and_gradient_are_those_of_every_alignment_enumerated(gamma):
     np.testing.assert_allclose(gradient[0], expected)
 
 
-@pytest.mark.parametrize("gamma", [0.01, 0.1, 1.0])
-def test_value_and_gradient_are_tslearns(gamma):
-    oracle = pytest.importorskip("tslearn.metrics")
-    costs = random_costs(14, 11)
-    # With torch as its backend nothing has to be compiled.
-    theirs = oracle.SoftDTW(costs, gamma, be="pytorch", compute_with_backend=True)
-    value, gradient = value_and_gradient(costs[None], gamma)
-    assert value.item() == pytest.approx(theirs.compute().item())
-    np.testing.assert_allclose(gradient[0], theirs.grad(), atol=1e-12)
-
-
 def test_a_small_gamma_leaves_the_best_alignment_alone():
     costs = random_costs(10, 12)
     best = hard_dtw(costs.numpy())
@@ -95,12 +84,6 @@ def test_a_video_of_one_frame_is_aligned_with_every_frame():
     torch.testing.assert_close(gradient, torch.ones_like(gradient))
 
 
-def test_swapping_or_reversing_both_videos_changes_nothing():
-    costs = random_costs(1, 6, 9)
-    torch.testing.assert_close(soft_dtw(costs.transpose(1, 2)), soft_dtw(costs))
-    torch.testing.assert_close(soft_dtw(costs.flip(1, 2)), soft_dtw(costs))
-
-
 LENGTHS = (torch.tensor([6, 3, 1]), torch.tensor([4, 5, 2]))
 
 
@@ -118,20 +101,13 @@ def test_a_second_derivative_is_refused():
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("gamma", [0.01, 1.0])
-def test_anti_diagonals_equal_the_compiled_loop(gamma, dtype):
-    costs, lengths = 5 * random_costs(4, 9, 7).to(dtype), (torch.tensor([9, 4, 1, 8]), torch.tensor([7, 5, 2, 7]))
+def test_anti_diagonals_equal_the_compiled_loop_for_all_lengths(gamma, dtype):
+    rows, columns = lengths = tuple(torch.cartesian_prod(torch.arange(1, 10), torch.arange(1, 8)).T)
+    costs = 5 * random_costs(len(rows), 9, 7).to(dtype)
     value, gradient = value_and_gradient(costs, gamma, lengths)
     sums = soft_minimum(costs, gamma, *lengths)
-    torch.testing.assert_close(sums[range(4), lengths[0], lengths[1]].to(dtype), value)
+    torch.testing.assert_close(sums[torch.arange(len(costs)), rows, columns].to(dtype), value)
     torch.testing.assert_close(expected_alignment(costs, sums, gamma, *lengths).to(dtype), gradient)
-
-
-def test_anti_diagonals_equal_the_compiled_loop_for_all_lengths():
-    lengths = tuple(torch.cartesian_prod(torch.arange(1, 13), torch.arange(1, 13)).T)
-    costs = random_costs(len(lengths[0]), 12, 12)
-    sums = soft_minimum(costs, 1.0, *lengths)
-    ends = sums[torch.arange(len(costs)), lengths[0], lengths[1]]
-    torch.testing.assert_close(ends, value_and_gradient(costs, 1.0, lengths)[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -153,7 +129,7 @@ def test_half_precision_is_computed_in_single_and_the_gradient_comes_back_in_hal
 )
 def test_lengths_that_do_not_fit_the_costs_are_refused(lengths, message):
     with pytest.raises(ValueError, match=message):
-        soft_dtw(random_costs(1, 4, 5), 0.1, tuple(map(torch.tensor, lengths)))
+        soft_dtw(random_costs(1, 4, 5), 0.1, (torch.tensor(lengths[0]), torch.tensor(lengths[1])))
 
 
 @pytest.mark.parametrize("gamma", [0.0, -1.0, math.nan])
@@ -184,35 +160,18 @@ def test_the_contrast_is_its_loop_over_pairs_of_frames():
     assert contrastive_idm(x, torch.tensor([7, 4]), 0.4, 2).tolist() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("window", "sign"), [(6, -1), (0, 1)])
-def test_frames_near_in_time_attract_each_other_and_others_repel(window, sign):
-    x = random_costs(1, 7, 3).requires_grad_()
-    contrastive_idm(x, torch.tensor([7]), 2.0, window).sum().backward()
-    outward = (x - x.mean(dim=1, keepdim=True)).detach()
-    assert (x.grad.abs().sum(dim=2) > 0).all()
-    # Downhill is inward or outward.
-    assert sign * (-x.grad * outward).sum() > 0
-
-
 def test_the_contrast_has_the_gradient_of_finite_differences():
     x = random_costs(1, 6, 2).requires_grad_()
     assert gradcheck(lambda x: contrastive_idm(x, torch.tensor([5]), 0.5, 1), [x])
 
 
-def test_lav_is_the_weighted_sum_of_its_terms():
+def test_the_terms_of_lav_are_soft_dtw_and_the_contrast_of_both_videos():
     u, v = random_costs(2, 7, 3), random_costs(2, 9, 3, seed=1)
     lengths = torch.tensor([7, 5]), torch.tensor([4, 9])
     terms = lav_terms(u, v, *lengths, gamma=0.3, margin=0.5, window_frames=2)
     contrast = contrastive_idm(u, lengths[0], 0.5, 2) + contrastive_idm(v, lengths[1], 0.5, 2)
     torch.testing.assert_close(terms["contrast"], contrast)
     torch.testing.assert_close(terms["soft_dtw"], soft_dtw(squared_distances(u, v), 0.3, lengths))
-    loss = lav_loss(u, v, *lengths, gamma=0.3, margin=0.5, window_frames=2, contrast_weight=0.7)
-    torch.testing.assert_close(loss, terms["soft_dtw"] + 0.7 * contrast)
-
-
-def test_lav_has_the_gradient_of_finite_differences():
-    u, v = random_costs(4, 2).requires_grad_(), random_costs(5, 2, seed=1).requires_grad_()
-    assert gradcheck(lambda u, v: lav_loss(u, v, contrast_weight=0.3, margin=0.5, window_frames=1), [u, v])
 
 
 @pytest.mark.parametrize("name", ["soft_dtw", "contrast"])

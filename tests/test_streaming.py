@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protas_gtcc.annotations.task_graph import TaskGraph
 from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.cli.main import main
-from protas_gtcc.config import PRESETS, DecodingConfig, ModelConfig
+from protas_gtcc.config import PRESETS, DecodingConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
+from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.runs import timing
@@ -29,38 +29,11 @@ from protas_gtcc.streaming.causality import check_causality
 from protas_gtcc.streaming.engines import TorchEngine
 from protas_gtcc.streaming.program import Program
 from protas_gtcc.streaming.recording import record
+from tests.conftest import slow_but_first
+from tests.tiny_models import BASE, CLASSES, CONFIGS, DECODING, DIM, make_model, video
 
-DIM, CLASSES = 5, 4
-BASE = ModelConfig(stages=3, layers=4, maps=8)
-CONFIGS = {
-    "whole": BASE,
-    "one stage": dataclasses.replace(BASE, stages=1),
-    "no graph": dataclasses.replace(BASE, graph=False),
-    "no progress": dataclasses.replace(BASE, graph=False, progress=False),
-    "parallel": dataclasses.replace(BASE, arrangement="parallel"),
-    "standardised": dataclasses.replace(BASE, standardise=True),
-}
 ENGINES = ("compiled", "torch")
 FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds")
-DECODING = PRESETS["default"].decoding
-TRANSCRIPTS = count_transcripts(
-    [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, DECODING
-)
-
-
-def make_model(config: ModelConfig = BASE, seed: int = 0, filtered: bool = True) -> TrainedModel:
-    torch.manual_seed(seed)
-    graph = TaskGraph(*np.random.default_rng(seed).random((2, CLASSES, CLASSES)))
-    network = ProgressNetwork(config, DIM, CLASSES, graph)
-    if config.standardise:
-        network.set_features(torch.rand(DIM), torch.rand(DIM))
-    run = dataclasses.replace(PRESETS["reference"], model=config, decoding=DECODING)
-    facts = ModelFacts(run, DIM, ["rest", "cut", "mix", "serve"], [0], 5.0)
-    return TrainedModel(network, dataclasses.replace(facts, transcripts=TRANSCRIPTS) if filtered else facts)
-
-
-def video(num_frames: int, seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(num_frames, DIM)).astype(np.float32)
 
 
 def joined(parts: list[Prediction]) -> Prediction:
@@ -82,7 +55,7 @@ def assert_same(one: Prediction, other: Prediction, atol: float = 1e-5) -> None:
 
 @pytest.mark.parametrize("filtered", [False, True])
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", slow_but_first(CONFIGS))
 @settings(max_examples=15, deadline=None)
 @given(chunks=st.lists(st.integers(1, 40), min_size=1, max_size=12))
 def test_any_chunking_gives_the_offline_result(name, engine, filtered, chunks):
@@ -114,6 +87,7 @@ def test_every_stage_and_the_graph_are_the_offline_ones_in_chunks(name, chunks):
             torch.testing.assert_close(streamed, whole, rtol=0, atol=1e-5, msg=field)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_imported_protas_checkpoint_streams_to_the_authors_numbers(shared_folder, engine):
     golden = np.load(shared_folder / "parity" / "protas_causal.npz")
@@ -280,7 +254,7 @@ def test_a_causal_model_is_proved_to_see_no_future():
 def test_the_layer_that_sees_the_future_is_named():
     [finding] = check_causality(make_model(dataclasses.replace(BASE, causal=False)).network, "run")
     assert "layer stages.0.layers.0.conv_dilated sees the future" in finding.what
-    network = make_model().network
+    network: Any = make_model().network
     network.stages[1].layers[2].conv_1x1 = torch.nn.Conv1d(8, 8, 3, padding=1)
     [finding] = check_causality(network, "run")
     assert finding.level == "error"
@@ -288,7 +262,7 @@ def test_the_layer_that_sees_the_future_is_named():
 
 
 def test_a_model_whose_output_is_nan_is_not_proved_causal():
-    network = make_model(dataclasses.replace(BASE, causal=False)).network
+    network: Any = make_model(dataclasses.replace(BASE, causal=False)).network
     torch.nn.init.constant_(network.stages[0].conv_in.weight, float("nan"))
     [finding] = check_causality(network, "run")
     assert finding.level == "error"
@@ -318,8 +292,8 @@ class Then(torch.nn.Module):
 def changed_model(function: Callable[[torch.Tensor], torch.Tensor]) -> TrainedModel:
     """A model of one stage whose progress head ends with `function`."""
     model = make_model(CONFIGS["one stage"])
-    head = model.network.stages[0].progress_head
-    head.conv = Then(head.conv, function)
+    stage: Any = model.network.stages[0]
+    stage.progress_head.conv = Then(stage.progress_head.conv, function)
     return model
 
 

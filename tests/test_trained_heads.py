@@ -12,19 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, EncoderConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory, AlignmentLossConfig, EncoderConfig
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.training import align
-from protas_gtcc.annotations.progress_targets import progress_target
+from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.config import TrainingConfig
-from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
-from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.runs.trained_heads import joint_row, read_joint_runs
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
-from tests.conftest import tiny_config, tiny_video
+from tests.conftest import tiny_config, tiny_video, write_videos
 
 Align = Callable[..., Path]
 
@@ -99,7 +97,7 @@ def test_a_run_that_does_not_fit_the_table_is_refused(runs, aligned, dataset, tm
     refused(aligned(head=None), r"run has no progress head: it was trained without --head")
     refused(runs[0], "run is of split 1; give runs of split 2 alone", split="2")
     refused(tmp_path, "no checkpoint")
-    with pytest.raises(InputError, match="are both seed 1 of the same settings"):
+    with pytest.raises(InputError, match="repeats seed 1 of the same settings; leave it out"):
         read_joint_runs([*runs, runs[1]], dataset, "1")
     per_class = RunDirectory(tmp_path / "per-class")
     train(tiny_config(dataset.path, epochs=1), dataset, per_class)
@@ -114,14 +112,10 @@ def other_dataset(
     path: Path, name: str = "tiny", first: int = 0, width: int = 6, features: str = "features"
 ) -> Dataset:
     """The tiny dataset, but for its name, the number of the first video, the features' width or name."""
-    names = [f"video{number}" for number in range(first, first + 10)]
-    info = DatasetInfo(name, ["rest", "cut", "mix", "serve"], [0], 5.0, {"1": {"train": names[:8], "test": names[8:]}})
-    with write_dataset(path, info, {features: FeatureSet(width)}) as writer:
-        for number, video in enumerate(names):
-            made = tiny_video(video, number)
-            wide = np.resize(made.features["features"], (len(made.labels), width))
-            writer.add(Video(video, made.labels, {features: wide}))
-    return Dataset(path)
+    made = [tiny_video(f"video{first + number}", number) for number in range(10)]
+    wide = [{features: np.resize(one.features["features"], (len(one.labels), width))} for one in made]
+    videos = [dataclasses.replace(one, features=own) for one, own in zip(made, wide, strict=True)]
+    return Dataset(write_videos(path, videos, 8, name))
 
 
 @pytest.mark.parametrize(
@@ -140,12 +134,9 @@ def test_a_run_on_other_videos_or_features_is_refused(runs, tmp_path, changes, m
 
 
 def test_an_encoder_of_one_task_is_not_scored_on_others(tmp_path):
-    names = [f"video{number}" for number in range(6)]
-    info = DatasetInfo("two", ["rest", "cut", "mix", "serve"], [0], 5.0, {"1": {"train": names[:4], "test": names[4:]}})
-    with write_dataset(tmp_path / "two.h5", info, {"features": FeatureSet(6)}) as writer:
-        for number, name in enumerate(names):
-            writer.add(dataclasses.replace(tiny_video(name, number), task="tea" if number % 2 else "cake"))
-    dataset = Dataset(tmp_path / "two.h5")
+    made = [tiny_video(f"video{number}", number) for number in range(6)]
+    videos = [dataclasses.replace(one, task="tea" if number % 2 else "cake") for number, one in enumerate(made)]
+    dataset = Dataset(write_videos(tmp_path / "two.h5", videos, 4, "two"))
     align(config_of(dataset, task="tea"), dataset, AlignmentDirectory(tmp_path / "run"))
     with pytest.raises(InputError, match="trained on task tea alone"):
         read_joint_runs([tmp_path / "run"], dataset, "1")

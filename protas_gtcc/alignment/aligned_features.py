@@ -2,57 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections import UserDict
+from typing import Any
 
 import numpy as np
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder
-from protas_gtcc.dataset.description import FeatureSet, tied_name
+from protas_gtcc.dataset.description import FeatureSet, require_set_name, tied_name
 from protas_gtcc.dataset.feature_sets import add_feature_set
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.names import require_set_name
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 
 
-class _Embeddings(Mapping[str, np.ndarray]):
-    """Embeddings by video, computed when they are read."""
+class _Embeddings(UserDict[str, Any]):
+    """Embeddings of a split's videos, each computed when it is read."""
 
     def __init__(self, embedder: Embedder, dataset: Dataset):
-        self._embedder, config = embedder, embedder.facts.config
+        config = embedder.facts.config
+        super().__init__(dict.fromkeys(itertools.chain.from_iterable(dataset.info.splits[config.split].values())))
+        self._embedder = embedder
         self._features = FeatureReader(dataset, embedder.facts.feature_set, config.split, "none")
-        self._videos = videos_of(dataset, config.split)
 
     def __getitem__(self, video: str) -> np.ndarray:
-        if video not in self:
-            raise KeyError(video)
         return self._embedder.embed(self._features.read(video))
-
-    def __contains__(self, video: object) -> bool:
-        return video in self._videos  # the default of `Mapping` would embed the video
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._videos)
-
-    def __len__(self) -> int:
-        return len(self._videos)
-
-
-def description(config: AlignmentConfig) -> list[str]:
-    """How an encoder was trained: loss; task, if a single one; and the head, which learns from true segments."""
-    of_task = [] if config.task is None else [f"task {config.task}"]
-    return [config.loss, *of_task, *([] if config.head is None else [f"head {config.head}"])]
 
 
 def default_name(config: AlignmentConfig) -> str:
     """`aligned-gtcc`, with the task and the head if there are some."""
     return "-".join(filter(None, ["aligned", config.loss, config.task, config.head]))
-
-
-def videos_of(dataset: Dataset, split: str) -> list[str]:
-    """All videos of a split, each once."""
-    return list(dict.fromkeys(video for videos in dataset.info.splits[split].values() for video in videos))
 
 
 def stored_name(name: str, split: str, dataset: Dataset, replace: bool) -> str:
@@ -80,12 +60,13 @@ def write_aligned(embedder: Embedder, dataset: Dataset, name: str, replace: bool
     facts = embedder.facts
     split = facts.config.split
     stored = stored_name(name, split, dataset, replace)
-    how = ", ".join(description(facts.config))
+    task, head = facts.config.task, facts.config.head
+    how = [facts.config.loss] + [f"task {task}"] * (task is not None) + [f"head {head}"] * (head is not None)
     described = FeatureSet(
         dim=facts.config.encoder.output_dim,
         look_ahead_frames=facts.look_ahead_frames,
         split=split,
-        source=f"{facts.feature_set} aligned by {how}, seed {facts.config.training.seed}",
+        source=f"{facts.feature_set} aligned by {', '.join(how)}, seed {facts.config.training.seed}",
         derived_from=facts.feature_set,
     )
     add_feature_set(dataset.path, stored, described, _Embeddings(embedder, dataset), replace)

@@ -14,14 +14,12 @@ from protas_gtcc.network.padding import frame_mask
 
 
 def soft_minimum(
-    costs: Float[Tensor, "P N M"],
-    gamma: float,
-    rows: Int[Tensor, " P"],
-    columns: Int[Tensor, " P"],
+    costs: Float[Tensor, "P N M"], gamma: float, rows: Int[Tensor, " P"], columns: Int[Tensor, " P"]
 ) -> Float[Tensor, "P N1 M1"]:
     """The sums R of `protas_gtcc.alignment.soft_dtw`, with a row and a column before the first; infinite on padding."""
     num_pairs, n, m = costs.shape
-    sums = costs.new_full((num_pairs, n + 1, m + 1), torch.inf, dtype=_sum_type(costs))
+    precision = torch.float32 if costs.device.type == "mps" else torch.float64
+    sums = costs.new_full((num_pairs, n + 1, m + 1), torch.inf, dtype=precision)
     sums[:, 0, 0] = 0
     is_cell = frame_mask(rows, n)[:, :, None] & frame_mask(columns, m)[:, None]
     costs = costs.to(sums.dtype).masked_fill(~is_cell, torch.inf)
@@ -55,10 +53,6 @@ def expected_alignment(
             weight = ((softmin - before) / gamma).exp()
             to += torch.where(share > 0, share * weight, 0)
     return shares[:, 1:, 1:]
-
-
-def _sum_type(costs: Tensor) -> torch.dtype:
-    return torch.float32 if costs.device.type == "mps" else torch.float64
 
 
 def _cells(array: Tensor, k: int, first: int = 1) -> Tensor:

@@ -1,13 +1,18 @@
-"""Configuration of an alignment run: flags -> these dataclasses -> config.yaml and checkpoint -> constructors."""
+"""Configuration of an alignment run: flags -> these dataclasses -> config.yaml and checkpoint -> constructors.
+
+The run directory of an encoder has the files of any run, with this configuration.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from protas_gtcc.config import TrainingConfig, require_range
+from protas_gtcc.config import TrainingConfig, flat_settings, require_range
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import VERSIONS
+from protas_gtcc.storage.configs import from_yaml
+from protas_gtcc.training.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -122,3 +127,22 @@ class AlignmentConfig:
             if getattr(self.training, name):
                 flag = f"--{name.replace('_', '-')}"
                 raise InputError(f"{flag} has no effect on alignment; leave it out")
+
+
+class AlignmentDirectory(RunDirectory):
+    """Paths and files of an alignment run."""
+
+    def read_alignment(self) -> AlignmentConfig:
+        """The run's configuration. Raises `InputError` if there is no alignment run here."""
+        text = self.config_text()
+        if "alignment:" not in text.splitlines():
+            raise InputError(f"{self.path} is no alignment run (of align.py)")
+        return from_yaml(text, str(self.config_file), AlignmentConfig)
+
+    def read_settings(self) -> dict[str, Any]:
+        """Every setting of the run, by its flag's name. Raises `InputError` if there is no alignment run here."""
+        return flat_settings(self.read_alignment())
+
+    def is_finished(self) -> bool:
+        """Whether it is trained: embeddings are scored whenever scores are wanted."""
+        return self.is_trained()

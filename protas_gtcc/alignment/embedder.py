@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.encoders import Encoder
-from protas_gtcc.config import from_dict
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import VERSIONS
-from protas_gtcc.network.checkpoint import FORMAT_VERSION, load_tensors, save_tensors
+from protas_gtcc.network.checkpoint import load_tensors, save_tensors
+from protas_gtcc.storage.configs import from_dict
 
 FORMAT = "protas_gtcc encoder"
 
@@ -39,21 +38,13 @@ class EncoderFacts:
     def build(self) -> Encoder:
         """An untrained encoder of this shape."""
         head = None if self.config.head is None else VERSIONS[self.config.head].head
-        return Encoder(self.config.encoder, self.feature_dim, len(self.tasks), drops(self.config), head)
-
-    def metadata(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
-        return dataclasses.asdict(self)
-
-
-def drops(config: AlignmentConfig) -> bool:
-    """Whether the loss has a dropping network."""
-    return config.loss == "gtcc" and config.alignment.drop_rate < 1
+        drops = self.config.loss == "gtcc" and self.config.alignment.drop_rate < 1
+        return Encoder(self.config.encoder, self.feature_dim, len(self.tasks), drops, head)
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """Embeds videos, on the device of its encoder."""
+    """Embeds videos with an encoder in evaluation mode, on its device."""
 
     encoder: Encoder
     facts: EncoderFacts
@@ -63,18 +54,14 @@ class Embedder:
         """Features `[T, D]` -> embeddings `[T, E]`, float32. Raises `InputError` for another D."""
         if features.ndim != 2 or features.shape[1] != self.facts.feature_dim:
             raise InputError(f"expected features [T, {self.facts.feature_dim}], found {list(features.shape)}")
-        was_training = self.encoder.training
-        self.encoder.eval()
         x = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)).T[None]
         embedded = self.encoder(x.to(next(self.encoder.parameters()).device))[0].T
-        self.encoder.train(was_training)
         return embedded.float().cpu().numpy()
 
 
 def save_encoder(path: Path, encoder: Encoder, facts: EncoderFacts) -> None:
     """Write weights and facts."""
-    metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, **facts.metadata()}
-    save_tensors(path, encoder.state_dict(), metadata)
+    save_tensors(path, FORMAT, encoder.state_dict(), dataclasses.asdict(facts))
 
 
 def load_encoder(path: Path) -> Embedder:

@@ -22,7 +22,7 @@ from torch.nn import functional
 from protas_gtcc.alignment.config import EncoderConfig
 from protas_gtcc.heads.config import HeadConfig
 from protas_gtcc.heads.head import ScalarHead
-from protas_gtcc.network.layers import DilatedResidualLayer, PointwiseConvolution, feature_scale, masked
+from protas_gtcc.network.layers import DilatedResidualLayer, FeatureStandardisation, PointwiseConvolution, masked
 
 HEAD_UNITS = (256, 128)
 """Hidden units of task heads, attention and dropping network."""
@@ -47,9 +47,8 @@ class TemporalEncoder(nn.Module):
     def __init__(self, feature_dim: int, config: EncoderConfig):
         super().__init__()
         self.conv_in = PointwiseConvolution(feature_dim, config.hidden)
-        dilations = [2**i for i in range(config.layers)]
         self.layers = nn.ModuleList(
-            DilatedResidualLayer(config.hidden, dilation, True, config.dropout) for dilation in dilations
+            DilatedResidualLayer(config.hidden, 2**i, True, config.dropout) for i in range(config.layers)
         )
         self.conv_out = PointwiseConvolution(config.hidden, config.output_dim)
 
@@ -88,14 +87,11 @@ class ContextNetwork(nn.Module):
         return (self.layers(x) * mask).sum(dim=2) / mask.sum(dim=2)
 
 
-class Encoder(nn.Module):
+class Encoder(FeatureStandardisation):
     """All that an alignment run trains: an encoder of standardised features, and what is trained with it.
 
     Task heads are part of the embedding. The dropping network and the progress head are only trained beside it.
     """
-
-    feature_mean: Tensor
-    feature_scale: Tensor
 
     def __init__(
         self,
@@ -105,7 +101,7 @@ class Encoder(nn.Module):
         drops: bool = False,
         head: HeadConfig | None = None,
     ):
-        super().__init__()
+        super().__init__(feature_dim)
         self.config = config
         kind = MlpEncoder if config.encoder == "mlp" else TemporalEncoder
         self.base = kind(feature_dim, config)
@@ -113,13 +109,6 @@ class Encoder(nn.Module):
         self.context = ContextNetwork(config.output_dim) if drops else None
         # Last, so that a seed gives the same initial encoder with and without a head.
         self.progress_head = ScalarHead(head, config.output_dim) if head is not None else None
-        self.register_buffer("feature_mean", torch.zeros(feature_dim))
-        self.register_buffer("feature_scale", torch.ones(feature_dim))
-
-    def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
-        """Standardise with these; a feature that (almost) never varies is only centred."""
-        self.feature_mean.copy_(mean)
-        self.feature_scale.copy_(feature_scale(deviation))
 
     def forward(self, x: Float[Tensor, "B D T"], mask: Float[Tensor, "B 1 T"] | None = None) -> Float[Tensor, "B E T"]:
         """Embeddings; 0 on padding."""

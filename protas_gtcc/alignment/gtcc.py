@@ -21,7 +21,6 @@ from protas_gtcc.alignment.mixtures import Mixtures, fit_mixtures
 from protas_gtcc.alignment.pairs import (
     Pairs,
     in_full_precision,
-    masked_softmax,
     mean_over_frames,
     require_positive,
     soft_neighbours,
@@ -50,11 +49,9 @@ def gtcc_loss(
     way back have gradients. With few components this is not exactly the gradient of the value, since alpha also moves
     the means; with fifteen components, on a small example, they agree to two digits.
 
+    `u`, `v` and their lengths are as in `protas_gtcc.alignment.pairs`; the cycle starts and ends in u.
+
     Args:
-        u: embedded frames of the video in which the cycle starts and ends.
-        v: those of the other video.
-        u_lengths: frames of each padded u; by default all.
-        v_lengths: of each v.
         anchors: the frames of u that are cycled, -1 for no frame; by default all.
         keep: B of every frame of u, in [0, 1], see `keep_weights`; by default 1, nothing is dropped.
         temperature: of both softmaxes, in squared distance.
@@ -70,7 +67,7 @@ def gtcc_loss(
     )
     pairs = Pairs.of(u, v, u_lengths, v_lengths)
     frames, is_anchor = _anchors(pairs, anchors)
-    starts = _at(pairs.u, frames)
+    starts = pairs.u.gather(1, frames[..., None].expand(-1, -1, pairs.u.shape[2]))
     alpha = soft_neighbours(starts, pairs.v, pairs.v_mask, temperature)
     mixtures = fit_mixtures(alpha.detach(), num_components, iterations)
     error = _cycle_back(pairs, frames, mixtures, temperature, window_share)
@@ -147,9 +144,5 @@ def _cycle_back(
     gaps = ends - frames[..., None]
     reach = (window_share * pairs.u_lengths).ceil()[:, None, None]
     allowed = (gaps.abs() <= reach) & pairs.u_mask[:, None]
-    beta = masked_softmax(-distances / temperature, allowed[:, :, None])
+    beta = (-distances / temperature).masked_fill(~allowed[:, :, None], -torch.inf).softmax(dim=3)
     return (beta * gaps[:, :, None].to(beta.dtype)).sum(dim=3) ** 2
-
-
-def _at(x: Float[Tensor, "P N D"], frames: Int[Tensor, "P A"]) -> Float[Tensor, "P A D"]:
-    return x.gather(1, frames[..., None].expand(-1, -1, x.shape[2]))

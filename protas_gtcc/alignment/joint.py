@@ -28,44 +28,38 @@ Place = tuple[str, int, int]
 
 
 class JointHead:
-    """A head, its loss, and where the segments are."""
+    """A head, its loss, and the true segments of the training videos.
 
-    def __init__(self, head: ScalarHead, config: HeadLossConfig, dataset: Dataset):
-        self.head, self.config, self.dataset = head, config, dataset
+    Raises `InputError` for a training video that has no action.
+    """
 
-    def require_actions(self, videos: Sequence[str]) -> None:
-        """Raise `InputError` for a video that has no action."""
-        for video in videos:
-            if not any(label not in self.dataset.info.background for label in self.dataset.labels(video)):
+    def __init__(self, head: ScalarHead, config: HeadLossConfig, dataset: Dataset, videos: Sequence[str]):
+        self.head, self.config = head, config
+        self.places = {video: _places(dataset, video) for video in videos}
+        for video, places in self.places.items():
+            if not places:
                 what = f"video {video} has no action that a progress head could learn from"
                 raise InputError(f"{what}; remove it from the training videos, or train without --head")
 
     def terms(self, embeddings: Float[Tensor, "V E T"], batch: PairBatch, where: str) -> Terms:
-        """`progress`: the head's loss, its mean over segments, once for each pair of the batch.
+        """`progress`: the head's mean loss over segments, once for each pair of the batch.
 
         Randomness comes from torch's generator, so that a resumed run draws the same. Raises `InputError`, naming the
         term and the segment, if it is not finite.
         """
         random = np.random.default_rng(int(torch.randint(2**62, ())))
-        places = self._places(batch.videos, random)
+        every_place = [place for video in batch.videos for place in self.places[video]]
+        drawn = draw_segments([video for video, _, _ in every_place], self.config, random)
+        places = [every_place[index] for index in drawn]
         row = {video: number for number, video in enumerate(batch.videos)}
-        parts = [embeddings[row[video], :, start:end].T for video, start, end in places]
-        padded, lengths = pad(parts)
-        sampled = sample_frames(lengths, self.config, random)
-        terms = head_loss_terms(self.head, padded, lengths, sampled, self.config)
+        padded, lengths = pad([embeddings[row[video], :, start:end].T for video, start, end in places])
+        terms = head_loss_terms(self.head, padded, lengths, sample_frames(lengths, self.config, random), self.config)
         names = [f"the segment at frame {start} of video {video}" for video, start, _ in places]
         require_finite(terms, names, where)
         mean = total_loss(weigh(terms, self.config.weights)).mean()
         return {"progress": mean.expand(len(batch.pairs))}
 
-    def _places(self, videos: list[str], random: np.random.Generator) -> list[Place]:
-        places = [
-            (video, int(start), int(end))
-            for video in videos
-            for start, end, label in self.dataset.segments(video)
-            if label not in self.dataset.info.background
-        ]
-        if self.config.mode == "dense":
-            return places
-        drawn = draw_segments([video for video, _, _ in places], self.config.segments_per_video, random)
-        return [places[index] for index in drawn.tolist()]
+
+def _places(dataset: Dataset, video: str) -> list[Place]:
+    segments = dataset.segments(video)
+    return [(video, int(start), int(end)) for start, end, label in segments if label not in dataset.info.background]

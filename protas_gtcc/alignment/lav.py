@@ -8,13 +8,14 @@ code squares distances in soft-DTW but not in the contrast, and sums over ordere
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from protas_gtcc.alignment.contrast import contrastive_idm
 from protas_gtcc.alignment.pairs import Pairs, in_full_precision, squared_distances
 from protas_gtcc.alignment.soft_dtw import soft_dtw
-from protas_gtcc.network.terms import Terms, total_loss, weigh
+from protas_gtcc.network.padding import frame_mask
+from protas_gtcc.network.terms import Terms
 
 
 @in_full_precision
@@ -29,11 +30,9 @@ def lav_terms(
 ) -> Terms:
     """The terms `soft_dtw`, summed along the alignment, and `contrast`, summed over both videos' pairs of frames.
 
+    `u`, `v` and their lengths are as in `protas_gtcc.alignment.pairs`.
+
     Args:
-        u: embedded frames of the first video.
-        v: those of the second.
-        u_lengths: frames of each padded u; by default all.
-        v_lengths: of each v.
         gamma: temperature of the soft minimum.
         margin: squared distance above which frames far in time are not pushed further apart.
         window_frames: frames no further apart than this are near in time.
@@ -48,16 +47,21 @@ def lav_terms(
     return {"soft_dtw": pairs.result(warping), "contrast": pairs.result(contrast)}
 
 
-def lav_loss(
-    u: Float[Tensor, "*P N D"],
-    v: Float[Tensor, "*P M D"],
-    u_lengths: Int[Tensor, " P"] | None = None,
-    v_lengths: Int[Tensor, " P"] | None = None,
-    gamma: float = 0.1,
-    contrast_weight: float = 0.01,
-    margin: float = 2.0,
-    window_frames: int = 15,
-) -> Float[Tensor, "*P"]:
-    """The weighted sum of `lav_terms`."""
-    terms = lav_terms(u, v, u_lengths, v_lengths, gamma, margin, window_frames)
-    return total_loss(weigh(terms, {"soft_dtw": 1.0, "contrast": contrast_weight}))
+def contrastive_idm(
+    x: Float[Tensor, "P N D"], lengths: Int[Tensor, " P"], margin: float, window_frames: int
+) -> Float[Tensor, " P"]:
+    """Contrastive inverse difference moment: the sum over frames i, j of (1 - y) W max(0, margin - D) + y D.
+
+    y is 1 where |i - j| <= window_frames, W = (i - j)^2 + 1, D the squared distance of the embedded frames. So frames
+    near in time are near in the embedding, and others are not. Without it the alignment losses have a trivial solution,
+    in which all frames have the same embedding.
+
+    Source: section 3.3. In the GTCC authors' code the term within the window is a constant, without a gradient.
+    """
+    distances = squared_distances(x, x)
+    frames = torch.arange(x.shape[1], device=x.device)
+    gaps = (frames[:, None] - frames).abs()
+    pushed = (gaps.to(x.dtype) ** 2 + 1) * (margin - distances).clamp(min=0)
+    terms = torch.where(gaps <= window_frames, distances, pushed)
+    is_frame = frame_mask(lengths, x.shape[1]).to(x.dtype)[..., None]
+    return (is_frame.transpose(1, 2) @ terms @ is_frame).flatten()

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from protas_gtcc.network.padding import frame_mask
+
 MIN_VARIANCE = 0.25
 """Least variance of a component, in squared frames; a narrower one would fall between two frames."""
 TINY = 1e-30
@@ -22,17 +24,17 @@ class Mixtures(NamedTuple):
 
     def densities(self, num_frames: int, lengths: Int[Tensor, " P"]) -> Float[Tensor, "P R K M"]:
         """Each component over the frames of the time line, with sum 1; 0 beyond the end of a video."""
-        frames = torch.arange(num_frames, device=self.means.device, dtype=self.means.dtype)
-        kernels = (frames - self.means[..., None]).square_().mul_(-0.5 / self.variances[..., None])
-        outside = frames >= lengths[:, None]
-        return kernels.masked_fill_(outside[:, None, None], -torch.inf).softmax(dim=3)
+        outside = ~frame_mask(lengths, num_frames)
+        return self._exponents(num_frames).masked_fill_(outside[:, None, None], -torch.inf).softmax(dim=3)
 
     def responsibilities(self, num_frames: int) -> Float[Tensor, "P R K M"]:
         """The share of each component in each frame of the time line; they sum to 1 over the components."""
-        frames = torch.arange(num_frames, device=self.means.device, dtype=self.means.dtype)
-        kernels = (frames - self.means[..., None]).square_().mul_(-0.5 / self.variances[..., None])
         offsets = self.weights.clamp(min=TINY).log() - 0.5 * self.variances.log()
-        return kernels.add_(offsets[..., None]).softmax(dim=2)
+        return self._exponents(num_frames).add_(offsets[..., None]).softmax(dim=2)
+
+    def _exponents(self, num_frames: int) -> Float[Tensor, "P R K M"]:
+        frames = torch.arange(num_frames, device=self.means.device, dtype=self.means.dtype)
+        return (frames - self.means[..., None]).square_().mul_(-0.5 / self.variances[..., None])
 
 
 @torch.no_grad()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig
+from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.encoders import ContextNetwork
 from protas_gtcc.alignment.gtcc import gtcc_loss, keep_weights, sample_anchors
 from protas_gtcc.alignment.lav import lav_terms
 from protas_gtcc.alignment.pairing import PairBatch, sample_frames
-from protas_gtcc.alignment.pairs import Pairs
 from protas_gtcc.alignment.tcc import tcc_classification_loss, tcc_loss
-from protas_gtcc.alignment.vava import VavaSettings, vava_terms
+from protas_gtcc.alignment.vava import vava_terms
 from protas_gtcc.network.terms import Terms
 
 CONTRAST_WEIGHTS = {"lav": 1e-5, "vava": 1e-7}
@@ -47,7 +46,7 @@ def alignment_terms(
     Losses that go from one video over the other and back are the mean of both directions.
 
     Args:
-        embeddings: of the batch's videos; padding is not looked at.
+        embeddings: of the batch's videos; padding has no effect.
         batch: the videos, and which of them are pairs.
         config: the loss and its settings.
         epoch: counted from 0; with later epochs more frames may be dropped, and found partners count more.
@@ -56,33 +55,35 @@ def alignment_terms(
     frames, counts = sample_frames(batch.lengths, config.alignment.sampled_frames)
     sampled = embeddings.transpose(1, 2).gather(1, frames[..., None].expand(-1, -1, embeddings.shape[1]))
     first, second = batch.pairs.T
-    pairs = Pairs.of(sampled[first], sampled[second], counts[first], counts[second])
+    (u, v), (u_lengths, v_lengths) = ((of_videos[first], of_videos[second]) for of_videos in (sampled, counts))
     settings = config.alignment
     if config.loss == "lav":
-        return _lav(pairs, settings)
+        return lav_terms(u, v, u_lengths, v_lengths, settings.warp_gamma, settings.margin, settings.near_frames)
     if config.loss == "vava":
-        return _vava(pairs, settings, epoch)
+        return vava_terms(u, v, u_lengths, v_lengths, settings, phi=settings.phi_decay ** (epoch + 1))
     contexts = None if context is None else context(embeddings, batch.mask)
-    there = _cycle(pairs, config, epoch, None if contexts is None else contexts[second])
-    back = _cycle(pairs.swapped(), config, epoch, None if contexts is None else contexts[first])
+    there = _cycle((u, v, u_lengths, v_lengths), config, epoch, None if contexts is None else contexts[second])
+    back = _cycle((v, u, v_lengths, u_lengths), config, epoch, None if contexts is None else contexts[first])
     return {config.loss: 0.5 * (there + back)}
 
 
 def _cycle(
-    pairs: Pairs, config: AlignmentConfig, epoch: int, context: Float[Tensor, "P E"] | None
+    videos: tuple[Tensor, Tensor, Tensor, Tensor],
+    config: AlignmentConfig,
+    epoch: int,
+    context: Float[Tensor, "P E"] | None,
 ) -> Float[Tensor, " P"]:
-    """A cycle from the first video over the second; `context` is the second one's."""
-    settings, videos = config.alignment, (pairs.u, pairs.v, pairs.u_lengths, pairs.v_lengths)
+    """A cycle from u over v, given `(u, v, u_lengths, v_lengths)` and the context of v."""
+    settings = config.alignment
     if config.loss == "tcc-classification":
         return tcc_classification_loss(*videos, temperature=settings.temperature)
     if config.loss == "tcc":
         return tcc_loss(*videos, temperature=settings.temperature, variance_weight=settings.variance_weight)
+    u, _, u_lengths, _ = videos
     keep = None
     if context is not None and settings.drop_rate < 1:
-        keep = keep_weights(pairs.u, context.to(pairs.u.dtype), settings.drop_rate, epoch, pairs.u_lengths)
-    anchors: Int[Tensor, "P A"] | None = None
-    if settings.anchors:
-        anchors = sample_anchors(pairs.u_lengths, settings.anchors)
+        keep = keep_weights(u, context, settings.drop_rate, epoch, u_lengths)
+    anchors = sample_anchors(u_lengths, settings.anchors) if settings.anchors else None
     return gtcc_loss(
         *videos,
         anchors=anchors,
@@ -90,30 +91,4 @@ def _cycle(
         temperature=settings.temperature,
         num_components=settings.components,
         window_share=settings.cycle_window,
-    )
-
-
-def _lav(pairs: Pairs, settings: AlignmentLossConfig) -> Terms:
-    return lav_terms(
-        pairs.u,
-        pairs.v,
-        pairs.u_lengths,
-        pairs.v_lengths,
-        gamma=settings.warp_gamma,
-        margin=settings.margin,
-        window_frames=settings.near_frames,
-    )
-
-
-def _vava(pairs: Pairs, settings: AlignmentLossConfig, epoch: int) -> Terms:
-    transport = VavaSettings(
-        phi=settings.phi_decay ** (epoch + 1),
-        idm_weight=settings.moment_weight,
-        kl_weight=settings.divergence_weight,
-        virtual_cost=settings.virtual_cost,
-        virtual_frames=settings.virtual_frames,
-        prior_width=settings.prior_width,
-    )
-    return vava_terms(
-        pairs.u, pairs.v, pairs.u_lengths, pairs.v_lengths, transport, settings.margin, settings.near_frames
     )

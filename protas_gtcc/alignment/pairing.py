@@ -17,21 +17,18 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.network.padding import frame_mask, pad
+from protas_gtcc.training.batching import LossBatch
 
 Pair = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class PairBatch:
-    """Pairs of videos; `videos` and their padded features have each video once."""
+@dataclass(frozen=True, eq=False)
+class PairBatch(LossBatch):
+    """B pairs of videos; `videos` and their padded features have each video once."""
 
-    videos: list[str]
-    features: Float[Tensor, "V D T"]
     lengths: Int[Tensor, " V"]
-    pairs: Int[Tensor, "P 2"]
+    pairs: Int[Tensor, "B 2"]
     """Indices into the videos."""
-    weights: Float[Tensor, " P"]
-    """1 for a pair; 0 for a stand-in, which a process repeats if its share of the batch is empty."""
 
     @property
     def mask(self) -> Float[Tensor, "V 1 T"]:
@@ -42,11 +39,6 @@ class PairBatch:
     def names(self) -> list[str]:
         """The videos of each pair, for errors."""
         return [f"videos {self.videos[first]} and {self.videos[second]}" for first, second in self.pairs.tolist()]
-
-    def to(self, device: torch.device) -> PairBatch:
-        """The same batch on a device."""
-        tensors = (self.features, self.lengths, self.pairs, self.weights)
-        return PairBatch(self.videos, *(tensor.to(device) for tensor in tensors))
 
 
 def by_task(dataset: Dataset, videos: Sequence[str], task: str | None = None) -> dict[str, list[str]]:
@@ -66,12 +58,6 @@ def by_task(dataset: Dataset, videos: Sequence[str], task: str | None = None) ->
     if not usable:
         raise InputError(f"there is nothing to align: no task among {listed(wanted)} has two training videos")
     return usable
-
-
-def single_video_tasks(dataset: Dataset, split: str, task: str | None = None) -> list[str]:
-    """Tasks with a single training video, which cannot be aligned."""
-    tasks = [dataset.attribute(video, "task") or "" for video in dataset.part(split, "train")]
-    return sorted(name for name in set(tasks) if tasks.count(name) == 1 and task in (None, name))
 
 
 def epoch_pairs(groups: dict[str, list[str]], seed: int, epoch: int) -> list[Pair]:
@@ -105,7 +91,7 @@ def collate(pairs: Sequence[Pair], features: FeatureReader) -> PairBatch:
     padded, lengths = pad([torch.from_numpy(features.read(video)).float() for video in videos])
     index = {video: number for number, video in enumerate(videos)}
     pointers = torch.tensor([[index[first], index[second]] for first, second in pairs])
-    return PairBatch(videos, padded.transpose(1, 2), lengths, pointers, torch.ones(len(pairs)))
+    return PairBatch(videos, padded.transpose(1, 2), torch.ones(len(pairs)), lengths, pointers)
 
 
 def sample_frames(lengths: Int[Tensor, " V"], num_frames: int) -> tuple[Int[Tensor, "V S"], Int[Tensor, " V"]]:

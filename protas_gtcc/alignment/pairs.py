@@ -1,7 +1,8 @@
 """Shared by the alignment losses: padded pairs of embedded videos, distances between frames, weights over frames.
 
-A loss takes `[N, D]` and `[M, D]` and returns a scalar; or P padded pairs, `[P, N, D]` and `[P, M, D]`, with their
-lengths, and returns `[P]`. It computes in float32, or in float64 if the embeddings are float64.
+A loss takes the embedded frames of two videos, `u` `[N, D]` and `v` `[M, D]`, and returns a scalar; or P padded pairs,
+`[P, N, D]` and `[P, M, D]`, and returns `[P]`. `u_lengths` and `v_lengths` are the frames of each padded video, by
+default all. A loss computes in float32, or in float64 if the embeddings are float64.
 """
 
 from __future__ import annotations
@@ -64,10 +65,6 @@ class Pairs:
         """True on frames, False on padding."""
         return frame_mask(self.v_lengths, self.v.shape[1])
 
-    def swapped(self) -> Pairs:
-        """The same pairs the other way round."""
-        return Pairs(self.v, self.u, self.v_lengths, self.u_lengths, self.is_single)
-
     def result(self, losses: Float[Tensor, " P"]) -> Float[Tensor, "*P"]:
         """A loss for each pair, or the scalar of two single videos."""
         return losses[0] if self.is_single else losses
@@ -98,11 +95,6 @@ def soft_neighbours(
     x, y = x - origin, y - origin
     offsets = ((y * y).sum(dim=2) / -temperature).masked_fill(~y_mask, -torch.inf)
     return torch.baddbmm(offsets[:, None], x, y.transpose(1, 2), alpha=2 / temperature).softmax(dim=-1)
-
-
-def masked_softmax(scores: Float[Tensor, "P *N M"], mask: Bool[Tensor, "P *#N M"]) -> Float[Tensor, "P *N M"]:
-    """Softmax over the last dimension; 0 where the mask is False. At least one value must be True."""
-    return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
 
 
 def mean_over_frames(values: Float[Tensor, "P N"], mask: Bool[Tensor, "P N"]) -> Float[Tensor, " P"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +12,6 @@ import torch
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts
-from protas_gtcc.alignment.pairing import single_video_tasks
 from protas_gtcc.alignment.scores import EmbeddedVideo, Trial, compare_alignments
 from protas_gtcc.alignment.scores.scoring import OnProgress
 from protas_gtcc.config import PartnerPart
@@ -53,25 +52,28 @@ def compare_trials(
 
     A test video is left out if no training video shows its task.
     """
-    scored = {name: [_scorable(one) for one in members] for name, members in trials.items()}
-    every_trial = [(one, part) for name in trials for one, part in zip(trials[name], scored[name], strict=True)]
+    scored: dict[str, list[Trial]] = defaultdict(list)
+    left_out = set()
+    for name, trial in ((name, trial) for name, members in trials.items() for trial in members):
+        known = {video.task for video in trial.train}
+        left_out |= {video.name for video in trial.test if video.task not in known}
+        scored[name].append(dataclasses.replace(trial, test=[video for video in trial.test if video.task in known]))
     return {
         "dataset": dataset.info.name,
         "simulated": dataset.info.simulated,
-        "splits": sorted({one.split for one, _ in every_trial}),
+        "splits": sorted({trial.split for members in trials.values() for trial in members}),
         "score_every": every,
-        "left_out": sorted({video.name for one, part in every_trial for video in one.test if video not in part.test}),
+        "left_out": sorted(left_out),
         **compare_alignments(scored, dataset.info.background, seed, partners, on_progress),
     }
 
 
 def require_scorable(dataset: Dataset, split: str, task: str | None = None) -> None:
     """Raise `InputError` if a split has no test video whose task a training video shows."""
-    tasks = sorted({dataset.attribute(video, "task") or "" for video in dataset.part(split, "train")})
-    if task is not None and task not in tasks:
-        raise InputError(f"no training video shows task {task!r}; the tasks are {listed(tasks)}")
-    train, test = ({dataset.attribute(v, "task") for v in dataset.part(split, part)} for part in ("train", "test"))
-    if not (train & test if task is None else train & test & {task}):
+    train, test = (_count_tasks(dataset, split, part).keys() for part in ("train", "test"))
+    if task is not None and task not in train:
+        raise InputError(f"no training video shows task {task!r}; the tasks are {listed(sorted(train))}")
+    if not train & test & (train if task is None else {task}):
         what = "has no test video" if not test else "has no task with both training and test videos"
         way_out = "align --no-score only trains"
         raise InputError(f"{dataset.path}: split {split} {what}: there is nothing to score; {way_out}")
@@ -79,24 +81,21 @@ def require_scorable(dataset: Dataset, split: str, task: str | None = None) -> N
 
 def remarks(config: AlignmentConfig, dataset: Dataset, partners: PartnerPart) -> list[str]:
     """Warnings before an encoder is trained: no tasks, tasks of one training video, or of one test video."""
-    train, test = (
-        Counter(dataset.attribute(video, "task") or "" for video in dataset.part(config.split, part))
-        for part in ("train", "test")
-    )
+    train, test = (_count_tasks(dataset, config.split, part) for part in ("train", "test"))
     if set(train) == {""}:
         return ["no video has a task: all are aligned as one procedure (prepare --task-pattern reads tasks from names)"]
     lines = [
         f"task {task!r} has one training video: it is embedded but not aligned"
-        for task in single_video_tasks(dataset, config.split, config.task)
+        for task in sorted(train)
+        if train[task] == 1 and config.task in (None, task)
     ]
     if partners == "test" and max((test[task] for task in train), default=0) < 2:
         lines.append("no task has two test videos to match; --partners train matches them with training videos")
     return lines
 
 
-def _scorable(trial: Trial) -> Trial:
-    known = {video.task for video in trial.train}
-    return dataclasses.replace(trial, test=[video for video in trial.test if video.task in known])
+def _count_tasks(dataset: Dataset, split: str, part: str) -> Counter[str]:
+    return Counter(dataset.attribute(video, "task") or "" for video in dataset.part(split, part))
 
 
 def reference_trials(embedders: Sequence[Embedder], dataset: Dataset, every: int = 1) -> dict[str, list[Trial]]:

@@ -23,7 +23,8 @@ from protas_gtcc.alignment.pairs import (
 )
 
 MIN_VARIANCE = 1 / 12
-"""In squared frames: the variance of a uniform distribution over one frame, the resolution of the time line."""
+"""In squared frames: the variance of a uniform distribution over one frame, the resolution of the time line. Smaller
+variances count as this."""
 
 
 @in_full_precision
@@ -34,29 +35,25 @@ def tcc_loss(
     v_lengths: Int[Tensor, " P"] | None = None,
     temperature: float = 0.1,
     variance_weight: float = 0.001,
-    min_variance: float = MIN_VARIANCE,
 ) -> Float[Tensor, "*P"]:
     """Cycle-back regression from u over v: the mean over frames i of (i - mu)^2 / var + variance_weight log sqrt(var).
 
     beta = softmax_k(-|v~ - u_k|^2 / temperature) is the position in u of the soft neighbour v~ of frame i; mu and var
-    are its mean and variance over k, in frames.
+    are its mean and variance over k, in frames. `u`, `v` and their lengths are as in `protas_gtcc.alignment.pairs`.
 
     Args:
-        u: embedded frames of the video in which the cycle starts and ends.
-        v: those of the other video.
-        u_lengths: frames of each padded u; by default all.
-        v_lengths: of each v.
         temperature: of both softmaxes, in squared distance.
         variance_weight: lambda.
-        min_variance: in squared frames; smaller variances count as this.
 
-    Raises `ValueError` as `Pairs.of`, and for a temperature or least variance that is not above 0.
+    Raises `ValueError` as `Pairs.of`, and for a temperature that is not above 0.
     """
-    require_positive(temperature=temperature, min_variance=min_variance)
+    require_positive(temperature=temperature)
     pairs = Pairs.of(u, v, u_lengths, v_lengths)
     beta = soft_neighbours(_cycled(pairs, temperature), pairs.u, pairs.u_mask, temperature)
-    error, variance = cycle_back(beta)
-    variance = variance.clamp(min=min_variance)
+    frames = torch.arange(beta.shape[2], device=beta.device, dtype=beta.dtype)
+    mu = beta @ frames
+    variance = (beta * (frames - mu[..., None]) ** 2).sum(dim=2).clamp(min=MIN_VARIANCE)
+    error = (frames - mu) ** 2
     return pairs.result(mean_over_frames(error / variance + 0.5 * variance_weight * variance.log(), pairs.u_mask))
 
 
@@ -80,14 +77,6 @@ def tcc_classification_loss(
     # The mean leaves padded frames out; a label within the video keeps their loss finite.
     losses = functional.cross_entropy(logits.transpose(1, 2), frames * pairs.u_mask, reduction="none")
     return pairs.result(mean_over_frames(losses, pairs.u_mask))
-
-
-def cycle_back(beta: Float[Tensor, "P N N"]) -> tuple[Float[Tensor, "P N"], Float[Tensor, "P N"]]:
-    """(i - mu_i)^2 and variance, in squared frames, of distributions over the frames k for each frame i."""
-    frames = torch.arange(beta.shape[2], device=beta.device, dtype=beta.dtype)
-    mu = beta @ frames
-    variance = (beta * (frames - mu[..., None]) ** 2).sum(dim=2)
-    return (frames - mu) ** 2, variance
 
 
 def _cycled(pairs: Pairs, temperature: float) -> Float[Tensor, "P N D"]:

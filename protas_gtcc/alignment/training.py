@@ -8,20 +8,18 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts, save_encoder
 from protas_gtcc.alignment.encoders import Encoder
 from protas_gtcc.alignment.joint import JointHead
 from protas_gtcc.alignment.objective import alignment_terms, term_weights
 from protas_gtcc.alignment.pairing import PairBatch, batches_of, by_task, epoch_pairs
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.dataset.statistics import feature_statistics
+from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
 from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.heads.scaled_gradient import split_gradient
 from protas_gtcc.network.terms import Terms
-from protas_gtcc.training.callbacks import Callback, ended
+from protas_gtcc.training.callbacks import Callback
 from protas_gtcc.training.loop import TrainingLoop
 
 
@@ -37,11 +35,8 @@ def align(
     Raises `InputError` if data and configuration do not fit, if there is a run already or nothing to resume, and when a
     loss is not finite.
     """
-    with ended(callbacks):
-        trainer = AlignmentTrainer(config, dataset, run, callbacks)
-        trainer.start(resume)
-        trainer.fit()
-    return Embedder(trainer.network, trainer.facts)
+    trainer = AlignmentTrainer.train(config, dataset, run, callbacks, resume)
+    return Embedder(trainer.network.eval(), trainer.facts)
 
 
 class AlignmentTrainer(TrainingLoop[PairBatch]):
@@ -52,8 +47,8 @@ class AlignmentTrainer(TrainingLoop[PairBatch]):
     def __init__(
         self, config: AlignmentConfig, dataset: Dataset, run: AlignmentDirectory, callbacks: Sequence[Callback] = ()
     ):
-        super().__init__(config, run, callbacks)
-        self.dataset, self.term_weights = dataset, term_weights(config)
+        super().__init__(config, dataset, run, callbacks)
+        self.term_weights = term_weights(config)
         self.feature_set = dataset.choose_feature_set(config.split, config.feature_set)
         self.features = FeatureReader(dataset, self.feature_set, config.split, "none")
         self.groups = by_task(dataset, dataset.part(config.split, "train"), config.task)
@@ -118,8 +113,7 @@ class AlignmentTrainer(TrainingLoop[PairBatch]):
             statistics = feature_statistics(self.features.read(video) for video in reported)
             encoder.set_features(*map(torch.from_numpy, statistics))
         if encoder.progress_head is not None and self.config.head is not None:
-            self.joint = JointHead(encoder.progress_head, VERSIONS[self.config.head].loss, self.dataset)
-            self.joint.require_actions(videos)
+            self.joint = JointHead(encoder.progress_head, VERSIONS[self.config.head].loss, self.dataset, videos)
         self.set_up(encoder)
 
     def _weights(self, of_head: bool) -> list[Tensor]:

@@ -27,7 +27,7 @@ def sinkhorn(
     log_kernel: Float[Tensor, "P N M"],
     row_masses: Float[Tensor, "P N"],
     column_masses: Float[Tensor, "P M"],
-    iterations: int = 100,
+    iterations: int = 60,
     tolerance: float = 1e-3,
 ) -> Float[Tensor, "P N M"]:
     """The plan diag(a) exp(log_kernel) diag(b) with the given marginals.

@@ -1,12 +1,13 @@
 """Learning to align sequential actions (VAVA): optimal transport between frames, with a virtual frame for outliers.
 
-    T = argmin <T, D> - idm_weight I(T) + kl_weight KL(T || P)   over plans T of N + 1 by M + 1 with given marginals
+    T = argmin <T, D> - moment_weight I(T) + divergence_weight KL(T || P)
 
-D are squared distances, and a constant in the virtual first row and column. With the authors' uniform marginals the
-virtual frame can take the mass of one frame without partner; with `virtual_frames` it is that of several. The prior P
-and the moment I(T) are mixtures: of how near a cell is to the diagonal (consistency, weight phi), and how near it is to
-the best partners of its row and its column (optimality). The loss is the value of the minimum. By the envelope theorem
-its gradient by D is T itself, as far as the iterations have converged, so they need no backward pass.
+over plans T of N + 1 by M + 1 with given marginals. D are squared distances, and a constant in the virtual first row
+and column. With the authors' uniform marginals the virtual frame can take the mass of one frame without partner; with
+`virtual_frames` it is that of several. The prior P and the moment I(T) are mixtures: of how near a cell is to the
+diagonal (consistency, weight phi), and how near it is to the best partners of its row and its column (optimality). phi
+falls from 1 with the epochs: first the order counts, then the partners. The loss is the value of the minimum. By the
+envelope theorem its gradient by D is T itself, as far as the iterations have converged, so they need no backward pass.
 
 Source: Liu et al., Learning to Align Sequential Actions in the Wild, CVPR 2022. Partners are taken from a first plan,
 made with the consistency prior alone. In the VAVA authors' code moment and divergence are weighted by the videos'
@@ -24,49 +25,16 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
-from protas_gtcc.alignment.contrast import contrastive_idm
-from protas_gtcc.alignment.pairs import (
-    Pairs,
-    in_full_precision,
-    mean_over_frames,
-    require_positive,
-    squared_distances,
-)
+from protas_gtcc.alignment.config import AlignmentLossConfig
+from protas_gtcc.alignment.lav import contrastive_idm
+from protas_gtcc.alignment.pairs import Pairs, in_full_precision, mean_over_frames, squared_distances
 from protas_gtcc.alignment.transport import sinkhorn
 from protas_gtcc.network.padding import frame_mask
-from protas_gtcc.network.terms import Terms, total_loss, weigh
+from protas_gtcc.network.terms import Terms
 
-
-class VavaSettings(NamedTuple):
-    """Settings of the transport. `phi` falls from 1 with the epochs: first the order counts, then the partners."""
-
-    phi: float = 0.9
-    """Weight of consistency; optimality has the rest."""
-    idm_weight: float = 1.0
-    """Weight of the inverse difference moment."""
-    kl_weight: float = 0.1
-    """Weight of the divergence from the prior."""
-    virtual_cost: float = 0.5
-    """Squared distance of every frame to a virtual frame."""
-    virtual_frames: float = 1.0
-    """Mass of a virtual frame, in frames of the video: so many can be without partner."""
-    prior_width: float = 1.0
-    """Standard deviation of the prior around the diagonal and the partners, in frames across the diagonal."""
-    iterations: int = 60
-    """Most iterations of Sinkhorn's scaling."""
-
-
-DEFAULTS = VavaSettings()
-
-
-class Transport(NamedTuple):
-    """A plan `[P, N + 1, M + 1]` and the three parts of its cost, `[P]`."""
-
-    plan: Tensor
-    cost: Tensor
-    moment: Tensor
-    divergence: Tensor
+DEFAULTS = AlignmentLossConfig()
 
 
 @in_full_precision
@@ -75,40 +43,26 @@ def vava_terms(
     v: Float[Tensor, "*P M D"],
     u_lengths: Int[Tensor, " P"] | None = None,
     v_lengths: Int[Tensor, " P"] | None = None,
-    settings: VavaSettings = DEFAULTS,
-    margin: float = 2.0,
-    window_frames: int = 15,
+    settings: AlignmentLossConfig = DEFAULTS,
+    phi: float = 0.9,
 ) -> Terms:
     """The terms `transport` (the minimum above), `intra_contrast` and `inter_contrast`.
 
     The first contrast is `contrastive_idm` of both videos. The second is the mean distance of frames to their partners
-    plus the mean of max(0, margin - distance) to the frames of the other video that they send least to; it is the mean
-    of both directions.
+    plus the mean of max(0, margin - distance) to the frames of the other video to which they send least; it is the mean
+    of both directions. `u`, `v` and their lengths are as in `protas_gtcc.alignment.pairs`, `phi` is from 0 to 1.
 
-    Args:
-        u: embedded frames of the first video.
-        v: those of the second.
-        u_lengths: frames of each padded u; by default all.
-        v_lengths: of each v.
-        settings: of the transport.
-        margin: squared distance above which frames are not pushed further apart, in both contrasts.
-        window_frames: frames no further apart than this are near in time.
-
-    Raises `ValueError` as `Pairs.of`, and for settings out of their range.
+    Raises `ValueError` as `Pairs.of`.
     """
-    positive = ("kl_weight", "prior_width", "virtual_frames", "iterations")
-    require_positive(**{name: getattr(settings, name) for name in positive})
-    if not 0 <= settings.phi <= 1:
-        raise ValueError(f"phi is {settings.phi}; it must be from 0 to 1")
     pairs = Pairs.of(u, v, u_lengths, v_lengths)
     distances = squared_distances(pairs.u, pairs.v)
-    solved = transport(pairs, distances.detach(), settings)
-    value = solved.cost - settings.idm_weight * solved.moment + settings.kl_weight * solved.divergence
+    plan, value = transport(pairs, distances.detach(), settings, phi)
+    found, masks = plan[:, 1:, 1:], (pairs.u_mask, pairs.v_mask)
     # The gradient by the distances is the plan: `flow` adds it, without changing the value.
-    flow = (solved.plan[:, 1:, 1:] * distances).sum(dim=(1, 2))
-    intra = contrastive_idm(pairs.u, pairs.u_lengths, margin, window_frames)
-    intra = intra + contrastive_idm(pairs.v, pairs.v_lengths, margin, window_frames)
-    found, masks = solved.plan[:, 1:, 1:], (pairs.u_mask, pairs.v_mask)
+    flow = (found * distances).sum(dim=(1, 2))
+    margin, near = settings.margin, settings.near_frames
+    intra = contrastive_idm(pairs.u, pairs.u_lengths, margin, near)
+    intra = intra + contrastive_idm(pairs.v, pairs.v_lengths, margin, near)
     there = _inter_contrast(distances, found, *masks, margin)
     back = _inter_contrast(distances.transpose(1, 2), found.transpose(1, 2), *masks[::-1], margin)
     return {
@@ -118,36 +72,21 @@ def vava_terms(
     }
 
 
-def vava_loss(
-    u: Float[Tensor, "*P N D"],
-    v: Float[Tensor, "*P M D"],
-    u_lengths: Int[Tensor, " P"] | None = None,
-    v_lengths: Int[Tensor, " P"] | None = None,
-    settings: VavaSettings = DEFAULTS,
-    contrast_weight: float = 0.5,
-    margin: float = 2.0,
-    window_frames: int = 15,
-) -> Float[Tensor, "*P"]:
-    """`transport` plus `contrast_weight` times the two contrasts of `vava_terms`."""
-    terms = vava_terms(u, v, u_lengths, v_lengths, settings, margin, window_frames)
-    weights = {"transport": 1.0, "intra_contrast": contrast_weight, "inter_contrast": contrast_weight}
-    return total_loss(weigh(terms, weights))
-
-
 @torch.no_grad()
-def transport(pairs: Pairs, distances: Float[Tensor, "P N M"], settings: VavaSettings) -> Transport:
-    """Solve for the plan: first with the consistency prior, then with the partners found in that plan."""
-    costs = _with_virtual(distances, settings.virtual_cost)
+def transport(
+    pairs: Pairs, distances: Float[Tensor, "P N M"], settings: AlignmentLossConfig, phi: float
+) -> tuple[Float[Tensor, "P N1 M1"], Float[Tensor, " P"]]:
+    """The plan, with a virtual row and column, and its value. Partners are found in the plan of consistency alone."""
+    costs = functional.pad(distances, (1, 0, 1, 0), value=settings.virtual_cost)
     rows = _masses(pairs.u_lengths, costs, 1, settings.virtual_frames)
     columns = _masses(pairs.v_lengths, costs, 2, settings.virtual_frames)
     diagonal = _off_diagonal(pairs, costs)
-    first = _solve(costs, rows, columns, diagonal, diagonal, settings._replace(phi=1.0))[0]
-    partners = _off_partners(pairs, first)
-    plan, log_prior, closeness = _solve(costs, rows, columns, diagonal, partners, settings)
+    first, _, _ = _solve(costs, (rows, columns), (diagonal, diagonal), settings, 1.0)
+    offsets = (diagonal, _off_partners(pairs, first))
+    plan, log_prior, closeness = _solve(costs, (rows, columns), offsets, settings, phi)
     divergence = torch.where(plan > 0, plan * (plan.clamp(min=1e-38).log() - log_prior), 0)
-    return Transport(
-        plan, (plan * costs).sum(dim=(1, 2)), (plan * closeness).sum(dim=(1, 2)), divergence.sum(dim=(1, 2))
-    )
+    cost, moment, divergence = (one.sum(dim=(1, 2)) for one in (plan * costs, plan * closeness, divergence))
+    return plan, cost - settings.moment_weight * moment + settings.divergence_weight * divergence
 
 
 class _Offsets(NamedTuple):
@@ -158,23 +97,22 @@ class _Offsets(NamedTuple):
 
 
 def _solve(
-    costs: Tensor, rows: Tensor, columns: Tensor, diagonal: _Offsets, partners: _Offsets, settings: VavaSettings
+    costs: Tensor,
+    masses: tuple[Tensor, Tensor],
+    offsets: tuple[_Offsets, _Offsets],
+    settings: AlignmentLossConfig,
+    phi: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The plan, the logarithm of the prior, and the closeness that the moment sums."""
-    phi = settings.phi
+    """The plan for masses of rows and columns, the logarithm of the prior, and the closeness that the moment sums."""
+    diagonal, partners = offsets
     constant = math.log(settings.prior_width * math.sqrt(2 * math.pi))
     log_parts = [-0.5 * (one.frames / settings.prior_width) ** 2 - constant for one in (diagonal, partners)]
     log_prior = log_parts[0]
     if phi < 1:
         log_prior = torch.logaddexp(log_parts[0] + math.log(max(phi, 1e-30)), log_parts[1] + math.log1p(-phi))
     closeness = phi / (diagonal.share_squared + 1) + (1 - phi) / (partners.share_squared + 1)
-    log_kernel = log_prior + (settings.idm_weight * closeness - costs) / settings.kl_weight
-    return sinkhorn(log_kernel, rows, columns, settings.iterations), log_prior, closeness
-
-
-def _with_virtual(distances: Tensor, virtual_cost: float) -> Tensor:
-    """The costs with a virtual first row and column."""
-    return torch.nn.functional.pad(distances, (1, 0, 1, 0), value=virtual_cost)
+    log_kernel = log_prior + (settings.moment_weight * closeness - costs) / settings.divergence_weight
+    return sinkhorn(log_kernel, *masses), log_prior, closeness
 
 
 def _masses(lengths: Tensor, costs: Tensor, dim: int, virtual_frames: float) -> Tensor:
@@ -210,7 +148,6 @@ def _off_partners(pairs: Pairs, plan: Tensor) -> _Offsets:
 def _inter_contrast(
     distances: Tensor, plan: Tensor, u_mask: Bool[Tensor, "P N"], v_mask: Bool[Tensor, "P M"], margin: float
 ) -> Tensor:
-    """The contrast from the first video's frames to the second's."""
     best, least = plan.argmax(dim=2), plan.masked_fill(~v_mask[:, None], torch.inf).argmin(dim=2)
     near, far = (distances.gather(2, index[..., None]).squeeze(2) for index in (best, least))
     return mean_over_frames(near + (margin - far).clamp(min=0), u_mask)

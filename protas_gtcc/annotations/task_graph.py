@@ -46,9 +46,5 @@ def count_task_graph(
 
 def save_task_graph(graph: TaskGraph, class_names: list[str], path: Path) -> None:
     """Write the graph as JSON, with the class names. Raises `InputError` if the file cannot be written."""
-    content = {
-        "classes": class_names,
-        "predecessors": graph.pre.tolist(),
-        "successors": graph.suc.tolist(),
-    }
+    content = {"classes": class_names, "predecessors": graph.pre.tolist(), "successors": graph.suc.tolist()}
     write_text(path, json.dumps(content, indent=1))

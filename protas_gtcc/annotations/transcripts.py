@@ -12,7 +12,7 @@ import numpy as np
 
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 
 GRID_POINTS = 1000
 """Points at which the smoothed distribution of lengths is computed; quantiles are interpolated between them."""
@@ -32,13 +32,11 @@ class TranscriptTables:
 
 def check_tables(tables: TranscriptTables, num_classes: int, where: str) -> None:
     """Raise `InputError` unless the tables have `num_classes` classes and hold lengths and probabilities."""
-    shapes = {"lengths": 2, "first": 1, "following": 2}
-    for name, num_axes in shapes.items():
+    for name, num_axes in (("lengths", 2), ("first", 1), ("following", 2)):
         values = getattr(tables, name)
         if values.ndim != num_axes or len(values) != num_classes or not np.isfinite(values).all():
-            raise InputError(
-                f"{where}: the filter's {name} is {values.shape}, or not finite, for {num_classes} classes"
-            )
+            what = f"the filter's {name} is {values.shape}, or not finite"
+            raise InputError(f"{where}: {what}, for {plural(num_classes, 'class')}")
     rows = np.concatenate([tables.first[None], np.atleast_2d(tables.following)])
     if rows.shape[1] != num_classes or rows.min() < 0 or np.abs(rows.sum(axis=1) - 1).max() > 1e-6:
         raise InputError(f"{where}: the filter's probabilities of the next class do not sum to 1")
@@ -73,10 +71,7 @@ def count_transcripts(
 
 
 def _following(pairs: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Probabilities `[C, C]` of the next class.
-
-    About one pair is added to the counts of each class, spread as the classes are: no order is impossible.
-    """
+    """Probabilities `[C, C]` of the next class; one more pair for each class, so that no order is impossible."""
     counts = pairs + share
     np.fill_diagonal(counts, 0)
     single = counts.sum(axis=1) == 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset.file import FeatureSet
-from protas_gtcc.errors import listed
+from protas_gtcc.errors import listed, plural
 
 _WILD_SCALE = 10.0
 
@@ -18,32 +18,27 @@ class FeatureCheck:
     """Checks the features of one set, and remembers a few numbers of each video."""
 
     def __init__(self, name: str, feature_set: FeatureSet):
-        self._name, self._set = name, feature_set
+        self._name, self._set, self._where = name, feature_set, f"feature set {name}"
         self._lowest = np.full(feature_set.dim, np.inf)
         self._highest = np.full(feature_set.dim, -np.inf)
         self._rms: dict[str, float] = {}
         self._constant: list[str] = []
         self._same: dict[bytes, list[str]] = {}
 
-    @property
-    def where(self) -> str:
-        """The name of the set in findings."""
-        return f"feature set {self._name}"
-
     def see(self, video: str, values: np.ndarray) -> Iterator[Finding]:
-        """Check one video's features, which should be `[T, D]` and finite."""
+        """Check one video's features `[T, D]`, which should be finite and of the set's D."""
         where = f"video {video}, {self._name}"
-        if values.ndim != 2 or values.shape[1] != self._set.dim:
+        if values.shape[1] != self._set.dim:
             what = f"expected [T, D] with D = {self._set.dim}, came {list(values.shape)}"
             yield Finding("error", where, what, "extract the features again with the same backbone")
             return
         broken = ~np.isfinite(values).all(axis=1)
         if broken.any():
-            what = f"NaN or infinity in {broken.sum()} of {len(values)} frames, first at {int(broken.argmax())}"
+            frames = plural(len(values), "frame")
+            what = f"NaN or infinity in {broken.sum()} of {frames}, first at {int(broken.argmax())}"
             yield Finding("error", where, what, "extract the features again")
             return
-        if len(values):
-            yield from self._measure(video, where, values)
+        yield from self._measure(video, where, values)
 
     def _measure(self, video: str, where: str, values: np.ndarray) -> Iterator[Finding]:
         low, high = values.min(axis=0), values.max(axis=0)
@@ -64,11 +59,11 @@ class FeatureCheck:
         constant = np.flatnonzero(self._lowest == self._highest)
         if len(constant) and self._rms:
             what = f"{len(constant)} of {self._set.dim} dimensions never change: {listed(constant.tolist())}"
-            yield Finding("warning", self.where, what, "drop them, or check the extraction")
+            yield Finding("warning", self._where, what, "drop them, or check the extraction")
         for videos in self._same.values():
             if len(videos) > 1:
                 what = f"these videos have equal features: {listed(videos)}"
-                yield Finding("warning", self.where, what, "keep one, or extract the others again")
+                yield Finding("warning", self._where, what, "keep one, or extract the others again")
         yield from self._scales()
 
     def _facts(self) -> Finding:
@@ -77,9 +72,10 @@ class FeatureCheck:
         if self._set.derived_from is not None:
             use += f", derived from {self._set.derived_from} and used only by name"
         if frames > 0:
-            what = f"look-ahead {frames} frames{use}: results are {frames} frames late, not online"
-            return Finding("warning", self.where, what, "report the delay, or extract causal features")
-        return Finding("note", self.where, f"look-ahead 0 frames{use}", "")
+            late = plural(frames, "frame")
+            what = f"look-ahead {late}{use}: results are {late} late, not online"
+            return Finding("warning", self._where, what, "report the delay, or extract causal features")
+        return Finding("note", self._where, f"look-ahead 0 frames{use}", "")
 
     def _scales(self) -> Iterator[Finding]:
         if len(self._rms) < 3:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import plural
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
@@ -32,20 +32,10 @@ def from_message(level: Level, where: str, message: str) -> Finding:
     return Finding(level, where, what, way_out) if semicolon else Finding(level, where, message, "")
 
 
-def from_error(where: str, error: InputError) -> Finding:
-    """An error about what cannot be read."""
-    return from_message("error", where, str(error))
-
-
-def sorted_by_level(findings: Sequence[Finding]) -> list[Finding]:
-    """Errors, then warnings, then notes, each in the order in which they were found."""
-    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
-
-
 def verdict(findings: Sequence[Finding]) -> str:
     """One sentence on whether the source can be used: `not usable as it is: 2 errors, 1 warning, 3 notes`."""
     counts = {level: sum(finding.level == level for finding in findings) for level in LEVELS}
-    listed = ", ".join(f"{number} {level}{'' if number == 1 else 's'}" for level, number in counts.items())
+    listed = ", ".join(plural(number, level) for level, number in counts.items())
     if counts["error"]:
         return f"not usable as it is: {listed}"
     return f"usable, but results may mislead: {listed}" if counts["warning"] else f"nothing is wrong: {listed}"

@@ -11,7 +11,7 @@ from protas_gtcc.annotations.resampling import resample_indices, vanished_segmen
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset.file import DatasetInfo
-from protas_gtcc.errors import listed
+from protas_gtcc.errors import listed, plural
 from protas_gtcc.layouts.base import BACKGROUND_NAMES
 
 _MOST_BACKGROUND = 0.95
@@ -28,29 +28,7 @@ class LabelCheck:
         self._classes_of: dict[str, set[int]] = {}
 
     def see(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
-        """Check one video's labels `[T]`."""
-        where = f"video {video}"
-        if len(labels) == 0:
-            yield Finding("error", where, "it has no frames", "remove it")
-            return
-        unknown = sorted(set(labels[(labels < 0) | (labels >= self._info.num_classes)].tolist()))
-        if unknown:
-            what = f"class ids {listed(unknown)} are not among the {self._info.num_classes} classes"
-            yield Finding("error", where, what, "add the classes to the mapping, or correct the labels")
-            return
-        self._count(video, labels)
-        if self._classes_of[video] <= set(self._info.background):
-            yield Finding("warning", where, "no action, only background", "leave it out if that is a mistake")
-
-    def finish(self) -> Iterator[Finding]:
-        """Findings about all videos together."""
-        yield from self._background()
-        yield from self._classes()
-        for label, vanished in sorted(self._vanished.items()):
-            what = f"{vanished} of {self._segments[label]} segments vanish at {self._resample_to:g} fps"
-            yield Finding("warning", self._class(label), what, "keep a higher rate with --resample-to")
-
-    def _count(self, video: str, labels: np.ndarray) -> None:
+        """Check one video's labels `[T]`, at least one, each the id of a class."""
         counts = np.bincount(labels, minlength=self._info.num_classes)
         self._frames += counts
         self._classes_of[video] = set(np.flatnonzero(counts).tolist())
@@ -58,6 +36,17 @@ class LabelCheck:
         if self._resample_to is not None:
             chosen = resample_indices(len(labels), self._info.fps, self._resample_to)
             self._vanished.update(vanished_segments(labels, chosen)[:, 2].tolist())
+        if self._classes_of[video] <= set(self._info.background):
+            way_out = "leave it out if that is a mistake"
+            yield Finding("warning", f"video {video}", "no action, only background", way_out)
+
+    def finish(self) -> Iterator[Finding]:
+        """Findings about all videos together."""
+        yield from self._background()
+        yield from self._classes()
+        for label, vanished in sorted(self._vanished.items()):
+            what = f"{vanished} of {plural(self._segments[label], 'segment')} vanish at {self._resample_to:g} fps"
+            yield Finding("warning", self._class(label), what, "keep a higher rate with --resample-to")
 
     def _background(self) -> Iterator[Finding]:
         background = self._info.background

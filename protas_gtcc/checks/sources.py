@@ -1,90 +1,166 @@
-"""What is checked, one video at a time: `Source`, and a dataset file as one."""
+"""What is checked, one video at a time: a dataset file or a foreign layout.
+
+What cannot be read raises `InputError`, which becomes a finding: errors of all videos are collected, not only the
+first as in `prepare`.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from math import nan
+from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
-from protas_gtcc.checks.findings import Finding
+from protas_gtcc.annotations.segments import progress_target, segment_array
+from protas_gtcc.checks.findings import Finding, Level, from_message
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
+from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.layouts.base import Layout, found_in_name
+from protas_gtcc.layouts.features import FeatureFolder, fits_length, is_time_first
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.prepare.survey import Rates, pair_labels_by_length, parse_look_ahead
+
+Shapes = dict[str, tuple[int, int]]
 
 
-class Source(ABC):
-    """A dataset to be checked. What cannot be read raises `InputError`, which becomes a finding."""
-
-    where: str
-    info: DatasetInfo
-    """`fps` is the rate of the labels, NaN if it is not known."""
-    feature_sets: Mapping[str, FeatureSet]
-    video_names: list[str]
-    findings: list[Finding]
-    """What was found on opening it."""
-
-    @abstractmethod
-    def labels(self, video: str) -> np.ndarray:
-        """Class ids `[T]`."""
-
-    @abstractmethod
-    def features(self, video: str, feature_set: str) -> np.ndarray:
-        """Features `[T, D]`."""
-
-    @abstractmethod
-    def has_features(self, video: str, feature_set: str) -> bool:
-        """Whether the video comes with that feature set."""
-
-    @abstractmethod
-    def subject(self, video: str) -> str:
-        """The person, "" if unknown."""
-
-    @abstractmethod
-    def lengths_fit(self, num_labels: int, num_features: int) -> bool:
-        """Whether these numbers of labels and of frames of features fit each other."""
-
-    def inconsistencies(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
-        """Findings where other stored data of a video contradicts its labels `[T]`."""
-        return iter(())
-
-
-class FileSource(Source):
+class FileSource(Dataset):
     """A dataset file."""
 
-    def __init__(self, dataset: Dataset):
-        self._dataset = dataset
-        self.where = str(dataset.path)
-        self.info, self.feature_sets = dataset.info, dataset.feature_sets
-        self.video_names, self.findings = dataset.video_names, []
-        if not self.feature_sets:
-            self.findings.append(Finding("error", self.where, "it has no features", "prepare it again with features"))
-
-    def labels(self, video: str) -> np.ndarray:
-        """Class ids `[T]`."""
-        return self._dataset.labels(video)
-
-    def features(self, video: str, feature_set: str) -> np.ndarray:
-        """Features `[T, D]`."""
-        return self._dataset.features(video, feature_set)
-
-    def has_features(self, video: str, feature_set: str) -> bool:
-        """Whether the video comes with that feature set."""
-        return self._dataset.has_features(video, feature_set)
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self.where = str(path)
+        without = Finding("error", self.where, "it has no features", "prepare it again with features")
+        self.findings = [] if self.feature_sets else [without]
 
     def subject(self, video: str) -> str:
         """The person, "" if unknown."""
-        return self._dataset.attribute(video, "subject")
+        return self.attribute(video, "subject")
 
     def lengths_fit(self, num_labels: int, num_features: int) -> bool:
         """Whether they are equal."""
         return num_labels == num_features
 
-    def inconsistencies(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
+    def inconsistencies(self, video: str, labels: np.ndarray) -> Iterable[Finding]:
         """Segments and progress that do not follow from the labels."""
         again = "make it again with 'protas-gtcc labels --into'"
-        if not np.array_equal(self._dataset.segments(video), segment_array(labels)):
+        if not np.array_equal(self.segments(video), segment_array(labels)):
             yield Finding("error", f"video {video}", "its segments do not follow from its labels", again)
-        target = progress_target(labels, self.info.background)
-        if not np.allclose(self._dataset.progress(video), target, atol=1e-5):
+        if not np.allclose(self.progress(video), progress_target(labels, self.info.background), atol=1e-5):
             yield Finding("error", f"video {video}", "its progress does not follow from its labels", again)
+
+
+class LayoutSource:
+    """A foreign layout; its features are put time first as in `prepare`."""
+
+    def __init__(self, layout: Layout, options: LayoutOptions, fps: float | None = None):
+        self._layout, self._options = layout, options
+        self.where, self.video_names = str(layout.path), layout.video_names
+        self.info = DatasetInfo(
+            layout.name, layout.class_names, layout.background, layout.annotation_fps or fps or nan, layout.splits
+        )
+        # Frames of features for each label: 1 unless labels have their own rate.
+        self._frames_per_label = fps / layout.annotation_fps if fps and layout.annotation_fps else 1.0
+        self._lengths_known = bool(fps) or layout.annotation_fps is None
+        self.findings: list[Finding] = []
+        self._time_first: dict[str, bool] = {}
+        self.feature_sets = self._survey()
+        self.findings += [from_message("note", self.where, notice) for notice in layout.notices]
+
+    def labels(self, video: str) -> np.ndarray:
+        """Class ids `[T]` at the labels' own rate."""
+        return self._layout.labels(video)
+
+    def features(self, video: str, feature_set: str) -> np.ndarray:
+        """Features `[T, D]`."""
+        return self._layout.feature_folders[feature_set].load(video, self._time_first[feature_set])
+
+    def has_features(self, video: str, feature_set: str) -> bool:
+        """Whether there is a `<video>.npy`."""
+        return self._layout.feature_folders[feature_set].has(video)
+
+    def subject(self, video: str) -> str:
+        """The person in the video's name, by the user's pattern."""
+        return found_in_name("subject", self._options.subject_pattern, video)
+
+    def lengths_fit(self, num_labels: int, num_features: int) -> bool:
+        """Whether the lengths are equal within the tolerance of `prepare`."""
+        return fits_length(num_features, num_labels * self._frames_per_label, self._options.tolerance_frames)
+
+    def inconsistencies(self, video: str, labels: np.ndarray) -> Iterable[Finding]:
+        """None: nothing is stored that follows from the labels."""
+        return ()
+
+    def _survey(self) -> dict[str, FeatureSet]:
+        folders = self._layout.feature_folders
+        if not folders:
+            self._find("error", self.where, "no features*/ beside it", "give their folder with --features FOLDER")
+            return {}
+        if not self._lengths_known:
+            what = "features are not checked, because labels have their own rate"
+            self._find("warning", self.where, what, "give the features' rate with --fps")
+            return {}
+        if not self._options.look_ahead_frames:
+            what = "the look-ahead is taken as 0 frames"
+            self._find("note", self.where, what, "set it with --look-ahead-frames")
+        look_ahead = parse_look_ahead(self._options.look_ahead_frames, list(folders))
+        shapes = {name: self._shapes(folder) for name, folder in folders.items()}
+        first, rate = next(iter(folders)), self._layout.annotation_fps or 1.0
+        rates = Rates(rate, rate * self._frames_per_label, rate)
+        pair_labels_by_length(self._layout, first, shapes[first], rates, self._options)
+        expected = self._expected_frames()
+        for name, folder in folders.items():
+            try:
+                self._time_first[name] = self._axes(folder, shapes[name], expected)
+            except InputError as error:
+                self.findings.append(from_message("error", f"feature set {name}", str(error)))
+        return {
+            name: FeatureSet(_usual_dim(shapes[name], time_first), look_ahead[name], folders[name].split)
+            for name, time_first in self._time_first.items()
+        }
+
+    def _shapes(self, folder: FeatureFolder) -> Shapes:
+        unlabelled = folder.unlabelled(self.video_names)
+        if unlabelled:
+            what = f"{plural(len(unlabelled), 'file')} without labels, to be left out: {listed(unlabelled)}"
+            self._find("warning", str(folder.path), what, "add labels, or remove the files")
+        shapes: Shapes = {}
+        for video in filter(folder.has, self.video_names):
+            with suppress(InputError):  # reading the video's features reports the same error
+                shapes[video] = folder.shape(video)
+        return shapes
+
+    def _expected_frames(self) -> dict[str, float]:
+        expected = {}
+        for video in self.video_names:
+            with suppress(InputError):  # checking the video's labels reports the same error
+                expected[video] = len(self._layout.labels(video)) * self._frames_per_label
+        return expected
+
+    def _axes(self, folder: FeatureFolder, shapes: Shapes, expected: dict[str, float]) -> bool:
+        tolerance = self._options.tolerance_frames
+        # Videos that fit neither way do not count here: each is reported by its length.
+        voting = {
+            video: shape
+            for video, shape in shapes.items()
+            if video in expected and any(fits_length(n, expected[video], tolerance) for n in shape)
+        }
+        if not voting and self._options.feature_axes == "auto":
+            raise InputError(
+                f"{folder.path}: no array that can be read has an axis as long as its video's labels; compare both"
+            )
+        return is_time_first(folder, voting, expected, self._options)
+
+    def _find(self, level: Level, where: str, what: str, way_out: str) -> None:
+        self.findings.append(Finding(level, where, what, way_out))
+
+
+def _usual_dim(shapes: Shapes, time_first: bool) -> int:
+    """The number of features that most videos have; a video of another size is then an error."""
+    dims = Counter(shape[1 if time_first else 0] for shape in shapes.values())
+    return dims.most_common(1)[0][0] if dims else 0
+
+
+Source = FileSource | LayoutSource

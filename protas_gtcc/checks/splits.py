@@ -8,7 +8,7 @@ from itertools import combinations
 
 from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet
-from protas_gtcc.errors import listed
+from protas_gtcc.errors import listed, plural
 
 Parts = Mapping[str, list[str]]
 
@@ -25,7 +25,7 @@ def check_splits(info: DatasetInfo, video_names: list[str], where: str) -> Itera
     named = {video for parts in info.splits.values() for videos in parts.values() for video in videos}
     left = [video for video in video_names if video not in named]
     if left:
-        yield Finding("note", where, f"{len(left)} videos are in no split: {listed(left)}", "")
+        yield Finding("note", where, f"{plural(len(left), 'video')} in no split: {listed(left)}", "")
 
 
 def check_people(info: DatasetInfo, subjects: Mapping[str, str]) -> Iterator[Finding]:
@@ -47,10 +47,7 @@ def check_people(info: DatasetInfo, subjects: Mapping[str, str]) -> Iterator[Fin
 def check_coverage(
     info: DatasetInfo, feature_sets: Mapping[str, FeatureSet], missing: Mapping[str, list[str]]
 ) -> Iterator[Finding]:
-    """Find feature sets for unknown splits, missing features, and splits without features.
-
-    `missing`: feature set -> videos without it.
-    """
+    """Find sets for unknown splits, missing features (`missing`: set -> videos), and splits without features."""
     for name, feature_set in feature_sets.items():
         where = f"feature set {name}"
         if feature_set.split is not None and feature_set.split not in info.splits:
@@ -60,7 +57,7 @@ def check_coverage(
         needed = {video for parts in used.values() for videos in parts.values() for video in videos}
         absent = [video for video in missing.get(name, []) if video in needed or not info.splits]
         if absent:
-            what = f"{len(absent)} videos lack it: {listed(absent)}"
+            what = f"{plural(len(absent), 'video')} without it: {listed(absent)}"
             yield Finding("error", where, what, "extract it, or take the videos off the lists")
     for split in info.splits:
         if feature_sets and not any(one.split in (None, split) for one in feature_sets.values()):

@@ -1,17 +1,16 @@
 """`protas-gtcc VERB …`: find the verb's module, parse, run, and turn errors into exit codes.
 
 A verb is a line in `GROUPS` and a module `cli/commands/<verb>.py` with a dataclass `Command`: its docstring and its
-fields are the help (`cli/shared/parsing.py`), its method `run` does the work. A verb that parses in another way has a
-function `parse_command(arguments, prog)` as well.
+fields are the help (`cli/shared/parsing.py`), its method `run` does the work. A `Command` may have a method `parse`.
 
-`--help` is fast because the top of such a module imports only cheap modules: `cli.shared`, `config`, `errors`, options.
-All other imports stand inside `run`, or under `TYPE_CHECKING`. A test runs every verb's `--help` and looks at what was
-imported.
+`--help` is fast because no module of a verb imports torch, pandas, h5py or the like at its top: what needs them is
+imported inside `run`, or under `TYPE_CHECKING`. A test runs every verb's `--help` and checks what was imported.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import os
 import signal
@@ -73,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"protas-gtcc: no verb {verb!r}{meant}; 'protas-gtcc --help' lists the verbs", file=sys.stderr)
         sys.exit(2)
     name = "import_" if verb == "import" else verb.replace("-", "_")
-    module = importlib.import_module(f"protas_gtcc.cli.commands.{name}")
-    parser = getattr(module, "parse_command", lambda rest, prog: parse(module.Command, rest, prog))
+    command = importlib.import_module(f"protas_gtcc.cli.commands.{name}").Command
+    parser = getattr(command, "parse", functools.partial(parse, command))
     run_command(lambda: parser(rest, f"protas-gtcc {verb}").run())
 
 

@@ -1,4 +1,4 @@
-"""What a dataset holds, as plain values: facts, feature sets, and one video to be written."""
+"""What a dataset holds, as plain values: facts, feature sets, and one video to be written; and their names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from protas_gtcc.errors import InputError
 
 PARTS = ("train", "validation", "test")
 
@@ -76,3 +78,22 @@ def feature_kind(name: str, feature_set: FeatureSet) -> str:
     if stem != name:
         return f"{stem} of the split"
     return "of the split" if feature_set.derived_from is None else "derived, of the split"
+
+
+def require_video_name(name: str) -> None:
+    """Raise `InputError` unless the name is a relative path, such as `person1/tea`."""
+    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+        expected = "it must be a relative path without '.' and '..'"
+        raise InputError(f"{name!r} cannot be the name of a video: {expected}; rename it")
+
+
+def require_set_name(name: str) -> None:
+    """Raise `InputError` unless the name is a plain word, such as `features`."""
+    if "/" in name or "\0" in name or name in ("", ".", ".."):
+        raise InputError(f"{name!r} cannot be the name of a feature set: it must be a plain word; rename it")
+
+
+def folders_of(video: str) -> list[str]:
+    """The folders that a video's name passes through: `a` and `a/b` for the video `a/b/c`."""
+    parts = video.split("/")
+    return ["/".join(parts[:number]) for number in range(1, len(parts))]

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.dataset.description import FeatureSet
+from protas_gtcc.dataset.description import FeatureSet, require_set_name
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import write_feature_set
-from protas_gtcc.dataset.names import require_set_name
 from protas_gtcc.dataset.writer import require_features
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.hdf5 import hdf5_file
 
@@ -23,11 +22,7 @@ _BYTES_PER_VIDEO = 4096
 
 
 def add_feature_set(
-    path: Path | str,
-    name: str,
-    feature_set: FeatureSet,
-    features: Mapping[str, np.ndarray],
-    replace: bool = False,
+    path: Path | str, name: str, feature_set: FeatureSet, features: Mapping[str, np.ndarray], replace: bool = False
 ) -> None:
     """Write the features `[T, D]` of videos into the dataset file at `path`, as a set of that name.
 
@@ -100,7 +95,7 @@ def _check_origin(dataset: Dataset, name: str, feature_set: FeatureSet, where: s
     if feature_set.look_ahead_frames < origin.look_ahead_frames:
         own, needed = feature_set.look_ahead_frames, origin.look_ahead_frames
         raise InputError(
-            f"{where} is derived from {origin_name!r}, which looks {needed} frames ahead, but has "
+            f"{where} is derived from {origin_name!r}, which looks {plural(needed, 'frame')} ahead, but has "
             f"look_ahead_frames {own}; give at least {needed}"
         )
 
@@ -110,7 +105,7 @@ def _check_videos(dataset: Dataset, name: str, feature_set: FeatureSet, features
     of_split = dict.fromkeys(video for videos in parts.values() for video in videos)
     absent = [video for video in (of_split if feature_set.split else dataset.video_names) if video not in features]
     if absent:
-        what = f"{name!r} has no features for {len(absent)} videos, {listed(absent)}"
+        what = f"{name!r} has no features for {plural(len(absent), 'video')}, {listed(absent)}"
         raise InputError(f"{dataset.path}: {what}; give them all")
     unknown = [video for video in features if video not in dataset.num_frames]
     if unknown:

@@ -26,8 +26,8 @@ import numpy as np
 
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, tied_name
 from protas_gtcc.dataset.header import read_header
-from protas_gtcc.errors import InputError, listed
-from protas_gtcc.storage.hdf5 import named_if_damaged
+from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.storage.hdf5 import named_if_damaged, require_array
 from protas_gtcc.storage.ragged import RaggedReader, read_lengths
 
 DRAW_A_SPLIT = "draw a split: 'protas-gtcc prepare FOLDER --out FILE.h5 --test-share 0.2'"
@@ -60,7 +60,8 @@ class Dataset:
             labels = opened.labels.read(self._number[video], start, end).astype(np.int64)
             if len(labels) and (labels.min() < 0 or labels.max() >= self.info.num_classes):
                 unknown = np.unique(labels[(labels < 0) | (labels >= self.info.num_classes)]).tolist()
-                raise ValueError(f"class ids {listed(unknown)} are not among the {self.info.num_classes} classes")
+                known = plural(self.info.num_classes, "class")
+                raise ValueError(f"class ids {listed(unknown)} are not among the {known}")
             return labels
 
     def progress(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:
@@ -81,7 +82,7 @@ class Dataset:
             if stored is None:
                 there = listed(sets)
                 raise InputError(f"{self.path}: video {video} has no feature set {feature_set!r}; it has {there}")
-            _check_array(stored, (self._length(video), self.feature_sets[feature_set].dim), feature_set)
+            require_array(stored, (self._length(video), self.feature_sets[feature_set].dim), feature_set)
             return stored[start:end]
 
     def has_features(self, video: str, feature_set: str) -> bool:
@@ -118,13 +119,6 @@ class Dataset:
                 where = f"{self.path}: split {split} has {listed(both)} in {part} and {other}"
                 raise InputError(f"{where}; keep each video in one part ({CHECK})")
         return names
-
-    def tested_splits(self) -> list[str]:
-        """Names of the splits that have test videos, sorted. Raises `InputError` if there are none."""
-        splits = sorted(split for split, parts in self.info.splits.items() if parts.get("test"))
-        if not splits:
-            raise InputError(f"{self.path} has no split with test videos; {DRAW_A_SPLIT}")
-        return splits
 
     def choose_feature_set(self, split: str, wanted: str | None = None) -> str:
         """The feature set for a split: the wanted one, else the one for this split, else `features`, else the only one.
@@ -210,11 +204,3 @@ def _open(path: Path) -> h5py.File:
         return h5py.File(path, "r")
     except OSError as error:
         raise InputError(f"{path} is not a whole HDF5 file ({error}); prepare it again") from error
-
-
-def _check_array(array: Any, expected: tuple[int, ...], name: str) -> None:
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} should be numbers, but are {array.dtype}")
-    if array.shape != expected:
-        what = f"{name} should be {list(expected)}, by index and feature set, but is {list(array.shape)}"
-        raise ValueError(what)

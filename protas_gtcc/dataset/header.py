@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.hdf5 import named_if_damaged
 from protas_gtcc.storage.ragged import read_lengths
 
@@ -67,10 +67,7 @@ def is_dataset_file(path: Path) -> bool:
 
 
 def read_header(file: Any, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSet], dict[str, int]]:
-    """Facts, feature sets and index (video -> number of frames) of an open dataset file.
-
-    Raises `InputError` if the file is foreign, of another version, or damaged.
-    """
+    """Facts, feature sets and index (video -> T) of an open file. Raises `InputError` if it is foreign or damaged."""
     with named_if_damaged(path):
         if str(file.attrs.get("format")) != FORMAT:
             raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
@@ -93,8 +90,8 @@ def _read_info(file: Any) -> DatasetInfo:
     }
     info = DatasetInfo(
         name=_attribute(file, "name", str),
-        class_names=_attribute(file, "class_names", _list_of(str)),
-        background=_attribute(file, "background", _list_of(int)),
+        class_names=_attribute(file, "class_names", lambda names: [str(name) for name in names.tolist()]),
+        background=_attribute(file, "background", lambda ids: [int(label) for label in ids.tolist()]),
         fps=_attribute(file, "fps", float),
         splits=splits,
         simulated=_attribute(file, "simulated", bool),
@@ -102,7 +99,7 @@ def _read_info(file: Any) -> DatasetInfo:
     )
     unknown = [label for label in info.background if not 0 <= label < info.num_classes]
     if unknown:
-        raise ValueError(f"background id {unknown[0]} is not one of {info.num_classes} classes")
+        raise ValueError(f"background id {unknown[0]} is not one of {plural(info.num_classes, 'class')}")
     if not (info.fps > 0 and isfinite(info.fps)):
         raise ValueError(f"it has {info.fps:g} frames per second")
     return info
@@ -139,17 +136,8 @@ def _attribute(owner: Any, name: str, kind: Callable[[Any], V]) -> V:
     value = owner.attrs[name]
     try:
         return kind(value)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{name}{where} is {value!r}") from error
-
-
-def _list_of(kind: Callable[[Any], V]) -> Callable[[Any], list[V]]:
-    def convert(values: Any) -> list[V]:
-        if np.ndim(values) != 1:
-            raise TypeError("expected a list")
-        return [kind(value) for value in values]
-
-    return convert
 
 
 def _strings(names: list[str]) -> np.ndarray:

@@ -13,23 +13,18 @@ def draw_held_out(people: Mapping[str, str], share: float, seed: int) -> list[st
     `people` has the person of each video, "" if unknown. If all people are known, and there are several, then either
     all videos of a person are held out or none. The same seed gives the same videos. A single video gives [].
     """
-    groups = _groups(people)
+    known = people_are_known(people)
+    groups: dict[str, list[str]] = {}
+    for video, person in people.items():
+        groups.setdefault(person if known else video, []).append(video)
     wanted = max(1, round(share * len(people)))
     held_out: list[str] = []
     for index in np.random.default_rng(seed).permutation(len(groups))[: len(groups) - 1]:
         if len(held_out) < wanted:
-            held_out += groups[index]
+            held_out += list(groups.values())[index]
     return held_out
 
 
 def people_are_known(people: Mapping[str, str]) -> bool:
     """Whether the person of every video is known, and there are at least two."""
     return "" not in people.values() and len(set(people.values())) > 1
-
-
-def _groups(people: Mapping[str, str]) -> list[list[str]]:
-    """The videos of each person, or single videos if people are not known."""
-    groups: dict[str, list[str]] = {}
-    for video, person in people.items():
-        groups.setdefault(person, []).append(video)
-    return list(groups.values()) if people_are_known(people) else [[video] for video in people]

@@ -18,12 +18,12 @@ run, and a window of it equals that part of the whole.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 
 import numpy as np
 
 from protas_gtcc.config import Control, RunConfig
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.statistics import feature_statistics
 from protas_gtcc.errors import InputError
 
 FRAMES_A_UNIT = 100
@@ -57,15 +57,10 @@ class FeatureReader:
             order = shuffled_within_classes(self._dataset.labels(video), video)
             return self._dataset.features(video, self._feature_set)[order[start:end]]
         if self._control == "index":
-            return frame_index(start, end, self._dim)
+            features = np.zeros((end - start, self._dim), dtype=np.float32)
+            features[:, 0] = np.arange(start, end) / FRAMES_A_UNIT
+            return features
         return self._mean + self._deviation * gaussian_noise(video, start, end, self._dim)
-
-
-def frame_index(start: int, end: int, dim: int) -> np.ndarray:
-    """The control `index` for frames `[start, end)` of any video: float32 `[T, D]`."""
-    features = np.zeros((end - start, dim), dtype=np.float32)
-    features[:, 0] = np.arange(start, end) / FRAMES_A_UNIT
-    return features
 
 
 def gaussian_noise(video: str, start: int, end: int, dim: int) -> np.ndarray:
@@ -86,6 +81,18 @@ def shuffled_within_classes(labels: np.ndarray, video: str) -> np.ndarray:
         frames = np.flatnonzero(labels == label)
         source[frames] = random.permutation(frames)
     return source
+
+
+def feature_statistics(videos: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation `[D]`, float32, over all frames of at least one video with features `[T, D]`."""
+    frames, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for features in videos:
+        values = features.astype(np.float64)
+        # Statistics of two sets of frames are combined (Chan, Golub and LeVeque), without a difference of large sums.
+        shift, total = values.mean(axis=0) - mean, frames + len(values)
+        squares = squares + values.var(axis=0) * len(values) + shift**2 * frames * len(values) / total
+        mean, frames = mean + shift * len(values) / total, total
+    return mean.astype(np.float32), np.sqrt(squares / frames).astype(np.float32)
 
 
 def require_no_control(config: RunConfig, purpose: str) -> None:

@@ -10,14 +10,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
-from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video
+from protas_gtcc.annotations.segments import progress_target, segment_array
+from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_name
 from protas_gtcc.dataset.header import write_feature_set, write_index, write_info
-from protas_gtcc.dataset.names import folders_of, require_video_name
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import replace_when_whole
-from protas_gtcc.storage.finite import require_finite
 from protas_gtcc.storage.hdf5 import hdf5_file
 from protas_gtcc.storage.ragged import RaggedWriter
 
@@ -96,16 +93,13 @@ class DatasetWriter:
         for label in (int(np.min(video.labels)), int(np.max(video.labels))):
             if not 0 <= label < self._info.num_classes:
                 raise InputError(
-                    f"video {video.name}: class id {label} is not one of {self._info.num_classes} classes; "
+                    f"video {video.name}: class id {label} is not one of {plural(self._info.num_classes, 'class')}; "
                     "correct the labels or the list of classes"
                 )
 
 
 class LabelWriter:
-    """Writes or replaces all labels of a file, one video after the other in the index's order.
-
-    With the labels it writes what follows from them: progress and segments.
-    """
+    """Writes or replaces the labels of a file, and their progress and segments, in the index's order of videos."""
 
     def __init__(self, file: Any, background: Collection[int]):
         self._file, self._background = file, background
@@ -133,4 +127,6 @@ def require_features(values: np.ndarray, expected: tuple[int, int], where: str) 
     """Raise `InputError` unless features have the shape `expected` = (T, D) and are finite."""
     if values.shape != expected:
         raise InputError(f"{where}: expected [T, D] = {list(expected)}, came {list(values.shape)}; extract them again")
-    require_finite(values, where, "extract the features again")
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        raise InputError(f"{where}: NaN or infinity at frame {int(np.argmin(finite))}; extract the features again")

@@ -100,8 +100,8 @@ class HeadTraining:
     """Seed of initial weights, held-out videos, draws and dropout."""
 
     def __post_init__(self) -> None:
-        require_range(self, epochs=(1, 10**6), batch_size=(1, 10**5), lr=(1e-12, 1e3), clip_norm=(0, 1e9))
-        require_range(self, seed=(0, 2**32 - 1))
+        require_range(self, epochs=(1, 10**6), batch_size=(1, 10**5), lr=(1e-12, 1e3))
+        require_range(self, clip_norm=(0, 1e9), seed=(0, 2**32 - 1))
         if not 0 <= self.validation_share < 1:
             raise InputError(f"--validation-share is {self.validation_share}; it must be in [0, 1)")
 
@@ -129,18 +129,15 @@ HEADS: Mapping[str, HeadConfig] = {
     "transformer": HeadConfig("transformer"),
     "conv": HeadConfig("conv"),
 }
-PUBLISHED: Mapping[str, HeadVersion] = {
+VERSIONS: Mapping[str, HeadVersion] = {
     "v2": HeadVersion(HEADS["gru"], HeadLossConfig("weighted", weight_cap=10.0)),
     "v3": HeadVersion(HeadConfig(position=True), HeadLossConfig("weighted", weight_cap=10.0)),
     "v4": HeadVersion(HEADS["gru"], LOSSES["weighted"]),
-}
-"""The published ones: V2 without position, V3 with it, V4 without it, with boundary terms and a higher cap."""
-VERSIONS: Mapping[str, HeadVersion] = {
-    **PUBLISHED,
     **{
         f"{head}-{loss}": HeadVersion(HEADS[head], LOSSES[loss])
         for head, loss in product(HEADS, LOSSES)
         if (head, loss) != ("gru", "weighted")  # that is v4
     },
 }
-"""Every head with every loss."""
+"""The published ones (V2 without position, V3 with it, V4 without it, with boundary terms and a higher cap), and every
+head with every loss."""

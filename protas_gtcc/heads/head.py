@@ -10,34 +10,31 @@ all earlier frames with each new one: then each frame needs a pass over its own 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.attention import CausalTransformer
+from protas_gtcc.heads.bodies import CausalConvolution, make_body
 from protas_gtcc.heads.config import HeadConfig
-from protas_gtcc.heads.convolution import CausalConvolution, DilatedConvolutions
-from protas_gtcc.heads.inputs import frames_seen, positions
-from protas_gtcc.heads.recurrent import Recurrence, RunningMean
-from protas_gtcc.network.layers import feature_scale
+from protas_gtcc.network.layers import FeatureStandardisation
+from protas_gtcc.network.padding import frame_mask
 
 INITIAL_LOGIT = -2.0
 """Initial bias of the last layer, as published: an untrained head reports about .12."""
 PREFIXES_AT_ONCE = 64
+FRAMES_SCALE = 300
+"""Number of frames so far that counts as 1, as in the published heads."""
 
 
-class ScalarHead(nn.Module):
+class ScalarHead(FeatureStandardisation):
     """Progress of segments. Raises `InputError` if the embeddings are not of the size that it was made for."""
 
-    feature_mean: Tensor
-    feature_scale: Tensor
-
     def __init__(self, config: HeadConfig, feature_dim: int):
-        super().__init__()
-        self.config, self.feature_dim = config, feature_dim
-        self.register_buffer("feature_mean", torch.zeros(feature_dim))
-        self.register_buffer("feature_scale", torch.ones(feature_dim))
+        super().__init__(feature_dim)
+        self.config = config
         self.first_conv = CausalConvolution(feature_dim, config.first_conv) if config.first_conv else None
         self.body = make_body(config, feature_dim + config.position + config.frames_seen)
         self.readout = nn.Sequential(
@@ -52,9 +49,10 @@ class ScalarHead(nn.Module):
 
         `lengths` None: there is no padding.
         """
-        x = self._inputs(segments)
-        frames = torch.arange(x.shape[1], device=x.device)
-        valid = frames < (torch.full((len(x), 1), x.shape[1]).to(frames) if lengths is None else lengths[:, None])
+        x, num_frames = self._inputs(segments), segments.shape[1]
+        if lengths is None:
+            lengths = torch.full((len(x),), num_frames, device=x.device)
+        valid = frame_mask(lengths, num_frames)
         if not self.config.position:
             return torch.where(valid, self._read(self.body(x)), 0)
         segment, last = valid.nonzero(as_tuple=True)
@@ -70,11 +68,6 @@ class ScalarHead(nn.Module):
     def progress(self, segment: Float[Tensor, "T D"]) -> Float[Tensor, " T"]:
         """Progress at every frame of one segment."""
         return self.forward(segment[None])[0]
-
-    def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
-        """Standardise with these; a feature that (almost) never varies is only centred."""
-        self.feature_mean.copy_(mean)
-        self.feature_scale.copy_(feature_scale(deviation))
 
     def _inputs(self, segments: Float[Tensor, "B T D"]) -> Float[Tensor, "B T I"]:
         if segments.shape[2] != self.feature_dim:
@@ -101,12 +94,16 @@ class ScalarHead(nn.Module):
         return self._read(torch.cat(states)[order.argsort()])
 
 
-def make_body(config: HeadConfig, width: int) -> nn.Module:
-    """The body: from inputs `[B, T, width]` to states `[B, T, H]`."""
-    if config.architecture == "gru":
-        return Recurrence(width, config.hidden, learnt_start=config.position)
-    if config.architecture == "mlp":
-        return RunningMean(width, config.hidden)
-    if config.architecture == "conv":
-        return DilatedConvolutions(width, config.hidden, config.conv_layers, config.dropout)
-    return CausalTransformer(width, config.hidden, config.attention_heads, config.attention_layers, config.dropout)
+def frames_seen(x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T 1"]:
+    """log(1 + n) / log(1 + 300) at the n-th frame of a segment, n from 1.
+
+    In the published heads every frame has the number of the last one, so an output depends on the segment's length.
+    """
+    count = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=x.dtype)
+    return (torch.log1p(count) / math.log1p(FRAMES_SCALE))[None, :, None].expand(len(x), -1, -1)
+
+
+def positions(num_seen: Int[Tensor, " P"], num_frames: int) -> Float[Tensor, "P T 1"]:
+    """k / n at frame k, from 0, of each prefix of n frames; below 1 within the prefix, unused beyond its end."""
+    frames = torch.arange(num_frames, device=num_seen.device, dtype=torch.float32)
+    return (frames / num_seen[:, None]).unsqueeze(2)

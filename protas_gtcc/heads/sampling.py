@@ -31,18 +31,20 @@ class SampledFrames(NamedTuple):
         return (self.frames + 1) / lengths[:, None]
 
 
-def draw_segments(videos: Sequence[str], per_video: int, random: np.random.Generator) -> np.ndarray:
-    """Indices of segments, `per_video` from each video, drawn with replacement.
+def draw_segments(videos: Sequence[str], config: HeadLossConfig, random: np.random.Generator) -> list[int]:
+    """Indices of the segments of an epoch: each once if `dense`, else as many from each video, with replacement.
 
     `videos`: the video of each segment. The result is in the order of the videos.
     """
     numbers = np.arange(len(videos))
+    if config.mode == "dense":
+        return numbers.tolist()
     of_video = [numbers[np.asarray(videos) == video] for video in dict.fromkeys(videos)]
-    return np.concatenate([random.choice(one, per_video) for one in of_video])
+    return np.concatenate([random.choice(one, config.segments_per_video) for one in of_video]).tolist()
 
 
 def stratified_frames(length: int, count: int, random: np.random.Generator) -> np.ndarray:
-    """Different frames of a segment of `length`, int64, in time order: `count` of them, or all if it has no more.
+    """Distinct frames of a segment of `length`, int64, in time order: `count` of them, or all of a shorter segment.
 
     Each third of the progress has a third of them, if it has enough frames; the rest are drawn from the whole segment.
     """
@@ -61,7 +63,9 @@ def stratified_frames(length: int, count: int, random: np.random.Generator) -> n
 def sample_frames(lengths: Int[Tensor, " B"], config: HeadLossConfig, random: np.random.Generator) -> SampledFrames:
     """The frames of each segment at which the loss is computed: all of them if `dense`, else `stratified_frames`."""
     if config.mode == "dense":
-        return every_frame(lengths)
+        valid = frame_mask(lengths, int(lengths.max()))
+        frames = torch.arange(valid.shape[1], device=lengths.device).expand(len(lengths), -1)
+        return SampledFrames(frames * valid, valid)
     return sample_stratified(lengths, config.frames_per_segment, random)
 
 
@@ -71,10 +75,3 @@ def sample_stratified(lengths: Int[Tensor, " B"], count: int, random: np.random.
     frames, counts = pad([*drawn, torch.zeros(count, dtype=torch.int64)])
     valid = frame_mask(counts, count)
     return SampledFrames(frames[:-1].to(lengths.device), valid[:-1].to(lengths.device))
-
-
-def every_frame(lengths: Int[Tensor, " B"]) -> SampledFrames:
-    """All frames of each segment."""
-    valid = frame_mask(lengths, int(lengths.max()))
-    frames = torch.arange(valid.shape[1], device=lengths.device).expand(len(lengths), -1)
-    return SampledFrames(frames * valid, valid)

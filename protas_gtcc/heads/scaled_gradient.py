@@ -7,14 +7,13 @@ The published training adds weight x progress with weights up to a million, divi
 again, and clips the encoder's gradient to a norm of 0.00001: nothing of the alignment is left. Here the weight acts
 only where the two gradients meet, at the embeddings:
 
-    g = g_alignment + s g_progress,   s = min(weight, share x |J' g_alignment| / |J' g_progress|)
+    g = g_alignment + s g_progress,   s = min(weight, |J' g_alignment| / |J' g_progress|)
 
 with |J' g| the norm of the gradient by all weights of the encoder, which takes two more backward passes through it.
 (Norms at the embeddings would not be enough: a progress gradient that is alike at many frames adds up in the weights.)
-So the progress never moves the encoder more than `share` times as far as the alignment does, whatever the weight. Below
-that bound it is the plain weighted sum. The head learns from its own loss's gradient, as if it were alone. The weight
-is bounded before it multiplies anything, so nothing overflows. Where the alignment has no gradient, the encoder has
-none.
+So the progress never moves the encoder further than the alignment does, whatever the weight. Below that bound it is the
+plain weighted sum. The head learns from its own loss's gradient, as if it were alone. The weight is bounded before it
+multiplies anything, so nothing overflows. Where the alignment has no gradient, the encoder has none.
 """
 
 from __future__ import annotations
@@ -30,54 +29,40 @@ from protas_gtcc.errors import InputError
 
 
 def split_gradient(
-    embeddings: Float[Tensor, "*N D"],
-    encoder: Sequence[Tensor],
-    weight: float,
-    share: float = 1.0,
-    is_scaled: bool = False,
+    embeddings: Float[Tensor, "*N D"], encoder: Sequence[Tensor], weight: float, is_scaled: bool = False
 ) -> tuple[Float[Tensor, "*N D"], Float[Tensor, "*N D"]]:
     """The embeddings twice: for the alignment loss, and for the head, whose gradient is weighted and bounded.
 
     Args:
         embeddings: the encoder's output.
         encoder: its weights.
-        weight: of the progress gradient.
-        share: bound of the progress gradient's norm, as a multiple of the alignment gradient's.
+        weight: of the progress gradient, not negative.
         is_scaled: gradients are scaled, as float16 needs; a scaler then skips steps in which they overflow.
 
-    Raises `InputError` for a weight or share that is negative or not finite; and, in the backward pass, if the gradient
-    of the progress is not finite and not scaled.
+    The backward pass raises `InputError` if the gradient of the progress is not finite and not scaled.
     """
-    for name, value in (("weight", weight), ("share", share)):
-        if not 0 <= value < float("inf"):
-            raise InputError(f"the progress {name} is {value}; it must be a number, and not negative")
-    both: tuple[Tensor, Tensor] = _Split.apply(embeddings, encoder, weight, share, is_scaled)  # type: ignore[no-untyped-call]
+    both: tuple[Tensor, Tensor] = _Split.apply(embeddings, encoder, weight, is_scaled)  # type: ignore[no-untyped-call]
     return both
-
-
-def bounded_scale(alignment: float, progress: float, weight: float, share: float) -> float:
-    """min(weight, share x alignment / progress) of the norms of two gradients; `weight` where the progress has none."""
-    return weight if progress == 0 else min(weight, share * alignment / progress)
 
 
 class _Split(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, embeddings: Tensor, encoder: Sequence[Tensor], weight: float, share: float, is_scaled: bool
+        ctx: Any, embeddings: Tensor, encoder: Sequence[Tensor], weight: float, is_scaled: bool
     ) -> tuple[Tensor, Tensor]:
         # An attribute: tensors saved for the backward pass are returned without their graph.
         ctx.embeddings, ctx.encoder = embeddings, list(encoder)
-        ctx.weight, ctx.share, ctx.is_scaled = weight, share, is_scaled
+        ctx.weight, ctx.is_scaled = weight, is_scaled
         return embeddings.view_as(embeddings), embeddings.view_as(embeddings)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         if not (ctx.is_scaled or bool(torch.isfinite(gradients[1]).all())):
             raise InputError("the gradient of the progress loss is not finite; check the features, or lower --lr")
         alignment, progress = (_norm(ctx.embeddings, ctx.encoder, one) for one in gradients)
-        scale = bounded_scale(alignment, progress, ctx.weight, ctx.share)
-        return gradients[0] + scale * gradients[1], None, None, None, None
+        scale = ctx.weight if progress == 0 else min(ctx.weight, alignment / progress)
+        return gradients[0] + scale * gradients[1], None, None, None
 
 
 def _norm(embeddings: Tensor, encoder: Sequence[Tensor], gradient: Tensor) -> float:

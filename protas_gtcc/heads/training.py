@@ -17,8 +17,7 @@ from torch import Tensor
 
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.held_out import draw_held_out
-from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.dataset.statistics import feature_statistics
+from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadLossConfig, HeadTraining, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
@@ -97,7 +96,7 @@ def validation_error(head: ScalarHead, segments: Sequence[ActionSegment], seed: 
     """Mean over segments of the mean absolute error at frames of each third, the same ones every time."""
     random, errors = np.random.default_rng(seed), []
     with torch.inference_mode():
-        for numbers in _by_length(segments, VALIDATION_BATCH, [seed, 0]):
+        for numbers in plan_epoch([len(one.embeddings) for one in segments], VALIDATION_BATCH, seed, 0):
             batch = [segments[number] for number in numbers]
             padded, lengths = pad_segments(batch)
             sampled = sample_stratified(lengths, VALIDATION_FRAMES, random)
@@ -116,11 +115,9 @@ def _train_epoch(
     epoch: int,
 ) -> None:
     random = np.random.default_rng([training.seed, epoch])
-    drawn = list(segments)
-    if loss.mode != "dense":
-        of_epoch = draw_segments([one.video for one in segments], loss.segments_per_video, random)
-        drawn = [segments[number] for number in of_epoch]
-    for step, numbers in enumerate(_by_length(drawn, training.batch_size, [training.seed, epoch])):
+    drawn = [segments[number] for number in draw_segments([one.video for one in segments], loss, random)]
+    batches = plan_epoch([len(one.embeddings) for one in drawn], training.batch_size, training.seed, epoch)
+    for step, numbers in enumerate(batches):
         batch = [drawn[number] for number in numbers]
         padded, lengths = pad_segments(batch)
         terms = head_loss_terms(head, padded, lengths, sample_frames(lengths, loss, random), loss)
@@ -130,10 +127,6 @@ def _train_epoch(
         if training.clip_norm > 0:
             torch.nn.utils.clip_grad_norm_(head.parameters(), training.clip_norm)
         optimizer.step()
-
-
-def _by_length(segments: Sequence[ActionSegment], batch_size: int, seed: Sequence[int]) -> list[list[int]]:
-    return plan_epoch([len(one.embeddings) for one in segments], batch_size, *seed)
 
 
 def _hold_out(

@@ -73,20 +73,10 @@ def background_ids(class_names: list[str], options: LayoutOptions, where: Path) 
     return sorted({class_names.index(name) for name in options.background})
 
 
-def subject_of(video: str, pattern: str | None) -> str:
-    """The person in a video's name by the user's pattern, "" without a pattern.
-
-    Raises `InputError` if the pattern finds none.
-    """
-    return "" if pattern is None else _found("subject", pattern, video)
-
-
-def task_of(video: str, pattern: str | None, layout: Layout) -> str:
-    """The task of a video by the user's pattern, else by the layout. Raises `InputError` if the pattern finds none."""
-    return layout.task(video) if pattern is None else _found("task", pattern, video)
-
-
-def _found(what: str, pattern: str, video: str) -> str:
+def found_in_name(what: str, pattern: str | None, video: str) -> str:
+    """The subject or task in a video's name by the user's pattern, "" without one. Raises `InputError` if none is."""
+    if pattern is None:
+        return ""
     try:
         found = re.search(pattern, video)
     except re.error as error:

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import default_tolerance, find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions
@@ -61,7 +61,10 @@ class EgoProceLLayout(Layout):
         if not len(names) == len(starts) == len(ends) > 0:
             counts = f"{len(names)} actions, {len(starts)} starts and {len(ends)} ends"
             raise InputError(f"{source}: expected as many actions as starts and ends, came {counts}; correct the JSON")
-        ids = [_class_id(name, len(self.class_names), source) for name in names]
+        ids = range(len(self.class_names))
+        unknown = [name for name in names if not (str(name).isdecimal() and int(name) in ids)]
+        if unknown:
+            raise InputError(f"{source}: unknown class id {unknown[0]!r}; the ids are 0 to {len(ids) - 1}")
         bounds = np.array([*starts, ends[-1]])
         if not np.issubdtype(bounds.dtype, np.integer) or starts[0] != 0 or list(starts[1:]) != list(ends[:-1]):
             raise InputError(
@@ -70,7 +73,7 @@ class EgoProceLLayout(Layout):
             )
         if (np.diff(bounds) <= 0).any():
             raise InputError(f"{source}: segment {int(np.argmin(np.diff(bounds)))} has no frames; correct the JSON")
-        return np.repeat(np.array(ids, dtype=np.int32), np.diff(bounds))
+        return np.repeat(np.array([int(name) for name in names], dtype=np.int32), np.diff(bounds))
 
     def labels_source(self, video: str) -> str:
         """File, task and entry."""
@@ -106,38 +109,30 @@ def pair_in_order(lengths: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
     Returns the increasing indices into `ends`, int64 `[N]`; of equal pairings the one with the earliest indices.
     """
-    num_lengths, num_ends = len(lengths), len(ends)
-    cost = np.full((num_lengths + 1, num_ends + 1), np.inf)  # cost[n, m]: n lengths paired among the first m ends
-    cost[0] = 0
-    for n in range(1, num_lengths + 1):
-        for m in range(n, num_ends + 1):
-            cost[n, m] = min(cost[n, m - 1], cost[n - 1, m - 1] + abs(lengths[n - 1] - ends[m - 1]))
-    pairing = np.zeros(num_lengths, dtype=np.int64)
-    m = num_ends
-    for n in range(num_lengths, 0, -1):
-        while m > n and cost[n, m - 1] == cost[n, m]:
-            m -= 1
-        pairing[n - 1] = m - 1
-        m -= 1
+    least = np.full((len(lengths) + 1, len(ends) + 1), np.inf)  # least[n, m]: n lengths paired among the first m ends
+    least[0] = 0
+    for n, length in enumerate(lengths, start=1):
+        least[n, 1:] = np.minimum.accumulate(least[n - 1, :-1] + np.abs(length - ends))
+    pairing, m = np.zeros(len(lengths), dtype=np.int64), len(ends)
+    for n in range(len(lengths), 0, -1):
+        m = int(np.argmax(least[n, : m + 1] == least[n, m])) - 1
+        pairing[n - 1] = m
     return pairing
 
 
 def is_egoprocel(path: Path) -> bool:
-    """Whether a path is such a JSON, or a folder with an `egoprocel.json`."""
+    """Whether a path is a JSON file, or a folder with an `egoprocel.json`."""
     file = _json_file(path)
-    if not file.is_file() or file.suffix != ".json":
-        return False
-    try:
-        tasks = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not JSON ({error}); correct it") from error
-    return isinstance(tasks, dict) and any(isinstance(t, dict) and "handles" in t for t in tasks.values())
+    return file.is_file() and file.suffix == ".json"
 
 
 def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:
     """Open EgoProceL's JSON with the files beside it. Raises `InputError` for what is wrong in them."""
     file = _json_file(path)
-    tasks = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        tasks = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is not JSON ({error}); correct it") from error
     annotations, notices = _pair_by_position(tasks, file)
     names_file = file.with_name(f"{file.stem}-id2action.txt")
     class_names = read_mapping(names_file)
@@ -162,6 +157,8 @@ def _json_file(path: Path) -> Path:
 
 
 def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _Annotation], list[str]]:
+    if not isinstance(tasks, dict) or not tasks:
+        raise InputError(f"{file} has no tasks; write an object of tasks with handles and annotations")
     annotations: dict[str, _Annotation] = {}
     for task, content in tasks.items():
         if not isinstance(content, dict):
@@ -179,18 +176,12 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
                 raise InputError(f"{file}: handle {handle} comes twice, {where}; rename one")
             annotations[handle] = _Annotation(task, index)
     surplus = ", ".join(_tasks_with_surplus(tasks))
-    how = "the first ones are taken, wrongly for most; give --features and --fps"
+    how = "the first ones are taken, which is wrong for most videos; give --features and --fps"
     return annotations, [f"{_SURPLUS} {surplus} (one for each camera): {how}"] if surplus else []
 
 
 def _tasks_with_surplus(tasks: Mapping[str, Any]) -> list[str]:
     return [task for task, content in tasks.items() if len(content["hdl_actions"]) > len(content["handles"])]
-
-
-def _class_id(name: Any, num_classes: int, source: str) -> int:
-    if not str(name).isdecimal() or int(name) >= num_classes:
-        raise InputError(f"{source}: unknown class id {name!r}; the ids are 0 to {num_classes - 1}")
-    return int(name)
 
 
 def _read_splits(
@@ -218,7 +209,7 @@ def _read_splits(
             f"{file} is not a list of videos by task and part ({error!r}); remove it to have a split drawn"
         ) from error
     left = sum(len(content["handles"]) for content in tasks.values()) - sum(map(len, split.values()))
-    return {"1": split}, [f"{left} videos are in no part of {file.name}, but stay in the file"] if left else []
+    return {"1": split}, [f"{plural(left, 'video')} in no part of {file.name}, kept in the file"] if left else []
 
 
 def _draw(handles: list[str], seed: str) -> dict[str, list[str]]:

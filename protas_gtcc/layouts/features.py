@@ -7,10 +7,12 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.storage.npy import open_array
 
 _OF_SPLIT = re.compile(r"features.*_split(.+)")
@@ -39,21 +41,20 @@ class FeatureFolder:
 
     def shape(self, video: str) -> tuple[int, int]:
         """Shape of a video's array, from the header. Raises `InputError` unless it is a whole array of two axes."""
-        array = open_array(self.file(video), mmap_mode="r")
-        self._check(video, array)
+        array = self._open(video, mmap_mode="r")
         return array.shape[0], array.shape[1]
 
     def load(self, video: str, time_first: bool) -> np.ndarray:
         """Features `[T, D]`, float16 or float32 as stored, anything else as float32."""
-        array = open_array(self.file(video))
-        self._check(video, array)
-        array = array if time_first else array.T
+        array = self._open(video) if time_first else self._open(video).T
         return array if array.dtype in (np.float16, np.float32) else array.astype(np.float32)
 
-    def _check(self, video: str, array: np.ndarray) -> None:
+    def _open(self, video: str, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
+        array = open_array(self.file(video), mmap_mode)
         if array.ndim != 2 or array.dtype.kind not in "iuf" or 0 in array.shape:
             what = f"expected [D, T] or [T, D] of real numbers, came {list(array.shape)} of {array.dtype}"
             raise InputError(f"{self.file(video)}: {what}; extract the features again")
+        return array
 
 
 def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[str, FeatureFolder]:
@@ -82,17 +83,17 @@ def default_tolerance(num_frames: float) -> int:
     return max(2, math.ceil(0.005 * num_frames))
 
 
-def decide_time_first(
-    folder: FeatureFolder,
-    shapes: Mapping[str, tuple[int, int]],
-    expected: Mapping[str, float],
-    tolerance_frames: int | None = None,
+def is_time_first(
+    folder: FeatureFolder, shapes: Mapping[str, tuple[int, int]], expected: Mapping[str, float], options: LayoutOptions
 ) -> bool:
     """Whether a folder's arrays are `[T, D]` (True) or `[D, T]`, given the expected number of frames of each video.
 
-    There is one decision for the folder: if both axes of a video fit, the other videos decide. Raises `InputError` if
-    neither axis of a video fits, if videos disagree, and if no video decides.
+    The user decides for the folder, else the lengths: if both axes of a video fit, the other videos decide. Raises
+    `InputError` if neither axis of a video fits, if videos disagree, and if no video decides.
     """
+    if options.feature_axes != "auto":
+        return options.feature_axes == "TD"
+    tolerance_frames = options.tolerance_frames
     votes: dict[bool, str] = {}
     for video, shape in shapes.items():
         fits = [fits_length(length, expected[video], tolerance_frames) for length in shape]
@@ -118,10 +119,7 @@ def check_shapes(
     time_first: bool,
     tolerance_frames: int | None = None,
 ) -> int:
-    """The number of features D, once the axis of time is known.
-
-    Raises `InputError` if a length does not fit or D differs between videos.
-    """
+    """The number of features D. Raises `InputError` if a length does not fit, or if D differs between videos."""
     dim, first = 0, ""
     for video, shape in shapes.items():
         length, this_dim = shape if time_first else shape[::-1]

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from protas_gtcc.dataset.description import PARTS
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions
@@ -46,14 +46,11 @@ class MsTcnLayout(Layout):
     def labels(self, video: str) -> np.ndarray:
         """Class ids of one video, int32 `[T]`."""
         ids = {name: label for label, name in enumerate(self.class_names)}
-        return read_labels(self._ground_truth(video), ids)
+        return read_labels(Path(self.labels_source(video)), ids)
 
     def labels_source(self, video: str) -> str:
         """The ground truth file."""
-        return str(self._ground_truth(video))
-
-    def _ground_truth(self, video: str) -> Path:
-        return self.path / "groundTruth" / f"{video}.txt"
+        return str(self.path / "groundTruth" / f"{video}.txt")
 
 
 def is_mstcn(path: Path) -> bool:
@@ -94,15 +91,14 @@ def _read_splits(path: Path, videos: set[str]) -> tuple[dict[str, dict[str, list
             raise InputError(f"{file}: the {part} part of split {split} is listed in two files; keep one")
         splits[split][part] = names
         in_lists.update(names)
-    unlisted = sorted(videos - in_lists)
-    notices = []
-    if splits and unlisted:
-        notices.append(f"{len(unlisted)} videos are in no split, but stay in the file: {listed(unlisted)}")
-    return {split: {part: parts[part] for part in PARTS if part in parts} for split, parts in splits.items()}, notices
+    ordered = {split: {part: parts[part] for part in PARTS if part in parts} for split, parts in splits.items()}
+    unlisted = sorted(videos - in_lists) if splits else []
+    what = f"{plural(len(unlisted), 'video')} in no split, kept in the file: {listed(unlisted)}"
+    return ordered, [what] if unlisted else []
 
 
 def _find_lists(path: Path) -> list[tuple[Path, str, str]]:
-    # (file, split, part) of every list of videos in splits/, or else in the folder itself.
+    """(file, split, part) of every list of videos in splits/, or else in the folder itself."""
     for folder in (path / "splits", path):
         found = []
         for file in sorted(folder.iterdir()) if folder.is_dir() else []:

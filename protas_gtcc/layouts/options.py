@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from protas_gtcc.config import Axes
+from protas_gtcc.config import Axes, Folder, Text
 
 
 @dataclass(frozen=True)
@@ -16,7 +15,7 @@ class LayoutOptions:
     """Names of the background classes. Default: the classes called background or BG, in upper or lower case."""
     no_background: bool = False
     """The dataset has no background class: every frame is an action."""
-    features: tuple[Path, ...] | None = None
+    features: tuple[Folder, ...] | None = None
     """Folders of <video>.npy to take. Each becomes a feature set with the name of its folder; features_split<k> is for
     split k only. Default: every features*/ beside the labels."""
     feature_axes: Axes = "auto"
@@ -26,9 +25,9 @@ class LayoutOptions:
     look_ahead_frames: tuple[str, ...] = ()
     """How many frames after t the features of frame t have seen, counted before any resampling: N for every feature
     set, or NAME=N for one."""
-    subject_pattern: str | None = None
+    subject_pattern: Text | None = None
     """Regular expression that finds the person in a video's name, by its first group if it has one: '^(S\\d+)_'."""
-    task_pattern: str | None = None
+    task_pattern: Text | None = None
     """Regular expression that finds the task in a video's name, by its first group if it has one: '_([A-Za-z]+)_'.
     Alignment pairs videos of the same task. Default: the task that the layout gives, if it gives one."""
     tolerance_frames: int | None = None

@@ -1,44 +1,61 @@
-"""Which layout a path has, and opening it."""
+"""Opening a path whose layout is recognised; a split is drawn on request if it comes without lists of videos."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.base import Layout
-from protas_gtcc.layouts.drawn_split import draw_split
+from protas_gtcc.dataset.held_out import draw_held_out, people_are_known
+from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.layouts.base import Layout, found_in_name
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
 from protas_gtcc.layouts.options import LayoutOptions
 
-_READERS = {
-    "mstcn": (is_mstcn, open_mstcn),
-    "egoprocel": (is_egoprocel, open_egoprocel),
-}
-
-
-def recognise(path: Path | str) -> str:
-    """`mstcn` or `egoprocel`. Raises `InputError`, naming what was looked for, if the path is neither or missing."""
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"no such file or folder: {path}; correct the path")
-    for name, (is_layout, _) in _READERS.items():
-        if is_layout(path):
-            return name
-    raise InputError(
-        f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
-        "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL)"
-    )
+_READERS = ((is_mstcn, open_mstcn), (is_egoprocel, open_egoprocel))
+_DRAWN_SPLIT = "1"
 
 
 def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layout:
     """Open a folder or file whose layout is recognised; with `options.test_share`, also draw its split.
 
-    Raises `InputError` for what is wrong in its mapping, its lists of videos and its annotations.
+    Raises `InputError` if the path is missing or has no known layout, and for what is wrong in its mapping, its lists
+    of videos and its annotations.
     """
-    options = options or LayoutOptions()
-    _, open_it = _READERS[recognise(path)]
-    layout = open_it(Path(path), options)
+    path, options = Path(path), options or LayoutOptions()
+    if not path.exists():
+        raise InputError(f"no such file or folder: {path}; correct the path")
+    open_it = next((open_it for is_layout, open_it in _READERS if is_layout(path)), None)
+    if open_it is None:
+        raise InputError(
+            f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
+            "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL)"
+        )
+    layout: Layout = open_it(path, options)
     if options.test_share is not None:
-        draw_split(layout, options)
+        _draw_split(layout, options, options.test_share)
     return layout
+
+
+def _draw_split(layout: Layout, options: LayoutOptions, share: float) -> None:
+    """Whole people are drawn if `options.subject_pattern` finds them, else single videos."""
+    if not 0 < share < 1:
+        raise InputError(f"--test-share is {share:g}; give a share between 0 and 1, such as 0.2")
+    if layout.splits:
+        raise InputError(f"{layout.path} has lists of the splits {listed(layout.splits)}; leave out --test-share")
+    tied = [folder.path for folder in layout.feature_folders.values() if folder.split is not None]
+    if tied:
+        raise InputError(
+            f"{tied[0]} was made for one split, whose lists of videos are missing, and a drawn split is another one; "
+            "add the lists, or choose other features with --features"
+        )
+    people = {video: found_in_name("subject", options.subject_pattern, video) for video in layout.video_names}
+    drawn = set(draw_held_out(people, share, options.seed))
+    if not drawn:
+        raise InputError(f"{layout.path} has 1 video, too few for a training and a test part; add videos")
+    train = [video for video in layout.video_names if video not in drawn]
+    test = [video for video in layout.video_names if video in drawn]
+    layout.splits = {_DRAWN_SPLIT: {"train": train, "test": test}}
+    by_person = people_are_known(people)
+    whose = "no person is in both" if by_person else "a person may be in both; name people with --subject-pattern"
+    counts = f"{len(train)} training and {plural(len(test), 'test video')}"
+    layout.notices.append(f"split {_DRAWN_SPLIT} was drawn with seed {options.seed}: {counts}, {whose}")

@@ -13,7 +13,6 @@ import numpy as np
 
 from protas_gtcc.errors import InputError, listed
 
-BAR = "|"
 _WITH_BAR = re.compile(r"(\d+)\s*\|(.*)")
 _WITH_SPACE = re.compile(r"(\d+)\s+(\S.*)")
 
@@ -74,41 +73,30 @@ def read_labels(path: Path, ids: Mapping[str, int]) -> np.ndarray:
     if not lines:
         raise InputError(f"{path} is empty; write one label a line, one line a frame")
     fields = lines
-    if BAR in lines[0] and lines[0] not in ids:
-        fields = lines[0].split(BAR) if len(lines) == 1 else [line.split(BAR, 1)[0] for line in lines]
+    if "|" in lines[0] and lines[0] not in ids:
+        fields = lines[0].split("|") if len(lines) == 1 else [line.split("|", 1)[0] for line in lines]
+    names = [field.strip() for field in fields]
     try:
-        return np.fromiter(map(ids.__getitem__, fields), dtype=np.int32, count=len(fields))
-    except KeyError:
-        return _read_labels_slowly(path, fields, ids, one_line=len(lines) == 1)
+        return np.fromiter(map(ids.__getitem__, names), dtype=np.int32, count=len(names))
+    except KeyError as error:
+        name, number = error.args[0], names.index(error.args[0]) + 1
+        where = f"line 1, label {number}" if len(lines) == 1 else f"line {number}"
+        what = f"unknown label {name!r}" if name else "a blank line where a label is expected"
+        known = f"use one of the {len(ids)} classes {listed(ids, most=20)}"
+        raise InputError(f"{path}, {where}: {what}; {known}") from None
 
 
 def read_video_list(path: Path) -> list[str]:
-    """Names of videos, one a line, with or without a folder before and `.txt` or `.npy` after them."""
-    names = []
+    """Names of videos, one a line, with or without a folder before and `.txt` or `.npy` after them.
+
+    They may have dots, as `01.tent.090617.gopro` has.
+    """
+    names: list[str] = []
     for number, line in enumerate(read_lines(path), start=1):
-        name = video_name(line.strip())
+        name = re.split(r"[/\\]", line.strip())[-1].removesuffix(".txt").removesuffix(".npy")
         if not name:
             raise InputError(f"{path}, line {number}: expected the name of a video, came a blank line; remove it")
         if name in names:
             raise InputError(f"{path}, line {number}: video {name} comes twice in one list; list it once")
         names.append(name)
     return names
-
-
-def video_name(text: str) -> str:
-    """`some/folder/name.txt` -> `name`; names may have dots, as `01.tent.090617.gopro` has."""
-    name = re.split(r"[/\\]", text)[-1]
-    return name.removesuffix(".txt").removesuffix(".npy")
-
-
-def _read_labels_slowly(path: Path, fields: list[str], ids: Mapping[str, int], one_line: bool) -> np.ndarray:
-    # The fast path met a label that is not literally in the mapping: strip blanks, or report where it is.
-    labels = np.empty(len(fields), dtype=np.int32)
-    for number, field in enumerate(fields, start=1):
-        name = field.strip()
-        if name not in ids:
-            where = f"line 1, label {number}" if one_line else f"line {number}"
-            what = f"unknown label {name!r}" if name else "a blank line where a label is expected"
-            raise InputError(f"{path}, {where}: {what}; use one of the {len(ids)} classes {listed(ids, most=20)}")
-        labels[number - 1] = ids[name]
-    return labels

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from protas_gtcc.errors import plural
 from protas_gtcc.predictions import INTERVAL_COLUMNS, Prediction
 
 
@@ -164,7 +165,7 @@ class Terminal(Sink):
 
     def on_end(self, summary: Summary) -> None:
         """Leave the last view on the screen."""
-        self._note = f"{summary.frames} frames" + (f", {summary.dropped} dropped" if summary.dropped else "")
+        self._note = plural(summary.frames, "frame") + (f", {summary.dropped} dropped" if summary.dropped else "")
         if self._live.is_started:
             self._live.update(self.view(), refresh=True)
         self._live.stop()
@@ -194,6 +195,6 @@ class Terminal(Sink):
 
     def _time(self, frames: int) -> str:
         if self._fps is None:
-            return f"{frames} frames"
+            return plural(frames, "frame")
         minutes, seconds = divmod(frames / self._fps, 60)
         return f"{int(minutes)}:{seconds:04.1f}"

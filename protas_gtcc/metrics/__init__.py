@@ -6,27 +6,13 @@
     metrics.progress_error(reported, labels, background=[0])            # mean |reported - target| in every average
     metrics.evaluate(predicted, labels, reported=reported, …)           # all of metrics.json
 
-In detail: error below the best look-up's (`improvement`), where the progress error lies (`breakdowns`), the shape of
-progress curves (`curves`), delays and false starts (`online`). `definitions` says what each figure is.
+In detail: where the progress error lies (`breakdowns`), the shape of progress curves (`curves`), delays and false
+starts (`online`), calibration (`certainty`). `details` compares with the best look-up, and defines each figure.
 
 Each metric has two steps. A video becomes a small vector of sums and counts; sums over videos become figures.
 Pooling over videos, and over thousands of resamples of videos, is then one matrix product.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from protas_gtcc.metrics.scores import evaluate, progress_error, segmentation_scores
+from protas_gtcc.metrics.scores import evaluate, progress_error, segmentation_scores
 
 __all__ = ["evaluate", "progress_error", "segmentation_scores"]
-
-
-def __getattr__(name: str) -> Any:
-    # On first use only, so that modules which need one metric do not load all.
-    if name in __all__:
-        from protas_gtcc.metrics import scores
-
-        return getattr(scores, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

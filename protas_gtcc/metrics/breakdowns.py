@@ -4,12 +4,8 @@
 - `tenth`: by tenth of true progress; a frame exactly at a border belongs to the tenth below.
 - `occurrence`: the first segment of its class in the video, or a later one.
 
-Each part has:
-
-- `frames`, `segments`: its frames of true actions; true action segments with a frame in it.
-- `true_progress`: mean true progress of its frames.
-- `error`: mean |reported - true progress| over its frames, of each compared predictor (`details.COMPARED`).
-- `bias`: mean of reported less true progress over its frames; `true_progress` + `bias` is the mean reported.
+`DEFINITIONS` defines the figures of a part, which has `error` and `bias` for each compared predictor
+(`details.COMPARED`). `true_progress` + `bias` is the mean reported progress.
 """
 
 from __future__ import annotations
@@ -66,10 +62,9 @@ def breakdown_statistics(video: ScoredVideo) -> np.ndarray:
         statistics[:, row] = np.add.reduceat(values, starts, axis=-1) @ belongs
     statistics[:, 3] = np.diff(starts, append=len(video.frames)) @ belongs
     first_pieces = np.searchsorted(starts, video.starts)
-    segments = belongs[first_pieces].sum(axis=0)
+    statistics[:, 4] = belongs[first_pieces].sum(axis=0)
     tenths = slice(_OFFSETS["tenth"], _OFFSETS["tenth"] + 10)
-    segments[tenths] = belongs[:, tenths].sum(axis=0)
-    statistics[:, 4] = segments
+    statistics[:, 4, tenths] = belongs[:, tenths].sum(axis=0)
     return statistics
 
 
@@ -78,6 +73,28 @@ def correct_by_length(video: ScoredVideo) -> np.ndarray:
     correct = video.estimate[video.frames] == video.labels[video.frames]
     part = np.searchsorted(FRAME_EDGES, video.lengths, side="right")[video.segment]
     return np.bincount(part[correct], minlength=len(PARTS["length_frames"]))
+
+
+def tenths(progress: np.ndarray) -> np.ndarray:
+    """The tenth of each progress in [0, 1], int64 in 0 … 9; a tenth includes its upper end, the first also 0."""
+    # Progress is float32: 0.3 is a little more than three tenths, but belongs to the third.
+    scaled = np.round(np.asarray(progress, dtype=np.float64) * 10, 5)
+    return np.clip(np.ceil(scaled) - 1, 0, 10 - 1).astype(np.int64)
+
+
+def by_tenths(values: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
+    """`num_frames`, `mean`, `low` and `high` (quartiles) of `values` `[N]` over the frames in each tenth of `given`.
+
+    All are `[10]`, NaN in tenths without frames.
+    """
+    tenth = tenths(given)
+    rows = np.full((10, 3), np.nan)
+    for index in range(10):
+        own = values[tenth == index].astype(np.float64)
+        if len(own):
+            rows[index] = own.mean(), *np.quantile(own, (0.25, 0.75))
+    mean, low, high = rows.T
+    return {"num_frames": np.bincount(tenth, minlength=10), "mean": mean, "low": low, "high": high}
 
 
 def breakdown_figures(totals: Mapping[str, np.ndarray | None], has_seconds: bool) -> dict[str, Any]:
@@ -90,9 +107,7 @@ def breakdown_figures(totals: Mapping[str, np.ndarray | None], has_seconds: bool
     for name, parts in PARTS.items():
         columns = range(_OFFSETS[name], _OFFSETS[name] + len(parts))
         tree[name] = {part: _figures(totals, counted, column) for part, column in zip(parts, columns, strict=True)}
-    if not has_seconds:
-        tree["length_seconds"] = None
-    return tree
+    return tree if has_seconds else tree | {"length_seconds": None}
 
 
 def _figures(totals: Mapping[str, np.ndarray | None], counted: np.ndarray, part: int) -> dict[str, Any]:

@@ -4,8 +4,8 @@ The distance at frame t is the length of the path through the embeddings, the su
 first frame. As progress of an action (GTCC), it is divided by the mean distance of the class's training segments and
 is at most 1. This predictor is given the true start and the true class. Donahue and Elhamifar, CVPR 2024.
 
-Unlike the published evaluations: these take the mean over test videos too, or divide by the segment's own length,
-which is known only at its end.
+The published evaluations differ: they take the mean over test videos too, or divide by the segment's own length, which
+is known only at its end.
 """
 
 from __future__ import annotations

@@ -1,16 +1,6 @@
-"""The shape of a progress curve over true action segments, and what it does where the predicted class changes.
+"""The shape of a progress curve over true action segments, and its values where the predicted class changes.
 
-- `rank_correlation`: Spearman's correlation of progress with time within a segment, mean over segments of at least two
-  frames; equal values share their mean rank, and a segment of constant progress counts 0.
-- `fall_share`: share of frame steps within a segment in which progress falls, however little.
-- `fall_depth`: sum of all falls of progress within a segment, mean over segments of two frames or more.
-- `first_error`, `last_error`: mean |reported - true progress| at the first and at the last frame of a segment; a
-  one-frame segment counts in both.
-- `change_start`: mean reported progress at the first frame of a predicted action segment; 0 is right.
-- `change_end`: mean reported progress at the last frame of a predicted action segment, before the next segment begins;
-  1 is right. The video's last segment has no next and does not count.
-
-The last two concern predicted segments, so progress of the true class and look-ups on true segments have none.
+`DEFINITIONS` defines each figure. A one-frame segment counts in `first_error` and in `last_error`.
 """
 
 from __future__ import annotations
@@ -33,6 +23,7 @@ FIGURES = {
 """Every figure is one statistic, summed over videos, divided by another."""
 STATISTICS = tuple(dict.fromkeys(name for pair in FIGURES.values() for name in pair))
 AT_CHANGES = ("change_start", "change_end")
+"""These concern predicted segments: progress of the true class and look-ups on true segments have none."""
 DEFINITIONS = {
     "curves.*.rank_correlation": (
         "-1 to 1",
@@ -60,9 +51,17 @@ DEFINITIONS = {
 
 def curve_statistics(video: ScoredVideo) -> np.ndarray:
     """Sums and counts of one video, float64 `[P, len(STATISTICS)]`; counts are the same for every predictor."""
-    sums: dict[str, Any] = {**_at_changes(video), "segments": len(video.segments)}
-    sums["longer_segments"] = (video.lengths > 1).sum()
-    sums["steps"] = (video.lengths - 1).sum()
+    segments = video.estimated_segments
+    followed = segments[segments[:, 1] < len(video.labels)]
+    sums: dict[str, Any] = {
+        "segments": len(video.segments),
+        "longer_segments": (video.lengths > 1).sum(),
+        "steps": (video.lengths - 1).sum(),
+        "start_progress": video.reports[:, segments[:, 0]].sum(axis=1),
+        "starts": len(segments),
+        "end_progress": video.reports[:, followed[:, 1] - 1].sum(axis=1),
+        "ends": len(followed),
+    }
     if len(video.segments):
         steps = np.diff(video.reported, axis=1)
         steps[:, video.starts[1:] - 1] = 0  # into the next segment
@@ -106,24 +105,11 @@ def rank_correlations(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     begins[:, 1:] = (ascending[:, 1:] != ascending[:, :-1]) | (segment[1:] != segment[:-1])
     first = np.flatnonzero(begins)
     sizes = np.diff(first, append=values.size)
-    place = (
-        np.repeat(first + (sizes - 1) / 2, sizes).reshape(values.shape)
-        - num_frames * np.arange(num_predictors)[:, None]
-    )
+    place = np.repeat(first + (sizes - 1) / 2, sizes).reshape(values.shape)
+    place -= num_frames * np.arange(num_predictors)[:, None]
     middle = (starts + (lengths - 1) / 2)[segment]
     rank, time = place - middle, order - middle
     shared, spread = (np.add.reduceat(product, starts, axis=1) for product in (rank * time, rank * rank))
     spread_of_time = lengths * (lengths**2 - 1) / 12
     norm = np.sqrt(spread * spread_of_time)
     return np.where(norm > 0, shared / np.where(norm > 0, norm, 1), 0.0)
-
-
-def _at_changes(video: ScoredVideo) -> dict[str, Any]:
-    segments = video.estimated_segments
-    followed = segments[segments[:, 1] < len(video.labels)]
-    return {
-        "start_progress": video.reports[:, segments[:, 0]].sum(axis=1),
-        "starts": len(segments),
-        "end_progress": video.reports[:, followed[:, 1] - 1].sum(axis=1),
-        "ends": len(followed),
-    }

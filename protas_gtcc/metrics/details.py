@@ -2,47 +2,62 @@
 
 Four predictors are compared: the reported progress, the progress of the true class, and the look-up with the least
 error over frames, on predicted and on true segments.
+
+Improvement is the best look-up's progress error less the model's, in every average. The reported progress (`predicted`)
+is compared with the best look-up on the model's own predicted segments, progress of the true class (`oracle`) with the
+best one on the true segments. Which look-up is best is decided once for each average, on all videos together and not
+again in each resample. So the interval belongs to the difference of two fixed predictors; both are resampled together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from protas_gtcc.metrics.breakdowns import breakdown_figures
-from protas_gtcc.metrics.certainty import certainty_figures
-from protas_gtcc.metrics.curves import curve_figures
-from protas_gtcc.metrics.improvement import best_lookups, improvement_figures
-from protas_gtcc.metrics.online import finished_figures, online_figures
-from protas_gtcc.metrics.progress import ProgressAverages, progress_averages
+from protas_gtcc.metrics import breakdowns, certainty, curves, online
+from protas_gtcc.metrics.progress import AVERAGES, Averages, progress_averages
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 
+Definition = tuple[str, str]
+"""Unit and meaning of a figure."""
+DEFINITIONS: dict[str, Definition] = {
+    "improvement.*.*.error": (
+        "fraction",
+        "Progress error of the best look-up less the model's, in the average named; above 0 the model's is lower.",
+    ),
+    "improvement.*.*.share": (
+        "fraction",
+        "The same difference as a share of the look-up's error, in the average named.",
+    ),
+    **breakdowns.DEFINITIONS,
+    **curves.DEFINITIONS,
+    **online.DEFINITIONS,
+    **certainty.DEFINITIONS,
+}
+"""By path in `metrics.json`, such as `curves.*.fall_share`; `*` stands for any one name."""
 ON_PREDICTED = ("predicted", "best_lookup_predicted_segments")
 """Compared predictors that are given no truth."""
 COMPARED = ("predicted", "oracle", "best_lookup_predicted_segments", "best_lookup_oracle_segments")
 
 
-def best_lookup_names(rows: VideoRows) -> dict[str, dict[str, str | None]]:
-    """The look-up with least error over these videos, for segments of either kind and every average, by name."""
-    return {
-        segments: {average: None if index is None else rows.lookups[index] for average, index in best.items()}
-        for segments, best in _best_lookups(rows).items()
-    }
+def best_lookups(rows: VideoRows) -> dict[str, dict[str, str | None]]:
+    """For segments of either kind and every average, the name of the look-up with least error over all videos.
+
+    Of equal errors the first; None if none has an error.
+    """
+    averages = [progress_averages(total[None], len(rows.class_names)) for total in rows.progress.sum(axis=0)]
+    best: dict[str, dict[str, str | None]] = {}
+    for segments, lookups in rows.by_lookup(averages).items():
+        errors = {average: {name: one[average][0] for name, one in lookups.items()} for average in AVERAGES}
+        best[segments] = {average: _least(of_lookups) for average, of_lookups in errors.items()}
+    return best
 
 
-def _best_lookups(rows: VideoRows) -> dict[str, dict[str, int | None]]:
-    """The same, as numbers of look-ups."""
-    totals = rows.progress.sum(axis=0)
-    pooled = [progress_averages(total[None], len(rows.class_names)) for total in totals[2:]]
-    count = len(rows.lookups)
-    return {"predicted_segments": best_lookups(pooled[count:]), "oracle_segments": best_lookups(pooled[:count])}
-
-
-def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[ProgressAverages]) -> dict[str, Any]:
+def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[Averages]) -> dict[str, Any]:
     """Improvement, breakdowns, curves, online and certainty, `[R]` each; `averages` are those of every predictor."""
-    best = _best_lookups(rows)
+    best, lookups = best_lookups(rows), rows.by_lookup(averages)
     compared = _compared(rows, best)
 
     def totals(statistics: np.ndarray) -> dict[str, np.ndarray | None]:
@@ -51,70 +66,64 @@ def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[Progre
             for name, index in compared.items()
         }
 
-    curves, finished = totals(rows.curves), totals(rows.finished)
+    def below_lookup(predictor: int, segments: str) -> dict[str, Any]:
+        return _improvement_figures(averages[predictor], lookups[segments], best[segments])
+
+    finished, certain = totals(rows.finished), weighted_sums(rows.certainty, weights)
     return {
-        "improvement": _improvements(rows, averages, best),
-        "breakdowns": breakdown_figures(totals(rows.breakdowns), bool(rows.fps)),
+        "improvement": {
+            "predicted": below_lookup(0, "predicted_segments") if rows.has_progress else None,
+            "oracle": below_lookup(1, "oracle_segments") if rows.has_oracle else None,
+        },
+        "breakdowns": breakdowns.breakdown_figures(totals(rows.breakdowns), bool(rows.fps)),
         "curves": {
-            name: None if total is None else curve_figures(total, at_changes=name in ON_PREDICTED)
-            for name, total in curves.items()
+            name: None if total is None else curves.curve_figures(total, at_changes=name in ON_PREDICTED)
+            for name, total in totals(rows.curves).items()
         },
         "online": {
-            **online_figures(weighted_sums(rows.online, weights), rows.fps),
+            **online.online_figures(weighted_sums(rows.online, weights), rows.fps),
             "finished": {
-                name: None if (total := finished[name]) is None else finished_figures(total, rows.fps)
+                name: None if (total := finished[name]) is None else online.finished_figures(total, rows.fps)
                 for name in ON_PREDICTED
             },
         },
-        "certainty": certainty_figures(weighted_sums(rows.certainty, weights)) if rows.certainty.any() else None,
+        "certainty": certainty.certainty_figures(certain) if rows.certainty.any() else None,
     }
 
 
-def _compared(rows: VideoRows, best: dict[str, dict[str, int | None]]) -> dict[str, int | None]:
+def _compared(rows: VideoRows, best: dict[str, dict[str, str | None]]) -> dict[str, int | None]:
     """Number of each compared predictor; None where the predictions do not have it."""
-    first_on_predicted = 2 + len(rows.lookups)
-    numbers = (
-        0 if rows.has_progress else None,
-        1 if rows.has_oracle else None,
-        first_on_predicted + (best["predicted_segments"]["frame"] or 0),
-        2 + (best["oracle_segments"]["frame"] or 0),
-    )
-    return dict(zip(COMPARED, numbers, strict=True))
+    numbers = rows.by_lookup(range(rows.progress.shape[1]))
+    lookups = [of_kind[best[segments]["frame"] or rows.lookups[0]] for segments, of_kind in numbers.items()]
+    model = (0 if rows.has_progress else None, 1 if rows.has_oracle else None)
+    return dict(zip(COMPARED, (*model, *lookups), strict=True))
 
 
-def _improvements(
-    rows: VideoRows, averages: list[ProgressAverages], best: dict[str, dict[str, int | None]]
-) -> dict[str, Any]:
-    on_true, on_predicted = averages[2 : 2 + len(rows.lookups)], averages[2 + len(rows.lookups) :]
-    of_model = improvement_figures(averages[0], on_predicted, best["predicted_segments"])
-    of_oracle = improvement_figures(averages[1], on_true, best["oracle_segments"])
-    return {"predicted": of_model if rows.has_progress else None, "oracle": of_oracle if rows.has_oracle else None}
+def _improvement_figures(
+    model: Averages, lookups: Mapping[str, Averages], best: Mapping[str, str | None]
+) -> dict[str, dict[str, np.ndarray] | None]:
+    """For every average `error` and `share`, `[R]` each; None where no look-up has an error."""
+    return {
+        average: None if name is None else _improvement(model[average], lookups[name][average])
+        for average, name in best.items()
+    }
 
 
-def notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
-    """One sentence for every kind of detailed figure that is undefined, from the content of `metrics.json`."""
-    notes = []
-    if not fps:
-        notes.append("frames per second are unknown: delays are in frames, figures in seconds or per hour are null")
-    parts = [part for breakdown in metrics["breakdowns"].values() if breakdown for part in breakdown.values()]
-    empty = sum(not part["frames"] for part in parts)
-    if empty:
-        notes.append(f"{empty} of {len(parts)} parts of the breakdowns have no frame and so no error")
-    if metrics["certainty"] is None:
-        notes.append("certainty is null: the predictions have no interval of progress and no remaining time")
-    per_hour = () if fps else ("false_starts_per_hour", "false_per_hour")
-    undefined = [
-        ".".join(path) for name in ("curves", "online") for path in _undefined(metrics[name], (name,), per_hour)
-    ]
-    if undefined:
-        notes.append(f"null, because nothing can be averaged: {', '.join(undefined)}")
-    return notes
+def _least(errors: Mapping[str, float]) -> str | None:
+    defined = [name for name, error in errors.items() if not np.isnan(error)]
+    return min(defined, key=errors.__getitem__, default=None)
 
 
-def _undefined(tree: dict[str, Any], path: tuple[str, ...], known: Collection[str]) -> Iterator[tuple[str, ...]]:
-    """Paths of figures that are None, except the known ones and predictors that are absent."""
-    for name, branch in tree.items():
-        if isinstance(branch, dict):
-            yield from _undefined(branch, (*path, name), known)
-        elif branch is None and name not in (*COMPARED, *known):
-            yield (*path, name)
+def _improvement(model: np.ndarray, lookup: np.ndarray) -> dict[str, np.ndarray]:
+    difference = lookup - model
+    # There is no share of an error of 0.
+    return {"error": difference, "share": np.where(lookup > 0, difference / np.where(lookup > 0, lookup, 1), np.nan)}
+
+
+def definition_of(path: Sequence[str], definitions: Mapping[str, Definition] = DEFINITIONS) -> Definition | None:
+    """Definition of the figure at a path such as ("curves", "oracle", "fall_share"); None if there is none."""
+    for pattern, definition in definitions.items():
+        names = pattern.split(".")
+        if len(names) == len(path) and all(name in ("*", one) for name, one in zip(names, path, strict=True)):
+            return definition
+    return None

@@ -16,8 +16,9 @@ import numpy as np
 
 import protas_gtcc
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import listed
-from protas_gtcc.metrics.details import best_lookup_names, notes_on_details
+from protas_gtcc.errors import listed, plural
+from protas_gtcc.metrics.details import COMPARED, best_lookups
+from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.prediction_files import open_predictions
@@ -63,10 +64,10 @@ def evaluate_videos(
 ) -> Evaluation:
     """Score test videos: (name, true class ids `[T]`, prediction) each, which may come from a generator.
 
-    `training_labels` (class ids `[T]` each) are what the look-up predictors are fitted on; without any, only
-    those that need no fitting are scored. `background` are class ids. Intervals are 95 %, bootstrapped over
-    videos; figures from fewer than two videos have none. Raises `InputError`, naming the video, if
-    labels and predictions do not fit each other or the classes, or if there is no video.
+    Look-up predictors are fitted on `training_labels` (class ids `[T]` each); without any, only those that need no
+    fitting are scored. `background` are class ids. Intervals are 95 %, bootstrapped over videos; figures from fewer
+    than two videos have none. Raises `InputError`, naming the video, if labels and predictions do not fit each other or
+    the classes, or if there is no video.
     """
     seed = info.seed or 0
     lookups = fit_lookups(training_labels, len(class_names), background, seed)
@@ -74,12 +75,11 @@ def evaluate_videos(
     metrics = {
         **asdict(info),
         "num_videos": rows.num_videos,
-        "best_lookups": best_lookup_names(rows),
+        "best_lookups": best_lookups(rows),
         **figures(rows),
         "intervals": intervals(rows, seed),
-        "notes": [*notes, *_notes(rows, background)],
     }
-    metrics["notes"] += notes_on_details(metrics, fps)
+    metrics["notes"] = [*notes, *_notes(rows, background), *_notes_on_details(metrics, fps)]
     return Evaluation(metrics, _per_class_table(rows, metrics, fps))
 
 
@@ -138,13 +138,12 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
     true_frames = rows.frames[:, 0].sum(axis=0)
     names = [name for c, name in enumerate(rows.class_names) if c not in background and not true_frames[c]]
     if names:
-        notes.append(f"{len(names)} classes occur in no test video and so have no per-class figure: {listed(names)}")
+        count = plural(len(names), "class")
+        notes.append(f"{count} without a frame in the test videos, so without a per-class figure: {listed(names)}")
     if not rows.has_progress:
         notes.append("the model reports no progress: progress.predicted, .oracle and all figures from them are null")
     elif not rows.has_oracle:
-        notes.append(
-            "progress.oracle and all figures from it are null: the predictions lack the progress of every class"
-        )
+        notes.append("progress.oracle and all figures from it are null: predictions lack the progress of every class")
     if len(rows.lookups) == 2:
         notes.append("look-ups that need fitting are absent: the split has no training video")
     background_frames = true_frames[list(background)].sum()
@@ -154,6 +153,25 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
         notes.append("progress errors and acc_no_background are null: every test frame is background")
     if rows.num_videos < 2:
         notes.append("intervals are null: a bootstrap over videos needs at least two")
+    return notes
+
+
+def _notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
+    """One sentence for every kind of detailed figure that is undefined."""
+    notes = []
+    if not fps:
+        notes.append("frames per second are unknown: delays are in frames, figures in seconds or per hour are null")
+    parts = [part for breakdown in metrics["breakdowns"].values() if breakdown for part in breakdown.values()]
+    empty = sum(not part["frames"] for part in parts)
+    if empty:
+        notes.append(f"{empty} of {len(parts)} parts of the breakdowns have no frame and so no error")
+    if metrics["certainty"] is None:
+        notes.append("certainty is null: the predictions have no interval of progress and no remaining time")
+    known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
+    figures = leaves({name: metrics[name] for name in ("curves", "online")})
+    undefined = [".".join(path) for path, value in figures if value is None and path[-1] not in known]
+    if undefined:
+        notes.append(f"null, because nothing can be averaged: {', '.join(undefined)}")
     return notes
 
 
@@ -173,8 +191,8 @@ def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None
         per_class = scored["per_class"] if scored else {}
         return np.array([per_class.get(name, np.nan) for name in rows.class_names], dtype=np.float64)
 
-    columns["progress_mae_predicted"] = errors(metrics["progress"]["predicted"])
-    columns["progress_mae_oracle"] = errors(metrics["progress"]["oracle"])
+    for which in ("predicted", "oracle"):
+        columns[f"progress_mae_{which}"] = errors(metrics["progress"][which])
     for which, suffix in (("oracle_segments", "on_true"), ("predicted_segments", "on_predicted")):
         for name, scored in metrics["baselines"].items():
             columns[f"{name}_{suffix}"] = errors(scored[which])

@@ -10,8 +10,8 @@ what makes a video hard for both cancels out.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,29 +37,24 @@ def two_level_weights(
 ) -> np.ndarray:
     """How much each row counts in each resample, float64 `[R, N]`, where a row is one test by one run.
 
-    Parameters
-    ----------
-    tests
-        (video, split) of each row; the k-th row of a test comes from the k-th run of its split.
-    drawn
-        By video how often it is drawn, `[R]` each.
-    seed, method
-        What runs are drawn by. Methods that are compared share their drawn videos and draw runs of their own.
+    The k-th row of a test comes from the k-th run of its split. `drawn` is by video how often it is drawn, `[R]` each.
+    `seed` and `method` seed the drawing of runs: methods that are compared share their drawn videos, not their runs.
 
-    Notes
-    -----
     Of each split as many runs are drawn as there are, the same ones for all of its videos. So a video is the unit:
     more runs do not make an interval narrower than the videos allow, and what a run does to all videos of its split
     stays in the interval.
     """
-    random, numbers = np.random.default_rng([seed, method, RUNS_STREAM]), _run_numbers(tests)
+    random = np.random.default_rng([seed, method, RUNS_STREAM])
     num_resamples = len(next(iter(drawn.values())))
     weights = np.zeros((num_resamples, len(tests)))
     for split in dict.fromkeys(split for _, split in tests):
-        rows = [row for row, test in enumerate(tests) if test[1] == split]
-        draws = _draw(random, 1 + max(numbers[row] for row in rows), num_resamples)
-        for row in rows:
-            weights[:, row] = drawn[tests[row][0]] * draws[:, numbers[row]]
+        rows_of_test = defaultdict(list)
+        for row, test in enumerate(tests):
+            if test[1] == split:
+                rows_of_test[test].append(row)
+        draws = _draw(random, max(map(len, rows_of_test.values())), num_resamples)
+        for (video, _), rows in rows_of_test.items():
+            weights[:, rows] = drawn[video][:, None] * draws[:, : len(rows)]
     return weights * row_shares(tests)
 
 
@@ -74,16 +69,15 @@ def all_first(weights: np.ndarray, each: np.ndarray | float = 1.0) -> np.ndarray
     return np.concatenate([np.broadcast_to(each, (1, weights.shape[1])), weights])
 
 
-def percentile_interval(values: np.ndarray) -> tuple[float, float] | None:
-    """The middle 95 % of a figure over resamples `[R]`; NaN ones are left out, None if all are.
+def percentile_interval(values: np.ndarray) -> list[float] | None:
+    """The middle 95 % of a figure over resamples `[R]`, `[low, high]`; NaN ones are left out, None if all are.
 
     A figure is NaN in resamples without any video that it needs, such as those that show a rare class.
     """
     values = values[~np.isnan(values)]
     if len(values) == 0:
         return None
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    return np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
 
 
 def with_intervals(sampled: dict[str, Any], has_interval: Callable[[Path], bool]) -> dict[str, Any]:
@@ -94,22 +88,17 @@ def with_intervals(sampled: dict[str, Any], has_interval: Callable[[Path], bool]
 
 def figure_values(sampled: dict[str, Any]) -> dict[str, Any]:
     """The first value of every figure; None where it is NaN (undefined)."""
-    return dict(map_figures(lambda _, values: float(values[0]) if np.isfinite(values[0]) else None, sampled))
+    return map_figures(lambda _, values: float(values[0]) if np.isfinite(values[0]) else None, sampled)
 
 
 def figure_intervals(resamples: dict[str, Any], has_interval: Callable[[Path], bool]) -> dict[str, Any]:
     """`[low, high]` of every figure over resamples, `[R]` each; None where undefined or not `has_interval(path)`."""
-
-    def interval(path: Path, values: np.ndarray) -> list[float] | None:
-        bounds = percentile_interval(values) if has_interval(path) else None
-        return None if bounds is None else list(bounds)
-
-    return dict(map_figures(interval, resamples))
+    return map_figures(lambda path, values: percentile_interval(values) if has_interval(path) else None, resamples)
 
 
 def subtract_figures(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Every figure of `one` less that of `other`, where both have it."""
-    return dict(map_figures(lambda _, first, second: first - second, one, other))
+    return map_figures(lambda _, first, second: first - second, one, other)
 
 
 def map_figures(function: Callable[..., Any], *trees: Any, path: Path = ()) -> Any:
@@ -122,15 +111,14 @@ def map_figures(function: Callable[..., Any], *trees: Any, path: Path = ()) -> A
     return {name: map_figures(function, *(tree[name] for tree in trees), path=(*path, name)) for name in shared}
 
 
+def leaves(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """(path, value) of everything in nested dictionaries."""
+    if not isinstance(tree, Mapping):
+        yield path, tree
+        return
+    for name, branch in tree.items():
+        yield from leaves(branch, (*path, name))
+
+
 def _draw(random: np.random.Generator, count: int, num_resamples: int) -> np.ndarray:
     return random.multinomial(count, np.full(count, 1 / count), size=num_resamples).astype(np.float64)
-
-
-def _run_numbers(tests: Sequence[Test]) -> list[int]:
-    """Which of its split's runs each row comes from."""
-    seen: Counter[Test] = Counter()
-    numbers = []
-    for test in tests:
-        numbers.append(seen[test])
-        seen[test] += 1
-    return numbers

@@ -9,14 +9,14 @@ the progress from a table that was fitted on the training split:
 - `mean_duration_class`: (k + 1) / mean length of the class's training segments, at most 1.
 
 A class without a training segment gets the class-agnostic table of its kind. Background gets 0. The segments are the
-true ones, or those of a model's predicted labels; the latter need no truth. Source: de Boer
-et al., "Is there progress in activity progress prediction?" (average index, constant, random).
+true ones, or those of a model's predicted labels; the latter need no truth. Source: de Boer et al., "Is there progress
+in activity progress prediction?" (average index, constant, random).
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,14 +49,9 @@ class LookUps:
         `video` seeds `random`, so that a video gets the same numbers in any order of videos.
         """
         index = frames_since_change(labels)
-        rows = [
-            self._random(len(labels), video) if name == "random" else _look_up(self.tables[name], labels, index)
-            for name in self.names
-        ]
-        return np.stack(rows) * is_action(labels, self.background)
-
-    def _random(self, num_frames: int, video: str) -> np.ndarray:
-        return np.random.default_rng([self.seed, zlib.crc32(video.encode())]).random(num_frames)
+        rows = {name: table[labels, np.minimum(index, table.shape[1] - 1)] for name, table in self.tables.items()}
+        rows["random"] = np.random.default_rng([self.seed, zlib.crc32(video.encode())]).random(len(labels))
+        return np.stack([rows[name] for name in self.names]) * is_action(labels, self.background)
 
 
 def fit_lookups(
@@ -64,8 +59,7 @@ def fit_lookups(
 ) -> LookUps:
     """Fit on the training videos' class ids, `[T]` each.
 
-    Without any video only `UNFITTED` are returned. Raises `InputError` if there are videos but no action in
-    any.
+    Without any video only `UNFITTED` are returned. Raises `InputError` if there are videos but no action in any.
     """
     tables = {"constant": np.full((num_classes, 1), 0.5)}
     segments = [segment_array(labels) for labels in training_labels]
@@ -74,8 +68,7 @@ def fit_lookups(
         lengths, labels = every[:, 1] - every[:, 0], every[:, 2]
         actions = is_action(labels, background)
         if not actions.any():
-            count = len(segments)
-            raise InputError(f"none of {count} training videos has an action; check labels and background")
+            raise InputError(f"none of {len(segments)} training videos has an action; check labels and background")
         tables |= _fit_tables(lengths[actions], labels[actions], num_classes)
     return LookUps(tables, frozenset(background), seed)
 
@@ -109,35 +102,25 @@ def mean_duration(lengths: np.ndarray, num_columns: int) -> np.ndarray:
 
 def _fit_tables(lengths: np.ndarray, labels: np.ndarray, num_classes: int) -> dict[str, np.ndarray]:
     num_columns = int(lengths.max()) + 1  # one more than the longest, so that the last column is "beyond": 1
-    shared = average_index(lengths, num_columns)
-    return {
-        "average_index": np.broadcast_to(shared, (num_classes, num_columns)),
-        "average_index_class": _per_class(average_index, lengths, labels, num_classes),
-        "median_index_class": _per_class(median_index, lengths, labels, num_classes),
-        "mean_duration_class": _per_class(mean_duration, lengths, labels, num_classes),
+    tables = {"average_index": np.tile(average_index(lengths, num_columns), (num_classes, 1))}
+    per_class = {
+        "average_index_class": average_index,
+        "median_index_class": median_index,
+        "mean_duration_class": mean_duration,
     }
-
-
-def _per_class(
-    fit: Callable[[np.ndarray, int], np.ndarray], lengths: np.ndarray, labels: np.ndarray, num_classes: int
-) -> np.ndarray:
-    num_columns = int(lengths.max()) + 1
-    table = np.tile(fit(lengths, num_columns), (num_classes, 1))
-    for label in np.unique(labels):
-        table[label] = fit(lengths[labels == label], num_columns)
-    return table
+    for name, fit in per_class.items():
+        tables[name] = np.tile(fit(lengths, num_columns), (num_classes, 1))
+        for label in np.unique(labels):
+            tables[name][label] = fit(lengths[labels == label], num_columns)
+    return tables
 
 
 def _longer_than(lengths: np.ndarray, num_columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """1 / L by ascending L; for each k the first of these with L > k (kept in range); whether there is one.
 
-    The target at the k-th frame is (k + 1) / L, so its mean and median over segments longer than k are those
-    of 1 / L over a tail of the sorted lengths.
+    The target at the k-th frame is (k + 1) / L, so its mean and median over segments longer than k are those of 1 / L
+    over a tail of the sorted lengths.
     """
     ascending = np.sort(lengths)
     first = np.searchsorted(ascending, np.arange(num_columns), side="right")
     return 1 / ascending, np.minimum(first, len(lengths) - 1), first < len(lengths)
-
-
-def _look_up(table: np.ndarray, labels: np.ndarray, index: np.ndarray) -> np.ndarray:
-    return table[labels, np.minimum(index, table.shape[1] - 1)]

@@ -3,28 +3,16 @@
 Time counts in frames of the features; if these look ahead, their own delay is added. Names end in `_seconds`, or in
 `_frames` where frames per second are not known; then figures per hour are undefined.
 
-- `first_delay`: from a true action segment's start to its first frame with the correct label, mean over segments
-  that have one; 0 is at once.
-- `stable_delay`: from the start to the first frame after which labels stay correct for `HOLD_SECONDS` (`HOLD_FRAMES`),
-  or until the segment's end if that comes sooner, mean over segments that have one.
-- `never_found`, `never_stable`: share of true action segments without such a frame.
-- `found_within`, `stable_within`: share of all true action segments whose delay is at most the limit.
-- `false_starts_per_hour`, `false_start_share`: predicted action segments that overlap no true segment of their class,
-  per hour of video, and as a share of predicted action segments.
+`DEFINITIONS` defines each figure. Mean delays are over segments with such a frame, shares over all segments; a delay
+of 0 is at once.
 
 An action is reported as finished when its reported progress is at least `FINISHED`. The report refers to the last true
 segment of the predicted class that the predicted segment has overlapped so far. The first such frame of a true segment
-counts.
-
-- `lead`: from there to the true segment's last frame; positive is early, negative late. Mean over segments with such a
-  frame. `lead_size` is the mean without sign, because early and late cancel.
-- `never`: share of true action segments that are never reported as finished.
-- `false_per_hour`: predicted action segments that report it but overlap no true segment of their class, per hour.
+counts. `lead_size` is beside `lead` because early and late cancel in its mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -100,13 +88,17 @@ def finished_statistics(video: ScoredVideo) -> np.ndarray:
     `reports` must be progress of the predicted class: reported, or of look-ups on predicted segments.
     """
     num_predictors, num_segments, segments = len(video.reports), len(video.segments), video.estimated_segments
-    of_estimate, of_truth = (_number_frames(labels, video.background) for labels in (video.estimate, video.labels))
+    # Which action segment each frame is in; -1 in the background.
+    of_estimate, of_truth = np.full((2, len(video.labels)), -1)
+    of_truth[video.frames] = video.segment
+    of_estimate[is_action(video.estimate, video.background)] = np.repeat(
+        np.arange(len(segments)), segments[:, 1] - segments[:, 0]
+    )
     finished = (video.reports >= FINISHED) & (of_estimate >= 0)
     agreed = (video.labels == video.estimate) & (of_truth >= 0)
     last_agreed = np.maximum.accumulate(np.where(agreed, np.arange(len(agreed)), -1))
     # Until its predicted segment has overlapped a true one of its class, a frame refers to no true segment.
-    begun = np.zeros(len(agreed), dtype=np.int64)
-    begun[of_estimate >= 0] = np.repeat(segments[:, 0], segments[:, 1] - segments[:, 0])
+    begun = np.append(segments[:, 0], 0)[of_estimate]
     predictor, frame = np.nonzero(finished & (last_agreed >= begun))
     segment = of_truth[last_agreed[frame]]
     first = np.unique(predictor * num_segments + segment, return_index=True)[1]  # frames come in order of time
@@ -177,14 +169,6 @@ def _is_unmatched(video: ScoredVideo) -> np.ndarray:
     """Which predicted action segments overlap no true segment of their class, bool `[M]`."""
     num_correct = np.cumsum(np.append(0, video.labels == video.estimate))
     return num_correct[video.estimated_segments[:, 1]] == num_correct[video.estimated_segments[:, 0]]
-
-
-def _number_frames(labels: np.ndarray, background: Collection[int]) -> np.ndarray:
-    """Which action segment each frame is in: class ids `[T]` -> int64 `[T]`, -1 in the background."""
-    actions = is_action(labels, background)
-    begins = np.diff(labels, prepend=labels[0]) != 0
-    begins[0] = True
-    return np.where(actions, np.cumsum(begins & actions) - 1, -1)
 
 
 def _per_hour(counts: np.ndarray, frames: np.ndarray, fps: float | None) -> np.ndarray | None:

@@ -7,15 +7,14 @@ one run (`metrics.pooling`). Each video of a split counts once, however many see
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.details import best_lookup_names
+from protas_gtcc.metrics.details import best_lookups
 from protas_gtcc.metrics.intervals import (
     Test,
     all_first,
@@ -26,7 +25,7 @@ from protas_gtcc.metrics.intervals import (
     with_intervals,
 )
 from protas_gtcc.metrics.pooling import may_have_interval, weighted_figures
-from protas_gtcc.metrics.video_rows import VideoRows, concatenate_rows
+from protas_gtcc.metrics.video_rows import VideoRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,18 +44,19 @@ class PooledRows:
     def only(self, tests: set[Test]) -> PooledRows:
         """The rows of these tests alone."""
         kept = [number for number, test in enumerate(self.tests) if test in tests]
-        arrays: dict[str, Any] = {
-            name: values[kept] for name, values in vars(self.rows).items() if isinstance(values, np.ndarray)
-        }
-        return PooledRows(dataclasses.replace(self.rows, **arrays), [self.tests[number] for number in kept])
+        rows = replace(self.rows, **{name: values[kept] for name, values in self.rows.arrays.items()})
+        return PooledRows(rows, [self.tests[number] for number in kept])
 
 
 def pool(parts: Sequence[PooledRows]) -> PooledRows:
-    """All rows of several runs. Raises `InputError` if some have look-ups that others lack."""
-    first = parts[0].rows
-    if any(part.rows.lookups != first.lookups for part in parts):
+    """All rows of several runs on one dataset. Raises `InputError` if some have look-ups that others lack."""
+    rows, first = [part.rows for part in parts], parts[0].rows
+    if any(one.lookups != first.lookups for one in rows):
         raise InputError("some splits have training videos to fit look-ups on and some have none; pool them apart")
-    return PooledRows(concatenate_rows([part.rows for part in parts]), [test for part in parts for test in part.tests])
+    joined: dict[str, Any] = {name: np.concatenate([one.arrays[name] for one in rows]) for name in first.arrays}
+    joined["has_oracle"] = all(one.has_oracle for one in rows)
+    joined["has_progress"] = any(one.has_progress for one in rows)
+    return PooledRows(replace(first, **joined), [test for part in parts for test in part.tests])
 
 
 def pooled_scores(pooled: PooledRows, seed: int = 0) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def pooled_scores(pooled: PooledRows, seed: int = 0) -> dict[str, Any]:
     Which look-ups are best, by name in `best_lookups`, is decided once, over all rows.
     """
     sampled = _sample(pooled, _draw_videos(pooled, seed), seed)
-    return {**_scores(sampled, pooled), "best_lookups": best_lookup_names(pooled.rows)}
+    return {**_scores(sampled, pooled), "best_lookups": best_lookups(pooled.rows)}
 
 
 def paired_differences(one: PooledRows, other: PooledRows, seed: int = 0) -> dict[str, Any]:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.metrics.breakdowns import COUNTS, PARTS, STATISTICS, breakdown_statistics
 from protas_gtcc.metrics.certainty import LOOKUP, certainty_statistics
 from protas_gtcc.metrics.curves import curve_statistics
@@ -19,7 +19,7 @@ from protas_gtcc.metrics.details import detailed_figures
 from protas_gtcc.metrics.intervals import Path, figure_intervals, figure_values, map_figures, resampling_weights
 from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
-from protas_gtcc.metrics.progress import ProgressAverages, progress_averages, progress_statistics
+from protas_gtcc.metrics.progress import AVERAGES, progress_averages, progress_statistics
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import check_lengths, scores_from_sums, segmentation_statistics
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
@@ -35,15 +35,15 @@ def collect_rows(
 ) -> VideoRows:
     """Visit videos (name, true class ids `[T]`, prediction) once, one at a time.
 
-    Raises `InputError`, naming the video, if labels and prediction do not fit each other or the classes, or
-    if there is no video.
+    Raises `InputError`, naming the video, if labels and prediction do not fit each other or the classes, or if there is
+    no video.
     """
     rows: list[dict[str, np.ndarray]] = []
     has_oracle, has_progress = True, False
     for name, labels, prediction in videos:
         try:
             _check_classes(labels, prediction, len(class_names))
-            reports = np.stack(list(_reports(name, labels, prediction, lookups, background)))
+            reports = _reports(name, labels, prediction, lookups, background)
             video = ScoredVideo(labels, prediction.labels, reports, background, fps)
             rows.append(_statistics(video, prediction, lookups, len(class_names)))
         except InputError as error:
@@ -59,7 +59,7 @@ def collect_rows(
 def figures(rows: VideoRows) -> dict[str, Any]:
     """All figures over the videos, nested as in metrics.json; None where undefined, whole numbers where counted."""
     values = figure_values(weighted_figures(rows, np.ones((1, rows.num_videos))))
-    return dict(map_figures(lambda path, value: int(value) if is_count(path) else value, values))
+    return map_figures(lambda path, value: int(value) if is_count(path) else value, values)
 
 
 def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
@@ -82,18 +82,22 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     # Only classes with a true action frame have a figure.
     scored = rows.progress[:, 0, num_classes : 2 * num_classes].sum(axis=0) > 0
     classes = {name: index for index, name in enumerate(rows.class_names) if scored[index]}
-    predicted, oracle, *baselines = [_nested(one, classes) for one in averages]
-    on_true, on_predicted = baselines[: len(rows.lookups)], baselines[len(rows.lookups) :]
+    nested = [
+        {name: one[name] for name in AVERAGES}
+        | {"per_class": {name: one["per_class"][:, index] for name, index in classes.items()}}
+        for one in averages
+    ]
+    lookups = rows.by_lookup(nested)
     return {
         "segmentation": scores_from_sums(weights @ rows.segmentation),
         "progress": {
-            "predicted": predicted if rows.has_progress else None,
-            "oracle": oracle if rows.has_oracle else None,
-            "background_false_progress": averages[0].background if rows.has_progress else None,
+            "predicted": nested[0] if rows.has_progress else None,
+            "oracle": nested[1] if rows.has_oracle else None,
+            "background_false_progress": averages[0]["background"] if rows.has_progress else None,
         },
         "baselines": {
-            name: {"oracle_segments": true, "predicted_segments": estimated}
-            for name, true, estimated in zip(rows.lookups, on_true, on_predicted, strict=True)
+            name: {segments: lookups[segments][name] for segments in ("oracle_segments", "predicted_segments")}
+            for name in rows.lookups
         },
         **detailed_figures(rows, weights, averages),
     }
@@ -103,35 +107,28 @@ def _statistics(
     video: ScoredVideo, prediction: Prediction, lookups: LookUps, num_classes: int
 ) -> dict[str, np.ndarray]:
     """One video's row of every array of `VideoRows`."""
-    number = lookups.names.index(LOOKUP) if LOOKUP in lookups.names else None
     # Look-ups on predicted segments are the last of all predictors.
-    lookup = None if number is None else video.reports[number - len(lookups.names)]
+    on_predicted = dict(zip(lookups.names, video.reports[-len(lookups.names) :], strict=True))
     return {
-        "segmentation": segmentation_statistics(video.estimate, video.labels, video.background),
+        "segmentation": segmentation_statistics([(video.estimate, video.labels)], video.background)[0],
         "progress": progress_statistics(video.reports, video.labels, num_classes, video.background),
         "frames": _count_frames(video.labels, video.estimate, num_classes),
         "breakdowns": breakdown_statistics(video),
         "curves": curve_statistics(video),
         "online": online_statistics(video),
         "finished": finished_statistics(video),
-        "certainty": certainty_statistics(video, prediction, lookup),
+        "certainty": certainty_statistics(video, prediction, on_predicted.get(LOOKUP)),
     }
-
-
-def _nested(averages: ProgressAverages, classes: dict[str, int]) -> dict[str, Any]:
-    simple = {name: getattr(averages, name) for name in ("macro", "frame", "video", "segment")}
-    return {**simple, "per_class": {name: averages.per_class[:, index] for name, index in classes.items()}}
 
 
 def _reports(
     name: str, labels: np.ndarray, prediction: Prediction, lookups: LookUps, background: Collection[int]
-) -> Iterator[np.ndarray]:
-    """Progress `[T]` by every predictor, in the order that `video_rows.py` gives."""
-    yield prediction.reported
+) -> np.ndarray:
+    """Progress by every predictor, in the order that `video_rows.py` gives, `[P, T]`."""
     channels = prediction.progress
-    yield np.zeros(len(labels)) if channels is None else reported_progress(channels, labels, background)
-    yield from lookups.report(labels, name)
-    yield from lookups.report(prediction.labels, name)
+    oracle = np.zeros(len(labels)) if channels is None else reported_progress(channels, labels, background)
+    on_true, on_predicted = (lookups.report(segments, name) for segments in (labels, prediction.labels))
+    return np.stack([prediction.reported, oracle, *on_true, *on_predicted])
 
 
 def _check_classes(labels: np.ndarray, prediction: Prediction, num_classes: int) -> None:
@@ -140,7 +137,7 @@ def _check_classes(labels: np.ndarray, prediction: Prediction, num_classes: int)
         wrong = (found < 0) | (found >= num_classes)
         if wrong.any():
             frame = int(np.argmax(wrong))
-            raise InputError(f"frame {frame}: {kind} class {found[frame]} is not one of {num_classes} classes")
+            raise InputError(f"frame {frame}: {kind} class {found[frame]} is not one of {plural(num_classes, 'class')}")
     channels = prediction.progress
     if channels is not None and channels.shape != (num_classes, len(labels)):
         raise InputError(f"progress is {channels.shape}; expected [C, T] = {(num_classes, len(labels))}")

@@ -3,7 +3,7 @@
     predictions.h5    /  format, format_version, version, class_names, background, fps, simulated
                       /video_names, /num_frames   the index: every video and its T
                       /labels, /reported          [sum of T], the videos end to end
-                      /videos/<video>/            probs [C, T], progress [C, T]; not needed
+                      /videos/<video>/            probs [C, T], progress [C, T]; optional
                                                   interval [2, T], remaining_seconds [T]; of models with a filter
 
     <video>.csv       frame, time_seconds, label, name, probability, progress
@@ -14,8 +14,8 @@ A file from another program needs only labels and reported progress (CSV: column
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,7 @@ import numpy as np
 import protas_gtcc
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.metrics.predicted_segments import SUFFIX
-from protas_gtcc.predictions import (
-    CHANNELS,
-    INTERVAL_COLUMNS,
-    Prediction,
-    PredictionInfo,
-    checked,
-    checked_labels,
-)
+from protas_gtcc.predictions import CHANNELS, INTERVAL_COLUMNS, Prediction, PredictionInfo, checked, checked_labels
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.csv_tables import write_csv_table
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged, read_group
@@ -41,25 +34,6 @@ from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, read_lengths
 
 FORMAT = "protas_gtcc predictions"
 FORMAT_VERSION = 2
-
-
-@dataclass(frozen=True)
-class PredictionFiles:
-    """Predictions on disk; `read(video)` reads one video's. `info` is None for CSV files, which lack it."""
-
-    path: Path
-    info: PredictionInfo | None
-    video_names: list[str]
-    read: Callable[[str], Prediction]
-    read_labels: Callable[[str], np.ndarray]
-    """Class ids alone, int64 `[T]`: all that segmentation scores need."""
-
-    def require(self, videos: Sequence[str], split: str) -> None:
-        """Raise `InputError` unless all test videos of a split are predicted."""
-        absent = sorted(set(videos) - set(self.video_names))
-        if absent:
-            count = f"{len(absent)} of the {len(videos)}"
-            raise InputError(f"{self.path} lacks {count} test videos of split {split}: {listed(absent)}; predict again")
 
 
 def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]], info: PredictionInfo) -> None:
@@ -70,11 +44,7 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
     num_frames: dict[str, int] = {}
     with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
         attrs = file.attrs
-        attrs["format"], attrs["format_version"], attrs["version"] = (
-            FORMAT,
-            FORMAT_VERSION,
-            protas_gtcc.__version__,
-        )
+        attrs["format"], attrs["format_version"], attrs["version"] = FORMAT, FORMAT_VERSION, protas_gtcc.__version__
         attrs["class_names"] = np.array(info.class_names, dtype=h5py.string_dtype())
         attrs["background"], attrs["fps"] = np.array(info.background, dtype=np.int64), float(info.fps)
         attrs["simulated"] = info.simulated
@@ -86,7 +56,10 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
             whole = checked(prediction, f"{path}, video {name}")
             labels.append(whole.labels)
             reported.append(whole.reported)
-            _write_channels(group.create_group(name), whole)
+            channels = group.create_group(name)
+            for kind in CHANNELS:
+                if getattr(whole, kind) is not None:
+                    channels[kind] = np.asarray(getattr(whole, kind), dtype=np.float32)
             num_frames[name] = len(whole.labels)
         file["video_names"] = np.array(list(num_frames), dtype=h5py.string_dtype())
         file["num_frames"] = np.array(list(num_frames.values()), dtype=np.int64)
@@ -115,6 +88,30 @@ def write_csv(
     return path
 
 
+class PredictionFiles(ABC):
+    """Predictions on disk, opened by `open_predictions`."""
+
+    path: Path
+    info: PredictionInfo | None = None
+    """None for CSV files, which lack it."""
+    video_names: list[str]
+
+    @abstractmethod
+    def read(self, video: str) -> Prediction:
+        """The prediction of a video. Raises `InputError` if it is not there or not whole."""
+
+    def read_labels(self, video: str) -> np.ndarray:
+        """Class ids alone, int64 `[T]`: all that segmentation scores need."""
+        return self.read(video).labels
+
+    def require(self, videos: Sequence[str], split: str) -> None:
+        """Raise `InputError` unless all test videos of a split are predicted."""
+        absent = sorted(set(videos) - set(self.video_names))
+        if absent:
+            count = f"{len(absent)} of the {len(videos)}"
+            raise InputError(f"{self.path} lacks {count} test videos of split {split}: {listed(absent)}; predict again")
+
+
 def open_predictions(path: Path | str, class_names: list[str] | None = None) -> PredictionFiles:
     """Open an HDF5 file or a folder of CSV files.
 
@@ -123,26 +120,72 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
     """
     path = Path(path)
     if path.is_dir():
-        tables = (file for file in path.rglob("*.csv") if not file.name.endswith(SUFFIX))
-        names = sorted(file.relative_to(path).with_suffix("").as_posix() for file in tables)
-        if not names:
-            raise InputError(f"{path} holds no .csv files; expected one a video, with columns label and progress")
-
-        def read(video: str) -> Prediction:
-            return read_csv(path / f"{video}.csv", class_names)
-
-        return PredictionFiles(path, None, names, read, lambda video: read(video).labels)
+        return _CsvFiles(path, class_names)
     if not path.is_file():
         raise InputError(f"no predictions at {path}; make them with 'protas-gtcc predict'")
-    reader = _Reader(path, _open(path))
-    info = reader.info
-    if class_names is not None and info.class_names != class_names:
-        theirs = next(pair for pair in zip_longest(info.class_names, class_names) if pair[0] != pair[1])
+    files = _Hdf5File(path)
+    if class_names is not None and files.info.class_names != class_names:
+        theirs = next(pair for pair in zip_longest(files.info.class_names, class_names) if pair[0] != pair[1])
         raise InputError(f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected")
-    return PredictionFiles(path, info, reader.video_names, reader.read, reader.read_labels)
+    return files
 
 
-def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
+class _CsvFiles(PredictionFiles):
+    def __init__(self, folder: Path, class_names: list[str] | None):
+        self.path, self._class_names = folder, class_names
+        tables = (file for file in folder.rglob("*.csv") if not file.name.endswith(SUFFIX))
+        self.video_names = sorted(file.relative_to(folder).with_suffix("").as_posix() for file in tables)
+        if not self.video_names:
+            raise InputError(f"{folder} holds no .csv files; expected one a video, with columns label and progress")
+
+    def read(self, video: str) -> Prediction:
+        return _read_csv(self.path / f"{video}.csv", self._class_names)
+
+
+class _Hdf5File(PredictionFiles):
+    """Keeps the file open."""
+
+    info: PredictionInfo
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._file = h5py.File(path, "r")
+        except OSError as error:
+            raise InputError(f"{path} is not a whole HDF5 file ({error}); predict again") from error
+        with named_if_damaged(path, way_out="predict again"):
+            self.info = _read_info(self._file, path)
+            self.video_names = [str(name) for name in self._file["video_names"].asstr()[()]]
+            lengths = read_lengths(self._file, "num_frames", len(self.video_names))
+            self._labels = RaggedReader(self._file["labels"], lengths)
+            self._reported = RaggedReader(self._file["reported"], lengths)
+        self._number = {video: number for number, video in enumerate(self.video_names)}
+
+    def read(self, video: str) -> Prediction:
+        number = self._numbered(video)
+        with named_if_damaged(self.path, f"video {video}", way_out="predict again"):
+            has_channels = "videos" in self._file and video in self._file["videos"]
+            channels = read_group(self._file, f"videos/{video}") if has_channels else {}
+            labels, reported = self._labels.read(number), self._reported.read(number)
+        known = {name: channels.get(name) for name in CHANNELS}
+        return checked(Prediction(labels=labels, reported=reported, **known), f"{self.path}, video {video}")
+
+    def read_labels(self, video: str) -> np.ndarray:
+        with named_if_damaged(self.path, f"video {video}", way_out="predict again"):
+            labels = self._labels.read(self._numbered(video))
+        return checked_labels(labels, f"{self.path}, video {video}")
+
+    def _numbered(self, video: str) -> int:
+        if video not in self._number:
+            raise InputError(f"{self.path} has no video {video!r}")
+        return self._number[video]
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
+
+
+def _read_csv(path: Path, class_names: list[str] | None) -> Prediction:
     """Read one video's CSV file; only its columns `label` (class id) and `progress` are needed."""
     import pandas as pd  # slow to import, and HDF5 files do not need it
 
@@ -158,18 +201,20 @@ def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
         return np.asarray(pd.to_numeric(table[name], errors="coerce"), dtype=np.float64)
 
     names = [str(name) for name in table.columns]
-    channels = {
-        kind: None if columns is None else np.stack([np.asarray(table[one], dtype=np.float32) for one in columns])
-        for kind in ("probs", "progress")
-        for columns in [_channel_columns(names, kind, class_names, path)]
-    }
-    interval = _require_together(names, INTERVAL_COLUMNS)
+
+    def channels(kind: str) -> np.ndarray | None:
+        columns = _channel_columns(names, kind, class_names, path)
+        return np.stack([np.asarray(table[one], dtype=np.float32) for one in columns]) if columns else None
+
+    ends = [name for name in INTERVAL_COLUMNS if name in names]
+    if len(ends) == 1:
+        raise InputError(f"a column {ends[0]} needs {min(set(INTERVAL_COLUMNS) - set(ends))} beside it")
     prediction = Prediction(
         numbers("label"),
-        channels["probs"],
-        channels["progress"],
+        channels("probs"),
+        channels("progress"),
         numbers("progress"),
-        np.stack([numbers(name) for name in INTERVAL_COLUMNS]).astype(np.float32) if interval else None,
+        np.stack([numbers(name) for name in INTERVAL_COLUMNS]).astype(np.float32) if ends else None,
         numbers("remaining_seconds").astype(np.float32) if "remaining_seconds" in names else None,
     )
     prediction = checked(prediction, str(path))
@@ -178,24 +223,14 @@ def read_csv(path: Path, class_names: list[str] | None = None) -> Prediction:
     return prediction
 
 
-def _channel_columns(names: list[str], kind: str, class_names: list[str] | None, path: Path) -> list[str] | None:
-    """The columns `<kind>/<class>` in the order of the classes (of the file, where these are unknown); None without."""
+def _channel_columns(names: list[str], kind: str, class_names: list[str] | None, path: Path) -> list[str]:
+    """The columns `<kind>/<class>` in the order of the classes; of the file, where these are unknown."""
     columns = [name for name in names if name.startswith(f"{kind}/")]
-    if not columns:
-        return None
     ordered = columns if class_names is None else [f"{kind}/{name}" for name in class_names]
-    if set(ordered) != set(columns):
+    if columns and set(ordered) != set(columns):
         odd = min(set(ordered) ^ set(columns))
         raise InputError(f"{path}: the columns {kind}/… are not one for each class; look at {odd}")
-    return ordered
-
-
-def _require_together(names: list[str], together: Sequence[str]) -> bool:
-    """Whether these columns are there. Raises `InputError` if some are and others are not."""
-    found = set(together) & set(names)
-    if found and len(found) < len(together):
-        raise InputError(f"a column {min(found)} needs {min(set(together) - found)} beside it")
-    return bool(found)
+    return ordered if columns else []
 
 
 def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], path: Path) -> None:
@@ -209,52 +244,6 @@ def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], 
         )
 
 
-def _write_channels(group: Any, prediction: Prediction) -> None:
-    for kind in CHANNELS:
-        if getattr(prediction, kind) is not None:
-            group[kind] = np.asarray(getattr(prediction, kind), dtype=np.float32)
-
-
-class _Reader:
-    """Reads videos of one HDF5 file, which it keeps open."""
-
-    def __init__(self, path: Path, file: h5py.File):
-        self._path, self._file = path, file
-        with named_if_damaged(path, way_out="predict again"):
-            self.info = _read_info(file, path)
-            self.video_names = [str(name) for name in file["video_names"].asstr()[()]]
-            lengths = read_lengths(file, "num_frames", len(self.video_names))
-            self._labels, self._reported = (
-                RaggedReader(file["labels"], lengths),
-                RaggedReader(file["reported"], lengths),
-            )
-        self._number = {video: number for number, video in enumerate(self.video_names)}
-
-    def read(self, video: str) -> Prediction:
-        """Everything of one video; `InputError` if it is not there or not whole."""
-        number, where = self._numbered(video), f"{self._path}, video {video}"
-        with named_if_damaged(self._path, f"video {video}", way_out="predict again"):
-            has_channels = "videos" in self._file and video in self._file["videos"]
-            channels = read_group(self._file, f"videos/{video}") if has_channels else {}
-            labels, reported = self._labels.read(number), self._reported.read(number)
-        known = {name: channels.get(name) for name in CHANNELS}
-        return checked(Prediction(labels=labels, reported=reported, **known), where)
-
-    def read_labels(self, video: str) -> np.ndarray:
-        """Class ids of one video, int64 `[T]`; `InputError` if it is not there."""
-        with named_if_damaged(self._path, f"video {video}", way_out="predict again"):
-            labels = self._labels.read(self._numbered(video))
-        return checked_labels(labels, f"{self._path}, video {video}")
-
-    def _numbered(self, video: str) -> int:
-        if video not in self._number:
-            raise InputError(f"{self._path} has no video {video!r}")
-        return self._number[video]
-
-    def __del__(self) -> None:
-        self._file.close()
-
-
 def _read_info(file: Any, path: Path) -> PredictionInfo:
     attrs = file.attrs
     if attrs.get("format") != FORMAT:
@@ -266,10 +255,3 @@ def _read_info(file: Any, path: Path) -> PredictionInfo:
     names = [str(name) for name in attrs["class_names"]]
     background = [int(label) for label in attrs["background"]]
     return PredictionInfo(names, background, float(attrs["fps"]), bool(attrs.get("simulated", False)))
-
-
-def _open(path: Path) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path} is not a whole HDF5 file ({error}); predict again") from error

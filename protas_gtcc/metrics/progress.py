@@ -2,41 +2,28 @@
 
 - `per_class[c]`: mean over the frames of true class c; `macro`: mean of these over the classes that occur.
 - `frame`: mean over all action frames, pooled.
-- `video`: mean over videos of the video's mean (the field's action-level OGPE); videos without an action do
-  not count.
+- `video`: mean over videos of the video's mean (the field's action-level OGPE); videos without an action do not count.
 - `segment`: mean over true action segments of the segment's mean.
 - `background`: mean progress reported at true background frames, where there is none.
 
-A class that occurs in no test video has no figure, here NaN, and no part in `macro`. So have averages over
-nothing.
+A class that occurs in no test video has no figure, here NaN, and no part in `macro`. Averages over nothing are NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.segmentation import is_action
 
+AVERAGES = ("macro", "frame", "video", "segment")
+Averages = dict[str, np.ndarray]
+"""Progress errors, fractions, by the names above: `per_class` `[R, C]`, the others `[R]`; NaN where undefined."""
 NUM_SCALARS = 6
 """Statistics beside the two for each class: see `progress_statistics`."""
-
-
-@dataclass(frozen=True, eq=False)
-class ProgressAverages:
-    """Progress errors, fractions: `per_class` `[R, C]`, the others `[R]`; NaN where undefined."""
-
-    macro: np.ndarray
-    frame: np.ndarray
-    video: np.ndarray
-    segment: np.ndarray
-    per_class: np.ndarray
-    background: np.ndarray
 
 
 def progress_statistics(
@@ -50,7 +37,6 @@ def progress_statistics(
     Raises `InputError` if shapes differ, there are no frames, or a reported progress is NaN.
     """
     _check(reported, reference)
-    num_predictors = len(reported)
     segments = segment_array(reference)
     lengths, labels = segments[:, 1] - segments[:, 0], segments[:, 2]
     actions = is_action(labels, background)
@@ -58,7 +44,7 @@ def progress_statistics(
     # Every sum that follows is over whole segments, so frames are visited once.
     errors = np.add.reduceat(error, segments[:, 0], axis=1, dtype=np.float64)
     action_errors, action_lengths = errors[:, actions], lengths[actions]
-    statistics = np.zeros((num_predictors, 2 * num_classes + NUM_SCALARS))
+    statistics = np.zeros((len(reported), 2 * num_classes + NUM_SCALARS))
     one_hot = labels[actions][:, None] == np.arange(num_classes)
     statistics[:, :num_classes] = action_errors @ one_hot
     statistics[:, num_classes : 2 * num_classes] = action_lengths @ one_hot
@@ -73,21 +59,21 @@ def progress_statistics(
     return statistics
 
 
-def progress_averages(totals: np.ndarray, num_classes: int) -> ProgressAverages:
+def progress_averages(totals: np.ndarray, num_classes: int) -> Averages:
     """Averages from R sums of statistics over videos, `[R, 2 C + NUM_SCALARS]`."""
     errors, frames = totals[:, :num_classes], totals[:, num_classes : 2 * num_classes]
     video, videos, segment, num_segments, background, background_frames = totals[:, 2 * num_classes :].T
     with np.errstate(invalid="ignore"):
         per_class = errors / frames
         occurs = frames > 0
-        return ProgressAverages(
-            macro=np.where(occurs, per_class, 0).sum(axis=1) / occurs.sum(axis=1),
-            frame=errors.sum(axis=1) / frames.sum(axis=1),
-            video=video / videos,
-            segment=segment / num_segments,
-            per_class=per_class,
-            background=background / background_frames,
-        )
+        return {
+            "macro": np.where(occurs, per_class, 0).sum(axis=1) / occurs.sum(axis=1),
+            "frame": errors.sum(axis=1) / frames.sum(axis=1),
+            "video": video / videos,
+            "segment": segment / num_segments,
+            "per_class": per_class,
+            "background": background / background_frames,
+        }
 
 
 def _check(reported: np.ndarray, reference: np.ndarray) -> None:

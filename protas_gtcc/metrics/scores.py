@@ -9,36 +9,22 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, software_versions
-from protas_gtcc.metrics.progress import progress_averages, progress_statistics
+from protas_gtcc.metrics.progress import AVERAGES, progress_averages, progress_statistics
 from protas_gtcc.metrics.segmentation import score_segmentation
 from protas_gtcc.predictions import Prediction
 
 OneOrMore = Any
 """An array of one video, such as class ids `[T]`, or a sequence with one array for each video."""
-AVERAGES = ("macro", "frame", "video", "segment")
 
 
 def segmentation_scores(predicted: OneOrMore, labels: OneOrMore, background: Collection[int] = ()) -> dict[str, float]:
     """Segmentation scores in percent; `protas_gtcc.metrics.segmentation` defines them.
 
-    Parameters
-    ----------
-    predicted, labels
-        Predicted and true class ids, int `[T]` of one video, or a list with an array for each video.
-    background
-        Class ids that are no actions.
+    `predicted` and `labels` are predicted and true class ids, int `[T]` of one video, or lists with an array for each
+    video. `background` are class ids that are no actions. Returns `acc`, `acc_no_background`, `edit`, `edit_merged`,
+    `f1@10`, `f1@25` and `f1@50`; NaN where undefined. Raises `InputError` if lengths differ, a video has no frames, or
+    class ids are no whole numbers from 0 on.
 
-    Returns
-    -------
-    `acc`, `acc_no_background`, `edit`, `edit_merged`, `f1@10`, `f1@25`, `f1@50`; NaN where undefined.
-
-    Raises
-    ------
-    InputError
-        If lengths differ, a video has no frames, or class ids are no whole numbers from 0 on.
-
-    Examples
-    --------
     Three of four frames are right, and all segments are found:
 
     >>> scores = segmentation_scores(predicted=[0, 1, 1, 2], labels=[0, 1, 2, 2], background=[0])
@@ -56,29 +42,14 @@ def progress_error(
 
     The target at frame t of a true segment of L frames that starts at s is (t - s + 1) / L.
 
-    Parameters
-    ----------
-    reported
-        Reported progress, a fraction in [0, 1], `[T]` of one video, or a list with an array for each video.
-    labels
-        True class ids, int `[T]`, in the same form.
-    background
-        Class ids that are no actions, and have no progress.
-    class_names
-        Names of the classes by id; keys of `per_class`, which are class ids without them.
+    `reported` is progress, a fraction in [0, 1], `[T]` of one video, or a list with an array for each video; `labels`
+    are true class ids, int `[T]`, in the same form. `background` are class ids that are no actions and have no
+    progress. `class_names`, by class id, become the keys of `per_class`, which are class ids without them.
 
-    Returns
-    -------
-    `macro` (mean over classes), `frame`, `video`, `segment`, `per_class`, all over frames of actions; and
-    `background_false_progress`, the mean reported at background frames. None where undefined.
+    Returns `macro` (mean over classes), `frame`, `video`, `segment` and `per_class`, all over frames of actions, and
+    `background_false_progress`, the mean reported at background frames; None where undefined. Raises `InputError` if
+    lengths differ, a video has no frames, a progress is NaN, or a class has no name.
 
-    Raises
-    ------
-    InputError
-        If lengths differ, a video has no frames, a progress is NaN, or a class has no name.
-
-    Examples
-    --------
     An action of two frames has targets 0.5 and 1:
 
     >>> progress_error(reported=[0.0, 0.5, 0.5], labels=[0, 1, 1], background=[0])["frame"]
@@ -93,12 +64,12 @@ def progress_error(
         except InputError as error:
             raise InputError(f"video {number}: {error}") from error
     averages = progress_averages(totals, len(names))
-    occurs = [number for number in range(len(names)) if not np.isnan(averages.per_class[0, number])]
+    occurs = [number for number in range(len(names)) if not np.isnan(averages["per_class"][0, number])]
     keys: Sequence[Any] = range(len(names)) if class_names is None else names
     return {
-        **{average: _number(getattr(averages, average)[0]) for average in AVERAGES},
-        "per_class": {keys[number]: _number(averages.per_class[0, number]) for number in occurs},
-        "background_false_progress": _number(averages.background[0]),
+        **{average: _number(averages[average][0]) for average in AVERAGES},
+        "per_class": {keys[number]: _number(averages["per_class"][0, number]) for number in occurs},
+        "background_false_progress": _number(averages["background"][0]),
     }
 
 
@@ -115,34 +86,15 @@ def evaluate(
 ) -> dict[str, Any]:
     """Every figure that `metrics.json` holds, with 95 % intervals over videos.
 
-    Parameters
-    ----------
-    predicted
-        A `Prediction` as `model.predict` returns it, or predicted class ids, int `[T]`; or a list with one of these for
-        each video.
-    labels
-        True class ids, int `[T]` of one video, or a list with an array for each video.
-    background
-        Class ids that are no actions.
-    reported
-        Reported progress, `[T]`, in the same form as `labels`; not needed for a `Prediction`, which holds it.
-    class_names
-        Names of the classes by id; by default `class 0`, `class 1`, …
-    training_labels
-        Class ids of training videos, int `[T]` each, which look-ups are fitted on. Without any, only the look-ups that
-        need no fitting are scored.
-    fps
-        Frames a second; without it, delays are in frames.
-    seed
-        What resamples are drawn by.
+    `predicted` is a `Prediction` as `model.predict` returns it, or predicted class ids, int `[T]`; `labels` are true
+    class ids, int `[T]`; both may be lists, one for each video. `background` are class ids that are no actions.
+    `reported` is progress, `[T]`, in the same form as `labels`; a `Prediction` holds its own. `class_names` are in the
+    order of class ids; by default `class 0`, `class 1`, …
 
-    Raises
-    ------
-    InputError
-        If lengths or numbers of videos differ, or a class id has no name.
+    Look-ups are fitted on `training_labels`, class ids of training videos, int `[T]` each; without any, only those that
+    need no fitting are scored. `fps` are frames a second; without it, delays are in frames. `seed` seeds the resamples.
+    Raises `InputError` if lengths or numbers of videos differ, or a class id has no name.
 
-    Examples
-    --------
     >>> truth = [0, 1, 1, 1, 1, 2, 2]
     >>> metrics = evaluate(truth, truth, background=[0], reported=[0, .25, .5, .75, 1, .5, 1], training_labels=[truth])
     >>> metrics["segmentation"]["acc"], metrics["progress"]["predicted"]["macro"]

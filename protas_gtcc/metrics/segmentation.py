@@ -2,21 +2,16 @@
 
 Conventions
 - `estimate` and `reference` are class ids `[T]` of one video; segments are end-exclusive runs of one class.
-- `acc` counts frames over all videos (MoF); `acc_no_background` counts frames whose reference class is an
-  action.
-- `edit` is 100 (1 - Levenshtein / longer length) of the two transcripts, averaged over videos. Background
-  segments are dropped; `edit_merged` then also merges equal neighbours, as ProTAS does, `edit` does not, as
-  MS-TCN does.
-- `f1@k`: every estimated action segment takes the reference segment of its class with the best IoU; it is a
-  true positive if that IoU is at least k % and no earlier segment took the same one. Counts are pooled over
-  videos.
+- `acc` counts frames over all videos (MoF); `acc_no_background` counts frames whose reference class is an action.
+- `edit` is 100 (1 - Levenshtein / longer length) of the two transcripts, averaged over videos. Background segments are
+  dropped. `edit_merged` then also merges equal neighbours, as ProTAS does; `edit` does not, as in MS-TCN.
+- `f1@k`: every estimated action segment takes the reference segment of its class with the best IoU. It is a true
+  positive if that IoU is at least k % and no earlier segment took the same one. Counts are pooled over videos.
 
-Empty input: a video where neither side has an action segment has edit 100, one where only one side has any,
-0; F1 is 100 where no video has an action segment on either side. Accuracies over no frames are NaN
-(undefined).
+Empty input: a video where neither side has an action segment has edit 100, one where only one side has any, 0. F1 is
+100 where no video has an action segment on either side. Accuracies over no frames are NaN (undefined).
 
-References: Lea et al., CVPR 2017 (edit, F1); Farha & Gall, CVPR 2019 (MS-TCN); Shen & Elhamifar, CVPR 2024
-(ProTAS).
+References: Lea et al., CVPR 2017 (edit, F1); Farha & Gall, CVPR 2019 (MS-TCN); Shen & Elhamifar, CVPR 2024 (ProTAS).
 """
 
 from __future__ import annotations
@@ -47,15 +42,7 @@ STATISTICS = (
 """Entries of `segmentation_statistics` in order; each adds up over videos."""
 
 
-def segmentation_statistics(estimate: np.ndarray, reference: np.ndarray, background: Collection[int]) -> np.ndarray:
-    """Sums and counts of one video, float64 `[len(STATISTICS)]`, from class ids `[T]` and `[T]`.
-
-    Raises `InputError` if the two differ in length or are empty.
-    """
-    return statistics_of_videos([(estimate, reference)], background)[0]
-
-
-def statistics_of_videos(pairs: Sequence[tuple[np.ndarray, np.ndarray]], background: Collection[int]) -> np.ndarray:
+def segmentation_statistics(pairs: Sequence[tuple[np.ndarray, np.ndarray]], background: Collection[int]) -> np.ndarray:
     """Sums and counts of V videos, float64 `[V, len(STATISTICS)]`, from pairs of (estimate, reference), `[T]` each.
 
     All videos' frames are visited at once, end to end, with a border between two videos.
@@ -115,7 +102,7 @@ def score_segmentation(pairs: Iterable[tuple[np.ndarray, np.ndarray]], backgroun
     totals = np.zeros((1, len(STATISTICS)))
     remaining = iter(pairs)
     while some := list(islice(remaining, VIDEOS_AT_ONCE)):
-        totals += statistics_of_videos(some, background).sum(axis=0)
+        totals += segmentation_statistics(some, background).sum(axis=0)
     return {name: float(score[0]) for name, score in scores_from_sums(totals).items()}
 
 
@@ -128,9 +115,8 @@ def edit_score(estimate: list[int], reference: list[int]) -> float:
 def levenshtein(first: list[int], second: list[int]) -> int:
     """Fewest insertions, deletions and replacements that turn one sequence into the other.
 
-    A column of the usual table is kept as two big integers, bit i saying whether row i + 1 is one more
-    (`above`) or one less (`below`) than row i, so that a whole column is one round of integer arithmetic
-    (Myers 1999; Hyyrö 2003).
+    A column of the usual table is kept as two big integers. Bit i is set where row i + 1 is one more (`above`) or one
+    less (`below`) than row i. So a whole column is one round of integer arithmetic (Myers 1999; Hyyrö 2003).
     """
     if not first or not second:
         return max(len(first), len(second))
@@ -150,6 +136,15 @@ def levenshtein(first: list[int], second: list[int]) -> int:
         above = (right_below << 1 & every) | (~(vertical | right_above) & every)
         below = right_above & vertical
     return distance
+
+
+def confusion_counts(estimate: np.ndarray, reference: np.ndarray, num_classes: int) -> np.ndarray:
+    """Frames of one video by class, int64 `[C, C]`: row true class, column predicted class; adds up over videos.
+
+    `estimate` and `reference` are class ids `[T]` in 0 … C - 1.
+    """
+    pairs = reference.astype(np.int64) * num_classes + estimate
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def check_lengths(estimate: np.ndarray, reference: np.ndarray) -> None:

@@ -7,12 +7,10 @@ Predictors of progress come in this order: the reported progress (`predicted`), 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from protas_gtcc.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,25 +47,18 @@ class VideoRows:
         """Number of videos, at least 1."""
         return len(self.segmentation)
 
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """The statistics by name, `[V, …]` each."""
+        return {name: values for name, values in vars(self).items() if isinstance(values, np.ndarray)}
 
-def concatenate_rows(parts: Sequence[VideoRows]) -> VideoRows:
-    """Rows of several sets of videos, such as the splits of a cross-validation, as one set.
-
-    Raises `InputError` if their classes, look-ups or frames per second differ.
-    """
-    first = parts[0]
-    for part in parts:
-        for name in ("class_names", "lookups", "fps"):
-            if getattr(part, name) != getattr(first, name):
-                raise InputError(f"{name} of these videos differ: {getattr(first, name)} and {getattr(part, name)}")
-    names = [field.name for field in fields(first) if isinstance(getattr(first, field.name), np.ndarray)]
-    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return replace(
-        first,
-        **joined,
-        has_oracle=all(part.has_oracle for part in parts),
-        has_progress=any(part.has_progress for part in parts),
-    )
+    def by_lookup(self, predictors: Sequence[Any]) -> dict[str, dict[str, Any]]:
+        """What belongs to each look-up, of one thing for each predictor: by the segments given, then by name."""
+        on_true, on_predicted = predictors[2 : 2 + len(self.lookups)], predictors[2 + len(self.lookups) :]
+        return {
+            "predicted_segments": dict(zip(self.lookups, on_predicted, strict=True)),
+            "oracle_segments": dict(zip(self.lookups, on_true, strict=True)),
+        }
 
 
 def weighted_sums(statistics: np.ndarray, weights: np.ndarray) -> np.ndarray:

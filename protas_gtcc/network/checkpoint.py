@@ -18,10 +18,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables
-from protas_gtcc.config import RunConfig, from_dict
+from protas_gtcc.config import RunConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.configs import from_dict
 
 FORMAT = "protas_gtcc checkpoint"
 FORMAT_VERSION = 1
@@ -49,18 +50,15 @@ class ModelFacts:
     transcripts: TranscriptTables | None = None
     """Tables of the duration filter; None without one."""
 
-    def metadata(self) -> dict[str, Any]:
-        """All but the transcripts, as JSON can hold it."""
-        return dataclasses.asdict(dataclasses.replace(self, transcripts=None)) | {"transcripts": None}
-
     def build(self) -> ProgressNetwork:
         """An untrained network of this shape."""
         return ProgressNetwork(self.config.model, self.feature_dim, len(self.class_names))
 
 
-def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors and JSON-able metadata in one step; after a failure the file at `path` is as it was."""
+def save_tensors(path: Path, file_format: str, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+    """Write tensors and JSON-able facts in one step; after a failure the file at `path` is as it was."""
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"format": file_format, "format_version": FORMAT_VERSION, **facts}
     with replace_when_whole(path) as temporary:
         try:
             save_file(held, temporary, {name: json.dumps(value) for name, value in metadata.items()})
@@ -93,10 +91,10 @@ def load_tensors(
 
 def save_checkpoint(path: Path, network: ProgressNetwork, facts: ModelFacts) -> None:
     """Write a network's weights and facts."""
-    metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, **facts.metadata()}
+    plain = dataclasses.asdict(dataclasses.replace(facts, transcripts=None))
     tables = {} if facts.transcripts is None else dataclasses.asdict(facts.transcripts)
     kept = {f"{TRANSCRIPTS}{name}": torch.from_numpy(values) for name, values in tables.items()}
-    save_tensors(path, {**network.state_dict(), **kept}, metadata)
+    save_tensors(path, FORMAT, {**network.state_dict(), **kept}, plain)
 
 
 def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:

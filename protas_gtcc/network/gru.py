@@ -23,10 +23,7 @@ class GRU(nn.GRU):
         super().__init__(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
 
     def forward(  # type: ignore[override]
-        self,
-        x: Float[Tensor, "B F T"],
-        lengths: Tensor | None = None,
-        hidden: Float[Tensor, "B H"] | None = None,
+        self, x: Float[Tensor, "B F T"], lengths: Tensor | None = None, hidden: Float[Tensor, "B H"] | None = None
     ) -> Float[Tensor, "B G T"]:
         """Run over time, from the state `hidden` (else 0).
 

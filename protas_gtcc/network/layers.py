@@ -36,10 +36,24 @@ def masked(x: Float[Tensor, "B F T"], mask: Float[Tensor, "B 1 T"] | None) -> Fl
     return x if mask is None else x * mask
 
 
-def feature_scale(deviation: Float[Tensor, " D"]) -> Float[Tensor, " D"]:
-    """Factors for centred features: 1 / deviation; 1 if that is under a millionth of the largest deviation."""
-    varies = deviation > 1e-6 * deviation.max()
-    return torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 1.0)
+class FeatureStandardisation(nn.Module):
+    """Base of a network whose weights include the mean and the scale of its input features."""
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+
+    def __init__(self, feature_dim: int, standardise: bool = True):
+        super().__init__()
+        self.feature_dim = feature_dim
+        if standardise:
+            self.register_buffer("feature_mean", torch.zeros(feature_dim))
+            self.register_buffer("feature_scale", torch.ones(feature_dim))
+
+    def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
+        """Standardise with these; a feature with under a millionth of the largest deviation is only centred."""
+        varies = deviation > 1e-6 * deviation.max()
+        self.feature_mean.copy_(mean)
+        self.feature_scale.copy_(torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 1.0))
 
 
 class PointwiseConvolution(nn.Conv1d):
@@ -124,14 +138,7 @@ class Stage(nn.Module):
     """One temporal convolution stage: features or the stage before's probabilities in, logits and progress out."""
 
     def __init__(
-        self,
-        input_dim: int,
-        num_classes: int,
-        layers: int,
-        maps: int,
-        causal: bool,
-        progress: bool,
-        dropout: float,
+        self, input_dim: int, num_classes: int, layers: int, maps: int, causal: bool, progress: bool, dropout: float
     ):
         super().__init__()
         self.conv_in = PointwiseConvolution(input_dim, maps)

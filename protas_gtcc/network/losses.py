@@ -46,10 +46,11 @@ def loss_terms(
         "smoothing": smoothing(outputs.logits, mask),
     }
     if outputs.progress is not None:
-        error = progress_over_all if config.progress_over == "all" else progress_over_active
-        terms["progress"] = error(
-            outputs.progress, labels, progress_target, mask, is_action, config.progress_error == "squared"
-        )
+        progress, squared = outputs.progress, config.progress_error == "squared"
+        if config.progress_over == "all":
+            terms["progress"] = progress_over_all(progress, labels, progress_target, mask, squared)
+        else:
+            terms["progress"] = progress_over_active(progress, labels, progress_target, is_action, squared)
     if outputs.graph_cost is not None and outputs.graph_deviation is not None:
         cost = graph_cost(outputs.ungraphed_logits, outputs.graph_cost, mask)
         terms["graph"] = cost + config.graph_regulariser * outputs.graph_deviation
@@ -57,9 +58,7 @@ def loss_terms(
 
 
 def cross_entropy(
-    logits: Float[Tensor, "S B C T"],
-    labels: Int[Tensor, "B T"],
-    class_weights: Float[Tensor, " C"] | None = None,
+    logits: Float[Tensor, "S B C T"], labels: Int[Tensor, "B T"], class_weights: Float[Tensor, " C"] | None = None
 ) -> Float[Tensor, " B"]:
     """Mean over frames, with `class_weights` a weighted mean; summed over stages."""
     num_stages = logits.shape[0]
@@ -87,7 +86,6 @@ def progress_over_all(
     labels: Int[Tensor, "B T"],
     target: Float[Tensor, "B T"],
     mask: Float[Tensor, "B 1 T"],
-    is_action: Bool[Tensor, " C"],
     squared: bool = True,
 ) -> Float[Tensor, " B"]:
     """Error of every class's channel, whose target is 0 where the class is not active (ProTAS)."""
@@ -101,7 +99,6 @@ def progress_over_active(
     progress: Float[Tensor, "S B C T"],
     labels: Int[Tensor, "B T"],
     target: Float[Tensor, "B T"],
-    mask: Float[Tensor, "B 1 T"],
     is_action: Bool[Tensor, " C"],
     squared: bool = True,
 ) -> Float[Tensor, " B"]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from protas_gtcc.annotations.task_graph import TaskGraph
 from protas_gtcc.config import ModelConfig
 from protas_gtcc.errors import InputError
-from protas_gtcc.network.layers import GraphCost, Stage, StageState, feature_scale, masked
+from protas_gtcc.network.layers import FeatureStandardisation, GraphCost, Stage, StageState, masked
 
 
 class NetworkState(NamedTuple):
@@ -63,20 +63,14 @@ class Outputs(NamedTuple):
     """State after the last frame; None if none was given."""
 
 
-class ProgressNetwork(nn.Module):
+class ProgressNetwork(FeatureStandardisation):
     """Multi-stage temporal convolution network with a progress head in each stage (ProTAS; MS-TCN without it)."""
 
-    feature_mean: Tensor
-    feature_scale: Tensor
-
     def __init__(self, config: ModelConfig, feature_dim: int, num_classes: int, graph: TaskGraph | None = None):
-        super().__init__()
+        super().__init__(feature_dim, config.standardise)
         if config.layers == 0:
             raise InputError("the number of layers depends on the frame rate; build from config.at(fps)")
-        self.config, self.feature_dim, self.num_classes = config, feature_dim, num_classes
-        if config.standardise:
-            self.register_buffer("feature_mean", torch.zeros(feature_dim))
-            self.register_buffer("feature_scale", torch.ones(feature_dim))
+        self.config, self.num_classes = config, num_classes
         later = feature_dim if config.arrangement == "parallel" else num_classes
         widths = [feature_dim] + [later] * (config.stages - 1)
         self.stages = nn.ModuleList(
@@ -136,11 +130,6 @@ class ProgressNetwork(nn.Module):
         for number in range(1, len(of_stages)):
             total = total + of_stages[number]
         return total * (1 / len(of_stages))
-
-    def set_features(self, mean: Float[Tensor, " D"], deviation: Float[Tensor, " D"]) -> None:
-        """Standardise with these; a feature that (almost) never varies is only centred."""
-        self.feature_mean.copy_(mean)
-        self.feature_scale.copy_(feature_scale(deviation))
 
     def _standardised(self, features: Float[Tensor, "B D T"]) -> Float[Tensor, "B D T"]:
         if not self.config.standardise:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from protas_gtcc.config import REFERENCE, ModelConfig
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.network.model import ProgressNetwork
 
@@ -27,12 +27,6 @@ RENAMED = {
     "gru_app": "progress_head.gru",
     "conv_app": "progress_head.conv",
     "prob_fusion.conv": "fusion",
-}
-GRAPH_RENAMED = {
-    "matrix_pre": "pre",
-    "matrix_suc": "suc",
-    "matrix_pre_original": "pre_counted",
-    "matrix_suc_original": "suc_counted",
 }
 
 
@@ -54,14 +48,16 @@ def read_reference_checkpoint(
 
     Raises `InputError` if the file is no such checkpoint, or the class names do not fit.
     """
-    state = _load_state(path)
+    state = load_tensors_alone(path)
+    if not isinstance(state, dict) or "stage1.conv_1x1.weight" not in state:
+        raise InputError(f"{path} is not a checkpoint of ProTAS or MS-TCN: it has no stage1.conv_1x1.weight")
     config = dataclasses.replace(REFERENCE, dataset="", model=_architecture(state, causal, path))
     feature_dim = state["stage1.conv_1x1.weight"].shape[1]
     num_classes = state["stage1.conv_out.weight"].shape[0]
     names = list(class_names or [f"class_{i}" for i in range(num_classes)])
     if len(names) != num_classes or any(not 0 <= label < num_classes for label in background):
         raise InputError(
-            f"{path} has {num_classes} classes; the dataset has {len(names)}, background {list(background)}"
+            f"{path} has {plural(num_classes, 'class')}; the dataset has {len(names)}, background {list(background)}"
         )
     facts = ModelFacts(config, feature_dim, names, list(background), fps)
     network = facts.build()
@@ -82,13 +78,6 @@ def load_tensors_alone(path: Path) -> Any:
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
         # torch's own message advises to load without this guard, which could run code from the file.
         raise InputError(f"{path} is not a torch checkpoint of plain tensors, or not a complete one") from error
-
-
-def _load_state(path: Path) -> dict[str, Tensor]:
-    state = load_tensors_alone(path)
-    if not isinstance(state, dict) or "stage1.conv_1x1.weight" not in state:
-        raise InputError(f"{path} is not a checkpoint of ProTAS or MS-TCN: it has no stage1.conv_1x1.weight")
-    return state
 
 
 def _architecture(state: Mapping[str, Tensor], causal: bool | None, path: Path) -> ModelConfig:
@@ -122,7 +111,7 @@ def _our_name(name: str) -> str:
     """`stage1.x` -> `stages.0.x`, `stages.i.x` -> `stages.(i+1).x`, and the modules by our names."""
     top, _, rest = name.partition(".")
     if top == "graph_learner":
-        return f"graph.{GRAPH_RENAMED.get(rest, rest)}"
+        return f"graph.{rest.removeprefix('matrix_').replace('_original', '_counted')}"
     index = 0
     if top == "stages":
         number, _, rest = rest.partition(".")

@@ -39,7 +39,8 @@ def by_people(
     person = {video: dataset.attribute(video, "subject") or video for video in videos}
     people = list(dict.fromkeys(person.values()))
     if not 2 <= folds <= len(people):
-        raise InputError(f"--folds is {folds}; split {split} trains on {len(people)} people or videos")
+        there = f"{len(people)} people or videos"
+        raise InputError(f"--folds is {folds}; split {split} trains on {there}, and each fold needs one")
     order = np.random.default_rng(seed).permutation(len(people))
     fold = {people[one]: number % folds for number, one in enumerate(order)}
     splits = {
@@ -61,7 +62,7 @@ def across(dataset: Dataset, names: Sequence[str]) -> tuple[dict[str, Parts], Se
         test = [video for video in dataset.part(other, "test") if video not in dataset.part(one, "test")]
         train = [video for video in dataset.part(other, "train") if video not in tested]
         if not test or not train:
-            raise InputError(f"splits {one} and {other} leave no video to train or to test on")
+            raise InputError(f"splits {one} and {other} leave no video to train or to test on; give others")
         name = f"{one}-{other}"
         splits[name] = {"train": train, "test": test}
         sets[f"features_{name}"] = (dataset.choose_feature_set(other), name)

@@ -26,8 +26,7 @@ def stands_in(name: str) -> bool:
 
 def shortened(config: RunConfig) -> RunConfig:
     """The config with fewer epochs, so that a run on the stand-in ends within five minutes on two CPU cores."""
-    training = dataclasses.replace(config.training, epochs=25)
-    return dataclasses.replace(config, training=training)
+    return dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=25))
 
 
 def open_dataset(name_or_path: str, show: Callable[[str], None] = print) -> Dataset:
@@ -63,11 +62,10 @@ def _simulated(show: Callable[[str], None]) -> Dataset:
     from protas_gtcc.simulate.dataset import dataset_info, simulate
 
     path = DATA_FOLDER / "simulated-procedures.h5"
-    if path.is_file():
-        with suppress(InputError):  # a damaged file is made again
-            dataset = Dataset(path)
-            if dataset.info == dataset_info(STAND_IN):
-                return dataset
+    with suppress(InputError):  # a missing or a damaged file is made
+        dataset = Dataset(path)
+        if dataset.info == dataset_info(STAND_IN):
+            return dataset
     show(f"making {path}")
     simulate(path, STAND_IN)
     return Dataset(path)

@@ -6,29 +6,25 @@ segments/<video>.csv    start, end (exclusive), class_id, class, and times in se
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.annotations.progress_targets import progress_by_class, progress_target
 from protas_gtcc.annotations.resampling import resample_indices
-from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.segments import progress_by_class, progress_target, segment_array
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph
+from protas_gtcc.dataset.description import require_video_name
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import write_classes
-from protas_gtcc.dataset.names import require_video_name
 from protas_gtcc.dataset.writer import LabelWriter
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout
 from protas_gtcc.layouts.features import fits_length
-from protas_gtcc.storage.atomic import replace_when_whole, write_text
+from protas_gtcc.prepare.survey import OnProgress, show_nothing
+from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.csv_tables import Columns, write_csv_table
 from protas_gtcc.storage.hdf5 import hdf5_file
-
-OnVideo = Callable[[int, int], None]
 
 
 def write_label_files(
@@ -37,7 +33,7 @@ def write_label_files(
     fps: float | None = None,
     resample_to: float | None = None,
     overwrite: bool = False,
-    on_video: OnVideo = lambda done, total: None,
+    on_progress: OnProgress = show_nothing,
 ) -> tuple[int, int]:
     """Write every video's progress `[C, T]` and segments under `out`; returns the numbers of videos written and kept.
 
@@ -55,10 +51,12 @@ def write_label_files(
         progress_file, segments_file = out / "progress" / f"{video}.npy", out / "segments" / f"{video}.csv"
         if overwrite or not (progress_file.is_file() and segments_file.is_file()):
             labels = _labels_at(layout, video, rate, new_rate)
-            _write_progress(progress_file, labels, layout)
-            write_text(segments_file, segments_csv(labels, layout.class_names, new_rate))
+            progress = progress_by_class(labels, progress_target(labels, layout.background), len(layout.class_names))
+            with replace_when_whole(progress_file) as temporary, open(temporary, "wb") as file:
+                np.save(file, progress)
+            write_csv_table(segments_file, _segment_columns(labels, layout.class_names, new_rate))
             written += 1
-        on_video(done, len(layout.video_names))
+        on_progress("labels", done, len(layout.video_names))
     return written, len(layout.video_names) - written
 
 
@@ -66,7 +64,7 @@ def write_labels_into(
     layout: Layout,
     file: Path,
     fps: float | None = None,
-    on_video: OnVideo = lambda done, total: None,
+    on_progress: OnProgress = show_nothing,
     tolerance_frames: int | None = None,
 ) -> int:
     """Replace labels, progress and segments in a dataset file by those of a layout; returns the number of videos.
@@ -91,16 +89,13 @@ def write_labels_into(
                 labels = _labels_at(layout, video, rate, file_fps)
                 _check_fit(len(labels), num_frames, layout.labels_source(video), file, tolerance_frames)
                 writer.append(labels[:num_frames])
-                on_video(done, len(dataset.num_frames))
+                on_progress("labels", done, len(dataset.num_frames))
             writer.finish()
     return len(dataset.num_frames)
 
 
 def count_graph(layout: Layout, split: str) -> TaskGraph:
-    """The task graph of a split's training videos.
-
-    Raises `InputError` for an unknown split and for one without training videos.
-    """
+    """The task graph of a split's training videos. Raises `InputError` if there is no such split, or none in it."""
     if not layout.splits:
         raise InputError(f"{layout.path} has no splits; add lists of videos, or draw a split with --test-share 0.2")
     if split not in layout.splits:
@@ -111,16 +106,13 @@ def count_graph(layout: Layout, split: str) -> TaskGraph:
     return count_task_graph(map(layout.labels, training), len(layout.class_names), layout.background)
 
 
-def segments_csv(labels: np.ndarray, class_names: list[str], fps: float | None = None) -> str:
-    """Segments of labels `[T]` as CSV, one a line: start, end (exclusive), class id and name, times in seconds."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    seconds = ["start_seconds", "end_seconds"] if fps else []
-    writer.writerow(["start", "end", "class_id", "class", *seconds])
-    for start, end, label in segment_array(labels).tolist():
-        times = [f"{start / fps:.3f}", f"{end / fps:.3f}"] if fps else []
-        writer.writerow([start, end, label, class_names[label], *times])
-    return text.getvalue()
+def _segment_columns(labels: np.ndarray, class_names: list[str], fps: float | None) -> Columns:
+    starts, ends, ids = segment_array(labels).T
+    columns = {"start": starts, "end": ends, "class_id": ids, "class": [class_names[label] for label in ids]}
+    if fps is not None:
+        columns["start_seconds"] = [f"{start / fps:.3f}" for start in starts]
+        columns["end_seconds"] = [f"{end / fps:.3f}" for end in ends]
+    return columns
 
 
 def _labels_at(layout: Layout, video: str, rate: float | None, new_rate: float | None) -> np.ndarray:
@@ -138,9 +130,3 @@ def _check_fit(num_labels: int, num_frames: int, source: str, file: Path, tolera
             "resampled, give the labels' rate with --fps; if it was made with --tolerance-frames, give that again; "
             "else prepare it again"
         )
-
-
-def _write_progress(path: Path, labels: np.ndarray, layout: Layout) -> None:
-    progress = progress_by_class(labels, progress_target(labels, layout.background), len(layout.class_names))
-    with replace_when_whole(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, progress)

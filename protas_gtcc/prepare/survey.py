@@ -9,13 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from protas_gtcc.annotations.resampling import look_ahead_at, require_rate
-from protas_gtcc.errors import InputError, listed
-from protas_gtcc.layouts.base import Layout, subject_of, task_of
-from protas_gtcc.layouts.features import FeatureFolder, check_shapes, decide_time_first
+from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.layouts.base import Layout, found_in_name
+from protas_gtcc.layouts.features import FeatureFolder, check_shapes, is_time_first
 from protas_gtcc.layouts.options import LayoutOptions
 
-Progress = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Called with the name of the pass, the number of videos that are done, and the number of all videos."""
+
+
+def show_nothing(what: str, done: int, total: int) -> None:
+    """The default `OnProgress`."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,9 @@ class FeaturePlan:
 
 
 def survey(
-    layout: Layout,
-    rates: Rates,
-    options: LayoutOptions,
-    on_progress: Progress = lambda what, done, total: None,
+    layout: Layout, rates: Rates, options: LayoutOptions, on_progress: OnProgress = show_nothing
 ) -> dict[str, FeaturePlan]:
-    """Read every label and every header, and decide how to read each feature set.
-
-    Raises `InputError` for labels, features and patterns that do not fit each other.
-    """
+    """Decide how to read each feature set. Raises `InputError` for labels, features and patterns that do not fit."""
     if not layout.feature_folders:
         raise InputError(f"no features*/ beside {layout.path}; give their folder with --features FOLDER")
     look_ahead = parse_look_ahead(options.look_ahead_frames, list(layout.feature_folders))
@@ -61,30 +59,24 @@ def survey(
     expected = {}
     for done, video in enumerate(layout.video_names, start=1):
         expected[video] = len(layout.labels(video)) * rates.features / rates.labels
-        subject_of(video, options.subject_pattern)
-        task_of(video, options.task_pattern, layout)
+        found_in_name("subject", options.subject_pattern, video)
+        found_in_name("task", options.task_pattern, video)
         on_progress("checking", done, len(layout.video_names))
     if not layout.splits:
         layout.notices.append("no lists of training and test videos; add lists, or draw a split with --test-share 0.2")
     if not options.look_ahead_frames:
         layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
-    return {
-        name: _plan(
-            layout.feature_folders[name],
-            shapes_of_set,
-            expected,
-            look_ahead_at(look_ahead[name], rates.features, rates.dataset),
-            options,
-        )
-        for name, shapes_of_set in shapes.items()
-    }
+    plans = {}
+    for name, folder in layout.feature_folders.items():
+        time_first = is_time_first(folder, shapes[name], expected, options)
+        dim = check_shapes(folder, shapes[name], expected, time_first, options.tolerance_frames)
+        look_ahead_frames = look_ahead_at(look_ahead[name], rates.features, rates.dataset)
+        plans[name] = FeaturePlan(folder, time_first, dim, look_ahead_frames)
+    return plans
 
 
 def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict[str, int]:
-    """`("10",)` or `("features=10",)` -> look-ahead of each feature set, in source frames.
-
-    Raises `InputError` for any other form and for an unknown feature set.
-    """
+    """`("10",)` or `("features=10",)` -> look-ahead of each feature set, in source frames; else raises `InputError`."""
     frames = dict.fromkeys(feature_sets, 0)
     for item in declared:
         name, equals, number = item.rpartition("=")
@@ -95,11 +87,7 @@ def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict
 
 
 def pair_labels_by_length(
-    layout: Layout,
-    feature_set: str,
-    shapes: Mapping[str, tuple[int, int]],
-    rates: Rates,
-    options: LayoutOptions,
+    layout: Layout, feature_set: str, shapes: Mapping[str, tuple[int, int]], rates: Rates, options: LayoutOptions
 ) -> None:
     """Give a layout the lengths of its videos' features: EgoProceL's pairs labels with videos by them.
 
@@ -121,40 +109,24 @@ def pair_labels_by_features(layout: Layout, fps: float, options: LayoutOptions) 
 
 
 def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple[int, int]]:
-    # A video may lack a feature set only if it is in no split that may use the set.
+    """The shapes of a set's arrays. Only a video that is in no split that may use the set may lack one."""
     if folder.split is not None and folder.split not in layout.splits:
         raise InputError(
             f"{folder.path} is for split {folder.split}, but there are lists of videos for {listed(layout.splits)}; "
             "add that split's lists, rename the folder, or choose others with --features"
         )
     splits = [layout.splits[folder.split]] if folder.split is not None else list(layout.splits.values())
-    needed = {video for split in splits for part in split.values() for video in part}
-    if not layout.splits:
-        needed = set(layout.video_names)
+    listed_videos = {video for split in splits for part in split.values() for video in part}
+    needed = listed_videos if layout.splits else set(layout.video_names)
     absent = [video for video in layout.video_names if not folder.has(video)]
     missing = [video for video in absent if video in needed]
     if missing:
-        what = f"{len(missing)} videos have no features, such as {folder.file(missing[0])}"
+        what = f"{plural(len(missing), 'video')} without features, such as {folder.file(missing[0])}"
         raise InputError(f"{what}; extract them, or take the videos off the lists")
     if absent:
-        layout.notices.append(f"{len(absent)} videos have no {name}: {listed(absent)}")
+        layout.notices.append(f"{plural(len(absent), 'video')} without {name}: {listed(absent)}")
     unlabelled = folder.unlabelled(layout.video_names)
     if unlabelled:
-        layout.notices.append(f"{len(unlabelled)} files of {name} are left out, without labels: {listed(unlabelled)}")
+        what = f"{plural(len(unlabelled), 'file')} of {name} left out, without labels: {listed(unlabelled)}"
+        layout.notices.append(what)
     return {video: folder.shape(video) for video in layout.video_names if video not in absent}
-
-
-def _plan(
-    folder: FeatureFolder,
-    shapes: Mapping[str, tuple[int, int]],
-    expected: Mapping[str, float],
-    look_ahead_frames: int,
-    options: LayoutOptions,
-) -> FeaturePlan:
-    tolerance = options.tolerance_frames
-    if options.feature_axes == "auto":
-        time_first = decide_time_first(folder, shapes, expected, tolerance)
-    else:
-        time_first = options.feature_axes == "TD"
-    dim = check_shapes(folder, shapes, expected, time_first, tolerance)
-    return FeaturePlan(folder, time_first, dim, look_ahead_frames)

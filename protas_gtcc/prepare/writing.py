@@ -19,9 +19,9 @@ import numpy as np
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
-from protas_gtcc.layouts.base import Layout, subject_of, task_of
+from protas_gtcc.layouts.base import Layout, found_in_name
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.prepare.survey import FeaturePlan, Progress, Rates, survey
+from protas_gtcc.prepare.survey import FeaturePlan, OnProgress, Rates, show_nothing, survey
 
 
 @dataclass
@@ -50,7 +50,7 @@ def prepare(
     fps: float,
     options: LayoutOptions,
     resample_to: float | None = None,
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: OnProgress = show_nothing,
 ) -> Summary:
     """Write a layout to the dataset file `out`, which appears when whole.
 
@@ -87,41 +87,35 @@ def read_videos(
     vanished: Counter[str] = Counter()
     for name in layout.video_names:
         labels = layout.labels(name)
-        features = {
-            feature_set: plan.folder.load(name, plan.time_first)
-            for feature_set, plan in plans.items()
-            if plan.folder.has(name)
-        }
         chosen = resample_indices(len(labels), rates.labels, rates.dataset)
         for segment in vanished_segments(labels, chosen):
             vanished[layout.class_names[segment[2]]] += 1
-        labels = labels[chosen]
-        if rates.features != rates.dataset:
-            features = {
-                key: values[resample_indices(len(values), rates.features, rates.dataset)]
-                for key, values in features.items()
-            }
-        labels, features = _cut_to_shortest(labels, features, summary)
+        labels, features = labels[chosen], _load_features(name, plans, rates)
+        lengths = [len(labels), *map(len, features.values())]
+        summary.trimmed_videos += min(lengths) < max(lengths)
+        summary.trimmed_frames += max(lengths) - min(lengths)
+        labels, features = labels[: min(lengths)], {key: values[: min(lengths)] for key, values in features.items()}
         summary.num_videos += 1
         summary.num_frames += len(labels)
         summary.background_frames += int(np.isin(labels, layout.background).sum())
         summary.vanished_segments = dict(vanished)
-        task, subject = task_of(name, options.task_pattern, layout), subject_of(name, options.subject_pattern)
+        task = found_in_name("task", options.task_pattern, name) or layout.task(name)
+        subject = found_in_name("subject", options.subject_pattern, name)
         if task:
             summary.tasks[task] = summary.tasks.get(task, 0) + 1
         yield Video(name, labels, features, task, subject)
 
 
-def _cut_to_shortest(
-    labels: np.ndarray, features: dict[str, np.ndarray], summary: Summary
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    lengths = [len(labels), *map(len, features.values())]
-    shortest, longest = min(lengths), max(lengths)
-    if shortest < longest:
-        summary.trimmed_videos += 1
-        summary.trimmed_frames += longest - shortest
-        labels, features = labels[:shortest], {name: values[:shortest] for name, values in features.items()}
-    return labels, features
+def _load_features(video: str, plans: Mapping[str, FeaturePlan], rates: Rates) -> dict[str, np.ndarray]:
+    """The features that a video has, time first, at the dataset's rate."""
+    features = {
+        name: plan.folder.load(video, plan.time_first) for name, plan in plans.items() if plan.folder.has(video)
+    }
+    if rates.features == rates.dataset:
+        return features
+    return {
+        name: values[resample_indices(len(values), rates.features, rates.dataset)] for name, values in features.items()
+    }
 
 
 def _begin_summary(layout: Layout, out: Path, rates: Rates, plans: Mapping[str, FeaturePlan]) -> Summary:

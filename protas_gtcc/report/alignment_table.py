@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from protas_gtcc.errors import plural
+from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.report.figures import (
     Form,
     at,
+    bounded,
     excludes_zero,
     figure,
     fraction,
-    leaves,
     line,
     percent,
     rule,
@@ -29,29 +31,18 @@ class _Column(NamedTuple):
     """By look-up, which has a row, the path of its figure below `lookups`."""
 
 
-def _probe(percentage: str) -> _Column:
-    most_frequent = "phase_classification.most_frequent.accuracy"
-    path = f"phase_classification.{percentage}.accuracy"
-    return _Column(f"probe {percentage} %", path, percent, {"most frequent": most_frequent})
-
-
+_MOST_FREQUENT = {"most frequent": "phase_classification.most_frequent.accuracy"}
+_BY_TIME = {name: f"progress_error.{name.replace(' ', '_')}" for name in ("elapsed", "constant", "average index")}
 COLUMNS = (
     _Column("Kendall's tau", "kendalls_tau", fraction),
     _Column("enclosed area", "enclosed_area", fraction, {"elapsed": "enclosed_area.elapsed_share"}),
-    *map(_probe, ("10", "50", "100")),
+    _Column("probe 10 %", "phase_classification.10.accuracy", percent, _MOST_FREQUENT),
+    _Column("probe 50 %", "phase_classification.50.accuracy", percent, _MOST_FREQUENT),
+    _Column("probe 100 %", "phase_classification.100.accuracy", percent, _MOST_FREQUENT),
     _Column("R²", "phase_progression", fraction, {"elapsed": "phase_progression.elapsed"}),
-    _Column(
-        "progress error by distance",
-        "progress_error",
-        fraction,
-        {
-            "elapsed": "progress_error.elapsed",
-            "constant": "progress_error.constant",
-            "average index": "progress_error.average_index",
-        },
-    ),
+    _Column("progress error by distance", "progress_error", fraction, _BY_TIME),
 )
-"""`alignment.scores.DEFINITIONS` says what the figures are."""
+"""`alignment.scores.DEFINITIONS` defines the figures."""
 LOOKUPS = ("elapsed", "most frequent", "constant", "average index")
 _FIGURES = (*dict.fromkeys(column.path.split(".")[0] for column in COLUMNS), "pairs_without_order", "lookups")
 
@@ -78,9 +69,9 @@ def long_table(compared: Mapping[str, Any]) -> Columns:
     rows = []
     for name, figures in compared["scores"].items():
         for path, value in leaves({key: figures[key] for key in figures if key in _FIGURES}):
-            low, high = at(figures["intervals"], path) or (None, None)
-            rows.append({"embedding": name, "figure": ".".join(path), "value": value, "low": low, "high": high})
-    return columns_of([row | {"simulated": compared["simulated"]} for row in rows])
+            row = {"embedding": name, "figure": ".".join(path), **bounded(value, at(figures["intervals"], path))}
+            rows.append(row | {"simulated": compared["simulated"]})
+    return columns_of(rows)
 
 
 def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
@@ -88,7 +79,7 @@ def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
     splits = f"split{'s' * (len(compared['splits']) > 1)} {', '.join(compared['splits'])}"
     others = "other test videos" if counts["partners"] == "test" else "training videos"
     frames = "" if compared["score_every"] == 1 else f", one frame in {compared['score_every']}"
-    videos = f"{counts['num_test_videos']} test video{'s' * (counts['num_test_videos'] != 1)}"
+    videos = plural(counts["num_test_videos"], "test video")
     tasks = "" if counts["num_tasks"] == 1 else f" of {counts['num_tasks']} tasks"
     lines = [
         f"{compared['dataset']}, {splits}: {videos}{tasks}, matched with {others} of their task{frames}. In brackets: "

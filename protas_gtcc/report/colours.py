@@ -6,6 +6,7 @@ ids, which often follow each other in time, get different hues. Numbers in the b
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -21,7 +22,21 @@ HUES = (
     "#44AA99",  # teal
     "#332288",  # indigo
 )
-HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "||||", "oooo", "++++", "****", "//..", "\\\\..")
+HATCHES = {
+    "": ("", 0),
+    "////": ("/", 7),
+    "....": (".", 6),
+    "\\\\\\\\": ("\\", 7),
+    "xxxx": ("x", 7),
+    "----": ("-", 6),
+    "||||": ("|", 6),
+    "oooo": (".", 10),
+    "++++": ("+", 7),
+    "****": ("x", 11),
+    "//..": ("/", 12),
+    "\\\\..": ("\\", 12),
+}
+"""Names in matplotlib, and the nearest patterns of plotly: shape, size."""
 BACKGROUND = "#DDDDDD"
 
 
@@ -36,16 +51,10 @@ class ClassLook:
 
 def class_looks(num_classes: int, background: Collection[int]) -> list[ClassLook]:
     """A look for each class id; background is light grey, and takes no hue from the actions."""
-    looks, num_actions = [], 0
-    for label in range(num_classes):
-        if label in background:
-            looks.append(ClassLook(BACKGROUND, "", "#555555"))
-            continue
-        fill = HUES[num_actions % len(HUES)]
-        hatch = HATCHES[num_actions // len(HUES) % len(HATCHES)]
-        looks.append(ClassLook(fill, hatch, _text_on(fill)))
-        num_actions += 1
-    return looks
+    # Hatches change more slowly than hues.
+    actions = itertools.cycle(ClassLook(fill, hatch, _text_on(fill)) for hatch in HATCHES for fill in HUES)
+    grey = ClassLook(BACKGROUND, "", "#555555")
+    return [grey if label in background else next(actions) for label in range(num_classes)]
 
 
 def _text_on(fill: str) -> str:

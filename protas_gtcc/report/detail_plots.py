@@ -1,4 +1,4 @@
-"""Pictures of the detailed figures: progress error by length of the action and by true progress, and delays.
+"""Pictures of an evaluation: progress error by class, by length of the action and by true progress, and delays.
 
 They are drawn from `metrics.json`. Bars are 95 % intervals over videos; a point without a bar has no interval.
 """
@@ -14,24 +14,47 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from protas_gtcc.metrics.online import HOLD_FRAMES, HOLD_SECONDS
-from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.report.figures import at
+from protas_gtcc.report.figures import figure as written
+from protas_gtcc.report.plots import DOTS_PER_INCH, plain_text, save, shorten, tidy
 
-DOTS_PER_INCH = 110
+PERCENT = "{:.0%}".format
 LOOKS: dict[str, dict[str, Any]] = {
     "predicted": {"color": "#0072B2", "marker": "o"},
     "oracle": {"color": "#E69F00", "marker": "D"},
     "best_lookup_predicted_segments": {"color": "#555555", "marker": "s"},
     "best_lookup_oracle_segments": {"color": "#555555", "marker": "^", "markerfacecolor": "white", "linestyle": "--"},
 }
-"""Of the compared predictors; the same colours as in the picture of the classes."""
+"""Of the compared predictors."""
 
 
 def plot_details(folder: Path | str, metrics: dict[str, Any]) -> None:
-    """Draw `by_length.png`, `by_tenth.png` and `online.png` into the folder."""
+    """Draw `per_class.png`, `by_length.png`, `by_tenth.png` and `online.png` into the folder."""
     folder = Path(folder)
+    plot_per_class(folder / "per_class.png", metrics)
     plot_by_length(folder / "by_length.png", metrics)
     plot_by_tenth(folder / "by_tenth.png", metrics)
     plot_online(folder / "online.png", metrics)
+
+
+def plot_per_class(path: Path | str, metrics: dict[str, Any]) -> None:
+    """Progress error of each class with its interval, PNG: predicted class, true class, best look-up.
+
+    Classes are sorted by error, worst first; many classes are in two or three columns.
+    """
+    series = _per_class_series(metrics)
+    errors = next(iter(series.values()))[0]
+    names = sorted(errors, key=lambda name: errors[name] or 0.0)[::-1]
+    num_columns = 1 + (len(names) > 40) + (len(names) > 90)
+    num_rows = max(-(-len(names) // num_columns), 1)
+    size = (8.0 if num_columns == 1 else 7.0 * num_columns, 1.9 + 0.3 * num_rows)
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots(1, num_columns, sharex=True, squeeze=False)[0]
+    for column, axis in enumerate(axes):
+        _draw_classes(axis, names[column * num_rows : (column + 1) * num_rows], series, metrics)
+        axis.set_ylim(num_rows - 0.5, -0.5)
+    caption = "bars: 95 % over videos; none for a class in one video only"
+    _finish(figure, path, metrics, "Progress error per class", caption, columns=len(series))
 
 
 def plot_by_length(path: Path | str, metrics: dict[str, Any]) -> None:
@@ -84,7 +107,7 @@ def plot_online(path: Path | str, metrics: dict[str, Any]) -> None:
         ticks, places = np.arange(len(limits)), np.arange(len(limits)) + shift
         values = _numbers(limits.values())
         low, high = np.array([bound or (np.nan, np.nan) for bound in bounds.values()]).T
-        delay, share = _text(online[f"{mean}_{unit}"], ".2f"), _text(online[f"never_{name}"], ".0%")
+        delay, share = written(online[f"{mean}_{unit}"], "{:.2f}".format), written(online[f"never_{name}"], PERCENT)
         label = f"{text}: mean {delay} {unit}, never {share}"
         axis.vlines(places, low, high, color=colour, lw=1.6, alpha=0.55)
         axis.plot(places, values, color=colour, marker=marker, markersize=5, lw=1.6, label=label)
@@ -93,9 +116,8 @@ def plot_online(path: Path | str, metrics: dict[str, Any]) -> None:
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.set_xlabel(f"{unit} from the true start of the action, at most")
     axis.set_ylabel("share of true action segments")
-    axis.grid(axis="y", color="#EEEEEE")
-    _tidy(axis)
-    false_starts = _text(online["false_start_share"], ".0%")
+    tidy(axis)
+    false_starts = written(online["false_start_share"], PERCENT)
     caption = f"bars: 95 % over videos; {false_starts} of predicted segments overlap no true segment of their class"
     _finish(figure, path, metrics, "Delay until the correct action is predicted", caption, columns=1)
 
@@ -112,32 +134,63 @@ def _draw_predictors(axis: Axes, metrics: dict[str, Any], breakdown: str, figure
         shift = (number - (len(drawn) - 1) / 2) * (0.11 if breakdown != "tenth" else 0.008)
         places = (np.arange(len(parts)) if breakdown != "tenth" else np.linspace(0.05, 0.95, len(parts))) + shift
         joined = {} if breakdown != "occurrence" else {"linestyle": "none"}
+        label = _name(name, metrics, "frame")
         axis.vlines(places, bounds[:, 0] + base, bounds[:, 1] + base, color=LOOKS[name]["color"], lw=1.6, alpha=0.55)
-        axis.plot(places, values + base, markersize=5, lw=1.2, label=_name(name, metrics), **(LOOKS[name] | joined))
-    axis.grid(axis="y", color="#EEEEEE")
-    _tidy(axis)
+        axis.plot(places, values + base, markersize=5, lw=1.2, label=label, **(LOOKS[name] | joined))
+    tidy(axis)
 
 
-def _name(predictor: str, metrics: dict[str, Any]) -> str:
+def _per_class_series(metrics: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Errors and intervals by class, of each predictor that is drawn."""
+    best = metrics["best_lookups"]["predicted_segments"]["macro"] or "constant"
+    paths = {
+        "predicted": ("progress", "predicted"),
+        "oracle": ("progress", "oracle"),
+        "best_lookup_predicted_segments": ("baselines", best, "predicted_segments"),
+    }
+    return {
+        name: (at(metrics, (*path, "per_class")), at(metrics["intervals"], (*path, "per_class")))
+        for name, path in paths.items()
+        if at(metrics, path) is not None
+    }
+
+
+def _draw_classes(
+    axis: Axes,
+    names: list[str],
+    series: dict[str, tuple[dict[str, Any], dict[str, Any]]],
+    metrics: dict[str, Any],
+) -> None:
+    for number, (predictor, (errors, intervals)) in enumerate(series.items()):
+        rows = np.arange(len(names)) + (number - (len(series) - 1) / 2) * 0.26
+        look, text = LOOKS[predictor], _name(predictor, metrics, "macro")
+        for row, name in zip(rows, names, strict=True):
+            if intervals.get(name) is not None:
+                axis.plot(intervals[name], [row, row], color=look["color"], lw=1.6, alpha=0.55, solid_capstyle="butt")
+        values = _numbers(errors[name] for name in names)
+        axis.plot(values, rows, markersize=4.5, linestyle="none", label=text, **look)
+    for row in range(0, len(names), 2):
+        axis.axhspan(row - 0.5, row + 0.5, color="#F3F3F3", zorder=0)
+    axis.set_yticks(range(len(names)), [shorten(name) for name in names], fontsize=9)
+    plain_text(axis.get_yticklabels())
+    axis.set_xlim(left=0)
+    axis.grid(axis="x", color="#DDDDDD")
+    axis.set_xlabel("mean |reported - target|")
+    axis.tick_params(left=False)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _name(predictor: str, metrics: dict[str, Any], average: str) -> str:
     names = {"predicted": "model, predicted class", "oracle": "model, true class"}
     if predictor in names:
         return names[predictor]
     segments = predictor.removeprefix("best_lookup_")
-    lookup = metrics["best_lookups"][segments]["frame"]
+    lookup = metrics["best_lookups"][segments][average]
     return f"best look-up, {'true' if segments == 'oracle_segments' else 'predicted'} segments: {lookup or 'none'}"
 
 
 def _numbers(values: Any) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _text(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
-
-
-def _tidy(axis: Axes) -> None:
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
 
 
 def _finish(
@@ -149,5 +202,4 @@ def _finish(
     figure.suptitle(f"{where}\n{below}", fontsize=11, parse_math=False)
     handles, texts = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
-    with replace_when_whole(path) as temporary:
-        figure.savefig(temporary, format="png")
+    save(figure, path)

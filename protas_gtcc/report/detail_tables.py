@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.table import Table
 
-from protas_gtcc.metrics.improvement import AVERAGES
-from protas_gtcc.report.figures import Form, at, figure, interval
+from protas_gtcc.metrics.progress import AVERAGES
+from protas_gtcc.report.figures import Form, at, figure, form, interval
 from protas_gtcc.report.screen import new_table
 
 PREDICTORS = {
@@ -26,10 +26,10 @@ def improvement_table(metrics: dict[str, Any]) -> Table:
     """How far the model's progress error is below the best look-up's, in every average."""
     table = new_table("The best look-up's progress error less the model's, and as a share of it", ["", *AVERAGES])
     for which in ("predicted", "oracle"):
-        for label, name, form in ((which, "error", _form("+.3f")), ("  share", "share", _form("+.0%"))):
+        for label, name, written in ((which, "error", form("+.3f")), ("  share", "share", form("+.0%"))):
             paths = [("improvement", which, average, name) for average in AVERAGES]
-            table.add_row(label, *(figure(at(metrics, path), form) for path in paths))
-            bounds = [interval(at(metrics["intervals"], path), form) for path in paths]
+            table.add_row(label, *(figure(at(metrics, path), written) for path in paths))
+            bounds = [interval(at(metrics["intervals"], path), written) for path in paths]
             if any(bounds):
                 table.add_row("", *bounds, style="dim")
     return table
@@ -44,8 +44,8 @@ def breakdown_table(metrics: dict[str, Any]) -> Table:
     for name, text in ((length, f"{{}} {unit}"), ("tenth", "at {}"), ("occurrence", "{}")):
         for part, figures in breakdowns[name].items():
             if figures["frames"]:
-                errors = [figure(at(figures, (one, "error")), _form(".3f")) for one in PREDICTORS]
-                bias = figure(at(figures, ("predicted", "bias")), _form("+.3f"))
+                errors = [figure(at(figures, (one, "error"))) for one in PREDICTORS]
+                bias = figure(at(figures, ("predicted", "bias")), form("+.3f"))
                 table.add_row(text.format(part), f"{figures['segments']}", f"{figures['frames']}", *errors, bias)
         table.add_section()
     table.caption = "look-ups: the best over frames; bias: the model's reported less true progress"
@@ -55,14 +55,14 @@ def breakdown_table(metrics: dict[str, Any]) -> Table:
 def online_table(metrics: dict[str, Any]) -> Table:
     """Delays, false starts, "finished", and the shape of the curves; with intervals."""
     unit = "seconds" if "first_delay_seconds" in metrics["online"] else "frames"
-    seconds, share = _form(".2f"), _form(".0%")
+    seconds, share = form(".2f"), form(".0%")
     rows: dict[str, tuple[str, Form]] = {
         f"delay to the first correct label, {unit}": (f"online.first_delay_{unit}", seconds),
         f"delay to a stable label, {unit}": (f"online.stable_delay_{unit}", seconds),
         "actions never found": ("online.never_found", share),
         "actions never stable": ("online.never_stable", share),
         "false starts, share of predicted actions": ("online.false_start_share", share),
-        f"finished: lead before the end, {unit}": (f"online.finished.predicted.lead_{unit}", _form("+.2f")),
+        f"finished: lead before the end, {unit}": (f"online.finished.predicted.lead_{unit}", form("+.2f")),
         "finished: never reported": ("online.finished.predicted.never", share),
         "rank correlation of progress with time": ("curves.predicted.rank_correlation", seconds),
         "steps in which progress falls": ("curves.predicted.fall_share", share),
@@ -74,19 +74,9 @@ def online_table(metrics: dict[str, Any]) -> Table:
     }
     if metrics["certainty"] is not None:
         rows["interval contains the truth (80% is right)"] = ("certainty.interval_coverage", share)
-        rows["error of remaining time, seconds"] = ("certainty.remaining_error_seconds", _form(".1f"))
+        rows["error of remaining time, seconds"] = ("certainty.remaining_error_seconds", form(".1f"))
     table = new_table("Online behaviour and curves of the model (tables/definitions.csv)", ["", "figure", "95 %"])
-    for label, (path, form) in rows.items():
+    for label, (path, written) in rows.items():
         names = path.split(".")
-        table.add_row(label, figure(at(metrics, names), form), interval(at(metrics["intervals"], names), form))
+        table.add_row(label, figure(at(metrics, names), written), interval(at(metrics["intervals"], names), written))
     return table
-
-
-def _form(spec: str) -> Form:
-    """As `format` writes it, without a nought before the point."""
-
-    def form(value: float) -> str:
-        text = format(value, spec)
-        return text.replace("0.", ".", 1) if text.lstrip("+-").startswith("0.") else text
-
-    return form

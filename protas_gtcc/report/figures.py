@@ -1,37 +1,36 @@
-"""Figures in tables: how they are found, written with their interval, and judged."""
+"""Figures in tables: how they are found, written with their interval, and judged; and the files of a table."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.csv_tables import Columns, write_csv_table
 
 MISSING = "–"
 Bounds = Sequence[float] | None
 """`[low, high]` at 95 %; None where there is no interval."""
 Form = Callable[[float], str]
 """How a number is written."""
+percent: Form = "{:z.1f}".format
+"""12.3"""
 
 
-def at(tree: Any, path: Sequence[str]) -> Any:
-    """The value at a path of names; None where there is none."""
-    for name in path:
-        tree = tree.get(name) if isinstance(tree, Mapping) else None
-    return tree
+def form(spec: str) -> Form:
+    """The form of a format specification, without a nought before the point."""
+
+    def write(value: float) -> str:
+        text = format(value, spec)
+        return text.replace("0.", ".", 1) if text.lstrip("+-").startswith("0.") else text
+
+    return write
 
 
-def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """(path, value) of everything in nested dictionaries."""
-    if not isinstance(tree, Mapping):
-        yield path, tree
-        return
-    for name, branch in tree.items():
-        yield from leaves(branch, (*path, name))
-
-
-def percent(value: float) -> str:
-    """12.3"""
-    return f"{round(value, 1) + 0.0:.1f}"  # adding 0 turns -0.0 into 0.0
+fraction = form("z.3f")
+""".123"""
 
 
 def share(value: float) -> str:
@@ -39,9 +38,11 @@ def share(value: float) -> str:
     return f"{percent(100 * value)} %"
 
 
-def fraction(value: float) -> str:
-    """.123"""
-    return re.sub(r"^(-?)0\.", r"\1.", f"{round(value, 3) + 0.0:.3f}")
+def at(tree: Any, path: Sequence[str | None]) -> Any:
+    """The value at a path of names; None where there is none."""
+    for name in path:
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return tree
 
 
 def figure(value: float | None, form: Form = fraction) -> str:
@@ -64,6 +65,12 @@ def excludes_zero(bounds: Bounds) -> bool:
     return bounds is not None and (bounds[0] > 0 or bounds[1] < 0)
 
 
+def bounded(value: float | None, bounds: Bounds) -> dict[str, float | None]:
+    """The columns `value`, `low` and `high` of a figure in a CSV file."""
+    low, high = bounds or (None, None)
+    return {"value": value, "low": low, "high": high}
+
+
 def line(first: str, cells: Sequence[str]) -> str:
     """A row of a Markdown table."""
     return f"| {' | '.join([first, *cells])} |"
@@ -72,3 +79,11 @@ def line(first: str, cells: Sequence[str]) -> str:
 def rule(num_columns: int) -> str:
     """The line below the heads of a Markdown table."""
     return "|---" * num_columns + "|"
+
+
+def write_tables(out: Path, markdown: str, rows: Columns, figures: Any = None) -> None:
+    """Write table.md, table.csv, and if there are `figures` table.json into a folder."""
+    write_text(out / "table.md", markdown)
+    if figures is not None:
+        write_text(out / "table.json", json.dumps(figures, indent=1, allow_nan=False) + "\n")
+    write_csv_table(out / "table.csv", rows)

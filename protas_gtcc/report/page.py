@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from protas_gtcc.errors import lacks_package
+from protas_gtcc.errors import lacks_package, plural
 from protas_gtcc.storage.atomic import write_text
 
 SCRIPTS = ("page.js", "page_tables.js", "page_scores.js", "page_classes.js", "page_videos.js")
@@ -35,7 +35,7 @@ def _title(data: Mapping[str, Any]) -> str:
     names = ", ".join(dict.fromkeys(group["dataset"] for group in groups))
     simulated = [run["simulated"] for group in groups for run in group["runs"]]
     mark = "SIMULATED: " if all(simulated) else "partly SIMULATED: " if any(simulated) else ""
-    return f"{mark}{count} run{'' if count == 1 else 's'} on {names}"
+    return f"{mark}{plural(count, 'run')} on {names}"
 
 
 def _inside_script(data: Mapping[str, Any]) -> str:

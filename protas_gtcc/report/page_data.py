@@ -15,24 +15,21 @@ uint16, NONE where there is no value: 2.7 characters a frame.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 import protas_gtcc
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.breakdowns import PARTS, correct_by_length
-from protas_gtcc.metrics.confusion import confusion_counts
-from protas_gtcc.metrics.improvement import AVERAGES
-from protas_gtcc.metrics.reliability import by_tenths
+from protas_gtcc.metrics.breakdowns import PARTS, by_tenths, correct_by_length
+from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.scored_video import ScoredVideo
-from protas_gtcc.metrics.segmentation import is_action
+from protas_gtcc.metrics.segmentation import confusion_counts
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.report.colours import HUES, class_looks
+from protas_gtcc.report.colours import HATCHES, HUES, class_looks
 from protas_gtcc.report.runs import EvaluatedRun, true_labels
 
 
@@ -59,21 +56,6 @@ ACCURACY_TOLERANCE = 1e-4
 """Percent; scores and predictions of one evaluation agree to rounding."""
 RUN_COLOURS = [hue for hue in HUES if hue != "#F0E442"]
 """Yellow is no colour for a line on white."""
-PATTERNS = {
-    "": ("", 0),
-    "////": ("/", 7),
-    "....": (".", 6),
-    "\\\\\\\\": ("\\", 7),
-    "xxxx": ("x", 7),
-    "----": ("-", 6),
-    "||||": ("|", 6),
-    "oooo": (".", 10),
-    "++++": ("+", 7),
-    "****": ("x", 11),
-    "//..": ("/", 12),
-    "\\\\..": ("\\", 12),
-}
-"""The hatches of `colours` as plotly knows them: shape, size."""
 
 
 def page_data(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
@@ -115,7 +97,7 @@ def _group(runs: list[EvaluatedRun]) -> dict[str, Any]:
         "fps": info.fps,
         "class_names": info.class_names,
         "background": info.background,
-        "looks": [[look.fill, *PATTERNS[look.hatch], look.text] for look in looks],
+        "looks": [[look.fill, *HATCHES[look.hatch], look.text] for look in looks],
         "videos": [
             {"name": name, "num_frames": len(labels), "segments": _flat_segments(labels)}
             for name, labels in zip(runs[0].videos, truth, strict=True)
@@ -127,19 +109,18 @@ def _group(runs: list[EvaluatedRun]) -> dict[str, Any]:
 def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
     background, num_classes = run.dataset.info.background, run.dataset.info.num_classes
     reports = run.metrics["progress"]["predicted"] is not None
-    confusion: Any = 0
-    correct: Any = 0
-    videos, frames = [], []
+    counts, correct, videos, frames = [], [], [], []
     for video, labels in zip(run.videos, truth, strict=True):
         prediction = _read(run, video, labels)
-        confusion += confusion_counts(prediction.labels, labels, num_classes)
+        counts.append(confusion_counts(prediction.labels, labels, num_classes))
         scored = ScoredVideo(labels, prediction.labels, prediction.reported[None], background)
-        correct += correct_by_length(scored)
-        videos.append(_video(prediction, labels, background, reports))
+        correct.append(correct_by_length(scored))
         target = progress_target(labels, background)
-        frames.append(
-            np.stack([labels, prediction.labels, target, prediction.reported])[:, is_action(labels, background)]
-        )
+        values = np.stack([labels, prediction.labels, target, prediction.reported])
+        frames.append(values[:, scored.frames])
+        errors = np.abs(prediction.reported - target)[scored.frames]
+        videos.append(_video(prediction, labels, errors if reports else None))
+    confusion = np.sum(counts, axis=0)
     _require_same_evaluation(run, confusion)
     return {
         "name": run.name,
@@ -148,7 +129,7 @@ def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
         "metrics": _rounded(run.metrics),
         "best": {average: run.metrics["best_lookups"]["predicted_segments"][average] or "" for average in AVERAGES},
         "confusion": confusion.tolist(),
-        "lengths": _lengths(run.metrics, correct),
+        "lengths": _lengths(run.metrics, np.sum(correct, axis=0)),
         "reliability": _reliability(np.concatenate(frames, axis=1)) if reports else None,
         "videos": videos,
     }
@@ -174,15 +155,14 @@ def _require_same_evaluation(run: EvaluatedRun, confusion: np.ndarray) -> None:
         )
 
 
-def _video(prediction: Prediction, labels: np.ndarray, background: Collection[int], reports: bool) -> dict[str, Any]:
-    actions = is_action(labels, background)
-    errors = np.abs(prediction.reported - progress_target(labels, background))[actions]
-    fields = [name for name in FRAME_VALUES if reports or name != "reported"]
+def _video(prediction: Prediction, labels: np.ndarray, errors: np.ndarray | None) -> dict[str, Any]:
+    """`errors` are those of reported progress in frames of actions; None for a run that reports none."""
+    fields = [name for name in FRAME_VALUES if errors is not None or name != "reported"]
     values = {name: getattr(prediction, name) for name in fields}
     return {
         "segments": _flat_segments(prediction.labels),
         "acc": _rounded(100 * float(np.mean(prediction.labels == labels))),
-        "error": _rounded(float(errors.mean())) if reports and len(errors) else None,
+        "error": _rounded(float(errors.mean())) if errors is not None and len(errors) else None,
         "frames": {name: pack(one, FRAME_VALUES[name].scale) for name, one in values.items() if one is not None},
     }
 
@@ -209,16 +189,11 @@ def _reliability(frames: np.ndarray) -> dict[str, Any]:
     correct = estimate == labels
     return {
         name: {
-            "reported": _tenths(reported[counted], target[counted]),
-            "true": _tenths(target[counted], reported[counted]),
+            "reported": _rounded(by_tenths(reported[counted], target[counted])),
+            "true": _rounded(by_tenths(target[counted], reported[counted])),
         }
         for name, counted in (("all", np.ones_like(correct)), ("right", correct))
     }
-
-
-def _tenths(values: np.ndarray, given: np.ndarray) -> dict[str, Any]:
-    found = by_tenths(values, given)
-    return {name: _rounded(getattr(found, name).tolist()) for name in ("num_frames", "mean", "low", "high")}
 
 
 def _flat_segments(labels: np.ndarray) -> list[int]:
@@ -230,8 +205,8 @@ def _rounded(value: Any) -> Any:
     """The same, nested as it is, with five digits of every number; None for NaN."""
     if isinstance(value, dict):
         return {name: _rounded(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_rounded(one) for one in value]
+    if isinstance(value, list | np.ndarray):
+        return [_rounded(one) for one in (value if isinstance(value, list) else value.tolist())]
     if isinstance(value, float):
         return None if np.isnan(value) else float(f"{value:.5g}")
     return value

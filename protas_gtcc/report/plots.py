@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: one for each video, and one of the errors per class.
+"""The picture of a video, and how all pictures are written.
 
 `Figure` objects only, no pyplot: nothing global, no window, safe in any process.
 """
@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from protas_gtcc.annotations.progress_targets import progress_target
-from protas_gtcc.annotations.segments import segment_array
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.colours import ClassLook, class_looks
 from protas_gtcc.storage.atomic import replace_when_whole
@@ -33,7 +32,6 @@ def plot_video(
     labels: np.ndarray | None,
     prediction: Prediction,
     info: PredictionInfo,
-    simulated: bool = False,
 ) -> None:
     """Picture of one video, PNG: true and predicted segments as bars over true and reported progress.
 
@@ -50,39 +48,13 @@ def plot_video(
     _draw_bars(bars, rows, info, looks)
     _draw_progress(curves, labels, prediction, info)
     _label_time(curves, len(prediction.labels), info.fps)
-    note = ", SIMULATED" if simulated else ""
+    note = ", SIMULATED" if info.simulated else ""
     right = "" if labels is None else f": {np.mean(labels == prediction.labels):.0%} of frames correct"
     bars.set_title(f"{video}{note}{right}", loc="left", parse_math=False)
-    handles = [_patch(looks[label], f"{label} {_short(info.class_names[label])}") for label in occurring]
+    handles = [_patch(looks[label], f"{label} {shorten(info.class_names[label])}") for label in occurring]
     legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=9)
-    _plain_text(legend.get_texts())
-    _save(figure, path)
-
-
-def plot_per_class(path: Path | str, metrics: dict[str, Any]) -> None:
-    """Progress error of each class with its interval, PNG: predicted class, true class, best look-up.
-
-    Classes are sorted by error; many classes are in two or three columns. Takes the content of `metrics.json`.
-    """
-    series = _per_class_series(metrics)
-    names = sorted(series[0][1], key=lambda name: series[0][1][name] or 0.0)
-    num_columns = 1 + (len(names) > 40) + (len(names) > 90)
-    num_rows = max(-(-len(names) // num_columns), 1)
-    size = (8.0 if num_columns == 1 else 7.0 * num_columns, 1.9 + 0.3 * num_rows)
-    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
-    axes = figure.subplots(1, num_columns, sharex=True, squeeze=False)[0]
-    # Worst first: the first column is read from its top.
-    ordered = names[::-1]
-    for column, axis in enumerate(axes):
-        _draw_class_errors(axis, ordered[column * num_rows : (column + 1) * num_rows], num_rows, series)
-    kind = " (SIMULATED data)" if metrics["simulated"] else ""
-    title = f"Progress error per class, {metrics['dataset']}{kind}, split {metrics['split']}"
-    figure.suptitle(
-        f"{title}\nbars: 95 % over videos; none for a class in one video only", fontsize=11, parse_math=False
-    )
-    handles, texts = axes[0].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside lower center", ncols=len(series), frameon=False, fontsize=9)
-    _save(figure, path)
+    plain_text(legend.get_texts())
+    save(figure, path)
 
 
 def _draw_bars(axis: Axes, rows: dict[str, np.ndarray], info: PredictionInfo, looks: list[ClassLook]) -> None:
@@ -119,9 +91,7 @@ def _draw_progress(axis: Axes, labels: np.ndarray | None, prediction: Prediction
     axis.plot(time, prediction.reported, color="#0072B2", lw=1.3, drawstyle="steps-post", label="reported progress")
     axis.set_ylim(0, 1.03)
     axis.set_ylabel("progress of the action")
-    axis.grid(axis="y", color="#EEEEEE")
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
+    tidy(axis)
     axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, borderaxespad=0.1, fontsize=9)
 
 
@@ -136,48 +106,6 @@ def _label_time(axis: Axes, num_frames: int, fps: float) -> None:
     axis.set_xlabel("time, minutes:seconds")
 
 
-def _per_class_series(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any], dict[str, Any], str, str]]:
-    """What is drawn: legend text, errors and intervals by class, marker, colour. The first sets the order."""
-
-    series = []
-    for which, text, marker, colour in (
-        ("predicted", "model, predicted class", "o", "#0072B2"),
-        ("oracle", "model, true class", "D", "#E69F00"),
-    ):
-        if metrics["progress"][which] is not None:
-            intervals = metrics["intervals"]["progress"][which]["per_class"]
-            series.append((text, metrics["progress"][which]["per_class"], intervals, marker, colour))
-    best = metrics["best_lookups"]["predicted_segments"]["macro"] or "constant"
-    errors = metrics["baselines"][best]["predicted_segments"]["per_class"]
-    intervals = metrics["intervals"]["baselines"][best]["predicted_segments"]["per_class"]
-    return [*series, (f"best look-up, predicted segments: {best}", errors, intervals, "s", "#555555")]
-
-
-def _draw_class_errors(
-    axis: Axes,
-    names: list[str],
-    num_rows: int,
-    series: list[tuple[str, dict[str, Any], dict[str, Any], str, str]],
-) -> None:
-    for offset, (text, errors, intervals, marker, colour) in enumerate(series):
-        rows = np.arange(len(names)) + (offset - (len(series) - 1) / 2) * 0.26
-        for row, name in zip(rows, names, strict=True):
-            if intervals.get(name) is not None:
-                axis.plot(intervals[name], [row, row], color=colour, lw=1.6, alpha=0.55, solid_capstyle="butt")
-        values = [np.nan if errors[name] is None else errors[name] for name in names]
-        axis.plot(values, rows, marker, color=colour, markersize=4.5, linestyle="none", label=text)
-    for row in range(0, len(names), 2):
-        axis.axhspan(row - 0.5, row + 0.5, color="#F3F3F3", zorder=0)
-    axis.set_yticks(range(len(names)), [_short(name) for name in names], fontsize=9)
-    _plain_text(axis.get_yticklabels())
-    axis.set_ylim(num_rows - 0.5, -0.5)
-    axis.set_xlim(left=0)
-    axis.grid(axis="x", color="#DDDDDD")
-    axis.set_xlabel("mean |reported - target|")
-    axis.tick_params(left=False)
-    axis.spines[["top", "right", "left"]].set_visible(False)
-
-
 def _write_in_bar(axis: Axes, x: float, y: float, text: str, look: ClassLook) -> None:
     # On a hatch, text needs ground of its own.
     ground = {"facecolor": look.fill, "edgecolor": "none", "pad": 0.8} if look.hatch else None
@@ -188,17 +116,26 @@ def _patch(look: ClassLook, text: str) -> Patch:
     return Patch(facecolor=look.fill, hatch=look.hatch, edgecolor="white" if look.hatch else look.fill, label=text)
 
 
-def _short(name: str) -> str:
+def tidy(axis: Axes) -> None:
+    """Horizontal grid lines behind the drawing; no frame above and at the right."""
+    axis.grid(axis="y", color="#EEEEEE")
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def shorten(name: str) -> str:
+    """The name of a class, at most `NAME_LENGTH` characters of it."""
     half = (NAME_LENGTH - 1) // 2
     return name if len(name) <= NAME_LENGTH else f"{name[:half]}…{name[-half:]}"
 
 
-def _plain_text(texts: Sequence[Any]) -> None:
-    """A dollar sign in a class name is not mathematics."""
+def plain_text(texts: Sequence[Text]) -> None:
+    """Draw a dollar sign in a class name as it is: it begins no formula."""
     for text in texts:
         text.set_parse_math(False)
 
 
-def _save(figure: Figure, path: Path | str) -> None:
+def save(figure: Figure, path: Path | str) -> None:
+    """Write a picture, PNG, in one step."""
     with replace_when_whole(path) as temporary:
         figure.savefig(temporary, format="png")

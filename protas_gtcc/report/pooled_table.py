@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from protas_gtcc.metrics.improvement import AVERAGES
+from protas_gtcc.errors import plural
+from protas_gtcc.metrics.intervals import leaves
+from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.report.figures import (
     MISSING,
     Form,
     at,
+    bounded,
     excludes_zero,
     figure,
     fraction,
-    leaves,
     line,
     percent,
     rule,
@@ -25,7 +27,6 @@ from protas_gtcc.report.figures import (
 )
 from protas_gtcc.storage.csv_tables import Columns, columns_of
 
-COLUMNS = ("of", "minus", "figure", "value", "low", "high")
 MANY = 3
 """Kinds from which on an overview comes first."""
 
@@ -40,10 +41,10 @@ def markdown(summary: dict[str, Any]) -> str:
     references = {title: one["compared_with"] for title, one in kinds.items()}
     differences = [one for one in summary["differences"] if one["minus"] == references[one["of"]]]
     heads = [
-        f"{title} ({_count(len(one['runs']), 'run')}, {_count(one['num_videos'], 'video')})"
+        f"{title} ({plural(len(one['runs']), 'run')}, {plural(one['num_videos'], 'video')})"
         for title, one in kinds.items()
     ]
-    heads += [f"{one['of']} − {one['minus']} ({_count(one['num_videos'], 'video')})" for one in differences]
+    heads += [f"{one['of']} − {one['minus']} ({plural(one['num_videos'], 'video')})" for one in differences]
     lines = [*_heading(summary)]
     if len(kinds) >= MANY:
         lines += [*_overview(kinds, differences), ""]
@@ -75,19 +76,23 @@ def overview_row(name: str, scores: dict[str, Any], differences: dict[str, Any] 
 
 def long_table(summary: dict[str, Any]) -> Columns:
     """A row for each figure: its dotted path, value and interval; `minus` is blank for the figures of one kind."""
-    rows: list[tuple[Any, ...]] = []
-    for title, one in summary["kinds"].items():
-        rows += [(title, "", *figure) for figure in _flat(one)]
-    for one in summary["differences"]:
-        rows += [(one["of"], one["minus"], *figure) for figure in _flat(one)]
-    return columns_of([dict(zip(COLUMNS, row, strict=True)) for row in rows])
+    kinds = [one | {"of": title, "minus": ""} for title, one in summary["kinds"].items()]
+    rows = []
+    for one in (*kinds, *summary["differences"]):
+        for path, value in leaves({name: branch for name, branch in one.items() if name != "intervals"}):
+            if isinstance(value, float):
+                head = {"of": one["of"], "minus": one["minus"], "figure": ".".join(path)}
+                rows.append(head | bounded(value, at(one["intervals"], path)))
+    return columns_of(rows)
 
 
 def _overview(kinds: dict[str, Any], differences: list[dict[str, Any]]) -> list[str]:
     of_kind = {one["of"]: one for one in differences}
     rows = [overview_row(title, one, of_kind.get(title)) for title, one in kinds.items()]
-    note = f"Bold: the 95 % interval of the difference from {next(iter(kinds))} excludes 0; controls are compared with "
-    note += "the same model on the features. Errors are over frames."
+    note = (
+        f"Bold: the 95 % interval of the difference from {next(iter(kinds))} excludes 0; controls are compared with "
+        "the same model on the features. Errors are over frames."
+    )
     return [*overview_heading("kind"), *rows, "", note]
 
 
@@ -128,29 +133,11 @@ def _cell(one: dict[str, Any], path: str, form: Form, is_difference: bool = Fals
     text = with_interval(value, interval, form)
     if is_difference and excludes_zero(interval):
         text = f"**{text}**"
-    lookup = _best_lookup(one, path)
-    return text if lookup is None else f"{text} (`{lookup}`)"
-
-
-def _best_lookup(one: dict[str, Any], path: str) -> str | None:
-    """The look-up that an improvement is measured from; None for other figures, and for differences."""
     section, *rest = path.split(".")
     if section != "improvement" or rest[-1] != "error":
-        return None
-    which, average = rest[:2]
-    return at(one, ["best_lookups", f"{which}_segments", average])
-
-
-def _flat(one: dict[str, Any]) -> Iterator[tuple[str, float, float | None, float | None]]:
-    """(dotted path, value, low, high) of every figure that is defined."""
-    for path, value in leaves({name: branch for name, branch in one.items() if name != "intervals"}):
-        if isinstance(value, float):
-            low, high = at(one["intervals"], path) or (None, None)
-            yield ".".join(path), value, low, high
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
+        return text
+    lookup = at(one, ["best_lookups", f"{rest[0]}_segments", rest[1]])  # differences have none
+    return f"{text} (`{lookup}`)" if lookup else text
 
 
 _OVERVIEW = {

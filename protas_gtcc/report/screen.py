@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -44,12 +44,8 @@ def _tables(rows: list[list[str]], width: int) -> Iterator[Table]:
     for columns in _groups(widths, width):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, GAP, 0, 0), pad_edge=False)
         for column in columns:
-            table.add_column(
-                _text(heads[column]),
-                width=widths[column],
-                justify="left" if column == 0 else "right",
-                overflow="fold",
-            )
+            justify: JustifyMethod = "left" if column == 0 else "right"
+            table.add_column(_text(heads[column]), width=widths[column], justify=justify, overflow="fold")
         for row in body:
             table.add_row(*(_text(row[column]) for column in columns))
         yield table

@@ -13,8 +13,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from protas_gtcc.errors import plural
 from protas_gtcc.metrics.evaluation import Evaluation
-from protas_gtcc.metrics.improvement import AVERAGES
+from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.report.detail_tables import breakdown_table, improvement_table, online_table
 from protas_gtcc.report.figures import MISSING, at, excludes_zero, figure, interval, percent
 from protas_gtcc.report.screen import new_table
@@ -39,25 +40,23 @@ def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> 
     console.print(heading(metrics))
     console.print(Text(verdict(metrics), style="bold"))
     console.print(main_figures(metrics))
-    console.print(segmentation_table(metrics))
-    console.print(progress_table(metrics))
-    for table in (improvement_table, breakdown_table, online_table):
+    for table in (segmentation_table, progress_table, improvement_table, breakdown_table, online_table):
         console.print(table(metrics))
     console.print(per_class_table(evaluation.per_class))
-    for note in metrics.get("notes", []):
+    for note in metrics["notes"]:
         console.print(Text(f"note: {note}"))
 
 
 def heading(metrics: dict[str, Any]) -> RenderableType:
     """What was scored, with a warning if the data is simulated or the features are a control."""
     features = f", feature set {metrics['feature_set']}" if metrics["feature_set"] else ""
-    count = metrics["num_videos"]
-    videos = f"{count} test video" + ("" if count == 1 else "s")
-    what = Text(f"{metrics['dataset']}, split {metrics['split']}{features}: {videos}")
-    warnings = ["SIMULATED DATA: these figures say nothing about real video."] if metrics["simulated"] else []
-    if metrics.get("control", "none") != "none":
-        warnings.append(f"CONTROL {metrics['control']}: the features were replaced.")
-    return Group(what, *(Text(warning, style="bold yellow") for warning in warnings))
+    videos = plural(metrics["num_videos"], "test video")
+    lines = [Text(f"{metrics['dataset']}, split {metrics['split']}{features}: {videos}")]
+    if metrics["simulated"]:
+        lines.append(Text("SIMULATED DATA: these figures say nothing about real video.", style="bold yellow"))
+    if metrics["control"] != "none":
+        lines.append(Text(f"CONTROL {metrics['control']}: the features were replaced.", style="bold yellow"))
+    return Group(*lines)
 
 
 def verdict(metrics: dict[str, Any]) -> str:
@@ -78,7 +77,7 @@ def main_figures(metrics: dict[str, Any]) -> RenderableType:
     """Accuracy, edit, F1@50, progress error and the best look-up's error, one a line."""
     scores = metrics["segmentation"]
     name = metrics["best_lookups"]["predicted_segments"]["frame"]
-    lookup = at(metrics, ("baselines", name, "predicted_segments", "frame")) if name else None
+    lookup = at(metrics, ("baselines", name, "predicted_segments", "frame"))
     error = at(metrics, ("progress", "predicted", "frame"))
     lines = (
         ("accuracy", f"{figure(scores['acc'], percent)} %"),
@@ -96,8 +95,9 @@ def segmentation_table(metrics: dict[str, Any]) -> Table:
     heads = {name: name.replace("acc_no_background", "acc no bg").replace("edit_merged", "merged") for name in scores}
     table = new_table("Segmentation, percent [95 % over videos]", ["", *heads.values()])
     table.add_row("score", *(figure(score, percent) for score in scores.values()))
-    table.add_row("low", *(_end(bounds[name], 0) for name in scores), style="dim")
-    table.add_row("high", *(_end(bounds[name], 1) for name in scores), style="dim")
+    for end, name in enumerate(("low", "high")):
+        ends = [None if bounds[score] is None else bounds[score][end] for score in scores]
+        table.add_row(name, *(figure(one, percent) for one in ends), style="dim")
     return table
 
 
@@ -111,10 +111,7 @@ def progress_table(metrics: dict[str, Any]) -> Table:
     table.add_row(Text("model:", style="italic"))
     for which, label in (("predicted", "  predicted class"), ("oracle", "  true class")):
         _add_model_rows(table, label, metrics, which)
-    for segments, label in (
-        ("predicted_segments", "predicted segments:"),
-        ("oracle_segments", "true segments:"),
-    ):
+    for segments, label in (("predicted_segments", "predicted segments:"), ("oracle_segments", "true segments:")):
         table.add_section()
         table.add_row(Text(label, style="italic"))
         best = metrics["best_lookups"][segments]
@@ -159,20 +156,12 @@ def _add_model_rows(table: Table, label: str, metrics: dict[str, Any], which: st
     if figures is None:
         table.add_row(label, *(MISSING for _ in AVERAGES))
         return
-    best = metrics["best_lookups"]["predicted_segments"] if which == "predicted" else {}
-    cells = []
-    for name in AVERAGES:
-        lookup = best.get(name)
-        limit = metrics["baselines"][lookup]["predicted_segments"][name] if lookup else None
-        cells.append(_coloured(figures[name], limit))
-    table.add_row(label, *cells, style="bold")
+    best = metrics["best_lookups"]["predicted_segments"] if which == "predicted" else dict.fromkeys(AVERAGES)
+    limits = {name: at(metrics, ("baselines", best[name], "predicted_segments", name)) for name in AVERAGES}
+    table.add_row(label, *(_coloured(figures[name], limits[name]) for name in AVERAGES), style="bold")
     table.add_row("  95 % interval", *(interval(bounds[name]) for name in AVERAGES), style="dim")
 
 
 def _coloured(value: float | None, limit: float | None) -> Text:
     below = value is not None and limit is not None and value < limit
     return Text(figure(value) + " ", style="green" if below else "")
-
-
-def _end(bounds: list[float] | None, end: int) -> str:
-    return figure(None if bounds is None else bounds[end], percent)

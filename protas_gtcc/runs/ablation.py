@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +31,14 @@ Decode = Callable[[TrainedModel, Outputs, np.ndarray], Prediction]
 OWN = "as trained"
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """The scores of one way to decode, structured as metrics.json."""
-
-    scores: dict[str, Any]
-    differences: dict[str, Any] | None
-    """From the runs' own decoding; None for that itself."""
-
-
-def ablate(paths: Sequence[Path], dataset: Dataset, on_progress: Callable[[str, int, int], None]) -> dict[str, Decoded]:
+def ablate(
+    paths: Sequence[Path], dataset: Dataset, on_progress: Callable[[str, int, int], None]
+) -> dict[str, dict[str, Any]]:
     """Decode the test videos of runs in every way, and pool the runs.
 
-    `on_progress` is called with (what, done, total). Raises `InputError` if a run has no duration filter.
+    Returns, by way, the `scores`, structured as metrics.json, and the `differences` from the runs' own decoding, None
+    for that itself. `on_progress` is called with (what, done, total). Raises `InputError` if a run has no duration
+    filter.
     """
     if not paths:
         raise InputError("there is no run to decode; name run directories of the default preset")
@@ -61,14 +55,14 @@ def ablate(paths: Sequence[Path], dataset: Dataset, on_progress: Callable[[str, 
     for number, (name, rows) in enumerate(pooled.items()):
         on_progress("comparing", number, len(pooled))
         differences = None if name == OWN else paired_differences(rows, pooled[OWN])
-        compared[name] = Decoded(pooled_scores(rows), differences)
+        compared[name] = {"scores": pooled_scores(rows), "differences": differences}
     on_progress("comparing", len(pooled), len(pooled))
     return compared
 
 
-def markdown(compared: Mapping[str, Decoded]) -> str:
+def markdown(compared: Mapping[str, Mapping[str, Any]]) -> str:
     """A row for each way to decode; bold where the 95 % interval of the difference from the first excludes 0."""
-    rows = [overview_row(name, one.scores, one.differences) for name, one in compared.items()]
+    rows = [overview_row(name, **one) for name, one in compared.items()]
     return "\n".join([*overview_heading("decoding"), *rows]) + "\n"
 
 
@@ -110,11 +104,9 @@ def _no_filter(model: TrainedModel, outputs: Outputs, _: np.ndarray) -> Predicti
     return to_prediction(outputs, model.background)
 
 
-def _expected(model: TrainedModel, outputs: Outputs, labels: np.ndarray) -> Prediction:
-    return expect_progress(_no_filter(model, outputs, labels), model.background)
+def _hold(frames: int) -> Decode:
+    """The expected progress of the network's labels, each held for some frames; 0 holds none."""
 
-
-def _held(frames: int) -> Decode:
     def decode(model: TrainedModel, outputs: Outputs, labels: np.ndarray) -> Prediction:
         return expect_progress(hold_labels(_no_filter(model, outputs, labels), frames), model.background)
 
@@ -138,8 +130,8 @@ WAYS: Mapping[str, Decode] = {
     "interruption 0.001": _filter(interruption=0.001),
     "interruption 0.03": _filter(interruption=0.03),
     "no filter": _no_filter,
-    "no filter, hedge": _expected,
-    **{f"no filter, labels held for {frames} frames unless above 0.9": _held(frames) for frames in (8, 16, 32)},
+    "no filter, hedge": _hold(0),
+    **{f"no filter, labels held for {frames} frames unless above 0.9": _hold(frames) for frames in (8, 16, 32)},
     "the filter, given the true class of every frame": _true_classes,
 }
 """Every way to decode, named by its difference from the run."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 from protas_gtcc.alignment.aligned_features import write_aligned
-from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.alignment.embedder import load_encoder
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
 from protas_gtcc.alignment.scored_embeddings import (
     Scores,
     compare_trials,
@@ -25,68 +23,51 @@ from protas_gtcc.alignment.scores import Trial
 from protas_gtcc.alignment.scores.scoring import OnProgress
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import InputError
-from protas_gtcc.runs.plans import PlannedRun, Variant, named_variants, refuse_own
+from protas_gtcc.runs.config import AlignmentGrid
+from protas_gtcc.runs.plans import PlannedRun, for_seed, named_variants, refuse_own
 
 
-@dataclass(frozen=True)
-class AlignmentComparison:
-    """The runs of a comparison: every loss, variant, split and seed."""
+def plan_alignments(
+    grid: AlignmentGrid,
+    flags: Sequence[str],
+    dataset: Dataset,
+    out: Path,
+    parse: Callable[[list[str]], AlignmentConfig],
+) -> list[PlannedRun]:
+    """All runs, the first seed's first. Raises `InputError` if a run is not possible.
 
-    splits: tuple[str, ...]
-    seeds: int
-    loss: tuple[str, ...]
-    """`LOSS`, or `LOSS: FLAGS`."""
-    variant: tuple[str, ...]
-    """`NAME: FLAGS`."""
-    flags: tuple[str, ...]
-    """Flags of `protas-gtcc align` for all runs."""
-
-    def __post_init__(self) -> None:
-        refuse_own(self.flags)
-        if self.seeds < 1:
-            raise InputError(f"--seeds is {self.seeds}; it must be at least 1")
-        if not self.loss:
-            raise InputError("--loss needs at least one value")
-
-    def plan(self, dataset: Dataset, out: Path, parse: Callable[[list[str]], AlignmentConfig]) -> list[PlannedRun]:
-        """All runs, the first seed's first. Raises `InputError` if a run is not possible."""
-        file = str(dataset.path.absolute())
-        losses = named_variants(self.loss, may_be_bare=True)
-        variants = {"": Variant()} | named_variants(self.variant)
-        plans = []
-        for seed, split, (name, variant), (loss, own) in product(
-            range(self.seeds), self.splits, variants.items(), losses.items()
-        ):
-            title = "-".join(filter(None, [loss, name]))
-            flags = ["--dataset", file, "--loss", loss, "--split", split, "--seed", str(seed), "--title", title]
-            flags += [*self.flags, *own.flags(seed), *variant.flags(seed)]
-            config = dataclasses.replace(parse(flags), dataset=file)
-            require_scorable(dataset, split, config.task)
-            dataset.choose_feature_set(split, config.feature_set)
-            folder = f"{title}/split{split}-seed{seed}"
-            always = ("--no-write", "--no-score")
-            plans.append(PlannedRun(folder, AlignmentDirectory(out / folder), config, "align", flags, always))
-        return plans
+    `flags` hold for every run. `parse` makes a configuration from flags.
+    """
+    refuse_own(flags)
+    file, splits = str(dataset.path.absolute()), dict.fromkeys(grid.splits.split(","))
+    losses = named_variants(grid.loss, may_be_bare=True).items()
+    variants = ({"": list[str]()} | named_variants(grid.variant)).items()
+    plans = []
+    for seed, split, (name, variant), (loss, own) in product(range(grid.seeds), splits, variants, losses):
+        title = "-".join(filter(None, [loss, name]))
+        words = ["--dataset", file, "--loss", loss, "--split", split, "--seed", str(seed), "--title", title]
+        words += [*flags, *for_seed([*own, *variant], seed)]
+        config = dataclasses.replace(parse(words), dataset=file)
+        require_scorable(dataset, split, config.task)
+        dataset.choose_feature_set(split, config.feature_set)
+        folder = f"{title}/split{split}-seed{seed}"
+        always = ("--no-write", "--no-score")
+        plans.append(PlannedRun(folder, AlignmentDirectory(out / folder), config, "align", words, always))
+    return plans
 
 
 def remarks_on(plans: Sequence[PlannedRun], dataset: Dataset, partners: PartnerPart) -> list[str]:
     """What a user should know before the runs are made, each remark once."""
-    configs = [plan.config for plan in plans if isinstance(plan.config, AlignmentConfig)]
-    return list(dict.fromkeys(remark for config in configs for remark in remarks(config, dataset, partners)))
+    return list(dict.fromkeys(remark for plan in plans for remark in remarks(plan.config, dataset, partners)))
 
 
 def write_sets(plans: Sequence[PlannedRun], dataset: Dataset) -> list[str]:
     """Write every run's embeddings into the dataset file; return the names of the feature sets."""
-    return [
-        write_aligned(
-            load_encoder(plan.run.path),
-            Dataset(dataset.path),
-            f"aligned-{plan.config.title}-seed{plan.config.training.seed}",
-            replace=True,
-        )
-        for plan in plans
-    ]
+    written = []
+    for plan in plans:
+        name = f"aligned-{plan.config.title}-seed{plan.config.training.seed}"
+        written.append(write_aligned(load_encoder(plan.run.path), Dataset(dataset.path), name, replace=True))
+    return written
 
 
 def score_runs(

@@ -12,12 +12,12 @@ returns the content of `table.json`:
 
 from __future__ import annotations
 
-import dataclasses
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from protas_gtcc.config import PRESETS, WHERE_COMPUTED, RunConfig, TrainingConfig, flat_settings
+from protas_gtcc.config import MAY_CHANGE, PRESETS, RunConfig, flat_settings
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
@@ -46,7 +46,10 @@ def summarise(runs: Sequence[RunDirectory], dataset: Dataset) -> dict[str, Any]:
         "versions": software_versions(),
         "kinds": {
             title: {
-                "runs": [_describe(run) for run in kinds[title]],
+                "runs": [
+                    {"path": str(run.path), "split": config.split, "seed": config.training.seed}
+                    for run, config in ((run, run.read_config()) for run in kinds[title])
+                ],
                 "num_videos": len(rows.videos),
                 "compared_with": compared_with[title],
                 **pooled_scores(rows),
@@ -86,6 +89,42 @@ def rows_of_split(dataset: Dataset, config: RunConfig, read: Callable[[str], Pre
     return PooledRows(rows, [(video, config.split) for video in test])
 
 
+@dataclass
+class Kind:
+    """Runs that agree in these settings."""
+
+    title: str
+    settings: dict[str, Any]
+    members: dict[Any, Any] = field(default_factory=dict)
+    """By what they differ in: split and seed."""
+
+
+def kind_with(settings: dict[str, Any], title: str, kinds: list[Kind]) -> Kind:
+    """The kind with these settings; where there is none, a new one is added."""
+    for kind in kinds:
+        if kind.settings == settings:
+            return kind
+    kinds.append(Kind(title, settings))
+    return kinds[-1]
+
+
+def by_title(kinds: Sequence[Kind], defaults: Callable[[Kind], dict[str, Any]]) -> dict[str, list[Any]]:
+    """Members by title; to equal titles the settings are added that differ and are not the defaults."""
+    titled = {}
+    for kind in kinds:
+        alike, default = [other.settings for other in kinds if other.title == kind.title], defaults(kind)
+        differing = [name for name, value in kind.settings.items() if any(other[name] != value for other in alike)]
+        added = [f"{name} {kind.settings[name]}" for name in differing if kind.settings[name] != default[name]]
+        titled[", ".join([kind.title, *added])] = list(kind.members.values())
+    return titled
+
+
+def settings_of_kind(config: Any, features: str) -> dict[str, Any]:
+    """Settings by flag, without those that may differ within a kind: split, seed, title, and where it was computed."""
+    settings = flat_settings(config) | {"feature_set": features}
+    return {name: value for name, value in settings.items() if name not in ("dataset", "split", "seed", *MAY_CHANGE)}
+
+
 def group_runs(
     runs: Sequence[RunDirectory], dataset: Dataset, report: Callable[[str], None]
 ) -> dict[str, list[RunDirectory]]:
@@ -93,24 +132,18 @@ def group_runs(
 
     A run of the same kind, split and seed as one before it is left out, and `report` is called with a line about it.
     """
-    groups: dict[str, list[RunDirectory]] = defaultdict(list)
-    settings: dict[str, dict[str, Any]] = {}
-    titles: dict[str, str] = {}
-    taken: dict[tuple[str, str, int], RunDirectory] = {}
+    kinds: list[Kind] = []
     for run in runs:
         config = run.read_config()
-        flat = flat_settings(of_any_split_and_seed(config, dataset))
-        kind = repr(flat)
-        test = (kind, config.split, config.training.seed)
-        if test in taken:
-            report(f"{run.path} is left out: it repeats {taken[test].path}, with the same settings, split and seed")
-            continue
-        taken[test], settings[kind] = run, flat
-        titles[kind] = titles.get(kind) or config.title
-        groups[kind].append(run)
-    defaults = [flat_settings(PRESETS[one["preset"]]) for one in settings.values()]
-    plain = [titles[kind] or title_of(one["preset"], "", one["control"]) for kind, one in settings.items()]
-    return dict(zip(distinct_titles(plain, list(settings.values()), defaults), groups.values(), strict=True))
+        title = config.title or title_of(config.preset, "", config.control)
+        used = dataset.choose_feature_set(config.split, config.feature_set)
+        # Sets that are tied to one split each are one kind of features over the splits; aligned ones are another.
+        features = feature_kind(used, dataset.feature_sets[used])
+        members = kind_with(settings_of_kind(config, features), title, kinds).members
+        first = members.setdefault((config.split, config.training.seed), run)
+        if first is not run:
+            report(f"{run.path} is left out: it repeats {first.path}, with the same settings, split and seed")
+    return by_title(kinds, lambda kind: flat_settings(PRESETS[kind.settings["preset"]]))
 
 
 def dataset_of(runs: Sequence[RunDirectory]) -> str:
@@ -122,16 +155,6 @@ def dataset_of(runs: Sequence[RunDirectory]) -> str:
     return next(iter(datasets))
 
 
-def of_any_split_and_seed(config: RunConfig, dataset: Dataset) -> RunConfig:
-    """A configuration without what may differ within a kind: split, seed, title, and where a run was computed."""
-    free = {name: getattr(TrainingConfig, name) for name in ("seed", *WHERE_COMPUTED)}
-    training = dataclasses.replace(config.training, **free)
-    used = dataset.choose_feature_set(config.split, config.feature_set)
-    # Feature sets that are tied to one split each are one kind of features over the splits; aligned ones are another.
-    kind = feature_kind(used, dataset.feature_sets[used])
-    return dataclasses.replace(config, dataset="", split="", title="", feature_set=kind, training=training)
-
-
 def _compared_with(kinds: dict[str, list[RunDirectory]]) -> dict[str, str]:
     """For each kind the one that it is compared with: for a control the same model on the features, else the first."""
     first, compared_with = next(iter(kinds)), {}
@@ -140,24 +163,6 @@ def _compared_with(kinds: dict[str, list[RunDirectory]]) -> dict[str, str]:
         own = title.removesuffix(f" {control}")
         compared_with[title] = own if control != "none" and own in kinds else first
     return compared_with
-
-
-def distinct_titles(
-    titles: Sequence[str], kinds: Sequence[dict[str, Any]], defaults: Sequence[dict[str, Any]]
-) -> list[str]:
-    """A title for each kind; to equal titles the settings are added that differ and are not the defaults."""
-    longer = []
-    for title, kind, default in zip(titles, kinds, defaults, strict=True):
-        alike = [other for other, its_title in zip(kinds, titles, strict=True) if its_title == title]
-        differing = [name for name in kind if len({repr(other[name]) for other in alike}) > 1]
-        added = [f"{name} {kind[name]}" for name in differing if kind[name] != default[name]]
-        longer.append(", ".join([title, *added]))
-    return longer
-
-
-def _describe(run: RunDirectory) -> dict[str, Any]:
-    config = run.read_config()
-    return {"path": str(run.path), "split": config.split, "seed": config.training.seed}
 
 
 def _difference(pooled: dict[str, PooledRows], of: str, minus: str) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
 from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.metrics.evaluation import (
     Evaluation,
@@ -20,11 +21,8 @@ from protas_gtcc.metrics.prediction_files import open_predictions, write_predict
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details
-from protas_gtcc.report.plots import plot_per_class, plot_video
+from protas_gtcc.report.plots import plot_video
 from protas_gtcc.training.run_directory import RunDirectory
-
-MAX_PICTURES = 40
-"""Videos that are drawn by default."""
 
 
 def evaluate_run(
@@ -33,7 +31,7 @@ def evaluate_run(
     split: str,
     feature_set: str | None = None,
     device: str = "cpu",
-    max_pictures: int = MAX_PICTURES,
+    max_pictures: int = 40,
     out: Path | None = None,
 ) -> Evaluation:
     """Score a run on a split's test videos; writes predictions.h5, metrics.json, per_class.csv, tables/ and plots/.
@@ -44,16 +42,17 @@ def evaluate_run(
     """
     model, results = load(run.path, device), RunDirectory(out or run.path)
     videos, feature_set = test_videos(dataset, split, feature_set)
-    require_same_classes(model, dataset)
-    require_unseen(model, dataset, videos)
+    _require_same_classes(model, dataset)
+    _require_unseen(model, dataset, videos)
     simulated = dataset.info.simulated or model.facts.simulated
     info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps, simulated)
     features = FeatureReader(dataset, feature_set, split, model.facts.config.control)
-    write_predictions(results.predictions, predict_videos(model, dataset, videos, features), info)
-    evaluation = score(results.predictions, dataset, split, feature_set, model, [*_reservations(run, model, dataset)])
+    write_predictions(results.predictions, _predictions(model, dataset, videos, features), info)
+    notes = _reservations(run, model, dataset)
+    evaluation = _score(results.predictions, dataset, split, feature_set, model.facts.config, notes)
     save_detail_tables(evaluation.metrics, results.tables)
     if max_pictures:
-        draw_pictures(results, dataset, videos[:max_pictures], evaluation)
+        _draw_pictures(results, dataset, videos[:max_pictures], evaluation)
     # Last: where it stands, the evaluation is whole.
     save_evaluation(evaluation, results.path)
     return evaluation
@@ -71,10 +70,9 @@ def test_videos(dataset: Dataset, split: str, feature_set: str | None) -> tuple[
     return videos, feature_set
 
 
-def predict_videos(
+def _predictions(
     model: TrainedModel, dataset: Dataset, videos: list[str], features: FeatureReader
 ) -> Iterator[tuple[str, Prediction]]:
-    """Predict videos of a dataset one by one, in order."""
     for video in videos:
         try:
             yield video, model.predict(features.read(video))
@@ -82,71 +80,57 @@ def predict_videos(
             raise InputError(f"{dataset.path}, video {video}: {error}") from error
 
 
-def score(
-    predictions: Path,
-    dataset: Dataset,
-    split: str,
-    feature_set: str,
-    model: TrainedModel,
-    notes: Iterable[str] = (),
+def _score(
+    predictions: Path, dataset: Dataset, split: str, feature_set: str, config: RunConfig, notes: Iterable[str]
 ) -> Evaluation:
-    """Score a run's prediction file on a split's test videos."""
-    files = open_predictions(predictions)
+    info, files = dataset.info, open_predictions(predictions)
     return evaluate_videos(
         ((video, dataset.labels(video), files.read(video)) for video in dataset.part(split, "test")),
         (dataset.labels(video) for video in dataset.part(split, "train")),
-        dataset.info.class_names,
-        dataset.info.background,
+        info.class_names,
+        info.background,
         EvaluationInfo(
-            dataset=dataset.info.name,
-            split=split,
-            simulated=dataset.info.simulated,
-            feature_set=feature_set,
-            seed=model.facts.config.training.seed,
-            versions=software_versions(),
-            control=model.facts.config.control,
+            info.name, split, info.simulated, feature_set, config.training.seed, software_versions(), config.control
         ),
-        dataset.info.fps,
+        info.fps,
         notes,
     )
 
 
 def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> Iterator[str]:
     """What the scores should be read with."""
-    training = model.facts.config.training
-    control = model.facts.config.control
+    training, control = model.facts.config.training, model.facts.config.control
     if control != "none":
         yield f"the features were replaced by the control {control!r}, in training and here"
     epochs = len(run.read_log()) if run.log.is_file() else training.epochs
     if epochs < training.epochs and not training.patience:
-        yield f"the run is not finished: {epochs} of {training.epochs} epochs (--resume continues)"
+        yield f"the run is not finished: {epochs} of {plural(training.epochs, 'epoch')} (--resume continues)"
     if model.facts.fps is not None and model.facts.fps != dataset.info.fps:
         yield f"the model was trained at {model.facts.fps:g} frames a second, these videos have {dataset.info.fps:g}"
 
 
-def draw_pictures(run: RunDirectory, dataset: Dataset, videos: list[str], evaluation: Evaluation) -> None:
+def _draw_pictures(run: RunDirectory, dataset: Dataset, videos: list[str], evaluation: Evaluation) -> None:
     """Draw the errors per class, the details, and each of these videos with its predictions, into the run's plots/."""
     files = open_predictions(run.predictions)
-    info = PredictionInfo(dataset.info.class_names, dataset.info.background, dataset.info.fps)
-    plot_per_class(run.plots / "per_class.png", evaluation.metrics)
+    info = PredictionInfo(dataset.info.class_names, dataset.info.background, dataset.info.fps, dataset.info.simulated)
     plot_details(run.plots, evaluation.metrics)
     for video in videos:
         path = run.plots / f"{video}.png"
-        plot_video(path, video, dataset.labels(video), files.read(video), info, dataset.info.simulated)
+        plot_video(path, video, dataset.labels(video), files.read(video), info)
 
 
-def require_unseen(model: TrainedModel, dataset: Dataset, videos: list[str]) -> None:
+def _require_unseen(model: TrainedModel, dataset: Dataset, videos: list[str]) -> None:
     """Raise `InputError` if the model was trained on, or chosen by, one of these videos of its own dataset."""
     seen = sorted(set(videos) & set(model.facts.training_videos))
     if seen and model.facts.dataset == dataset.info.name:
         raise InputError(f"the model was trained on {len(seen)} of the test videos, such as {seen[0]}; test on others")
 
 
-def require_same_classes(model: TrainedModel, dataset: Dataset) -> None:
+def _require_same_classes(model: TrainedModel, dataset: Dataset) -> None:
     """Raise `InputError` unless the model's classes are the dataset's, in the same order."""
     ours, theirs = model.class_names, dataset.info.class_names
     if len(ours) != len(theirs):
-        raise InputError(f"the model knows {len(ours)} classes, {dataset.path} has {len(theirs)}")
+        raise InputError(f"the model knows {plural(len(ours), 'class')}, {dataset.path} has {len(theirs)}")
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         if one != other and one != f"class_{number}":
             raise InputError(f"class {number} is {one!r} for the model and {other!r} in {dataset.path}")

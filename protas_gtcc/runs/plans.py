@@ -10,17 +10,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from protas_gtcc.alignment.config import AlignmentConfig
-from protas_gtcc.config import MAY_CHANGE, WHERE_COMPUTED, RunConfig, flat_settings
+from protas_gtcc.config import MAY_CHANGE, WHERE_COMPUTED, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.training.run_directory import RunDirectory
 
 OWN = ("--split", "--seed", "--title", "--resume", "--json")
 """Flags of one run, which a command that makes many runs sets itself."""
-
-PlannedConfig = RunConfig | AlignmentConfig
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,8 @@ class PlannedRun:
 
     name: str
     run: RunDirectory
-    config: PlannedConfig
+    config: Any
+    """A `RunConfig` or an `AlignmentConfig`."""
     verb: str
     """The verb of protas-gtcc that makes it."""
     flags: list[str]
@@ -73,27 +71,12 @@ class PlannedRun:
                 raise InputError(f"{found}; give another --out, or remove it")
 
 
-@dataclass(frozen=True)
-class Variant:
-    """Flags that are given beside those of all runs."""
-
-    words: tuple[str, ...] = ()
-
-    def flags(self, seed: int) -> list[str]:
-        """The flags for a seed, whose number replaces {seed}."""
-        return [word.replace("{seed}", str(seed)) for word in self.words]
-
-    def sets(self, flag: str) -> bool:
-        """Whether a flag is one of them."""
-        return any(word.split("=")[0] == flag for word in self.words)
-
-
-def named_variants(texts: Sequence[str], may_be_bare: bool = False) -> dict[str, Variant]:
+def named_variants(texts: Sequence[str], may_be_bare: bool = False) -> dict[str, list[str]]:
     """Parse texts `NAME: FLAGS`, or also `NAME` if they `may_be_bare`; flags by name, as it stands in folder names.
 
     Raises `InputError` for any other text, for a name that comes twice, and for flags of one run.
     """
-    variants: dict[str, Variant] = {}
+    variants: dict[str, list[str]] = {}
     for text in texts:
         name, _, flags = text.partition(":")
         words, name = shlex.split(flags), re.sub(r"[^\w.]+", "-", name.strip()).strip("-")
@@ -102,14 +85,18 @@ def named_variants(texts: Sequence[str], may_be_bare: bool = False) -> dict[str,
         if name in variants:
             raise InputError(f"two have the same name, {name}; give each its own")
         refuse_own(words)
-        variants[name] = Variant(tuple(words))
+        variants[name] = words
     return variants
+
+
+def for_seed(words: Sequence[str], seed: int) -> list[str]:
+    """The flags of a variant for a seed, whose number replaces {seed}."""
+    return [word.replace("{seed}", str(seed)) for word in words]
 
 
 def refuse_own(words: Sequence[str]) -> None:
     """Raise `InputError` for flags of one run."""
-    own = [word for word in words if word.split("=")[0] in OWN]
-    if own:
-        raise InputError(
-            f"{own[0]} is for one run; here, give --splits and --seeds, and the same command again to continue"
-        )
+    for word in words:
+        if word.split("=")[0] in OWN:
+            way_out = "here, give --splits and --seeds, and the same command again to continue"
+            raise InputError(f"{word} is for one run; {way_out}")

@@ -14,19 +14,20 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from protas_gtcc.heads.config import HEADS, LOSSES, PUBLISHED, HeadTraining, HeadVersion
+from protas_gtcc.heads.config import HEADS, LOSSES, VERSIONS, HeadTraining, HeadVersion
 from protas_gtcc.heads.training import ActionSegment, pad_segments, train_head
 from protas_gtcc.network.layers import ProgressHead
+from protas_gtcc.network.terms import require_finite
 from protas_gtcc.report.position_encoding import Progress, World
 from protas_gtcc.runs.heads import head_reports
 from protas_gtcc.simulate.actions import FEATURE_DIM, LENGTHS, simulate_actions
 
-VERSIONS = {
-    "V2: no position": PUBLISHED["v2"],
-    "V3: position": PUBLISHED["v3"],
-    "V4: no position, boundaries": PUBLISHED["v4"],
-    "position, V4's loss": HeadVersion(PUBLISHED["v3"].head, PUBLISHED["v4"].loss),
-    "position, squared error": HeadVersion(PUBLISHED["v3"].head, LOSSES["dense"]),
+COMPARED = {
+    "V2: no position": VERSIONS["v2"],
+    "V3: position": VERSIONS["v3"],
+    "V4: no position, boundaries": VERSIONS["v4"],
+    "position, V4's loss": HeadVersion(VERSIONS["v3"].head, VERSIONS["v4"].loss),
+    "position, squared error": HeadVersion(VERSIONS["v3"].head, LOSSES["dense"]),
     "no position, squared error": HeadVersion(HEADS["gru"], LOSSES["dense"]),
 }
 STRENGTHS = {"the class is visible": 1.5, "nothing is visible": 0.0}
@@ -38,13 +39,13 @@ def compare_positions(
 ) -> dict[str, World]:
     """Train every head in both worlds on `num_videos` videos of ten actions; a fifth as many are for testing."""
     worlds: dict[str, World] = {}
-    total, done = len(STRENGTHS) * (len(VERSIONS) + 1), 0
+    total, done = len(STRENGTHS) * (len(COMPARED) + 1), 0
     for name, strength in STRENGTHS.items():
         train = [ActionSegment(*one) for one in simulate_actions("train", num_videos, strength, training.seed)]
         test = [ActionSegment(*one) for one in simulate_actions("test", num_videos // 5, strength, training.seed)]
         lengths = [len(one.embeddings) for one in test]
         reported = {"the position itself": [np.arange(length) / np.arange(1, length + 1) for length in lengths]}
-        for head, version in VERSIONS.items():
+        for head, version in COMPARED.items():
             on_progress(done, total)
             reported[head] = head_reports(train_head(version, train, training), test)
             done += 1
@@ -75,12 +76,14 @@ def train_per_class(
             progress, lengths = channel(chosen)
         return [row[:n].clamp(0, 1).numpy() for row, n in zip(progress, lengths.tolist(), strict=True)]
 
-    for _ in range(training.epochs):
+    for epoch in range(training.epochs):
         for numbers in np.array_split(random.permutation(len(segments)), -(-len(segments) // training.batch_size)):
             progress, lengths = channel([segments[number] for number in numbers])
             elapsed = torch.arange(1, progress.shape[1] + 1)
             error = (progress - elapsed / lengths[:, None]) * (elapsed <= lengths[:, None])
+            loss = error.square().sum(dim=1) / lengths
+            require_finite({"progress": loss}, [f"segment {number}" for number in numbers], f"epoch {epoch + 1}")
             optimizer.zero_grad()
-            (error.square().sum(dim=1) / lengths).mean().backward()  # type: ignore[no-untyped-call]
+            loss.mean().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return report

@@ -4,62 +4,41 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from protas_gtcc.config import PRESETS, Control, RunConfig
+from protas_gtcc.config import PRESETS, RunConfig
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.runs.config import RunGrid
 from protas_gtcc.runs.evaluate_run import test_videos
-from protas_gtcc.runs.plans import PlannedRun, Variant, named_variants, refuse_own
+from protas_gtcc.runs.plans import PlannedRun, for_seed, named_variants, refuse_own
 from protas_gtcc.training.run_directory import RunDirectory
 
 
-@dataclass(frozen=True)
-class RunGrid:
-    """The runs of a cross-validation: every preset, variant, control, split and seed."""
+def plan_grid(
+    grid: RunGrid, flags: Sequence[str], dataset: Dataset, out: Path, parse: Callable[[list[str]], RunConfig]
+) -> list[PlannedRun]:
+    """All runs; every split of the first seed comes first, so that an early table has all videos.
 
-    dataset: str
-    """The dataset's name or path, as `protas-gtcc run` takes it."""
-    splits: tuple[str, ...]
-    """By default all splits that have test videos."""
-    seeds: int
-    preset: tuple[str, ...]
-    """`PRESET`, or `PRESET:N` for another number of seeds."""
-    control: tuple[Control, ...]
-    variant: tuple[str, ...]
-    """`NAME: FLAGS`."""
-    flags: tuple[str, ...]
-    """Flags of `protas-gtcc run` for all runs."""
-
-    def __post_init__(self) -> None:
-        refuse_own(self.flags)
-        if self.seeds < 1:
-            raise InputError(f"--seeds is {self.seeds}; it must be at least 1")
-        if not self.preset or not self.control:
-            raise InputError("--preset and --control need at least one value")
-
-    def plan(self, dataset: Dataset, out: Path, parse: Callable[[list[str]], RunConfig]) -> list[PlannedRun]:
-        """All runs; every split of the first seed comes first, so that an early table has all videos.
-
-        `parse` makes a configuration from flags. Raises `InputError` if a run is not possible.
-        """
-        with_tests = sorted(split for split, parts in dataset.info.splits.items() if parts.get("test"))
-        presets = [_preset_and_seeds(one, self.seeds) for one in dict.fromkeys(self.preset)]
-        variants = {"": Variant()} | named_variants(self.variant)
-        controls = dict.fromkeys(self.control)
-        plans = []
-        for seed, split in product(range(max(count for _, count in presets)), self.splits or with_tests):
-            chosen = [name for name, count in presets if seed < count]
-            for preset, (name, variant), control in product(chosen, variants.items(), controls):
-                flags = ["--dataset", self.dataset, "--preset", preset, "--control", control]
-                flags += ["--split", split, "--seed", str(seed), "--title", title_of(preset, name, control)]
-                flags += [*self.flags, *variant.flags(seed)]
-                plans.append(_planned(flags, parse(flags), name, variant, dataset, out))
-        _require_alike_features(plans, dataset)
-        return plans
+    `flags` hold for every run. `parse` makes a configuration from flags. Raises `InputError` if a run is not possible.
+    """
+    refuse_own(flags)
+    with_tests = sorted(split for split, parts in dataset.info.splits.items() if parts.get("test"))
+    splits = dict.fromkeys(grid.splits.split(",")) if grid.splits else with_tests
+    presets = [_preset_and_seeds(one, grid.seeds) for one in dict.fromkeys(grid.preset)]
+    variants = {"": list[str]()} | named_variants(grid.variant)
+    plans = []
+    for seed, split in product(range(max(count for _, count in presets)), splits):
+        chosen = [name for name, count in presets if seed < count]
+        for preset, (name, own), control in product(chosen, variants.items(), dict.fromkeys(grid.control)):
+            words = ["--dataset", grid.dataset or str(dataset.path), "--preset", preset, "--control", control]
+            words += ["--split", split, "--seed", str(seed), "--title", title_of(preset, name, control)]
+            words += [*flags, *for_seed(own, seed)]
+            plans.append(_planned(words, parse(words), name, own, dataset, out))
+    _require_alike_features(plans, dataset)
+    return plans
 
 
 def title_of(preset: str, variant: str, control: str) -> str:
@@ -75,14 +54,12 @@ def _preset_and_seeds(text: str, seeds: int) -> tuple[str, int]:
     return name, int(count) if colon else seeds
 
 
-def _planned(
-    flags: list[str], config: RunConfig, name: str, variant: Variant, dataset: Dataset, out: Path
-) -> PlannedRun:
+def _planned(flags: list[str], config: RunConfig, name: str, own: list[str], dataset: Dataset, out: Path) -> PlannedRun:
     config = dataclasses.replace(config, dataset=str(dataset.path.resolve()))
     test_videos(dataset, config.split, config.feature_set)
     control = "" if config.control == "none" else config.control
     # A variant's own features are part of its name.
-    features = None if variant.sets("--feature-set") else config.feature_set
+    features = None if any(word.split("=")[0] == "--feature-set" for word in own) else config.feature_set
     kind = "-".join(filter(None, [config.preset, name, control, features]))
     title = f"{kind}/split{config.split}-seed{config.training.seed}"
     return PlannedRun(title, RunDirectory(out / title), config, "run", flags)

@@ -17,12 +17,7 @@ GRACE_SECONDS = 10.0
 """How long the module has to end by itself, for instance to remove its temporary files."""
 
 
-def tie_to_standard_input() -> None:
-    """End this process when its standard input closes."""
-    threading.Thread(target=_watch, daemon=True).start()
-
-
-def _watch() -> None:
+def _end_with_standard_input() -> None:
     # Not by sys.stdin: its lock would be held at exit.
     with suppress(OSError):
         while os.read(0, 1024):
@@ -33,6 +28,6 @@ def _watch() -> None:
 
 
 if __name__ == "__main__":
-    tie_to_standard_input()
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

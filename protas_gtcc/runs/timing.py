@@ -1,7 +1,7 @@
 """How long a frame takes: one stream, many at once, the prefix run again for every frame, and a whole video offline.
 
-Frames are made up; the arithmetic does not depend on what they hold. What is compared is timed one
-after the other, history by history.
+Frames are random; the arithmetic does not depend on their values. What is compared is timed one after the other,
+history by history.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from protas_gtcc.config import EngineName
 from protas_gtcc.inference import TrainedModel
 
 PREFIX_SECONDS = 3.0
-"""Running the prefix again is timed until so long has passed, and at least `FEWEST` times."""
+"""The prefix is run again for at least this long, and at least `FEWEST` times."""
 FEWEST = 3
 MOST_WARM_UP = 20
 
@@ -42,26 +42,24 @@ class Timing:
 def time_stream(model: TrainedModel, history: int, samples: int, engine: EngineName = "auto") -> Timing:
     """Single frames through `model.stream()`, after `history` frames."""
     stream = model.stream(engine)
-    frames = made_up_frames(model, max(history, 1024))
+    frames = random_frames(model, max(history, 1024))
     for chunk in np.array_split(frames[:history], max(1, history // 256)):
         stream.step(chunk)
     seconds = _repeat(lambda number: stream.step(frames[number % len(frames)]), samples)
     return _timing("stream", engine, history, 1, seconds)
 
 
-def time_streams(
-    model: TrainedModel, count: int, samples: int, threads: int = 1, engine: EngineName = "auto"
-) -> Timing:
+def time_streams(model: TrainedModel, count: int, samples: int, threads: int) -> Timing:
     """One frame each of `count` people through `model.streams(count)`."""
-    streams = model.streams(count, engine, threads)
-    frames = made_up_frames(model, count)
+    streams = model.streams(count, threads=threads)
+    frames = random_frames(model, count)
     seconds = _repeat(lambda number: streams.step(frames), samples)
-    return _timing(f"{count} streams, {threads} threads", engine, 0, count, seconds)
+    return _timing(f"{count} streams, {threads} threads", "auto", 0, count, seconds)
 
 
 def time_prefix(model: TrainedModel, history: int) -> Timing:
     """One new frame as the field does it: the network runs again on all `history + 1` frames so far."""
-    prefix = made_up_frames(model, history + 1)
+    prefix = random_frames(model, history + 1)
     model.outputs(prefix)
     seconds: list[float] = []
     while len(seconds) < FEWEST or sum(seconds) < PREFIX_SECONDS:
@@ -71,23 +69,18 @@ def time_prefix(model: TrainedModel, history: int) -> Timing:
 
 def time_offline(model: TrainedModel, num_frames: int) -> Timing:
     """A whole video of `num_frames` at once; the times are of a frame."""
-    features = made_up_frames(model, num_frames)
+    features = random_frames(model, num_frames)
     seconds = _repeat(lambda number: model.predict(features), FEWEST, warm_up=1)
     return _timing("offline, a frame", "torch", num_frames, 1, [one / num_frames for one in seconds])
 
 
 def benchmark(
-    model: TrainedModel,
-    histories: Sequence[int],
-    counts: Sequence[int],
-    samples: int,
-    threads: int,
-    engines: Sequence[EngineName] = ("compiled", "torch"),
+    model: TrainedModel, histories: Sequence[int], counts: Sequence[int], samples: int, threads: int
 ) -> list[Timing]:
     """Time everything that can be timed on a model; an acausal one cannot be streamed and raises `InputError`."""
     timings = []
     for history in histories:
-        timings += [time_stream(model, history, samples, engine) for engine in engines]
+        timings += [time_stream(model, history, samples, engine) for engine in ("compiled", "torch")]
         timings.append(time_prefix(model, history))
     timings += [time_streams(model, count, max(5, samples // count), threads) for count in counts]
     return [*timings, time_offline(model, max([*histories, 1]))]
@@ -98,9 +91,9 @@ def state_bytes(model: TrainedModel) -> int:
     return sum(values.nbytes for values in model.stream().state_dict().values())
 
 
-def made_up_frames(model: TrainedModel, count: int, seed: int = 0) -> np.ndarray:
+def random_frames(model: TrainedModel, count: int) -> np.ndarray:
     """Random frames, float32 `[count, D]`."""
-    return np.random.default_rng(seed).standard_normal((count, model.facts.feature_dim), dtype=np.float32)
+    return np.random.default_rng(0).standard_normal((count, model.facts.feature_dim), dtype=np.float32)
 
 
 def _repeat(step: Callable[[int], object], samples: int, warm_up: int = MOST_WARM_UP) -> list[float]:

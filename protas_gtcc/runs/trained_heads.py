@@ -8,23 +8,20 @@ causal encoder have seen frames before it.
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from protas_gtcc.alignment.config import AlignmentConfig
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.alignment.embedder import Embedder, load_encoder
-from protas_gtcc.alignment.run_directory import AlignmentDirectory
-from protas_gtcc.config import MAY_CHANGE, flat_settings
+from protas_gtcc.config import flat_settings
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.heads.training import cut_segments
+from protas_gtcc.heads.training import ActionSegment, cut_segments
 from protas_gtcc.metrics.pooled_runs import PooledRows
 from protas_gtcc.report.head_table import TableRow
 from protas_gtcc.runs import heads as scoring
-from protas_gtcc.runs.cross_validation import distinct_titles
+from protas_gtcc.runs.cross_validation import Kind, by_title, kind_with, settings_of_kind
 from protas_gtcc.runs.evaluate_run import test_videos
 
 
@@ -34,20 +31,16 @@ def read_joint_runs(paths: Sequence[Path], dataset: Dataset, split: str) -> dict
     Rows of the same head and loss have the settings in their names that differ. Raises `InputError` if a run has no
     head, is not finished, does not fit split and dataset, or is there twice.
     """
-    kinds: dict[str, list[Embedder]] = defaultdict(list)
-    settings: dict[str, dict[str, Any]] = {}
-    taken: dict[tuple[str, int], Path] = {}
+    kinds: list[Kind] = []
     for path in paths:
         embedder = _read(path, dataset, split)
-        own, seed = _settings_but_seed(embedder), embedder.facts.config.training.seed
-        kind = repr(own)
-        if (kind, seed) in taken:
-            raise InputError(f"{taken[kind, seed]} and {path} are both seed {seed} of the same settings; give one")
-        taken[kind, seed], settings[kind] = path, own
-        kinds[kind].append(embedder)
-    plain = [f"{own['head']} with {own['loss']}" for own in settings.values()]
-    titles = distinct_titles(plain, list(settings.values()), [flat_settings(AlignmentConfig())] * len(plain))
-    return dict(zip(titles, kinds.values(), strict=True))
+        config = embedder.facts.config
+        settings = settings_of_kind(config, embedder.facts.feature_set)
+        members = kind_with(settings, f"{config.head} with {config.loss}", kinds).members
+        if config.training.seed in members:
+            raise InputError(f"{path} repeats seed {config.training.seed} of the same settings; leave it out")
+        members[config.training.seed] = embedder
+    return by_title(kinds, lambda _: flat_settings(AlignmentConfig()))
 
 
 def joint_row(title: str, embedders: Sequence[Embedder], dataset: Dataset) -> TableRow:
@@ -58,12 +51,9 @@ def joint_row(title: str, embedders: Sequence[Embedder], dataset: Dataset) -> Ta
 def _score(embedder: Embedder, dataset: Dataset) -> PooledRows:
     config, head = embedder.facts.config, embedder.encoder.progress_head
     assert head is not None
-    features = FeatureReader(dataset, embedder.facts.feature_set, config.split)
-    segments = [
-        one
-        for video in dataset.part(config.split, "test")
-        for one in cut_segments(dataset, video, embedder.embed(features.read(video)))
-    ]
+    features, segments = FeatureReader(dataset, embedder.facts.feature_set, config.split), list[ActionSegment]()
+    for video in dataset.part(config.split, "test"):
+        segments += cut_segments(dataset, video, embedder.embed(features.read(video)))
     reports = functools.partial(scoring.head_reports, head)
     return scoring.score_reports(dataset, config.split, config.training.seed, segments, reports)
 
@@ -99,9 +89,3 @@ def _require_fitting(embedder: Embedder, dataset: Dataset) -> None:
     task = facts.config.task
     if task is not None and any(dataset.attribute(video, "task") != task for video in tested):
         raise InputError(f"it was trained on task {task} alone, and the table is of test videos of all tasks")
-
-
-def _settings_but_seed(embedder: Embedder) -> dict[str, Any]:
-    """Every setting by its flag's name, without those that may differ within a row."""
-    flat = flat_settings(embedder.facts.config) | {"feature_set": embedder.facts.feature_set}
-    return {name: value for name, value in flat.items() if name not in ("dataset", "seed", *MAY_CHANGE)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def simulate_actions(part: Part, num_videos: int, strength: float, seed: int) ->
     """
     directions = np.random.default_rng(seed).normal(size=(len(LENGTHS), FEATURE_DIM))
     directions *= strength / np.linalg.norm(directions, axis=1, keepdims=True)
-    random = np.random.default_rng([seed, get_args(Part).index(part)])
+    random = np.random.default_rng([seed, ["train", "test"].index(part)])
     segments = []
     for number in range(num_videos * SEGMENTS_PER_VIDEO):
         label = number % len(LENGTHS)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from protas_gtcc.config import require_range
 from protas_gtcc.errors import InputError
 from protas_gtcc.simulate.profiles import TASKS, TaskProfile
 
@@ -62,20 +63,14 @@ class SimulationConfig:
     """Mean length of a pause in an action."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.tasks <= len(TASKS):
-            raise InputError(f"tasks is {self.tasks}; give 1 to {len(TASKS)}")
         unknown = set(self.only) - {profile.name for profile in TASKS}
         if unknown:
             raise InputError(f"no task {min(unknown)!r}; choose among {', '.join(one.name for one in TASKS)}")
-        for name in ("share_of_videos", "fewest_videos", "people", "feature_dim", "fps"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("phase_blind_share", "look_alike_share", "pause_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a share is at least 0 and below 1")
-        negative = [one.name for one in fields(self) if one.name != "only" and getattr(self, one.name) < 0]
-        if negative:
-            raise InputError(f"{negative[0]} is {getattr(self, negative[0])}; it must not be negative")
+        require_range(self, tasks=(1, len(TASKS)), fewest_videos=(1, 10**4), people=(1, 10**6), seed=(0, 2**32 - 1))
+        require_range(self, share_of_videos=(1e-4, 100), feature_dim=(1, 10**5), fps=(1e-3, 1e3))
+        require_range(self, phase_blind_share=(0, 0.999), look_alike_share=(0, 0.999), pause_share=(0, 0.999))
+        names = [one.name for one in fields(self)]
+        require_range(self, **{name: (0, 1e6) for name in names if name.endswith(("_strength", "_seconds"))})
 
     @property
     def profiles(self) -> tuple[TaskProfile, ...]:
@@ -91,7 +86,8 @@ class SimulationConfig:
     def generator(self, *key: str | int) -> np.random.Generator:
         """The random generator of one video, person or class; it does not depend on what else is simulated."""
         words = [int.from_bytes(str(part).encode(), "big") for part in key]
-        return np.random.default_rng([self.seed, *(word for part in words for word in _digits(part))])
+        # A 0 ends each part, so that ("a", "b") and ("ab",) differ.
+        return np.random.default_rng([self.seed, *(number for word in words for number in (word, 0))])
 
 
 SMALL = SimulationConfig(share_of_videos=0.2)
@@ -99,12 +95,3 @@ SMALL = SimulationConfig(share_of_videos=0.2)
 
 STAND_IN = SimulationConfig(only=("Pizza.cmu", "pc_assembly", "pc_disassembly", "tent"), share_of_videos=0.8)
 """Four tasks with most of their videos: enough of every step for a run of a few minutes to learn it."""
-
-
-def _digits(word: int, base: int = 2**32) -> list[int]:
-    # A 0 ends each key, so that ("a", "b") and ("ab",) differ. SeedSequence takes 32 bits at a time.
-    digits = []
-    while word:
-        word, digit = divmod(word, base)
-        digits.append(digit)
-    return [*digits, 0]

@@ -9,7 +9,7 @@ from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.simulate.appearance import build_world, simulate_features
 from protas_gtcc.simulate.config import SimulationConfig
-from protas_gtcc.simulate.procedures import class_names_of, simulate_procedure
+from protas_gtcc.simulate.procedures import class_names_of, simulate_labels
 from protas_gtcc.simulate.profiles import TaskProfile
 
 FEATURE_SET = "features"
@@ -19,10 +19,7 @@ _TEST_EVERY = 4
 
 
 def simulate(path: Path | str, config: SimulationConfig) -> None:
-    """Write a dataset file of simulated procedures. Raises `InputError` if it cannot be written.
-
-    One video is in memory at a time. No person is in both the train and the test part of split "1".
-    """
+    """Write a dataset file of simulated procedures, video by video. Raises `InputError` if it cannot be written."""
     feature_set = FeatureSet(dim=config.feature_dim, source="simulated appearance, strictly causal")
     with write_dataset(path, dataset_info(config), {FEATURE_SET: feature_set}) as writer:
         for video in simulate_videos(config):
@@ -33,7 +30,7 @@ def simulate_videos(config: SimulationConfig) -> Iterator[Video]:
     """Yield the videos one after the other, with features float16 `[T, D]`."""
     world, class_names = build_world(config), class_names_of(config)
     for profile, number in _videos(config):
-        labels = simulate_procedure(config, profile, number).labels(class_names, config.fps)
+        labels = simulate_labels(config, profile, number, class_names)
         yield Video(
             name=_video_name(profile, number),
             labels=labels,

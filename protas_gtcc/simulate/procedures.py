@@ -6,8 +6,6 @@ them. Durations are log-normal, with a mean for the class and a factor for the p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import ndtri
 
@@ -22,20 +20,6 @@ _CLASS_SHARE, _PERSON_SHARE = 0.5, 0.08
 _LONGEST = 2.3
 _GAP_SPREAD = 1.2
 _BACKGROUND_SPREAD = 0.35
-
-
-@dataclass(frozen=True, eq=False)
-class Procedure:
-    """The segments of one video: class names (`BACKGROUND` between actions) and durations in seconds."""
-
-    classes: list[str]
-    seconds: np.ndarray
-
-    def labels(self, class_names: list[str], fps: float) -> np.ndarray:
-        """Class ids, int64 `[T]`, at `fps`; every segment has at least one frame."""
-        ids = [class_names.index(name) for name in self.classes]
-        frames = np.maximum(np.round(self.seconds * fps), 1).astype(np.int64)
-        return np.repeat(np.array(ids, dtype=np.int64), frames)
 
 
 def steps_of(config: SimulationConfig, profile: TaskProfile) -> list[str]:
@@ -53,8 +37,8 @@ def class_names_of(config: SimulationConfig) -> list[str]:
     return list(dict.fromkeys([BACKGROUND, *names]))
 
 
-def simulate_procedure(config: SimulationConfig, profile: TaskProfile, number: int) -> Procedure:
-    """Video `number` of a task, by person `number % people`."""
+def simulate_labels(config: SimulationConfig, profile: TaskProfile, number: int, class_names: list[str]) -> np.ndarray:
+    """Class ids of video `number` of a task, by person `number % people`: int64 `[T]`, at least one frame a segment."""
     rng = config.generator("procedure", profile.name, number)
     steps = _steps_taken(rng, profile)
     actions = _action_seconds(rng, config, profile, steps, number % config.people)
@@ -64,7 +48,8 @@ def simulate_procedure(config: SimulationConfig, profile: TaskProfile, number: i
     for step, action, gap in zip(steps, actions, gaps[1:], strict=True):
         classes += [names[step]] + ([BACKGROUND] if gap else [])
         seconds += [action] + ([gap] if gap else [])
-    return Procedure(classes, np.array(seconds))
+    ids = np.array([class_names.index(name) for name in classes], dtype=np.int64)
+    return np.repeat(ids, np.maximum(np.round(np.array(seconds) * config.fps), 1).astype(np.int64))
 
 
 def _steps_taken(rng: np.random.Generator, profile: TaskProfile) -> list[int]:

@@ -17,22 +17,17 @@ Columns = Mapping[str, Any]
 
 def write_csv_table(path: Path | str, columns: Columns) -> None:
     """Write columns of one length in one step; numbers with six digits, blank where None or NaN."""
-    cells = [_cells(values) for values in columns.values()]
+    lists = [values.tolist() if isinstance(values, np.ndarray) else values for values in columns.values()]
     with replace_when_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(zip(*cells, strict=True))
+        writer.writerows(map(_cell, row) for row in zip(*lists, strict=True))
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Rows by name -> columns, in the order in which names come first; None where a row lacks one."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _cells(values: Any) -> list[Any]:
-    listed = values.tolist() if isinstance(values, np.ndarray) else values
-    return [_cell(value) for value in listed]
 
 
 def _cell(value: Any) -> Any:

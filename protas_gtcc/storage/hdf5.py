@@ -22,18 +22,17 @@ from protas_gtcc.errors import InputError
 @contextmanager
 def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
     """Open a new ("w") or an existing ("r+") HDF5 file for writing. Raises `OSError` if the disk refuses."""
-    with open(path, "w+b" if mode == "w" else "r+b", buffering=0) as raw:
-        bytes_ = _FailsOnce(raw)
+    with _FailsOnce(path, "w+" if mode == "w" else "r+") as stored:
         try:
-            with h5py.File(bytes_, mode) as file:
+            with h5py.File(stored, mode) as file:
                 yield file
                 file.flush()
         except Exception:
             # h5py raises the library's error; the reason is the disk's, below.
-            if bytes_.failure is None:
+            if stored.failure is None:
                 raise
-        if bytes_.failure is not None:
-            raise bytes_.failure
+        if stored.failure is not None:
+            raise stored.failure
 
 
 @contextmanager
@@ -46,6 +45,14 @@ def named_if_damaged(path: Path, what: str = "", way_out: str = "prepare it agai
         message = " ".join(str(error.args[0] if error.args else error).split())
         where = f"{what}: {message}" if what else message
         raise InputError(f"{path} is damaged: {where}; {way_out}") from error
+
+
+def require_array(array: h5py.Dataset, expected: tuple[int, ...], name: str) -> None:
+    """Raise `ValueError` unless a stored array holds numbers and has the shape that the file's header expects."""
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} should be numbers, but are {array.dtype}")
+    if array.shape != expected:
+        raise ValueError(f"{name} should be {list(expected)}, by the header, but is {list(array.shape)}")
 
 
 def read_group(file: h5py.File, name: str) -> dict[str, np.ndarray]:
@@ -63,21 +70,17 @@ def _read(array: h5py.h5d.DatasetID) -> np.ndarray:
     return values
 
 
-class _FailsOnce(io.RawIOBase):
+class _FailsOnce(io.FileIO):
     """A file that raises its first failed write and ignores all later writes."""
 
-    def __init__(self, raw: io.FileIO):
-        super().__init__()
-        self._raw = raw
-        self.failure: BaseException | None = None
+    failure: BaseException | None = None
 
     def write(self, data: Any) -> int:
-        """Write all of `data`."""
         view = memoryview(data).cast("B")
         written = 0
         try:
             while self.failure is None and written < len(view):
-                written += self._raw.write(view[written:])
+                written += super().write(view[written:])
         except BaseException as failure:
             self.failure = failure
             raise
@@ -87,22 +90,10 @@ class _FailsOnce(io.RawIOBase):
         """Fill `buffer`, with zeros beyond the end."""
         view = memoryview(buffer).cast("B")
         count = 0
-        while count < len(view) and (more := self._raw.readinto(view[count:])):
+        while count < len(view) and (more := super().readinto(view[count:])):
             count += more
         view[count:] = bytes(len(view) - count)
         return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
-        """Cut or extend to `size` bytes."""
-        return size or 0 if self.failure is not None else self._raw.truncate(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move to a position."""
-        return self._raw.seek(offset, whence)
-
-    def tell(self) -> int:
-        """The position."""
-        return self._raw.tell()
-
-    def flush(self) -> None:
-        """Nothing is buffered here."""
+        return size or 0 if self.failure is not None else super().truncate(size)

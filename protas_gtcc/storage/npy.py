@@ -16,36 +16,9 @@ def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarr
 
     Raises `InputError` if there is no whole array of real numbers, and if no axis or both axes have that size.
     """
-    return _oriented(_read(path), feature_dim, axes, path)
-
-
-def open_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
-    """The array in a .npy file; with `mmap_mode`, only its header is read at first.
-
-    Raises `InputError` if there is no whole array.
-    """
-    try:
-        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"no feature file {path}; extract the features, or correct the path") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; give its files, {path}/*.npy") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is not a whole .npy file of numbers ({error}); save it again") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} is an archive of several arrays; save one array in .npy format")
-    return array
-
-
-def _read(path: Path) -> np.ndarray:
     features = open_array(path)
     if features.dtype.kind not in "iuf":
         raise InputError(f"{path} holds {features.dtype}; expected real numbers")
-    return features
-
-
-def _oriented(features: np.ndarray, feature_dim: int, axes: Axes, path: Path) -> np.ndarray:
-    """Features with time first. Raises `InputError` if both axes have the size that the model takes, or none."""
     if features.ndim != 2:
         raise InputError(f"{path} has shape {list(features.shape)}; expected features [T, D]")
     if axes != "auto":
@@ -59,3 +32,18 @@ def _oriented(features: np.ndarray, feature_dim: int, axes: Axes, path: Path) ->
             "extract features with the backbone that it was trained on"
         )
     return features if fits[1] else features.T
+
+
+def open_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
+    """The array in a .npy file; `mmap_mode` reads only its header at first. Raises `InputError` if it is not whole."""
+    try:
+        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"no feature file {path}; extract the features, or correct the path") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; give its files, {path}/*.npy") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is not a whole .npy file of numbers ({error}); save it again") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} is an archive of several arrays; save one array in .npy format")
+    return array

@@ -13,6 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from protas_gtcc.storage.hdf5 import require_array
+
 _CHUNK_ROWS = 8192
 
 
@@ -34,18 +36,11 @@ class RaggedWriter:
 
 
 class RaggedReader:
-    """Reads single videos of an array that a `RaggedWriter` wrote.
-
-    Raises `ValueError` if the array does not hold numbers, or its shape is not `[sum(lengths), *row_shape]`.
-    """
+    """Reads single videos of a `RaggedWriter`'s array. Raises `ValueError` for another shape, or if not of numbers."""
 
     def __init__(self, array: h5py.Dataset, lengths: Iterable[int], row_shape: tuple[int, ...] = ()):
         self._array, self._edges = array, [0, *accumulate(lengths)]
-        name, expected = array.name.lstrip("/"), (self._edges[-1], *row_shape)
-        if array.dtype.kind not in "iuf":
-            raise ValueError(f"{name} should be numbers, but are {array.dtype}")
-        if array.shape != expected:
-            raise ValueError(f"{name} should be {list(expected)}, by the index, but is {list(array.shape)}")
+        require_array(array, (self._edges[-1], *row_shape), array.name.lstrip("/"))
 
     def read(self, video: int, start: int = 0, end: int | None = None) -> np.ndarray:
         """Rows `[start, end)` of the video with this number, all by default; bounds as in a slice."""
@@ -55,10 +50,7 @@ class RaggedReader:
 
 
 def read_lengths(file: Any, name: str, num_videos: int) -> list[int]:
-    """The number of rows of each video, from the file's array `name`.
-
-    Raises `ValueError` if the array does not have `num_videos` entries, or one is not positive.
-    """
+    """The file's array `name`: rows of each video. Raises `ValueError` unless it has `num_videos` positive entries."""
     lengths = np.asarray(file[name][:])
     if len(lengths) != num_videos:
         raise ValueError(f"its index has {num_videos} names of videos but {len(lengths)} {name}")

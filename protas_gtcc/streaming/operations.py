@@ -96,4 +96,4 @@ _VIEW_NAMES = """
     unsqueeze view
 """
 VIEWS = frozenset(_VIEW_NAMES.split())
-"""Operations that give the same numbers in another shape: they need no instruction."""
+"""Operations that copy or address numbers without arithmetic: they need no instruction."""

@@ -17,7 +17,6 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.streaming.engines import Engine
 
 STATE_FORMAT = "protas_gtcc stream state"
-STATE_VERSION = 1
 
 
 class Streams:
@@ -147,7 +146,7 @@ class Stream:
 
     def save(self, path: Path | str) -> None:
         """Write the state to a safetensors file, in one step."""
-        save_tensors(Path(path), self.state_dict(), {"format": STATE_FORMAT, "format_version": STATE_VERSION})
+        save_tensors(Path(path), STATE_FORMAT, self.state_dict(), {})
 
     def load(self, path: Path | str) -> None:
         """Continue from a file that `save` wrote. Raises `InputError` as `load_state_dict` does."""

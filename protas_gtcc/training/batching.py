@@ -6,10 +6,12 @@ Several processes share each batch: process r of R takes every R-th window of it
 
 from __future__ import annotations
 
+import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +29,8 @@ BUCKET_BATCHES = 16
 LENGTH_JITTER = 0.1
 """Batches are cut from shuffled pools of `BUCKET_BATCHES` batches, sorted by length times a random factor within
 `LENGTH_JITTER` of 1: little padding, yet new batches in each epoch."""
+
+Same = TypeVar("Same", bound="LossBatch")
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,39 @@ class Example:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """Windows padded to the longest. Padding: features and progress 0, labels `IGNORED_LABEL`, mask 0."""
+class LossBatch(ABC):
+    """What a training step works on: V padded videos, and the weights of the B values of each loss term."""
 
     videos: list[str]
-    features: Float[Tensor, "B D T"]
+    features: Float[Tensor, "V D T"]
+    weights: Float[Tensor, " B"]
+    """1 for a value that counts; 0 for a stand-in, which a process repeats if its share of the batch is empty."""
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """What each value of a loss term belongs to, for errors."""
+
+    def to(self: Same, device: torch.device) -> Same:
+        """The same batch on a device."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self: Same) -> Same:
+        """The same batch in pinned memory, from where it is copied to a GPU while that computes."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def _each(self: Same, change: Callable[[Tensor], Tensor]) -> Same:
+        changed: Any = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return dataclasses.replace(self, **changed)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch(LossBatch):
+    """Windows padded to the longest, V = B. Padding: features and progress 0, labels `IGNORED_LABEL`, mask 0."""
+
     labels: Int[Tensor, "B T"]
     progress: Float[Tensor, "B T"]
     mask: Float[Tensor, "B 1 T"]
-    weights: Float[Tensor, " B"]
-    """1 for a window; 0 for a stand-in, which a process repeats if its share of the batch is empty."""
 
     @property
     def names(self) -> list[str]:
@@ -73,18 +100,6 @@ class Batch:
     def num_frames(self) -> int:
         """Number of frames, without padding and stand-ins."""
         return int((self.mask[:, 0].sum(dim=1) * self.weights).sum())
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def pin_memory(self) -> Batch:
-        """The same batch in pinned memory, from where it is copied to a GPU while that computes."""
-        return self._each(lambda tensor: tensor.pin_memory())
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        tensors = (self.features, self.labels, self.progress, self.mask, self.weights)
-        return Batch(self.videos, *map(change, tensors))
 
 
 def cut_windows(num_frames: Mapping[str, int], window_frames: int) -> list[Window]:
@@ -144,14 +159,9 @@ class WindowReader(TorchDataset[Example]):
     def __getitem__(self, item: tuple[int, float]) -> Example:
         index, weight = item
         window = self.windows[index]
-        video, start, end = window.video, window.start, window.end
-        return Example(
-            video,
-            self.features.read(video, start, end),
-            self.dataset.labels(video, start, end),
-            self.dataset.progress(video, start, end),
-            weight,
-        )
+        place = (window.video, window.start, window.end)
+        labels, progress = self.dataset.labels(*place), self.dataset.progress(*place)
+        return Example(window.video, self.features.read(*place), labels, progress, weight)
 
 
 def collate(examples: Sequence[Example]) -> Batch:
@@ -163,7 +173,7 @@ def collate(examples: Sequence[Example]) -> Batch:
     weights = torch.tensor([one.weight for one in examples])
     # Features stay in the order they are read, and are handed on as a view: to transpose gigabytes would cost more
     # than the disk.
-    return Batch([one.video for one in examples], frames.transpose(1, 2), labels, progress, mask, weights)
+    return Batch([one.video for one in examples], frames.transpose(1, 2), weights, labels, progress, mask)
 
 
 def make_loader(reader: WindowReader, batches: EpochBatches, workers: int, device: torch.device) -> DataLoader[Any]:
@@ -173,9 +183,5 @@ def make_loader(reader: WindowReader, batches: EpochBatches, workers: int, devic
     must draw as often as an uninterrupted one.
     """
     return DataLoader(
-        reader,
-        batch_sampler=batches,
-        collate_fn=collate,
-        num_workers=workers,
-        pin_memory=device.type == "cuda",
+        reader, batch_sampler=batches, collate_fn=collate, num_workers=workers, pin_memory=device.type == "cuda"
     )

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from protas_gtcc.errors import plural
 from protas_gtcc.training.run_directory import Row
 
 SPEED_SECONDS = 600.0
@@ -28,7 +21,7 @@ class Callback:
     """What the training loop calls. Every method does nothing until it is overridden."""
 
     def on_prepare(self, what: str, done: int, num_videos: int) -> None:
-        """Before training, something is prepared from the training videos, and `done` of them are done."""
+        """Before training, `what` is prepared from the training videos, and `done` of them are done."""
 
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
         """Training begins, or continues after `epochs_done`."""
@@ -43,16 +36,6 @@ class Callback:
         """Training is over, also after an error, and also if it never began."""
 
 
-@contextmanager
-def ended(callbacks: Sequence[Callback]) -> Iterator[None]:
-    """Call `on_end` of every callback at the end of the block, also after an error."""
-    try:
-        yield
-    finally:
-        for callback in callbacks:
-            callback.on_end()
-
-
 class ProgressBar(Callback):
     """A live bar with loss terms and the time left; on anything but a terminal, a line every few seconds."""
 
@@ -65,14 +48,16 @@ class ProgressBar(Callback):
         self._names: list[str] = []
 
     def on_prepare(self, what: str, done: int, num_videos: int) -> None:
-        """Show what is prepared, and from how many of the videos."""
+        """Show what is prepared, and how many videos are done."""
         if what != self._what:
             self._begin(what, total=num_videos)
             if self._bar is None:
-                self._print(f"{what}: {num_videos} training videos")
+                self._print(f"{what}: {plural(num_videos, 'training video')}")
         self._move(done, losses="")
         if self._bar is None and self._is_line_due():
-            self._print(f"{what}: {done} of {num_videos} videos  {self._seconds_left(done, num_videos):.0f} s left")
+            self._print(
+                f"{what}: {done} of {plural(num_videos, 'video')}  {self._seconds_left(done, num_videos):.0f} s left"
+            )
 
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
         """Show the bar, part of it filled if the run was resumed."""
@@ -81,7 +66,7 @@ class ProgressBar(Callback):
             self._console.print(f"resumed after epoch {epochs_done} of {epochs}")
         self._begin(f"epoch {epochs_done + 1}", total=epochs * steps_an_epoch)
         if self._bar is None and epochs_done < epochs:
-            self._print(f"training: {epochs - epochs_done} epochs of {steps_an_epoch} steps")
+            self._print(f"training: {plural(epochs - epochs_done, 'epoch')} of {plural(steps_an_epoch, 'step')}")
 
     def on_step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
         """Move the bar; print a line where there is none."""
@@ -108,7 +93,7 @@ class ProgressBar(Callback):
             self._bar.stop()
 
     def _begin(self, what: str, total: int) -> None:
-        """A new bar from here on; on anything but a terminal, only the clock."""
+        """Start a new bar; without a terminal, only restart the clock."""
         self._what, self._started = what, time.monotonic()
         if not self._console.is_terminal:
             return

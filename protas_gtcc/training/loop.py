@@ -6,50 +6,31 @@ in an epoch follows from (seed, epoch). So a run that was killed and resumed end
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, TypeVar
 
 import torch
-from jaxtyping import Float
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from protas_gtcc.config import TrainingConfig
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.inference import choose_device
 from protas_gtcc.network.terms import Terms, require_finite, total_loss, weigh
+from protas_gtcc.training.batching import LossBatch
 from protas_gtcc.training.callbacks import Callback
-from protas_gtcc.training.devices import make_fabric
 from protas_gtcc.training.optimisation import EpochMeans, learning_rate, make_optimizer
-from protas_gtcc.training.run_directory import Row, RunDirectory, epochs_since_best
+from protas_gtcc.training.run_directory import Row, RunDirectory, epochs_since_best, is_over
 from protas_gtcc.training.state import load_state, save_state
 
-
-@runtime_checkable
-class LossBatch(Protocol):
-    """What the loop needs of a batch."""
-
-    @property
-    def videos(self) -> list[str]:
-        """V videos."""
-
-    @property
-    def features(self) -> Float[Tensor, "V D T"]:
-        """Their features, padded."""
-
-    @property
-    def weights(self) -> Float[Tensor, " B"]:
-        """1 for each value of a loss term that counts; 0 for one that only keeps a process busy."""
-
-    @property
-    def names(self) -> list[str]:
-        """What each value of a loss term belongs to, for errors."""
-
-    def to(self, device: torch.device) -> Any:
-        """The same batch on a device."""
-
-
 BatchT = TypeVar("BatchT", bound=LossBatch)
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+LoopT = TypeVar("LoopT", bound="TrainingLoop[Any]")
 
 
 class TrainingLoop(ABC, Generic[BatchT]):
@@ -61,13 +42,27 @@ class TrainingLoop(ABC, Generic[BatchT]):
     term_weights: Mapping[str, float]
     """Weights of the loss terms, by name."""
 
-    def __init__(self, config: Any, run: RunDirectory, callbacks: Sequence[Callback] = ()):
-        self.config, self.run = config, run
+    def __init__(self, config: Any, dataset: Dataset, run: RunDirectory, callbacks: Sequence[Callback] = ()):
+        self.config, self.dataset, self.run = config, dataset, run
         self.settings: TrainingConfig = config.training
         torch.set_num_threads(self.settings.threads)
-        self.fabric = make_fabric(self.settings)
+        self.fabric = _make_fabric(self.settings)
         self.callbacks = callbacks if self.fabric.is_global_zero else ()
         self.rows: list[Row] = []
+
+    @classmethod
+    def train(
+        cls: type[LoopT], config: Any, dataset: Dataset, run: RunDirectory, callbacks: Sequence[Callback], resume: bool
+    ) -> LoopT:
+        """Train a run to its end, a resumed one from its last finished epoch; `on_end` is called after errors, too."""
+        try:
+            loop = cls(config, dataset, run, callbacks)
+            loop.start(resume)
+            loop.fit()
+            return loop
+        finally:
+            for callback in callbacks:
+                callback.on_end()
 
     @abstractmethod
     def batches(self, epoch: int) -> Iterable[BatchT]:
@@ -86,7 +81,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
         """Write the checkpoint."""
 
     def summary(self, means: EpochMeans, seconds: float) -> Row:
-        """What the log says of an epoch beside its losses."""
+        """What the log has of an epoch beside its losses."""
         return {"seconds": seconds}
 
     def clipped_together(self) -> list[list[Tensor]]:
@@ -100,13 +95,13 @@ class TrainingLoop(ABC, Generic[BatchT]):
         self.model, self.fabric_optimizer = self.fabric.setup(network, self.optimizer)
 
     def reported(self, what: str, videos: Sequence[str]) -> Iterator[str]:
-        """Videos that something is prepared from before training, one after the other, reported to the callbacks."""
+        """Yield videos one after the other, and report to the callbacks that `what` is prepared from them."""
         for number, video in enumerate(videos):
             for callback in self.callbacks:
                 callback.on_prepare(what, number, len(videos))
             yield video
 
-    def start(self, resume: bool = False) -> None:
+    def start(self, resume: bool) -> None:
         """Make the run directory, or go back to the last finished epoch."""
         if resume:
             self._restore()
@@ -117,7 +112,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
         """Train from the current epoch to the last, or until patience runs out."""
         for callback in self.callbacks:
             callback.on_start(len(self.rows), self.settings.epochs, self.num_steps)
-        while len(self.rows) < self.settings.epochs and not self._is_out_of_patience():
+        while not is_over(self.rows, self.settings.epochs, self.settings.patience):
             # Every process goes by the first one's scores: they must all stop at the same epoch.
             row: Row = self.fabric.broadcast(self._train_epoch(len(self.rows)))
             self._keep(row)
@@ -194,5 +189,20 @@ class TrainingLoop(ABC, Generic[BatchT]):
         self.rows = facts["rows"]
         self.fabric.strategy.precision.load_state_dict(facts["precision"])
 
-    def _is_out_of_patience(self) -> bool:
-        return 0 < self.settings.patience <= epochs_since_best(self.rows)
+
+def _make_fabric(settings: TrainingConfig) -> Fabric:
+    """Lightning Fabric on the chosen device; under torchrun, one of its processes."""
+    device = choose_device(settings.device)
+    if settings.precision == "16" and device == "cpu":
+        raise InputError("--precision 16 needs a GPU; use bf16 or 32 on the CPU")
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    nodes = processes // int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    fabric = Fabric(
+        accelerator=device,
+        devices=processes // nodes,
+        num_nodes=nodes,
+        strategy="ddp" if processes > 1 else "auto",
+        precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric

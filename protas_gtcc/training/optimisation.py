@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from protas_gtcc.config import TrainingConfig
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 
 def make_optimizer(network: nn.Module, settings: TrainingConfig) -> torch.optim.Optimizer:

@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from protas_gtcc import config as configuration
-from protas_gtcc.config import RunConfig
+from protas_gtcc.config import RunConfig, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.configs import from_yaml, to_yaml
 
 Row = dict[str, int | float]
 """An epoch's row of log.csv."""
@@ -46,23 +46,27 @@ class RunDirectory:
         """Make the folder for a new run with its configuration. Raises `InputError` if a run is there already."""
         if self.config_file.exists():
             raise InputError(f"{self.path} already holds a run; give another --out, or --resume {self.path}")
-        write_text(self.config_file, configuration.to_yaml(config))
+        write_text(self.config_file, to_yaml(config))
 
-    def read_config(self) -> RunConfig:
-        """The run's configuration. Raises `InputError` if there is no run here."""
+    def config_text(self) -> str:
+        """The text of config.yaml. Raises `InputError` if there is none."""
         if not self.config_file.is_file():
             raise InputError(f"{self.path} is not a run directory: it has no config.yaml")
         try:
-            text = self.config_file.read_text(encoding="utf-8")
+            return self.config_file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise InputError(f"{self.config_file} is not text: {error}") from error
+
+    def read_config(self) -> RunConfig:
+        """The run's configuration. Raises `InputError` if there is no run of the progress network here."""
+        text = self.config_text()
         if re.search(r"^alignment:", text, re.MULTILINE):
             raise InputError(f"{self.path} is an alignment run, not a run of the progress network: leave it out")
-        return configuration.from_yaml(text, str(self.config_file), RunConfig)
+        return from_yaml(text, str(self.config_file), RunConfig)
 
     def read_settings(self) -> dict[str, Any]:
         """Every setting of the run, by its flag's name. Raises `InputError` if there is no run here."""
-        return configuration.flat_settings(self.read_config())
+        return flat_settings(self.read_config())
 
     def is_finished(self) -> bool:
         """Whether it is trained and evaluated."""
@@ -72,8 +76,8 @@ class RunDirectory:
         """Whether training is over: every epoch done, or patience run out. An imported model has no log."""
         if not self.log.is_file():
             return self.checkpoint.is_file()
-        settings, rows = self.read_config().training, self.read_log()
-        return len(rows) >= settings.epochs or 0 < settings.patience <= epochs_since_best(rows)
+        settings = self.read_settings()
+        return is_over(self.read_log(), settings["epochs"], settings["patience"])
 
     def write_log(self, rows: Sequence[Mapping[str, int | float]]) -> None:
         """Replace log.csv by one row an epoch."""
@@ -88,9 +92,16 @@ class RunDirectory:
         try:
             with self.log.open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file, strict=True))
-            return [{name: _number(text) for name, text in row.items()} for row in rows]
+            return [
+                {name: int(text) if text.isdecimal() else float(text) for name, text in row.items()} for row in rows
+            ]
         except (OSError, ValueError, TypeError, csv.Error) as error:
             raise InputError(f"{self.log} is no table of epochs ({str(error).splitlines()[0]}); train again") from error
+
+
+def is_over(rows: Sequence[Row], epochs: int, patience: int) -> bool:
+    """Whether every epoch is done, or patience has run out."""
+    return len(rows) >= epochs or 0 < patience <= epochs_since_best(rows)
 
 
 def epochs_since_best(rows: Sequence[Row]) -> int:
@@ -99,7 +110,3 @@ def epochs_since_best(rows: Sequence[Row]) -> int:
     # A score that is no number is worse than any.
     ranked = [-math.inf if math.isnan(score) else score for score in scores]
     return len(ranked) - 1 - ranked.index(max(ranked)) if ranked else 0
-
-
-def _number(text: str) -> int | float:
-    return int(text) if text.isdecimal() else float(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.network.checkpoint import FORMAT_VERSION, load_tensors, save_tensors
+from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 
 STATE_FORMAT = "protas_gtcc training state"
 SHOWN_LENGTH = 200
@@ -22,16 +22,16 @@ def save_state(
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
-    save_tensors(path, tensors, {"format": STATE_FORMAT, "format_version": FORMAT_VERSION, **facts})
+    save_tensors(path, STATE_FORMAT, tensors, facts)
 
 
 def load_state(
     path: Path, network: torch.nn.Module, optimizer: torch.optim.Optimizer, identity: Mapping[str, object]
 ) -> dict[str, object]:
-    """Put network and optimiser back to the last finished epoch; the facts that were saved with them.
+    """Restore network and optimiser to the last finished epoch; return the facts that were saved with them.
 
-    Raises `InputError` if the run's `identity` (classes, features, fps) was another one, because its dataset has
-    changed; and if another version made the network.
+    Raises `InputError` if the run's `identity` (classes, features, fps) has changed with its dataset, and if another
+    version made the network.
     """
     tensors, facts = load_tensors(path, STATE_FORMAT)
     for name, now in identity.items():

@@ -7,19 +7,18 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph, save_task_graph
-from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
+from protas_gtcc.annotations.task_graph import count_task_graph, save_task_graph
+from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.dataset.statistics import feature_statistics
+from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.losses import loss_terms
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.network.terms import Terms
 from protas_gtcc.training.batching import Batch, EpochBatches, WindowReader, cut_windows, make_loader
-from protas_gtcc.training.callbacks import Callback, ended
+from protas_gtcc.training.callbacks import Callback
 from protas_gtcc.training.loop import TrainingLoop
 from protas_gtcc.training.optimisation import EpochMeans, balanced_weights
 from protas_gtcc.training.run_directory import Row, RunDirectory
@@ -27,21 +26,14 @@ from protas_gtcc.training.validation import choose_validation, validation_scores
 
 
 def train(
-    config: RunConfig,
-    dataset: Dataset,
-    run: RunDirectory,
-    callbacks: Sequence[Callback] = (),
-    resume: bool = False,
+    config: RunConfig, dataset: Dataset, run: RunDirectory, callbacks: Sequence[Callback] = (), resume: bool = False
 ) -> None:
     """Train a run into its directory; with `resume`, continue from its last finished epoch.
 
     The directory is made only once data and configuration have been found to fit. Raises `InputError` if they do not,
     if there is a run already or nothing to resume, and when a loss is not finite.
     """
-    with ended(callbacks):
-        trainer = Trainer(config, dataset, run, callbacks)
-        trainer.start(resume)
-        trainer.fit()
+    Trainer.train(config, dataset, run, callbacks, resume)
 
 
 class Trainer(TrainingLoop[Batch]):
@@ -50,19 +42,20 @@ class Trainer(TrainingLoop[Batch]):
     network: ProgressNetwork
 
     def __init__(self, config: RunConfig, dataset: Dataset, run: RunDirectory, callbacks: Sequence[Callback] = ()):
-        super().__init__(config, run, callbacks)
-        self.dataset, self.term_weights = dataset, config.loss.weights
+        super().__init__(config, dataset, run, callbacks)
+        self.term_weights = config.loss.weights
         dataset.part(config.split, "train")  # an unknown split is the first error to raise
         self.feature_set = dataset.choose_feature_set(config.split, config.feature_set)
         self.features = FeatureReader(dataset, self.feature_set, config.split, config.control)
         self.train_videos, self.validation_videos = choose_validation(dataset, config)
         self.labels = {video: dataset.labels(video) for video in self.reported("reading labels", self.train_videos)}
-        self.graph = self._count_graph() if config.model.graph else None
+        info, labels = dataset.info, self.labels.values()
+        self.graph = count_task_graph(labels, info.num_classes, info.background) if config.model.graph else None
         self.facts = self._facts()
         self._build_network()
         self._make_loader()
 
-    def start(self, resume: bool = False) -> None:
+    def start(self, resume: bool) -> None:
         """Make the run directory with the counted task graph, or go back to the last finished epoch."""
         super().start(resume)
         if self.graph is not None and self.fabric.is_global_zero:
@@ -77,13 +70,7 @@ class Trainer(TrainingLoop[Batch]):
         """The unweighted loss terms of each video; and how many frames there are, and are labelled right."""
         outputs = self.model(batch.features, batch.mask)
         terms = loss_terms(
-            outputs,
-            batch.labels,
-            batch.progress,
-            batch.mask,
-            self.config.loss,
-            self.is_action,
-            self.class_weights,
+            outputs, batch.labels, batch.progress, batch.mask, self.config.loss, self.is_action, self.class_weights
         )
         right = (outputs.final_logits.detach().argmax(dim=1) == batch.labels) * batch.weights[:, None]
         return terms, {"right": float(right.sum()), "frames": float(batch.num_frames)}
@@ -109,6 +96,9 @@ class Trainer(TrainingLoop[Batch]):
 
     def _facts(self) -> ModelFacts:
         info, features = self.dataset.info, self.dataset.feature_sets[self.feature_set]
+        transcripts = None
+        if self.config.decoding.filter == "durations":
+            transcripts = count_transcripts(self.labels.values(), info.num_classes, self.config.decoding)
         return ModelFacts(
             config=dataclasses.replace(self.config, model=self.config.model.at(info.fps)),
             feature_dim=features.dim,
@@ -119,7 +109,7 @@ class Trainer(TrainingLoop[Batch]):
             dataset=info.name,
             training_videos=[*self.train_videos, *self.validation_videos],
             simulated=info.simulated,
-            transcripts=self._count_transcripts() if self.config.decoding.filter == "durations" else None,
+            transcripts=transcripts,
         )
 
     def _build_network(self) -> None:
@@ -134,17 +124,9 @@ class Trainer(TrainingLoop[Batch]):
         device = self.fabric.device
         self.is_action = torch.ones(info.num_classes, dtype=torch.bool, device=device)
         self.is_action[info.background] = False
-        is_balanced = self.config.loss.class_weights == "balanced"
-        self.class_weights = (
-            balanced_weights(self.labels.values(), info.num_classes).to(device) if is_balanced else None
-        )
-
-    def _count_graph(self) -> TaskGraph:
-        info = self.dataset.info
-        return count_task_graph(self.labels.values(), info.num_classes, info.background)
-
-    def _count_transcripts(self) -> TranscriptTables:
-        return count_transcripts(self.labels.values(), self.dataset.info.num_classes, self.config.decoding)
+        self.class_weights = None
+        if self.config.loss.class_weights == "balanced":
+            self.class_weights = balanced_weights(self.labels.values(), info.num_classes).to(device)
 
     def _make_loader(self) -> None:
         lengths = {video: self.dataset.num_frames[video] for video in self.train_videos}

@@ -10,7 +10,7 @@ from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.held_out import draw_held_out
 from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.metrics.progress import progress_averages, progress_statistics
 from protas_gtcc.metrics.segmentation import score_segmentation
@@ -36,7 +36,7 @@ def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], l
     training = [video for video in videos if video not in chosen]
     if not training or (share > 0 and not validation):
         raise InputError(
-            f"{dataset.path}: split {config.split} has {len(videos)} training videos, too few to train on"
+            f"{dataset.path}: split {config.split} has {plural(len(videos), 'training video')}, too few to train on"
             + (f" with --validation-share {share}" if share > 0 else "")
         )
     return training, validation if share > 0 else []
@@ -56,7 +56,7 @@ def validation_scores(
     errors = [
         progress_statistics(one.reported[None], truth, info.num_classes, info.background) for truth, one in predictions
     ]
-    error = float(progress_averages(np.sum(errors, axis=0), info.num_classes).frame[0])
+    error = float(progress_averages(np.sum(errors, axis=0), info.num_classes)["frame"][0])
     f1 = float(np.mean([score for name, score in scores.items() if name.startswith("f1")]))
     score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
     kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}

@@ -3,15 +3,16 @@
 N and M are the lengths of two videos, D the width of the embedding, V the number of test videos, R of resamples.
 """
 
-from protas_gtcc.alignment.scores.definitions import DEFINITIONS, definition_of
+from protas_gtcc.alignment.scores import enclosed_area, order, probes, procedure_progress
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
-from protas_gtcc.alignment.scores.scoring import Trial, compare_alignments, score_alignment
+from protas_gtcc.alignment.scores.scoring import Trial, compare_alignments
 
-__all__ = [
-    "DEFINITIONS",
-    "EmbeddedVideo",
-    "Trial",
-    "compare_alignments",
-    "definition_of",
-    "score_alignment",
-]
+__all__ = ["DEFINITIONS", "EmbeddedVideo", "Trial", "compare_alignments"]
+
+DEFINITIONS = {
+    **order.DEFINITIONS,
+    **enclosed_area.DEFINITIONS,
+    **probes.DEFINITIONS,
+    **procedure_progress.DEFINITIONS,
+}
+"""Unit and meaning of each figure, by path such as `phase_classification.*.accuracy`."""

@@ -13,8 +13,8 @@ be matched with any of its segments; the segment nearest to the found neighbour 
 Donahue and Elhamifar, "Learning to Predict Activity Progress by Self-Supervised Video Alignment", CVPR 2024 (enclosed
 area error).
 
-Unlike their code: partners are not rounded to frames and a segment's last frame is matched too; one rule for all
-datasets, where theirs leaves the other video's axis whole for some; a pair without common actions has no area.
+Their code differs: it rounds partners to frames, does not match a segment's last frame, and leaves the other video's
+axis whole for some datasets. Here a pair without common actions has no area.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from collections.abc import Collection
 
 import numpy as np
 
-from protas_gtcc.alignment.scores.figures import Figure
 from protas_gtcc.alignment.scores.partners import PARTNER, Partners
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.metrics.segmentation import is_action
@@ -39,17 +38,18 @@ DEFINITIONS = {
 }
 
 
-def area_figures(partners: Partners, background: Collection[int]) -> tuple[Figure, Figure]:
+def area_figures(partners: Partners, background: Collection[int], weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Area of nearest neighbours, and of matching by elapsed share."""
 
-    def area(i: int, j: int, found: np.ndarray) -> float:
-        return enclosed_area(found, partners.labels[i], partners.other_labels[j], background)
+    def found(i: int, j: int) -> float:
+        return enclosed_area(partners.nearest[i, j], partners.labels[i], partners.other_labels[j], background)
 
     def by_time(i: int, j: int) -> float:
-        return area(i, j, match_by_time(len(partners.labels[i]), len(partners.other_labels[j])))
+        labels, others = partners.labels[i], partners.other_labels[j]
+        return enclosed_area(match_by_time(len(labels), len(others)), labels, others, background)
 
-    found = partners.values(lambda i, j: area(i, j, partners.nearest[i, j]))
-    return partners.mean(found), partners.mean(partners.values(by_time))
+    area, area_by_time = (partners.mean(weights, partners.values(of_pair)) for of_pair in (found, by_time))
+    return area, area_by_time
 
 
 def enclosed_area(
@@ -63,7 +63,9 @@ def enclosed_area(
     shared = shared[is_action(shared, background)]
     if len(shared) == 0:
         return float("nan")
-    places = _places(np.isin(other_labels, shared))
+    kept = np.isin(other_labels, shared)
+    # On an axis of the kept frames alone: 0, 1, … and halves for frames left out.
+    places: np.ndarray = np.cumsum(kept) - np.where(kept, 1.0, 0.5)
     segments, others = segment_array(labels), segment_array(other_labels)
     total = num_frames = 0.0
     for start, end, label in segments[np.isin(segments[:, 2], shared)].tolist():
@@ -73,14 +75,9 @@ def enclosed_area(
         partners = places[same[:, 0], None] - 0.5 + lengths[:, None] * share
         total += np.abs(places[found[start:end]] - partners).min(axis=0).sum()
         num_frames += end - start
-    return float(total / num_frames / np.isin(other_labels, shared).sum())
+    return float(total / num_frames / kept.sum())
 
 
 def match_by_time(num_frames: int, num_other: int) -> np.ndarray:
     """The frame of another video at the same share of its length, int64 `[N]`."""
     return ((np.arange(num_frames) + 0.5) / num_frames * num_other).astype(np.int64)
-
-
-def _places(kept: np.ndarray) -> np.ndarray:
-    """Position of each frame on an axis of the kept frames alone, `[M]`: 0, 1, … and halves for frames left out."""
-    return np.cumsum(kept) - np.where(kept, 1.0, 0.5)

@@ -1,33 +1,25 @@
-"""Figures that can be resampled: functions of how often each test video counts.
+"""Figures under resampling: means and ratios, with how often each test video counts.
 
-A `Figure` takes weights of the test videos, `[R, V]`, and returns its value under each row, `[R]`; NaN where undefined.
-The first row is always ones: the figure itself. The others are resamples (`metrics.intervals`).
+`weights` of the V test videos are `[R, V]`; a figure is `[R]`, its value under each row, NaN where undefined. The first
+row is always ones: the figure itself. The others are resamples (`metrics.intervals`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-Figure = Callable[[np.ndarray], np.ndarray]
 
-
-def ratio(numerators: np.ndarray, denominators: np.ndarray) -> Figure:
+def ratio(weights: np.ndarray, numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
     """Sum over sum of two statistics of videos, `[V]` each; NaN where the second is 0."""
-
-    def figure(weights: np.ndarray) -> np.ndarray:
-        return _divide(weights @ numerators, weights @ denominators)
-
-    return figure
+    return _divide(weights @ numerators, weights @ denominators)
 
 
-def mean_over_videos(values: np.ndarray) -> Figure:
+def mean_over_videos(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Mean of one value for each video, `[V]`; NaN values do not count."""
-    return ratio(np.nan_to_num(values), np.isfinite(values).astype(np.float64))
+    return ratio(weights, np.nan_to_num(values), np.isfinite(values).astype(np.float64))
 
 
-def mean_over_pairs(values: np.ndarray, undefined: float = np.nan) -> Figure:
+def mean_over_pairs(weights: np.ndarray, values: np.ndarray, undefined: float = np.nan) -> np.ndarray:
     """Mean over ordered pairs of different videos, `[V, V]`; a pair counts as often as its two videos are drawn.
 
     Pairs without a value, NaN, count as `undefined`, or not at all where that is NaN; if no pair has one, neither has
@@ -38,42 +30,32 @@ def mean_over_pairs(values: np.ndarray, undefined: float = np.nan) -> Figure:
     filled = np.where(defined, values, np.nan_to_num(undefined)) * apart
     counted = defined if np.isnan(undefined) else apart
 
-    def figure(weights: np.ndarray) -> np.ndarray:
-        def total(matrix: np.ndarray) -> np.ndarray:
-            return np.einsum("ri,ij,rj->r", weights, matrix.astype(np.float64), weights, optimize=True)
+    def total(matrix: np.ndarray) -> np.ndarray:
+        return np.einsum("ri,ij,rj->r", weights, matrix.astype(np.float64), weights, optimize=True)
 
-        means = _divide(total(filled), total(counted))
-        return np.where(total(defined) > 0, means, np.nan)
-
-    return figure
+    return np.where(total(defined) > 0, _divide(total(filled), total(counted)), np.nan)
 
 
-def mean_over_partners(values: np.ndarray, undefined: float = np.nan) -> Figure:
+def mean_over_partners(weights: np.ndarray, values: np.ndarray, undefined: float = np.nan) -> np.ndarray:
     """Mean over pairs of a test video with another that always counts once, `[V, W]`; NaN as in `mean_over_pairs`."""
     defined = np.isfinite(values)
     filled = np.where(defined, values, np.nan_to_num(undefined))
     counted = defined if np.isnan(undefined) else np.ones_like(defined)
-
-    def figure(weights: np.ndarray) -> np.ndarray:
-        means = _divide(weights @ filled.sum(axis=1), weights @ counted.sum(axis=1).astype(np.float64))
-        return np.where(weights @ defined.any(axis=1) > 0, means, np.nan)
-
-    return figure
+    means = ratio(weights, filled.sum(axis=1), counted.sum(axis=1).astype(np.float64))
+    return np.where(weights @ defined.any(axis=1) > 0, means, np.nan)
 
 
-def r_squared(residuals: np.ndarray, sums: np.ndarray, squares: np.ndarray, counts: np.ndarray) -> Figure:
+def r_squared(
+    weights: np.ndarray, residuals: np.ndarray, sums: np.ndarray, squares: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
     """1 - (sum of squared residuals) / (sum of squares about the mean), from sums of each video, `[V]` each.
 
     NaN where the targets do not vary.
     """
-
-    def figure(weights: np.ndarray) -> np.ndarray:
-        about_mean = weights @ squares - _divide((weights @ sums) ** 2, weights @ counts)
-        # A constant target has a spread of rounding errors only.
-        varies = about_mean > 1e-12 * (weights @ squares)
-        return 1 - _divide(weights @ residuals, np.where(varies, about_mean, 0))
-
-    return figure
+    about_mean = weights @ squares - _divide((weights @ sums) ** 2, weights @ counts)
+    # A constant target has a spread of rounding errors only.
+    varies = about_mean > 1e-12 * (weights @ squares)
+    return 1 - _divide(weights @ residuals, np.where(varies, about_mean, 0))
 
 
 def mean_of_defined(values: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from protas_gtcc.alignment.scores.figures import Figure
 from protas_gtcc.alignment.scores.partners import PARTNER, Partners
 
 DEFINITIONS = {
@@ -33,12 +32,13 @@ DEFINITIONS = {
 }
 
 
-def order_figures(partners: Partners) -> dict[str, Figure]:
+def order_figures(partners: Partners, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Tau and its share of undefined pairs."""
     taus = partners.values(lambda i, j: kendalls_tau(partners.nearest[i, j]))
+    without_order = partners.values(lambda i, j: float(np.isnan(taus[i, j])))
     return {
-        "kendalls_tau": partners.mean(taus, 0.0),
-        "pairs_without_order": partners.mean(partners.values(lambda i, j: float(np.isnan(taus[i, j])))),
+        "kendalls_tau": partners.mean(weights, taus, undefined=0.0),
+        "pairs_without_order": partners.mean(weights, without_order),
     }
 
 

@@ -2,12 +2,12 @@
 
 A probe is fitted on frames of training videos and scored on frames of test videos, which it has never seen. The
 published code for GTCC fits both probes on frames of the test videos and scores them on all frames of the same videos
-(at 100 %, on the same frames). That measures memory, because neighbouring frames are near copies. Here labels are given
-to whole *videos*, 10, 50 or 100 % of the training videos. The published classifier is a support vector machine with a
+(at 100 %, on the same frames). That measures memory, because neighbouring frames are near copies. Here whole *videos*
+are labelled, 10, 50 or 100 % of the training videos. The published classifier is a support vector machine with a
 Gaussian kernel; here it is linear.
 
 - Phase classification: logistic regression (L2, C = 1) on standardised embeddings, background a class like any other.
-  Where not all videos are labelled, the mean of `NUM_DRAWS` draws, which depend on the seed and the videos' names only.
+  Where not all videos are labelled, the mean of three draws, which depend on the seed and the videos' names only.
 - Phase progression: least squares (ridge, alpha 1) from standardised embeddings to the procedure's progress.
 
 Dwibedi et al., CVPR 2019; Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021; Donahue and Elhamifar, CVPR
@@ -26,14 +26,14 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
-from protas_gtcc.alignment.scores.figures import Figure, r_squared, ratio
+from protas_gtcc.alignment.scores.figures import r_squared, ratio
 from protas_gtcc.alignment.scores.procedure_progress import procedure_progress
 from protas_gtcc.errors import lacks_package
 from protas_gtcc.metrics.segmentation import is_action
 
-SHARES = {"10": 0.1, "50": 0.5, "100": 1.0}
-"""Share of the training videos that are labelled, by the name of the figure."""
-NUM_DRAWS = 3
+SHARES = {"10": (0.1, 3), "50": (0.5, 3), "100": (1.0, 1)}
+"""Share of the training videos that are labelled and number of draws, by figure; all can be drawn in one way only."""
+NUM_FITS = sum(num_draws for _, num_draws in SHARES.values())
 MOST_FRAMES = 20_000
 """Of more frames to fit on, this many are used, evenly spaced: neighbours are alike, and memory is finite."""
 MOST_THREADS = 4
@@ -71,26 +71,24 @@ def classification_figures(
     train: Sequence[EmbeddedVideo],
     test: Sequence[EmbeddedVideo],
     background: Collection[int],
-    seed: int = 0,
-    on_fit: Callable[[], None] = lambda: None,
-) -> dict[str, dict[str, Figure]]:
+    weights: np.ndarray,
+    seed: int,
+    on_fit: Callable[[], None],
+) -> dict[str, dict[str, np.ndarray]]:
     """Accuracies on the test videos of one task, by the percentage of labelled training videos.
 
     `on_fit` is called for each of `NUM_FITS` probes, which take most of the time of all scores.
     """
     drawn = {
-        name: [labelled_videos(train, share, seed, draw) for draw in range(num_draws(share))]
-        for name, share in SHARES.items()
+        name: [labelled_videos(train, share, seed, draw) for draw in range(num_draws)]
+        for name, (share, num_draws) in SHARES.items()
     }
     probes = _fit_probes([videos for draws in drawn.values() for videos in draws], on_fit)
-    return {
-        name: _accuracies(
-            test,
-            background,
-            [[probes[_names(videos)](one.embedding) == one.labels for videos in draws] for one in test],
-        )
-        for name, draws in drawn.items()
-    }
+    figures = {}
+    for name, draws in drawn.items():
+        right = [[probes[_names(videos)](one.embedding) == one.labels for videos in draws] for one in test]
+        figures[name] = _accuracies(test, background, weights, right)
+    return figures
 
 
 def _fit_probes(draws: Sequence[list[EmbeddedVideo]], on_fit: Callable[[], None]) -> dict[tuple[str, ...], Probe]:
@@ -115,35 +113,27 @@ def _names(videos: Sequence[EmbeddedVideo]) -> tuple[str, ...]:
 
 
 def most_frequent_figures(
-    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int]
-) -> dict[str, Figure]:
+    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int], weights: np.ndarray
+) -> dict[str, np.ndarray]:
     """Accuracies of always predicting the most frequent class in training, or the most frequent action."""
     labels = np.concatenate([video.labels for video in train])
     actions = labels[is_action(labels, background)]
     figures = {}
     for name, seen in (("accuracy", labels), ("accuracy_no_background", actions)):
         most_common = int(np.bincount(seen).argmax()) if len(seen) else -1
-        figures[name] = _accuracies(test, background, [[video.labels == most_common] for video in test])[name]
+        figures[name] = _accuracies(test, background, weights, [[video.labels == most_common] for video in test])[name]
     return figures
 
 
 def progression_figures(
-    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int]
-) -> tuple[Figure, Figure]:
+    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int], weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """R^2 on the test videos of one task, from the embedding and from elapsed time."""
     elapsed = [[np.arange(len(video.labels), dtype=np.float64)[:, None] for video in part] for part in (train, test)]
     embedded = [[video.embedding for video in part] for part in (train, test)]
     targets = [[procedure_progress(video.labels, background) for video in part] for part in (train, test)]
-    one, other = (_r_squared_of(*inputs, *targets) for inputs in (embedded, elapsed))
-    return one, other
-
-
-def num_draws(share: float) -> int:
-    """Number of draws for a share of the training videos; there is one way to draw all of them."""
-    return 1 if share == 1 else NUM_DRAWS
-
-
-NUM_FITS = sum(num_draws(share) for share in SHARES.values())
+    from_embedding, from_time = (_r_squared_of(weights, *inputs, *targets) for inputs in (embedded, elapsed))
+    return from_embedding, from_time
 
 
 def labelled_videos(train: Sequence[EmbeddedVideo], share: float, seed: int, draw: int) -> list[EmbeddedVideo]:
@@ -154,61 +144,60 @@ def labelled_videos(train: Sequence[EmbeddedVideo], share: float, seed: int, dra
 
 def fit_classifier(embeddings: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> Probe:
     """Fit on embeddings `[T, D]` and class ids `[T]` of videos; returns a function from an embedding to class ids."""
-    sklearn = require_sklearn()
-    inputs, targets = _thinned(embeddings), _thinned(labels)
+    targets = _thinned(labels)
     if len(np.unique(targets)) == 1:
         return lambda embedding: np.full(len(embedding), targets[0])
-    classifier = sklearn.linear_model.LogisticRegression(max_iter=1000)
-    probe = sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(copy=False), classifier)
-    probe.fit(inputs.astype(np.float64), targets)
-    return lambda embedding: np.asarray(probe.predict(embedding.astype(np.float64)))
+    return _fit_on_standardised(require_sklearn().linear_model.LogisticRegression(max_iter=1000), embeddings, targets)
 
 
 def fit_regression(embeddings: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> Probe:
     """Fit on embeddings `[T, D]` and numbers `[T]` of videos; returns a function from an embedding to numbers."""
-    sklearn = require_sklearn()
     # Ridge, because least squares alone is undefined where features of an embedding depend on each other.
-    ridge = sklearn.linear_model.Ridge(alpha=1.0)
-    probe = sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(copy=False), ridge)
-    probe.fit(_thinned(embeddings).astype(np.float64), _thinned(targets))
+    return _fit_on_standardised(require_sklearn().linear_model.Ridge(alpha=1.0), embeddings, _thinned(targets))
+
+
+def _fit_on_standardised(estimator: Any, embeddings: Sequence[np.ndarray], targets: np.ndarray) -> Probe:
+    sklearn = require_sklearn()
+    probe = sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(copy=False), estimator)
+    probe.fit(_thinned(embeddings).astype(np.float64), targets)
     return lambda embedding: np.asarray(probe.predict(embedding.astype(np.float64)))
 
 
 def _accuracies(
-    test: Sequence[EmbeddedVideo], background: Collection[int], right: Sequence[Sequence[np.ndarray]]
-) -> dict[str, Figure]:
+    test: Sequence[EmbeddedVideo],
+    background: Collection[int],
+    weights: np.ndarray,
+    right: Sequence[Sequence[np.ndarray]],
+) -> dict[str, np.ndarray]:
     """Percent of frames that are right; `right` is bool `[T]` by video and draw."""
-    shares = [np.mean(draws, axis=0) for draws in right]
-    actions = [is_action(video.labels, background) for video in test]
-    frames, action_frames = (
-        np.array([part.sum() for part in parts], dtype=np.float64)
-        for parts in ([np.ones(len(part)) for part in actions], actions)
-    )
-    hits = np.array([share.sum() for share in shares])
-    action_hits = np.array([share[part].sum() for share, part in zip(shares, actions, strict=True)])
+    rows = []
+    for video, draws in zip(test, right, strict=True):
+        share, actions = np.mean(draws, axis=0), is_action(video.labels, background)
+        rows.append((share.sum(), len(share), share[actions].sum(), actions.sum()))
+    hits, frames, action_hits, action_frames = np.array(rows, dtype=np.float64).T
     return {
-        "accuracy": ratio(100 * hits, frames),
-        "accuracy_no_background": ratio(100 * action_hits, action_frames),
+        "accuracy": ratio(weights, 100 * hits, frames),
+        "accuracy_no_background": ratio(weights, 100 * action_hits, action_frames),
     }
 
 
 def _r_squared_of(
+    weights: np.ndarray,
     train: Sequence[np.ndarray],
     test: Sequence[np.ndarray],
     train_targets: Sequence[np.ndarray | None],
     test_targets: Sequence[np.ndarray | None],
-) -> Figure:
+) -> np.ndarray:
     """R^2 over the videos that have a target."""
     known = [(inputs, target) for inputs, target in zip(train, train_targets, strict=True) if target is not None]
     sums = np.zeros((4, len(test)))
-    if not known:
-        return r_squared(*sums)
-    predict = fit_regression([inputs for inputs, _ in known], [target for _, target in known])
-    for number, (inputs, target) in enumerate(zip(test, test_targets, strict=True)):
-        if target is not None:
-            residuals = ((target - predict(inputs)) ** 2).sum()
-            sums[:, number] = residuals, target.sum(), (target**2).sum(), len(target)
-    return r_squared(*sums)
+    if known:
+        predict = fit_regression(*zip(*known, strict=True))
+        for number, (inputs, target) in enumerate(zip(test, test_targets, strict=True)):
+            if target is not None:
+                residuals = ((target - predict(inputs)) ** 2).sum()
+                sums[:, number] = residuals, target.sum(), (target**2).sum(), len(target)
+    return r_squared(weights, *sums)
 
 
 def _thinned(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -221,8 +210,8 @@ def _thinned(parts: Sequence[np.ndarray]) -> np.ndarray:
 def one_thread_each() -> AbstractContextManager[Any]:
     """Inside, the linear algebra of each probe keeps to one thread.
 
-    Products of this size gain little from more. On a busy machine, threads that wait for each other take many times as
-    long, and sums that are split by their number differ in the last digit.
+    Products of this size gain little from more threads. On a busy machine, threads that wait for each other take many
+    times as long. Sums that are split by the number of threads differ in the last digit.
     """
     require_sklearn()
     from threadpoolctl import threadpool_limits  # comes with scikit-learn

@@ -9,18 +9,19 @@ Estimated progress is the cumulative distance (`metrics.cumulative_distance`) fr
 at the end of the training videos of the task, at most 1. It needs no label; it is online if the embedding
 is. If no training video moves, it is 0. Donahue and Elhamifar, CVPR 2024 (online geodesic progress error).
 
-Unlike their code: the mean is over all training videos, where theirs takes those of the first batch; the estimate is
-clipped to 1; a video whose embedding never moves is scored like others; a segment's first frame has made a step.
+Their code differs: its mean is over the training videos of the first batch, and it does not clip the estimate to 1.
+Here a video whose embedding never moves is scored like others, and a segment's first frame has made a step.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from protas_gtcc.alignment.scores.embedded import EmbeddedVideo
-from protas_gtcc.alignment.scores.figures import Figure, mean_over_videos
+from protas_gtcc.alignment.scores.figures import mean_over_videos
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.metrics.cumulative_distance import cumulative_distance
 from protas_gtcc.metrics.segmentation import is_action
@@ -59,13 +60,13 @@ def procedure_progress(labels: np.ndarray, background: Collection[int]) -> np.nd
 
 
 def progress_figures(
-    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int]
-) -> tuple[Figure, dict[str, Figure]]:
+    train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo], background: Collection[int], weights: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Error of the distance covered, and of the look-ups, for the test videos of one task."""
     mean_distance = float(np.mean([cumulative_distance(video.embedding)[-1] for video in train]))
     mean_length = float(np.mean([len(video.labels) for video in train]))
     average = _average_index(train, background)
-    errors: dict[str, list[float]] = {"distance": [], "constant": [], "elapsed": [], "average_index": []}
+    errors = defaultdict(list)
     for video in test:
         frames = np.arange(len(video.labels))
         covered = cumulative_distance(video.embedding)
@@ -77,8 +78,8 @@ def progress_figures(
         }
         progress = procedure_progress(video.labels, background)
         for name, estimate in estimates.items():
-            errors[name].append(float("nan") if progress is None else float(np.abs(estimate - progress).mean()))
-    figures = {name: mean_over_videos(np.array(values)) for name, values in errors.items()}
+            errors[name].append(np.nan if progress is None else np.abs(estimate - progress).mean())
+    figures = {name: mean_over_videos(weights, np.array(values)) for name, values in errors.items()}
     return figures.pop("distance"), figures
 
 
@@ -86,8 +87,7 @@ def _average_index(train: Sequence[EmbeddedVideo], background: Collection[int]) 
     """Mean progress at each frame over the training videos that have it, `[K]`, and 1 at the end."""
     curves = [procedure_progress(video.labels, background) for video in train]
     known = [curve for curve in curves if curve is not None]
-    longest = max((len(curve) for curve in known), default=0)
-    sums, counts = np.zeros(longest), np.zeros(longest)
+    sums, counts = np.zeros((2, max(map(len, known), default=0)))
     for curve in known:
         sums[: len(curve)] += curve
         counts[: len(curve)] += 1

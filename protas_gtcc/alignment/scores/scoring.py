@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -39,6 +40,7 @@ from protas_gtcc.metrics.intervals import (
     Path,
     all_first,
     figure_values,
+    map_figures,
     resampling_weights,
     subtract_figures,
     with_intervals,
@@ -79,22 +81,6 @@ class _Sampled:
     counts: dict[str, int]
 
 
-def score_alignment(
-    train: Videos, test: Videos, background: Collection[int], seed: int = 0, partners: PartnerPart = "test"
-) -> dict[str, Any]:
-    """Every figure of an embedding on test videos; probes and means are fitted on the training videos.
-
-    Figures are numbers, None where undefined; `definitions.DEFINITIONS` defines them. `lookups` holds the figures of
-    predictors that see no embedding. `intervals` repeats the structure at 95 % (None with fewer than two videos, or
-    three ordered pairs of videos). `tasks` has the figures of each task. `seed` chooses labelled videos and resamples.
-    `partners`: whether test videos are matched with other test videos or with training videos.
-
-    Raises `InputError` if videos come twice or cannot be compared, if a task that is tested has no training video, and
-    where scikit-learn is not installed.
-    """
-    return compare_alignments({"": [Trial(train, test)]}, background, seed, partners)["scores"][""]
-
-
 def compare_alignments(
     embeddings: Mapping[str, Sequence[Trial]],
     background: Collection[int],
@@ -104,10 +90,18 @@ def compare_alignments(
 ) -> dict[str, Any]:
     """Scores of several embeddings of the same test videos, by name, such as raw features, untrained and aligned.
 
-    `scores[name]` is as from `score_alignment`. `differences` has, for every two names, `of` less `minus` in every
-    figure, with intervals under the same drawn videos: what makes a video hard for both cancels out.
-    `on_progress` is called with (probes fitted, probes in all) from the start; they take most of the time.
-    Raises `InputError` as `score_alignment` does, and if the test videos are not the same.
+    Probes and means are fitted on the training videos. `seed` chooses labelled videos and resamples. `partners`:
+    whether test videos are matched with other test videos or with training videos. `on_progress` is called with
+    (probes fitted, probes in all) from the start; they take most of the time.
+
+    `scores[name]` holds numbers, None where undefined; `alignment.scores.DEFINITIONS` defines them. Its `lookups` are
+    the figures of predictors that see no embedding. `intervals` repeats the structure at 95 % (None with fewer than two
+    videos, or three ordered pairs of videos), `tasks` holds the figures of each task. `differences` has, for every two
+    names, `of` less `minus` in every figure, with intervals under the same drawn videos: what makes a video hard for
+    both cancels out.
+
+    Raises `InputError` if videos come twice or cannot be compared, if the test videos differ between embeddings, if a
+    task that is tested has no training video, and where scikit-learn is not installed.
     """
     for trial in (one for trials in embeddings.values() for one in trials):
         check_videos(trial.train, trial.test)
@@ -134,16 +128,12 @@ def _require_same_tests(embeddings: Mapping[str, Sequence[Trial]]) -> None:
     reference = {one.split: _labels(one) for one in embeddings[first]}
     for name, trials in embeddings.items():
         same = {one.split for one in trials} == reference.keys()
-        if not same or any(_differ(_labels(one), reference[one.split]) for one in trials):
+        if not same or any(_labels(one) != reference[one.split] for one in trials):
             raise InputError(f"{name} and {first} differ in test videos or their labels; embed the same videos")
 
 
-def _labels(trial: Trial) -> dict[str, np.ndarray]:
-    return {video.name: video.labels for video in trial.test}
-
-
-def _differ(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
-    return one.keys() != other.keys() or any(not np.array_equal(one[name], other[name]) for name in one)
+def _labels(trial: Trial) -> dict[str, list[int]]:
+    return {video.name: video.labels.tolist() for video in trial.test}
 
 
 def _sample(trials: Sequence[Trial], settings: _Settings, seed: tuple[int, int]) -> _Sampled:
@@ -167,62 +157,56 @@ def _sample_split(trials: Sequence[Trial], settings: _Settings, seed: tuple[int,
     # numpy drops zeros at the end of a seed, so the videos of the first split are drawn as those of one run alone.
     weights = all_first(resampling_weights(len(trials[0].test), [first, split]))
     counted = all_first(resampling_weights(len(trials), [first, split, embedding, RUNS_STREAM])).T
-    found = [_sample_trial(one, settings, first, weights) for one in trials]
-    tasks = {task: _merge([one.tasks[task] for one in found], counted) for task in found[0].tasks}
-    return _Sampled(_merge(list(tasks.values())), tasks, found[0].counts)
+    found = [dict(_figures_by_task(one, settings, first, weights)) for one in trials]
+    tasks = {task: _merge([figures[task] for figures in found], counted) for task in found[0]}
+    return _Sampled(_merge(list(tasks.values())), tasks, _counts(trials[0], settings.partners))
 
 
-def _sample_trial(trial: Trial, settings: _Settings, seed: int, weights: np.ndarray) -> _Sampled:
-    train_by_task, test_by_task = by_task(trial.train), by_task(trial.test)
-    tasks: dict[str, dict[str, Any]] = {}
-    start = num_pairs = 0
-    for task, videos in test_by_task.items():
-        figures = _figures_of_task(train_by_task[task], videos, settings, seed)
-        tasks[task] = _evaluate(figures, weights[:, start : start + len(videos)])
-        start += len(videos)
-        num_pairs += len(videos) * (len(videos) - 1 if settings.partners == "test" else len(train_by_task[task]))
-    counts = {
-        "num_tasks": len(tasks),
-        "num_train_videos": sum(len(train_by_task[task]) for task in tasks),
-        "num_test_videos": len(trial.test),
-        "num_pairs": num_pairs,
-    }
-    return _Sampled({}, tasks, counts)
-
-
-def _figures_of_task(train: Videos, test: Videos, settings: _Settings, seed: int) -> dict[str, Any]:
-    """The figures of one task, as a tree of `Figure`s."""
-    background, partners = settings.background, find_partners(train, test, settings.partners)
-    area, area_by_time = area_figures(partners, background)
-    progression, progression_by_time = progression_figures(train, test, background)
-    error, error_of_lookups = progress_figures(train, test, background)
+def _counts(trial: Trial, partners: PartnerPart) -> dict[str, int]:
+    train, test = (Counter(video.task for video in part) for part in (trial.train, trial.test))
     return {
-        **order_figures(partners),
+        "num_tasks": len(test),
+        "num_train_videos": sum(train[task] for task in test),
+        "num_test_videos": len(trial.test),
+        "num_pairs": sum(count * (count - 1 if partners == "test" else train[task]) for task, count in test.items()),
+    }
+
+
+def _figures_by_task(
+    trial: Trial, settings: _Settings, seed: int, weights: np.ndarray
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    train, start = by_task(trial.train), 0
+    for task, videos in by_task(trial.test).items():
+        yield task, _figures_of_task(train[task], videos, settings, seed, weights[:, start : start + len(videos)])
+        start += len(videos)
+
+
+def _figures_of_task(
+    train: Videos, test: Videos, settings: _Settings, seed: int, weights: np.ndarray
+) -> dict[str, Any]:
+    """The figures of one task under weights of its test videos `[1 + R, V]`, `[1 + R]` each."""
+    background, partners = settings.background, find_partners(train, test, settings.partners)
+    area, area_by_time = area_figures(partners, background, weights)
+    progression, progression_by_time = progression_figures(train, test, background, weights)
+    error, error_of_lookups = progress_figures(train, test, background, weights)
+    return {
+        **order_figures(partners, weights),
         "enclosed_area": area,
-        "phase_classification": classification_figures(train, test, background, seed, settings.on_fit),
+        "phase_classification": classification_figures(train, test, background, weights, seed, settings.on_fit),
         "phase_progression": progression,
         "progress_error": error,
         "lookups": {
             "enclosed_area": {"elapsed_share": area_by_time},
-            "phase_classification": {"most_frequent": most_frequent_figures(train, test, background)},
+            "phase_classification": {"most_frequent": most_frequent_figures(train, test, background, weights)},
             "phase_progression": {"elapsed": progression_by_time},
             "progress_error": error_of_lookups,
         },
     }
 
 
-def _evaluate(tree: Any, weights: np.ndarray) -> Any:
-    """Every figure of a tree under weights of videos `[1 + R, V]`."""
-    if isinstance(tree, dict):
-        return {name: _evaluate(branch, weights) for name, branch in tree.items()}
-    return tree(weights)
-
-
 def _merge(trees: Sequence[Any], weights: np.ndarray | float = 1.0) -> Any:
     """Mean over tasks, splits or seeds of every figure; NaN ones do not count."""
-    if isinstance(trees[0], dict):
-        return {name: _merge([tree[name] for tree in trees], weights) for name in trees[0]}
-    return mean_of_defined(np.stack(trees), weights)
+    return map_figures(lambda _, *values: mean_of_defined(np.stack(values), weights), *trees)
 
 
 def _as_scores(sampled: _Sampled, partners: PartnerPart) -> dict[str, Any]:
@@ -242,9 +226,5 @@ def _difference(one: _Sampled, other: _Sampled, partners: PartnerPart) -> dict[s
 
 def _may_have_interval(counts: Mapping[str, int], partners: PartnerPart) -> Callable[[Path], bool]:
     """Figures of pairs of test videos need three ordered pairs, others two test videos."""
-
-    def enough(path: Path) -> bool:
-        of_pairs = partners == "test" and any(name in OF_PAIRS for name in path)
-        return counts["num_pairs"] > 2 if of_pairs else counts["num_test_videos"] > 1
-
-    return enough
+    of_pairs = OF_PAIRS if partners == "test" else ()
+    return lambda path: counts["num_pairs"] > 2 if set(of_pairs) & set(path) else counts["num_test_videos"] > 1

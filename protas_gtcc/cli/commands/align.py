@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from protas_gtcc.cli.shared.align_arguments import AlignArguments, parse_align
-from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars
-from protas_gtcc.cli.shared.run_folders import free_run_folder, is_first_process, offer_resume, training_callbacks
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
+from protas_gtcc.cli.shared.console import (
+    is_first_process,
+    make_console,
+    print_result,
+    progress_bar,
+    training_callbacks,
+    warn,
+)
+from protas_gtcc.cli.shared.folders import free_run_folder
+from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
+from protas_gtcc.config import PartnerPart, require_range
+from protas_gtcc.prepare.known_datasets import open_dataset
+from protas_gtcc.storage.atomic import write_text
 
 if TYPE_CHECKING:
-    from protas_gtcc.alignment.config import AlignmentConfig
     from protas_gtcc.alignment.embedder import Embedder
     from protas_gtcc.dataset.file import Dataset
 
@@ -30,31 +39,56 @@ class Command:
     directory gets the scores, alignment.json and alignment.md.
     """
 
-    arguments: AlignArguments
+    config: AlignmentConfig
+    out: Folder | None = None
+    """Run directory to make; by default a new one under runs/, named by dataset, split, loss, task, head and seed."""
+    resume: Folder | None = None
+    """Continue this run after its last finished epoch; give the flags of writing and scoring again."""
+    feature_name: str | None = None
+    """Name of the feature set in the dataset file, to which the split is added; by default aligned-LOSS[-HEAD]."""
+    replace: bool = False
+    """Replace a feature set of that name."""
+    write: bool = True
+    """Write the embeddings into the dataset file."""
+    score: bool = True
+    """Score the embeddings on the split's test videos; needs pip install 'protas_gtcc[align]'."""
+    score_every: int = 1
+    """Score one frame in this many: the distances between all frames of long videos take time."""
+    partners: PartnerPart = "test"
+    """Videos that test videos are matched with in scores: other test videos of their task, or its training videos."""
+    json: bool = False
+    """Print the scores as JSON."""
+
+    def __post_init__(self) -> None:
+        require_range(self, score_every=(1, 10**6))
+
+    @classmethod
+    def parse(cls, arguments: Sequence[str], prog: str = "protas-gtcc align") -> Command:
+        """Parse flags on top of the defaults', or of the resumed run's, settings."""
+
+        def read(path: Path) -> AlignmentConfig:
+            return AlignmentDirectory(path).read_alignment()
+
+        return parse_resumable(cls, arguments, prog, lambda _: AlignmentConfig(), read)
 
     def run(self) -> None:
         """Train, write, score."""
-        # torch is slow to import, and --help needs none of it
-        from protas_gtcc.alignment.run_directory import AlignmentDirectory
         from protas_gtcc.alignment.scored_embeddings import remarks
         from protas_gtcc.alignment.training import align
-        from protas_gtcc.prepare.known_datasets import open_dataset
 
-        arguments = self.arguments
-        console = make_console(stderr=arguments.json, quiet=not is_first_process())
-        dataset = open_dataset(arguments.config.dataset, lambda text: console.print(text, style="bold yellow"))
-        config = dataclasses.replace(arguments.config, dataset=str(dataset.path.absolute()))
+        console = make_console(stderr=self.json)
+        dataset = open_dataset(self.config.dataset, warn(console))
+        config = dataclasses.replace(self.config, dataset=str(dataset.path.absolute()))
         self._require_possible(dataset, config)
-        parts = [config.loss, config.task, config.head, f"seed{config.training.seed}"]
-        free = free_run_folder(dataset, config.split, list(filter(None, parts)))
-        run = AlignmentDirectory(arguments.resume or arguments.out or free)
-        console.print(f"run directory: {run.path}", highlight=False)
-        for remark in remarks(config, dataset, arguments.partners):
-            console.print(remark, style="yellow", highlight=False, soft_wrap=True, markup=False)
-        with offer_resume(console, run):
-            embedder = align(config, dataset, run, training_callbacks(console, run), arguments.resume is not None)
+        parts = (config.loss, config.task, config.head, f"seed{config.training.seed}")
+        run = AlignmentDirectory(self.resume or self.out or free_run_folder(dataset, config.split, parts))
+        console.print(f"run directory: {run.path}")
+        for remark in remarks(config, dataset, self.partners):
+            warn(console)(remark)
+        with training_callbacks(console, run) as callbacks:
+            embedder = align(config, dataset, run, callbacks, self.resume is not None)
         if is_first_process():
-            self._finish(embedder, dataset, run.path, console)
+            self._finish(embedder, dataset, run, console)
 
     def _require_possible(self, dataset: Dataset, config: AlignmentConfig) -> None:
         """Raise `InputError`, before training, if the results could not be scored or written."""
@@ -62,43 +96,27 @@ class Command:
         from protas_gtcc.alignment.scored_embeddings import require_scorable
         from protas_gtcc.alignment.scores.probes import require_sklearn
 
-        if self.arguments.score:
+        if self.score:
             require_sklearn()
             require_scorable(dataset, config.split, config.task)
-        if self.arguments.write:
-            name = self.arguments.feature_name or default_name(config)
-            stored_name(name, config.split, dataset, self.arguments.replace)
+        if self.write:
+            stored_name(self.feature_name or default_name(config), config.split, dataset, self.replace)
 
-    def _finish(self, embedder: Embedder, dataset: Dataset, run: Path, console: Console) -> None:
+    def _finish(self, embedder: Embedder, dataset: Dataset, run: AlignmentDirectory, console: Console) -> None:
         from protas_gtcc.alignment.aligned_features import default_name, write_aligned
-        from protas_gtcc.report.alignment_table import alignment_table
-
-        arguments, config = self.arguments, embedder.facts.config
-        if arguments.write:
-            name = arguments.feature_name or default_name(config)
-            stored = write_aligned(embedder, dataset, name, arguments.replace)
-            console.print(f"{dataset.path} has feature set {stored}: run --feature-set {name}", highlight=False)
-        if config.head is not None:
-            console.print(f"to score the head: protas-gtcc heads --joint {run}", highlight=False, soft_wrap=True)
-        if arguments.score:
-            with progress_bars() as on_progress:
-                scores = self._score(embedder, dataset, run, functools.partial(on_progress, "scoring"))
-            print_result(alignment_table(scores), scores, arguments.json)
-
-    def _score(
-        self, embedder: Embedder, dataset: Dataset, run: Path, on_progress: Callable[[int, int], None]
-    ) -> dict[str, Any]:
         from protas_gtcc.alignment.scored_embeddings import score_embedder
         from protas_gtcc.report.alignment_table import alignment_table
-        from protas_gtcc.storage.atomic import write_text
 
-        arguments = self.arguments
-        scores = score_embedder(embedder, dataset, arguments.score_every, arguments.partners, on_progress)
-        write_text(run / "alignment.json", json.dumps(scores, indent=1, allow_nan=False) + "\n")
-        write_text(run / "alignment.md", alignment_table(scores))
-        return scores
-
-
-def parse_command(arguments: Sequence[str], prog: str) -> Command:
-    """Parse flags on top of the defaults' or a resumed run's settings."""
-    return Command(parse_align(arguments, prog))
+        if self.write:
+            name = self.feature_name or default_name(embedder.facts.config)
+            stored = write_aligned(embedder, dataset, name, self.replace)
+            console.print(f"{dataset.path} has feature set {stored}: run --feature-set {name}")
+        if embedder.facts.config.head is not None:
+            console.print(f"to score the head: protas-gtcc heads --joint {run.path}", soft_wrap=True)
+        if self.score:
+            with progress_bar("scoring") as on_progress:
+                scores = score_embedder(embedder, dataset, self.score_every, self.partners, on_progress)
+            table = alignment_table(scores)
+            write_text(run.path / "alignment.json", json.dumps(scores, indent=1, allow_nan=False) + "\n")
+            write_text(run.path / "alignment.md", table)
+            print_result(table, scores, self.json)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.table import Column, Table
+
+from protas_gtcc.cli.shared.console import make_console
 from protas_gtcc.cli.shared.parsing import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from protas_gtcc.runs.timing import Timing
 
 
@@ -31,7 +33,7 @@ class Command:
     histories: tuple[int, ...] = (100, 1000, 10000)
     """Numbers of frames that the stream has seen before the timed ones."""
     streams: tuple[int, ...] = (1, 8, 64)
-    """Numbers of people that are followed at once."""
+    """Numbers of simultaneous streams."""
     samples: int = 1000
     """Timed steps per row of the table."""
     threads: int = 1
@@ -45,11 +47,9 @@ class Command:
         """Time, and print."""
         import torch
 
-        from protas_gtcc.cli.shared.console import make_console
-        from protas_gtcc.inference import load
+        from protas_gtcc.inference import choose_device, load
         from protas_gtcc.metrics.evaluation import software_versions
         from protas_gtcc.runs.timing import benchmark, state_bytes
-        from protas_gtcc.training.devices import choose_device
 
         if min((*self.histories, *self.streams, self.samples, self.threads), default=0) < 1:
             raise InputError("--histories, --streams, --samples and --threads must be at least 1")
@@ -70,21 +70,18 @@ class Command:
         if self.json:
             print(json.dumps({**facts, "timings": [asdict(one) for one in timings]}, indent=1))
             return
-        make_console().print(table(timings))
+        make_console().print(_table(timings))
         for name, value in facts.items():
             print(f"{name}: {value}")
 
 
-def table(timings: list[Timing]) -> Table:
+def _table(timings: Sequence[Timing]) -> Table:
     """One row per timing; streams are compared with the prefix at the same history."""
-    from rich.table import Table
-
     prefixes = {one.history: one.p50_ms for one in timings if one.what == "prefix run again"}
-    rows = Table("what", "engine", show_edge=False)
-    for heading in ("history", "p50, ms", "p95", "p99", "frames/s", "times faster"):
-        rows.add_column(heading, justify="right")
+    figures = ("history", "p50, ms", "p95", "p99", "frames/s", "times faster")
+    table = Table("what", "engine", *(Column(figure, justify="right") for figure in figures), show_edge=False)
     for one in timings:
         ratio = f"{prefixes[one.history] / one.p50_ms:,.0f}" if one.what == "stream" else ""
-        figures = [f"{value:.3f}" for value in (one.p50_ms, one.p95_ms, one.p99_ms)]
-        rows.add_row(one.what, one.engine, f"{one.history:,}", *figures, f"{one.frames_per_second:,.0f}", ratio)
-    return rows
+        times = [f"{value:.3f}" for value in (one.p50_ms, one.p95_ms, one.p99_ms)]
+        table.add_row(one.what, one.engine, f"{one.history:,}", *times, f"{one.frames_per_second:,.0f}", ratio)
+    return table

@@ -5,21 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.layout_command import LayoutCommand
+from rich.text import Text
+
+from protas_gtcc.checks.findings import Finding, shown, verdict
+from protas_gtcc.cli.shared.console import make_console, progress_bars
 from protas_gtcc.cli.shared.parsing import Positional
-
-if TYPE_CHECKING:
-    from protas_gtcc.checks.findings import Finding
+from protas_gtcc.layouts.options import LayoutOptions
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Command(LayoutCommand):
+@dataclass(frozen=True)
+class Command:
     """List what is wrong with a dataset, errors first, each with a way out.
 
     The source is a dataset file, or a folder in a layout that 'prepare' reads. With --causal it is a model, and the
@@ -34,48 +34,32 @@ class Command(LayoutCommand):
     """Frames per second of the features in a folder; needed with --resample-to and for EgoProceL's JSON."""
     resample_to: float | None = None
     """Also count the segments of each class that would vanish at this many frames per second."""
+    json: bool = False
+    """Print the findings as JSON."""
+    layout: LayoutOptions = field(default_factory=LayoutOptions)
 
     def run(self) -> None:
         """Check, print, and exit with 1 if there is an error."""
-        findings = self._check_model() if self.causal else self._check_data()
+        findings = self._check()
         if self.json:
             print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
         else:
-            print_findings(findings, str(self.source))
+            console = make_console()
+            print(f"{self.source}: {verdict(findings)}")
+            for finding in findings:
+                line = Text(shown(finding, str(self.source), min(console.width, 80)))
+                line.stylize(_STYLES[finding.level], 0, len(finding.level))
+                console.print(line, soft_wrap=True)
         if any(finding.level == "error" for finding in findings):
             sys.exit(1)
 
-    def _check_model(self) -> list[Finding]:
-        from protas_gtcc.inference import load
-        from protas_gtcc.streaming.causality import check_causality
+    def _check(self) -> list[Finding]:
+        if self.causal:
+            from protas_gtcc.inference import load
+            from protas_gtcc.streaming.causality import check_causality
 
-        return check_causality(load(self.source).network, str(self.source))
-
-    def _check_data(self) -> list[Finding]:
+            return check_causality(load(self.source).network, str(self.source))
         from protas_gtcc.checks.path import check_path
-        from protas_gtcc.cli.shared.console import progress_bars
 
         with progress_bars() as on_progress:
-            return check_path(
-                self.source,
-                self.layout,
-                self.fps,
-                self.resample_to,
-                lambda done, total: on_progress("checking", done, total),
-            )
-
-
-def print_findings(findings: list[Finding], source: str) -> None:
-    """Print the verdict, then the findings, errors first, at most 80 columns wide."""
-    from rich.text import Text
-
-    from protas_gtcc.checks.findings import shown, verdict
-    from protas_gtcc.cli.shared.console import make_console
-
-    console = make_console()
-    print(f"{source}: {verdict(findings)}")
-    for finding in findings:
-        # Text, not markup: messages contain [T, D].
-        line = Text(shown(finding, source, min(console.width, 80)))
-        line.stylize(_STYLES[finding.level], 0, len(finding.level))
-        console.print(line, soft_wrap=True)
+            return check_path(self.source, self.layout, self.fps, self.resample_to, on_progress)

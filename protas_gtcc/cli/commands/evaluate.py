@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from protas_gtcc.cli.shared.console import make_console, warn
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
+from protas_gtcc.prepare.known_datasets import open_dataset
+from protas_gtcc.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from protas_gtcc.metrics.evaluation import Evaluation
@@ -42,7 +45,6 @@ class Command:
 
     def run(self) -> None:
         """Score and print."""
-        from protas_gtcc.cli.shared.console import make_console
         from protas_gtcc.report.tables import print_evaluation
 
         if self.pictures < 0:
@@ -55,18 +57,15 @@ class Command:
             print_evaluation(evaluation, make_console())
 
     def _of_run(self) -> Evaluation:
-        from protas_gtcc.cli.shared.console import make_console
-        from protas_gtcc.prepare.known_datasets import open_dataset
+        from protas_gtcc.inference import choose_device
         from protas_gtcc.runs.evaluate_run import evaluate_run
-        from protas_gtcc.training.devices import choose_device
-        from protas_gtcc.training.run_directory import RunDirectory
 
         run = RunDirectory(self.source)
         config = run.read_config()
         name = self.dataset or config.dataset
         if not name:
             raise InputError(f"{self.source} was imported without a dataset; give --dataset FILE.h5")
-        dataset = open_dataset(name, lambda text: make_console(stderr=True).print(text))
+        dataset = open_dataset(name, warn(make_console(stderr=True)))
         feature_set = self.feature_set or (config.feature_set if self.dataset is None else None)
         split = self.split or config.split
         dataset.part(split, "test")  # refuses an unknown split

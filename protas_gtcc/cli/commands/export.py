@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 
 
@@ -38,8 +38,9 @@ class Command:
         model = load(self.model)
         require_no_control(model.facts.config, "be exported")
         written = [str(path) for path in export_onnx(model, folder)]
-        if model.facts.transcripts is not None:
-            text = "note: the graphs hold the network without the duration filter"
-            print(f"{text}; their labels and progress are those of --filter none", file=sys.stderr)
         left_out = [] if model.facts.transcripts is None else ["duration filter"]
+        if left_out:
+            print(
+                "note: the graphs hold the network without the duration filter, as with --filter none", file=sys.stderr
+            )
         print(json.dumps({"written": written, "left_out": left_out}) if self.json else "\n".join(written))

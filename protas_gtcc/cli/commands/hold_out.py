@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Positional
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 
 
 @dataclass(frozen=True)
@@ -53,4 +53,4 @@ class Command:
             splits, sets = across(dataset, self.across)
         write_held_out(dataset, self.out, splits, sets)
         written = {"dataset": str(self.out), "splits": list(splits)}
-        print(json.dumps(written) if self.json else f"{self.out}: {len(splits)} splits, {listed(splits)}")
+        print(json.dumps(written) if self.json else f"{self.out}: {plural(len(splits), 'split')}, {listed(splits)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,10 @@ class Command:
             fps=info.fps if info else None,
             causal=self.causal,
         )
-        path = str(dataset.path.resolve()) if dataset else ""
+        path, videos = (str(dataset.path.resolve()), dataset.part(self.split, "train")) if dataset else ("", [])
         config = dataclasses.replace(facts.config, dataset=path, split=self.split)
-        facts = dataclasses.replace(
-            facts,
-            config=config,
-            dataset=info.name if info else "",
-            training_videos=dataset.part(self.split, "train") if dataset else [],
-        )
+        name = info.name if info else ""
+        facts = dataclasses.replace(facts, config=config, dataset=name, training_videos=videos)
         run = RunDirectory(self.out)
         if self.overwrite and run.config_file.exists():
             if run.log.exists():
@@ -69,8 +65,9 @@ class Command:
             return
         model, with_or_without = facts.config.model, {True: "with", False: "without"}
         print(
-            f"imported {self.checkpoint} into {self.out}: {model.stages} stages, {model.layers} layers, "
-            f"{model.maps} maps, {facts.feature_dim} features, {len(facts.class_names)} classes, "
+            f"imported {self.checkpoint} into {self.out}: {plural(model.stages, 'stage')}, "
+            f"{plural(model.layers, 'layer')}, {model.maps} maps, {facts.feature_dim} features, "
+            f"{plural(len(facts.class_names), 'class')}, "
             f"{'causal' if model.causal else 'acausal'}, {with_or_without[model.progress]} progress, "
             f"{with_or_without[model.graph]} task graph"
         )

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protas_gtcc.cli.shared.layout_command import LayoutCommand
-from protas_gtcc.cli.shared.overwriting import require_absent
+from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
+from protas_gtcc.errors import plural
+from protas_gtcc.layouts.options import LayoutOptions
 
 if TYPE_CHECKING:
     from protas_gtcc.layouts.base import Layout
-    from protas_gtcc.prepare.labels import OnVideo
+    from protas_gtcc.prepare.survey import OnProgress
 
 
-@dataclass(frozen=True, kw_only=True)
-class Command(LayoutCommand):
+@dataclass(frozen=True)
+class Command:
     """Make progress targets, segments and the task graph from labels.
 
     It reads the layouts that 'prepare' reads, and needs no features. Give one or more of --out, --into and --graph.
@@ -41,10 +43,12 @@ class Command(LayoutCommand):
     """Frames per second of the files in --out; by default that of the labels."""
     overwrite: bool = False
     """Replace the files of --out and --graph that exist."""
+    json: bool = False
+    """Print the result as JSON."""
+    layout: LayoutOptions = field(default_factory=LayoutOptions)
 
     def run(self) -> None:
         """Make the files, with a bar on standard error and a line for each result."""
-        from protas_gtcc.cli.shared.console import progress_bars
         from protas_gtcc.layouts.recognition import open_layout
 
         if self.out is None and self.into is None and self.graph is None:
@@ -53,38 +57,40 @@ class Command(LayoutCommand):
         require_absent([self.graph] if self.graph else [], self.overwrite)
         layout = open_layout(self.source, self.layout)
         with progress_bars() as on_progress:
-            made = self._make(layout, lambda done, total: on_progress("labels", done, total))
-        made["notices"] = layout.notices
-        print(json.dumps(made, indent=1) if self.json else describe(made))
+            made = self._make(layout, on_progress)
+        print(json.dumps(made, indent=1) if self.json else _describe(made))
 
-    def _make(self, layout: Layout, on_video: OnVideo) -> dict[str, Any]:
+    def _make(self, layout: Layout, on_progress: OnProgress) -> dict[str, Any]:
         from protas_gtcc.annotations.task_graph import save_task_graph
         from protas_gtcc.prepare.labels import count_graph, write_label_files, write_labels_into
         from protas_gtcc.prepare.survey import pair_labels_by_features
 
         made: dict[str, Any] = {}
         if self.into is not None:
-            count = write_labels_into(layout, self.into, self.fps, on_video, self.layout.tolerance_frames)
+            count = write_labels_into(layout, self.into, self.fps, on_progress, self.layout.tolerance_frames)
             made["into"] = {"path": str(self.into), "num_videos": count}
         elif self.fps is not None:
             pair_labels_by_features(layout, self.fps, self.layout)
         if self.out is not None:
-            written, kept = write_label_files(layout, self.out, self.fps, self.resample_to, self.overwrite, on_video)
+            written, kept = write_label_files(layout, self.out, self.fps, self.resample_to, self.overwrite, on_progress)
             made["out"] = {"path": str(self.out), "written": written, "kept": kept}
         if self.graph is not None:
             save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
             made["graph"] = {"path": str(self.graph), "split": self.split}
-        return made
+        return {**made, "notices": layout.notices}
 
 
-def describe(made: dict[str, Any]) -> str:
+def _describe(made: dict[str, Any]) -> str:
     """What was written, one line each."""
     lines = []
     if "into" in made:
-        lines.append("{path}: labels, progress and segments of {num_videos} videos replaced".format(**made["into"]))
+        videos = plural(made["into"]["num_videos"], "video")
+        lines.append(f"{made['into']['path']}: labels, progress and segments of {videos} replaced")
     if "out" in made:
-        text = "{path}: {written} videos written, {kept} kept as they were (--overwrite replaces them)"
-        lines.append(text.format(**made["out"]))
+        written = plural(made["out"]["written"], "video")
+        kept = f"{made['out']['kept']} kept as before (--overwrite replaces them)"
+        lines.append(f"{made['out']['path']}: {written} written, {kept}")
     if "graph" in made:
-        lines.append("{path}: task graph of the training videos of split {split}".format(**made["graph"]))
+        graph = made["graph"]
+        lines.append(f"{graph['path']}: task graph of the training videos of split {graph['split']}")
     return "\n".join(lines + [f"  note: {notice}" for notice in made["notices"]])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.console import print_result, progress_bars
+from protas_gtcc.cli.shared.console import print_result, progress_bar
 from protas_gtcc.cli.shared.parsing import Folder
-from protas_gtcc.errors import InputError
+from protas_gtcc.config import require_range
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,10 @@ class Command:
     """Seed of the simulation and of the heads."""
 
     def __post_init__(self) -> None:
-        if self.videos < 5 or self.epochs < 1:
-            raise InputError(f"--videos {self.videos} --epochs {self.epochs}: at least 5 videos and 1 epoch are needed")
+        require_range(self, videos=(5, 100_000), epochs=(1, 100_000))
 
     def run(self) -> None:
         """Simulate, train, write and print."""
-        # torch is slow to import, and --help needs none of it
         import torch
 
         from protas_gtcc.heads.config import HeadTraining
@@ -44,8 +41,8 @@ class Command:
 
         torch.set_num_threads(1)
         training = HeadTraining(epochs=self.epochs, validation_share=0, seed=self.seed)
-        with progress_bars() as on_progress:
-            worlds = compare_positions(self.videos, training, functools.partial(on_progress, "heads"))
+        with progress_bar("heads") as on_progress:
+            worlds = compare_positions(self.videos, training, on_progress)
         write_text(self.out / "table.md", markdown(worlds))
         with replace_when_whole(self.out / "position_encoding.png") as temporary:
             draw(worlds).savefig(temporary, format="png")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.config import Axes, Device
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 
 if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
@@ -24,7 +24,7 @@ SHOWN_SEGMENTS = 20
 
 @dataclass(frozen=True)
 class Command:
-    """Predict videos without labels: one .npy file of features for each, [T, D] or [D, T].
+    """Predict unlabelled videos: one .npy file of features each, [T, D] or [D, T].
 
     Prints the segments. Writes labels, probabilities and progress of every frame to predictions.h5, and for each video
     a table of frames (VIDEO.csv), a table of segments (VIDEO.segments.csv) and a picture (plots/VIDEO.png).
@@ -52,10 +52,9 @@ class Command:
     def run(self) -> None:
         """Predict, write and print."""
         from protas_gtcc.dataset.reader import require_no_control
-        from protas_gtcc.inference import load
+        from protas_gtcc.inference import choose_device, load
         from protas_gtcc.metrics.prediction_files import write_predictions
         from protas_gtcc.predictions import PredictionInfo
-        from protas_gtcc.training.devices import choose_device
 
         self._require_distinct_names()
         model = load(self.model, choose_device(self.device))
@@ -104,7 +103,7 @@ class Command:
             if not self.no_pictures:
                 from protas_gtcc.report.plots import plot_video
 
-                plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info, info.simulated)
+                plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
         return segments
 
     def _require_distinct_names(self) -> None:
@@ -117,20 +116,17 @@ class Command:
         """Videos in the folder whose predictions would be lost; refused without --overwrite."""
         from protas_gtcc.metrics.prediction_files import open_predictions
 
-        stems = {path.stem for path in self.features}
-        if not written.exists():
-            others = sorted(stem for stem in stems if (self.out / f"{stem}.csv").exists())
-            held = f"{self.out} has CSV files of {listed(others)} that this would replace"
-            refused, others = bool(others), []
-        else:
+        stems, others, lost = {path.stem for path in self.features}, list[str](), ""
+        if written.exists():
             try:
                 others = sorted(set(open_predictions(written).video_names) - stems)
+                lost = f"predictions of other videos, {listed(others)}" if others else ""
             except InputError as error:
-                others, held, refused = [], f"{written} exists and cannot be read ({error})", True
-            else:
-                held, refused = f"{written} has predictions of other videos, {listed(others)}", bool(others)
-        if refused and not self.overwrite:
-            raise InputError(f"{held}; give another --out, or --overwrite")
+                lost = f"{written.name}, which cannot be read ({error})"
+        elif tables := sorted(stem for stem in stems if (self.out / f"{stem}.csv").exists()):
+            lost = f"CSV files of {listed(tables)} that this would replace"
+        if lost and not self.overwrite:
+            raise InputError(f"{self.out} has {lost}; give another --out, or --overwrite")
         return others
 
 
@@ -139,7 +135,7 @@ def lines(segments: Mapping[str, Sequence[PredictedSegment]]) -> Iterator[str]:
     left = SHOWN_SEGMENTS
     for video, found in segments.items():
         if left > 0:
-            yield f"{video}: {len(found)} segments"
+            yield f"{video}: {plural(len(found), 'segment')}"
             yield f"{'start, s':>10}{'end, s':>10}  {'progress at the end':>19}  action"
         for one in found[: max(left, 0)]:
             progress = "" if one.progress is None else f"{one.progress:.2f}"

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
+from protas_gtcc.cli.shared.parsing import File, Folder, Positional, Repeated
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Command:
     The page is one file and needs no network. Runs may differ in split and dataset.
     """
 
-    runs: Positional[tuple[Path, ...]]
+    runs: Positional[tuple[Folder, ...]]
     """Evaluated run directories."""
     out: File = Path("report.html")
     """The page; an older one is replaced."""

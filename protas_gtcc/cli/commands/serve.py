@@ -8,7 +8,8 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from protas_gtcc.cli.shared.parsing import Positional, Text
+from protas_gtcc.cli.shared.parsing import Positional
+from protas_gtcc.config import Text
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.serve.limits import Limits
 

@@ -1,8 +1,10 @@
-"""The screen that commands print on: a console, tables, and progress."""
+"""The screen that commands print on: a console, results, and progress."""
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,18 +14,33 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from protas_gtcc.report.screen import print_markdown
+from protas_gtcc.training.callbacks import Callback, ProgressBar, TensorBoardLog
+from protas_gtcc.training.run_directory import RunDirectory
+
 PLAIN_WIDTH = 80
 """Columns where the output is not a terminal: the tables fit."""
 SECONDS_BETWEEN_LINES = 10.0
 
-OnProgress = Callable[[str, int, int], None]
-"""Called with (what, done, total)."""
+
+def make_console(stderr: bool = False) -> Console:
+    """A console as wide as the terminal, or of a fixed width for pipes and files; text is printed as it is.
+
+    Under torchrun, only the first process prints.
+    """
+    stream, quiet = sys.stderr if stderr else sys.stdout, not is_first_process()
+    width = None if stream.isatty() else PLAIN_WIDTH
+    return Console(stderr=stderr, quiet=quiet, width=width, highlight=False, markup=False, emoji=False)
 
 
-def make_console(stderr: bool = False, quiet: bool = False) -> Console:
-    """A console as wide as the terminal, or of a fixed width for pipes and files."""
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, quiet=quiet, width=None if stream.isatty() else PLAIN_WIDTH)
+def is_first_process() -> bool:
+    """Whether this is the process that writes and prints, under torchrun or alone."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+def warn(console: Console) -> Callable[[str], None]:
+    """A function that prints a warning."""
+    return functools.partial(console.print, style="bold yellow", soft_wrap=True)
 
 
 def print_result(markdown: str, figures: Any, as_json: bool) -> None:
@@ -31,13 +48,29 @@ def print_result(markdown: str, figures: Any, as_json: bool) -> None:
     if as_json:
         print(json.dumps(figures, allow_nan=False))
     else:
-        from protas_gtcc.report.screen import print_markdown
-
         print_markdown(markdown, make_console())
 
 
 @contextmanager
-def progress_bars() -> Iterator[OnProgress]:
+def training_callbacks(console: Console, run: RunDirectory) -> Iterator[list[Callback]]:
+    """Yield the progress bar and the TensorBoard log of a training; if it is interrupted, print how to continue."""
+    try:
+        yield [ProgressBar(console), TensorBoardLog(run.path)]
+    except KeyboardInterrupt:
+        if run.state.is_file():
+            console.print(f"finished epochs are kept; continue with --resume {run.path}")
+        raise
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of (done, total) that shows a bar, as `progress_bars`."""
+    with progress_bars() as update:
+        yield functools.partial(update, what)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
     """Yield a function of (what, done, total) that shows a bar with the time left for each `what`.
 
     Bars are on standard error; where that is no terminal, there is a line now and then. A bar appears with the first
@@ -61,7 +94,7 @@ def progress_bars() -> Iterator[OnProgress]:
         if not console.is_terminal and now - last_line >= SECONDS_BETWEEN_LINES:
             last_line = now
             left = f", {(now - started[what]) / done * (total - done):.0f} s left" if done else ""
-            console.print(f"{what} {done}/{total}{left}", highlight=False)
+            console.print(f"{what} {done}/{total}{left}")
 
     try:
         yield update

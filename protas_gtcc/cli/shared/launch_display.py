@@ -3,90 +3,84 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpus
 from protas_gtcc.runs.plans import PlannedRun
 
+SECONDS_BETWEEN_LINES = 30.0
+
 
 def make_runs(
-    plans: Sequence[PlannedRun], jobs: int | None, out: Path, console: Console
-) -> tuple[list[PlannedRun], dict[str, str]]:
-    """Make missing runs and resume unfinished ones, on screen; return the finished runs, and the others' errors.
+    plans: Sequence[PlannedRun],
+    jobs: int | None,
+    out: Path,
+    console: Console,
+    finish: Callable[[Sequence[PlannedRun]], None],
+) -> None:
+    """Make missing runs and resume unfinished ones, on screen; call `finish` with the finished runs, if there are any.
 
-    `jobs` run at once, by default one for each GPU, else as many as the usable cores have room for.
+    `jobs` run at once, by default one for each GPU, else as many as the usable cores have room for. Afterwards, prints
+    the error of each run that failed, and raises `InputError` if there is one.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"--jobs is {jobs}; it must be at least 1")
-    states = {plan.name: plan.state() for plan in plans}
-    missing = [plan for plan in plans if states[plan.name] != "done"]
+    states = [plan.state() for plan in plans]
+    missing = [plan for plan, state in zip(plans, states, strict=True) if state != "done"]
     training = plans[0].config.training
     gpus = visible_gpus(training.device)
     at_once = jobs or len(gpus) or max(1, usable_cores() // training.threads)
-    counts = ", ".join(f"{list(states.values()).count(state)} {state}" for state in ("done", "unfinished", "missing"))
+    counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "unfinished", "missing"))
     parallel = f"; {min(at_once, len(missing))} at once" if missing else ""
-    console.print(f"runs in {out}: {counts}{parallel}", highlight=False, soft_wrap=True)
-    with LaunchDisplay(console) as display:
+    console.print(f"runs in {out}: {counts}{parallel}", soft_wrap=True)
+    with launch_display(console) as display:
         failed = launch(missing, at_once, gpus, display)
-    return [plan for plan in plans if plan.name not in failed], failed
-
-
-def raise_failures(failed: dict[str, str], num_plans: int, console: Console) -> None:
-    """Print the error of each run that failed, in a line, and raise `InputError` if there is one."""
+    made = [plan for plan in plans if plan.name not in failed]
+    if made:
+        finish(made)
     for name, error in failed.items():
-        console.print(f"{name} failed: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"{name} failed: {error}", style="bold red", soft_wrap=True)
     if failed:
-        without = "the table is without these" if len(failed) < num_plans else "there is nothing to pool"
-        raise InputError(f"{len(failed)} of {num_plans} runs failed, {listed(failed)}; {without}")
+        without = "the table is without these" if made else "there is nothing to pool"
+        raise InputError(f"{len(failed)} of {plural(len(plans), 'run')} failed, {listed(failed)}; {without}")
 
 
-class LaunchDisplay:
-    """Shows the status of runs; use it as a context, and call it."""
+@contextmanager
+def launch_display(console: Console) -> Iterator[Callable[[Status], None]]:
+    """Yield a function that shows the status of runs."""
+    last_line, last_running = 0.0, ""
 
-    def __init__(self, console: Console, seconds_between_lines: float = 30.0):
-        self._console, self._between = console, seconds_between_lines
-        self._live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
-        self._last_line, self._last_running = 0.0, ""
-
-    def __enter__(self) -> LaunchDisplay:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def __call__(self, status: Status) -> None:
-        """Show how far the runs are."""
-        if self._live is not None:
-            self._live.update(_table(status))
-            return
+    def print_line(status: Status) -> None:
+        nonlocal last_line, last_running
         now, running = time.monotonic(), ", ".join(plan.name for plan in status.running)
-        if running != self._last_running or now - self._last_line >= self._between:
-            self._last_line, self._last_running = now, running
-            self._console.print(f"{_counts(status)}; running: {_running(status)}", highlight=False, soft_wrap=True)
+        if running != last_running or now - last_line >= SECONDS_BETWEEN_LINES:
+            last_line, last_running = now, running
+            shown = ", ".join(f"{plan.name} {_epochs(plan)}" for plan in status.running) or "none"
+            console.print(f"{_counts(status)}; running: {shown}", soft_wrap=True)
+
+    def draw(status: Status) -> None:
+        table = Table("running", Column("epochs", justify="right"), box=None, padding=(0, 2, 0, 0))
+        for plan in status.running:
+            table.add_row(plan.name, _epochs(plan))
+        live.update(Group(Text(_counts(status)), table))
+
+    if not console.is_terminal:
+        yield print_line
+        return
+    with Live(console=console, refresh_per_second=2, transient=True) as live:
+        yield draw
 
 
-def _table(status: Status) -> Group:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("running")
-    table.add_column("epochs", justify="right")
-    for plan in status.running:
-        table.add_row(plan.name, f"{plan.epochs_done()}/{plan.config.training.epochs}")
-    return Group(Text(_counts(status)), table)
-
-
-def _running(status: Status) -> str:
-    names = (f"{plan.name} {plan.epochs_done()}/{plan.config.training.epochs}" for plan in status.running)
-    return ", ".join(names) or "none"
+def _epochs(plan: PlannedRun) -> str:
+    return f"{plan.epochs_done()}/{plan.config.training.epochs}"
 
 
 def _counts(status: Status) -> str:

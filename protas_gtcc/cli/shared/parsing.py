@@ -1,44 +1,36 @@
 """A dataclass is a parser (tyro): its fields are the flags, the text below a field is the flag's help.
 
-`Positional[T]` marks an argument without a flag, `Repeated[T]` a tuple whose flag is given once for each value. `File`,
-`Folder` and `Text` are types whose name in the help does not follow from the Python type. A nested dataclass is a group
-of flags, without a prefix.
+`Positional[T]` marks an argument without a flag, `Repeated[T]` a tuple whose flag is given once for each value, `Rest`
+the flags that are not the command's own. `Annotated[T, "TEXT"]`, as in `File`, names the value in the help. A nested
+dataclass is a group of flags, without a prefix.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import inspect
+import shutil
+import textwrap
 import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
-from docstring_parser import DocstringParam, parse_from_object
+from docstring_parser import parse_from_object
 from tyro.conf import FlagCreatePairsOff, Positional
 from tyro.conf import UseAppendAction as Repeated
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
-from protas_gtcc.config import MAY_CHANGE, flat_settings
+from protas_gtcc.config import MAY_CHANGE, File, Folder, flat_settings
 from protas_gtcc.errors import InputError, listed
 
-__all__ = ["File", "Folder", "Positional", "Repeated", "Text", "parse", "parse_known", "parse_resumable"]
+__all__ = ["File", "Folder", "Positional", "Repeated", "Rest", "parse", "parse_resumable"]
 
 T = TypeVar("T")
-
-
-@dataclasses.dataclass(frozen=True)
-class Shown:
-    """The name of a value in the help."""
-
-    metavar: str
-
-
-File: TypeAlias = Annotated[Path, Shown("FILE")]
-Folder: TypeAlias = Annotated[Path, Shown("FOLDER")]
-Text: TypeAlias = Annotated[str, Shown("TEXT")]
+Rest: TypeAlias = Annotated[tuple[str, ...], tyro.conf.Fixed, tyro.conf.Suppress]
 
 METAVARS = {int: "N", float: "NUMBER", str: "NAME", Path: "PATH"}
 FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone)
@@ -57,25 +49,21 @@ def parse(
     Wrong usage exits with code 2. Raises what `kind` raises for values that do not fit.
     """
     start: Any = tyro.MISSING_NONPROP if default is None else default
-    text = _paragraphs(description or kind.__doc__)
-    return tyro.cli(kind, args=arguments, prog=prog, description=text, default=start, config=FLAT, registry=REGISTRY)
-
-
-def parse_known(
-    kind: type[T], arguments: Sequence[str], prog: str, description: str | None = None
-) -> tuple[T, list[str]]:
-    """As `parse`; flags that are not of `kind` are returned, for the runs that the command starts."""
-    text = _paragraphs(description or kind.__doc__)
-    return tyro.cli(
-        kind, args=arguments, prog=prog, description=text, config=FLAT, registry=REGISTRY, return_unknown_args=True
+    text = _Description(description or kind.__doc__ or "")
+    cli = functools.partial(
+        tyro.cli, kind, args=arguments, prog=prog, description=text, default=start, config=FLAT, registry=REGISTRY
     )
+    rest = [name for name, hint in _hints(kind).items() if hint == Rest]
+    if not rest:
+        return cli()
+    parsed, others = cli(return_unknown_args=True)
+    return dataclasses.replace(parsed, **{rest[0]: tuple(others)})
 
 
 def parse_resumable(
     kind: type[T],
     arguments: Sequence[str],
     prog: str,
-    description: str | None,
     new: Callable[[Mapping[str, str]], Any],
     read: Callable[[Path], Any],
 ) -> T:
@@ -92,7 +80,7 @@ def parse_resumable(
     except argparse.ArgumentError:
         known = {}  # parse reports what is wrong
     base = read(Path(known["resume"])) if "resume" in known else new(known)
-    parsed: Any = parse(kind, arguments, prog, description, kind(base))  # type: ignore[call-arg]
+    parsed: Any = parse(kind, arguments, prog, default=kind(base))  # type: ignore[call-arg]
     if parsed.resume is not None:
         _require_unchanged(base, parsed.config, parsed.out)
     return parsed
@@ -113,23 +101,23 @@ def _flags(info: StructTypeInfo) -> StructConstructorSpec | None:
     """The fields of a dataclass as flags, with types and defaults that a person reads."""
     if not dataclasses.is_dataclass(info.type):
         return None
-    texts, fields = _field_texts(info.type), []
-    for field, hint in zip(dataclasses.fields(info.type), _hints(info.type), strict=True):
+    texts, hints, fields = _field_texts(info.type), _hints(info.type), []
+    for field in dataclasses.fields(info.type):
+        hint = hints[field.name]
         given = dataclasses.is_dataclass(info.default)
         default = getattr(info.default, field.name) if given else _default(field)
         if not dataclasses.is_dataclass(hint):
             name = _metavar(field.name, hint)
             hint = Annotated[hint, tyro.conf.arg(metavar=name, help_behavior_hint=_default_text(default))]
             hint = Annotated[hint, FlagCreatePairsOff] if default is False else hint
-        elif any(map(dataclasses.is_dataclass, _hints(hint))):
+        elif any(map(dataclasses.is_dataclass, _hints(hint).values())):
             hint = Annotated[hint, tyro.conf.arg(name="")]  # it only holds groups of flags
         fields.append(StructFieldSpec(field.name, hint, default, texts.get(field.name, "")))
     return StructConstructorSpec(info.type, tuple(fields))
 
 
-def _hints(kind: Any) -> list[Any]:
-    hints = get_type_hints(kind, include_extras=True)
-    return [hints[field.name] for field in dataclasses.fields(kind)]
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
@@ -138,45 +126,51 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return tyro.MISSING if field.default is dataclasses.MISSING else field.default
 
 
-def _default_text(default: Any) -> Callable[[str], str]:
+def _default_text(default: Any) -> str | Callable[[str], str]:
     """`(default: 40)`, or nothing where the default is none, empty or off."""
     if default is True:
-        return lambda _: "(default: on)"
+        return "(default: on)"
     is_shown = default not in (None, (), "", tyro.MISSING) and default is not False
-    return lambda shown: f"(default: {shown})" if is_shown else ""
+    return (lambda shown: f"(default: {shown})") if is_shown else ""
 
 
 def _field_texts(kind: type) -> dict[str, str]:
     """The text below each field, those of base classes included."""
-    described = [one for cls in reversed(kind.__mro__) if dataclasses.is_dataclass(cls) for one in _parameters(cls)]
-    return {one.arg_name: _plain(one.description or "") for one in described}
-
-
-def _parameters(kind: type) -> list[DocstringParam]:
-    return parse_from_object(kind).params
+    bases = [base for base in reversed(kind.__mro__) if dataclasses.is_dataclass(base)]
+    return {one.arg_name: _plain(one.description or "") for base in bases for one in parse_from_object(base).params}
 
 
 def _plain(text: str) -> str:
     return " ".join(text.replace("`", "'").split())
 
 
-def _paragraphs(docstring: str | None) -> str:
-    return "\n\n".join(map(_plain, inspect.cleandoc(docstring or "").split("\n\n")))
+class _Description(str):
+    """A docstring as paragraphs as wide as the terminal; tyro, which would join the lines, finds a single one."""
+
+    def __new__(cls, docstring: str) -> _Description:
+        width, paragraphs = shutil.get_terminal_size().columns, inspect.cleandoc(docstring).split("\n\n")
+        return super().__new__(
+            cls, "\n\n".join(textwrap.fill(_plain(text), width, break_on_hyphens=False) for text in paragraphs)
+        )
+
+    def split(self, *_: Any) -> list[str]:
+        return [str(self)]
 
 
 def _metavar(name: str, hint: Any) -> str | None:
     """The name of a value in the help: FILE, N, SECONDS, a|b."""
-    if get_origin(hint) is Annotated:
-        shown = [mark.metavar for mark in hint.__metadata__ if isinstance(mark, Shown)]
-        inner = _metavar(name, get_args(hint)[0])
-        is_named = Positional in hint.__metadata__ and inner in METAVARS.values()
-        return shown[0] if shown else name.upper() if is_named else inner
-    if get_origin(hint) in (Union, types.UnionType):
-        return _metavar(name, next(one for one in get_args(hint) if one is not type(None)))
-    if get_origin(hint) is tuple:
-        return f"{_metavar(name, get_args(hint)[0])} ..."
-    if get_origin(hint) is Literal:
-        return "|".join(map(str, get_args(hint)))
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        named = [mark for mark in hint.__metadata__ if isinstance(mark, str)]
+        found = _metavar(name, inner[0])
+        is_plain = Positional in hint.__metadata__ and found in METAVARS.values()
+        return named[0] if named else name.upper() if is_plain else found
+    if kind in (Union, types.UnionType):
+        return _metavar(name, next(one for one in inner if one is not type(None)))
+    if kind is tuple:
+        return f"{_metavar(name, inner[0])} ..."
+    if kind is Literal:
+        return "|".join(map(str, inner))
     if hint is bool:
         return None
     return "SECONDS" if name.endswith("_seconds") else METAVARS[hint]
