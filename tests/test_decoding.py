@@ -17,6 +17,7 @@ from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.decoding.hypotheses import make_hypotheses
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.lookups import fit_lookups
+from protas_gtcc.predictions import Prediction
 
 SETTINGS = DecodingConfig(filter="durations", interruption=1e-9, network_share=0.0, hedge=False)
 NUM_BINS = SETTINGS.progress_bins
@@ -36,6 +37,7 @@ TRAINING = [
     video((1, 12), (0, 2), (2, 30), (1, 25), (0, 4)),
     video((0, 1), (2, 55), (1, 9), (0, 3)),
 ]
+TABLES = count_transcripts(TRAINING, 3, SETTINGS)
 
 
 def one_hot(labels: np.ndarray, num_classes: int = 3) -> np.ndarray:
@@ -53,6 +55,18 @@ def filtered(
     given = probs.astype(np.float32)
     duration_filter.filter_frames(hypotheses, rule, beliefs, streams, given, given, output)
     return output
+
+
+def decoded(
+    tables: TranscriptTables,
+    settings: DecodingConfig,
+    probs: np.ndarray,
+    progress: np.ndarray | None = None,
+    fps: float | None = 5.0,
+) -> Prediction:
+    """The prediction for one video; the first class is background."""
+    decoder = DurationDecoder(tables, settings, [0], fps)
+    return decoder.decode(np.zeros(len(probs), dtype=np.int64), probs, progress)
 
 
 def doubted(probs: np.ndarray) -> np.ndarray:
@@ -139,12 +153,11 @@ def test_the_posterior_is_that_of_every_path_enumerated():
 @pytest.mark.parametrize("evidence", [0.7, 1.0])
 @pytest.mark.parametrize("interruption", [1e-9, 0.1])
 def test_the_output_is_that_of_the_dense_chain(interruption, evidence):
-    tables = count_transcripts(TRAINING, 3, SETTINGS)
     probs = np.random.default_rng(1).uniform(0.05, 1, (60, 3))
-    begins, move, labels = chain(tables, interruption)
-    states = all_states(tables)
+    begins, move, labels = chain(TABLES, interruption)
+    states = all_states(TABLES)
     left, progress = (np.array([getattr(state, name) for state in states]) for name in ("remaining", "progress"))
-    found, mass = filtered(tables, probs, interruption, evidence), begins
+    found, mass = filtered(TABLES, probs, interruption, evidence), begins
     for t, weights in enumerate(doubted(probs) ** evidence):
         mass = (begins if t == 0 else mass @ move) * weights[labels]
         mass = mass / mass.sum()
@@ -183,17 +196,11 @@ def test_with_certain_segments_it_is_the_median_look_up():
 
 
 def test_without_evidence_the_network_changes_nothing():
-    tables, random = count_transcripts(TRAINING, 3, SETTINGS), np.random.default_rng(2)
+    random = np.random.default_rng(2)
     ignoring = dataclasses.replace(SETTINGS, evidence=0.0)
-    streams = np.zeros(30, dtype=np.int64)
-    output = [
-        DurationDecoder(tables, ignoring, [0], 5.0).decode(
-            streams, random.dirichlet(np.ones(3), 30).astype(np.float32), None
-        )
-        for _ in range(2)
-    ]
-    np.testing.assert_array_equal(output[0].probs, output[1].probs)
-    np.testing.assert_array_equal(output[0].progress, output[1].progress)
+    one, other = (decoded(TABLES, ignoring, random.dirichlet(np.ones(3), 30)) for _ in range(2))
+    np.testing.assert_array_equal(one.probs, other.probs)
+    np.testing.assert_array_equal(one.progress, other.progress)
 
 
 def test_a_long_length_has_its_expected_duration_with_few_phases():
@@ -220,9 +227,7 @@ def test_an_isolated_error_of_the_network_changes_no_label():
     truth = video((0, 3), (1, 12), (0, 3), (2, 40))
     seen = truth.copy()
     seen[[8, 30]] = 2, 1
-    probs = 0.7 * one_hot(seen) + 0.1
-    decoder = DurationDecoder(count_transcripts(TRAINING, 3, SETTINGS), SETTINGS, [0], 5.0)
-    labels = decoder.decode(np.zeros(len(truth), dtype=np.int64), probs, None).labels
+    labels = decoded(TABLES, SETTINGS, 0.7 * one_hot(seen) + 0.1).labels
     assert labels[8] == 1
     assert labels[30] == 2
 
@@ -234,8 +239,7 @@ def test_reported_progress_is_the_predicted_class_channel_and_lies_in_its_range(
     probs = random.dirichlet(np.full(3, 0.3), num_frames).astype(np.float32)
     progress = random.random((num_frames, 3)).astype(np.float32)
     settings = dataclasses.replace(SETTINGS, hedge=hedge, network_share=share)
-    decoder = DurationDecoder(count_transcripts(TRAINING, 3, SETTINGS), settings, [0], 5.0)
-    output = decoder.decode(np.zeros(num_frames, dtype=np.int64), probs, progress)
+    output = decoded(TABLES, settings, probs, progress)
     own = output.progress[output.labels, np.arange(num_frames)]
     np.testing.assert_allclose(output.reported, np.where(output.labels == 0, 0, own), atol=1e-6)
     assert output.progress.min() >= 0
@@ -260,8 +264,7 @@ def test_a_hedge_allows_for_the_other_actions(share):
     output = {}
     for hedge in (False, True):
         settings = dataclasses.replace(SETTINGS, hedge=hedge, network_share=share)
-        decoder = DurationDecoder(tables, settings, [0], 5.0)
-        output[hedge] = decoder.decode(np.zeros(3, dtype=np.int64), probs, progress)
+        output[hedge] = decoded(tables, settings, probs, progress)
     assert output[True].labels[2] == 1
     # Three frames into 4, or into 20; of all three actions together the median lies at 3/20.
     assert output[False].reported[2] == pytest.approx((1 - share) * 0.75 + share * 0.9, abs=0.02)
@@ -270,26 +273,22 @@ def test_a_hedge_allows_for_the_other_actions(share):
 
 
 def test_remaining_time_is_in_seconds():
-    streams, probs = np.zeros(5, dtype=np.int64), one_hot(np.ones(5, dtype=np.int64), 3)
-    tables = count_transcripts(TRAINING, 3, SETTINGS)
-    slow, fast = (DurationDecoder(tables, SETTINGS, [0], fps).decode(streams, probs, None) for fps in (5.0, 10.0))
-    np.testing.assert_allclose(slow.remaining_seconds, 2 * fast.remaining_seconds, rtol=1e-6)
-    frames = filtered(tables, probs, SETTINGS.interruption, SETTINGS.evidence).remaining
-    np.testing.assert_allclose(slow.remaining_seconds, frames / 5, rtol=1e-5)
-    assert DurationDecoder(tables, SETTINGS, [0], None).decode(streams, probs, None).remaining_seconds is None
+    probs = one_hot(np.ones(5, dtype=np.int64))
+    slow, fast, unknown = (decoded(TABLES, SETTINGS, probs, fps=fps).remaining_seconds for fps in (5.0, 10.0, None))
+    np.testing.assert_allclose(slow, 2 * fast, rtol=1e-6)
+    frames = filtered(TABLES, probs, SETTINGS.interruption, SETTINGS.evidence).remaining
+    np.testing.assert_allclose(slow, frames / 5, rtol=1e-5)
+    assert unknown is None
 
 
 def test_streams_do_not_affect_each_other_and_resume_from_a_saved_state():
-    random, tables = np.random.default_rng(4), count_transcripts(TRAINING, 3, SETTINGS)
-    probs = random.dirichlet(np.ones(3), (2, 40)).astype(np.float32)
-    alone = [
-        DurationDecoder(tables, SETTINGS, [0], 5.0).decode(np.zeros(40, dtype=np.int64), one, None) for one in probs
-    ]
-    both = DurationDecoder(tables, SETTINGS, [0], 5.0, num_streams=2)
+    probs = np.random.default_rng(4).dirichlet(np.ones(3), (2, 40)).astype(np.float32)
+    alone = [decoded(TABLES, SETTINGS, one) for one in probs]
+    both = DurationDecoder(TABLES, SETTINGS, [0], 5.0, num_streams=2)
     for t in range(20):
         output = both.decode(np.array([1, 0]), probs[::-1, t], None)
         np.testing.assert_array_equal(output.probs[:, ::-1], np.stack([one.probs[:, t] for one in alone], axis=1))
-    elsewhere = DurationDecoder(tables, SETTINGS, [0], 5.0)
+    elsewhere = DurationDecoder(TABLES, SETTINGS, [0], 5.0)
     elsewhere.state(0)["belief"].copy_(both.state(1)["belief"])
     rest = elsewhere.decode(np.zeros(20, dtype=np.int64), probs[1, 20:], None)
     np.testing.assert_array_equal(rest.probs, alone[1].probs[:, 20:])
@@ -365,16 +364,10 @@ def test_the_length_limit_bounds_the_longest_length():
 
 def test_doubt_is_the_least_share_of_evidence_for_a_class():
     """The network excludes the true class at one frame; only doubt lets the filter keep it."""
-    tables = count_transcripts(TRAINING, 3, SETTINGS)
-    probs = one_hot(video((1, 6)))
-    probs[3] = one_hot(np.array([2]))[0]
-    streams = np.zeros(len(probs), dtype=np.int64)
-    kept, lost = (
-        DurationDecoder(tables, DecodingConfig(doubt=doubt), [0], 5.0).decode(streams, probs, None)
-        for doubt in (0.9, 1e-6)
-    )
-    assert kept.labels[3] == 1
-    assert lost.labels[3] == 2
+    probs = one_hot(np.array([1, 1, 1, 2, 1, 1]))
+    kept, lost = (decoded(TABLES, DecodingConfig(doubt=doubt), probs).labels for doubt in (0.9, 1e-6))
+    assert kept[3] == 1
+    assert lost[3] == 2
 
 
 def test_a_setting_out_of_its_range_is_refused():

@@ -20,7 +20,7 @@ from protas_gtcc.export import export_onnx
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import save_checkpoint
 from tests import tiny_models
-from tests.tiny_models import BASE, CONFIGS, DIM, video
+from tests.tiny_models import BASE, CONFIGS, video
 
 # torch takes seconds to export any network.
 pytestmark = pytest.mark.slow
@@ -117,4 +117,3 @@ def test_a_graph_holds_its_class_names_and_runs_without_torch(exported, tmp_path
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     model = make_model()
     assert json.loads(done.stdout) == [model.class_names[label] for label in model.predict(video(9)).labels]
-    assert video(9).shape[1] == DIM

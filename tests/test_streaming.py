@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -122,22 +123,6 @@ def test_a_stream_resumes_from_a_file_bit_for_bit(engine, tmp_path):
     assert_same(resumed.step(features[23:]), whole.step(features[23:]), atol=0)
 
 
-@pytest.mark.slow
-def test_a_stream_resumes_in_another_process(tmp_path):
-    model, features = make_model(), video(30)
-    stream = model.stream()
-    stream.step(features[:20])
-    stream.save(tmp_path / "state")
-    np.save(tmp_path / "rest.npy", features[20:])
-    code = (
-        "import sys, numpy as np; from tests.tiny_models import make_model; s = make_model().stream();"
-        "s.load(sys.argv[1] + '/state');"
-        "np.save(sys.argv[1] + '/probs.npy', s.step(np.load(sys.argv[1] + '/rest.npy')).probs)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "probs.npy"), stream.step(features[20:]).probs)
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_size_of_the_state_does_not_grow(engine):
     stream = make_model().stream(engine)
@@ -174,8 +159,6 @@ def test_streams_start_pause_and_end_on_their_own(engine, threads):
             results[one].append(Prediction(*(getattr(output, name)[..., k : k + 1] for name in FIELDS)))
     for one, parts in zip(videos, results, strict=True):
         assert_same(joined(parts), model.predict(one))
-    streams.stream(5).reset()
-    assert_same(streams.stream(5).step(videos[6]), model.predict(videos[6]))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -205,48 +188,47 @@ def test_a_refused_frame_moves_no_stream():
 
 def test_streams_that_do_not_exist_or_are_given_twice_are_refused():
     streams = make_model().streams(3)
-    with pytest.raises(InputError, match="there is no stream 3; streams are numbered 0 to 2"):
-        streams.step(video(1), [3])
-    with pytest.raises(InputError, match=r"a stream is given twice in \[1, 1\]"):
-        streams.step(video(2), [1, 1])
-    for mask in (np.array([True, False, True]), np.array([1.9])):
-        with pytest.raises(InputError, match="expected whole numbers for streams, found"):
-            streams.step(video(len(mask)), mask)
-    with pytest.raises(InputError, match="2 frames for 3 streams"):
-        streams.step(video(2))
+    for chosen, frames, message in (
+        ([3], 1, "there is no stream 3; streams are numbered 0 to 2"),
+        ([1, 1], 2, r"a stream is given twice in \[1, 1\]"),
+        (np.array([True, False, True]), 3, "expected whole numbers for streams, found"),
+        (np.array([1.9]), 1, "expected whole numbers for streams, found"),
+        (None, 2, "2 frames for 3 streams"),
+    ):
+        with pytest.raises(InputError, match=message):
+            streams.step(video(frames), chosen)
+    with pytest.raises(InputError, match="there is no stream 3"):
+        streams.stream(3)
     with pytest.raises(InputError, match="0 streams were requested; request at least 1"):
         make_model().streams(0)
 
 
 def test_a_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
-    stream, other = make_model().stream(), make_model(seed=5).stream()
+    model, other = make_model(), make_model(seed=5).stream()
+    stream = model.stream()
     stream.step(video(4))
     other.step(video(9))
     other.save(tmp_path / "other")
-    with pytest.raises(InputError, match="belongs to a model with other weights"):
-        stream.load(tmp_path / "other")
-    with pytest.raises(InputError, match="no state of such a stream"):
-        stream.load_state_dict(make_model().stream("torch").state_dict())
-    wrong = stream.state_dict()
-    wrong["num_frames"][:] = -5
-    with pytest.raises(InputError, match="no state of such a stream: num_frames"):
-        stream.load_state_dict(wrong)
-    wrong = stream.state_dict()
-    wrong["rings"][7] = float("nan")
-    with pytest.raises(InputError, match="no state of such a stream: rings"):
-        stream.load_state_dict(wrong)
-    for belief in (-stream.state_dict()["belief"], 5 * stream.state_dict()["belief"]):
-        with pytest.raises(InputError, match="belief is not a probability"):
-            stream.load_state_dict(stream.state_dict() | {"belief": belief})
-    with pytest.raises(InputError, match="it has no belief"):
-        make_model(filtered=False).stream().load_state_dict(stream.state_dict())
-    elsewhere = dataclasses.replace(make_model().facts, transcripts=count_transcripts([np.arange(4)], 4, DECODING))
-    with pytest.raises(InputError, match=r"no state of such a stream|other weights"):
-        TrainedModel(make_model().network, elsewhere).stream().load_state_dict(stream.state_dict())
     (tmp_path / "cut").write_bytes((tmp_path / "other").read_bytes()[:99])
-    with pytest.raises(InputError, match="is not a whole safetensors file"):
-        stream.load(tmp_path / "cut")
+    for name, message in (("other", "belongs to a model with other weights"), ("cut", "is not a whole safetensors")):
+        with pytest.raises(InputError, match=message):
+            stream.load(tmp_path / name)
+    own = stream.state_dict()
+    for state, message in (
+        (make_model().stream("torch").state_dict(), "no state of such a stream"),
+        (own | {"num_frames": torch.tensor([-5])}, "no state of such a stream: num_frames"),
+        (own | {"rings": own["rings"] * float("nan")}, "no state of such a stream: rings"),
+        (own | {"belief": -own["belief"]}, "belief is not a probability"),
+        (own | {"belief": 5 * own["belief"]}, "belief is not a probability"),
+    ):
+        with pytest.raises(InputError, match=message):
+            stream.load_state_dict(state)
     assert stream.num_frames == 4
+    with pytest.raises(InputError, match="it has no belief"):
+        make_model(filtered=False).stream().load_state_dict(own)
+    facts = dataclasses.replace(model.facts, transcripts=count_transcripts([np.arange(4)], 4, DECODING))
+    with pytest.raises(InputError, match=r"no state of such a stream|other weights"):
+        TrainedModel(model.network, facts).stream().load_state_dict(own)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -296,65 +278,50 @@ def test_a_future_that_only_the_task_graph_sees_is_found_too(monkeypatch):
 # Selection of the engine
 
 
-class InPlace(torch.nn.Module):
-    """A progress head's output layer, and then an operation on it in place."""
+class Then(torch.nn.Module):
+    """A layer, and then a function of its output."""
 
-    def __init__(self, layer: torch.nn.Module, name: str):
+    def __init__(self, layer: torch.nn.Module, function: Callable[[torch.Tensor], torch.Tensor]):
         super().__init__()
-        self.layer, self.name = layer, name
+        self.layer, self.function = layer, function
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.layer(x)
-        getattr(y, self.name)()
-        return y
+        return self.function(self.layer(x))
 
 
-def changed_model(name: str) -> TrainedModel:
-    """A model whose first progress head ends with an operation in place."""
-    model = make_model()
+def changed_model(function: Callable[[torch.Tensor], torch.Tensor]) -> TrainedModel:
+    """A model of one stage whose progress head ends with `function`."""
+    model = make_model(CONFIGS["one stage"])
     stage: Any = model.network.stages[0]
-    stage.progress_head.conv = InPlace(stage.progress_head.conv, name)
+    stage.progress_head.conv = Then(stage.progress_head.conv, function)
     return model
 
 
-@pytest.mark.parametrize("name", ["exp_", "neg_", "relu_", "sigmoid_"])
-def test_an_operation_in_place_gives_right_results(name):
-    model, features = changed_model(name), video(30)
+def constant(x: torch.Tensor) -> torch.Tensor:
+    return torch.full(tuple(x.shape), 0.5)
+
+
+@pytest.mark.parametrize("function", [torch.exp_, torch.neg_, torch.relu_, torch.sigmoid_, constant])
+def test_an_operation_in_place_and_a_constant_give_right_results(function):
+    model, features = changed_model(function), video(30)
     assert_same(model.stream().step(features), model.predict(features))
 
 
 def test_an_operation_that_cannot_be_recorded_is_reported_once(caplog):
     engines._report_fallback.cache_clear()
     for _ in range(2):
-        stream = changed_model("exp_").stream()
+        stream = changed_model(torch.exp_).stream()
     assert isinstance(stream._streams._engine, TorchEngine)
     [line] = [one.getMessage() for one in caplog.records]
     assert line.startswith("streams run in torch")
     assert "aten.exp_.default cannot be recorded" in line
     with pytest.raises(NotImplementedError, match="cannot be recorded"):
-        changed_model("exp_").stream("compiled")
-
-
-def test_a_network_with_a_constant_output_is_run_in_torch():
-    class Constant(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.full((len(x), CLASSES, x.shape[-1]), 0.5)
-
-    model, features = make_model(CONFIGS["one stage"]), video(20)
-    stage: Any = model.network.stages[0]
-    stage.progress_head.conv = Constant()
-    assert_same(model.stream().step(features), model.predict(features))
+        changed_model(torch.exp_).stream("compiled")
 
 
 def test_an_operation_with_a_factor_cannot_be_recorded():
-    class Scaled(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.add(x, x, alpha=2)
-
-    network: Any = make_model().network
-    network.stages[0].conv_logits = torch.nn.Sequential(network.stages[0].conv_logits, Scaled())
     with pytest.raises(NotImplementedError, match="alpha cannot be recorded"):
-        record(network)
+        record(changed_model(lambda x: torch.add(x, x, alpha=2)).network)
 
 
 def test_a_program_that_differs_from_the_network_is_not_used(monkeypatch, caplog):
@@ -372,17 +339,14 @@ def test_a_program_that_differs_from_the_network_is_not_used(monkeypatch, caplog
     assert_same(stream.step(features), model.predict(features))
 
 
-def test_the_check_of_a_program_leaves_no_trace(caplog):
-    for preset in PRESETS.values():
-        model = make_model(dataclasses.replace(preset.model.at(1.0), stages=2, maps=8))
-        assert model.stream().num_frames == 0
-    assert not caplog.records
-
-
-def test_features_of_any_scale_pass_the_check(caplog):
-    model = make_model(CONFIGS["standardised"])
-    model.network.set_features(torch.full((DIM,), 1e3), torch.full((DIM,), 1e-3))
-    model.stream("compiled")
+def test_every_preset_and_features_of_any_scale_pass_the_check_which_leaves_no_trace():
+    scaled = make_model(CONFIGS["standardised"])
+    scaled.network.set_features(torch.full((DIM,), 1e3), torch.full((DIM,), 1e-3))
+    for model in (
+        scaled,
+        *(make_model(dataclasses.replace(one.model.at(1.0), stages=2, maps=8)) for one in PRESETS.values()),
+    ):
+        assert model.stream("compiled").num_frames == 0
 
 
 def test_prediction_without_a_filter_imports_no_compiler(tmp_path):

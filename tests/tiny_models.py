@@ -33,10 +33,8 @@ TRANSCRIPTS = count_transcripts(
 def make_model(config: ModelConfig = BASE, seed: int = 0, filtered: bool = True) -> TrainedModel:
     """A model with random weights and a task graph, with a duration filter or without one."""
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    network = ProgressNetwork(
-        config, DIM, CLASSES, TaskGraph(rng.random((CLASSES, CLASSES)), rng.random((CLASSES, CLASSES)))
-    )
+    graph = TaskGraph(*np.random.default_rng(seed).random((2, CLASSES, CLASSES)))
+    network = ProgressNetwork(config, DIM, CLASSES, graph)
     if config.standardise:
         network.set_features(torch.rand(DIM), torch.rand(DIM))
     run = dataclasses.replace(PRESETS["reference"], model=config, decoding=DECODING)
