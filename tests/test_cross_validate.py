@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 from protas_gtcc.cli.commands import train
-from protas_gtcc.cli.commands.cross_validate import Command
+from protas_gtcc.cli.commands.cross_validate import Command, left_out
 from protas_gtcc.cli.shared.folders import LONGEST_NAME, group_folder
 from protas_gtcc.cli.shared.launch_display import launch_display
 from protas_gtcc.cli.shared.parsing import parse
@@ -205,6 +205,15 @@ def plans_of(dataset: Path, *flags: str, **options: Any) -> list[PlannedRun]:
 
 def cross_validate(*words: str) -> None:
     parse(Command, words, "protas-gtcc cross-validate").run()
+
+
+def test_a_table_that_leaves_kinds_out_names_them(tmp_path):
+    write_text(tmp_path / "table.json", json.dumps({"kinds": {"default": {}, "reference": {}}}))
+    assert left_out(tmp_path / "table.json", ["default"]) == [
+        "the table in this folder had reference too, whose runs are kept"
+    ]
+    assert left_out(tmp_path / "table.json", ["default", "reference", "more"]) == []
+    assert left_out(tmp_path / "none.json", ["default"]) == []
 
 
 def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset):

@@ -230,3 +230,12 @@ def test_an_unreadable_source_is_not_reported_as_an_unwritable_target(tmp_path):
     ):
         part.write_text((tmp_path / "none.txt").read_text())
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_a_failed_write_leaves_no_new_folder(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"none\.txt"),
+        replace_when_whole(tmp_path / "new" / "folder" / "a.txt") as part,
+    ):
+        part.write_text((tmp_path / "none.txt").read_text())
+    assert list(tmp_path.iterdir()) == []

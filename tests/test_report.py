@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,8 +75,9 @@ def test_the_verdict_and_five_figures_come_first() -> None:
 
 
 def test_the_verdict_follows_the_interval_of_the_difference() -> None:
-    def of(difference: float | None, bounds: list[float] | None) -> str:
-        tree = {"improvement": {"predicted": {"frame": {"error": difference}}}}
+    def of(difference: float | None, bounds: list[float] | None, error: float = 0.2, more: Any = None) -> str:
+        tree = {"improvement": {"predicted": {"frame": {"error": difference}}}, **(more or {})}
+        tree["progress"] = {"predicted": {"frame": error}}
         interval = {"improvement": {"predicted": {"frame": {"error": bounds}}}}
         return verdict({**tree, "intervals": interval})
 
@@ -84,6 +86,9 @@ def test_the_verdict_follows_the_interval_of_the_difference() -> None:
         "is below the best look-up's; the 95 % interval of the difference includes 0."
     )
     assert "is not below" in of(-0.1, [-0.3, -0.05])
+    constant = {"baselines": {"constant": {"oracle_segments": {"frame": 0.25}}}}
+    assert "But 0.5 at every action frame has no more: .250." in of(0.1, [0.05, 0.2], 0.26, constant)
+    assert "0.5" not in of(0.1, [0.05, 0.2], 0.24, constant)
     assert "fewer than two videos" in of(0.1, None)
     assert "only the segmentation is scored" in of(None, None)
 

@@ -70,7 +70,12 @@ def verdict(metrics: dict[str, Any]) -> str:
     if bounds is not None:
         certain = "excludes" if excludes_zero(bounds) else "includes"
         reason = f"the 95 % interval of the difference {certain} 0"
-    return f"The model's progress error is {side} the best look-up's; {reason}."
+    constant = at(metrics, ("baselines", "constant", "oracle_segments", "frame"))
+    error = at(metrics, ("progress", "predicted", "frame"))
+    sentence = f"The model's progress error is {side} the best look-up's; {reason}."
+    if constant is None or error is None or constant > error:
+        return sentence
+    return f"{sentence} But 0.5 at every action frame has no more: {figure(constant)}."
 
 
 def main_figures(metrics: dict[str, Any]) -> RenderableType:

@@ -13,13 +13,15 @@ from protas_gtcc.errors import InputError
 
 @contextmanager
 def replace_when_whole(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is renamed to `path`, on any failure it is removed.
+    """Yield a temporary path beside `path`; on success it is renamed to `path`, on any failure it is removed, and
+    so are folders that were made for it.
 
     Temporary files that killed processes left for the same target are removed too. Raises `InputError` if the disk is
     full or the folder cannot be written; the old file at `path` then stays.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    new_folders = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_over(path)
@@ -36,6 +38,10 @@ def replace_when_whole(path: Path | str) -> Iterator[Path]:
     finally:
         with suppress(NotADirectoryError):  # a file where the folder should be: nothing was written
             temporary.unlink(missing_ok=True)
+        if not path.exists():
+            for folder in new_folders:
+                with suppress(OSError):  # it was never made, or another process has put something into it
+                    folder.rmdir()
 
 
 def write_text(path: Path | str, text: str) -> None:

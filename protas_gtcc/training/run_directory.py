@@ -42,10 +42,14 @@ class RunDirectory:
         self.tables = self.path / "tables"
         self.plots = self.path / "plots"
 
-    def start(self, config: Any) -> None:
-        """Make the folder for a new run with its configuration. Raises `InputError` if a run is there already."""
+    def require_new(self) -> None:
+        """Raise `InputError` if a run is there already."""
         if self.config_file.exists():
             raise InputError(f"{self.path} already holds a run; give another --out, or --resume {self.path}")
+
+    def start(self, config: Any) -> None:
+        """Make the folder for a new run with its configuration. Raises as `require_new` does."""
+        self.require_new()
         write_text(self.config_file, to_yaml(config))
 
     def config_text(self) -> str:

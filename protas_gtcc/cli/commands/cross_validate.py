@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from protas_gtcc.cli.shared.console import make_console, print_result, warn
 from protas_gtcc.cli.shared.folders import group_folder
 from protas_gtcc.cli.shared.launch_display import make_runs
 from protas_gtcc.cli.shared.parsing import Folder, Rest
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.runs.config import RunGrid
 from protas_gtcc.training.run_directory import RunDirectory
@@ -64,5 +65,13 @@ class Command(RunGrid):
 
         summary = summarise(runs, dataset)
         if out is not None:
+            summary["notes"] += left_out(out / "table.json", summary["kinds"])
             write_tables(out, markdown(summary), long_table(summary), summary)
         print_result(markdown(summary), summary, self.json)
+
+
+def left_out(table: Path, kinds: Collection[str]) -> list[str]:
+    """A note on the kinds of runs that the table in a folder had before, and that the new one has not."""
+    before = json.loads(table.read_text(encoding="utf-8"))["kinds"] if table.is_file() else ()
+    gone = [kind for kind in before if kind not in kinds]
+    return [f"the table in this folder had {listed(gone)} too, whose runs are kept"] if gone else []

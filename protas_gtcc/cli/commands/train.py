@@ -71,6 +71,8 @@ class Command:
         control = None if config.control == "none" else config.control
         parts = (config.preset, control, config.feature_set, f"seed{config.training.seed}")
         run = RunDirectory(self.resume or self.out or free_run_folder(dataset, config.split, parts))
+        if self.resume is None:
+            run.require_new()
         console.print(f"run directory: {run.path}")
         if stands_in(self.config.dataset) and config.preset == "default":
             set_ = config.training
