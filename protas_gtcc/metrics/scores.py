@@ -25,11 +25,12 @@ def segmentation_scores(predicted: OneOrMore, labels: OneOrMore, background: Col
     `f1@10`, `f1@25` and `f1@50`; NaN where undefined. Raises `InputError` if lengths differ, a video has no frames, or
     class ids are no whole numbers from 0 on.
 
-    Three of four frames are right, and all segments are found:
+    Examples:
+        Three of four frames are right, and all segments are found:
 
-    >>> scores = segmentation_scores(predicted=[0, 1, 1, 2], labels=[0, 1, 2, 2], background=[0])
-    >>> scores["acc"], scores["edit"], scores["f1@50"]
-    (75.0, 100.0, 100.0)
+        >>> scores = segmentation_scores(predicted=[0, 1, 1, 2], labels=[0, 1, 2, 2], background=[0])
+        >>> scores["acc"], scores["edit"], scores["f1@50"]
+        (75.0, 100.0, 100.0)
     """
     pairs = _paired(_label_videos(predicted, "predicted labels"), _label_videos(labels, "labels"), "predicted labels")
     return score_segmentation(pairs, background)
@@ -50,10 +51,11 @@ def progress_error(
     `background_false_progress`, the mean reported at background frames; None where undefined. Raises `InputError` if
     lengths differ, a video has no frames, a progress is NaN, or a class has no name.
 
-    An action of two frames has targets 0.5 and 1:
+    Examples:
+        An action of two frames has targets 0.5 and 1:
 
-    >>> progress_error(reported=[0.0, 0.5, 0.5], labels=[0, 1, 1], background=[0])["frame"]
-    0.25
+        >>> progress_error(reported=[0.0, 0.5, 0.5], labels=[0, 1, 1], background=[0])["frame"]
+        0.25
     """
     truths = _label_videos(labels, "labels")
     names = _names(class_names, truths)
@@ -95,12 +97,16 @@ def evaluate(
     need no fitting are scored. `fps` are frames a second; without it, delays are in frames. `seed` seeds the resamples.
     Raises `InputError` if lengths or numbers of videos differ, or a class id has no name.
 
-    >>> truth = [0, 1, 1, 1, 1, 2, 2]
-    >>> metrics = evaluate(truth, truth, background=[0], reported=[0, .25, .5, .75, 1, .5, 1], training_labels=[truth])
-    >>> metrics["segmentation"]["acc"], metrics["progress"]["predicted"]["macro"]
-    (100.0, 0.0)
-    >>> metrics["best_lookups"]["predicted_segments"]["frame"]
-    'average_index_class'
+    Examples:
+        A perfect result on one video:
+
+        >>> truth = [0, 1, 1, 1, 1, 2, 2]
+        >>> report = [0, .25, .5, .75, 1, .5, 1]
+        >>> metrics = evaluate(truth, truth, background=[0], reported=report, training_labels=[truth])
+        >>> metrics["segmentation"]["acc"], metrics["progress"]["predicted"]["macro"]
+        (100.0, 0.0)
+        >>> metrics["best_lookups"]["predicted_segments"]["frame"]
+        'average_index_class'
     """
     truths, predictions = _label_videos(labels, "labels"), _predictions(predicted, reported)
     names = _names(class_names, [*truths, *(one.labels for one in predictions)])
