@@ -144,5 +144,5 @@ def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDeco
     """The prediction for the first video of a batch; `decoder` is before its first frame."""
     result = network_result(outputs)
     if decoder is None:
-        return likeliest_class(result, background)
+        return likeliest_class(result, ~np.isin(np.arange(result.probs.shape[1]), background))
     return decoder.decode(np.zeros(len(result.probs), dtype=np.int64), result.probs, result.progress)

@@ -74,9 +74,7 @@ class PredictionInfo:
 def reported_progress(progress: np.ndarray, labels: np.ndarray, background: Collection[int]) -> np.ndarray:
     """Progress of the selected class: progress `[C, T]`, class ids `[T]` -> float32 `[T]`, background 0."""
     selected = progress[labels, np.arange(len(labels))].clip(0, 1)
-    is_background = np.zeros(len(progress), dtype=bool)
-    is_background[list(background)] = True
-    return np.where(is_background[labels], 0, selected).astype(np.float32)
+    return np.where(np.isin(labels, list(background)), 0, selected).astype(np.float32)
 
 
 def checked(prediction: Prediction, where: str) -> Prediction:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding.hypotheses import make_hypotheses
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.model import Outputs
-from protas_gtcc.predictions import Prediction, reported_progress
+from protas_gtcc.predictions import Prediction
 
 
 class NetworkResult(NamedTuple):
@@ -39,12 +38,13 @@ def network_result(outputs: Outputs) -> NetworkResult:
     return NetworkResult(rows(logits), rows(torch.softmax(logits, dim=1)), progress)
 
 
-def likeliest_class(result: NetworkResult, background: Collection[int]) -> Prediction:
-    """The prediction without a filter: the network's likeliest class, and its progress."""
+def likeliest_class(result: NetworkResult, is_action: np.ndarray) -> Prediction:
+    """The prediction without a filter: the network's likeliest class, and its progress; `is_action` is bool `[C]`."""
     labels, progress = result.logits.argmax(axis=1), result.progress
     if progress is None:
         return Prediction(labels, result.probs.T, None, np.zeros(len(labels), dtype=np.float32))
-    return Prediction(labels, result.probs.T, progress.T, reported_progress(progress.T, labels, background))
+    reported = progress[np.arange(len(labels)), labels] * is_action[labels]
+    return Prediction(labels, result.probs.T, progress.T, reported)
 
 
 class DurationDecoder:
@@ -70,8 +70,7 @@ class DurationDecoder:
 
         self._filter, self._fps = duration_filter, fps
         self.tables, self._hypotheses = tables, make_hypotheses(tables, settings)
-        is_action = np.ones(len(tables.first), dtype=bool)
-        is_action[background] = False
+        is_action = ~np.isin(np.arange(len(tables.first)), background)
         self._rule = duration_filter.make_rule(settings, is_action)
         self._beliefs = np.zeros((num_streams, len(self._hypotheses.bins)))
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
@@ -80,7 +79,7 @@ class DurationDecoder:
         self._beliefs[0] = 0
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
-        """The prediction for T frames, of which frame t is the next one of stream `streams[t]`.
+        """The prediction for T frames, of which frame t is the next one of stream `streams[t]`, int64.
 
         `probs` and `progress` are the network's, `[T, C]` in [0, 1]; `progress` is None for a network without progress.
         """
@@ -88,7 +87,6 @@ class DurationDecoder:
         probs = np.ascontiguousarray(probs, dtype=np.float32)
         given = probs if progress is None else np.ascontiguousarray(progress, dtype=np.float32)
         output = self._filter.empty_output(*probs.shape)
-        streams = np.asarray(streams, dtype=np.int64)
         self._filter.filter_frames(self._hypotheses, rule, self._beliefs, streams, probs, given, output)
         own = output.progress[np.arange(len(output.labels)), output.labels]
         return Prediction(

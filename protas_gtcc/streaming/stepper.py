@@ -49,13 +49,11 @@ def step(instructions, weights, ring_shapes, memories, rings, numbers, streams, 
 @no_type_check
 def _affine_of_all(memories, weights, streams, out, a, w, n, m):
     # Four streams at a time share the loaded weights. The order of each stream's sums does not change.
-    done = 0
-    while done + 4 <= len(streams):
-        _affine_of_four(memories, streams[done : done + 4], weights, out, a, w, n, m)
-        done += 4
-    while done < len(streams):
-        _affine(memories[streams[done]], weights, out, a, w, n, m)
-        done += 1
+    in_fours = len(streams) // 4 * 4
+    for k in range(0, in_fours, 4):
+        _affine_of_four(memories, streams[k : k + 4], weights, out, a, w, n, m)
+    for stream in streams[in_fours:]:
+        _affine(memories[stream], weights, out, a, w, n, m)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -64,21 +62,19 @@ def _affine(memory, weights, out, a, w, n, m):
     y, bias = memory[out : out + n], weights[w + n * m : w + n * m + n]
     for i in range(n):
         y[i] = bias[i]
-    j = 0
+    in_fours = m // 4 * 4
     # Four columns at a time: each result is loaded and stored once for all four.
-    while j + 4 <= m:
+    for j in range(0, in_fours, 4):
         x0, x1, x2, x3 = memory[a + j], memory[a + j + 1], memory[a + j + 2], memory[a + j + 3]
         r = w + j * n
         w0, w1 = weights[r : r + n], weights[r + n : r + 2 * n]
         w2, w3 = weights[r + 2 * n : r + 3 * n], weights[r + 3 * n : r + 4 * n]
         for i in range(n):
             y[i] += w0[i] * x0 + w1[i] * x1 + w2[i] * x2 + w3[i] * x3
-        j += 4
-    while j < m:
+    for j in range(in_fours, m):
         column, x = weights[w + j * n : w + (j + 1) * n], memory[a + j]
         for i in range(n):
             y[i] += column[i] * x
-        j += 1
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -93,8 +89,8 @@ def _affine_of_four(memories, four, weights, out, a, w, n, m):
         y1[i] = bias[i]
         y2[i] = bias[i]
         y3[i] = bias[i]
-    j = 0
-    while j + 4 <= m:
+    in_fours = m // 4 * 4
+    for j in range(0, in_fours, 4):
         x = memory0[a + j : a + j + 4]
         a0, a1, a2, a3 = x[0], x[1], x[2], x[3]
         x = memory1[a + j : a + j + 4]
@@ -111,15 +107,13 @@ def _affine_of_four(memories, four, weights, out, a, w, n, m):
             y1[i] += w0[i] * b0 + w1[i] * b1 + w2[i] * b2 + w3[i] * b3
             y2[i] += w0[i] * c0 + w1[i] * c1 + w2[i] * c2 + w3[i] * c3
             y3[i] += w0[i] * d0 + w1[i] * d1 + w2[i] * d2 + w3[i] * d3
-        j += 4
-    while j < m:
+    for j in range(in_fours, m):
         column = weights[w + j * n : w + (j + 1) * n]
         for i in range(n):
             y0[i] += column[i] * memory0[a + j]
             y1[i] += column[i] * memory1[a + j]
             y2[i] += column[i] * memory2[a + j]
             y3[i] += column[i] * memory3[a + j]
-        j += 1
 
 
 @njit(cache=True, nogil=True)

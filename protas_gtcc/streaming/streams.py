@@ -29,8 +29,8 @@ class Streams:
         self, engine: Engine, network: ProgressNetwork, background: list[int], decoder: DurationDecoder | None
     ):
         """`decoder` is the filter after the network, for as many streams as the engine has; None without a filter."""
-        self._engine, self._decoder, self._background = engine, decoder, background
-        self._feature_dim = network.feature_dim
+        self._engine, self._decoder, self._feature_dim = engine, decoder, network.feature_dim
+        self._is_action = ~np.isin(np.arange(network.num_classes), background)
         self.fingerprint = _fingerprint(network, decoder)
         """A hash of the weights and the filter's tables, uint8 `[16]`."""
 
@@ -89,8 +89,8 @@ class Streams:
         """Step by frames `[T, k, D]`; T or k is 1."""
         result = self._engine.step(streams, frames)
         if self._decoder is None:
-            return likeliest_class(result, self._background)
-        return self._decoder.decode(np.resize(streams, len(result.probs)), result.probs, result.progress)
+            return likeliest_class(result, self._is_action)
+        return self._decoder.decode(np.repeat(streams, len(frames)), result.probs, result.progress)
 
 
 class Stream:
