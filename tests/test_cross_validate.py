@@ -214,6 +214,9 @@ def test_a_table_that_leaves_kinds_out_names_them(tmp_path):
     ]
     assert left_out(tmp_path / "table.json", ["default", "reference", "more"]) == []
     assert left_out(tmp_path / "none.json", ["default"]) == []
+    for content in ("{", "[]", "3", '{"kinds": 3}'):
+        write_text(tmp_path / "other.json", content)
+        assert left_out(tmp_path / "other.json", ["default"]) == []
 
 
 def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset):

@@ -100,6 +100,10 @@ def test_edit_scores_compare_the_two_kinds_of_transcript(pair: tuple[np.ndarray,
         assert scores[name] == pytest.approx(expected)
 
 
+def test_a_perfect_estimate_scores_100_everywhere() -> None:
+    assert set(score([0, 1, 1, 2, 0], [0, 1, 1, 2, 0]).values()) == {100.0}
+
+
 def test_scores_of_a_case_worked_by_hand() -> None:
     # Segments 1 [1, 3) and 2 [3, 6) against 1 [1, 4) and 2 [4, 6): IoU 2/3 each; frame 3 is wrong.
     scores = score([0, 1, 1, 2, 2, 2], [0, 1, 1, 1, 2, 2])

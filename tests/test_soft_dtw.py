@@ -64,6 +64,18 @@ def test_value_and_gradient_are_those_of_every_alignment_enumerated(gamma):
     np.testing.assert_allclose(gradient[0], expected)
 
 
+@pytest.mark.parametrize("gamma", [0.01, 0.1, 1.0])
+def test_value_and_gradient_equal_those_of_tslearn(gamma):
+    from tslearn.metrics import SoftDTW
+
+    costs = random_costs(14, 11)
+    # With torch as its backend nothing has to be compiled.
+    theirs = SoftDTW(costs, gamma, be="pytorch", compute_with_backend=True)
+    value, gradient = value_and_gradient(costs[None], gamma)
+    assert value.item() == pytest.approx(theirs.compute().item())
+    np.testing.assert_allclose(gradient[0], theirs.grad(), atol=1e-12)
+
+
 def test_a_small_gamma_leaves_the_best_alignment_alone():
     costs = random_costs(10, 12)
     best = hard_dtw(costs.numpy())

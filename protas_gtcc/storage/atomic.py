@@ -21,8 +21,9 @@ def replace_when_whole(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    new_folders = [folder for folder in path.parents if not folder.exists()]
+    new_folders: list[Path] = []
     try:
+        new_folders = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_over(path)
         yield temporary
@@ -38,10 +39,9 @@ def replace_when_whole(path: Path | str) -> Iterator[Path]:
     finally:
         with suppress(NotADirectoryError):  # a file where the folder should be: nothing was written
             temporary.unlink(missing_ok=True)
-        if not path.exists():
-            for folder in new_folders:
-                with suppress(OSError):  # it was never made, or another process has put something into it
-                    folder.rmdir()
+        for folder in new_folders:
+            with suppress(OSError):  # it holds the file now, or something of another process, or was never made
+                folder.rmdir()
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -72,6 +72,9 @@ class Command(RunGrid):
 
 def left_out(table: Path, kinds: Collection[str]) -> list[str]:
     """A note on the kinds of runs that the table in a folder had before, and that the new one has not."""
-    before = json.loads(table.read_text(encoding="utf-8"))["kinds"] if table.is_file() else ()
+    try:
+        before = list(json.loads(table.read_text(encoding="utf-8"))["kinds"])
+    except (OSError, ValueError, LookupError, TypeError):  # there is none, or it is no table of this command
+        return []
     gone = [kind for kind in before if kind not in kinds]
     return [f"the table in this folder had {listed(gone)} too, whose runs are kept"] if gone else []
