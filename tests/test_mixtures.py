@@ -54,6 +54,21 @@ def test_the_fit_is_that_of_loops(num_components, iterations):
             np.testing.assert_allclose(result[place], wanted)
 
 
+def log_likelihood(mixtures: Mixtures, weightings: Tensor) -> Tensor:
+    """Of each row, in the mean over frames as they weigh."""
+    weights, means, variances = (x[..., None] for x in mixtures)
+    frames = torch.arange(weightings.shape[2], dtype=weightings.dtype)
+    densities = weights * (-((frames - means) ** 2) / (2 * variances)).exp() / (2 * math.pi * variances).sqrt()
+    return (weightings * densities.sum(dim=2).log()).sum(dim=2)
+
+
+def test_the_likelihood_never_falls():
+    weightings = random_weightings(2, 10, 30)
+    steps = torch.stack([log_likelihood(fit_mixtures(weightings, 4, count), weightings) for count in range(12)])
+    assert (steps.diff(dim=0) >= -1e-12).all()
+    assert (steps[-1] > steps[0]).all()
+
+
 def test_two_well_separated_bumps_are_found():
     weighting = 0.3 * bump(10, 4, 50) / math.sqrt(4) + 0.7 * bump(33, 9, 50) / math.sqrt(9)
     mixtures = fit_mixtures(torch.tensor(weighting / weighting.sum())[None, None], 2, 30)

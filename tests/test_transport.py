@@ -74,6 +74,13 @@ def test_in_float32_columns_get_their_masses_whatever_the_range_of_costs(spread)
     torch.testing.assert_close(plan.sum(dim=1), masses(20).float(), rtol=1e-6 * spread + 1e-4, atol=1e-6)
 
 
+def test_a_converged_plan_has_its_marginals():
+    plan = sinkhorn(-random_costs(1, 8, 6) / 0.3, masses(8), masses(6), 201, tolerance=1e-9)
+    torch.testing.assert_close(plan.sum(dim=2), masses(8))
+    torch.testing.assert_close(plan.sum(dim=1), masses(6))
+    assert (plan > 0).all()
+
+
 def test_no_cost_spreads_masses_independently():
     plan = sinkhorn(torch.zeros(1, 4, 3, dtype=torch.float64), masses(4), masses(3))
     torch.testing.assert_close(plan[0], masses(4).T * masses(3))
