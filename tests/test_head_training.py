@@ -54,7 +54,7 @@ def segments_of(dataset, part):
 
 @pytest.mark.parametrize("name", slow_but_first(["v3", "v4", "mlp-dense", "conv-root", "transformer-dense"]))
 def test_a_head_learns_progress_that_can_be_seen(name):
-    head = train_head(VERSIONS[name], visible_progress(), HeadTraining(epochs=20, lr=0.008, batch_size=8))
+    head = train_head(VERSIONS[name], visible_progress()[8:], visible_progress()[:8], HeadTraining(epochs=20, lr=0.008, batch_size=8))
     tested = visible_progress(seed=1)
     estimates, target = scoring.head_reports(head, tested), [one.embeddings[:, 0] for one in tested]
     assert np.abs(np.concatenate(estimates) - np.concatenate(target)).mean() < 0.15
@@ -62,7 +62,7 @@ def test_a_head_learns_progress_that_can_be_seen(name):
 
 
 def weights(**settings):
-    head = train_head(VERSIONS["v4"], visible_progress(8), HeadTraining(epochs=1, **settings))
+    head = train_head(VERSIONS["v4"], visible_progress(8), (), HeadTraining(epochs=1, **settings))
     return torch.nn.utils.parameters_to_vector(head.parameters())
 
 
@@ -78,7 +78,7 @@ def test_a_feature_that_is_not_finite_stops_training_and_is_named():
     with pytest.raises(
         InputError, match=r"loss term progress is nan for the segment at frame 2 of video video0 at epo"
     ):
-        train_head(unscaled, segments, HeadTraining(epochs=1, validation_share=0.0))
+        train_head(unscaled, segments, (), HeadTraining(epochs=1))
 
 
 def test_a_held_out_feature_that_is_not_finite_is_named_too():
@@ -91,25 +91,20 @@ def test_a_held_out_feature_that_is_not_finite_is_named_too():
 
 def test_without_anything_to_train_on_training_is_refused():
     with pytest.raises(InputError, match="no training video has an action"):
-        train_head(VERSIONS["v2"], [], HeadTraining())
-    alone = visible_progress(4)
-    with pytest.raises(InputError, match=r"only training video video0 has an action, .* give --validation-share 0"):
-        train_head(VERSIONS["v2"], alone, HeadTraining())
+        train_head(VERSIONS["v2"], [], [], HeadTraining())
 
 
-def test_whole_people_are_held_out(monkeypatch):
-    scored = []
+def test_the_epoch_with_the_least_error_on_held_out_segments_is_kept(monkeypatch):
+    errors, seen = [0.3, 0.1, 0.2], []
 
-    def record(_, segments, __):
-        scored.append(segments)
-        return 0.0
+    def score(head, *_):
+        seen.append(torch.nn.utils.parameters_to_vector(head.parameters()).clone())
+        return errors[len(seen) - 1]
 
-    monkeypatch.setattr("protas_gtcc.heads.training.validation_error", record)
-    segments = [dataclasses.replace(one, subject=f"person {int(one.video[-1]) // 2}") for one in visible_progress()]
-    train_head(VERSIONS["v2"], segments, HeadTraining(epochs=1))
-    people = {one.subject for one in scored[0]}
-    assert len(people) == 1
-    assert scored[0] == [one for one in segments if one.subject in people]
+    monkeypatch.setattr("protas_gtcc.heads.training.validation_error", score)
+    segments = visible_progress()
+    kept = train_head(VERSIONS["v2"], segments[4:], segments[:4], HeadTraining(epochs=3))
+    assert torch.equal(torch.nn.utils.parameters_to_vector(kept.parameters()), seen[1])
 
 
 def test_no_clipping_is_clipping_to_a_norm_that_is_never_reached():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import configparser
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +32,31 @@ def test_every_folder_has_a_place_in_the_order() -> None:
 
 def test_few_modules_lie_loose_at_the_top() -> None:
     assert len(list(PACKAGE.glob("*.py"))) <= 8
+
+
+def test_what_is_imported_at_the_top_of_a_module_is_installed_with_the_package() -> None:
+    """The server's folder needs its extra, and nothing imports it at its top."""
+    setup = configparser.ConfigParser()
+    setup.read(PACKAGE.parent / "setup.cfg")
+    required = re.findall(r"^[\w-]+", setup["options"]["install_requires"], re.MULTILINE)
+    known = {name.lower().replace("-", "_") for name in required} | {"yaml", "protas_gtcc"} | set(sys.stdlib_module_names)
+    missing = {
+        f"{file}: {name}"
+        for file in _modules()
+        if file.parts[0] != "serve"
+        for name in _top_level_packages(file)
+        if name not in known or name == "protas_gtcc.serve"
+    }
+    assert missing == set()
+
+
+def _top_level_packages(file: Path) -> Iterator[str]:
+    """The packages that a module imports when it is imported."""
+    for node in ast.parse((PACKAGE / file).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield "protas_gtcc.serve" if node.module.startswith("protas_gtcc.serve") else node.module.split(".")[0]
+        elif isinstance(node, ast.Import):
+            yield from (one.name.split(".")[0] for one in node.names)
 
 
 def _modules() -> list[Path]:

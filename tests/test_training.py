@@ -30,7 +30,7 @@ from protas_gtcc.training.optimisation import learning_rate
 from protas_gtcc.training.run_directory import Row, RunDirectory
 from protas_gtcc.training.trainer import Trainer, train
 from protas_gtcc.training.validation import choose_validation, validation_scores
-from tests.conftest import tiny_config
+from tests.conftest import tiny_config, tiny_video, write_videos
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TIMED = ["seconds", "frames_per_second"]
@@ -144,7 +144,8 @@ def test_patience_stops_early_and_keeps_the_best_epoch(tiny_dataset, tmp_path):
     assert rows["validation_score"].idxmax() == len(rows) - 4
     dataset = Dataset(tiny_dataset)
     features = FeatureReader(dataset, "features", "1")
-    kept = validation_scores(load(run.path), dataset, choose_validation(dataset, config)[1], features)
+    held_out = choose_validation(dataset, "1", 0.25, 0)[1]
+    kept = validation_scores(load(run.path), dataset, held_out, features)
     assert kept["validation_score"] == pytest.approx(rows["validation_score"].max())
 
 
@@ -199,9 +200,19 @@ def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
 
 def test_validation_videos_come_from_the_training_videos_only(tiny_dataset):
     dataset = Dataset(tiny_dataset)
-    training, validation = choose_validation(dataset, tiny_config(tiny_dataset, validation_share=0.25))
+    training, validation = choose_validation(dataset, "1", 0.25, 0)
     assert sorted(training + validation) == sorted(dataset.part("1", "train"))
     assert len(validation) == 2
+
+
+def test_whole_people_are_held_out_and_a_named_validation_part_is_taken_as_it_is(tmp_path):
+    videos = [dataclasses.replace(tiny_video(f"v{number}", number), subject=f"P{number // 2}") for number in range(8)]
+    dataset = Dataset(write_videos(tmp_path / "people.h5", videos, 6, "people"))
+    people = {name: dataset.attribute(name, "subject") for name in dataset.part("1", "train")}
+    training, validation = choose_validation(dataset, "1", 0.2, 0)
+    assert {people[name] for name in training}.isdisjoint(people[name] for name in validation)
+    dataset.info.splits["1"]["validation"] = ["v0", "v3"]
+    assert choose_validation(dataset, "1", 0.2, 0) == (["v1", "v2", "v4", "v5"], ["v0", "v3"])
 
 
 def test_the_cosine_schedule_falls_from_the_rate_to_nearly_nothing_and_the_constant_one_does_not():
@@ -366,7 +377,7 @@ def test_a_configuration_that_is_wrong_is_refused_by_name(text, message):
 
 def test_a_split_without_enough_training_videos_is_refused(tiny_dataset):
     with pytest.raises(InputError, match="no split '2'; it has 1"):
-        choose_validation(Dataset(tiny_dataset), dataclasses.replace(tiny_config(tiny_dataset), split="2"))
+        choose_validation(Dataset(tiny_dataset), "2", 0.0, 0)
 
 
 def test_a_gpu_that_is_not_there_is_refused(tiny_dataset, tmp_path):

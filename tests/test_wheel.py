@@ -1,4 +1,4 @@
-"""The installed wheel, in a folder without the repository: every verb has its help, and a run is made."""
+"""The installed wheel, in a folder without the repository: every verb has its help, and every verb works."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from protas_gtcc.cli.main import VERBS
+from tests.mstcn_folder import write_mstcn
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PIP: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
@@ -73,12 +75,57 @@ for verb in VERBS:
     assert [usage.split()[:3] for usage in usages] == [["usage:", "protas-gtcc", verb] for verb in VERBS]
 
 
-def test_the_launcher_makes_a_run_of_one_epoch(scripts, tmp_path):
-    tiny = ["--preset", "reference", "--stages", "1", "--layers", "2", "--maps", "4", "--epochs", "1", "--seeds", "1"]
-    videos = ["--tasks", "1", "--share-of-videos", "0.1", "--fewest-videos", "4"]
-    run(scripts, tmp_path, "protas-gtcc", "simulate", "data/egoprocel.h5", *videos)
-    table = run(scripts, tmp_path, "protas-gtcc", "cross-validate", "--dataset", "egoprocel", "--out", "cv", *tiny)
-    assert "SIMULATED" in table
-    made = tmp_path / "cv" / "reference" / "split1-seed0"
-    assert json.loads((made / "metrics.json").read_text())["simulated"] is True
-    assert (made / "predictions.h5").is_file()
+CALL_EACH = """
+import shlex, sys
+from protas_gtcc.cli.main import main
+for line in open(sys.argv[1]):
+    try:
+        main(shlex.split(line))
+    except SystemExit as end:
+        if end.code:
+            sys.exit(f"{line.strip()}: exit code {end.code}")
+"""
+TINY = "--preset reference --stages 1 --layers 2 --maps 4 --epochs 1"
+ALIGN = "--hidden 4 --layers 1 --output-dim 4 --epochs 1 --score-every 20"
+COMMANDS = f"""
+simulate data/egoprocel.h5 --tasks 1 --share-of-videos 0.1 --fewest-videos 5
+hold-out data/egoprocel.h5 --split 1 --folds 2 --out folds.h5
+run --dataset egoprocel --out run {TINY} --filter durations
+train --dataset egoprocel --out trained {TINY}
+align --dataset egoprocel --out aligned {ALIGN}
+evaluate run --pictures 1
+report run
+cross-validate --dataset egoprocel --out cv --seeds 1 {TINY}
+compare-alignments --dataset egoprocel --out compared --loss tcc {ALIGN}
+ablate run --dataset data/egoprocel.h5
+heads --dataset egoprocel --heads v2 --out heads --training.epochs 1
+position-encoding --out position --videos 5 --epochs 1
+export run
+benchmark run --histories 10 --streams 1 --samples 5
+prepare folder --out prepared.h5 --fps 1 --test-share 0.5
+labels folder --out labels
+check prepared.h5
+predict run video.npy
+stream run video.npy
+"""
+
+
+def test_every_verb_works_in_an_unrelated_folder(scripts, tmp_path):
+    """Verbs run in one process: each would import the same again. Some start processes of their own."""
+    write_mstcn(
+        tmp_path / "folder",
+        ["rest", "cut"],
+        {video: [0, 1, 1] for video in "abcd"},
+        features=lambda num_frames: np.ones((5, num_frames)),
+    )
+    np.save(tmp_path / "video.npy", np.zeros((9, 64), dtype=np.float32))
+    (tmp_path / "commands").write_text(COMMANDS.strip())
+    run(scripts, tmp_path, "python", "-c", CALL_EACH, "commands")
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["simulated"] is True
+    assert (tmp_path / "cv" / "reference" / "split1-seed0" / "predictions.h5").is_file()
+    left_out = {"import", "serve"}  # one needs another software's checkpoint; the other is below
+    assert {line.split()[0] for line in COMMANDS.strip().splitlines()} == set(VERBS) - left_out
+    serve = [str(scripts / "protas-gtcc"), "serve", "run", "--port", "0"]
+    with subprocess.Popen(serve, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout.readline().startswith("http://127.0.0.1:")
+        server.terminate()

@@ -1,7 +1,6 @@
 """Training a head alone, on frozen features: the action segments of a split's training videos.
 
-Some training videos are held out, and the weights of the epoch with the lowest error on them are kept. Test videos are
-not used. Everything is in memory, and nothing is resumed: a head trains in seconds.
+The weights of the epoch with the lowest error on held-out training videos are kept. Test videos are not used. Everything is in memory, and nothing is resumed: a head trains in seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.held_out import draw_held_out
 from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadLossConfig, HeadTraining, HeadVersion
@@ -34,14 +32,12 @@ VALIDATION_BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class ActionSegment:
-    """A true action segment: its video, first frame, class, embeddings float32 `[T, D]`, and person."""
+    """A true action segment: its video, first frame, class, and embeddings float32 `[T, D]`."""
 
     video: str
     start: int
     label: int
     embeddings: np.ndarray
-    subject: str = ""
-    """The person in the video, "" if unknown."""
 
     def __str__(self) -> str:
         return f"the segment at frame {self.start} of video {self.video}"
@@ -54,9 +50,9 @@ def read_segments(dataset: Dataset, videos: Iterable[str], features: FeatureRead
 
 def cut_segments(dataset: Dataset, video: str, embeddings: np.ndarray) -> list[ActionSegment]:
     """The true action segments of a video, in order, cut from embeddings `[T, D]` of all its frames."""
-    of_video, subject = embeddings.astype(np.float32), dataset.attribute(video, "subject")
+    of_video = embeddings.astype(np.float32)
     return [
-        ActionSegment(video, int(start), int(label), of_video[start:end], subject)
+        ActionSegment(video, int(start), int(label), of_video[start:end])
         for start, end, label in dataset.segments(video)
         if label not in dataset.info.background
     ]
@@ -67,14 +63,19 @@ def pad_segments(segments: Sequence[ActionSegment]) -> tuple[Float[Tensor, "B T 
     return pad([torch.from_numpy(one.embeddings) for one in segments])
 
 
-def train_head(version: HeadVersion, segments: Sequence[ActionSegment], training: HeadTraining) -> ScalarHead:
-    """A head trained on these segments, in evaluation mode. The same seed gives the same head.
+def train_head(
+    version: HeadVersion,
+    learnt: Sequence[ActionSegment],
+    held_out: Sequence[ActionSegment],
+    training: HeadTraining,
+) -> ScalarHead:
+    """A head trained on segments, in evaluation mode: the epoch with the least error on those that are held out.
 
-    Raises `InputError` if there is nothing to train on, or naming the term and the segment, if a loss is not finite.
+    Without held-out segments it is the last epoch. The same seed gives the same head. Raises `InputError` if there is
+    nothing to train on, or naming the term and the segment, if a loss is not finite.
     """
-    if not segments:
+    if not learnt:
         raise InputError("no training video has an action; check labels and background")
-    learnt, held_out = _hold_out(segments, training)
     torch.manual_seed(training.seed)
     head = ScalarHead(version.head, learnt[0].embeddings.shape[1])
     if version.head.standardise:
@@ -127,19 +128,3 @@ def _train_epoch(
         if training.clip_norm > 0:
             torch.nn.utils.clip_grad_norm_(head.parameters(), training.clip_norm)
         optimizer.step()
-
-
-def _hold_out(
-    segments: Sequence[ActionSegment], training: HeadTraining
-) -> tuple[list[ActionSegment], list[ActionSegment]]:
-    """Segments to learn from, and those of the videos that are held out. `InputError` if no video can be held out."""
-    if training.validation_share == 0:
-        return list(segments), []
-    subjects = {one.video: one.subject for one in segments}
-    chosen = set(draw_held_out(subjects, training.validation_share, training.seed))
-    if not chosen:
-        raise InputError(
-            f"only training video {segments[0].video} has an action, so none can be held out; give --validation-share 0"
-        )
-    learnt = [one for one in segments if one.video not in chosen]
-    return learnt, [one for one in segments if one.video in chosen]

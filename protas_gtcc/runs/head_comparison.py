@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from protas_gtcc.dataset.file import Dataset
@@ -17,7 +17,7 @@ from protas_gtcc.errors import InputError, listed
 from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.published import load_published_head
-from protas_gtcc.heads.training import read_segments, train_head
+from protas_gtcc.heads.training import ActionSegment, read_segments, train_head
 from protas_gtcc.metrics.cumulative_distance import fit_cumulative_distance
 from protas_gtcc.report.head_table import TableRow
 from protas_gtcc.runs import heads as scoring
@@ -27,6 +27,7 @@ from protas_gtcc.runs.evaluate_run import test_videos
 from protas_gtcc.runs.heads import START, START_AND_CLASS
 from protas_gtcc.runs.trained_heads import joint_row, read_joint_runs
 from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.training.validation import choose_validation
 
 
 def compare_heads(
@@ -75,10 +76,15 @@ def _rows(
 ) -> Iterator[TableRow]:
     """The rows of a feature set; with `of_models`, these and those of look-ups as well."""
     features = FeatureReader(dataset, feature_set, wanted.split, wanted.control)
-    train, test = (read_segments(dataset, dataset.part(wanted.split, part), features) for part in ("train", "test"))
-    score = functools.partial(scoring.score_reports, dataset, wanted.split, segments=test)
+    train, validation, test = (dataset.part(wanted.split, part) for part in ("train", "validation", "test"))
+    segments = {video: read_segments(dataset, [video], features) for video in {*train, *validation, *test}}
+
+    def of(videos: Sequence[str]) -> list[ActionSegment]:
+        return [one for video in videos for one in segments[video]]
+
+    score = functools.partial(scoring.score_reports, dataset, wanted.split, segments=of(test))
     suffix = f", {feature_set}" if len(wanted.feature_set) > 1 else ""
-    fitted = fit_cumulative_distance((one.embeddings, one.label) for one in train)
+    fitted = fit_cumulative_distance((one.embeddings, one.label) for one in of(train))
     distance = score(seed=0, report=functools.partial(scoring.distance_reports, fitted))
     if of_models is not None:
         yield from scoring.lookup_rows(distance)
@@ -87,7 +93,9 @@ def _rows(
     for name in wanted.heads:
         scored = []
         for seed in range(wanted.seeds):
-            head = train_head(VERSIONS[name], train, replace(wanted.training, seed=seed))
+            training = replace(wanted.training, seed=seed)
+            learnt, held_out = choose_validation(dataset, wanted.split, training.validation_share, seed)
+            head = train_head(VERSIONS[name], of(learnt), of(held_out), training)
             scored.append(score(seed=seed, report=functools.partial(scoring.head_reports, head)))
             on_head()
         yield scoring.reported_row(f"{name}{suffix}", START, scored)

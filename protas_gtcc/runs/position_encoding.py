@@ -47,7 +47,7 @@ def compare_positions(
         reported = {"the position itself": [np.arange(length) / np.arange(1, length + 1) for length in lengths]}
         for head, version in COMPARED.items():
             on_progress(done, total)
-            reported[head] = head_reports(train_head(version, train, training), test)
+            reported[head] = head_reports(train_head(version, train, (), training), test)
             done += 1
         on_progress(done, total)
         reported["per class, given the class"] = train_per_class(train, training)(test)

@@ -47,7 +47,9 @@ class Trainer(TrainingLoop[Batch]):
         dataset.part(config.split, "train")  # an unknown split is the first error to raise
         self.feature_set = dataset.choose_feature_set(config.split, config.feature_set)
         self.features = FeatureReader(dataset, self.feature_set, config.split, config.control)
-        self.train_videos, self.validation_videos = choose_validation(dataset, config)
+        self.train_videos, self.validation_videos = choose_validation(
+            dataset, config.split, self.settings.validation_share, self.settings.seed
+        )
         self.labels = {video: dataset.labels(video) for video in self.reported("reading labels", self.train_videos)}
         info, labels = dataset.info, self.labels.values()
         self.graph = count_task_graph(labels, info.num_classes, info.background) if config.model.graph else None

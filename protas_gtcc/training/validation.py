@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.held_out import draw_held_out
 from protas_gtcc.dataset.reader import FeatureReader
@@ -16,27 +15,26 @@ from protas_gtcc.metrics.progress import progress_averages, progress_statistics
 from protas_gtcc.metrics.segmentation import score_segmentation
 
 
-def choose_validation(dataset: Dataset, config: RunConfig) -> tuple[list[str], list[str]]:
-    """The split's training videos, divided into those to train on and those to validate on.
+def choose_validation(dataset: Dataset, split: str, share: float, seed: int) -> tuple[list[str], list[str]]:
+    """A split's training videos, divided into those to train on and those to validate on.
 
-    A split that names validation videos has them already. Otherwise `draw_held_out` draws the configured share:
+    A split that names validation videos has them already. Otherwise `draw_held_out` draws this share:
     whole people, since scores on a person who was trained on say little about a new one. Raises `InputError` if no
     training videos are left.
     """
-    videos = dataset.part(config.split, "train")
-    validation = dataset.part(config.split, "validation")
-    share = config.training.validation_share
+    videos = dataset.part(split, "train")
+    validation = dataset.part(split, "validation")
     if share > 0 and not validation:
         subjects = {video: dataset.attribute(video, "subject") for video in videos}
-        validation = draw_held_out(subjects, share, config.training.seed)
+        validation = draw_held_out(subjects, share, seed)
     chosen = set(validation)
-    tested = chosen & set(dataset.part(config.split, "test"))
+    tested = chosen & set(dataset.part(split, "test"))
     if tested:
-        raise InputError(f"{dataset.path}: split {config.split} would validate on its test video {min(tested)}")
+        raise InputError(f"{dataset.path}: split {split} would validate on its test video {min(tested)}")
     training = [video for video in videos if video not in chosen]
     if not training or (share > 0 and not validation):
         raise InputError(
-            f"{dataset.path}: split {config.split} has {plural(len(videos), 'training video')}, too few to train on"
+            f"{dataset.path}: split {split} has {plural(len(videos), 'training video')}, too few to train on"
             + (f" with --validation-share {share}" if share > 0 else "")
         )
     return training, validation if share > 0 else []

@@ -40,7 +40,7 @@ class Command:
         from protas_gtcc.storage.atomic import replace_when_whole, write_text
 
         torch.set_num_threads(1)
-        training = HeadTraining(epochs=self.epochs, validation_share=0, seed=self.seed)
+        training = HeadTraining(epochs=self.epochs, seed=self.seed)
         with progress_bar("heads") as on_progress:
             worlds = compare_positions(self.videos, training, on_progress)
         write_text(self.out / "table.md", markdown(worlds))
