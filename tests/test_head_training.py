@@ -54,7 +54,8 @@ def segments_of(dataset, part):
 
 @pytest.mark.parametrize("name", slow_but_first(["v3", "v4", "mlp-dense", "conv-root", "transformer-dense"]))
 def test_a_head_learns_progress_that_can_be_seen(name):
-    head = train_head(VERSIONS[name], visible_progress()[8:], visible_progress()[:8], HeadTraining(epochs=20, lr=0.008, batch_size=8))
+    segments, training = visible_progress(), HeadTraining(epochs=20, lr=0.008, batch_size=8)
+    head = train_head(VERSIONS[name], segments[4:], segments[:4], training)
     tested = visible_progress(seed=1)
     estimates, target = scoring.head_reports(head, tested), [one.embeddings[:, 0] for one in tested]
     assert np.abs(np.concatenate(estimates) - np.concatenate(target)).mean() < 0.15

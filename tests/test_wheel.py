@@ -19,6 +19,8 @@ from tests.mstcn_folder import write_mstcn
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PIP: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+# With the checkout on the path, pip would find the package installed already.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 pytestmark = pytest.mark.slow
 
@@ -33,11 +35,11 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(REPOSITORY / name, folder / "source")
     offline = ["--no-deps", "--no-index"]
     wheel = [*PIP, "wheel", *offline, "--no-build-isolation", "-w", str(folder), str(folder / "source")]
-    subprocess.run(wheel, check=True, capture_output=True)
+    subprocess.run(wheel, env=ENVIRONMENT, check=True, capture_output=True)
     venv.create(folder / "venv", symlinks=os.name != "nt")
     scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     install = [*PIP, "--python", str(scripts / "python"), "install", *offline, str(next(folder.glob("*.whl")))]
-    subprocess.run(install, check=True, capture_output=True)
+    subprocess.run(install, env=ENVIRONMENT, check=True, capture_output=True)
     paths = {"base": str(folder / "venv"), "platbase": str(folder / "venv")}
     packages = Path(sysconfig.get_path("purelib", "venv", paths))
     (packages / "others.pth").write_text("\n".join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}))
@@ -51,9 +53,8 @@ def files_of(package: Path) -> set[Path]:
 
 def run(scripts: Path, folder: Path, *words: str) -> str:
     """The output of a program of the environment, called in a folder."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [str(scripts / words[0]), *words[1:]]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -98,12 +99,12 @@ report run
 cross-validate --dataset egoprocel --out cv --seeds 1 {TINY}
 compare-alignments --dataset egoprocel --out compared --loss tcc {ALIGN}
 ablate run --dataset data/egoprocel.h5
-heads --dataset egoprocel --heads v2 --out heads --training.epochs 1
+heads --dataset egoprocel --heads v2 --out heads --epochs 1
 position-encoding --out position --videos 5 --epochs 1
 export run
 benchmark run --histories 10 --streams 1 --samples 5
-prepare folder --out prepared.h5 --fps 1 --test-share 0.5
-labels folder --out labels
+prepare folder --out prepared.h5 --fps 1 --background rest --test-share 0.5
+labels folder --out labels --background rest
 check prepared.h5
 predict run video.npy
 stream run video.npy
@@ -115,8 +116,8 @@ def test_every_verb_works_in_an_unrelated_folder(scripts, tmp_path):
     write_mstcn(
         tmp_path / "folder",
         ["rest", "cut"],
-        {video: [0, 1, 1] for video in "abcd"},
-        features=lambda num_frames: np.ones((5, num_frames)),
+        {video: [0, 1, 1, 1] for video in "abcd"},
+        features=lambda num_frames: np.ones((50, num_frames)),
     )
     np.save(tmp_path / "video.npy", np.zeros((9, 64), dtype=np.float32))
     (tmp_path / "commands").write_text(COMMANDS.strip())
@@ -126,6 +127,6 @@ def test_every_verb_works_in_an_unrelated_folder(scripts, tmp_path):
     left_out = {"import", "serve"}  # one needs another software's checkpoint; the other is below
     assert {line.split()[0] for line in COMMANDS.strip().splitlines()} == set(VERBS) - left_out
     serve = [str(scripts / "protas-gtcc"), "serve", "run", "--port", "0"]
-    with subprocess.Popen(serve, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(serve, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout.readline().startswith("http://127.0.0.1:")
         server.terminate()

@@ -1,6 +1,7 @@
 """Training a head alone, on frozen features: the action segments of a split's training videos.
 
-The weights of the epoch with the lowest error on held-out training videos are kept. Test videos are not used. Everything is in memory, and nothing is resumed: a head trains in seconds.
+The weights of the epoch with the lowest error on held-out training videos are kept. Test videos are not used.
+Everything is in memory, and nothing is resumed: a head trains in seconds.
 """
 
 from __future__ import annotations
