@@ -14,10 +14,13 @@ from typing import Annotated, Any, Literal
 
 from protas_gtcc.errors import InputError
 
+# Not in cli/: layouts/ and runs/, which come before it in the import order, name File, Folder and Text too.
 File = Annotated[Path, "FILE"]
-"""A path, and the name of its value in the help."""
+"""A path; the help calls its value FILE."""
 Folder = Annotated[Path, "FOLDER"]
+"""A path; the help calls its value FOLDER."""
 Text = Annotated[str, "TEXT"]
+"""A string; the help calls its value TEXT."""
 Device = Literal["auto", "cpu", "cuda", "mps"]
 EngineName = Literal["auto", "compiled", "torch"]
 """What computes a stream's frames; see `streaming/engines.py`."""
