@@ -220,8 +220,8 @@ class RunConfig:
     feature_set: str | None = None
     """Feature set; by default the one tied to the split, else `features`."""
     control: Control = "none"
-    """Replace the features, to measure how much a model depends on them: by Gaussian noise, by the frame's number, or
-    by the features of other frames of the same class and video."""
+    """Replace the features, to measure how much a model depends on them. They become Gaussian noise, the frame's
+    number, or the features of other frames of the same class and video."""
     preset: Literal["default", "reference"] = "default"
     """Settings of all flags that are not given: this package's best, or ProTAS as published."""
     title: str = ""
