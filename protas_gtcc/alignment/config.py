@@ -30,7 +30,7 @@ class EncoderConfig:
     multi_head: bool = False
     """A head for each task, and attention over the heads at each frame, to train all tasks at once (GTCC)."""
     normalize: bool = True
-    """Scale each embedding to length 1."""
+    """Scale each embedding to norm 1."""
     standardise: bool = True
     """Subtract from each feature its mean over the training videos' frames, and divide by its standard deviation."""
     dropout: float = 0.2
