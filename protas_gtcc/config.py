@@ -14,10 +14,13 @@ from typing import Annotated, Any, Literal
 
 from protas_gtcc.errors import InputError
 
+# Not in cli/: layouts/ and runs/, which come before it in the import order, name File, Folder and Text too.
 File = Annotated[Path, "FILE"]
-"""A path, and the name of its value in the help."""
+"""A path; the help calls its value FILE."""
 Folder = Annotated[Path, "FOLDER"]
+"""A path; the help calls its value FOLDER."""
 Text = Annotated[str, "TEXT"]
+"""A string; the help calls its value TEXT."""
 Device = Literal["auto", "cpu", "cuda", "mps"]
 EngineName = Literal["auto", "compiled", "torch"]
 """What computes a stream's frames; see `streaming/engines.py`."""
@@ -217,8 +220,8 @@ class RunConfig:
     feature_set: str | None = None
     """Feature set; by default the one tied to the split, else `features`."""
     control: Control = "none"
-    """Replace the features, to measure how much a model depends on them: by Gaussian noise, by the frame's number, or
-    by the features of other frames of the same class and video."""
+    """Replace the features, to measure how much a model depends on them. They become Gaussian noise, the frame's
+    number, or the features of other frames of the same class and video."""
     preset: Literal["default", "reference"] = "default"
     """Settings of all flags that are not given: this package's best, or ProTAS as published."""
     title: str = ""

@@ -119,7 +119,7 @@ class TrainedModel:
 
 
 def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
-    """Load a run directory, a checkpoint file, or a reference checkpoint of ProTAS or MS-TCN.
+    """Load a run directory, a checkpoint file, or a checkpoint of ProTAS or MS-TCN.
 
     Raises `InputError` if there is none at `path` or it is not whole.
     """

@@ -83,7 +83,7 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
     assert {"constant", "random", "average_index", "average_index_class"} <= set(printed["baselines"])
     assert pd.read_csv(run / "per_class.csv")["name"].tolist() == ["rest", "cut", "mix", "serve"]
     assert {path.stem for path in (run / "plots").glob("*.png")} == {"video8", "video9", *DETAILS}
-    assert (run / "tables" / "improvement.csv").is_file()
+    assert (run / "tables" / "margin.csv").is_file()
 
 
 def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, tiny_dataset, capsys):

@@ -1,4 +1,4 @@
-"""Improvement, breakdowns, curves and online figures: worked by hand, and against plain loops over frames."""
+"""Margins, breakdowns, curves and online figures: worked by hand, and against plain loops over frames."""
 
 from __future__ import annotations
 
@@ -325,7 +325,7 @@ def test_online_figures_equal_their_plain_loop(lists: list[list[int]], seed: int
             assert value == pytest.approx(share(count, segments), nan_ok=True)
 
 
-# Improvement, and all of it pooled
+# Margins, and all of it pooled
 
 
 def prediction(video: ScoredVideo) -> Prediction:
@@ -348,16 +348,16 @@ def joined(*parts: VideoRows) -> VideoRows:
     return pool([PooledRows(part, []) for part in parts]).rows
 
 
-def test_improvement_is_the_best_look_ups_error_less_the_models() -> None:
+def test_the_margin_is_the_best_look_ups_error_less_the_models() -> None:
     rows = rows_of(range(8))
     found, best = figures(rows), best_lookups(rows)
     for which, segments in (("predicted", "predicted_segments"), ("oracle", "oracle_segments")):
         for average, name in best[segments].items():
             errors = {one: found["baselines"][one][segments][average] for one in found["baselines"]}
             assert errors[name] == min(errors.values())
-            improvement = found["improvement"][which][average]
-            assert improvement["error"] == pytest.approx(errors[name] - found["progress"][which][average])
-            assert improvement["share"] == pytest.approx(improvement["error"] / errors[name])
+            margin = found["margin"][which][average]
+            assert margin["error"] == pytest.approx(errors[name] - found["progress"][which][average])
+            assert margin["share"] == pytest.approx(margin["error"] / errors[name])
 
 
 def test_model_and_look_up_are_resampled_together() -> None:
@@ -365,9 +365,9 @@ def test_model_and_look_up_are_resampled_together() -> None:
     weights = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), size=50).astype(float)
     found, best = weighted_figures(rows, weights), best_lookups(rows)["predicted_segments"]["macro"]
     difference = found["baselines"][best]["predicted_segments"]["macro"] - found["progress"]["predicted"]["macro"]
-    np.testing.assert_allclose(found["improvement"]["predicted"]["macro"]["error"], difference)
-    low, high = intervals(rows)["improvement"]["predicted"]["macro"]["error"]
-    assert low < figures(rows)["improvement"]["predicted"]["macro"]["error"] < high
+    np.testing.assert_allclose(found["margin"]["predicted"]["macro"]["error"], difference)
+    low, high = intervals(rows)["margin"]["predicted"]["macro"]["error"]
+    assert low < figures(rows)["margin"]["predicted"]["macro"]["error"] < high
 
 
 def test_figures_of_pooled_rows_are_those_of_the_videos_together() -> None:
@@ -394,5 +394,5 @@ def test_background_alone_and_single_frames_are_scored_in_silence(labels: list[i
     assert (found["breakdowns"]["occurrence"]["first"]["frames"] > 0) == action
     assert (found["curves"]["predicted"]["first_error"] is not None) == action
     assert (found["online"]["never_found"] is not None) == action
-    assert (found["improvement"]["predicted"]["frame"] is not None) == action
+    assert (found["margin"]["predicted"]["frame"] is not None) == action
     assert found["online"]["false_starts_per_hour"] is not None

@@ -73,7 +73,7 @@ def dataset_file(tmp_path: Path) -> Path:
 def test_metrics_have_the_agreed_structure_and_intervals_repeat_it() -> None:
     metrics = evaluate_with(shifted).metrics
     head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "control", "num_videos"}
-    details = {"best_lookups", "improvement", "breakdowns", "curves", "online", "certainty"}
+    details = {"best_lookups", "margin", "breakdowns", "curves", "online", "certainty"}
     assert set(metrics) == head | details | {"segmentation", "progress", "baselines", "intervals", "notes"}
     assert set(metrics["baselines"]) == set(LOOKUPS)
     for figures in metrics["baselines"].values():
@@ -100,7 +100,7 @@ def assert_intervals_hold(figures: Any, intervals: Any) -> None:
 def test_every_detailed_figure_has_its_definition(fps: float | None) -> None:
     videos = [("a", TEST["test0"], shifted(TEST["test0"]))]
     metrics = evaluate_videos(videos, [], CLASSES, BACKGROUND, INFO, fps).metrics
-    for path, _ in leaves({family: metrics[family] for family in ("improvement", "breakdowns", "curves", "online")}):
+    for path, _ in leaves({family: metrics[family] for family in ("margin", "breakdowns", "curves", "online")}):
         assert path == ("breakdowns", "length_seconds") or definition_of(path) is not None, path
 
 
@@ -119,7 +119,7 @@ def test_a_perfect_prediction_has_no_error_and_a_late_one_has() -> None:
     assert set(metrics["segmentation"].values()) == {100.0}
     assert all(metrics["progress"][which]["frame"] == 0 for which in ("predicted", "oracle"))
     assert metrics["progress"]["background_false_progress"] == 0
-    assert metrics["improvement"]["predicted"]["frame"]["share"] == 1
+    assert metrics["margin"]["predicted"]["frame"]["share"] == 1
     assert metrics["curves"]["predicted"]["fall_share"] == 0
     assert metrics["online"]["first_delay_seconds"] == metrics["online"]["never_stable"] == 0
     late = evaluate_with(shifted).metrics
@@ -138,7 +138,7 @@ def test_look_ups_on_true_segments_do_not_depend_on_the_prediction_but_those_on_
 def test_progress_of_a_model_without_a_progress_head_is_null_not_zero() -> None:
     metrics = evaluate_with(without_progress).metrics
     assert metrics["progress"] == {"predicted": None, "oracle": None, "background_false_progress": None}
-    assert metrics["improvement"] == {"predicted": None, "oracle": None}
+    assert metrics["margin"] == {"predicted": None, "oracle": None}
     assert metrics["curves"]["predicted"] is None
     assert metrics["breakdowns"]["occurrence"]["first"]["predicted"] is None
     assert metrics["online"]["never_found"] is not None
@@ -156,7 +156,7 @@ def test_undefined_figures_are_null_and_noted(tmp_path: Path) -> None:
     assert metrics["segmentation"]["acc_no_background"] is None
     assert metrics["intervals"]["segmentation"]["acc"] is None
     assert metrics["best_lookups"]["predicted_segments"] == dict.fromkeys(AVERAGES - {"per_class"})
-    assert metrics["improvement"]["predicted"] == dict.fromkeys(AVERAGES - {"per_class"})
+    assert metrics["margin"]["predicted"] == dict.fromkeys(AVERAGES - {"per_class"})
     assert metrics["curves"]["predicted"]["rank_correlation"] is None
     notes = " ".join(metrics["notes"])
     assert "curves.predicted.rank_correlation" in notes

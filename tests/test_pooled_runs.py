@@ -218,7 +218,7 @@ def finished_run(
 def test_pooling_one_run_gives_its_own_evaluation_intervals_and_all(dataset, tmp_path):
     run = finished_run(tmp_path / "run", dataset)
     metrics, scores = json.loads(run.metrics.read_text()), pooled_scores(rows_of_run(run, dataset))
-    for name in ("segmentation", "progress", "baselines", "improvement", "breakdowns", "curves", "online", "certainty"):
+    for name in ("segmentation", "progress", "baselines", "margin", "breakdowns", "curves", "online", "certainty"):
         assert_close(metrics[name], scores[name])
         assert_close(metrics["intervals"][name], scores["intervals"][name])
     assert scores["online"]["first_delay_seconds"] is not None

@@ -74,20 +74,18 @@ def test_the_verdict_and_five_figures_come_first() -> None:
     assert figures[4][3] == f"{lookup:.3f}".removeprefix("0")
 
 
-def test_the_verdict_follows_the_interval_of_the_difference() -> None:
-    def of(difference: float | None, bounds: list[float] | None, error: float = 0.2, more: Any = None) -> str:
-        tree = {"improvement": {"predicted": {"frame": {"error": difference}}}, **(more or {})}
+def test_the_verdict_follows_the_interval_of_the_margin() -> None:
+    def of(margin: float | None, bounds: list[float] | None, error: float = 0.2, more: Any = None) -> str:
+        tree = {"margin": {"predicted": {"frame": {"error": margin}}}, **(more or {})}
         tree["progress"] = {"predicted": {"frame": error}}
-        interval = {"improvement": {"predicted": {"frame": {"error": bounds}}}}
+        interval = {"margin": {"predicted": {"frame": {"error": bounds}}}}
         return verdict({**tree, "intervals": interval})
 
-    assert of(0.1, [0.05, 0.2]).endswith("is below the best look-up's; the 95 % interval of the difference excludes 0.")
-    assert of(0.1, [-0.05, 0.2]).endswith(
-        "is below the best look-up's; the 95 % interval of the difference includes 0."
-    )
+    assert of(0.1, [0.05, 0.2]).endswith("is below the best look-up's; the 95 % interval of the margin excludes 0.")
+    assert of(0.1, [-0.05, 0.2]).endswith("is below the best look-up's; the 95 % interval of the margin includes 0.")
     assert "is not below" in of(-0.1, [-0.3, -0.05])
     constant = {"baselines": {"constant": {"oracle_segments": {"frame": 0.25}}}}
-    assert "But 0.5 at every action frame has no more: .250." in of(0.1, [0.05, 0.2], 0.26, constant)
+    assert "But 0.5 at every action frame has no larger error: .250." in of(0.1, [0.05, 0.2], 0.26, constant)
     assert "0.5" not in of(0.1, [0.05, 0.2], 0.24, constant)
     assert "fewer than two videos" in of(0.1, None)
     assert "only the segmentation is scored" in of(None, None)
@@ -191,11 +189,11 @@ def test_details_are_drawn_and_tabled_whatever_is_known(tmp_path: Path, silent: 
     save_detail_tables(metrics, tmp_path / "tables")
     tables = {path.stem: pd.read_csv(path) for path in (tmp_path / "tables").iterdir()}
     parts = {f"by_{name}" for name in metrics["breakdowns"]}
-    assert set(tables) == parts | {"improvement", "curves", "online", "definitions"}
+    assert set(tables) == parts | {"margin", "curves", "online", "definitions"}
     for name, table in tables.items():
         assert ("simulated" in table) == (simulated and name != "definitions")
     assert tables["by_tenth"]["predicted_error"].isna().all() == silent
-    assert len(tables["improvement"]) == 8
+    assert len(tables["margin"]) == 8
 
 
 def test_detail_files_hold_the_figures_with_their_intervals_and_definitions(tmp_path: Path) -> None:
@@ -211,6 +209,6 @@ def test_detail_files_hold_the_figures_with_their_intervals_and_definitions(tmp_
     lead = metrics["online"]["finished"]["predicted"]["lead_seconds"]
     assert online.loc["finished.predicted.lead_seconds", "value"] == pytest.approx(lead, rel=1e-5)
     assert online.loc["stable_within.0.5", "unit"] == "fraction"
-    best = pd.read_csv(tmp_path / "improvement.csv").iloc[0]
-    expected = metrics["improvement"]["predicted"]["macro"]["error"]
+    best = pd.read_csv(tmp_path / "margin.csv").iloc[0]
+    expected = metrics["margin"]["predicted"]["macro"]["error"]
     assert best["lookup_error"] - best["model_error"] == pytest.approx(expected, abs=1e-5)

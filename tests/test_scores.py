@@ -66,7 +66,7 @@ def test_evaluating_arrays_gives_the_figures_of_evaluating_predictions():
     assert metrics.evaluate(predictions, labels, [0], training_labels=labels, fps=5.0) == found
     triples = [(str(number), *pair) for number, pair in enumerate(zip(labels, predictions, strict=True))]
     expected = evaluate_videos(triples, labels, NAMES, [0], EvaluationInfo("x", "1", False, seed=0), 5.0).metrics
-    for part in ("segmentation", "progress", "baselines", "improvement", "intervals", "online"):
+    for part in ("segmentation", "progress", "baselines", "margin", "intervals", "online"):
         assert found[part] == expected[part]
 
 

@@ -30,7 +30,7 @@ class EncoderConfig:
     multi_head: bool = False
     """A head for each task, and attention over the heads at each frame, to train all tasks at once (GTCC)."""
     normalize: bool = True
-    """Scale each embedding to length 1."""
+    """Scale each embedding to norm 1."""
     standardise: bool = True
     """Subtract from each feature its mean over the training videos' frames, and divide by its standard deviation."""
     dropout: float = 0.2
@@ -69,7 +69,7 @@ class AlignmentLossConfig:
     near_frames: int = 15
     """LAV and VAVA: frames no further apart than this are near in time."""
     phi_decay: float = 0.99
-    """VAVA: weight of the order, against the found partners, is this to the power of the epoch."""
+    """VAVA: the weight of the order, against that of the best partners, is this to the power of the epoch."""
     moment_weight: float = 1.0
     """VAVA: weight of the inverse difference moment."""
     divergence_weight: float = 0.1
@@ -136,7 +136,7 @@ class AlignmentDirectory(RunDirectory):
         """The run's configuration. Raises `InputError` if there is no alignment run here."""
         text = self.config_text()
         if "alignment:" not in text.splitlines():
-            raise InputError(f"{self.path} is no alignment run (of align.py)")
+            raise InputError(f"{self.path} is no alignment run (of 'protas-gtcc align')")
         return from_yaml(text, str(self.config_file), AlignmentConfig)
 
     def read_settings(self) -> dict[str, Any]:

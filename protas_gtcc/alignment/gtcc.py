@@ -5,9 +5,9 @@ Each component gives a soft neighbour, which is cycled back into a window around
 mixture. A frame without a counterpart in the other video may be dropped: with a low B_i, the loss wants it to cycle
 badly.
 
-Source: Donahue & Elhamifar, Learning to Predict Activity Progress by Self-Supervised Video Alignment, CVPR 2024.
-Differences of the authors' code: mixtures are fitted one frame at a time; w_k are constants, so alpha is not trained to
-be near one place; the window is on one side of the frame, by chance; distances are not squared; 1 / L is not bounded;
+Source: Donahue & Elhamifar, Learning to Predict Activity Progress by Self-Supervised Video Alignment, CVPR 2024. The
+authors' code differs. Mixtures are fitted one frame at a time. The w_k are constants, so alpha is not trained to be
+near one place. The window is on one side of the frame, by chance. Distances are not squared, 1 / L is not bounded, and
 videos of fewer than 20 frames fail.
 """
 

@@ -1,8 +1,8 @@
 """Shared by the alignment losses: padded pairs of embedded videos, distances between frames, weights over frames.
 
-A loss takes the embedded frames of two videos, `u` `[N, D]` and `v` `[M, D]`, and returns a scalar; or P padded pairs,
-`[P, N, D]` and `[P, M, D]`, and returns `[P]`. `u_lengths` and `v_lengths` are the frames of each padded video, by
-default all. A loss computes in float32, or in float64 if the embeddings are float64.
+A loss takes the embedded frames of two videos, `u` `[N, D]` and `v` `[M, D]`, and returns a scalar. Or it takes P
+padded pairs, `[P, N, D]` and `[P, M, D]`, and returns `[P]`. `u_lengths` and `v_lengths` are the frames of each padded
+video, by default all. A loss computes in float32, or in float64 if the embeddings are float64.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Temporal cycle consistency (TCC): from a frame to its soft neighbour in the other video, and back to the start.
 
-Source: Dwibedi et al., Temporal Cycle-Consistency Learning, CVPR 2019, section 3. The GTCC authors' code differs:
-distances are not squared (the LAV authors' code divides squared ones by D); the variance is around the means of other
-frames (an axis is lost in broadcasting), and the loss divides by 0 where a cycle ends exactly at its start; a video is
-also paired with itself.
+Source: Dwibedi et al., Temporal Cycle-Consistency Learning, CVPR 2019, section 3. The GTCC authors' code differs.
+Distances are not squared (the LAV authors' code divides squared ones by D). The variance is around the means of other
+frames, because an axis is lost in broadcasting. The loss divides by 0 where a cycle ends exactly at its start. A video
+is also paired with itself.
 """
 
 from __future__ import annotations

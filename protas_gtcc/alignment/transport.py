@@ -1,7 +1,7 @@
 """Entropic optimal transport in logarithms: how much mass each frame sends to each frame of the other video.
 
-Source: Cuturi, Sinkhorn Distances, NIPS 2013; with potentials kept as logarithms (Peyré & Cuturi, Computational Optimal
-Transport, section 4.4), since a kernel exp(-cost / weight) underflows if costs are large compared with the weight.
+Source: Cuturi, Sinkhorn Distances, NIPS 2013. Potentials are kept as logarithms (Peyré & Cuturi, Computational Optimal
+Transport, section 4.4): a kernel exp(-cost / weight) underflows if costs are large compared with the weight.
 """
 
 from __future__ import annotations

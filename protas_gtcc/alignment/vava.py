@@ -4,16 +4,17 @@
 
 over plans T of N + 1 by M + 1 with given marginals. D are squared distances, and a constant in the virtual first row
 and column. With the authors' uniform marginals the virtual frame can take the mass of one frame without partner; with
-`virtual_frames` it is that of several. The prior P and the moment I(T) are mixtures: of how near a cell is to the
-diagonal (consistency, weight phi), and how near it is to the best partners of its row and its column (optimality). phi
-falls from 1 with the epochs: first the order counts, then the partners. The loss is the value of the minimum. By the
-envelope theorem its gradient by D is T itself, as far as the iterations have converged, so they need no backward pass.
+`virtual_frames` it is that of several. The prior P and the moment I(T) are mixtures of two things. One is how near a
+cell is to the diagonal (consistency, weight phi). The other is how near it is to the best partners of its row and its
+column (optimality). phi falls from 1 with the epochs: first the order counts, then the partners. The loss is the value
+of the minimum. By the envelope theorem its gradient by D is T itself, as far as the iterations have converged, so they
+need no backward pass.
 
 Source: Liu et al., Learning to Align Sequential Actions in the Wild, CVPR 2022. Partners are taken from a first plan,
-made with the consistency prior alone. In the VAVA authors' code moment and divergence are weighted by the videos'
-lengths, virtual cells have their own prior, partners are nearest frames, and the contrast between videos is a
-cross-entropy. In the GTCC authors' code the plan ignores prior and moment; its cost is the sum of the plan (a
-constant), not <T, D>; weights grow with every pair of a batch; the contrast between the videos has no lower bound, and
+made with the consistency prior alone. In the VAVA authors' code, moment and divergence are weighted by the videos'
+lengths, and virtual cells have their own prior. Partners are nearest frames, and the contrast between videos is a
+cross-entropy. In the GTCC authors' code, the plan ignores prior and moment. Its cost is the sum of the plan (a
+constant), not <T, D>. Weights grow with every pair of a batch. The contrast between the videos has no lower bound, and
 its mask can include the virtual frame.
 """
 
@@ -48,9 +49,10 @@ def vava_terms(
 ) -> Terms:
     """The terms `transport` (the minimum above), `intra_contrast` and `inter_contrast`.
 
-    The first contrast is `contrastive_idm` of both videos. The second is the mean distance of frames to their partners
-    plus the mean of max(0, margin - distance) to the frames of the other video to which they send least; it is the mean
-    of both directions. `u`, `v` and their lengths are as in `protas_gtcc.alignment.pairs`, `phi` is from 0 to 1.
+    The first contrast is `contrastive_idm` of both videos. The second is the sum of two means over frames. One is the
+    distance to their partners. The other is max(0, margin - distance) to the frames of the other video to which they
+    send least. Both directions are averaged. `u`, `v` and their lengths are as in `protas_gtcc.alignment.pairs`, `phi`
+    is from 0 to 1.
 
     Raises `ValueError` as `Pairs.of`.
     """

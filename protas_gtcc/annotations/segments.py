@@ -3,9 +3,9 @@
 Labels are one class id a frame, `[T]`. A segment is a maximal run of one label, half-open `[start, end)` in
 frames. A transcript is the sequence of segment labels.
 
-The progress target of frame t in a segment of L frames that starts at s is `(t - s + 1) / L`: 1 at the last frame, 1
-for a one-frame segment, 0 in the background (which has no progress). Shen and Elhamifar, "Progress-Aware Online Action
-Segmentation for Egocentric Procedural Task Videos", CVPR 2024 (ProTAS).
+The progress target of frame t in a segment of L frames that starts at s is `(t - s + 1) / L`. It is 1 at the last
+frame, 1 for a one-frame segment, and 0 in the background, which has no progress. Shen and Elhamifar, "Progress-Aware
+Online Action Segmentation for Egocentric Procedural Task Videos", CVPR 2024 (ProTAS).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def transcript(labels: np.ndarray, background: Collection[int] = (), merge: bool
     """The sequence of actions in labels `[T]`, without background.
 
     An action that background interrupts counts twice (`merge=False`, as in MS-TCN's edit score), or once
-    (`merge=True`, as in ProTAS's edit score and task graph, where background frames are dropped first).
+    (`merge=True`). The latter is as in ProTAS's edit score and task graph, where background frames are dropped first.
     """
     labels = np.asarray(labels)
     if merge and len(background):

@@ -11,7 +11,8 @@ from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset.file import FeatureSet
 from protas_gtcc.errors import listed, plural
 
-_WILD_SCALE = 10.0
+_LARGEST_SCALE_RATIO = 10.0
+"""Largest ratio of a video's root mean square to the median, and least as its inverse, without a warning."""
 
 
 class FeatureCheck:
@@ -82,6 +83,6 @@ class FeatureCheck:
             return
         usual = float(np.median(list(self._rms.values())))
         for video, rms in self._rms.items():
-            if usual > 0 and not 1 / _WILD_SCALE <= rms / usual <= _WILD_SCALE:
+            if usual > 0 and not 1 / _LARGEST_SCALE_RATIO <= rms / usual <= _LARGEST_SCALE_RATIO:
                 what = f"another scale: root mean square {rms:.3g}, the median is {usual:.3g}"
                 yield Finding("warning", f"video {video}, {self._name}", what, "extract it as the others")

@@ -1,9 +1,10 @@
 """`protas-gtcc VERB …`: find the verb's module, parse, run, and turn errors into exit codes.
 
-A verb is a line in `GROUPS` and a module `cli/commands/<verb>.py` with a dataclass `Command`: its docstring and its
-fields are the help (`cli/shared/parsing.py`), its method `run` does the work. A `Command` may have a method `parse`.
+A verb is a line in `GROUPS` and a module `cli/commands/<verb>.py` with a dataclass `Command`. Its docstring and its
+fields are the help (`cli/shared/parsing.py`), and its method `run` does the work. A `Command` may have a method
+`parse`.
 
-`--help` is fast because no module of a verb imports torch, pandas, h5py or the like at its top: what needs them is
+`--help` is fast because no module of a verb imports torch, pandas, h5py or the like at its top. What needs them is
 imported inside `run`, or under `TYPE_CHECKING`. A test runs every verb's `--help` and checks what was imported.
 """
 
@@ -50,7 +51,7 @@ GROUPS = {
         "compare-alignments": "alignment losses x seeds -> one table of scores",
         "ablate": "decode finished runs in other ways -> one table of scores",
         "heads": "scalar progress heads beside look-ups -> one table",
-        "position-encoding": "simulate how relative position misleads a scalar head",
+        "position-encoding": "simulate whether relative position misleads a scalar head",
     },
 }
 VERBS = {verb: text for verbs in GROUPS.values() for verb, text in verbs.items()}

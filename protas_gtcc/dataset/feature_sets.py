@@ -31,9 +31,9 @@ def add_feature_set(
     file stays as it was. If `path` is a link, the new file replaces the link, and the file behind it stays as it was. A
     `Dataset` that is open does not see the new set.
 
-    Raises `InputError` if the set exists and `replace` is not given, if it contradicts the file or the set that it was
-    derived from, if features are missing, of a wrong shape or not finite, if the disk is too full, and if another
-    process has changed the file meanwhile.
+    Raises `InputError` if the set exists and `replace` is not given, or if it contradicts the file or the set that it
+    was derived from. Also raises it if features are missing, of a wrong shape or not finite, if the disk is too full,
+    and if another process has changed the file meanwhile.
     """
     path, dataset = Path(path), Dataset(path)
     _check_set(dataset, name, feature_set, replace)

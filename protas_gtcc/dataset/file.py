@@ -98,8 +98,8 @@ class Dataset:
     def part(self, split: str, part: str) -> list[str]:
         """Names of the videos in one part (train, validation or test) of a split; [] if it lacks the part.
 
-        Raises `InputError` for an unknown split, for a video that is not in the file or comes twice, and for one that
-        is in another part of the split too, since a test on training videos measures nothing.
+        Raises `InputError` for an unknown split, and for a video that is not in the file or comes twice. Also raises it
+        for a video that is in another part of the split too, since a test on training videos measures nothing.
         """
         if not self.info.splits:
             raise InputError(f"{self.path} has no splits; {DRAW_A_SPLIT}")

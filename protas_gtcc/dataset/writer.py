@@ -48,8 +48,8 @@ class DatasetWriter:
     def add(self, video: Video) -> None:
         """Write one video.
 
-        Raises `InputError` if its name is not a relative path, is taken or clashes with another, if it has no frames,
-        if a class id is unknown, and if its features do not fit its labels and the feature sets.
+        Raises `InputError` if its name is not a relative path, is taken or clashes with another, and if it has no
+        frames. Also raises it if a class id is unknown, and if its features do not fit its labels and the feature sets.
         """
         self._require_free_name(video.name)
         self._require_labels(video)

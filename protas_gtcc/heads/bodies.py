@@ -4,7 +4,7 @@ Before the first frame the convolutions see zeros, not copies of the first frame
 that the segment has just begun. The published convolutions normalise over the batch, so a segment's progress depends on
 other segments. Here nothing is normalised, as in the network.
 
-The transformer has ALiBi (Press, Smith and Lewis, "Train Short, Test Long", ICLR 2022): a score is lowered in
+The transformer has ALiBi (Press, Smith and Lewis, "Train Short, Test Long", ICLR 2022). A score is lowered in
 proportion to how long ago the frame was, with another slope in each attention head. So no position is encoded, and a
 segment may be longer than any in training.
 """

@@ -5,7 +5,7 @@
 
 Progress at frame t depends only on frames up to t, and is the same whether a prefix or the whole segment is given.
 Without position one pass computes all frames. Position is relative to the number of frames so far, so it changes for
-all earlier frames with each new one: then each frame needs a pass over its own prefix.
+all earlier frames with each new one. With it, each frame needs a pass over its own prefix.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     encoder ── embeddings ──┬── for_alignment ── alignment loss          total = alignment + progress, unweighted
                             └── for_progress ─── head ── progress loss
 
-The published training adds weight x progress with weights up to a million, divides the head's gradients by the weight
-again, and clips the encoder's gradient to a norm of 0.00001: nothing of the alignment is left. Here the weight acts
-only where the two gradients meet, at the embeddings:
+The published training adds weight x progress, with weights up to a million. It divides the head's gradients by the
+weight again, and clips the encoder's gradient to a norm of 0.00001. So nothing of the alignment is left. Here the
+weight acts only where the two gradients meet, at the embeddings:
 
     g = g_alignment + s g_progress,   s = min(weight, |J' g_alignment| / |J' g_progress|)
 

@@ -8,10 +8,10 @@
 Times are whole frames at 10 fps, end exclusive, without gaps. A handle is a video.
 
 The five CMU tasks (`*.cmu`) have five or six annotations for each recording session, one for each camera, session by
-session, but only one handle a session, and one of the tasks has a session without a handle. So handle i does not belong
-to annotation i there, although the authors' loader pairs them by position. The lengths of the features decide: of all
-pairings that keep the order, the one whose lengths agree best is taken. Without features the authors' pairing is taken,
-and a notice warns of it.
+session. But they have only one handle a session, and one of the tasks has a session without a handle. So handle i does
+not belong to annotation i there, although the authors' loader pairs them by position. The lengths of the features
+decide: of all pairings that keep the order, the one whose lengths agree best is taken. Without features the authors'
+pairing is taken, and a notice warns of it.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[s
 def default_tolerance(num_frames: float) -> int:
     """How many frames features and labels may differ in length: 2 or 0.5 %, whichever is more.
 
-    Extractors round a video's length in their own way and lose a frame or two at its end, and more if they convert
-    frame rates (29.97 and 30 differ by 0.1 %). A larger difference shifts labels visibly.
+    Extractors round a video's length in their own way and lose a frame or two at its end. They lose more if they
+    convert frame rates (29.97 and 30 differ by 0.1 %). A larger difference shifts labels visibly.
     """
     return max(2, math.ceil(0.005 * num_frames))
 

@@ -12,9 +12,9 @@ from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.predictions import Prediction
 
 STATISTICS = ("intervals", "covered", "width", "timed", "error", "bias", "lookup_error", "remaining")
-"""Frames with an interval, those whose interval contains the true progress, sum of widths; frames of the correct class
-with a remaining time, and over these the sums of |predicted - true|, of predicted - true, of the look-up's
-|predicted - true|, and of the true remaining seconds."""
+"""Frames with an interval, those whose interval contains the true progress, and the sum of widths. Then frames of the
+correct class with a remaining time, and over these four sums: |predicted - true|, predicted - true, the look-up's
+|predicted - true|, and the true remaining seconds."""
 LOOKUP = "median_index_class"
 """The look-up that gives a remaining time: elapsed / progress is the median length of the training segments."""
 DEFINITIONS = {

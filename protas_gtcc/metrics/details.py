@@ -1,12 +1,13 @@
-"""The detailed figures of an evaluation: improvement over the best look-up, breakdowns, curves, online, certainty.
+"""The detailed figures of an evaluation: margin over the best look-up, breakdowns, curves, online, certainty.
 
 Four predictors are compared: the reported progress, the progress of the true class, and the look-up with the least
 error over frames, on predicted and on true segments.
 
-Improvement is the best look-up's progress error less the model's, in every average. The reported progress (`predicted`)
-is compared with the best look-up on the model's own predicted segments, progress of the true class (`oracle`) with the
-best one on the true segments. Which look-up is best is decided once for each average, on all videos together and not
-again in each resample. So the interval belongs to the difference of two fixed predictors; both are resampled together.
+The margin over the best look-up is the look-up's progress error less the model's, in every average. The reported
+progress (`predicted`) is compared with the best look-up on the model's own predicted segments. The progress of the true
+class (`oracle`) is compared with the best one on the true segments. Which look-up is best is decided once for each
+average, on all videos together and not again in each resample. So the interval belongs to the difference of two fixed
+predictors; both are resampled together.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 Definition = tuple[str, str]
 """Unit and meaning of a figure."""
 DEFINITIONS: dict[str, Definition] = {
-    "improvement.*.*.error": (
+    "margin.*.*.error": (
         "fraction",
-        "Progress error of the best look-up less the model's, in the average named; above 0 the model's is lower.",
+        "Margin over the best look-up: its progress error less the model's, in the average named; above 0 the model's "
+        "is lower.",
     ),
-    "improvement.*.*.share": (
+    "margin.*.*.share": (
         "fraction",
-        "The same difference as a share of the look-up's error, in the average named.",
+        "The margin as a share of the look-up's error, in the average named.",
     ),
     **breakdowns.DEFINITIONS,
     **curves.DEFINITIONS,
@@ -56,7 +58,7 @@ def best_lookups(rows: VideoRows) -> dict[str, dict[str, str | None]]:
 
 
 def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[Averages]) -> dict[str, Any]:
-    """Improvement, breakdowns, curves, online and certainty, `[R]` each; `averages` are those of every predictor."""
+    """Margin, breakdowns, curves, online and certainty, `[R]` each; `averages` are those of every predictor."""
     best, lookups = best_lookups(rows), rows.by_lookup(averages)
     compared = _compared(rows, best)
 
@@ -66,14 +68,14 @@ def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[Averag
             for name, index in compared.items()
         }
 
-    def below_lookup(predictor: int, segments: str) -> dict[str, Any]:
-        return _improvement_figures(averages[predictor], lookups[segments], best[segments])
+    def margin(predictor: int, segments: str) -> dict[str, Any]:
+        return _margin_figures(averages[predictor], lookups[segments], best[segments])
 
     finished, certain = totals(rows.finished), weighted_sums(rows.certainty, weights)
     return {
-        "improvement": {
-            "predicted": below_lookup(0, "predicted_segments") if rows.has_progress else None,
-            "oracle": below_lookup(1, "oracle_segments") if rows.has_oracle else None,
+        "margin": {
+            "predicted": margin(0, "predicted_segments") if rows.has_progress else None,
+            "oracle": margin(1, "oracle_segments") if rows.has_oracle else None,
         },
         "breakdowns": breakdowns.breakdown_figures(totals(rows.breakdowns), bool(rows.fps)),
         "curves": {
@@ -99,12 +101,12 @@ def _compared(rows: VideoRows, best: dict[str, dict[str, str | None]]) -> dict[s
     return dict(zip(COMPARED, (*model, *lookups), strict=True))
 
 
-def _improvement_figures(
+def _margin_figures(
     model: Averages, lookups: Mapping[str, Averages], best: Mapping[str, str | None]
 ) -> dict[str, dict[str, np.ndarray] | None]:
     """For every average `error` and `share`, `[R]` each; None where no look-up has an error."""
     return {
-        average: None if name is None else _improvement(model[average], lookups[name][average])
+        average: None if name is None else _margin(model[average], lookups[name][average])
         for average, name in best.items()
     }
 
@@ -114,7 +116,7 @@ def _least(errors: Mapping[str, float]) -> str | None:
     return min(defined, key=errors.__getitem__, default=None)
 
 
-def _improvement(model: np.ndarray, lookup: np.ndarray) -> dict[str, np.ndarray]:
+def _margin(model: np.ndarray, lookup: np.ndarray) -> dict[str, np.ndarray]:
     difference = lookup - model
     # There is no share of an error of 0.
     return {"error": difference, "share": np.where(lookup > 0, difference / np.where(lookup > 0, lookup, 1), np.nan)}

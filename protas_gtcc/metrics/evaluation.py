@@ -50,7 +50,8 @@ class Evaluation:
     """Plain numbers; None where a figure is undefined; `notes` gives the reason."""
     per_class: dict[str, np.ndarray]
     """Columns `[C]` in order of class id: name, frames, seconds, segments, accuracy (recall), precision, and progress
-    errors of the model and every look-up; fractions, NaN where undefined; `simulated` where it is."""
+    errors of the model and every look-up. They are fractions, NaN where undefined. Simulated data has a column
+    `simulated`."""
 
 
 def evaluate_videos(

@@ -40,9 +40,9 @@ def two_level_weights(
     The k-th row of a test comes from the k-th run of its split. `drawn` is by video how often it is drawn, `[R]` each.
     `seed` and `method` seed the drawing of runs: methods that are compared share their drawn videos, not their runs.
 
-    Of each split as many runs are drawn as there are, the same ones for all of its videos. So a video is the unit:
-    more runs do not make an interval narrower than the videos allow, and what a run does to all videos of its split
-    stays in the interval.
+    Of each split as many runs are drawn as there are, the same ones for all of its videos. So a video is the unit: more
+    runs do not make an interval narrower than the videos allow. What a run does to all videos of its split stays in the
+    interval.
     """
     random = np.random.default_rng([seed, method, RUNS_STREAM])
     num_resamples = len(next(iter(drawn.values())))

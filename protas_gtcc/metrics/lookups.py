@@ -1,7 +1,7 @@
 """Look-ups: progress predictors that see no features, as references for a model.
 
-Each is given the class at a frame and k, the frames since that class began (0 at a segment's first frame), and reads
-the progress from a table that was fitted on the training split:
+Each is given the class at a frame and k, the frames since that class began (0 at a segment's first frame). It reads the
+progress from a table that was fitted on the training split:
 
 - `constant`: 0.5. `random`: uniform in [0, 1), seeded.
 - `average_index`: mean target at the k-th frame over training segments longer than k; 1 beyond the longest.
@@ -118,8 +118,8 @@ def _fit_tables(lengths: np.ndarray, labels: np.ndarray, num_classes: int) -> di
 def _longer_than(lengths: np.ndarray, num_columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """1 / L by ascending L; for each k the first of these with L > k (kept in range); whether there is one.
 
-    The target at the k-th frame is (k + 1) / L, so its mean and median over segments longer than k are those of 1 / L
-    over a tail of the sorted lengths.
+    The target at the k-th frame is (k + 1) / L. So its mean and median over segments longer than k are k + 1 times
+    those of 1/L over a tail of the sorted lengths.
     """
     ascending = np.sort(lengths)
     first = np.searchsorted(ascending, np.arange(num_columns), side="right")

@@ -43,7 +43,7 @@ def progress_error(
 
     The target at frame t of a true segment of L frames that starts at s is (t - s + 1) / L.
 
-    `reported` is progress, a fraction in [0, 1], `[T]` of one video, or a list with an array for each video; `labels`
+    `reported` is progress, a fraction in [0, 1], `[T]` of one video, or a list with an array for each video. `labels`
     are true class ids, int `[T]`, in the same form. `background` are class ids that are no actions and have no
     progress. `class_names`, by class id, become the keys of `per_class`, which are class ids without them.
 
@@ -88,8 +88,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Every figure that `metrics.json` holds, with 95 % intervals over videos.
 
-    `predicted` is a `Prediction` as `model.predict` returns it, or predicted class ids, int `[T]`; `labels` are true
-    class ids, int `[T]`; both may be lists, one for each video. `background` are class ids that are no actions.
+    `predicted` is a `Prediction` as `model.predict` returns it, or predicted class ids, int `[T]`. `labels` are true
+    class ids, int `[T]`. Both may be lists, with one for each video. `background` are class ids that are no actions.
     `reported` is progress, `[T]`, in the same form as `labels`; a `Prediction` holds its own. `class_names` are in the
     order of class ids; by default `class 0`, `class 1`, …
 

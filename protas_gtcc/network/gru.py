@@ -1,7 +1,7 @@
 """A gated recurrent unit with torch's parameters and results, several times faster to train on the CPU.
 
 With torch's CPU kernel autograd records a dozen small operations a frame, each with its own weight gradient. Here the
-recurrence has its own backward pass. The derivatives of the gates are computed for all frames at once, so the loop is
+recurrence has its own backward pass. The derivatives of the gates are computed for all frames at once. So the loop is
 only `dh = dh z + dgates W`, and the weight gradient is a single matrix product at the end.
 """
 

@@ -1,6 +1,6 @@
 """The detailed figures as CSV files: what `metrics.json` holds, for spreadsheets and plotting programs.
 
-    tables/improvement.csv          a row for each average, of predicted and of oracle progress
+    tables/margin.csv               a row for each average, of predicted and of oracle progress
     tables/by_<breakdown>.csv       a row for each part: length_frames, length_seconds, tenth, occurrence
     tables/curves.csv               a row for each figure and predictor
     tables/online.csv               a row for each figure
@@ -31,7 +31,7 @@ UNITS = {"length_frames": " frames", "length_seconds": " s"}
 
 def detail_tables(metrics: dict[str, Any]) -> dict[str, dict[str, list[Any]]]:
     """The columns of every table by the name of its file; breakdowns by seconds only where fps is known."""
-    rows = {"improvement": _improvement_rows(metrics)}
+    rows = {"margin": _margin_rows(metrics)}
     rows |= {f"by_{name}": _breakdown_rows(metrics, name) for name, parts in metrics["breakdowns"].items() if parts}
     rows |= {name: _leaf_rows(metrics, name) for name in ("curves", "online", "certainty") if metrics[name]}
     mark = {"simulated": True} if metrics["simulated"] else {}
@@ -46,7 +46,7 @@ def save_detail_tables(metrics: dict[str, Any], folder: Path | str) -> None:
         write_csv_table(Path(folder) / f"{name}.csv", columns)
 
 
-def _improvement_rows(metrics: dict[str, Any]) -> Iterator[Row]:
+def _margin_rows(metrics: dict[str, Any]) -> Iterator[Row]:
     for which, segments in (("predicted", "predicted_segments"), ("oracle", "oracle_segments")):
         for average, lookup in metrics["best_lookups"][segments].items():
             row = {
@@ -57,7 +57,7 @@ def _improvement_rows(metrics: dict[str, Any]) -> Iterator[Row]:
                 "lookup_error": metrics["baselines"][lookup][segments][average] if lookup else None,
             }
             for name in ("error", "share"):
-                row |= _with_interval(f"improvement_{name}", metrics, ("improvement", which, average, name))
+                row |= _with_interval(f"margin_{name}", metrics, ("margin", which, average, name))
             yield row
 
 

@@ -1,4 +1,4 @@
-"""Tables of the detailed figures for the screen: improvement, error by length and true progress, delays.
+"""Tables of the detailed figures for the screen: margin over the best look-up, errors by part, delays, curves.
 
 At most 80 columns wide, made from what `metrics.json` holds; in brackets the 95 % interval over videos.
 """
@@ -22,16 +22,17 @@ PREDICTORS = {
 """Column headings."""
 
 
-def improvement_table(metrics: dict[str, Any]) -> Table:
-    """How far the model's progress error is below the best look-up's, in every average."""
-    table = new_table("The best look-up's progress error less the model's, and as a share of it", ["", *AVERAGES])
+def margin_table(metrics: dict[str, Any]) -> Table:
+    """The margin over the best look-up, in every average."""
+    table = new_table("Margin over the best look-up: its progress error less the model's", ["", *AVERAGES])
     for which in ("predicted", "oracle"):
         for label, name, written in ((which, "error", form("+.3f")), ("  share", "share", form("+.0%"))):
-            paths = [("improvement", which, average, name) for average in AVERAGES]
+            paths = [("margin", which, average, name) for average in AVERAGES]
             table.add_row(label, *(figure(at(metrics, path), written) for path in paths))
             bounds = [interval(at(metrics["intervals"], path), written) for path in paths]
             if any(bounds):
                 table.add_row("", *bounds, style="dim")
+    table.caption = "share: the margin as a share of the look-up's error"
     return table
 
 

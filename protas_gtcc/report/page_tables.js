@@ -30,15 +30,15 @@ const nameCell = (run) => {
 const figureCell = (value, interval, write) => cell(write(value), make("small", {}, bracketed(interval, write)));
 const nothing = () => make("div", { className: "none" }, "Choose a run above.");
 
-// A run's progress error above that of the best look-up; green where the interval of the difference is above 0.
+// A run's progress error above that of the best look-up; green where the interval of its margin is above 0.
 function progressCell(run, average) {
   const { progress, intervals } = run.metrics,
     own = progress.predicted,
     lookup = bestLookup(run, average);
   const value = own ? own[average] : null,
     bar = lookup ? lookup[average] : null;
-  const gain = intervals.improvement?.predicted?.[average]?.error;
-  const isBelow = known(gain) && gain[0] > 0;
+  const margin = intervals.margin?.predicted?.[average]?.error;
+  const isBelow = known(margin) && margin[0] > 0;
   return cell(
     make("span", { className: isBelow ? "below" : "" }, fraction(value)),
     make("small", {}, bracketed(own && intervals.progress.predicted[average], fraction)),
@@ -76,7 +76,7 @@ const SCORES_TEXT =
   "Segmentation in percent, progress error as a fraction: mean |reported - true| over frames of actions (macro: " +
   "mean over classes; frame, video, segment: each counts once). In brackets: 95 % intervals over videos. " +
   "Below each error: the best look-up predictor, which sees no features and is given the run's own predicted " +
-  "segments. Green: the error is below the look-up's, and the 95 % interval of the difference excludes 0.";
+  "segments. Green: the error is below the look-up's, and the 95 % interval of the margin excludes 0.";
 
 function scores(group) {
   const average = chooser(

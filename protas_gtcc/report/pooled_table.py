@@ -118,8 +118,8 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, Form]]:
             for name in first["baselines"]:
                 yield f"`{name}`, {given}", f"baselines.{name}.{segments}.{average}", fraction
         for which, given in (("predicted", "predicted segments"), ("oracle", "true segments")):
-            yield f"below the best look-up's on {given} by", f"improvement.{which}.{average}.error", fraction
-            yield "the same, share of the look-up's error", f"improvement.{which}.{average}.share", share
+            yield f"margin over the best look-up on {given}", f"margin.{which}.{average}.error", fraction
+            yield "the same, share of the look-up's error", f"margin.{which}.{average}.share", share
     yield "reported in the background (0 is right)", "", str
     yield "mean progress", "progress.background_false_progress", fraction
 
@@ -134,7 +134,7 @@ def _cell(one: dict[str, Any], path: str, form: Form, is_difference: bool = Fals
     if is_difference and excludes_zero(interval):
         text = f"**{text}**"
     section, *rest = path.split(".")
-    if section != "improvement" or rest[-1] != "error":
+    if section != "margin" or rest[-1] != "error":
         return text
     lookup = at(one, ["best_lookups", f"{rest[0]}_segments", rest[1]])  # differences have none
     return f"{text} (`{lookup}`)" if lookup else text
@@ -147,6 +147,6 @@ _OVERVIEW = {
     "F1@50": ("segmentation.f1@50", percent),
     "error, predicted class (frame)": ("progress.predicted.frame", fraction),
     "error, true class (frame)": ("progress.oracle.frame", fraction),
-    "below the best look-up's by (frame)": ("improvement.predicted.frame.error", fraction),
+    "margin over the best look-up (frame)": ("margin.predicted.frame.error", fraction),
 }
 """Columns of an overview: where each is in the pooled scores, and how it is written."""

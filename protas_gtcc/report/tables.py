@@ -16,7 +16,7 @@ from rich.text import Text
 from protas_gtcc.errors import plural
 from protas_gtcc.metrics.evaluation import Evaluation
 from protas_gtcc.metrics.progress import AVERAGES
-from protas_gtcc.report.detail_tables import breakdown_table, improvement_table, online_table
+from protas_gtcc.report.detail_tables import breakdown_table, margin_table, online_table
 from protas_gtcc.report.figures import MISSING, at, excludes_zero, figure, interval, percent
 from protas_gtcc.report.screen import new_table
 
@@ -40,7 +40,7 @@ def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> 
     console.print(heading(metrics))
     console.print(Text(verdict(metrics), style="bold"))
     console.print(main_figures(metrics))
-    for table in (segmentation_table, progress_table, improvement_table, breakdown_table, online_table):
+    for table in (segmentation_table, progress_table, margin_table, breakdown_table, online_table):
         console.print(table(metrics))
     console.print(per_class_table(evaluation.per_class))
     for note in metrics["notes"]:
@@ -61,21 +61,21 @@ def heading(metrics: dict[str, Any]) -> RenderableType:
 
 def verdict(metrics: dict[str, Any]) -> str:
     """One sentence: how the progress error over frames compares with the best look-up's on predicted segments."""
-    difference = at(metrics, ("improvement", "predicted", "frame", "error"))
-    if difference is None:
+    margin = at(metrics, ("margin", "predicted", "frame", "error"))
+    if margin is None:
         return "There is no progress error to judge: only the segmentation is scored."
-    bounds = at(metrics, ("intervals", "improvement", "predicted", "frame", "error"))
-    side = "below" if difference > 0 else "not below"
+    bounds = at(metrics, ("intervals", "margin", "predicted", "frame", "error"))
+    side = "below" if margin > 0 else "not below"
     reason = "there is no interval with fewer than two videos"
     if bounds is not None:
         certain = "excludes" if excludes_zero(bounds) else "includes"
-        reason = f"the 95 % interval of the difference {certain} 0"
+        reason = f"the 95 % interval of the margin {certain} 0"
     constant = at(metrics, ("baselines", "constant", "oracle_segments", "frame"))
     error = at(metrics, ("progress", "predicted", "frame"))
     sentence = f"The model's progress error is {side} the best look-up's; {reason}."
     if constant is None or error is None or constant > error:
         return sentence
-    return f"{sentence} But 0.5 at every action frame has no more: {figure(constant)}."
+    return f"{sentence} But 0.5 at every action frame has no larger error: {figure(constant)}."
 
 
 def main_figures(metrics: dict[str, Any]) -> RenderableType:

@@ -26,25 +26,26 @@ from protas_gtcc.report.pooled_table import overview_heading, overview_row
 from protas_gtcc.runs.cross_validation import rows_of_split
 from protas_gtcc.training.run_directory import RunDirectory
 
-Decode = Callable[[TrainedModel, Outputs, np.ndarray], Prediction]
+DecodeFunction = Callable[[TrainedModel, Outputs, np.ndarray], Prediction]
 """From a model, its network's output for a video, and the video's true class ids `[T]`, to a prediction."""
-OWN = "as trained"
+AS_TRAINED = "as trained"
+"""Name of the runs' own decoding, with which the others are compared."""
 
 
 def ablate(
     paths: Sequence[Path], dataset: Dataset, on_progress: Callable[[str, int, int], None]
 ) -> dict[str, dict[str, Any]]:
-    """Decode the test videos of runs in every way, and pool the runs.
+    """Decode the test videos of runs with each of `DECODINGS`, and pool the runs.
 
-    Returns, by way, the `scores`, structured as metrics.json, and the `differences` from the runs' own decoding, None
-    for that itself. `on_progress` is called with (what, done, total). Raises `InputError` if a run has no duration
+    Returns, by decoding, the `scores`, structured as metrics.json, and the `differences` from the runs' own decoding;
+    its own are None. `on_progress` is called with (what, done, total). Raises `InputError` if a run has no duration
     filter.
     """
     if not paths:
         raise InputError("there is no run to decode; name run directories of the default preset")
     runs = [_load(path) for path in paths]
-    parts: dict[str, list[PooledRows]] = {name: [] for name in WAYS}
-    total = sum(len(dataset.part(model.facts.config.split, "test")) for model in runs) * len(WAYS)
+    parts: dict[str, list[PooledRows]] = {name: [] for name in DECODINGS}
+    total = sum(len(dataset.part(model.facts.config.split, "test")) for model in runs) * len(DECODINGS)
     done = itertools.count(1)
     on_progress("decoding", 0, total)
     for model in runs:
@@ -54,14 +55,14 @@ def ablate(
     compared = {}
     for number, (name, rows) in enumerate(pooled.items()):
         on_progress("comparing", number, len(pooled))
-        differences = None if name == OWN else paired_differences(rows, pooled[OWN])
+        differences = None if name == AS_TRAINED else paired_differences(rows, pooled[AS_TRAINED])
         compared[name] = {"scores": pooled_scores(rows), "differences": differences}
     on_progress("comparing", len(pooled), len(pooled))
     return compared
 
 
 def markdown(compared: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row for each way to decode; bold where the 95 % interval of the difference from the first excludes 0."""
+    """A row for each decoding; bold where the 95 % interval of the difference from the first excludes 0."""
     rows = [overview_row(name, **one) for name, one in compared.items()]
     return "\n".join([*overview_heading("decoding"), *rows]) + "\n"
 
@@ -74,21 +75,21 @@ def _load(path: Path) -> TrainedModel:
 
 
 def _rows(model: TrainedModel, dataset: Dataset, on_video: Callable[[], None]) -> Iterator[tuple[str, PooledRows]]:
-    """The scored test videos of a run, for every way to decode them."""
+    """The scored test videos of a run, for each decoding."""
     config = model.facts.config
     feature_set = dataset.choose_feature_set(config.split, config.feature_set)
     features = FeatureReader(dataset, feature_set, config.split, config.control)
     outputs = {video: model.outputs(features.read(video)) for video in dataset.part(config.split, "test")}
-    for name, decode in WAYS.items():
+    for name, decode in DECODINGS.items():
 
-        def read(video: str, decode: Decode = decode) -> Prediction:
+        def read(video: str, decode: DecodeFunction = decode) -> Prediction:
             on_video()
             return decode(model, outputs[video], dataset.labels(video))
 
         yield name, rows_of_split(dataset, config, read)
 
 
-def _filter(**settings: Any) -> Decode:
+def _filter(**settings: Any) -> DecodeFunction:
     """The run's filter, with other settings."""
 
     def decode(model: TrainedModel, outputs: Outputs, _: np.ndarray) -> Prediction:
@@ -104,7 +105,7 @@ def _no_filter(model: TrainedModel, outputs: Outputs, _: np.ndarray) -> Predicti
     return to_prediction(outputs, model.background)
 
 
-def _hold(frames: int) -> Decode:
+def _hold(frames: int) -> DecodeFunction:
     """The expected progress of the network's labels, each held for some frames; 0 holds none."""
 
     def decode(model: TrainedModel, outputs: Outputs, labels: np.ndarray) -> Prediction:
@@ -119,8 +120,8 @@ def _true_classes(model: TrainedModel, _: Outputs, labels: np.ndarray) -> Predic
     return filter_true_classes(labels, facts.transcripts, facts.config.decoding, facts.background, facts.fps)
 
 
-WAYS: Mapping[str, Decode] = {
-    OWN: _filter(),
+DECODINGS: Mapping[str, DecodeFunction] = {
+    AS_TRAINED: _filter(),
     "no hedge": _filter(hedge=False),
     "the filter's progress alone": _filter(network_share=0.0),
     "the network's progress alone": _filter(network_share=1.0),
@@ -134,4 +135,4 @@ WAYS: Mapping[str, Decode] = {
     **{f"no filter, labels held for {frames} frames unless above 0.9": _hold(frames) for frames in (8, 16, 32)},
     "the filter, given the true class of every frame": _true_classes,
 }
-"""Every way to decode, named by its difference from the run."""
+"""Every decoding, named by its difference from the run's own."""

@@ -24,7 +24,7 @@ from protas_gtcc.alignment.scores.scoring import OnProgress
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.runs.config import AlignmentGrid
-from protas_gtcc.runs.plans import PlannedRun, for_seed, named_variants, refuse_own
+from protas_gtcc.runs.plans import PlannedRun, for_seed, named_variants, refuse_single_run_flags
 
 
 def plan_alignments(
@@ -38,7 +38,7 @@ def plan_alignments(
 
     `flags` hold for every run. `parse` makes a configuration from flags.
     """
-    refuse_own(flags)
+    refuse_single_run_flags(flags)
     file, splits = str(dataset.path.absolute()), dict.fromkeys(grid.splits.split(","))
     losses = named_variants(grid.loss, may_be_bare=True).items()
     variants = ({"": list[str]()} | named_variants(grid.variant)).items()

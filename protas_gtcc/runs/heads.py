@@ -1,8 +1,8 @@
 """Scalar heads scored as the per-class model is: on the same test videos, with the same averages and intervals.
 
 A head is given each true action segment from its start: it knows where actions begin, and not which they are. The table
-names what each predictor is given: the look-ups and the cumulative distance as much or more, the per-class model the
-true class of every frame, or nothing.
+names what each predictor is given. The look-ups and the cumulative distance are given as much or more. The per-class
+model is given the true class of every frame, or nothing.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from protas_gtcc.config import MAY_CHANGE, WHERE_COMPUTED, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.training.run_directory import RunDirectory
 
-OWN = ("--split", "--seed", "--title", "--resume", "--json")
+SINGLE_RUN_FLAGS = ("--split", "--seed", "--title", "--resume", "--json")
 """Flags of one run, which a command that makes many runs sets itself."""
 
 
@@ -84,7 +84,7 @@ def named_variants(texts: Sequence[str], may_be_bare: bool = False) -> dict[str,
             raise InputError(f"{text!r}: expected 'NAME: FLAGS', as in 'slow: --lr 1e-4'")
         if name in variants:
             raise InputError(f"two have the same name, {name}; give each its own")
-        refuse_own(words)
+        refuse_single_run_flags(words)
         variants[name] = words
     return variants
 
@@ -94,9 +94,9 @@ def for_seed(words: Sequence[str], seed: int) -> list[str]:
     return [word.replace("{seed}", str(seed)) for word in words]
 
 
-def refuse_own(words: Sequence[str]) -> None:
+def refuse_single_run_flags(words: Sequence[str]) -> None:
     """Raise `InputError` for flags of one run."""
     for word in words:
-        if word.split("=")[0] in OWN:
+        if word.split("=")[0] in SINGLE_RUN_FLAGS:
             way_out = "here, give --splits and --seeds, and the same command again to continue"
             raise InputError(f"{word} is for one run; {way_out}")

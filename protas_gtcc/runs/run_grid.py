@@ -13,7 +13,7 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.runs.config import RunGrid
 from protas_gtcc.runs.evaluate_run import test_videos
-from protas_gtcc.runs.plans import PlannedRun, for_seed, named_variants, refuse_own
+from protas_gtcc.runs.plans import PlannedRun, for_seed, named_variants, refuse_single_run_flags
 from protas_gtcc.training.run_directory import RunDirectory
 
 
@@ -24,7 +24,7 @@ def plan_grid(
 
     `flags` hold for every run. `parse` makes a configuration from flags. Raises `InputError` if a run is not possible.
     """
-    refuse_own(flags)
+    refuse_single_run_flags(flags)
     with_tests = sorted(split for split, parts in dataset.info.splits.items() if parts.get("test"))
     splits = dict.fromkeys(grid.splits.split(",")) if grid.splits else with_tests
     presets = [_preset_and_seeds(one, grid.seeds) for one in dict.fromkeys(grid.preset)]

@@ -1,7 +1,7 @@
 """Progress heads that were trained together with an encoder, for the table of heads that are trained alone.
 
 A head reads the embeddings of its own encoder. Whole videos are embedded and the true action segments cut out of them,
-as in joint training (`protas_gtcc.alignment.joint`): the head is given the start of each action, and embeddings of a
+as in joint training (`protas_gtcc.alignment.joint`). So the head is given the start of each action, and embeddings of a
 causal encoder have seen frames before it.
 """
 

@@ -1,7 +1,7 @@
 """Facts about EgoProceL's 16 tasks in numbers, which the simulator imitates.
 
-They were counted on the annotations of EgoProceL (Bansal et al., "My View is the Best View: Procedure Learning from
-Egocentric Videos", ECCV 2022) as the GTCC authors published them, with times read at 10 fps. Nothing else uses them.
+They were counted on the annotations of EgoProceL as the GTCC authors published them, with times read at 10 fps. (Bansal
+et al., "My View is the Best View: Procedure Learning from Egocentric Videos", ECCV 2022.) Nothing else uses them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The arithmetic of one frame, recorded from the network itself as a list of instructions on vectors.
 
 The network runs once on an example frame. Every operation on a live tensor, which depends on the frame or on the state
-before it, becomes an instruction; a tensor that depends on weights alone becomes a constant. So `layers.py` stays the
+before it, becomes an instruction. A tensor that depends on weights alone becomes a constant. So `layers.py` stays the
 only description of the model, and `stepper.py` runs the list without torch, whose overhead exceeds the work of such
 small operations. An operation that has no instruction and is no known view raises `NotImplementedError`.
 """

@@ -45,7 +45,7 @@ def validation_scores(
 ) -> dict[str, int | float]:
     """Scores of a model on held-out videos, and `validation_score`, by which epochs are chosen.
 
-    That is the mean of acc, edit and the mean F1, less 100 times the error of the reported progress over frames: all
+    That is the mean of acc, edit and the mean F1, less 100 times the error of the reported progress over frames. All
     are percent, and a point of each weighs the same.
     """
     info = dataset.info

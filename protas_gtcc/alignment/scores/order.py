@@ -1,9 +1,9 @@
 """Kendall's tau: whether nearest neighbours in two videos come in the same order.
 
-Each frame of one video is matched with its nearest neighbour in the other; tau is the rank correlation of the frames'
-numbers with their neighbours': the share of pairs of frames whose neighbours come in the same order less the share
-whose come in the other, with the correction for ties of tau-b. Dwibedi et al., "Temporal Cycle-Consistency Learning",
-CVPR 2019.
+Each frame of one video is matched with its nearest neighbour in the other. Tau is the rank correlation of the frames'
+numbers with their neighbours'. It is the share of pairs of frames whose neighbours come in the same order, less the
+share whose neighbours come in the other, with tau-b's correction for ties. Dwibedi et al., "Temporal Cycle-Consistency
+Learning", CVPR 2019.
 
 If all frames have the same neighbour there is no order and no tau. Such a pair of videos counts as 0 in the mean, so
 that an embedding does not gain by collapsing. If no pair has an order, the embedding has no tau. (The published code

@@ -100,8 +100,8 @@ def compare_alignments(
     names, `of` less `minus` in every figure, with intervals under the same drawn videos: what makes a video hard for
     both cancels out.
 
-    Raises `InputError` if videos come twice or cannot be compared, if the test videos differ between embeddings, if a
-    task that is tested has no training video, and where scikit-learn is not installed.
+    Raises `InputError` if videos come twice or cannot be compared, or if the test videos differ between embeddings.
+    Also raises it if a task that is tested has no training video, and where scikit-learn is not installed.
     """
     for trial in (one for trials in embeddings.values() for one in trials):
         check_videos(trial.train, trial.test)

@@ -29,7 +29,7 @@ class Command:
     """
 
     model: Positional[Path]
-    """A run directory, a checkpoint, or a reference checkpoint."""
+    """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     histories: tuple[int, ...] = (100, 1000, 10000)
     """Numbers of frames that the stream has seen before the timed ones."""
     streams: tuple[int, ...] = (1, 8, 64)

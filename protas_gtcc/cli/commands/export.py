@@ -19,7 +19,7 @@ class Command:
     """
 
     model: Positional[Path]
-    """A run directory, a checkpoint, or a reference checkpoint."""
+    """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     out: Folder | None = None
     """Folder for the graphs; by default export/ in the run directory, or beside the checkpoint."""
     overwrite: bool = False

@@ -14,9 +14,9 @@ from protas_gtcc.errors import InputError, listed, plural
 class Command:
     """Write a dataset file whose splits hold out training videos of another's, to choose settings on.
 
-    With --split 1 --folds 5, split 1-0 tests a fifth of the training people of split 1 and trains on the others. With
-    --across 1 2, for features that are tied to splits, split 1-2 has the features of split 2, tests its test videos,
-    and trains on the videos that neither split tests.
+    With --split 1 --folds 5, split 1-0 tests a fifth of the training people of split 1 and trains on the others.
+    --across 1 2 is for features that are tied to splits. Split 1-2 then has the features of split 2, tests its test
+    videos, and trains on the videos that neither split tests.
     """
 
     dataset: Positional[File]

@@ -42,8 +42,8 @@ class Command:
         torch.set_num_threads(1)
         training = HeadTraining(epochs=self.epochs, seed=self.seed)
         with progress_bar("heads") as on_progress:
-            worlds = compare_positions(self.videos, training, on_progress)
-        write_text(self.out / "table.md", markdown(worlds))
+            results = compare_positions(self.videos, training, on_progress)
+        write_text(self.out / "table.md", markdown(results))
         with replace_when_whole(self.out / "position_encoding.png") as temporary:
-            draw(worlds).savefig(temporary, format="png")
-        print_result(markdown(worlds), None, False)
+            draw(results).savefig(temporary, format="png")
+        print_result(markdown(results), None, False)

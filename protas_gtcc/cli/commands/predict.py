@@ -31,7 +31,7 @@ class Command:
     """
 
     model: Positional[Path]
-    """A run directory, a checkpoint, or a reference checkpoint."""
+    """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     features: Positional[tuple[File, ...]]
     """Feature files, one or more; a file's name is the video's name."""
     out: Folder = Path("predictions")

@@ -25,7 +25,7 @@ class Command:
     """
 
     model: Positional[Path]
-    """A run directory, a checkpoint, or a reference checkpoint."""
+    """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     host: str = "127.0.0.1"
     """Address to listen on. An address that other machines can reach needs a token."""
     port: int = 8765

@@ -25,7 +25,7 @@ class Command:
     """
 
     model: Positional[Path]
-    """A run directory, a checkpoint, or a reference checkpoint."""
+    """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     source: Positional[str]
     """A .npy file of features, which is replayed; a file of frames; - for standard input; or tcp://HOST:PORT."""
     format: Literal["auto", "npy", "text", "raw"] = "auto"
