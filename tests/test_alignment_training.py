@@ -19,12 +19,13 @@ from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
-from tests.conftest import alignment_config, slow_but_first
+from tests.conftest import alignment_config
 
 LOSSES = get_args(get_type_hints(AlignmentConfig)["loss"])
 
 
-@pytest.mark.parametrize("loss", slow_but_first(LOSSES))
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_falls_on_videos_that_can_be_aligned(kitchen, tmp_path, loss):
     run = AlignmentDirectory(tmp_path / "run")
     config = alignment_config(
@@ -36,7 +37,8 @@ def test_every_loss_falls_on_videos_that_can_be_aligned(kitchen, tmp_path, loss)
     assert sum(row["loss"] for row in rows[-5:]) < 0.8 * sum(row["loss"] for row in rows[:5])
 
 
-@pytest.mark.parametrize("head", slow_but_first([None, "v4"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("head", [None, "v4"])
 def test_a_resumed_run_ends_as_one_that_was_never_interrupted(kitchen, tmp_path, head):
     config, dataset = alignment_config(kitchen, "gtcc", epochs=4, head=head, progress_lambda=1e6), Dataset(kitchen)
     whole = AlignmentDirectory(tmp_path / "whole")

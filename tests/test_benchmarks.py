@@ -70,6 +70,7 @@ def test_evaluation_without_a_reference_measures_only_ours_and_prints_that(run: 
     assert {"python", "numpy", "protas_gtcc"} <= figures["versions"].keys()
 
 
+@pytest.mark.slow
 def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(run: Run) -> None:
     size = ("--feature-dim", "4", "--classes", "3", "--histories", "5", "--far", "20", "--streams", "2", "--steps", "3")
     shown, figures = measured(run, "streaming_speed.py", *size, "--preset", "default")

@@ -161,6 +161,7 @@ def test_a_folder_of_predictions_is_scored_without_its_tables_of_segments(run, t
     assert json.loads(capsys.readouterr().out)["num_videos"] == 2
 
 
+@pytest.mark.slow
 def test_predictions_of_other_videos_are_replaced_with_overwrite_only(run, tiny_dataset, tmp_path, capsys):
     for name in ("a", "b"):
         np.save(tmp_path / f"{name}.npy", Dataset(tiny_dataset).features("video9", "features"))
@@ -378,6 +379,7 @@ def test_a_model_is_not_tested_on_what_it_was_trained_on(run, tiny_dataset, tmp_
     assert "trained on 1 of the test videos, such as video0" in message
 
 
+@pytest.mark.slow
 def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_path):
     before = (run / "log.csv").read_bytes()
     copy = tmp_path / "copy.h5"

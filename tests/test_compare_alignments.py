@@ -101,6 +101,7 @@ def test_what_is_done_is_not_done_again_and_a_run_of_other_settings_is_refused(f
         call(folder, "--no-normalize")
 
 
+@pytest.mark.slow
 def test_a_loss_may_have_settings_of_its_own(tiny_dataset):
     losses = ("tcc", "gtcc: --temperature 0.02 --lr 0.5")
     grid, dataset = AlignmentGrid(str(tiny_dataset), loss=losses, variant=("late: --lr 0.25",)), Dataset(tiny_dataset)

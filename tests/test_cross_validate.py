@@ -219,6 +219,7 @@ def test_a_table_that_leaves_kinds_out_names_them(tmp_path):
         assert left_out(tmp_path / "other.json", ["default"]) == []
 
 
+@pytest.mark.slow
 def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset):
     kinds = {"preset": ("default", "reference:1"), "control": ("none", "noise")}
     plans = plans_of(dataset, "--lr", "0.01", splits="1,2", seeds=2, **kinds)

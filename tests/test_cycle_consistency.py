@@ -201,6 +201,7 @@ def test_the_context_has_a_gradient_through_the_frames_it_keeps(videos: tuple[Te
     assert (context.grad.abs() > 0).all()
 
 
+@pytest.mark.slow
 def test_the_weights_of_the_components_train_alpha_to_be_in_one_place():
     # From a cloud, v becomes a video like u: the loss falls from 3.4 to 0.7. With weights that are constants, as in the
     # authors' code, it falls only to 2.6.

@@ -122,6 +122,7 @@ def test_frames_from_a_socket():
     assert_equals_prediction(results, make_model().predict(features))
 
 
+@pytest.mark.slow
 def test_a_growing_file_is_waited_for(tmp_path):
     features, path = video(20), tmp_path / "frames.f32"
     path.write_bytes(features[:5].tobytes())

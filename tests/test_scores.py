@@ -33,6 +33,7 @@ def test_importing_the_metrics_loads_neither_torch_nor_pandas_nor_scipy_stats():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 @given(st.lists(LABELS, min_size=1, max_size=4), st.integers(0, 99))
 @settings(max_examples=50, deadline=None)
 def test_progress_errors_are_those_of_the_evaluation(videos, seed):

@@ -73,6 +73,7 @@ def why_closed(address: str, *messages: bytes | str, path: str = "/stream?name=a
     return asyncio.run(asyncio.wait_for(run(), 20))
 
 
+@pytest.mark.slow
 def test_each_of_many_clients_gets_what_predict_gives():
     videos = [video(20, seed) for seed in range(50)]
 

@@ -42,6 +42,7 @@ def _labels(config: SimulationConfig, profile: TaskProfile) -> list[np.ndarray]:
     return [simulate_labels(config, profile, number, names) for number in videos]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     config = SimulationConfig(tasks=2, share_of_videos=0.01, fewest_videos=1)
     first, again = list(simulate_videos(config)), list(simulate_videos(config))
@@ -251,6 +252,7 @@ def test_tasks_can_be_chosen_by_name_and_unknown_ones_are_refused():
         SimulationConfig(only=("lasagne",))
 
 
+@pytest.mark.slow
 def test_a_stand_in_that_cannot_be_read_is_made_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("protas_gtcc.simulate.config.STAND_IN", SMALL)

@@ -349,6 +349,7 @@ def test_every_preset_and_features_of_any_scale_pass_the_check_which_leaves_no_t
         assert model.stream("compiled").num_frames == 0
 
 
+@pytest.mark.slow
 def test_prediction_without_a_filter_imports_no_compiler(tmp_path):
     model = make_model(filtered=False)
     config = dataclasses.replace(model.facts.config, decoding=DecodingConfig(filter="none"))
@@ -389,6 +390,7 @@ def checkpoint(tmp_path):
     return tmp_path / "checkpoint.safetensors"
 
 
+@pytest.mark.slow
 def test_the_benchmark_times_every_way_to_process_a_video(checkpoint, monkeypatch, capsys):
     monkeypatch.setattr(timing, "PREFIX_SECONDS", 0.0)
     options = ["--histories", "5", "20", "--streams", "3", "--samples", "4", "--json"]

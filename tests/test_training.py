@@ -64,6 +64,7 @@ def test_the_loss_falls_and_every_epoch_is_logged(tiny_dataset, tmp_path):
     np.testing.assert_allclose(terms, rows["loss"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(tiny_dataset, tmp_path):
     runs = [train_into(tmp_path / str(i), tiny_config(tiny_dataset, seed=s)) for i, s in enumerate([1, 1, 2])]
     assert_same(weights(runs[0]), weights(runs[1]))
@@ -71,6 +72,7 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(tiny_datase
         assert_same(weights(runs[0]), weights(runs[2]))
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_resumes_to_what_an_uninterrupted_run_gives(tiny_dataset, tmp_path):
     config = tiny_config(
         tiny_dataset,
@@ -136,6 +138,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_video_and_step(t
         trainer.fit()
 
 
+@pytest.mark.slow
 def test_patience_stops_early_and_keeps_the_best_epoch(tiny_dataset, tmp_path):
     config = tiny_config(tiny_dataset, epochs=60, lr=0.02, validation_share=0.25, patience=3)
     run = train_into(tmp_path / "run", config)
@@ -178,6 +181,7 @@ def test_the_number_of_layers_is_kept_with_the_weights(tiny_dataset, tmp_path):
     assert model.facts.config.model.layers == layers == len(model.network.stages[0].layers)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
     run = train_into(tmp_path / "run", tiny_config(tiny_dataset, "default"))
     dataset = Dataset(tiny_dataset)
@@ -222,6 +226,7 @@ def test_the_cosine_schedule_falls_from_the_rate_to_nearly_nothing_and_the_const
     assert learning_rate(TrainingConfig(lr=0.1), 999, 1000) == 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [
@@ -247,6 +252,7 @@ def test_a_run_that_is_refused_leaves_no_directory(tiny_dataset, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_its_first_epoch_was_kept_starts_again(tiny_dataset, tmp_path, monkeypatch):
     whole = train_into(tmp_path / "whole", tiny_config(tiny_dataset))
     monkeypatch.setattr("protas_gtcc.training.loop.save_state", _interrupt)
@@ -260,6 +266,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_resume_with_reading_processes_ends_as_an_uninterrupted_run_without(tiny_dataset, tmp_path):
     whole = train_into(tmp_path / "whole", tiny_config(tiny_dataset, epochs=3))
     config = tiny_config(tiny_dataset, epochs=3, workers=1)
@@ -273,6 +280,7 @@ class _StopsAfterFirstEpoch(Callback):
         raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_finished_model_without_a_state_is_not_resumed_over(tiny_dataset, tmp_path):
     run = train_into(tmp_path / "run", tiny_config(tiny_dataset))
     run.state.unlink()
@@ -280,6 +288,7 @@ def test_a_finished_model_without_a_state_is_not_resumed_over(tiny_dataset, tmp_
         train_into(run.path, tiny_config(tiny_dataset), resume=True)
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_on_other_classes(tiny_dataset, tmp_path):
     run = train_into(tmp_path / "run", tiny_config(tiny_dataset))
     renamed = tmp_path / "renamed.h5"
