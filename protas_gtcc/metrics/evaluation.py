@@ -86,32 +86,34 @@ def evaluate_videos(
 
 def evaluate_prediction_files(
     predictions: Path | str,
-    dataset: Path | str,
+    dataset: Dataset | Path | str,
     split: str,
     feature_set: str | None = None,
     seed: int | None = None,
+    control: str = "none",
+    notes: Iterable[str] = (),
 ) -> Evaluation:
     """Score prediction files (HDF5, or a folder of CSV) on a prepared dataset's test part; needs no model.
 
     Raises `InputError` if a test video has no prediction, or classes differ. Predictions of other videos are
     left out, with a note.
     """
-    data = Dataset(dataset)
+    data = dataset if isinstance(dataset, Dataset) else Dataset(dataset)
     test = data.part(split, "test")
     if feature_set is not None:
         feature_set = data.choose_feature_set(split, feature_set)
     files = open_predictions(predictions, data.info.class_names)
     files.require(test, split)
     unused = sorted(set(files.video_names) - set(test))
-    notes = [f"{len(unused)} predictions of other videos were not scored: {listed(unused)}"] if unused else []
+    unscored = [f"{len(unused)} predictions of other videos were not scored: {listed(unused)}"] if unused else []
     return evaluate_videos(
         ((name, data.labels(name), files.read(name)) for name in test),
         (data.labels(name) for name in data.part(split, "train")),
         data.info.class_names,
         data.info.background,
-        EvaluationInfo(data.info.name, split, data.info.simulated, feature_set, seed, software_versions()),
+        EvaluationInfo(data.info.name, split, data.info.simulated, feature_set, seed, software_versions(), control),
         data.info.fps,
-        notes,
+        [*notes, *unscored],
     )
 
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.inference import TrainedModel, load
-from protas_gtcc.metrics.evaluation import (
-    Evaluation,
-    EvaluationInfo,
-    evaluate_videos,
-    save_evaluation,
-    software_versions,
-)
+from protas_gtcc.metrics.evaluation import Evaluation, evaluate_prediction_files, save_evaluation
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
@@ -48,8 +41,10 @@ def evaluate_run(
     info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps, simulated)
     features = FeatureReader(dataset, feature_set, split, model.facts.config.control)
     write_predictions(results.predictions, _predictions(model, dataset, videos, features), info)
-    notes = _reservations(run, model, dataset)
-    evaluation = _score(results.predictions, dataset, split, feature_set, model.facts.config, notes)
+    config, notes = model.facts.config, _reservations(run, model, dataset)
+    evaluation = evaluate_prediction_files(
+        results.predictions, dataset, split, feature_set, config.training.seed, config.control, notes
+    )
     save_detail_tables(evaluation.metrics, results.tables)
     if max_pictures:
         _draw_pictures(results, dataset, videos[:max_pictures], evaluation)
@@ -78,23 +73,6 @@ def _predictions(
             yield video, model.predict(features.read(video))
         except InputError as error:
             raise InputError(f"{dataset.path}, video {video}: {error}") from error
-
-
-def _score(
-    predictions: Path, dataset: Dataset, split: str, feature_set: str, config: RunConfig, notes: Iterable[str]
-) -> Evaluation:
-    info, files = dataset.info, open_predictions(predictions)
-    return evaluate_videos(
-        ((video, dataset.labels(video), files.read(video)) for video in dataset.part(split, "test")),
-        (dataset.labels(video) for video in dataset.part(split, "train")),
-        info.class_names,
-        info.background,
-        EvaluationInfo(
-            info.name, split, info.simulated, feature_set, config.training.seed, software_versions(), config.control
-        ),
-        info.fps,
-        notes,
-    )
 
 
 def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> Iterator[str]:
