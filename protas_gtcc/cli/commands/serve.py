@@ -12,6 +12,7 @@ from protas_gtcc.cli.shared.parsing import Positional
 from protas_gtcc.config import Text
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.storage.checkpoints import find_checkpoint
 
 SPARE_CONNECTIONS = 32
 """Connections beside those of clients and watchers: for pages that load, and for clients that are refused."""
@@ -36,6 +37,7 @@ class Command:
 
     def run(self) -> None:
         """Serve until interrupted."""
+        find_checkpoint(self.model)  # before the seconds that importing torch takes
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import load
 
