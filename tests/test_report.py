@@ -129,6 +129,20 @@ def test_simulated_data_is_marked_on_the_screen_and_no_other_is() -> None:
     assert "SIMULATED" not in printed(evaluated(5))
 
 
+def test_abbreviations_are_explained_below_the_first_table() -> None:
+    first = " ".join(printed(evaluated(5)).split("Progress error, mean")[0].split("Segmentation")[1].split())
+    assert "acc: correct frames; no bg: without the background; edit: order of segments; merged: " in first
+
+
+def test_notes_on_the_screen_name_no_entry_of_the_json_file() -> None:
+    evaluation = evaluated(5, silent=True)
+    whole, shown = " ".join(evaluation.metrics["notes"]), " ".join(printed(evaluation).split("note: ", 1)[1].split())
+    for entry in ("progress.predicted", "certainty", "null"):
+        assert entry in whole
+        assert entry not in shown
+    assert "the model reports no progress, so it has no progress error note: " in shown
+
+
 def test_a_model_without_progress_is_shown_with_dashes() -> None:
     text = printed(evaluated(5, silent=True))
     assert "reports no progress" in text
