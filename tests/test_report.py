@@ -172,6 +172,19 @@ def test_pictures_are_drawn_for_few_and_for_many_classes(tmp_path: Path, num_cla
         assert picture[..., :3].std() > 0.05
 
 
+@pytest.mark.parametrize(("lengths", "num_lines"), [([50, 50], 1), ([400, 1, 400], 0)], ids=["long", "one frame"])
+def test_a_white_line_parts_neighbouring_actions_but_hides_no_short_one(tmp_path, lengths, num_lines) -> None:
+    labels = np.repeat([1, 2, 1][: len(lengths)], lengths)
+    info = PredictionInfo(["rest", "pour", "stir"], [0], 1.0)
+    plot_video(tmp_path / "a.png", "a", labels, delayed(labels, 0, 3), info)
+    picture = imread(tmp_path / "a.png")[..., :3]
+    blue = np.isclose(picture, [0, 0x72 / 255, 0xB2 / 255], atol=0.01).all(axis=2)
+    row = blue[: len(blue) // 4].sum(axis=1).argmax()
+    coloured = np.flatnonzero((picture[row] < 0.9).any(axis=1) & (np.arange(picture.shape[1]) > 90))
+    bar = picture[row, coloured[0] : coloured[-1]].min(axis=1)
+    assert ((bar[1:] > 0.7) & (bar[:-1] <= 0.7)).sum() == num_lines
+
+
 def test_one_frame_videos_and_models_without_progress_are_drawn(tmp_path: Path) -> None:
     one = np.array([1])
     plot_video(

@@ -169,7 +169,7 @@ def _notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
     if empty:
         notes.append(f"{empty} of {len(parts)} parts of the breakdowns have no frame and so no error")
     if metrics["certainty"] is None:
-        notes.append("the predictions have no interval of progress and no remaining time to score [null: certainty]")
+        notes.append("there is no interval of progress and no remaining time to score [null: certainty]")
     known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
     figures = leaves({name: metrics[name] for name in ("curves", "online")})
     undefined = [".".join(path) for path, value in figures if value is None and path[-1] not in known]
