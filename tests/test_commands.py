@@ -144,8 +144,12 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
 
 
 def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, tiny_dataset, capsys):
+    (run / "metrics.json").unlink(missing_ok=True)
+    assert exit_code("evaluate", run, "--pictures", "0") == 0
+    assert "replaced" not in capsys.readouterr().out
     assert exit_code("evaluate", run, "--pictures", "0") == 0
     printed, whole = capsys.readouterr().out, json.loads((run / "metrics.json").read_text())
+    assert printed.endswith(f"the earlier scores in {run} were replaced\n")
     assert "Segmentation" in printed
     assert "average_index" in printed
     assert exit_code("evaluate", run / "predictions.h5", "--dataset", tiny_dataset, "--split", "1", "--json") == 0
