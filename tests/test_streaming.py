@@ -382,6 +382,14 @@ def test_a_model_prints_what_it_is():
         assert f"  {part}" in text
 
 
+def test_a_prediction_prints_a_summary_and_no_array():
+    labels, reported = np.array([0, 1, 1, 2, 0]), np.array([0, 0.25, 0.5, 1, 0])
+    text = "Prediction: 5 frames in 4 segments, 3 of 4 classes, reported progress 0.00 to 1.00"
+    assert repr(Prediction(labels, np.full((4, 5), 0.25), None, reported)) == text
+    assert "1 class, " in repr(Prediction(labels[:1], None, None, reported[:1]))
+    assert repr(Prediction(labels[:0], None, None, reported[:0])) == "Prediction: 0 frames"
+
+
 # The verbs
 
 
