@@ -426,9 +426,9 @@ def test_the_table_of_a_benchmark_with_large_numbers_fits_80_columns():
     one = timing.Timing("64 streams, 16 threads", "auto", 100_000, 64, 5, 12345.6, 12345.6, 12345.6, 1_234_567.0)
     stream = timing.Timing("stream", "compiled", 100_000, 1, 5, 0.1234, 0.1234, 0.1234, 8_000.0)
     prefix = timing.Timing("prefix run again", "torch", 100_000, 1, 5, 12345.6, 12345.6, 12345.6, 0.1)
-    console = Console(file=io.StringIO(), width=80)
-    console.print(timing_table([one, stream, prefix]))
-    shown = console.file.getvalue()
+    screen = io.StringIO()
+    Console(file=screen, width=80).print(timing_table([one, stream, prefix]))
+    shown = screen.getvalue()
     for figure in ("64 streams, 16 threads", "100,000", "12,346", "1,234,567", "0.123", "100,045 x"):
         assert figure in shown
 

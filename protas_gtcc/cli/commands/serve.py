@@ -37,6 +37,11 @@ class Command:
 
     def run(self) -> None:
         """Serve until interrupted."""
+        if self.token == "":
+            raise InputError("--token is empty; give one that is hard to guess")
+        token = self.token or os.environ.get("PROTAS_GTCC_TOKEN") or None
+        if token is None and not _is_this_machine(self.host):
+            raise InputError(f"{self.host} can be reached from other machines: give --token, or $PROTAS_GTCC_TOKEN")
         find_checkpoint(self.model)  # before the seconds that importing torch takes
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import load
@@ -48,11 +53,6 @@ class Command:
             from protas_gtcc.serve.sessions import CLOSING_SECONDS
         except ImportError as error:
             raise lacks_package("serving", error, "serve") from error
-        if self.token == "":
-            raise InputError("--token is empty; give one that is hard to guess")
-        token = self.token or os.environ.get("PROTAS_GTCC_TOKEN") or None
-        if token is None and not _is_this_machine(self.host):
-            raise InputError(f"{self.host} can be reached from other machines: give --token, or $PROTAS_GTCC_TOKEN")
         model = load(self.model)
         require_no_control(model.facts.config, "be served")
         app = make_app(model, self.limits, token)
