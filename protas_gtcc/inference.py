@@ -16,6 +16,7 @@ from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.storage.checkpoints import find_checkpoint
 
 if TYPE_CHECKING:
     from protas_gtcc.streaming.streams import Stream, Streams
@@ -123,12 +124,10 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
 
     Raises `InputError` if there is none at `path` or it is not whole.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "checkpoint.safetensors"
+    path = find_checkpoint(path)
     if is_dataset_file(path):
         raise InputError(f"{path} is a dataset file, not a model; name a run directory or a checkpoint")
-    if path.suffix == ".safetensors" or not path.exists():
+    if path.suffix == ".safetensors":
         return TrainedModel(*load_checkpoint(path), device)
     return TrainedModel(*read_reference_checkpoint(path), device)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 
 INTERVAL_COLUMNS = ["progress_low", "progress_high"]
 """Names of the interval's ends in tables and lines."""
@@ -49,6 +49,18 @@ class Prediction:
         if self.probs is None:
             return np.full(len(self.labels), np.nan, dtype=np.float32)
         return self.probs[self.labels, np.arange(len(self.labels))]
+
+    def __repr__(self) -> str:
+        num_frames = len(self.labels)
+        if not num_frames:
+            return "Prediction: 0 frames"
+        num_segments = 1 + int(np.count_nonzero(np.diff(self.labels)))
+        num_classes = len(np.unique(self.labels))
+        known = plural(num_classes, "class") if self.probs is None else f"{num_classes} of {len(self.probs)} classes"
+        return (
+            f"Prediction: {plural(num_frames, 'frame')} in {plural(num_segments, 'segment')}, {known}, "
+            f"reported progress {self.reported.min():.2f} to {self.reported.max():.2f}"
+        )
 
 
 CHANNELS: dict[str, tuple[str, tuple[int, ...]]] = {

@@ -79,8 +79,11 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
     embedder = align(alignment_config(path), dataset, AlignmentDirectory(tmp_path / "run"))
     table = alignment_table(score_embedder(embedder, dataset))
     assert "Left out, because no training video shows their task: v4." in table
-    assert "No task has two test videos, so nothing can be matched: give --partners train." in table
-    assert score_embedder(embedder, dataset, partners="train")["scores"]["tcc"]["num_pairs"] == 2
+    assert "No task has two test videos: Kendall's tau and the enclosed area need --partners train." in table
+    assert "matched with" not in table
+    with_training = score_embedder(embedder, dataset, partners="train")
+    assert with_training["scores"]["tcc"]["num_pairs"] == 2
+    assert "1 test video, matched with training videos of their task. In" in alignment_table(with_training)
     with pytest.raises(
         InputError, match="split 1 has no task with both training and test videos: there is nothing to score"
     ):
@@ -89,8 +92,10 @@ def test_tasks_that_cannot_be_aligned_or_scored_are_named(tmp_path):
         require_scorable(dataset, "1", "cake")
     alone, untested = remarks(alignment_config(path), dataset, "test")
     assert alone == "task 'soup' has one training video: it is embedded but not aligned"
-    assert untested.startswith("no task has two test videos")
-    assert remarks(alignment_config(path), dataset, "train") == [alone]
+    assert untested == "no task has two test videos: Kendall's tau and the enclosed area need --partners train"
+    for partners in ("train", None):
+        assert remarks(alignment_config(path), dataset, partners) == [alone], "all is scored, or nothing"
+    assert remarks(alignment_config(path, task="soup"), dataset, "test") == [alone, untested]
 
 
 def test_a_dataset_without_tasks_counts_as_one_procedure(kitchen):

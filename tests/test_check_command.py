@@ -36,7 +36,7 @@ def test_the_command_exits_with_1_on_an_error_and_prints_json(tmp_path, capsys):
 def test_the_command_prints_the_verdict_first_in_80_columns(tmp_path, capsys):
     assert exit_code("check", write_file(tmp_path / "d.h5"), "--resample-to", "5") == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].endswith("d.h5: usable, but results may mislead: 0 errors, 1 warning, 1 note")
+    assert printed[0].endswith("d.h5: usable, but see the warnings: 0 errors, 1 warning, 1 note")
     assert printed[1].startswith("warning  class background: 5 of 15 segments vanish at 5 fps")
     assert printed[-1] == "note     feature set features: look-ahead 0 frames"
     assert max(map(len, printed[1:])) <= 80

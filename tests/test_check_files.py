@@ -97,8 +97,9 @@ FAULTS = {
         lambda f: put_array(f["splits/1"], "test", np.array([], dtype=h5py.string_dtype())),
         ("error", "split 1", "its test part is empty"),
     ),
-    "no test part": (lambda f: f["splits/1"].__delitem__("test"), ("warning", "split 1", "it has no test part")),
-    "no splits": (lambda f: f["splits"].__delitem__("1"), ("warning", "d.h5", "no splits")),
+    "no test part": (lambda f: f["splits/1"].__delitem__("test"), ("error", "split 1", "it has no test part")),
+    "no train part": (lambda f: f["splits/1"].__delitem__("train"), ("error", "split 1", "it has no train part")),
+    "no splits": (lambda f: f["splits"].__delitem__("1"), ("error", "d.h5", "there is no split, and 'run' needs one")),
     "person in train and test": (
         lambda f: f["videos/v4"].attrs.__setitem__("subject", "person v0"),
         ("warning", "split 1, people", "in train and test: person v0"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -64,6 +65,62 @@ def test_wrong_usage_exits_with_2_and_the_version_with_0(capsys):
     assert exit_code("train", "--epochs", "many") == 2
 
 
+def test_on_a_terminal_a_line_says_at_once_that_the_command_loads(tmp_path, capsys, monkeypatch):
+    assert refusal(capsys, "predict", tmp_path / "none", "x.npy").startswith("error: no checkpoint"), "not into a pipe"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert exit_code("predict", tmp_path / "none", "x.npy") == 1
+    assert capsys.readouterr().err.startswith("loading ...\nerror: no checkpoint")
+    monkeypatch.setenv("RANK", "1")
+    assert refusal(capsys, "predict", tmp_path / "none", "x.npy"), "only the first process under torchrun"
+    monkeypatch.delenv("RANK")
+    for arguments in (("check", tmp_path / "none"), ("predict", "--help")):
+        exit_code(*arguments)
+        assert "loading" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [("none", "x.npy"), (".", "x.npy"), ("model", "y.npy"), ("model", "text.npy")])
+def test_predict_refuses_a_wrong_path_before_it_imports_torch(tmp_path, arguments):
+    np.save("x.npy", np.zeros((9, 6)))
+    Path("text.npy").write_text("no numbers")
+    Path("model").write_text("no model")
+    code = f"""
+import sys
+from protas_gtcc.cli.main import main
+try:
+    main(["predict", *{arguments!r}])
+except SystemExit as stop:
+    print(stop.code, "torch" in sys.modules)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "1 False\n"
+    assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("verb", ["stream", "serve", "export", "benchmark"])
+def test_every_verb_that_takes_a_model_names_a_missing_one(tmp_path, capsys, verb):
+    source = ["x.npy"] if verb == "stream" else []
+    assert "no checkpoint" in refusal(capsys, verb, tmp_path / "none", *source)
+
+
+def test_an_interrupted_training_says_last_how_to_continue(tiny_dataset, tmp_path, capsys, monkeypatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    command = ("train", "--dataset", tiny_dataset, "--out", tmp_path / "run", *TINY)
+    monkeypatch.setattr("protas_gtcc.cli.shared.console.ProgressBar.on_step", interrupt)
+    assert exit_code(*command) == 130
+    assert capsys.readouterr().err == "interrupted; nothing half-written was left behind\n"
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(tmp_path / "run")
+    monkeypatch.setattr("protas_gtcc.cli.shared.console.ProgressBar.on_epoch", interrupt)
+    assert exit_code(*command) == 130
+    printed = capsys.readouterr()
+    assert printed.err == f"interrupted; finished epochs are kept: continue with --resume {tmp_path / 'run'}\n"
+    assert "resume" not in printed.out
+
+
 def test_a_run_directory_holds_its_files(run):
     for name in ("config.yaml", "checkpoint.safetensors", "last/state.safetensors", "log.csv", "task_graph.json"):
         assert (run / name).is_file(), name
@@ -87,8 +144,12 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
 
 
 def test_metrics_run_on_prediction_files_alone_and_agree_with_the_runs_own(run, tiny_dataset, capsys):
+    (run / "metrics.json").unlink(missing_ok=True)
+    assert exit_code("evaluate", run, "--pictures", "0") == 0
+    assert "replaced" not in capsys.readouterr().out
     assert exit_code("evaluate", run, "--pictures", "0") == 0
     printed, whole = capsys.readouterr().out, json.loads((run / "metrics.json").read_text())
+    assert printed.endswith(f"the earlier scores in {run} were replaced\n")
     assert "Segmentation" in printed
     assert "average_index" in printed
     assert exit_code("evaluate", run / "predictions.h5", "--dataset", tiny_dataset, "--split", "1", "--json") == 0
@@ -167,7 +228,9 @@ def test_predictions_of_other_videos_are_replaced_with_overwrite_only(run, tiny_
         np.save(tmp_path / f"{name}.npy", Dataset(tiny_dataset).features("video9", "features"))
     out = ("--out", tmp_path / "out")
     assert exit_code("predict", run, tmp_path / "a.npy", *out) == 0
+    assert "replaced" not in capsys.readouterr().out
     assert exit_code("predict", run, tmp_path / "a.npy", *out) == 0, "the same video again is no loss"
+    assert capsys.readouterr().out.endswith("the earlier predictions of a were replaced\n")
     assert "has predictions of other videos, a; give another --out, or --overwrite" in refusal(
         capsys, "predict", run, tmp_path / "b.npy", *out
     )

@@ -181,6 +181,13 @@ def test_the_screen_shows_the_running_runs_their_epochs_and_the_time_left(config
         assert "3 done, 1 failed, 2 waiting, 10 min left" in printed
         assert "default/split1-seed0" in printed
         assert "1/2" in printed
+        plan.run.write_log([{"epoch": 1}, {"epoch": 2}])
+        with launch_display(Console(width=120, force_terminal=terminal)) as display:
+            display(dataclasses.replace(status, seconds_left=0.0))
+        printed = capsys.readouterr().out
+        assert "evaluating" in printed
+        assert " left" not in printed
+        plan.run.write_log([{"epoch": 1}])
 
 
 @pytest.fixture(scope="module")

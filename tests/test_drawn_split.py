@@ -18,7 +18,7 @@ from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.labels import count_graph
 from protas_gtcc.runs.evaluate_run import test_videos as videos_to_test
-from tests.mstcn_folder import write_mstcn
+from tests.mstcn_folder import exit_code, write_mstcn
 
 VIDEOS = [f"S{person}_tea{take}" for person in range(5) for take in range(2)]
 BY_PERSON = r"^(S\d)"
@@ -132,3 +132,17 @@ def test_every_message_about_missing_splits_names_the_flag(folder, tmp_path, cap
             call()
     for path in (file, folder):
         assert any("--test-share 0.2" in finding.way_out for finding in check_path(path))
+
+
+def test_check_and_run_agree_on_whether_a_file_has_the_split_that_run_needs(folder, tmp_path, capsys):
+    without, drawn = tmp_path / "without.h5", tmp_path / "drawn.h5"
+    assert exit_code("prepare", folder, "--out", without, "--fps", "5") == 0
+    assert exit_code("prepare", folder, "--out", drawn, "--fps", "5", "--test-share", "0.4") == 0
+    run = ("run", "--out", tmp_path / "run", "--epochs", "1", "--layers", "1", "--maps", "4", "--dataset")
+    for path, code in ((without, 1), (drawn, 0)):
+        assert exit_code("check", path) == exit_code(*run, path) == code
+    capsys.readouterr()
+    assert exit_code("check", folder) == 0, "prepare can draw the split"
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "usable, but see the warnings: 0 errors" in printed
+    assert "there is no split, and 'run' needs one, with training and test videos; 'prepare --test-share" in printed

@@ -32,9 +32,12 @@ def recordings(tmp_path: Path) -> Path:
     return tmp_path / "kitchen.h5"
 
 
-def test_folds_part_the_training_people_of_a_split(recordings, tmp_path):
+def test_folds_part_the_training_people_of_a_split(recordings, tmp_path, capsys):
     words = ["--split", "0", "--folds", 3, "--feature-set", "free", "--out", tmp_path / "held.h5"]
     assert exit_code("hold-out", recordings, *words) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{tmp_path / 'held.h5'}: 6 videos, 36 frames at 5 fps, 2 classes, ")
+    assert "  free: D = 2, looks 0 frames ahead\n  split 0-0: 4 train, 2 test\n" in printed
     dataset, held = Dataset(recordings), Dataset(tmp_path / "held.h5")
     tested = []
     for split in ("0-0", "0-1", "0-2"):

@@ -102,8 +102,9 @@ def test_values_are_checked_by_the_dataclass() -> None:
     ("words", "message"),
     [
         ("in a", "--rate NUMBER"),
-        ("in a --rate fast", "Error parsing --rate"),
-        ("in a --rate 1 --stages 2.5", "Error parsing --stages"),
+        ("in a --rate fast", "Error parsing --rate: expected a number, not 'fast'"),
+        ("in a --rate 1 --give-up-seconds x", "Error parsing --give-up-seconds: expected a number, not 'x'"),
+        ("in a --rate 1 --stages 2.5", "Error parsing --stages: expected a whole number, not '2.5'"),
         ("in a --rate 1 --kind best", "--kind"),
         ("in a --rate 1 --stagess 2", "Perhaps you meant: --stages N"),
     ],
@@ -146,8 +147,8 @@ def test_help_of_every_verb_is_readable_at_80_columns(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert exit_code(verb, "--help") == 0
-    usage, text = capsys.readouterr().out.split("\n", 1)
-    assert usage.startswith(f"usage: protas-gtcc {verb}")
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: protas-gtcc {verb} [-h]")
     assert re.findall(r"None|\[STR|\(default: \)|`|\*\*", text) == []
     assert max(map(len, text.splitlines())) <= 80
     flags = re.split(r"\n(?=.{0,3}(?:options|positional arguments))", text, maxsplit=1)[1]

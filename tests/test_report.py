@@ -127,6 +127,20 @@ def test_simulated_data_is_marked_on_the_screen_and_no_other_is() -> None:
     assert "SIMULATED" not in printed(evaluated(5))
 
 
+def test_abbreviations_are_explained_below_the_first_table() -> None:
+    first = " ".join(printed(evaluated(5)).split("Progress error, mean")[0].split("Segmentation")[1].split())
+    assert "acc: correct frames; no bg: without the background; edit: order of segments; merged: " in first
+
+
+def test_notes_on_the_screen_name_no_entry_of_the_json_file() -> None:
+    evaluation = evaluated(5, silent=True)
+    whole, shown = " ".join(evaluation.metrics["notes"]), " ".join(printed(evaluation).split("note: ", 1)[1].split())
+    for entry in ("progress.predicted", "certainty", "null"):
+        assert entry in whole
+        assert entry not in shown
+    assert "the model reports no progress, so it has no progress error note: " in shown
+
+
 def test_a_model_without_progress_is_shown_with_dashes() -> None:
     text = printed(evaluated(5, silent=True))
     assert "reports no progress" in text
@@ -154,6 +168,19 @@ def test_pictures_are_drawn_for_few_and_for_many_classes(tmp_path: Path, num_cla
         picture = imread(path)
         assert min(picture.shape[:2]) > 250
         assert picture[..., :3].std() > 0.05
+
+
+@pytest.mark.parametrize(("lengths", "num_lines"), [([50, 50], 1), ([400, 1, 400], 0)], ids=["long", "one frame"])
+def test_a_white_line_parts_neighbouring_actions_but_hides_no_short_one(tmp_path, lengths, num_lines) -> None:
+    labels = np.repeat([1, 2, 1][: len(lengths)], lengths)
+    info = PredictionInfo(["rest", "pour", "stir"], [0], 1.0)
+    plot_video(tmp_path / "a.png", "a", labels, delayed(labels, 0, 3), info)
+    picture = imread(tmp_path / "a.png")[..., :3]
+    blue = np.isclose(picture, [0, 0x72 / 255, 0xB2 / 255], atol=0.01).all(axis=2)
+    row = blue[: len(blue) // 4].sum(axis=1).argmax()
+    coloured = np.flatnonzero((picture[row] < 0.9).any(axis=1) & (np.arange(picture.shape[1]) > 90))
+    bar = picture[row, coloured[0] : coloured[-1]].min(axis=1)
+    assert ((bar[1:] > 0.7) & (bar[:-1] <= 0.7)).sum() == num_lines
 
 
 def test_one_frame_videos_and_models_without_progress_are_drawn(tmp_path: Path) -> None:

@@ -232,6 +232,15 @@ def test_the_verb_prints_the_page_or_json_for_programs(runs: list[Path], tmp_pat
     }  # fmt: skip
 
 
+def test_an_older_page_is_replaced_with_overwrite_only(runs: list[Path], tmp_path: Path, capsys: Any) -> None:
+    page = tmp_path / "r.html"
+    page.write_text("older")
+    assert "r.html would be replaced; give another name, or --overwrite" in refusal(capsys, runs[0], "--out", page)
+    assert page.read_text() == "older"
+    main(["report", str(runs[0]), "--out", str(page), "--overwrite"])
+    assert page.read_text() != "older"
+
+
 def refusal(capsys: Any, *arguments: object) -> str:
     with pytest.raises(SystemExit) as stop:
         main(["report", *map(str, arguments)])

@@ -228,7 +228,11 @@ def test_the_command_leaves_an_existing_file_alone(tmp_path, capsys):
     out = tmp_path / "s.h5"
     command = ["simulate", str(out), "--tasks", "1", "--small"]
     main(command)
-    assert f"wrote {out}: " in capsys.readouterr().out
+    dataset, printed = Dataset(out), capsys.readouterr().out
+    num_videos, num_frames = len(dataset.video_names), sum(dataset.num_frames.values())
+    assert printed.startswith(f"{out}: {num_videos} videos, {num_frames} frames at 1 fps, ")
+    assert f"  split 1: {len(dataset.part('1', 'train'))} train, {len(dataset.part('1', 'test'))} test\n" in printed
+    assert printed.endswith("  note: simulated procedures, not recordings; seed 0\n")
     before = out.read_bytes()
     with pytest.raises(SystemExit):
         main(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -14,8 +15,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from protas_gtcc.annotations.transcripts import count_transcripts
+from protas_gtcc.cli.commands.benchmark import timing_table
 from protas_gtcc.cli.main import main
 from protas_gtcc.config import PRESETS, DecodingConfig
 from protas_gtcc.errors import InputError
@@ -380,6 +383,14 @@ def test_a_model_prints_what_it_is():
         assert f"  {part}" in text
 
 
+def test_a_prediction_prints_a_summary_and_no_array():
+    labels, reported = np.array([0, 1, 1, 2, 0]), np.array([0, 0.25, 0.5, 1, 0])
+    text = "Prediction: 5 frames in 4 segments, 3 of 4 classes, reported progress 0.00 to 1.00"
+    assert repr(Prediction(labels, np.full((4, 5), 0.25), None, reported)) == text
+    assert "1 class, " in repr(Prediction(labels[:1], None, None, reported[:1]))
+    assert repr(Prediction(labels[:0], None, None, reported[:0])) == "Prediction: 0 frames"
+
+
 # The verbs
 
 
@@ -401,14 +412,27 @@ def test_the_benchmark_times_every_way_to_process_a_video(checkpoint, monkeypatc
     of_each = [("stream", "compiled"), ("stream", "torch"), ("prefix run again", "torch")]
     assert found == [
         *((*one, history) for history in (5, 20) for one in of_each),
-        ("3 streams, 1 threads", "auto", 0),
+        ("3 streams, 1 thread", "auto", 0),
         ("offline, a frame", "torch", 20),
     ]
     assert all(0 < one["p50_ms"] <= one["p95_ms"] <= one["p99_ms"] for one in printed["timings"])
     main(["benchmark", str(checkpoint), *options[:-1]])
     table = capsys.readouterr().out
-    assert "times" in table
-    assert "faster" in table
+    assert max(map(len, table.partition("model:")[0].splitlines())) <= 80
+    for words in ("faster", "stream, compiled", "3 streams, 1 thread", "\nversions: protas_gtcc 0"):
+        assert words in table
+    assert "…" not in table, "nothing is cut"
+
+
+def test_the_table_of_a_benchmark_with_large_numbers_fits_80_columns():
+    one = timing.Timing("64 streams, 16 threads", "auto", 100_000, 64, 5, 12345.6, 12345.6, 12345.6, 1_234_567.0)
+    stream = timing.Timing("stream", "compiled", 100_000, 1, 5, 0.1234, 0.1234, 0.1234, 8_000.0)
+    prefix = timing.Timing("prefix run again", "torch", 100_000, 1, 5, 12345.6, 12345.6, 12345.6, 0.1)
+    screen = io.StringIO()
+    Console(file=screen, width=80).print(timing_table([one, stream, prefix]))
+    shown = screen.getvalue()
+    for figure in ("64 streams, 16 threads", "100,000", "12,346", "1,234,567", "0.123", "100,045 x"):
+        assert figure in shown
 
 
 def test_a_model_is_proved_causal_from_the_command_line(checkpoint, capsys):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -338,6 +339,29 @@ def test_without_a_terminal_progress_is_shown_from_the_first_second(tiny_dataset
     for where in ("feature statistics: 4 of 8 videos", "epoch 1/2, step 1/4", "epoch 1/2", "epoch 2/2  0 s left"):
         assert any(line.startswith(where) for line in lines), where
     assert sum("s left" in line for line in lines) > 10
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_every_line_of_a_training_fits_80_columns(terminal):
+    terms = {"cross_entropy": 12.076, "smoothing": 0.238, "progress": 2.008, "graph": -0.014}
+    losses = {"loss": 14.308, **terms}
+    output = io.StringIO()
+    console = Console(file=output, width=80, force_terminal=terminal, color_system=None)
+    bar = ProgressBar(console, seconds_between_lines=0.0)
+    bar.on_start(0, 40, 128)
+    bar.on_step(24, 99, losses)
+    bar.on_epoch({"epoch": 25, **losses, "train_acc": 61.9})
+    bar.on_end()
+    shown = [line for line in re.split(r"[\r\n]|\x1b\[[0-9;?]*[A-Za-z]", output.getvalue()) if line.strip()]
+    assert max(map(len, shown)) <= 80
+    assert "…" not in output.getvalue()
+    if terminal:
+        assert "3172/5120" in shown[-1]
+        assert "loss 14.31" in shown[-1]
+    else:
+        assert shown[1].startswith("epoch 25/40, step 100/128  ")
+        assert shown[1].endswith(" s left  loss 14.31")
+        assert shown[2].endswith(" s left  ce 12.08 smooth 0.24 prog 2.01 graph -0.01  acc 61.9")
 
 
 def test_on_a_terminal_the_bar_is_shown_and_removed(tiny_dataset, tmp_path):

@@ -14,6 +14,7 @@ from protas_gtcc.alignment.encoders import Encoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
+from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.configs import from_dict
 
 FORMAT = "protas_gtcc encoder"
@@ -66,7 +67,7 @@ def save_encoder(path: Path, encoder: Encoder, facts: EncoderFacts) -> None:
 
 def load_encoder(path: Path) -> Embedder:
     """Read a checkpoint file, or that of a run directory. Raises `InputError` if it holds no encoder."""
-    file = path / "checkpoint.safetensors" if path.is_dir() else path
+    file = find_checkpoint(path)
     tensors, metadata = load_tensors(file, FORMAT)
     values = {one.name: metadata[one.name] for one in dataclasses.fields(EncoderFacts) if one.name in metadata}
     values["config"] = from_dict(AlignmentConfig, values["config"], str(file))

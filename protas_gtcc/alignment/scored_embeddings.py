@@ -79,18 +79,23 @@ def require_scorable(dataset: Dataset, split: str, task: str | None = None) -> N
         raise InputError(f"{dataset.path}: split {split} {what}: there is nothing to score; {way_out}")
 
 
-def remarks(config: AlignmentConfig, dataset: Dataset, partners: PartnerPart) -> list[str]:
-    """Warnings before an encoder is trained: no tasks, tasks of one training video, or of one test video."""
+def remarks(config: AlignmentConfig, dataset: Dataset, partners: PartnerPart | None) -> list[str]:
+    """Warnings before an encoder is trained: no tasks, tasks of one training video, or of one test video.
+
+    `partners` is None where nothing will be scored.
+    """
     train, test = (_count_tasks(dataset, config.split, part) for part in ("train", "test"))
-    if set(train) == {""}:
-        return ["no video has a task: all are aligned as one procedure (prepare --task-pattern reads tasks from names)"]
-    lines = [
-        f"task {task!r} has one training video: it is embedded but not aligned"
-        for task in sorted(train)
-        if train[task] == 1 and config.task in (None, task)
-    ]
-    if partners == "test" and max((test[task] for task in train), default=0) < 2:
-        lines.append("no task has two test videos to match; --partners train matches them with training videos")
+    tasks = sorted(task for task in train if config.task in (None, task))
+    if tasks == [""]:
+        lines = ["no video has a task: all are aligned as one procedure (prepare --task-pattern finds tasks in names)"]
+    else:
+        lines = [
+            f"task {task!r} has one training video: it is embedded but not aligned"
+            for task in tasks
+            if train[task] == 1
+        ]
+    if partners == "test" and all(test[task] < 2 for task in tasks):
+        lines.append("no task has two test videos: Kendall's tau and the enclosed area need --partners train")
     return lines
 
 

@@ -15,7 +15,7 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """`error`: the data cannot be used; `warning`: it can, but results may mislead; `note`: a fact to know."""
+    """`error`: the data cannot be used; `warning`: something is missing, or may mislead; `note`: a fact to know."""
 
     level: Level
     where: str
@@ -38,7 +38,7 @@ def verdict(findings: Sequence[Finding]) -> str:
     listed = ", ".join(plural(number, level) for level, number in counts.items())
     if counts["error"]:
         return f"not usable as it is: {listed}"
-    return f"usable, but results may mislead: {listed}" if counts["warning"] else f"nothing is wrong: {listed}"
+    return f"usable, but see the warnings: {listed}" if counts["warning"] else f"nothing is wrong: {listed}"
 
 
 def shown(finding: Finding, source: str, width: int = 80) -> str:

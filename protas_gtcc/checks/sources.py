@@ -24,6 +24,8 @@ from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.prepare.survey import Rates, pair_labels_by_length, parse_look_ahead
 
 Shapes = dict[str, tuple[int, int]]
+NO_SPLIT = "there is no split, and 'run' needs one, with training and test videos"
+DRAW_OR_LIST = "'prepare --test-share 0.2' draws one, or add lists of videos"
 
 
 class FileSource(Dataset):
@@ -32,8 +34,11 @@ class FileSource(Dataset):
     def __init__(self, path: Path):
         super().__init__(path)
         self.where = str(path)
-        without = Finding("error", self.where, "it has no features", "prepare it again with features")
-        self.findings = [] if self.feature_sets else [without]
+        self.findings: list[Finding] = []
+        if not self.feature_sets:
+            self.findings.append(Finding("error", self.where, "it has no features", "prepare it again with features"))
+        if not self.info.splits:
+            self.findings.append(Finding("error", self.where, NO_SPLIT, f"prepare it again: {DRAW_OR_LIST}"))
 
     def subject(self, video: str) -> str:
         """The person, "" if unknown."""
@@ -67,6 +72,8 @@ class LayoutSource:
         self.findings: list[Finding] = []
         self._time_first: dict[str, bool] = {}
         self.feature_sets = self._survey()
+        if not layout.splits:
+            self._find("warning", self.where, NO_SPLIT, DRAW_OR_LIST)
         self.findings += [from_message("note", self.where, notice) for notice in layout.notices]
 
     def labels(self, video: str) -> np.ndarray:

@@ -14,10 +14,11 @@ Parts = Mapping[str, list[str]]
 
 
 def check_splits(info: DatasetInfo, video_names: list[str], where: str) -> Iterator[Finding]:
-    """Find empty parts, and videos that are unknown, listed twice, in two parts, or in none."""
+    """Find missing and empty parts, and videos that are unknown, listed twice, in two parts, or in none.
+
+    Sources themselves find that there is no split.
+    """
     if not info.splits:
-        way_out = "add lists of videos, or draw a split: prepare --test-share 0.2"
-        yield Finding("warning", where, "no splits: there are no training and test parts", way_out)
         return
     known = set(video_names)
     for split, parts in info.splits.items():
@@ -67,7 +68,7 @@ def check_coverage(
 def _check_split(where: str, parts: Parts, known: set[str]) -> Iterator[Finding]:
     for part in ("train", "test"):
         if part not in parts:
-            yield Finding("warning", where, f"it has no {part} part", f"list its {part} videos")
+            yield Finding("error", where, f"it has no {part} part, which 'run' needs", f"list its {part} videos")
         elif not parts[part]:
             yield Finding("error", where, f"its {part} part is empty", f"list its {part} videos")
     for part, videos in parts.items():

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 import protas_gtcc
+from protas_gtcc.cli.shared.console import is_first_process
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.errors import InputError
 
@@ -75,7 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = "import_" if verb == "import" else verb.replace("-", "_")
     command = importlib.import_module(f"protas_gtcc.cli.commands.{name}").Command
     parser = getattr(command, "parse", functools.partial(parse, command))
-    run_command(lambda: parser(rest, f"protas-gtcc {verb}").run())
+
+    def parse_and_run() -> None:
+        parsed = parser(rest, f"protas-gtcc {verb}")
+        if verb not in GROUPS["data"]:
+            _show_that_it_loads()
+        parsed.run()
+
+    run_command(parse_and_run)
 
 
 def run_command(command: Callable[[], None]) -> None:
@@ -92,9 +100,16 @@ def run_command(command: Callable[[], None]) -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted; nothing half-written was left behind", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        # A command may raise it again with the way to go on.
+        print(f"interrupted; {str(interruption) or 'nothing half-written was left behind'}", file=sys.stderr)
         sys.exit(130)
+
+
+def _show_that_it_loads() -> None:
+    """On a terminal, print a line at once: importing torch takes seconds, in which nothing else is shown."""
+    if sys.stderr.isatty() and is_first_process():
+        print("loading ...", file=sys.stderr, flush=True)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

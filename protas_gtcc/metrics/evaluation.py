@@ -136,7 +136,7 @@ def software_versions(packages: Iterable[str] = ("torch", "numpy", "h5py")) -> d
 
 
 def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
-    """One sentence for every figure that is undefined or absent."""
+    """One sentence for every figure that is undefined or absent; `[null: …]` at its end has the entries' names."""
     notes = []
     true_frames = rows.frames[:, 0].sum(axis=0)
     names = [name for c, name in enumerate(rows.class_names) if c not in background and not true_frames[c]]
@@ -144,18 +144,21 @@ def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
         count = plural(len(names), "class")
         notes.append(f"{count} without a frame in the test videos, so without a per-class figure: {listed(names)}")
     if not rows.has_progress:
-        notes.append("the model reports no progress: progress.predicted, .oracle and all figures from them are null")
+        notes.append("the model reports no progress, so it has no progress error [null: progress.predicted, .oracle]")
     elif not rows.has_oracle:
-        notes.append("progress.oracle and all figures from it are null: predictions lack the progress of every class")
+        what = "predictions lack the progress of every class, so there is no error given the true class"
+        notes.append(f"{what} [null: progress.oracle]")
     if len(rows.lookups) == 2:
         notes.append("look-ups that need fitting are absent: the split has no training video")
     background_frames = true_frames[list(background)].sum()
     if rows.has_progress and not background_frames:
-        notes.append("progress.background_false_progress is null: no test frame is background")
+        what = "no test frame is background, so no progress can be reported there"
+        notes.append(f"{what} [null: progress.background_false_progress]")
     if background_frames == true_frames.sum():
-        notes.append("progress errors and acc_no_background are null: every test frame is background")
+        what = "every test frame is background, so there is no progress error and no accuracy without background"
+        notes.append(f"{what} [null: progress, segmentation.acc_no_background]")
     if rows.num_videos < 2:
-        notes.append("intervals are null: a bootstrap over videos needs at least two")
+        notes.append("there are no intervals: a bootstrap over videos needs at least two [null: intervals]")
     return notes
 
 
@@ -163,18 +166,19 @@ def _notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
     """One sentence for every kind of detailed figure that is undefined."""
     notes = []
     if not fps:
-        notes.append("frames per second are unknown: delays are in frames, figures in seconds or per hour are null")
+        notes.append("frames per second are unknown: delays are in frames, and nothing is in seconds or per hour")
     parts = [part for breakdown in metrics["breakdowns"].values() if breakdown for part in breakdown.values()]
     empty = sum(not part["frames"] for part in parts)
     if empty:
         notes.append(f"{empty} of {len(parts)} parts of the breakdowns have no frame and so no error")
     if metrics["certainty"] is None:
-        notes.append("certainty is null: the predictions have no interval of progress and no remaining time")
+        notes.append("there is no interval of progress and no remaining time to score [null: certainty]")
     known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
     figures = leaves({name: metrics[name] for name in ("curves", "online")})
     undefined = [".".join(path) for path, value in figures if value is None and path[-1] not in known]
     if undefined:
-        notes.append(f"null, because nothing can be averaged: {', '.join(undefined)}")
+        what = f"{plural(len(undefined), 'detailed figure')} without anything to average"
+        notes.append(f"{what} [null: {', '.join(undefined)}]")
     return notes
 
 

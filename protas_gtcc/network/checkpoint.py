@@ -22,6 +22,7 @@ from protas_gtcc.config import RunConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.configs import from_dict
 
 FORMAT = "protas_gtcc checkpoint"
@@ -71,8 +72,7 @@ def load_tensors(
     path: Path, expected_format: str, way_out: str = "train again, or copy it again"
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read a file of `save_tensors`. `InputError` if it is missing, incomplete, or of another format."""
-    if not path.is_file():
-        raise InputError(f"no checkpoint {path}; train first, or name the folder of a finished run")
+    path = find_checkpoint(path)
     try:
         with safe_open(path, "pt") as file:
             metadata = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}

@@ -63,7 +63,8 @@ def survey(
         found_in_name("task", options.task_pattern, video)
         on_progress("checking", done, len(layout.video_names))
     if not layout.splits:
-        layout.notices.append("no lists of training and test videos; add lists, or draw a split with --test-share 0.2")
+        what = "no lists of training and test videos, which 'run' needs"
+        layout.notices.append(f"{what}; add lists, or draw a split with --test-share 0.2")
     if not options.look_ahead_frames:
         layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
     plans = {}

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
-from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.layouts.base import Layout, found_in_name
 from protas_gtcc.layouts.options import LayoutOptions
@@ -26,7 +26,7 @@ from protas_gtcc.prepare.survey import FeaturePlan, OnProgress, Rates, show_noth
 
 @dataclass
 class Summary:
-    """What is in the new file, and how the data was changed on the way."""
+    """What is in a new file (`counted`), and how the data was changed on the way."""
 
     path: str
     num_videos: int = 0
@@ -59,7 +59,8 @@ def prepare(
     """
     rates = Rates(layout.annotation_fps or fps, fps, fps if resample_to is None else resample_to)
     plans = survey(layout, rates, options, on_progress)
-    summary = _begin_summary(layout, out, rates, plans)
+    axes = {name: {"axes": "[T, D]" if plan.time_first else "[D, T]"} for name, plan in plans.items()}
+    summary = Summary(str(out), feature_sets=axes, notices=layout.notices)
     info = DatasetInfo(
         name=layout.name,
         class_names=layout.class_names,
@@ -76,14 +77,40 @@ def prepare(
         for done, video in enumerate(read_videos(layout, rates, plans, options, summary), start=1):
             writer.add(video)
             on_progress("writing", done, len(layout.video_names))
-    summary.background_share = summary.background_frames / max(1, summary.num_frames)
-    return summary
+    return counted(summary)
+
+
+def counted(summary: Summary) -> Summary:
+    """The summary with what the file at its path holds."""
+    dataset = Dataset(summary.path)
+    info, videos, num_frames = dataset.info, dataset.video_names, sum(dataset.num_frames.values())
+    background = sum(int(np.isin(dataset.labels(video), info.background).sum()) for video in videos)
+    return replace(
+        summary,
+        num_videos=len(videos),
+        num_frames=num_frames,
+        num_classes=info.num_classes,
+        background_frames=background,
+        background_share=background / max(1, num_frames),
+        fps=info.fps,
+        feature_sets={
+            name: {
+                "dim": one.dim,
+                **summary.feature_sets.get(name, {}),
+                "split": one.split,
+                "look_ahead_frames": one.look_ahead_frames,
+            }
+            for name, one in dataset.feature_sets.items()
+        },
+        splits={split: {part: len(names) for part, names in parts.items()} for split, parts in info.splits.items()},
+        tasks=dict(Counter(task for video in videos if (task := dataset.attribute(video, "task")))),
+    )
 
 
 def read_videos(
     layout: Layout, rates: Rates, plans: Mapping[str, FeaturePlan], options: LayoutOptions, summary: Summary
 ) -> Iterator[Video]:
-    """Yield the videos one at a time, labels and features at the dataset's rate, and count into `summary`."""
+    """Yield the videos one at a time, labels and features at the dataset's rate; `summary` counts what is changed."""
     vanished: Counter[str] = Counter()
     for name in layout.video_names:
         labels = layout.labels(name)
@@ -95,14 +122,9 @@ def read_videos(
         summary.trimmed_videos += min(lengths) < max(lengths)
         summary.trimmed_frames += max(lengths) - min(lengths)
         labels, features = labels[: min(lengths)], {key: values[: min(lengths)] for key, values in features.items()}
-        summary.num_videos += 1
-        summary.num_frames += len(labels)
-        summary.background_frames += int(np.isin(labels, layout.background).sum())
         summary.vanished_segments = dict(vanished)
         task = found_in_name("task", options.task_pattern, name) or layout.task(name)
         subject = found_in_name("subject", options.subject_pattern, name)
-        if task:
-            summary.tasks[task] = summary.tasks.get(task, 0) + 1
         yield Video(name, labels, features, task, subject)
 
 
@@ -116,22 +138,3 @@ def _load_features(video: str, plans: Mapping[str, FeaturePlan], rates: Rates) -
     return {
         name: values[resample_indices(len(values), rates.features, rates.dataset)] for name, values in features.items()
     }
-
-
-def _begin_summary(layout: Layout, out: Path, rates: Rates, plans: Mapping[str, FeaturePlan]) -> Summary:
-    return Summary(
-        path=str(out),
-        num_classes=len(layout.class_names),
-        fps=rates.dataset,
-        feature_sets={
-            name: {
-                "dim": plan.dim,
-                "axes": "[T, D]" if plan.time_first else "[D, T]",
-                "split": plan.folder.split,
-                "look_ahead_frames": plan.look_ahead_frames,
-            }
-            for name, plan in plans.items()
-        },
-        splits={split: {part: len(names) for part, names in parts.items()} for split, parts in layout.splits.items()},
-        notices=layout.notices,
-    )

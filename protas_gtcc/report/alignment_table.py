@@ -80,9 +80,10 @@ def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
     others = "other test videos" if counts["partners"] == "test" else "training videos"
     frames = "" if compared["score_every"] == 1 else f", one frame in {compared['score_every']}"
     videos = plural(counts["num_test_videos"], "test video")
+    matched = f", matched with {others} of their task" if counts["num_pairs"] else ""
     tasks = "" if counts["num_tasks"] == 1 else f" of {counts['num_tasks']} tasks"
     lines = [
-        f"{compared['dataset']}, {splits}: {videos}{tasks}, matched with {others} of their task{frames}. In brackets: "
+        f"{compared['dataset']}, {splits}: {videos}{tasks}{matched}{frames}. In brackets: "
         f"95 % intervals over videos and seeds. Bold: the interval of the difference from {first} excludes 0.",
         "Probes: percent of frames that a linear probe classifies correctly, with 10, 50 or 100 % of the training "
         "videos labelled. R²: variance of the procedure's progress that a linear regression explains. Higher is "
@@ -93,7 +94,7 @@ def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
     if compared["left_out"]:
         lines.append(f"Left out, because no training video shows their task: {', '.join(compared['left_out'])}.")
     if counts["num_pairs"] == 0:
-        lines.append("No task has two test videos, so nothing can be matched: give --partners train.")
+        lines.append("No task has two test videos: Kendall's tau and the enclosed area need --partners train.")
     return lines
 
 

@@ -71,6 +71,7 @@ def _draw_bars(axis: Axes, rows: dict[str, np.ndarray], info: PredictionInfo, lo
             axis.broken_barh(spans, (height, 0.86), facecolor=look.fill, edgecolor=look.fill, lw=0.8)
             if look.hatch:
                 axis.broken_barh(spans, (height, 0.86), facecolor="none", edgecolor="white", hatch=look.hatch, lw=0)
+        axis.vlines(_borders(segments, info) / info.fps, height, height + 0.86, color="white", lw=1.2)
         for start, end, label in segments.tolist():
             if label not in info.background and end - start > num_frames * 0.007 * len(str(label)):
                 _write_in_bar(axis, (start + end) / 2 / info.fps, height + 0.43, str(label), looks[label])
@@ -80,6 +81,13 @@ def _draw_bars(axis: Axes, rows: dict[str, np.ndarray], info: PredictionInfo, lo
     axis.spines[:].set_visible(False)
 
 
+def _borders(segments: np.ndarray, info: PredictionInfo) -> np.ndarray:
+    """Frames at which one action follows another; not beside a segment that is about as narrow as the line."""
+    start, end, label = segments.T
+    is_action = ~np.isin(label, info.background) & (end - start > end[-1] * 0.004)
+    return start[1:][is_action[1:] & is_action[:-1]]
+
+
 def _draw_progress(axis: Axes, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo) -> None:
     time = np.arange(len(prediction.labels)) / info.fps
     if labels is not None:
@@ -87,7 +95,7 @@ def _draw_progress(axis: Axes, labels: np.ndarray | None, prediction: Prediction
         axis.fill_between(time, target, step="post", color="#BBBBBB", linewidth=0, label="true progress")
     if prediction.interval is not None:
         low, high = prediction.interval
-        axis.fill_between(time, low, high, step="post", color="#0072B2", alpha=0.15, linewidth=0, label="interval")
+        axis.fill_between(time, low, high, step="post", color="#0072B2", alpha=0.15, linewidth=0, label="80 % interval")
     axis.plot(time, prediction.reported, color="#0072B2", lw=1.3, drawstyle="steps-post", label="reported progress")
     axis.set_ylim(0, 1.03)
     axis.set_ylabel("progress of the action")

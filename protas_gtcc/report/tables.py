@@ -5,6 +5,7 @@ A dash stands for a figure that is undefined. Progress errors are fractions; in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from protas_gtcc.report.figures import MISSING, at, excludes_zero, figure, inter
 from protas_gtcc.report.screen import new_table
 
 WIDTH = 80
+ENTRIES = r" \[null: .*\]$"
+"""The names of entries of `metrics.json` at the end of a note; the screen has a dash in their places."""
 MOST_CLASSES = 20
 """Rows of the per-class table; the rest is in per_class.csv."""
 SHORT_NAMES = {
@@ -44,7 +47,7 @@ def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> 
         console.print(table(metrics))
     console.print(per_class_table(evaluation.per_class))
     for note in metrics["notes"]:
-        console.print(Text(f"note: {note}"))
+        console.print(Text(f"note: {re.sub(ENTRIES, '', note)}"))
 
 
 def heading(metrics: dict[str, Any]) -> RenderableType:
@@ -103,6 +106,10 @@ def segmentation_table(metrics: dict[str, Any]) -> Table:
     for end, name in enumerate(("low", "high")):
         ends = [None if bounds[score] is None else bounds[score][end] for score in scores]
         table.add_row(name, *(figure(one, percent) for one in ends), style="dim")
+    table.caption = (
+        "acc: correct frames; no bg: without the background; edit: order of segments; "
+        "merged: edit, where equal neighbours count once; f1@k: segments that overlap by k %"
+    )
     return table
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protas_gtcc.config import EngineName
+from protas_gtcc.errors import plural
 from protas_gtcc.inference import TrainedModel
 
 PREFIX_SECONDS = 3.0
@@ -54,7 +55,7 @@ def time_streams(model: TrainedModel, count: int, samples: int, threads: int) ->
     streams = model.streams(count, threads=threads)
     frames = random_frames(model, count)
     seconds = _repeat(lambda number: streams.step(frames), samples)
-    return _timing(f"{count} streams, {threads} threads", "auto", 0, count, seconds)
+    return _timing(f"{plural(count, 'stream')}, {plural(threads, 'thread')}", "auto", 0, count, seconds)
 
 
 def time_prefix(model: TrainedModel, history: int) -> Timing:

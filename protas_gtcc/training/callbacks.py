@@ -13,6 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from protas_gtcc.errors import plural
 from protas_gtcc.training.run_directory import Row
 
+TOTAL = "loss"
+"""Name of the sum of all loss terms."""
+WIDE = 110
+"""Columns that have room for the total and every term; at fewer, steps show the total, and epochs its terms."""
 SPEED_SECONDS = 600.0
 """The bar's time left follows the speed over this long; a step of whole videos may take a minute."""
 
@@ -41,6 +45,7 @@ class ProgressBar(Callback):
 
     def __init__(self, console: Console, seconds_between_lines: float = 10.0):
         self._console, self._between = console, seconds_between_lines
+        self._is_wide = console.width >= WIDE
         self._bar: Progress | None = None
         self._what = ""
         self._epochs = self._steps = self._first = 0
@@ -71,11 +76,12 @@ class ProgressBar(Callback):
     def on_step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
         """Move the bar; print a line where there is none."""
         self._names, done = list(losses), epoch * self._steps + step + 1
-        self._move(done, losses=_shown(losses), description=f"epoch {epoch + 1}")
+        shown = _shown(losses if self._is_wide else {TOTAL: losses[TOTAL]})
+        self._move(done, losses=shown, description=f"epoch {epoch + 1}")
         if self._bar is None and step + 1 < self._steps and self._is_line_due():
             left = self._seconds_left(done, self._epochs * self._steps)
             where = f"epoch {epoch + 1}/{self._epochs}, step {step + 1}/{self._steps}"
-            self._print(f"{where}  {left:.0f} s left  {_shown(losses)}")
+            self._print(f"{where}  {left:.0f} s left  {shown}")
 
     def on_epoch(self, row: Row) -> None:
         """Print a line where there is no bar: for the first epoch, the last, and every few seconds."""
@@ -83,7 +89,7 @@ class ProgressBar(Callback):
         is_edge = row["epoch"] == self._epochs or done == self._first + self._steps
         if self._bar is None and (is_edge or self._is_line_due()):
             left = self._seconds_left(done, self._epochs * self._steps)
-            losses = _shown({name: row[name] for name in self._names})
+            losses = _shown({name: row[name] for name in self._names if self._is_wide or name != TOTAL})
             accuracy = f"  acc {row['train_acc']:.1f}" if "train_acc" in row else ""
             self._print(f"epoch {row['epoch']}/{self._epochs}  {left:.0f} s left  {losses}{accuracy}")
 
@@ -129,13 +135,14 @@ class ProgressBar(Callback):
         self._console.print(text, highlight=False)
 
 
-TERMS = {"cross_entropy": "ce", "smoothing": "smooth", "progress": "progress", "graph": "graph"}
+TERMS = {"cross_entropy": "ce", "smoothing": "smooth", "progress": "prog"}
+TERMS |= {"intra_contrast": "intra", "inter_contrast": "inter"}
 """Loss terms and their short names on the screen."""
 
 
 def _shown(losses: Mapping[str, float]) -> str:
     # Adding 0 turns -0.0 into 0.0.
-    return " ".join(f"{TERMS.get(name, name)} {round(value, 3) + 0.0:.3f}" for name, value in losses.items())
+    return " ".join(f"{TERMS.get(name, name)} {round(value, 2) + 0.0:.2f}" for name, value in losses.items())
 
 
 class TensorBoardLog(Callback):

@@ -21,6 +21,7 @@ from typing import Any
 from protas_gtcc.config import RunConfig, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.checkpoints import CHECKPOINT
 from protas_gtcc.storage.configs import from_yaml, to_yaml
 
 Row = dict[str, int | float]
@@ -33,7 +34,7 @@ class RunDirectory:
     def __init__(self, path: Path | str):
         self.path = Path(path)
         self.config_file = self.path / "config.yaml"
-        self.checkpoint = self.path / "checkpoint.safetensors"
+        self.checkpoint = self.path / CHECKPOINT
         self.state = self.path / "last" / "state.safetensors"
         self.log = self.path / "log.csv"
         self.task_graph = self.path / "task_graph.json"

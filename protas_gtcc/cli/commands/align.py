@@ -83,7 +83,7 @@ class Command:
         parts = (config.loss, config.task, config.head, f"seed{config.training.seed}")
         run = AlignmentDirectory(self.resume or self.out or free_run_folder(dataset, config.split, parts))
         console.print(f"run directory: {run.path}")
-        for remark in remarks(config, dataset, self.partners):
+        for remark in remarks(config, dataset, self.partners if self.score else None):
             warn(console)(remark)
         with training_callbacks(console, run) as callbacks:
             embedder = align(config, dataset, run, callbacks, self.resume is not None)

@@ -7,14 +7,16 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rich.table import Column, Table
+from rich.table import Table
 
 from protas_gtcc.cli.shared.console import make_console
 from protas_gtcc.cli.shared.parsing import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
+from protas_gtcc.report.screen import new_table
+from protas_gtcc.storage.checkpoints import find_checkpoint
 
 if TYPE_CHECKING:
     from protas_gtcc.runs.timing import Timing
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 class Command:
     """Time a model frame by frame on random frames: streams, prefixes computed again, whole videos.
 
-    The engine 'compiled' computes streams on the CPU, 'torch' on a GPU. The column 'times faster' compares medians at
-    the same history: the prefix computed again at every frame, and the stream.
+    The engine 'compiled' computes streams on the CPU, 'torch' on a GPU. The column 'faster' compares medians at the
+    same history: the prefix computed again at every frame, and the stream.
     """
 
     model: Positional[Path]
@@ -45,6 +47,7 @@ class Command:
 
     def run(self) -> None:
         """Time, and print."""
+        find_checkpoint(self.model)  # before the seconds that importing torch takes
         import torch
 
         from protas_gtcc.inference import choose_device, load
@@ -55,7 +58,7 @@ class Command:
             raise InputError("--histories, --streams, --samples and --threads must be at least 1")
         torch.set_num_threads(self.threads)
         model = load(self.model, choose_device(self.device))
-        facts = {
+        facts: dict[str, Any] = {
             "model": str(self.model),
             "device": str(model.device),
             "threads": self.threads,
@@ -70,18 +73,25 @@ class Command:
         if self.json:
             print(json.dumps({**facts, "timings": [asdict(one) for one in timings]}, indent=1))
             return
-        make_console().print(_table(timings))
+        make_console().print(timing_table(timings))
+        facts["versions"] = ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
         for name, value in facts.items():
-            print(f"{name}: {value}")
+            print(f"{name.replace('_', ' ')}: {value}")
 
 
-def _table(timings: Sequence[Timing]) -> Table:
-    """One row per timing; streams are compared with the prefix at the same history."""
+def timing_table(timings: Sequence[Timing]) -> Table:
+    """One row per timing, at 80 columns; streams are compared with the prefix at the same history."""
     prefixes = {one.history: one.p50_ms for one in timings if one.what == "prefix run again"}
-    figures = ("history", "p50, ms", "p95", "p99", "frames/s", "times faster")
-    table = Table("what", "engine", *(Column(figure, justify="right") for figure in figures), show_edge=False)
+    heads = ("what", "history", "p50", "p95", "p99", "frames/s", "faster")
+    table = new_table("Time of a step, milliseconds", heads, names=("what",))
     for one in timings:
-        ratio = f"{prefixes[one.history] / one.p50_ms:,.0f}" if one.what == "stream" else ""
-        times = [f"{value:.3f}" for value in (one.p50_ms, one.p95_ms, one.p99_ms)]
-        table.add_row(one.what, one.engine, f"{one.history:,}", *times, f"{one.frames_per_second:,.0f}", ratio)
+        is_stream = one.what == "stream"
+        ratio = f"{prefixes[one.history] / one.p50_ms:,.0f} x" if is_stream else ""
+        times = map(_milliseconds, (one.p50_ms, one.p95_ms, one.p99_ms))
+        name = f"stream, {one.engine}" if is_stream else one.what
+        table.add_row(name, f"{one.history:,}", *times, f"{one.frames_per_second:,.0f}", ratio)
     return table
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:,.0f}"

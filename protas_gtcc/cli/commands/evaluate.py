@@ -49,12 +49,17 @@ class Command:
 
         if self.pictures < 0:
             raise InputError(f"--pictures is {self.pictures}; it must be at least 0")
-        is_run = (self.source / "config.yaml").is_file() or (self.source / "checkpoint.safetensors").is_file()
+        run = RunDirectory(self.source)
+        is_run = run.config_file.is_file() or run.checkpoint.is_file()
+        folder = self.out or (self.source if is_run else None)
+        is_again = folder is not None and RunDirectory(folder).metrics.exists()
         evaluation = self._of_run() if is_run else self._of_predictions()
         if self.json:
             print(json.dumps(evaluation.metrics, allow_nan=False))
         else:
             print_evaluation(evaluation, make_console())
+            if is_again:
+                print(f"the earlier scores in {folder} were replaced")
 
     def _of_run(self) -> Evaluation:
         from protas_gtcc.inference import choose_device

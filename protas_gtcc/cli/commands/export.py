@@ -9,6 +9,7 @@ from pathlib import Path
 
 from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import Folder, Positional
+from protas_gtcc.storage.checkpoints import find_checkpoint
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Command:
 
     def run(self) -> None:
         """Export."""
+        find_checkpoint(self.model)  # before the seconds that importing torch takes
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.export import export_onnx
         from protas_gtcc.inference import load

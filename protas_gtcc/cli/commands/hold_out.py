@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from protas_gtcc.cli.commands.prepare import describe
 from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Positional
-from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Command:
         """Divide and write."""
         from protas_gtcc.dataset.file import Dataset
         from protas_gtcc.prepare.hold_out import across, by_people, write_held_out
+        from protas_gtcc.prepare.writing import Summary, counted
 
         dataset = Dataset(self.dataset)
         require_absent([self.out], self.overwrite)
@@ -53,4 +55,4 @@ class Command:
             splits, sets = across(dataset, self.across)
         write_held_out(dataset, self.out, splits, sets)
         written = {"dataset": str(self.out), "splits": list(splits)}
-        print(json.dumps(written) if self.json else f"{self.out}: {plural(len(splits), 'split')}, {listed(splits)}")
+        print(json.dumps(written) if self.json else describe(counted(Summary(str(self.out)))))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.storage.checkpoints import find_checkpoint
 
 if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
@@ -51,25 +52,15 @@ class Command:
 
     def run(self) -> None:
         """Predict, write and print."""
-        from protas_gtcc.dataset.reader import require_no_control
-        from protas_gtcc.inference import choose_device, load
         from protas_gtcc.metrics.prediction_files import write_predictions
-        from protas_gtcc.predictions import PredictionInfo
 
-        self._require_distinct_names()
-        model = load(self.model, choose_device(self.device))
-        require_no_control(model.facts.config, "predict")
-        fps = model.facts.fps if self.fps is None else self.fps
-        if fps is None:
-            raise InputError("the model does not know its frames per second; give --fps")
-        if not 0 < fps < math.inf:
-            raise InputError(f"--fps is {fps:g}; frames per second must be positive")
-        info = PredictionInfo(model.class_names, model.background, fps, model.facts.simulated)
+        self._require_files()
         written = self.out / "predictions.h5"
-        others = self._other_videos(written)
+        replaced = self._videos_in(written)
+        model, info = self._load()
         write_predictions(written, self._predictions(model), info)
         segments = self._write_each(written, info)
-        for video in others:
+        for video in replaced - segments.keys():
             for name in (f"{video}.csv", f"{video}.segments.csv", f"plots/{video}.png"):
                 (self.out / name).unlink(missing_ok=True)
         if self.json:
@@ -77,6 +68,22 @@ class Command:
             print(json.dumps({"predictions": str(written), "videos": rows}))
         else:
             print("\n".join([*lines(segments), "", f"everything is in {self.out}"]))
+            if replaced:
+                print(f"the earlier predictions of {listed(sorted(replaced))} were replaced")
+
+    def _load(self) -> tuple[TrainedModel, PredictionInfo]:
+        from protas_gtcc.dataset.reader import require_no_control
+        from protas_gtcc.inference import choose_device, load
+        from protas_gtcc.predictions import PredictionInfo
+
+        model = load(self.model, choose_device(self.device))
+        require_no_control(model.facts.config, "predict")
+        fps = model.facts.fps if self.fps is None else self.fps
+        if fps is None:
+            raise InputError("the model does not know its frames per second; give --fps")
+        if not 0 < fps < math.inf:
+            raise InputError(f"--fps is {fps:g}; frames per second must be positive")
+        return model, PredictionInfo(model.class_names, model.background, fps, model.facts.simulated)
 
     def _predictions(self, model: TrainedModel) -> Iterator[tuple[str, Prediction]]:
         from protas_gtcc.storage.npy import load_features
@@ -106,20 +113,26 @@ class Command:
                 plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
         return segments
 
-    def _require_distinct_names(self) -> None:
+    def _require_files(self) -> None:
+        """Raise `InputError` for a path that cannot be read, before torch is imported, which takes seconds."""
+        from protas_gtcc.storage.npy import open_array
+
+        find_checkpoint(self.model)
         stems = [path.stem for path in self.features]
         for path in self.features:
             if stems.count(path.stem) > 1:
                 raise InputError(f"two feature files are named {path.name}; rename one")
+            open_array(path, mmap_mode="r")
 
-    def _other_videos(self, written: Path) -> list[str]:
-        """Videos in the folder whose predictions would be lost; refused without --overwrite."""
+    def _videos_in(self, written: Path) -> set[str]:
+        """Videos in the folder; without --overwrite, the loss of predictions of other videos is refused."""
         from protas_gtcc.metrics.prediction_files import open_predictions
 
-        stems, others, lost = {path.stem for path in self.features}, list[str](), ""
+        stems, found, lost = {path.stem for path in self.features}, set[str](), ""
         if written.exists():
             try:
-                others = sorted(set(open_predictions(written).video_names) - stems)
+                found = set(open_predictions(written).video_names)
+                others = sorted(found - stems)
                 lost = f"predictions of other videos, {listed(others)}" if others else ""
             except InputError as error:
                 lost = f"{written.name}, which cannot be read ({error})"
@@ -127,7 +140,7 @@ class Command:
             lost = f"CSV files of {listed(tables)} that this would replace"
         if lost and not self.overwrite:
             raise InputError(f"{self.out} has {lost}; give another --out, or --overwrite")
-        return others
+        return found
 
 
 def lines(segments: Mapping[str, Sequence[PredictedSegment]]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional, Repeated
 
 
@@ -19,7 +20,9 @@ class Command:
     runs: Positional[tuple[Folder, ...]]
     """Evaluated run directories."""
     out: File = Path("report.html")
-    """The page; an older one is replaced."""
+    """The page."""
+    overwrite: bool = False
+    """Replace the page if it exists."""
     dataset: Repeated[tuple[File, ...]] = ()
     """Dataset file with the true labels, if it was moved since the training. Repeat the flag for each dataset."""
     json: bool = False
@@ -31,6 +34,7 @@ class Command:
         from protas_gtcc.report.page_data import page_data
         from protas_gtcc.report.runs import open_runs
 
+        require_absent([self.out], self.overwrite)
         runs = open_runs(self.runs, self.dataset)
         write_report(self.out, page_data(runs))
         facts = [

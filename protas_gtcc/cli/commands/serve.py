@@ -12,6 +12,7 @@ from protas_gtcc.cli.shared.parsing import Positional
 from protas_gtcc.config import Text
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.storage.checkpoints import find_checkpoint
 
 SPARE_CONNECTIONS = 32
 """Connections beside those of clients and watchers: for pages that load, and for clients that are refused."""
@@ -36,6 +37,12 @@ class Command:
 
     def run(self) -> None:
         """Serve until interrupted."""
+        if self.token == "":
+            raise InputError("--token is empty; give one that is hard to guess")
+        token = self.token or os.environ.get("PROTAS_GTCC_TOKEN") or None
+        if token is None and not _is_this_machine(self.host):
+            raise InputError(f"{self.host} can be reached from other machines: give --token, or $PROTAS_GTCC_TOKEN")
+        find_checkpoint(self.model)  # before the seconds that importing torch takes
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import load
 
@@ -46,11 +53,6 @@ class Command:
             from protas_gtcc.serve.sessions import CLOSING_SECONDS
         except ImportError as error:
             raise lacks_package("serving", error, "serve") from error
-        if self.token == "":
-            raise InputError("--token is empty; give one that is hard to guess")
-        token = self.token or os.environ.get("PROTAS_GTCC_TOKEN") or None
-        if token is None and not _is_this_machine(self.host):
-            raise InputError(f"{self.host} can be reached from other machines: give --token, or $PROTAS_GTCC_TOKEN")
         model = load(self.model)
         require_no_control(model.facts.config, "be served")
         app = make_app(model, self.limits, token)

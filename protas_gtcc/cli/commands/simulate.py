@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 
+from protas_gtcc.cli.commands.prepare import describe
 from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.simulate.config import SMALL, SimulationConfig
@@ -29,6 +30,7 @@ class Command:
 
     def run(self) -> None:
         """Simulate."""
+        from protas_gtcc.prepare.writing import Summary, counted
         from protas_gtcc.simulate.dataset import simulate
 
         require_absent([self.out], self.overwrite)
@@ -37,4 +39,5 @@ class Command:
             config = replace(config, share_of_videos=SMALL.share_of_videos, fewest_videos=SMALL.fewest_videos)
         simulate(self.out, config)
         written = {"dataset": str(self.out), "seed": config.seed}
-        print(json.dumps(written) if self.json else f"wrote {self.out}: simulated procedures, seed {config.seed}")
+        summary = Summary(str(self.out), notices=[f"simulated procedures, not recordings; seed {config.seed}"])
+        print(json.dumps(written) if self.json else describe(counted(summary)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError, lacks_package
+from protas_gtcc.storage.checkpoints import find_checkpoint
 
 if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
@@ -59,12 +60,13 @@ class Command:
 
     def run(self) -> None:
         """Follow to the end of the source."""
+        self._check_flags()
+        find_checkpoint(self.model)  # before the seconds that importing torch takes
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import load
         from protas_gtcc.live import pipeline
         from protas_gtcc.live.sources import open_source
 
-        self._check_flags()
         model = load(self.model)
         require_no_control(model.facts.config, "stream")
         fps = self._frame_rate(model)

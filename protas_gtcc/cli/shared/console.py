@@ -53,12 +53,12 @@ def print_result(markdown: str, figures: Any, as_json: bool) -> None:
 
 @contextmanager
 def training_callbacks(console: Console, run: RunDirectory) -> Iterator[list[Callback]]:
-    """Yield the progress bar and the TensorBoard log of a training; if it is interrupted, print how to continue."""
+    """Yield the progress bar and the TensorBoard log of a training; an interruption says how to continue."""
     try:
         yield [ProgressBar(console), TensorBoardLog(run.path)]
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         if run.state.is_file():
-            console.print(f"finished epochs are kept; continue with --resume {run.path}")
+            raise KeyboardInterrupt(f"finished epochs are kept: continue with --resume {run.path}") from interruption
         raise
 
 

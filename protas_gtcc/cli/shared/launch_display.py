@@ -80,12 +80,14 @@ def launch_display(console: Console) -> Iterator[Callable[[Status], None]]:
 
 
 def _epochs(plan: PlannedRun) -> str:
-    return f"{plan.epochs_done()}/{plan.config.training.epochs}"
+    done, epochs = plan.epochs_done(), plan.config.training.epochs
+    return f"{done}/{epochs}" if done < epochs else "evaluating"
 
 
 def _counts(status: Status) -> str:
     failed = f", {status.num_failed} failed" if status.num_failed else ""
-    left = "" if status.seconds_left is None else f", {_duration(status.seconds_left)} left"
+    # The estimate is of epochs alone.
+    left = f", {_duration(status.seconds_left)} left" if status.seconds_left else ""
     return f"{status.num_done} done{failed}, {status.num_waiting} waiting{left}"
 
 

@@ -11,10 +11,14 @@ import argparse
 import dataclasses
 import functools
 import inspect
+import io
+import re
 import shutil
+import sys
 import textwrap
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -22,7 +26,14 @@ import tyro
 from docstring_parser import parse_from_object
 from tyro.conf import FlagCreatePairsOff, Positional
 from tyro.conf import UseAppendAction as Repeated
-from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
 
 from protas_gtcc.config import MAY_CHANGE, File, Folder, flat_settings
 from protas_gtcc.errors import InputError, listed
@@ -54,9 +65,10 @@ def parse(
         tyro.cli, kind, args=arguments, prog=prog, description=text, default=start, config=FLAT, registry=REGISTRY
     )
     rest = [name for name, hint in _hints(kind).items() if hint == Rest]
-    if not rest:
-        return cli()
-    parsed, others = cli(return_unknown_args=True)
+    with _wrapped_usage() if {"-h", "--help"} & {*arguments} else nullcontext():
+        if not rest:
+            return cli()
+        parsed, others = cli(return_unknown_args=True)
     return dataclasses.replace(parsed, **{rest[0]: tuple(others)})
 
 
@@ -94,6 +106,50 @@ def _require_unchanged(base: Any, parsed: Any, out: Path | None) -> None:
     if changed:
         flags = listed(f"--{name.replace('_', '-')} is {after[name]}, not {before[name]}" for name in changed)
         raise InputError(f"a resumed run keeps its settings; here, {flags}: leave that out, or start a new run")
+
+
+@contextmanager
+def _wrapped_usage() -> Iterator[None]:
+    """Wrap the usage line of the help between flags; tyro prints it whole, however narrow the terminal is."""
+    content = io.BytesIO()
+    # tyro looks at both to choose colours and lines.
+    shown = io.TextIOWrapper(content, sys.stdout.encoding, write_through=True)
+    shown.isatty = sys.stdout.isatty  # type: ignore[method-assign]
+    try:
+        with redirect_stdout(shown):
+            yield
+    finally:
+        usage, newline, rest = content.getvalue().decode(shown.encoding).partition("\n")
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", usage)
+        whole_flags = re.sub(r"\[[^]]*\]", lambda flag: flag[0].replace(" ", "\xa0"), plain)
+        wrapped = textwrap.fill(whole_flags, shutil.get_terminal_size().columns, subsequent_indent=" " * 7)
+        print(wrapped.replace("\xa0", " "), rest, sep=newline, end="")
+
+
+def _number(kind: type, expected: str) -> Callable[[list[str]], Any]:
+    def read(words: list[str]) -> Any:
+        try:
+            return kind(words[0])
+        except ValueError:
+            raise ValueError(f"expected {expected}, not {words[0]!r}") from None
+
+    return read
+
+
+@REGISTRY.primitive_rule
+def _numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """A number, or one that may be None, whose error says what was expected."""
+    kinds = [kind for kind in get_args(info.type) or (info.type,) if kind is not type(None)]
+    if kinds not in ([int], [float]) or get_origin(info.type) not in (None, Union, types.UnionType):
+        return None
+    read = _number(kinds[0], "a whole number" if kinds == [int] else "a number")
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=METAVARS[kinds[0]],
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, int | float | None),
+        str_from_instance=lambda value: [str(value)],
+    )
 
 
 @REGISTRY.struct_rule
