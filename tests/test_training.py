@@ -216,7 +216,8 @@ def test_whole_people_are_held_out_and_a_named_validation_part_is_taken_as_it_is
     people = {name: dataset.attribute(name, "subject") for name in dataset.part("1", "train")}
     training, validation = choose_validation(dataset, "1", 0.2, 0)
     assert {people[name] for name in training}.isdisjoint(people[name] for name in validation)
-    dataset.info.splits["named"] = {"train": ["v1", "v2", "v4"], "validation": ["v0", "v3"], "test": ["v6"]}
+    named = {"train": ["v1", "v2", "v4"], "validation": ["v0", "v3"], "test": ["v6"]}
+    dataset.info = dataclasses.replace(dataset.info, splits={"named": named})
     assert choose_validation(dataset, "named", 0.2, 0) == (["v1", "v2", "v4"], ["v0", "v3"])
 
 
