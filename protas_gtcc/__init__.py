@@ -2,16 +2,19 @@
 
 model = protas_gtcc.load("runs/x")
 prediction = model.predict(features)    # [T, D] -> labels [T], probs [C, T], progress [C, T], reported [T]
+protas_gtcc.metrics.progress_error(prediction.reported, labels, model.background)
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["load"]
+__all__ = ["load", "metrics"]
 
 if TYPE_CHECKING:
+    from protas_gtcc import metrics
     from protas_gtcc.inference import load
 
 
@@ -21,4 +24,6 @@ def __getattr__(name: str) -> Any:
         from protas_gtcc.inference import load
 
         return load
+    if name == "metrics":
+        return importlib.import_module("protas_gtcc.metrics")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -168,8 +168,6 @@ class TrainingConfig:
         require_range(self, workers=(0, 256), threads=(1, 1024), seed=(0, 2**32 - 1))
         if not 0 <= self.validation_share < 1:
             raise InputError(f"--validation-share is {self.validation_share}; it must be in [0, 1)")
-        if self.patience and not self.validation_share:
-            raise InputError("--patience needs validation videos; give --validation-share as well")
 
 
 @dataclass(frozen=True)
@@ -230,6 +228,10 @@ class RunConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
+
+    def __post_init__(self) -> None:
+        if self.training.patience and not self.training.validation_share:
+            raise InputError("--patience needs validation videos; give --validation-share as well")
 
 
 REFERENCE = RunConfig(preset="reference")

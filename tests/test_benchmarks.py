@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from protas_gtcc.config import PRESETS
 from protas_gtcc.network.checkpoint import save_checkpoint
 from tests.tiny_models import make_model
 
@@ -71,9 +72,10 @@ def test_evaluation_without_a_reference_measures_only_ours_and_prints_that(run: 
 
 
 @pytest.mark.slow
-def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(run: Run) -> None:
+@pytest.mark.parametrize("preset", PRESETS)
+def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(run: Run, preset: str) -> None:
     size = ("--feature-dim", "4", "--classes", "3", "--histories", "5", "--far", "20", "--streams", "2", "--steps", "3")
-    shown, figures = measured(run, "streaming_speed.py", *size, "--preset", "default")
+    shown, figures = measured(run, "streaming_speed.py", *size, "--preset", preset)
     assert "no --protas FOLDER given: measured only ours" in shown
     assert ratios(figures).keys() == {"stream, ours, 5", "2 streams, 2 threads"}
     assert any(note.startswith("median step: ") for note in figures["notes"])

@@ -58,6 +58,8 @@ def refusal(capsys, *arguments: object) -> str:
 def test_wrong_usage_exits_with_2_and_the_version_with_0(capsys):
     assert exit_code("--version") == 0
     assert capsys.readouterr().out == f"protas_gtcc {protas_gtcc.__version__}\n"
+    citation = (Path(__file__).parents[1] / "CITATION.cff").read_text()
+    assert f"\nversion: {protas_gtcc.__version__}\n" in citation
     assert exit_code("trian") == 2
     assert "no verb 'trian', did you mean train?" in capsys.readouterr().err
     assert exit_code("train", "--stagess", "4") == 2

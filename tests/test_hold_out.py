@@ -71,6 +71,7 @@ def test_features_that_are_tied_to_a_split_are_tested_on_videos_that_they_have_n
         (["--split", "0", "--folds", 9, "--feature-set", "free"], "--folds is 9; split 0 trains on 3 people"),
         (["--split", "0", "--folds", 2], "videos; in place of --split give --across 0 1 2, or add --feature-set free"),
         (["--split", "0", "--across", "0", "1"], "give either --split"),
+        (["--across", "0"], "with two or more"),
         ([], "give either --split"),
         (["--across", "0", "7"], "7"),
     ],

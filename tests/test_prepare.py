@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from protas_gtcc.cli.commands.prepare import describe
+from protas_gtcc.cli.shared.dataset_summary import describe
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.features import FeatureFolder

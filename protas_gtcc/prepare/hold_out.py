@@ -20,6 +20,7 @@ import numpy as np
 
 from protas_gtcc.dataset.description import FeatureSet
 from protas_gtcc.dataset.file import Dataset, Video
+from protas_gtcc.dataset.held_out import group_videos
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError, listed
 
@@ -36,17 +37,16 @@ def by_people(
     if dataset.feature_sets[name].split is not None:
         raise InputError(f"{name} is tied to split {split}: its backbone saw the videos; {_other_way(dataset)}")
     videos = dataset.part(split, "train")
-    person = {video: dataset.attribute(video, "subject") or video for video in videos}
-    people = list(dict.fromkeys(person.values()))
-    if not 2 <= folds <= len(people):
-        there = f"{len(people)} people or videos"
+    groups = group_videos({video: dataset.attribute(video, "subject") for video in videos})
+    if not 2 <= folds <= len(groups):
+        there = f"{len(groups)} people or videos"
         raise InputError(f"--folds is {folds}; split {split} trains on {there}, and each fold needs one")
-    order = np.random.default_rng(seed).permutation(len(people))
-    fold = {people[one]: number % folds for number, one in enumerate(order)}
+    order = np.random.default_rng(seed).permutation(len(groups))
+    fold = {video: number % folds for number, group in enumerate(order) for video in groups[group]}
     splits = {
         f"{split}-{number}": {
-            "train": [video for video in videos if fold[person[video]] != number],
-            "test": [video for video in videos if fold[person[video]] == number],
+            "train": [video for video in videos if fold[video] != number],
+            "test": [video for video in videos if fold[video] == number],
         }
         for number in range(folds)
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
@@ -26,11 +26,13 @@ def evaluate_run(
     device: str = "cpu",
     max_pictures: int = 40,
     out: Path | None = None,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Evaluation:
     """Score a run on a split's test videos; writes predictions.h5, metrics.json, per_class.csv, tables/ and plots/.
 
     They go into the run directory, or into the folder `out`. Pictures are drawn of the classes, of the detailed figures
-    and of the first `max_pictures` videos; 0 draws none. Raises `InputError` if the run has no checkpoint, its classes
+    and of the first `max_pictures` videos; 0 draws none. `on_progress` is called with what is done, of how many videos
+    and of all. Raises `InputError` if the run has no checkpoint, its classes
     or features are not the dataset's, or it was trained on a test video.
     """
     model, results = load(run.path, device), RunDirectory(out or run.path)
@@ -40,14 +42,16 @@ def evaluate_run(
     simulated = dataset.info.simulated or model.facts.simulated
     info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps, simulated)
     features = FeatureReader(dataset, feature_set, split, model.facts.config.control)
-    write_predictions(results.predictions, _predictions(model, dataset, videos, features), info)
+    watched = _watched(videos, "predict", on_progress)
+    write_predictions(results.predictions, _predictions(model, dataset, watched, features), info)
     config, notes = model.facts.config, _reservations(run, model, dataset)
     evaluation = evaluate_prediction_files(
         results.predictions, dataset, split, feature_set, config.training.seed, config.control, notes
     )
     save_detail_tables(evaluation.metrics, results.tables)
     if max_pictures:
-        _draw_pictures(results, dataset, videos[:max_pictures], evaluation)
+        plot_details(results.plots, evaluation.metrics)
+        _draw_pictures(results, dataset, _watched(videos[:max_pictures], "draw", on_progress))
     # Last: where it stands, the evaluation is whole.
     save_evaluation(evaluation, results.path)
     return evaluation
@@ -66,13 +70,20 @@ def test_videos(dataset: Dataset, split: str, feature_set: str | None) -> tuple[
 
 
 def _predictions(
-    model: TrainedModel, dataset: Dataset, videos: list[str], features: FeatureReader
+    model: TrainedModel, dataset: Dataset, videos: Iterable[str], features: FeatureReader
 ) -> Iterator[tuple[str, Prediction]]:
     for video in videos:
         try:
             yield video, model.predict(features.read(video))
         except InputError as error:
             raise InputError(f"{dataset.path}, video {video}: {error}") from error
+
+
+def _watched(videos: list[str], what: str, on_progress: Callable[[str, int, int], None]) -> Iterator[str]:
+    for done, video in enumerate(videos):
+        on_progress(what, done, len(videos))
+        yield video
+    on_progress(what, len(videos), len(videos))
 
 
 def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> Iterator[str]:
@@ -87,11 +98,10 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
         yield f"the model was trained at {model.facts.fps:g} frames a second, these videos have {dataset.info.fps:g}"
 
 
-def _draw_pictures(run: RunDirectory, dataset: Dataset, videos: list[str], evaluation: Evaluation) -> None:
-    """Draw the errors per class, the details, and each of these videos with its predictions, into the run's plots/."""
+def _draw_pictures(run: RunDirectory, dataset: Dataset, videos: Iterable[str]) -> None:
+    """Draw each of these videos with its predictions, into the run's plots/."""
     files = open_predictions(run.predictions)
     info = PredictionInfo(dataset.info.class_names, dataset.info.background, dataset.info.fps, dataset.info.simulated)
-    plot_details(run.plots, evaluation.metrics)
     for video in videos:
         path = run.plots / f"{video}.png"
         plot_video(path, video, dataset.labels(video), files.read(video), info)

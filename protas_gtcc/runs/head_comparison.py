@@ -95,6 +95,8 @@ def _rows(
         for seed in range(wanted.seeds):
             training = replace(wanted.training, seed=seed)
             learnt, held_out = choose_validation(dataset, wanted.split, training.validation_share, seed)
+            if held_out and not of(held_out):
+                raise InputError(f"no action in held-out videos {listed(held_out)}; give --validation-share 0")
             head = train_head(VERSIONS[name], of(learnt), of(held_out), training)
             scored.append(score(seed=seed, report=functools.partial(scoring.head_reports, head)))
             on_head()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.console import make_console, warn
+from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
@@ -81,7 +81,9 @@ class Command:
                 f"{self.source} is a run on split {config.split} of {config.dataset}; "
                 "give --out FOLDER for results on anything else"
             )
-        return evaluate_run(run, dataset, split, feature_set, choose_device(self.device), self.pictures, self.out)
+        with progress_bars() as on_progress:
+            device = choose_device(self.device)
+            return evaluate_run(run, dataset, split, feature_set, device, self.pictures, self.out, on_progress)
 
     def _of_predictions(self) -> Evaluation:
         from protas_gtcc.dataset.header import is_dataset_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from protas_gtcc.cli.commands.prepare import describe
+from protas_gtcc.cli.shared.dataset_summary import describe
 from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.errors import InputError
@@ -47,7 +47,7 @@ class Command:
 
         dataset = Dataset(self.dataset)
         require_absent([self.out], self.overwrite)
-        if bool(self.across) == (self.split is not None):
+        if bool(self.across) == (self.split is not None) or len(set(self.across)) == 1:
             raise InputError("give either --split 1, to divide its training people, or --across 1 2, with two or more")
         if self.split is not None:
             splits, sets = by_people(dataset, self.split, self.folds, self.feature_set, self.seed)

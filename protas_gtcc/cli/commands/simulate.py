@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 
-from protas_gtcc.cli.commands.prepare import describe
+from protas_gtcc.cli.shared.dataset_summary import describe
 from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.simulate.config import SMALL, SimulationConfig
