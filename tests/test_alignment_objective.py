@@ -94,6 +94,21 @@ def test_every_setting_of_a_loss_changes_it(kitchen, loss, flag):
     assert terms_of(kitchen, loss) != terms_of(kitchen, loss, **changed)
 
 
+@pytest.mark.parametrize(
+    ("loss", "settings", "weights"),
+    [
+        ("tcc", {}, {"tcc": 1}),
+        ("lav", {}, {"soft_dtw": 1, "contrast": 1e-5}),
+        ("lav", {"contrast_weight": 0.7}, {"soft_dtw": 1, "contrast": 0.7}),
+        ("vava", {"inter_weight": 0.2}, {"transport": 1, "intra_contrast": 1e-7, "inter_contrast": 0.2}),
+        ("vava", {"contrast_weight": 0.0}, {"transport": 1, "intra_contrast": 0, "inter_contrast": 0.5}),
+    ],
+)
+def test_contrasts_have_the_weights_of_the_settings_or_those_of_the_loss(loss, settings, weights):
+    config = AlignmentConfig(loss=loss, alignment=AlignmentLossConfig(**settings))
+    assert term_weights(config) == {**weights, "progress": 1}
+
+
 def test_losses_depend_on_the_epoch_and_go_both_ways(kitchen):
     assert terms_of(kitchen, "vava", epoch=3) != terms_of(kitchen, "vava", epoch=30)
     assert terms_of(kitchen, "gtcc", epoch=3) != terms_of(kitchen, "gtcc", epoch=30)

@@ -151,5 +151,11 @@ def test_what_cannot_be_aligned_is_refused(kitchen):
         AlignmentConfig(training=TrainingConfig(validation_share=0.5))
     with pytest.raises(InputError, match="--head is 'v5'; it is one of v2, v3, v4"):
         AlignmentConfig(head="v5")
-    with pytest.raises(InputError, match="--sampled-frames is 1"):
-        AlignmentLossConfig(sampled_frames=1)
+    with pytest.raises(InputError, match="--progress-lambda is -1"):
+        AlignmentConfig(progress_lambda=-1.0)
+    for setting, message in (
+        ({"sampled_frames": 1}, "--sampled-frames is 1"),
+        ({"divergence_weight": 0.0}, "--divergence-weight is 0"),
+    ):
+        with pytest.raises(InputError, match=message):
+            AlignmentLossConfig(**setting)

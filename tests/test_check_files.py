@@ -135,6 +135,15 @@ def test_a_fault_alone_gives_exactly_its_finding(tmp_path, fault):
     only(check_path(path), *expected)
 
 
+def test_an_index_that_contradicts_a_video_is_found_by_its_features(tmp_path):
+    path = write_file(tmp_path / "d.h5")
+    with h5py.File(path, "a") as file:
+        file["num_frames"][1:3] = [29, 31]  # the same number of labels in all
+    found = " ".join(f"{finding.where}: {finding.what}" for finding in serious(check_path(path)))
+    for video, frames in (("v1", 29), ("v2", 31)):
+        assert f"video {video}: features should be [{frames}, 4], by the header, but is [30, 4]" in found
+
+
 def test_a_class_in_test_but_not_in_train_is_found(tmp_path):
     without = {video: np.where(LABELS == 2, 0, LABELS) for video in ("v0", "v1", "v2")}
     path = write_file(tmp_path / "d.h5", labels=without)

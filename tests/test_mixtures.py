@@ -96,6 +96,12 @@ def test_densities_are_gaussians_of_sum_one_over_the_frames_there_are():
         np.testing.assert_allclose(density[:6], expected / expected.sum())
 
 
+def test_a_single_frame_is_found_by_every_component():
+    mixtures = fit_mixtures(torch.eye(12)[[4]][None], 5)
+    assert mixtures.means.flatten().tolist() == pytest.approx([4] * 5)
+    assert mixtures.variances.flatten().tolist() == [MIN_VARIANCE] * 5
+
+
 WEIGHTINGS = {
     "one-hot": torch.eye(12)[[0, 5, 11]],
     "uniform": torch.full((2, 12), 1 / 12),

@@ -227,6 +227,15 @@ def test_a_command_that_fails_before_it_starts_prints_one_line_and_no_empty_bar(
         assert len(printed.splitlines()) == 1
 
 
+@pytest.mark.parametrize("rate", [0, -1])
+@pytest.mark.parametrize("verb", ["prepare", "labels", "check"])
+def test_a_rate_to_resample_to_must_be_positive(folder, tmp_path, capsys, verb, rate):
+    out = () if verb == "check" else ("--out", tmp_path / "out.h5")
+    assert exit_code(verb, folder, *out, "--fps", 10, "--resample-to", rate) == 1
+    assert f"frames per second must be positive, came {rate}" in capsys.readouterr().err
+    assert not (tmp_path / "out.h5").exists()
+
+
 def test_a_subject_pattern_must_find_everyone(folder, tmp_path):
     with pytest.raises(InputError, match="finds no subject in the video name 'S2_tea'"):
         _prepare(folder, tmp_path / "out.h5", LayoutOptions(subject_pattern="S1"))

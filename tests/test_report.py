@@ -26,12 +26,12 @@ from tests.conftest import slow_but_first
 from tests.predicted_videos import delayed, random_labels, without_progress
 
 
-def random_videos(num_classes: int) -> dict[str, np.ndarray]:
-    return {f"v{seed}": random_labels(seed, num_classes, num_segments=30, most_frames=40) for seed in range(3)}
+def random_videos(num_classes: int, num_videos: int = 3) -> dict[str, np.ndarray]:
+    return {f"v{seed}": random_labels(seed, num_classes, num_segments=30, most_frames=40) for seed in range(num_videos)}
 
 
-def evaluated(num_classes: int, simulated: bool = False, silent: bool = False) -> Evaluation:
-    videos = random_videos(num_classes)
+def evaluated(num_classes: int, simulated: bool = False, silent: bool = False, num_videos: int = 3) -> Evaluation:
+    videos = random_videos(num_classes, num_videos)
     names = ["background", *(f"a rather long name of step {index} with $ and [b]" for index in range(1, num_classes))]
     predictions = [delayed(labels, 5, num_classes) for labels in videos.values()]
     if silent:
@@ -89,6 +89,16 @@ def test_the_verdict_follows_the_interval_of_the_margin() -> None:
     assert "0.5" not in of(0.1, [0.05, 0.2], 0.24, constant)
     assert "fewer than two videos" in of(0.1, None)
     assert "only the segmentation is scored" in of(None, None)
+
+
+def test_a_single_test_video_is_printed_without_intervals() -> None:
+    evaluation = evaluated(5, num_videos=1)
+    text = " ".join(printed(evaluation).split())
+    assert "1 test video The model's progress error" in text
+    assert "there is no interval with fewer than two videos" in text
+    acc = evaluation.metrics["segmentation"]["acc"]
+    assert f"score {acc:.1f} " in text
+    assert "low – – – – – – – high – – – – – – –" in text
 
 
 def test_a_long_per_class_table_names_the_file_with_the_rest() -> None:

@@ -162,6 +162,9 @@ def test_streams_start_pause_and_end_on_their_own(engine, threads):
             results[one].append(Prediction(*(getattr(output, name)[..., k : k + 1] for name in FIELDS)))
     for one, parts in zip(videos, results, strict=True):
         assert_same(joined(parts), model.predict(one))
+    streams.stream(5).reset()
+    assert streams.stream(6).num_frames == len(videos[6]), "the others are not reset"
+    assert_same(streams.stream(5).step(videos[7]), model.predict(videos[7]))
 
 
 @pytest.mark.parametrize("engine", ENGINES)

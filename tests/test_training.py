@@ -212,7 +212,7 @@ def test_validation_videos_come_from_the_training_videos_only(tiny_dataset):
 
 def test_whole_people_are_held_out_and_a_named_validation_part_is_taken_as_it_is(tmp_path):
     videos = [dataclasses.replace(tiny_video(f"v{number}", number), subject=f"P{number // 2}") for number in range(8)]
-    dataset = Dataset(write_videos(tmp_path / "people.h5", videos, 6, "people"))
+    dataset: Any = Dataset(write_videos(tmp_path / "people.h5", videos, 6, "people"))
     people = {name: dataset.attribute(name, "subject") for name in dataset.part("1", "train")}
     training, validation = choose_validation(dataset, "1", 0.2, 0)
     assert {people[name] for name in training}.isdisjoint(people[name] for name in validation)
@@ -410,8 +410,14 @@ def test_a_configuration_that_is_wrong_is_refused_by_name(text, message):
 
 
 def test_a_split_without_enough_training_videos_is_refused(tiny_dataset):
+    dataset: Any = Dataset(tiny_dataset)
     with pytest.raises(InputError, match="no split '2'; it has 1"):
-        choose_validation(Dataset(tiny_dataset), "2", 0.0, 0)
+        choose_validation(dataset, "2", 0.0, 0)
+    dataset.info.splits.update({"one": {"train": ["video0"]}, "none": {"train": []}})
+    with pytest.raises(InputError, match=r"has 1 training video, too few to train on with --validation-share 0\.5"):
+        choose_validation(dataset, "one", 0.5, 0)
+    with pytest.raises(InputError, match=r"has 0 training videos, too few to train on$"):
+        choose_validation(dataset, "none", 0.0, 0)
 
 
 def test_a_gpu_that_is_not_there_is_refused(tiny_dataset, tmp_path):
