@@ -212,7 +212,7 @@ def test_validation_videos_come_from_the_training_videos_only(tiny_dataset):
 
 def test_whole_people_are_held_out_and_a_named_validation_part_is_taken_as_it_is(tmp_path):
     videos = [dataclasses.replace(tiny_video(f"v{number}", number), subject=f"P{number // 2}") for number in range(8)]
-    dataset: Any = Dataset(write_videos(tmp_path / "people.h5", videos, 6, "people"))
+    dataset = Dataset(write_videos(tmp_path / "people.h5", videos, 6, "people"))
     people = {name: dataset.attribute(name, "subject") for name in dataset.part("1", "train")}
     training, validation = choose_validation(dataset, "1", 0.2, 0)
     assert {people[name] for name in training}.isdisjoint(people[name] for name in validation)
