@@ -30,12 +30,13 @@ def choose_validation(dataset: Dataset, split: str, share: float, seed: int) -> 
     chosen = set(validation)
     tested = chosen & set(dataset.part(split, "test"))
     if tested:
-        raise InputError(f"{dataset.path}: split {split} would validate on its test video {min(tested)}")
+        what = f"split {split} would validate on its test video {min(tested)}"
+        raise InputError(f"{dataset.path}: {what}; keep each video in one part")
     training = [video for video in videos if video not in chosen]
     if not training or (share > 0 and not validation):
         raise InputError(
             f"{dataset.path}: split {split} has {plural(len(videos), 'training video')}, too few to train on"
-            + (f" with --validation-share {share}" if share > 0 else "")
+            + (f" with --validation-share {share}; lower it, or add videos" if share > 0 else "; add some")
         )
     return training, validation if share > 0 else []
 
