@@ -187,7 +187,7 @@ class DecodingConfig:
     hedge: bool = True
     """Let the reported progress of a filtered run allow for other actions than the predicted one."""
     interval_tail: float = 0.03
-    """Share of the filter's belief left out at each end of the interval of progress; see docs/results/settings.md."""
+    """Share of the filter's belief left out at each end of the interval of progress; 0.03 is meant to cover 80 %."""
     doubt: float = 0.01
     """Weight of a uniform distribution mixed into the network's probabilities, so that no class is impossible."""
     overrun: float = 0.25
@@ -243,7 +243,7 @@ DEFAULT = RunConfig(
     training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0),
     decoding=DecodingConfig(filter="durations", evidence=0.7),
 )
-"""The best settings measured here; docs/results/settings.md has the reason of each difference from `reference`."""
+"""The best settings measured here; docs/results/settings.md says how they were chosen."""
 
 PRESETS = {"reference": REFERENCE, "default": DEFAULT}
 

@@ -110,10 +110,11 @@ class TrainedModel:
     def _check(self, features: np.ndarray) -> None:
         expected = self.facts.feature_dim
         if features.ndim != 2 or features.shape[1] != expected:
-            hint = "; it looks like [D, T]: transpose it" if expected in features.shape[:1] else ""
-            raise InputError(f"features are {features.shape}; the model takes [T, {expected}]{hint}")
+            is_turned = expected in features.shape[:1]
+            way_out = "it looks like [D, T]: transpose it" if is_turned else "extract features with its backbone"
+            raise InputError(f"features are {features.shape}; the model takes [T, {expected}]; {way_out}")
         if len(features) == 0:
-            raise InputError("features have no frames")
+            raise InputError("features have no frames; leave the video out")
         finite = np.isfinite(features).all(axis=1)
         if not finite.all():
             raise InputError(f"features have NaN or infinity at frame {int(np.argmin(finite))}; extract them again")

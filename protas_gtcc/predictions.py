@@ -107,7 +107,7 @@ def checked(prediction: Prediction, where: str) -> Prediction:
             raise InputError(f"{where}: {kind} is {channels.shape}; expected {axes} with T = {len(labels)}")
         frame = _first(~np.isfinite(np.atleast_2d(channels)).all(axis=0))
         if frame is not None:
-            raise InputError(f"{where}, frame {frame}: {kind} is not finite")
+            raise InputError(f"{where}, frame {frame}: {kind} is not finite; expected numbers")
     _check_filtered(prediction, where)
     return dataclasses.replace(prediction, labels=labels, reported=reported.astype(np.float32))
 
@@ -118,7 +118,7 @@ def _check_filtered(prediction: Prediction, where: str) -> None:
         frame = _first(~((low >= 0) & (low <= high) & (high <= 1)))
         if frame is not None:
             ends = f"{low[frame]:g} to {high[frame]:g}"
-            raise InputError(f"{where}, frame {frame}: the interval is {ends}; not in [0, 1]")
+            raise InputError(f"{where}, frame {frame}: the interval is {ends}; expected ends in [0, 1]")
     seconds = prediction.remaining_seconds
     frame = None if seconds is None else _first(seconds < 0)
     if seconds is not None and frame is not None:
@@ -134,5 +134,5 @@ def checked_labels(labels: np.ndarray, where: str) -> np.ndarray:
     """Class ids `[T]` as int64. Raises `InputError`, which starts with `where`, if one is not a class id."""
     frame = _first(~(np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0)))
     if frame is not None:
-        raise InputError(f"{where}, frame {frame}: the label is not a class id")
+        raise InputError(f"{where}, frame {frame}: the label is not a class id; expected a whole number from 0 on")
     return labels.astype(np.int64)

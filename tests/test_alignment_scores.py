@@ -122,7 +122,7 @@ def test_seeds_and_splits_are_averaged_and_seeds_are_drawn_anew_for_the_interval
 
 BAD = {
     r"video x: embedding is \(3, 1\); expected \[T, D\] with T = 4": video("x", np.ones(4, int), np.ones((3, 1))),
-    "video x: its embedding has NaN or infinity; the training diverged": video(
+    "video x: its embedding has NaN or infinity; train again, with a lower --lr": video(
         "x", np.ones(1, int), np.array([[np.nan]])
     ),
     "embeddings have different widths: 5 in .*, 2 in x": video("x", np.ones(4, int), np.ones((4, 2))),

@@ -382,9 +382,9 @@ def test_files_that_are_cut_off_or_foreign_are_refused(run, tiny_dataset, tmp_pa
         (np.zeros((6, 6)), "both axes are 6 long"),
         (np.zeros((0, 6)), "no frames"),
         (np.full((9, 6), np.nan), "NaN or infinity at frame 0"),
-        (np.zeros(9), "expected features [T, D]"),
-        (np.full((9, 6), "x"), "expected real numbers"),
-        (np.zeros((9, 6), dtype=complex), "holds complex128; expected real numbers"),
+        (np.zeros(9), "save the features of one video, [T, D]"),
+        (np.full((9, 6), "x"), "save it as real numbers"),
+        (np.zeros((9, 6), dtype=complex), "holds complex128; save it as real numbers"),
     ],
     ids=["size", "ambiguous", "empty", "nan", "one axis", "text", "complex"],
 )
@@ -404,7 +404,7 @@ def test_a_full_disk_leaves_every_old_file(run, monkeypatch, capsys):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
-    assert "No space left on device; what was there before is untouched" in refusal(capsys, "evaluate", run)
+    assert "No space left on device; remove the cause, or change the path" in refusal(capsys, "evaluate", run)
     network, facts = load_checkpoint(run / "checkpoint.safetensors")
     with pytest.raises(InputError, match="No space left on device"):
         save_checkpoint(run / "checkpoint.safetensors", network, facts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
 import io
 import os
 import re
@@ -135,6 +136,43 @@ def test_every_message_in_troubleshooting_stands_in_the_code() -> None:
         for phrase in re.findall(r'"(.+?)"', row):
             if "has no attribute" not in phrase:  # Python's own
                 assert phrase in messages, f"no message of the package says {phrase!r}"
+
+
+def test_the_page_of_messages_has_those_that_are_put_together(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(
+        "WAY_OUT = 'prepare it'\n"
+        "def read(path, share):\n"
+        "    where = f'{path}, line {share}'\n"
+        "    raise InputError(f'{where}: empty; {WAY_OUT}')\n"
+        "    raise InputError('few' + (f' with {share}; lower it' if share else '; add some'))\n"
+        "    raise InputError(_too_long(path))\n"
+        "    raise InputError(f'{path}: {share}')\n"
+        "def _too_long(path):\n"
+        "    return f'{path} is long; cut it'\n"
+    )
+    found = hook("messages").messages(module)
+    assert found == [
+        "…, line …: empty; prepare it",
+        "few with …; lower it",
+        "few; add some",
+        "… is long; cut it",
+    ]
+
+
+def test_every_message_says_what_was_expected_or_what_to_do() -> None:
+    way_out = re.compile(r"; |expected|must|need|^(give|name) |: (give|name|go on|continue|leave it out)|: …$")
+    found = [text for path in sorted((ROOT / "protas_gtcc").rglob("*.py")) for text in hook("messages").messages(path)]
+    assert [text for text in found if not way_out.search(text)] == []
+    assert len(found) > 300
+
+
+def hook(name: str) -> Any:
+    """A module of docs/hooks."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "hooks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def texts(path: Path) -> Iterator[str]:

@@ -85,7 +85,7 @@ def test_the_verdict_follows_the_interval_of_the_margin() -> None:
     assert of(0.1, [-0.05, 0.2]).endswith("is below the best look-up's; the 95 % interval of the margin includes 0.")
     assert "is not below" in of(-0.1, [-0.3, -0.05])
     constant = {"baselines": {"constant": {"oracle_segments": {"frame": 0.25}}}}
-    assert "But 0.5 at every action frame has no larger error: .250." in of(0.1, [0.05, 0.2], 0.26, constant)
+    assert "A constant 0.5 has an error of .250, which is not larger." in of(0.1, [0.05, 0.2], 0.26, constant)
     assert "0.5" not in of(0.1, [0.05, 0.2], 0.24, constant)
     assert "fewer than two videos" in of(0.1, None)
     assert "only the segmentation is scored" in of(None, None)

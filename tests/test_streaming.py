@@ -183,7 +183,7 @@ def test_a_refused_frame_moves_no_stream():
     bad = video(4)
     bad[2, 1] = np.nan
     for frames, message in (
-        (bad, "frame 2 of these 4 has NaN or infinity; no frame was processed"),
+        (bad, "frame 2 of these 4 has NaN or infinity; replace it"),
         (video(4).T, r"frames are \(5, 4\); the model takes"),
         (np.zeros((1, 2, DIM)), "the model takes"),
     ):

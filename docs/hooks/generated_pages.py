@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import io
 import os
 import pkgutil
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from messages import messages  # beside this file: mkdocs puts the folder of a hook on the path
 from mkdocs.structure.files import File, Files
 
 import protas_gtcc
@@ -94,31 +93,17 @@ def api_page(name: str, modules: list[str]) -> str:
 
 def messages_page() -> str:
     """Every message of an `InputError`, by module."""
-    intro = "Every message that ends a command with exit code 1, by module; … stands for what the message names."
+    intro = (
+        "Every message of an error that is the input's or the data's fault, by module. A command prints it and ends "
+        "with exit code 1. … stands for what the message names. What only passes on another message is left out, as "
+        "`FILE: …` is."
+    )
     lines = [f"# All messages\n\n{intro} [Troubleshooting](index.md) groups the usual ones.\n"]
     for path in sorted(PACKAGE.rglob("*.py")):
-        found = list(messages(path))
-        if found:
+        if found := messages(path):
             items = ("- `" + message.replace("`", "") + "`" for message in found)
             lines += [f"## {path.relative_to(PACKAGE)}\n", *items, ""]
     return "\n".join(lines)
-
-
-def messages(path: Path) -> Iterator[str]:
-    """The messages of a module, with … for what is put into them."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "InputError" and node.args:
-            text = _template(node.args[0])
-            if text.strip("… "):
-                yield text
-
-
-def _template(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_template(value) for value in node.values)
-    return "…"
 
 
 def _file_name(name: str) -> str:

@@ -136,7 +136,7 @@ class AlignmentDirectory(RunDirectory):
         """The run's configuration. Raises `InputError` if there is no alignment run here."""
         text = self.config_text()
         if "alignment:" not in text.splitlines():
-            raise InputError(f"{self.path} is no alignment run (of 'protas-gtcc align')")
+            raise InputError(f"{self.path} is no alignment run; name one that 'protas-gtcc align' made")
         return from_yaml(text, str(self.config_file), AlignmentConfig)
 
     def read_settings(self) -> dict[str, Any]:

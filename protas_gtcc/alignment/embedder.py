@@ -76,5 +76,6 @@ def load_encoder(path: Path) -> Embedder:
         encoder = facts.build()
         encoder.load_state_dict(tensors)
     except (RuntimeError, TypeError) as error:
-        raise InputError(f"{file}: weights do not fit its configuration ({' '.join(str(error).split())})") from error
+        what = " ".join(str(error).split())
+        raise InputError(f"{file}: weights do not fit its configuration ({what}); train again") from error
     return Embedder(encoder.eval(), facts)

@@ -56,7 +56,10 @@ def by_task(dataset: Dataset, videos: Sequence[str], task: str | None = None) ->
     wanted = groups if task is None else {task: groups[task]}
     usable = {name: members for name, members in wanted.items() if len(members) > 1}
     if not usable:
-        raise InputError(f"there is nothing to align: no task among {listed(wanted)} has two training videos")
+        raise InputError(
+            f"there is nothing to align: no task among {listed(wanted)} has two training videos; add videos, or "
+            "prepare with another --task-pattern"
+        )
     return usable
 
 

@@ -36,12 +36,12 @@ def check_tables(tables: TranscriptTables, num_classes: int, where: str) -> None
         values = getattr(tables, name)
         if values.ndim != num_axes or len(values) != num_classes or not np.isfinite(values).all():
             what = f"the filter's {name} is {values.shape}, or not finite"
-            raise InputError(f"{where}: {what}, for {plural(num_classes, 'class')}")
+            raise InputError(f"{where}: {what}, for {plural(num_classes, 'class')}; train again")
     rows = np.concatenate([tables.first[None], np.atleast_2d(tables.following)])
     if rows.shape[1] != num_classes or rows.min() < 0 or np.abs(rows.sum(axis=1) - 1).max() > 1e-6:
-        raise InputError(f"{where}: the filter's probabilities of the next class do not sum to 1")
+        raise InputError(f"{where}: the filter's probabilities of the next class do not sum to 1; train again")
     if tables.lengths.size == 0 or tables.lengths.min() < 1:
-        raise InputError(f"{where}: the filter's lengths are less than a frame")
+        raise InputError(f"{where}: the filter's lengths are less than a frame; train again")
 
 
 def count_transcripts(

@@ -150,7 +150,7 @@ class Dataset:
         tied = sets[name].split
         if tied not in (None, split):
             what = f"feature set {name!r} was made for split {tied}"
-            raise InputError(f"{self.path}: {what}; it cannot be used with split {split}")
+            raise InputError(f"{self.path}: {what}; it cannot be used with split {split}: choose another")
         return name
 
     def _length(self, video: str) -> int:

@@ -106,4 +106,5 @@ class DurationDecoder:
     def require_belief(belief: Tensor) -> None:
         """Raise `InputError` unless the belief sums to 1, or is 0 as before the first frame."""
         if belief.min() < 0 or (belief.any() and abs(float(belief.sum()) - 1) > 1e-6):
-            raise InputError("this is no state of such a stream: belief is not a probability")
+            what = "this is no state of such a stream: belief is not a probability"
+            raise InputError(f"{what}; start a new stream without it")

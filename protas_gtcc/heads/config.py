@@ -46,7 +46,8 @@ class HeadConfig:
             raise InputError(f"a {self.architecture} head has no position encoding; use a gru, or frames_seen")
         if self.architecture == "transformer" and self.hidden % self.attention_heads:
             raise InputError(
-                f"{self.hidden} hidden units cannot be divided among {self.attention_heads} attention heads"
+                f"{self.hidden} hidden units cannot be divided among {self.attention_heads} attention heads; "
+                f"give a multiple of {self.attention_heads}"
             )
         if not 0 <= self.dropout < 1 or self.first_conv < 0:
             raise InputError(f"dropout is {self.dropout}, first_conv {self.first_conv}; expected [0, 1) and at least 0")

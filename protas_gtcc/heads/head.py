@@ -71,7 +71,9 @@ class ScalarHead(FeatureStandardisation):
 
     def _inputs(self, segments: Float[Tensor, "B T D"]) -> Float[Tensor, "B T I"]:
         if segments.shape[2] != self.feature_dim:
-            raise InputError(f"embeddings are {segments.shape[2]} wide; the head was made for {self.feature_dim}")
+            raise InputError(
+                f"embeddings are {segments.shape[2]} wide; the head was made for {self.feature_dim}: use its encoder"
+            )
         x = (segments - self.feature_mean) * self.feature_scale
         if self.first_conv is not None:
             x = self.first_conv(x)

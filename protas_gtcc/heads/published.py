@@ -28,11 +28,12 @@ def load_published_head(path: Path, embedding_width: int) -> ScalarHead:
     content = load_tensors_alone(path)
     state = content.get("model_state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict):
-        raise InputError(f"{path} holds {type(content).__name__}; expected the state of a model")
+        raise InputError(f"{path} holds {type(content).__name__}; give a checkpoint that holds the state of a model")
     own = _own_tensors(state)
     missing = [name for name in ("gru.weight_ih_l0", "gru.weight_hh_l0", "fc.0.weight") if name not in own]
     if missing:
-        raise InputError(f"{path} has no GRU progress head: no tensor {missing[0]}; other heads are not imported")
+        what = f"{path} has no GRU progress head: no tensor {missing[0]}"
+        raise InputError(f"{what}; other heads are not imported: leave it out")
     position = "h0" in own
     _require_published(path, own["gru.weight_ih_l0"].shape[1], position, embedding_width)
     hidden, readout = own["gru.weight_hh_l0"].shape[1], own["fc.0.weight"].shape[0]
@@ -46,7 +47,7 @@ def load_published_head(path: Path, embedding_width: int) -> ScalarHead:
         head.load_state_dict(tensors)
     except RuntimeError as error:
         what = " ".join(str(error).split())
-        raise InputError(f"{path}: its progress head is not a published one ({what})") from error
+        raise InputError(f"{path}: its progress head is not a published one ({what}); leave it out") from error
     return head.eval()
 
 
@@ -63,6 +64,9 @@ def _require_published(path: Path, width: int, learnt_start: bool, embedding_wid
     if width == embedding_width + learnt_start:
         return
     found = f"{width} numbers a frame, {'with' if learnt_start else 'without'} a learnt initial state"
-    known = f"{embedding_width} (V2, V4), or {embedding_width + 1} with a learnt initial state (V3)"
-    known = f"published heads of {embedding_width}-wide embeddings take {known}"
-    raise InputError(f"{path}: its head takes {found}; {known}; heads that use the segment's length are not imported")
+    widths = f"{embedding_width} (V2, V4), or {embedding_width + 1} with a learnt initial state (V3)"
+    known = f"published heads of {embedding_width}-wide embeddings take {widths}"
+    raise InputError(
+        f"{path}: its head takes {found}; {known}; heads that use the segment's length are not imported: leave it out, "
+        "or give another --feature-set"
+    )

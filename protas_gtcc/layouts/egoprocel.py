@@ -64,7 +64,8 @@ class EgoProceLLayout(Layout):
         ids = range(len(self.class_names))
         unknown = [name for name in names if not (str(name).isdecimal() and int(name) in ids)]
         if unknown:
-            raise InputError(f"{source}: unknown class id {unknown[0]!r}; the ids are 0 to {len(ids) - 1}")
+            known = f"the ids are 0 to {len(ids) - 1}"
+            raise InputError(f"{source}: unknown class id {unknown[0]!r}, {known}; correct the JSON")
         bounds = np.array([*starts, ends[-1]])
         if not np.issubdtype(bounds.dtype, np.integer) or starts[0] != 0 or list(starts[1:]) != list(ends[:-1]):
             raise InputError(

@@ -120,7 +120,8 @@ def _next_frame(
         except TimeoutError:
             silence = monotonic() - silent_since
             if silence >= give_up:
-                raise InputError(f"{source.name} has sent nothing for {give_up:g} s; giving up") from None
+                way_out = "start it again, or wait longer with --give-up-seconds"
+                raise InputError(f"{source.name} has sent nothing for {give_up:g} s; {way_out}") from None
             if silence >= stall and not stalled:
                 stalled = True
                 for sink in sinks:

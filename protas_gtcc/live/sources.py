@@ -80,7 +80,8 @@ class ByteFrames(Source):
             yield from np.frombuffer(waiting[:whole], dtype="<f4").reshape(-1, self._dim)
             waiting = waiting[whole:]
         if waiting:
-            raise InputError(f"{self.name} ends within a frame: {len(waiting)} of {size} bytes; is D {self._dim}?")
+            what = f"{self.name} ends within a frame: {len(waiting)} of {size} bytes"
+            raise InputError(f"{what}; send whole frames of {self._dim} float32")
 
     def _text_frames(self) -> Iterator[np.ndarray]:
         waiting, number = b"", 0
@@ -100,9 +101,10 @@ class ByteFrames(Source):
         try:
             frame = np.array(words, dtype=np.float32)
         except ValueError as error:
-            raise InputError(f"{self.name}, line {number}: {error}; expected {self._dim} numbers") from error
+            raise InputError(f"{self.name}, line {number}: {error}; send {self._dim} numbers a line") from error
         if len(frame) != self._dim:
-            raise InputError(f"{self.name}, line {number} has {len(frame)} numbers; the model takes {self._dim}")
+            what = f"{self.name}, line {number} has {len(frame)} numbers"
+            raise InputError(f"{what}; the model takes {self._dim}: send as many a line")
         return frame
 
 
@@ -171,9 +173,10 @@ def _from_socket(name: str, host: str, port: int, closed: Event) -> Iterator[byt
     try:
         connection = socket.create_connection((host, port), timeout=10)
     except OSError as error:
-        raise InputError(f"cannot reach {name}: {error}") from error
+        way_out = "start the source first, or correct the address"
+        raise InputError(f"cannot reach {name}: {error}; {way_out}") from error
     with connection:
         try:
             yield from _when_readable(connection, lambda: connection.recv(_CHUNK_BYTES), closed)
         except OSError as error:
-            raise InputError(f"{name} broke off: {error}") from error
+            raise InputError(f"{name} broke off: {error}; start the source again") from error

@@ -170,7 +170,8 @@ def _notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
     parts = [part for breakdown in metrics["breakdowns"].values() if breakdown for part in breakdown.values()]
     empty = sum(not part["frames"] for part in parts)
     if empty:
-        notes.append(f"{empty} of {len(parts)} parts of the breakdowns have no frame and so no error")
+        have = "has" if empty == 1 else "have"
+        notes.append(f"{empty} of {len(parts)} parts of the breakdowns {have} no frame and so no error")
     if metrics["certainty"] is None:
         notes.append("there is no interval of progress and no remaining time to score [null: certainty]")
     known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")

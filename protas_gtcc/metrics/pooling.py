@@ -51,7 +51,7 @@ def collect_rows(
         has_oracle &= prediction.progress is not None
         has_progress |= prediction.progress is not None or bool(prediction.reported.any())
     if not rows:
-        raise InputError("there is no test video to score; is the split's test part empty?")
+        raise InputError("there is no test video to score; choose a split that has some")
     stacked: dict[str, Any] = {family: np.stack([row[family] for row in rows]) for family in rows[0]}
     return VideoRows(class_names, lookups.names, **stacked, has_oracle=has_oracle, has_progress=has_progress, fps=fps)
 
@@ -137,7 +137,8 @@ def _check_classes(labels: np.ndarray, prediction: Prediction, num_classes: int)
         wrong = (found < 0) | (found >= num_classes)
         if wrong.any():
             frame = int(np.argmax(wrong))
-            raise InputError(f"frame {frame}: {kind} class {found[frame]} is not one of {plural(num_classes, 'class')}")
+            what = f"{kind} class {found[frame]} is not one of {plural(num_classes, 'class')}"
+            raise InputError(f"frame {frame}: {what}; use ids 0 to {num_classes - 1}")
     channels = prediction.progress
     if channels is not None and channels.shape != (num_classes, len(labels)):
         raise InputError(f"progress is {channels.shape}; expected [C, T] = {(num_classes, len(labels))}")

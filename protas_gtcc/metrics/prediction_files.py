@@ -52,7 +52,7 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         group = file.create_group("videos")
         for name, prediction in videos:
             if name in num_frames:
-                raise InputError(f"{path}: video {name} is predicted twice")
+                raise InputError(f"{path}: video {name} is predicted twice; predict each video once")
             whole = checked(prediction, f"{path}, video {name}")
             labels.append(whole.labels)
             reported.append(whole.reported)
@@ -126,7 +126,8 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
     files = _Hdf5File(path)
     if class_names is not None and files.info.class_names != class_names:
         theirs = next(pair for pair in zip_longest(files.info.class_names, class_names) if pair[0] != pair[1])
-        raise InputError(f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected")
+        what = f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected"
+        raise InputError(f"{what}; give its own --dataset")
     return files
 
 
@@ -177,7 +178,7 @@ class _Hdf5File(PredictionFiles):
 
     def _numbered(self, video: str) -> int:
         if video not in self._number:
-            raise InputError(f"{self.path} has no video {video!r}")
+            raise InputError(f"{self.path} has no video {video!r}; it has {listed(self.video_names)}")
         return self._number[video]
 
     def __del__(self) -> None:
@@ -192,10 +193,11 @@ def _read_csv(path: Path, class_names: list[str] | None) -> Prediction:
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
+        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}; write it again") from error
     missing = [name for name in ("label", "progress") if name not in table]
     if missing:
-        raise InputError(f"{path} has no column {missing[0]}; it has {', '.join(map(str, table.columns[:8]))}")
+        found = listed(table.columns)
+        raise InputError(f"{path} has no column {missing[0]}; it has {found}: add the column")
 
     def numbers(name: str) -> np.ndarray:
         return np.asarray(pd.to_numeric(table[name], errors="coerce"), dtype=np.float64)
@@ -208,7 +210,8 @@ def _read_csv(path: Path, class_names: list[str] | None) -> Prediction:
 
     ends = [name for name in INTERVAL_COLUMNS if name in names]
     if len(ends) == 1:
-        raise InputError(f"a column {ends[0]} needs {min(set(INTERVAL_COLUMNS) - set(ends))} beside it")
+        other = min(set(INTERVAL_COLUMNS) - set(ends))
+        raise InputError(f"{path}: a column {ends[0]} needs {other} beside it; add it")
     prediction = Prediction(
         numbers("label"),
         channels("probs"),
@@ -240,7 +243,7 @@ def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], 
         frame = int(np.argmax(wrong))
         raise InputError(
             f"{path}, line {frame + 2}: class {labels[frame]} is called {names[frame]!r} here, "
-            f"but {known[min(labels[frame], len(class_names))] or 'unknown'!r} in the dataset"
+            f"but {known[min(labels[frame], len(class_names))] or 'unknown'!r} in the dataset; correct one of the two"
         )
 
 

@@ -83,4 +83,4 @@ def _check(reported: np.ndarray, reference: np.ndarray) -> None:
         raise InputError(f"reported progress has shape {reported.shape}; expected [P, T] with T = {len(reference)}")
     if np.isnan(reported).any():
         predictor, frame = np.argwhere(np.isnan(reported))[0]
-        raise InputError(f"reported progress of predictor {predictor} is NaN at frame {frame}")
+        raise InputError(f"reported progress of predictor {predictor} is NaN at frame {frame}; expected a number")

@@ -111,7 +111,8 @@ def evaluate(
     truths, predictions = _label_videos(labels, "labels"), _predictions(predicted, reported)
     names = _names(class_names, [*truths, *(one.labels for one in predictions)])
     if len(predictions) != len(truths):
-        raise InputError(f"there are {len(predictions)} predicted videos and {len(truths)} with labels")
+        what = f"there are {len(predictions)} predicted videos and {len(truths)} with labels"
+        raise InputError(f"{what}; give both for the same videos")
     videos = ((str(number), *pair) for number, pair in enumerate(zip(truths, predictions, strict=True)))
     training = _label_videos(list(training_labels), "training labels")
     info = EvaluationInfo("arrays", "all", simulated=False, seed=seed, versions=software_versions())
@@ -149,7 +150,7 @@ def _paired(
     if len(values) != len(labels):
         raise InputError(f"{what} are of {len(values)} videos, labels of {len(labels)}; give both for the same videos")
     if not labels:
-        raise InputError("there is no video to score")
+        raise InputError("there is no video to score; give at least one")
     for number, (one, other) in enumerate(zip(values, labels, strict=True)):
         if one.shape != other.shape:
             raise InputError(f"video {number}: {what} are {list(one.shape)}, labels {list(other.shape)}; expected [T]")
@@ -161,7 +162,8 @@ def _names(class_names: Sequence[str] | None, labels: Sequence[np.ndarray]) -> l
     if class_names is None:
         return [f"class {label}" for label in range(num_classes)]
     if len(class_names) < num_classes:
-        raise InputError(f"labels hold class {num_classes - 1}, but there are {len(class_names)} class names")
+        what = f"labels hold class {num_classes - 1}, but there are {len(class_names)} class names"
+        raise InputError(f"{what}; name every class")
     return list(class_names)
 
 

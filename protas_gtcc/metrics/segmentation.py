@@ -151,10 +151,11 @@ def check_lengths(estimate: np.ndarray, reference: np.ndarray) -> None:
     """Raise `InputError` unless both are one class id a frame, `[T]`, of one length, at least 1."""
     if estimate.ndim != 1 or estimate.shape != reference.shape:
         raise InputError(
-            f"the estimate has shape {estimate.shape}, the reference {reference.shape}; expected equal [T]"
+            f"the estimate has shape {estimate.shape}, the reference {reference.shape}; give one class id for each "
+            "frame, [T]"
         )
     if len(reference) == 0:
-        raise InputError("a video without frames cannot be scored")
+        raise InputError("a video without frames cannot be scored; leave it out")
 
 
 def _begins(labels: np.ndarray, firsts: np.ndarray) -> np.ndarray:

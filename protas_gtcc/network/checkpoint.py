@@ -80,7 +80,7 @@ def load_tensors(
     except (SafetensorError, ValueError) as error:
         raise InputError(f"{path} is not a whole safetensors file ({error}); {way_out}") from error
     if metadata.get("format") != expected_format or "format_version" not in metadata:
-        raise InputError(f"{path} is not a {expected_format}")
+        raise InputError(f"{path} is not a {expected_format}; name another file")
     if metadata["format_version"] > FORMAT_VERSION:
         raise InputError(
             f"{path} has format version {metadata['format_version']}, this program reads up to {FORMAT_VERSION}; "
@@ -115,5 +115,6 @@ def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
         if facts.transcripts is not None:
             check_tables(facts.transcripts, len(facts.class_names), str(path))
     except (RuntimeError, TypeError) as error:
-        raise InputError(f"{path}: weights do not fit its configuration ({' '.join(str(error).split())})") from error
+        what = " ".join(str(error).split())
+        raise InputError(f"{path}: weights do not fit its configuration ({what}); train again") from error
     return network.eval(), facts

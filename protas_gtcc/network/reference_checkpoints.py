@@ -50,34 +50,38 @@ def read_reference_checkpoint(
     """
     state = load_tensors_alone(path)
     if not isinstance(state, dict) or "stage1.conv_1x1.weight" not in state:
-        raise InputError(f"{path} is not a checkpoint of ProTAS or MS-TCN: it has no stage1.conv_1x1.weight")
+        what = f"{path} is not a checkpoint of ProTAS or MS-TCN: it has no stage1.conv_1x1.weight"
+        raise InputError(f"{what}; name another file")
     config = dataclasses.replace(REFERENCE, dataset="", model=_architecture(state, causal, path))
     feature_dim = state["stage1.conv_1x1.weight"].shape[1]
     num_classes = state["stage1.conv_out.weight"].shape[0]
     names = list(class_names or [f"class_{i}" for i in range(num_classes)])
     if len(names) != num_classes or any(not 0 <= label < num_classes for label in background):
         raise InputError(
-            f"{path} has {plural(num_classes, 'class')}; the dataset has {len(names)}, background {list(background)}"
+            f"{path} has {plural(num_classes, 'class')}; the dataset has {len(names)}, background {list(background)}; "
+            "give the dataset that it was trained on"
         )
     facts = ModelFacts(config, feature_dim, names, list(background), fps)
     network = facts.build()
     try:
         network.load_state_dict(_our_state(state))
     except RuntimeError as error:
-        raise InputError(f"{path} is not a checkpoint of ProTAS or MS-TCN ({' '.join(str(error).split())})") from error
+        what = f"{path} is not a checkpoint of ProTAS or MS-TCN ({' '.join(str(error).split())})"
+        raise InputError(f"{what}; name another file") from error
     return network.eval(), facts
 
 
 def load_tensors_alone(path: Path) -> Any:
     """The content of a torch checkpoint of tensors and plain values; `InputError` for anything else."""
     if not path.is_file():
-        raise InputError(f"no checkpoint {path}")
+        raise InputError(f"no checkpoint {path}; correct the path")
     try:
         # weights_only: a foreign pickle must not run code here.
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
         # torch's own message advises to load without this guard, which could run code from the file.
-        raise InputError(f"{path} is not a torch checkpoint of plain tensors, or not a complete one") from error
+        what = f"{path} is not a torch checkpoint of plain tensors, or not a complete one"
+        raise InputError(f"{what}; copy it again, or save its state_dict alone") from error
 
 
 def _architecture(state: Mapping[str, Tensor], causal: bool | None, path: Path) -> ModelConfig:

@@ -142,7 +142,8 @@ def _read(run: EvaluatedRun, video: str, labels: np.ndarray) -> Prediction:
         found = f"{len(prediction.labels)} frames, {run.dataset.path} has {len(labels)}"
         raise InputError(f"{where}: {found}; evaluate the run again, or give its --dataset FILE.h5")
     if len(labels) and prediction.labels.max() >= run.dataset.info.num_classes:
-        raise InputError(f"{where}: class {prediction.labels.max()} is unknown in {run.dataset.path}")
+        what = f"class {prediction.labels.max()} is unknown in {run.dataset.path}"
+        raise InputError(f"{where}: {what}; give the run's --dataset FILE.h5")
     return prediction
 
 

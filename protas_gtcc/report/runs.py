@@ -67,7 +67,7 @@ def _open_run(folder: Path, name: str, given: list[Dataset], opened: dict[Path, 
 
 def _read_metrics(run: RunDirectory) -> dict[str, Any]:
     if not run.path.is_dir():
-        raise InputError(f"no run directory {run.path}")
+        raise InputError(f"no run directory {run.path}; correct the path")
     if not run.metrics.is_file() and run.config_file.is_file() and not run.is_trained():
         raise InputError(f"{run.path} is not finished: go on with --resume, or leave it out")
     if not run.metrics.is_file():

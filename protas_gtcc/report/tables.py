@@ -78,7 +78,7 @@ def verdict(metrics: dict[str, Any]) -> str:
     sentence = f"The model's progress error is {side} the best look-up's; {reason}."
     if constant is None or error is None or constant > error:
         return sentence
-    return f"{sentence} But 0.5 at every action frame has no larger error: {figure(constant)}."
+    return f"{sentence} A constant 0.5 has an error of {figure(constant)}, which is not larger."
 
 
 def main_figures(metrics: dict[str, Any]) -> RenderableType:

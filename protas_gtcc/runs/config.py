@@ -85,4 +85,5 @@ class HeadComparison:
         if self.training.seed != HeadTraining.seed:
             raise InputError("--seed is for one head; here, give --seeds")
         if self.joint and self.control != "none":
-            raise InputError(f"--joint: encoders were trained on the features, not on --control {self.control}")
+            what = f"--joint: encoders were trained on the features, not on --control {self.control}"
+            raise InputError(f"{what}; leave out one of the two")

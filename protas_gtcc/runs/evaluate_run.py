@@ -65,7 +65,8 @@ def test_videos(dataset: Dataset, split: str, feature_set: str | None) -> tuple[
     feature_set = dataset.choose_feature_set(split, feature_set)
     lacking = [video for video in videos if not dataset.has_features(video, feature_set)]
     if lacking:
-        raise InputError(f"{dataset.path}: test videos {listed(lacking)} of split {split} have no {feature_set}")
+        what = f"test videos {listed(lacking)} of split {split} have no {feature_set}"
+        raise InputError(f"{dataset.path}: {what}; give another --feature-set")
     return videos, feature_set
 
 
@@ -118,7 +119,9 @@ def _require_same_classes(model: TrainedModel, dataset: Dataset) -> None:
     """Raise `InputError` unless the model's classes are the dataset's, in the same order."""
     ours, theirs = model.class_names, dataset.info.class_names
     if len(ours) != len(theirs):
-        raise InputError(f"the model knows {plural(len(ours), 'class')}, {dataset.path} has {len(theirs)}")
+        what = f"the model knows {plural(len(ours), 'class')}, {dataset.path} has {len(theirs)}"
+        raise InputError(f"{what}; give a --dataset with the model's classes")
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         if one != other and one != f"class_{number}":
-            raise InputError(f"class {number} is {one!r} for the model and {other!r} in {dataset.path}")
+            what = f"class {number} is {one!r} for the model and {other!r} in {dataset.path}"
+            raise InputError(f"{what}; give a --dataset with the model's classes")

@@ -67,7 +67,8 @@ def score_reports(
             reported[one.start : one.start + len(progress)] = progress
         num_frames = sum(len(one.embeddings) for one in mine)
         if num_frames != np.isin(labels, dataset.info.background, invert=True).sum():
-            raise InputError(f"video {video}: the segments to score do not hold all frames of its actions")
+            what = "the segments to score do not hold all frames of its actions"
+            raise InputError(f"video {video}: {what}; give all of them")
         return Prediction(labels, None, None, reported)
 
     training = dataclasses.replace(REFERENCE.training, seed=seed)

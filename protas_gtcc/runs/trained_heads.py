@@ -62,7 +62,7 @@ def _read(path: Path, dataset: Dataset, split: str) -> Embedder:
     embedder, run = load_encoder(path), AlignmentDirectory(path)
     config = run.read_alignment()
     if config.head is None:
-        raise InputError(f"{path} has no progress head: it was trained without --head")
+        raise InputError(f"{path} has no progress head: it was trained without --head; leave it out")
     if config.split != split:
         raise InputError(f"{path} is of split {config.split}; give runs of split {split} alone")
     if not run.is_trained():
@@ -78,14 +78,18 @@ def _require_fitting(embedder: Embedder, dataset: Dataset) -> None:
     """Raise `InputError` unless an encoder was trained on this dataset's split, on features that are still there."""
     facts, split = embedder.facts, embedder.facts.config.split
     if facts.dataset != dataset.info.name:
-        raise InputError(f"it was trained on dataset {facts.dataset}, and {dataset.path} is {dataset.info.name}")
+        what = f"it was trained on dataset {facts.dataset}, and {dataset.path} is {dataset.info.name}"
+        raise InputError(f"{what}; leave it out, or give its own --dataset")
     others = sorted(set(facts.training_videos) - set(dataset.part(split, "train")))
     if others:
-        raise InputError(f"it was trained on {listed(others)}, no training videos of split {split} in {dataset.path}")
+        what = f"it was trained on {listed(others)}, no training videos of split {split} in {dataset.path}"
+        raise InputError(f"{what}; leave it out, or train it again")
     tested, _ = test_videos(dataset, split, facts.feature_set)
     dim = dataset.feature_sets[facts.feature_set].dim
     if dim != facts.feature_dim:
-        raise InputError(f"it embeds {facts.feature_set} of {facts.feature_dim} numbers a frame; here they have {dim}")
+        what = f"it embeds {facts.feature_set} of {facts.feature_dim} numbers a frame; here they have {dim}"
+        raise InputError(f"{what}: leave it out, or train it again")
     task = facts.config.task
     if task is not None and any(dataset.attribute(video, "task") != task for video in tested):
-        raise InputError(f"it was trained on task {task} alone, and the table is of test videos of all tasks")
+        what = f"it was trained on task {task} alone, and the table is of test videos of all tasks"
+        raise InputError(f"{what}; leave it out")

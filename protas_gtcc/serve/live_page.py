@@ -39,7 +39,8 @@ class LivePage(Sink):
         started = time.monotonic()
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > started + _START_SECONDS:
-                raise InputError(f"the page cannot be served on port {port}; is it in use?")
+                what = f"the page cannot be served on port {port}, which may be in use"
+                raise InputError(f"{what}; give another, or 0 for a free one")
             time.sleep(0.01)
         self.address = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}/"
 

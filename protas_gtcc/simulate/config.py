@@ -48,7 +48,7 @@ class SimulationConfig:
     person_strength: float = 3.0
     """Distance between the videos of different people."""
     drift_strength: float = 1.5
-    """Distance that a video drifts in about `drift_seconds`."""
+    """Distance that a video drifts in about --drift-seconds."""
     drift_seconds: float = 120.0
     """Time over which the drift is correlated."""
     noise_seconds: float = 1.5

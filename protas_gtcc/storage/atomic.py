@@ -34,8 +34,10 @@ def replace_when_whole(path: Path | str) -> Iterator[Path]:
         reason, untouched = error.strerror or str(error), "what was there before is untouched"
         if error.filename is not None and Path(error.filename) not in (path, temporary, *path.parents):
             # The block failed to read another file.
-            raise InputError(f"{error.filename}: {reason}; {path} was not written, {untouched}") from error
-        raise InputError(f"cannot write {path}: {reason}; {untouched}") from error
+            way_out = f"remove the cause, and repeat the command ({path} was not written, {untouched})"
+            raise InputError(f"{error.filename}: {reason}; {way_out}") from error
+        way_out = f"remove the cause, or change the path ({untouched})"
+        raise InputError(f"cannot write {path}: {reason}; {way_out}") from error
     finally:
         with suppress(NotADirectoryError):  # a file where the folder should be: nothing was written
             temporary.unlink(missing_ok=True)

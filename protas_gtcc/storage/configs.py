@@ -22,7 +22,7 @@ def from_yaml(text: str, where: str, cls: type[T]) -> T:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
+        raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}; correct it") from error
     return from_dict(cls, content, where)
 
 
@@ -33,7 +33,8 @@ def from_dict(cls: type[T], content: Any, where: str) -> T:
     known = {one.name: one for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(content) - set(known))
     if unknown:
-        raise InputError(f"{where}: unknown field {unknown[0]!r}; a newer version may have written it")
+        way_out = "a newer version may have written it: upgrade, or remove it"
+        raise InputError(f"{where}: unknown field {unknown[0]!r}; {way_out}")
     values, hints = dict(content), get_type_hints(cls)
     for name, value in values.items():
         if dataclasses.is_dataclass(hints[name]):

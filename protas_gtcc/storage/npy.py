@@ -18,9 +18,9 @@ def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarr
     """
     features = open_array(path)
     if features.dtype.kind not in "iuf":
-        raise InputError(f"{path} holds {features.dtype}; expected real numbers")
+        raise InputError(f"{path} holds {features.dtype}; save it as real numbers")
     if features.ndim != 2:
-        raise InputError(f"{path} has shape {list(features.shape)}; expected features [T, D]")
+        raise InputError(f"{path} has shape {list(features.shape)}; save the features of one video, [T, D]")
     if axes != "auto":
         return features if axes == "TD" else features.T
     fits = [size == feature_dim for size in features.shape]

@@ -82,7 +82,8 @@ class Streams:
             raise InputError(f"frames are {frames.shape}; the model takes [D] or [k, D] with D = {self._feature_dim}")
         if not np.isfinite(frames).all():
             frame = int(np.argmin(np.isfinite(frames).all(axis=1)))
-            raise InputError(f"frame {frame} of these {len(frames)} has NaN or infinity; no frame was processed")
+            what = f"frame {frame} of these {len(frames)} has NaN or infinity"
+            raise InputError(f"{what}; replace it (no frame was processed)")
         return np.ascontiguousarray(frames)
 
     def _step(self, streams: np.ndarray, frames: np.ndarray) -> Prediction:
@@ -130,13 +131,14 @@ class Stream:
         Raises `InputError`, and changes nothing, if another model or engine made the state.
         """
         own = {"model": self._streams.fingerprint, **self._state}
+        what, way_out = "this is no state of such a stream", "start a new stream without it"
         if set(state) - set(own):
-            raise InputError(f"this is no state of such a stream: it has no {min(set(state) - set(own))}")
+            raise InputError(f"{what}: it has no {min(set(state) - set(own))}; {way_out}")
         for name, values in own.items():
             if name not in state or state[name].shape != values.shape or state[name].dtype != values.dtype:
-                raise InputError(f"this is no state of such a stream: {name} is missing or of another size")
+                raise InputError(f"{what}: {name} is missing or of another size; {way_out}")
             if not torch.isfinite(state[name]).all() or (name == "num_frames" and state[name].min() < 0):
-                raise InputError(f"this is no state of such a stream: {name} has impossible values")
+                raise InputError(f"{what}: {name} has impossible values; {way_out}")
         if not torch.equal(state["model"], own["model"]):
             raise InputError("this state belongs to a model with other weights; load it with the model that made it")
         if "belief" in own:

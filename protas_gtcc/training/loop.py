@@ -182,7 +182,8 @@ class TrainingLoop(ABC, Generic[BatchT]):
             # A kill while the first epoch was being kept leaves its log and checkpoint; more epochs had a state.
             if self.run.log.exists() and len(self.run.read_log()) > 1:
                 raise InputError(
-                    f"{self.run.path} has a finished model but no {self.run.state.name}: nothing to resume"
+                    f"{self.run.path} has a finished model but no {self.run.state.name}: nothing to resume; "
+                    "start a new run"
                 )
             return
         facts: Any = load_state(self.run.state, self.network, self.optimizer, self.identity())

@@ -56,11 +56,11 @@ class RunDirectory:
     def config_text(self) -> str:
         """The text of config.yaml. Raises `InputError` if there is none."""
         if not self.config_file.is_file():
-            raise InputError(f"{self.path} is not a run directory: it has no config.yaml")
+            raise InputError(f"{self.path} is not a run directory: it has no config.yaml; correct the path")
         try:
             return self.config_file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise InputError(f"{self.config_file} is not text: {error}") from error
+            raise InputError(f"{self.config_file} is not text: {error}; train again") from error
 
     def read_config(self) -> RunConfig:
         """The run's configuration. Raises `InputError` if there is no run of the progress network here."""

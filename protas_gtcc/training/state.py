@@ -39,7 +39,8 @@ def load_state(
         if before != now:
             values = f"was {before} and is {now} now"
             change = values if len(values) < SHOWN_LENGTH else "is another one now"
-            raise InputError(f"{path.parent.parent} cannot be resumed: its dataset's {name} {change}")
+            run = path.parent.parent
+            raise InputError(f"{run} cannot be resumed: its dataset's {name} {change}; start a new run")
     try:
         network.load_state_dict(_under("network.", tensors))
     except RuntimeError as error:

@@ -32,7 +32,7 @@ def choose_validation(dataset: Dataset, split: str, share: float, seed: int) -> 
     if not training or (share > 0 and not validation):
         raise InputError(
             f"{dataset.path}: split {split} has {plural(len(videos), 'training video')}, too few to train on"
-            + (f" with --validation-share {share}" if share > 0 else "")
+            + (f" with --validation-share {share}; lower it, or add videos" if share > 0 else "; add some")
         )
     return training, validation if share > 0 else []
 

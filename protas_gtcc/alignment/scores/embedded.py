@@ -39,10 +39,11 @@ def check_videos(train: Sequence[EmbeddedVideo], test: Sequence[EmbeddedVideo]) 
         if len(shape) != 2 or shape[0] != num_labels or 0 in shape:
             raise InputError(f"video {video.name}: embedding is {shape}; expected [T, D] with T = {num_labels} > 0")
         if not np.isfinite(video.embedding).all():
-            raise InputError(f"video {video.name}: its embedding has NaN or infinity; the training diverged")
+            raise InputError(f"video {video.name}: its embedding has NaN or infinity; train again, with a lower --lr")
     widths = {video.embedding.shape[1]: video.name for video in (*train, *test)}
     if len(widths) > 1:
-        raise InputError(f"embeddings have different widths: {listed(f'{d} in {name}' for d, name in widths.items())}")
+        found = listed(f"{width} in {name}" for width, name in widths.items())
+        raise InputError(f"embeddings have different widths: {found}; embed all videos with one encoder")
     names = [video.name for video in (*train, *test)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

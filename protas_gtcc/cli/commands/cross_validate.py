@@ -48,7 +48,7 @@ class Command(RunGrid):
         console, runs = make_console(stderr=True), [RunDirectory(path) for path in self.runs]
         if runs:
             if self.flags:
-                raise InputError(f"--runs trains nothing: {self.flags[0]} has no meaning with it")
+                raise InputError(f"--runs trains nothing: {self.flags[0]} has no meaning with it; leave it out")
             self._pool(runs, open_dataset(self.dataset or dataset_of(runs), warn(console)), self.out)
             return
         if self.dataset is None:

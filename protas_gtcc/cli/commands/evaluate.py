@@ -91,10 +91,11 @@ class Command:
         from protas_gtcc.report.detail_files import save_detail_tables
 
         if not self.source.exists():
-            raise InputError(f"no run directory or prediction file {self.source}")
+            raise InputError(f"no run directory or prediction file {self.source}; correct the path")
         if self.source.is_dir() and not any(self.source.rglob("*.csv")):
             raise InputError(
-                f"{self.source} is neither a run directory (no config.yaml) nor a folder of predictions (no .csv)"
+                f"{self.source} is neither a run directory (no config.yaml) nor a folder of predictions (no .csv); "
+                "correct the path"
             )
         if is_dataset_file(self.source):
             raise InputError(f"{self.source} is a dataset file; name a run directory, or prediction files")

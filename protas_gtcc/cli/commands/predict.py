@@ -132,8 +132,8 @@ class Command:
         if written.exists():
             try:
                 found = set(open_predictions(written).video_names)
-                others = sorted(found - stems)
-                lost = f"predictions of other videos, {listed(others)}" if others else ""
+                if others := sorted(found - stems):
+                    lost = f"predictions of other videos, {listed(others)}"
             except InputError as error:
                 lost = f"{written.name}, which cannot be read ({error})"
         elif tables := sorted(stem for stem in stems if (self.out / f"{stem}.csv").exists()):

@@ -78,7 +78,8 @@ def _listening(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        raise InputError(f"cannot listen on {host}:{port}: {error}") from error
+        way_out = "give another --host or --port; --port 0 takes a free one"
+        raise InputError(f"cannot listen on {host}:{port}: {error}; {way_out}") from error
 
 
 def _is_this_machine(host: str) -> bool:

@@ -20,7 +20,7 @@ class Command:
 
     out: Positional[File]
     """Dataset file to write."""
-    config: SimulationConfig = field(default_factory=SimulationConfig)
+    simulation: SimulationConfig = field(default_factory=SimulationConfig)
     small: bool = False
     """As few videos as a run of a few minutes can learn from, in place of --share-of-videos and --fewest-videos."""
     overwrite: bool = False
@@ -34,7 +34,7 @@ class Command:
         from protas_gtcc.simulate.dataset import simulate
 
         require_absent([self.out], self.overwrite)
-        config = self.config
+        config = self.simulation
         if self.small:
             config = replace(config, share_of_videos=SMALL.share_of_videos, fewest_videos=SMALL.fewest_videos)
         simulate(self.out, config)

@@ -123,7 +123,7 @@ class Command:
             try:
                 file = closing.enter_context(open(self.lines, "a", encoding="utf-8"))  # noqa: SIM115 (the stack closes it)
             except OSError as error:
-                raise InputError(f"cannot write {self.lines}: {error.strerror}") from error
+                raise InputError(f"cannot write {self.lines}: {error.strerror}; give another --lines") from error
             sinks.append(JsonLines(file, model.class_names, fps, self.every_class))
         if self.web is not None:
             sinks.append(self._page(model, self.web, closing))

@@ -39,8 +39,8 @@ def is_first_process() -> bool:
 
 
 def warn(console: Console) -> Callable[[str], None]:
-    """A function that prints a warning."""
-    return functools.partial(console.print, style="bold yellow", soft_wrap=True)
+    """A function that prints a warning: wrapped between words on a terminal, on one line in pipes and files."""
+    return functools.partial(console.print, style="bold yellow", soft_wrap=not console.is_terminal)
 
 
 def print_result(markdown: str, figures: Any, as_json: bool) -> None:

@@ -18,7 +18,7 @@ def describe(summary: Summary) -> str:
         f"background {summary.background_share:.1%} of frames"
     ]
     for name, facts in summary.feature_sets.items():
-        came = f", came as {facts['axes']}" if "axes" in facts else ""
+        came = f", stored as {facts['axes']}" if "axes" in facts else ""
         tied = f", only for split {facts['split']}" if facts["split"] else ""
         lines.append(
             f"  {name}: D = {facts['dim']}{came}, looks {plural(facts['look_ahead_frames'], 'frame')} ahead{tied}"

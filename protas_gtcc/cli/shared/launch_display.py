@@ -50,7 +50,8 @@ def make_runs(
         console.print(f"{name} failed: {error}", style="bold red", soft_wrap=True)
     if failed:
         without = "the table is without these" if made else "there is nothing to pool"
-        raise InputError(f"{len(failed)} of {plural(len(plans), 'run')} failed, {listed(failed)}; {without}")
+        way_out = "remove the causes above, and repeat the command"
+        raise InputError(f"{len(failed)} of {plural(len(plans), 'run')} failed, {listed(failed)}; {without}; {way_out}")
 
 
 @contextmanager

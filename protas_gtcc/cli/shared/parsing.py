@@ -100,7 +100,7 @@ def parse_resumable(
 
 def _require_unchanged(base: Any, parsed: Any, out: Path | None) -> None:
     if out is not None:
-        raise InputError("--out and --resume exclude each other: a resumed run stays in its directory")
+        raise InputError("--out and --resume exclude each other: a resumed run stays in its directory; leave out --out")
     before, after = flat_settings(base), flat_settings(parsed)
     changed = [name for name in before if after[name] != before[name] and name not in MAY_CHANGE]
     if changed:
