@@ -416,7 +416,7 @@ def test_a_split_without_enough_training_videos_is_refused(tiny_dataset):
     dataset.info.splits.update({"one": {"train": ["video0"]}, "none": {"train": []}})
     with pytest.raises(InputError, match=r"has 1 training video, too few to train on with --validation-share 0\.5"):
         choose_validation(dataset, "one", 0.5, 0)
-    with pytest.raises(InputError, match=r"has 0 training videos, too few to train on$"):
+    with pytest.raises(InputError, match=r"has 0 training videos, too few to train on; add some$"):
         choose_validation(dataset, "none", 0.0, 0)
 
 
