@@ -1,4 +1,4 @@
-"""Does relative position mislead a scalar head? Simulated actions of 5 to 45 frames, a table and a picture.
+"""What each change between published scalar heads does, on simulated actions of 5 to 45 frames: a table, a picture.
 
 python experiments/position_encoding.py --out runs/position-encoding
 """

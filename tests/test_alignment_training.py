@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -19,6 +20,7 @@ from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
+from protas_gtcc.heads.versions import HeadSwitches
 from tests.conftest import alignment_config
 
 LOSSES = get_args(get_type_hints(AlignmentConfig)["loss"])
@@ -77,6 +79,54 @@ def test_a_head_learns_beside_the_alignment_and_its_weight_only_reaches_the_enco
     of_head = [name for name in weighted if name.startswith("progress_head.")]
     assert of_head
     assert all(torch.equal(weighted[name], unweighted[name]) for name in of_head), "the head learns alike"
+
+
+def moved_most(kitchen: Path, folder: Path, **changes: Any) -> float:
+    """How far the published training moves a weight of the head, in a few epochs."""
+    training = TrainingConfig(epochs=3, batch_size=2, lr=1e-3, clip_norm=1e-5)
+    config = alignment_config(
+        kitchen, "tcc", head="v3", progress_lambda=1e6, progress_share=math.inf, training=training, **changes
+    )
+    trainer = AlignmentTrainer(config, Dataset(kitchen), AlignmentDirectory(folder))
+    before = {name: one.clone() for name, one in trainer.network.progress_head.state_dict().items()}
+    trainer.start(resume=False)
+    trainer.fit()
+    after = trainer.network.progress_head.state_dict()
+    return max(float((after[name] - one).abs().max()) for name, one in before.items())
+
+
+def test_clipped_together_with_an_encoder_of_a_millions_weight_the_head_hardly_moves(kitchen, tmp_path):
+    apart = moved_most(kitchen, tmp_path / "apart")
+    together = moved_most(kitchen, tmp_path / "together", clip_together=True)
+    assert apart > 5e-3
+    assert together < apart / 30
+
+
+def test_the_head_has_a_clipping_norm_of_its_own(kitchen, tmp_path):
+    def norms(**changes: Any) -> tuple[float, ...]:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        trainer = AlignmentTrainer(alignment_config(kitchen, **changes), Dataset(kitchen), AlignmentDirectory(folder))
+        folder.mkdir()
+        return tuple(norm for _, norm in trainer.clip_norms())
+
+    training = TrainingConfig(epochs=1, clip_norm=0.5)
+    assert norms(training=training) == (0.5,)
+    assert norms(training=training, head="v3") == (0.5, 1.0), "the published head's own"
+    assert norms(training=training, head="gru-dense") == (0.5, 0.5)
+    switches = HeadSwitches(head_clip_norm=0.25)
+    assert norms(training=training, head="gru-dense", switches=switches) == (0.5, 0.25)
+    assert norms(training=training, head="v3", clip_together=True) == (0.5,)
+
+
+def test_the_heads_switches_are_kept_in_the_checkpoint(kitchen, tmp_path):
+    switches = HeadSwitches(position=False, initial_logit=-2.0, frames_left=True)
+    config = alignment_config(kitchen, "tcc", epochs=1, head="v3", switches=switches, progress_share=math.inf)
+    align(config, Dataset(kitchen), AlignmentDirectory(tmp_path / "run"))
+    embedder = load_encoder(tmp_path / "run")
+    assert embedder.facts.config == config == AlignmentDirectory(tmp_path / "run").read_alignment()
+    head = embedder.encoder.progress_head
+    assert (head.config.position, head.config.learnt_start, head.config.frames_left) == (False, True, True)
+    assert embedder.facts.config.progress_share == math.inf
 
 
 @pytest.mark.parametrize("loss", ["gtcc", "vava"])
@@ -153,6 +203,14 @@ def test_what_cannot_be_aligned_is_refused(kitchen):
         AlignmentConfig(head="v5")
     with pytest.raises(InputError, match="--progress-lambda is -1"):
         AlignmentConfig(progress_lambda=-1.0)
+    with pytest.raises(InputError, match="--progress-share is nan"):
+        AlignmentConfig(progress_share=float("nan"))
+    with pytest.raises(InputError, match="--position is for a head; give --head"):
+        AlignmentConfig(switches=HeadSwitches(position=True))
+    with pytest.raises(InputError, match="a mlp head has no position"):
+        AlignmentConfig(head="mlp-dense", switches=HeadSwitches(position=True))
+    with pytest.raises(InputError, match="--clip-together and --head-clip-norm exclude each other"):
+        AlignmentConfig(head="v2", clip_together=True, switches=HeadSwitches(head_clip_norm=1.0))
     for setting, message in (
         ({"sampled_frames": 1}, "--sampled-frames is 1"),
         ({"divergence_weight": 0.0}, "--divergence-weight is 0"),

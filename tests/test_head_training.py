@@ -21,9 +21,10 @@ from protas_gtcc.cli.commands.heads import Command
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import VERSIONS, HeadConfig, HeadLossConfig, HeadTraining, HeadVersion
+from protas_gtcc.heads.config import HeadConfig, HeadLossConfig, HeadTraining, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.training import ActionSegment, pad_segments, read_segments, train_head, validation_error
+from protas_gtcc.heads.versions import VERSIONS, HeadSwitches, version_of
 from protas_gtcc.report.head_table import AVERAGES
 from protas_gtcc.runs import heads as scoring
 from protas_gtcc.runs.evaluate_run import evaluate_run
@@ -62,8 +63,29 @@ def test_a_head_learns_progress_that_can_be_seen(name):
     assert not head.training
 
 
+@pytest.mark.parametrize("error", slow_but_first(["log", "absolute"]))
+def test_a_head_learns_the_frames_left_too(error):
+    switches = HeadSwitches(frames_left=True, frames_left_error=error, frames_left_weight=1.0)
+    segments, training = visible_progress(80), HeadTraining(epochs=30, lr=0.008, batch_size=8, validation_share=0.0)
+    head, tested = train_head(version_of("gru-dense", switches), segments, (), training), visible_progress(seed=1)
+    by_half = scoring.left_error([np.full(len(one.embeddings), 2.0) for one in tested], 1.0)
+    [found] = scoring.left_seconds(head, tested, 1.0)
+    assert found < 0.6 * by_half
+    assert scoring.left_seconds(head, tested, 5.0) == [pytest.approx(found / 5)]
+    assert scoring.left_seconds(train_head(VERSIONS["v2"], segments, (), HeadTraining(epochs=1)), tested, 1.0) == []
+
+
+def test_the_mean_of_longer_training_segments_is_the_look_up_of_the_time_left():
+    def of_lengths(*lengths):
+        return [ActionSegment("a", 0, 1, np.zeros((length, 1), dtype=np.float32)) for length in lengths]
+
+    [left] = scoring.mean_left(of_lengths(2, 4, 6), of_lengths(7))
+    assert left.tolist() == [3, 3, 2, 2, 1, 0, 0]
+    assert scoring.left_error([np.array([2.0, 2.0, 0.0])], fps=2.0) == pytest.approx(1 / 6)
+
+
 def weights(**settings):
-    head = train_head(VERSIONS["v4"], visible_progress(8), (), HeadTraining(epochs=1, **settings))
+    head = train_head(VERSIONS["gru-weighted"], visible_progress(8), (), HeadTraining(epochs=1, **settings))
     return torch.nn.utils.parameters_to_vector(head.parameters())
 
 
@@ -111,6 +133,15 @@ def test_the_epoch_with_the_least_error_on_held_out_segments_is_kept(monkeypatch
 def test_no_clipping_is_clipping_to_a_norm_that_is_never_reached():
     assert torch.equal(weights(clip_norm=0.0), weights(clip_norm=1e9))
     assert not torch.equal(weights(clip_norm=0.0), weights(clip_norm=1e-6))
+
+
+def test_a_published_head_has_its_own_clipping_norm_whatever_the_trainings():
+    def trained(clip_norm, **switches):
+        version, training = version_of("v2", HeadSwitches(**switches)), HeadTraining(epochs=1, clip_norm=clip_norm)
+        return torch.nn.utils.parameters_to_vector(train_head(version, visible_progress(8), (), training).parameters())
+
+    assert torch.equal(trained(1e-6), trained(5.0))
+    assert not torch.equal(trained(5.0, head_clip_norm=1e-6), trained(5.0))
 
 
 @pytest.mark.parametrize(
@@ -190,6 +221,8 @@ def test_scalar_heads_stand_in_one_table_with_look_ups_and_a_model(tiny_dataset,
 def test_an_unknown_head_or_dataset_is_named(tiny_dataset):
     with pytest.raises(InputError, match="no head 'v9'; there are v2, v3, v4"):
         Command(str(tiny_dataset), heads=("v9",)).run()
+    with pytest.raises(InputError, match="a mlp head has no position; use a gru"):
+        Command(str(tiny_dataset), heads=("mlp-dense",), switches=HeadSwitches(position=True)).run()
     with pytest.raises(InputError, match="no dataset 'kitchen': it is neither a file"):
         Command("kitchen").run()
     with pytest.raises(InputError, match="encoders were trained on the features, not on --control noise"):
@@ -233,6 +266,20 @@ def test_heads_of_encoders_and_published_ones_stand_in_the_table(tiny_dataset, d
     assert table["published: epoch-50", "frame"] == pytest.approx(np.concatenate(errors).mean(), abs=1e-5)
 
 
+def test_switches_are_in_the_names_of_rows_and_the_time_left_is_a_column(tiny_dataset, tmp_path, capsys):
+    switches = HeadSwitches(position=False, frames_left=True)
+    training = HeadTraining(epochs=1)
+    Command(str(tiny_dataset), heads=("v3",), switches=switches, training=training, out=tmp_path).run()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("| v3, position False, frames_left True | true start | ")
+    cells = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in lines if line.startswith("|")}
+    assert cells[""] == "time left, s"
+    assert cells["`constant`"] == "–"
+    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "average"])["error"]
+    for predictor in ("average_index", "v3, position False, frames_left True"):
+        assert 0 < table[predictor, "left_seconds"] < 3
+
+
 def published_head(width):
     torch.manual_seed(0)
     return ScalarHead(HeadConfig(standardise=False), width).eval()
@@ -248,7 +295,7 @@ def test_a_published_head_of_another_width_is_refused_before_anything_is_trained
     torch.save(published_state(published_head(128)), tmp_path / "epoch-50.pt")
     match = (
         r"^--published with feature set features, 6 wide: .*epoch-50\.pt: its head takes 128 numbers a frame, without "
-        r"a learnt initial state; published heads of 6-wide embeddings take 6 \(V2, V4\), or 7 with a learnt"
+        r"a learnt initial state; published heads of 6-wide embeddings take 6, 7, or with such a state 8: leave it out"
     )
     with pytest.raises(InputError, match=match):
         Command(str(tiny_dataset), published=(tmp_path / "epoch-50.pt",), out=tmp_path).run()
@@ -258,15 +305,3 @@ def test_a_published_head_of_another_width_is_refused_before_anything_is_trained
 def test_the_seed_of_a_single_head_is_refused(tiny_dataset):
     with pytest.raises(InputError, match="--seed is for one head; here, give --seeds"):
         Command(str(tiny_dataset), training=HeadTraining(seed=3))
-
-
-@pytest.mark.slow
-def test_position_encoding_leaves_a_picture_and_a_table(tmp_path):
-    done = verb("position-encoding", "--videos", 5, "--epochs", 1, "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "position_encoding.png").read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "table.md").read_text() == done.stdout
-    assert done.stdout.startswith("SIMULATED")
-    truths = [line for line in done.stdout.splitlines() if line.startswith("| the truth")]
-    assert len(truths) == 2
-    assert all(line.split("|")[2].strip() == "0.000" for line in truths)

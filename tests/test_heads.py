@@ -10,14 +10,20 @@ import torch
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.bodies import alibi
-from protas_gtcc.heads.config import HEADS, VERSIONS, HeadConfig
+from protas_gtcc.heads.config import HeadConfig
 from protas_gtcc.heads.head import PREFIXES_AT_ONCE, ScalarHead
+from protas_gtcc.heads.versions import HEADS
 from protas_gtcc.metrics.cumulative_distance import cumulative_distance, fit_cumulative_distance
 
 CONFIGS = {
     **HEADS,
     "position": HeadConfig(position=True),
-    "position, frames and convolution": HeadConfig(position=True, frames_seen=True, first_conv=2),
+    "learnt start": HeadConfig(learnt_start=True),
+    "frames of the prefix": HeadConfig(frames_of_prefix=True),
+    "position, frames and convolution": HeadConfig(
+        position=True, learnt_start=True, frames_seen=True, frames_of_prefix=True, first_conv=2
+    ),
+    "frames left": HeadConfig(frames_left=True),
 }
 every_head = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 
@@ -64,7 +70,7 @@ def test_single_frames_are_as_in_the_whole_segment(config):
 @every_head
 def test_every_parameter_learns(config):
     head = make_head(config).train()
-    head(torch.randn(2, 12, 5)).square().sum().backward()
+    head.outputs_at(torch.randn(2, 12, 5), torch.arange(12).expand(2, -1)).square().sum().backward()
     for name, parameter in head.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
@@ -76,10 +82,40 @@ def test_a_head_that_counts_depends_on_when_a_frame_comes():
     assert make_head(HEADS["mlp-frames"]).progress(still).std() > 1e-3
 
 
-def test_an_untrained_head_begins_low():
+@pytest.mark.parametrize(("logit", "output"), [(-2.0, 0.12), (0.0, 0.5)])
+def test_an_untrained_head_begins_where_its_bias_says(logit, output):
     torch.manual_seed(0)
-    progress = ScalarHead(HeadConfig(), 5).progress(torch.randn(10, 5))
-    assert progress.mean().item() == pytest.approx(0.12, abs=0.05)
+    progress = ScalarHead(HeadConfig(initial_logit=logit), 5).progress(torch.randn(10, 5))
+    assert progress.mean().item() == pytest.approx(output, abs=0.06)
+
+
+@pytest.mark.parametrize("position", [False, True])
+def test_frames_left_are_a_second_output_that_is_causal_and_leaves_the_progress_alone(position):
+    head, segments = make_head(HeadConfig(position=position, frames_left=True)), torch.randn(2, 9, 5)
+    left, progress = head.frames_left(segments), head(segments)
+    assert (left > 0).all()
+    torch.testing.assert_close(head.frames_left(segments[:, :4]), left[:, :4], rtol=0, atol=1e-5)
+    lengths = torch.tensor([9, 3])
+    torch.testing.assert_close(head.frames_left(segments, lengths)[1, :3], left[1, :3], rtol=0, atol=1e-6)
+    assert not head.frames_left(segments, lengths)[1, 3:].any()
+    with torch.no_grad():
+        head.get_parameter("readout.2.bias")[1] += 3
+    assert (head.frames_left(segments) > left).all()
+    torch.testing.assert_close(head(segments), progress, rtol=0, atol=0)
+    with pytest.raises(InputError, match="does not give the frames left; train it with --frames-left"):
+        make_head(HeadConfig()).frames_left(segments)
+
+
+def test_position_and_the_learnt_start_can_each_be_had_without_the_other():
+    assert make_head(HeadConfig(position=True)).body.start is None
+    started = make_head(HeadConfig(learnt_start=True))
+    start = started.get_parameter("body.start")
+    assert start.shape == (8,)
+    segment = torch.randn(4, 5)
+    before = started.progress(segment)
+    with torch.no_grad():
+        start.add_(1)
+    assert (started.progress(segment) - before).abs().max() > 1e-3
 
 
 def test_attention_loses_weight_with_time_and_sees_no_future():
@@ -90,19 +126,13 @@ def test_attention_loses_weight_with_time_and_sees_no_future():
 
 
 def test_an_impossible_head_is_refused():
-    with pytest.raises(InputError, match="has no position encoding"):
-        HeadConfig("conv", position=True)
+    for part in ("position", "learnt_start", "frames_of_prefix"):
+        with pytest.raises(InputError, match=f"a conv head has no {part}; use a gru"):
+            HeadConfig("conv", **{part: True})
     with pytest.raises(InputError, match="cannot be divided among 4 attention heads"):
         HeadConfig("transformer", hidden=6)
     with pytest.raises(InputError, match="embeddings are 4 wide; the head was made for 5"):
         make_head(HEADS["gru"]).progress(torch.randn(3, 4))
-
-
-def test_the_versions_are_every_head_with_every_loss_and_the_published_ones():
-    assert VERSIONS["v3"].head.position
-    assert not VERSIONS["v4"].head.position
-    assert (VERSIONS["v4"].loss.weight_cap, VERSIONS["v4"].loss.boundary_weight) == (20, 5)
-    assert len(VERSIONS) == len({(one.head, one.loss) for one in VERSIONS.values()})
 
 
 def test_cumulative_distance_by_hand():

@@ -19,6 +19,7 @@ from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.heads.versions import HeadSwitches
 from protas_gtcc.runs.trained_heads import joint_row, read_joint_runs
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
@@ -87,6 +88,15 @@ def test_runs_that_differ_in_more_than_the_seed_have_rows_of_their_own(runs, ali
     kinds = read_joint_runs([runs[0], *others, runs[1]], dataset, "1")
     seeds = {title: [one.facts.config.training.seed for one in members] for title, members in kinds.items()}
     assert seeds == {"v4 with tcc": [0, 1], "conv-dense with tcc": [0], "v4 with tcc, progress_lambda 100.0": [0]}
+
+
+def test_a_switch_makes_a_row_of_its_own_and_the_time_left_of_a_joint_head_is_scored(runs, aligned, dataset):
+    other = aligned(switches=HeadSwitches(frames_left=True))
+    kinds = read_joint_runs([runs[0], other], dataset, "1")
+    assert list(kinds) == ["v4 with tcc", "v4 with tcc, frames_left True"]
+    rows = [joint_row(title, members, dataset) for title, members in kinds.items()]
+    assert rows[0].left_seconds is None
+    assert 0 < rows[1].left_seconds < 3
 
 
 def test_a_run_that_does_not_fit_the_table_is_refused(runs, aligned, dataset, tmp_path):

@@ -100,7 +100,7 @@ cross-validate --dataset egoprocel --out cv --seeds 1 {TINY}
 compare-alignments --dataset egoprocel --out compared --loss tcc {ALIGN}
 ablate run --dataset data/egoprocel.h5
 heads --dataset egoprocel --heads v2 --out heads --epochs 1
-position-encoding --out position --videos 5 --epochs 1
+position-encoding --out position --videos 5 --epochs 1 --seeds 1
 export run
 benchmark run --histories 10 --streams 1 --samples 5
 prepare folder --out prepared.h5 --fps 1 --background rest --test-share 0.5

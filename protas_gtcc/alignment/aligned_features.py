@@ -31,8 +31,9 @@ class _Embeddings(UserDict[str, Any]):
 
 
 def default_name(config: AlignmentConfig) -> str:
-    """`aligned-gtcc`, with the task and the head if there are some."""
-    return "-".join(filter(None, ["aligned", config.loss, config.task, config.head]))
+    """`aligned-gtcc`, with the task and what is trained beside it if there is some."""
+    parts = ["aligned", config.loss, config.task, config.head, "cumulative" * config.cumulative_l2]
+    return "-".join(filter(None, parts))
 
 
 def stored_name(name: str, split: str, dataset: Dataset, replace: bool) -> str:

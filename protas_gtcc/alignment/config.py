@@ -5,12 +5,14 @@ The run directory of an encoder has the files of any run, with this configuratio
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from protas_gtcc.config import TrainingConfig, flat_settings, require_range
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import VERSIONS
+from protas_gtcc.heads.config import HeadVersion
+from protas_gtcc.heads.versions import VERSIONS, HeadSwitches
 from protas_gtcc.storage.configs import from_yaml
 from protas_gtcc.training.run_directory import RunDirectory
 
@@ -108,25 +110,49 @@ class AlignmentConfig:
     head: str | None = None
     """Train a scalar progress head with the encoder, on the true action segments: v2, v3, v4, or HEAD-LOSS."""
     progress_lambda: float = 1.0
-    """Weight of the head's gradient where it enters the encoder; its norm is bounded by the alignment gradient's."""
+    """Weight of the head's gradient where it enters the encoder; the head itself learns from the plain gradient."""
+    progress_share: float = 1.0
+    """Largest norm of that weighted gradient, as a multiple of the alignment gradient's; inf, as published, has no
+    bound."""
+    clip_together: bool = False
+    """Clip the gradient of encoder and head by their common norm, not each by its own."""
+    cumulative_l2: bool = False
+    """Train the cumulative distance of the embeddings to be the progress of true action segments."""
+    cumulative_weight: float = 0.1
+    """Weight of that loss."""
     task: str | None = None
     """Align only the videos of this task; by default those of all tasks, each with others of its task."""
     title: str = ""
     """Name under which tables list the run; by default its settings. It may change when the run is resumed."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     alignment: AlignmentLossConfig = field(default_factory=AlignmentLossConfig)
+    switches: HeadSwitches = field(default_factory=HeadSwitches)
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(epochs=60, batch_size=4, lr=1e-3, schedule="cosine", clip_norm=1.0)
     )
 
     def __post_init__(self) -> None:
-        require_range(self, progress_lambda=(0, 1e12))
-        if self.head is not None and self.head not in VERSIONS:
-            raise InputError(f"--head is {self.head!r}; it is one of {', '.join(VERSIONS)}")
+        require_range(self, progress_lambda=(0, 1e12), progress_share=(0, math.inf), cumulative_weight=(0, 1e9))
+        self._require_fitting_head()
         for name in ("validation_share", "window_frames", "patience"):
             if getattr(self.training, name):
                 flag = f"--{name.replace('_', '-')}"
                 raise InputError(f"{flag} has no effect on alignment; leave it out")
+
+    @property
+    def head_version(self) -> HeadVersion | None:
+        """The head with its switches."""
+        return None if self.head is None else self.switches.change(VERSIONS[self.head])
+
+    def _require_fitting_head(self) -> None:
+        if self.head is None and self.switches.given:
+            flag = f"--{next(iter(self.switches.given)).replace('_', '-')}"
+            raise InputError(f"{flag} is for a head; give --head, or leave it out")
+        if self.head is not None and self.head not in VERSIONS:
+            raise InputError(f"--head is {self.head!r}; it is one of {', '.join(VERSIONS)}")
+        if self.clip_together and self.switches.head_clip_norm is not None:
+            raise InputError("--clip-together and --head-clip-norm exclude each other; leave out one of the two")
+        _ = self.head_version  # raises for what a head cannot have
 
 
 class AlignmentDirectory(RunDirectory):

@@ -12,7 +12,6 @@ import torch
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.encoders import Encoder
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.configs import from_dict
@@ -38,7 +37,7 @@ class EncoderFacts:
 
     def build(self) -> Encoder:
         """An untrained encoder of this shape."""
-        head = None if self.config.head is None else VERSIONS[self.config.head].head
+        head = None if self.config.head_version is None else self.config.head_version.head
         drops = self.config.loss == "gtcc" and self.config.alignment.drop_rate < 1
         return Encoder(self.config.encoder, self.feature_dim, len(self.tasks), drops, head)
 

@@ -1,22 +1,25 @@
-"""A scalar progress head that is trained together with the encoder, on the true action segments of a batch's videos.
+"""What is trained together with the encoder on the true action segments of a batch's videos.
 
-The alignment itself needs no labels; the head learns from where actions begin and end. How far its gradient may move
-the encoder is bounded (`protas_gtcc.heads.scaled_gradient`).
+The alignment itself needs no labels. A scalar progress head, and the loss on the cumulative distance, learn from where
+actions begin and end. How far a head's gradient may move the encoder is bounded (`protas_gtcc.heads.scaled_gradient`);
+the other loss is a term like those of the alignment.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from protas_gtcc.alignment.pairing import PairBatch
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadLossConfig
+from protas_gtcc.heads.cumulative import cumulative_l2
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.losses import head_loss_terms
 from protas_gtcc.heads.sampling import draw_segments, sample_frames
@@ -27,19 +30,29 @@ Place = tuple[str, int, int]
 """A segment's video, first frame and end."""
 
 
-class JointHead:
-    """A head, its loss, and the true segments of the training videos.
+class TrueSegments:
+    """The true action segments of the training videos.
 
-    Raises `InputError` for a training video that has no action.
+    Raises `InputError` for a training video that has no action of at least `shortest` frames.
     """
 
-    def __init__(self, head: ScalarHead, config: HeadLossConfig, dataset: Dataset, videos: Sequence[str]):
-        self.head, self.config = head, config
+    def __init__(self, dataset: Dataset, videos: Sequence[str], shortest: int = 1):
         self.places = {video: _places(dataset, video) for video in videos}
         for video, places in self.places.items():
-            if not places:
-                what = f"video {video} has no action that a progress head could learn from"
-                raise InputError(f"{what}; remove it from the training videos, or train without --head")
+            if not any(end - start >= shortest for _, start, end in places):
+                what = f"video {video} has no action of {shortest} frame{'s' * (shortest > 1)} to learn progress from"
+                raise InputError(f"{what}; remove it from the training videos, or leave out --head and --cumulative-l2")
+
+    def of(self, batch: PairBatch) -> list[Place]:
+        """The segments of a batch's videos."""
+        return [place for video in batch.videos for place in self.places[video]]
+
+
+class JointHead:
+    """A head, its loss, and the segments that it learns from."""
+
+    def __init__(self, head: ScalarHead, config: HeadLossConfig, segments: TrueSegments):
+        self.head, self.config, self.segments = head, config, segments
 
     def terms(self, embeddings: Float[Tensor, "V E T"], batch: PairBatch, where: str) -> Terms:
         """`progress`: the head's mean loss over segments, once for each pair of the batch.
@@ -47,17 +60,42 @@ class JointHead:
         Randomness comes from torch's generator, so that a resumed run draws the same. Raises `InputError`, naming the
         term and the segment, if it is not finite.
         """
-        random = np.random.default_rng(int(torch.randint(2**62, ())))
-        every_place = [place for video in batch.videos for place in self.places[video]]
-        drawn = draw_segments([video for video, _, _ in every_place], self.config, random)
-        places = [every_place[index] for index in drawn]
-        row = {video: number for number, video in enumerate(batch.videos)}
-        padded, lengths = pad([embeddings[row[video], :, start:end].T for video, start, end in places])
+        random, every_place = np.random.default_rng(int(torch.randint(2**62, ()))), self.segments.of(batch)
+        videos, lengths_of_all = [video for video, _, _ in every_place], [end - start for _, start, end in every_place]
+        places = [every_place[index] for index in draw_segments(videos, lengths_of_all, self.config, random)]
+        padded, lengths = cut(embeddings, batch, places)
         terms = head_loss_terms(self.head, padded, lengths, sample_frames(lengths, self.config, random), self.config)
-        names = [f"the segment at frame {start} of video {video}" for video, start, _ in places]
-        require_finite(terms, names, where)
-        mean = total_loss(weigh(terms, self.config.weights)).mean()
+        require_finite(terms, _names(places), where)
+        mean = total_loss(weigh(terms, self.config.term_weights)).mean()
         return {"progress": mean.expand(len(batch.pairs))}
+
+
+def cumulative_terms(embeddings: Float[Tensor, "V E T"], batch: PairBatch, segments: TrueSegments, where: str) -> Terms:
+    """`cumulative_l2`: its mean over the frames of actions of each video, then over videos, once for each pair.
+
+    Raises `InputError`, naming the segment, if it is not finite.
+    """
+    places = segments.of(batch)
+    losses = cumulative_l2(*cut(embeddings, batch, places))
+    require_finite({"cumulative_l2": losses}, _names(places), where)
+    frames = Counter[str]()
+    for video, start, end in places:
+        frames[video] += end - start
+    shares = [(end - start) / frames[video] for video, start, end in places]
+    mean = (losses * losses.new_tensor(shares)).sum() / len(frames)
+    return {"cumulative_l2": mean.expand(len(batch.pairs))}
+
+
+def cut(
+    embeddings: Float[Tensor, "V E T"], batch: PairBatch, places: Sequence[Place]
+) -> tuple[Float[Tensor, "B N E"], Int[Tensor, " B"]]:
+    """The embeddings of segments, padded, and the number of frames of each."""
+    row = {video: number for number, video in enumerate(batch.videos)}
+    return pad([embeddings[row[video], :, start:end].T for video, start, end in places])
+
+
+def _names(places: Sequence[Place]) -> list[str]:
+    return [f"the segment at frame {start} of video {video}" for video, start, _ in places]
 
 
 def _places(dataset: Dataset, video: str) -> list[Place]:

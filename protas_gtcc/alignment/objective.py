@@ -19,9 +19,9 @@ CONTRAST_WEIGHTS = {"lav": 1e-5, "vava": 1e-7}
 
 
 def term_weights(config: AlignmentConfig) -> dict[str, float]:
-    """The weight of each term of the loss by name, with `progress`, the loss of a head that is trained beside it.
+    """The weight of each term of the loss by name, with those of `protas_gtcc.alignment.joint`.
 
-    That one is weighted where its gradient enters the encoder (`protas_gtcc.heads.scaled_gradient`).
+    `progress`, a head's loss, is weighted where its gradient enters the encoder (`protas_gtcc.heads.scaled_gradient`).
     """
     settings = config.alignment
     contrast = settings.contrast_weight
@@ -31,7 +31,8 @@ def term_weights(config: AlignmentConfig) -> dict[str, float]:
         "lav": {"soft_dtw": 1.0, "contrast": contrast},
         "vava": {"transport": 1.0, "intra_contrast": contrast, "inter_contrast": settings.inter_weight},
     }
-    return {**weights.get(config.loss, {config.loss: 1.0}), "progress": 1.0}
+    beside = {"progress": 1.0, "cumulative_l2": config.cumulative_weight}
+    return weights.get(config.loss, {config.loss: 1.0}) | beside
 
 
 def alignment_terms(

@@ -11,12 +11,11 @@ from torch import Tensor
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
 from protas_gtcc.alignment.embedder import Embedder, EncoderFacts, save_encoder
 from protas_gtcc.alignment.encoders import Encoder
-from protas_gtcc.alignment.joint import JointHead
+from protas_gtcc.alignment.joint import JointHead, TrueSegments, cumulative_terms
 from protas_gtcc.alignment.objective import alignment_terms, term_weights
 from protas_gtcc.alignment.pairing import PairBatch, batches_of, by_task, epoch_pairs
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
-from protas_gtcc.heads.config import VERSIONS
 from protas_gtcc.heads.scaled_gradient import split_gradient
 from protas_gtcc.network.terms import Terms
 from protas_gtcc.training.callbacks import Callback
@@ -54,6 +53,7 @@ class AlignmentTrainer(TrainingLoop[PairBatch]):
         self.groups = by_task(dataset, dataset.part(config.split, "train"), config.task)
         self.num_steps = math.ceil(len(epoch_pairs(self.groups, 0, 0)) / self.settings.batch_size)
         self.facts = self._facts()
+        self.segments: TrueSegments | None = None
         self.joint: JointHead | None = None
         self._build_encoder()
 
@@ -65,19 +65,29 @@ class AlignmentTrainer(TrainingLoop[PairBatch]):
 
     def loss_terms(self, batch: PairBatch, epoch: int, where: str) -> tuple[Terms, dict[str, float]]:
         """The unweighted loss terms of each pair."""
-        embeddings = self.model(batch.features, batch.mask)
-        if self.joint is None:
-            return alignment_terms(embeddings, batch, self.config, epoch, self.network.context), {}
-        is_scaled = self.settings.precision == "16"
-        for_alignment, for_progress = split_gradient(
-            embeddings, self._weights(of_head=False), self.config.progress_lambda, is_scaled=is_scaled
-        )
+        for_alignment = for_progress = self.model(batch.features, batch.mask)
+        if self.joint is not None:
+            for_alignment, for_progress = split_gradient(
+                for_alignment,
+                self._weights(of_head=False),
+                self.config.progress_lambda,
+                self.config.progress_share,
+                is_scaled=self.settings.precision == "16",
+            )
         terms = alignment_terms(for_alignment, batch, self.config, epoch, self.network.context)
-        return terms | self.joint.terms(for_progress, batch, where), {}
+        if self.config.cumulative_l2 and self.segments is not None:
+            terms |= cumulative_terms(for_alignment, batch, self.segments, where)
+        if self.joint is not None:
+            terms |= self.joint.terms(for_progress, batch, where)
+        return terms, {}
 
-    def clipped_together(self) -> list[list[Tensor]]:
+    def clip_norms(self) -> list[tuple[list[Tensor], float]]:
         """The encoder's weights, and the head's: the gradient of the one may be a million times that of the other."""
-        return [self._weights(of_head=False), self._weights(of_head=True)]
+        version = self.config.head_version
+        if version is None or self.config.clip_together:
+            return super().clip_norms()
+        of_head = self.settings.clip_norm if version.head_clip_norm is None else version.head_clip_norm
+        return [(self._weights(of_head=False), self.settings.clip_norm), (self._weights(of_head=True), of_head)]
 
     def identity(self) -> dict[str, object]:
         """Classes, features and training videos: what must be the same when the run is resumed."""
@@ -112,8 +122,12 @@ class AlignmentTrainer(TrainingLoop[PairBatch]):
             reported = self.reported("feature statistics", videos)
             statistics = feature_statistics(self.features.read(video) for video in reported)
             encoder.set_features(*map(torch.from_numpy, statistics))
-        if encoder.progress_head is not None and self.config.head is not None:
-            self.joint = JointHead(encoder.progress_head, VERSIONS[self.config.head].loss, self.dataset, videos)
+        version = self.config.head_version
+        if version is not None or self.config.cumulative_l2:
+            shortest = 1 if version is None else version.loss.shortest_prefix
+            self.segments = TrueSegments(self.dataset, videos, shortest)
+            if version is not None and encoder.progress_head is not None:
+                self.joint = JointHead(encoder.progress_head, version.loss, self.segments)
         self.set_up(encoder)
 
     def _weights(self, of_head: bool) -> list[Tensor]:

@@ -52,7 +52,7 @@ GROUPS = {
         "compare-alignments": "alignment losses x seeds -> one table of scores",
         "ablate": "decode finished runs in other ways -> one table of scores",
         "heads": "scalar progress heads beside look-ups -> one table",
-        "position-encoding": "simulate whether relative position misleads a scalar head",
+        "position-encoding": "simulate each change between published scalar heads",
     },
 }
 VERBS = {verb: text for verbs in GROUPS.values() for verb, text in verbs.items()}

@@ -29,7 +29,7 @@ EXPANSION = 2
 def make_body(config: HeadConfig, width: int) -> nn.Module:
     """The body of a head, for inputs of this width."""
     if config.architecture == "gru":
-        return Recurrence(width, config.hidden, learnt_start=config.position)
+        return Recurrence(width, config.hidden, learnt_start=config.learnt_start)
     if config.architecture == "mlp":
         return RunningMean(width, config.hidden)
     if config.architecture == "conv":

@@ -1,17 +1,17 @@
-"""Configuration of scalar heads and their losses, and the versions of both that are measured."""
+"""Configuration of scalar heads, their losses and their training; `versions` has those with names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal
 
 from protas_gtcc.config import require_range
 from protas_gtcc.errors import InputError
 
 Architecture = Literal["gru", "mlp", "transformer", "conv"]
-LossMode = Literal["dense", "weighted", "root", "monotone"]
+ErrorKind = Literal["squared", "absolute"]
+FrameWeights = Literal["equal", "target", "root"]
+LeftError = Literal["log", "absolute"]
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,17 @@ class HeadConfig:
     architecture: Architecture = "gru"
     """A GRU, a running mean in its place, causal attention with ALiBi, or causal dilated convolutions."""
     position: bool = False
-    """Add to each frame its position k / n among the frames so far, and learn the GRU's initial state (the V3 head)."""
+    """Add to each frame its position k / n among the n frames so far."""
+    learnt_start: bool = False
+    """Learn the GRU's initial state; otherwise it is 0."""
     frames_seen: bool = False
-    """Add to each frame the logarithm of the number of frames so far."""
+    """Add to each frame the logarithm of the number of frames up to it."""
+    frames_of_prefix: bool = False
+    """Add to each frame the logarithm of n, the number of frames so far, as published; earlier frames have the same."""
+    initial_logit: float = -2.0
+    """Initial bias of the progress before the sigmoid: at -2 an untrained head reports about .12, at 0 about .5."""
+    frames_left: bool = False
+    """Give a second output, the number of frames that are left of the segment."""
     first_conv: int = 0
     """Dilation of a first causal convolution over the embeddings; 0 for none."""
     hidden: int = 64
@@ -42,8 +50,8 @@ class HeadConfig:
     """Subtract from each feature its mean over the training segments' frames, divide by its standard deviation."""
 
     def __post_init__(self) -> None:
-        if self.position and self.architecture != "gru":
-            raise InputError(f"a {self.architecture} head has no position encoding; use a gru, or frames_seen")
+        if self.architecture != "gru":
+            self._refuse_parts_of_a_gru()
         if self.architecture == "transformer" and self.hidden % self.attention_heads:
             raise InputError(
                 f"{self.hidden} hidden units cannot be divided among {self.attention_heads} attention heads; "
@@ -51,36 +59,60 @@ class HeadConfig:
             )
         if not 0 <= self.dropout < 1 or self.first_conv < 0:
             raise InputError(f"dropout is {self.dropout}, first_conv {self.first_conv}; expected [0, 1) and at least 0")
+        require_range(self, initial_logit=(-100, 100))
+
+    @property
+    def reads_prefixes(self) -> bool:
+        """Whether inputs of earlier frames change with each new frame, so that every frame needs a pass of its own."""
+        return self.position or self.frames_of_prefix
+
+    def _refuse_parts_of_a_gru(self) -> None:
+        for name in ("position", "learnt_start", "frames_of_prefix"):
+            if getattr(self, name):
+                raise InputError(f"a {self.architecture} head has no {name}; use a gru, or frames_seen")
 
 
 @dataclass(frozen=True)
 class HeadLossConfig:
     """The loss of a head; see `protas_gtcc.heads.losses`."""
 
-    mode: LossMode = "dense"
-    """Squared error of every frame; or the absolute error of sampled frames, weighted by 1 / target, by its root, or
-    equally and with a penalty on falling progress."""
+    progress_error: ErrorKind = "squared"
+    """The error of a frame's progress: squared or absolute."""
+    frame_weights: FrameWeights = "equal"
+    """Weights of frames: equal, 1 / target, or its root."""
     weight_cap: float = 20.0
     """Largest weight 1 / target."""
+    pooled: bool = False
+    """Divide by the weights of the whole batch, as published, not by those of each segment."""
     boundary_weight: float = 0.0
     """Weight of the absolute errors of the first frame (target 1 / L) and the last one (target 1)."""
-    monotonicity_weight: float = 2.0
-    """Weight of the penalty of `monotone`."""
+    monotonicity_weight: float = 0.0
+    """Weight of the penalty on falling progress."""
     margin: float = 0.01
-    """Rise of progress from one sampled frame to the next below which `monotone` has a penalty."""
-    segments_per_video: int = 10
-    """Segments drawn from each video in an epoch; `dense` takes each segment once."""
-    frames_per_segment: int = 5
-    """Frames sampled from a segment, spread over its early, middle and late third; `dense` takes all."""
+    """Rise of progress from one sampled frame to the next below which there is a penalty."""
+    frames_left_weight: float = 0.1
+    """Weight of the error of the frames left, if the head gives them."""
+    frames_left_error: LeftError = "log"
+    """That error: absolute, or the absolute difference of logarithms of 1 + the frames left."""
+    segments_per_video: int = 0
+    """Segments drawn from each video in an epoch; 0 takes each segment once."""
+    frames_per_segment: int = 0
+    """Frames sampled from a segment; 0 takes all."""
+    strata: bool = True
+    """Spread the sampled frames over the early, middle and late third of the progress."""
+    shortest_prefix: int = 1
+    """Fewest frames that the head has seen at a sampled frame; shorter segments are not drawn."""
 
     def __post_init__(self) -> None:
-        if self.weight_cap < 1 or self.segments_per_video < 1 or self.frames_per_segment < 1:
-            raise InputError("weight_cap, segments_per_video and frames_per_segment must be at least 1")
+        weights = ("boundary_weight", "monotonicity_weight", "frames_left_weight")
+        require_range(self, weight_cap=(1, 1e9), **dict.fromkeys(weights, (0, 1e9)))
+        require_range(self, segments_per_video=(0, 10**6), frames_per_segment=(0, 10**6), shortest_prefix=(1, 10**6))
 
     @property
-    def weights(self) -> dict[str, float]:
+    def term_weights(self) -> dict[str, float]:
         """The weight of each loss term, by name."""
-        return {"progress": 1.0, "monotonicity": self.monotonicity_weight, "boundary": self.boundary_weight}
+        names = ("monotonicity", "boundary", "frames_left")
+        return {"progress": 1.0} | {name: getattr(self, f"{name}_weight") for name in names}
 
 
 @dataclass(frozen=True)
@@ -94,7 +126,7 @@ class HeadTraining:
     lr: float = 2e-3
     """Learning rate of Adam; it falls to 0 along a half cosine."""
     clip_norm: float = 5.0
-    """Clip the gradient's norm to this; 0 does not clip."""
+    """Clip the gradient's norm to this; 0 does not clip. V2, V3 and V4 have their own, --head-clip-norm."""
     validation_share: float = 0.2
     """Share of the training videos held out to choose the epoch by; 0 keeps the last one."""
     seed: int = 0
@@ -113,32 +145,5 @@ class HeadVersion:
 
     head: HeadConfig
     loss: HeadLossConfig
-
-
-LOSSES: Mapping[str, HeadLossConfig] = {
-    "dense": HeadLossConfig(),
-    "weighted": HeadLossConfig("weighted", boundary_weight=5.0),
-    "root": HeadLossConfig("root", weight_cap=5.0, boundary_weight=1.0),
-    "monotone": HeadLossConfig("monotone"),
-}
-HEADS: Mapping[str, HeadConfig] = {
-    "gru": HeadConfig(),
-    "gru-frames": HeadConfig(frames_seen=True),
-    "conv-gru": HeadConfig(first_conv=4),
-    "mlp": HeadConfig("mlp"),
-    "mlp-frames": HeadConfig("mlp", frames_seen=True),
-    "transformer": HeadConfig("transformer"),
-    "conv": HeadConfig("conv"),
-}
-VERSIONS: Mapping[str, HeadVersion] = {
-    "v2": HeadVersion(HEADS["gru"], HeadLossConfig("weighted", weight_cap=10.0)),
-    "v3": HeadVersion(HeadConfig(position=True), HeadLossConfig("weighted", weight_cap=10.0)),
-    "v4": HeadVersion(HEADS["gru"], LOSSES["weighted"]),
-    **{
-        f"{head}-{loss}": HeadVersion(HEADS[head], LOSSES[loss])
-        for head, loss in product(HEADS, LOSSES)
-        if (head, loss) != ("gru", "weighted")  # that is v4
-    },
-}
-"""The published ones (V2 without position, V3 with it, V4 without it, with boundary terms and a higher cap), and every
-head with every loss."""
+    head_clip_norm: float | None = None
+    """Norm to which the head's gradient is clipped; None leaves it to the training."""

@@ -1,11 +1,13 @@
 """A scalar head: from a segment's embeddings so far to its progress, the same for every action.
 
-    embeddings ── first convolution ── + position or count ── body ── readout ── sigmoid ──> progress in (0, 1)
-      [T, D]        (if any)            (k / n, frames so far)
+    embeddings ── first convolution ── + position or count ── body ── readout ──┬─ sigmoid ──> progress in (0, 1)
+      [T, D]        (if any)            (k / n, frames so far)                  └─ softplus ─> log(1 + frames left)
+                                                                                   (if wanted)
 
 Progress at frame t depends only on frames up to t, and is the same whether a prefix or the whole segment is given.
-Without position one pass computes all frames. Position is relative to the number of frames so far, so it changes for
-all earlier frames with each new one. With it, each frame needs a pass over its own prefix.
+Most heads compute all frames in one pass. Position is relative to the number of frames so far, and the published count
+is that number at every frame. With either, the inputs of all earlier frames change with each new one, so each frame
+needs a pass over its own prefix.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import math
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.bodies import CausalConvolution, make_body
@@ -22,8 +25,6 @@ from protas_gtcc.heads.config import HeadConfig
 from protas_gtcc.network.layers import FeatureStandardisation
 from protas_gtcc.network.padding import frame_mask
 
-INITIAL_LOGIT = -2.0
-"""Initial bias of the last layer, as published: an untrained head reports about .12."""
 PREFIXES_AT_ONCE = 64
 FRAMES_SCALE = 300
 """Number of frames so far that counts as 1, as in the published heads."""
@@ -36,11 +37,11 @@ class ScalarHead(FeatureStandardisation):
         super().__init__(feature_dim)
         self.config = config
         self.first_conv = CausalConvolution(feature_dim, config.first_conv) if config.first_conv else None
-        self.body = make_body(config, feature_dim + config.position + config.frames_seen)
-        self.readout = nn.Sequential(
-            nn.Linear(config.hidden, config.readout), nn.ReLU(), last := nn.Linear(config.readout, 1)
-        )
-        nn.init.constant_(last.bias, INITIAL_LOGIT)
+        self.body = make_body(config, feature_dim + config.frames_seen + config.position + config.frames_of_prefix)
+        between, last = nn.Linear(config.hidden, config.readout), nn.Linear(config.readout, 1 + config.frames_left)
+        self.readout = nn.Sequential(between, nn.ReLU(), last)
+        nn.init.constant_(last.bias, 0.0)
+        nn.init.constant_(last.bias[:1], config.initial_logit)
 
     def forward(
         self, segments: Float[Tensor, "B T D"], lengths: Int[Tensor, " B"] | None = None
@@ -49,21 +50,30 @@ class ScalarHead(FeatureStandardisation):
 
         `lengths` None: there is no padding.
         """
-        x, num_frames = self._inputs(segments), segments.shape[1]
-        if lengths is None:
-            lengths = torch.full((len(x),), num_frames, device=x.device)
-        valid = frame_mask(lengths, num_frames)
-        if not self.config.position:
-            return torch.where(valid, self._read(self.body(x)), 0)
-        segment, last = valid.nonzero(as_tuple=True)
-        return x.new_zeros(valid.shape).index_put((segment, last), self._of_prefixes(x, segment, last))
+        outputs, valid = self._everywhere(segments, lengths)
+        return torch.where(valid, torch.sigmoid(outputs[..., 0]), 0)
+
+    def frames_left(
+        self, segments: Float[Tensor, "B T D"], lengths: Int[Tensor, " B"] | None = None
+    ) -> Float[Tensor, "B T"]:
+        """Frames left after every frame, with the same padding. Raises `InputError` if the head does not give them."""
+        if not self.config.frames_left:
+            raise InputError("the head does not give the frames left; train it with --frames-left")
+        outputs, valid = self._everywhere(segments, lengths)
+        return torch.where(valid, torch.expm1(functional.softplus(outputs[..., 1])), 0)
 
     def at_frames(self, segments: Float[Tensor, "B T D"], frames: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:
-        """Progress at K frames of each segment, as in `forward`; cheaper with position, where each frame is a pass."""
-        if not self.config.position:
-            return self.forward(segments).gather(1, frames)
+        """Progress at K frames of each segment, as in `forward`; cheaper where each frame is a pass."""
+        return torch.sigmoid(self.outputs_at(segments, frames)[..., 0])
+
+    def outputs_at(self, segments: Float[Tensor, "B T D"], frames: Int[Tensor, "B K"]) -> Float[Tensor, "B K O"]:
+        """What the last layer gives at K frames of each segment: the logit of the progress, and the frames left."""
+        x = self._inputs(segments)
+        if not self.config.reads_prefixes:
+            states: Tensor = self.body(x)
+            return self.readout(states.gather(1, frames[..., None].expand(-1, -1, states.shape[2])))
         segment = torch.arange(len(frames), device=frames.device).repeat_interleave(frames.shape[1])
-        return self._of_prefixes(self._inputs(segments), segment, frames.flatten()).view(frames.shape)
+        return self._of_prefixes(x, segment, frames.flatten()).view(*frames.shape, -1)
 
     def progress(self, segment: Float[Tensor, "T D"]) -> Float[Tensor, " T"]:
         """Progress at every frame of one segment."""
@@ -79,30 +89,53 @@ class ScalarHead(FeatureStandardisation):
             x = self.first_conv(x)
         return torch.cat([x, frames_seen(x)], dim=2) if self.config.frames_seen else x
 
-    def _read(self, states: Float[Tensor, "*L H"]) -> Float[Tensor, "*L"]:
-        return torch.sigmoid(self.readout(states).squeeze(-1))
+    def _everywhere(
+        self, segments: Float[Tensor, "B T D"], lengths: Int[Tensor, " B"] | None
+    ) -> tuple[Float[Tensor, "B T O"], Tensor]:
+        """The outputs of the last layer at every frame, and which frames are no padding."""
+        x, num_frames = self._inputs(segments), segments.shape[1]
+        if lengths is None:
+            lengths = torch.full((len(x),), num_frames, device=x.device)
+        valid = frame_mask(lengths, num_frames)
+        if not self.config.reads_prefixes:
+            return self.readout(self.body(x)), valid
+        segment, last = valid.nonzero(as_tuple=True)
+        found = self._of_prefixes(x, segment, last)
+        return x.new_zeros(*valid.shape, found.shape[1]).index_put((segment, last), found), valid
 
     def _of_prefixes(
         self, x: Float[Tensor, "B T I"], segment: Int[Tensor, " P"], last: Int[Tensor, " P"]
-    ) -> Float[Tensor, " P"]:
-        """Progress at the last frame of prefixes of the segments; the shortest first, so there is little padding."""
+    ) -> Float[Tensor, "P O"]:
+        """The outputs at the last frame of prefixes of the segments; the shortest first, so there is little padding."""
         order = last.argsort()
         states = []
         for part in torch.split(order, PREFIXES_AT_ONCE):
             num_frames = int(last[part].max()) + 1
-            seen = x[segment[part], :num_frames]
-            inputs = torch.cat([seen, positions(last[part] + 1, num_frames).to(x.dtype)], dim=2)
+            added = self._of_length(last[part] + 1, num_frames).to(x.dtype)
+            inputs = torch.cat([x[segment[part], :num_frames], added], dim=2)
             states.append(self.body(inputs)[torch.arange(len(part), device=x.device), last[part]])
-        return self._read(torch.cat(states)[order.argsort()])
+        return self.readout(torch.cat(states)[order.argsort()])
+
+    def _of_length(self, num_seen: Int[Tensor, " P"], num_frames: int) -> Float[Tensor, "P T A"]:
+        """The inputs that depend on the length of the prefix."""
+        added = [positions(num_seen, num_frames)] * self.config.position
+        if self.config.frames_of_prefix:
+            added.append(log_count(num_seen.float())[:, None, None].expand(-1, num_frames, -1))
+        return torch.cat(added, dim=2)
+
+
+def log_count(count: Float[Tensor, "*N"]) -> Float[Tensor, "*N"]:
+    """log(1 + n) / log(1 + 300), n frames."""
+    return torch.log1p(count) / math.log1p(FRAMES_SCALE)
 
 
 def frames_seen(x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T 1"]:
-    """log(1 + n) / log(1 + 300) at the n-th frame of a segment, n from 1.
+    """`log_count` of n at the n-th frame of a segment, n from 1.
 
-    In the published heads every frame has the number of the last one, so an output depends on the segment's length.
+    In the published heads every frame of a prefix has the number of the prefix's last one (`frames_of_prefix`).
     """
     count = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=x.dtype)
-    return (torch.log1p(count) / math.log1p(FRAMES_SCALE))[None, :, None].expand(len(x), -1, -1)
+    return log_count(count)[None, :, None].expand(len(x), -1, -1)
 
 
 def positions(num_seen: Int[Tensor, " P"], num_frames: int) -> Float[Tensor, "P T 1"]:

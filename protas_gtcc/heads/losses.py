@@ -1,16 +1,16 @@
-"""Loss terms of a scalar head, unweighted, one value a segment, so that its loss does not depend on its batch.
+"""Loss terms of a scalar head, unweighted, one value for each segment.
 
 `estimate` is the head's progress at the sampled frames, `target` the true progress there. Means are over valid frames.
 
-- `dense`: squared error.
-- `weighted`: absolute error, weighted by min(1 / target, cap), divided by the sum of weights.
-- `root`: absolute error times min(1 / sqrt(target), sqrt(cap)); not divided by the weights.
-- `monotone`: absolute error; and as `monotonicity`, how far a later frame falls short of the sampled frame before it
-  plus the margin.
-- with any of them `boundary`: the mean absolute error of the first frame and the last.
+- `progress`: the squared or absolute error. Frames count equally, or by min(1 / target, cap), or by the root of that.
+  The sum is divided by the weights if these are 1 / target, else by the number of frames.
+- `monotonicity`: how far a later frame falls short of the sampled frame before it plus the margin.
+- `boundary`: the mean absolute error of the first frame and the last.
+- `frames_left`: the absolute error of the frames left of the segment, or of the logarithm of 1 + that number.
 
-The published weighted losses divide by sums over a whole batch, so a segment's weight depends on which of its frames
-were drawn. Their boundary terms cover every segment of a video, ours those drawn.
+A segment's loss does not depend on its batch, unless `progress` is `pooled`. The published losses are pooled: they
+divide by the weights of a whole batch, so a segment with small targets counts more. Their boundary terms cover every
+segment of a video, ours those drawn: in the mean that is the same.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from protas_gtcc.heads.config import HeadLossConfig
 from protas_gtcc.heads.head import ScalarHead
@@ -33,33 +34,48 @@ def head_loss_terms(
     config: HeadLossConfig,
 ) -> Terms:
     """Every term for padded segments; the head is run once, for the sampled frames and the boundaries."""
-    frames = sampled.frames
+    frames, num_sampled = sampled.frames, sampled.frames.shape[1]
     if config.boundary_weight:
         frames = torch.cat([frames, torch.zeros_like(lengths)[:, None], (lengths - 1)[:, None]], dim=1)
-    estimates = head.at_frames(segments, frames)
-    estimate, target = estimates[:, : sampled.frames.shape[1]], sampled.targets(lengths)
-    terms = {"progress": frame_loss(estimate, target, sampled.valid, config)}
-    if config.mode == "monotone":
-        terms["monotonicity"] = monotonicity(estimate, sampled.valid, config.margin)
+    outputs = head.outputs_at(segments, frames)
+    estimates, valid = torch.sigmoid(outputs[..., 0]), sampled.valid
+    estimate, target = estimates[:, :num_sampled], sampled.targets(lengths)
+    terms = {"progress": frame_loss(estimate, target, valid, config)}
+    if config.monotonicity_weight:
+        terms["monotonicity"] = monotonicity(estimate, valid, config.margin)
     if config.boundary_weight:
         terms["boundary"] = boundary(estimates[:, -2:], lengths)
+    if head.config.frames_left:
+        left = lengths[:, None] - 1 - sampled.frames
+        terms["frames_left"] = frames_left(outputs[:, :num_sampled, 1], left, valid, config)
     return terms
 
 
 def frame_loss(
     estimate: Float[Tensor, "B K"], target: Float[Tensor, "B K"], valid: Bool[Tensor, "B K"], config: HeadLossConfig
 ) -> Float[Tensor, " B"]:
-    """Error of the sampled frames, by the mode."""
-    error = (estimate - target) * valid
-    count = valid.sum(dim=1)
-    if config.mode == "dense":
-        return error.square().sum(dim=1) / count
-    if config.mode == "monotone":
-        return error.abs().sum(dim=1) / count
-    weights = (1 / target).clamp(max=config.weight_cap) * valid
-    if config.mode == "root":
-        return (weights.sqrt() * error.abs()).sum(dim=1) / count
-    return (weights * error.abs()).sum(dim=1) / weights.sum(dim=1)
+    """Error of the progress at the sampled frames, by the configuration."""
+    difference = estimate - target
+    error = difference.square() if config.progress_error == "squared" else difference.abs()
+    weights = valid.to(estimate.dtype)
+    if config.frame_weights != "equal":
+        capped = (1 / target).clamp(max=config.weight_cap)
+        weights = weights * (capped if config.frame_weights == "target" else capped.sqrt())
+    divisor = (weights if config.frame_weights == "target" else valid).sum(dim=1)
+    # Pooled, the mean over segments is the sum over the batch, divided by the batch's weights.
+    return (weights * error).sum(dim=1) / (divisor.float().mean() if config.pooled else divisor)
+
+
+def frames_left(
+    output: Float[Tensor, "B K"], left: Int[Tensor, "B K"], valid: Bool[Tensor, "B K"], config: HeadLossConfig
+) -> Float[Tensor, " B"]:
+    """Mean error of the frames left; `output` is the head's, before the softplus."""
+    estimate, target = functional.softplus(output), left.clamp(min=0).to(output.dtype)
+    if config.frames_left_error == "log":
+        error = (estimate - target.log1p()).abs()
+    else:
+        error = (estimate.expm1() - target).abs()
+    return (error * valid).sum(dim=1) / valid.sum(dim=1)
 
 
 def monotonicity(estimate: Float[Tensor, "B K"], valid: Bool[Tensor, "B K"], margin: float) -> Float[Tensor, " B"]:

@@ -1,8 +1,14 @@
 """The weights of the published GRU heads, read from the checkpoints of the models that they are part of.
 
-The width of the input shows the head's version. V2 and V4 take the embeddings alone; they differ only in their losses.
-V3 takes one number more, the position, and has a learnt initial state. Later heads take the number of the segment's
-frames and are refused: ours take the number of frames so far, so the same weights would report something else.
+What a head adds to the embeddings shows in the width of its input, D for embeddings of D numbers, and in whether it
+has a learnt initial state:
+
+    D        without or with one   nothing (V2, V4)
+    D + 1    with one              the position k / n (V3)
+    D + 1    without               the logarithm of n, the number of frames so far (later heads)
+    D + 2    with one              position, then number of frames (later heads)
+
+Outputs are those of the published evaluation of actions: at frame n of an action, the head reads its first n frames.
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.network.reference_checkpoints import load_tensors_alone
 
 HEAD_PREFIX = "progress_head."
+NEEDED = ("gru.weight_ih_l0", "gru.weight_hh_l0", "fc.0.weight")
 
 
 def load_published_head(path: Path, embedding_width: int) -> ScalarHead:
@@ -30,21 +37,13 @@ def load_published_head(path: Path, embedding_width: int) -> ScalarHead:
     if not isinstance(state, dict):
         raise InputError(f"{path} holds {type(content).__name__}; give a checkpoint that holds the state of a model")
     own = _own_tensors(state)
-    missing = [name for name in ("gru.weight_ih_l0", "gru.weight_hh_l0", "fc.0.weight") if name not in own]
+    missing = [name for name in NEEDED if name not in own]
     if missing:
         what = f"{path} has no GRU progress head: no tensor {missing[0]}"
         raise InputError(f"{what}; other heads are not imported: leave it out")
-    position = "h0" in own
-    _require_published(path, own["gru.weight_ih_l0"].shape[1], position, embedding_width)
-    hidden, readout = own["gru.weight_hh_l0"].shape[1], own["fc.0.weight"].shape[0]
-    head = ScalarHead(HeadConfig(position=position, hidden=hidden, readout=readout, standardise=False), embedding_width)
-    tensors = dict(head.named_buffers())  # the published heads do not standardise
-    if position:
-        tensors["body.start"] = own.pop("h0").flatten()
-    for name, tensor in own.items():
-        tensors[f"body.{name}" if name.startswith("gru.") else name.replace("fc.", "readout.")] = tensor
+    head = ScalarHead(_config(path, own, embedding_width), embedding_width)
     try:
-        head.load_state_dict(tensors)
+        head.load_state_dict(dict(head.named_buffers()) | _renamed(own))  # published heads do not standardise
     except RuntimeError as error:
         what = " ".join(str(error).split())
         raise InputError(f"{path}: its progress head is not a published one ({what}); leave it out") from error
@@ -60,13 +59,31 @@ def _own_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return of_model or plain
 
 
-def _require_published(path: Path, width: int, learnt_start: bool, embedding_width: int) -> None:
-    if width == embedding_width + learnt_start:
-        return
-    found = f"{width} numbers a frame, {'with' if learnt_start else 'without'} a learnt initial state"
-    widths = f"{embedding_width} (V2, V4), or {embedding_width + 1} with a learnt initial state (V3)"
-    known = f"published heads of {embedding_width}-wide embeddings take {widths}"
-    raise InputError(
-        f"{path}: its head takes {found}; {known}; heads that use the segment's length are not imported: leave it out, "
-        "or give another --feature-set"
+def _config(path: Path, own: Mapping[str, Tensor], embedding_width: int) -> HeadConfig:
+    """The head that has these tensors. Raises `InputError` if no published one has this input."""
+    width, learnt_start = own["gru.weight_ih_l0"].shape[1], "h0" in own
+    added = width - embedding_width
+    if added not in (0, 1, 2) or (added == 2 and not learnt_start):
+        found = f"{width} numbers a frame, {'with' if learnt_start else 'without'} a learnt initial state"
+        first, second, third = (embedding_width + more for more in range(3))
+        known = f"published heads of {first}-wide embeddings take {first}, {second}, or with such a state {third}"
+        raise InputError(f"{path}: its head takes {found}; {known}: leave it out, or give another --feature-set")
+    return HeadConfig(
+        position=added > 0 and learnt_start,
+        learnt_start=learnt_start,
+        frames_of_prefix=added > learnt_start,
+        hidden=own["gru.weight_hh_l0"].shape[1],
+        readout=own["fc.0.weight"].shape[0],
+        standardise=False,
     )
+
+
+def _renamed(own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors by the names that they have here."""
+    renamed = {}
+    for name, tensor in own.items():
+        if name == "h0":
+            renamed["body.start"] = tensor.flatten()
+        else:
+            renamed[f"body.{name}" if name.startswith("gru.") else name.replace("fc.", "readout.")] = tensor
+    return renamed

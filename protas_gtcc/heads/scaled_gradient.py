@@ -3,21 +3,24 @@
     encoder ── embeddings ──┬── for_alignment ── alignment loss          total = alignment + progress, unweighted
                             └── for_progress ─── head ── progress loss
 
-The published training adds weight x progress, with weights up to a million. It divides the head's gradients by the
-weight again, and clips the encoder's gradient to a norm of 0.00001. So nothing of the alignment is left. Here the
-weight acts only where the two gradients meet, at the embeddings:
+The weight acts only where the two gradients meet, at the embeddings:
 
-    g = g_alignment + s g_progress,   s = min(weight, |J' g_alignment| / |J' g_progress|)
+    g = g_alignment + s g_progress,   s = min(weight, share |J' g_alignment| / |J' g_progress|)
 
 with |J' g| the norm of the gradient by all weights of the encoder, which takes two more backward passes through it.
 (Norms at the embeddings would not be enough: a progress gradient that is alike at many frames adds up in the weights.)
-So the progress never moves the encoder further than the alignment does, whatever the weight. Below that bound it is the
-plain weighted sum. The head learns from its own loss's gradient, as if it were alone. The weight is bounded before it
-multiplies anything, so nothing overflows. Where the alignment has no gradient, the encoder has none.
+So the progress never moves the encoder further than `share` times as far as the alignment does, whatever the weight.
+Below that bound it is the plain weighted sum. The head learns from its own loss's gradient, as if it were alone. Where
+the alignment has no gradient, the encoder has none.
+
+The published training has no bound: that is `share` infinity, and there are no further passes. It adds weight x
+progress and then divides the head's gradients by the weight, which gives the same two gradients. With its weight of a
+million nothing of the alignment is left in the encoder's.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +32,11 @@ from protas_gtcc.errors import InputError
 
 
 def split_gradient(
-    embeddings: Float[Tensor, "*N D"], encoder: Sequence[Tensor], weight: float, is_scaled: bool = False
+    embeddings: Float[Tensor, "*N D"],
+    encoder: Sequence[Tensor],
+    weight: float,
+    share: float = 1.0,
+    is_scaled: bool = False,
 ) -> tuple[Float[Tensor, "*N D"], Float[Tensor, "*N D"]]:
     """The embeddings twice: for the alignment loss, and for the head, whose gradient is weighted and bounded.
 
@@ -37,32 +44,35 @@ def split_gradient(
         embeddings: the encoder's output.
         encoder: its weights.
         weight: of the progress gradient, not negative.
+        share: the largest norm of the weighted gradient, as a multiple of the alignment gradient's; may be infinity.
         is_scaled: gradients are scaled, as float16 needs; a scaler then skips steps in which they overflow.
 
     The backward pass raises `InputError` if the gradient of the progress is not finite and not scaled.
     """
-    both: tuple[Tensor, Tensor] = _Split.apply(embeddings, encoder, weight, is_scaled)  # type: ignore[no-untyped-call]
+    both: tuple[Tensor, Tensor] = _Split.apply(embeddings, encoder, weight, share, is_scaled)  # type: ignore[no-untyped-call]
     return both
 
 
 class _Split(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, embeddings: Tensor, encoder: Sequence[Tensor], weight: float, is_scaled: bool
+        ctx: Any, embeddings: Tensor, encoder: Sequence[Tensor], weight: float, share: float, is_scaled: bool
     ) -> tuple[Tensor, Tensor]:
         # An attribute: tensors saved for the backward pass are returned without their graph.
         ctx.embeddings, ctx.encoder = embeddings, list(encoder)
-        ctx.weight, ctx.is_scaled = weight, is_scaled
+        ctx.weight, ctx.share, ctx.is_scaled = weight, share, is_scaled
         return embeddings.view_as(embeddings), embeddings.view_as(embeddings)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         if not (ctx.is_scaled or bool(torch.isfinite(gradients[1]).all())):
             raise InputError("the gradient of the progress loss is not finite; check the features, or lower --lr")
-        alignment, progress = (_norm(ctx.embeddings, ctx.encoder, one) for one in gradients)
-        scale = ctx.weight if progress == 0 else min(ctx.weight, alignment / progress)
-        return gradients[0] + scale * gradients[1], None, None, None
+        scale = ctx.weight
+        if ctx.share < math.inf:
+            alignment, progress = (_norm(ctx.embeddings, ctx.encoder, one) for one in gradients)
+            scale = scale if progress == 0 else min(scale, ctx.share * alignment / progress)
+        return gradients[0] + scale * gradients[1], None, None, None, None
 
 
 def _norm(embeddings: Tensor, encoder: Sequence[Tensor], gradient: Tensor) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
 from protas_gtcc.errors import InputError
-from protas_gtcc.heads.config import HeadLossConfig, HeadTraining, HeadVersion
+from protas_gtcc.heads.config import HeadTraining, HeadVersion
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.losses import head_loss_terms
 from protas_gtcc.heads.sampling import draw_segments, sample_frames, sample_stratified
@@ -85,7 +85,7 @@ def train_head(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, training.epochs)
     best, lowest = head.state_dict(), np.inf
     for epoch in range(training.epochs):
-        _train_epoch(head.train(), optimizer, version.loss, learnt, training, epoch)
+        _train_epoch(head.train(), optimizer, version, learnt, training, epoch)
         schedule.step()
         error = validation_error(head.eval(), held_out, training.seed) if held_out else -epoch
         if error < lowest:
@@ -111,21 +111,24 @@ def validation_error(head: ScalarHead, segments: Sequence[ActionSegment], seed: 
 def _train_epoch(
     head: ScalarHead,
     optimizer: torch.optim.Optimizer,
-    loss: HeadLossConfig,
+    version: HeadVersion,
     segments: Sequence[ActionSegment],
     training: HeadTraining,
     epoch: int,
 ) -> None:
-    random = np.random.default_rng([training.seed, epoch])
-    drawn = [segments[number] for number in draw_segments([one.video for one in segments], loss, random)]
-    batches = plan_epoch([len(one.embeddings) for one in drawn], training.batch_size, training.seed, epoch)
-    for step, numbers in enumerate(batches):
+    random, loss = np.random.default_rng([training.seed, epoch]), version.loss
+    videos, num_frames = [one.video for one in segments], [len(one.embeddings) for one in segments]
+    drawn = [segments[number] for number in draw_segments(videos, num_frames, loss, random)]
+    # Batches of similar lengths have less padding; a loss that divides by a batch's weights needs all lengths in it.
+    similar = [1 if loss.pooled else len(one.embeddings) for one in drawn]
+    clip_norm = training.clip_norm if version.head_clip_norm is None else version.head_clip_norm
+    for step, numbers in enumerate(plan_epoch(similar, training.batch_size, training.seed, epoch)):
         batch = [drawn[number] for number in numbers]
         padded, lengths = pad_segments(batch)
         terms = head_loss_terms(head, padded, lengths, sample_frames(lengths, loss, random), loss)
         require_finite(terms, [str(one) for one in batch], f"epoch {epoch + 1}, step {step + 1}")
         optimizer.zero_grad()
-        total_loss(weigh(terms, loss.weights)).mean().backward()  # type: ignore[no-untyped-call]
-        if training.clip_norm > 0:
-            torch.nn.utils.clip_grad_norm_(head.parameters(), training.clip_norm)
+        total_loss(weigh(terms, loss.term_weights)).mean().backward()  # type: ignore[no-untyped-call]
+        if clip_norm > 0:
+            torch.nn.utils.clip_grad_norm_(head.parameters(), clip_norm)
         optimizer.step()

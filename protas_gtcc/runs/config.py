@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from protas_gtcc.config import Control, File, Folder, Text, require_range
-from protas_gtcc.errors import InputError, listed
-from protas_gtcc.heads.config import VERSIONS, HeadTraining
+from protas_gtcc.errors import InputError
+from protas_gtcc.heads.config import HeadTraining, HeadVersion
+from protas_gtcc.heads.versions import VERSIONS, HeadSwitches, version_of
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,18 @@ class HeadComparison:
     """Checkpoints with a published GRU head, which is applied to the feature sets."""
     control: Control = "none"
     """Replace the features, to see how much a head depends on them; with noise it can only count frames."""
+    switches: HeadSwitches = field(default_factory=HeadSwitches)
     training: HeadTraining = field(default_factory=HeadTraining)
+
+    @property
+    def versions(self) -> dict[str, HeadVersion]:
+        """The heads by their rows' names, which have the switches that are set."""
+        added = "".join(f", {name} {value}" for name, value in self.switches.given.items())
+        return {f"{name}{added}": version_of(name, self.switches) for name in self.heads}
 
     def __post_init__(self) -> None:
         require_range(self, seeds=(1, 1000))
-        unknown = [name for name in self.heads if name not in VERSIONS]
-        if unknown:
-            raise InputError(f"no head {unknown[0]!r}; there are {listed(VERSIONS, most=len(VERSIONS))}")
+        _ = self.versions  # raises for an unknown head, or what one cannot have
         if self.training.seed != HeadTraining.seed:
             raise InputError("--seed is for one head; here, give --seeds")
         if self.joint and self.control != "none":

@@ -14,7 +14,7 @@ from dataclasses import replace
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.heads.config import VERSIONS
+from protas_gtcc.heads.config import HeadVersion
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.published import load_published_head
 from protas_gtcc.heads.training import ActionSegment, read_segments, train_head
@@ -29,6 +29,8 @@ from protas_gtcc.runs.trained_heads import joint_row, read_joint_runs
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.validation import choose_validation
 
+Segments = list[ActionSegment]
+
 
 def compare_heads(
     wanted: HeadComparison,
@@ -40,7 +42,7 @@ def compare_heads(
 
     `report` is called with remarks, `on_progress` with the numbers of heads that are trained and to be trained.
     """
-    total, done = len(wanted.heads) * wanted.seeds * max(len(wanted.feature_set), 1), itertools.count(1)
+    total, done = len(wanted.versions) * wanted.seeds * max(len(wanted.feature_set), 1), itertools.count(1)
 
     def on_head() -> None:
         on_progress(next(done), total)
@@ -79,7 +81,7 @@ def _rows(
     train, validation, test = (dataset.part(wanted.split, part) for part in ("train", "validation", "test"))
     segments = {video: read_segments(dataset, [video], features) for video in {*train, *validation, *test}}
 
-    def of(videos: Sequence[str]) -> list[ActionSegment]:
+    def of(videos: Sequence[str]) -> Segments:
         return [one for video in videos for one in segments[video]]
 
     score = functools.partial(scoring.score_reports, dataset, wanted.split, segments=of(test))
@@ -87,23 +89,33 @@ def _rows(
     fitted = fit_cumulative_distance((one.embeddings, one.label) for one in of(train))
     distance = score(seed=0, report=functools.partial(scoring.distance_reports, fitted))
     if of_models is not None:
-        yield from scoring.lookup_rows(distance)
+        gives_left = any(one.head.frames_left for one in wanted.versions.values())
+        left = scoring.left_error(scoring.mean_left(of(train), of(test)), dataset.info.fps) if gives_left else None
+        yield from scoring.lookup_rows(distance, left)
         yield from of_models
     yield scoring.reported_row(f"cumulative distance{suffix}", START_AND_CLASS, [distance])
-    for name in wanted.heads:
-        scored = []
+    for name, version in wanted.versions.items():
+        scored, left_seconds = [], []
         for seed in range(wanted.seeds):
-            training = replace(wanted.training, seed=seed)
-            learnt, held_out = choose_validation(dataset, wanted.split, training.validation_share, seed)
-            if held_out and not of(held_out):
-                raise InputError(f"no action in held-out videos {listed(held_out)}; give --validation-share 0")
-            head = train_head(VERSIONS[name], of(learnt), of(held_out), training)
+            head = _train(wanted, dataset, version, seed, of)
             scored.append(score(seed=seed, report=functools.partial(scoring.head_reports, head)))
+            left_seconds += scoring.left_seconds(head, of(test), dataset.info.fps)
             on_head()
-        yield scoring.reported_row(f"{name}{suffix}", START, scored)
+        yield scoring.reported_row(f"{name}{suffix}", START, scored, left_seconds)
     for name, head in published.items():
         scored = [score(seed=0, report=functools.partial(scoring.head_reports, head))]
         yield scoring.reported_row(f"published: {name}{suffix}", START, scored)
+
+
+def _train(
+    wanted: HeadComparison, dataset: Dataset, version: HeadVersion, seed: int, of: Callable[[Sequence[str]], Segments]
+) -> ScalarHead:
+    """A head of one seed; `of` gives the segments of videos."""
+    training = replace(wanted.training, seed=seed)
+    learnt, held_out = choose_validation(dataset, wanted.split, training.validation_share, seed)
+    if held_out and not of(held_out):
+        raise InputError(f"no action in held-out videos {listed(held_out)}; give --validation-share 0")
+    return train_head(version, of(learnt), of(held_out), training)
 
 
 def _published_heads(wanted: HeadComparison, dataset: Dataset, feature_set: str) -> dict[str, ScalarHead]:

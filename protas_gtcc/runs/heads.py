@@ -40,6 +40,30 @@ def head_reports(head: ScalarHead, segments: Sequence[ActionSegment]) -> list[np
     return [row[:length].numpy() for row, length in zip(progress, lengths.tolist(), strict=True)]
 
 
+def left_seconds(head: ScalarHead, segments: Sequence[ActionSegment], fps: float) -> list[float]:
+    """The mean error over frames of the time left that a head gives, in seconds; empty if it gives none."""
+    if not head.config.frames_left:
+        return []
+    with torch.inference_mode():
+        padded, lengths = pad_segments(segments)
+        left = head.frames_left(padded, lengths)
+    return [left_error([row[:length].numpy() for row, length in zip(left, lengths.tolist(), strict=True)], fps)]
+
+
+def mean_left(training: Sequence[ActionSegment], segments: Sequence[ActionSegment]) -> list[np.ndarray]:
+    """What a look-up gives instead: the mean over training segments that last longer, 0 beyond the longest."""
+    lengths = np.array([len(one.embeddings) for one in training])
+    longest = max(lengths.max(), *(len(one.embeddings) for one in segments))
+    table = np.array([np.mean(lengths[lengths > n] - n) if n < lengths.max() else 0.0 for n in range(1, longest + 1)])
+    return [table[: len(one.embeddings)] for one in segments]
+
+
+def left_error(reports: Sequence[np.ndarray], fps: float) -> float:
+    """Mean absolute error over frames, in seconds; each report is that of a whole segment, whose last frame has 0."""
+    errors = [np.abs(one - np.arange(len(one) - 1, -1, -1)) for one in reports]
+    return float(np.concatenate(errors).mean() / fps)
+
+
 def distance_reports(distance: CumulativeDistance, segments: Sequence[ActionSegment]) -> list[np.ndarray]:
     """The cumulative distance's progress at every frame of each segment, `[T]`."""
     return [distance.report(one.embeddings, one.label) for one in segments]
@@ -75,17 +99,24 @@ def score_reports(
     return rows_of_split(dataset, dataclasses.replace(REFERENCE, split=split, training=training), read)
 
 
-def reported_row(name: str, given: str, runs: Sequence[PooledRows]) -> TableRow:
-    """The errors of reported progress, pooled over seeds."""
-    return _row(name, given, pooled_scores(pool(runs)), ("progress", "predicted"))
+def reported_row(name: str, given: str, runs: Sequence[PooledRows], left_seconds: Sequence[float] = ()) -> TableRow:
+    """The errors of reported progress, pooled over seeds; and the mean error of the time left, if there is one."""
+    row = _row(name, given, pooled_scores(pool(runs)), ("progress", "predicted"))
+    return dataclasses.replace(row, left_seconds=float(np.mean(left_seconds)) if left_seconds else None)
 
 
-def lookup_rows(run: PooledRows) -> list[TableRow]:
-    """The look-ups on the true segments, as fitted for any run of the split."""
+def lookup_rows(run: PooledRows, left_seconds: float | None = None) -> list[TableRow]:
+    """The look-ups on the true segments, as fitted for any run of the split.
+
+    `left_seconds` is the error of `mean_left`, which is given as much as `average_index` and stands in its row.
+    """
     scores = pooled_scores(run)
-    return [
+    rows = [
         _row(f"`{name}`", GIVEN.get(name, START_AND_CLASS), scores, ("baselines", name, "oracle_segments"))
         for name in scores["baselines"]
+    ]
+    return [
+        dataclasses.replace(row, left_seconds=left_seconds) if "`average_index`" in row.name else row for row in rows
     ]
 
 

@@ -45,17 +45,22 @@ def read_joint_runs(paths: Sequence[Path], dataset: Dataset, split: str) -> dict
 
 def joint_row(title: str, embedders: Sequence[Embedder], dataset: Dataset) -> TableRow:
     """The errors of these encoders' heads on the split's test videos, pooled over the encoders."""
-    return scoring.reported_row(title, scoring.START, [_score(one, dataset) for one in embedders])
+    scored, left_seconds = list[PooledRows](), list[float]()
+    for one in embedders:
+        config, head = one.facts.config, one.encoder.progress_head
+        assert head is not None
+        segments, reports = _test_segments(one, dataset), functools.partial(scoring.head_reports, head)
+        scored.append(scoring.score_reports(dataset, config.split, config.training.seed, segments, reports))
+        left_seconds += scoring.left_seconds(head, segments, dataset.info.fps)
+    return scoring.reported_row(title, scoring.START, scored, left_seconds)
 
 
-def _score(embedder: Embedder, dataset: Dataset) -> PooledRows:
-    config, head = embedder.facts.config, embedder.encoder.progress_head
-    assert head is not None
+def _test_segments(embedder: Embedder, dataset: Dataset) -> list[ActionSegment]:
+    config = embedder.facts.config
     features, segments = FeatureReader(dataset, embedder.facts.feature_set, config.split), list[ActionSegment]()
     for video in dataset.part(config.split, "test"):
         segments += cut_segments(dataset, video, embedder.embed(features.read(video)))
-    reports = functools.partial(scoring.head_reports, head)
-    return scoring.score_reports(dataset, config.split, config.training.seed, segments, reports)
+    return segments
 
 
 def _read(path: Path, dataset: Dataset, split: str) -> Embedder:

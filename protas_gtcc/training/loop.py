@@ -84,9 +84,9 @@ class TrainingLoop(ABC, Generic[BatchT]):
         """What the log has of an epoch beside its losses."""
         return {"seconds": seconds}
 
-    def clipped_together(self) -> list[list[Tensor]]:
-        """Groups of weights; the gradient of each is clipped by its own norm."""
-        return [list(self.network.parameters())]
+    def clip_norms(self) -> list[tuple[list[Tensor], float]]:
+        """Groups of weights, and the norm that the gradient of each is clipped to; 0 does not clip."""
+        return [(list(self.network.parameters()), self.settings.clip_norm)]
 
     def set_up(self, network: nn.Module) -> None:
         """Train this network."""
@@ -155,11 +155,12 @@ class TrainingLoop(ABC, Generic[BatchT]):
             group["lr"] = rate
 
     def _clip(self, where: str) -> None:
-        if self.settings.clip_norm == 0:
+        groups = [(weights, largest) for weights, largest in self.clip_norms() if largest > 0]
+        if not groups:
             return
         self.fabric.strategy.precision.unscale_gradients(self.optimizer)
-        for weights in self.clipped_together():
-            norm = torch.nn.utils.clip_grad_norm_(weights, self.settings.clip_norm)
+        for weights, largest in groups:
+            norm = torch.nn.utils.clip_grad_norm_(weights, largest)
             # In float16 the scaler skips a step that overflows, and goes on with a smaller scale.
             if not norm.isfinite() and self.settings.precision != "16":
                 raise InputError(f"a gradient is not finite at {where}; lower --lr, or use --precision 32")

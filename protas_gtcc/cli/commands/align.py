@@ -80,7 +80,8 @@ class Command:
         dataset = open_dataset(self.config.dataset, warn(console))
         config = dataclasses.replace(self.config, dataset=str(dataset.path.absolute()))
         self._require_possible(dataset, config)
-        parts = (config.loss, config.task, config.head, f"seed{config.training.seed}")
+        beside = "cumulative" * config.cumulative_l2
+        parts = (config.loss, config.task, config.head, beside, f"seed{config.training.seed}")
         run = AlignmentDirectory(self.resume or self.out or free_run_folder(dataset, config.split, parts))
         console.print(f"run directory: {run.path}")
         for remark in remarks(config, dataset, self.partners if self.score else None):
