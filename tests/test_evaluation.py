@@ -27,7 +27,7 @@ from protas_gtcc.metrics.evaluation import (
     save_evaluation,
 )
 from protas_gtcc.metrics.intervals import leaves
-from protas_gtcc.metrics.lookups import LOOKUPS
+from protas_gtcc.metrics.lookups import LOOKUPS, PER_CLASS
 from protas_gtcc.metrics.prediction_files import open_predictions, write_csv, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from tests.predicted_videos import delayed, random_labels, without_progress
@@ -35,7 +35,8 @@ from tests.predicted_videos import delayed, random_labels, without_progress
 CLASSES, BACKGROUND, FPS = ["rest", "pour", "stir", "never"], [0], 5.0
 INFO = EvaluationInfo("kitchen", "1", simulated=False, feature_set="features", seed=0)
 PREDICTION_INFO = PredictionInfo(CLASSES, BACKGROUND, FPS)
-AVERAGES = {"macro", "frame", "video", "segment", "per_class"}
+AVERAGES = {"macro", "frame", "video", "segment", "all_frames"}
+FIGURES = AVERAGES | {"skill", "r2", "per_class"}
 
 
 def perfect(labels: np.ndarray) -> Prediction:
@@ -78,7 +79,8 @@ def test_metrics_have_the_agreed_structure_and_intervals_repeat_it() -> None:
     assert set(metrics["baselines"]) == set(LOOKUPS)
     for figures in metrics["baselines"].values():
         assert set(figures) == {"oracle_segments", "predicted_segments"}
-        assert all(set(one) == AVERAGES for one in figures.values())
+        assert all(set(one) == FIGURES for one in figures.values())
+    assert set(metrics["progress"]["oracle"]) == FIGURES
     assert set(metrics["progress"]) == {"predicted", "oracle", "background_false_progress"}
     assert set(metrics["progress"]["predicted"]["per_class"]) == {"pour", "stir"}
     assert_intervals_hold(metrics, metrics["intervals"])
@@ -129,6 +131,48 @@ def test_a_perfect_prediction_has_no_error_and_a_late_one_has() -> None:
     assert late["progress"]["background_false_progress"] > 0
 
 
+def test_skill_is_measured_between_the_best_constant_and_the_best_look_up_given_the_truth() -> None:
+    metrics = evaluate_with(shifted).metrics
+    baselines, given = metrics["baselines"], "oracle_segments"
+    constant = baselines["best_constant"][given]["all_frames"]
+    of_class = {name: baselines[name][given]["all_frames"] for name in PER_CLASS}
+    best = min(of_class, key=of_class.__getitem__)
+    error = metrics["progress"]["predicted"]["all_frames"]
+    expected = (constant - error) / (constant - of_class[best])
+    assert metrics["progress"]["predicted"]["skill"] == pytest.approx(expected)
+    low, high = metrics["intervals"]["progress"]["predicted"]["skill"]
+    assert low < expected < high
+    assert baselines[best][given]["skill"] == pytest.approx(1)
+    assert baselines["best_constant"][given] == baselines["best_constant"]["predicted_segments"]
+    assert baselines["best_constant"][given]["skill"] == 0
+    assert max(baselines[name][given]["skill"] for name in PER_CLASS) == baselines[best][given]["skill"]
+
+
+def test_without_training_videos_skill_is_null_and_the_note_says_why() -> None:
+    triples = ((name, labels, shifted(labels)) for name, labels in TEST.items())
+    metrics = evaluate_videos(triples, [], CLASSES, BACKGROUND, INFO, FPS).metrics
+    assert metrics["progress"]["predicted"]["skill"] is metrics["intervals"]["progress"]["predicted"]["skill"] is None
+    assert set(metrics["baselines"]) == {"half", "constant", "random"}
+    assert any("that skill compares with are absent, so skill is undefined" in note for note in metrics["notes"])
+
+
+def test_every_look_up_has_its_rank_correlation_its_ends_and_its_error_by_length() -> None:
+    metrics = evaluate_with(shifted).metrics
+    best = metrics["best_lookups"]
+    for segments in ("oracle_segments", "predicted_segments"):
+        curves = metrics["curves"]["lookups"][segments]
+        assert set(curves) == set(LOOKUPS)
+        assert curves["half"]["rank_correlation"] == 0
+        assert curves["half"]["last_error"] == pytest.approx(0.5)
+        compared = f"best_lookup_{segments}"
+        name = best[segments]["frame"]
+        assert curves[name].items() <= metrics["curves"][compared].items()
+        for part in metrics["breakdowns"]["length_seconds"].values():
+            assert part["lookups"][segments][name] == part[compared]["error"]
+    # Given the true segments, counting rises with time.
+    assert metrics["curves"]["lookups"]["oracle_segments"]["mean_duration_class"]["rank_correlation"] > 0.7
+
+
 def test_look_ups_on_true_segments_do_not_depend_on_the_prediction_but_those_on_predicted_do() -> None:
     good, late = (evaluate_with(predict).metrics["baselines"]["average_index_class"] for predict in (perfect, shifted))
     assert good["oracle_segments"] == good["predicted_segments"] == late["oracle_segments"]
@@ -150,13 +194,15 @@ def test_undefined_figures_are_null_and_noted(tmp_path: Path) -> None:
     only_background = evaluate_with(perfect, {"quiet": np.zeros(5, dtype=np.int64)})
     metrics = only_background.metrics
     assert metrics["progress"]["predicted"] == {
-        **dict.fromkeys(("macro", "frame", "video", "segment")),
+        **dict.fromkeys(("macro", "frame", "video", "segment", "r2", "skill")),
+        "all_frames": 0,
         "per_class": {},
     }
     assert metrics["segmentation"]["acc_no_background"] is None
     assert metrics["intervals"]["segmentation"]["acc"] is None
-    assert metrics["best_lookups"]["predicted_segments"] == dict.fromkeys(AVERAGES - {"per_class"})
-    assert metrics["margin"]["predicted"] == dict.fromkeys(AVERAGES - {"per_class"})
+    of_actions = dict.fromkeys(AVERAGES - {"all_frames"})
+    assert metrics["best_lookups"]["predicted_segments"] == {**of_actions, "all_frames": "constant"}
+    assert metrics["margin"]["predicted"] == {**of_actions, "all_frames": {"error": 0, "share": None}}
     assert metrics["curves"]["predicted"]["rank_correlation"] is None
     notes = " ".join(metrics["notes"])
     assert "curves.predicted.rank_correlation" in notes

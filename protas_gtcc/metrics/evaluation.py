@@ -16,10 +16,10 @@ import numpy as np
 
 import protas_gtcc
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import listed, plural
-from protas_gtcc.metrics.details import COMPARED, best_lookups
-from protas_gtcc.metrics.intervals import leaves
+from protas_gtcc.errors import listed
+from protas_gtcc.metrics.details import best_lookups
 from protas_gtcc.metrics.lookups import fit_lookups
+from protas_gtcc.metrics.notes import notes_on
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.metrics.video_rows import VideoRows
@@ -80,7 +80,7 @@ def evaluate_videos(
         **figures(rows),
         "intervals": intervals(rows, seed),
     }
-    metrics["notes"] = [*notes, *_notes(rows, background), *_notes_on_details(metrics, fps)]
+    metrics["notes"] = [*notes, *notes_on(rows, background, metrics)]
     return Evaluation(metrics, _per_class_table(rows, metrics, fps))
 
 
@@ -133,54 +133,6 @@ def software_versions(packages: Iterable[str] = ("torch", "numpy", "h5py")) -> d
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
-    """One sentence for every figure that is undefined or absent; `[null: …]` at its end has the entries' names."""
-    notes = []
-    true_frames = rows.frames[:, 0].sum(axis=0)
-    names = [name for c, name in enumerate(rows.class_names) if c not in background and not true_frames[c]]
-    if names:
-        count = plural(len(names), "class")
-        notes.append(f"{count} without a frame in the test videos, so without a per-class figure: {listed(names)}")
-    if not rows.has_progress:
-        notes.append("the model reports no progress, so it has no progress error [null: progress.predicted, .oracle]")
-    elif not rows.has_oracle:
-        what = "predictions lack the progress of every class, so there is no error given the true class"
-        notes.append(f"{what} [null: progress.oracle]")
-    if len(rows.lookups) == 2:
-        notes.append("look-ups that need fitting are absent: the split has no training video")
-    background_frames = true_frames[list(background)].sum()
-    if rows.has_progress and not background_frames:
-        what = "no test frame is background, so no progress can be reported there"
-        notes.append(f"{what} [null: progress.background_false_progress]")
-    if background_frames == true_frames.sum():
-        what = "every test frame is background, so there is no progress error and no accuracy without background"
-        notes.append(f"{what} [null: progress, segmentation.acc_no_background]")
-    if rows.num_videos < 2:
-        notes.append("there are no intervals: a bootstrap over videos needs at least two [null: intervals]")
-    return notes
-
-
-def _notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
-    """One sentence for every kind of detailed figure that is undefined."""
-    notes = []
-    if not fps:
-        notes.append("frames per second are unknown: delays are in frames, and nothing is in seconds or per hour")
-    parts = [part for breakdown in metrics["breakdowns"].values() if breakdown for part in breakdown.values()]
-    empty = sum(not part["frames"] for part in parts)
-    if empty:
-        have = "has" if empty == 1 else "have"
-        notes.append(f"{empty} of {len(parts)} parts of the breakdowns {have} no frame and so no error")
-    if metrics["certainty"] is None:
-        notes.append("there is no interval of progress and no remaining time to score [null: certainty]")
-    known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
-    figures = leaves({name: metrics[name] for name in ("curves", "online")})
-    undefined = [".".join(path) for path, value in figures if value is None and path[-1] not in known]
-    if undefined:
-        what = f"{plural(len(undefined), 'detailed figure')} without anything to average"
-        notes.append(f"{what} [null: {', '.join(undefined)}]")
-    return notes
 
 
 def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None) -> dict[str, np.ndarray]:

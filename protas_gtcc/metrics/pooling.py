@@ -15,11 +15,11 @@ from protas_gtcc.errors import InputError, plural
 from protas_gtcc.metrics.breakdowns import COUNTS, PARTS, STATISTICS, breakdown_statistics
 from protas_gtcc.metrics.certainty import LOOKUP, certainty_statistics
 from protas_gtcc.metrics.curves import curve_statistics
-from protas_gtcc.metrics.details import detailed_figures
+from protas_gtcc.metrics.details import detailed_figures, skill_lookups
 from protas_gtcc.metrics.intervals import Path, figure_intervals, figure_values, map_figures, resampling_weights
 from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
-from protas_gtcc.metrics.progress import AVERAGES, progress_averages, progress_statistics
+from protas_gtcc.metrics.progress import AVERAGES, Averages, progress_averages, progress_statistics, skill
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import check_lengths, scores_from_sums, segmentation_statistics
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
@@ -79,14 +79,7 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     num_classes = len(rows.class_names)
     totals = weighted_sums(rows.progress, weights)
     averages = [progress_averages(totals[:, predictor], num_classes) for predictor in range(totals.shape[1])]
-    # Only classes with a true action frame have a figure.
-    scored = rows.progress[:, 0, num_classes : 2 * num_classes].sum(axis=0) > 0
-    classes = {name: index for index, name in enumerate(rows.class_names) if scored[index]}
-    nested = [
-        {name: one[name] for name in AVERAGES}
-        | {"per_class": {name: one["per_class"][:, index] for name, index in classes.items()}}
-        for one in averages
-    ]
+    nested = _progress_figures(rows, averages)
     lookups = rows.by_lookup(nested)
     return {
         "segmentation": scores_from_sums(weights @ rows.segmentation),
@@ -101,6 +94,28 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
         },
         **detailed_figures(rows, weights, averages),
     }
+
+
+def _progress_figures(rows: VideoRows, averages: list[Averages]) -> list[dict[str, Any]]:
+    """Of every predictor the averages, R² and skill, `[R]` each, and the errors by class."""
+    num_classes, rivals = len(rows.class_names), skill_lookups(rows)
+    # Only classes with a true action frame have a figure.
+    scored = rows.progress[:, 0, num_classes : 2 * num_classes].sum(axis=0) > 0
+    classes = {name: index for index, name in enumerate(rows.class_names) if scored[index]}
+
+    def skill_of(one: Averages) -> np.ndarray | None:
+        if rivals is None:
+            return None
+        constant, given_truth = (averages[number]["all_frames"] for number in rivals)
+        # Without an action there is nothing to count.
+        return np.where(np.isnan(one["frame"]), np.nan, skill(one["all_frames"], constant, given_truth))
+
+    return [
+        {name: one[name] for name in AVERAGES}
+        | {"skill": skill_of(one), "r2": one["r2"]}
+        | {"per_class": {name: one["per_class"][:, index] for name, index in classes.items()}}
+        for one in averages
+    ]
 
 
 def _statistics(

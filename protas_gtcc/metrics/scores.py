@@ -39,17 +39,18 @@ def segmentation_scores(predicted: OneOrMore, labels: OneOrMore, background: Col
 def progress_error(
     reported: OneOrMore, labels: OneOrMore, background: Collection[int] = (), class_names: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Mean |reported - target| over frames whose true class is an action, in every average.
+    """Mean |reported - target|, in every average.
 
-    The target at frame t of a true segment of L frames that starts at s is (t - s + 1) / L.
+    The target at frame t of a true segment of L frames that starts at s is (t - s + 1) / L; in the background it is 0.
 
     `reported` is progress, a fraction in [0, 1], `[T]` of one video, or a list with an array for each video. `labels`
     are true class ids, int `[T]`, in the same form. `background` are class ids that are no actions and have no
     progress. `class_names`, by class id, become the keys of `per_class`, which are class ids without them.
 
-    Returns `macro` (mean over classes), `frame`, `video`, `segment` and `per_class`, all over frames of actions, and
-    `background_false_progress`, the mean reported at background frames; None where undefined. Raises `InputError` if
-    lengths differ, a video has no frames, a progress is NaN, or a class has no name.
+    Returns `macro` (mean over classes), `frame`, `video`, `segment` and `per_class`, all over frames of actions;
+    `all_frames`, the mean over all frames; and `background_false_progress`, the mean reported at background frames.
+    None where undefined. Raises `InputError` if lengths differ, a video has no frames, a progress is NaN, or a class
+    has no name.
 
     Examples:
         An action of two frames has targets 0.5 and 1:
