@@ -18,6 +18,7 @@ from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.dataset.file import DatasetInfo, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.metrics import evaluate
 from protas_gtcc.metrics.details import definition_of
 from protas_gtcc.metrics.evaluation import (
     Evaluation,
@@ -73,7 +74,8 @@ def dataset_file(tmp_path: Path) -> Path:
 
 def test_metrics_have_the_agreed_structure_and_intervals_repeat_it() -> None:
     metrics = evaluate_with(shifted).metrics
-    head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "control", "num_videos"}
+    head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "control"}
+    head |= {"num_videos", "num_people"}
     details = {"best_lookups", "margin", "breakdowns", "curves", "online", "certainty"}
     assert set(metrics) == head | details | {"segmentation", "progress", "baselines", "intervals", "notes"}
     assert set(metrics["baselines"]) == set(LOOKUPS)
@@ -249,6 +251,30 @@ def test_prediction_files_of_both_kinds_score_as_the_arrays_do(tmp_path: Path, d
         assert found["segmentation"] == expected["segmentation"]
         for which in ("predicted", "oracle"):
             assert found["progress"][which]["frame"] == pytest.approx(expected["progress"][which]["frame"], abs=1e-5)
+
+
+@pytest.mark.parametrize("people", ["AABB", "AAAA", "AAB?"])
+def test_intervals_are_over_the_people_that_a_dataset_names(tmp_path: Path, people: str) -> None:
+    info = DatasetInfo("kitchen", CLASSES, BACKGROUND, FPS, {"1": {"train": list(TRAIN), "test": list(TEST)}})
+    with write_dataset(tmp_path / "kitchen.h5", info, {}) as writer:
+        for number, (name, labels) in enumerate((TEST | TRAIN).items()):
+            person = people[number].strip("?") if name in TEST else "C"
+            writer.add(Video(name, labels, {}, subject=person))
+    predictions = [(name, shifted(labels)) for name, labels in TEST.items()]
+    write_predictions(tmp_path / "p.h5", predictions, PREDICTION_INFO)
+    metrics = evaluate_prediction_files(tmp_path / "p.h5", tmp_path / "kitchen.h5", "1").metrics
+    assert metrics["num_people"] == {"AABB": 2, "AAAA": 1, "AAB?": None}[people]
+    by_video = evaluate_with(shifted).metrics
+    assert metrics["segmentation"] == by_video["segmentation"]
+    interval, of_videos = (one["intervals"]["segmentation"]["acc"] for one in (metrics, by_video))
+    if people == "AAAA":
+        assert interval is None
+        assert any("they need at least two people, and there is one" in note for note in metrics["notes"])
+    else:
+        assert (interval == of_videos) == (people == "AAB?")
+    predicted, named = [one for _, one in predictions], [person.strip("?") for person in people]
+    from_arrays = evaluate(predicted, list(TEST.values()), BACKGROUND, class_names=CLASSES, people=named)
+    assert from_arrays["intervals"]["segmentation"]["acc"] == interval
 
 
 def test_files_with_labels_and_progress_only_have_no_oracle_figures(tmp_path: Path, dataset_file: Path) -> None:

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
 from protas_gtcc.metrics.progress import Averages, progress_averages, progress_statistics, skill
 from tests.brute_force import segments_from_labels
 
@@ -103,23 +102,16 @@ def test_several_predictors_at_once_equal_one_at_a_time() -> None:
         np.testing.assert_allclose(row, progress_statistics(one[None], labels, NUM_CLASSES, BACKGROUND)[0])
 
 
-def test_resampling_by_weights_equals_drawing_videos_again() -> None:
+def test_a_weight_is_how_often_a_video_counts() -> None:
     random = np.random.default_rng(1)
     videos = [(random.integers(0, 4, 30), random.random(30)) for _ in range(6)]
     rows = np.stack([progress_statistics(r[None], labels, NUM_CLASSES, BACKGROUND)[0] for labels, r in videos])
-    weights = resampling_weights(6, seed=3, num_resamples=20)
-    assert (weights.sum(axis=1) == 6).all()
+    weights = random.multinomial(6, np.full(6, 1 / 6), size=20).astype(float)
     by_weights = progress_averages(weights @ rows, NUM_CLASSES)
     for index, counts in enumerate(weights.astype(int)):
         drawn = averages([video for video, count in zip(videos, counts, strict=True) for _ in range(count)])
         for name in ("macro", "frame", "video", "segment", "background", "all_frames", "r2"):
             assert by_weights[name][index] == pytest.approx(drawn[name][0])
-
-
-def test_the_interval_is_the_middle_95_percent_of_what_is_defined() -> None:
-    values = np.append(np.linspace(0, 1, 1001), [np.nan] * 5)
-    assert percentile_interval(values) == pytest.approx([0.025, 0.975])
-    assert percentile_interval(np.array([np.nan])) is None
 
 
 def test_bad_shapes_and_nan_are_refused() -> None:

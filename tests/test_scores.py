@@ -73,6 +73,11 @@ def test_evaluating_arrays_gives_the_figures_of_evaluating_predictions():
         assert found[part] == expected[part]
 
 
+def test_people_are_named_for_each_video_or_not_at_all():
+    with pytest.raises(InputError, match="1 people are named for 2 videos; name one for each video"):
+        metrics.evaluate([[1], [1]], [[1], [1]], people=["P1"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

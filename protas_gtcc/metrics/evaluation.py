@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -62,23 +63,24 @@ def evaluate_videos(
     info: EvaluationInfo,
     fps: float | None = None,
     notes: Iterable[str] = (),
+    people: Mapping[str, str] = MappingProxyType({}),
 ) -> Evaluation:
     """Score test videos: (name, true class ids `[T]`, prediction) each, which may come from a generator.
 
     Look-up predictors are fitted on `training_labels` (class ids `[T]` each); without any, only those that need no
-    fitting are scored. `background` are class ids. Intervals are 95 %, bootstrapped over videos; figures from fewer
-    than two videos have none. Raises `InputError`, naming the video, if labels and predictions do not fit each other or
-    the classes, or if there is no video.
+    fitting are scored. `background` are class ids. `people` has the person in each video, by its name. Intervals are
+    95 %, over people where all are known, else over videos; figures from fewer than two have none. Raises `InputError`,
+    naming the video, if labels and predictions do not fit each other or the classes, or if there is no video.
     """
-    seed = info.seed or 0
-    lookups = fit_lookups(training_labels, len(class_names), background, seed)
-    rows = collect_rows(videos, lookups, class_names, background, fps)
+    lookups = fit_lookups(training_labels, len(class_names), background, info.seed or 0)
+    rows = collect_rows(videos, lookups, class_names, background, fps, people)
     metrics = {
         **asdict(info),
         "num_videos": rows.num_videos,
+        "num_people": rows.num_people,
         "best_lookups": best_lookups(rows),
         **figures(rows),
-        "intervals": intervals(rows, seed),
+        "intervals": intervals(rows),
     }
     metrics["notes"] = [*notes, *notes_on(rows, background, metrics)]
     return Evaluation(metrics, _per_class_table(rows, metrics, fps))
@@ -114,6 +116,7 @@ def evaluate_prediction_files(
         EvaluationInfo(data.info.name, split, data.info.simulated, feature_set, seed, software_versions(), control),
         data.info.fps,
         [*notes, *unscored],
+        {name: data.attribute(name, "subject") for name in test},
     )
 
 

@@ -42,8 +42,9 @@ def _on_videos(rows: VideoRows, background: Collection[int]) -> Iterator[str]:
     if background_frames == true_frames.sum():
         what = "every test frame is background, so there is no error or accuracy over actions, and no skill"
         yield f"{what} [null: progress, segmentation.acc_no_background]"
-    if rows.num_videos < 2:
-        yield "there are no intervals: a bootstrap over videos needs at least two [null: intervals]"
+    if len(set(rows.clusters)) < 2:
+        who = "videos" if rows.num_people is None or rows.num_videos < 2 else "people"
+        yield f"there are no intervals: they need at least two {who}, and there is one [null: intervals]"
 
 
 def _on_skill(progress: dict[str, Any], lookups: tuple[str, ...]) -> Iterator[str]:
