@@ -104,7 +104,8 @@ def assert_intervals_hold(figures: Any, intervals: Any) -> None:
 def test_every_detailed_figure_has_its_definition(fps: float | None) -> None:
     videos = [("a", TEST["test0"], shifted(TEST["test0"]))]
     metrics = evaluate_videos(videos, [], CLASSES, BACKGROUND, INFO, fps).metrics
-    for path, _ in leaves({family: metrics[family] for family in ("margin", "breakdowns", "curves", "online")}):
+    families = ("progress", "baselines", "margin", "breakdowns", "curves", "online")
+    for path, _ in leaves({family: metrics[family] for family in families}):
         assert path == ("breakdowns", "length_seconds") or definition_of(path) is not None, path
 
 

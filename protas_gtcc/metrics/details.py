@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.metrics import breakdowns, certainty, curves, online
+from protas_gtcc.metrics import breakdowns, certainty, curves, online, progress
 from protas_gtcc.metrics.lookups import PER_CLASS
 from protas_gtcc.metrics.progress import AVERAGES, Averages, progress_averages
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
@@ -26,6 +26,7 @@ from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 Definition = tuple[str, str]
 """Unit and meaning of a figure."""
 DEFINITIONS: dict[str, Definition] = {
+    **progress.DEFINITIONS,
     "margin.*.*.error": (
         "fraction",
         "Margin over the best look-up: its progress error less the model's, in the average named; above 0 the model's "

@@ -38,6 +38,30 @@ SCALARS = (
 )
 """Statistics beside the two for each class: see `progress_statistics`."""
 NUM_SCALARS = len(SCALARS)
+_ERROR = "Mean |reported - true progress|"
+_FIGURES = {
+    "macro": ("fraction", f"{_ERROR} over the frames of a true action class, mean over classes."),
+    "frame": ("fraction", f"{_ERROR} over all frames of true actions."),
+    "video": ("fraction", f"{_ERROR} over a video's frames of true actions, mean over videos."),
+    "segment": ("fraction", f"{_ERROR} over a true action segment, mean over segments."),
+    "all_frames": ("fraction", f"{_ERROR} over all frames; true progress is 0 in the background."),
+    "r2": (
+        "at most 1",
+        "1 - SSE / SST over all frames, true progress 0 in the background: below 0 if worse than the mean.",
+    ),
+    "skill": (
+        "0 to 1, or beyond",
+        "(E_const - E) / (E_const - E_true), errors over all frames: of the best constant (the median of the training "
+        "frames' true progress), of the predictor, and of the best per-class look-up given the true segments. 0: no "
+        "better than a constant; 1: as good as counting with class and start given.",
+    ),
+    "per_class.*": ("fraction", f"{_ERROR} over the frames of a true action class."),
+}
+DEFINITIONS = {
+    **{f"progress.*.{name}": definition for name, definition in _FIGURES.items()},
+    **{f"baselines.*.*.{name}": definition for name, definition in _FIGURES.items()},
+    "progress.background_false_progress": ("fraction", "Mean progress reported at true background frames; 0 is right."),
+}
 Averages = dict[str, np.ndarray]
 """Progress errors, fractions, by the names above: `per_class` `[R, C]`, the others `[R]`; NaN where undefined."""
 

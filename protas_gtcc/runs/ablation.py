@@ -23,6 +23,7 @@ from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.pooled_table import overview_heading, overview_row
+from protas_gtcc.report.ruler import verdict
 from protas_gtcc.runs.cross_validation import rows_of_split
 from protas_gtcc.training.run_directory import RunDirectory
 
@@ -62,9 +63,13 @@ def ablate(
 
 
 def markdown(compared: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row for each decoding; bold where the 95 % interval of the difference from the first excludes 0."""
+    """A row for each decoding; bold where the 95 % interval of the difference from the first excludes 0.
+
+    Below it what the first row means.
+    """
     rows = [overview_row(name, **one) for name, one in compared.items()]
-    return "\n".join([*overview_heading("decoding"), *rows]) + "\n"
+    name, first = next(iter(compared.items()))
+    return "\n".join([*overview_heading("decoding"), *rows, "", f"{name}: {verdict(first['scores'])}"]) + "\n"
 
 
 def _load(path: Path) -> TrainedModel:
