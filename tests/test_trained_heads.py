@@ -77,9 +77,9 @@ def test_a_row_scores_heads_on_their_own_encoders_embeddings_of_whole_videos(run
     assert (row.name, row.given) == ("v4 with tcc", "true start")
     by_hand = [frame_error(run, dataset) for run in runs]
     assert by_hand[0] != by_hand[1]
-    assert row.errors["frame"] == pytest.approx(np.mean(by_hand), abs=1e-6)
+    assert row.figures["frame"] == pytest.approx(np.mean(by_hand), abs=1e-6)
     low, high = row.intervals["frame"]
-    assert low <= row.errors["frame"] <= high
+    assert low <= row.figures["frame"] <= high
 
 
 def test_runs_that_differ_in_more_than_the_seed_have_rows_of_their_own(runs, aligned, dataset):
