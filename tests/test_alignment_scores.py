@@ -21,8 +21,8 @@ from tests.embedded_videos import recordings, score, video
 
 def test_every_figure_is_defined_has_an_interval_around_it_and_goes_into_json():
     scores = score(recordings("train", 6), recordings("test", 5, seed=1))
-    facts = ("num_tasks", "num_train_videos", "num_test_videos", "num_pairs", "partners")
-    assert [scores.pop(name) for name in facts] == [1, 6, 5, 20, "test"]
+    facts = ("num_tasks", "num_train_videos", "num_test_videos", "num_pairs", "num_people", "partners")
+    assert [scores.pop(name) for name in facts] == [1, 6, 5, 20, None, "test"]
     intervals, tasks = scores.pop("intervals"), scores.pop("tasks")
     assert tasks == {"": scores}
     patterns = set()

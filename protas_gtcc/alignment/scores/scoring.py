@@ -115,14 +115,17 @@ def compare_alignments(
     fits, total = itertools.count(1), num_tasks * NUM_FITS
     on_progress(0, total)
     settings = _Settings(background, partners, seed, lambda: on_progress(next(fits), total))
-    weights, groups = leave_out(*map(_rows, embeddings.values()))
+    rows = [_rows(trials) for trials in embeddings.values()]
+    weights, groups = leave_out(*rows)
+    people = {video.person for trial in next(iter(embeddings.values())) for video in trial.test}
+    num_people = None if "" in people else len(people)
     with one_thread_each():
         sampled = {
             name: _sample(trials, settings, own)
             for (name, trials), own in zip(embeddings.items(), weights, strict=True)
         }
     return {
-        "scores": {name: _as_scores(one, partners, groups) for name, one in sampled.items()},
+        "scores": {name: _as_scores(one, partners, num_people, groups) for name, one in sampled.items()},
         "differences": [
             {"of": later, "minus": earlier, **_difference(sampled[later], sampled[earlier], groups)}
             for earlier, later in combinations(sampled, 2)
@@ -227,9 +230,10 @@ def _merge(trees: Sequence[Any]) -> Any:
     return map_figures(lambda _, *values: mean_of_defined(np.stack(values)), *trees)
 
 
-def _as_scores(sampled: _Sampled, partners: PartnerPart, groups: Groups) -> dict[str, Any]:
+def _as_scores(sampled: _Sampled, partners: PartnerPart, num_people: int | None, groups: Groups) -> dict[str, Any]:
     return {
         **sampled.counts,
+        "num_people": num_people,
         "partners": partners,
         **with_intervals(sampled.figures, groups, _limits_of),
         "tasks": {task: figure_values(figures) for task, figures in sampled.tasks.items()},
