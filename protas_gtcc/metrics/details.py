@@ -7,8 +7,8 @@ correlation and errors at the first and last frame: `lookups` holds them by the 
 The margin over the best look-up is the look-up's progress error less the model's, in every average. The reported
 progress (`predicted`) is compared with the best look-up on the model's own predicted segments. The progress of the true
 class (`oracle`) is compared with the best one on the true segments. Which look-up is best is decided once for each
-average, on all videos together and not again in each resample. So the interval belongs to the difference of two fixed
-predictors; both are resampled together.
+average, on all videos together and not again without some of them. So the interval belongs to the difference of two
+fixed predictors, which lose the same videos.
 """
 
 from __future__ import annotations
