@@ -106,6 +106,20 @@ def test_a_test_video_may_be_matched_with_the_training_videos_of_its_task_instea
     assert score(train, test)["kendalls_tau"] is None, "no other video of its task is tested"
 
 
+def test_the_videos_of_a_person_are_left_out_together():
+    train, test = recordings("train", 4), recordings("test", 6, seed=1)
+    people = [dataclasses.replace(one, person=f"P{number // 2}") for number, one in enumerate(test)]
+    by_video, by_person = score(train, test), score(train, people)
+    assert (by_video["num_people"], by_person["num_people"]) == (None, 3)
+    assert by_person["kendalls_tau"] == by_video["kendalls_tau"]
+    left = [score(train, [one for one in people if one.person != f"P{n}"])["phase_progression"] for n in range(3)]
+    low, _ = by_person["intervals"]["phase_progression"]
+    reach = 4.3027 * np.sqrt(2 / 3 * ((np.array(left) - np.mean(left)) ** 2).sum())  # Student's t of 2 degrees
+    assert low == pytest.approx(by_person["phase_progression"] - reach, rel=1e-4)
+    alone = score(train, [dataclasses.replace(one, person="P0") for one in test])
+    assert {value for _, value in leaves(alone["intervals"])} == {None}
+
+
 def test_seeds_and_splits_are_averaged_and_seeds_are_drawn_anew_for_the_interval():
     train = recordings("train", 4)
     tests = [recordings("test", 4, seed=1), recordings("test", 4, seed=2)]

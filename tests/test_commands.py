@@ -138,7 +138,9 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
         "acc", "acc_no_background", "edit", "edit_merged", "f1@10", "f1@25", "f1@50",
     }  # fmt: skip
     for which in ("predicted", "oracle"):
-        assert set(printed["progress"][which]) == {"macro", "frame", "video", "segment", "per_class"}
+        assert set(printed["progress"][which]) == {
+            "macro", "frame", "video", "segment", "all_frames", "skill", "r2", "per_class",
+        }  # fmt: skip
     assert {"constant", "random", "average_index", "average_index_class"} <= set(printed["baselines"])
     assert pd.read_csv(run / "per_class.csv")["name"].tolist() == ["rest", "cut", "mix", "serve"]
     assert {path.stem for path in (run / "plots").glob("*.png")} == {"video8", "video9", *DETAILS}
