@@ -24,14 +24,15 @@ class Prediction:
     """Class probabilities, float32 `[C, T]`; None in prediction files without them."""
     progress: np.ndarray | None
     """Progress of every class, given that it is going on, float32 `[C, T]` in [0, 1]; None in prediction files without
-    it. The predicted class's channel is the reported progress, which the filter's hedge may change."""
+    it."""
     reported: np.ndarray
-    """Progress of the predicted class, float32 `[T]` in [0, 1]; 0 where that is background."""
+    """Reported progress, float32 `[T]` in [0, 1]. With a duration filter, the value with the least expected error over
+    all classes, where background counts as 0; else progress of the predicted class, 0 where that is background."""
     interval: np.ndarray | None = None
-    """Lower and upper end of the progress, float32 `[2, T]`; 0 in the background, None without a duration filter. With
-    the default `--interval-tail` about 80 % of frames should lie inside; `certainty` in metrics.json has the share."""
+    """Lower and upper end of the reported progress, float32 `[2, T]`, which contain it; None without a duration filter.
+    `certainty` in metrics.json has the share of frames whose true progress lies inside."""
     remaining_seconds: np.ndarray | None = None
-    """Expected remaining time of the predicted class, float32 `[T]`; None without a duration filter."""
+    """Median of the remaining time of the predicted class, float32 `[T]`; None without a duration filter."""
 
     @property
     def progress_low(self) -> np.ndarray | None:

@@ -28,9 +28,9 @@ def test_every_way_to_decode_a_run_is_a_row(tiny_dataset, tmp_path, capsys):
     own = rows["as trained"]
     assert own["acc"] == f"{metrics['segmentation']['acc']:.1f}"
     assert own["error, predicted class (frame)"] == f"{metrics['progress']['predicted']['frame']:.3f}".removeprefix("0")
-    for name in ("no hedge", "the network's progress alone"):
+    for name in ("progress of the filter alone", "progress of the network alone"):
         assert [rows[name][column] for column in head[1:5]] == [own[column] for column in head[1:5]], "labels stay"
-    assert rows["no hedge"]["error, predicted class (frame)"] != own["error, predicted class (frame)"]
+        assert rows[name]["error, predicted class (frame)"] != own["error, predicted class (frame)"]
     assert rows["no filter"]["edit"] != own["edit"]
     assert rows["the filter, given the true class of every frame"]["acc"] == "100.0"
 

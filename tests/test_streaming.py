@@ -232,7 +232,7 @@ def test_a_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
     assert stream.num_frames == 4
     with pytest.raises(InputError, match="it has no belief"):
         make_model(filtered=False).stream().load_state_dict(own)
-    facts = dataclasses.replace(model.facts, transcripts=count_transcripts([np.arange(4)], 4, DECODING))
+    facts = dataclasses.replace(model.facts, transcripts=count_transcripts([np.arange(4)], 4, DECODING, 5.0))
     with pytest.raises(InputError, match=r"no state of such a stream|other weights"):
         TrainedModel(model.network, facts).stream().load_state_dict(own)
 

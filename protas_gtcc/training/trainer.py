@@ -100,7 +100,7 @@ class Trainer(TrainingLoop[Batch]):
         info, features = self.dataset.info, self.dataset.feature_sets[self.feature_set]
         transcripts = None
         if self.config.decoding.filter == "durations":
-            transcripts = count_transcripts(self.labels.values(), info.num_classes, self.config.decoding)
+            transcripts = count_transcripts(self.labels.values(), info.num_classes, self.config.decoding, info.fps)
         return ModelFacts(
             config=dataclasses.replace(self.config, model=self.config.model.at(info.fps)),
             feature_dim=features.dim,
