@@ -129,6 +129,7 @@ def test_a_run_directory_holds_its_files(run):
     assert list(run.glob("events.*"))
 
 
+@pytest.mark.slow
 def test_evaluate_writes_and_prints_every_figure(run, capsys):
     assert exit_code("evaluate", run, "--json") == 0
     printed = json.loads(capsys.readouterr().out)

@@ -146,6 +146,7 @@ def test_a_reset_stream_is_a_new_one(engine):
     assert_same(stream.step(features), model.predict(features))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_streams_start_pause_and_end_on_their_own(engine, threads):

@@ -48,6 +48,7 @@ def pots_plan(log_kernel: np.ndarray, rows: np.ndarray, columns: np.ndarray, ite
     return oracle.bregman.sinkhorn_log(columns, rows, -log_kernel.T, 1.0, **options).T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [1.0, 4.0])
 @pytest.mark.parametrize("iterations", [1, 21, 101])
 def test_plans_are_pots_after_as_many_iterations(spread, iterations):
@@ -163,6 +164,7 @@ def test_no_other_plan_of_the_same_marginals_is_better(videos: tuple[Tensor, Ten
         assert objective(plan + step * direction, costs, *parts) > best
 
 
+@pytest.mark.slow
 def test_the_values_gradient_is_that_of_finite_differences(videos: tuple[Tensor, Tensor], converged):
     u, v = (x.requires_grad_() for x in videos)
     assert gradcheck(lambda u, v: vava_terms(u, v, settings=SETTINGS, phi=1.0)["transport"], [u, v], atol=1e-6)
