@@ -176,7 +176,7 @@ class DecodingConfig:
 
     filter: Literal["none", "durations"] = "none"
     """Report the network's likeliest class, or filter it by the durations and the order of actions."""
-    evidence: float = 12.0
+    evidence: float = 10.0
     """Exponent of the network's probabilities in the filter, in all over a segment of median length. Each frame has its
     share of it, at most 1."""
     prior_exponent: float = 0.4
@@ -188,6 +188,8 @@ class DecodingConfig:
     """Weight of the network in the belief about the class; the rest is the filter's."""
     progress_share: float = 0.3
     """Weight of the network in the belief about the progress of a class; the rest is the filter's."""
+    progress_doubt: float = 0.1
+    """Weight of a uniform distribution in the belief about the progress of a class."""
     interval_level: float = 0.8
     """Share of belief inside the intervals of progress and of remaining time."""
     doubt: float = 0.01
@@ -199,8 +201,6 @@ class DecodingConfig:
     length_limit: float = 2.0
     """Lengths in the filter are at most this many times the longest training segment, and the shortest divided by it at
     least."""
-    free_share: float = 0.2
-    """Share of segments that may end at any time, whatever their duration so far."""
     phases: int = 16
     """Phases that a segment goes through in the filter; more make its length more certain, and cost time."""
     bins_per_phase: int = 3
@@ -208,7 +208,8 @@ class DecodingConfig:
 
     def __post_init__(self) -> None:
         require_range(self, evidence=(0, 1000), prior_exponent=(0, 1), temperature=(0.01, 100), doubt=(0, 1))
-        require_range(self, class_share=(0, 1), progress_share=(0, 1), free_share=(0, 1), interval_level=(0, 1))
+        require_range(self, class_share=(0, 1), progress_share=(0, 1), interval_level=(0, 1))
+        require_range(self, progress_doubt=(0, 1 - self.progress_share))
         require_range(self, spread=(0, 10), num_lengths=(1, 1000), length_limit=(1, 100))
         require_range(self, phases=(1, 1000), bins_per_phase=(1, 100))
 

@@ -187,9 +187,7 @@ def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
     run = train_into(tmp_path / "run", tiny_config(tiny_dataset, "default"))
     dataset = Dataset(tiny_dataset)
     labels = (dataset.labels(video) for video in dataset.part("1", "train"))
-    counted = count_transcripts(
-        labels, dataset.info.num_classes, run.read_config().decoding, dataset.info.fps
-    )
+    counted = count_transcripts(labels, dataset.info.num_classes, run.read_config().decoding, dataset.info.fps)
     kept = load_checkpoint(run.checkpoint)[1].transcripts
     assert kept is not None
     for name, values in vars(counted).items():

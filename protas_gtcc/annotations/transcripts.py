@@ -108,6 +108,6 @@ def _smoothed_quantiles(
     # Here, because a prediction needs the tables, not their smoothing, and the import takes time.
     from scipy.special import ndtr
 
-    grid = np.linspace(*np.log(bounds), GRID_POINTS)
+    grid = np.linspace(np.log(bounds[0]), np.log(bounds[1]), GRID_POINTS)
     below = ndtr((grid[:, None] - np.log(lengths)) / spread).mean(axis=1)
     return np.exp(np.interp(levels, below, grid))

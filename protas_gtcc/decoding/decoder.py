@@ -66,8 +66,7 @@ class DurationDecoder:
         self._hypotheses = make_hypotheses(tables, settings, fps)
         is_action = ~np.isin(np.arange(len(tables.first)), background)
         self._rule = duration_filter.make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
-        size = len(self._hypotheses.weight) * settings.phases + len(is_action)
-        self._beliefs = np.zeros((num_streams, size))
+        self._beliefs = np.zeros((num_streams, len(self._hypotheses.weight) * settings.phases))
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the duration filter"):
             self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)

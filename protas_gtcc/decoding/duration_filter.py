@@ -35,6 +35,7 @@ class Rule(NamedTuple):
     """Exponent of the network's probabilities in the mixture."""
     class_share: float
     progress_share: float
+    progress_doubt: float
     tail: float
     """Share of belief left out at each end of an interval."""
     bins_per_phase: int
@@ -76,6 +77,7 @@ def make_rule(
         sharpness=1 / settings.temperature,
         class_share=settings.class_share,
         progress_share=settings.progress_share,
+        progress_doubt=settings.progress_doubt,
         tail=(1 - settings.interval_level) / 2,
         bins_per_phase=settings.bins_per_phase,
         prior=prior**settings.prior_exponent,
@@ -86,14 +88,12 @@ def make_rule(
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def filter_frames(hypotheses, rule, state, streams, probs, progress, output):
-    """Update `state` `[n, R N + C]` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
+    """Update `state` `[n, R N]` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
 
-    A stream's belief is that about each phase of each length, then that about a free segment of each class. `probs` and
-    `progress` are the network's, float32 `[T, C]`. For a network without progress, give any array of that shape and a
-    rule with `progress_share` 0.
+    A stream's state is its belief about each phase of each length. `probs` and `progress` are the network's, float32
+    `[T, C]`. For a network without progress, give any array of that shape and a rule with `progress_share` 0.
     """
-    num_classes, num_lengths = probs.shape[1], len(hypotheses.weight)
-    phases = (state.shape[1] - num_classes) // num_lengths
+    num_classes, phases = probs.shape[1], state.shape[1] // len(hypotheses.weight)
     moved, started = np.empty(state.shape[1]), np.empty(num_classes)
     evidence, network, classes = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
     histogram = np.empty((num_classes, phases * rule.bins_per_phase))
@@ -109,7 +109,7 @@ def filter_frames(hypotheses, rule, state, streams, probs, progress, output):
             output.probs[t, c] = (1 - rule.class_share) * classes[c] + rule.class_share * network[c]
         label = np.argmax(output.probs[t])
         output.labels[t] = label
-        _mix(rule, classes, output.probs[t], progress[t], histogram)
+        _mix(rule, classes, progress[t], histogram)
         _report(rule, output.probs[t], histogram, output.progress[t], output.reported[t])
         _remaining(hypotheses, rule.tail, belief, label, phases, output.remaining[t])
 
@@ -133,10 +133,9 @@ def _weigh(rule, probs, evidence, network):
 @no_type_check
 def _advance(hypotheses, belief, moved, started, phases):
     """Move every hypothesis by a frame; `started` becomes the probability `[C]` that a segment of a class starts."""
-    num_classes, num_lengths = len(started), len(hypotheses.weight)
+    num_classes = len(started)
     ended, total = np.zeros(num_classes), 0.0
     for c in range(num_classes):
-        free = num_lengths * phases + c
         for r in range(hypotheses.begin[c], hypotheses.begin[c + 1]):
             before, after = belief[r * phases : (r + 1) * phases], moved[r * phases : (r + 1) * phases]
             here = stays = 0.0
@@ -149,9 +148,6 @@ def _advance(hypotheses, belief, moved, started, phases):
                 stays += reached
             ended[c] += here - stays
             total += here
-        moved[free] = belief[free] * hypotheses.free_stays[c]
-        ended[c] += belief[free] - moved[free]
-        total += belief[free]
     for c in range(num_classes):
         started[c] = hypotheses.first[c] if total == 0.0 else 0.0
     for k in range(num_classes):
@@ -162,29 +158,32 @@ def _advance(hypotheses, belief, moved, started, phases):
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _start(hypotheses, moved, started, evidence, phases):
-    """Add the segments that start, weight all by the evidence; returns their sum."""
-    num_lengths, total = len(hypotheses.weight), 0.0
+    """Add the segments that start with this frame, weight all by the evidence; returns their sum.
+
+    The whole frame belongs to a new segment, which may have passed some phases at its end, but goes on.
+    """
+    total = 0.0
     for c in range(len(started)):
         for r in range(hypotheses.begin[c], hypotheses.begin[c + 1]):
-            moved[r * phases] += started[c] * hypotheses.weight[r]
+            new = started[c] * hypotheses.weight[r]
+            last = new
+            for k in range(min(hypotheses.taps[r], phases)):
+                moved[r * phases + k] += new * hypotheses.passes[r, k]
+                last -= new * hypotheses.passes[r, k]
+            moved[(r + 1) * phases - 1] += max(last, 0.0)
             for i in range(r * phases, (r + 1) * phases):
                 moved[i] *= evidence[c]
                 total += moved[i]
-        free = num_lengths * phases + c
-        moved[free] = (moved[free] + started[c] * hypotheses.free_weight) * evidence[c]
-        total += moved[free]
     return total
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _summarise(hypotheses, belief, classes, histogram, phases):
-    """Probability of each class, in total and in each bin of progress; that of a free segment is spread evenly."""
-    num_lengths, bins = len(hypotheses.weight), histogram.shape[1]
-    of_phase = np.empty(phases)
+    """Probability of each class, in total and in each bin of progress."""
+    bins, of_phase = histogram.shape[1], np.empty(phases)
     for c in range(len(classes)):
-        free = belief[num_lengths * phases + c]
-        of_phase[:] = free / phases
+        of_phase[:] = 0
         for r in range(hypotheses.begin[c], hypotheses.begin[c + 1]):
             for i in range(phases):
                 of_phase[i] += belief[r * phases + i]
@@ -195,13 +194,13 @@ def _summarise(hypotheses, belief, classes, histogram, phases):
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _mix(rule, classes, probs, progress, histogram):
-    """Turn each class's histogram into its mixture with the network's progress, which sums to 1."""
-    bins, share = histogram.shape[1], rule.progress_share
+def _mix(rule, classes, progress, histogram):
+    """Turn each class's histogram into its mixture with the network's progress and a uniform one, which sums to 1."""
+    bins, share, doubt = histogram.shape[1], rule.progress_share, rule.progress_doubt
     for c in range(len(classes)):
         for b in range(bins):
             shape = histogram[c, b] / classes[c] if classes[c] > EMPTY else 1 / bins
-            histogram[c, b] = (1 - share) * shape
+            histogram[c, b] = (1 - share - doubt) * shape + doubt / bins
         histogram[c, min(int(progress[c] * bins), bins - 1)] += share
 
 
@@ -240,8 +239,7 @@ def _quantile(at_zero, histogram, level):
 @no_type_check
 def _remaining(hypotheses, tail, belief, label, phases, remaining):
     """Fill in the remaining seconds of a segment of this class: the interval's lower end, the median, the upper end."""
-    free = belief[len(hypotheses.weight) * phases + label]
-    ended, total = free * hypotheses.free_ended[label], free
+    ended, total = np.zeros(len(hypotheses.times)), 0.0
     for r in range(hypotheses.begin[label], hypotheses.begin[label + 1]):
         for i in range(phases):
             mass = belief[r * phases + i]

@@ -5,8 +5,7 @@ A segment of class c and length L goes through N phases, one after the other, an
     first ──> phase 0 ──> phase 1 ──> … ──> phase N - 1 ──> the next segment
 
 In continuous time the number of phases that are passed in a frame of d seconds is Poisson with mean N d / L. So
-belief depends on the seconds that have passed, not on the number of frames that they were cut into. A small share of
-each class's segments is free instead: it ends after an exponential time, whatever its length so far.
+belief depends on the seconds that have passed, not on the number of frames that they were cut into.
 """
 
 from __future__ import annotations
@@ -36,10 +35,6 @@ class Hypotheses(NamedTuple):
     """int64 `[R]`: most phases that are passed in a frame, plus 1."""
     passes: np.ndarray
     """float64 `[R, K]`: probability of passing k phases in a frame."""
-    free_weight: float
-    """Probability that a segment is free."""
-    free_stays: np.ndarray
-    """float64 `[C]`: probability that a free segment goes on for another frame."""
     first: np.ndarray
     """float64 `[C]`: as in `TranscriptTables`."""
     following: np.ndarray
@@ -48,8 +43,6 @@ class Hypotheses(NamedTuple):
     """float64 `[G]`: seconds, ascending from 0."""
     ended: np.ndarray
     """float64 `[R, N, G]`: probability that a segment that is in a phase has ended after so many seconds."""
-    free_ended: np.ndarray
-    """float64 `[C, G]`: the same for a free segment."""
 
 
 def make_hypotheses(tables: TranscriptTables, settings: DecodingConfig, fps: float) -> Hypotheses:
@@ -59,21 +52,17 @@ def make_hypotheses(tables: TranscriptTables, settings: DecodingConfig, fps: flo
     rates = phases / seconds
     passes = _poisson(rates / fps, phases)
     taps = 1 + (passes > NEGLIGIBLE).cumsum(axis=1).argmax(axis=1)
-    typical = np.median(tables.lengths, axis=1)
     times = np.append(0.0, np.geomspace(1 / fps, 3 * seconds.max(), TIMES - 1))
     left = np.cumsum(_poisson(rates[:, None] * times, phases - 1), axis=-1)  # [R, G, N]: at most k phases are passed
     return Hypotheses(
         begin=np.arange(num_classes + 1) * per_class,
-        weight=np.full(len(seconds), (1 - settings.free_share) / per_class),
+        weight=np.full(len(seconds), 1 / per_class),
         taps=taps,
         passes=np.ascontiguousarray(passes[:, : taps.max()]),
-        free_weight=settings.free_share,
-        free_stays=np.exp(-1 / (fps * typical)),
         first=tables.first,
         following=tables.following,
         times=times,
         ended=np.ascontiguousarray(1 - left[..., ::-1].transpose(0, 2, 1)),
-        free_ended=1 - np.exp(-times / typical[:, None]),
     )
 
 
