@@ -63,6 +63,7 @@ def test_the_loss_falls_and_every_epoch_is_logged(tiny_dataset, tmp_path):
     assert rows["loss"].iloc[-1] < 0.8 * rows["loss"].iloc[0]
     terms = rows[["cross_entropy", "smoothing", "progress", "graph"]].sum(axis=1)
     np.testing.assert_allclose(terms, rows["loss"], rtol=1e-5)
+    assert run.task_graph.is_file()
 
 
 @pytest.mark.slow
