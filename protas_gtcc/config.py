@@ -149,6 +149,9 @@ class TrainingConfig:
     """Share of the training videos that is held out to choose the best epoch; 0 keeps the last epoch."""
     patience: int = 0
     """Stop after this number of epochs without a better validation score; 0 never stops early."""
+    cross_fit: bool = False
+    """Hold each person's videos out of one network of an ensemble, and calibrate the filter on them after training. It
+    needs stages in parallel, the duration filter, and no task graph; else it has no effect."""
     window_frames: int = 0
     """Cut longer training videos into windows of this length; 0 takes videos whole."""
     workers: int = 0
@@ -179,7 +182,7 @@ class DecodingConfig:
     evidence: float = 10.0
     """Exponent of the network's probabilities in the filter, in all over a segment of median length. Each frame has its
     share of it, at most 1."""
-    prior_exponent: float = 0.4
+    prior_exponent: float = 0.2
     """The network's probabilities are divided by the classes' shares of the training frames, to this power: 0 keeps
     them, 1 makes classes equally likely beforehand."""
     temperature: float = 1.25
@@ -190,6 +193,8 @@ class DecodingConfig:
     """Weight of the network in the belief about the progress of a class; the rest is the filter's."""
     progress_doubt: float = 0.1
     """Weight of a uniform distribution in the belief about the progress of a class."""
+    background_weight: float = 1.0
+    """Factor of the probability of background, for the reported progress and its interval alone."""
     interval_level: float = 0.8
     """Share of belief inside the intervals of progress and of remaining time."""
     doubt: float = 0.01
@@ -207,9 +212,9 @@ class DecodingConfig:
     """Bins of progress in a phase, over which medians and intervals are taken."""
 
     def __post_init__(self) -> None:
-        require_range(self, evidence=(0, 1000), prior_exponent=(0, 1), temperature=(0.01, 100), doubt=(0, 1))
-        require_range(self, class_share=(0, 1), progress_share=(0, 1), interval_level=(0, 1))
-        require_range(self, progress_doubt=(0, 1 - self.progress_share))
+        shares = ("prior_exponent", "doubt", "class_share", "progress_share", "interval_level")
+        require_range(self, **dict.fromkeys(shares, (0, 1)), evidence=(0, 1000), temperature=(0.01, 100))
+        require_range(self, progress_doubt=(0, 1 - self.progress_share), background_weight=(0, 1e6))
         require_range(self, spread=(0, 10), num_lengths=(1, 1000), length_limit=(1, 100))
         require_range(self, phases=(1, 1000), bins_per_phase=(1, 100))
 
@@ -247,7 +252,7 @@ REFERENCE = RunConfig(preset="reference")
 DEFAULT = RunConfig(
     model=ModelConfig(stages=4, arrangement="parallel", layers=0, standardise=True, graph=False),
     loss=LossConfig(progress_over="active", progress_error="absolute"),
-    training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0),
+    training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0, cross_fit=True),
     decoding=DecodingConfig(filter="durations"),
 )
 """The best settings measured here; docs/results/settings.md says how they were chosen."""

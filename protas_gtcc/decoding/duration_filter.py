@@ -36,6 +36,7 @@ class Rule(NamedTuple):
     class_share: float
     progress_share: float
     progress_doubt: float
+    background_weight: float
     tail: float
     """Share of belief left out at each end of an interval."""
     bins_per_phase: int
@@ -78,6 +79,7 @@ def make_rule(
         class_share=settings.class_share,
         progress_share=settings.progress_share,
         progress_doubt=settings.progress_doubt,
+        background_weight=settings.background_weight,
         tail=(1 - settings.interval_level) / 2,
         bins_per_phase=settings.bins_per_phase,
         prior=prior**settings.prior_exponent,
@@ -215,7 +217,7 @@ def _report(rule, probs, histogram, progress, reported):
             for b in range(len(together)):
                 together[b] += probs[c] * histogram[c, b]
         else:
-            nothing += probs[c]
+            nothing += probs[c] * rule.background_weight
     reported[0] = _quantile(nothing, together, rule.tail)
     reported[1] = _quantile(nothing, together, 0.5)
     reported[2] = _quantile(nothing, together, 1 - rule.tail)

@@ -24,7 +24,6 @@ from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.pooled_table import overview_heading, overview_row
 from protas_gtcc.runs.cross_validation import rows_of_split
-from protas_gtcc.training.run_directory import RunDirectory
 
 DecodeFunction = Callable[[TrainedModel, Outputs, np.ndarray], Prediction]
 """From a model, its network's output for a video, and the video's true class ids `[T]`, to a prediction."""
@@ -68,10 +67,10 @@ def markdown(compared: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _load(path: Path) -> TrainedModel:
-    config, model = RunDirectory(path).read_config(), load(path)
+    model = load(path)
     if model.facts.transcripts is None:
         raise InputError(f"{path} has no duration filter to change; give runs of the default preset")
-    return TrainedModel(model.network, dataclasses.replace(model.facts, config=config))
+    return model
 
 
 def _rows(model: TrainedModel, dataset: Dataset, on_video: Callable[[], None]) -> Iterator[tuple[str, PooledRows]]:
