@@ -226,8 +226,8 @@ def test_the_contrast_between_videos_pulls_partners_together_and_pushes_the_leas
 
 
 def test_the_contrast_within_videos_is_that_of_lav(videos: tuple[Tensor, Tensor]):
-    terms = vava_terms(*videos, settings=AlignmentLossConfig(margin=0.9, near_frames=2))
-    intra = sum(contrastive_idm(x[None], torch.tensor([len(x)]), 0.9, 2)[0] for x in videos)
+    terms = vava_terms(*videos, settings=AlignmentLossConfig(margin=0.9, near_share=0.4))
+    intra = sum(contrastive_idm(x[None], torch.tensor([len(x)]), 0.9, 0.4)[0] for x in videos)
     torch.testing.assert_close(terms["intra_contrast"], intra)
 
 
