@@ -12,6 +12,8 @@ from protas_gtcc.errors import InputError, plural
 
 INTERVAL_COLUMNS = ["progress_low", "progress_high"]
 """Names of the interval's ends in tables and lines."""
+REMAINING_COLUMNS = ["remaining_low_seconds", "remaining_high_seconds"]
+"""The same of the interval of the remaining time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,8 @@ class Prediction:
     `certainty` in metrics.json has the share of frames whose true progress lies inside."""
     remaining_seconds: np.ndarray | None = None
     """Median of the remaining time of the predicted class, float32 `[T]`; None without a duration filter."""
+    remaining_interval: np.ndarray | None = None
+    """Lower and upper end of that time, which contain it, in seconds, float32 `[2, T]`; None without a filter."""
 
     @property
     def progress_low(self) -> np.ndarray | None:
@@ -69,6 +73,7 @@ CHANNELS: dict[str, tuple[str, tuple[int, ...]]] = {
     "progress": ("[C, T]", (-1,)),
     "interval": ("[2, T]", (2,)),
     "remaining_seconds": ("[T]", ()),
+    "remaining_interval": ("[2, T]", (2,)),
 }
 """The optional fields of a prediction and their axes; -1 is any size."""
 
@@ -124,6 +129,12 @@ def _check_filtered(prediction: Prediction, where: str) -> None:
     frame = None if seconds is None else _first(seconds < 0)
     if seconds is not None and frame is not None:
         raise InputError(f"{where}, frame {frame}: {seconds[frame]:g} seconds remain; expected at least 0")
+    if prediction.remaining_interval is not None:
+        low, high = prediction.remaining_interval
+        frame = _first(~((low >= 0) & (low <= high)))
+        if frame is not None:
+            ends = f"{low[frame]:g} to {high[frame]:g}"
+            raise InputError(f"{where}, frame {frame}: {ends} seconds remain; expected ends from 0 on, in order")
 
 
 def _first(wrong: np.ndarray) -> int | None:

@@ -249,7 +249,9 @@ def test_reported_progress_lies_in_its_interval_and_every_field_in_its_range():
     assert output.progress.max() <= 1
     np.testing.assert_allclose(output.probs.sum(axis=0), 1, atol=1e-5)
     np.testing.assert_array_equal(output.labels, output.probs.argmax(axis=0))
-    assert (output.remaining_seconds >= 0).all()
+    assert (output.remaining_interval[0] >= 0).all()
+    assert (output.remaining_interval[0] <= output.remaining_seconds).all()
+    assert (output.remaining_seconds <= output.remaining_interval[1]).all()
 
 
 def test_an_action_that_lasts_longer_than_in_training_stays_at_its_end():

@@ -36,7 +36,7 @@ from tests.conftest import slow_but_first
 from tests.tiny_models import BASE, CLASSES, CONFIGS, DECODING, DIM, make_model, video
 
 ENGINES = ("compiled", "torch")
-FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds")
+FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds", "remaining_interval")
 
 
 def joined(parts: list[Prediction]) -> Prediction:

@@ -83,9 +83,10 @@ class DurationDecoder:
         output = self._filter.empty_output(*probs.shape)
         self._filter.filter_frames(self._hypotheses, rule, self._beliefs, streams, probs, given, output)
         low, reported, high = output.reported.T
-        return Prediction(
-            output.labels, output.probs.T, output.progress.T, reported, np.stack([low, high]), output.remaining[:, 1]
-        )
+        soonest, remaining, latest = output.remaining.T
+        interval, remaining_interval = np.stack([low, high]), np.stack([soonest, latest])
+        channels = output.probs.T, output.progress.T
+        return Prediction(output.labels, *channels, reported, interval, remaining, remaining_interval)
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream, not a copy; all 0 before the first frame."""
