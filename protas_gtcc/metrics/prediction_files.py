@@ -4,8 +4,8 @@
                       /video_names, /num_frames   the index: every video and its T
                       /labels, /reported          [sum of T], the videos end to end
                       /videos/<video>/            probs [C, T], progress [C, T]; optional
-                                                  interval [2, T], remaining_seconds [T], remaining_interval [2, T]; of models with
-                                                  a filter
+                                                  interval [2, T], remaining_seconds [T] and
+                                                  remaining_interval [2, T]; of models with a filter
 
     <video>.csv       frame, time_seconds, label, name, probability, progress
                       [, progress_low, progress_high] [, remaining_seconds,
