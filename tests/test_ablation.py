@@ -33,9 +33,9 @@ def test_every_way_to_decode_a_run_is_a_row(tiny_dataset, tmp_path, capsys):
     assert own[error] == f"{metrics['progress']['predicted']['frame']:.3f}".removeprefix("0")
     assert own["skill"].startswith(f"{metrics['progress']['predicted']['skill']:.2f}".replace("0.", "."))
     assert printed.splitlines()[-1].startswith("as trained: Skill ")
-    for name in ("no hedge", "the network's progress alone"):
+    for name in ("progress of the filter alone", "progress of the network alone"):
         assert [rows[name][column] for column in head[-4:]] == [own[column] for column in head[-4:]], "labels stay"
-    assert rows["no hedge"][error] != own[error]
+        assert rows[name][error] != own[error]
     assert rows["no filter"]["edit"] != own["edit"]
     assert rows["the filter, given the true class of every frame"]["acc"] == "100.0"
 

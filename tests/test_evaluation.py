@@ -299,7 +299,9 @@ def whole(labels: np.ndarray) -> Prediction:
     probs = (np.arange(len(CLASSES))[:, None] == labels).astype(np.float32)
     interval = np.linspace(0, 1, 2 * len(labels), dtype=np.float32).reshape(2, -1)
     remaining = np.linspace(9, 0, len(labels), dtype=np.float32)
-    return replace(shifted(labels), probs=probs, interval=interval, remaining_seconds=remaining)
+    ends = np.stack([remaining / 2, remaining * 2])
+    filtered = {"interval": interval, "remaining_seconds": remaining, "remaining_interval": ends}
+    return replace(shifted(labels), probs=probs, **filtered)
 
 
 @pytest.mark.parametrize("kind", ["hdf5", "csv"])
@@ -314,7 +316,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, kind: str) -> None:
     (name,) = files.video_names
     np.testing.assert_array_equal(files.read_labels(name), written.labels)
     for field, values in vars(files.read(name)).items():
-        np.testing.assert_allclose(values, getattr(written, field), atol=0 if kind == "hdf5" else 1e-5, err_msg=field)
+        np.testing.assert_allclose(values, getattr(written, field), 0 if kind == "hdf5" else 1e-5, 1e-6, err_msg=field)
 
 
 @pytest.mark.parametrize(
@@ -323,6 +325,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, kind: str) -> None:
         (lambda one: {"reported": one.reported[:3]}, r"video a: labels are \(\d+,\), progress is \(3,\)"),
         (lambda one: {"interval": one.interval[::-1, ::-1]}, r"interval is 1 to 0.496183; expected ends in \[0, 1\]"),
         (lambda one: {"remaining_seconds": one.remaining_seconds - 10}, "frame 0: -1 seconds remain"),
+        (lambda one: {"remaining_interval": one.remaining_interval[::-1]}, "frame 0: 18 to 4.5 seconds remain"),
         (lambda one: {"interval": np.zeros((3, len(one.labels)))}, r"interval is \(3, \d+\); expected \[2, T\]"),
     ],
 )

@@ -253,6 +253,7 @@ def test_titles_are_preset_control_and_the_settings_that_differ_and_reruns_are_l
     assert notes == [rerun]
 
 
+@pytest.mark.slow
 def test_kinds_have_the_titles_of_their_runs_and_controls_are_compared_with_their_own_model(dataset, tmp_path):
     stages = DEFAULT.model
     runs = [
@@ -285,6 +286,7 @@ def test_kinds_of_one_preset_are_named_by_the_settings_that_are_not_the_presets(
     assert list(group_runs(runs, dataset, print)) == ["reference", "reference, stages 1", "reference, graph False"]
 
 
+@pytest.mark.slow
 def test_the_summary_reads_as_a_table_and_as_rows(dataset, tmp_path):
     runs = [finished_run(tmp_path / f"{k}{s}", dataset, k, s) for k in ("1", "2") for s in (0, 1)]
     runs.append(finished_run(tmp_path / "reference", dataset, "1", 0, "reference"))
