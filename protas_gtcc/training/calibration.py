@@ -24,8 +24,9 @@ from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
 
-BACKGROUND_WEIGHTS = (0.15, 0.25, 0.5, 0.7, 1.0, 1.5, 2.0)
-"""Of these the one is taken whose reported progress has the least error over all frames."""
+BACKGROUND_WEIGHTS = (0.15, 0.25, 0.35, 0.5, 0.7, 1.0)
+"""Of these the one is taken whose reported progress has the least error over all frames. None is above 1: features that
+are over-fitted on the training people would teach the filter to trust the background."""
 LEVELS = (0.8, 0.84, 0.88, 0.92, 0.96, 0.99)
 """Shares of belief in an interval. The least is taken whose intervals hold as often as `--interval-level` promises."""
 
