@@ -27,14 +27,13 @@ from side_by_side import Measurement, Program, Time, describe_machine, measure, 
 from torch import Tensor
 
 from protas_gtcc.alignment.gtcc import gtcc_loss, keep_weights, sample_anchors
-from protas_gtcc.alignment.lav import lav_terms
+from protas_gtcc.alignment.lav import lav_loss
 from protas_gtcc.alignment.tcc import tcc_loss
-from protas_gtcc.alignment.vava import vava_terms
+from protas_gtcc.alignment.vava import vava_loss
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
-from protas_gtcc.network.terms import total_loss
 
-DROP_RATE = 0.95
+DROP_RATE, TEMPERATURE = 0.95, 0.1
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -94,13 +93,13 @@ def our_losses(arguments: Arguments) -> dict[str, Loss]:
         lengths = torch.tensor([len(u)], device=u.device)
         anchors = sample_anchors(lengths, arguments.anchors)[0]
         keep = keep_weights(u, context, DROP_RATE, 0)
-        return gtcc_loss(u, v, anchors=anchors, keep=keep, num_components=arguments.components)
+        return gtcc_loss(u, v, anchors=anchors, keep=keep, temperature=TEMPERATURE, num_components=arguments.components)
 
     return {
         "TCC": lambda u, v: tcc_loss(u, v) + tcc_loss(v, u),
         "GTCC": lambda u, v: gtcc(u, v) + gtcc(v, u),
-        "LAV": lambda u, v: total_loss(lav_terms(u, v)),
-        "VAVA": lambda u, v: total_loss(vava_terms(u, v)),
+        "LAV": lav_loss,
+        "VAVA": vava_loss,
     }
 
 
@@ -114,7 +113,7 @@ def their_losses(folder: Path, components: int) -> dict[str, Loss]:
     context = [torch.randn(129), torch.randn(129)]
 
     def gtcc(u: Tensor, v: Tensor) -> Tensor:
-        settings = {"n_components": components, "gamma": DROP_RATE, "delta": 1, "softmax_temp": 0.1}
+        settings = {"n_components": components, "gamma": DROP_RATE, "delta": 1, "softmax_temp": TEMPERATURE}
         loss: Tensor = module.GTCC_loss([u, v], dropouts=context, max_gmm_iters=8, **settings)
         return loss
 

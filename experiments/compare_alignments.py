@@ -1,7 +1,7 @@
 """Every alignment loss with several seeds, then one table of scores beside raw features and untrained encoders.
 
 python experiments/compare_alignments.py --dataset data/50salads.h5 --splits 1 --seeds 2 --epochs 60
-python experiments/compare_alignments.py --dataset data/50salads.h5 --loss tcc "gtcc: --temperature 0.02"
+python experiments/compare_alignments.py --dataset data/50salads.h5 --loss tcc "gtcc: --anchors 0"
 
 runs/aligned-50salads-epochs-60/
     gtcc/split1-seed0/               a run directory each, below loss[-variant]

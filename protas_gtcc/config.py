@@ -149,6 +149,9 @@ class TrainingConfig:
     """Share of the training videos that is held out to choose the best epoch; 0 keeps the last epoch."""
     patience: int = 0
     """Stop after this number of epochs without a better validation score; 0 never stops early."""
+    cross_fit: bool = False
+    """Hold each person's videos out of one network of an ensemble, and calibrate the filter on them after training. It
+    needs stages in parallel, the duration filter, and no task graph; else it has no effect."""
     window_frames: int = 0
     """Cut longer training videos into windows of this length; 0 takes videos whole."""
     workers: int = 0
@@ -176,35 +179,44 @@ class DecodingConfig:
 
     filter: Literal["none", "durations"] = "none"
     """Report the network's likeliest class, or filter it by the durations and the order of actions."""
-    evidence: float = 1.0
-    """Exponent of the network's probabilities in the filter; below 1 they count less, and labels change less."""
-    interruption: float = 0.01
-    """Probability that an action ends at a frame whatever its duration so far."""
-    spread: float = 0.3
-    """Standard deviation of the kernel that smooths logarithms of the training segments' durations."""
-    network_share: float = 0.5
-    """Weight of the network's progress in the progress of a filtered run; the rest is the filter's."""
-    hedge: bool = True
-    """Let the reported progress of a filtered run allow for other actions than the predicted one."""
-    interval_tail: float = 0.03
-    """Share of the filter's belief left out at each end of the interval of progress; 0.03 is meant to cover 80 %."""
+    evidence: float = 10.0
+    """Exponent of the network's probabilities in the filter, in all over a segment of median length. Each frame has its
+    share of it, at most 1."""
+    prior_exponent: float = 0.2
+    """The network's probabilities are divided by the classes' shares of the training frames, to this power: 0 keeps
+    them, 1 makes classes equally likely beforehand."""
+    temperature: float = 1.25
+    """Divides the network's log-probabilities where it is believed directly; above 1 they are less certain."""
+    class_share: float = 0.6
+    """Weight of the network in the belief about the class; the rest is the filter's."""
+    progress_share: float = 0.3
+    """Weight of the network in the belief about the progress of a class; the rest is the filter's."""
+    progress_doubt: float = 0.1
+    """Weight of a uniform distribution in the belief about the progress of a class."""
+    background_weight: float = 1.0
+    """Factor of the probability of background, for the reported progress and its interval alone."""
+    interval_level: float = 0.8
+    """Share of belief inside the intervals of progress and of remaining time."""
     doubt: float = 0.01
     """Weight of a uniform distribution mixed into the network's probabilities, so that no class is impossible."""
-    overrun: float = 0.25
-    """Mean time that a segment lasts beyond its class's longest length, as a share of that length."""
+    spread: float = 0.2
+    """Standard deviation of the kernel that smooths logarithms of the training segments' durations."""
     num_lengths: int = 8
     """Lengths of each class in the filter: equally probable quantiles of its training segments' lengths."""
     length_limit: float = 2.0
-    """No length in the filter exceeds this many times the longest training segment."""
-    max_phases: int = 32
-    """Most phases that a segment goes through in the filter; more are finer and cost more time."""
-    progress_bins: int = 50
-    """Bins of progress, over which the filter takes medians and intervals."""
+    """Lengths in the filter are at most this many times the longest training segment, and the shortest divided by it at
+    least."""
+    phases: int = 16
+    """Phases that a segment goes through in the filter; more make its length more certain, and cost time."""
+    bins_per_phase: int = 3
+    """Bins of progress in a phase, over which medians and intervals are taken."""
 
     def __post_init__(self) -> None:
-        require_range(self, evidence=(0, 10), doubt=(0, 1), interruption=(1e-9, 1), spread=(0, 10), overrun=(0, 100))
-        require_range(self, num_lengths=(1, 1000), length_limit=(1, 100), max_phases=(1, 10**4))
-        require_range(self, network_share=(0, 1), interval_tail=(0, 0.5), progress_bins=(2, 10**4))
+        shares = ("prior_exponent", "doubt", "class_share", "progress_share", "interval_level")
+        require_range(self, **dict.fromkeys(shares, (0, 1)), evidence=(0, 1000), temperature=(0.01, 100))
+        require_range(self, progress_doubt=(0, 1 - self.progress_share), background_weight=(0, 1e6))
+        require_range(self, spread=(0, 10), num_lengths=(1, 1000), length_limit=(1, 100))
+        require_range(self, phases=(1, 1000), bins_per_phase=(1, 100))
 
 
 @dataclass(frozen=True)
@@ -238,10 +250,10 @@ REFERENCE = RunConfig(preset="reference")
 """ProTAS as published: the default of every field above."""
 
 DEFAULT = RunConfig(
-    model=ModelConfig(stages=4, arrangement="parallel", layers=0, standardise=True),
+    model=ModelConfig(stages=4, arrangement="parallel", layers=0, standardise=True, graph=False),
     loss=LossConfig(progress_over="active", progress_error="absolute"),
-    training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0),
-    decoding=DecodingConfig(filter="durations", evidence=0.7),
+    training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0, cross_fit=True),
+    decoding=DecodingConfig(filter="durations"),
 )
 """The best settings measured here; docs/results/settings.md says how they were chosen."""
 

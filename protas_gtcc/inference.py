@@ -137,6 +137,7 @@ def make_decoder(facts: ModelFacts, num_streams: int = 1) -> DurationDecoder | N
     """The filter after a model's network, for `num_streams` streams before their first frame; None without a filter."""
     if facts.transcripts is None:
         return None
+    assert facts.fps is not None  # the transcripts were counted at that rate
     return DurationDecoder(facts.transcripts, facts.config.decoding, facts.background, facts.fps, num_streams)
 
 

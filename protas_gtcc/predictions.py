@@ -12,6 +12,8 @@ from protas_gtcc.errors import InputError, plural
 
 INTERVAL_COLUMNS = ["progress_low", "progress_high"]
 """Names of the interval's ends in tables and lines."""
+REMAINING_COLUMNS = ["remaining_low_seconds", "remaining_high_seconds"]
+"""The same of the interval of the remaining time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,14 +26,17 @@ class Prediction:
     """Class probabilities, float32 `[C, T]`; None in prediction files without them."""
     progress: np.ndarray | None
     """Progress of every class, given that it is going on, float32 `[C, T]` in [0, 1]; None in prediction files without
-    it. The predicted class's channel is the reported progress, which the filter's hedge may change."""
+    it."""
     reported: np.ndarray
-    """Progress of the predicted class, float32 `[T]` in [0, 1]; 0 where that is background."""
+    """Reported progress, float32 `[T]` in [0, 1]. With a duration filter, the value with the least expected error over
+    all classes, where background counts as 0; else progress of the predicted class, 0 where that is background."""
     interval: np.ndarray | None = None
-    """Lower and upper end of the progress, float32 `[2, T]`; 0 in the background, None without a duration filter. With
-    the default `--interval-tail` about 80 % of frames should lie inside; `certainty` in metrics.json has the share."""
+    """Lower and upper end of the reported progress, float32 `[2, T]`, which contain it; None without a duration filter.
+    `certainty` in metrics.json has the share of frames whose true progress lies inside."""
     remaining_seconds: np.ndarray | None = None
-    """Expected remaining time of the predicted class, float32 `[T]`; None without a duration filter."""
+    """Median of the remaining time of the predicted class, float32 `[T]`; None without a duration filter."""
+    remaining_interval: np.ndarray | None = None
+    """Lower and upper end of that time, which contain it, in seconds, float32 `[2, T]`; None without a filter."""
 
     @property
     def progress_low(self) -> np.ndarray | None:
@@ -68,6 +73,7 @@ CHANNELS: dict[str, tuple[str, tuple[int, ...]]] = {
     "progress": ("[C, T]", (-1,)),
     "interval": ("[2, T]", (2,)),
     "remaining_seconds": ("[T]", ()),
+    "remaining_interval": ("[2, T]", (2,)),
 }
 """The optional fields of a prediction and their axes; -1 is any size."""
 
@@ -123,6 +129,12 @@ def _check_filtered(prediction: Prediction, where: str) -> None:
     frame = None if seconds is None else _first(seconds < 0)
     if seconds is not None and frame is not None:
         raise InputError(f"{where}, frame {frame}: {seconds[frame]:g} seconds remain; expected at least 0")
+    if prediction.remaining_interval is not None:
+        low, high = prediction.remaining_interval
+        frame = _first(~((low >= 0) & (low <= high)))
+        if frame is not None:
+            ends = f"{low[frame]:g} to {high[frame]:g}"
+            raise InputError(f"{where}, frame {frame}: {ends} seconds remain; expected ends from 0 on, in order")
 
 
 def _first(wrong: np.ndarray) -> int | None:

@@ -22,15 +22,20 @@ def test_every_way_to_decode_a_run_is_a_row(tiny_dataset, tmp_path, capsys):
     capsys.readouterr()
     assert exit_code("ablate", run.path, "--dataset", tiny_dataset) == 0
     printed = capsys.readouterr().out
-    lines = [[cell.strip().strip("*") for cell in line.split("|")[1:-1]] for line in printed.splitlines()]
+    lines = [
+        [cell.strip().strip("*") for cell in line.split("|")[1:-1]] for line in printed.splitlines() if "|" in line
+    ]
     head, rows = lines[0], {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
     metrics = json.loads(run.metrics.read_text())
     own = rows["as trained"]
     assert own["acc"] == f"{metrics['segmentation']['acc']:.1f}"
-    assert own["error, predicted class (frame)"] == f"{metrics['progress']['predicted']['frame']:.3f}".removeprefix("0")
-    for name in ("no hedge", "the network's progress alone"):
-        assert [rows[name][column] for column in head[1:5]] == [own[column] for column in head[1:5]], "labels stay"
-    assert rows["no hedge"]["error, predicted class (frame)"] != own["error, predicted class (frame)"]
+    error = "error, action frames"
+    assert own[error] == f"{metrics['progress']['predicted']['frame']:.3f}".removeprefix("0")
+    assert own["skill"].startswith(f"{metrics['progress']['predicted']['skill']:.2f}".replace("0.", "."))
+    assert printed.splitlines()[-1].startswith("as trained: Skill ")
+    for name in ("progress of the filter alone", "progress of the network alone"):
+        assert [rows[name][column] for column in head[-4:]] == [own[column] for column in head[-4:]], "labels stay"
+        assert rows[name][error] != own[error]
     assert rows["no filter"]["edit"] != own["edit"]
     assert rows["the filter, given the true class of every frame"]["acc"] == "100.0"
 

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from protas_gtcc.alignment.gtcc import gtcc_loss, sample_anchors
-from protas_gtcc.alignment.lav import lav_terms
+from protas_gtcc.alignment.lav import lav_loss, lav_terms
 from protas_gtcc.alignment.pairs import Pairs, mean_over_frames, squared_distances
 from protas_gtcc.alignment.tcc import tcc_classification_loss, tcc_loss
-from protas_gtcc.alignment.vava import vava_terms
-from protas_gtcc.network.terms import total_loss
+from protas_gtcc.alignment.vava import vava_loss, vava_terms
 
 Loss = Callable[..., Tensor]
 
@@ -20,8 +19,8 @@ LOSSES = {
     "tcc": tcc_loss,
     "tcc_classification": tcc_classification_loss,
     "gtcc": gtcc_loss,
-    "lav": lambda *videos, **named: total_loss(lav_terms(*videos, **named)),
-    "vava": lambda *videos, **named: total_loss(vava_terms(*videos, **named)),
+    "lav": lav_loss,
+    "vava": vava_loss,
 }
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 
@@ -119,6 +118,37 @@ def test_value_and_gradient_are_finite_on(loss, videos, dtype):
     assert value.isfinite()
     assert by_u.isfinite().all()
     assert by_v.isfinite().all()
+
+
+def noise(num_frames: int, seed: int) -> Tensor:
+    """Frames `[T, 64]` that have nothing in common."""
+    return torch.randn(num_frames, 64, generator=torch.Generator().manual_seed(seed))
+
+
+def noisy_path(num_frames: int, seed: int) -> Tensor:
+    """The same path for any number of frames, with noise."""
+    times, waves = torch.linspace(0, 6, num_frames)[:, None], torch.arange(64)
+    return (times * waves / 8 + waves).sin() + 0.3 * noise(num_frames, seed)
+
+
+@pytest.mark.parametrize(
+    ("terms", "contrast", "alignment"),
+    [(lav_terms, "contrast", "soft_dtw"), (vava_terms, "intra_contrast", "transport")],
+    ids=["lav", "vava"],
+)
+@pytest.mark.parametrize("video", [noise, noisy_path])
+def test_a_contrast_keeps_its_share_of_the_gradient_from_20_to_200_frames_and_at_unequal_lengths(
+    terms, contrast, alignment, video
+):
+    shares = {}
+    for lengths in ((20, 20), (40, 40), (100, 100), (200, 200), (20, 200)):
+        u, v = (torch.nn.functional.normalize(video(n, seed), dim=1) for seed, n in enumerate(lengths))
+        of_contrast, of_alignment = (
+            torch.cat(gradients(lambda u, v, name=name: terms(u, v)[name], u, v)[1:]).norm()
+            for name in (contrast, alignment)
+        )
+        shares[lengths] = (of_contrast / of_alignment).item()
+    assert max(shares.values()) < 2 * min(shares.values()), shares
 
 
 def gtcc_of_sampled_anchors(u: Tensor, v: Tensor) -> Tensor:

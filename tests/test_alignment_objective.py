@@ -71,13 +71,14 @@ def terms_of(kitchen: Path, loss: str, epoch: int = 3, **changes: Any) -> dict[s
 
 FLAGS = {
     "tcc": {"temperature": 0.5, "variance_weight": 0.5, "sampled_frames": 9},
+    "tcc-classification": {"temperature": 0.5},
     "gtcc": {"temperature": 0.5, "components": 2, "anchors": 4, "cycle_window": 0.1, "drop_rate": 0.5},
-    "lav": {"warp_gamma": 1.0, "contrast_weight": 0.3, "margin": 5.0, "near_frames": 2},
+    "lav": {"warp_gamma": 1.0, "contrast_weight": 0.3, "margin": 5.0, "near_share": 0.3},
     "vava": {
         "contrast_weight": 0.3,
         "inter_weight": 0.1,
         "margin": 5.0,
-        "near_frames": 2,
+        "near_share": 0.3,
         "phi_decay": 0.5,
         "moment_weight": 3.0,
         "divergence_weight": 1.0,
@@ -98,15 +99,15 @@ def test_every_setting_of_a_loss_changes_it(kitchen, loss, flag):
     ("loss", "settings", "weights"),
     [
         ("tcc", {}, {"tcc": 1}),
-        ("lav", {}, {"soft_dtw": 1, "contrast": 1e-5}),
+        ("lav", {}, {"soft_dtw": 1, "contrast": 13}),
         ("lav", {"contrast_weight": 0.7}, {"soft_dtw": 1, "contrast": 0.7}),
-        ("vava", {"inter_weight": 0.2}, {"transport": 1, "intra_contrast": 1e-7, "inter_contrast": 0.2}),
+        ("vava", {"inter_weight": 0.2}, {"transport": 1, "intra_contrast": 27, "inter_contrast": 0.2}),
         ("vava", {"contrast_weight": 0.0}, {"transport": 1, "intra_contrast": 0, "inter_contrast": 0.5}),
     ],
 )
 def test_contrasts_have_the_weights_of_the_settings_or_those_of_the_loss(loss, settings, weights):
     config = AlignmentConfig(loss=loss, alignment=AlignmentLossConfig(**settings))
-    assert term_weights(config) == {**weights, "progress": 1}
+    assert term_weights(config) == {**weights, "progress": 1, "cumulative_l2": 0.1}
 
 
 def test_losses_depend_on_the_epoch_and_go_both_ways(kitchen):

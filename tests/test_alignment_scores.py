@@ -21,8 +21,8 @@ from tests.embedded_videos import recordings, score, video
 
 def test_every_figure_is_defined_has_an_interval_around_it_and_goes_into_json():
     scores = score(recordings("train", 6), recordings("test", 5, seed=1))
-    facts = ("num_tasks", "num_train_videos", "num_test_videos", "num_pairs", "partners")
-    assert [scores.pop(name) for name in facts] == [1, 6, 5, 20, "test"]
+    facts = ("num_tasks", "num_train_videos", "num_test_videos", "num_pairs", "num_people", "partners")
+    assert [scores.pop(name) for name in facts] == [1, 6, 5, 20, None, "test"]
     intervals, tasks = scores.pop("intervals"), scores.pop("tasks")
     assert tasks == {"": scores}
     patterns = set()
@@ -99,10 +99,25 @@ def test_a_test_video_may_be_matched_with_the_training_videos_of_its_task_instea
             areas[task, number] = enclosed_area(found, one.labels, other.labels, [0])
     assert scores["kendalls_tau"] == pytest.approx(np.mean(taus))
     assert scores["enclosed_area"] == pytest.approx(np.mean(areas))
-    low, high = scores["intervals"]["kendalls_tau"]
-    # A resample has one of the two videos twice, or each once.
-    assert (low, high) == pytest.approx(tuple(np.sort(np.mean(taus, axis=1))))
+    # Without one of the two videos, the other's tau is left: half their difference is the standard error.
+    tau, reach = np.mean(taus), 12.706 * abs(np.diff(np.mean(taus, axis=1))[0]) / 2
+    low, high = np.arctanh(scores["intervals"]["kendalls_tau"])
+    assert ((low + high) / 2, high - low) == pytest.approx((np.arctanh(tau), 2 * reach / (1 - tau**2)), rel=1e-3)
     assert score(train, test)["kendalls_tau"] is None, "no other video of its task is tested"
+
+
+def test_the_videos_of_a_person_are_left_out_together():
+    train, test = recordings("train", 4), recordings("test", 6, seed=1)
+    people = [dataclasses.replace(one, person=f"P{number // 2}") for number, one in enumerate(test)]
+    by_video, by_person = score(train, test), score(train, people)
+    assert (by_video["num_people"], by_person["num_people"]) == (None, 3)
+    assert by_person["kendalls_tau"] == by_video["kendalls_tau"]
+    left = [score(train, [one for one in people if one.person != f"P{n}"])["phase_progression"] for n in range(3)]
+    low, _ = by_person["intervals"]["phase_progression"]
+    reach = 4.3027 * np.sqrt(2 / 3 * ((np.array(left) - np.mean(left)) ** 2).sum())  # Student's t of 2 degrees
+    assert low == pytest.approx(by_person["phase_progression"] - reach, rel=1e-4)
+    alone = score(train, [dataclasses.replace(one, person="P0") for one in test])
+    assert {value for _, value in leaves(alone["intervals"])} == {None}
 
 
 def test_seeds_and_splits_are_averaged_and_seeds_are_drawn_anew_for_the_interval():

@@ -101,6 +101,14 @@ def test_data_speed_compares_with_a_copy_and_prints_profiles(run: Run, tmp_path:
     assert set(figures["details"]["profiles"]) == {"preparing", "reading, cached"}
 
 
+def test_coverage_is_a_row_for_each_figure_and_number_of_videos(run: Run) -> None:
+    lines = run("interval_coverage.py", "--samples", "50", "--videos", "5", "10").splitlines()
+    assert lines[0] == "| figure, videos | jackknife | percentile | BCa | bootstrap-t |"
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
+    assert [row[0] for row in rows[:2]] == ["mean, 5", "mean, 10"]
+    assert all(50 < float(cell.split()[0]) <= 100 for row in rows for cell in row[1:])
+
+
 def test_alignment_losses_are_timed_alone_without_a_checkout(run: Run) -> None:
     shown, figures = measured(run, "alignment_speed.py", "--frames", "20", "--dim", "4", "--anchors", "5")
     assert "no --gtcc FOLDER given: measured only ours" in shown

@@ -18,6 +18,7 @@ from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.dataset.file import DatasetInfo, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.metrics import evaluate
 from protas_gtcc.metrics.details import definition_of
 from protas_gtcc.metrics.evaluation import (
     Evaluation,
@@ -27,7 +28,7 @@ from protas_gtcc.metrics.evaluation import (
     save_evaluation,
 )
 from protas_gtcc.metrics.intervals import leaves
-from protas_gtcc.metrics.lookups import LOOKUPS
+from protas_gtcc.metrics.lookups import LOOKUPS, PER_CLASS
 from protas_gtcc.metrics.prediction_files import open_predictions, write_csv, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from tests.predicted_videos import delayed, random_labels, without_progress
@@ -35,7 +36,8 @@ from tests.predicted_videos import delayed, random_labels, without_progress
 CLASSES, BACKGROUND, FPS = ["rest", "pour", "stir", "never"], [0], 5.0
 INFO = EvaluationInfo("kitchen", "1", simulated=False, feature_set="features", seed=0)
 PREDICTION_INFO = PredictionInfo(CLASSES, BACKGROUND, FPS)
-AVERAGES = {"macro", "frame", "video", "segment", "per_class"}
+AVERAGES = {"macro", "frame", "video", "segment", "all_frames"}
+FIGURES = AVERAGES | {"skill", "r2", "per_class"}
 
 
 def perfect(labels: np.ndarray) -> Prediction:
@@ -72,13 +74,15 @@ def dataset_file(tmp_path: Path) -> Path:
 
 def test_metrics_have_the_agreed_structure_and_intervals_repeat_it() -> None:
     metrics = evaluate_with(shifted).metrics
-    head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "control", "num_videos"}
+    head = {"dataset", "split", "simulated", "feature_set", "seed", "versions", "control"}
+    head |= {"num_videos", "num_people"}
     details = {"best_lookups", "margin", "breakdowns", "curves", "online", "certainty"}
     assert set(metrics) == head | details | {"segmentation", "progress", "baselines", "intervals", "notes"}
     assert set(metrics["baselines"]) == set(LOOKUPS)
     for figures in metrics["baselines"].values():
         assert set(figures) == {"oracle_segments", "predicted_segments"}
-        assert all(set(one) == AVERAGES for one in figures.values())
+        assert all(set(one) == FIGURES for one in figures.values())
+    assert set(metrics["progress"]["oracle"]) == FIGURES
     assert set(metrics["progress"]) == {"predicted", "oracle", "background_false_progress"}
     assert set(metrics["progress"]["predicted"]["per_class"]) == {"pour", "stir"}
     assert_intervals_hold(metrics, metrics["intervals"])
@@ -100,7 +104,8 @@ def assert_intervals_hold(figures: Any, intervals: Any) -> None:
 def test_every_detailed_figure_has_its_definition(fps: float | None) -> None:
     videos = [("a", TEST["test0"], shifted(TEST["test0"]))]
     metrics = evaluate_videos(videos, [], CLASSES, BACKGROUND, INFO, fps).metrics
-    for path, _ in leaves({family: metrics[family] for family in ("margin", "breakdowns", "curves", "online")}):
+    families = ("progress", "baselines", "margin", "breakdowns", "curves", "online")
+    for path, _ in leaves({family: metrics[family] for family in families}):
         assert path == ("breakdowns", "length_seconds") or definition_of(path) is not None, path
 
 
@@ -129,6 +134,48 @@ def test_a_perfect_prediction_has_no_error_and_a_late_one_has() -> None:
     assert late["progress"]["background_false_progress"] > 0
 
 
+def test_skill_is_measured_between_the_best_constant_and_the_best_look_up_given_the_truth() -> None:
+    metrics = evaluate_with(shifted).metrics
+    baselines, given = metrics["baselines"], "oracle_segments"
+    constant = baselines["best_constant"][given]["all_frames"]
+    of_class = {name: baselines[name][given]["all_frames"] for name in PER_CLASS}
+    best = min(of_class, key=of_class.__getitem__)
+    error = metrics["progress"]["predicted"]["all_frames"]
+    expected = (constant - error) / (constant - of_class[best])
+    assert metrics["progress"]["predicted"]["skill"] == pytest.approx(expected)
+    low, high = metrics["intervals"]["progress"]["predicted"]["skill"]
+    assert low < expected < high
+    assert baselines[best][given]["skill"] == pytest.approx(1)
+    assert baselines["best_constant"][given] == baselines["best_constant"]["predicted_segments"]
+    assert baselines["best_constant"][given]["skill"] == 0
+    assert max(baselines[name][given]["skill"] for name in PER_CLASS) == baselines[best][given]["skill"]
+
+
+def test_without_training_videos_skill_is_null_and_the_note_says_why() -> None:
+    triples = ((name, labels, shifted(labels)) for name, labels in TEST.items())
+    metrics = evaluate_videos(triples, [], CLASSES, BACKGROUND, INFO, FPS).metrics
+    assert metrics["progress"]["predicted"]["skill"] is metrics["intervals"]["progress"]["predicted"]["skill"] is None
+    assert set(metrics["baselines"]) == {"half", "constant", "random"}
+    assert any("that skill compares with are absent, so skill is undefined" in note for note in metrics["notes"])
+
+
+def test_every_look_up_has_its_rank_correlation_its_ends_and_its_error_by_length() -> None:
+    metrics = evaluate_with(shifted).metrics
+    best = metrics["best_lookups"]
+    for segments in ("oracle_segments", "predicted_segments"):
+        curves = metrics["curves"]["lookups"][segments]
+        assert set(curves) == set(LOOKUPS)
+        assert curves["half"]["rank_correlation"] == 0
+        assert curves["half"]["last_error"] == pytest.approx(0.5)
+        compared = f"best_lookup_{segments}"
+        name = best[segments]["frame"]
+        assert curves[name].items() <= metrics["curves"][compared].items()
+        for part in metrics["breakdowns"]["length_seconds"].values():
+            assert part["lookups"][segments][name] == part[compared]["error"]
+    # Given the true segments, counting rises with time.
+    assert metrics["curves"]["lookups"]["oracle_segments"]["mean_duration_class"]["rank_correlation"] > 0.7
+
+
 def test_look_ups_on_true_segments_do_not_depend_on_the_prediction_but_those_on_predicted_do() -> None:
     good, late = (evaluate_with(predict).metrics["baselines"]["average_index_class"] for predict in (perfect, shifted))
     assert good["oracle_segments"] == good["predicted_segments"] == late["oracle_segments"]
@@ -150,13 +197,15 @@ def test_undefined_figures_are_null_and_noted(tmp_path: Path) -> None:
     only_background = evaluate_with(perfect, {"quiet": np.zeros(5, dtype=np.int64)})
     metrics = only_background.metrics
     assert metrics["progress"]["predicted"] == {
-        **dict.fromkeys(("macro", "frame", "video", "segment")),
+        **dict.fromkeys(("macro", "frame", "video", "segment", "r2", "skill")),
+        "all_frames": 0,
         "per_class": {},
     }
     assert metrics["segmentation"]["acc_no_background"] is None
     assert metrics["intervals"]["segmentation"]["acc"] is None
-    assert metrics["best_lookups"]["predicted_segments"] == dict.fromkeys(AVERAGES - {"per_class"})
-    assert metrics["margin"]["predicted"] == dict.fromkeys(AVERAGES - {"per_class"})
+    of_actions = dict.fromkeys(AVERAGES - {"all_frames"})
+    assert metrics["best_lookups"]["predicted_segments"] == {**of_actions, "all_frames": "constant"}
+    assert metrics["margin"]["predicted"] == {**of_actions, "all_frames": {"error": 0, "share": None}}
     assert metrics["curves"]["predicted"]["rank_correlation"] is None
     notes = " ".join(metrics["notes"])
     assert "curves.predicted.rank_correlation" in notes
@@ -205,6 +254,30 @@ def test_prediction_files_of_both_kinds_score_as_the_arrays_do(tmp_path: Path, d
             assert found["progress"][which]["frame"] == pytest.approx(expected["progress"][which]["frame"], abs=1e-5)
 
 
+@pytest.mark.parametrize("people", ["AABB", "AAAA", "AAB?"])
+def test_intervals_are_over_the_people_that_a_dataset_names(tmp_path: Path, people: str) -> None:
+    info = DatasetInfo("kitchen", CLASSES, BACKGROUND, FPS, {"1": {"train": list(TRAIN), "test": list(TEST)}})
+    with write_dataset(tmp_path / "kitchen.h5", info, {}) as writer:
+        for number, (name, labels) in enumerate((TEST | TRAIN).items()):
+            person = people[number].strip("?") if name in TEST else "C"
+            writer.add(Video(name, labels, {}, subject=person))
+    predictions = [(name, shifted(labels)) for name, labels in TEST.items()]
+    write_predictions(tmp_path / "p.h5", predictions, PREDICTION_INFO)
+    metrics = evaluate_prediction_files(tmp_path / "p.h5", tmp_path / "kitchen.h5", "1").metrics
+    assert metrics["num_people"] == {"AABB": 2, "AAAA": 1, "AAB?": None}[people]
+    by_video = evaluate_with(shifted).metrics
+    assert metrics["segmentation"] == by_video["segmentation"]
+    interval, of_videos = (one["intervals"]["segmentation"]["acc"] for one in (metrics, by_video))
+    if people == "AAAA":
+        assert interval is None
+        assert any("they need at least two people, and there is one" in note for note in metrics["notes"])
+    else:
+        assert (interval == of_videos) == (people == "AAB?")
+    predicted, named = [one for _, one in predictions], [person.strip("?") for person in people]
+    from_arrays = evaluate(predicted, list(TEST.values()), BACKGROUND, class_names=CLASSES, people=named)
+    assert from_arrays["intervals"]["segmentation"]["acc"] == interval
+
+
 def test_files_with_labels_and_progress_only_have_no_oracle_figures(tmp_path: Path, dataset_file: Path) -> None:
     for name, labels in TEST.items():
         table = pd.DataFrame({"label": labels, "progress": progress_target(labels, BACKGROUND)})
@@ -226,7 +299,9 @@ def whole(labels: np.ndarray) -> Prediction:
     probs = (np.arange(len(CLASSES))[:, None] == labels).astype(np.float32)
     interval = np.linspace(0, 1, 2 * len(labels), dtype=np.float32).reshape(2, -1)
     remaining = np.linspace(9, 0, len(labels), dtype=np.float32)
-    return replace(shifted(labels), probs=probs, interval=interval, remaining_seconds=remaining)
+    ends = np.stack([remaining / 2, remaining * 2])
+    filtered = {"interval": interval, "remaining_seconds": remaining, "remaining_interval": ends}
+    return replace(shifted(labels), probs=probs, **filtered)
 
 
 @pytest.mark.parametrize("kind", ["hdf5", "csv"])
@@ -241,7 +316,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, kind: str) -> None:
     (name,) = files.video_names
     np.testing.assert_array_equal(files.read_labels(name), written.labels)
     for field, values in vars(files.read(name)).items():
-        np.testing.assert_allclose(values, getattr(written, field), atol=0 if kind == "hdf5" else 1e-5, err_msg=field)
+        np.testing.assert_allclose(values, getattr(written, field), 0 if kind == "hdf5" else 1e-5, 1e-6, err_msg=field)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +325,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, kind: str) -> None:
         (lambda one: {"reported": one.reported[:3]}, r"video a: labels are \(\d+,\), progress is \(3,\)"),
         (lambda one: {"interval": one.interval[::-1, ::-1]}, r"interval is 1 to 0.496183; expected ends in \[0, 1\]"),
         (lambda one: {"remaining_seconds": one.remaining_seconds - 10}, "frame 0: -1 seconds remain"),
+        (lambda one: {"remaining_interval": one.remaining_interval[::-1]}, "frame 0: 18 to 4.5 seconds remain"),
         (lambda one: {"interval": np.zeros((3, len(one.labels)))}, r"interval is \(3, \d+\); expected \[2, T\]"),
     ],
 )

@@ -183,13 +183,16 @@ def test_the_truth_has_no_error_and_half_is_the_constant(dataset):
 
     perfect = scoring.score_reports(dataset, "1", 0, segments, truth)
     row = scoring.reported_row("truth", scoring.START, [perfect])
-    assert {row.errors[average] for average in AVERAGES} == {0.0}
+    assert {row.figures[average] for average in AVERAGES} == {0.0}
+    ends = [row.figures[name] for name in ("first_error", "last_error", "rank_correlation")]
+    assert ends == pytest.approx([0, 0, 1], abs=1e-6)
     halves = scoring.score_reports(dataset, "1", 0, segments, half)
-    constant = scoring.lookup_rows(perfect)[0]
-    assert constant.name == "`constant`"
-    errors = scoring.reported_row("half", scoring.START, [halves]).errors
-    assert errors.pop("per_class") == pytest.approx(constant.errors.pop("per_class"))
-    assert errors == pytest.approx(constant.errors)
+    constant = next(row for row in scoring.lookup_rows(perfect) if row.name == "`constant`").figures
+    found = scoring.reported_row("half", scoring.START, [halves]).figures
+    for part in ("per_class", "by_length"):
+        assert found.pop(part) == pytest.approx(constant.pop(part))
+    assert found == pytest.approx(constant)
+    assert found["rank_correlation"] == 0
     with pytest.raises(InputError, match="do not hold all frames of its actions"):
         scoring.score_reports(dataset, "1", 0, segments[1:], lambda chosen: truth(chosen))
 
@@ -208,7 +211,7 @@ def test_scalar_heads_stand_in_one_table_with_look_ups_and_a_model(tiny_dataset,
     done = verb("heads", *flags, "--heads", "v3", "conv-dense", "--runs", run.path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "table.md").read_text() == done.stdout
-    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "given", "average"])["error"]
+    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "given", "figure"])["value"]
     for average in AVERAGES:
         oracle, counted = metrics["progress"]["oracle"], metrics["baselines"]["average_index"]["oracle_segments"]
         assert table["per class: reference", "true class", average] == pytest.approx(oracle[average], abs=1e-5)
@@ -216,6 +219,14 @@ def test_scalar_heads_stand_in_one_table_with_look_ups_and_a_model(tiny_dataset,
         for row in (("v3", "true start"), ("cumulative distance", "true start, true class")):
             assert 0 < table[(*row, average)] < 1
     assert ("conv-dense", "true start", "per_class.cut") in table.index
+    curves = metrics["curves"]["lookups"]["oracle_segments"]["average_index"]
+    for name in ("rank_correlation", "first_error", "last_error"):
+        assert table["average_index", "true start", name] == pytest.approx(curves[name], abs=1e-5)
+        assert np.isfinite(table["v3", "true start", name])
+    length = metrics["breakdowns"]["length_seconds"]["1-2"]
+    assert table["per class: reference", "true class", "by_length.1-2"] == pytest.approx(
+        length["oracle"]["error"], abs=1e-5
+    )
 
 
 def test_an_unknown_head_or_dataset_is_named(tiny_dataset):
@@ -260,7 +271,7 @@ def test_heads_of_encoders_and_published_ones_stand_in_the_table(tiny_dataset, d
     Command(str(tiny_dataset), heads=(), joint=tuple(runs), published=(published,), out=tmp_path).run()
     rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in capsys.readouterr().out.splitlines()[-2:]]
     assert rows == [["published: epoch-50", "true start"], ["v2 with tcc", "true start"]]
-    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "average"])["error"]
+    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "figure"])["value"]
     estimates = scoring.head_reports(head, segments_of(dataset, "test"))
     errors = [np.abs(one - np.arange(1, len(one) + 1) / len(one)) for one in estimates]
     assert table["published: epoch-50", "frame"] == pytest.approx(np.concatenate(errors).mean(), abs=1e-5)
@@ -275,7 +286,7 @@ def test_switches_are_in_the_names_of_rows_and_the_time_left_is_a_column(tiny_da
     cells = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in lines if line.startswith("|")}
     assert cells[""] == "time left, s"
     assert cells["`constant`"] == "–"
-    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "average"])["error"]
+    table = pd.read_csv(tmp_path / "table.csv").set_index(["predictor", "figure"])["value"]
     for predictor in ("average_index", "v3, position False, frames_left True"):
         assert 0 < table[predictor, "left_seconds"] < 3
 

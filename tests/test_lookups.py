@@ -14,6 +14,7 @@ from protas_gtcc.metrics.lookups import (
     LOOKUPS,
     UNFITTED,
     average_index,
+    best_constant,
     fit_lookups,
     mean_duration,
     median_index,
@@ -40,11 +41,32 @@ def test_tables_equal_a_loop_over_segments_and_frames(lengths: list[int]) -> Non
 def test_tables_of_a_case_worked_by_hand() -> None:
     # Class 1 took 2 and 4 frames, class 2 took 1.
     reports = look_up([[1, 1, 0, 2, 1, 1, 1, 1]], [1, 1, 1, 1, 1, 2, 2, 0])
+    np.testing.assert_allclose(reports["half"], [0.5] * 8)
+    np.testing.assert_allclose(reports["best_constant"], [0.625] * 8)  # targets: 0, .25, .5, .5, .75, 1, 1, 1
     np.testing.assert_allclose(reports["constant"], [0.5] * 7 + [0])
     shared = [(1 / 2 + 1 / 4 + 1) / 3, (2 / 2 + 2 / 4) / 2, 3 / 4, 1, 1]
     np.testing.assert_allclose(reports["average_index"], [*shared, shared[0], shared[1], 0])
     np.testing.assert_allclose(reports["average_index_class"], [3 / 8, 3 / 4, 3 / 4, 1, 1, 1, 1, 0])
     np.testing.assert_allclose(reports["mean_duration_class"], [1 / 3, 2 / 3, 1, 1, 1, 1, 1, 0])
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.integers(0, 30))
+@settings(max_examples=80, deadline=None)
+def test_no_number_has_less_error_over_training_frames_than_the_best_constant(lengths: list[int], idle: int) -> None:
+    targets = np.array([k / length for length in lengths for k in range(1, length + 1)] + [0.0] * idle)
+    found = np.abs(targets - best_constant(np.array(lengths), idle)).mean()
+    others = np.abs(targets[:, None] - np.linspace(0, 1, 201)).mean(axis=0)
+    assert found <= others.min() + 1e-12
+
+
+def test_constants_report_in_the_background_and_do_not_depend_on_the_segments() -> None:
+    training = [[1, 1, 0, 2, 1, 1, 1, 1]]
+    one, other = look_up(training, [0, 0, 1, 1]), look_up(training, [2, 1, 0, 0])
+    for name in ("half", "best_constant"):
+        np.testing.assert_array_equal(one[name], other[name])
+        assert (one[name] > 0).all()
+    for name in one.keys() - {"half", "best_constant"}:
+        assert (one[name][:2] == 0).all(), name
 
 
 def test_a_class_without_training_segments_gets_the_class_agnostic_table() -> None:

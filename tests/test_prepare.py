@@ -309,6 +309,7 @@ def test_gtea_is_prepared_by_the_documented_command(shared_folder, tmp_path, cap
         assert file["videos/S1_Tea_C1/features/features_split2"].chunks is None, "a window is one read"
 
 
+@pytest.mark.slow
 def test_egoprocel_with_features_at_another_rate_is_resampled_by_time(shared_folder, tmp_path):
     source = shared_folder / "data" / "egoprocel"
     layout = open_layout(source)

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.intervals import percentile_interval, resampling_weights
-from protas_gtcc.metrics.progress import Averages, progress_averages, progress_statistics
+from protas_gtcc.metrics.progress import Averages, progress_averages, progress_statistics, skill
 from tests.brute_force import segments_from_labels
 
 Videos = list[tuple[np.ndarray, np.ndarray]]
@@ -25,6 +24,8 @@ def averages(videos: Videos) -> Averages:
 
 def slow_averages(videos: Videos) -> dict[str, Any]:
     frames, of_video, of_segment, background = [], [], [], []
+    squares: list[float] = []
+    targets: list[float] = []
     of_class: dict[int, list[float]] = {}
     for labels, reported in videos:
         errors_of_video = []
@@ -34,7 +35,11 @@ def slow_averages(videos: Videos) -> dict[str, Any]:
             ]
             if segment.label in BACKGROUND:
                 background += reported[segment.start : segment.end].tolist()
+                squares += [value**2 for value in reported[segment.start : segment.end]]
+                targets += [0.0] * len(segment)
                 continue
+            squares += [error**2 for error in errors]
+            targets += [(t + 1) / len(segment) for t in range(len(segment))]
             frames += errors
             errors_of_video += errors
             of_class.setdefault(segment.label, []).extend(errors)
@@ -42,9 +47,12 @@ def slow_averages(videos: Videos) -> dict[str, Any]:
         if errors_of_video:
             of_video.append(float(np.mean(errors_of_video)))
     mean = {"frame": frames, "video": of_video, "segment": of_segment, "background": background}
+    mean["all_frames"] = frames + background
+    about_mean = sum((target - np.mean(targets)) ** 2 for target in targets)
+    r2 = 1 - sum(squares) / about_mean if len(set(targets)) > 1 else np.nan
     per_class = [float(np.mean(of_class[label])) if label in of_class else np.nan for label in range(NUM_CLASSES)]
     simple = {name: np.mean(values) if values else np.nan for name, values in mean.items()}
-    return {**simple, "per_class": per_class, "macro": np.nanmean(per_class) if of_class else np.nan}
+    return {**simple, "r2": r2, "per_class": per_class, "macro": np.nanmean(per_class) if of_class else np.nan}
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=40), min_size=1, max_size=4), st.integers(0, 99))
@@ -67,6 +75,16 @@ def test_averages_of_a_case_worked_by_hand() -> None:
     assert found["video"] == pytest.approx(0.5)
     assert found["segment"] == pytest.approx(0.625)
     assert found["background"] == pytest.approx(0.25)
+    assert found["all_frames"] == pytest.approx((0.5 + 0.25 + 1) / 4)
+    assert found["r2"] == pytest.approx(1 - (0.25 + 0.0625 + 1) / (1 / 4 + 1 + 1 - 4 * 0.625**2))
+
+
+def test_skill_is_0_for_the_constant_1_for_counting_and_undefined_where_counting_is_not_better() -> None:
+    constant, counting = np.array([0.3, 0.3]), np.array([0.1, 0.3])
+    np.testing.assert_allclose(skill(constant, constant, counting), [0, np.nan])
+    np.testing.assert_allclose(skill(counting, constant, counting), [1, np.nan])
+    np.testing.assert_allclose(skill(np.array([0.05, 0.0]), constant, counting), [1.25, np.nan])
+    np.testing.assert_allclose(skill(np.array([0.4, 0.4]), constant, counting), [-0.5, np.nan])
 
 
 def test_a_video_of_background_only_does_not_count_as_a_video() -> None:
@@ -84,23 +102,16 @@ def test_several_predictors_at_once_equal_one_at_a_time() -> None:
         np.testing.assert_allclose(row, progress_statistics(one[None], labels, NUM_CLASSES, BACKGROUND)[0])
 
 
-def test_resampling_by_weights_equals_drawing_videos_again() -> None:
+def test_a_weight_is_how_often_a_video_counts() -> None:
     random = np.random.default_rng(1)
     videos = [(random.integers(0, 4, 30), random.random(30)) for _ in range(6)]
     rows = np.stack([progress_statistics(r[None], labels, NUM_CLASSES, BACKGROUND)[0] for labels, r in videos])
-    weights = resampling_weights(6, seed=3, num_resamples=20)
-    assert (weights.sum(axis=1) == 6).all()
+    weights = random.multinomial(6, np.full(6, 1 / 6), size=20).astype(float)
     by_weights = progress_averages(weights @ rows, NUM_CLASSES)
     for index, counts in enumerate(weights.astype(int)):
         drawn = averages([video for video, count in zip(videos, counts, strict=True) for _ in range(count)])
-        for name in ("macro", "frame", "video", "segment", "background"):
+        for name in ("macro", "frame", "video", "segment", "background", "all_frames", "r2"):
             assert by_weights[name][index] == pytest.approx(drawn[name][0])
-
-
-def test_the_interval_is_the_middle_95_percent_of_what_is_defined() -> None:
-    values = np.append(np.linspace(0, 1, 1001), [np.nan] * 5)
-    assert percentile_interval(values) == pytest.approx([0.025, 0.975])
-    assert percentile_interval(np.array([np.nan])) is None
 
 
 def test_bad_shapes_and_nan_are_refused() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +19,9 @@ from protas_gtcc.report.colours import class_looks
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details, plot_per_class
 from protas_gtcc.report.plots import plot_video
+from protas_gtcc.report.ruler import verdict
 from protas_gtcc.report.screen import print_markdown
-from protas_gtcc.report.tables import print_evaluation, verdict
+from protas_gtcc.report.tables import print_evaluation
 from tests.conftest import slow_but_first
 from tests.predicted_videos import delayed, random_labels, without_progress
 
@@ -53,49 +53,70 @@ def test_tables_fit_80_columns_cut_no_figure_and_hold_every_look_up(silent: bool
     text = printed(evaluation)
     assert max(map(len, text.splitlines())) <= 80
     for name in evaluation.metrics["baselines"]:
-        assert text.count(f"  {name} ") == 2
+        assert text.split("Skill, and progress error")[1].count(f"  {name} ") == 4, (
+            "with errors and within actions, each on both kinds of segments"
+        )
     # Only names of classes may be cut.
     assert "…" not in text.split("Progress error per class")[0]
     assert "…" not in "".join(line[26:] for line in text.split("Progress error per class")[1].splitlines())
     assert f"{evaluation.metrics['segmentation']['f1@50']:.1f}" in text
 
 
-def test_the_verdict_and_five_figures_come_first() -> None:
+def test_skill_comes_first_with_its_interval_and_what_is_read_beside_it() -> None:
     metrics, lines = evaluated(5).metrics, printed(evaluated(5)).splitlines()
-    name = metrics["best_lookups"]["predicted_segments"]["frame"]
-    error = metrics["progress"]["predicted"]["frame"]
-    lookup = metrics["baselines"][name]["predicted_segments"]["frame"]
+    own, bounds = metrics["progress"]["predicted"], metrics["intervals"]["progress"]["predicted"]
     assert lines[0] == "kitchen, split 1: 3 test videos"
-    verdict = " ".join(lines[1:3])
-    assert verdict.startswith(f"The model's progress error is {'below' if error < lookup else 'not below'} the best")
-    figures = [line.split()[:4] for line in lines[3:8]]
-    assert [words[0] for words in figures] == ["accuracy", "edit", "F1@50", "progress", "best"]
-    assert figures[3][2] == f"{error:.3f}".removeprefix("0")
-    assert figures[4][3] == f"{lookup:.3f}".removeprefix("0")
+    first = "\n".join(lines[1:]).split("accuracy, percent")[0]
+    rows = [line.strip() for line in first.splitlines()[4:] if line.strip()]
+    assert [row.split("  ")[0] for row in rows] == [
+        "skill", "error, all frames", "error, action frames", "false progress, background", "R²", "rank correlation",
+        "never finished", "finished: lead, seconds",
+    ]  # fmt: skip
+    low, high = (f"{end:.2f}".replace("0.", ".") for end in bounds["skill"])
+    assert f"{own['skill']:.2f}".replace("0.", ".") in rows[0]
+    assert f"[{low}, {high}]" in rows[0]
+    constant = metrics["baselines"]["best_constant"]["oracle_segments"]["all_frames"]
+    assert f"constant {constant:.3f}".replace("0.", ".") in rows[1]
+    half = metrics["baselines"]["half"]["predicted_segments"]["frame"]
+    assert rows[2].endswith(f"0.5 everywhere {half:.3f}".replace(" 0.2", " .2"))
 
 
-def test_the_verdict_follows_the_interval_of_the_margin() -> None:
-    def of(margin: float | None, bounds: list[float] | None, error: float = 0.2, more: Any = None) -> str:
-        tree = {"margin": {"predicted": {"frame": {"error": margin}}}, **(more or {})}
-        tree["progress"] = {"predicted": {"frame": error}}
-        interval = {"margin": {"predicted": {"frame": {"error": bounds}}}}
-        return verdict({**tree, "intervals": interval})
+def test_one_sentence_says_what_skill_means_and_whether_a_constant_wins() -> None:
+    def of(skill: float | None, bounds: list[float] | None, error: float = 0.2, all_frames: float = 0.2) -> str:
+        own = {"skill": skill, "frame": error, "all_frames": all_frames}
+        given_truth = {"all_frames": 0.1}
+        baselines = {
+            "half": {"predicted_segments": {"frame": 0.25}},
+            "best_constant": {"oracle_segments": {"all_frames": 0.3}},
+            "average_index_class": {"oracle_segments": given_truth},
+        }
+        intervals = {"progress": {"predicted": {"skill": bounds}}}
+        return verdict({"progress": {"predicted": own}, "baselines": baselines, "intervals": intervals})
 
-    assert of(0.1, [0.05, 0.2]).endswith("is below the best look-up's; the 95 % interval of the margin excludes 0.")
-    assert of(0.1, [-0.05, 0.2]).endswith("is below the best look-up's; the 95 % interval of the margin includes 0.")
-    assert "is not below" in of(-0.1, [-0.3, -0.05])
-    constant = {"baselines": {"constant": {"oracle_segments": {"frame": 0.25}}}}
-    assert "A constant 0.5 has an error of .250, which is not larger." in of(0.1, [0.05, 0.2], 0.26, constant)
-    assert "0.5" not in of(0.1, [0.05, 0.2], 0.24, constant)
-    assert "fewer than two videos" in of(0.1, None)
-    assert "only the segmentation is scored" in of(None, None)
+    assert of(0.5, [0.3, 0.7]) == (
+        "Skill .50: over all frames, the error is 50 % of the way from the best constant to the best look-up that is "
+        "given the class and the start of every action. No constant has less error."
+    )
+    assert "The 95 % interval of skill includes 0." in of(0.1, [-0.1, 0.3])
+    assert "includes" not in of(0.5, None)
+    assert of(1.2, [1.1, 1.3]).startswith(
+        "Skill 1.20: over all frames, the error is not above that of the best look-up"
+    )
+    assert "no better than the best constant" in of(-0.1, [-0.3, 0.1], all_frames=0.32)
+    lost = of(-0.1, [-0.3, 0.1], 0.288, 0.32)
+    both = (
+        "over all frames (the best constant .300, model .320) and over action frames (0.5 everywhere .250, model .288)"
+    )
+    assert lost.endswith(f"A constant wins {both}.")
+    assert of(0.3, [0.1, 0.5], 0.25).endswith("A constant wins over action frames (0.5 everywhere .250, model .250).")
+    assert of(None, None).startswith("Skill is undefined; a note says why.")
+    assert "only the segmentation is scored" in verdict({"progress": {"predicted": None}})
 
 
 def test_a_single_test_video_is_printed_without_intervals() -> None:
     evaluation = evaluated(5, num_videos=1)
     text = " ".join(printed(evaluation).split())
-    assert "1 test video The model's progress error" in text
-    assert "there is no interval with fewer than two videos" in text
+    assert "there are no intervals: they need at least two videos, and there is one" in text
     acc = evaluation.metrics["segmentation"]["acc"]
     assert f"score {acc:.1f} " in text
     assert "low – – – – – – – high – – – – – – –" in text
@@ -138,7 +159,7 @@ def test_simulated_data_is_marked_on_the_screen_and_no_other_is() -> None:
 
 
 def test_abbreviations_are_explained_below_the_first_table() -> None:
-    first = " ".join(printed(evaluated(5)).split("Progress error, mean")[0].split("Segmentation")[1].split())
+    first = " ".join(printed(evaluated(5)).split("Skill, and progress error")[0].split("Segmentation")[1].split())
     assert "acc: correct frames; no bg: without the background; edit: order of segments; merged: " in first
 
 
@@ -155,7 +176,7 @@ def test_a_model_without_progress_is_shown_with_dashes() -> None:
     text = printed(evaluated(5, silent=True))
     assert "reports no progress" in text
     row = next(line for line in text.splitlines() if line.startswith("   predicted class"))
-    assert row.split()[2:] == ["–"] * 4
+    assert row.split()[2:] == ["–"] * 7
     assert "only the segmentation is scored" in " ".join(text.split())
 
 
@@ -226,11 +247,11 @@ def test_details_are_drawn_and_tabled_whatever_is_known(tmp_path: Path, silent: 
     save_detail_tables(metrics, tmp_path / "tables")
     tables = {path.stem: pd.read_csv(path) for path in (tmp_path / "tables").iterdir()}
     parts = {f"by_{name}" for name in metrics["breakdowns"]}
-    assert set(tables) == parts | {"margin", "curves", "online", "definitions"}
+    assert set(tables) == parts | {"methods", "margin", "curves", "online", "definitions"}
     for name, table in tables.items():
         assert ("simulated" in table) == (simulated and name != "definitions")
     assert tables["by_tenth"]["predicted_error"].isna().all() == silent
-    assert len(tables["margin"]) == 8
+    assert len(tables["margin"]) == 10
 
 
 def test_detail_files_hold_the_figures_with_their_intervals_and_definitions(tmp_path: Path) -> None:
@@ -246,6 +267,15 @@ def test_detail_files_hold_the_figures_with_their_intervals_and_definitions(tmp_
     lead = metrics["online"]["finished"]["predicted"]["lead_seconds"]
     assert online.loc["finished.predicted.lead_seconds", "value"] == pytest.approx(lead, rel=1e-5)
     assert online.loc["stable_within.0.5", "unit"] == "fraction"
+    methods = pd.read_csv(tmp_path / "methods.csv").set_index(["method", "segments"])
+    assert len(methods) == 2 + 2 * len(metrics["baselines"])
+    for name, family in (
+        ("skill", metrics["baselines"]["average_index"]["oracle_segments"]),
+        ("last_error", metrics["curves"]["lookups"]["oracle_segments"]["average_index"]),
+    ):
+        assert methods.loc[("average_index", "oracle_segments"), name] == pytest.approx(family[name], rel=1e-5)
+    lengths = metrics["breakdowns"]["length_seconds"]["1-2"]["lookups"]["predicted_segments"]
+    assert row["half_predicted_segments_error"] == pytest.approx(lengths["half"], rel=1e-5)
     best = pd.read_csv(tmp_path / "margin.csv").iloc[0]
     expected = metrics["margin"]["predicted"]["macro"]["error"]
     assert best["lookup_error"] - best["model_error"] == pytest.approx(expected, abs=1e-5)

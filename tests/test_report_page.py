@@ -145,6 +145,14 @@ def test_scores_of_the_page_are_those_of_the_evaluation(runs: list[Path]) -> Non
             assert sum(errors) / sum(lengths["frames"]) == pytest.approx(frame_error, rel=1e-3)
 
 
+def test_skill_comes_first_and_its_meaning_stands_in_words(runs: list[Path]) -> None:
+    for run, path in zip(page_data(open_runs(runs))["groups"][0]["runs"], runs, strict=False):
+        own = json.loads((path / "metrics.json").read_text())["progress"]["predicted"]
+        assert list(run["ruler"])[:2] == ["skill", "error, all frames"]
+        assert run["ruler"]["skill"][0] == (f"{own['skill']:.2f}".replace("0.", ".") if own else "–")
+        assert run["verdict"].startswith("Skill " if own else "There is no progress error")
+
+
 def test_reliability_is_over_frames_of_actions_and_over_those_with_the_right_class(runs: list[Path]) -> None:
     run = page_data(open_runs(runs[:1]))["groups"][0]["runs"][0]
     confusion = np.array(run["confusion"])
@@ -316,6 +324,8 @@ async def look(page: str, address: str, picture: Path) -> None:
         assert await js("document.querySelectorAll('nav button').length") == 2 + 2 * 1, "two groups; open and close all"
         await hiding_a_run(js, until)
         await hovering_a_frame(js, until)
+        assert "Skill" in await js("document.querySelector('section h2').textContent")
+        assert "from the best constant to" in await js("document.querySelector('section').textContent")
         await js("[...document.querySelectorAll('h2')].find((one) => one.textContent === 'Classes').scrollIntoView()")
         ticks = "[...document.querySelectorAll('.ytick text')]"
         await until(f"{ticks}.some((one) => one.textContent === 'cut & <b>chop</b>')")

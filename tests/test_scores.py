@@ -15,6 +15,7 @@ from protas_gtcc import metrics
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics import scores
 from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos
+from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.predictions import Prediction
 
 NAMES = ["class 0", "class 1", "class 2"]
@@ -45,7 +46,7 @@ def test_progress_errors_are_those_of_the_evaluation(videos, seed):
     assert found.pop("background_false_progress") == pytest.approx(expected["background_false_progress"])
     for one, other in (
         (found.pop("per_class"), expected["predicted"].pop("per_class")),
-        (found, expected["predicted"]),
+        (found, {name: expected["predicted"][name] for name in AVERAGES}),
     ):
         assert one == pytest.approx(other)
 
@@ -70,6 +71,11 @@ def test_evaluating_arrays_gives_the_figures_of_evaluating_predictions():
     expected = evaluate_videos(triples, labels, NAMES, [0], EvaluationInfo("x", "1", False, seed=0), 5.0).metrics
     for part in ("segmentation", "progress", "baselines", "margin", "intervals", "online"):
         assert found[part] == expected[part]
+
+
+def test_people_are_named_for_each_video_or_not_at_all():
+    with pytest.raises(InputError, match="1 people are named for 2 videos; name one for each video"):
+        metrics.evaluate([[1], [1]], [[1], [1]], people=["P1"])
 
 
 @pytest.mark.parametrize(

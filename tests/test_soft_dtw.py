@@ -162,28 +162,40 @@ def test_costs_of_any_size_give_a_whole_alignment():
 def test_the_contrast_is_its_loop_over_pairs_of_frames():
     x = random_costs(2, 7, 3)
     expected = []
-    for video, length in zip(x.numpy(), (7, 4), strict=True):
-        total = 0.0
+    for video, length, reach in zip(x.numpy(), (7, 4), (2, 1), strict=True):
+        total = of_weights = 0.0
         for i in range(length):
             for j in range(length):
-                distance = sum((video[i] - video[j]) ** 2)
-                total += distance if abs(i - j) <= 2 else ((i - j) ** 2 + 1) * max(0, 0.4 - distance)
-        expected.append(total)
-    assert contrastive_idm(x, torch.tensor([7, 4]), 0.4, 2).tolist() == pytest.approx(expected)
+                distance, is_near = sum((video[i] - video[j]) ** 2), abs(i - j) <= reach
+                weight = 1 if is_near else (i - j) ** 2 + 1
+                total += weight * (distance if is_near else max(0, 0.4 - distance))
+                of_weights += weight
+        expected.append(total / of_weights)
+    assert contrastive_idm(x, torch.tensor([7, 4]), 0.4, near_share=0.3).tolist() == pytest.approx(expected)
+
+
+def test_the_contrast_of_frames_all_near_or_all_far_is_a_mean():
+    x, length = random_costs(1, 6, 3), torch.tensor([6])
+    distances = squared_distances(x, x)
+    assert contrastive_idm(x, length, 0.4, near_share=1.0).item() == pytest.approx(distances.mean().item())
+    same = torch.ones(1, 6, 3, dtype=torch.float64)
+    of_diagonal = 6 / sum((i - j) ** 2 + 1 for i in range(6) for j in range(6))
+    assert contrastive_idm(same, length, 0.4, near_share=0.0).item() == pytest.approx(0.4 * (1 - of_diagonal))
 
 
 def test_the_contrast_has_the_gradient_of_finite_differences():
     x = random_costs(1, 6, 2).requires_grad_()
-    assert gradcheck(lambda x: contrastive_idm(x, torch.tensor([5]), 0.5, 1), [x])
+    assert gradcheck(lambda x: contrastive_idm(x, torch.tensor([5]), 0.5, 0.2), [x])
 
 
-def test_the_terms_of_lav_are_soft_dtw_and_the_contrast_of_both_videos():
+def test_the_terms_of_lav_are_soft_dtw_of_a_frame_of_the_longer_video_and_the_contrast_of_both_videos():
     u, v = random_costs(2, 7, 3), random_costs(2, 9, 3, seed=1)
     lengths = torch.tensor([7, 5]), torch.tensor([4, 9])
-    terms = lav_terms(u, v, *lengths, gamma=0.3, margin=0.5, window_frames=2)
-    contrast = contrastive_idm(u, lengths[0], 0.5, 2) + contrastive_idm(v, lengths[1], 0.5, 2)
+    terms = lav_terms(u, v, *lengths, gamma=0.3, margin=0.5, near_share=0.3)
+    contrast = contrastive_idm(u, lengths[0], 0.5, 0.3) + contrastive_idm(v, lengths[1], 0.5, 0.3)
     torch.testing.assert_close(terms["contrast"], contrast)
-    torch.testing.assert_close(terms["soft_dtw"], soft_dtw(squared_distances(u, v), 0.3, lengths))
+    summed = soft_dtw(squared_distances(u, v), 0.3, lengths)
+    torch.testing.assert_close(terms["soft_dtw"], summed / torch.tensor([7, 9]))
 
 
 @pytest.mark.parametrize("name", ["soft_dtw", "contrast"])

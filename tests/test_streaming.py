@@ -36,7 +36,7 @@ from tests.conftest import slow_but_first
 from tests.tiny_models import BASE, CLASSES, CONFIGS, DECODING, DIM, make_model, video
 
 ENGINES = ("compiled", "torch")
-FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds")
+FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds", "remaining_interval")
 
 
 def joined(parts: list[Prediction]) -> Prediction:
@@ -146,6 +146,7 @@ def test_a_reset_stream_is_a_new_one(engine):
     assert_same(stream.step(features), model.predict(features))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_streams_start_pause_and_end_on_their_own(engine, threads):
@@ -232,7 +233,7 @@ def test_a_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
     assert stream.num_frames == 4
     with pytest.raises(InputError, match="it has no belief"):
         make_model(filtered=False).stream().load_state_dict(own)
-    facts = dataclasses.replace(model.facts, transcripts=count_transcripts([np.arange(4)], 4, DECODING))
+    facts = dataclasses.replace(model.facts, transcripts=count_transcripts([np.arange(4)], 4, DECODING, 5.0))
     with pytest.raises(InputError, match=r"no state of such a stream|other weights"):
         TrainedModel(model.network, facts).stream().load_state_dict(own)
 

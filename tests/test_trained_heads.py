@@ -78,16 +78,22 @@ def test_a_row_scores_heads_on_their_own_encoders_embeddings_of_whole_videos(run
     assert (row.name, row.given) == ("v4 with tcc", "true start")
     by_hand = [frame_error(run, dataset) for run in runs]
     assert by_hand[0] != by_hand[1]
-    assert row.errors["frame"] == pytest.approx(np.mean(by_hand), abs=1e-6)
+    assert row.figures["frame"] == pytest.approx(np.mean(by_hand), abs=1e-6)
     low, high = row.intervals["frame"]
-    assert low <= row.errors["frame"] <= high
+    assert low <= row.figures["frame"] <= high
 
 
 def test_runs_that_differ_in_more_than_the_seed_have_rows_of_their_own(runs, aligned, dataset):
-    others = [aligned(head="conv-dense"), aligned(progress_lambda=100.0)]
+    warmer = AlignmentLossConfig(sampled_frames=20, temperature=0.5)
+    others = [aligned(head="conv-dense"), aligned(progress_lambda=100.0), aligned(alignment=warmer)]
     kinds = read_joint_runs([runs[0], *others, runs[1]], dataset, "1")
     seeds = {title: [one.facts.config.training.seed for one in members] for title, members in kinds.items()}
-    assert seeds == {"v4 with tcc": [0, 1], "conv-dense with tcc": [0], "v4 with tcc, progress_lambda 100.0": [0]}
+    assert seeds == {
+        "v4 with tcc": [0, 1],
+        "conv-dense with tcc": [0],
+        "v4 with tcc, progress_lambda 100.0": [0],
+        "v4 with tcc, temperature 0.5": [0],
+    }
 
 
 def test_a_switch_makes_a_row_of_its_own_and_the_time_left_of_a_joint_head_is_scored(runs, aligned, dataset):

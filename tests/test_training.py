@@ -63,6 +63,7 @@ def test_the_loss_falls_and_every_epoch_is_logged(tiny_dataset, tmp_path):
     assert rows["loss"].iloc[-1] < 0.8 * rows["loss"].iloc[0]
     terms = rows[["cross_entropy", "smoothing", "progress", "graph"]].sum(axis=1)
     np.testing.assert_allclose(terms, rows["loss"], rtol=1e-5)
+    assert run.task_graph.is_file()
 
 
 @pytest.mark.slow
@@ -187,7 +188,7 @@ def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
     run = train_into(tmp_path / "run", tiny_config(tiny_dataset, "default"))
     dataset = Dataset(tiny_dataset)
     labels = (dataset.labels(video) for video in dataset.part("1", "train"))
-    counted = count_transcripts(labels, dataset.info.num_classes, run.read_config().decoding)
+    counted = count_transcripts(labels, dataset.info.num_classes, run.read_config().decoding, dataset.info.fps)
     kept = load_checkpoint(run.checkpoint)[1].transcripts
     assert kept is not None
     for name, values in vars(counted).items():

@@ -26,7 +26,7 @@ CONFIGS = {
 }
 DECODING = PRESETS["default"].decoding
 TRANSCRIPTS = count_transcripts(
-    [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, DECODING
+    [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, DECODING, 5.0
 )
 
 

@@ -5,6 +5,7 @@ The run directory of an encoder has the files of any run, with this configuratio
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,6 +16,18 @@ from protas_gtcc.heads.config import HeadVersion
 from protas_gtcc.heads.versions import VERSIONS, HeadSwitches
 from protas_gtcc.storage.configs import from_yaml
 from protas_gtcc.training.run_directory import RunDirectory
+
+LOSS_DEFAULTS: dict[str, dict[str, float]] = {
+    "tcc": {"temperature": 0.1},
+    "tcc-classification": {"temperature": 0.1},
+    "gtcc": {"temperature": 0.02},
+    "lav": {"contrast_weight": 13.0},
+    "vava": {"contrast_weight": 27.0},
+}
+"""The defaults that depend on the loss, of its function and of the command. All others are in `AlignmentLossConfig`.
+
+Each is the best of those that were compared on held-out pairs of GTEA's videos (docs/results/alignment.md).
+"""
 
 
 @dataclass(frozen=True)
@@ -44,12 +57,16 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class AlignmentLossConfig:
-    """Settings of the losses. Those of other losses than the chosen one have no effect."""
+    """Settings of the losses. Those of other losses than the chosen one have no effect.
+
+    A setting that is None has the default of its loss, see `for_loss`.
+    """
 
     sampled_frames: int = 200
-    """Frames of each video in a step, drawn from equal parts of it; 0 takes all. Times in a loss count these frames."""
-    temperature: float = 0.1
-    """TCC and GTCC: temperature of the softmaxes over frames, in squared distance."""
+    """Frames of each video in a step, drawn from equal parts of it; 0 takes all. The losses see only these."""
+    temperature: float | None = None
+    """TCC and GTCC: temperature of the softmaxes over frames, in squared distance. It depends on the loss: 0.1 for tcc
+    and tcc-classification, 0.02 for gtcc."""
     variance_weight: float = 0.001
     """TCC: weight of the logarithm of the standard deviation of where a cycle ends."""
     components: int = 15
@@ -63,13 +80,13 @@ class AlignmentLossConfig:
     warp_gamma: float = 0.1
     """LAV: temperature of soft-DTW's minimum."""
     contrast_weight: float | None = None
-    """LAV and VAVA: weight of the contrast within videos, a sum over pairs of frames; by default 1e-5 and 1e-7."""
+    """LAV and VAVA: weight of the contrast within videos. It depends on the loss: 13 for lav, 27 for vava."""
     inter_weight: float = 0.5
     """VAVA: weight of the contrast between the videos, a mean over frames."""
     margin: float = 2.0
     """LAV and VAVA: squared distance above which frames that do not match are not pushed further apart."""
-    near_frames: int = 15
-    """LAV and VAVA: frames no further apart than this are near in time."""
+    near_share: float = 0.075
+    """LAV and VAVA: frames no further apart than this share of the video are near in time."""
     phi_decay: float = 0.99
     """VAVA: the weight of the order, against that of the best partners, is this to the power of the epoch."""
     moment_weight: float = 1.0
@@ -85,14 +102,27 @@ class AlignmentLossConfig:
 
     def __post_init__(self) -> None:
         positive = ("temperature", "warp_gamma", "margin", "divergence_weight", "prior_width", "virtual_frames")
-        require_range(self, **dict.fromkeys(positive, (1e-9, 1e9)))
-        weights = ["variance_weight", "inter_weight", "moment_weight", "virtual_cost"]
-        weights += ["contrast_weight"] if self.contrast_weight is not None else []
-        require_range(self, **dict.fromkeys(weights, (0, 1e9)))
-        require_range(self, drop_rate=(0, 1), cycle_window=(1e-3, 1), phi_decay=(0, 1))
-        require_range(self, components=(1, 1000), near_frames=(0, 10**6), anchors=(0, 10**6), sampled_frames=(0, 10**6))
+        weights = ("variance_weight", "contrast_weight", "inter_weight", "moment_weight", "virtual_cost")
+        ranges = dict.fromkeys(positive, (1e-9, 1e9)) | dict.fromkeys(weights, (0, 1e9))
+        require_range(self, **{name: one for name, one in ranges.items() if getattr(self, name) is not None})
+        require_range(self, drop_rate=(0, 1), cycle_window=(1e-3, 1), phi_decay=(0, 1), near_share=(0, 1))
+        require_range(self, components=(1, 1000), anchors=(0, 10**6), sampled_frames=(0, 10**6))
         if self.sampled_frames == 1:
             raise InputError("--sampled-frames is 1; give at least 2 frames, or 0 for all")
+
+    def for_loss(self, loss: str) -> AlignmentLossConfig:
+        """The same settings, where None has become the default of the loss."""
+        own = {name: value for name, value in LOSS_DEFAULTS[loss].items() if getattr(self, name) is None}
+        return dataclasses.replace(self, **own)  # type: ignore[arg-type]
+
+    def term_weights(self, loss: str) -> dict[str, float]:
+        """The weight of each term of a loss, by name."""
+        contrast = self.for_loss(loss).contrast_weight or 0.0  # None where the loss has no contrast
+        weights = {
+            "lav": {"soft_dtw": 1.0, "contrast": contrast},
+            "vava": {"transport": 1.0, "intra_contrast": contrast, "inter_contrast": self.inter_weight},
+        }
+        return weights.get(loss, {loss: 1.0})
 
 
 @dataclass(frozen=True)
@@ -133,6 +163,8 @@ class AlignmentConfig:
 
     def __post_init__(self) -> None:
         require_range(self, progress_lambda=(0, 1e12), progress_share=(0, math.inf), cumulative_weight=(0, 1e9))
+        # So the run's config.yaml has the final values. A copy with another loss keeps them: make a new one instead.
+        object.__setattr__(self, "alignment", self.alignment.for_loss(self.loss))
         self._require_fitting_head()
         for name in ("validation_share", "window_frames", "patience"):
             if getattr(self.training, name):

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from protas_gtcc.alignment.config import LOSS_DEFAULTS, AlignmentLossConfig
 from protas_gtcc.alignment.mixtures import Mixtures, fit_mixtures
 from protas_gtcc.alignment.pairs import (
     Pairs,
@@ -38,9 +39,9 @@ def gtcc_loss(
     v_lengths: Int[Tensor, " P"] | None = None,
     anchors: Int[Tensor, "*P A"] | None = None,
     keep: Float[Tensor, "*P N"] | None = None,
-    temperature: float = 0.1,
-    num_components: int = 15,
-    window_share: float = 1.0,
+    temperature: float = LOSS_DEFAULTS["gtcc"]["temperature"],
+    num_components: int = AlignmentLossConfig.components,
+    window_share: float = AlignmentLossConfig.cycle_window,
     iterations: int = 5,
 ) -> Float[Tensor, "*P"]:
     """The mean over anchor frames i of B_i L_i + (1 - B_i) / (1 + L_i), L_i = sum_k w_k (i - mu_k)^2.

@@ -14,25 +14,14 @@ from protas_gtcc.alignment.tcc import tcc_classification_loss, tcc_loss
 from protas_gtcc.alignment.vava import vava_terms
 from protas_gtcc.network.terms import Terms
 
-CONTRAST_WEIGHTS = {"lav": 1e-5, "vava": 1e-7}
-"""At these, of powers of ten, held-out pairs of GTEA's videos were ordered best (docs/results/alignment.md)."""
-
 
 def term_weights(config: AlignmentConfig) -> dict[str, float]:
     """The weight of each term of the loss by name, with those of `protas_gtcc.alignment.joint`.
 
     `progress`, a head's loss, is weighted where its gradient enters the encoder (`protas_gtcc.heads.scaled_gradient`).
     """
-    settings = config.alignment
-    contrast = settings.contrast_weight
-    if contrast is None:
-        contrast = CONTRAST_WEIGHTS.get(config.loss, 0.0)
-    weights = {
-        "lav": {"soft_dtw": 1.0, "contrast": contrast},
-        "vava": {"transport": 1.0, "intra_contrast": contrast, "inter_contrast": settings.inter_weight},
-    }
     beside = {"progress": 1.0, "cumulative_l2": config.cumulative_weight}
-    return weights.get(config.loss, {config.loss: 1.0}) | beside
+    return config.alignment.term_weights(config.loss) | beside
 
 
 def alignment_terms(
@@ -59,7 +48,7 @@ def alignment_terms(
     (u, v), (u_lengths, v_lengths) = ((of_videos[first], of_videos[second]) for of_videos in (sampled, counts))
     settings = config.alignment
     if config.loss == "lav":
-        return lav_terms(u, v, u_lengths, v_lengths, settings.warp_gamma, settings.margin, settings.near_frames)
+        return lav_terms(u, v, u_lengths, v_lengths, settings.warp_gamma, settings.margin, settings.near_share)
     if config.loss == "vava":
         return vava_terms(u, v, u_lengths, v_lengths, settings, phi=settings.phi_decay ** (epoch + 1))
     contexts = None if context is None else context(embeddings, batch.mask)
@@ -75,11 +64,12 @@ def _cycle(
     context: Float[Tensor, "P E"] | None,
 ) -> Float[Tensor, " P"]:
     """A cycle from u over v, given `(u, v, u_lengths, v_lengths)` and the context of v."""
-    settings = config.alignment
+    settings, temperature = config.alignment, config.alignment.temperature
+    assert temperature is not None, "AlignmentConfig has filled it in"
     if config.loss == "tcc-classification":
-        return tcc_classification_loss(*videos, temperature=settings.temperature)
+        return tcc_classification_loss(*videos, temperature=temperature)
     if config.loss == "tcc":
-        return tcc_loss(*videos, temperature=settings.temperature, variance_weight=settings.variance_weight)
+        return tcc_loss(*videos, temperature=temperature, variance_weight=settings.variance_weight)
     u, _, u_lengths, _ = videos
     keep = None
     if context is not None and settings.drop_rate < 1:
@@ -89,7 +79,7 @@ def _cycle(
         *videos,
         anchors=anchors,
         keep=keep,
-        temperature=settings.temperature,
+        temperature=temperature,
         num_components=settings.components,
         window_share=settings.cycle_window,
     )

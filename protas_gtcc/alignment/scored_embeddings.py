@@ -138,6 +138,7 @@ def _trial(facts: EncoderFacts, dataset: Dataset, every: int, embed: Callable[[n
                 embed(features.read(video)).astype(np.float32)[::every],
                 dataset.labels(video)[::every],
                 dataset.attribute(video, "task") or "",
+                dataset.attribute(video, "subject") or "",
             )
             for video in dataset.part(config.split, part)
             if config.task in (None, dataset.attribute(video, "task"))

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from protas_gtcc.alignment.config import LOSS_DEFAULTS, AlignmentLossConfig
 from protas_gtcc.alignment.pairs import (
     Pairs,
     in_full_precision,
@@ -33,8 +34,8 @@ def tcc_loss(
     v: Float[Tensor, "*P M D"],
     u_lengths: Int[Tensor, " P"] | None = None,
     v_lengths: Int[Tensor, " P"] | None = None,
-    temperature: float = 0.1,
-    variance_weight: float = 0.001,
+    temperature: float = LOSS_DEFAULTS["tcc"]["temperature"],
+    variance_weight: float = AlignmentLossConfig.variance_weight,
 ) -> Float[Tensor, "*P"]:
     """Cycle-back regression from u over v: the mean over frames i of (i - mu)^2 / var + variance_weight log sqrt(var).
 
@@ -63,7 +64,7 @@ def tcc_classification_loss(
     v: Float[Tensor, "*P M D"],
     u_lengths: Int[Tensor, " P"] | None = None,
     v_lengths: Int[Tensor, " P"] | None = None,
-    temperature: float = 0.1,
+    temperature: float = LOSS_DEFAULTS["tcc-classification"]["temperature"],
 ) -> Float[Tensor, "*P"]:
     """Cycle-back classification from u over v: the mean over frames i of -log beta_i.
 

@@ -33,9 +33,22 @@ from protas_gtcc.alignment.lav import contrastive_idm
 from protas_gtcc.alignment.pairs import Pairs, in_full_precision, mean_over_frames, squared_distances
 from protas_gtcc.alignment.transport import sinkhorn
 from protas_gtcc.network.padding import frame_mask
-from protas_gtcc.network.terms import Terms
+from protas_gtcc.network.terms import Terms, total_loss, weigh
 
-DEFAULTS = AlignmentLossConfig()
+DEFAULTS = AlignmentLossConfig().for_loss("vava")
+
+
+@in_full_precision
+def vava_loss(
+    u: Float[Tensor, "*P N D"],
+    v: Float[Tensor, "*P M D"],
+    u_lengths: Int[Tensor, " P"] | None = None,
+    v_lengths: Int[Tensor, " P"] | None = None,
+    settings: AlignmentLossConfig = DEFAULTS,
+    phi: float = DEFAULTS.phi_decay,
+) -> Float[Tensor, "*P"]:
+    """The terms of `vava_terms` with the weights of the settings, summed; arguments and errors as there."""
+    return total_loss(weigh(vava_terms(u, v, u_lengths, v_lengths, settings, phi), settings.term_weights("vava")))
 
 
 @in_full_precision
@@ -45,14 +58,16 @@ def vava_terms(
     u_lengths: Int[Tensor, " P"] | None = None,
     v_lengths: Int[Tensor, " P"] | None = None,
     settings: AlignmentLossConfig = DEFAULTS,
-    phi: float = 0.9,
+    phi: float = DEFAULTS.phi_decay,
 ) -> Terms:
     """The terms `transport` (the minimum above), `intra_contrast` and `inter_contrast`.
 
-    The first contrast is `contrastive_idm` of both videos. The second is the sum of two means over frames. One is the
-    distance to their partners. The other is max(0, margin - distance) to the frames of the other video to which they
-    send least. Both directions are averaged. `u`, `v` and their lengths are as in `protas_gtcc.alignment.pairs`, `phi`
-    is from 0 to 1.
+    The masses of a plan sum to 1, so the minimum is a mean. The first contrast is `contrastive_idm` of both videos. The
+    second is the sum of two means over frames. One is the distance to their partners. The other is
+    max(0, margin - distance) to the frames of the other video to which they send least. Both directions are averaged.
+
+    `u`, `v` and their lengths are as in `protas_gtcc.alignment.pairs`; `phi` is from 0 to 1, by default that of the
+    first epoch.
 
     Raises `ValueError` as `Pairs.of`.
     """
@@ -62,7 +77,7 @@ def vava_terms(
     found, masks = plan[:, 1:, 1:], (pairs.u_mask, pairs.v_mask)
     # The gradient by the distances is the plan: `flow` adds it, without changing the value.
     flow = (found * distances).sum(dim=(1, 2))
-    margin, near = settings.margin, settings.near_frames
+    margin, near = settings.margin, settings.near_share
     intra = contrastive_idm(pairs.u, pairs.u_lengths, margin, near)
     intra = intra + contrastive_idm(pairs.v, pairs.v_lengths, margin, near)
     there = _inter_contrast(distances, found, *masks, margin)

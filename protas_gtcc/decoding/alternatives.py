@@ -39,12 +39,14 @@ def expect_progress(prediction: Prediction, background: list[int]) -> Prediction
 
 
 def filter_true_classes(
-    labels: np.ndarray, tables: TranscriptTables, settings: DecodingConfig, background: list[int], fps: float | None
+    labels: np.ndarray, tables: TranscriptTables, settings: DecodingConfig, background: list[int], fps: float
 ) -> Prediction:
     """The filter alone, with the true class of every frame so far as its evidence; `labels` are class ids `[T]`.
 
     It counts frames, as look-ups do: its error is about that of the best look-up on true segments.
     """
-    settings = dataclasses.replace(settings, evidence=10.0, hedge=False, network_share=0.0)
+    settings = dataclasses.replace(
+        settings, evidence=1000.0, prior_exponent=0.0, class_share=0.0, progress_share=0.0, progress_doubt=0.0
+    )
     decoder = DurationDecoder(tables, settings, background, fps)
     return decoder.decode(np.zeros(len(labels), dtype=np.int64), np.eye(len(tables.first))[labels], None)

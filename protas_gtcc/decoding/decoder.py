@@ -48,31 +48,25 @@ def likeliest_class(result: NetworkResult, is_action: np.ndarray) -> Prediction:
 
 
 class DurationDecoder:
-    """Runs the duration filter after a network, for n streams.
-
-    `labels` and `probs` are the filter's. The progress of a class is a weighted mean (`--network-share`) of the
-    network's progress and the filter's median, both given that the class is going on. The reported progress stands in
-    the predicted class's channel. With `--hedge` it allows for a wrong prediction: it is the same weighted mean of the
-    network's expected progress over all actions and of the filter's median over all actions.
-    """
+    """Runs the duration filter after a network, for n streams; see `duration_filter.py` for what is reported."""
 
     def __init__(
         self,
         tables: TranscriptTables,
         settings: DecodingConfig,
         background: list[int],
-        fps: float | None,
+        fps: float,
         num_streams: int = 1,
     ):
         # Here, because importing numba takes half a second.
         from protas_gtcc.decoding import duration_filter
         from protas_gtcc.decoding.compilation import report_compilation
 
-        self._filter, self._fps = duration_filter, fps
-        self.tables, self._hypotheses = tables, make_hypotheses(tables, settings)
+        self._filter, self.tables = duration_filter, tables
+        self._hypotheses = make_hypotheses(tables, settings, fps)
         is_action = ~np.isin(np.arange(len(tables.first)), background)
-        self._rule = duration_filter.make_rule(settings, is_action)
-        self._beliefs = np.zeros((num_streams, len(self._hypotheses.bins)))
+        self._rule = duration_filter.make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
+        self._beliefs = np.zeros((num_streams, len(self._hypotheses.weight) * settings.phases))
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the duration filter"):
             self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
@@ -83,20 +77,16 @@ class DurationDecoder:
 
         `probs` and `progress` are the network's, `[T, C]` in [0, 1]; `progress` is None for a network without progress.
         """
-        rule = self._rule if progress is not None else self._rule._replace(network_share=0.0)
+        rule = self._rule if progress is not None else self._rule._replace(progress_share=0.0)
         probs = np.ascontiguousarray(probs, dtype=np.float32)
         given = probs if progress is None else np.ascontiguousarray(progress, dtype=np.float32)
         output = self._filter.empty_output(*probs.shape)
         self._filter.filter_frames(self._hypotheses, rule, self._beliefs, streams, probs, given, output)
-        own = output.progress[np.arange(len(output.labels)), output.labels]
-        return Prediction(
-            output.labels,
-            output.probs.T,
-            output.progress.T,
-            own * rule.is_action[output.labels],
-            output.interval.T,
-            None if self._fps is None else output.remaining / np.float32(self._fps),
-        )
+        low, reported, high = output.reported.T
+        soonest, remaining, latest = output.remaining.T
+        interval, remaining_interval = np.stack([low, high]), np.stack([soonest, latest])
+        channels = output.probs.T, output.progress.T
+        return Prediction(output.labels, *channels, reported, interval, remaining, remaining_interval)
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream, not a copy; all 0 before the first frame."""

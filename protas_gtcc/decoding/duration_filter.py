@@ -1,9 +1,11 @@
-"""The filter's forward recursion, in compiled code: it updates the probability of each hypothesis at each frame.
+"""The filter's forward recursion, in compiled code, and what is read from its belief.
 
-This is an online explicit-duration (hidden semi-Markov) filter. At every frame each hypothesis goes on or ends. Those
-that end start a segment of another class; so does a small share of all, whose length may be wrong. The network's
-probabilities of the classes then weight all hypotheses. The posterior gives the label, the progress with an interval,
-and the remaining time.
+This is an online explicit-duration (hidden semi-Markov) filter. At every frame each hypothesis goes on or ends, and
+those that end start a segment of another class. The network's probabilities then weight all hypotheses.
+
+From its belief and from the network's own output comes one belief about the class and the progress, a mixture of the
+two. All that is reported is read from it: the likeliest class, its progress, and the value with the least expected
+error when background counts as 0, which is the median, with an interval around it.
 """
 
 from __future__ import annotations
@@ -17,22 +19,29 @@ from protas_gtcc.config import DecodingConfig
 
 REORDERED = {"reassoc", "contract"}
 """Sums may be taken in any order, so that several terms are added at once."""
-TIE = 1e-6
-"""Shares of belief that differ by less are equal."""
 EMPTY = 1e-12
 """A class with less probability has no progress of its own; its progress is 0.5."""
+TINY = 1e-30
+"""Least probability of the network that is told from 0."""
 
 
 class Rule(NamedTuple):
-    """Weights of the evidence and of the report, as in `DecodingConfig`, and which classes are actions."""
+    """How belief is weighted and mixed: `DecodingConfig` at one frame rate, for the classes of one model."""
 
     evidence: float
-    interruption: float
+    """Exponent of the network's probabilities at a frame."""
     doubt: float
-    network_share: float
-    hedge: bool
-    interval_tail: float
-    progress_bins: int
+    sharpness: float
+    """Exponent of the network's probabilities in the mixture."""
+    class_share: float
+    progress_share: float
+    progress_doubt: float
+    background_weight: float
+    tail: float
+    """Share of belief left out at each end of an interval."""
+    bins_per_phase: int
+    prior: np.ndarray
+    """float64 `[C]`: what the network's probabilities are divided by."""
     is_action: np.ndarray
     """bool `[C]`."""
 
@@ -45,158 +54,205 @@ class FilterOutput(NamedTuple):
     probs: np.ndarray
     """float32 `[T, C]`: probability of each class."""
     progress: np.ndarray
-    """float32 `[T, C]`: of each class, given that it is going on; for the predicted class, the reported progress."""
-    interval: np.ndarray
-    """float32 `[T, 2]`: lower and upper end for the progress of the current action, whichever it is."""
+    """float32 `[T, C]`: of each class, given that it is going on."""
+    reported: np.ndarray
+    """float32 `[T, 3]`: the interval's lower end, the median, the upper end, when background counts as 0."""
     remaining: np.ndarray
-    """float32 `[T]`: expected remaining frames of the predicted class, unless it is interrupted."""
-
-
-def make_rule(settings: DecodingConfig, is_action: np.ndarray) -> Rule:
-    """The rule of these settings; `is_action` is bool `[C]`."""
-    weights = {name: getattr(settings, name) for name in Rule._fields if name != "is_action"}
-    return Rule(**weights, is_action=is_action)
+    """float32 `[T, 3]`: the same of the remaining seconds of the predicted class's segment."""
 
 
 def empty_output(num_frames: int, num_classes: int) -> FilterOutput:
     """Arrays for the output of `num_frames` frames, not yet filled."""
-    labels, remaining = np.empty(num_frames, dtype=np.int64), np.empty(num_frames, dtype=np.float32)
     probs, progress = np.empty((2, num_frames, num_classes), dtype=np.float32)
-    return FilterOutput(labels, probs, progress, np.empty((num_frames, 2), dtype=np.float32), remaining)
+    reported, remaining = np.empty((2, num_frames, 3), dtype=np.float32)
+    return FilterOutput(np.empty(num_frames, dtype=np.int64), probs, progress, reported, remaining)
+
+
+def make_rule(
+    settings: DecodingConfig, prior: np.ndarray, typical_seconds: float, is_action: np.ndarray, fps: float
+) -> Rule:
+    """The rule of these settings; `prior` is the share of each class among training frames, `[C]`."""
+    return Rule(
+        evidence=min(settings.evidence / (typical_seconds * fps), 1.0),
+        doubt=settings.doubt,
+        sharpness=1 / settings.temperature,
+        class_share=settings.class_share,
+        progress_share=settings.progress_share,
+        progress_doubt=settings.progress_doubt,
+        background_weight=settings.background_weight,
+        tail=(1 - settings.interval_level) / 2,
+        bins_per_phase=settings.bins_per_phase,
+        prior=prior**settings.prior_exponent,
+        is_action=is_action,
+    )
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def filter_frames(hypotheses, rule, state, streams, probs, progress, output):
-    """Update `state` `[n, S]` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
+    """Update `state` `[n, R N]` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
 
-    `probs` and `progress` are the network's, float32 `[T, C]`. For a network without progress, give any array of that
-    shape and a rule with `network_share` 0.
+    A stream's state is its belief about each phase of each length. `probs` and `progress` are the network's, float32
+    `[T, C]`. For a network without progress, give any array of that shape and a rule with `progress_share` 0.
     """
-    num_classes, doubt = probs.shape[1], rule.doubt
-    histogram, moved = np.empty((num_classes, rule.progress_bins)), np.empty(state.shape[1])
-    evidence, classes, remaining = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
+    num_classes, phases = probs.shape[1], state.shape[1] // len(hypotheses.weight)
+    moved, started = np.empty(state.shape[1]), np.empty(num_classes)
+    evidence, network, classes = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
+    histogram = np.empty((num_classes, phases * rule.bins_per_phase))
     for t in range(len(streams)):
-        mass = state[streams[t]]
+        belief = state[streams[t]]
+        _weigh(rule, probs[t], evidence, network)
+        _advance(hypotheses, belief, moved, started, phases)
+        total = _start(hypotheses, moved, started, evidence, phases)
+        for i in range(len(belief)):
+            belief[i] = moved[i] / total
+        _summarise(hypotheses, belief, classes, histogram, phases)
         for c in range(num_classes):
-            evidence[c] = ((1 - doubt) * probs[t, c] + doubt / num_classes) ** rule.evidence
-        started = _starts(hypotheses, mass, rule.interruption)
-        total = _advance(hypotheses, mass, moved, started, evidence, rule.interruption)
-        for i in range(len(mass)):
-            mass[i] = moved[i] / total
-        _summarise(hypotheses, mass, histogram, classes, remaining)
-        label = np.argmax(classes)
-        output.labels[t], output.remaining[t] = label, remaining[label]
-        for c in range(num_classes):
-            output.probs[t, c] = classes[c]
-        _report(rule, histogram, label, probs[t], progress[t], output.progress[t], output.interval[t])
+            output.probs[t, c] = (1 - rule.class_share) * classes[c] + rule.class_share * network[c]
+        label = np.argmax(output.probs[t])
+        output.labels[t] = label
+        _mix(rule, classes, progress[t], histogram)
+        _report(rule, output.probs[t], histogram, output.progress[t], output.reported[t])
+        _remaining(hypotheses, rule.tail, belief, label, phases, output.remaining[t])
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _starts(hypotheses, mass, interruption):
-    """Probability `[C]` that a segment of each class starts at this frame."""
-    left = np.zeros(len(hypotheses.first))
-    total = 0.0
-    for r in range(len(hypotheses.label)):
-        phases = mass[hypotheses.start[r] : hypotheses.start[r + 1]]
-        going_on = 0.0
-        for i in range(len(phases)):
-            going_on += phases[i]
-        ended = phases[-1] * hypotheses.end_rate[r]
-        left[hypotheses.label[r]] += ended + interruption * (going_on - ended)
-        total += going_on
-    if total == 0.0:
-        return hypotheses.first.copy()
-    return left @ hypotheses.following
+def _weigh(rule, probs, evidence, network):
+    """The network's probabilities less the prior: as evidence for the filter, and as a belief of its own."""
+    total, softened = 0.0, 0.0
+    for c in range(len(probs)):
+        evidence[c] = max(probs[c], TINY) / rule.prior[c]
+        network[c] = evidence[c] ** rule.sharpness
+        total += evidence[c]
+        softened += network[c]
+    for c in range(len(probs)):
+        evidence[c] = ((1 - rule.doubt) * evidence[c] / total + rule.doubt / len(probs)) ** rule.evidence
+        network[c] /= softened
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _advance(hypotheses, mass, moved, started, evidence, interruption):
-    """Advance every hypothesis by a frame, start new ones, weight all by the evidence; returns their sum."""
+def _advance(hypotheses, belief, moved, started, phases):
+    """Move every hypothesis by a frame; `started` becomes the probability `[C]` that a segment of a class starts."""
+    num_classes = len(started)
+    ended, total = np.zeros(num_classes), 0.0
+    for c in range(num_classes):
+        for r in range(hypotheses.begin[c], hypotheses.begin[c + 1]):
+            before, after = belief[r * phases : (r + 1) * phases], moved[r * phases : (r + 1) * phases]
+            here = stays = 0.0
+            for i in range(phases):
+                here += before[i]
+                reached = 0.0
+                for k in range(min(hypotheses.taps[r], i + 1)):
+                    reached += hypotheses.passes[r, k] * before[i - k]
+                after[i] = reached
+                stays += reached
+            ended[c] += here - stays
+            total += here
+    for c in range(num_classes):
+        started[c] = hypotheses.first[c] if total == 0.0 else 0.0
+    for k in range(num_classes):
+        for c in range(num_classes):
+            started[c] += max(ended[k], 0.0) * hypotheses.following[k, c]
+
+
+@njit(cache=True, nogil=True, fastmath=REORDERED)
+@no_type_check
+def _start(hypotheses, moved, started, evidence, phases):
+    """Add the segments that start with this frame, weight all by the evidence; returns their sum.
+
+    The whole frame belongs to a new segment, which may have passed some phases at its end, but goes on.
+    """
     total = 0.0
-    for r in range(len(hypotheses.label)):
-        begin, end, c = hypotheses.start[r], hypotheses.start[r + 1], hypotheses.label[r]
-        before, after = mass[begin:end], moved[begin:end]
-        goes = hypotheses.rate[r] * (1 - interruption) * evidence[c]
-        stays = (1 - hypotheses.rate[r]) * (1 - interruption) * evidence[c]
-        after[0] = before[0] * stays + started[c] * hypotheses.weight[r] * evidence[c]
-        for i in range(1, len(after)):
-            after[i] = before[i] * stays + before[i - 1] * goes
-        # The last phase has its own rate.
-        after[-1] += before[-1] * (hypotheses.rate[r] - hypotheses.end_rate[r]) * (1 - interruption) * evidence[c]
-        for i in range(len(after)):
-            total += after[i]
+    for c in range(len(started)):
+        for r in range(hypotheses.begin[c], hypotheses.begin[c + 1]):
+            new = started[c] * hypotheses.weight[r]
+            last = new
+            for k in range(min(hypotheses.taps[r], phases)):
+                moved[r * phases + k] += new * hypotheses.passes[r, k]
+                last -= new * hypotheses.passes[r, k]
+            moved[(r + 1) * phases - 1] += max(last, 0.0)
+            for i in range(r * phases, (r + 1) * phases):
+                moved[i] *= evidence[c]
+                total += moved[i]
     return total
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _summarise(hypotheses, mass, histogram, classes, remaining):
-    """Probability of each class, per bin of progress and in total, and its expected remaining frames.
-
-    The remaining frames ignore interruptions: these stand for a wrong belief, not for actions that are cut short.
-    """
-    histogram[:], classes[:], remaining[:] = 0, 0, 0
-    for r in range(len(hypotheses.label)):
-        begin, end, c = hypotheses.start[r], hypotheses.start[r + 1], hypotheses.label[r]
-        phases, bins, of_class = mass[begin:end], hypotheses.bins[begin:end], histogram[c]
-        here = later = 0.0
-        for i in range(len(phases)):
-            here += phases[i]
-            later += phases[i] * (len(phases) - i)
-        for i in range(len(phases)):
-            of_class[bins[i]] += phases[i]
-        classes[c] += here
-        over = 1 / hypotheses.end_rate[r] - 1 / hypotheses.rate[r]
-        remaining[c] += later / hypotheses.rate[r] + here * (over - 1)
+def _summarise(hypotheses, belief, classes, histogram, phases):
+    """Probability of each class, in total and in each bin of progress."""
+    bins, of_phase = histogram.shape[1], np.empty(phases)
     for c in range(len(classes)):
-        # Rounding could make it negative.
-        remaining[c] = max(remaining[c] / classes[c], 0.0) if classes[c] > EMPTY else 0.0
+        of_phase[:] = 0
+        for r in range(hypotheses.begin[c], hypotheses.begin[c + 1]):
+            for i in range(phases):
+                of_phase[i] += belief[r * phases + i]
+        classes[c] = of_phase.sum()
+        for b in range(bins):
+            histogram[c, b] = of_phase[b * phases // bins] * phases / bins
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _report(rule, histogram, label, probs, progress, output, interval):
-    """Fill in the progress of each class, the reported progress of the predicted class, and the interval."""
-    together = np.zeros(rule.progress_bins)
-    share, expected, actions = rule.network_share, 0.0, 0.0
-    for c in range(len(output)):
-        output[c] = (1 - share) * _quantile(histogram[c], 0.5) + share * progress[c]
+def _mix(rule, classes, progress, histogram):
+    """Turn each class's histogram into its mixture with the network's progress and a uniform one, which sums to 1."""
+    bins, share, doubt = histogram.shape[1], rule.progress_share, rule.progress_doubt
+    for c in range(len(classes)):
+        for b in range(bins):
+            shape = histogram[c, b] / classes[c] if classes[c] > EMPTY else 1 / bins
+            histogram[c, b] = (1 - share - doubt) * shape + doubt / bins
+        histogram[c, min(int(progress[c] * bins), bins - 1)] += share
+
+
+@njit(cache=True, nogil=True, fastmath=REORDERED)
+@no_type_check
+def _report(rule, probs, histogram, progress, reported):
+    """Fill in the progress of each class, and the median and the interval over all classes."""
+    together, nothing = np.zeros(histogram.shape[1]), 0.0
+    for c in range(len(probs)):
+        progress[c] = _quantile(0.0, histogram[c], 0.5)
         if rule.is_action[c]:
             for b in range(len(together)):
-                together[b] += histogram[c, b]
-            expected += probs[c] * progress[c]
-            actions += probs[c]
-    if rule.hedge and rule.is_action[label]:
-        output[label] = (1 - share) * _quantile(together, 0.5) + share * expected / max(actions, EMPTY)
-    interval[0] = interval[1] = 0
-    if rule.is_action[label]:
-        interval[0] = _quantile(together, rule.interval_tail)
-        interval[1] = _quantile(together, 1 - rule.interval_tail)
+                together[b] += probs[c] * histogram[c, b]
+        else:
+            nothing += probs[c] * rule.background_weight
+    reported[0] = _quantile(nothing, together, rule.tail)
+    reported[1] = _quantile(nothing, together, 0.5)
+    reported[2] = _quantile(nothing, together, 1 - rule.tail)
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _quantile(histogram, level):
-    """Quantile of values in [0, 1] that are spread evenly within each bin; 0.5 if there are none.
+def _quantile(at_zero, histogram, level):
+    """Quantile of a value that is 0 with weight `at_zero`, else in [0, 1] and spread evenly within each bin."""
+    wanted = level * (at_zero + histogram.sum()) - at_zero
+    if wanted <= 0:
+        return 0.0
+    for b in range(len(histogram)):
+        if histogram[b] >= wanted:
+            return (b + wanted / histogram[b]) / len(histogram)
+        wanted -= histogram[b]
+    return 1.0
 
-    Where the share `level` ends exactly at a gap, the quantile is the middle of the gap, as for an even number of
-    values. Otherwise rounding would choose one of its sides.
-    """
-    total, num_bins = histogram.sum(), len(histogram)
-    if total < EMPTY:
-        return 0.5
-    wanted, reached = level * total, -1.0
-    for b in range(num_bins):
-        if reached >= 0:
-            if histogram[b] > 0:
-                return (reached + b) / 2 / num_bins
-        elif histogram[b] > 0 and histogram[b] >= wanted - TIE * total:
-            if abs(histogram[b] - wanted) > TIE * total:
-                return (b + wanted / histogram[b]) / num_bins
-            reached = b + 1
+
+@njit(cache=True, nogil=True, fastmath=REORDERED)
+@no_type_check
+def _remaining(hypotheses, tail, belief, label, phases, remaining):
+    """Fill in the remaining seconds of a segment of this class: the interval's lower end, the median, the upper end."""
+    ended, total = np.zeros(len(hypotheses.times)), 0.0
+    for r in range(hypotheses.begin[label], hypotheses.begin[label + 1]):
+        for i in range(phases):
+            mass = belief[r * phases + i]
+            total += mass
+            for g in range(len(ended)):
+                ended[g] += mass * hypotheses.ended[r, i, g]
+    for number, level in enumerate((tail, 0.5, 1 - tail)):
+        later = max(np.searchsorted(ended, level * total), 1)
+        if later == len(ended):
+            remaining[number] = hypotheses.times[-1]
         else:
-            wanted -= histogram[b]
-    return 1.0 if reached < 0 else reached / num_bins
+            share = (level * total - ended[later - 1]) / max(ended[later] - ended[later - 1], EMPTY)
+            step = hypotheses.times[later] - hypotheses.times[later - 1]
+            remaining[number] = hypotheses.times[later - 1] + max(share, 0.0) * step

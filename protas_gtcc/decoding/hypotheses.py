@@ -1,16 +1,16 @@
-"""Hypotheses about the current segment: its class, its length, and how far it is.
+"""Hypotheses about the current segment: its class, its length, and how far it is. Time is in seconds.
 
-A segment of class c with L frames goes through N phases, one after the other:
+A segment of class c and length L goes through N phases, one after the other, and spends L / N in each in the mean:
 
     first ──> phase 0 ──> phase 1 ──> … ──> phase N - 1 ──> the next segment
 
-N is L, but at most `max_phases`. At each frame, the segment enters the next phase with probability N / L. So it takes L
-frames in the mean (and exactly L frames where N = L). The work is bounded for any length and frame rate. The last phase
-of a class's longest length is left more slowly: an action that lasts longer than every training segment stays there.
+In continuous time the number of phases that are passed in a frame of d seconds is Poisson with mean N d / L. So
+belief depends on the seconds that have passed, not on the number of frames that they were cut into.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -18,57 +18,58 @@ import numpy as np
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
 
+NEGLIGIBLE = 1e-7
+"""Phases that are passed in a frame with less probability are left out."""
+TIMES = 48
+"""Points in time at which the distribution of the remaining time is known; quantiles are interpolated between them."""
+
 
 class Hypotheses(NamedTuple):
-    """R lengths over all classes and S phases over all lengths, concatenated, as compiled code needs them."""
+    """R lengths over all C classes, as compiled code needs them; each has N phases."""
 
-    label: np.ndarray
-    """int64 `[R]`: class of each length."""
+    begin: np.ndarray
+    """int64 `[C + 1]`: index of each class's first length."""
     weight: np.ndarray
     """float64 `[R]`: probability of the length, given the class."""
-    start: np.ndarray
-    """int64 `[R + 1]`: index of each length's first phase among all phases."""
-    rate: np.ndarray
-    """float64 `[R]`: probability of entering the next phase at a frame."""
-    end_rate: np.ndarray
-    """float64 `[R]`: probability of ending at a frame of the last phase."""
-    bins: np.ndarray
-    """int64 `[S]`: the bin of progress that a phase lies in."""
+    taps: np.ndarray
+    """int64 `[R]`: most phases that are passed in a frame, plus 1."""
+    passes: np.ndarray
+    """float64 `[R, K]`: probability of passing k phases in a frame."""
     first: np.ndarray
     """float64 `[C]`: as in `TranscriptTables`."""
     following: np.ndarray
     """float64 `[C, C]`: as in `TranscriptTables`."""
+    times: np.ndarray
+    """float64 `[G]`: seconds, ascending from 0."""
+    ended: np.ndarray
+    """float64 `[R, N, G]`: probability that a segment that is in a phase has ended after so many seconds."""
 
 
-def make_hypotheses(tables: TranscriptTables, settings: DecodingConfig) -> Hypotheses:
-    """The hypotheses for the durations and the order in `tables`."""
-    labels, lengths, weights = _distinct_lengths(tables.lengths)
-    num_phases = np.minimum(np.floor(lengths + 1e-9), settings.max_phases).astype(np.int64)
-    rate = np.minimum(num_phases / lengths, 1.0)
-    progress = [
-        (np.arange(phases) + (1 + one_rate) / 2) / phases for phases, one_rate in zip(num_phases, rate, strict=True)
-    ]
-    # On the border of two bins the lower one is taken, so that progress 1 lies in the last bin.
-    bins = np.ceil(np.concatenate(progress) * settings.progress_bins - 1e-9).astype(np.int64) - 1
-    is_longest = np.append(labels[1:] != labels[:-1], True)
+def make_hypotheses(tables: TranscriptTables, settings: DecodingConfig, fps: float) -> Hypotheses:
+    """The hypotheses for durations and order in `tables`, at this frame rate."""
+    phases, seconds = settings.phases, tables.lengths.ravel()
+    num_classes, per_class = tables.lengths.shape
+    rates = phases / seconds
+    passes = _poisson(rates / fps, phases)
+    taps = 1 + (passes > NEGLIGIBLE).cumsum(axis=1).argmax(axis=1)
+    times = np.append(0.0, np.geomspace(1 / fps, 3 * seconds.max(), TIMES - 1))
+    left = np.cumsum(_poisson(rates[:, None] * times, phases - 1), axis=-1)  # [R, G, N]: at most k phases are passed
     return Hypotheses(
-        label=labels,
-        weight=weights,
-        start=np.append(0, np.cumsum(num_phases)),
-        rate=rate,
-        end_rate=np.where(is_longest, 1 / (1 / rate + settings.overrun * lengths), rate),
-        bins=np.clip(bins, 0, settings.progress_bins - 1),
+        begin=np.arange(num_classes + 1) * per_class,
+        weight=np.full(len(seconds), 1 / per_class),
+        taps=taps,
+        passes=np.ascontiguousarray(passes[:, : taps.max()]),
         first=tables.first,
         following=tables.following,
+        times=times,
+        ended=np.ascontiguousarray(1 - left[..., ::-1].transpose(0, 2, 1)),
     )
 
 
-def _distinct_lengths(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Class, length and weight `[R]` of the distinct lengths of each class."""
-    labels, distinct, weights = [], [], []
-    for label, of_class in enumerate(lengths):
-        values, counts = np.unique(of_class, return_counts=True)
-        labels.append(np.full(len(values), label))
-        distinct.append(values)
-        weights.append(counts / len(of_class))
-    return np.concatenate(labels), np.concatenate(distinct), np.concatenate(weights)
+def _poisson(mean: np.ndarray, most: int) -> np.ndarray:
+    """Probability of each number from 0 to `most`, `[..., most + 1]`."""
+    numbers = np.arange(most + 1)
+    factorials = np.array([math.lgamma(number + 1) for number in numbers])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.where(numbers > 0, numbers * np.log(mean)[..., None], 0.0)
+    return np.exp(logs - mean[..., None] - factorials)

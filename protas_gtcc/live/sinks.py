@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from protas_gtcc.errors import plural
-from protas_gtcc.predictions import INTERVAL_COLUMNS, Prediction
+from protas_gtcc.predictions import INTERVAL_COLUMNS, REMAINING_COLUMNS, Prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +43,16 @@ class FrameResult:
     interval: tuple[float, float] | None = None
     """Interval of the progress, see `Prediction`; None from a model without a filter."""
     remaining_seconds: float | None = None
-    """Expected remaining time of the predicted class; None from a model without a filter."""
+    """Median of the remaining time of the predicted class; None from a model without a filter."""
+    remaining_interval: tuple[float, float] | None = None
+    """Interval of that time, see `Prediction`; None from a model without a filter."""
 
 
 def frame_results(
     prediction: Prediction, first_frame: int, waiting: int = 0, dropped: int = 0
 ) -> Iterator[FrameResult]:
     """The results of a chunk of frames `[T]`, numbered from `first_frame`."""
-    probability, interval, remaining = prediction.probability, prediction.interval, prediction.remaining_seconds
+    probability, remaining = prediction.probability, prediction.remaining_seconds
     for t, label in enumerate(prediction.labels.tolist()):
         yield FrameResult(
             frame=first_frame + t,
@@ -61,9 +63,14 @@ def frame_results(
             every_progress=None if prediction.progress is None else prediction.progress[:, t],
             waiting=waiting,
             dropped=dropped,
-            interval=None if interval is None else (float(interval[0, t]), float(interval[1, t])),
+            interval=_ends(prediction.interval, t),
             remaining_seconds=None if remaining is None else float(remaining[t]),
+            remaining_interval=_ends(prediction.remaining_interval, t),
         )
+
+
+def _ends(interval: np.ndarray | None, t: int) -> tuple[float, float] | None:
+    return None if interval is None else (float(interval[0, t]), float(interval[1, t]))
 
 
 def result_line(result: FrameResult, name: str) -> dict[str, Any]:
@@ -79,6 +86,8 @@ def result_line(result: FrameResult, name: str) -> dict[str, Any]:
         line |= {key: round(value, 5) for key, value in zip(INTERVAL_COLUMNS, result.interval, strict=True)}
     if result.remaining_seconds is not None:
         line["remaining_seconds"] = round(result.remaining_seconds, 2)
+    if result.remaining_interval is not None:
+        line |= {key: round(value, 2) for key, value in zip(REMAINING_COLUMNS, result.remaining_interval, strict=True)}
     return line
 
 

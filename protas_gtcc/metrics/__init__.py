@@ -10,7 +10,7 @@ In detail: where the progress error lies (`breakdowns`), the shape of progress c
 starts (`online`), calibration (`certainty`). `details` compares with the best look-up, and defines each figure.
 
 Each metric has two steps. A video becomes a small vector of sums and counts; sums over videos become figures.
-Pooling over videos, and over thousands of resamples of videos, is then one matrix product.
+Pooling over videos, and over all but one video or person, is then one matrix product.
 """
 
 from protas_gtcc.metrics.scores import evaluate, progress_error, segmentation_scores

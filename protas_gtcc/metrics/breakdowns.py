@@ -5,12 +5,14 @@
 - `occurrence`: the first segment of its class in the video, or a later one.
 
 `DEFINITIONS` defines the figures of a part, which has `error` and `bias` for each compared predictor
-(`details.COMPARED`). `true_progress` + `bias` is the mean reported progress.
+(`details.COMPARED`). `true_progress` + `bias` is the mean reported progress. Parts by length have the error of every
+look-up as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ PARTS = {
     "occurrence": ("first", "repeated"),
 }
 """Names of the parts of every breakdown."""
+BY_LENGTH = ("length_frames", "length_seconds")
 _OFFSETS = dict(zip(PARTS, np.cumsum([0, *map(len, PARTS.values())]).tolist(), strict=False))
 NUM_PARTS = sum(map(len, PARTS.values()))
 STATISTICS = ("error", "bias", "true_progress", "frames", "segments")
@@ -43,6 +46,7 @@ DEFINITIONS = {
         "Mean of reported less true progress over the frames in this part; positive is too much.",
     ),
 }
+DEFINITIONS["breakdowns.*.*.lookups.*.*"] = DEFINITIONS["breakdowns.*.*.*.error"]
 
 
 def breakdown_statistics(video: ScoredVideo) -> np.ndarray:
@@ -97,16 +101,24 @@ def by_tenths(values: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
     return {"num_frames": np.bincount(tenth, minlength=10), "mean": mean, "low": low, "high": high}
 
 
-def breakdown_figures(totals: Mapping[str, np.ndarray | None], has_seconds: bool) -> dict[str, Any]:
+def breakdown_figures(
+    totals: Mapping[str, np.ndarray | None],
+    has_seconds: bool,
+    lookups: Mapping[str, Mapping[str, np.ndarray]] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Figures of every part, `[R]` each, from sums over videos by predictor, `[R, len(STATISTICS), NUM_PARTS]`.
 
-    A predictor whose sums are None has no figures; at least one must have some.
+    A predictor whose sums are None has no figures; at least one must have some. `lookups` are the sums of every look-up
+    by the segments given, then by name.
     """
     counted = next(total for total in totals.values() if total is not None)
     tree: dict[str, Any] = {}
     for name, parts in PARTS.items():
-        columns = range(_OFFSETS[name], _OFFSETS[name] + len(parts))
-        tree[name] = {part: _figures(totals, counted, column) for part, column in zip(parts, columns, strict=True)}
+        tree[name] = {}
+        for column, part in enumerate(parts, start=_OFFSETS[name]):
+            tree[name][part] = _figures(totals, counted, column)
+            if lookups and name in BY_LENGTH:
+                tree[name][part]["lookups"] = _errors(lookups, column)
     return tree if has_seconds else tree | {"length_seconds": None}
 
 
@@ -119,6 +131,14 @@ def _figures(totals: Mapping[str, np.ndarray | None], counted: np.ndarray, part:
         }
         true_progress = counted[:, 2, part] / frames
     return {"frames": frames, "segments": counted[:, 4, part], "true_progress": true_progress, **predictors}
+
+
+def _errors(lookups: Mapping[str, Mapping[str, np.ndarray]], part: int) -> dict[str, dict[str, np.ndarray]]:
+    with np.errstate(invalid="ignore"):
+        return {
+            segments: {name: total[:, 0, part] / total[:, 3, part] for name, total in of_kind.items()}
+            for segments, of_kind in lookups.items()
+        }
 
 
 def _parts_of_pieces(video: ScoredVideo, tenth: np.ndarray, segment: np.ndarray) -> np.ndarray:

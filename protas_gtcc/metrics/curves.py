@@ -24,6 +24,8 @@ FIGURES = {
 STATISTICS = tuple(dict.fromkeys(name for pair in FIGURES.values() for name in pair))
 AT_CHANGES = ("change_start", "change_end")
 """These concern predicted segments: progress of the true class and look-ups on true segments have none."""
+SHORT = ("rank_correlation", "first_error", "last_error")
+"""The figures that every look-up has."""
 DEFINITIONS = {
     "curves.*.rank_correlation": (
         "-1 to 1",
@@ -47,6 +49,7 @@ DEFINITIONS = {
         "is right.",
     ),
 }
+DEFINITIONS |= {f"curves.lookups.*.*.{name}": DEFINITIONS[f"curves.*.{name}"] for name in SHORT}
 
 
 def curve_statistics(video: ScoredVideo) -> np.ndarray:
@@ -85,6 +88,12 @@ def curve_figures(totals: np.ndarray, at_changes: bool) -> dict[str, np.ndarray]
             for name, (above, below) in FIGURES.items()
             if at_changes or name not in AT_CHANGES
         }
+
+
+def short_figures(totals: np.ndarray) -> dict[str, np.ndarray]:
+    """The figures of `SHORT` alone."""
+    figures = curve_figures(totals, at_changes=False)
+    return {name: figures[name] for name in SHORT}
 
 
 def rank_correlations(values: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -1,13 +1,14 @@
 """The detailed figures of an evaluation: margin over the best look-up, breakdowns, curves, online, certainty.
 
 Four predictors are compared: the reported progress, the progress of the true class, and the look-up with the least
-error over frames, on predicted and on true segments.
+error over frames, on predicted and on true segments. Every look-up has its error by length of the segment, and its rank
+correlation and errors at the first and last frame: `lookups` holds them by the segments given, then by name.
 
 The margin over the best look-up is the look-up's progress error less the model's, in every average. The reported
 progress (`predicted`) is compared with the best look-up on the model's own predicted segments. The progress of the true
 class (`oracle`) is compared with the best one on the true segments. Which look-up is best is decided once for each
-average, on all videos together and not again in each resample. So the interval belongs to the difference of two fixed
-predictors; both are resampled together.
+average, on all videos together and not again without some of them. So the interval belongs to the difference of two
+fixed predictors, which lose the same videos.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.metrics import breakdowns, certainty, curves, online
+from protas_gtcc.metrics import breakdowns, certainty, curves, online, progress
+from protas_gtcc.metrics.lookups import PER_CLASS
 from protas_gtcc.metrics.progress import AVERAGES, Averages, progress_averages
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 
 Definition = tuple[str, str]
 """Unit and meaning of a figure."""
 DEFINITIONS: dict[str, Definition] = {
+    **progress.DEFINITIONS,
     "margin.*.*.error": (
         "fraction",
         "Margin over the best look-up: its progress error less the model's, in the average named; above 0 the model's "
@@ -57,6 +60,19 @@ def best_lookups(rows: VideoRows) -> dict[str, dict[str, str | None]]:
     return best
 
 
+def skill_lookups(rows: VideoRows) -> tuple[int, int] | None:
+    """Numbers of the two predictors that skill compares with, chosen on all videos; None where they are not fitted.
+
+    They are the best constant, and the per-class look-up with the least error over all frames given the true segments.
+    """
+    numbers = rows.by_lookup(range(rows.progress.shape[1]))["oracle_segments"]
+    if "best_constant" not in numbers:
+        return None
+    counting = [numbers[name] for name in PER_CLASS]
+    errors = progress_averages(rows.progress.sum(axis=0)[counting], len(rows.class_names))["all_frames"]
+    return numbers["best_constant"], counting[int(np.argmin(errors))]
+
+
 def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[Averages]) -> dict[str, Any]:
     """Margin, breakdowns, curves, online and certainty, `[R]` each; `averages` are those of every predictor."""
     best, lookups = best_lookups(rows), rows.by_lookup(averages)
@@ -77,10 +93,15 @@ def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[Averag
             "predicted": margin(0, "predicted_segments") if rows.has_progress else None,
             "oracle": margin(1, "oracle_segments") if rows.has_oracle else None,
         },
-        "breakdowns": breakdowns.breakdown_figures(totals(rows.breakdowns), bool(rows.fps)),
+        "breakdowns": breakdowns.breakdown_figures(
+            totals(rows.breakdowns), bool(rows.fps), rows.by_lookup(_by_predictor(rows.breakdowns, weights))
+        ),
         "curves": {
-            name: None if total is None else curves.curve_figures(total, at_changes=name in ON_PREDICTED)
-            for name, total in totals(rows.curves).items()
+            **{
+                name: None if total is None else curves.curve_figures(total, at_changes=name in ON_PREDICTED)
+                for name, total in totals(rows.curves).items()
+            },
+            "lookups": rows.by_lookup([curves.short_figures(total) for total in _by_predictor(rows.curves, weights)]),
         },
         "online": {
             **online.online_figures(weighted_sums(rows.online, weights), rows.fps),
@@ -91,6 +112,11 @@ def detailed_figures(rows: VideoRows, weights: np.ndarray, averages: list[Averag
         },
         "certainty": certainty.certainty_figures(certain) if rows.certainty.any() else None,
     }
+
+
+def _by_predictor(statistics: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+    """Weighted sums over videos of statistics `[V, P, …]`, `[R, …]` of each predictor."""
+    return list(np.moveaxis(weighted_sums(statistics, weights), 1, 0))
 
 
 def _compared(rows: VideoRows, best: dict[str, dict[str, str | None]]) -> dict[str, int | None]:

@@ -10,16 +10,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 import protas_gtcc
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import listed, plural
-from protas_gtcc.metrics.details import COMPARED, best_lookups
-from protas_gtcc.metrics.intervals import leaves
+from protas_gtcc.errors import listed
+from protas_gtcc.metrics.details import best_lookups
 from protas_gtcc.metrics.lookups import fit_lookups
+from protas_gtcc.metrics.notes import notes_on
 from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.metrics.video_rows import VideoRows
@@ -62,25 +63,26 @@ def evaluate_videos(
     info: EvaluationInfo,
     fps: float | None = None,
     notes: Iterable[str] = (),
+    people: Mapping[str, str] = MappingProxyType({}),
 ) -> Evaluation:
     """Score test videos: (name, true class ids `[T]`, prediction) each, which may come from a generator.
 
     Look-up predictors are fitted on `training_labels` (class ids `[T]` each); without any, only those that need no
-    fitting are scored. `background` are class ids. Intervals are 95 %, bootstrapped over videos; figures from fewer
-    than two videos have none. Raises `InputError`, naming the video, if labels and predictions do not fit each other or
-    the classes, or if there is no video.
+    fitting are scored. `background` are class ids. `people` has the person in each video, by its name. Intervals are
+    95 %, over people where all are known, else over videos; figures from fewer than two have none. Raises `InputError`,
+    naming the video, if labels and predictions do not fit each other or the classes, or if there is no video.
     """
-    seed = info.seed or 0
-    lookups = fit_lookups(training_labels, len(class_names), background, seed)
-    rows = collect_rows(videos, lookups, class_names, background, fps)
+    lookups = fit_lookups(training_labels, len(class_names), background, info.seed or 0)
+    rows = collect_rows(videos, lookups, class_names, background, fps, people)
     metrics = {
         **asdict(info),
         "num_videos": rows.num_videos,
+        "num_people": rows.num_people,
         "best_lookups": best_lookups(rows),
         **figures(rows),
-        "intervals": intervals(rows, seed),
+        "intervals": intervals(rows),
     }
-    metrics["notes"] = [*notes, *_notes(rows, background), *_notes_on_details(metrics, fps)]
+    metrics["notes"] = [*notes, *notes_on(rows, background, metrics)]
     return Evaluation(metrics, _per_class_table(rows, metrics, fps))
 
 
@@ -114,6 +116,7 @@ def evaluate_prediction_files(
         EvaluationInfo(data.info.name, split, data.info.simulated, feature_set, seed, software_versions(), control),
         data.info.fps,
         [*notes, *unscored],
+        {name: data.attribute(name, "subject") for name in test},
     )
 
 
@@ -133,54 +136,6 @@ def software_versions(packages: Iterable[str] = ("torch", "numpy", "h5py")) -> d
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def _notes(rows: VideoRows, background: Collection[int]) -> list[str]:
-    """One sentence for every figure that is undefined or absent; `[null: …]` at its end has the entries' names."""
-    notes = []
-    true_frames = rows.frames[:, 0].sum(axis=0)
-    names = [name for c, name in enumerate(rows.class_names) if c not in background and not true_frames[c]]
-    if names:
-        count = plural(len(names), "class")
-        notes.append(f"{count} without a frame in the test videos, so without a per-class figure: {listed(names)}")
-    if not rows.has_progress:
-        notes.append("the model reports no progress, so it has no progress error [null: progress.predicted, .oracle]")
-    elif not rows.has_oracle:
-        what = "predictions lack the progress of every class, so there is no error given the true class"
-        notes.append(f"{what} [null: progress.oracle]")
-    if len(rows.lookups) == 2:
-        notes.append("look-ups that need fitting are absent: the split has no training video")
-    background_frames = true_frames[list(background)].sum()
-    if rows.has_progress and not background_frames:
-        what = "no test frame is background, so no progress can be reported there"
-        notes.append(f"{what} [null: progress.background_false_progress]")
-    if background_frames == true_frames.sum():
-        what = "every test frame is background, so there is no progress error and no accuracy without background"
-        notes.append(f"{what} [null: progress, segmentation.acc_no_background]")
-    if rows.num_videos < 2:
-        notes.append("there are no intervals: a bootstrap over videos needs at least two [null: intervals]")
-    return notes
-
-
-def _notes_on_details(metrics: dict[str, Any], fps: float | None) -> list[str]:
-    """One sentence for every kind of detailed figure that is undefined."""
-    notes = []
-    if not fps:
-        notes.append("frames per second are unknown: delays are in frames, and nothing is in seconds or per hour")
-    parts = [part for breakdown in metrics["breakdowns"].values() if breakdown for part in breakdown.values()]
-    empty = sum(not part["frames"] for part in parts)
-    if empty:
-        have = "has" if empty == 1 else "have"
-        notes.append(f"{empty} of {len(parts)} parts of the breakdowns {have} no frame and so no error")
-    if metrics["certainty"] is None:
-        notes.append("there is no interval of progress and no remaining time to score [null: certainty]")
-    known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
-    figures = leaves({name: metrics[name] for name in ("curves", "online")})
-    undefined = [".".join(path) for path, value in figures if value is None and path[-1] not in known]
-    if undefined:
-        what = f"{plural(len(undefined), 'detailed figure')} without anything to average"
-        notes.append(f"{what} [null: {', '.join(undefined)}]")
-    return notes
 
 
 def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None) -> dict[str, np.ndarray]:

@@ -3,14 +3,16 @@
 Each is given the class at a frame and k, the frames since that class began (0 at a segment's first frame). It reads the
 progress from a table that was fitted on the training split:
 
+- `half`: 0.5 at every frame. `best_constant`: the one number with the least mean |number - target| over all training
+  frames. These two do not depend on the segments.
 - `constant`: 0.5. `random`: uniform in [0, 1), seeded.
 - `average_index`: mean target at the k-th frame over training segments longer than k; 1 beyond the longest.
 - `average_index_class`, `median_index_class`: mean and median of the same, over segments of that class.
 - `mean_duration_class`: (k + 1) / mean length of the class's training segments, at most 1.
 
-A class without a training segment gets the class-agnostic table of its kind. Background gets 0. The segments are the
-true ones, or those of a model's predicted labels; the latter need no truth. Source: de Boer et al., "Is there progress
-in activity progress prediction?" (average index, constant, random).
+A class without a training segment gets the class-agnostic table of its kind. Background gets 0, except from the first
+two. The segments are the true ones, or those of a model's predicted labels; the latter need no truth. Source: de Boer
+et al., "Is there progress in activity progress prediction?" (average index, constant, random).
 """
 
 from __future__ import annotations
@@ -25,9 +27,12 @@ from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.segmentation import is_action
 
-UNFITTED = ("constant", "random")
+UNFITTED = ("half", "constant", "random")
 """The look-ups that need no fitting."""
-LOOKUPS = (*UNFITTED, "average_index", "average_index_class", "median_index_class", "mean_duration_class")
+EVERYWHERE = ("half", "best_constant")
+"""Those that report the same at every frame, background included."""
+PER_CLASS = ("average_index_class", "median_index_class", "mean_duration_class")
+LOOKUPS = (*EVERYWHERE, "constant", "random", "average_index", *PER_CLASS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +55,9 @@ class LookUps:
         """
         index = frames_since_change(labels)
         rows = {name: table[labels, np.minimum(index, table.shape[1] - 1)] for name, table in self.tables.items()}
-        rows["random"] = np.random.default_rng([self.seed, zlib.crc32(video.encode())]).random(len(labels))
-        return np.stack([rows[name] for name in self.names]) * is_action(labels, self.background)
+        random = np.random.default_rng([self.seed, zlib.crc32(video.encode())]).random(len(labels))
+        rows["random"] = random * is_action(labels, self.background)
+        return np.stack([rows[name] for name in self.names])
 
 
 def fit_lookups(
@@ -61,7 +67,7 @@ def fit_lookups(
 
     Without any video only `UNFITTED` are returned. Raises `InputError` if there are videos but no action in any.
     """
-    tables = {"constant": np.full((num_classes, 1), 0.5)}
+    tables = {name: np.full((num_classes, 1), 0.5) for name in ("half", "constant")}
     segments = [segment_array(labels) for labels in training_labels]
     if segments:
         every = np.concatenate(segments)
@@ -70,6 +76,10 @@ def fit_lookups(
         if not actions.any():
             raise InputError(f"none of {len(segments)} training videos has an action; check labels and background")
         tables |= _fit_tables(lengths[actions], labels[actions], num_classes)
+        best = best_constant(lengths[actions], int(lengths[~actions].sum()))
+        tables["best_constant"] = np.full((num_classes, 1), best)
+    for name in tables.keys() - set(EVERYWHERE):
+        tables[name][list(background)] = 0
     return LookUps(tables, frozenset(background), seed)
 
 
@@ -77,6 +87,16 @@ def frames_since_change(labels: np.ndarray) -> np.ndarray:
     """How many frames ago the class at each frame began: class ids `[T]` -> int64 `[T]`, 0 at a start."""
     segments = segment_array(labels)
     return np.arange(len(labels)) - np.repeat(segments[:, 0], segments[:, 1] - segments[:, 0])
+
+
+def best_constant(lengths: np.ndarray, num_background_frames: int) -> float:
+    """The number with the least mean |number - target| over all frames: the median of their targets.
+
+    `lengths` are those of the action segments; the target of background frames is 0.
+    """
+    starts = np.cumsum(lengths) - lengths
+    elapsed = 1 + np.arange(lengths.sum()) - np.repeat(starts, lengths)
+    return float(np.median(np.append(elapsed / np.repeat(lengths, lengths), np.zeros(num_background_frames))))
 
 
 def average_index(lengths: np.ndarray, num_columns: int) -> np.ndarray:
@@ -103,12 +123,7 @@ def mean_duration(lengths: np.ndarray, num_columns: int) -> np.ndarray:
 def _fit_tables(lengths: np.ndarray, labels: np.ndarray, num_classes: int) -> dict[str, np.ndarray]:
     num_columns = int(lengths.max()) + 1  # one more than the longest, so that the last column is "beyond": 1
     tables = {"average_index": np.tile(average_index(lengths, num_columns), (num_classes, 1))}
-    per_class = {
-        "average_index_class": average_index,
-        "median_index_class": median_index,
-        "mean_duration_class": mean_duration,
-    }
-    for name, fit in per_class.items():
+    for name, fit in zip(PER_CLASS, (average_index, median_index, mean_duration), strict=True):
         tables[name] = np.tile(fit(lengths, num_columns), (num_classes, 1))
         for label in np.unique(labels):
             tables[name][label] = fit(lengths[labels == label], num_columns)

@@ -5,21 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from protas_gtcc.errors import InputError, plural
-from protas_gtcc.metrics.breakdowns import COUNTS, PARTS, STATISTICS, breakdown_statistics
+from protas_gtcc.metrics.breakdowns import breakdown_statistics
 from protas_gtcc.metrics.certainty import LOOKUP, certainty_statistics
 from protas_gtcc.metrics.curves import curve_statistics
-from protas_gtcc.metrics.details import detailed_figures
-from protas_gtcc.metrics.intervals import Path, figure_intervals, figure_values, map_figures, resampling_weights
+from protas_gtcc.metrics.details import detailed_figures, skill_lookups
+from protas_gtcc.metrics.intervals import figure_intervals, figure_values, map_figures
+from protas_gtcc.metrics.left_out import Rows, leave_out
+from protas_gtcc.metrics.limits import is_count, limits_of
 from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
-from protas_gtcc.metrics.progress import AVERAGES, progress_averages, progress_statistics
+from protas_gtcc.metrics.progress import AVERAGES, Averages, progress_averages, progress_statistics, skill
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import check_lengths, scores_from_sums, segmentation_statistics
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
@@ -32,13 +34,15 @@ def collect_rows(
     class_names: list[str],
     background: Collection[int],
     fps: float | None = None,
+    people: Mapping[str, str] = MappingProxyType({}),
 ) -> VideoRows:
     """Visit videos (name, true class ids `[T]`, prediction) once, one at a time.
 
-    Raises `InputError`, naming the video, if labels and prediction do not fit each other or the classes, or if there is
-    no video.
+    `people` has the person in each video, by the video's name, where known. Raises `InputError`, naming the video, if
+    labels and prediction do not fit each other or the classes, or if there is no video.
     """
     rows: list[dict[str, np.ndarray]] = []
+    names = []
     has_oracle, has_progress = True, False
     for name, labels, prediction in videos:
         try:
@@ -46,6 +50,7 @@ def collect_rows(
             reports = _reports(name, labels, prediction, lookups, background)
             video = ScoredVideo(labels, prediction.labels, reports, background, fps)
             rows.append(_statistics(video, prediction, lookups, len(class_names)))
+            names.append(name)
         except InputError as error:
             raise InputError(f"video {name}: {error}") from error
         has_oracle &= prediction.progress is not None
@@ -53,7 +58,9 @@ def collect_rows(
     if not rows:
         raise InputError("there is no test video to score; choose a split that has some")
     stacked: dict[str, Any] = {family: np.stack([row[family] for row in rows]) for family in rows[0]}
-    return VideoRows(class_names, lookups.names, **stacked, has_oracle=has_oracle, has_progress=has_progress, fps=fps)
+    stacked |= {"has_oracle": has_oracle, "has_progress": has_progress, "fps": fps}
+    who = tuple(people.get(name, "") for name in names)
+    return VideoRows(class_names, lookups.names, tuple(names), who, **stacked)
 
 
 def figures(rows: VideoRows) -> dict[str, Any]:
@@ -62,31 +69,28 @@ def figures(rows: VideoRows) -> dict[str, Any]:
     return map_figures(lambda path, value: int(value) if is_count(path) else value, values)
 
 
-def intervals(rows: VideoRows, seed: int = 0) -> dict[str, Any]:
-    """The same structure with `[low, high]` at 95 %; None for figures from fewer than two videos, and for counts."""
-    resamples = weighted_figures(rows, resampling_weights(rows.num_videos, seed))
-    return figure_intervals(resamples, may_have_interval(rows))
+def intervals(rows: VideoRows) -> dict[str, Any]:
+    """The same structure with `[low, high]` at 95 %, over people where all are known, else over videos.
+
+    None for counts, and for figures that fewer than two people (or videos) show.
+    """
+    # One row is one test, by one run.
+    (weights,), groups = leave_out(Rows(rows.clusters, [(str(number), "") for number in range(rows.num_videos)]))
+    return figure_intervals(weighted_figures(rows, weights), groups, limits_of)
 
 
 def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     """All figures of R samples of videos at once: nested as in metrics.json, float64 `[R]` each.
 
-    `weights` is `[R, V]`: how often sample r holds video v. Ones give the figures of the videos as they are, rows of
-    `resampling_weights` those of a bootstrap, zeros and ones those of a part of the videos. NaN where a figure is
+    `weights` is `[R, V]`: how often sample r holds video v. Ones give the figures of the videos as they are, zeros and
+    ones those of a part of the videos. NaN where a figure is
     undefined in a sample; None for figures that the predictions do not allow at all. The best look-ups are chosen on
     the videos of `rows`, each counted once, whatever the weights.
     """
     num_classes = len(rows.class_names)
     totals = weighted_sums(rows.progress, weights)
     averages = [progress_averages(totals[:, predictor], num_classes) for predictor in range(totals.shape[1])]
-    # Only classes with a true action frame have a figure.
-    scored = rows.progress[:, 0, num_classes : 2 * num_classes].sum(axis=0) > 0
-    classes = {name: index for index, name in enumerate(rows.class_names) if scored[index]}
-    nested = [
-        {name: one[name] for name in AVERAGES}
-        | {"per_class": {name: one["per_class"][:, index] for name, index in classes.items()}}
-        for one in averages
-    ]
+    nested = _progress_figures(rows, averages)
     lookups = rows.by_lookup(nested)
     return {
         "segmentation": scores_from_sums(weights @ rows.segmentation),
@@ -101,6 +105,28 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
         },
         **detailed_figures(rows, weights, averages),
     }
+
+
+def _progress_figures(rows: VideoRows, averages: list[Averages]) -> list[dict[str, Any]]:
+    """Of every predictor the averages, R² and skill, `[R]` each, and the errors by class."""
+    num_classes, rivals = len(rows.class_names), skill_lookups(rows)
+    # Only classes with a true action frame have a figure.
+    scored = rows.progress[:, 0, num_classes : 2 * num_classes].sum(axis=0) > 0
+    classes = {name: index for index, name in enumerate(rows.class_names) if scored[index]}
+
+    def skill_of(one: Averages) -> np.ndarray | None:
+        if rivals is None:
+            return None
+        constant, given_truth = (averages[number]["all_frames"] for number in rivals)
+        # Without an action there is nothing to count.
+        return np.where(np.isnan(one["frame"]), np.nan, skill(one["all_frames"], constant, given_truth))
+
+    return [
+        {name: one[name] for name in AVERAGES}
+        | {"skill": skill_of(one), "r2": one["r2"]}
+        | {"per_class": {name: one["per_class"][:, index] for name, index in classes.items()}}
+        for one in averages
+    ]
 
 
 def _statistics(
@@ -148,25 +174,3 @@ def _count_frames(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -
     starts = labels[np.append(True, labels[1:] != labels[:-1])]
     counted = (labels, predicted, labels[labels == predicted], starts)
     return np.stack([np.bincount(values, minlength=num_classes) for values in counted])
-
-
-def may_have_interval(rows: VideoRows, videos: Sequence[str] | None = None) -> Callable[[Path], bool]:
-    """Whether the figure at a path may have an interval: it is no count, and at least two videos show its subject.
-
-    `videos` are the names of the rows' videos, where one may have several rows.
-    """
-    numbers = np.arange(rows.num_videos) if videos is None else np.unique(videos, return_inverse=True)[1]
-    num_videos = numbers.max() + 1
-    occurs = np.concatenate([rows.frames[:, 0], rows.breakdowns[:, 0, STATISTICS.index("frames")]], axis=1) > 0
-    by_video = np.zeros((num_videos, occurs.shape[1]), dtype=bool)
-    np.logical_or.at(by_video, numbers, occurs)
-    # Classes and parts of breakdowns: the last two names of their figures' paths.
-    names = [("per_class", name) for name in rows.class_names]
-    names += [(name, part) for name, parts in PARTS.items() for part in parts]
-    single = {name for name, count in zip(names, by_video.sum(axis=0).tolist(), strict=True) if count < 2}
-    return lambda path: num_videos >= 2 and not is_count(path) and not single.intersection(pairwise(path))
-
-
-def is_count(path: Path) -> bool:
-    """Whether the figure at a path is a whole number, which has no interval."""
-    return path[0] == "breakdowns" and path[-1] in COUNTS

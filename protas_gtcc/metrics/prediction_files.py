@@ -4,10 +4,12 @@
                       /video_names, /num_frames   the index: every video and its T
                       /labels, /reported          [sum of T], the videos end to end
                       /videos/<video>/            probs [C, T], progress [C, T]; optional
-                                                  interval [2, T], remaining_seconds [T]; of models with a filter
+                                                  interval [2, T], remaining_seconds [T] and
+                                                  remaining_interval [2, T]; of models with a filter
 
     <video>.csv       frame, time_seconds, label, name, probability, progress
-                      [, progress_low, progress_high, remaining_seconds] [, probs/<class>… , progress/<class>…]
+                      [, progress_low, progress_high] [, remaining_seconds,
+                      remaining_low_seconds, remaining_high_seconds] [, probs/<class>… , progress/<class>…]
 
 A file from another program needs only labels and reported progress (CSV: columns `label` and `progress`).
 """
@@ -26,7 +28,15 @@ import numpy as np
 import protas_gtcc
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.metrics.predicted_segments import SUFFIX
-from protas_gtcc.predictions import CHANNELS, INTERVAL_COLUMNS, Prediction, PredictionInfo, checked, checked_labels
+from protas_gtcc.predictions import (
+    CHANNELS,
+    INTERVAL_COLUMNS,
+    REMAINING_COLUMNS,
+    Prediction,
+    PredictionInfo,
+    checked,
+    checked_labels,
+)
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.csv_tables import write_csv_table
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged, read_group
@@ -79,6 +89,8 @@ def write_csv(
         table |= dict(zip(INTERVAL_COLUMNS, prediction.interval, strict=True))
     if prediction.remaining_seconds is not None:
         table["remaining_seconds"] = prediction.remaining_seconds
+    if prediction.remaining_interval is not None:
+        table |= dict(zip(REMAINING_COLUMNS, prediction.remaining_interval, strict=True))
     for kind in ("probs", "progress") if every_class else ():
         channels = getattr(prediction, kind)
         if channels is not None:
@@ -208,17 +220,21 @@ def _read_csv(path: Path, class_names: list[str] | None) -> Prediction:
         columns = _channel_columns(names, kind, class_names, path)
         return np.stack([np.asarray(table[one], dtype=np.float32) for one in columns]) if columns else None
 
-    ends = [name for name in INTERVAL_COLUMNS if name in names]
-    if len(ends) == 1:
-        other = min(set(INTERVAL_COLUMNS) - set(ends))
-        raise InputError(f"{path}: a column {ends[0]} needs {other} beside it; add it")
+    def interval(columns: list[str]) -> np.ndarray | None:
+        ends = [name for name in columns if name in names]
+        if len(ends) == 1:
+            other = min(set(columns) - set(ends))
+            raise InputError(f"{path}: a column {ends[0]} needs {other} beside it; add it")
+        return np.stack([numbers(name) for name in columns]).astype(np.float32) if ends else None
+
     prediction = Prediction(
         numbers("label"),
         channels("probs"),
         channels("progress"),
         numbers("progress"),
-        np.stack([numbers(name) for name in INTERVAL_COLUMNS]).astype(np.float32) if ends else None,
+        interval(INTERVAL_COLUMNS),
         numbers("remaining_seconds").astype(np.float32) if "remaining_seconds" in names else None,
+        interval(REMAINING_COLUMNS),
     )
     prediction = checked(prediction, str(path))
     if class_names is not None and "name" in names:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, software_versions
 from protas_gtcc.metrics.progress import AVERAGES, progress_averages, progress_statistics
 from protas_gtcc.metrics.segmentation import score_segmentation
@@ -39,17 +39,18 @@ def segmentation_scores(predicted: OneOrMore, labels: OneOrMore, background: Col
 def progress_error(
     reported: OneOrMore, labels: OneOrMore, background: Collection[int] = (), class_names: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Mean |reported - target| over frames whose true class is an action, in every average.
+    """Mean |reported - target|, in every average.
 
-    The target at frame t of a true segment of L frames that starts at s is (t - s + 1) / L.
+    The target at frame t of a true segment of L frames that starts at s is (t - s + 1) / L; in the background it is 0.
 
     `reported` is progress, a fraction in [0, 1], `[T]` of one video, or a list with an array for each video. `labels`
     are true class ids, int `[T]`, in the same form. `background` are class ids that are no actions and have no
     progress. `class_names`, by class id, become the keys of `per_class`, which are class ids without them.
 
-    Returns `macro` (mean over classes), `frame`, `video`, `segment` and `per_class`, all over frames of actions, and
-    `background_false_progress`, the mean reported at background frames; None where undefined. Raises `InputError` if
-    lengths differ, a video has no frames, a progress is NaN, or a class has no name.
+    Returns `macro` (mean over classes), `frame`, `video`, `segment` and `per_class`, all over frames of actions;
+    `all_frames`, the mean over all frames; and `background_false_progress`, the mean reported at background frames.
+    None where undefined. Raises `InputError` if lengths differ, a video has no frames, a progress is NaN, or a class
+    has no name.
 
     Examples:
         An action of two frames has targets 0.5 and 1:
@@ -85,8 +86,9 @@ def evaluate(
     training_labels: Iterable[Any] = (),
     fps: float | None = None,
     seed: int = 0,
+    people: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Every figure that `metrics.json` holds, with 95 % intervals over videos.
+    """Every figure that `metrics.json` holds, with 95 % intervals over people, or over videos.
 
     `predicted` is a `Prediction` as `model.predict` returns it, or predicted class ids, int `[T]`. `labels` are true
     class ids, int `[T]`. Both may be lists, with one for each video. `background` are class ids that are no actions.
@@ -94,8 +96,9 @@ def evaluate(
     order of class ids; by default `class 0`, `class 1`, …
 
     Look-ups are fitted on `training_labels`, class ids of training videos, int `[T]` each; without any, only those that
-    need no fitting are scored. `fps` are frames a second; without it, delays are in frames. `seed` seeds the resamples.
-    Raises `InputError` if lengths or numbers of videos differ, or a class id has no name.
+    need no fitting are scored. `fps` are frames a second; without it, delays are in frames. `seed` seeds the look-up
+    `random`. `people` names the person in each video; without it, videos count as independent. Raises `InputError` if
+    lengths or numbers of videos differ, or a class id has no name.
 
     Examples:
         A perfect result on one video:
@@ -113,10 +116,13 @@ def evaluate(
     if len(predictions) != len(truths):
         what = f"there are {len(predictions)} predicted videos and {len(truths)} with labels"
         raise InputError(f"{what}; give both for the same videos")
+    if people and len(people) != len(truths):
+        raise InputError(f"{len(people)} people are named for {plural(len(truths), 'video')}; name one for each video")
     videos = ((str(number), *pair) for number, pair in enumerate(zip(truths, predictions, strict=True)))
+    who = {str(number): name for number, name in enumerate(people)}
     training = _label_videos(list(training_labels), "training labels")
     info = EvaluationInfo("arrays", "all", simulated=False, seed=seed, versions=software_versions())
-    return evaluate_videos(videos, training, names, background, info, fps).metrics
+    return evaluate_videos(videos, training, names, background, info, fps, people=who).metrics
 
 
 def _predictions(predicted: Any, reported: OneOrMore | None) -> list[Prediction]:

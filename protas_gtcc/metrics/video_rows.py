@@ -7,7 +7,7 @@ Predictors of progress come in this order: the reported progress (`predicted`), 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,10 @@ class VideoRows:
 
     class_names: list[str]
     lookups: tuple[str, ...]
+    videos: tuple[str, ...]
+    """The name of each row's video."""
+    people: tuple[str, ...]
+    """The person in each row's video, "" where unknown."""
     segmentation: np.ndarray
     """`[V, len(segmentation.STATISTICS)]`."""
     progress: np.ndarray
@@ -44,8 +48,24 @@ class VideoRows:
 
     @property
     def num_videos(self) -> int:
-        """Number of videos, at least 1."""
+        """Number of rows, at least 1."""
         return len(self.segmentation)
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """What each row is left out with for intervals: its person where all are known, else its video."""
+        return self.people if all(self.people) else self.videos
+
+    @property
+    def num_people(self) -> int | None:
+        """Number of people; None where one is unknown."""
+        return len(set(self.people)) if all(self.people) else None
+
+    def only(self, kept: list[int]) -> VideoRows:
+        """The rows with these numbers."""
+        chosen: dict[str, Any] = {name: values[kept] for name, values in self.arrays.items()}
+        chosen |= {name: tuple(getattr(self, name)[number] for number in kept) for name in ("videos", "people")}
+        return replace(self, **chosen)
 
     @property
     def arrays(self) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
         network = facts.build()
         network.load_state_dict(tensors)
         filtered = facts.config.decoding.filter == "durations"
-        if filtered != (facts.transcripts is not None):
+        if filtered != (facts.transcripts is not None) or (filtered and not facts.fps):
             raise InputError(f"{path}: its configuration and its filter's tables do not fit each other; train again")
         if facts.transcripts is not None:
             check_tables(facts.transcripts, len(facts.class_names), str(path))

@@ -20,6 +20,7 @@ from protas_gtcc.report.figures import (
     rule,
     with_interval,
 )
+from protas_gtcc.report.ruler import clusters
 from protas_gtcc.storage.csv_tables import Columns, columns_of
 
 
@@ -84,7 +85,8 @@ def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
     tasks = "" if counts["num_tasks"] == 1 else f" of {counts['num_tasks']} tasks"
     lines = [
         f"{compared['dataset']}, {splits}: {videos}{tasks}{matched}{frames}. In brackets: "
-        f"95 % intervals over videos and seeds. Bold: the interval of the difference from {first} excludes 0.",
+        f"95 % intervals over {clusters(counts)} and seeds. Bold: the interval of the difference from {first} excludes "
+        "0.",
         "Probes: percent of frames that a linear probe classifies correctly, with 10, 50 or 100 % of the training "
         "videos labelled. R²: variance of the procedure's progress that a linear regression explains. Higher is "
         "better, except for the enclosed area and the error.",

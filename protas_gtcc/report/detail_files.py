@@ -1,14 +1,17 @@
 """The detailed figures as CSV files: what `metrics.json` holds, for spreadsheets and plotting programs.
 
+    tables/methods.csv              a row for each method: the model and every look-up; skill, every average, R², and
+                                    rank correlation and errors at the ends of true actions
     tables/margin.csv               a row for each average, of predicted and of oracle progress
-    tables/by_<breakdown>.csv       a row for each part: length_frames, length_seconds, tenth, occurrence
+    tables/by_<breakdown>.csv       a row for each part: length_frames, length_seconds, tenth, occurrence; those by
+                                    length with the error of every look-up
     tables/curves.csv               a row for each figure and predictor
     tables/online.csv               a row for each figure
     tables/certainty.csv            a row for each figure, for models that report an interval of progress
     tables/definitions.csv          path, unit and meaning of every figure
 
-Every figure has columns `<figure>`, `<figure>_low` and `<figure>_high`, the last two its 95 % interval over videos;
-blank where undefined. Tables of simulated data have a column `simulated`.
+Every figure has columns `<figure>`, `<figure>_low` and `<figure>_high`, the last two its 95 % interval; blank where
+undefined. Tables of simulated data have a column `simulated`.
 """
 
 from __future__ import annotations
@@ -19,19 +22,23 @@ from pathlib import Path
 from typing import Any
 
 from protas_gtcc.metrics.breakdowns import COUNTS
+from protas_gtcc.metrics.curves import SHORT
 from protas_gtcc.metrics.details import COMPARED, DEFINITIONS, Definition, definition_of
 from protas_gtcc.metrics.intervals import leaves
+from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.report.figures import at, bounded
 from protas_gtcc.storage.csv_tables import columns_of, write_csv_table
 
 Row = dict[str, Any]
+METHOD_FIGURES = ("skill", *AVERAGES, "r2", *SHORT)
+"""Figures of every method."""
 UNITS = {"length_frames": " frames", "length_seconds": " s"}
 """Written behind the names of parts: a spreadsheet takes "3-5" for a date."""
 
 
 def detail_tables(metrics: dict[str, Any]) -> dict[str, dict[str, list[Any]]]:
     """The columns of every table by the name of its file; breakdowns by seconds only where fps is known."""
-    rows = {"margin": _margin_rows(metrics)}
+    rows = {"methods": _method_rows(metrics), "margin": _margin_rows(metrics)}
     rows |= {f"by_{name}": _breakdown_rows(metrics, name) for name, parts in metrics["breakdowns"].items() if parts}
     rows |= {name: _leaf_rows(metrics, name) for name in ("curves", "online", "certainty") if metrics[name]}
     mark = {"simulated": True} if metrics["simulated"] else {}
@@ -44,6 +51,23 @@ def save_detail_tables(metrics: dict[str, Any], folder: Path | str) -> None:
     """Write every table into the folder, each in one step."""
     for name, columns in detail_tables(metrics).items():
         write_csv_table(Path(folder) / f"{name}.csv", columns)
+
+
+def _method_rows(metrics: dict[str, Any]) -> Iterator[Row]:
+    """The model's rows, then each look-up's; `segments` are those that a look-up is given."""
+    for which in ("predicted", "oracle"):
+        head = {"method": "model", "progress": which, "segments": ""}
+        yield head | _method(metrics, ("progress", which), ("curves", which))
+    for segments, name in product(("predicted_segments", "oracle_segments"), metrics["baselines"]):
+        head = {"method": name, "progress": "", "segments": segments}
+        yield head | _method(metrics, ("baselines", name, segments), ("curves", "lookups", segments, name))
+
+
+def _method(metrics: dict[str, Any], errors: tuple[str, ...], shape: tuple[str, ...]) -> Row:
+    row: Row = {}
+    for figure in METHOD_FIGURES:
+        row |= _with_interval(figure, metrics, (*(shape if figure in SHORT else errors), figure))
+    return row
 
 
 def _margin_rows(metrics: dict[str, Any]) -> Iterator[Row]:
@@ -69,6 +93,10 @@ def _breakdown_rows(metrics: dict[str, Any], breakdown: str) -> Iterator[Row]:
         }
         for predictor, name in product(COMPARED, ("error", "bias")):
             row |= _with_interval(f"{predictor}_{name}", metrics, ("breakdowns", breakdown, part, predictor, name))
+        for segments, lookups in figures.get("lookups", {}).items():
+            for name in lookups:
+                path = ("breakdowns", breakdown, part, "lookups", segments, name)
+                row |= _with_interval(f"{name}_{segments}_error", metrics, path)
         yield row
 
 

@@ -1,6 +1,6 @@
 """Pictures of an evaluation: progress error by class, by length of the action and by true progress, and delays.
 
-They are drawn from `metrics.json`. Bars are 95 % intervals over videos; a point without a bar has no interval.
+They are drawn from `metrics.json`. Bars are 95 % intervals; a point without a bar has no interval.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from protas_gtcc.metrics.online import HOLD_FRAMES, HOLD_SECONDS
 from protas_gtcc.report.figures import at
 from protas_gtcc.report.figures import figure as written
 from protas_gtcc.report.plots import DOTS_PER_INCH, plain_text, save, shorten, tidy
+from protas_gtcc.report.ruler import clusters
 
 PERCENT = "{:.0%}".format
 LOOKS: dict[str, dict[str, Any]] = {
@@ -53,7 +54,7 @@ def plot_per_class(path: Path | str, metrics: dict[str, Any]) -> None:
     for column, axis in enumerate(axes):
         _draw_classes(axis, names[column * num_rows : (column + 1) * num_rows], series, metrics)
         axis.set_ylim(num_rows - 0.5, -0.5)
-    caption = "bars: 95 % over videos; none for a class in one video only"
+    caption = f"bars: 95 % over {clusters(metrics)}; none for a class that one shows"
     _finish(figure, path, metrics, "Progress error per class", caption, columns=len(series))
 
 
@@ -118,7 +119,8 @@ def plot_online(path: Path | str, metrics: dict[str, Any]) -> None:
     axis.set_ylabel("share of true action segments")
     tidy(axis)
     false_starts = written(online["false_start_share"], PERCENT)
-    caption = f"bars: 95 % over videos; {false_starts} of predicted segments overlap no true segment of their class"
+    unmatched = f"{false_starts} of predicted segments overlap no true segment of their class"
+    caption = f"bars: 95 % over {clusters(metrics)}; {unmatched}"
     _finish(figure, path, metrics, "Delay until the correct action is predicted", caption, columns=1)
 
 
@@ -198,7 +200,7 @@ def _finish(
 ) -> None:
     kind = " (SIMULATED data)" if metrics["simulated"] else ""
     where = f"{title}, {metrics['dataset']}{kind}, split {metrics['split']}"
-    below = caption or "bars: 95 % intervals over videos; none for parts in one video only"
+    below = caption or f"bars: 95 % over {clusters(metrics)}; none for parts that one shows"
     figure.suptitle(f"{where}\n{below}", fontsize=11, parse_math=False)
     handles, texts = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

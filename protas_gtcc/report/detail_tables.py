@@ -1,6 +1,6 @@
-"""Tables of the detailed figures for the screen: margin over the best look-up, errors by part, delays, curves.
+"""Tables of the detailed figures for the screen: every method within actions, errors by part, delays, curves, margin.
 
-At most 80 columns wide, made from what `metrics.json` holds; in brackets the 95 % interval over videos.
+At most 80 columns wide, made from what `metrics.json` holds.
 """
 
 from __future__ import annotations
@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
+from protas_gtcc.metrics.curves import SHORT
 from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.report.figures import Form, at, figure, form, interval
 from protas_gtcc.report.screen import new_table
 
+AVERAGE_HEADS = {"all_frames": "all frames"}
 PREDICTORS = {
     "predicted": "model",
     "oracle": "oracle",
@@ -23,16 +26,42 @@ PREDICTORS = {
 
 
 def margin_table(metrics: dict[str, Any]) -> Table:
-    """The margin over the best look-up, in every average."""
-    table = new_table("Margin over the best look-up: its progress error less the model's", ["", *AVERAGES])
+    """The margin over the best look-up in every average: a diagnostic, since the look-up has the model's segments."""
+    heads = [AVERAGE_HEADS.get(name, name) for name in AVERAGES]
+    table = new_table("Margin over the best look-up: its error less the model's", ["", *heads])
     for which in ("predicted", "oracle"):
         for label, name, written in ((which, "error", form("+.3f")), ("  share", "share", form("+.0%"))):
             paths = [("margin", which, average, name) for average in AVERAGES]
             table.add_row(label, *(figure(at(metrics, path), written) for path in paths))
-            bounds = [interval(at(metrics["intervals"], path), written) for path in paths]
-            if any(bounds):
-                table.add_row("", *bounds, style="dim")
+            bounds = [at(metrics["intervals"], path) or (None, None) for path in paths]
+            for end, of_all in zip(("    low", "    high"), zip(*bounds, strict=True), strict=True):
+                if any(one is not None for one in of_all):
+                    table.add_row(end, *(figure(one, written) for one in of_all), style="dim")
     table.caption = "share: the margin as a share of the look-up's error"
+    return table
+
+
+def methods_table(metrics: dict[str, Any]) -> Table:
+    """Every method within true actions: rank correlation, error at the first and last frame, error by length."""
+    length = "length_frames" if metrics["breakdowns"]["length_seconds"] is None else "length_seconds"
+    parts = metrics["breakdowns"][length]
+    unit = "frames" if length == "length_frames" else "seconds"
+    heads = ["", "rank", "first", "last", *parts]
+    table = new_table(f"Within actions: rank correlation, error at both ends, error by length ({unit})", heads)
+    curves, two = metrics["curves"], form("z.2f")
+
+    def add(label: str, shape: dict[str, Any] | None, errors: list[float | None]) -> None:
+        ends = [at(shape, (name,)) for name in SHORT]
+        table.add_row(label, *(figure(one, two) for one in (*ends, *errors)))
+
+    for which, label in (("predicted", "model, predicted class"), ("oracle", "model, true class")):
+        add(label, curves[which], [at(part, (which, "error")) for part in parts.values()])
+    for segments, label in (("predicted_segments", "predicted segments:"), ("oracle_segments", "true segments:")):
+        table.add_section()
+        table.add_row(Text(label, style="italic"))
+        for name, shape in curves["lookups"][segments].items():
+            add(f"  {name}", shape, [part["lookups"][segments][name] for part in parts.values()])
+    table.caption = "rank: Spearman's correlation of progress with time; first, last: error at the frame"
     return table
 
 

@@ -45,6 +45,17 @@ def at(tree: Any, path: Sequence[str | None]) -> Any:
     return tree
 
 
+def value_at(scores: Mapping[str, Any], path: str) -> Any:
+    """The figure at a dotted path; None where there is none. Names of classes and parts may hold dots: use `at`."""
+    return at(scores, path.split("."))
+
+
+def bounds_at(scores: Mapping[str, Any], path: str) -> Bounds:
+    """Its interval."""
+    bounds: Bounds = at(scores["intervals"], path.split("."))
+    return bounds
+
+
 def figure(value: float | None, form: Form = fraction) -> str:
     """A figure, or a dash where it is undefined (None or NaN)."""
     return MISSING if value is None or value != value else form(value)

@@ -3,7 +3,7 @@
 // Names are untrusted: they enter the page as text only, and plots through plain().
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const AVERAGES = ["macro", "frame", "video", "segment"];
+const AVERAGES = ["macro", "frame", "video", "segment", "all_frames"];
 const CONFIG = { displayModeBar: false, responsive: true };
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "pentagon", "star"];
 const DASHES = ["solid", "dash", "dot", "dashdot"];

@@ -31,7 +31,7 @@ function classes(group) {
   return [
     section(
       "Classes",
-      "Actions that occur in the test videos, with the largest mean error first. Lines: 95 % intervals over videos " +
+      "Actions that occur in the test videos, with the largest mean error first. Lines: 95 % intervals " +
         "(none for a class in one video). Grey bars: the look-up with the least error over all classes, on the " +
         "run's predicted segments.",
       addPlot(group, height, draw),

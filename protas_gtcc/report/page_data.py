@@ -3,7 +3,8 @@
     simulated, version, length_bins, run_colours, frame_values, groups
       group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos
         video   name, num_frames, segments
-        run     name, path, metrics (all of metrics.json), confusion, reliability, calibration, lengths, videos
+        run     name, path, metrics (all of metrics.json), ruler, verdict, best, confusion, reliability, lengths, videos
+          ruler   label of each figure that comes first: [figure, interval], as they are written
           video   segments, acc, error, frames: {name: values of every frame}
 
 A run that reports no progress has neither reliability nor errors nor `reported`.
@@ -30,6 +31,8 @@ from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import HATCHES, HUES, class_looks
+from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
+from protas_gtcc.report.ruler import ruler_of, verdict
 from protas_gtcc.report.runs import EvaluatedRun, true_labels
 
 
@@ -127,12 +130,18 @@ def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
         "path": str(run.path),
         "simulated": run.simulated,
         "metrics": _rounded(run.metrics),
+        "ruler": {label: _written(run.metrics, *entry) for label, entry in ruler_of(run.metrics).items()},
+        "verdict": verdict(run.metrics),
         "best": {average: run.metrics["best_lookups"]["predicted_segments"][average] or "" for average in AVERAGES},
         "confusion": confusion.tolist(),
         "lengths": _lengths(run.metrics, np.sum(correct, axis=0)),
         "reliability": _reliability(np.concatenate(frames, axis=1)) if reports else None,
         "videos": videos,
     }
+
+
+def _written(metrics: dict[str, Any], path: str, form: Form) -> list[str]:
+    return [figure(value_at(metrics, path), form), interval(bounds_at(metrics, path), form)]
 
 
 def _read(run: EvaluatedRun, video: str, labels: np.ndarray) -> Prediction:

@@ -136,7 +136,11 @@ function scorePlots(group) {
       "div",
       {},
       make("h3", {}, "Progress error; grey bars: the best look-up on the run's predicted segments"),
-      addPlot(group, height, draw(AVERAGES, "mean |reported - true|", errors)),
+      addPlot(group, height, draw(
+          AVERAGES.map((name) => name.replaceAll("_", " ")),
+          "mean |reported - true|",
+          errors,
+        )),
     ),
   );
 }

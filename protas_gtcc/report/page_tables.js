@@ -8,6 +8,7 @@ const SHOWN_ELSEWHERE = [
   "seed",
   "versions",
   "num_videos",
+  "num_people",
   "segmentation",
   "progress",
   "baselines",
@@ -60,29 +61,51 @@ function scoreRows(runs) {
 
 function scoreHeads(runs) {
   const names = Object.keys(runs[0].metrics.segmentation).map((name) => name.replaceAll("_", " "));
-  return ["run", ...names, ...AVERAGES.map((average) => `error, ${average}`)];
+  return ["run", ...names, ...AVERAGES.map((average) => `error, ${average.replaceAll("_", " ")}`)];
 }
 
+// The figures that come first, as they are written on the screen.
+function rulerRows(runs) {
+  return runs.map((run) =>
+    row([
+      nameCell(run),
+      ...Object.entries(run.ruler).map(([label, [figure, interval]]) => {
+        const made = cell(figure, make("small", {}, interval));
+        if (label === "skill") made.className = "best";
+        return made;
+      }),
+    ]),
+  );
+}
+
+const rulerHeads = (runs) => ["run", ...Object.keys(runs[0].ruler)];
+const verdicts = (runs) => runs.map((run) => make("p", {}, make("strong", {}, run.name), `: ${run.verdict}`));
+
 function overview(groups) {
-  const heads = scoreHeads(groups[0].runs);
+  const heads = rulerHeads(groups[0].runs);
   const rows = groups.flatMap((group) => [
     row([make("td", { colSpan: heads.length }, titleOf(group))], "part"),
-    ...scoreRows(group.runs),
+    ...rulerRows(group.runs),
   ]);
   return make("details", { open: true }, make("summary", {}, "All runs"), table(heads, rows));
 }
 
+const RULER_TEXT =
+  "Skill is 0 for the best constant and 1 for the best look-up that is given the class and the start of every " +
+  "action; its errors are over all frames, with true progress 0 in the background. 95 % intervals are over people " +
+  "where all are known, else over videos.";
 const SCORES_TEXT =
   "Segmentation in percent, progress error as a fraction: mean |reported - true| over frames of actions (macro: " +
-  "mean over classes; frame, video, segment: each counts once). In brackets: 95 % intervals over videos. " +
+  "mean over classes; frame, video, segment: each counts once), or over all frames. In brackets: 95 % intervals. " +
   "Below each error: the best look-up predictor, which sees no features and is given the run's own predicted " +
-  "segments. Green: the error is below the look-up's, and the 95 % interval of the margin excludes 0.";
+  "segments. Green: the error is below the look-up's, and the 95 % interval of the margin excludes 0. This margin is " +
+  "a diagnostic: the look-up rides on the run's own segments.";
 
 function scores(group) {
   const average = chooser(
     group,
-    "Average",
-    AVERAGES.map((name) => [name, name]),
+    "Figure",
+    [...AVERAGES, "skill", "r2"].map((name) => [name, name.replaceAll("_", " ")]),
     (name) => {
       group.average = name;
     },
@@ -95,6 +118,14 @@ function scores(group) {
     remade(group, () => lookupTable(group)),
   );
   return [
+    section(
+      "Skill, and the figures beside it",
+      RULER_TEXT,
+      remade(group, () => {
+        const runs = shownRuns(group);
+        return runs.length ? [table(rulerHeads(group.runs), rulerRows(runs)), ...verdicts(runs)] : nothing();
+      }),
+    ),
     section(
       "Scores",
       SCORES_TEXT,
@@ -140,7 +171,7 @@ function lookupTable(group) {
     );
   const part = (text) => row([make("td", { colSpan: runs.length + 1 }, text)], "part");
   return table(
-    ["progress error", ...runs.map((run) => run.name)],
+    [average.replaceAll("_", " "), ...runs.map((run) => run.name)],
     [
       line("run, predicted class", own("predicted")),
       line("run, given the true class", own("oracle")),
@@ -159,7 +190,7 @@ function further(group) {
   );
   const parts = names.flatMap((name) => furtherPart(group, [name]));
   return parts.length
-    ? [section("Further figures", "As in metrics.json; in brackets 95 % intervals over videos.", ...parts)]
+    ? [section("Further figures", "As in metrics.json; in brackets 95 % intervals.", ...parts)]
     : [];
 }
 

@@ -1,6 +1,7 @@
 """A summary of pooled runs (`runs.cross_validation.summarise`) as one Markdown table, and as rows of a CSV file.
 
-Segmentation is in percent, progress errors are fractions; in brackets the 95 % interval.
+Segmentation is in percent, progress errors are fractions; in brackets the 95 % interval. All runs of a summary are of
+one dataset, so nothing is averaged over simulated and real videos.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from protas_gtcc.errors import plural
+from protas_gtcc.metrics.curves import SHORT
 from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.report.figures import (
@@ -16,6 +18,7 @@ from protas_gtcc.report.figures import (
     Form,
     at,
     bounded,
+    bounds_at,
     excludes_zero,
     figure,
     fraction,
@@ -23,10 +26,22 @@ from protas_gtcc.report.figures import (
     percent,
     rule,
     share,
+    value_at,
     with_interval,
 )
+from protas_gtcc.report.ruler import RULER, clusters, ruler_of, two_digits, verdict
 from protas_gtcc.storage.csv_tables import Columns, columns_of
 
+METHOD_FIGURES: dict[str, tuple[str, Form]] = {
+    "skill": ("skill", two_digits),
+    **{name: (f"progress error, {name.replace('_', ' ')}", fraction) for name in AVERAGES},
+    "r2": ("R²", two_digits),
+    "rank_correlation": ("rank correlation with time in true actions", two_digits),
+    "first_error": ("progress error at the first frame of true actions", fraction),
+    "last_error": ("progress error at the last frame of true actions", fraction),
+}
+"""Figures that the model and every look-up have: title and form."""
+GIVEN = {"predicted": "predicted segments", "oracle": "true segments"}
 MANY = 3
 """Kinds from which on an overview comes first."""
 
@@ -48,7 +63,8 @@ def markdown(summary: dict[str, Any]) -> str:
     lines = [*_heading(summary)]
     if len(kinds) >= MANY:
         lines += [*_overview(kinds, differences), ""]
-    lines += [line("95 % over videos in brackets", heads), rule(len(heads) + 1)]
+    over = clusters(next(iter(kinds.values())))
+    lines += [line(f"95 % over {over} and seeds in brackets", heads), rule(len(heads) + 1)]
     for label, path, form in _rows(summary):
         if not path:
             lines.append(line(f"**{label}**", [""] * len(heads)))
@@ -56,19 +72,21 @@ def markdown(summary: dict[str, Any]) -> str:
         cells = [_cell(one, path, form) for one in kinds.values()]
         cells += [_cell(one, path, form, is_difference=True) for one in differences]
         lines.append(line(label, cells))
-    return "\n".join([*lines, "", *(f"- {note}" for note in summary["notes"])]).rstrip() + "\n"
+    meanings = [f"- {title}: {verdict(one)}" for title, one in kinds.items()]
+    return "\n".join([*lines, "", *meanings, *(f"- {note}" for note in summary["notes"])]).rstrip() + "\n"
 
 
 def overview_heading(what: str) -> list[str]:
     """The first two lines of a table whose rows are made by `overview_row`."""
-    return [line(what, list(_OVERVIEW)), rule(len(_OVERVIEW) + 1)]
+    return [line(what, list(OVERVIEW)), rule(len(OVERVIEW) + 1)]
 
 
 def overview_row(name: str, scores: dict[str, Any], differences: dict[str, Any] | None) -> str:
     """The main figures of a kind; bold where the interval of the difference from its reference excludes 0."""
     cells = []
-    for path, form in _OVERVIEW.values():
-        text = figure(at(scores, path.split(".")), form)
+    for label, (path, form) in OVERVIEW.items():
+        value, own = value_at(scores, path), bounds_at(scores, path)
+        text = with_interval(value, own, form) if label == "skill" else figure(value, form)
         bounds = at(differences and differences["intervals"], path.split("."))
         cells.append(f"**{text}**" if excludes_zero(bounds) else text)
     return line(name, cells)
@@ -91,7 +109,7 @@ def _overview(kinds: dict[str, Any], differences: list[dict[str, Any]]) -> list[
     rows = [overview_row(title, one, of_kind.get(title)) for title, one in kinds.items()]
     note = (
         f"Bold: the 95 % interval of the difference from {next(iter(kinds))} excludes 0; controls are compared with "
-        "the same model on the features. Errors are over frames."
+        "the same model on the features. Skill has its 95 % interval in brackets."
     )
     return [*overview_heading("kind"), *rows, "", note]
 
@@ -107,25 +125,33 @@ def _heading(summary: dict[str, Any]) -> Iterator[str]:
 def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, Form]]:
     """(label, dotted path, form) of each row; a section's heading has no path."""
     first = next(iter(summary["kinds"].values()))
+    yield "skill, and the figures beside it", "", str
+    for label, (path, form) in ruler_of(first).items():
+        yield label, path, form
     yield "segmentation, percent", "", str
     for name in first["segmentation"]:
         yield name.replace("_", " "), f"segmentation.{name}", percent
-    for average in AVERAGES:
-        yield f"progress error, {average}", "", str
-        yield "model, predicted class", f"progress.predicted.{average}", fraction
-        yield "model, true class", f"progress.oracle.{average}", fraction
-        for segments, given in (("predicted_segments", "predicted segments"), ("oracle_segments", "true segments")):
-            for name in first["baselines"]:
-                yield f"`{name}`, {given}", f"baselines.{name}.{segments}.{average}", fraction
-        for which, given in (("predicted", "predicted segments"), ("oracle", "true segments")):
-            yield f"margin over the best look-up on {given}", f"margin.{which}.{average}.error", fraction
-            yield "the same, share of the look-up's error", f"margin.{which}.{average}.share", share
-    yield "reported in the background (0 is right)", "", str
-    yield "mean progress", "progress.background_false_progress", fraction
+    for name, (title, form) in METHOD_FIGURES.items():
+        yield title, "", str
+        yield from _of_every_method(first, name, form)
+        for which, given in GIVEN.items() if name in AVERAGES else ():
+            yield f"margin over the best look-up on {given}", f"margin.{which}.{name}.error", fraction
+            yield "the same, share of the look-up's error", f"margin.{which}.{name}.share", share
+
+
+def _of_every_method(scores: dict[str, Any], name: str, form: Form) -> Iterator[tuple[str, str, Form]]:
+    """A row for the model's two kinds of progress, and for each look-up on both kinds of segments."""
+    is_shape = name in SHORT
+    for which, given in (("predicted", "predicted class"), ("oracle", "true class")):
+        yield f"model, {given}", f"{'curves' if is_shape else 'progress'}.{which}.{name}", form
+    for which, given in GIVEN.items():
+        for lookup in scores["baselines"]:
+            own = f"curves.lookups.{which}_segments.{lookup}" if is_shape else f"baselines.{lookup}.{which}_segments"
+            yield f"`{lookup}`, {given}", f"{own}.{name}", form
 
 
 def _cell(one: dict[str, Any], path: str, form: Form, is_difference: bool = False) -> str:
-    if is_difference and path.startswith("baselines.") and ".oracle_segments." in path:
+    if is_difference and ".oracle_segments." in path:
         return ""  # the same look-ups on the same segments
     value, interval = at(one, path.split(".")), at(one["intervals"], path.split("."))
     if value is None:
@@ -140,13 +166,11 @@ def _cell(one: dict[str, Any], path: str, form: Form, is_difference: bool = Fals
     return f"{text} (`{lookup}`)" if lookup else text
 
 
-_OVERVIEW = {
+OVERVIEW: dict[str, tuple[str, Form]] = {
+    **{label: entry for label, entry in RULER.items() if not label.endswith(", frames")},
     "acc": ("segmentation.acc", percent),
     "edit": ("segmentation.edit", percent),
     "F1@10": ("segmentation.f1@10", percent),
     "F1@50": ("segmentation.f1@50", percent),
-    "error, predicted class (frame)": ("progress.predicted.frame", fraction),
-    "error, true class (frame)": ("progress.oracle.frame", fraction),
-    "margin over the best look-up (frame)": ("margin.predicted.frame.error", fraction),
 }
 """Columns of an overview: where each is in the pooled scores, and how it is written."""

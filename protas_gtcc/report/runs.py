@@ -17,7 +17,7 @@ from protas_gtcc.prepare.known_datasets import DATA_FOLDER
 from protas_gtcc.training.run_directory import RunDirectory
 
 NEEDED = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "intervals"}
-NEEDED |= {"best_lookups", "breakdowns", "margin"}
+NEEDED |= {"num_people", "best_lookups", "breakdowns", "curves", "online", "margin"}
 """Entries of metrics.json that the page needs."""
 
 

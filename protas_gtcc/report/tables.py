@@ -1,12 +1,13 @@
-"""The screen after an evaluation: the verdict first, then tables at 80 columns, made from what `metrics.json` holds.
+"""The screen after an evaluation: skill and its meaning first, then tables at 80 columns, made from `metrics.json`.
 
-A dash stands for a figure that is undefined. Progress errors are fractions; in brackets the 95 % interval over videos.
+A dash stands for a figure that is undefined. Progress errors are fractions. Intervals are 95 %, over people where the
+dataset names them, else over videos.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from rich.text import Text
 
 from protas_gtcc.errors import plural
 from protas_gtcc.metrics.evaluation import Evaluation
-from protas_gtcc.metrics.progress import AVERAGES
-from protas_gtcc.report.detail_tables import breakdown_table, margin_table, online_table
-from protas_gtcc.report.figures import MISSING, at, excludes_zero, figure, interval, percent
+from protas_gtcc.report.detail_tables import breakdown_table, margin_table, methods_table, online_table
+from protas_gtcc.report.figures import MISSING, Bounds, figure, fraction, percent
+from protas_gtcc.report.ruler import clusters, ruler_table, two_digits
 from protas_gtcc.report.screen import new_table
 
 WIDTH = 80
@@ -26,7 +27,14 @@ ENTRIES = r" \[null: .*\]$"
 """The names of entries of `metrics.json` at the end of a note; the screen has a dash in their places."""
 MOST_CLASSES = 20
 """Rows of the per-class table; the rest is in per_class.csv."""
+HEADS = {
+    "skill": "skill", "all_frames": "all", "r2": "R²", "frame": "frame", "macro": "macro", "video": "video",
+    "segment": "segment",
+}  # fmt: skip
+"""Columns of the table of errors."""
 SHORT_NAMES = {
+    "half": "half",
+    "best_constant": "best",
     "constant": "const",
     "average_index": "avg",
     "average_index_class": "avg/c",
@@ -37,13 +45,11 @@ SHORT_NAMES = {
 
 
 def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:
-    """Print the verdict, then the tables, and what is undefined and why."""
+    """Print skill with its meaning, then the other tables, and what is undefined and why."""
     metrics = evaluation.metrics
     console = console or Console(width=WIDTH)
     console.print(heading(metrics))
-    console.print(Text(verdict(metrics), style="bold"))
-    console.print(main_figures(metrics))
-    for table in (segmentation_table, progress_table, margin_table, breakdown_table, online_table):
+    for table in TABLES:
         console.print(table(metrics))
     console.print(per_class_table(evaluation.per_class))
     for note in metrics["notes"]:
@@ -62,49 +68,13 @@ def heading(metrics: dict[str, Any]) -> RenderableType:
     return Group(*lines)
 
 
-def verdict(metrics: dict[str, Any]) -> str:
-    """One sentence: how the progress error over frames compares with the best look-up's on predicted segments."""
-    margin = at(metrics, ("margin", "predicted", "frame", "error"))
-    if margin is None:
-        return "There is no progress error to judge: only the segmentation is scored."
-    bounds = at(metrics, ("intervals", "margin", "predicted", "frame", "error"))
-    side = "below" if margin > 0 else "not below"
-    reason = "there is no interval with fewer than two videos"
-    if bounds is not None:
-        certain = "excludes" if excludes_zero(bounds) else "includes"
-        reason = f"the 95 % interval of the margin {certain} 0"
-    constant = at(metrics, ("baselines", "constant", "oracle_segments", "frame"))
-    error = at(metrics, ("progress", "predicted", "frame"))
-    sentence = f"The model's progress error is {side} the best look-up's; {reason}."
-    if constant is None or error is None or constant > error:
-        return sentence
-    return f"{sentence} A constant 0.5 has an error of {figure(constant)}, which is not larger."
-
-
-def main_figures(metrics: dict[str, Any]) -> RenderableType:
-    """Accuracy, edit, F1@50, progress error and the best look-up's error, one a line."""
-    scores = metrics["segmentation"]
-    name = metrics["best_lookups"]["predicted_segments"]["frame"]
-    lookup = at(metrics, ("baselines", name, "predicted_segments", "frame"))
-    error = at(metrics, ("progress", "predicted", "frame"))
-    lines = (
-        ("accuracy", f"{figure(scores['acc'], percent)} %"),
-        ("edit", figure(scores["edit"], percent)),
-        ("F1@50", figure(scores["f1@50"], percent)),
-        ("progress error", f"{figure(error)}  (predicted class, mean over frames)"),
-        ("best look-up's error", f"{figure(lookup)}  ({name or 'none'}, on predicted segments)"),
-    )
-    return Group(*(Text(f"  {label:<22}{text}") for label, text in lines))
-
-
 def segmentation_table(metrics: dict[str, Any]) -> Table:
     """Segmentation scores in percent, with intervals."""
     scores, bounds = metrics["segmentation"], metrics["intervals"]["segmentation"]
     heads = {name: name.replace("acc_no_background", "acc no bg").replace("edit_merged", "merged") for name in scores}
-    table = new_table("Segmentation, percent [95 % over videos]", ["", *heads.values()])
+    table = new_table(f"Segmentation, percent [95 % over {clusters(metrics)}]", ["", *heads.values()])
     table.add_row("score", *(figure(score, percent) for score in scores.values()))
-    for end, name in enumerate(("low", "high")):
-        ends = [None if bounds[score] is None else bounds[score][end] for score in scores]
+    for name, ends in zip(("low", "high"), _ends(bounds[score] for score in scores), strict=True):
         table.add_row(name, *(figure(one, percent) for one in ends), style="dim")
     table.caption = (
         "acc: correct frames; no bg: without the background; edit: order of segments; "
@@ -114,12 +84,13 @@ def segmentation_table(metrics: dict[str, Any]) -> Table:
 
 
 def progress_table(metrics: dict[str, Any]) -> Table:
-    """Progress error in every average: the model, then each look-up on predicted and on true segments.
+    """Skill and the progress error in every average: the model, then each look-up on predicted and on true segments.
 
-    A star marks the best look-up of either kind in each column. The model's figure is green where it is below the
-    best look-up on predicted segments.
+    A star marks the best look-up of either kind in each average.
     """
-    table = new_table("Progress error, mean |reported - target|; look-ups by the segments given", ["", *AVERAGES])
+    table = new_table(
+        "Skill, and progress error in every average; look-ups by the segments given", ["", *HEADS.values()]
+    )
     table.add_row(Text("model:", style="italic"))
     for which, label in (("predicted", "  predicted class"), ("oracle", "  true class")):
         _add_model_rows(table, label, metrics, which)
@@ -128,10 +99,11 @@ def progress_table(metrics: dict[str, Any]) -> Table:
         table.add_row(Text(label, style="italic"))
         best = metrics["best_lookups"][segments]
         for lookup, figures in metrics["baselines"].items():
-            cells = (figure(figures[segments][name]) + ("*" if best[name] == lookup else " ") for name in AVERAGES)
+            cells = (_cell(figures[segments], name) + ("*" if best.get(name) == lookup else " ") for name in HEADS)
             table.add_row(f"  {lookup}", *cells)
-    false_progress = metrics["progress"]["background_false_progress"]
-    table.caption = f"* best look-up. Mean reported in the true background (0 is right): {figure(false_progress)}"
+    table.caption = (
+        "all: all frames, target 0 in the background; frame, macro, video, segment: action frames. * best look-up"
+    )
     return table
 
 
@@ -155,7 +127,7 @@ def per_class_table(per_class: Mapping[str, np.ndarray]) -> Table:
             figure(float(per_class["progress_mae_oracle"][row])),
             f"{figure(errors[best])} {SHORT_NAMES[best]:<5}",
         )
-    table.caption = "avg average_index, med median_index, dur mean_duration; /c per class"
+    table.caption = "best best_constant, avg average_index, med median_index, dur mean_duration; /c per class"
     if len(scored) < len(per_class["name"]):
         table.caption += f"\n{len(scored)} of {len(per_class['name'])} classes are actions in the test videos"
     if len(shown) < len(scored):
@@ -166,14 +138,30 @@ def per_class_table(per_class: Mapping[str, np.ndarray]) -> Table:
 def _add_model_rows(table: Table, label: str, metrics: dict[str, Any], which: str) -> None:
     figures, bounds = metrics["progress"][which], metrics["intervals"]["progress"][which]
     if figures is None:
-        table.add_row(label, *(MISSING for _ in AVERAGES))
+        table.add_row(label, *(MISSING for _ in HEADS))
         return
-    best = metrics["best_lookups"]["predicted_segments"] if which == "predicted" else dict.fromkeys(AVERAGES)
-    limits = {name: at(metrics, ("baselines", best[name], "predicted_segments", name)) for name in AVERAGES}
-    table.add_row(label, *(_coloured(figures[name], limits[name]) for name in AVERAGES), style="bold")
-    table.add_row("  95 % interval", *(interval(bounds[name]) for name in AVERAGES), style="dim")
+    table.add_row(label, *(f"{_cell(figures, name)} " for name in HEADS), style="bold")
+    for end, ends in zip(("low", "high"), _ends(bounds[name] for name in HEADS), strict=True):
+        cells = (f"{_cell(dict(zip(HEADS, ends, strict=True)), name)} " for name in HEADS)
+        table.add_row(f"  {end}", *cells, style="dim")
+
+
+def _cell(figures: Mapping[str, Any], name: str) -> str:
+    return figure(figures[name], two_digits if name in ("skill", "r2") else fraction)
+
+
+def _ends(intervals: Iterable[Bounds]) -> tuple[list[float | None], list[float | None]]:
+    """Lower and upper ends; None where there is no interval."""
+    pairs = [bounds or (None, None) for bounds in intervals]
+    return [low for low, _ in pairs], [high for _, high in pairs]
 
 
 def _coloured(value: float | None, limit: float | None) -> Text:
     below = value is not None and limit is not None and value < limit
     return Text(figure(value) + " ", style="green" if below else "")
+
+
+TABLES: tuple[Callable[[dict[str, Any]], RenderableType], ...] = (
+    ruler_table, segmentation_table, progress_table, methods_table, breakdown_table, online_table, margin_table,
+)  # fmt: skip
+"""Those of `metrics.json`, in their order on the screen."""

@@ -23,8 +23,8 @@ from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.pooled_table import overview_heading, overview_row
+from protas_gtcc.report.ruler import verdict
 from protas_gtcc.runs.cross_validation import rows_of_split
-from protas_gtcc.training.run_directory import RunDirectory
 
 DecodeFunction = Callable[[TrainedModel, Outputs, np.ndarray], Prediction]
 """From a model, its network's output for a video, and the video's true class ids `[T]`, to a prediction."""
@@ -62,16 +62,20 @@ def ablate(
 
 
 def markdown(compared: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row for each decoding; bold where the 95 % interval of the difference from the first excludes 0."""
+    """A row for each decoding; bold where the 95 % interval of the difference from the first excludes 0.
+
+    Below it what the first row means.
+    """
     rows = [overview_row(name, **one) for name, one in compared.items()]
-    return "\n".join([*overview_heading("decoding"), *rows]) + "\n"
+    name, first = next(iter(compared.items()))
+    return "\n".join([*overview_heading("decoding"), *rows, "", f"{name}: {verdict(first['scores'])}"]) + "\n"
 
 
 def _load(path: Path) -> TrainedModel:
-    config, model = RunDirectory(path).read_config(), load(path)
+    model = load(path)
     if model.facts.transcripts is None:
         raise InputError(f"{path} has no duration filter to change; give runs of the default preset")
-    return TrainedModel(model.network, dataclasses.replace(model.facts, config=config))
+    return model
 
 
 def _rows(model: TrainedModel, dataset: Dataset, on_video: Callable[[], None]) -> Iterator[tuple[str, PooledRows]]:
@@ -117,21 +121,23 @@ def _hold(frames: int) -> DecodeFunction:
 def _true_classes(model: TrainedModel, _: Outputs, labels: np.ndarray) -> Prediction:
     facts = model.facts
     assert facts.transcripts is not None
+    assert facts.fps is not None
     return filter_true_classes(labels, facts.transcripts, facts.config.decoding, facts.background, facts.fps)
 
 
 DECODINGS: Mapping[str, DecodeFunction] = {
     AS_TRAINED: _filter(),
-    "no hedge": _filter(hedge=False),
-    "the filter's progress alone": _filter(network_share=0.0),
-    "the network's progress alone": _filter(network_share=1.0),
-    "evidence 0.2": _filter(evidence=0.2),
-    "evidence 0.4": _filter(evidence=0.4),
-    "evidence 1": _filter(evidence=1.0),
-    "interruption 0.001": _filter(interruption=0.001),
-    "interruption 0.03": _filter(interruption=0.03),
+    "classes of the filter alone": _filter(class_share=0.0),
+    "classes of the network alone": _filter(class_share=1.0),
+    "progress of the filter alone": _filter(progress_share=0.0),
+    "progress of the network alone": _filter(progress_share=1.0, progress_doubt=0.0),
+    "evidence 4": _filter(evidence=4.0),
+    "evidence 40": _filter(evidence=40.0),
+    "temperature 1": _filter(temperature=1.0),
+    "prior not divided out": _filter(prior_exponent=0.0),
+    "prior divided out": _filter(prior_exponent=1.0),
     "no filter": _no_filter,
-    "no filter, hedge": _hold(0),
+    "no filter, expected progress": _hold(0),
     **{f"no filter, labels held for {frames} frames unless above 0.9": _hold(frames) for frames in (8, 16, 32)},
     "the filter, given the true class of every frame": _true_classes,
 }

@@ -4,9 +4,9 @@ Runs are of one kind when their configurations agree in all but split, seed and 
 returns the content of `table.json`:
 
     dataset, simulated, versions, notes
-    kinds[title]    runs [path, split, seed], num_videos, compared_with (the title of the kind that it is compared with:
-                    for a control the same model on the features, else the first kind), and every figure of
-                    metrics.json with its interval
+    kinds[title]    runs [path, split, seed], num_videos, num_people (null where one is unknown), compared_with (the
+                    title of the kind that it is compared with: for a control the same model on the features, else the
+                    first kind), and every figure of metrics.json with its interval
     differences[]   of, minus (titles), num_videos, and the same figures: `of` less `minus` on the videos of both
 """
 
@@ -51,6 +51,7 @@ def summarise(runs: Sequence[RunDirectory], dataset: Dataset) -> dict[str, Any]:
                     for run, config in ((run, run.read_config()) for run in kinds[title])
                 ],
                 "num_videos": len(rows.videos),
+                "num_people": rows.rows.num_people,
                 "compared_with": compared_with[title],
                 **pooled_scores(rows),
             }
@@ -85,7 +86,8 @@ def rows_of_split(dataset: Dataset, config: RunConfig, read: Callable[[str], Pre
     training = (dataset.labels(video) for video in dataset.part(config.split, "train"))
     lookups = fit_lookups(training, info.num_classes, info.background, config.training.seed)
     videos = ((video, dataset.labels(video), read(video)) for video in test)
-    rows = collect_rows(videos, lookups, info.class_names, info.background, info.fps)
+    people = {video: dataset.attribute(video, "subject") for video in test}
+    rows = collect_rows(videos, lookups, info.class_names, info.background, info.fps, people)
     return PooledRows(rows, [(video, config.split) for video in test])
 
 
@@ -182,4 +184,6 @@ def _notes(kinds: dict[str, list[RunDirectory]], pooled: dict[str, PooledRows]) 
         if len(set(seeds.values())) > 1:
             counts = listed(f"{count} of split {split}" for split, count in sorted(seeds.items()))
             notes.append(f"{title} has unequal numbers of seeds, {counts}; every test video still counts once")
+        elif max(seeds.values()) == 1:
+            notes.append(f"{title} has one seed, so its intervals lack the spread over seeds")
     return notes

@@ -65,7 +65,7 @@ def heading(wanted: HeadComparison, dataset: Dataset) -> str:
     count = f"{wanted.seeds} seed{'s' * (wanted.seeds != 1)}"
     what = f"{dataset.info.name}, true action segments of the test videos of split {wanted.split}, heads of {count}"
     meaning = "Mean |reported - true| progress over frames, classes (macro), videos or segments: less is better."
-    return f"{what}; 95 % over videos in brackets. {meaning}\n{simulated}{control}\n"
+    return f"{what}; 95 % intervals in brackets. {meaning}\n{simulated}{control}\n"
 
 
 def _rows(

@@ -20,15 +20,16 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.heads.head import ScalarHead
 from protas_gtcc.heads.training import ActionSegment, pad_segments
 from protas_gtcc.metrics.cumulative_distance import CumulativeDistance
+from protas_gtcc.metrics.curves import SHORT
 from protas_gtcc.metrics.pooled_runs import PooledRows, pool, pooled_scores
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.figures import at
-from protas_gtcc.report.head_table import TableRow
+from protas_gtcc.report.head_table import AVERAGES, TableRow
 from protas_gtcc.runs.cross_validation import rows_of_run, rows_of_split
 from protas_gtcc.training.run_directory import RunDirectory
 
 NOTHING, START, CLASS, START_AND_CLASS = "nothing", "true start", "true class", "true start, true class"
-GIVEN = {"constant": NOTHING, "random": NOTHING, "average_index": START}
+GIVEN = {**dict.fromkeys(("half", "best_constant", "constant", "random"), NOTHING), "average_index": START}
 """What look-ups on true segments are given; the others are given start and class."""
 
 
@@ -101,7 +102,7 @@ def score_reports(
 
 def reported_row(name: str, given: str, runs: Sequence[PooledRows], left_seconds: Sequence[float] = ()) -> TableRow:
     """The errors of reported progress, pooled over seeds; and the mean error of the time left, if there is one."""
-    row = _row(name, given, pooled_scores(pool(runs)), ("progress", "predicted"))
+    row = _row(name, given, pooled_scores(pool(runs)), ("progress", "predicted"), ("predicted",))
     return dataclasses.replace(row, left_seconds=float(np.mean(left_seconds)) if left_seconds else None)
 
 
@@ -112,7 +113,13 @@ def lookup_rows(run: PooledRows, left_seconds: float | None = None) -> list[Tabl
     """
     scores = pooled_scores(run)
     rows = [
-        _row(f"`{name}`", GIVEN.get(name, START_AND_CLASS), scores, ("baselines", name, "oracle_segments"))
+        _row(
+            f"`{name}`",
+            GIVEN.get(name, START_AND_CLASS),
+            scores,
+            ("baselines", name, "oracle_segments"),
+            ("lookups", "oracle_segments", name),
+        )
         for name in scores["baselines"]
     ]
     return [
@@ -128,11 +135,24 @@ def model_rows(name: str, runs: Sequence[RunDirectory], dataset: Dataset) -> lis
     scores = pooled_scores(pool([rows_of_run(run, dataset) for run in runs]))
     given = {"oracle": CLASS, "predicted": NOTHING}
     return [
-        _row(f"per class: {name}", given[which], scores, ("progress", which))
+        _row(f"per class: {name}", given[which], scores, ("progress", which), (which,))
         for which in given
         if scores["progress"][which] is not None
     ]
 
 
-def _row(name: str, given: str, scores: dict[str, Any], path: Sequence[str]) -> TableRow:
-    return TableRow(name, given, at(scores, path), at(scores["intervals"], path))
+def _row(name: str, given: str, scores: dict[str, Any], path: Sequence[str], within: Sequence[str]) -> TableRow:
+    """The figures at `path`, and those of progress within actions at `within`, below `curves` and each length."""
+    figures, intervals = (_figures(tree, path, within) for tree in (scores, scores["intervals"]))
+    return TableRow(name, given, figures, intervals)
+
+
+def _figures(tree: dict[str, Any], path: Sequence[str], within: Sequence[str]) -> dict[str, Any]:
+    errors, shape = at(tree, path), at(tree, ("curves", *within))
+    # Parts have a look-up's error, and of others also the bias.
+    lengths = {part: at(one, within) for part, one in (tree["breakdowns"]["length_seconds"] or {}).items()}
+    return {
+        **{average: errors[average] for average in (*AVERAGES, "per_class")},
+        **{name: shape[name] for name in SHORT},
+        "by_length": {part: one["error"] if isinstance(one, dict) else one for part, one in lengths.items()},
+    }

@@ -40,7 +40,7 @@ def read_joint_runs(paths: Sequence[Path], dataset: Dataset, split: str) -> dict
         if config.training.seed in members:
             raise InputError(f"{path} repeats seed {config.training.seed} of the same settings; leave it out")
         members[config.training.seed] = embedder
-    return by_title(kinds, lambda _: flat_settings(AlignmentConfig()))
+    return by_title(kinds, lambda kind: flat_settings(AlignmentConfig(loss=kind.settings["loss"])))
 
 
 def joint_row(title: str, embedders: Sequence[Embedder], dataset: Dataset) -> TableRow:

@@ -59,6 +59,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
             loop = cls(config, dataset, run, callbacks)
             loop.start(resume)
             loop.fit()
+            loop.finish()
             return loop
         finally:
             for callback in callbacks:
@@ -79,6 +80,9 @@ class TrainingLoop(ABC, Generic[BatchT]):
     @abstractmethod
     def save_model(self) -> None:
         """Write the checkpoint."""
+
+    def finish(self) -> None:
+        """What is done with the checkpoint after the last epoch; a resumed run that is over does it again."""
 
     def summary(self, means: EpochMeans, seconds: float) -> Row:
         """What the log has of an epoch beside its losses."""

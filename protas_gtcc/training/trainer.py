@@ -13,11 +13,12 @@ from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
+from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint, save_checkpoint
 from protas_gtcc.network.losses import loss_terms
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.network.terms import Terms
 from protas_gtcc.training.batching import Batch, EpochBatches, WindowReader, cut_windows, make_loader
+from protas_gtcc.training.calibration import assign_members, calibrate, held_out_video, without_held_out
 from protas_gtcc.training.callbacks import Callback
 from protas_gtcc.training.loop import TrainingLoop
 from protas_gtcc.training.optimisation import EpochMeans, balanced_weights
@@ -50,6 +51,7 @@ class Trainer(TrainingLoop[Batch]):
         self.train_videos, self.validation_videos = choose_validation(
             dataset, config.split, self.settings.validation_share, self.settings.seed
         )
+        self.members = self._assign_members()
         self.labels = {video: dataset.labels(video) for video in self.reported("reading labels", self.train_videos)}
         info, labels = dataset.info, self.labels.values()
         self.graph = count_task_graph(labels, info.num_classes, info.background) if config.model.graph else None
@@ -71,8 +73,9 @@ class Trainer(TrainingLoop[Batch]):
     def loss_terms(self, batch: Batch, epoch: int, where: str) -> tuple[Terms, dict[str, float]]:
         """The unweighted loss terms of each video; and how many frames there are, and are labelled right."""
         outputs = self.model(batch.features, batch.mask)
+        learnt = without_held_out(outputs, [self.members[video] for video in batch.videos]) if self.members else outputs
         terms = loss_terms(
-            outputs, batch.labels, batch.progress, batch.mask, self.config.loss, self.is_action, self.class_weights
+            learnt, batch.labels, batch.progress, batch.mask, self.config.loss, self.is_action, self.class_weights
         )
         right = (outputs.final_logits.detach().argmax(dim=1) == batch.labels) * batch.weights[:, None]
         return terms, {"right": float(right.sum()), "frames": float(batch.num_frames)}
@@ -96,11 +99,35 @@ class Trainer(TrainingLoop[Batch]):
         """Write the checkpoint."""
         save_checkpoint(self.run.checkpoint, self.network, self.facts)
 
+    def finish(self) -> None:
+        """Calibrate the filter on what each network of the ensemble has not seen."""
+        if not self.members or not self.fabric.is_global_zero:
+            return
+        network, facts = load_checkpoint(self.run.checkpoint)
+        model, info = TrainedModel(network, facts, self.fabric.device), self.dataset.info
+        assert facts.transcripts is not None
+        videos = (
+            held_out_video(model.outputs(self.features.read(video)), self.members[video], self.labels[video])
+            for video in self.reported("calibrating", self.train_videos)
+        )
+        decoding = calibrate(self.config.decoding, facts.transcripts, info.background, info.fps, videos)
+        facts = dataclasses.replace(facts, config=dataclasses.replace(facts.config, decoding=decoding))
+        save_checkpoint(self.run.checkpoint, network, facts)
+
+    def _assign_members(self) -> dict[str, int]:
+        config, model = self.config, self.config.model
+        if not (self.settings.cross_fit and model.arrangement == "parallel" and not model.graph):
+            return {}
+        if config.decoding.filter == "none":
+            return {}
+        people = {video: self.dataset.attribute(video, "subject") for video in self.train_videos}
+        return assign_members(people, model.stages, self.settings.seed)
+
     def _facts(self) -> ModelFacts:
         info, features = self.dataset.info, self.dataset.feature_sets[self.feature_set]
         transcripts = None
         if self.config.decoding.filter == "durations":
-            transcripts = count_transcripts(self.labels.values(), info.num_classes, self.config.decoding)
+            transcripts = count_transcripts(self.labels.values(), info.num_classes, self.config.decoding, info.fps)
         return ModelFacts(
             config=dataclasses.replace(self.config, model=self.config.model.at(info.fps)),
             feature_dim=features.dim,

@@ -1,6 +1,6 @@
 """Scores of alignments on held-out videos: Kendall's tau, enclosed area, probes, progress by distance.
 
-N and M are the lengths of two videos, D the width of the embedding, V the number of test videos, R of resamples.
+N and M are the lengths of two videos, D the width of the embedding, V the number of test videos, J of things left out.
 """
 
 from protas_gtcc.alignment.scores import enclosed_area, order, probes, procedure_progress

@@ -12,12 +12,14 @@ from protas_gtcc.errors import InputError, listed
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedVideo:
-    """One video: embedding `[T, D]`, class ids `[T]`, and the procedure it shows, "" where there is only one."""
+    """One video: embedding `[T, D]`, class ids `[T]`, the procedure it shows ("" where there is only one), and the
+    person in it ("" where unknown)."""
 
     name: str
     embedding: np.ndarray
     labels: np.ndarray
     task: str = ""
+    person: str = ""
 
 
 def by_task(videos: Sequence[EmbeddedVideo]) -> dict[str, list[EmbeddedVideo]]:

@@ -1,7 +1,7 @@
-"""Figures under resampling: means and ratios, with how often each test video counts.
+"""Means and ratios, with how often each test video counts.
 
 `weights` of the V test videos are `[R, V]`; a figure is `[R]`, its value under each row, NaN where undefined. The first
-row is always ones: the figure itself. The others are resamples (`metrics.intervals`).
+row is always ones: the figure itself. The others leave something out (`metrics.left_out`).
 """
 
 from __future__ import annotations
@@ -58,10 +58,9 @@ def r_squared(
     return 1 - _divide(weights @ residuals, np.where(varies, about_mean, 0))
 
 
-def mean_of_defined(values: np.ndarray, weights: np.ndarray | float = 1.0) -> np.ndarray:
-    """Figures of tasks, splits or seeds `[K, R]` -> their weighted mean `[R]`; those that are NaN do not count."""
-    counted = np.isfinite(values) * weights
-    return _divide((np.nan_to_num(values) * counted).sum(axis=0), counted.sum(axis=0).astype(np.float64))
+def mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """Figures of tasks, splits or seeds `[K, R]` -> their mean `[R]`; those that are NaN do not count."""
+    return _divide(np.nan_to_num(values).sum(axis=0), np.isfinite(values).sum(axis=0).astype(np.float64))
 
 
 def _divide(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:

@@ -4,16 +4,16 @@ Each figure is computed for each task (procedure) alone: neighbours, probes and 
 total is the mean over tasks, each counting once; published tables of means over videos weight tasks by their size. If
 no video names a task, all belong to one. Figures of several seeds or splits are averaged.
 
-Intervals are a bootstrap over the test videos of all tasks (`metrics.intervals`). A pair of videos counts as often as
-both were drawn; a task that was not drawn does not count. In each split the seeds are drawn too, so an interval from
-one seed does not include the spread over seeds.
+Intervals leave out one person at a time where all are known, else one test video, and in each split one seed
+(`metrics.left_out`). A pair of videos counts if both are there; a task or a split without a video does not count. An
+interval from one seed does not include the spread over seeds.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -36,17 +36,21 @@ from protas_gtcc.alignment.scores.procedure_progress import progress_figures
 from protas_gtcc.config import PartnerPart
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.intervals import (
-    RUNS_STREAM,
+    Limits,
     Path,
-    all_first,
     figure_values,
     map_figures,
-    resampling_weights,
     subtract_figures,
     with_intervals,
 )
+from protas_gtcc.metrics.left_out import Groups, Rows, leave_out
 
-OF_PAIRS = ("kendalls_tau", "pairs_without_order", "enclosed_area")
+LIMITS: Mapping[str, Limits] = {
+    "kendalls_tau": (-1.0, 1.0),
+    "phase_progression": (-np.inf, 1.0),
+    "phase_classification": (0.0, 100.0),
+}
+"""Least and largest value of figures that are no fractions."""
 Videos = Sequence[EmbeddedVideo]
 OnProgress = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -69,12 +73,13 @@ class _Settings:
 
     background: Collection[int]
     partners: PartnerPart
+    seed: int
     on_fit: Callable[[], None]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Sampled:
-    """Every figure as `[1 + R]`, its value and its resamples: over all tasks, and for each task."""
+    """Every figure as `[1 + J]`, its value and those with something left out: over all tasks, and for each task."""
 
     figures: dict[str, Any]
     tasks: dict[str, dict[str, Any]]
@@ -90,15 +95,15 @@ def compare_alignments(
 ) -> dict[str, Any]:
     """Scores of several embeddings of the same test videos, by name, such as raw features, untrained and aligned.
 
-    Probes and means are fitted on the training videos. `seed` chooses labelled videos and resamples. `partners`:
+    Probes and means are fitted on the training videos. `seed` chooses labelled videos. `partners`:
     whether test videos are matched with other test videos or with training videos. `on_progress` is called with
     (probes fitted, probes in all) from the start; they take most of the time.
 
     `scores[name]` holds numbers, None where undefined; `alignment.scores.DEFINITIONS` defines them. Its `lookups` are
     the figures of predictors that see no embedding. `intervals` repeats the structure at 95 % (None with fewer than two
-    videos, or three ordered pairs of videos), `tasks` holds the figures of each task. `differences` has, for every two
-    names, `of` less `minus` in every figure, with intervals under the same drawn videos: what makes a video hard for
-    both cancels out.
+    people, or videos, and where a figure needs all of them), `tasks` holds the figures of each task. `differences` has,
+    for every two names, `of` less `minus` in every figure, with intervals that leave out the same videos: what makes a
+    video hard for both cancels out.
 
     Raises `InputError` if videos come twice or cannot be compared, or if the test videos differ between embeddings.
     Also raises it if a task that is tested has no training video, and where scikit-learn is not installed.
@@ -109,15 +114,20 @@ def compare_alignments(
     num_tasks = sum(len(by_task(trial.test)) for trials in embeddings.values() for trial in trials)
     fits, total = itertools.count(1), num_tasks * NUM_FITS
     on_progress(0, total)
-    settings = _Settings(background, partners, lambda: on_progress(next(fits), total))
+    settings = _Settings(background, partners, seed, lambda: on_progress(next(fits), total))
+    rows = [_rows(trials) for trials in embeddings.values()]
+    weights, groups = leave_out(*rows)
+    people = {video.person for trial in next(iter(embeddings.values())) for video in trial.test}
+    num_people = None if "" in people else len(people)
     with one_thread_each():
         sampled = {
-            name: _sample(trials, settings, (seed, number)) for number, (name, trials) in enumerate(embeddings.items())
+            name: _sample(trials, settings, own)
+            for (name, trials), own in zip(embeddings.items(), weights, strict=True)
         }
     return {
-        "scores": {name: _as_scores(one, partners) for name, one in sampled.items()},
+        "scores": {name: _as_scores(one, partners, num_people, groups) for name, one in sampled.items()},
         "differences": [
-            {"of": later, "minus": earlier, **_difference(sampled[later], sampled[earlier], partners)}
+            {"of": later, "minus": earlier, **_difference(sampled[later], sampled[earlier], groups)}
             for earlier, later in combinations(sampled, 2)
         ],
     }
@@ -136,13 +146,30 @@ def _labels(trial: Trial) -> dict[str, list[int]]:
     return {video.name: video.labels.tolist() for video in trial.test}
 
 
-def _sample(trials: Sequence[Trial], settings: _Settings, seed: tuple[int, int]) -> _Sampled:
-    splits: dict[str, list[Trial]] = {}
-    for one in sorted(trials, key=lambda one: one.split):
-        splits.setdefault(one.split, []).append(one)
-    found = [
-        _sample_split(members, settings, (seed[0], number, seed[1])) for number, members in enumerate(splits.values())
-    ]
+def _rows(trials: Sequence[Trial]) -> Rows:
+    """A row for each test video of each trial, in the order in which `_sample` reads them."""
+    videos = [(video, trial.split) for trial in _by_split(trials) for video in _in_order(trial.test)]
+    people = all(video.person for video, _ in videos)
+    clusters = [video.person if people else video.name for video, _ in videos]
+    return Rows(clusters, [(video.name, split) for video, split in videos])
+
+
+def _by_split(trials: Sequence[Trial]) -> list[Trial]:
+    return sorted(trials, key=lambda one: one.split)
+
+
+def _in_order(videos: Videos) -> list[EmbeddedVideo]:
+    return [video for of_task in by_task(videos).values() for video in of_task]
+
+
+def _sample(trials: Sequence[Trial], settings: _Settings, weights: np.ndarray) -> _Sampled:
+    """Every figure under weights of the rows `[1 + J, N]`; a video, or a whole trial, whose weight is 0 is left out."""
+    splits, start = defaultdict[str, list[tuple[Trial, np.ndarray]]](list), 0
+    for trial in _by_split(trials):
+        own = weights[:, start : start + len(trial.test)]
+        splits[trial.split].append((trial, (own > 0).astype(np.float64)))
+        start += len(trial.test)
+    found = [_sample_split(members, settings) for members in splits.values()]
     tasks = {task: [one.tasks[task] for one in found if task in one.tasks] for one in found for task in one.tasks}
     return _Sampled(
         _merge([one.figures for one in found]),
@@ -151,15 +178,11 @@ def _sample(trials: Sequence[Trial], settings: _Settings, seed: tuple[int, int])
     )
 
 
-def _sample_split(trials: Sequence[Trial], settings: _Settings, seed: tuple[int, int, int]) -> _Sampled:
-    """The mean over the trials of one split, with the same drawn videos; each trial counts as often as it is drawn."""
-    first, split, embedding = seed
-    # numpy drops zeros at the end of a seed, so the videos of the first split are drawn as those of one run alone.
-    weights = all_first(resampling_weights(len(trials[0].test), [first, split]))
-    counted = all_first(resampling_weights(len(trials), [first, split, embedding, RUNS_STREAM])).T
-    found = [dict(_figures_by_task(one, settings, first, weights)) for one in trials]
-    tasks = {task: _merge([figures[task] for figures in found], counted) for task in found[0]}
-    return _Sampled(_merge(list(tasks.values())), tasks, _counts(trials[0], settings.partners))
+def _sample_split(members: Sequence[tuple[Trial, np.ndarray]], settings: _Settings) -> _Sampled:
+    """The mean over the trials of one split."""
+    found = [dict(_figures_by_task(trial, settings, weights)) for trial, weights in members]
+    tasks = {task: _merge([figures[task] for figures in found]) for task in found[0]}
+    return _Sampled(_merge(list(tasks.values())), tasks, _counts(members[0][0], settings.partners))
 
 
 def _counts(trial: Trial, partners: PartnerPart) -> dict[str, int]:
@@ -172,19 +195,15 @@ def _counts(trial: Trial, partners: PartnerPart) -> dict[str, int]:
     }
 
 
-def _figures_by_task(
-    trial: Trial, settings: _Settings, seed: int, weights: np.ndarray
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _figures_by_task(trial: Trial, settings: _Settings, weights: np.ndarray) -> Iterator[tuple[str, dict[str, Any]]]:
     train, start = by_task(trial.train), 0
     for task, videos in by_task(trial.test).items():
-        yield task, _figures_of_task(train[task], videos, settings, seed, weights[:, start : start + len(videos)])
+        yield task, _figures_of_task(train[task], videos, settings, weights[:, start : start + len(videos)])
         start += len(videos)
 
 
-def _figures_of_task(
-    train: Videos, test: Videos, settings: _Settings, seed: int, weights: np.ndarray
-) -> dict[str, Any]:
-    """The figures of one task under weights of its test videos `[1 + R, V]`, `[1 + R]` each."""
+def _figures_of_task(train: Videos, test: Videos, settings: _Settings, weights: np.ndarray) -> dict[str, Any]:
+    """The figures of one task under weights of its test videos `[1 + J, V]`, `[1 + J]` each."""
     background, partners = settings.background, find_partners(train, test, settings.partners)
     area, area_by_time = area_figures(partners, background, weights)
     progression, progression_by_time = progression_figures(train, test, background, weights)
@@ -192,7 +211,9 @@ def _figures_of_task(
     return {
         **order_figures(partners, weights),
         "enclosed_area": area,
-        "phase_classification": classification_figures(train, test, background, weights, seed, settings.on_fit),
+        "phase_classification": classification_figures(
+            train, test, background, weights, settings.seed, settings.on_fit
+        ),
         "phase_progression": progression,
         "progress_error": error,
         "lookups": {
@@ -204,27 +225,27 @@ def _figures_of_task(
     }
 
 
-def _merge(trees: Sequence[Any], weights: np.ndarray | float = 1.0) -> Any:
+def _merge(trees: Sequence[Any]) -> Any:
     """Mean over tasks, splits or seeds of every figure; NaN ones do not count."""
-    return map_figures(lambda _, *values: mean_of_defined(np.stack(values), weights), *trees)
+    return map_figures(lambda _, *values: mean_of_defined(np.stack(values)), *trees)
 
 
-def _as_scores(sampled: _Sampled, partners: PartnerPart) -> dict[str, Any]:
+def _as_scores(sampled: _Sampled, partners: PartnerPart, num_people: int | None, groups: Groups) -> dict[str, Any]:
     return {
         **sampled.counts,
+        "num_people": num_people,
         "partners": partners,
-        **with_intervals(sampled.figures, _may_have_interval(sampled.counts, partners)),
+        **with_intervals(sampled.figures, groups, _limits_of),
         "tasks": {task: figure_values(figures) for task, figures in sampled.tasks.items()},
     }
 
 
-def _difference(one: _Sampled, other: _Sampled, partners: PartnerPart) -> dict[str, Any]:
+def _difference(one: _Sampled, other: _Sampled, groups: Groups) -> dict[str, Any]:
     """Look-ups do not see the embeddings, so their differences are left out."""
     compared = {name: branch for name, branch in one.figures.items() if name != "lookups"}
-    return with_intervals(subtract_figures(compared, other.figures), _may_have_interval(one.counts, partners))
+    return with_intervals(subtract_figures(compared, other.figures), groups)
 
 
-def _may_have_interval(counts: Mapping[str, int], partners: PartnerPart) -> Callable[[Path], bool]:
-    """Figures of pairs of test videos need three ordered pairs, others two test videos."""
-    of_pairs = OF_PAIRS if partners == "test" else ()
-    return lambda path: counts["num_pairs"] > 2 if set(of_pairs) & set(path) else counts["num_test_videos"] > 1
+def _limits_of(path: Path) -> Limits:
+    """A figure of a look-up has the limits of the figure that it is beside."""
+    return LIMITS.get(path[1 if path[0] == "lookups" else 0], (0.0, 1.0))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
+from protas_gtcc.alignment.config import LOSS_DEFAULTS, AlignmentConfig, AlignmentDirectory
 from protas_gtcc.cli.shared.console import (
     is_first_process,
     make_console,
@@ -64,12 +64,16 @@ class Command:
 
     @classmethod
     def parse(cls, arguments: Sequence[str], prog: str = "protas-gtcc align") -> Command:
-        """Parse flags on top of the defaults', or of the resumed run's, settings."""
+        """Parse flags on top of the settings of the loss's defaults, or of the resumed run."""
+
+        def new(known: Mapping[str, str]) -> AlignmentConfig:
+            loss: Any = known.get("loss")
+            return AlignmentConfig(loss=loss) if loss in LOSS_DEFAULTS else AlignmentConfig()
 
         def read(path: Path) -> AlignmentConfig:
             return AlignmentDirectory(path).read_alignment()
 
-        return parse_resumable(cls, arguments, prog, lambda _: AlignmentConfig(), read)
+        return parse_resumable(cls, arguments, prog, new, read)
 
     def run(self) -> None:
         """Train, write, score."""

@@ -81,11 +81,11 @@ def parse_resumable(
 ) -> T:
     """Parse flags on top of the settings of a run to resume, which `read` reads, or else of a `new` run.
 
-    `kind` has the fields `config`, `out` and `resume`; all but `config` have defaults. `new` is given --preset and
-    --dataset, where they are among the flags. Raises `InputError` if a resumed run would change.
+    `kind` has the fields `config`, `out` and `resume`; all but `config` have defaults. `new` is given --preset,
+    --dataset and --loss, where they are among the flags. Raises `InputError` if a resumed run would change.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for flag in ("--preset", "--dataset", "--resume"):
+    for flag in ("--preset", "--dataset", "--loss", "--resume"):
         first.add_argument(flag, default=argparse.SUPPRESS)
     try:
         known = vars(first.parse_known_args(arguments)[0])

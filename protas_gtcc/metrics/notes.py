@@ -1,0 +1,82 @@
+"""Notes of an evaluation: a sentence for every figure that is undefined or absent, and why.
+
+`[null: …]` at a note's end has the names of the entries of `metrics.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from protas_gtcc.errors import listed, plural
+from protas_gtcc.metrics.details import COMPARED
+from protas_gtcc.metrics.intervals import leaves
+from protas_gtcc.metrics.lookups import UNFITTED
+from protas_gtcc.metrics.video_rows import VideoRows
+
+
+def notes_on(rows: VideoRows, background: Collection[int], metrics: dict[str, Any]) -> Iterator[str]:
+    """The notes on the figures of these rows; `background` are class ids."""
+    yield from _on_videos(rows, background)
+    yield from _on_skill(metrics["progress"], rows.lookups)
+    yield from _on_details(metrics, rows.fps)
+
+
+def _on_videos(rows: VideoRows, background: Collection[int]) -> Iterator[str]:
+    true_frames = rows.frames[:, 0].sum(axis=0)
+    names = [name for c, name in enumerate(rows.class_names) if c not in background and not true_frames[c]]
+    if names:
+        count = plural(len(names), "class")
+        yield f"{count} without a frame in the test videos, so without a per-class figure: {listed(names)}"
+    if not rows.has_progress:
+        yield "the model reports no progress, so it has no progress error [null: progress.predicted, .oracle]"
+    elif not rows.has_oracle:
+        what = "predictions lack the progress of every class, so there is no error given the true class"
+        yield f"{what} [null: progress.oracle]"
+    if rows.lookups == UNFITTED:
+        yield "look-ups that need fitting are absent: the split has no training video"
+    background_frames = true_frames[list(background)].sum()
+    if rows.has_progress and not background_frames:
+        what = "no test frame is background, so no progress can be reported there"
+        yield f"{what} [null: progress.background_false_progress]"
+    if background_frames == true_frames.sum():
+        what = "every test frame is background, so there is no error or accuracy over actions, and no skill"
+        yield f"{what} [null: progress, segmentation.acc_no_background]"
+    if len(set(rows.clusters)) < 2:
+        who = "videos" if rows.num_people is None or rows.num_videos < 2 else "people"
+        yield f"there are no intervals: they need at least two {who}, and there is one [null: intervals]"
+
+
+def _on_skill(progress: dict[str, Any], lookups: tuple[str, ...]) -> Iterator[str]:
+    """Why skill or R² is undefined though there are errors."""
+    scored = {which: one for which in ("predicted", "oracle") if (one := progress[which]) and one["frame"] is not None}
+    no_skill = "no per-class look-up given the true segments is better than the best constant"
+    if lookups == UNFITTED:
+        no_skill = "the look-ups that skill compares with are absent"
+    for name, why in (
+        ("skill", f"{no_skill}, so skill is undefined"),
+        ("r2", "all frames have the same target, so R² is undefined"),
+    ):
+        undefined = [f"progress.{which}.{name}" for which, one in scored.items() if one[name] is None]
+        if undefined:
+            yield f"{why} [null: {', '.join(undefined)}]"
+
+
+def _on_details(metrics: dict[str, Any], fps: float | None) -> Iterator[str]:
+    """One sentence for every kind of detailed figure that is undefined."""
+    if not fps:
+        yield "frames per second are unknown: delays are in frames, and nothing is in seconds or per hour"
+    parts = [part for breakdown in metrics["breakdowns"].values() if breakdown for part in breakdown.values()]
+    empty = sum(not part["frames"] for part in parts)
+    if empty:
+        have = "has" if empty == 1 else "have"
+        yield f"{empty} of {len(parts)} parts of the breakdowns {have} no frame and so no error"
+    if metrics["certainty"] is None:
+        yield "there is no interval of progress and no remaining time to score [null: certainty]"
+    known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
+    figures = leaves({name: metrics[name] for name in ("curves", "online")})
+    # Those of look-ups are undefined where the model's are.
+    undefined = [path for path, value in figures if value is None and path[-1] not in known and "lookups" not in path]
+    if undefined:
+        what = f"{plural(len(undefined), 'detailed figure')} without anything to average"
+        yield f"{what} [null: {', '.join(map('.'.join, undefined))}]"

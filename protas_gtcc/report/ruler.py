@@ -1,0 +1,134 @@
+"""The figures that come first in every table: skill, and what is read beside it. And what they mean, in words.
+
+They are found by their path in `metrics.json`, or in the pooled scores of several runs, which are nested alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from protas_gtcc.metrics.lookups import PER_CLASS
+from protas_gtcc.report.figures import Form, at, bounds_at, figure, form, fraction, interval, percent, value_at
+from protas_gtcc.report.screen import new_table
+
+Scores = Mapping[str, Any]
+two_digits = form("z.2f")
+""".38"""
+RULER: dict[str, tuple[str, Form]] = {
+    "skill": ("progress.predicted.skill", two_digits),
+    "error, all frames": ("progress.predicted.all_frames", fraction),
+    "error, action frames": ("progress.predicted.frame", fraction),
+    "0.5 everywhere, action frames": ("baselines.half.predicted_segments.frame", fraction),
+    "false progress, background": ("progress.background_false_progress", fraction),
+    "R²": ("progress.predicted.r2", two_digits),
+    "rank correlation": ("curves.predicted.rank_correlation", two_digits),
+    "never finished": ("online.finished.predicted.never", form(".0%")),
+    "finished: lead, seconds": ("online.finished.predicted.lead_seconds", form("+z.1f")),
+    "finished: lead, frames": ("online.finished.predicted.lead_frames", form("+z.1f")),
+}
+"""By label the path of each figure, and how it is written. Leads are in seconds, or in frames where fps is unknown."""
+SEGMENTATION = {"accuracy": "segmentation.acc", "edit": "segmentation.edit", "F1@50": "segmentation.f1@50"}
+"""Those of the segmentation that stand beside them, in percent."""
+HALF = "0.5 everywhere, action frames"
+"""The label that is shown beside the model's error over action frames."""
+
+
+def ruler_of(scores: Scores) -> dict[str, tuple[str, Form]]:
+    """The entries of `RULER` that these scores can have."""
+    seconds = "first_delay_seconds" in scores["online"]
+    other = f"finished: lead, {'frames' if seconds else 'seconds'}"
+    return {label: entry for label, entry in RULER.items() if label != other}
+
+
+def ruler_table(metrics: Scores) -> RenderableType:
+    """The first table on the screen, and below it what it means."""
+    table = new_table(
+        f"Skill, and the figures beside it [95 % over {clusters(metrics)}]", ["", "model", "95 %", "beside it"]
+    )
+    table.columns[3].justify = "left"
+    beside = _beside(metrics)
+    for label, (path, written) in ruler_of(metrics).items():
+        if label != HALF:
+            cells = figure(value_at(metrics, path), written), interval(bounds_at(metrics, path), written)
+            table.add_row(label, *cells, beside.get(label, ""), style="bold" if label == "skill" else "")
+    table.add_section()
+    for label, path in SEGMENTATION.items():
+        cells = figure(value_at(metrics, path), percent), interval(bounds_at(metrics, path), percent)
+        table.add_row(f"{label}, percent", *cells, "")
+    table.caption = "constant: the best one; look-up: the best per class, given the true segments"
+    return Group(table, Text(verdict(metrics), style="bold"))
+
+
+def verdict(scores: Scores) -> str:
+    """What skill and the errors mean, and whether a constant has less error."""
+    own = at(scores, ("progress", "predicted"))
+    if not own or own["frame"] is None:
+        return "There is no progress error to judge: only the segmentation is scored."
+    return f"{_on_skill(scores)} {_on_constants(scores)}".rstrip()
+
+
+def clusters(scores: Scores) -> str:
+    """What intervals are over: people where all are known, else videos."""
+    return "videos" if scores.get("num_people") is None else "people"
+
+
+def rivals(scores: Scores) -> tuple[float | None, float | None]:
+    """Errors over all frames that skill compares with: of the best constant, of the best look-up given the truth."""
+    errors = {name: at(scores, ("baselines", name, "oracle_segments", "all_frames")) for name in PER_CLASS}
+    known = [error for error in errors.values() if error is not None]
+    return at(scores, ("baselines", "best_constant", "oracle_segments", "all_frames")), min(known, default=None)
+
+
+def _on_skill(scores: Scores) -> str:
+    path = RULER["skill"][0]
+    skill, bounds = value_at(scores, path), bounds_at(scores, path)
+    if skill is None:
+        return "Skill is undefined; a note says why."
+    counting = "the best look-up that is given the class and the start of every action"
+    if skill >= 1:
+        sentence = f"Skill {two_digits(skill)}: over all frames, the error is not above that of {counting}."
+    elif skill > 0:
+        share = f"{100 * skill:.0f} % of the way"
+        sentence = (
+            f"Skill {two_digits(skill)}: over all frames, the error is {share} from the best constant to {counting}."
+        )
+    else:
+        sentence = f"Skill {two_digits(skill)}: over all frames, the model is no better than the best constant."
+    if bounds is not None and bounds[0] <= 0 < skill:
+        return f"{sentence} The 95 % interval of skill includes 0."
+    return sentence
+
+
+def _on_constants(scores: Scores) -> str:
+    """A constant that wins is named with its error."""
+    own, (constant, _) = scores["progress"]["predicted"], rivals(scores)
+    compared = (
+        ("over all frames", "the best constant", constant, own["all_frames"]),
+        ("over action frames", "0.5 everywhere", value_at(scores, RULER[HALF][0]), own["frame"]),
+    )
+    wins = [
+        f"{where} ({name} {fraction(error)}, model {fraction(model)})"
+        for where, name, error, model in compared
+        if error is not None and error <= model
+    ]
+    return f"A constant wins {' and '.join(wins)}." if wins else "No constant has less error."
+
+
+def _beside(metrics: Scores) -> dict[str, str]:
+    constant, given_truth = rivals(metrics)
+    half = value_at(metrics, RULER[HALF][0])
+    return {
+        "skill": "0 constant, 1 look-up",
+        "error, all frames": f"constant {figure(constant)}, look-up {figure(given_truth)}",
+        "error, action frames": f"0.5 everywhere {figure(half)}",
+        "false progress, background": "0 is right",
+        "R²": "1 is perfect",
+        "rank correlation": "1 is perfect",
+        "never finished": "of true actions",
+        "finished: lead, seconds": "late is negative",
+        "finished: lead, frames": "late is negative",
+    }

@@ -1,0 +1,107 @@
+"""Calibration of the duration filter on people that a part of the network has not seen, without training twice.
+
+The networks of an ensemble (`--arrangement parallel`) are independent. Each person of the training videos is held out
+of one of them: cross-fitting. After training, that network's output for the person is like that for a new person. These
+outputs go through the filter itself, and two settings are chosen on them. One is the weight of background in the
+reported progress, which differs most between datasets; the other is how wide intervals must be. Both are kept in the
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from protas_gtcc.annotations.segments import progress_target
+from protas_gtcc.annotations.transcripts import TranscriptTables
+from protas_gtcc.config import DecodingConfig
+from protas_gtcc.dataset.held_out import group_videos
+from protas_gtcc.decoding.decoder import DurationDecoder
+from protas_gtcc.network.model import Outputs
+from protas_gtcc.predictions import Prediction
+
+BACKGROUND_WEIGHTS = (0.15, 0.25, 0.35, 0.5, 0.7, 1.0)
+"""Of these the one is taken whose reported progress has the least error over all frames. None is above 1: features that
+are over-fitted on the training people would teach the filter to trust the background."""
+LEVELS = (0.8, 0.84, 0.88, 0.92, 0.96, 0.99)
+"""Shares of belief in an interval. The least is taken whose intervals hold as often as `--interval-level` promises."""
+
+
+class HeldOutVideo(NamedTuple):
+    """One video through the network that has not seen its person."""
+
+    labels: np.ndarray
+    """True class ids, `[T]`."""
+    probs: np.ndarray
+    """float32 `[T, C]`."""
+    progress: np.ndarray | None
+    """float32 `[T, C]` in [0, 1]."""
+
+
+def assign_members(people: Mapping[str, str], num_members: int, seed: int) -> dict[str, int]:
+    """For each video, by its person, the network of the ensemble that it is held out of; none for a single person."""
+    groups = group_videos(people)
+    if len(groups) < 2 or num_members < 2:
+        return {}
+    order = np.random.default_rng(seed).permutation(len(groups))
+    return {video: number % num_members for number, group in enumerate(order) for video in groups[group]}
+
+
+def without_held_out(outputs: Outputs, members: Sequence[int]) -> Outputs:
+    """The same outputs, from which no gradient flows to the network that a video is held out of, `[B]` of these."""
+    num_members = outputs.logits.shape[0]
+    learns = torch.arange(num_members)[:, None] != torch.tensor(members)
+    learns = learns.to(outputs.logits.device)[:, :, None, None]
+
+    def stopped(values: torch.Tensor) -> torch.Tensor:
+        return torch.where(learns, values, values.detach())
+
+    progress = None if outputs.progress is None else stopped(outputs.progress)
+    return outputs._replace(logits=stopped(outputs.logits), progress=progress)
+
+
+def held_out_video(outputs: Outputs, member: int, labels: np.ndarray) -> HeldOutVideo:
+    """What one network of the ensemble gives for one video, B = 1."""
+    probs = torch.softmax(outputs.logits[member, 0], dim=0).t().float().cpu().numpy()
+    progress = None
+    if outputs.progress is not None:
+        progress = outputs.progress[member, 0].clamp(0, 1).t().float().cpu().numpy()
+    return HeldOutVideo(labels, probs, progress)
+
+
+def calibrate(
+    settings: DecodingConfig,
+    tables: TranscriptTables,
+    background: list[int],
+    fps: float,
+    videos: Iterable[HeldOutVideo],
+) -> DecodingConfig:
+    """The settings with the weight of background and the interval that fit these videos best."""
+    known = [(one, progress_target(one.labels, background)) for one in videos]
+
+    def decoded(tried: DecodingConfig) -> Iterator[tuple[Prediction, np.ndarray, np.ndarray]]:
+        for video, target in known:
+            decoder = DurationDecoder(tables, tried, background, fps)
+            yield decoder.decode(np.zeros(len(target), np.int64), video.probs, video.progress), target, video.labels
+
+    def error(tried: DecodingConfig) -> float:
+        return float(np.mean(np.concatenate([np.abs(one.reported - target) for one, target, _ in decoded(tried)])))
+
+    def coverage(tried: DecodingConfig) -> float:
+        """Share of frames of actions, predicted to be actions, whose true progress lies in the interval."""
+        inside = []
+        for one, target, labels in decoded(tried):
+            assert one.interval is not None
+            counted = ~np.isin(labels, background) & ~np.isin(one.labels, background)
+            low, high = one.interval[:, counted]
+            inside.append((low <= target[counted] + 1e-6) & (target[counted] <= high + 1e-6))
+        return float(np.mean(np.concatenate(inside)))
+
+    tried = [dataclasses.replace(settings, background_weight=weight) for weight in BACKGROUND_WEIGHTS]
+    best = min(tried, key=error)
+    wider = [dataclasses.replace(best, interval_level=one) for one in LEVELS if one > best.interval_level]
+    return next((one for one in (best, *wider) if coverage(one) >= settings.interval_level), best)

@@ -1,0 +1,105 @@
+"""Cross-fitting: no network of an ensemble learns from people who are held out of it. Calibration on these people."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from protas_gtcc.annotations.transcripts import count_transcripts
+from protas_gtcc.config import DecodingConfig, ModelConfig
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.network.checkpoint import load_checkpoint
+from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.training.calibration import HeldOutVideo, assign_members, calibrate, without_held_out
+from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.training.trainer import train
+from tests.conftest import tiny_config, tiny_video, write_videos
+
+SETTINGS = DecodingConfig(filter="durations")
+
+
+def test_whole_people_are_held_out_of_one_network_each():
+    people = {f"v{number}": f"P{number // 3}" for number in range(15)}
+    members = assign_members(people, 4, 0)
+    assert set(members) == set(people)
+    assert set(members.values()) == {0, 1, 2, 3}
+    for person in set(people.values()):
+        assert len({members[video] for video in people if people[video] == person}) == 1
+
+
+def test_one_video_or_one_network_is_not_held_out():
+    assert assign_members({"v": "P"}, 4, 0) == {}
+    assert assign_members({"v": "P", "w": "Q"}, 1, 0) == {}
+
+
+def test_a_video_has_no_gradient_in_the_network_that_it_is_held_out_of():
+    network = ProgressNetwork(ModelConfig(stages=3, arrangement="parallel", layers=2, maps=4, graph=False), 5, 3)
+    outputs = without_held_out(network(torch.randn(2, 5, 9)), [1, 1])
+    (outputs.logits.square().sum() + outputs.progress.square().sum()).backward()
+    gradients = [sum(float(one.grad.abs().sum()) for one in stage.parameters()) for stage in network.stages]
+    assert gradients[1] == 0
+    assert min(gradients[0], gradients[2]) > 0
+
+
+@pytest.mark.slow
+def test_a_network_of_a_trained_ensemble_does_not_depend_on_the_people_held_out_of_it(tmp_path):
+    """Its weights are the same whatever these people do."""
+    weights = []
+    for changed in (False, True):
+        videos = [dataclasses.replace(tiny_video(f"v{n}", n), subject=f"P{n // 2}") for n in range(8)]
+        members = assign_members({one.name: one.subject for one in videos[:6]}, 2, 0)
+        held_out = [one for one in videos[:6] if members[one.name] == 1]
+        if changed:
+            for one in held_out:
+                one.labels[:] = 1
+        dataset = write_videos(tmp_path / f"{changed}.h5", videos, 6, "people")
+        # Without clipping, which looks at the gradient of all networks at once.
+        config = tiny_config(dataset, "default", batch_size=1, clip_norm=0.0, epochs=1, schedule="constant")
+        run = RunDirectory(tmp_path / f"run-{changed}")
+        train(config, Dataset(dataset), run)
+        network, facts = load_checkpoint(run.checkpoint)
+        assert facts.transcripts is not None
+        weights.append(dict(network.stages[1].named_parameters()))
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def videos_of_a_network(missed: float) -> list[HeldOutVideo]:
+    """A network that takes actions for background in this share of their frames, with half of its confidence."""
+    random, videos = np.random.default_rng(0), []
+    for _ in range(4):
+        labels = np.repeat([0, 1, 0, 2, 0, 1], random.integers(5, 30, 6))
+        seen = np.where(random.random(len(labels)) < missed, 0, labels)
+        probs = (0.4 * np.eye(3)[labels] + 0.5 * np.eye(3)[seen] + 1 / 30).astype(np.float32)
+        videos.append(HeldOutVideo(labels, probs, None))
+    return videos
+
+
+def test_background_weighs_less_where_the_network_predicts_it_too_often():
+    weights = []
+    for missed in (0.0, 0.9):
+        videos = videos_of_a_network(missed)
+        tables = count_transcripts([one.labels for one in videos], 3, SETTINGS, 2.0)
+        weights.append(calibrate(SETTINGS, tables, [0], 2.0, videos).background_weight)
+    assert weights[1] < weights[0]
+
+
+def test_intervals_are_widened_until_they_hold_as_often_as_they_promise():
+    videos = videos_of_a_network(0.3)
+    others = [np.repeat([0, 1, 0, 2], [8, 150, 9, 160]) for _ in range(3)]
+    tables = count_transcripts(others, 3, SETTINGS, 2.0)  # actions are much shorter here
+    assert calibrate(SETTINGS, tables, [0], 2.0, videos).interval_level > SETTINGS.interval_level
+
+
+@pytest.mark.slow
+def test_the_checkpoint_keeps_what_was_calibrated(tiny_dataset, tmp_path, monkeypatch):
+    def fixed(settings, *_):
+        return dataclasses.replace(settings, background_weight=0.25)
+
+    monkeypatch.setattr("protas_gtcc.training.trainer.calibrate", fixed)
+    run = RunDirectory(tmp_path / "run")
+    train(tiny_config(tiny_dataset, "default"), Dataset(tiny_dataset), run)
+    assert load_checkpoint(run.checkpoint)[1].config.decoding.background_weight == 0.25
+    assert run.read_config().decoding.background_weight == 1.0
