@@ -1,1 +1,1 @@
-"""Training on one split: batches, optimisation, validation, callbacks, the run directory."""
+"""Training on one split: batches, optimisation, validation, calibration, callbacks, the run directory."""
