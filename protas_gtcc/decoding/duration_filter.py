@@ -22,7 +22,7 @@ REORDERED = {"reassoc", "contract"}
 EMPTY = 1e-12
 """A class with less probability has no progress of its own; its progress is 0.5."""
 TINY = 1e-30
-"""Least probability of the network that is told from 0."""
+"""Least probability of the network that counts as more than 0."""
 
 
 class Rule(NamedTuple):
