@@ -25,7 +25,7 @@ class Command:
     """Training videos, of ten actions each; a fifth as many are for testing."""
     epochs: int = 10
     """Passes over the training segments."""
-    seeds: int = 2
+    seeds: int = 3
     """Number of seeds of the simulation and of the heads, from 0 on; the picture is of the first."""
     processes: int = 2
     """Heads that are trained at the same time, each on one processor core."""
