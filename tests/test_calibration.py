@@ -13,7 +13,7 @@ from protas_gtcc.config import DecodingConfig, ModelConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.network.checkpoint import load_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
-from protas_gtcc.training.calibration import HeldOutVideo, assign_members, calibrate, without_held_out
+from protas_gtcc.training.calibration import LEVELS, HeldOutVideo, assign_members, calibrate, without_held_out
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
 from tests.conftest import tiny_config, tiny_video, write_videos
@@ -91,6 +91,20 @@ def test_intervals_are_widened_until_they_hold_as_often_as_they_promise():
     others = [np.repeat([0, 1, 0, 2], [8, 150, 9, 160]) for _ in range(3)]
     tables = count_transcripts(others, 3, SETTINGS, 2.0)  # actions are much shorter here
     assert calibrate(SETTINGS, tables, [0], 2.0, videos).interval_level > SETTINGS.interval_level
+
+
+def test_the_widest_intervals_are_taken_if_none_holds_often_enough():
+    probs = np.float32([[0.999, 0.001, 0], [0, 0, 1]]).repeat([1, 400], axis=0)  # another action, just before its end
+    videos = [HeldOutVideo(np.repeat([1, 2], [1, 400]), probs, np.ones((401, 3), np.float32))]
+    tables = count_transcripts([np.repeat([0, 1, 2], 2)] * 3, 3, SETTINGS, 2.0)
+    settings = dataclasses.replace(SETTINGS, progress_share=1.0, progress_doubt=0.0)
+    assert calibrate(settings, tables, [0], 2.0, videos).interval_level == LEVELS[-1]
+
+
+def test_intervals_stay_if_no_action_is_predicted():
+    videos = [HeldOutVideo(np.repeat([0, 1, 0], 20), np.tile(np.float32([0.99, 0.01]), (60, 1)), None)]
+    tables = count_transcripts([videos[0].labels], 2, SETTINGS, 2.0)
+    assert calibrate(SETTINGS, tables, [0], 2.0, videos).interval_level == SETTINGS.interval_level
 
 
 @pytest.mark.slow

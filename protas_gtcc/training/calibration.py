@@ -10,7 +10,7 @@ checkpoint.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -80,28 +80,33 @@ def calibrate(
     fps: float,
     videos: Iterable[HeldOutVideo],
 ) -> DecodingConfig:
-    """The settings with the weight of background and the interval that fit these videos best."""
-    known = [(one, progress_target(one.labels, background)) for one in videos]
+    """The settings with the weight of background and the interval that fit these videos best.
 
-    def decoded(tried: DecodingConfig) -> Iterator[tuple[Prediction, np.ndarray, np.ndarray]]:
-        for video, target in known:
-            decoder = DurationDecoder(tables, tried, background, fps)
-            yield decoder.decode(np.zeros(len(target), np.int64), video.probs, video.progress), target, video.labels
+    If no frame of an action is predicted to be one, nothing shows how wide intervals must be, and they stay. If even
+    the widest do not hold often enough, the widest are taken.
+    """
+    known = list(videos)
+    streams = np.repeat(np.arange(len(known)), [len(one.labels) for one in known])
+    labels, probs = (np.concatenate(parts) for parts in ([one.labels for one in known], [one.probs for one in known]))
+    target = np.concatenate([progress_target(one.labels, background) for one in known])
+    progress = None if known[0].progress is None else np.concatenate([one.progress for one in known])
+
+    def decoded(tried: DecodingConfig) -> Prediction:
+        """All videos, one after the other."""
+        return DurationDecoder(tables, tried, background, fps, len(known)).decode(streams, probs, progress)
 
     def error(tried: DecodingConfig) -> float:
-        return float(np.mean(np.concatenate([np.abs(one.reported - target) for one, target, _ in decoded(tried)])))
+        return float(np.abs(decoded(tried).reported - target).mean())
 
-    def coverage(tried: DecodingConfig) -> float:
-        """Share of frames of actions, predicted to be actions, whose true progress lies in the interval."""
-        inside = []
-        for one, target, labels in decoded(tried):
-            assert one.interval is not None
-            counted = ~np.isin(labels, background) & ~np.isin(one.labels, background)
-            low, high = one.interval[:, counted]
-            inside.append((low <= target[counted] + 1e-6) & (target[counted] <= high + 1e-6))
-        return float(np.mean(np.concatenate(inside)))
+    def covers(tried: DecodingConfig) -> bool:
+        """Whether intervals hold often enough, at frames of actions that are predicted to be actions."""
+        prediction = decoded(tried)
+        assert prediction.interval is not None
+        low, high = prediction.interval
+        counted = ~np.isin(labels, background) & ~np.isin(prediction.labels, background)
+        inside = (low <= target + 1e-6) & (target <= high + 1e-6)
+        return not counted.any() or bool(inside[counted].mean() >= settings.interval_level)
 
-    tried = [dataclasses.replace(settings, background_weight=weight) for weight in BACKGROUND_WEIGHTS]
-    best = min(tried, key=error)
+    best = min((dataclasses.replace(settings, background_weight=one) for one in BACKGROUND_WEIGHTS), key=error)
     wider = [dataclasses.replace(best, interval_level=one) for one in LEVELS if one > best.interval_level]
-    return next((one for one in (best, *wider) if coverage(one) >= settings.interval_level), best)
+    return next((one for one in (best, *wider) if covers(one)), [best, *wider][-1])
