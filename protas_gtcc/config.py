@@ -184,7 +184,7 @@ class DecodingConfig:
     share of it, at most 1."""
     prior_exponent: float = 0.2
     """The network's probabilities are divided by the classes' shares of the training frames, to this power: 0 keeps
-    them, 1 makes classes equally likely beforehand."""
+    them, 1 makes classes equally likely beforehand. --cross-fit chooses another."""
     temperature: float = 1.25
     """Divides the network's log-probabilities where it is believed directly; above 1 they are less certain."""
     class_share: float = 0.6
@@ -194,9 +194,11 @@ class DecodingConfig:
     progress_doubt: float = 0.1
     """Weight of a uniform distribution in the belief about the progress of a class."""
     background_weight: float = 1.0
-    """Factor of the probability of background, for the reported progress and its interval alone."""
+    """Factor of the probability of background, for the reported progress and its interval alone. --cross-fit chooses
+    another."""
     interval_level: float = 0.8
-    """Share of belief inside the intervals of progress and of remaining time."""
+    """Share of belief inside the intervals of progress and of remaining time. --cross-fit widens them until they hold
+    as often."""
     doubt: float = 0.01
     """Weight of a uniform distribution mixed into the network's probabilities, so that no class is impossible."""
     spread: float = 0.2

@@ -77,13 +77,14 @@ def videos_of_a_network(missed: float) -> list[HeldOutVideo]:
     return videos
 
 
-def test_background_weighs_less_where_the_network_predicts_it_too_often():
-    weights = []
+def test_a_network_that_predicts_background_too_often_is_corrected_for_it():
+    chosen = []
     for missed in (0.0, 0.9):
         videos = videos_of_a_network(missed)
-        tables = count_transcripts([one.labels for one in videos], 3, SETTINGS, 2.0)
-        weights.append(calibrate(SETTINGS, tables, [0], 2.0, videos).background_weight)
-    assert weights[1] < weights[0]
+        tables = count_transcripts([np.repeat([0, 1, 0, 2], [30, 15, 30, 15])] * 3, 3, SETTINGS, 2.0)
+        chosen.append(calibrate(SETTINGS, tables, [0], 2.0, videos))
+    assert chosen[1].background_weight < chosen[0].background_weight
+    assert chosen[1].prior_exponent > chosen[0].prior_exponent
 
 
 def test_intervals_are_widened_until_they_hold_as_often_as_they_promise():

@@ -2,9 +2,9 @@
 
 The networks of an ensemble (`--arrangement parallel`) are independent. Each person of the training videos is held out
 of one of them: cross-fitting. After training, that network's output for the person is like that for a new person. These
-outputs go through the filter itself, and two settings are chosen on them. One is the weight of background in the
-reported progress, which differs most between datasets; the other is how wide intervals must be. Both are kept in the
-checkpoint.
+outputs go through the filter itself, and three settings are chosen on them, one after the other: the power of the
+prior, the weight of background in the reported progress, and how wide intervals must be. The first two differ most
+between datasets. The checkpoint keeps all three.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
 
+PRIOR_EXPONENTS = (0.2, 0.35, 0.5)
+"""Of these the one is taken whose reported progress has the least error over all frames. Above 0.5, labels suffer."""
 BACKGROUND_WEIGHTS = (0.15, 0.25, 0.35, 0.5, 0.7, 1.0)
-"""Of these the one is taken whose reported progress has the least error over all frames. None is above 1: features that
-are over-fitted on the training people would teach the filter to trust the background."""
+"""Chosen in the same way. None is above 1: features that are over-fitted on the training people would teach the filter
+to trust the background."""
 LEVELS = (0.8, 0.84, 0.88, 0.92, 0.96, 0.99)
 """Shares of belief in an interval. The least is taken whose intervals hold as often as `--interval-level` promises."""
 
@@ -80,7 +82,7 @@ def calibrate(
     fps: float,
     videos: Iterable[HeldOutVideo],
 ) -> DecodingConfig:
-    """The settings with the weight of background and the interval that fit these videos best.
+    """The settings with the prior, the weight of background and the interval that fit these videos best.
 
     If no frame of an action is predicted to be one, nothing shows how wide intervals must be, and they stay. If even
     the widest do not hold often enough, the widest are taken.
@@ -107,6 +109,7 @@ def calibrate(
         inside = (low <= target + 1e-6) & (target <= high + 1e-6)
         return not counted.any() or bool(inside[counted].mean() >= settings.interval_level)
 
-    best = min((dataclasses.replace(settings, background_weight=one) for one in BACKGROUND_WEIGHTS), key=error)
+    best = min((dataclasses.replace(settings, prior_exponent=one) for one in PRIOR_EXPONENTS), key=error)
+    best = min((dataclasses.replace(best, background_weight=one) for one in BACKGROUND_WEIGHTS), key=error)
     wider = [dataclasses.replace(best, interval_level=one) for one in LEVELS if one > best.interval_level]
     return next((one for one in (best, *wider) if covers(one)), [best, *wider][-1])
