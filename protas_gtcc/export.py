@@ -1,12 +1,13 @@
 """A model as ONNX, to run without torch: one graph for the next chunk of a stream, one for whole videos.
 
     stream.onnx    features [B, T, D], state [B, S], num_frames [B]
-                   -> probs [B, C, T], progress [B, C, T], next_state [B, S], next_num_frames [B]
+                   -> the fields of a `Prediction` with the axis B in front, next_state [B, S], next_num_frames [B]
     offline.onnx   features [B, T, D]
-                   -> probs [B, C, T], progress [B, C, T]
+                   -> the fields of a `Prediction` with the axis B in front
 
-A stream starts with state and num_frames 0. T is from 1 to 131072, B is any number of streams. A model without
-progress has no output of that name. Needs the extra `[export]`.
+A stream starts with state and num_frames 0. T is from 1 to 131072, B is any number of streams. The duration filter is
+part of the graphs, if the model has one; fields that a model does not have are not among the outputs. Needs the extra
+`[export]`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from protas_gtcc.decoding.filter_graph import FILTER_FIELDS, FilterGraph
 from protas_gtcc.errors import lacks_package
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.network.gru import GRU
@@ -41,41 +43,82 @@ EXAMPLE_FRAMES = 5
 class OfflineGraph(nn.Module):
     """The graph for whole videos."""
 
-    def __init__(self, network: ProgressNetwork):
+    is_action: Tensor
+
+    def __init__(self, network: ProgressNetwork, background: list[int], decoder: FilterGraph | None):
         super().__init__()
-        self.network = network
+        self.network, self.decoder = network, decoder
+        is_action = torch.ones(network.num_classes, dtype=torch.bool)
+        is_action[background] = False
+        self.register_buffer("is_action", is_action)
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs, in order."""
+        if self.decoder is not None:
+            return [*FILTER_FIELDS]
+        return ["labels", "probs", "progress", "reported"] if self.network.config.progress else ["labels", "probs"]
 
     def forward(self, features: Float[Tensor, "B T D"]) -> tuple[Tensor, ...]:
-        """Probabilities and, if the network has it, progress."""
-        return _results(self.network(features.transpose(1, 2)))
+        """The fields of a prediction."""
+        belief = features.new_zeros(features.shape[0], 0 if self.decoder is None else self.decoder.size)
+        return self.fields(self.network(features.transpose(1, 2)), belief)[0]
+
+    def fields(self, outputs: Outputs, belief: Float[Tensor, "B R"]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """The fields of a prediction, and the filter's belief after it."""
+        probs, progress = torch.softmax(outputs.final_logits, dim=1), outputs.final_progress
+        progress = None if progress is None else progress.clamp(0, 1)
+        if self.decoder is not None:
+            return self.decoder(belief, probs, progress)
+        labels = outputs.final_logits.argmax(dim=1)
+        if progress is None:
+            return (labels, probs), belief
+        reported = progress.gather(1, labels[:, None]).squeeze(1) * self.is_action[labels]
+        return (labels, probs, progress, reported), belief
 
 
-class StreamGraph(nn.Module):
+class StreamGraph(OfflineGraph):
     """The graph for the next chunk of streams; each stream's state is one vector, so one input and one output."""
 
-    def __init__(self, network: ProgressNetwork):
-        super().__init__()
-        self.network = network
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs, in order."""
+        return [*super().output_names, "next_state", "next_num_frames"]
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, features: Float[Tensor, "B T D"], state: Float[Tensor, "B S"], num_frames: Int[Tensor, " B"]
     ) -> tuple[Tensor, ...]:
-        """Probabilities, progress, and the state and number of frames for the next chunk."""
-        outputs = self.network(features.transpose(1, 2), state=self.unpack(state, num_frames))
+        """The fields of a prediction, and the state and number of frames for the next chunk."""
+        before, belief = self.unpack(state, num_frames)
+        outputs = self.network(features.transpose(1, 2), state=before)
+        fields, belief = self.fields(outputs, belief)
         after = outputs.state
-        return (*_results(outputs), self.pack(after), after.num_frames)
+        assert after.num_frames is not None
+        return *fields, self.pack(after, belief), after.num_frames
 
-    def pack(self, state: NetworkState) -> Float[Tensor, "B S"]:
-        """The state without the number of frames, as one vector for each stream."""
-        return torch.cat([one.flatten(1) for one in state._replace(num_frames=None).named().values()], dim=1)
+    def start(self, num_streams: int) -> tuple[Float[Tensor, "B S"], Int[Tensor, " B"]]:
+        """State and number of frames before the first frame."""
+        state = self.network.start(num_streams)
+        assert state.num_frames is not None
+        belief = torch.zeros(num_streams, 0 if self.decoder is None else self.decoder.size)
+        return self.pack(state, belief), state.num_frames
 
-    def unpack(self, state: Float[Tensor, "B S"], num_frames: Int[Tensor, " B"]) -> NetworkState:
+    def pack(self, state: NetworkState, belief: Float[Tensor, "B R"]) -> Float[Tensor, "B S"]:
+        """The state without the number of frames, and the belief, as one vector for each stream."""
+        tensors = state._replace(num_frames=None).named().values()
+        return torch.cat([*(one.flatten(1) for one in tensors), belief], dim=1)
+
+    def unpack(
+        self, state: Float[Tensor, "B S"], num_frames: Int[Tensor, " B"]
+    ) -> tuple[NetworkState, Float[Tensor, "B R"]]:
         """The inverse of `pack`."""
         example = self.network.start()._replace(num_frames=None)
         tensors = list(example.named().values())
-        parts = dict(zip(map(id, tensors), torch.split(state, [one.numel() for one in tensors], dim=1), strict=True))
+        sizes = [one.numel() for one in tensors]
+        *values, belief = torch.split(state, [*sizes, state.shape[1] - sum(sizes)], dim=1)
+        parts = dict(zip(map(id, tensors), values, strict=True))
         unpacked = example.apply(lambda one: parts[id(one)].reshape(-1, *one.shape[1:]))
-        return unpacked._replace(num_frames=num_frames)
+        return unpacked._replace(num_frames=num_frames), belief
 
 
 def export_onnx(model: TrainedModel, folder: Path) -> list[Path]:
@@ -88,20 +131,27 @@ def export_onnx(model: TrainedModel, folder: Path) -> list[Path]:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise lacks_package("exporting", error, "export") from error
-    network = _exportable(model.network)
+    network, decoder = _exportable(model.network), _filter_graph(model)
     features = torch.randn(2, EXAMPLE_FRAMES, model.facts.feature_dim)
-    results = ["probs", "progress"] if network.config.progress else ["probs"]
     written = [folder / "offline.onnx"]
-    _write(model, OfflineGraph(network), {"features": features}, results, written[0])
+    _write(model, OfflineGraph(network, model.background, decoder), {"features": features}, written[0])
     if network.config.causal:
-        graph = StreamGraph(network)
-        state = {"state": graph.pack(network.start(2)), "num_frames": torch.zeros(2, dtype=torch.int64)}
+        graph = StreamGraph(network, model.background, decoder)
+        state, num_frames = graph.start(2)
         written.append(folder / "stream.onnx")
-        _write(model, graph, {"features": features, **state}, [*results, "next_state", "next_num_frames"], written[1])
+        _write(model, graph, {"features": features, "state": state, "num_frames": num_frames}, written[1])
     return written
 
 
-def _write(model: TrainedModel, graph: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+def _filter_graph(model: TrainedModel) -> FilterGraph | None:
+    facts = model.facts
+    if facts.transcripts is None:
+        return None
+    assert facts.fps is not None  # the transcripts were counted at that rate
+    return FilterGraph(facts.transcripts, facts.config.decoding, facts.background, facts.fps)
+
+
+def _write(model: TrainedModel, graph: OfflineGraph, inputs: dict[str, Tensor], path: Path) -> None:
     """Write a graph, traced with example `inputs`."""
     batch, frames = torch.export.Dim("batch", max=2**16), torch.export.Dim("frames", max=MOST_FRAMES)
     dynamic = tuple({0: batch, 1: frames} if name == "features" else {0: batch} for name in inputs)
@@ -112,7 +162,7 @@ def _write(model: TrainedModel, graph: nn.Module, inputs: dict[str, Tensor], out
             dynamo=True,
             verbose=False,
             input_names=list(inputs),
-            output_names=outputs,
+            output_names=graph.output_names,
             custom_translation_table=_translations(),
         )
     assert program is not None  # for the type checker
@@ -134,11 +184,6 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def _results(outputs: Outputs) -> tuple[Tensor, ...]:
-    probs = torch.softmax(outputs.final_logits, dim=1)
-    return (probs,) if outputs.final_progress is None else (probs, outputs.final_progress.clamp(0, 1))
 
 
 @torch.library.custom_op(

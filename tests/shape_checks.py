@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import FunctionType, ModuleType
 from typing import Any, get_type_hints
 
+import torch
 from beartype import beartype
 from jaxtyping import jaxtyped
 
@@ -87,6 +88,8 @@ def _checked(function: Any, prepare: Callable[[], object] = lambda: None) -> Cal
     def call(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         nonlocal check
+        if torch.compiler.is_compiling():  # it cannot follow the checks
+            return function(*args, **kwargs)
         if check is None:
             _import_types(function.__globals__)
             prepare()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from protas_gtcc.storage.checkpoints import find_checkpoint
 class Command:
     """Write a model as ONNX graphs: stream.onnx for new frames and the state so far, offline.onnx for whole videos.
 
-    The graphs hold the network without the duration filter.
+    Both hold the duration filter, if the model has one; their outputs are those of 'protas-gtcc predict'.
     """
 
     model: Positional[Path]
@@ -40,9 +39,4 @@ class Command:
         model = load(self.model)
         require_no_control(model.facts.config, "be exported")
         written = [str(path) for path in export_onnx(model, folder)]
-        left_out = [] if model.facts.transcripts is None else ["duration filter"]
-        if left_out:
-            print(
-                "note: the graphs hold the network without the duration filter, as with --filter none", file=sys.stderr
-            )
-        print(json.dumps({"written": written, "left_out": left_out}) if self.json else "\n".join(written))
+        print(json.dumps({"written": written}) if self.json else "\n".join(written))

@@ -1,0 +1,163 @@
+"""The duration filter as a torch module, for exported graphs: the same arithmetic as the compiled `duration_filter.py`.
+
+Axes: B streams, T frames, C classes with L lengths each, N phases, P bins of progress, G points in time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan  # its only address; exported as ONNX's Scan
+
+from protas_gtcc.annotations.transcripts import TranscriptTables
+from protas_gtcc.config import DecodingConfig
+from protas_gtcc.decoding.duration_filter import EMPTY, TINY, make_rule
+from protas_gtcc.decoding.hypotheses import Hypotheses, make_hypotheses
+
+FILTER_FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds", "remaining_interval")
+"""Fields of a `Prediction` that the filter fills in."""
+Belief = Float[Tensor, "B C L N"]
+
+
+class FilterGraph(nn.Module):
+    """Updates the beliefs of B streams by T frames; float64 inside, as the compiled filter."""
+
+    first: Tensor
+    following: Tensor
+    stays: Tensor
+    leaves: Tensor
+    enters: Tensor
+    ended: Tensor
+    times: Tensor
+    prior: Tensor
+    is_action: Tensor
+    levels: Tensor
+
+    def __init__(self, tables: TranscriptTables, settings: DecodingConfig, background: list[int], fps: float):
+        super().__init__()
+        self.shape = (*tables.lengths.shape, settings.phases)
+        is_action = ~np.isin(np.arange(len(tables.first)), background)
+        self.rule = rule = make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
+        hypotheses = make_hypotheses(tables, settings, fps)
+        arrays = {"prior": rule.prior, "is_action": is_action, "levels": np.array([rule.tail, 0.5, 1 - rule.tail])}
+        arrays |= {name: getattr(hypotheses, name) for name in ("first", "following", "times")}
+        arrays["ended"] = hypotheses.ended.reshape(self.shape[0], -1, len(hypotheses.times))
+        for name, values in (arrays | _phase_changes(hypotheses, self.shape)).items():
+            self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64)))
+
+    @property
+    def size(self) -> int:
+        """Numbers in a stream's belief."""
+        return int(np.prod(self.shape))
+
+    def forward(
+        self, belief: Float[Tensor, "B R"], probs: Float[Tensor, "B C T"], progress: Float[Tensor, "B C T"] | None
+    ) -> tuple[tuple[Tensor, ...], Float[Tensor, "B R"]]:
+        """`FILTER_FIELDS` of a prediction with the axis B in front, and the belief after T frames.
+
+        `belief` is 0 before the first frame; `probs` and `progress` are the network's. `progress` is None for a network
+        without progress.
+        """
+        share = 0.0 if progress is None else self.rule.progress_share
+
+        def step(belief: Tensor, frame: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+            return self._step(belief, *frame, share)
+
+        frames = [one.permute(2, 0, 1).double() for one in (probs, probs if progress is None else progress)]
+        after, outputs = scan(step, belief.double().reshape(-1, *self.shape), tuple(frames))
+        label, classes, channels, reported, remaining = (one.movedim(0, -1) for one in outputs)
+        fields = (label, classes, channels, reported[:, 1], reported[:, ::2], remaining[:, 1], remaining[:, ::2])
+        return fields, after.flatten(1).to(belief.dtype)
+
+    def _step(self, belief: Tensor, probs: Tensor, progress: Tensor, share: float) -> tuple[Tensor, tuple[Tensor, ...]]:
+        evidence, network = self._weigh(probs)
+        belief = self._advance(belief) * evidence[:, :, None, None]
+        belief = (belief / belief.sum(dim=(1, 2, 3), keepdim=True)).contiguous()
+        phases = belief.sum(dim=2)
+        classes = (1 - self.rule.class_share) * phases.sum(dim=2) + self.rule.class_share * network
+        classes = classes.float()
+        histogram = self._mix(phases, progress, share)
+        channels, reported = self._report(classes.double(), histogram)
+        label = classes.argmax(dim=1)
+        return belief, (label, classes, channels.float(), reported.float(), self._remaining(belief, label).float())
+
+    def _weigh(self, probs: Float[Tensor, "B C"]) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B C"]]:
+        """The network's probabilities less the prior: as evidence for the filter, and as a belief of its own."""
+        rule, freed = self.rule, probs.clamp(min=TINY) / self.prior
+        network = freed**rule.sharpness
+        mixed = (1 - rule.doubt) * freed / freed.sum(dim=1, keepdim=True) + rule.doubt / probs.shape[1]
+        return mixed**rule.evidence, network / network.sum(dim=1, keepdim=True)
+
+    def _advance(self, belief: Belief) -> Belief:
+        """Move every hypothesis by a frame, and add the segments that start with it."""
+        ended = (belief * self.leaves).sum(dim=(2, 3)).clamp(min=0)
+        starts_now = (belief.sum(dim=(1, 2, 3)) == 0).to(belief.dtype)
+        started = ended @ self.following + starts_now[:, None] * self.first
+        return torch.einsum("bcli,clij->bclj", belief, self.stays) + started[:, :, None, None] * self.enters
+
+    def _mix(
+        self, phases: Float[Tensor, "B C N"], progress: Float[Tensor, "B C"], share: float
+    ) -> Float[Tensor, "B C P"]:
+        """Each class's histogram of progress: the filter's, the network's and a uniform one, which sum to 1."""
+        rule, num_bins = self.rule, self.shape[2] * self.rule.bins_per_phase
+        in_class = phases.sum(dim=2, keepdim=True)
+        spread = phases.repeat_interleave(rule.bins_per_phase, dim=2) / rule.bins_per_phase
+        spread = torch.where(in_class > EMPTY, spread / in_class.clamp(min=EMPTY), 1 / num_bins)
+        seen = (progress * num_bins).long().clamp(max=num_bins - 1)
+        point = (torch.arange(num_bins, device=seen.device) == seen[..., None]).to(spread.dtype)
+        doubt = rule.progress_doubt
+        return (1 - share - doubt) * spread + doubt / num_bins + share * point
+
+    def _report(
+        self, classes: Float[Tensor, "B C"], histogram: Float[Tensor, "B C P"]
+    ) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B 3"]]:
+        """Progress of each class; the interval's lower end, the median and its upper end over all classes."""
+        middle = self.levels[1]
+        progress = _quantile(torch.zeros_like(classes), histogram, middle)
+        weights = classes * self.is_action
+        nothing = (classes - weights).sum(dim=1) * self.rule.background_weight
+        together = (weights[..., None] * histogram).sum(dim=1)
+        return progress, _quantile(nothing[:, None], together[:, None].expand(-1, 3, -1), self.levels)
+
+    def _remaining(self, belief: Belief, label: Int[Tensor, " B"]) -> Float[Tensor, "B 3"]:
+        """Remaining seconds of a segment of this class: the interval's lower end, the median, its upper end."""
+        chosen = torch.arange(self.shape[0], device=label.device) == label[:, None]
+        mass = (belief.flatten(2) * chosen[..., None]).sum(dim=1)  # [B, L N]
+        ended = (mass[..., None] * self.ended[label]).sum(dim=1)  # [B, G]
+        wanted = self.levels * mass.sum(dim=1, keepdim=True)
+        later = (ended[:, None] < wanted[..., None]).sum(dim=2).clamp(min=1)
+        last = len(self.times) - 1
+        after = later.clamp(max=last)
+        low, high = ended.gather(1, after - 1), ended.gather(1, after)
+        share = ((wanted - low) / (high - low).clamp(min=EMPTY)).clamp(min=0)
+        seconds = self.times[after - 1] + share * (self.times[after] - self.times[after - 1])
+        return torch.where(later > last, self.times[last], seconds)
+
+
+def _phase_changes(hypotheses: Hypotheses, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
+    """Probabilities of a frame: from phase to phase `[C, L, N, N]`, to the end, and of each first phase `[C, L, N]`."""
+    phases, within = shape[2], np.arange(hypotheses.passes.shape[1]) < hypotheses.taps[:, None]
+    passes = np.zeros((len(within), phases + 1))
+    passes[:, : within.shape[1]] = hypotheses.passes * within
+    stays = np.zeros((len(within), phases, phases))
+    for i in range(phases):
+        stays[:, i, i:] = passes[:, : phases - i]
+    enters = stays[:, 0].copy()
+    enters[:, -1] += np.maximum(1 - enters.sum(axis=1), 0)
+    enters *= hypotheses.weight[:, None]
+    arrays = {"stays": stays, "leaves": 1 - stays.sum(axis=2), "enters": enters}
+    return {name: values.reshape(*shape[:2], *values.shape[1:]) for name, values in arrays.items()}
+
+
+def _quantile(at_zero: Float[Tensor, "*A"], histogram: Float[Tensor, "*A P"], level: Tensor) -> Float[Tensor, "*A"]:
+    """Quantile of a value that is 0 with weight `at_zero`, else in [0, 1] and spread evenly within each bin."""
+    reached, num_bins = histogram.cumsum(dim=-1), histogram.shape[-1]
+    wanted = level * (at_zero + reached[..., -1]) - at_zero
+    below = (reached < wanted[..., None]).sum(dim=-1)
+    place = below.clamp(max=num_bins - 1)[..., None]
+    mass, after = (one.gather(-1, place).squeeze(-1) for one in (histogram, reached))
+    inside = 1 - (after - wanted) / mass.clamp(min=TINY)
+    value = torch.where(below == num_bins, 1.0, (place.squeeze(-1) + inside) / num_bins)
+    return torch.where(wanted <= 0, 0.0, value)
