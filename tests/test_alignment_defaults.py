@@ -62,7 +62,7 @@ def test_a_function_without_settings_is_what_the_command_minimises_in_its_first_
 def test_a_flag_overrides_the_default_of_its_loss_and_the_configuration_has_the_final_values(loss):
     (name, value), *_ = LOSS_DEFAULTS[loss].items()
     flag = f"--{name.replace('_', '-')}"
-    for words, final in (((), value), ((flag, "0.5"), 0.5)):
+    for words, final in (((), value), ((flag, "0.3"), 0.3)):
         config = parsed("--loss", loss, *words)
         assert getattr(config.alignment, name) == final
         assert f"  {name}: {final}\n" in to_yaml(config)

@@ -71,7 +71,7 @@ def terms_of(kitchen: Path, loss: str, epoch: int = 3, **changes: Any) -> dict[s
 
 FLAGS = {
     "tcc": {"temperature": 0.5, "variance_weight": 0.5, "sampled_frames": 9},
-    "tcc-classification": {"temperature": 0.5},
+    "tcc-classification": {"temperature": 0.1},
     "gtcc": {"temperature": 0.5, "components": 2, "anchors": 4, "cycle_window": 0.1, "drop_rate": 0.5},
     "lav": {"warp_gamma": 1.0, "contrast_weight": 0.3, "margin": 5.0, "near_share": 0.3},
     "vava": {

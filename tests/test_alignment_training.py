@@ -30,9 +30,8 @@ LOSSES = get_args(get_type_hints(AlignmentConfig)["loss"])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_falls_on_videos_that_can_be_aligned(kitchen, tmp_path, loss):
     run = AlignmentDirectory(tmp_path / "run")
-    config = alignment_config(
-        kitchen, loss, epochs=25, alignment=AlignmentLossConfig(sampled_frames=0, anchors=0, drop_rate=1.0)
-    )
+    settings = AlignmentLossConfig(sampled_frames=0, anchors=0, drop_rate=1.0, temperature=0.1)
+    config = alignment_config(kitchen, loss, epochs=25, alignment=settings)
     align(config, Dataset(kitchen), run)
     rows = run.read_log()
     assert len(rows) == 25

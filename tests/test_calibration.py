@@ -13,6 +13,7 @@ from protas_gtcc.config import DecodingConfig, ModelConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.network.checkpoint import load_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.runs.evaluate_run import evaluate_run
 from protas_gtcc.training.calibration import LEVELS, HeldOutVideo, assign_members, calibrate, without_held_out
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
@@ -118,3 +119,30 @@ def test_the_checkpoint_keeps_what_was_calibrated(tiny_dataset, tmp_path, monkey
     train(tiny_config(tiny_dataset, "default"), Dataset(tiny_dataset), run)
     assert load_checkpoint(run.checkpoint)[1].config.decoding.background_weight == 0.25
     assert run.read_config().decoding.background_weight == 1.0
+
+
+@pytest.mark.slow
+def test_a_run_killed_before_its_calibration_is_not_finished_and_its_scores_say_so(tiny_dataset, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    def notes():
+        return evaluate_run(run, dataset, "1", max_pictures=0).metrics["notes"]
+
+    config, dataset = tiny_config(tiny_dataset, "default"), Dataset(tiny_dataset)
+    whole, run = RunDirectory(tmp_path / "whole"), RunDirectory(tmp_path / "run")
+    train(config, dataset, whole)
+    monkeypatch.setattr("protas_gtcc.training.trainer.calibrate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, dataset, run)
+    monkeypatch.undo()
+    assert len(run.read_log()) == config.training.epochs
+    note = "the run is not finished: its filter is not calibrated (--resume continues)"
+    assert note in notes()
+    assert not run.is_finished()
+    train(config, dataset, run, resume=True)
+    assert not run.metrics.exists(), "scores of the unfinished model do not pass for those of the finished one"
+    decodings = [load_checkpoint(one.checkpoint)[1].config.decoding for one in (run, whole)]
+    assert decodings[0] == decodings[1]
+    assert note not in notes()
+    assert run.is_finished()

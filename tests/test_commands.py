@@ -290,13 +290,15 @@ def test_graphs_are_replaced_with_overwrite_only(run, tmp_path, capsys):
     assert "stream.onnx would be replaced; give another name, or --overwrite" in message
 
 
-def test_scores_of_an_unfinished_run_or_at_another_rate_have_a_note(run, tiny_dataset, tmp_path, capsys):
+@pytest.mark.parametrize("stops_early", [{}, {"patience": 5, "validation_share": 0.3}], ids=["", "patience"])
+def test_scores_of_an_unfinished_run_or_at_another_rate_have_a_note(run, tmp_path, capsys, stops_early):
     unfinished = tmp_path / "run"
     shutil.copytree(run, unfinished)
     config = (unfinished / "config.yaml").read_text().replace("epochs: 2", "epochs: 9")
     (unfinished / "config.yaml").write_text(config)
     network, facts = load_checkpoint(run / "checkpoint.safetensors")
-    longer = dataclasses.replace(facts.config, training=dataclasses.replace(facts.config.training, epochs=9))
+    training = dataclasses.replace(facts.config.training, epochs=9, **stops_early)
+    longer = dataclasses.replace(facts.config, training=training)
     save_checkpoint(unfinished / "checkpoint.safetensors", network, dataclasses.replace(facts, config=longer, fps=25.0))
     capsys.readouterr()
     assert exit_code("evaluate", unfinished, "--pictures", "0", "--json") == 0

@@ -398,7 +398,7 @@ def test_a_configuration_survives_yaml(config):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model: {stages: 4, wings: 2}", "unknown field 'wings'"),
+        ("model: {stages: 4, wings: 2}", "unknown field 'wings'; another version of protas_gtcc wrote it: train again"),
         ("model: {stages: four}", "stages is 'four', expected a int"),
         ("loss: {progress_over: some}", "progress_over is 'some'; it is one of all, active"),
         ("- 1", "expected fields of RunConfig"),

@@ -19,7 +19,7 @@ from protas_gtcc.training.run_directory import RunDirectory
 
 LOSS_DEFAULTS: dict[str, dict[str, float]] = {
     "tcc": {"temperature": 0.1},
-    "tcc-classification": {"temperature": 0.1},
+    "tcc-classification": {"temperature": 0.5},
     "gtcc": {"temperature": 0.02},
     "lav": {"contrast_weight": 13.0},
     "vava": {"contrast_weight": 27.0},
@@ -65,8 +65,8 @@ class AlignmentLossConfig:
     sampled_frames: int = 200
     """Frames of each video in a step, drawn from equal parts of it; 0 takes all. The losses see only these."""
     temperature: float | None = None
-    """TCC and GTCC: temperature of the softmaxes over frames, in squared distance. It depends on the loss: 0.1 for tcc
-    and tcc-classification, 0.02 for gtcc."""
+    """TCC and GTCC: temperature of the softmaxes over frames, in squared distance. It depends on the loss: 0.1 for tcc,
+    0.5 for tcc-classification, 0.02 for gtcc."""
     variance_weight: float = 0.001
     """TCC: weight of the logarithm of the standard deviation of where a cycle ends."""
     components: int = 15

@@ -21,7 +21,7 @@ class HeadConfig:
     architecture: Architecture = "gru"
     """A GRU, a running mean in its place, causal attention with ALiBi, or causal dilated convolutions."""
     position: bool = False
-    """Add to each frame its position k / n among the n frames so far."""
+    """Add to each frame its position k / n among the n frames so far, k from 0."""
     learnt_start: bool = False
     """Learn the GRU's initial state; otherwise it is 0."""
     frames_seen: bool = False
@@ -85,7 +85,7 @@ class HeadLossConfig:
     pooled: bool = False
     """Divide by the weights of the whole batch, as published, not by those of each segment."""
     boundary_weight: float = 0.0
-    """Weight of the absolute errors of the first frame (target 1 / L) and the last one (target 1)."""
+    """Weight of the mean absolute error of the first frame (target 1 / L) and the last one (target 1)."""
     monotonicity_weight: float = 0.0
     """Weight of the penalty on falling progress."""
     margin: float = 0.01

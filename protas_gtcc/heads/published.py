@@ -4,7 +4,7 @@ What a head adds to the embeddings shows in the width of its input, D for embedd
 has a learnt initial state:
 
     D        without or with one   nothing (V2, V4)
-    D + 1    with one              the position k / n (V3)
+    D + 1    with one              the position k / n, k from 0 (V3)
     D + 1    without               the logarithm of n, the number of frames so far (later heads)
     D + 2    with one              position, then number of frames (later heads)
 

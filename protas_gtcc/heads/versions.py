@@ -34,9 +34,9 @@ class HeadSwitches:
     shortest_prefix: int | None = None
     """Fewest frames seen at a sampled frame."""
     boundary_weight: float | None = None
-    """Weight of the errors at the first and the last frame."""
+    """Weight of the mean error at the first and the last frame."""
     position: bool | None = None
-    """Add to each frame its position k / n among the frames so far (only a GRU)."""
+    """Add to each frame its position k / n among the n frames so far, k from 0 (only a GRU)."""
     learnt_start: bool | None = None
     """Learn the initial state (only a GRU)."""
     initial_logit: float | None = None

@@ -31,7 +31,7 @@ class FrameResult:
     probability: float
     """Probability of the predicted class."""
     progress: float
-    """Reported progress of the predicted class, in [0, 1]; 0 in the background."""
+    """Reported progress, in [0, 1], see `Prediction`."""
     probs: np.ndarray | None
     """float32 `[C]`."""
     every_progress: np.ndarray | None

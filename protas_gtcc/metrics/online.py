@@ -85,7 +85,7 @@ def online_statistics(video: ScoredVideo) -> np.ndarray:
 def finished_statistics(video: ScoredVideo) -> np.ndarray:
     """Sums and counts of one video, float64 `[P, len(FINISHED_STATISTICS)]`; times are in frames.
 
-    `reports` must be progress of the predicted class: reported, or of look-ups on predicted segments.
+    `reports` must go with the predicted classes: reported progress, or look-ups on predicted segments.
     """
     num_predictors, num_segments, segments = len(video.reports), len(video.segments), video.estimated_segments
     # Which action segment each frame is in; -1 in the background.

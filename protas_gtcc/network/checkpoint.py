@@ -50,6 +50,8 @@ class ModelFacts:
     simulated: bool = False
     transcripts: TranscriptTables | None = None
     """Tables of the duration filter; None without one."""
+    awaits_calibration: bool = False
+    """The filter is to be calibrated after the last epoch, and was not yet."""
 
     def build(self) -> ProgressNetwork:
         """An untrained network of this shape."""

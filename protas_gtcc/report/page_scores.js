@@ -209,7 +209,7 @@ function reliability(group) {
     section(
       "Reliability of progress",
       "Left: mean reported progress at each true progress. Right: mean true progress at each reported progress. " +
-        "On the dotted line both agree. Where background is predicted, 0 is reported. " +
+        "On the dotted line both agree. Without a duration filter, 0 is reported where background is predicted. " +
         "Bars contain the middle half of the frames; with more than five runs, only the hover text gives them.",
       counted,
       make(

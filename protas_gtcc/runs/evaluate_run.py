@@ -15,7 +15,7 @@ from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details
 from protas_gtcc.report.plots import plot_video
-from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.training.run_directory import RunDirectory, is_over
 
 
 def evaluate_run(
@@ -32,8 +32,8 @@ def evaluate_run(
 
     They go into the run directory, or into the folder `out`. Pictures are drawn of the classes, of the detailed figures
     and of the first `max_pictures` videos; 0 draws none. `on_progress` is called with what is done, of how many videos
-    and of all. Raises `InputError` if the run has no checkpoint, its classes
-    or features are not the dataset's, or it was trained on a test video.
+    and of all. Raises `InputError` if the run has no checkpoint, its classes or features are not the dataset's, or it
+    was trained on a test video.
     """
     model, results = load(run.path, device), RunDirectory(out or run.path)
     videos, feature_set = test_videos(dataset, split, feature_set)
@@ -92,9 +92,11 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
     training, control = model.facts.config.training, model.facts.config.control
     if control != "none":
         yield f"the features were replaced by the control {control!r}, in training and here"
-    epochs = len(run.read_log()) if run.log.is_file() else training.epochs
-    if epochs < training.epochs and not training.patience:
-        yield f"the run is not finished: {epochs} of {plural(training.epochs, 'epoch')} (--resume continues)"
+    rows = run.read_log() if run.log.is_file() else None
+    if rows is not None and not is_over(rows, training.epochs, training.patience):
+        yield f"the run is not finished: {len(rows)} of {plural(training.epochs, 'epoch')} (--resume continues)"
+    elif model.facts.awaits_calibration:
+        yield "the run is not finished: its filter is not calibrated (--resume continues)"
     if model.facts.fps is not None and model.facts.fps != dataset.info.fps:
         yield f"the model was trained at {model.facts.fps:g} frames a second, these videos have {dataset.info.fps:g}"
 

@@ -58,8 +58,6 @@ class PlannedRun:
         """Verb and flags that make or resume it."""
         if self.state() == "missing":
             return [self.verb, *self.flags, *self.always, "--out", str(self.run.path)]
-        # There may be scores of the unfinished model: they must not pass for those of the finished one.
-        self.run.metrics.unlink(missing_ok=True)
         where = [(f"--{name}", str(getattr(self.config.training, name))) for name in WHERE_COMPUTED]
         return [self.verb, "--resume", str(self.run.path), *(word for pair in where for word in pair), *self.always]
 

@@ -1,8 +1,8 @@
 """Why do the outputs of a scalar head sit in the middle? Each published change alone, on simulated actions.
 
-The V3 head gives frame k of the n seen its position k / n. At the last frame that is (n - 1) / n: 0.8 after five
-frames. They may be the whole of a short action (progress 1) or the beginning of one of 45 (progress .11). V3 differs
-from V2 in more than this, and V4 from V3. So there is a row for each of these changes alone, made to V2 or to V3.
+The V3 head gives frame k of the n seen its position k / n, k from 0. At the last frame that is (n - 1) / n: 0.8 after
+five frames. These may be the whole of a short action (progress 1) or the beginning of one of 45 (progress .11). V3
+differs from V2 in more than this, and V4 from V3. So there is a row for each of these changes alone, made to V2 or V3.
 
 There are two conditions. In one, embeddings show the class; in the other, they show nothing, and a head can only count.
 """
@@ -31,7 +31,7 @@ from protas_gtcc.simulate.actions import FEATURE_DIM, LENGTHS, Part, simulate_ac
 CONDITIONS = {"the class is visible": 1.5, "nothing is visible": 0.0}
 """By condition, how far each class's embeddings are from 0, in standard deviations of a frame's noise."""
 VIDEOS_PER_STEP = 2
-"""A step has the samples of as many videos, so heads with more samples take no more steps."""
+"""Videos whose samples are in a step. So heads with more samples for each video take no more steps."""
 LR = 5e-3
 """Learning rate: with it ten epochs are enough."""
 PER_CLASS = "per class, given the class"

@@ -1,8 +1,15 @@
-"""Where the checkpoint of a model is. No torch: a wrong path is found before the seconds that its import takes."""
+"""Where the checkpoint of a model is, and facts from its metadata.
+
+No torch: a wrong path is found before the seconds that its import takes.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from protas_gtcc.errors import InputError
 
@@ -17,3 +24,12 @@ def find_checkpoint(path: Path | str) -> Path:
     if not file.is_file():
         raise InputError(f"no checkpoint {file}; train first, or name the folder of a finished run")
     return file
+
+
+def read_fact(path: Path, name: str) -> Any:
+    """One value of a checkpoint's metadata; None if it has none of this name. Raises `InputError` for another file."""
+    try:
+        with safe_open(path, "numpy") as file:
+            return json.loads((file.metadata() or {}).get(name, "null"))
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{path} is not a whole safetensors file ({error}); train again, or copy it again") from error

@@ -33,7 +33,7 @@ def from_dict(cls: type[T], content: Any, where: str) -> T:
     known = {one.name: one for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(content) - set(known))
     if unknown:
-        way_out = "a newer version may have written it: upgrade, or remove it"
+        way_out = "another version of protas_gtcc wrote it: train again, or use that version"
         raise InputError(f"{where}: unknown field {unknown[0]!r}; {way_out}")
     values, hints = dict(content), get_type_hints(cls)
     for name, value in values.items():

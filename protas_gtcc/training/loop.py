@@ -109,6 +109,9 @@ class TrainingLoop(ABC, Generic[BatchT]):
         """Make the run directory, or go back to the last finished epoch."""
         if resume:
             self._restore()
+            if self.fabric.is_global_zero and not self.run.is_trained():
+                # There may be scores of the unfinished model: they must not pass for those of the finished one.
+                self.run.metrics.unlink(missing_ok=True)
         elif self.fabric.is_global_zero:
             self.run.start(self.config)
 

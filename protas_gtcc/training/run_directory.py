@@ -21,7 +21,7 @@ from typing import Any
 from protas_gtcc.config import RunConfig, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import write_text
-from protas_gtcc.storage.checkpoints import CHECKPOINT
+from protas_gtcc.storage.checkpoints import CHECKPOINT, read_fact
 from protas_gtcc.storage.configs import from_yaml, to_yaml
 
 Row = dict[str, int | float]
@@ -78,11 +78,16 @@ class RunDirectory:
         return self.is_trained() and self.metrics.is_file()
 
     def is_trained(self) -> bool:
-        """Whether training is over: every epoch done, or patience run out. An imported model has no log."""
+        """Whether training is over: every epoch done, or patience run out, and the filter calibrated.
+
+        An imported model has no log.
+        """
         if not self.log.is_file():
             return self.checkpoint.is_file()
         settings = self.read_settings()
-        return is_over(self.read_log(), settings["epochs"], settings["patience"])
+        if not is_over(self.read_log(), settings["epochs"], settings["patience"]):
+            return False
+        return not (self.checkpoint.is_file() and read_fact(self.checkpoint, "awaits_calibration"))
 
     def write_log(self, rows: Sequence[Mapping[str, int | float]]) -> None:
         """Replace log.csv by one row an epoch."""

@@ -111,7 +111,8 @@ class Trainer(TrainingLoop[Batch]):
             for video in self.reported("calibrating", self.train_videos)
         )
         decoding = calibrate(self.config.decoding, facts.transcripts, info.background, info.fps, videos)
-        facts = dataclasses.replace(facts, config=dataclasses.replace(facts.config, decoding=decoding))
+        config = dataclasses.replace(facts.config, decoding=decoding)
+        facts = dataclasses.replace(facts, config=config, awaits_calibration=False)
         save_checkpoint(self.run.checkpoint, network, facts)
 
     def _assign_members(self) -> dict[str, int]:
@@ -139,6 +140,7 @@ class Trainer(TrainingLoop[Batch]):
             training_videos=[*self.train_videos, *self.validation_videos],
             simulated=info.simulated,
             transcripts=transcripts,
+            awaits_calibration=bool(self.members),
         )
 
     def _build_network(self) -> None:
