@@ -372,7 +372,7 @@ def test_files_that_are_cut_off_or_foreign_are_refused(run, tiny_dataset, tmp_pa
     np.save(tmp_path / "x.npy", np.zeros((9, 6)))
     message = refusal(capsys, "predict", tmp_path / "cut.safetensors", tmp_path / "x.npy")
     assert "not a whole safetensors file" in message
-    np.savez(tmp_path / "x.npz", np.zeros((9, 6)))
+    np.savez(tmp_path / "x.npz", np.zeros((9, 6)), np.zeros(9))
     assert "archive of several arrays" in refusal(capsys, "predict", run, tmp_path / "x.npz")
     (tmp_path / "other.model").write_bytes(b"not a checkpoint")
     assert "not a torch checkpoint" in refusal(capsys, "import", tmp_path / "other.model", "--out", tmp_path / "r")

@@ -18,6 +18,7 @@ from protas_gtcc.layouts.features import FeatureFolder, default_tolerance, is_ti
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
+from protas_gtcc.storage.npy import load_features
 from tests.mstcn_folder import write_mstcn
 
 IDS = {"background": 0, "take cup": 1, "pour": 2}
@@ -156,6 +157,50 @@ def test_the_background_is_named_or_refused_but_never_guessed(folder):
     assert open_layout(folder, LayoutOptions(no_background=True)).background == []
     with pytest.raises(InputError, match="'BG' is not a class"):
         open_layout(folder, LayoutOptions(background=("BG",)))
+
+
+# Files of features
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("others", [[], ["times"]], ids=["one array", "several arrays"])
+def test_an_npz_file_is_read_as_an_npy_file_is(tmp_path, save, others):
+    values = np.arange(12, dtype=np.float16).reshape(4, 3)
+    save(tmp_path / "tea.npz", **dict.fromkeys(others, np.ones(4)), features=values.T)
+    features = FeatureFolder(tmp_path)
+    assert features.has("tea")
+    assert not features.has("jam")
+    assert features.shape("tea") == (3, 4)
+    np.testing.assert_array_equal(features.load("tea", time_first=False), values)
+    assert features.unlabelled(["jam"]) == ["tea"]
+    assert features.unlabelled(["tea"]) == []
+    np.testing.assert_array_equal(load_features(tmp_path / "tea.npz", feature_dim=3), values)
+
+
+def test_only_the_header_of_an_npz_file_is_read_for_its_shape(tmp_path):
+    np.savez(tmp_path / "tea.npz", np.ones((400, 30)))
+    whole = (tmp_path / "tea.npz").read_bytes()
+    (tmp_path / "tea.npz").write_bytes(whole[:5000] + bytes(5000) + whole[10_000:])
+    assert FeatureFolder(tmp_path).shape("tea") == (400, 30)
+    with pytest.raises(InputError, match=r"tea\.npz is not a whole \.npz file"):
+        FeatureFolder(tmp_path).load("tea", time_first=True)
+
+
+@pytest.mark.parametrize("what", ["shape", "load"])
+def test_an_npz_file_that_is_cut_off_or_unclear_is_refused(tmp_path, what):
+    def read() -> object:
+        features = FeatureFolder(tmp_path)
+        return features.shape("tea") if what == "shape" else features.load("tea", time_first=True)
+
+    np.savez(tmp_path / "tea.npz", a=np.ones((9, 2)), b=np.ones((9, 2)))
+    with pytest.raises(InputError, match=r"archive of several arrays \(a, b\); save one array, or call it 'features'"):
+        read()
+    (tmp_path / "tea.npz").write_bytes((tmp_path / "tea.npz").read_bytes()[:200])
+    with pytest.raises(InputError, match=r"tea\.npz is not a whole \.npz file"):
+        read()
+    np.save(tmp_path / "tea.npy", np.ones((9, 2)))
+    with pytest.raises(InputError, match=r"tea\.npy and tea\.npz are features of one video; remove one"):
+        read()
 
 
 # Orientation

@@ -18,7 +18,7 @@ from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.checks.findings import Finding, Level, from_message
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.errors import InputError, listed, plural
-from protas_gtcc.layouts.base import Layout, found_in_name
+from protas_gtcc.layouts.base import Layout, find_subject
 from protas_gtcc.layouts.features import FeatureFolder, fits_length, is_time_first
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.prepare.survey import Rates, pair_labels_by_length, parse_look_ahead
@@ -63,6 +63,8 @@ class LayoutSource:
     def __init__(self, layout: Layout, options: LayoutOptions, fps: float | None = None):
         self._layout, self._options = layout, options
         self.where, self.video_names = str(layout.path), layout.video_names
+        if fps:
+            layout.sample_labels(fps)
         self.info = DatasetInfo(
             layout.name, layout.class_names, layout.background, layout.annotation_fps or fps or nan, layout.splits
         )
@@ -85,12 +87,12 @@ class LayoutSource:
         return self._layout.feature_folders[feature_set].load(video, self._time_first[feature_set])
 
     def has_features(self, video: str, feature_set: str) -> bool:
-        """Whether there is a `<video>.npy`."""
+        """Whether there is a file of them."""
         return self._layout.feature_folders[feature_set].has(video)
 
     def subject(self, video: str) -> str:
-        """The person in the video's name, by the user's pattern."""
-        return found_in_name("subject", self._options.subject_pattern, video)
+        """The person in the video's name by the user's pattern, else as the layout has it."""
+        return find_subject(self._layout, self._options, video)
 
     def lengths_fit(self, num_labels: int, num_features: int) -> bool:
         """Whether the lengths are equal within the tolerance of `prepare`."""

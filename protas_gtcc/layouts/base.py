@@ -45,6 +45,13 @@ class Layout(ABC):
         """The task that a video shows, "" if the layout does not have it."""
         return ""
 
+    def subject(self, video: str) -> str:
+        """The person in a video, "" if the layout does not have it."""
+        return ""
+
+    def sample_labels(self, fps: float) -> None:  # noqa: B027
+        """Give labels at the features' rate from now on, if the layout has times in seconds."""
+
     def pair_by_length(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:  # noqa: B027
         """Pair labels with videos by the features' lengths, in annotation frames, if the layout needs that."""
 
@@ -84,3 +91,8 @@ def found_in_name(what: str, pattern: str | None, video: str) -> str:
     if found is None:
         raise InputError(f"--{what}-pattern {pattern!r} finds no {what} in the video name {video!r}; correct it")
     return str(found.group(1) if found.groups() else found.group())
+
+
+def find_subject(layout: Layout, options: LayoutOptions, video: str) -> str:
+    """The person in a video: in its name by the user's pattern, else as the layout has it; "" if unknown."""
+    return found_in_name("subject", options.subject_pattern, video) or layout.subject(video)

@@ -29,7 +29,7 @@ from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import default_tolerance, find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.layouts.text import read_mapping
+from protas_gtcc.layouts.text import read_json, read_mapping
 
 ANNOTATION_FPS = 10.0
 _LISTS = ("hdl_actions", "hdl_start_times", "hdl_end_times")
@@ -130,10 +130,7 @@ def is_egoprocel(path: Path) -> bool:
 def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:
     """Open EgoProceL's JSON with the files beside it. Raises `InputError` for what is wrong in them."""
     file = _json_file(path)
-    try:
-        tasks = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not JSON ({error}); correct it") from error
+    tasks = read_json(file)
     annotations, notices = _pair_by_position(tasks, file)
     names_file = file.with_name(f"{file.stem}-id2action.txt")
     class_names = read_mapping(names_file)

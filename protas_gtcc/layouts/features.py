@@ -1,60 +1,71 @@
-"""Folders of features, `<video>.npy`: finding them, finding the axis of time, and reading one video as `[T, D]`."""
+"""Folders of features, `<video>.npy` or `.npz`: finding them and their axis of time, reading one video as `[T, D]`."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.storage.npy import open_array
+from protas_gtcc.storage.npy import ENDINGS, open_array, read_header
 
 _OF_SPLIT = re.compile(r"features.*_split(.+)")
 
 
 @dataclass(frozen=True)
 class FeatureFolder:
-    """A folder of `<video>.npy`."""
+    """A folder of `<video>.npy` or `<video>.npz`."""
 
     path: Path
     split: str | None = None
     """The only split these features may be used with."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Video -> its file, where a layout has other names of files."""
 
     def file(self, video: str) -> Path:
-        """Where the features of a video are."""
-        return self.path / f"{video}.npy"
+        """Where the features of a video are, or would be. Raises `InputError` if they are in two files."""
+        if video in self.files:
+            return self.files[video]
+        found = [file for ending in ENDINGS if (file := self.path / f"{video}{ending}").is_file()]
+        if len(found) > 1:
+            raise InputError(f"{found[0]} and {found[1].name} are features of one video; remove one")
+        return found[0] if found else self.path / f"{video}.npy"
 
     def has(self, video: str) -> bool:
         """Whether the video's features are there."""
         return self.file(video).is_file()
 
+    def arrays(self) -> list[Path]:
+        """All files of arrays in the folder."""
+        return sorted(file for file in self.path.iterdir() if file.suffix in ENDINGS)
+
     def unlabelled(self, videos: Collection[str]) -> list[str]:
         """Names of the arrays that belong to none of the videos."""
-        known = set(videos)
-        return sorted(file.stem for file in self.path.glob("*.npy") if file.stem not in known)
+        known = {*map(self.file, videos), *self.files.values()}
+        return [file.stem for file in self.arrays() if file not in known]
 
     def shape(self, video: str) -> tuple[int, int]:
         """Shape of a video's array, from the header. Raises `InputError` unless it is a whole array of two axes."""
-        array = self._open(video, mmap_mode="r")
-        return array.shape[0], array.shape[1]
+        shape, dtype = read_header(self.file(video))
+        self._require_features(video, shape, dtype)
+        return shape[0], shape[1]
 
     def load(self, video: str, time_first: bool) -> np.ndarray:
         """Features `[T, D]`, float16 or float32 as stored, anything else as float32."""
-        array = self._open(video) if time_first else self._open(video).T
+        array = open_array(self.file(video))
+        self._require_features(video, array.shape, array.dtype)
+        array = array if time_first else array.T
         return array if array.dtype in (np.float16, np.float32) else array.astype(np.float32)
 
-    def _open(self, video: str, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
-        array = open_array(self.file(video), mmap_mode)
-        if array.ndim != 2 or array.dtype.kind not in "iuf" or 0 in array.shape:
-            what = f"expected [D, T] or [T, D] of real numbers, came {list(array.shape)} of {array.dtype}"
+    def _require_features(self, video: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        if len(shape) != 2 or dtype.kind not in "iuf" or 0 in shape:
+            what = f"expected [D, T] or [T, D] of real numbers, came {list(shape)} of {dtype}"
             raise InputError(f"{self.file(video)}: {what}; extract the features again")
-        return array
 
 
 def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[str, FeatureFolder]:

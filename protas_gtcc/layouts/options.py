@@ -16,17 +16,19 @@ class LayoutOptions:
     no_background: bool = False
     """The dataset has no background class: every frame is an action."""
     features: tuple[Folder, ...] | None = None
-    """Folders of <video>.npy to take. Each becomes a feature set with the name of its folder; features_split<k> is for
-    split k only. Default: every features*/ beside the labels."""
+    """Folders of <video>.npy or .npz to take. Each becomes a feature set with the name of its folder; features_split<k>
+    is for split k only. Default: every features*/ beside the labels."""
     feature_axes: Axes = "auto"
     """Order of the axes in the feature arrays: [D, T] or [T, D]. 'auto' compares them with the number of labels."""
     annotation_fps: float | None = None
-    """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate."""
+    """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate; for
+    CaptainCook4D, whose steps are in seconds, 1 where no rate is known."""
     look_ahead_frames: tuple[str, ...] = ()
     """How many frames after t the features of frame t have seen, counted before any resampling: N for every feature
     set, or NAME=N for one."""
     subject_pattern: Text | None = None
-    """Regular expression that finds the person in a video's name, by its first group if it has one: '^(S\\d+)_'."""
+    """Regular expression that finds the person in a video's name, by its first group if it has one: '^(S\\d+)_'.
+    Default: the person that the layout gives, if it gives one."""
     task_pattern: Text | None = None
     """Regular expression that finds the task in a video's name, by its first group if it has one: '_([A-Za-z]+)_'.
     Alignment pairs videos of the same task. Default: the task that the layout gives, if it gives one."""
@@ -37,6 +39,6 @@ class LayoutOptions:
     """Name of the dataset. Default: the name of its folder."""
     test_share: float | None = None
     """If no lists of videos come with the labels: draw split 1, with this share of the videos in its test part. Whole
-    people are drawn if --subject-pattern finds them, else single videos."""
+    people are drawn if they are known, from the layout or by --subject-pattern, else single videos."""
     seed: int = 0
     """Seed of the split that --test-share draws, or of the one that stands in for EgoProceL's data_splits.json."""

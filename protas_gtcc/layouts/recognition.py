@@ -6,12 +6,18 @@ from pathlib import Path
 
 from protas_gtcc.dataset.held_out import draw_held_out, people_are_known
 from protas_gtcc.errors import InputError, listed, plural
-from protas_gtcc.layouts.base import Layout, found_in_name
+from protas_gtcc.layouts.base import Layout, find_subject
+from protas_gtcc.layouts.captaincook4d import is_captaincook4d, open_captaincook4d
+from protas_gtcc.layouts.captaincook4d_files import STEPS_FILE
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
 from protas_gtcc.layouts.options import LayoutOptions
 
-_READERS = ((is_mstcn, open_mstcn), (is_egoprocel, open_egoprocel))
+_READERS = (
+    (is_mstcn, open_mstcn),
+    (is_captaincook4d, open_captaincook4d),
+    (is_egoprocel, open_egoprocel),
+)
 _DRAWN_SPLIT = "1"
 
 
@@ -28,7 +34,8 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
     if open_it is None:
         raise InputError(
             f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
-            "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL)"
+            "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL), or a folder "
+            f"with {STEPS_FILE} (CaptainCook4D)"
         )
     layout: Layout = open_it(path, options)
     if options.test_share is not None:
@@ -37,7 +44,7 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
 
 
 def _draw_split(layout: Layout, options: LayoutOptions, share: float) -> None:
-    """Whole people are drawn if `options.subject_pattern` finds them, else single videos."""
+    """Whole people are drawn if they are known, else single videos."""
     if not 0 < share < 1:
         raise InputError(f"--test-share is {share:g}; give a share between 0 and 1, such as 0.2")
     if layout.splits:
@@ -48,7 +55,7 @@ def _draw_split(layout: Layout, options: LayoutOptions, share: float) -> None:
             f"{tied[0]} was made for one split, whose lists of videos are missing, and a drawn split is another one; "
             "add the lists, or choose other features with --features"
         )
-    people = {video: found_in_name("subject", options.subject_pattern, video) for video in layout.video_names}
+    people = {video: find_subject(layout, options, video) for video in layout.video_names}
     drawn = set(draw_held_out(people, share, options.seed))
     if not drawn:
         raise InputError(f"{layout.path} has 1 video, too few for a training and a test part; add videos")

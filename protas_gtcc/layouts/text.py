@@ -1,13 +1,15 @@
-"""The text files of the MS-TCN family: class mapping, ground truth, lists of videos.
+"""Text files: JSON, and those of the MS-TCN family: class mapping, ground truth, lists of videos.
 
 A final newline may be missing. Unix and Windows line ends, a byte order mark and trailing blank lines are accepted.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +29,14 @@ def read_lines(path: Path) -> list[str]:
         raise InputError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8") from error
     text = text.rstrip()
     return text.split("\n") if text else []
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises `InputError` if it cannot be read."""
+    try:
+        return json.loads("\n".join(read_lines(path)))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({error}); correct it") from error
 
 
 def read_mapping(path: Path) -> list[str]:

@@ -41,6 +41,8 @@ def write_label_files(
     kept if both of its files exist, unless `overwrite`. Raises `InputError` for bad labels, and if nothing can be
     written.
     """
+    if fps is not None:
+        layout.sample_labels(fps)
     rate = layout.annotation_fps or fps
     if resample_to is not None and rate is None:
         raise InputError("--resample-to needs the rate of the labels; give --fps")
@@ -78,6 +80,7 @@ def write_labels_into(
     if absent:
         raise InputError(f"{file} has video {absent[0]}, but {layout.path} has no labels for it; add them")
     file_fps = dataset.info.fps
+    layout.sample_labels(fps or file_fps)
     rate = next(known for known in (layout.annotation_fps, fps, file_fps) if known is not None)
     layout.pair_by_length(file.name, {video: n * rate / file_fps for video, n in dataset.num_frames.items()})
     with replace_when_whole(file) as temporary:

@@ -19,7 +19,7 @@ import numpy as np
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
-from protas_gtcc.layouts.base import Layout, found_in_name
+from protas_gtcc.layouts.base import Layout, find_subject, found_in_name
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.prepare.survey import FeaturePlan, OnProgress, Rates, show_nothing, survey
 
@@ -57,6 +57,7 @@ def prepare(
     Labels and features come at `fps` (labels at the layout's own rate if it has one) and are resampled to
     `resample_to`. Raises `InputError` for bad input, and if the file cannot be written; an older file then stays.
     """
+    layout.sample_labels(fps)
     rates = Rates(layout.annotation_fps or fps, fps, fps if resample_to is None else resample_to)
     plans = survey(layout, rates, options, on_progress)
     axes = {name: {"axes": "[T, D]" if plan.time_first else "[D, T]"} for name, plan in plans.items()}
@@ -124,8 +125,7 @@ def read_videos(
         labels, features = labels[: min(lengths)], {key: values[: min(lengths)] for key, values in features.items()}
         summary.vanished_segments = dict(vanished)
         task = found_in_name("task", options.task_pattern, name) or layout.task(name)
-        subject = found_in_name("subject", options.subject_pattern, name)
-        yield Video(name, labels, features, task, subject)
+        yield Video(name, labels, features, task, find_subject(layout, options, name))
 
 
 def _load_features(video: str, plans: Mapping[str, FeaturePlan], rates: Rates) -> dict[str, np.ndarray]:

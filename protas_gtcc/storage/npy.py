@@ -1,14 +1,24 @@
-"""Arrays in .npy files: opening one, and reading the features of a new video."""
+"""Arrays in .npy and .npz files: opening one, and reading the features of a new video."""
 
 from __future__ import annotations
 
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from protas_gtcc.config import Axes
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
+
+ENDINGS = (".npy", ".npz")
+"""Of the files that hold an array."""
+_KEY = "features"
+"""The array that is read from a .npz file with several."""
 
 
 def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarray:
@@ -35,15 +45,57 @@ def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarr
 
 
 def open_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
-    """The array in a .npy file; `mmap_mode` reads only its header at first. Raises `InputError` if it is not whole."""
+    """The array in a .npy file, or in a .npz file: its only array, or the one called `features`.
+
+    `mmap_mode` reads only the header of a .npy file at first. Raises `InputError` if the file is not whole, and if it
+    is not clear which of several arrays to read.
+    """
+    with _reading(path):
+        if not _is_archive(path):
+            return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        with _open_member(path) as member:
+            return npy_format.read_array(member, allow_pickle=False)
+
+
+def read_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of the array that `open_array` gives, without its values. Raises `InputError` as that does."""
+    with _reading(path):
+        if not _is_archive(path):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            return array.shape, array.dtype
+        with _open_member(path) as member:
+            is_first = npy_format.read_magic(member) == (1, 0)
+            read = npy_format.read_array_header_1_0 if is_first else npy_format.read_array_header_2_0
+            shape, _, dtype = read(member)
+            return shape, dtype
+
+
+def _is_archive(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) == b"PK"
+
+
+@contextmanager
+def _open_member(path: Path) -> Iterator[IO[bytes]]:
+    """The array to read of a .npz file, as a stream in .npy format."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if len(names) != 1 and _KEY not in names:
+            what = f"is an archive of several arrays ({listed(names)})"
+            raise InputError(f"{path} {what}; save one array, or call it {_KEY!r}")
+        with archive.open(f"{_KEY if _KEY in names else names[0]}.npy") as member:
+            yield member
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn the errors of reading a file into `InputError`."""
     try:
-        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        yield
     except FileNotFoundError:
         raise InputError(f"no feature file {path}; extract the features, or correct the path") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; give its files, {path}/*.npy") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is not a whole .npy file of numbers ({error}); save it again") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} is an archive of several arrays; save one array in .npy format")
-    return array
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        ending = ".npz" if path.suffix == ".npz" else ".npy"
+        raise InputError(f"{path} is not a whole {ending} file of numbers ({error}); save it again") from error

@@ -25,7 +25,7 @@ SHOWN_SEGMENTS = 20
 
 @dataclass(frozen=True)
 class Command:
-    """Predict unlabelled videos: one .npy file of features each, [T, D] or [D, T].
+    """Predict unlabelled videos: one .npy or .npz file of features each, [T, D] or [D, T].
 
     Prints the segments. Writes labels, probabilities and progress of every frame to predictions.h5, and for each video
     a table of frames (VIDEO.csv), a table of segments (VIDEO.segments.csv) and a picture (plots/VIDEO.png).

@@ -18,8 +18,9 @@ from protas_gtcc.layouts.options import LayoutOptions
 class Command:
     """Turn a folder of labels and features into one HDF5 dataset file.
 
-    It reads the layout of MS-TCN (groundTruth/, mapping.txt, splits/, features*/), its variants in FACT and EgoPER, and
-    the GTCC authors' JSON file of EgoProceL. Each folder features*/ becomes a feature set.
+    It reads the layout of MS-TCN (groundTruth/, mapping.txt, splits/, features*/), its variants in FACT and EgoPER, the
+    GTCC authors' JSON file of EgoProceL, and the published folder of CaptainCook4D. Each folder features*/ becomes a
+    feature set.
     """
 
     source: Positional[Path]

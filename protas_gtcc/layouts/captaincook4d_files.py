@@ -1,0 +1,133 @@
+"""The files of CaptainCook4D's annotations: steps of recordings in seconds, durations, lists of recordings."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.layouts.text import read_json, read_lines
+
+STEPS_FILE = "annotation_json/complete_step_annotations.json"
+DURATIONS_FILE = "metadata/video_information.csv"
+_LISTS = re.compile(r"(?P<kind>.+)_data_split_(?P<recordings>.+)\.json")
+_ALL_RECORDINGS = "combined"
+_PARTS = {"train": "train", "val": "validation", "test": "test"}
+_ROUNDING_SECONDS = 1.0
+"""How much later than its recording a step may end."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a recipe in one recording, `[start, end)` in seconds; both are -1 if it was not done."""
+
+    step_id: int
+    description: str
+    start: float
+    end: float
+
+    @property
+    def done(self) -> bool:
+        """Whether the step was done at all."""
+        return self.start != -1
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One person who cooks one recipe."""
+
+    recipe: str
+    person: str
+    seconds: float
+    steps: tuple[Step, ...]
+    """As listed, those that were not done included."""
+
+
+def read_recordings(path: Path) -> dict[str, Recording]:
+    """All annotated recordings by their ids. Raises `InputError` for what is wrong, naming the recording and step."""
+    file, durations = path / STEPS_FILE, _read_durations(path / DURATIONS_FILE)
+    content = read_json(file)
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"{file} has no recordings; write an object of recordings with activity_name and steps")
+    recordings = {}
+    for name, entry in content.items():
+        if name not in durations:
+            raise InputError(f"{path / DURATIONS_FILE} has no duration of recording {name}; add its row")
+        recordings[name] = _read_recording(entry, durations[name], f"{file}, recording {name}")
+    return recordings
+
+
+def read_lists(path: Path, recordings: Collection[str]) -> dict[str, dict[str, list[str]]]:
+    """Split -> part -> ids of recordings, from data_splits/.
+
+    The lists of all recordings by person are split `person`, those of the recordings without errors `person-normal`.
+    Raises `InputError` for a file of another shape, and for a recording without annotations.
+    """
+    splits: dict[str, dict[str, list[str]]] = {}
+    for file in sorted((path / "data_splits").glob("*.json")):
+        found = _LISTS.fullmatch(file.name)
+        if found is None:
+            raise InputError(f"{file}: expected the name KIND_data_split_combined.json; rename it, or move it away")
+        chosen = "" if found["recordings"] == _ALL_RECORDINGS else f"-{found['recordings']}"
+        splits[found["kind"] + chosen] = _read_parts(file, recordings)
+    return splits
+
+
+def _read_recording(entry: Any, seconds: float, where: str) -> Recording:
+    try:
+        recipe, person, entries = str(entry["activity_name"]), str(entry["person_id"]), list(entry["steps"])
+    except (KeyError, TypeError) as error:
+        expected = "expected activity_name, person_id and a list of steps"
+        raise InputError(f"{where}: {expected} ({error!r}); correct the JSON") from error
+    steps = tuple(_read_step(step, f"{where}, step {number}") for number, step in enumerate(entries, start=1))
+    for number, step in enumerate(steps, start=1):
+        if step.end > seconds + _ROUNDING_SECONDS:
+            what = f"step {number} ends at {step.end:g} s, but the recording lasts {seconds:g} s by {DURATIONS_FILE}"
+            raise InputError(f"{where}: {what}; correct one of them")
+    return Recording(recipe, person, seconds, steps)
+
+
+def _read_step(entry: Any, where: str) -> Step:
+    try:
+        start, end = float(entry["start_time"]), float(entry["end_time"])
+        step = Step(int(entry["step_id"]), str(entry["description"]), start, end)
+    except (KeyError, TypeError, ValueError) as error:
+        expected = "expected step_id, description, and start_time and end_time in seconds"
+        raise InputError(f"{where}: {expected} ({error!r}); correct the JSON") from error
+    if not step.description.strip():
+        raise InputError(f"{where}: the description is empty; its class is named by it, so write one")
+    if step.done and not 0 <= start < end:
+        expected = "expected a start from 0 s on and a later end, or -1 for a step that was not done"
+        raise InputError(f"{where}: {expected}, came {start:g} to {end:g} s; correct the JSON")
+    return step
+
+
+def _read_durations(file: Path) -> dict[str, float]:
+    """Recording -> seconds."""
+    durations: dict[str, float] = {}
+    for number, row in enumerate(csv.DictReader(read_lines(file)), start=2):
+        try:
+            seconds = float(row["duration(sec)"])
+            durations[row["recording_id"]] = seconds
+        except (KeyError, TypeError, ValueError) as error:
+            expected = "expected recording_id and duration(sec)"
+            raise InputError(f"{file}, line {number}: {expected} ({error!r}); correct it") from error
+        if not 0 < seconds < float("inf"):
+            raise InputError(f"{file}, line {number}: a recording cannot last {seconds:g} s; correct it")
+    return durations
+
+
+def _read_parts(file: Path, recordings: Collection[str]) -> dict[str, list[str]]:
+    content = read_json(file)
+    lists = content if isinstance(content, Mapping) else {}
+    if not lists or any(part not in _PARTS or not isinstance(names, list) for part, names in lists.items()):
+        raise InputError(f"{file}: expected lists of recordings as train, val and test; correct the JSON")
+    for part, names in lists.items():
+        unknown = [name for name in names if not (isinstance(name, str) and name in recordings)]
+        if unknown:
+            raise InputError(f"{file}: {part} names recording {unknown[0]}, which has no annotations; correct the list")
+    return {_PARTS[part]: list(names) for part, names in lists.items()}
