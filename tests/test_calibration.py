@@ -96,7 +96,9 @@ def test_intervals_are_widened_until_they_hold_as_often_as_they_promise():
 
 
 def test_the_widest_intervals_are_taken_if_none_holds_often_enough():
-    probs = np.float32([[0.999, 0.001, 0], [0, 0, 1]]).repeat([1, 400], axis=0)  # another action, just before its end
+    probs = np.array([[0.999, 0.001, 0], [0, 0, 1]], np.float32).repeat(
+        [1, 400], axis=0
+    )  # another action, just before its end
     videos = [HeldOutVideo(np.repeat([1, 2], [1, 400]), probs, np.ones((401, 3), np.float32))]
     tables = count_transcripts([np.repeat([0, 1, 2], 2)] * 3, 3, SETTINGS, 2.0)
     settings = dataclasses.replace(SETTINGS, progress_share=1.0, progress_doubt=0.0)
@@ -104,7 +106,7 @@ def test_the_widest_intervals_are_taken_if_none_holds_often_enough():
 
 
 def test_intervals_stay_if_no_action_is_predicted():
-    videos = [HeldOutVideo(np.repeat([0, 1, 0], 20), np.tile(np.float32([0.99, 0.01]), (60, 1)), None)]
+    videos = [HeldOutVideo(np.repeat([0, 1, 0], 20), np.tile(np.array([0.99, 0.01], np.float32), (60, 1)), None)]
     tables = count_transcripts([videos[0].labels], 2, SETTINGS, 2.0)
     assert calibrate(SETTINGS, tables, [0], 2.0, videos).interval_level == SETTINGS.interval_level
 
