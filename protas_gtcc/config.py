@@ -147,6 +147,8 @@ class TrainingConfig:
     """Largest norm of the gradient; larger gradients are clipped. 0 does not clip."""
     validation_share: float = 0.0
     """Share of the training videos that is held out to choose the best epoch; 0 keeps the last epoch."""
+    train_on_validation: bool = False
+    """Train on the validation videos that the split names, too. Then no epoch is chosen by them."""
     patience: int = 0
     """Stop after this number of epochs without a better validation score; 0 never stops early."""
     cross_fit: bool = False
@@ -171,6 +173,8 @@ class TrainingConfig:
         require_range(self, workers=(0, 256), threads=(1, 1024), seed=(0, 2**32 - 1))
         if not 0 <= self.validation_share < 1:
             raise InputError(f"--validation-share is {self.validation_share}; it must be in [0, 1)")
+        if self.validation_share and self.train_on_validation:
+            raise InputError("--validation-share and --train-on-validation contradict each other; give one")
 
 
 @dataclass(frozen=True)

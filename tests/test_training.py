@@ -220,6 +220,8 @@ def test_whole_people_are_held_out_and_a_named_validation_part_is_taken_as_it_is
     named = {"train": ["v1", "v2", "v4"], "validation": ["v0", "v3"], "test": ["v6"]}
     dataset.info = dataclasses.replace(dataset.info, splits={"named": named})
     assert choose_validation(dataset, "named", 0.2, 0) == (["v1", "v2", "v4"], ["v0", "v3"])
+    assert choose_validation(dataset, "named", 0.0, 0) == (["v1", "v2", "v4"], [])
+    assert choose_validation(dataset, "named", 0.0, 0, train_on_all=True) == (["v1", "v2", "v4", "v0", "v3"], [])
 
 
 def test_the_cosine_schedule_falls_from_the_rate_to_nearly_nothing_and_the_constant_one_does_not():

@@ -48,8 +48,9 @@ class Trainer(TrainingLoop[Batch]):
         dataset.part(config.split, "train")  # an unknown split is the first error to raise
         self.feature_set = dataset.choose_feature_set(config.split, config.feature_set)
         self.features = FeatureReader(dataset, self.feature_set, config.split, config.control)
+        settings = self.settings
         self.train_videos, self.validation_videos = choose_validation(
-            dataset, config.split, self.settings.validation_share, self.settings.seed
+            dataset, config.split, settings.validation_share, settings.seed, settings.train_on_validation
         )
         self.members = self._assign_members()
         self.labels = {video: dataset.labels(video) for video in self.reported("reading labels", self.train_videos)}

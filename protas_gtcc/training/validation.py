@@ -15,15 +15,19 @@ from protas_gtcc.metrics.progress import progress_averages, progress_statistics
 from protas_gtcc.metrics.segmentation import score_segmentation
 
 
-def choose_validation(dataset: Dataset, split: str, share: float, seed: int) -> tuple[list[str], list[str]]:
+def choose_validation(
+    dataset: Dataset, split: str, share: float, seed: int, train_on_all: bool = False
+) -> tuple[list[str], list[str]]:
     """A split's training videos, divided into those to train on and those to validate on.
 
-    A split that names validation videos has them already. Otherwise `draw_held_out` draws this share:
-    whole people, since scores on a person who was trained on say little about a new one. Raises `InputError` if no
-    training videos are left.
+    A split that names validation videos has them already. They are trained on with `train_on_all` only. Otherwise
+    `draw_held_out` draws this share: whole people, since scores on a person who was trained on say little about a new
+    one. Raises `InputError` if no training videos are left.
     """
     videos = dataset.part(split, "train")
     validation = dataset.part(split, "validation")
+    if train_on_all:
+        videos, validation = [*videos, *(one for one in validation if one not in videos)], []
     if share > 0 and not validation:
         subjects = {video: dataset.attribute(video, "subject") for video in videos}
         validation = draw_held_out(subjects, share, seed)
