@@ -134,3 +134,9 @@ def test_position_encoding_leaves_a_picture_and_a_table(tmp_path):
     truths = [line for line in done.stdout.splitlines() if line.startswith("| the truth")]
     assert len(truths) == 2
     assert all(line.split("|")[2].strip() == "0.000 ± 0.000" for line in truths)
+
+
+def test_thirds_need_three_frames():
+    with pytest.raises(InputError, match="--strata needs 3 frames or more; --frames-per-segment is 2"):
+        HeadLossConfig(frames_per_segment=2)
+    assert HeadLossConfig(frames_per_segment=2, strata=False).frames_per_segment == 2

@@ -107,6 +107,9 @@ class HeadLossConfig:
         weights = ("boundary_weight", "monotonicity_weight", "frames_left_weight")
         require_range(self, weight_cap=(1, 1e9), **dict.fromkeys(weights, (0, 1e9)))
         require_range(self, segments_per_video=(0, 10**6), frames_per_segment=(0, 10**6), shortest_prefix=(1, 10**6))
+        if self.strata and 0 < self.frames_per_segment < 3:
+            what = f"--strata needs 3 frames or more; --frames-per-segment is {self.frames_per_segment}"
+            raise InputError(f"{what}; add --no-strata")
 
     @property
     def term_weights(self) -> dict[str, float]:

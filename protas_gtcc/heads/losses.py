@@ -10,7 +10,7 @@
 
 A segment's loss does not depend on its batch, unless `progress` is `pooled`. The published losses are pooled: they
 divide by the weights of a whole batch, so a segment with small targets counts more. Their boundary terms cover every
-segment of a video, ours those drawn: in the mean that is the same.
+segment of a video that has 2 frames, ours those drawn; the difference is small.
 """
 
 from __future__ import annotations

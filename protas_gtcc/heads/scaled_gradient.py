@@ -15,7 +15,7 @@ the alignment has no gradient, the encoder has none.
 
 The published training has no bound: that is `share` infinity, and there are no further passes. It adds weight x
 progress and then divides the head's gradients by the weight, which gives the same two gradients. With its weight of a
-million nothing of the alignment is left in the encoder's.
+million almost nothing of the alignment is left in the encoder's.
 """
 
 from __future__ import annotations

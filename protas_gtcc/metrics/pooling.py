@@ -109,15 +109,15 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
 
 def _progress_figures(rows: VideoRows, averages: list[Averages]) -> list[dict[str, Any]]:
     """Of every predictor the averages, R² and skill, `[R]` each, and the errors by class."""
-    num_classes, rivals = len(rows.class_names), skill_lookups(rows)
+    num_classes, references = len(rows.class_names), skill_lookups(rows)
     # Only classes with a true action frame have a figure.
     scored = rows.progress[:, 0, num_classes : 2 * num_classes].sum(axis=0) > 0
     classes = {name: index for index, name in enumerate(rows.class_names) if scored[index]}
 
     def skill_of(one: Averages) -> np.ndarray | None:
-        if rivals is None:
+        if references is None:
             return None
-        constant, given_truth = (averages[number]["all_frames"] for number in rivals)
+        constant, given_truth = (averages[number]["all_frames"] for number in references)
         # Without an action there is nothing to count.
         return np.where(np.isnan(one["frame"]), np.nan, skill(one["all_frames"], constant, given_truth))
 

@@ -76,7 +76,7 @@ def clusters(scores: Scores) -> str:
     return "videos" if scores.get("num_people") is None else "people"
 
 
-def rivals(scores: Scores) -> tuple[float | None, float | None]:
+def references(scores: Scores) -> tuple[float | None, float | None]:
     """Errors over all frames that skill compares with: of the best constant, of the best look-up given the truth."""
     errors = {name: at(scores, ("baselines", name, "oracle_segments", "all_frames")) for name in PER_CLASS}
     known = [error for error in errors.values() if error is not None]
@@ -105,7 +105,7 @@ def _on_skill(scores: Scores) -> str:
 
 def _on_constants(scores: Scores) -> str:
     """A constant that wins is named with its error."""
-    own, (constant, _) = scores["progress"]["predicted"], rivals(scores)
+    own, (constant, _) = scores["progress"]["predicted"], references(scores)
     compared = (
         ("over all frames", "the best constant", constant, own["all_frames"]),
         ("over action frames", "0.5 everywhere", value_at(scores, RULER[HALF][0]), own["frame"]),
@@ -119,7 +119,7 @@ def _on_constants(scores: Scores) -> str:
 
 
 def _beside(metrics: Scores) -> dict[str, str]:
-    constant, given_truth = rivals(metrics)
+    constant, given_truth = references(metrics)
     half = value_at(metrics, RULER[HALF][0])
     return {
         "skill": "0 constant, 1 look-up",
