@@ -153,7 +153,7 @@ class TrainingConfig:
     """Stop after this number of epochs without a better validation score; 0 never stops early."""
     cross_fit: bool = False
     """Hold each person's videos out of one network of an ensemble, and calibrate the filter on them after training. It
-    needs stages in parallel, the duration filter, and no task graph; else it has no effect."""
+    needs stages in parallel, the duration filter, no task graph, and two people a network; else it has no effect."""
     window_frames: int = 0
     """Cut longer training videos into windows of this length; 0 takes videos whole."""
     workers: int = 0

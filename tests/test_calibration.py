@@ -23,7 +23,7 @@ SETTINGS = DecodingConfig(filter="durations")
 
 
 def test_whole_people_are_held_out_of_one_network_each():
-    people = {f"v{number}": f"P{number // 3}" for number in range(15)}
+    people = {f"v{number}": f"P{number // 3}" for number in range(24)}
     members = assign_members(people, 4, 0)
     assert set(members) == set(people)
     assert set(members.values()) == {0, 1, 2, 3}
@@ -31,9 +31,12 @@ def test_whole_people_are_held_out_of_one_network_each():
         assert len({members[video] for video in people if people[video] == person}) == 1
 
 
-def test_one_video_or_one_network_is_not_held_out():
-    assert assign_members({"v": "P"}, 4, 0) == {}
+def test_nobody_is_held_out_with_one_network_or_with_fewer_than_two_people_a_network():
     assert assign_members({"v": "P", "w": "Q"}, 1, 0) == {}
+    people = {f"v{number}": f"P{number}" for number in range(8)}
+    assert len(assign_members(people, 4, 0)) == 8
+    del people["v0"]
+    assert assign_members(people, 4, 0) == {}
 
 
 def test_a_video_has_no_gradient_in_the_network_that_it_is_held_out_of():
@@ -50,13 +53,13 @@ def test_a_network_of_a_trained_ensemble_does_not_depend_on_the_people_held_out_
     """Its weights are the same whatever these people do."""
     weights = []
     for changed in (False, True):
-        videos = [dataclasses.replace(tiny_video(f"v{n}", n), subject=f"P{n // 2}") for n in range(8)]
-        members = assign_members({one.name: one.subject for one in videos[:6]}, 2, 0)
-        held_out = [one for one in videos[:6] if members[one.name] == 1]
+        videos = [dataclasses.replace(tiny_video(f"v{n}", n), subject=f"P{n // 2}") for n in range(10)]
+        members = assign_members({one.name: one.subject for one in videos[:8]}, 2, 0)
+        held_out = [one for one in videos[:8] if members[one.name] == 1]
         if changed:
             for one in held_out:
                 one.labels[:] = 1
-        dataset = write_videos(tmp_path / f"{changed}.h5", videos, 6, "people")
+        dataset = write_videos(tmp_path / f"{changed}.h5", videos, 8, "people")
         # Without clipping, which looks at the gradient of all networks at once.
         config = tiny_config(dataset, "default", batch_size=1, clip_norm=0.0, epochs=1, schedule="constant")
         run = RunDirectory(tmp_path / f"run-{changed}")

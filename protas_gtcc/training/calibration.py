@@ -45,9 +45,13 @@ class HeldOutVideo(NamedTuple):
 
 
 def assign_members(people: Mapping[str, str], num_members: int, seed: int) -> dict[str, int]:
-    """For each video, by its person, the network of the ensemble that it is held out of; none for a single person."""
+    """For each video, by its person, the network of the ensemble that it is held out of.
+
+    There is none for a single network, or for fewer than two people a network. Then a network would lose too much of
+    what it learns from, and these people would say little about others.
+    """
     groups = group_videos(people)
-    if len(groups) < 2 or num_members < 2:
+    if num_members < 2 or len(groups) < 2 * num_members:
         return {}
     order = np.random.default_rng(seed).permutation(len(groups))
     return {video: number % num_members for number, group in enumerate(order) for video in groups[group]}
