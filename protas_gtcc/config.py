@@ -153,7 +153,8 @@ class TrainingConfig:
     """Stop after this number of epochs without a better validation score; 0 never stops early."""
     cross_fit: bool = False
     """Hold each person's videos out of one network of an ensemble, and calibrate the filter on them after training. It
-    needs stages in parallel, the duration filter, no task graph, and two people a network; else it has no effect."""
+    needs stages in parallel, the duration filter, no task graph, and as many people as networks; else a note says that
+    the filter is not calibrated."""
     window_frames: int = 0
     """Cut longer training videos into windows of this length; 0 takes videos whole."""
     workers: int = 0
@@ -188,21 +189,23 @@ class DecodingConfig:
     share of it, at most 1."""
     prior_exponent: float = 0.2
     """The network's probabilities are divided by the classes' shares of the training frames, to this power: 0 keeps
-    them, 1 makes classes equally likely beforehand. --cross-fit chooses another."""
+    them, 1 makes classes equally likely beforehand. --cross-fit chooses one, unless another than 0.2 is given."""
     temperature: float = 1.25
     """Divides the network's log-probabilities where it is believed directly; above 1 they are less certain."""
-    class_share: float = 0.6
+    network_class_share: float = 0.6
     """Weight of the network in the belief about the class; the rest is the filter's."""
-    progress_share: float = 0.3
-    """Weight of the network in the belief about the progress of a class; the rest is the filter's."""
+    network_progress_share: float = 0.3
+    """Weight of the network in the belief about the progress of a class. The rest, less --progress-doubt, is the
+    filter's."""
     progress_doubt: float = 0.1
     """Weight of a uniform distribution in the belief about the progress of a class."""
     background_weight: float = 1.0
     """Factor of the probability of background, for the reported progress and its interval alone. --cross-fit chooses
-    another."""
+    one, unless another than 1 is given."""
     interval_level: float = 0.8
-    """Share of belief inside the intervals of progress and of remaining time. --cross-fit widens them until they hold
-    as often."""
+    """Share of belief inside the interval of progress. --cross-fit widens it until it holds as often."""
+    remaining_level: float = 0.8
+    """The same for the interval of the remaining time."""
     doubt: float = 0.01
     """Weight of a uniform distribution mixed into the network's probabilities, so that no class is impossible."""
     spread: float = 0.2
@@ -218,9 +221,11 @@ class DecodingConfig:
     """Bins of progress in a phase, over which medians and intervals are taken."""
 
     def __post_init__(self) -> None:
-        shares = ("prior_exponent", "doubt", "class_share", "progress_share", "interval_level")
+        shares = ("prior_exponent", "doubt", "network_class_share", "network_progress_share", "progress_doubt")
         require_range(self, **dict.fromkeys(shares, (0, 1)), evidence=(0, 1000), temperature=(0.01, 100))
-        require_range(self, progress_doubt=(0, 1 - self.progress_share), background_weight=(0, 1e6))
+        require_range(self, background_weight=(0, 1e6), interval_level=(0, 0.999), remaining_level=(0, 0.999))
+        if self.network_progress_share + self.progress_doubt > 1 + 1e-9:
+            raise InputError("--network-progress-share and --progress-doubt are more than 1 together; lower one")
         require_range(self, spread=(0, 10), num_lengths=(1, 1000), length_limit=(1, 100))
         require_range(self, phases=(1, 1000), bins_per_phase=(1, 100))
 

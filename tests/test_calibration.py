@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from protas_gtcc.annotations.transcripts import count_transcripts
-from protas_gtcc.config import DecodingConfig, ModelConfig
+from protas_gtcc.config import PRESETS, DecodingConfig, ModelConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.network.checkpoint import load_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.runs.evaluate_run import evaluate_run
-from protas_gtcc.training.calibration import LEVELS, HeldOutVideo, assign_members, calibrate, without_held_out
+from protas_gtcc.training.calibration import (
+    LEVELS,
+    MOST_FRAMES,
+    HeldOutVideo,
+    assign_members,
+    calibrate,
+    enough_videos,
+    why_not_calibrated,
+    without_held_out,
+)
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
 from tests.conftest import tiny_config, tiny_video, write_videos
@@ -31,12 +42,48 @@ def test_whole_people_are_held_out_of_one_network_each():
         assert len({members[video] for video in people if people[video] == person}) == 1
 
 
-def test_nobody_is_held_out_with_one_network_or_with_fewer_than_two_people_a_network():
-    assert assign_members({"v": "P", "w": "Q"}, 1, 0) == {}
-    people = {f"v{number}": f"P{number}" for number in range(8)}
-    assert len(assign_members(people, 4, 0)) == 8
-    del people["v0"]
-    assert assign_members(people, 4, 0) == {}
+PEOPLE = {f"v{number}": f"P{number}" for number in range(4)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "people", "reason"),
+    [
+        ({}, PEOPLE, "^$"),
+        ({}, {"v": "P", "w": "Q"}, "there are 2 people to train on, and 4 networks"),
+        ({}, dict.fromkeys(PEOPLE, ""), "not known"),
+        ({}, PEOPLE | {"w": ""}, "not known"),
+        ({"arrangement": "series"}, PEOPLE, "in parallel"),
+        ({"stages": 1}, PEOPLE, "two stages"),
+        ({"graph": True}, PEOPLE, "no task graph"),
+    ],
+)
+def test_a_run_says_why_nobody_is_held_out(changes, people, reason):
+    default = PRESETS["default"]
+    config = dataclasses.replace(default, model=dataclasses.replace(default.model, **changes))
+    assert re.search(reason, why_not_calibrated(config, people))
+
+
+def test_a_setting_that_was_asked_for_is_kept():
+    videos = videos_of_a_network(0.9)
+    tables = count_transcripts([np.repeat([0, 1, 0, 2], [30, 15, 30, 15])] * 3, 3, SETTINGS, 2.0)
+    assert calibrate(SETTINGS, tables, [0], 2.0, videos).prior_exponent == 0.5
+    asked = dataclasses.replace(SETTINGS, prior_exponent=0.4, background_weight=3.0, interval_level=0.9)
+    chosen = calibrate(asked, tables, [0], 2.0, videos)
+    assert (chosen.prior_exponent, chosen.background_weight) == (0.4, 3.0)
+    assert chosen.interval_level >= 0.9
+
+
+def test_without_background_its_weight_stays():
+    videos = videos_of_a_network(0.5)
+    tables = count_transcripts([one.labels for one in videos], 3, SETTINGS, 2.0)
+    assert calibrate(SETTINGS, tables, [], 2.0, videos).background_weight == 1.0
+
+
+def test_videos_are_drawn_until_there_are_enough_frames():
+    assert sorted(enough_videos({"a": 10, "b": 20}, 0)) == ["a", "b"]
+    num_frames = {f"v{number}": 10_000 for number in range(50)}
+    assert len(enough_videos(num_frames, 0)) == MOST_FRAMES // 10_000
+    assert enough_videos(num_frames, 0) != enough_videos(num_frames, 1)
 
 
 def test_a_video_has_no_gradient_in_the_network_that_it_is_held_out_of():
@@ -51,7 +98,7 @@ def test_a_video_has_no_gradient_in_the_network_that_it_is_held_out_of():
 @pytest.mark.slow
 def test_a_network_of_a_trained_ensemble_does_not_depend_on_the_people_held_out_of_it(tmp_path):
     """Its weights are the same whatever these people do."""
-    weights = []
+    weights, others = [], []
     for changed in (False, True):
         videos = [dataclasses.replace(tiny_video(f"v{n}", n), subject=f"P{n // 2}") for n in range(10)]
         members = assign_members({one.name: one.subject for one in videos[:8]}, 2, 0)
@@ -67,7 +114,9 @@ def test_a_network_of_a_trained_ensemble_does_not_depend_on_the_people_held_out_
         network, facts = load_checkpoint(run.checkpoint)
         assert facts.transcripts is not None
         weights.append(dict(network.stages[1].named_parameters()))
+        others.append(dict(network.stages[0].named_parameters()))
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert any(not torch.equal(others[0][name], others[1][name]) for name in others[0])
 
 
 def videos_of_a_network(missed: float) -> list[HeldOutVideo]:
@@ -104,7 +153,7 @@ def test_the_widest_intervals_are_taken_if_none_holds_often_enough():
     )  # another action, just before its end
     videos = [HeldOutVideo(np.repeat([1, 2], [1, 400]), probs, np.ones((401, 3), np.float32))]
     tables = count_transcripts([np.repeat([0, 1, 2], 2)] * 3, 3, SETTINGS, 2.0)
-    settings = dataclasses.replace(SETTINGS, progress_share=1.0, progress_doubt=0.0)
+    settings = dataclasses.replace(SETTINGS, network_progress_share=1.0, progress_doubt=0.0)
     assert calibrate(settings, tables, [0], 2.0, videos).interval_level == LEVELS[-1]
 
 
@@ -114,27 +163,50 @@ def test_intervals_stay_if_no_action_is_predicted():
     assert calibrate(SETTINGS, tables, [0], 2.0, videos).interval_level == SETTINGS.interval_level
 
 
+@pytest.fixture
+def people_dataset(tmp_path: Path) -> Path:
+    """Ten videos of five people, the last of whom is tested."""
+    videos = [dataclasses.replace(tiny_video(f"v{n}", n), subject=f"P{n // 2}") for n in range(10)]
+    return write_videos(tmp_path / "people.h5", videos, 8, "people")
+
+
 @pytest.mark.slow
-def test_the_checkpoint_keeps_what_was_calibrated(tiny_dataset, tmp_path, monkeypatch):
+def test_the_checkpoint_keeps_what_was_calibrated(people_dataset, tmp_path, monkeypatch):
     def fixed(settings, *_):
         return dataclasses.replace(settings, background_weight=0.25)
 
     monkeypatch.setattr("protas_gtcc.training.trainer.calibrate", fixed)
     run = RunDirectory(tmp_path / "run")
-    train(tiny_config(tiny_dataset, "default"), Dataset(tiny_dataset), run)
-    assert load_checkpoint(run.checkpoint)[1].config.decoding.background_weight == 0.25
+    train(tiny_config(people_dataset, "default"), Dataset(people_dataset), run)
+    facts = load_checkpoint(run.checkpoint)[1]
+    assert facts.config.decoding.background_weight == 0.25
+    assert "background weight 0.25" in facts.calibration
     assert run.read_config().decoding.background_weight == 1.0
 
 
 @pytest.mark.slow
-def test_a_run_killed_before_its_calibration_is_not_finished_and_its_scores_say_so(tiny_dataset, tmp_path, monkeypatch):
+def test_scores_say_how_the_filter_was_calibrated_or_why_not(people_dataset, tiny_dataset, tmp_path):
+    for dataset, note in (
+        (people_dataset, "the filter was calibrated on held-out people: prior exponent"),
+        (tiny_dataset, "the filter is not calibrated: the people of the training videos are not known"),
+    ):
+        run = RunDirectory(tmp_path / dataset.stem)
+        train(tiny_config(dataset, "default"), Dataset(dataset), run)
+        notes = evaluate_run(run, Dataset(dataset), "1", max_pictures=0).metrics["notes"]
+        assert any(one.startswith(note) for one in notes)
+
+
+@pytest.mark.slow
+def test_a_run_killed_before_its_calibration_is_not_finished_and_its_scores_say_so(
+    people_dataset, tmp_path, monkeypatch
+):
     def killed(*_):
         raise KeyboardInterrupt
 
     def notes():
         return evaluate_run(run, dataset, "1", max_pictures=0).metrics["notes"]
 
-    config, dataset = tiny_config(tiny_dataset, "default"), Dataset(tiny_dataset)
+    config, dataset = tiny_config(people_dataset, "default"), Dataset(people_dataset)
     whole, run = RunDirectory(tmp_path / "whole"), RunDirectory(tmp_path / "run")
     train(config, dataset, whole)
     monkeypatch.setattr("protas_gtcc.training.trainer.calibrate", killed)

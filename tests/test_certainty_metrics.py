@@ -25,7 +25,8 @@ def predicted(
     truth, classes = np.array(labels), np.array(estimate)
     nothing = np.zeros(len(truth), dtype=np.float32)
     bounds = np.array([low, high], dtype=np.float32)
-    prediction = Prediction(classes, None, None, nothing, bounds, np.array(remaining, dtype=np.float32))
+    left = np.array(remaining, dtype=np.float32)
+    prediction = Prediction(classes, None, None, nothing, bounds, left, np.stack([left - 0.25, left + 0.25]))
     return ScoredVideo(truth, classes, nothing[None].astype(float), [0], FPS), prediction
 
 
@@ -45,6 +46,7 @@ def test_by_hand():
     found = plain(video, prediction)
     assert found["interval_coverage"] == pytest.approx(2 / 3), "0.5 lies in [0.5, 0.7], 1 in [0.2, 1], 1/4 is missed"
     assert found["interval_width"] == pytest.approx((0.1 + 0.2 + 0.8) / 3, abs=1e-6)
+    assert found["remaining_coverage"] == pytest.approx(1 / 2), "1.5 is not in [1.75, 2.25], 1 is in [0.75, 1.25]"
     assert found["remaining_error_seconds"] == pytest.approx((0.5 + 0.0) / 2)
     assert found["remaining_bias_seconds"] == pytest.approx((0.5 + 0.0) / 2)
     # The predicted segment has lasted 2, then 3 frames; the look-up reports 2/11 and 3/11 of 0.9, and 0.1 more.
@@ -75,6 +77,7 @@ def test_equals_a_loop_over_frames(labels, seed):
             if segment.label != 0 and guess == segment.label:
                 left = (segment.end - 1 - t) / FPS
                 sums["timed"] += 1
+                sums["remaining_covered"] += abs(float(prediction.remaining_seconds[t]) - left) <= 0.25 + 1e-6
                 sums["error"] += abs(float(prediction.remaining_seconds[t]) - left)
                 sums["bias"] += float(prediction.remaining_seconds[t]) - left
                 sums["lookup_error"] += abs(elapsed[t] * (1 / LOOKUP_PROGRESS[t] - 1) / FPS - left)

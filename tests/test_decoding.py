@@ -23,7 +23,7 @@ from protas_gtcc.predictions import Prediction
 
 FPS = 5.0
 SETTINGS = DecodingConfig(filter="durations", phases=4)
-ALONE = dataclasses.replace(SETTINGS, class_share=0.0, progress_share=0.0, progress_doubt=0.0)
+ALONE = dataclasses.replace(SETTINGS, network_class_share=0.0, network_progress_share=0.0, progress_doubt=0.0)
 """The filter without the network's own belief."""
 BIN = 1 / (SETTINGS.phases * SETTINGS.bins_per_phase)
 TINY = TranscriptTables(
@@ -208,7 +208,12 @@ def test_shares_of_1_are_the_network_alone():
     random = np.random.default_rng(3)
     probs, progress = random.dirichlet(np.ones(3), 40), random.random((40, 3))
     settings = dataclasses.replace(
-        SETTINGS, class_share=1.0, progress_share=1.0, progress_doubt=0.0, temperature=1.0, prior_exponent=0.0
+        SETTINGS,
+        network_class_share=1.0,
+        network_progress_share=1.0,
+        progress_doubt=0.0,
+        temperature=1.0,
+        prior_exponent=0.0,
     )
     found = decoded(probs, progress, settings)
     np.testing.assert_allclose(found.probs.T, probs, atol=1e-5)
@@ -218,7 +223,7 @@ def test_shares_of_1_are_the_network_alone():
 
 def test_a_temperature_softens_the_network_and_the_prior_is_divided_out():
     probs = np.array([[0.8, 0.1, 0.1]])
-    settings = dataclasses.replace(SETTINGS, class_share=1.0, temperature=2.0, prior_exponent=1.0)
+    settings = dataclasses.replace(SETTINGS, network_class_share=1.0, temperature=2.0, prior_exponent=1.0)
     expected = np.sqrt(probs / TABLES.share)
     np.testing.assert_allclose(decoded(probs, None, settings).probs.T, expected / expected.sum(), rtol=1e-5)
 
@@ -287,12 +292,24 @@ def test_streams_do_not_affect_each_other_and_resume_from_a_saved_state():
     np.testing.assert_array_equal(again.probs, alone[0].probs)
 
 
+def test_what_is_counted_does_not_depend_on_the_frame_rate():
+    """Nor for class 3, which has no segment."""
+    labels = [video((0, 2), (1, 8), (0, 2), (2, 4)), video((1, 8), (2, 4))]
+    slow, fast = (
+        count_transcripts([np.repeat(one, times) for one in labels], 4, SETTINGS, 2.0 * times) for times in (1, 10)
+    )
+    for name, values in vars(slow).items():
+        np.testing.assert_allclose(getattr(fast, name), values, err_msg=name)
+
+
 def test_transcripts_are_counted():
     labels = [video((0, 2), (1, 8), (0, 2), (2, 4)), video((1, 8), (2, 4))]
     tables = count_transcripts(labels, 3, DecodingConfig(spread=0.0, num_lengths=4), 2.0)
     np.testing.assert_allclose(tables.lengths, [[1] * 4, [4] * 4, [2] * 4])
     np.testing.assert_allclose(tables.typical, [2])
-    np.testing.assert_allclose(tables.share, np.array([5, 17, 9]) / 31)
+    np.testing.assert_allclose(
+        tables.share, np.array([4 + 4, 16 + 4, 8 + 4]) / 40
+    )  # and a segment of median length for each
     share = np.array([3, 3, 3]) / 9
     np.testing.assert_allclose(tables.first, (np.array([1, 1, 0]) + share) / 3)
     # From 0: once to 1 and once to 2, and one more that is spread evenly, of which none stays.

@@ -241,9 +241,10 @@ def test_an_interval_stays_within_the_figures_limits_and_around_it() -> None:
     assert low < 0.9 < high == 1
 
 
-def test_what_never_changes_has_an_interval_of_no_width() -> None:
-    assert interval_of(1.0, 1.0, 1.0, limits=FRACTION) == [1, 1]
+def test_what_never_changes_has_an_interval_of_no_width_and_none_at_its_limit() -> None:
     assert interval_of(0.3, 0.3, 0.3, limits=FRACTION) == [0.3, 0.3]
+    assert interval_of(1.0, 1.0, 1.0, limits=FRACTION) is None
+    assert interval_of(0.0, 0.0, 0.0, limits=(0.0, np.inf)) is None
 
 
 def test_what_one_video_decides_has_no_interval() -> None:

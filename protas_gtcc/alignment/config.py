@@ -166,7 +166,7 @@ class AlignmentConfig:
         # So the run's config.yaml has the final values. A copy with another loss keeps them: make a new one instead.
         object.__setattr__(self, "alignment", self.alignment.for_loss(self.loss))
         self._require_fitting_head()
-        for name in ("validation_share", "train_on_validation", "window_frames", "patience"):
+        for name in ("validation_share", "train_on_validation", "window_frames", "patience", "cross_fit"):
             if getattr(self.training, name):
                 flag = f"--{name.replace('_', '-')}"
                 raise InputError(f"{flag} has no effect on alignment; leave it out")

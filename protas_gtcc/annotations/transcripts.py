@@ -61,8 +61,9 @@ def count_transcripts(
         raise InputError("there is no training segment to learn durations from; give training videos with labels")
     segments = np.concatenate(videos)
     frames, labels = segments[:, 1] - segments[:, 0], segments[:, 2]
-    lengths, of_class = frames / fps, np.bincount(labels, frames, minlength=num_classes) + 1
+    lengths = frames / fps
     # One more segment of each class: a class without a training segment is rare, not impossible.
+    of_class = np.bincount(labels, frames, minlength=num_classes) + np.median(frames)
     share = (np.bincount(labels, minlength=num_classes) + 1) / (len(labels) + num_classes)
     first = np.bincount([video[0, 2] for video in videos], minlength=num_classes) + share
     pairs = np.zeros((num_classes, num_classes))

@@ -46,7 +46,12 @@ def filter_true_classes(
     It counts frames, as look-ups do: its error is about that of the best look-up on true segments.
     """
     settings = dataclasses.replace(
-        settings, evidence=1000.0, prior_exponent=0.0, class_share=0.0, progress_share=0.0, progress_doubt=0.0
+        settings,
+        evidence=1000.0,
+        prior_exponent=0.0,
+        network_class_share=0.0,
+        network_progress_share=0.0,
+        progress_doubt=0.0,
     )
     decoder = DurationDecoder(tables, settings, background, fps)
     return decoder.decode(np.zeros(len(labels), dtype=np.int64), np.eye(len(tables.first))[labels], None)

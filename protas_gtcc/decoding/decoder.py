@@ -77,7 +77,7 @@ class DurationDecoder:
 
         `probs` and `progress` are the network's, `[T, C]` in [0, 1]; `progress` is None for a network without progress.
         """
-        rule = self._rule if progress is not None else self._rule._replace(progress_share=0.0)
+        rule = self._rule if progress is not None else self._rule._replace(network_progress_share=0.0)
         probs = np.ascontiguousarray(probs, dtype=np.float32)
         given = probs if progress is None else np.ascontiguousarray(progress, dtype=np.float32)
         output = self._filter.empty_output(*probs.shape)

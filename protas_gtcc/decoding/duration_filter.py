@@ -33,12 +33,14 @@ class Rule(NamedTuple):
     doubt: float
     sharpness: float
     """Exponent of the network's probabilities in the mixture."""
-    class_share: float
-    progress_share: float
+    network_class_share: float
+    network_progress_share: float
     progress_doubt: float
     background_weight: float
     tail: float
-    """Share of belief left out at each end of an interval."""
+    """Share of belief left out at each end of the interval of progress."""
+    remaining_tail: float
+    """The same of the interval of the remaining time."""
     bins_per_phase: int
     prior: np.ndarray
     """float64 `[C]`: what the network's probabilities are divided by."""
@@ -76,11 +78,12 @@ def make_rule(
         evidence=min(settings.evidence / (typical_seconds * fps), 1.0),
         doubt=settings.doubt,
         sharpness=1 / settings.temperature,
-        class_share=settings.class_share,
-        progress_share=settings.progress_share,
+        network_class_share=settings.network_class_share,
+        network_progress_share=settings.network_progress_share,
         progress_doubt=settings.progress_doubt,
         background_weight=settings.background_weight,
         tail=(1 - settings.interval_level) / 2,
+        remaining_tail=(1 - settings.remaining_level) / 2,
         bins_per_phase=settings.bins_per_phase,
         prior=prior**settings.prior_exponent,
         is_action=is_action,
@@ -93,7 +96,7 @@ def filter_frames(hypotheses, rule, state, streams, probs, progress, output):
     """Update `state` `[n, R N]` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
 
     A stream's state is its belief about each phase of each length. `probs` and `progress` are the network's, float32
-    `[T, C]`. For a network without progress, give any array of that shape and a rule with `progress_share` 0.
+    `[T, C]`. For a network without progress, give any array of that shape and a rule with `network_progress_share` 0.
     """
     num_classes, phases = probs.shape[1], state.shape[1] // len(hypotheses.weight)
     moved, started = np.empty(state.shape[1]), np.empty(num_classes)
@@ -108,12 +111,12 @@ def filter_frames(hypotheses, rule, state, streams, probs, progress, output):
             belief[i] = moved[i] / total
         _summarise(hypotheses, belief, classes, histogram, phases)
         for c in range(num_classes):
-            output.probs[t, c] = (1 - rule.class_share) * classes[c] + rule.class_share * network[c]
+            output.probs[t, c] = (1 - rule.network_class_share) * classes[c] + rule.network_class_share * network[c]
         label = np.argmax(output.probs[t])
         output.labels[t] = label
         _mix(rule, classes, progress[t], histogram)
         _report(rule, output.probs[t], histogram, output.progress[t], output.reported[t])
-        _remaining(hypotheses, rule.tail, belief, label, phases, output.remaining[t])
+        _remaining(hypotheses, rule.remaining_tail, belief, label, phases, output.remaining[t])
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
@@ -198,7 +201,7 @@ def _summarise(hypotheses, belief, classes, histogram, phases):
 @no_type_check
 def _mix(rule, classes, progress, histogram):
     """Turn each class's histogram into its mixture with the network's progress and a uniform one, which sums to 1."""
-    bins, share, doubt = histogram.shape[1], rule.progress_share, rule.progress_doubt
+    bins, share, doubt = histogram.shape[1], rule.network_progress_share, rule.progress_doubt
     for c in range(len(classes)):
         for b in range(bins):
             shape = histogram[c, b] / classes[c] if classes[c] > EMPTY else 1 / bins

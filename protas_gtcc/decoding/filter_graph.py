@@ -34,6 +34,7 @@ class FilterGraph(nn.Module):
     prior: Tensor
     is_action: Tensor
     levels: Tensor
+    remaining_levels: Tensor
 
     def __init__(self, tables: TranscriptTables, settings: DecodingConfig, background: list[int], fps: float):
         super().__init__()
@@ -41,7 +42,8 @@ class FilterGraph(nn.Module):
         is_action = ~np.isin(np.arange(len(tables.first)), background)
         self.rule = rule = make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
         hypotheses = make_hypotheses(tables, settings, fps)
-        arrays = {"prior": rule.prior, "is_action": is_action, "levels": np.array([rule.tail, 0.5, 1 - rule.tail])}
+        arrays = {"prior": rule.prior, "is_action": is_action, "levels": _levels(rule.tail)}
+        arrays["remaining_levels"] = _levels(rule.remaining_tail)
         arrays |= {name: getattr(hypotheses, name) for name in ("first", "following", "times")}
         arrays["ended"] = hypotheses.ended.reshape(self.shape[0], -1, len(hypotheses.times))
         for name, values in (arrays | _phase_changes(hypotheses, self.shape)).items():
@@ -60,7 +62,7 @@ class FilterGraph(nn.Module):
         `belief` is 0 before the first frame; `probs` and `progress` are the network's. `progress` is None for a network
         without progress.
         """
-        share = 0.0 if progress is None else self.rule.progress_share
+        share = 0.0 if progress is None else self.rule.network_progress_share
 
         def step(belief: Tensor, frame: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
             return self._step(belief, *frame, share)
@@ -76,7 +78,7 @@ class FilterGraph(nn.Module):
         belief = self._advance(belief) * evidence[:, :, None, None]
         belief = (belief / belief.sum(dim=(1, 2, 3), keepdim=True)).contiguous()
         phases = belief.sum(dim=2)
-        classes = (1 - self.rule.class_share) * phases.sum(dim=2) + self.rule.class_share * network
+        classes = (1 - self.rule.network_class_share) * phases.sum(dim=2) + self.rule.network_class_share * network
         classes = classes.float()
         histogram = self._mix(phases, progress, share)
         channels, reported = self._report(classes.double(), histogram)
@@ -126,7 +128,7 @@ class FilterGraph(nn.Module):
         chosen = torch.arange(self.shape[0], device=label.device) == label[:, None]
         mass = (belief.flatten(2) * chosen[..., None]).sum(dim=1)  # [B, L N]
         ended = (mass[..., None] * self.ended[label]).sum(dim=1)  # [B, G]
-        wanted = self.levels * mass.sum(dim=1, keepdim=True)
+        wanted = self.remaining_levels * mass.sum(dim=1, keepdim=True)
         later = (ended[:, None] < wanted[..., None]).sum(dim=2).clamp(min=1)
         last = len(self.times) - 1
         after = later.clamp(max=last)
@@ -134,6 +136,11 @@ class FilterGraph(nn.Module):
         share = ((wanted - low) / (high - low).clamp(min=EMPTY)).clamp(min=0)
         seconds = self.times[after - 1] + share * (self.times[after] - self.times[after - 1])
         return torch.where(later > last, self.times[last], seconds)
+
+
+def _levels(tail: float) -> np.ndarray:
+    """Of the interval's lower end, the median and its upper end."""
+    return np.array([tail, 0.5, 1 - tail])
 
 
 def _phase_changes(hypotheses: Hypotheses, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:

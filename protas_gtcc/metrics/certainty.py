@@ -11,10 +11,13 @@ from protas_gtcc.metrics.lookups import frames_since_change
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.predictions import Prediction
 
-STATISTICS = ("intervals", "covered", "width", "timed", "error", "bias", "lookup_error", "remaining")
+STATISTICS = (
+    *("intervals", "covered", "width"),
+    *("timed", "remaining_covered", "error", "bias", "lookup_error", "remaining"),
+)
 """Frames with an interval, those whose interval contains the true progress, and the sum of widths. Then frames of the
-correct class with a remaining time, and over these four sums: |predicted - true|, predicted - true, the look-up's
-|predicted - true|, and the true remaining seconds."""
+correct class with a remaining time, those of them whose interval contains the true one, and four sums: |predicted -
+true|, predicted - true, the look-up's |predicted - true|, and the true remaining seconds."""
 LOOKUP = "median_index_class"
 """The look-up that gives a remaining time: elapsed / progress is the median length of the training segments."""
 DEFINITIONS = {
@@ -24,6 +27,11 @@ DEFINITIONS = {
         "0.8 is right.",
     ),
     "certainty.interval_width": ("fraction", "Mean width of these intervals."),
+    "certainty.remaining_coverage": (
+        "fraction",
+        "Share of action frames with the correct class whose interval of the remaining time contains the true one; 0.8 "
+        "is right.",
+    ),
     "certainty.remaining_error_seconds": (
         "seconds",
         "Mean |predicted - true| remaining time of the action, over action frames with the correct class.",
@@ -53,11 +61,9 @@ def certainty_statistics(video: ScoredVideo, prediction: Prediction, lookup: np.
     estimate = video.estimate[video.frames]
     if prediction.interval is not None:
         counted = ~np.isin(estimate, list(video.background))
-        low, high = prediction.interval[:, video.frames][:, counted].astype(np.float64)
-        target = video.target[counted]
-        # Ends are float32: a true progress that equals one lies in the interval.
-        covered = (low <= target + 1e-6) & (target <= high + 1e-6)
-        sums[:3] = counted.sum(), covered.sum(), (high - low).sum()
+        interval = prediction.interval[:, video.frames][:, counted]
+        covered = _holds(interval, video.target[counted])
+        sums[:3] = counted.sum(), covered.sum(), np.diff(interval.astype(np.float64), axis=0).sum()
     if prediction.remaining_seconds is not None and video.fps:
         correct = estimate == video.labels[video.frames]
         remaining = (video.lengths[video.segment] - video.elapsed)[correct] / video.fps
@@ -67,17 +73,26 @@ def certainty_statistics(video: ScoredVideo, prediction: Prediction, lookup: np.
             elapsed = 1 + frames_since_change(video.estimate)[video.frames][correct]
             counting = elapsed * (1 / lookup[video.frames][correct] - 1) / video.fps - remaining
         errors = (np.abs(difference).sum(), difference.sum(), np.abs(counting).sum(), remaining.sum())
-        sums[3:] = correct.sum(), *errors
+        interval = prediction.remaining_interval
+        held = np.nan if interval is None else _holds(interval[:, video.frames][:, correct], remaining).sum()
+        sums[3:] = correct.sum(), held, *errors
     return sums
+
+
+def _holds(interval: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Whether intervals `[2, N]` contain the truth `[N]`; ends are float32, so one that equals it counts."""
+    low, high = interval.astype(np.float64)
+    return (low <= truth + 1e-6) & (truth <= high + 1e-6)
 
 
 def certainty_figures(totals: np.ndarray) -> dict[str, np.ndarray]:
     """Figures, `[R]` each, from sums over videos `[R, len(STATISTICS)]`; NaN where no frame counts."""
-    intervals, covered, width, timed, *sums = totals.T
+    intervals, covered, width, timed, remaining_covered, *sums = totals.T
     names = ("error", "bias", "lookup_error", "true")
     with np.errstate(invalid="ignore"):
         return {
             "interval_coverage": covered / intervals,
             "interval_width": width / intervals,
+            "remaining_coverage": remaining_covered / timed,
             **{f"remaining_{name}_seconds": total / timed for name, total in zip(names, sums, strict=True)},
         }

@@ -37,7 +37,8 @@ def jackknife_intervals(values: np.ndarray, groups: Groups, limits: np.ndarray) 
     """`[low, high]` of K figures at 95 %, float64 `[K, 2]`, NaN where undefined; `limits` are `[K, 2]`.
 
     `values` `[K, 1 + J]` are with everything, then with one thing left out. An interval is undefined with fewer than
-    two clusters, and where a figure is undefined without some cluster: it depends on that one alone.
+    two clusters, where a figure is undefined without some cluster (it depends on that one alone), and where it is at
+    its limit: all clusters are alike then, which shows nothing of others.
     """
     estimate = values[:, 0]
     parts = [_variance(estimate[:, None], values[:, rows]) for rows in groups]
@@ -65,13 +66,14 @@ def _variance(estimate: np.ndarray, left_out: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _within(estimate: np.ndarray, reach: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The estimate less and plus `reach`, within the limits; on the logit scale between two of them."""
+    """The estimate less and plus `reach`, within the limits; on the logit scale between two of them, NaN at one."""
     ends = np.stack([estimate - reach, estimate + reach], axis=1).clip(low[:, None], high[:, None])
     between = np.isfinite(low) & np.isfinite(high) & (low < estimate) & (estimate < high) & (reach > 0)
     least, span = low[between, None], (high - low)[between, None]
     share = (estimate[between, None] - least) / span
     far = reach[between, None] / span / (share * (1 - share))
     ends[between] = least + span * expit(logit(share) + far * [-1, 1])
+    ends[(estimate == low) | (estimate == high)] = np.nan
     return ends
 
 

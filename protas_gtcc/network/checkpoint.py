@@ -52,6 +52,8 @@ class ModelFacts:
     """Tables of the duration filter; None without one."""
     awaits_calibration: bool = False
     """The filter is to be calibrated after the last epoch, and was not yet."""
+    calibration: str = ""
+    """How the filter was calibrated, or why it was not, as a note for who reads scores; "" if that was not wanted."""
 
     def build(self) -> ProgressNetwork:
         """An untrained network of this shape."""

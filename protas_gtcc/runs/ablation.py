@@ -127,10 +127,10 @@ def _true_classes(model: TrainedModel, _: Outputs, labels: np.ndarray) -> Predic
 
 DECODINGS: Mapping[str, DecodeFunction] = {
     AS_TRAINED: _filter(),
-    "classes of the filter alone": _filter(class_share=0.0),
-    "classes of the network alone": _filter(class_share=1.0),
-    "progress of the filter alone": _filter(progress_share=0.0),
-    "progress of the network alone": _filter(progress_share=1.0, progress_doubt=0.0),
+    "classes of the filter alone": _filter(network_class_share=0.0),
+    "classes of the network alone": _filter(network_class_share=1.0),
+    "progress of the filter alone": _filter(network_progress_share=0.0),
+    "progress of the network alone": _filter(network_progress_share=1.0, progress_doubt=0.0),
     "evidence 4": _filter(evidence=4.0),
     "evidence 40": _filter(evidence=40.0),
     "temperature 1": _filter(temperature=1.0),

@@ -97,6 +97,8 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
         yield f"the run is not finished: {len(rows)} of {plural(training.epochs, 'epoch')} (--resume continues)"
     elif model.facts.awaits_calibration:
         yield "the run is not finished: its filter is not calibrated (--resume continues)"
+    elif model.facts.calibration:
+        yield model.facts.calibration
     if model.facts.fps is not None and model.facts.fps != dataset.info.fps:
         yield f"the model was trained at {model.facts.fps:g} frames a second, these videos have {dataset.info.fps:g}"
 

@@ -2,35 +2,36 @@
 
 The networks of an ensemble (`--arrangement parallel`) are independent. Each person of the training videos is held out
 of one of them: cross-fitting. After training, that network's output for the person is like that for a new person. These
-outputs go through the filter itself, and three settings are chosen on them, one after the other: the power of the
-prior, the weight of background in the reported progress, and how wide intervals must be. The first two differ most
-between datasets. The checkpoint keeps all three.
+outputs go through the filter itself, and four settings are chosen on them, one after the other: the power of the prior,
+the weight of background in the reported progress, and how wide the intervals of progress and of the remaining time must
+be. The first two differ most between datasets. The checkpoint keeps all four.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from protas_gtcc.annotations.segments import progress_target
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.annotations.transcripts import TranscriptTables
-from protas_gtcc.config import DecodingConfig
-from protas_gtcc.dataset.held_out import group_videos
+from protas_gtcc.config import DecodingConfig, RunConfig
+from protas_gtcc.dataset.held_out import group_videos, people_are_known
 from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
 
-PRIOR_EXPONENTS = (0.2, 0.35, 0.5)
-"""Of these the one is taken whose reported progress has the least error over all frames. Above 0.5, labels suffer."""
-BACKGROUND_WEIGHTS = (0.15, 0.25, 0.35, 0.5, 0.7, 1.0)
-"""Chosen in the same way. None is above 1: features that are over-fitted on the training people would teach the filter
-to trust the background."""
+CANDIDATES = {"prior_exponent": (0.2, 0.35, 0.5), "background_weight": (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)}
+"""Values of the settings that are chosen by the error of the reported progress over all frames, the default first. With
+an exponent above 0.5, labels suffer. No weight is above 1: features that are over-fitted on the training people would
+teach the filter to trust the background."""
 LEVELS = (0.8, 0.84, 0.88, 0.92, 0.96, 0.99)
-"""Shares of belief in an interval. The least is taken whose intervals hold as often as `--interval-level` promises."""
+"""Shares of belief in an interval. The least is taken whose intervals hold as often as was promised."""
+MOST_FRAMES = 60_000
+"""Frames of held-out videos that are enough to choose on."""
 
 
 class HeldOutVideo(NamedTuple):
@@ -44,17 +45,35 @@ class HeldOutVideo(NamedTuple):
     """float32 `[T, C]` in [0, 1]."""
 
 
-def assign_members(people: Mapping[str, str], num_members: int, seed: int) -> dict[str, int]:
-    """For each video, by its person, the network of the ensemble that it is held out of.
+def why_not_calibrated(config: RunConfig, people: Mapping[str, str]) -> str:
+    """What keeps a run from cross-fitting, "" if nothing does; `people` has the person of each training video.
 
-    There is none for a single network, or for fewer than two people a network. Then a network would lose too much of
-    what it learns from, and these people would say little about others.
+    With fewer people than networks, a network would lose too much, and few people say little about others. Where the
+    person of a video is not known, a network may have seen who is held out of it.
     """
+    model, num_people = config.model, len(set(people.values()))
+    if model.arrangement != "parallel" or model.stages < 2 or model.graph:
+        return "it needs two stages or more in parallel, and no task graph"
+    if not people_are_known(people):
+        return "the people of the training videos are not known, or there is one"
+    if num_people < model.stages:
+        return f"there are {num_people} people to train on, and {model.stages} networks"
+    return ""
+
+
+def assign_members(people: Mapping[str, str], num_members: int, seed: int) -> dict[str, int]:
+    """For each video, by its person, the network of the ensemble that it is held out of."""
     groups = group_videos(people)
-    if num_members < 2 or len(groups) < 2 * num_members:
-        return {}
     order = np.random.default_rng(seed).permutation(len(groups))
     return {video: number % num_members for number, group in enumerate(order) for video in groups[group]}
+
+
+def enough_videos(num_frames: Mapping[str, int], seed: int) -> list[str]:
+    """Videos in a random order, as many as have `MOST_FRAMES` together, or all."""
+    names = list(num_frames)
+    drawn = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
+    before = np.cumsum([0, *(num_frames[name] for name in drawn)])[:-1]
+    return [name for name, frames in zip(drawn, before, strict=True) if frames < MOST_FRAMES]
 
 
 def without_held_out(outputs: Outputs, members: Sequence[int]) -> Outputs:
@@ -86,15 +105,17 @@ def calibrate(
     fps: float,
     videos: Iterable[HeldOutVideo],
 ) -> DecodingConfig:
-    """The settings with the prior, the weight of background and the interval that fit these videos best.
+    """The settings with the prior, the weight of background and the intervals that fit these videos best.
 
-    If no frame of an action is predicted to be one, nothing shows how wide intervals must be, and they stay. If even
-    the widest do not hold often enough, the widest are taken.
+    A setting that is not at its default was asked for, and is kept. If no frame of an action is predicted to be one,
+    nothing shows how wide intervals must be, and they stay. If even the widest do not hold often enough, the widest are
+    taken.
     """
     known = list(videos)
     streams = np.repeat(np.arange(len(known)), [len(one.labels) for one in known])
     labels, probs = (np.concatenate(parts) for parts in ([one.labels for one in known], [one.probs for one in known]))
     target = np.concatenate([progress_target(one.labels, background) for one in known])
+    remaining = np.concatenate([_remaining_seconds(one.labels, fps) for one in known])
     progress = None if known[0].progress is None else np.concatenate([one.progress for one in known])
 
     def decoded(tried: DecodingConfig) -> Prediction:
@@ -104,16 +125,50 @@ def calibrate(
     def error(tried: DecodingConfig) -> float:
         return float(np.abs(decoded(tried).reported - target).mean())
 
-    def covers(tried: DecodingConfig) -> bool:
-        """Whether intervals hold often enough, at frames of actions that are predicted to be actions."""
-        prediction = decoded(tried)
-        assert prediction.interval is not None
-        low, high = prediction.interval
+    def progress_holds(prediction: Prediction) -> np.ndarray:
+        """At frames of actions that are predicted to be actions."""
         counted = ~np.isin(labels, background) & ~np.isin(prediction.labels, background)
-        inside = (low <= target + 1e-6) & (target <= high + 1e-6)
-        return not counted.any() or bool(inside[counted].mean() >= settings.interval_level)
+        return _inside(prediction.interval, target)[counted]
 
-    best = min((dataclasses.replace(settings, prior_exponent=one) for one in PRIOR_EXPONENTS), key=error)
-    best = min((dataclasses.replace(best, background_weight=one) for one in BACKGROUND_WEIGHTS), key=error)
-    wider = [dataclasses.replace(best, interval_level=one) for one in LEVELS if one > best.interval_level]
-    return next((one for one in (best, *wider) if covers(one)), [best, *wider][-1])
+    def remaining_holds(prediction: Prediction) -> np.ndarray:
+        """At frames of actions whose class is predicted."""
+        counted = ~np.isin(labels, background) & (prediction.labels == labels)
+        return _inside(prediction.remaining_interval, remaining)[counted]
+
+    def changed(name: str, value: float) -> DecodingConfig:
+        wanted: dict[str, Any] = {name: value}
+        return dataclasses.replace(best, **wanted)
+
+    best = settings
+    for name, values in CANDIDATES.items():
+        if getattr(settings, name) == values[0]:
+            best = min((changed(name, value) for value in values), key=error)
+    for name, holds in (("interval_level", progress_holds), ("remaining_level", remaining_holds)):
+        promised = getattr(settings, name)
+        tried = [changed(name, level) for level in (promised, *LEVELS) if level >= promised]
+        best = next((one for one in tried if _often(holds(decoded(one)), promised)), tried[-1])
+    return best
+
+
+def calibrated_note(decoding: DecodingConfig) -> str:
+    """What was chosen, in a sentence."""
+    levels = f"intervals at {decoding.interval_level:g} and, of remaining time, {decoding.remaining_level:g}"
+    weights = f"prior exponent {decoding.prior_exponent:g}, background weight {decoding.background_weight:g}"
+    return f"the filter was calibrated on held-out people: {weights}, {levels} of belief"
+
+
+def _remaining_seconds(labels: np.ndarray, fps: float) -> np.ndarray:
+    """Seconds from each frame `[T]` to the last one of its segment."""
+    segments = segment_array(labels)
+    last = np.repeat(segments[:, 1] - 1, segments[:, 1] - segments[:, 0])
+    return (last - np.arange(len(labels))) / fps
+
+
+def _inside(interval: np.ndarray | None, truth: np.ndarray) -> np.ndarray:
+    """Whether an interval `[2, T]` contains the truth `[T]`."""
+    assert interval is not None
+    return (interval[0] <= truth + 1e-6) & (truth <= interval[1] + 1e-6)
+
+
+def _often(holds: np.ndarray, promised: float) -> bool:
+    return not len(holds) or bool(holds.mean() >= promised)

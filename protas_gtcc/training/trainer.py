@@ -18,7 +18,15 @@ from protas_gtcc.network.losses import loss_terms
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.network.terms import Terms
 from protas_gtcc.training.batching import Batch, EpochBatches, WindowReader, cut_windows, make_loader
-from protas_gtcc.training.calibration import assign_members, calibrate, held_out_video, without_held_out
+from protas_gtcc.training.calibration import (
+    assign_members,
+    calibrate,
+    calibrated_note,
+    enough_videos,
+    held_out_video,
+    why_not_calibrated,
+    without_held_out,
+)
 from protas_gtcc.training.callbacks import Callback
 from protas_gtcc.training.loop import TrainingLoop
 from protas_gtcc.training.optimisation import EpochMeans, balanced_weights
@@ -52,7 +60,7 @@ class Trainer(TrainingLoop[Batch]):
         self.train_videos, self.validation_videos = choose_validation(
             dataset, config.split, settings.validation_share, settings.seed, settings.train_on_validation
         )
-        self.members = self._assign_members()
+        self.members, self.calibration = self._assign_members()
         self.labels = {video: dataset.labels(video) for video in self.reported("reading labels", self.train_videos)}
         info, labels = dataset.info, self.labels.values()
         self.graph = count_task_graph(labels, info.num_classes, info.background) if config.model.graph else None
@@ -107,23 +115,27 @@ class Trainer(TrainingLoop[Batch]):
         network, facts = load_checkpoint(self.run.checkpoint)
         model, info = TrainedModel(network, facts, self.fabric.device), self.dataset.info
         assert facts.transcripts is not None
+        chosen = enough_videos({video: self.dataset.num_frames[video] for video in self.members}, self.settings.seed)
         videos = (
             held_out_video(model.outputs(self.features.read(video)), self.members[video], self.labels[video])
-            for video in self.reported("calibrating", self.train_videos)
+            for video in self.reported("calibrating", chosen)
         )
         decoding = calibrate(self.config.decoding, facts.transcripts, info.background, info.fps, videos)
         config = dataclasses.replace(facts.config, decoding=decoding)
-        facts = dataclasses.replace(facts, config=config, awaits_calibration=False)
+        facts = dataclasses.replace(
+            facts, config=config, awaits_calibration=False, calibration=calibrated_note(decoding)
+        )
         save_checkpoint(self.run.checkpoint, network, facts)
 
-    def _assign_members(self) -> dict[str, int]:
-        config, model = self.config, self.config.model
-        if not (self.settings.cross_fit and model.arrangement == "parallel" and not model.graph):
-            return {}
-        if config.decoding.filter == "none":
-            return {}
+    def _assign_members(self) -> tuple[dict[str, int], str]:
+        """The network that each training video is held out of; none, and why, if there is no cross-fitting."""
+        if not self.settings.cross_fit or self.config.decoding.filter == "none":
+            return {}, ""
         people = {video: self.dataset.attribute(video, "subject") for video in self.train_videos}
-        return assign_members(people, model.stages, self.settings.seed)
+        reason = why_not_calibrated(self.config, people)
+        if reason:
+            return {}, f"the filter is not calibrated: {reason}"
+        return assign_members(people, self.config.model.stages, self.settings.seed), ""
 
     def _facts(self) -> ModelFacts:
         info, features = self.dataset.info, self.dataset.feature_sets[self.feature_set]
@@ -142,6 +154,7 @@ class Trainer(TrainingLoop[Batch]):
             simulated=info.simulated,
             transcripts=transcripts,
             awaits_calibration=bool(self.members),
+            calibration=self.calibration,
         )
 
     def _build_network(self) -> None:
