@@ -79,7 +79,7 @@ def test_the_mean_of_longer_training_segments_is_the_look_up_of_the_time_left():
     def of_lengths(*lengths):
         return [ActionSegment("a", 0, 1, np.zeros((length, 1), dtype=np.float32)) for length in lengths]
 
-    [left] = scoring.mean_left(of_lengths(2, 4, 6), of_lengths(7))
+    [left] = scoring.median_left(of_lengths(2, 4, 6), of_lengths(7))
     assert left.tolist() == [3, 3, 2, 2, 1, 0, 0]
     assert scoring.left_error([np.array([2.0, 2.0, 0.0])], fps=2.0) == pytest.approx(1 / 6)
 

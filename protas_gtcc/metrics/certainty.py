@@ -73,8 +73,8 @@ def certainty_statistics(video: ScoredVideo, prediction: Prediction, lookup: np.
             elapsed = 1 + frames_since_change(video.estimate)[video.frames][correct]
             counting = elapsed * (1 / lookup[video.frames][correct] - 1) / video.fps - remaining
         errors = (np.abs(difference).sum(), difference.sum(), np.abs(counting).sum(), remaining.sum())
-        interval = prediction.remaining_interval
-        held = np.nan if interval is None else _holds(interval[:, video.frames][:, correct], remaining).sum()
+        bounds = prediction.remaining_interval
+        held = np.nan if bounds is None else _holds(bounds[:, video.frames][:, correct], remaining).sum()
         sums[3:] = correct.sum(), held, *errors
     return sums
 

@@ -83,9 +83,9 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     """All figures of R samples of videos at once: nested as in metrics.json, float64 `[R]` each.
 
     `weights` is `[R, V]`: how often sample r holds video v. Ones give the figures of the videos as they are, zeros and
-    ones those of a part of the videos. NaN where a figure is
-    undefined in a sample; None for figures that the predictions do not allow at all. The best look-ups are chosen on
-    the videos of `rows`, each counted once, whatever the weights.
+    ones those of a part of the videos. NaN where a figure is undefined in a sample; None for figures that the
+    predictions do not allow at all. The best look-ups are chosen on the videos of `rows`, each counted once, whatever
+    the weights.
     """
     num_classes = len(rows.class_names)
     totals = weighted_sums(rows.progress, weights)

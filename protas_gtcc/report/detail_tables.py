@@ -15,7 +15,6 @@ from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.report.figures import Form, at, figure, form, interval
 from protas_gtcc.report.screen import new_table
 
-AVERAGE_HEADS = {"all_frames": "all frames"}
 PREDICTORS = {
     "predicted": "model",
     "oracle": "oracle",
@@ -27,7 +26,7 @@ PREDICTORS = {
 
 def margin_table(metrics: dict[str, Any]) -> Table:
     """The margin over the best look-up in every average: a diagnostic, since the look-up has the model's segments."""
-    heads = [AVERAGE_HEADS.get(name, name) for name in AVERAGES]
+    heads = [name.replace("_", " ") for name in AVERAGES]
     table = new_table("Margin over the best look-up: its error less the model's", ["", *heads])
     for which in ("predicted", "oracle"):
         for label, name, written in ((which, "error", form("+.3f")), ("  share", "share", form("+.0%"))):

@@ -99,7 +99,7 @@ const SCORES_TEXT =
   "mean over classes; frame, video, segment: each counts once), or over all frames. In brackets: 95 % intervals. " +
   "Below each error: the best look-up predictor, which sees no features and is given the run's own predicted " +
   "segments. Green: the error is below the look-up's, and the 95 % interval of the margin excludes 0. This margin is " +
-  "a diagnostic: the look-up rides on the run's own segments.";
+  "a diagnostic: the look-up improves with the run's own segments.";
 
 function scores(group) {
   const average = chooser(

@@ -115,6 +115,8 @@ def _on_constants(scores: Scores) -> str:
         for where, name, error, model in compared
         if error is not None and error <= model
     ]
+    if constant is None:
+        return f"A constant wins {wins[0]}." if wins else "0.5 everywhere has more error over action frames."
     return f"A constant wins {' and '.join(wins)}." if wins else "No constant has less error."
 
 
@@ -123,7 +125,7 @@ def _beside(metrics: Scores) -> dict[str, str]:
     half = value_at(metrics, RULER[HALF][0])
     return {
         "skill": "0 constant, 1 look-up",
-        "error, all frames": f"constant {figure(constant)}, look-up {figure(given_truth)}",
+        "error, all frames": f"constant {figure(constant)} look-up {figure(given_truth)}",
         "error, action frames": f"0.5 everywhere {figure(half)}",
         "false progress, background": "0 is right",
         "R²": "1 is perfect",

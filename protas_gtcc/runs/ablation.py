@@ -109,10 +109,12 @@ def _no_filter(model: TrainedModel, outputs: Outputs, _: np.ndarray) -> Predicti
     return to_prediction(outputs, model.background)
 
 
-def _hold(frames: int) -> DecodeFunction:
-    """The expected progress of the network's labels, each held for some frames; 0 holds none."""
+def _hold(seconds: float) -> DecodeFunction:
+    """The expected progress of the network's labels, each held for some seconds; 0 holds none."""
 
     def decode(model: TrainedModel, outputs: Outputs, labels: np.ndarray) -> Prediction:
+        assert model.facts.fps is not None
+        frames = round(seconds * model.facts.fps)
         return expect_progress(hold_labels(_no_filter(model, outputs, labels), frames), model.background)
 
     return decode
@@ -138,7 +140,7 @@ DECODINGS: Mapping[str, DecodeFunction] = {
     "prior divided out": _filter(prior_exponent=1.0),
     "no filter": _no_filter,
     "no filter, expected progress": _hold(0),
-    **{f"no filter, labels held for {frames} frames unless above 0.9": _hold(frames) for frames in (8, 16, 32)},
+    **{f"no filter, labels held for {one:g} s unless above 0.9": _hold(one) for one in (0.5, 1.0, 2.0)},
     "the filter, given the true class of every frame": _true_classes,
 }
 """Every decoding, named by its difference from the run's own."""

@@ -90,7 +90,7 @@ def _rows(
     distance = score(seed=0, report=functools.partial(scoring.distance_reports, fitted))
     if of_models is not None:
         gives_left = any(one.head.frames_left for one in wanted.versions.values())
-        left = scoring.left_error(scoring.mean_left(of(train), of(test)), dataset.info.fps) if gives_left else None
+        left = scoring.left_error(scoring.median_left(of(train), of(test)), dataset.info.fps) if gives_left else None
         yield from scoring.lookup_rows(distance, left)
         yield from of_models
     yield scoring.reported_row(f"cumulative distance{suffix}", START_AND_CLASS, [distance])

@@ -51,11 +51,11 @@ def left_seconds(head: ScalarHead, segments: Sequence[ActionSegment], fps: float
     return [left_error([row[:length].numpy() for row, length in zip(left, lengths.tolist(), strict=True)], fps)]
 
 
-def mean_left(training: Sequence[ActionSegment], segments: Sequence[ActionSegment]) -> list[np.ndarray]:
-    """What a look-up gives instead: the mean over training segments that last longer, 0 beyond the longest."""
+def median_left(training: Sequence[ActionSegment], segments: Sequence[ActionSegment]) -> list[np.ndarray]:
+    """What a look-up gives instead: the median over training segments that last longer, 0 beyond the longest."""
     lengths = np.array([len(one.embeddings) for one in training])
     longest = max(lengths.max(), *(len(one.embeddings) for one in segments))
-    table = np.array([np.mean(lengths[lengths > n] - n) if n < lengths.max() else 0.0 for n in range(1, longest + 1)])
+    table = np.array([np.median(lengths[lengths > n] - n) if n < lengths.max() else 0.0 for n in range(1, longest + 1)])
     return [table[: len(one.embeddings)] for one in segments]
 
 
@@ -109,7 +109,7 @@ def reported_row(name: str, given: str, runs: Sequence[PooledRows], left_seconds
 def lookup_rows(run: PooledRows, left_seconds: float | None = None) -> list[TableRow]:
     """The look-ups on the true segments, as fitted for any run of the split.
 
-    `left_seconds` is the error of `mean_left`, which is given as much as `average_index` and stands in its row.
+    `left_seconds` is the error of `median_left`, which is given as much as `average_index` and stands in its row.
     """
     scores = pooled_scores(run)
     rows = [

@@ -46,8 +46,8 @@ def validation_scores(
 ) -> dict[str, int | float]:
     """Scores of a model on held-out videos, and `validation_score`, by which epochs are chosen.
 
-    That is the mean of acc, edit and the mean F1, less 100 times the error of the reported progress over frames. All
-    are percent, and a point of each weighs the same.
+    That is the mean of acc, edit and the mean F1, less 100 times the error of the reported progress over all frames.
+    All are percent, and a point of each weighs the same.
     """
     info = dataset.info
     predictions = [(dataset.labels(video), model.predict(features.read(video))) for video in videos]
@@ -55,7 +55,7 @@ def validation_scores(
     errors = [
         progress_statistics(one.reported[None], truth, info.num_classes, info.background) for truth, one in predictions
     ]
-    error = float(progress_averages(np.sum(errors, axis=0), info.num_classes)["frame"][0])
+    error = float(progress_averages(np.sum(errors, axis=0), info.num_classes)["all_frames"][0])
     f1 = float(np.mean([score for name, score in scores.items() if name.startswith("f1")]))
     score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
     kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}
