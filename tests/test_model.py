@@ -9,7 +9,7 @@ import torch
 from protas_gtcc.annotations.task_graph import TaskGraph
 from protas_gtcc.config import LossConfig, ModelConfig
 from protas_gtcc.errors import InputError
-from protas_gtcc.network.layers import DilatedResidualLayer, GraphCost
+from protas_gtcc.network.layers import DilatedResidualLayer, Dropout, GraphCost
 from protas_gtcc.network.losses import loss_terms
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
@@ -159,3 +159,14 @@ def test_features_of_another_size_are_refused():
 def test_a_graph_without_progress_is_refused():
     with pytest.raises(InputError, match="--no-graph"):
         ModelConfig(progress=False)
+
+
+def test_dropout_drops_its_share_scales_the_rest_and_does_nothing_at_prediction():
+    torch.manual_seed(0)
+    dropout, x = Dropout(0.25), torch.ones(2, 50, 400, requires_grad=True)
+    y = dropout(x)
+    y.sum().backward()
+    assert set(y.unique().tolist()) == {0.0, pytest.approx(4 / 3)}
+    assert float((y == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    torch.testing.assert_close(x.grad, y.detach())
+    assert torch.equal(dropout.eval()(x), x)

@@ -1,8 +1,8 @@
 """A gated recurrent unit with torch's parameters and results, several times faster to train on the CPU.
 
 With torch's CPU kernel autograd records a dozen small operations a frame, each with its own weight gradient. Here the
-recurrence has its own backward pass. The derivatives of the gates are computed for all frames at once. So the loop is
-only `dh = dh z + dgates W`, and the weight gradient is a single matrix product at the end.
+recurrence has its own backward pass, and both passes are compiled loops over frames (`recurrence.py`). The derivatives
+of the gates are computed for all frames at once, and the weight gradient is a single matrix product at the end.
 """
 
 from __future__ import annotations
@@ -59,38 +59,23 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, initial: Tensor) -> Tensor:
+        from protas_gtcc.network.recurrence import run_forward  # here, because importing numba takes half a second
+
         num_frames, batch, width = inputs.shape[0], inputs.shape[1], inputs.shape[2] // 3
         hidden = inputs.new_empty(num_frames + 1, batch, width)
         hidden[0] = initial
-        gates = inputs.new_empty(num_frames, batch, 2 * width)
-        new, recurrent = inputs.new_empty(2, num_frames, batch, width).unbind(0)
-        gate_inputs = inputs[..., : 2 * width] + bias[: 2 * width]
-        gate_weight, new_weight = weight[: 2 * width].t().contiguous(), weight[2 * width :].t().contiguous()
-        new_bias = bias[2 * width :].expand(batch, width).contiguous()
-        states = hidden.unbind(0)
-        # Views of all frames are made first: indexing in the loop would cost as much as the arithmetic.
-        for gate_input, new_input, rz, r, z, n, rec, before, after in zip(
-            gate_inputs.unbind(0),
-            inputs[..., 2 * width :].unbind(0),
-            gates.unbind(0),
-            gates[..., :width].unbind(0),
-            gates[..., width:].unbind(0),
-            new.unbind(0),
-            recurrent.unbind(0),
-            states[:-1],
-            states[1:],
-            strict=True,
-        ):
-            torch.addmm(gate_input, before, gate_weight, out=rz).sigmoid_()
-            torch.addmm(new_bias, before, new_weight, out=rec)
-            torch.addcmul(new_input, r, rec, out=n).tanh_()
-            torch.lerp(n, before, z, out=after)
+        gates, new = inputs.new_empty(num_frames, batch, 2 * width), inputs.new_empty(num_frames, batch, width)
+        recurrent = torch.empty_like(new)
+        given = inputs.contiguous(), weight.t().contiguous(), bias.contiguous(), hidden, gates, new, recurrent
+        run_forward(*(one.detach().numpy() for one in given))
         ctx.save_for_backward(hidden, gates, new, recurrent, weight)
         return hidden[1:]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        from protas_gtcc.network.recurrence import run_backward
+
         hidden, gates, new, recurrent, weight = ctx.saved_tensors
         num_frames, batch, width = new.shape
         r, z = gates[..., :width], gates[..., width:]
@@ -98,35 +83,12 @@ class _Recurrence(torch.autograd.Function):
         to_new = (1 - z) * (1 - new * new)
         to_reset = to_new * recurrent * r * (1 - r)
         to_update = (hidden[:-1] - new) * z * (1 - z)
-        slopes = torch.stack([to_reset, to_update, to_new * r], dim=2)
-        total, grad_gates = _back_through_time(grad_outputs[0], slopes, z, weight)
+        slopes = torch.cat([to_reset, to_update, to_new * r], dim=2)
+        total, grad_gates = torch.empty_like(new), torch.empty_like(slopes)
+        given = grad_outputs[0].contiguous(), slopes, z.contiguous(), weight.contiguous(), total, grad_gates
+        run_backward(*(one.detach().numpy() for one in given))
         flat = grad_gates.view(num_frames * batch, 3 * width)
         grad_weight = flat.t() @ hidden[:-1].reshape(num_frames * batch, width)
         grad_inputs = torch.cat([grad_gates[..., : 2 * width], total * to_new], dim=-1)
         grad_initial = total[0] * z[0] + grad_gates[0] @ weight
         return grad_inputs, grad_weight, flat.sum(0), grad_initial
-
-
-def _back_through_time(
-    grad_output: Float[Tensor, "T B H"], slopes: Float[Tensor, "T B 3 H"], z: Tensor, weight: Tensor
-) -> tuple[Float[Tensor, "T B H"], Float[Tensor, "T B G"]]:
-    """Gradients of the hidden states, and of the three recurrent products `W h + b`, last frame first."""
-    num_frames, batch, width = grad_output.shape
-    total = torch.empty_like(grad_output, memory_format=torch.contiguous_format)
-    grad_gates = torch.empty_like(slopes)
-    views = zip(
-        reversed(grad_output.unbind(0)),
-        reversed(total.unbind(0)),
-        reversed(total.unsqueeze(2).unbind(0)),
-        reversed(slopes.unbind(0)),
-        reversed(grad_gates.unbind(0)),
-        reversed(grad_gates.view(num_frames, batch, 3 * width).unbind(0)),
-        reversed(z.unbind(0)),
-        strict=True,
-    )
-    later = grad_output.new_zeros(batch, width)
-    for grad, dh, dh_of_gates, slope, dgates, dgates_flat, update in views:
-        torch.add(grad, later, out=dh)
-        torch.mul(dh_of_gates, slope, out=dgates)
-        later = torch.addmm(dh * update, dgates_flat, weight)
-    return total, grad_gates.view(num_frames, batch, 3 * width)

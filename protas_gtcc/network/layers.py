@@ -71,6 +71,17 @@ class PointwiseConvolution(nn.Conv1d):
         return torch.baddbmm(self.bias[:, None], self.weight.squeeze(2).expand(x.shape[0], -1, -1), x)
 
 
+class Dropout(nn.Dropout):
+    """`nn.Dropout`, whose draws take four times as long on the CPU."""
+
+    def forward(self, x: Float[Tensor, "B F T"]) -> Float[Tensor, "B F T"]:
+        """Drop each value with probability `p` in training, and scale the others."""
+        if x.is_cuda or not self.training or self.p == 0:
+            return super().forward(x)
+        kept = torch.rand(x.shape, device=x.device) >= self.p
+        return x * (kept / (1 - self.p)).to(x.dtype)
+
+
 class DilatedResidualLayer(nn.Module):
     """A residual branch that sees frames t, t - d and t - 2d (causal), or t - d, t and t + d (acausal).
 
@@ -83,7 +94,7 @@ class DilatedResidualLayer(nn.Module):
         self.past_frames = dilation * (KERNEL - 1)
         self.conv_dilated = nn.Conv1d(maps, maps, KERNEL, dilation=dilation, padding=0 if causal else dilation)
         self.conv_1x1 = nn.Conv1d(maps, maps, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self,
