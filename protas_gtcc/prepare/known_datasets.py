@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.config import RunConfig
 from protas_gtcc.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,11 +20,6 @@ KNOWN = ("egoprocel",)
 def stands_in(name: str) -> bool:
     """Whether the simulated procedures stand in for this known dataset, because no file of it is prepared."""
     return name in KNOWN and not (DATA_FOLDER / f"{name}.h5").is_file()
-
-
-def shortened(config: RunConfig) -> RunConfig:
-    """The config with fewer epochs, so that a run on the stand-in ends within five minutes on two CPU cores."""
-    return dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=25))
 
 
 def open_dataset(name_or_path: str, show: Callable[[str], None] = print) -> Dataset:

@@ -12,10 +12,7 @@ from protas_gtcc.cli.shared.console import is_first_process, make_console, progr
 
 @dataclass(frozen=True)
 class Command(train.Command):
-    """Train on one split of a dataset, evaluate on its test videos, and leave a run directory.
-
-    On the simulated procedures that stand in for egoprocel, the preset 'default' trains for 25 epochs, else for 40.
-    """
+    """Train on one split of a dataset, evaluate on its test videos, and leave a run directory."""
 
     def run(self) -> None:
         """Train, evaluate and print."""

@@ -1,7 +1,6 @@
 """`protas-gtcc train`: dataset file -> run directory with a trained model.
 
 The flags are the fields of `RunConfig`: the preset (or the run to resume) gives the values that flags then override.
-Where simulated procedures stand in for a dataset, the default preset's training is shortened to a few minutes.
 """
 
 from __future__ import annotations
@@ -18,8 +17,7 @@ from protas_gtcc.cli.shared.console import is_first_process, make_console, train
 from protas_gtcc.cli.shared.folders import free_run_folder
 from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
 from protas_gtcc.config import PRESETS, RunConfig
-from protas_gtcc.errors import plural
-from protas_gtcc.prepare.known_datasets import open_dataset, shortened, stands_in
+from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -74,17 +72,10 @@ class Command:
         if self.resume is None:
             run.require_new()
         console.print(f"run directory: {run.path}")
-        if stands_in(self.config.dataset) and config.preset == "default":
-            set_ = config.training
-            length = f"{plural(set_.epochs, 'epoch')}, batches of {set_.batch_size}"
-            settings = f"{length}, learning rate {set_.lr:g}, {set_.schedule}"
-            console.print(f"training is shortened to a few minutes: {settings}")
         with training_callbacks(console, run) as callbacks:
             train(config, dataset, run, callbacks, self.resume is not None)
         return run, dataset, config
 
 
 def _preset_of(known: Mapping[str, str]) -> RunConfig:
-    base = PRESETS.get(known.get("preset", "default"), PRESETS["default"])
-    on_stand_in = base.preset == "default" and stands_in(known.get("dataset", RunConfig.dataset))
-    return shortened(base) if on_stand_in else base
+    return PRESETS.get(known.get("preset", "default"), PRESETS["default"])
