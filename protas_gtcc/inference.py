@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ class TrainedModel:
         Without a progress head, `progress` is None and 0 is reported, or with a filter the progress of the filter
         alone. Raises `InputError` as `outputs` does.
         """
-        return to_prediction(self.outputs(features), self.background, make_decoder(self.facts))
+        return to_prediction(self.outputs(features), self.background, self._fresh_decoder())
 
     def stream(self, engine: EngineName = "auto") -> Stream:
         """A stream that takes a video frame by frame; its results equal `predict` on the whole video.
@@ -84,7 +85,7 @@ class TrainedModel:
 
         if count < 1:
             raise InputError(f"{count} streams were requested; request at least 1")
-        decoder = make_decoder(self.facts, count)
+        decoder = self._fresh_decoder(count)
         return Streams(make_engine(self.network, count, engine, threads), self.network, self.background, decoder)
 
     def __repr__(self) -> str:
@@ -106,6 +107,13 @@ class TrainedModel:
             "device": str(self.device),
         }
         return "\n".join(["TrainedModel", *(f"  {name}: {value}" for name, value in lines.items())])
+
+    @cached_property
+    def _decoder(self) -> DurationDecoder | None:
+        return make_decoder(self.facts)
+
+    def _fresh_decoder(self, num_streams: int = 1) -> DurationDecoder | None:
+        return None if self._decoder is None else self._decoder.fresh(num_streams)
 
     def _check(self, features: np.ndarray) -> None:
         expected = self.facts.feature_dim
@@ -133,12 +141,12 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
     return TrainedModel(*read_reference_checkpoint(path), device)
 
 
-def make_decoder(facts: ModelFacts, num_streams: int = 1) -> DurationDecoder | None:
-    """The filter after a model's network, for `num_streams` streams before their first frame; None without a filter."""
+def make_decoder(facts: ModelFacts) -> DurationDecoder | None:
+    """The filter after a model's network, for a stream before its first frame; None without a filter."""
     if facts.transcripts is None:
         return None
     assert facts.fps is not None  # the transcripts were counted at that rate
-    return DurationDecoder(facts.transcripts, facts.config.decoding, facts.background, facts.fps, num_streams)
+    return DurationDecoder(facts.transcripts, facts.config.decoding, facts.background, facts.fps)
 
 
 def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:

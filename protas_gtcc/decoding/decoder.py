@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -66,11 +67,17 @@ class DurationDecoder:
         self._hypotheses = make_hypotheses(tables, settings, fps)
         is_action = ~np.isin(np.arange(len(tables.first)), background)
         self._rule = duration_filter.make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
-        self._beliefs = np.zeros((num_streams, len(self._hypotheses.weight) * settings.phases))
+        self._beliefs = np.zeros((num_streams, settings.phases, len(self._hypotheses.weight)))
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the duration filter"):
             self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
         self._beliefs[0] = 0
+
+    def fresh(self, num_streams: int = 1) -> DurationDecoder:
+        """The same filter for other streams, before their first frame."""
+        other = copy.copy(self)
+        other._beliefs = np.zeros((num_streams, *self._beliefs.shape[1:]))
+        return other
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
         """The prediction for T frames, of which frame t is the next one of stream `streams[t]`, int64.

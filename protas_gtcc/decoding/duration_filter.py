@@ -93,30 +93,28 @@ def make_rule(
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def filter_frames(hypotheses, rule, state, streams, probs, progress, output):
-    """Update `state` `[n, R N]` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
+    """Update `state` `[n, N, R]` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
 
     A stream's state is its belief about each phase of each length. `probs` and `progress` are the network's, float32
     `[T, C]`. For a network without progress, give any array of that shape and a rule with `network_progress_share` 0.
     """
-    num_classes, phases = probs.shape[1], state.shape[1] // len(hypotheses.weight)
-    moved, started = np.empty(state.shape[1]), np.empty(num_classes)
+    num_classes, phases = probs.shape[1], state.shape[1]
+    moved, started = np.empty(state.shape[1:]), np.empty(num_classes)
     evidence, network, classes = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
     histogram = np.empty((num_classes, phases * rule.bins_per_phase))
     for t in range(len(streams)):
         belief = state[streams[t]]
         _weigh(rule, probs[t], evidence, network)
-        _advance(hypotheses, belief, moved, started, phases)
-        total = _start(hypotheses, moved, started, evidence, phases)
-        for i in range(len(belief)):
-            belief[i] = moved[i] / total
-        _summarise(hypotheses, belief, classes, histogram, phases)
+        _advance(hypotheses, belief, moved, started)
+        _start(hypotheses, moved, started, evidence, belief)
+        _summarise(hypotheses, belief, classes, histogram)
         for c in range(num_classes):
             output.probs[t, c] = (1 - rule.network_class_share) * classes[c] + rule.network_class_share * network[c]
         label = np.argmax(output.probs[t])
         output.labels[t] = label
         _mix(rule, classes, progress[t], histogram)
         _report(rule, output.probs[t], histogram, output.progress[t], output.reported[t])
-        _remaining(hypotheses, rule.remaining_tail, belief, label, phases, output.remaining[t])
+        _remaining(hypotheses, rule.remaining_tail, belief, label, output.remaining[t])
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
@@ -136,65 +134,68 @@ def _weigh(rule, probs, evidence, network):
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _advance(hypotheses, belief, moved, started, phases):
+def _advance(hypotheses, belief, moved, started):
     """Move every hypothesis by a frame; `started` becomes the probability `[C]` that a segment of a class starts."""
-    num_classes = len(started)
-    ended, total = np.zeros(num_classes), 0.0
-    for c in range(num_classes):
-        for r in range(hypotheses.begin[c], hypotheses.begin[c + 1]):
-            before, after = belief[r * phases : (r + 1) * phases], moved[r * phases : (r + 1) * phases]
-            here = stays = 0.0
-            for i in range(phases):
-                here += before[i]
-                reached = 0.0
-                for k in range(min(hypotheses.taps[r], i + 1)):
-                    reached += hypotheses.passes[r, k] * before[i - k]
-                after[i] = reached
-                stays += reached
-            ended[c] += here - stays
-            total += here
-    for c in range(num_classes):
+    phases, num_lengths = belief.shape
+    ended, total = np.zeros(num_lengths), 0.0
+    for i in range(phases):
+        moved[i] = 0.0
+        for k in range(min(len(hypotheses.passes), i + 1)):
+            # Over all lengths at once: this loop is most of the filter's work.
+            for r in range(num_lengths):
+                moved[i, r] += hypotheses.passes[k, r] * belief[i - k, r]
+        for r in range(num_lengths):
+            ended[r] += belief[i, r] - moved[i, r]
+            total += belief[i, r]
+    for c in range(len(started)):
         started[c] = hypotheses.first[c] if total == 0.0 else 0.0
-    for k in range(num_classes):
-        for c in range(num_classes):
-            started[c] += max(ended[k], 0.0) * hypotheses.following[k, c]
+    for k in range(len(started)):
+        share = max(ended[hypotheses.begin[k] : hypotheses.begin[k + 1]].sum(), 0.0)
+        for c in range(len(started)):
+            started[c] += share * hypotheses.following[k, c]
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _start(hypotheses, moved, started, evidence, phases):
-    """Add the segments that start with this frame, weight all by the evidence; returns their sum.
+def _start(hypotheses, moved, started, evidence, belief):
+    """Add the segments that start with this frame, weight all by the evidence; they become the new belief.
 
     The whole frame belongs to a new segment, which may have passed some phases at its end, but goes on.
     """
-    total = 0.0
+    phases, num_lengths = moved.shape
+    new, weight, mass = np.empty(num_lengths), np.empty(num_lengths), np.zeros(num_lengths)
     for c in range(len(started)):
         for r in range(hypotheses.begin[c], hypotheses.begin[c + 1]):
-            new = started[c] * hypotheses.weight[r]
-            last = new
-            for k in range(min(hypotheses.taps[r], phases)):
-                moved[r * phases + k] += new * hypotheses.passes[r, k]
-                last -= new * hypotheses.passes[r, k]
-            moved[(r + 1) * phases - 1] += max(last, 0.0)
-            for i in range(r * phases, (r + 1) * phases):
-                moved[i] *= evidence[c]
-                total += moved[i]
-    return total
+            new[r], weight[r] = started[c] * hypotheses.weight[r], evidence[c]
+    last = new.copy()
+    for k in range(len(hypotheses.passes)):
+        for r in range(num_lengths):
+            moved[k, r] += new[r] * hypotheses.passes[k, r]
+            last[r] -= new[r] * hypotheses.passes[k, r]
+    for r in range(num_lengths):
+        moved[phases - 1, r] += max(last[r], 0.0)
+    for i in range(phases):
+        for r in range(num_lengths):
+            mass[r] += moved[i, r]
+    weight /= (weight * mass).sum()
+    for i in range(phases):
+        for r in range(num_lengths):
+            belief[i, r] = moved[i, r] * weight[r]
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _summarise(hypotheses, belief, classes, histogram, phases):
+def _summarise(hypotheses, belief, classes, histogram):
     """Probability of each class, in total and in each bin of progress."""
-    bins, of_phase = histogram.shape[1], np.empty(phases)
-    for c in range(len(classes)):
-        of_phase[:] = 0
-        for r in range(hypotheses.begin[c], hypotheses.begin[c + 1]):
-            for i in range(phases):
-                of_phase[i] += belief[r * phases + i]
-        classes[c] = of_phase.sum()
-        for b in range(bins):
-            histogram[c, b] = of_phase[b * phases // bins] * phases / bins
+    phases, bins = len(belief), histogram.shape[1]
+    bins_per_phase = bins // phases
+    classes[:] = 0
+    for i in range(phases):
+        for c in range(len(classes)):
+            mass = belief[i, hypotheses.begin[c] : hypotheses.begin[c + 1]].sum()
+            classes[c] += mass
+            for b in range(i * bins_per_phase, (i + 1) * bins_per_phase):
+                histogram[c, b] = mass / bins_per_phase
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
@@ -242,12 +243,12 @@ def _quantile(at_zero, histogram, level):
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def _remaining(hypotheses, tail, belief, label, phases, remaining):
+def _remaining(hypotheses, tail, belief, label, remaining):
     """Fill in the remaining seconds of a segment of this class: the interval's lower end, the median, the upper end."""
     ended, total = np.zeros(len(hypotheses.times)), 0.0
     for r in range(hypotheses.begin[label], hypotheses.begin[label + 1]):
-        for i in range(phases):
-            mass = belief[r * phases + i]
+        for i in range(len(belief)):
+            mass = belief[i, r]
             total += mass
             for g in range(len(ended)):
                 ended[g] += mass * hypotheses.ended[r, i, g]

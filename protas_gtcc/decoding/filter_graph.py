@@ -145,10 +145,10 @@ def _levels(tail: float) -> np.ndarray:
 
 def _phase_changes(hypotheses: Hypotheses, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     """Probabilities of a frame: from phase to phase `[C, L, N, N]`, to the end, and of each first phase `[C, L, N]`."""
-    phases, within = shape[2], np.arange(hypotheses.passes.shape[1]) < hypotheses.taps[:, None]
-    passes = np.zeros((len(within), phases + 1))
-    passes[:, : within.shape[1]] = hypotheses.passes * within
-    stays = np.zeros((len(within), phases, phases))
+    phases, (most, num_lengths) = shape[2], hypotheses.passes.shape
+    passes = np.zeros((num_lengths, phases))
+    passes[:, :most] = hypotheses.passes.T
+    stays = np.zeros((num_lengths, phases, phases))
     for i in range(phases):
         stays[:, i, i:] = passes[:, : phases - i]
     enters = stays[:, 0].copy()

@@ -31,10 +31,8 @@ class Hypotheses(NamedTuple):
     """int64 `[C + 1]`: index of each class's first length."""
     weight: np.ndarray
     """float64 `[R]`: probability of the length, given the class."""
-    taps: np.ndarray
-    """int64 `[R]`: most phases that are passed in a frame, plus 1."""
     passes: np.ndarray
-    """float64 `[R, K]`: probability of passing k phases in a frame."""
+    """float64 `[K, R]`: probability of passing k phases in a frame, k < K; a negligible one is 0."""
     first: np.ndarray
     """float64 `[C]`: as in `TranscriptTables`."""
     following: np.ndarray
@@ -51,14 +49,15 @@ def make_hypotheses(tables: TranscriptTables, settings: DecodingConfig, fps: flo
     num_classes, per_class = tables.lengths.shape
     rates = phases / seconds
     passes = _poisson(rates / fps, phases)
-    taps = 1 + (passes > NEGLIGIBLE).cumsum(axis=1).argmax(axis=1)
+    # Probabilities rise with k and then fall; those before the last that counts are kept.
+    counts = np.cumsum((passes > NEGLIGIBLE)[:, ::-1], axis=1)[:, ::-1] > 0
+    most = min(int(counts.sum(axis=1).max()), phases)
     times = np.append(0.0, np.geomspace(1 / fps, 3 * seconds.max(), TIMES - 1))
     left = np.cumsum(_poisson(rates[:, None] * times, phases - 1), axis=-1)  # [R, G, N]: at most k phases are passed
     return Hypotheses(
         begin=np.arange(num_classes + 1) * per_class,
         weight=np.full(len(seconds), 1 / per_class),
-        taps=taps,
-        passes=np.ascontiguousarray(passes[:, : taps.max()]),
+        passes=np.ascontiguousarray(np.where(counts, passes, 0.0)[:, :most].T),
         first=tables.first,
         following=tables.following,
         times=times,
