@@ -38,7 +38,8 @@ def test_what_is_imported_at_the_top_of_a_module_is_installed_with_the_package()
     setup = configparser.ConfigParser()
     setup.read(PACKAGE.parent / "setup.cfg")
     required = re.findall(r"^[\w-]+", setup["options"]["install_requires"], re.MULTILINE)
-    known = {*sys.stdlib_module_names, "protas_gtcc", "yaml", *(name.lower().replace("-", "_") for name in required)}
+    names = {name.lower().replace("-", "_") for name in required}
+    known = {*sys.stdlib_module_names, "protas_gtcc", "yaml", "PIL", *names}
     missing = {
         f"{file}: {name}"
         for file in _modules()

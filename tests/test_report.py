@@ -18,10 +18,10 @@ from protas_gtcc.predictions import PredictionInfo
 from protas_gtcc.report.colours import class_looks
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details, plot_per_class
-from protas_gtcc.report.plots import plot_video
 from protas_gtcc.report.ruler import verdict
 from protas_gtcc.report.screen import print_markdown
 from protas_gtcc.report.tables import print_evaluation
+from protas_gtcc.report.video_picture import plot_video
 from tests.conftest import slow_but_first
 from tests.predicted_videos import delayed, random_labels, without_progress
 
@@ -212,6 +212,18 @@ def test_a_white_line_parts_neighbouring_actions_but_hides_no_short_one(tmp_path
     coloured = np.flatnonzero((picture[row] < 0.9).any(axis=1) & (np.arange(picture.shape[1]) > 90))
     bar = picture[row, coloured[0] : coloured[-1]].min(axis=1)
     assert ((bar[1:] > 0.7) & (bar[:-1] <= 0.7)).sum() == num_lines
+
+
+def test_one_frame_of_a_long_video_is_visible_and_the_curve_has_no_gap(tmp_path: Path) -> None:
+    labels = np.zeros(20_000, dtype=np.int64)
+    labels[[7_000, 13_000]] = 1
+    plot_video(tmp_path / "a.png", "a", labels, delayed(labels, 0, 2), PredictionInfo(["rest", "pour"], [0], 15.0))
+    picture = imread(tmp_path / "a.png")[..., :3]
+    blue = np.isclose(picture, [0, 0x72 / 255, 0xB2 / 255], atol=0.01).all(axis=2)
+    in_bars = np.flatnonzero(blue[50])
+    assert (np.diff(in_bars) > 1).sum() == 1, "two segments"
+    below = picture[170:450, in_bars[0] : in_bars[-1]]
+    assert (np.ptp(below, axis=2) > 0.2).any(axis=0).all(), "some of the blue curve is in every column"
 
 
 def test_one_frame_videos_and_models_without_progress_are_drawn(tmp_path: Path) -> None:

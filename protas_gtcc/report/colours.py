@@ -38,6 +38,8 @@ HATCHES = {
 }
 """Names in matplotlib, and the nearest patterns of plotly: shape, size."""
 BACKGROUND = "#DDDDDD"
+NAME_LENGTH = 34
+"""Longer class names are shortened in the middle, where they differ least."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ def class_looks(num_classes: int, background: Collection[int]) -> list[ClassLook
     actions = itertools.cycle(ClassLook(fill, hatch, _text_on(fill)) for hatch in HATCHES for fill in HUES)
     grey = ClassLook(BACKGROUND, "", "#555555")
     return [grey if label in background else next(actions) for label in range(num_classes)]
+
+
+def shorten(name: str) -> str:
+    """The name of a class, at most `NAME_LENGTH` characters of it."""
+    half = (NAME_LENGTH - 1) // 2
+    return name if len(name) <= NAME_LENGTH else f"{name[:half]}…{name[-half:]}"
 
 
 def _text_on(fill: str) -> str:

@@ -14,7 +14,7 @@ from protas_gtcc.metrics.prediction_files import open_predictions, write_predict
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details
-from protas_gtcc.report.plots import plot_video
+from protas_gtcc.report.video_picture import plot_video
 from protas_gtcc.training.run_directory import RunDirectory, is_over
 
 

@@ -108,7 +108,7 @@ class Command:
             segments[video] = predicted_segments(prediction, info)
             write_segments(self.out, video, segments[video])
             if not self.no_pictures:
-                from protas_gtcc.report.plots import plot_video
+                from protas_gtcc.report.video_picture import plot_video
 
                 plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
         return segments
