@@ -10,8 +10,10 @@ imported inside `run`, or under `TYPE_CHECKING`. A test runs every verb's `--hel
 
 from __future__ import annotations
 
+import atexit
 import difflib
 import functools
+import gc
 import importlib
 import os
 import signal
@@ -91,6 +93,7 @@ def run_command(command: Callable[[], None]) -> None:
     for name in ("SIGTERM", "SIGHUP"):  # there is no SIGHUP on Windows
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _terminate)
+    _collect_less_garbage()
     try:
         command()
         sys.stdout.flush()
@@ -110,6 +113,13 @@ def _show_that_it_loads() -> None:
     """On a terminal, print a line at once: importing torch takes seconds, in which nothing else is shown."""
     if sys.stderr.isatty() and is_first_process():
         print("loading ...", file=sys.stderr, flush=True)
+
+
+def _collect_less_garbage() -> None:
+    """Save up to a second of each command: Python looks for garbage in all objects of torch, again and again."""
+    gc.set_threshold(50_000)
+    # The search at exit is for nothing: memory goes back to the system.
+    atexit.register(gc.freeze)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
