@@ -72,6 +72,17 @@ def test_evaluation_without_a_reference_measures_only_ours_and_prints_that(run: 
 
 
 @pytest.mark.slow
+def test_the_command_that_evaluates_is_measured_with_and_without_pictures(run: Run) -> None:
+    size = ("--videos", "2", "--recipes", "2", "--steps", "3", "--frames", "40", "--feature-dim", "4")
+    shown, figures = measured(run, "evaluate_command.py", *size, "--folder", "kept")
+    assert "2 test videos, 7 classes" in shown
+    assert ratios(figures).keys() == {"--pictures 0"}
+    assert len(list(Path("kept/run/plots").iterdir())) == 6
+    with pytest.raises(SystemExit):
+        run("evaluate_command.py", "--folder", "kept")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(run: Run, preset: str) -> None:
     size = ("--feature-dim", "4", "--classes", "3", "--histories", "5", "--far", "20", "--streams", "2", "--steps", "3")
