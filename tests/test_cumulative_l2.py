@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory
+from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory, EncoderConfig
 from protas_gtcc.alignment.embedder import Embedder
 from protas_gtcc.alignment.joint import TrueSegments, cumulative_terms
 from protas_gtcc.alignment.pairing import PairBatch
@@ -103,9 +103,10 @@ def trained(kitchen, folder, **changes) -> tuple[Embedder, AlignmentDirectory]:
 
 
 def test_an_encoder_learns_to_move_steadily(kitchen, tmp_path):
-    _, run = trained(kitchen, tmp_path / "run", cumulative_l2=True, cumulative_weight=10.0)
+    steady = EncoderConfig(hidden=8, layers=2, output_dim=4, dropout=0.0)
+    _, run = trained(kitchen, tmp_path / "run", cumulative_l2=True, cumulative_weight=100.0, encoder=steady)
     losses = [row["cumulative_l2"] for row in run.read_log()]
-    assert losses[-1] < 0.8 * losses[0], "the log has it times its weight"
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5]), "the log has it times its weight"
     _, alone = trained(kitchen, tmp_path / "alone")
     assert "cumulative_l2" not in alone.read_log()[0]
 
