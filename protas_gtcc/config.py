@@ -199,6 +199,8 @@ class DecodingConfig:
     filter's."""
     progress_doubt: float = 0.1
     """Weight of a uniform distribution in the belief about the progress of a class."""
+    label_margin: float = 0.1
+    """A label is kept until another class is likelier by this."""
     background_weight: float = 1.0
     """Factor of the probability of background, for the reported progress and its interval alone. --cross-fit chooses
     one, unless another than 1 is given."""
@@ -222,6 +224,7 @@ class DecodingConfig:
 
     def __post_init__(self) -> None:
         shares = ("prior_exponent", "doubt", "network_class_share", "network_progress_share", "progress_doubt")
+        require_range(self, label_margin=(0, 1))
         require_range(self, **dict.fromkeys(shares, (0, 1)), evidence=(0, 1000), temperature=(0.01, 100))
         require_range(self, background_weight=(0, 1e6), interval_level=(0, 0.999), remaining_level=(0, 0.999))
         if self.network_progress_share + self.progress_doubt > 1 + 1e-9:

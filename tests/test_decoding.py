@@ -204,6 +204,23 @@ def test_without_evidence_the_network_changes_nothing():
     np.testing.assert_array_equal(one.progress, other.progress)
 
 
+def held_labels(probs: np.ndarray, margin: float) -> list[int]:
+    """The likeliest class of each frame, or the label before unless another is likelier by more than the margin."""
+    labels: list[int] = []
+    for frame in probs.T:
+        likeliest = int(frame.argmax())
+        keep = bool(labels) and frame[likeliest] - frame[labels[-1]] <= margin
+        labels.append(labels[-1] if keep else likeliest)
+    return labels
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1, 0.5])
+def test_a_label_is_kept_until_another_class_is_likelier_by_the_margin(margin):
+    probs = np.random.default_rng(5).dirichlet(np.ones(3), 200).astype(np.float32)
+    found = decoded(probs, None, dataclasses.replace(SETTINGS, label_margin=margin))
+    np.testing.assert_array_equal(found.labels, held_labels(found.probs, margin))
+
+
 def test_shares_of_1_are_the_network_alone():
     random = np.random.default_rng(3)
     probs, progress = random.dirichlet(np.ones(3), 40), random.random((40, 3))
@@ -217,7 +234,7 @@ def test_shares_of_1_are_the_network_alone():
     )
     found = decoded(probs, progress, settings)
     np.testing.assert_allclose(found.probs.T, probs, atol=1e-5)
-    np.testing.assert_array_equal(found.labels, probs.argmax(axis=1))
+    np.testing.assert_array_equal(found.labels, held_labels(probs.T, settings.label_margin))
     np.testing.assert_allclose(found.progress.T, progress, atol=BIN)
 
 
@@ -253,7 +270,7 @@ def test_reported_progress_lies_in_its_interval_and_every_field_in_its_range():
     assert output.progress.min() >= 0
     assert output.progress.max() <= 1
     np.testing.assert_allclose(output.probs.sum(axis=0), 1, atol=1e-5)
-    np.testing.assert_array_equal(output.labels, output.probs.argmax(axis=0))
+    np.testing.assert_array_equal(output.labels, held_labels(output.probs, SETTINGS.label_margin))
     assert (output.remaining_interval[0] >= 0).all()
     assert (output.remaining_interval[0] <= output.remaining_seconds).all()
     assert (output.remaining_seconds <= output.remaining_interval[1]).all()

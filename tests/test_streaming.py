@@ -227,6 +227,7 @@ def test_a_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
         (own | {"rings": own["rings"] * float("nan")}, "no state of such a stream: rings"),
         (own | {"belief": -own["belief"]}, "belief is not a probability"),
         (own | {"belief": 5 * own["belief"]}, "belief is not a probability"),
+        (own | {"label": own["label"] + 9}, "label .* is no class"),
     ):
         with pytest.raises(InputError, match=message):
             stream.load_state_dict(state)

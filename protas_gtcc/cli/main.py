@@ -75,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         meant = f", did you mean {close[0]}?" if close else ""
         print(f"protas-gtcc: no verb {verb!r}{meant}; 'protas-gtcc --help' lists the verbs", file=sys.stderr)
         sys.exit(2)
+    # Before torch is imported. A second thread hardly helps networks of this size, and where the cores are busy, each
+    # step of a recurrence waits for it. `train --threads` sets its own number.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     name = "import_" if verb == "import" else verb.replace("-", "_")
     command = importlib.import_module(f"protas_gtcc.cli.commands.{name}").Command
     parser = getattr(command, "parse", functools.partial(parse, command))

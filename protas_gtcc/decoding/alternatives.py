@@ -52,6 +52,7 @@ def filter_true_classes(
         network_class_share=0.0,
         network_progress_share=0.0,
         progress_doubt=0.0,
+        label_margin=0.0,
     )
     decoder = DurationDecoder(tables, settings, background, fps)
     return decoder.decode(np.zeros(len(labels), dtype=np.int64), np.eye(len(tables.first))[labels], None)

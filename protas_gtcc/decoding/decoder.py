@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -68,15 +69,17 @@ class DurationDecoder:
         is_action = ~np.isin(np.arange(len(tables.first)), background)
         self._rule = duration_filter.make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
         self._beliefs = np.zeros((num_streams, settings.phases, len(self._hypotheses.weight)))
+        self._labels = np.zeros(num_streams, dtype=np.int64)
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the duration filter"):
             self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
-        self._beliefs[0] = 0
+        self._beliefs[0] = self._labels[0] = 0
 
     def fresh(self, num_streams: int = 1) -> DurationDecoder:
         """The same filter for other streams, before their first frame."""
         other = copy.copy(self)
         other._beliefs = np.zeros((num_streams, *self._beliefs.shape[1:]))
+        other._labels = np.zeros(num_streams, dtype=np.int64)
         return other
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
@@ -88,7 +91,8 @@ class DurationDecoder:
         probs = np.ascontiguousarray(probs, dtype=np.float32)
         given = probs if progress is None else np.ascontiguousarray(progress, dtype=np.float32)
         output = self._filter.empty_output(*probs.shape)
-        self._filter.filter_frames(self._hypotheses, rule, self._beliefs, streams, probs, given, output)
+        state = self._beliefs, self._labels
+        self._filter.filter_frames(self._hypotheses, rule, *state, streams, probs, given, output)
         low, reported, high = output.reported.T
         soonest, remaining, latest = output.remaining.T
         interval, remaining_interval = np.stack([low, high]), np.stack([soonest, latest])
@@ -97,11 +101,17 @@ class DurationDecoder:
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream, not a copy; all 0 before the first frame."""
-        return {"belief": torch.from_numpy(self._beliefs[stream])}
+        label = self._labels[stream : stream + 1]
+        return {"belief": torch.from_numpy(self._beliefs[stream]), "label": torch.from_numpy(label)}
 
-    @staticmethod
-    def require_belief(belief: Tensor) -> None:
-        """Raise `InputError` unless the belief sums to 1, or is 0 as before the first frame."""
+    def require_state(self, state: Mapping[str, Tensor]) -> None:
+        """Raise `InputError` unless the belief sums to 1, or is 0 as before the first frame, and the label is a class.
+
+        `state` is a stream's, by name.
+        """
+        belief, label = state["belief"], int(state["label"])
+        what, way_out = "this is no state of such a stream", "start a new stream without it"
         if belief.min() < 0 or (belief.any() and abs(float(belief.sum()) - 1) > 1e-6):
-            what = "this is no state of such a stream: belief is not a probability"
-            raise InputError(f"{what}; start a new stream without it")
+            raise InputError(f"{what}: belief is not a probability; {way_out}")
+        if not 0 <= label < len(self.tables.first):
+            raise InputError(f"{what}: label {label} is no class; {way_out}")

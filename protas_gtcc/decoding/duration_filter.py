@@ -36,6 +36,7 @@ class Rule(NamedTuple):
     network_class_share: float
     network_progress_share: float
     progress_doubt: float
+    label_margin: float
     background_weight: float
     tail: float
     """Share of belief left out at each end of the interval of progress."""
@@ -52,7 +53,7 @@ class FilterOutput(NamedTuple):
     """The filter's output for T frames."""
 
     labels: np.ndarray
-    """int64 `[T]`: the likeliest class."""
+    """int64 `[T]`: the likeliest class, or that of the frame before, if it is not likelier by the margin."""
     probs: np.ndarray
     """float32 `[T, C]`: probability of each class."""
     progress: np.ndarray
@@ -81,6 +82,7 @@ def make_rule(
         network_class_share=settings.network_class_share,
         network_progress_share=settings.network_progress_share,
         progress_doubt=settings.progress_doubt,
+        label_margin=settings.label_margin,
         background_weight=settings.background_weight,
         tail=(1 - settings.interval_level) / 2,
         remaining_tail=(1 - settings.remaining_level) / 2,
@@ -92,26 +94,29 @@ def make_rule(
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
-def filter_frames(hypotheses, rule, state, streams, probs, progress, output):
-    """Update `state` `[n, N, R]` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
+def filter_frames(hypotheses, rule, state, kept, streams, probs, progress, output):
+    """Update `state` and `kept` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
 
-    A stream's state is its belief about each phase of each length. `probs` and `progress` are the network's, float32
-    `[T, C]`. For a network without progress, give any array of that shape and a rule with `network_progress_share` 0.
+    A stream's state is its belief about each phase of each length, `[n, N, R]`, and its label, `[n]`. `probs` and
+    `progress` are the network's, float32 `[T, C]`. For a network without progress, give any array of that shape and a
+    rule with `network_progress_share` 0.
     """
     num_classes, phases = probs.shape[1], state.shape[1]
     moved, started = np.empty(state.shape[1:]), np.empty(num_classes)
     evidence, network, classes = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
     histogram = np.empty((num_classes, phases * rule.bins_per_phase))
     for t in range(len(streams)):
-        belief = state[streams[t]]
+        belief, before = state[streams[t]], kept[streams[t]]
         _weigh(rule, probs[t], evidence, network)
-        _advance(hypotheses, belief, moved, started)
+        is_first = _advance(hypotheses, belief, moved, started)
         _start(hypotheses, moved, started, evidence, belief)
         _summarise(hypotheses, belief, classes, histogram)
         for c in range(num_classes):
             output.probs[t, c] = (1 - rule.network_class_share) * classes[c] + rule.network_class_share * network[c]
         label = np.argmax(output.probs[t])
-        output.labels[t] = label
+        if not is_first and output.probs[t, label] - output.probs[t, before] <= rule.label_margin:
+            label = before
+        output.labels[t] = kept[streams[t]] = label
         _mix(rule, classes, progress[t], histogram)
         _report(rule, output.probs[t], histogram, output.progress[t], output.reported[t])
         _remaining(hypotheses, rule.remaining_tail, belief, label, output.remaining[t])
@@ -135,7 +140,10 @@ def _weigh(rule, probs, evidence, network):
 @njit(cache=True, nogil=True, fastmath=REORDERED)
 @no_type_check
 def _advance(hypotheses, belief, moved, started):
-    """Move every hypothesis by a frame; `started` becomes the probability `[C]` that a segment of a class starts."""
+    """Move every hypothesis by a frame; `started` becomes the probability `[C]` that a segment of a class starts.
+
+    Returns whether it is the first frame, before which there is no belief.
+    """
     phases, num_lengths = belief.shape
     ended, total = np.zeros(num_lengths), 0.0
     for i in range(phases):
@@ -153,6 +161,7 @@ def _advance(hypotheses, belief, moved, started):
         share = max(ended[hypotheses.begin[k] : hypotheses.begin[k + 1]].sum(), 0.0)
         for c in range(len(started)):
             started[c] += share * hypotheses.following[k, c]
+    return total == 0.0
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED)

@@ -51,30 +51,37 @@ class FilterGraph(nn.Module):
 
     @property
     def size(self) -> int:
-        """Numbers in a stream's belief."""
-        return int(np.prod(self.shape))
+        """Numbers in a stream's state: its belief, and its label."""
+        return int(np.prod(self.shape)) + 1
 
     def forward(
-        self, belief: Float[Tensor, "B R"], probs: Float[Tensor, "B C T"], progress: Float[Tensor, "B C T"] | None
+        self, state: Float[Tensor, "B R"], probs: Float[Tensor, "B C T"], progress: Float[Tensor, "B C T"] | None
     ) -> tuple[tuple[Tensor, ...], Float[Tensor, "B R"]]:
-        """`FILTER_FIELDS` of a prediction with the axis B in front, and the belief after T frames.
+        """`FILTER_FIELDS` of a prediction with the axis B in front, and the state after T frames.
 
-        `belief` is 0 before the first frame; `probs` and `progress` are the network's. `progress` is None for a network
+        `state` is 0 before the first frame; `probs` and `progress` are the network's. `progress` is None for a network
         without progress.
         """
         share = 0.0 if progress is None else self.rule.network_progress_share
 
-        def step(belief: Tensor, frame: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
-            return self._step(belief, *frame, share)
+        def step(
+            before: tuple[Tensor, Tensor], frame: tuple[Tensor, Tensor]
+        ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, ...]]:
+            return self._step(*before, *frame, share)
 
         frames = [one.permute(2, 0, 1).double() for one in (probs, probs if progress is None else progress)]
-        after, outputs = scan(step, belief.double().reshape(-1, *self.shape), tuple(frames))
-        label, classes, channels, reported, remaining = (one.movedim(0, -1) for one in outputs)
-        fields = (label, classes, channels, reported[:, 1], reported[:, ::2], remaining[:, 1], remaining[:, ::2])
-        return fields, after.flatten(1).to(belief.dtype)
+        before = state[:, :-1].double().reshape(-1, *self.shape), state[:, -1].long()
+        (belief, label), outputs = scan(step, before, tuple(frames))
+        after = torch.cat([belief.flatten(1), label[:, None].to(belief.dtype)], dim=1).to(state.dtype)
+        labels, classes, channels, reported, remaining = (one.movedim(0, -1) for one in outputs)
+        fields = (labels, classes, channels, reported[:, 1], reported[:, ::2], remaining[:, 1], remaining[:, ::2])
+        return fields, after
 
-    def _step(self, belief: Tensor, probs: Tensor, progress: Tensor, share: float) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _step(
+        self, belief: Tensor, kept: Tensor, probs: Tensor, progress: Tensor, share: float
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, ...]]:
         evidence, network = self._weigh(probs)
+        is_first = belief.sum(dim=(1, 2, 3)) == 0
         belief = self._advance(belief) * evidence[:, :, None, None]
         belief = (belief / belief.sum(dim=(1, 2, 3), keepdim=True)).contiguous()
         phases = belief.sum(dim=2)
@@ -82,8 +89,10 @@ class FilterGraph(nn.Module):
         classes = classes.float()
         histogram = self._mix(phases, progress, share)
         channels, reported = self._report(classes.double(), histogram)
-        label = classes.argmax(dim=1)
-        return belief, (label, classes, channels.float(), reported.float(), self._remaining(belief, label).float())
+        lead = classes.amax(dim=1) - classes.gather(1, kept[:, None]).squeeze(1)
+        label = torch.where(is_first | (lead > self.rule.label_margin), classes.argmax(dim=1), kept)
+        remaining = self._remaining(belief, label).float()
+        return (belief, label), (label.clone(), classes, channels.float(), reported.float(), remaining)
 
     def _weigh(self, probs: Float[Tensor, "B C"]) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B C"]]:
         """The network's probabilities less the prior: as evidence for the filter, and as a belief of its own."""

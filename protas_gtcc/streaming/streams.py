@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,11 @@ class Streams:
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream, not a copy; all 0 before the first frame."""
         return self._engine.state(stream) | ({} if self._decoder is None else self._decoder.state(stream))
+
+    def require_decodable(self, state: Mapping[str, Tensor]) -> None:
+        """Raise `InputError` unless the filter, if there is one, can go on from the state of a stream."""
+        if self._decoder is not None:
+            self._decoder.require_state(state)
 
     def _require(self, stream: int) -> None:
         if not 0 <= stream < len(self):
@@ -141,8 +147,7 @@ class Stream:
                 raise InputError(f"{what}: {name} has impossible values; {way_out}")
         if not torch.equal(state["model"], own["model"]):
             raise InputError("this state belongs to a model with other weights; load it with the model that made it")
-        if "belief" in own:
-            DurationDecoder.require_belief(state["belief"])
+        self._streams.require_decodable(state)
         for name, values in self._state.items():
             values.copy_(state[name])
 
