@@ -62,7 +62,7 @@ def certainty_statistics(video: ScoredVideo, prediction: Prediction, lookup: np.
     if prediction.interval is not None:
         counted = ~np.isin(estimate, list(video.background))
         interval = prediction.interval[:, video.frames][:, counted]
-        covered = _holds(interval, video.target[counted])
+        covered = holds(interval, video.target[counted])
         sums[:3] = counted.sum(), covered.sum(), np.diff(interval.astype(np.float64), axis=0).sum()
     if prediction.remaining_seconds is not None and video.fps:
         correct = estimate == video.labels[video.frames]
@@ -74,12 +74,12 @@ def certainty_statistics(video: ScoredVideo, prediction: Prediction, lookup: np.
             counting = elapsed * (1 / lookup[video.frames][correct] - 1) / video.fps - remaining
         errors = (np.abs(difference).sum(), difference.sum(), np.abs(counting).sum(), remaining.sum())
         bounds = prediction.remaining_interval
-        held = np.nan if bounds is None else _holds(bounds[:, video.frames][:, correct], remaining).sum()
+        held = np.nan if bounds is None else holds(bounds[:, video.frames][:, correct], remaining).sum()
         sums[3:] = correct.sum(), held, *errors
     return sums
 
 
-def _holds(interval: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def holds(interval: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Whether intervals `[2, N]` contain the truth `[N]`; ends are float32, so one that equals it counts."""
     low, high = interval.astype(np.float64)
     return (low <= truth + 1e-6) & (truth <= high + 1e-6)

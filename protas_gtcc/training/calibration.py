@@ -21,6 +21,7 @@ from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig, RunConfig
 from protas_gtcc.dataset.held_out import group_videos, people_are_known
 from protas_gtcc.decoding.decoder import DurationDecoder
+from protas_gtcc.metrics.certainty import holds
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
 
@@ -128,12 +129,14 @@ def calibrate(
     def progress_holds(prediction: Prediction) -> np.ndarray:
         """At frames of actions that are predicted to be actions."""
         counted = ~np.isin(labels, background) & ~np.isin(prediction.labels, background)
-        return _inside(prediction.interval, target)[counted]
+        assert prediction.interval is not None
+        return holds(prediction.interval[:, counted], target[counted])
 
     def remaining_holds(prediction: Prediction) -> np.ndarray:
         """At frames of actions whose class is predicted."""
         counted = ~np.isin(labels, background) & (prediction.labels == labels)
-        return _inside(prediction.remaining_interval, remaining)[counted]
+        assert prediction.remaining_interval is not None
+        return holds(prediction.remaining_interval[:, counted], remaining[counted])
 
     def changed(name: str, value: float) -> DecodingConfig:
         wanted: dict[str, Any] = {name: value}
@@ -143,10 +146,10 @@ def calibrate(
     for name, values in CANDIDATES.items():
         if getattr(settings, name) == values[0]:
             best = min((changed(name, value) for value in values), key=error)
-    for name, holds in (("interval_level", progress_holds), ("remaining_level", remaining_holds)):
+    for name, held in (("interval_level", progress_holds), ("remaining_level", remaining_holds)):
         promised = getattr(settings, name)
         tried = [changed(name, level) for level in (promised, *LEVELS) if level >= promised]
-        best = next((one for one in tried if _often(holds(decoded(one)), promised)), tried[-1])
+        best = next((one for one in tried if _often(held(decoded(one)), promised)), tried[-1])
     return best
 
 
@@ -164,11 +167,5 @@ def _remaining_seconds(labels: np.ndarray, fps: float) -> np.ndarray:
     return (last - np.arange(len(labels))) / fps
 
 
-def _inside(interval: np.ndarray | None, truth: np.ndarray) -> np.ndarray:
-    """Whether an interval `[2, T]` contains the truth `[T]`."""
-    assert interval is not None
-    return (interval[0] <= truth + 1e-6) & (truth <= interval[1] + 1e-6)
-
-
-def _often(holds: np.ndarray, promised: float) -> bool:
-    return not len(holds) or bool(holds.mean() >= promised)
+def _often(held: np.ndarray, promised: float) -> bool:
+    return not len(held) or bool(held.mean() >= promised)
