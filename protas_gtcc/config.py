@@ -148,7 +148,7 @@ class TrainingConfig:
     validation_share: float = 0.0
     """Share of the training videos that is held out to choose the best epoch; 0 keeps the last epoch."""
     train_on_validation: bool = False
-    """Train on the validation videos that the split names, too. Then no epoch is chosen by them."""
+    """Train on the split's own validation videos as well. The last epoch is kept, since none can be chosen by them."""
     patience: int = 0
     """Stop after this number of epochs without a better validation score; 0 never stops early."""
     cross_fit: bool = False

@@ -100,7 +100,8 @@ class TrainedModel:
             "preset": facts.config.preset,
             "network": f"{plural(model.stages, 'stage')} of {plural(model.layers, 'layer')} in {model.arrangement}, "
             f"{progress}, {'causal' if model.causal else 'acausal'}",
-            "decoding": "duration filter" if facts.transcripts is not None else "likeliest class",
+            "decoding": facts.calibration
+            or ("duration filter" if facts.transcripts is not None else "likeliest class"),
             "parameters": f"{parameters:,}",
             "dataset": (facts.dataset or "unknown") + (" (simulated)" if facts.simulated else ""),
             "split": f"{facts.config.split}, {plural(len(facts.training_videos), 'training video')}",

@@ -49,9 +49,10 @@ PEOPLE = {f"v{number}": f"P{number}" for number in range(4)}
     ("changes", "people", "reason"),
     [
         ({}, PEOPLE, "^$"),
-        ({}, {"v": "P", "w": "Q"}, "there are 2 people to train on, and 4 networks"),
+        ({}, {"v": "P", "w": "Q"}, "2 people to train on are too few for 4 networks"),
         ({}, dict.fromkeys(PEOPLE, ""), "not known"),
         ({}, PEOPLE | {"w": ""}, "not known"),
+        ({}, dict.fromkeys(PEOPLE, "P"), "one person"),
         ({"arrangement": "series"}, PEOPLE, "in parallel"),
         ({"stages": 1}, PEOPLE, "two stages"),
         ({"graph": True}, PEOPLE, "no task graph"),
@@ -188,7 +189,7 @@ def test_the_checkpoint_keeps_what_was_calibrated(people_dataset, tmp_path, monk
 def test_scores_say_how_the_filter_was_calibrated_or_why_not(people_dataset, tiny_dataset, tmp_path):
     for dataset, note in (
         (people_dataset, "the filter was calibrated on held-out people: prior exponent"),
-        (tiny_dataset, "the filter is not calibrated: the people of the training videos are not known"),
+        (tiny_dataset, "the filter is not calibrated: who is in the training videos is not known"),
     ):
         run = RunDirectory(tmp_path / dataset.stem)
         train(tiny_config(dataset, "default"), Dataset(dataset), run)

@@ -104,6 +104,11 @@ def slow_breakdown(videos: list[ScoredVideo], predictor: int) -> dict[tuple[str,
                     "length_frames": sum(length >= edge for edge in (3, 6, 11, 21, 51)),
                     "tenth": tenth,
                     "occurrence": int(segment.label in seen),
+                    "predicted": 0
+                    if video.estimate[t] == segment.label
+                    else 2
+                    if video.estimate[t] in BACKGROUND
+                    else 1,
                 }
                 if video.fps:
                     parts["length_seconds"] = sum(length / video.fps >= edge for edge in (1, 2, 5, 10, 30))
@@ -137,6 +142,11 @@ def test_breakdowns_equal_their_plain_loop(lists: list[list[int]], seed: int, fp
             error, bias, frames, segments = expected.get((name, part), (np.nan, np.nan, 0, 0))
             assert (values["frames"], values["segments"]) == (frames, segments)
             np.testing.assert_allclose(list(values["model"].values()), [error, bias], atol=1e-12)
+        weighted = [one["share"] * one["model"]["error"] for one in found[name].values() if one["frames"]]
+        frames = [expected[key] for key in expected if key[0] == name]
+        if frames:
+            whole = sum(error * count for error, _, count, _ in frames) / sum(count for *_, count, _ in frames)
+            assert sum(weighted) == pytest.approx(whole)
 
 
 # Curves

@@ -116,7 +116,7 @@ def test_without_frames_per_second_notes_name_the_missing_figures() -> None:
     assert metrics["online"]["false_starts_per_hour"] is None
     assert metrics["online"]["first_delay_frames"] == pytest.approx(2, abs=1)
     assert any("frames per second are unknown" in note for note in metrics["notes"])
-    assert any("have no frame" in note for note in metrics["notes"])
+    assert any("no test action frame has the length in frames" in note for note in metrics["notes"])
 
 
 def test_a_perfect_prediction_has_no_error_and_a_late_one_has() -> None:

@@ -323,7 +323,7 @@ def test_each_kind_is_compared_with_the_first_in_the_table_and_with_all_in_the_s
     acc = summary["kinds"]["default noise"]["segmentation"]["acc"]
     heads, _, _, noise = ([cell.strip() for cell in line.split("|")] for line in overview.splitlines()[:4])
     assert noise[heads.index("acc")].strip("*") == f"{acc:.1f}"
-    assert heads[2:4] == ["skill", "error, all frames"]
+    assert heads[2:4] == ["skill", "skill of 0.5 in actions"]
     assert "**" not in overview.splitlines()[2], "the first is compared with nothing"
     head = table.splitlines()[0]
     assert [cell.split(" (")[0].strip() for cell in head.split("|")[2:-1]] == [

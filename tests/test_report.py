@@ -69,16 +69,16 @@ def test_skill_comes_first_with_its_interval_and_what_is_read_beside_it() -> Non
     first = "\n".join(lines[1:]).split("accuracy, percent")[0]
     rows = [line.strip() for line in first.splitlines()[4:] if line.strip()]
     assert [row.split("  ")[0] for row in rows] == [
-        "skill", "error, all frames", "error, action frames", "false progress, background", "R²", "rank correlation",
-        "never finished", "finished: lead, seconds",
+        "skill", "skill of 0.5 in actions", "error, all frames", "error, action frames", "false progress, background",
+        "R²", "rank correlation", "never finished", "finished: lead, seconds",
     ]  # fmt: skip
     low, high = (f"{end:.2f}".replace("0.", ".") for end in bounds["skill"])
     assert f"{own['skill']:.2f}".replace("0.", ".") in rows[0]
     assert f"[{low}, {high}]" in rows[0]
     constant = metrics["baselines"]["best_constant"]["oracle_segments"]["all_frames"]
-    assert f"constant {constant:.3f}".replace("0.", ".") in rows[1]
+    assert f"constant {constant:.3f}".replace("0.", ".") in rows[2]
     half = metrics["baselines"]["half"]["predicted_segments"]["frame"]
-    assert rows[2].endswith(f"0.5 everywhere {half:.3f}".replace(" 0.2", " .2"))
+    assert rows[3].endswith(f"0.5 everywhere {half:.3f}".replace(" 0.2", " .2"))
 
 
 def test_one_sentence_says_what_skill_means_and_whether_a_constant_wins() -> None:

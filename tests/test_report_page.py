@@ -148,7 +148,7 @@ def test_scores_of_the_page_are_those_of_the_evaluation(runs: list[Path]) -> Non
 def test_skill_comes_first_and_its_meaning_stands_in_words(runs: list[Path]) -> None:
     for run, path in zip(page_data(open_runs(runs))["groups"][0]["runs"], runs, strict=False):
         own = json.loads((path / "metrics.json").read_text())["progress"]["predicted"]
-        assert list(run["ruler"])[:2] == ["skill", "error, all frames"]
+        assert list(run["ruler"])[:2] == ["skill", "skill of 0.5 in actions"]
         assert run["ruler"]["skill"][0] == (f"{own['skill']:.2f}".replace("0.", ".") if own else "–")
         assert run["verdict"].startswith("Skill " if own else "There is no progress error")
 

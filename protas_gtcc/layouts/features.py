@@ -157,5 +157,5 @@ def _neither_fits(
     allowed = default_tolerance(expected) if tolerance_frames is None else tolerance_frames
     return (
         f"{folder.file(video)} is {list(shape)}, but its labels make {expected:g} frames, and the tolerance is "
-        f"{allowed}; extract the features again, or allow more with --tolerance-frames"
+        f"{allowed}; correct --fps, extract the features again, or allow more with --tolerance-frames"
     )

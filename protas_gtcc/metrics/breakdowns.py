@@ -1,8 +1,9 @@
-"""Breakdowns of the progress error: frames of true actions by length, by true progress, and by occurrence.
+"""Breakdowns of the progress error over frames of true actions: where it comes from.
 
 - `length_frames`, `length_seconds`: by the length of the true segment; seconds only where frames per second are known.
 - `tenth`: by tenth of true progress; a frame exactly at a border belongs to the tenth below.
 - `occurrence`: the first segment of its class in the video, or a later one.
+- `predicted`: what the model predicts there: the true class, a wrong action, or background.
 
 `DEFINITIONS` defines the figures of a part, which has `error` and `bias` for each compared predictor
 (`details.COMPARED`). `true_progress` + `bias` is the mean reported progress. Parts by length have the error of every
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.metrics.scored_video import ScoredVideo
+from protas_gtcc.metrics.segmentation import is_action
 
 FRAME_EDGES = (3, 6, 11, 21, 51)
 """Lengths in frames at which a new part begins."""
@@ -28,6 +30,7 @@ PARTS = {
     "length_seconds": ("<1", "1-2", "2-5", "5-10", "10-30", ">=30"),
     "tenth": tuple(f"{tenth / 10:.1f}-{(tenth + 1) / 10:.1f}" for tenth in range(10)),
     "occurrence": ("first", "repeated"),
+    "predicted": ("true class", "wrong action", "background"),
 }
 """Names of the parts of every breakdown."""
 BY_LENGTH = ("length_frames", "length_seconds")
@@ -39,6 +42,10 @@ COUNTS = ("frames", "segments")
 DEFINITIONS = {
     "breakdowns.*.*.frames": ("frames", "Frames of true actions in this part."),
     "breakdowns.*.*.segments": ("segments", "True action segments with a frame in this part."),
+    "breakdowns.*.*.share": (
+        "fraction",
+        "Share of this part in the frames of true actions. The errors, weighted by it, add up to the error per frame.",
+    ),
     "breakdowns.*.*.true_progress": ("fraction", "Mean true progress of the frames in this part."),
     "breakdowns.*.*.*.error": ("fraction", "Mean |reported - true progress| over the frames in this part."),
     "breakdowns.*.*.*.bias": (
@@ -57,18 +64,16 @@ def breakdown_statistics(video: ScoredVideo) -> np.ndarray:
     statistics = np.zeros((len(video.reports), len(STATISTICS), NUM_PARTS))
     if len(video.segments) == 0:
         return statistics
-    # A piece is the part of one segment in one tenth. Frames are visited here; all else is counted on pieces.
-    tenth = (10 * video.elapsed - 1) // video.lengths[video.segment]
-    starts = np.flatnonzero(np.diff(10 * video.segment + tenth, prepend=-1))
-    belongs = _parts_of_pieces(video, tenth[starts], video.segment[starts])
+    # A piece is a stretch of one segment in one tenth with one outcome. Frames are visited here; all else is counted on
+    # pieces.
+    tenth, outcome = (10 * video.elapsed - 1) // video.lengths[video.segment], _outcomes(video)
+    starts = np.flatnonzero(np.diff(3 * (10 * video.segment + tenth) + outcome, prepend=-1))
+    belongs = _parts_of_pieces(video, tenth[starts], outcome[starts], video.segment[starts])
     difference = video.reported - video.target
     for row, values in enumerate((np.abs(difference), difference, video.target)):
         statistics[:, row] = np.add.reduceat(values, starts, axis=-1) @ belongs
     statistics[:, 3] = np.diff(starts, append=len(video.frames)) @ belongs
-    first_pieces = np.searchsorted(starts, video.starts)
-    statistics[:, 4] = belongs[first_pieces].sum(axis=0)
-    tenths = slice(_OFFSETS["tenth"], _OFFSETS["tenth"] + 10)
-    statistics[:, 4, tenths] = belongs[:, tenths].sum(axis=0)
+    statistics[:, 4] = np.maximum.reduceat(belongs, np.searchsorted(starts, video.starts)).sum(axis=0)
     return statistics
 
 
@@ -115,22 +120,26 @@ def breakdown_figures(
     tree: dict[str, Any] = {}
     for name, parts in PARTS.items():
         tree[name] = {}
+        own = slice(_OFFSETS[name], _OFFSETS[name] + len(parts))
+        all_frames = counted[:, 3, own].sum(axis=1)
         for column, part in enumerate(parts, start=_OFFSETS[name]):
-            tree[name][part] = _figures(totals, counted, column)
+            tree[name][part] = _figures(totals, counted, column, all_frames)
             if lookups and name in BY_LENGTH:
                 tree[name][part]["lookups"] = _errors(lookups, column)
     return tree if has_seconds else tree | {"length_seconds": None}
 
 
-def _figures(totals: Mapping[str, np.ndarray | None], counted: np.ndarray, part: int) -> dict[str, Any]:
+def _figures(
+    totals: Mapping[str, np.ndarray | None], counted: np.ndarray, part: int, all_frames: np.ndarray
+) -> dict[str, Any]:
     frames = counted[:, 3, part]
     with np.errstate(invalid="ignore"):
         predictors = {
             name: None if total is None else {"error": total[:, 0, part] / frames, "bias": total[:, 1, part] / frames}
             for name, total in totals.items()
         }
-        true_progress = counted[:, 2, part] / frames
-    return {"frames": frames, "segments": counted[:, 4, part], "true_progress": true_progress, **predictors}
+        shares = {"share": frames / all_frames, "true_progress": counted[:, 2, part] / frames}
+    return {"frames": frames, "segments": counted[:, 4, part], **shares, **predictors}
 
 
 def _errors(lookups: Mapping[str, Mapping[str, np.ndarray]], part: int) -> dict[str, dict[str, np.ndarray]]:
@@ -141,7 +150,13 @@ def _errors(lookups: Mapping[str, Mapping[str, np.ndarray]], part: int) -> dict[
         }
 
 
-def _parts_of_pieces(video: ScoredVideo, tenth: np.ndarray, segment: np.ndarray) -> np.ndarray:
+def _outcomes(video: ScoredVideo) -> np.ndarray:
+    """What is predicted at each of the A frames: 0 the true class, 1 a wrong action, 2 background."""
+    estimate = video.estimate[video.frames]
+    return np.where(estimate == video.labels[video.frames], 0, np.where(is_action(estimate, video.background), 1, 2))
+
+
+def _parts_of_pieces(video: ScoredVideo, tenth: np.ndarray, outcome: np.ndarray, segment: np.ndarray) -> np.ndarray:
     """Which parts each piece is in, one of every breakdown: float64 `[pieces, NUM_PARTS]` of 0 and 1."""
     repeated = np.ones(len(video.segments), dtype=np.int64)
     repeated[np.unique(video.segments[:, 2], return_index=True)[1]] = 0
@@ -149,6 +164,7 @@ def _parts_of_pieces(video: ScoredVideo, tenth: np.ndarray, segment: np.ndarray)
         "length_frames": np.searchsorted(FRAME_EDGES, video.lengths, side="right")[segment],
         "tenth": tenth,
         "occurrence": repeated[segment],
+        "predicted": outcome,
     }
     if video.fps:
         seconds = video.lengths / video.fps

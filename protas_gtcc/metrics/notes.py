@@ -66,11 +66,10 @@ def _on_details(metrics: dict[str, Any], fps: float | None) -> Iterator[str]:
     """One sentence for every kind of detailed figure that is undefined."""
     if not fps:
         yield "frames per second are unknown: delays are in frames, and nothing is in seconds or per hour"
-    parts = [part for breakdown in metrics["breakdowns"].values() if breakdown for part in breakdown.values()]
-    empty = sum(not part["frames"] for part in parts)
-    if empty:
-        have = "has" if empty == 1 else "have"
-        yield f"{empty} of {len(parts)} parts of the breakdowns {have} no frame and so no error"
+    for breakdown, parts in metrics["breakdowns"].items():
+        empty = [part for part, scores in (parts or {}).items() if not scores["frames"]]
+        if empty:
+            yield f"no test action frame has the {breakdown.replace('_', ' in ')} {listed(empty)}, so no error there"
     if metrics["certainty"] is None:
         yield "there is no interval of progress and no remaining time to score [null: certainty]"
     known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
@@ -78,5 +77,5 @@ def _on_details(metrics: dict[str, Any], fps: float | None) -> Iterator[str]:
     # Those of look-ups are undefined where the model's are.
     undefined = [path for path, value in figures if value is None and path[-1] not in known and "lookups" not in path]
     if undefined:
-        what = f"{plural(len(undefined), 'detailed figure')} without anything to average"
-        yield f"{what} [null: {', '.join(map('.'.join, undefined))}]"
+        names = listed(sorted({path[-1] for path in undefined}))
+        yield f"nothing to average for {names} [null: {', '.join(map('.'.join, undefined))}]"

@@ -81,12 +81,12 @@ def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
     others = "other test videos" if counts["partners"] == "test" else "training videos"
     frames = "" if compared["score_every"] == 1 else f", one frame in {compared['score_every']}"
     videos = plural(counts["num_test_videos"], "test video")
+    over = clusters(counts | {"num_videos": counts["num_test_videos"]})
     matched = f", matched with {others} of their task" if counts["num_pairs"] else ""
     tasks = "" if counts["num_tasks"] == 1 else f" of {counts['num_tasks']} tasks"
     lines = [
         f"{compared['dataset']}, {splits}: {videos}{tasks}{matched}{frames}. In brackets: "
-        f"95 % intervals over {clusters(counts)} and seeds. Bold: the interval of the difference from {first} excludes "
-        "0.",
+        f"95 % intervals over {over} and seeds. Bold: the interval of the difference from {first} excludes 0.",
         "Probes: percent of frames that a linear probe classifies correctly, with 10, 50 or 100 % of the training "
         "videos labelled. R²: variance of the procedure's progress that a linear regression explains. Higher is "
         "better, except for the enclosed area and the error.",

@@ -59,10 +59,10 @@ def class_looks(num_classes: int, background: Collection[int]) -> list[ClassLook
     return [grey if label in background else next(actions) for label in range(num_classes)]
 
 
-def shorten(name: str) -> str:
-    """The name of a class, at most `NAME_LENGTH` characters of it."""
-    half = (NAME_LENGTH - 1) // 2
-    return name if len(name) <= NAME_LENGTH else f"{name[:half]}…{name[-half:]}"
+def shorten(name: str, length: int = NAME_LENGTH) -> str:
+    """The name of a class, at most `length` characters of it."""
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
 
 
 def _text_on(fill: str) -> str:

@@ -3,8 +3,8 @@
     tables/methods.csv              a row for each method: the model and every look-up; skill, every average, R², and
                                     rank correlation and errors at the ends of true actions
     tables/margin.csv               a row for each average, of predicted and of oracle progress
-    tables/by_<breakdown>.csv       a row for each part: length_frames, length_seconds, tenth, occurrence; those by
-                                    length with the error of every look-up
+    tables/by_<breakdown>.csv       a row for each part: length_frames, length_seconds, tenth, occurrence,
+                                    predicted; those by length with the error of every look-up
     tables/curves.csv               a row for each figure and predictor
     tables/online.csv               a row for each figure
     tables/certainty.csv            a row for each figure, for models that report an interval of progress
@@ -89,7 +89,7 @@ def _breakdown_rows(metrics: dict[str, Any], breakdown: str) -> Iterator[Row]:
     for part, figures in metrics["breakdowns"][breakdown].items():
         row: Row = {
             "part": part + UNITS.get(breakdown, ""),
-            **{name: figures[name] for name in (*COUNTS, "true_progress")},
+            **{name: figures[name] for name in (*COUNTS, "share", "true_progress")},
         }
         for predictor, name in product(COMPARED, ("error", "bias")):
             row |= _with_interval(f"{predictor}_{name}", metrics, ("breakdowns", breakdown, part, predictor, name))

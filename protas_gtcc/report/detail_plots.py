@@ -21,6 +21,8 @@ from protas_gtcc.report.plots import DOTS_PER_INCH, save, tidy
 from protas_gtcc.report.ruler import clusters
 
 PERCENT = "{:.0%}".format
+MOST_LETTERS = 60
+"""Of a class's name beside its errors."""
 LOOKS: dict[str, dict[str, Any]] = {
     "predicted": {"color": "#0072B2", "marker": "o"},
     "oracle": {"color": "#E69F00", "marker": "D"},
@@ -178,7 +180,7 @@ def _draw_classes(
     for row, name in enumerate(names):
         # Not a tick, which is slow to draw. A dollar sign in a name begins no formula.
         look = {"fontsize": 9, "ha": "right", "va": "center", "parse_math": False}
-        axis.text(-0.011, row, shorten(name), look, transform=across)
+        axis.text(-0.011, row, shorten(name, MOST_LETTERS), look, transform=across)
     axis.set_xlim(left=0)
     axis.grid(axis="x", color="#DDDDDD")
     axis.set_xlabel("mean |reported - target|")

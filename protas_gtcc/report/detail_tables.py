@@ -65,19 +65,23 @@ def methods_table(metrics: dict[str, Any]) -> Table:
 
 
 def breakdown_table(metrics: dict[str, Any]) -> Table:
-    """Progress error by length of the action, by true progress, and of first and repeated actions."""
+    """Progress error by length of the action, true progress, occurrence, and by what is predicted."""
     breakdowns = metrics["breakdowns"]
     heads = ["part", "segments", "frames", *PREDICTORS.values(), "bias"]
-    table = new_table("Progress error by length, by true progress, and by occurrence", heads, names=("part",))
+    table = new_table(
+        "Progress error by length, true progress, occurrence, and predicted class", heads, names=("part",)
+    )
     length, unit = ("length_frames", "frames") if breakdowns["length_seconds"] is None else ("length_seconds", "s")
-    for name, text in ((length, f"{{}} {unit}"), ("tenth", "at {}"), ("occurrence", "{}")):
+    for name, text in ((length, f"{{}} {unit}"), ("tenth", "at {}"), ("occurrence", "{}"), ("predicted", "{}")):
         for part, figures in breakdowns[name].items():
             if figures["frames"]:
                 errors = [figure(at(figures, (one, "error"))) for one in PREDICTORS]
                 bias = figure(at(figures, ("predicted", "bias")), form("+.3f"))
                 table.add_row(text.format(part), f"{figures['segments']}", f"{figures['frames']}", *errors, bias)
         table.add_section()
-    table.caption = "look-ups: the best over frames; bias: the model's reported less true progress"
+    table.caption = (
+        "last three rows: what the model predicts; look-ups: the best over frames; bias: reported less true progress"
+    )
     return table
 
 

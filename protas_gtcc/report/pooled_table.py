@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from protas_gtcc.errors import plural
+from protas_gtcc.metrics.breakdowns import PARTS
 from protas_gtcc.metrics.curves import SHORT
 from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.progress import AVERAGES
@@ -131,6 +132,10 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, Form]]:
     yield "segmentation, percent", "", str
     for name in first["segmentation"]:
         yield name.replace("_", " "), f"segmentation.{name}", percent
+    yield "action frames by what is predicted: share, and progress error", "", str
+    for part in PARTS["predicted"]:
+        yield f"{part}: share", f"breakdowns.predicted.{part}.share", share
+        yield f"{part}: error", f"breakdowns.predicted.{part}.predicted.error", fraction
     for name, (title, form) in METHOD_FIGURES.items():
         yield title, "", str
         yield from _of_every_method(first, name, form)

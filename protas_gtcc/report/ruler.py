@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from protas_gtcc.errors import plural
 from protas_gtcc.metrics.lookups import PER_CLASS
 from protas_gtcc.report.figures import Form, at, bounds_at, figure, form, fraction, interval, percent, value_at
 from protas_gtcc.report.screen import new_table
@@ -20,6 +21,7 @@ two_digits = form("z.2f")
 """.38"""
 RULER: dict[str, tuple[str, Form]] = {
     "skill": ("progress.predicted.skill", two_digits),
+    "skill of 0.5 in actions": ("baselines.constant.predicted_segments.skill", two_digits),
     "error, all frames": ("progress.predicted.all_frames", fraction),
     "error, action frames": ("progress.predicted.frame", fraction),
     "0.5 everywhere, action frames": ("baselines.half.predicted_segments.frame", fraction),
@@ -72,8 +74,11 @@ def verdict(scores: Scores) -> str:
 
 
 def clusters(scores: Scores) -> str:
-    """What intervals are over: people where all are known, else videos."""
-    return "videos" if scores.get("num_people") is None else "people"
+    """What intervals are over, and how many: people where all are known, else videos."""
+    people = scores.get("num_people")
+    if people is None:
+        return plural(scores["num_videos"], "video")
+    return "1 person" if people == 1 else f"{people} people"
 
 
 def references(scores: Scores) -> tuple[float | None, float | None]:
@@ -125,6 +130,7 @@ def _beside(metrics: Scores) -> dict[str, str]:
     half = value_at(metrics, RULER[HALF][0])
     return {
         "skill": "0 constant, 1 look-up",
+        "skill of 0.5 in actions": "in predicted ones; else 0",
         "error, all frames": f"constant {figure(constant)} look-up {figure(given_truth)}",
         "error, action frames": f"0.5 everywhere {figure(half)}",
         "false progress, background": "0 is right",

@@ -127,7 +127,8 @@ def per_class_table(per_class: Mapping[str, np.ndarray]) -> Table:
             figure(float(per_class["progress_mae_oracle"][row])),
             f"{figure(errors[best])} {SHORT_NAMES[best]:<5}",
         )
-    table.caption = "best best_constant, avg average_index, med median_index, dur mean_duration; /c per class"
+    used = (f"{short} {name}" for name, short in SHORT_NAMES.items() if name in lookups and short != name)
+    table.caption = ", ".join(used)
     if len(scored) < len(per_class["name"]):
         table.caption += f"\n{len(scored)} of {len(per_class['name'])} classes are actions in the test videos"
     if len(shown) < len(scored):

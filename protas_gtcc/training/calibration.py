@@ -19,7 +19,7 @@ import torch
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig, RunConfig
-from protas_gtcc.dataset.held_out import group_videos, people_are_known
+from protas_gtcc.dataset.held_out import group_videos
 from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.metrics.certainty import holds
 from protas_gtcc.network.model import Outputs
@@ -55,10 +55,12 @@ def why_not_calibrated(config: RunConfig, people: Mapping[str, str]) -> str:
     model, num_people = config.model, len(set(people.values()))
     if model.arrangement != "parallel" or model.stages < 2 or model.graph:
         return "it needs two stages or more in parallel, and no task graph"
-    if not people_are_known(people):
-        return "the people of the training videos are not known, or there is one"
+    if "" in people.values():
+        return "who is in the training videos is not known; 'prepare --subject-pattern' names the people"
+    if num_people == 1:
+        return "all training videos are of one person"
     if num_people < model.stages:
-        return f"there are {num_people} people to train on, and {model.stages} networks"
+        return f"{num_people} people to train on are too few for {model.stages} networks; lower --stages"
     return ""
 
 
