@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,7 +15,7 @@ from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.storage.atomic import replace_when_whole, write_text
+from protas_gtcc.storage.atomic import replace_when_whole
 from tests.checked_data import put_array
 from tests.conftest import tiny_video
 
@@ -204,22 +201,7 @@ def test_the_same_name_twice_is_refused(tmp_path):
         _write(tmp_path / "out.h5", ["a", "a"])
 
 
-# Files left by a killed process
-
-
-def test_the_next_write_removes_the_temporary_file_of_a_killed_one(tmp_path):
-    code = (
-        "import os, sys; from protas_gtcc.storage.atomic import replace_when_whole\n"
-        "with replace_when_whole(sys.argv[1]) as part: part.write_text('half'); os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.txt")], check=False)
-    assert len(list(tmp_path.iterdir())) == 1
-    for kept in (f".a.txt.{os.getppid()}.part", ".b.txt.99999999.part", ".a.txt.part"):
-        (tmp_path / kept).touch()  # of a living process, of another target, of somebody else
-    write_text(tmp_path / "a.txt", "whole")
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"a.txt", f".a.txt.{os.getppid()}.part", ".b.txt.99999999.part", ".a.txt.part"}
-    assert (tmp_path / "a.txt").read_text() == "whole"
+# Failed writes
 
 
 def test_an_unreadable_source_is_not_reported_as_an_unwritable_target(tmp_path):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
@@ -252,6 +254,23 @@ def test_an_output_frame_takes_the_source_frame_at_its_middle(num_frames, fps, n
         assert (middles <= (indices + 1) / fps + slack).all()
     assert abs(len(indices) / new_fps - num_frames / fps) <= max(0.5 / new_fps, 1 / new_fps - num_frames / fps) + slack
     assert (np.diff(indices) >= 0).all()
+
+
+rates = st.one_of(
+    st.sampled_from([Fraction(n * 1000, 1001) for n in (10, 24, 30, 60, 120)]),
+    st.floats(0.01, 1000).map(lambda rate: Fraction(f"{rate:.15g}")),
+)
+
+
+@settings(deadline=None)
+@given(rates, rates, st.integers(1, 1_000_000), st.lists(st.integers(0, 2**40), max_size=30))
+def test_resampling_is_exact_for_any_rates_and_lengths(fps, new_fps, num_frames, asked):
+    assume(num_frames * new_fps / fps <= 1_000_000)
+    indices = resample_indices(num_frames, float(fps), float(new_fps))
+    for j in {0, len(indices) - 1, *(one % len(indices) for one in asked)}:
+        middle = (j + Fraction(1, 2)) * fps / new_fps
+        assert indices[j] == min(math.floor(middle), num_frames - 1)
+    assert (len(indices) + Fraction(1, 2)) * fps / new_fps >= num_frames, "no whole frame is left out"
 
 
 def test_resampling_by_a_whole_factor_and_by_one():

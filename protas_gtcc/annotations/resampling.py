@@ -23,13 +23,15 @@ def resample_indices(num_frames: int, fps: float, new_fps: float) -> np.ndarray:
     """The source frame that each output frame takes, int64 `[T']`, each below `num_frames`.
 
     An output frame exists if the middle of its interval lies in the video; at least one frame is kept. All arithmetic
-    is in whole numbers, so 10 to 30 fps and back is exact. Raises `InputError` if a rate is not positive.
+    is in whole numbers of any size, so it is exact, for 30000/1001 fps too. Raises `InputError` if a rate is not
+    positive.
     """
     ratio = _exact(fps) / _exact(new_fps)
-    up, down = ratio.numerator, ratio.denominator
+    up, down, num_frames = ratio.numerator, ratio.denominator, int(num_frames)
     # Middle of output frame j, in source frames: (2 j + 1) up / (2 down), which must be < num_frames.
     num_output = max(1, -(-(2 * down * num_frames - up) // (2 * up))) if num_frames else 0
-    return np.minimum((2 * np.arange(num_output, dtype=np.int64) + 1) * up // (2 * down), num_frames - 1)
+    middles = (2 * np.arange(num_output, dtype=object) + 1) * up  # of Python's integers: int64 would overflow
+    return np.minimum((middles // (2 * down)).astype(np.int64), num_frames - 1)
 
 
 def look_ahead_at(look_ahead_frames: int, fps: float, new_fps: float) -> int:
@@ -51,5 +53,7 @@ def require_rate(fps: float) -> None:
 
 
 def _exact(fps: float) -> Fraction:
+    """The rate that was meant: a fraction of small numbers, as 30000/1001, if no float is nearer, else its digits."""
     require_rate(fps)
-    return Fraction(str(float(fps)))
+    small = Fraction(fps).limit_denominator(10_000)
+    return small if float(small) == fps else Fraction(repr(float(fps)))

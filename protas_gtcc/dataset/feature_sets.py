@@ -14,8 +14,8 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import write_feature_set
 from protas_gtcc.dataset.writer import require_features
 from protas_gtcc.errors import InputError, listed, plural
-from protas_gtcc.storage.atomic import replace_when_whole
-from protas_gtcc.storage.hdf5 import hdf5_file
+from protas_gtcc.storage.hdf5 import changed_copy
+from protas_gtcc.storage.locks import only_writer
 
 _BYTES_PER_VIDEO = 4096
 """An upper bound on what one more array takes in the file beside its values."""
@@ -35,31 +35,26 @@ def add_feature_set(
     was derived from. Also raises it if features are missing, of a wrong shape or not finite, if the disk is too full,
     and if another process has changed the file meanwhile.
     """
-    path, dataset = Path(path), Dataset(path)
-    _check_set(dataset, name, feature_set, replace)
-    _check_videos(dataset, name, feature_set, features)
-    _check_space(dataset, feature_set, features)
-    with replace_when_whole(path) as temporary:
-        copied = _stamp(path)
-        shutil.copyfile(path, temporary)
-        with hdf5_file(temporary, "r+") as file:
-            write_feature_set(file, name, feature_set)
-            for video, num_frames in dataset.num_frames.items():
-                group = file[f"videos/{video}/features"]
-                if video in features:
-                    values = np.asarray(features[video])
-                    require_features(values, (num_frames, feature_set.dim), f"video {video}, {name}")
-                    _store(group, name, values)
-                elif name in group:
-                    del group[name]  # the set that is replaced had it
-        if _stamp(path) != copied:
-            raise InputError(f"{path} was changed by another process meanwhile and keeps that change; try again")
+    path = Path(path)
+    with only_writer(path, wait=True):
+        dataset = Dataset(path)
+        _check_set(dataset, name, feature_set, replace)
+        _check_videos(dataset, name, feature_set, features)
+        _check_space(dataset, feature_set, features)
+        _add(path, dataset, name, feature_set, features)
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
-    """What changes when a file is written to or replaced."""
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+def _add(path: Path, dataset: Dataset, name: str, feature_set: FeatureSet, features: Mapping[str, np.ndarray]) -> None:
+    with changed_copy(path) as file:
+        write_feature_set(file, name, feature_set)
+        for video, num_frames in dataset.num_frames.items():
+            group = file[f"videos/{video}/features"]
+            if video in features:
+                values = np.asarray(features[video])
+                require_features(values, (num_frames, feature_set.dim), f"video {video}, {name}")
+                _store(group, name, values)
+            elif name in group:
+                del group[name]  # the set that is replaced had it
 
 
 def _store(group: Any, name: str, values: np.ndarray) -> None:

@@ -27,7 +27,7 @@ from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.captaincook4d_files import STEPS_FILE, Recording, Step, read_lists, read_recordings
 from protas_gtcc.layouts.features import FeatureFolder, find_feature_folders
-from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.options import LayoutOptions, own_name
 from protas_gtcc.layouts.step_names import StepKey, step_names
 
 BACKGROUND = "background"
@@ -128,7 +128,7 @@ def open_captaincook4d(path: Path, options: LayoutOptions) -> CaptainCook4DLayou
         split_notices.append(f"{plural(not_done, 'step')} of time -1 left out: not done")
     layout = CaptainCook4DLayout(
         path=path,
-        name=options.name or path.resolve().name,
+        name=options.name or own_name(path),
         class_names=class_names,
         background=background_ids(class_names, options, path / STEPS_FILE),
         splits=splits,

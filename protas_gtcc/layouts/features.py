@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.options import LayoutOptions, own_name
 from protas_gtcc.storage.npy import ENDINGS, open_array, read_header
 
 _OF_SPLIT = re.compile(r"features.*_split(.+)")
@@ -73,7 +73,7 @@ def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[s
     folders = sorted(p for p in beside.glob("features*") if p.is_dir()) if given is None else list(given)
     found: dict[str, FeatureFolder] = {}
     for folder in folders:
-        name = folder.resolve().name
+        name = own_name(folder)
         if not folder.is_dir():
             raise InputError(f"no folder of features {folder}; correct --features")
         if name in found:

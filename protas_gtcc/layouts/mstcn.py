@@ -21,7 +21,7 @@ from protas_gtcc.dataset.description import PARTS
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
-from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.options import LayoutOptions, own_name
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
 
 _PART_NAMES = {
@@ -67,7 +67,7 @@ def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
     splits, notices = _read_splits(path, set(videos))
     return MsTcnLayout(
         path=path,
-        name=options.name or path.resolve().name,
+        name=options.name or own_name(path),
         class_names=class_names,
         background=background_ids(class_names, options, path / "mapping.txt"),
         splits=splits,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from protas_gtcc.config import Axes, Folder, Text
 
@@ -42,3 +44,8 @@ class LayoutOptions:
     people are drawn if they are known, from the layout or by --subject-pattern, else single videos."""
     seed: int = 0
     """Seed of the split that --test-share draws, or of the one that stands in for EgoProceL's data_splits.json."""
+
+
+def own_name(folder: Path) -> str:
+    """The name of a folder as it was given: of a link its own, not that of its target."""
+    return os.path.basename(os.path.abspath(folder))

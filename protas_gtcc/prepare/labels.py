@@ -6,7 +6,6 @@ segments/<video>.csv    start, end (exclusive), class_id, class, and times in se
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,8 @@ from protas_gtcc.layouts.features import fits_length
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.csv_tables import Columns, write_csv_table
-from protas_gtcc.storage.hdf5 import hdf5_file
+from protas_gtcc.storage.hdf5 import changed_copy
+from protas_gtcc.storage.locks import only_writer
 
 
 def write_label_files(
@@ -75,7 +75,14 @@ def write_labels_into(
     one, else at `fps`, else at the file's rate, and are resampled to the file's rate. Raises `InputError` if the layout
     lacks a video of the file, and if labels and features differ in length.
     """
-    dataset = Dataset(file)
+    with only_writer(file, wait=True):
+        return _replace_labels(layout, Dataset(file), fps, on_progress, tolerance_frames)
+
+
+def _replace_labels(
+    layout: Layout, dataset: Dataset, fps: float | None, on_progress: OnProgress, tolerance_frames: int | None
+) -> int:
+    file = dataset.path
     absent = [video for video in dataset.video_names if video not in set(layout.video_names)]
     if absent:
         raise InputError(f"{file} has video {absent[0]}, but {layout.path} has no labels for it; add them")
@@ -83,17 +90,15 @@ def write_labels_into(
     layout.sample_labels(fps or file_fps)
     rate = next(known for known in (layout.annotation_fps, fps, file_fps) if known is not None)
     layout.pair_by_length(file.name, {video: n * rate / file_fps for video, n in dataset.num_frames.items()})
-    with replace_when_whole(file) as temporary:
-        shutil.copyfile(file, temporary)
-        with hdf5_file(temporary, "r+") as copy:
-            write_classes(copy, layout.class_names, layout.background)
-            writer = LabelWriter(copy, layout.background)
-            for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
-                labels = _labels_at(layout, video, rate, file_fps)
-                _check_fit(len(labels), num_frames, layout.labels_source(video), file, tolerance_frames)
-                writer.append(labels[:num_frames])
-                on_progress("labels", done, len(dataset.num_frames))
-            writer.finish()
+    with changed_copy(file) as copy:
+        write_classes(copy, layout.class_names, layout.background)
+        writer = LabelWriter(copy, layout.background)
+        for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
+            labels = _labels_at(layout, video, rate, file_fps)
+            _check_fit(len(labels), num_frames, layout.labels_source(video), file, tolerance_frames)
+            writer.append(labels[:num_frames])
+            on_progress("labels", done, len(dataset.num_frames))
+        writer.finish()
     return len(dataset.num_frames)
 
 

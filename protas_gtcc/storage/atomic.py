@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
+import platform
 import re
+import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from protas_gtcc.errors import InputError
 
+SECONDS_KEPT = 86_400.0
+"""A left-over of another machine is removed after a day without a change: nothing here shows whether its process lives.
+"""
+
 
 @contextmanager
-def replace_when_whole(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is renamed to `path`, on any failure it is removed, and
-    so are folders that were made for it.
+def replace_when_whole(path: Path | str, exclusive: bool = False) -> Iterator[Path]:
+    """Yield a temporary file beside `path`, empty; on success it is renamed to `path`, on any failure it is removed,
+    and so are folders that were made for it.
 
-    Temporary files that killed processes left for the same target are removed too. Raises `InputError` if the disk is
-    full or the folder cannot be written; the old file at `path` then stays.
+    Its name is random and it is created exclusively, so that no two processes write one file, on whatever machine they
+    are, and no link is followed. Temporary files that killed processes left in the folder are removed too. Raises
+    `InputError` if the disk is full or the folder cannot be written; the old file at `path` then stays. With
+    `exclusive`, raises `FileExistsError` if there is a file at `path` in the end, and leaves it.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # A name may be as long as the file system allows: a part of it is enough.
+    temporary = path.with_name(f".{path.name[:40]}.{_machine()}.{os.getpid()}.{secrets.token_hex(8)}.part")
     new_folders: list[Path] = []
     try:
         new_folders = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_over(path)
+        _remove_left_over(path.parent)
+        _create(temporary)
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
+        if exclusive:
+            _claim(path)
         os.replace(temporary, path)
+    except _Taken:
+        raise FileExistsError(path) from None
     except OSError as error:
         reason, untouched = error.strerror or str(error), "what was there before is untouched"
         if error.filename is not None and Path(error.filename) not in (path, temporary, *path.parents):
@@ -46,20 +63,47 @@ def replace_when_whole(path: Path | str) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def write_text(path: Path | str, text: str) -> None:
-    """Replace the text file at `path` in one step. Raises `InputError` as `replace_when_whole` does."""
-    with replace_when_whole(path) as temporary:
+def write_text(path: Path | str, text: str, exclusive: bool = False) -> None:
+    """Replace the text file at `path` in one step. Raises as `replace_when_whole` does."""
+    with replace_when_whole(path, exclusive) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _remove_left_over(path: Path) -> None:
-    # The name has the process id, so that the file of a process that still writes is kept.
-    temporary = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.part")
-    for name in os.listdir(path.parent):
+class _Taken(Exception):
+    """Another process has made the file meanwhile."""
+
+
+def _create(path: Path) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+def _claim(path: Path) -> None:
+    try:
+        _create(path)
+    except FileExistsError:
+        raise _Taken from None
+
+
+def _remove_left_over(folder: Path) -> None:
+    """Remove temporary files whose process is dead, and those of other machines that are old."""
+    temporary = re.compile(r"\..*\.([0-9a-f]{8})\.(\d+)\.[0-9a-f]{16}\.part", re.DOTALL)
+    for name in os.listdir(folder):
         found = temporary.fullmatch(name)
-        if found and not _is_alive(int(found[1])):
+        if found:
             with suppress(OSError):  # another user's, or removed meanwhile
-                (path.parent / name).unlink()
+                own = found[1] == _machine()
+                age = time.time() - (folder / name).lstat().st_mtime
+                if age > SECONDS_KEPT or (own and not _is_alive(int(found[2]))):
+                    (folder / name).unlink()
+
+
+@functools.cache
+def _machine() -> str:
+    """Eight digits that differ wherever a process id may mean another process: machines, their boots, containers."""
+    parts = [platform.node()]
+    with suppress(OSError):  # Linux has both
+        parts += [Path("/proc/sys/kernel/random/boot_id").read_text(), str(os.stat("/proc/self/ns/pid").st_ino)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 def _is_alive(process: int) -> bool:

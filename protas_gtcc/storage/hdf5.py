@@ -8,6 +8,7 @@ ignores all later writes: the file is lost anyway, and `atomic.replace_when_whol
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.atomic import replace_when_whole
 
 
 @contextmanager
@@ -33,6 +35,28 @@ def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
                 raise
         if stored.failure is not None:
             raise stored.failure
+
+
+@contextmanager
+def changed_copy(path: Path) -> Iterator[Any]:
+    """A copy of the HDF5 file at `path`, open for changes, which takes its name when the block ends well.
+
+    Hold its lock (`locks.only_writer`) from before it was first read. Raises `InputError` as `replace_when_whole` does,
+    and if a program that does not know the lock has changed the file meanwhile.
+    """
+    with replace_when_whole(path) as temporary:
+        copied = _stamp(path)
+        shutil.copyfile(path, temporary)
+        with hdf5_file(temporary, "r+") as file:
+            yield file
+        if _stamp(path) != copied:
+            raise InputError(f"{path} was changed by another process meanwhile and keeps that change; try again")
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is written to or replaced."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextmanager

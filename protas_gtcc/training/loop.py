@@ -10,6 +10,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -57,9 +58,10 @@ class TrainingLoop(ABC, Generic[BatchT]):
         """Train a run to its end, a resumed one from its last finished epoch; `on_end` is called after errors, too."""
         try:
             loop = cls(config, dataset, run, callbacks)
-            loop.start(resume)
-            loop.fit()
-            loop.finish()
+            with run.only_writer() if loop.fabric.is_global_zero else nullcontext():
+                loop.start(resume)
+                loop.fit()
+                loop.finish()
             return loop
         finally:
             for callback in callbacks:

@@ -15,6 +15,7 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.checkpoints import CHECKPOINT, read_fact
 from protas_gtcc.storage.configs import from_yaml, to_yaml
+from protas_gtcc.storage.locks import only_writer
 
 Row = dict[str, int | float]
 """An epoch's row of log.csv."""
@@ -50,8 +52,15 @@ class RunDirectory:
 
     def start(self, config: Any) -> None:
         """Make the folder for a new run with its configuration. Raises as `require_new` does."""
-        self.require_new()
-        write_text(self.config_file, to_yaml(config))
+        try:
+            write_text(self.config_file, to_yaml(config), exclusive=True)
+        except FileExistsError:
+            self.require_new()
+
+    def only_writer(self) -> AbstractContextManager[None]:
+        """Hold the folder against other trainings. Raises `InputError` if there is one."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        return only_writer(self.path / "run", wait=False)
 
     def config_text(self) -> str:
         """The text of config.yaml. Raises `InputError` if there is none."""

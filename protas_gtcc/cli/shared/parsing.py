@@ -19,6 +19,7 @@ import textwrap
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -127,10 +128,13 @@ def _wrapped_usage() -> Iterator[None]:
 
 
 def _number(kind: type, expected: str) -> Callable[[list[str]], Any]:
+    """Reads a number; one with a point may be a fraction, as 30000/1001."""
+
     def read(words: list[str]) -> Any:
         try:
-            return kind(words[0])
-        except ValueError:
+            is_fraction = kind is float and "/" in words[0]
+            return float(Fraction(words[0])) if is_fraction else kind(words[0])
+        except (ValueError, ZeroDivisionError):
             raise ValueError(f"expected {expected}, not {words[0]!r}") from None
 
     return read
