@@ -11,13 +11,14 @@ import torch
 
 from protas_gtcc.config import Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
-from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, network_result
+from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, network_result, require_finite
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 
 if TYPE_CHECKING:
     from protas_gtcc.streaming.streams import Stream, Streams
@@ -56,8 +57,7 @@ class TrainedModel:
 
         Raises `InputError` if the features are empty, of another size than the model's, or not finite.
         """
-        self._check(features)
-        batch = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)).to(self.device)
+        batch = torch.from_numpy(self._checked(features)).to(self.device)
         with torch.inference_mode():
             return self.network(batch.t().unsqueeze(0))
 
@@ -116,7 +116,8 @@ class TrainedModel:
     def _fresh_decoder(self, num_streams: int = 1) -> DurationDecoder | None:
         return None if self._decoder is None else self._decoder.fresh(num_streams)
 
-    def _check(self, features: np.ndarray) -> None:
+    def _checked(self, features: np.ndarray) -> np.ndarray:
+        """The features as float32, in which they must be finite."""
         expected = self.facts.feature_dim
         if features.ndim != 2 or features.shape[1] != expected:
             is_turned = expected in features.shape[:1]
@@ -124,9 +125,12 @@ class TrainedModel:
             raise InputError(f"features are {features.shape}; the model takes [T, {expected}]; {way_out}")
         if len(features) == 0:
             raise InputError("features have no frames; leave the video out")
-        finite = np.isfinite(features).all(axis=1)
-        if not finite.all():
-            raise InputError(f"features have NaN or infinity at frame {int(np.argmin(finite))}; extract them again")
+        with np.errstate(over="ignore"):  # it becomes infinity, which is refused
+            features = np.ascontiguousarray(features, dtype=np.float32)
+        unusable = first_unusable(features)
+        if unusable is not None:
+            raise InputError(f"features have {UNUSABLE} at frame {unusable}; extract them again")
+        return features
 
 
 def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
@@ -153,6 +157,7 @@ def make_decoder(facts: ModelFacts) -> DurationDecoder | None:
 def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:
     """The prediction for the first video of a batch; `decoder` is before its first frame."""
     result = network_result(outputs)
+    require_finite(result)
     if decoder is None:
         return likeliest_class(result, ~np.isin(np.arange(result.probs.shape[1]), background))
     return decoder.decode(np.zeros(len(result.probs), dtype=np.int64), result.probs, result.progress)

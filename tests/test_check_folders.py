@@ -27,7 +27,11 @@ def test_all_faults_of_a_folder_are_found_at_once(tmp_path):
     (labels / "v6.txt").write_text("")
     np.save(features / "unlabelled.npy", np.zeros((4, 30)))
     errors = [f"{f.where}: {f.what}" for f in check_path(folder) if f.level == "error"]
-    expected = ["unknown label 'puor'", "19 frames of features for 30 labels", "NaN or infinity in 30 of 30 frames"]
+    expected = [
+        "unknown label 'puor'",
+        "19 frames of features for 30 labels",
+        "NaN, infinity or a value above 1e12 in 30 of 30 frames",
+    ]
     expected += ["not a whole .npy file", "1 video without it: v5", "v6.txt is empty"]
     assert all(any(what in error for error in errors) for what in expected), errors
     assert len(errors) == len(expected)

@@ -386,7 +386,7 @@ def test_files_that_are_cut_off_or_foreign_are_refused(run, tiny_dataset, tmp_pa
         (np.zeros((9, 5)), "the model takes [T, 6]"),
         (np.zeros((6, 6)), "both axes are 6 long"),
         (np.zeros((0, 6)), "no frames"),
-        (np.full((9, 6), np.nan), "NaN or infinity at frame 0"),
+        (np.full((9, 6), np.nan), "NaN, infinity or a value above 1e12 at frame 0"),
         (np.zeros(9), "save the features of one video, [T, D]"),
         (np.full((9, 6), "x"), "save it as real numbers"),
         (np.zeros((9, 6), dtype=complex), "holds complex128; save it as real numbers"),

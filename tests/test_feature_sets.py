@@ -93,7 +93,7 @@ BAD: dict[str, tuple[str, FeatureSet, dict[str, Any]]] = {
     "has no features for 1 video, video3; give them all": ("a", ALIGNED, {"video3": None}),
     "'a' has features for videos that are not in the file, video9": ("a", ALIGNED, {"video9": np.ones((4, 3))}),
     r"video video1, a: expected \[T, D\] = .* came \[4, 3\]": ("a", ALIGNED, {"video1": np.ones((4, 3))}),
-    "video video1, a: NaN or infinity at frame 0": ("a", ALIGNED, {"video1": np.nan}),
+    "video video1, a: NaN, infinity or a value above 1e12 at frame 0": ("a", ALIGNED, {"video1": np.nan}),
     "'a/b' cannot be the name of a feature set": ("a/b", ALIGNED, {}),
     "'a' is for split 7, which is not there; the file has 1, 2": ("a", dataclasses.replace(ALIGNED, split="7"), {}),
     "is derived from 'flow', which is not in the file; it has features": (

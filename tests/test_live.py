@@ -146,7 +146,7 @@ def test_a_growing_file_is_waited_for(tmp_path):
     [
         (b"1 2 3 4 5\n1 2 3\n", False, "line 2 has 3 numbers; the model takes 5"),
         (b"1 2 3 4 5\n1 2 x 4 5\n", False, "line 2: .*send 5 numbers a line"),
-        (b"1 2 3 4 nan\n", False, "NaN or infinity"),
+        (b"1 2 3 4 nan\n", False, "NaN, infinity"),
         (bytes(4 * DIM + 3), True, "ends within a frame: 3 of 20 bytes"),
     ],
 )

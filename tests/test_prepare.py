@@ -175,7 +175,7 @@ BAD = {
     "lengths": (_save(_features(50).T), "S2_tea.npy is [4, 50], but its labels make 34 frames"),
     "orientation": (_save(_features(34)), "S2_tea.npy is [T, D] but"),
     "dims": (_save(_features(34, 5).T), "S2_tea.npy has 5 features a frame"),
-    "nan": (_save(NOT_A_NUMBER), "video S2_tea, features: NaN or infinity at frame 7"),
+    "nan": (_save(NOT_A_NUMBER), "video S2_tea, features: NaN, infinity or a value above 1e12 at frame 7"),
     "missing": (lambda folder: (folder / "features" / "S2_tea.npy").unlink(), "1 video without features, such as"),
     "truncated": (_cut_short, "S2_tea.npy is not a whole .npy file"),
     "foreign": (_write("features/S2_tea.npy", "not numpy"), "S2_tea.npy is not a whole .npy file"),

@@ -99,7 +99,7 @@ BAD: dict[str, tuple[bytes | str, str]] = {
     "malformed": ("hello", "a text message is not a frame"),
     "wrong shape": (bytes(4 * DIM + 1), "are not a whole number of frames"),
     "empty": (b"", "0 bytes are not a whole number of frames"),
-    "NaN": (NAN, "has NaN or infinity"),
+    "NaN": (NAN, "NaN, infinity or a value above 1e12"),
     "too many frames": (bytes(4 * DIM * 65), "65 frames in a message; at most 64 are allowed"),
 }
 

@@ -184,13 +184,43 @@ def test_a_refused_frame_moves_no_stream():
     bad = video(4)
     bad[2, 1] = np.nan
     for frames, message in (
-        (bad, "frame 2 of these 4 has NaN or infinity; replace it"),
+        (bad, r"NaN, infinity or a value above 1e12 at frame 5; replace it"),
         (video(4).T, r"frames are \(5, 4\); the model takes"),
         (np.zeros((1, 2, DIM)), "the model takes"),
     ):
         with pytest.raises(InputError, match=message):
             stream.step(frames)
     assert stream.num_frames == 3
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_value_that_would_overflow_is_refused_and_moves_nothing(engine):
+    model, features = make_model(), video(12)
+    stream, several = model.stream(engine), model.streams(3, engine)
+    huge = features.copy()
+    huge[6, 1] = 3e38
+    parts = [stream.step(features[:5])]
+    for frames, frame in ((huge[5:], 6), (huge[6], 5), (features[5:].astype(np.float64) * 1e39, 5)):
+        with pytest.raises(InputError, match=f"at frame {frame}; replace it"):
+            stream.step(frames)
+    assert_same(joined([*parts, stream.step(features[5:])]), model.predict(features))
+    with pytest.raises(InputError, match="at frame 0 of stream 2; replace it"):
+        several.step(np.stack([features[0], huge[6]]), [0, 2])
+    assert_same(several.stream(0).step(features), model.predict(features))
+    with pytest.raises(InputError, match="at frame 6; extract them again"):
+        model.predict(huge)
+    with pytest.raises(InputError, match="at frame 0; extract them again"):
+        model.predict(features.astype(np.float64) * 1e39)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("config", [BASE, dataclasses.replace(BASE, standardise=True)])
+def test_the_largest_features_that_are_taken_do_not_overflow(engine, config):
+    model, features = make_model(config), np.clip(video(40), -1, 1) * np.float32(1e12)
+    stream = model.stream(engine)
+    assert np.isfinite(stream.step(features).reported).all()
+    assert np.isfinite(model.predict(features).reported).all()
+    assert all(values.isfinite().all() for values in stream.state_dict().values())
 
 
 def test_streams_that_do_not_exist_or_are_given_twice_are_refused():

@@ -10,6 +10,7 @@ import numpy as np
 from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset.file import FeatureSet
 from protas_gtcc.errors import listed, plural
+from protas_gtcc.storage.npy import UNUSABLE, usable_frames
 
 _LARGEST_SCALE_RATIO = 10.0
 """Largest ratio of a video's root mean square to the median, and least as its inverse, without a warning."""
@@ -33,10 +34,10 @@ class FeatureCheck:
             what = f"expected [T, D] with D = {self._set.dim}, came {list(values.shape)}"
             yield Finding("error", where, what, "extract the features again with the same backbone")
             return
-        broken = ~np.isfinite(values).all(axis=1)
+        broken = ~usable_frames(values)
         if broken.any():
             frames = plural(len(values), "frame")
-            what = f"NaN or infinity in {broken.sum()} of {frames}, first at {int(broken.argmax())}"
+            what = f"{UNUSABLE} in {broken.sum()} of {frames}, first at {int(broken.argmax())}"
             yield Finding("error", where, what, "extract the features again")
             return
         yield from self._measure(video, where, values)

@@ -40,6 +40,10 @@ class FileSource(Dataset):
         if not self.info.splits:
             self.findings.append(Finding("error", self.where, NO_SPLIT, f"prepare it again: {DRAW_OR_LIST}"))
 
+    def features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
+        """As they are stored: NaN is for the check to find."""
+        return self.stored_features(video, feature_set, start, end)
+
     def subject(self, video: str) -> str:
         """The person, "" if unknown."""
         return self.attribute(video, "subject")

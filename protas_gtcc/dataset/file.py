@@ -28,6 +28,7 @@ from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, tied
 from protas_gtcc.dataset.header import read_header
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.hdf5 import named_if_damaged, require_array
+from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.storage.ragged import RaggedReader, read_lengths
 
 DRAW_A_SPLIT = "draw a split: 'protas-gtcc prepare FOLDER --out FILE.h5 --test-share 0.2'"
@@ -75,7 +76,19 @@ class Dataset:
             return opened.segments.read(self._number[video])
 
     def features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
-        """Features of frames `[start, end)`, `[T, D]`, in the type they are stored in."""
+        """Features of frames `[start, end)`, `[T, D]`, in the type they are stored in.
+
+        Raises `InputError` if they are not there, and for NaN, infinity and numbers that no extractor makes.
+        """
+        values = self.stored_features(video, feature_set, start, end)
+        unusable = first_unusable(values)
+        if unusable is not None:
+            where = f"{self.path}: features of video {video} ({feature_set})"
+            raise InputError(f"{where} have {UNUSABLE} at frame {start + unusable}; extract them again")
+        return values
+
+    def stored_features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
+        """As `features`, but the values are not looked at."""
         with self._reading(video) as opened:
             sets = opened.file[f"videos/{video}/features"]
             stored = sets.get(feature_set)

@@ -16,6 +16,7 @@ from protas_gtcc.dataset.header import write_feature_set, write_index, write_inf
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.hdf5 import hdf5_file
+from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.storage.ragged import RaggedWriter
 
 
@@ -127,6 +128,6 @@ def require_features(values: np.ndarray, expected: tuple[int, int], where: str) 
     """Raise `InputError` unless features have the shape `expected` = (T, D) and are finite."""
     if values.shape != expected:
         raise InputError(f"{where}: expected [T, D] = {list(expected)}, came {list(values.shape)}; extract them again")
-    finite = np.isfinite(values).all(axis=1)
-    if not finite.all():
-        raise InputError(f"{where}: NaN or infinity at frame {int(np.argmin(finite))}; extract the features again")
+    unusable = first_unusable(values)
+    if unusable is not None:
+        raise InputError(f"{where}: {UNUSABLE} at frame {unusable}; extract the features again")

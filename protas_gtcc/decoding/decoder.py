@@ -40,6 +40,13 @@ def network_result(outputs: Outputs) -> NetworkResult:
     return NetworkResult(rows(logits), rows(torch.softmax(logits, dim=1)), progress)
 
 
+def require_finite(result: NetworkResult) -> None:
+    """Raise `InputError` if the network has overflown, for which its weights must be absurd."""
+    values = [result.logits] if result.progress is None else [result.logits, result.progress]
+    if not all(np.isfinite(one).all() for one in values):
+        raise InputError("the network's output is not finite: its weights are too large; train again with a lower --lr")
+
+
 def likeliest_class(result: NetworkResult, is_action: np.ndarray) -> Prediction:
     """The prediction without a filter: the network's likeliest class, and its progress; `is_action` is bool `[C]`."""
     labels, progress = result.logits.argmax(axis=1), result.progress

@@ -61,7 +61,11 @@ class ModelFacts:
 
 
 def save_tensors(path: Path, file_format: str, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors and JSON-able facts in one step; after a failure the file at `path` is as it was."""
+    """Write tensors and JSON-able facts in one step; after a failure the file at `path` is as it was.
+
+    Raises `InputError` for a tensor that is not finite, and as `replace_when_whole` does.
+    """
+    require_finite_tensors(tensors, f"{path} was not written", "train again with a lower --lr")
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"format": file_format, "format_version": FORMAT_VERSION, **facts}
     with replace_when_whole(path) as temporary:
@@ -75,7 +79,7 @@ def save_tensors(path: Path, file_format: str, tensors: Mapping[str, torch.Tenso
 def load_tensors(
     path: Path, expected_format: str, way_out: str = "train again, or copy it again"
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read a file of `save_tensors`. `InputError` if it is missing, incomplete, or of another format."""
+    """Read a file of `save_tensors`. `InputError` if it is missing, incomplete, not finite, or of another format."""
     path = find_checkpoint(path)
     try:
         with safe_open(path, "pt") as file:
@@ -90,7 +94,15 @@ def load_tensors(
             f"{path} has format version {metadata['format_version']}, this program reads up to {FORMAT_VERSION}; "
             "upgrade the program"
         )
+    require_finite_tensors(tensors, str(path), way_out)
     return tensors, metadata
+
+
+def require_finite_tensors(tensors: Mapping[str, torch.Tensor], where: str, way_out: str) -> None:
+    """Raise `InputError` for NaN or infinity, naming the first tensor that has it."""
+    for name, values in tensors.items():
+        if not bool(torch.isfinite(values).all()):
+            raise InputError(f"{where}: {name} has NaN or infinity; {way_out}")
 
 
 def save_checkpoint(path: Path, network: ProgressNetwork, facts: ModelFacts) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from protas_gtcc.config import REFERENCE, ModelConfig
 from protas_gtcc.errors import InputError, plural
-from protas_gtcc.network.checkpoint import ModelFacts
+from protas_gtcc.network.checkpoint import ModelFacts, require_finite_tensors
 from protas_gtcc.network.model import ProgressNetwork
 
 RENAMED = {
@@ -68,6 +68,7 @@ def read_reference_checkpoint(
     except RuntimeError as error:
         what = f"{path} is not a checkpoint of ProTAS or MS-TCN ({' '.join(str(error).split())})"
         raise InputError(f"{what}; name another file") from error
+    require_finite_tensors(network.state_dict(), str(path), "name a checkpoint of an earlier epoch")
     return network.eval(), facts
 
 

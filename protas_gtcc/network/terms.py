@@ -27,29 +27,20 @@ def total_loss(weighted: Mapping[str, Float[Tensor, "*B"]]) -> Float[Tensor, "*B
     return torch.stack(list(weighted.values())).sum(dim=0)
 
 
-def require_finite(
-    terms: Mapping[str, Float[Tensor, " B"]],
-    names: Sequence[str],
-    where: str,
-    features: Mapping[str, Float[Tensor, "D T"]] | None = None,
-) -> None:
+def require_finite(terms: Mapping[str, Float[Tensor, " B"]], names: Sequence[str], where: str) -> None:
     """Raise `InputError` if any value is NaN or infinite.
 
     Args:
         terms: the values to check.
         names: what each of them belongs to, for the message: `video X`, `videos X and Y`, `segment N of video X`.
         where: epoch and step, for the message.
-        features: of each video; if one of these is not finite, the message names it as the cause.
     """
     if bool(torch.isfinite(torch.stack(list(terms.values()))).all()):
         return
-    for video, values in (features or {}).items():
-        if not bool(torch.isfinite(values).all()):
-            raise InputError(f"the features of video {video} are not finite at {where}; extract them again")
     for term, values in terms.items():
         for name, value in zip(names, values.tolist(), strict=True):
             if not math.isfinite(value):
                 raise InputError(
-                    f"loss term {term} is {value} for {name} at {where}; check the features, "
+                    f"loss term {term} is {value} for {name} at {where}; "
                     "lower the learning rate, clip the gradient, or use --precision 32"
                 )

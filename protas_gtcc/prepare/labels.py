@@ -21,10 +21,10 @@ from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout
 from protas_gtcc.layouts.features import fits_length
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
-from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.csv_tables import Columns, write_csv_table
 from protas_gtcc.storage.hdf5 import changed_copy
 from protas_gtcc.storage.locks import only_writer
+from protas_gtcc.storage.npy import write_npy
 
 
 def write_label_files(
@@ -54,8 +54,7 @@ def write_label_files(
         if overwrite or not (progress_file.is_file() and segments_file.is_file()):
             labels = _labels_at(layout, video, rate, new_rate)
             progress = progress_by_class(labels, progress_target(labels, layout.background), len(layout.class_names))
-            with replace_when_whole(progress_file) as temporary, open(temporary, "wb") as file:
-                np.save(file, progress)
+            write_npy(progress_file, progress)
             write_csv_table(segments_file, _segment_columns(labels, layout.class_names, new_rate))
             written += 1
         on_progress("labels", done, len(layout.video_names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,9 +15,13 @@ from numpy.lib import format as npy_format
 
 from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.storage.atomic import replace_when_whole
 
 ENDINGS = (".npy", ".npz")
 """Of the files that hold an array."""
+LARGEST = 1e12
+"""Of a feature. No extractor makes larger ones; a network adds and multiplies them, and must not overflow."""
+UNUSABLE = "NaN, infinity or a value above 1e12"
 _KEY = "features"
 """The array that is read from a .npz file with several."""
 
@@ -42,6 +47,26 @@ def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarr
             "extract features with the backbone that it was trained on"
         )
     return features if fits[1] else features.T
+
+
+def first_unusable(features: np.ndarray) -> int | None:
+    """The first frame of features `[T, D]` that is not usable; None if all are."""
+    usable = usable_frames(features)
+    return None if usable.all() else int(np.argmin(usable))
+
+
+def usable_frames(features: np.ndarray) -> np.ndarray:
+    """Which frames of features `[T, D]` have no NaN, no infinity and no value above `LARGEST`, bool `[T]`."""
+    return np.abs(features).max(axis=1, initial=0).astype(np.float64) <= LARGEST  # False for NaN
+
+
+def write_npy(path: Path, array: np.ndarray) -> None:
+    """Replace a .npy file in one step. Raises `InputError` as `replace_when_whole` does."""
+    with replace_when_whole(path) as temporary:
+        # numpy writes into a file past Python, and does not look whether the last bytes fitted on the disk.
+        content = io.BytesIO()
+        np.save(content, array)
+        temporary.write_bytes(content.getbuffer())
 
 
 def open_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class
+from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, require_finite
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.streaming.engines import Engine
 
 STATE_FORMAT = "protas_gtcc stream state"
@@ -81,20 +82,24 @@ class Streams:
             raise InputError(f"there is no stream {stream}; streams are numbered 0 to {len(self) - 1}")
 
     def _checked(self, frames: np.ndarray) -> np.ndarray:
-        frames = np.asarray(frames, dtype=np.float32)
+        with np.errstate(over="ignore"):  # it becomes infinity, which is refused
+            frames = np.asarray(frames, dtype=np.float32)
         if frames.ndim == 1:
             frames = frames[None]
         if frames.ndim != 2 or frames.shape[1] != self._feature_dim:
             raise InputError(f"frames are {frames.shape}; the model takes [D] or [k, D] with D = {self._feature_dim}")
-        if not np.isfinite(frames).all():
-            frame = int(np.argmin(np.isfinite(frames).all(axis=1)))
-            what = f"frame {frame} of these {len(frames)} has NaN or infinity"
-            raise InputError(f"{what}; replace it (no frame was processed)")
         return np.ascontiguousarray(frames)
 
     def _step(self, streams: np.ndarray, frames: np.ndarray) -> Prediction:
         """Step by frames `[T, k, D]`; T or k is 1."""
+        unusable = first_unusable(frames.reshape(-1, self._feature_dim))
+        if unusable is not None:
+            stream = int(streams[unusable % len(streams)])
+            number = int(self._engine.state(stream)["num_frames"]) + unusable // len(streams)
+            of = f" of stream {stream}" if len(self) > 1 else ""
+            raise InputError(f"{UNUSABLE} at frame {number}{of}; replace it (no frame of this call was processed)")
         result = self._engine.step(streams, frames)
+        require_finite(result)
         if self._decoder is None:
             return likeliest_class(result, self._is_action)
         return self._decoder.decode(np.repeat(streams, len(frames)), result.probs, result.progress)

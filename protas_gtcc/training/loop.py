@@ -146,8 +146,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
         terms, counts = self.loss_terms(batch, epoch, where)
         weighted = weigh(terms, self.term_weights)
         losses = total_loss(weighted)
-        features = dict(zip(batch.videos, batch.features, strict=True))
-        require_finite({**terms, "total": losses}, batch.names, where, features)
+        require_finite({**terms, "total": losses}, batch.names, where)
         # The mean over the whole batch: gradients are averaged over processes, whose shares of it may differ.
         share = batch.weights.sum()
         if self.fabric.world_size > 1:
