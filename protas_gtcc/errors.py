@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+LONGEST_MESSAGE = 2000
+
 
 class InputError(Exception):
     """The input or the data is at fault.
 
     The message is one line: what was expected, what was found, where, and the way out. Commands print it on standard
-    error without a traceback and exit with code 1.
+    error without a traceback and exit with code 1. Whatever values it quotes, it is of printable characters, and at
+    most `LONGEST_MESSAGE` of them.
     """
+
+    def __str__(self) -> str:
+        text = " ".join(super().__str__().split())
+        if len(text) > LONGEST_MESSAGE:
+            half = LONGEST_MESSAGE // 2 - 3
+            text = f"{text[:half]} […] {text[-half:]}"
+        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def lacks_package(what: str, error: ImportError, extra: str) -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,8 +101,7 @@ class TrainedModel:
             "preset": facts.config.preset,
             "network": f"{plural(model.stages, 'stage')} of {plural(model.layers, 'layer')} in {model.arrangement}, "
             f"{progress}, {'causal' if model.causal else 'acausal'}",
-            "decoding": facts.calibration
-            or ("duration filter" if facts.transcripts is not None else "likeliest class"),
+            "decoding": "likeliest class" if facts.transcripts is None else f"duration filter; {_calibration(facts)}",
             "parameters": f"{parameters:,}",
             "dataset": (facts.dataset or "unknown") + (" (simulated)" if facts.simulated else ""),
             "split": f"{facts.config.split}, {plural(len(facts.training_videos), 'training video')}",
@@ -141,9 +141,18 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
     path = find_checkpoint(path)
     if is_dataset_file(path):
         raise InputError(f"{path} is a dataset file, not a model; name a run directory or a checkpoint")
-    if path.suffix == ".safetensors":
-        return TrainedModel(*load_checkpoint(path), device)
-    return TrainedModel(*read_reference_checkpoint(path), device)
+    if path.suffix != ".safetensors":
+        return TrainedModel(*read_reference_checkpoint(path), device)
+    model = TrainedModel(*load_checkpoint(path), device)
+    if model.facts.awaits_calibration:
+        logging.getLogger(__name__).warning("%s: %s", path, _calibration(model.facts))
+    return model
+
+
+def _calibration(facts: ModelFacts) -> str:
+    if facts.awaits_calibration:
+        return "the run is not finished, so its filter is not calibrated (run --resume finishes it)"
+    return facts.calibration or "not to be calibrated"
 
 
 def make_decoder(facts: ModelFacts) -> DurationDecoder | None:

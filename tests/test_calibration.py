@@ -13,6 +13,8 @@ import torch
 from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.config import PRESETS, DecodingConfig, ModelConfig
 from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.inference import load
 from protas_gtcc.network.checkpoint import load_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.runs.evaluate_run import evaluate_run
@@ -158,6 +160,13 @@ def test_the_widest_intervals_are_taken_if_none_holds_often_enough():
     assert calibrate(settings, tables, [0], 2.0, videos).interval_level == LEVELS[-1]
 
 
+def test_a_level_of_an_interval_that_was_asked_for_is_kept():
+    tables = count_transcripts([np.repeat([0, 1, 0, 2], [30, 15, 30, 15])] * 3, 3, SETTINGS, 2.0)
+    asked = dataclasses.replace(SETTINGS, interval_level=0.5, remaining_level=0.6)
+    chosen = calibrate(asked, tables, [0], 2.0, videos_of_a_network(0.3))
+    assert (chosen.interval_level, chosen.remaining_level) == (0.5, 0.6)
+
+
 def test_intervals_stay_if_no_action_is_predicted():
     videos = [HeldOutVideo(np.repeat([0, 1, 0], 20), np.tile(np.array([0.99, 0.01], np.float32), (60, 1)), None)]
     tables = count_transcripts([videos[0].labels], 2, SETTINGS, 2.0)
@@ -199,7 +208,7 @@ def test_scores_say_how_the_filter_was_calibrated_or_why_not(people_dataset, tin
 
 @pytest.mark.slow
 def test_a_run_killed_before_its_calibration_is_not_finished_and_its_scores_say_so(
-    people_dataset, tmp_path, monkeypatch
+    people_dataset, tmp_path, monkeypatch, caplog
 ):
     def killed(*_):
         raise KeyboardInterrupt
@@ -216,6 +225,9 @@ def test_a_run_killed_before_its_calibration_is_not_finished_and_its_scores_say_
     monkeypatch.undo()
     assert len(run.read_log()) == config.training.epochs
     note = "the run is not finished: its filter is not calibrated (--resume continues)"
+    assert "not calibrated" in repr(load(run.path))
+    assert "not calibrated" in caplog.text
+    uncalibrated = load(run.path).stream().state_dict()
     assert note in notes()
     assert not run.is_finished()
     train(config, dataset, run, resume=True)
@@ -224,3 +236,17 @@ def test_a_run_killed_before_its_calibration_is_not_finished_and_its_scores_say_
     assert decodings[0] == decodings[1]
     assert note not in notes()
     assert run.is_finished()
+    with pytest.raises(InputError, match="belongs to a model with other weights"):
+        load(run.path).stream().load_state_dict(uncalibrated)
+    assert f"background weight {decodings[0].background_weight:g}" in repr(load(run.path))
+
+
+@pytest.mark.slow
+def test_a_run_is_not_resumed_when_other_people_are_held_out(people_dataset, tmp_path, monkeypatch):
+    run, config = RunDirectory(tmp_path / "run"), tiny_config(people_dataset, "default")
+    train(config, Dataset(people_dataset), run)
+    for subjects in (lambda n: f"P{n % 5}", lambda _: ""):
+        videos = [dataclasses.replace(tiny_video(f"v{n}", n), subject=subjects(n)) for n in range(10)]
+        other = Dataset(write_videos(tmp_path / "other.h5", videos, 8, "people"))
+        with pytest.raises(InputError, match="cannot be resumed: its dataset's held_out_videos"):
+            train(config, other, run, resume=True)

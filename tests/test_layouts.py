@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
@@ -20,7 +21,7 @@ from protas_gtcc.layouts.features import FeatureFolder, default_tolerance, is_ti
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
-from protas_gtcc.storage.npy import load_features
+from protas_gtcc.storage.npy import load_features, open_array, read_header
 from tests.mstcn_folder import write_mstcn
 
 IDS = {"background": 0, "take cup": 1, "pour": 2}
@@ -162,6 +163,53 @@ def test_the_background_is_named_or_refused_but_never_guessed(folder):
 
 
 # Files of features
+
+
+def _encrypted(content: bytes) -> bytes:
+    """The archive with the bit that says that its only member is encrypted."""
+    central = content.index(b"PK\x01\x02")
+    return content[:6] + b"\x01" + content[7 : central + 8] + b"\x01" + content[central + 9 :]
+
+
+def _method(content: bytes, method: int) -> bytes:
+    central = content.index(b"PK\x01\x02")
+    return content[:8] + bytes([method]) + content[9 : central + 10] + bytes([method]) + content[central + 11 :]
+
+
+def _header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+def _archive() -> bytes:
+    content = io.BytesIO()
+    np.savez(content, features=np.ones((9, 6), np.float32))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _encrypted(_archive()),
+        _method(_archive(), 99),
+        _method(_archive(), 14),
+        _archive()[:-30],
+        _header("{'descr': '<f4', 'fortran_order': False, 'shape': (9"),
+        _header("(" * 20_000),
+        _header("{'descr': '<f4', 'fortran_order': False, 'shape': (10000000000000, 6), }\n"),
+        _header("{'descr': '<f4', 'fortran_order': False, 'shape': (100000000000000000000000, 6), }\n"),
+        b"",
+    ],
+    ids=["encrypted", "unknown method", "lzma", "cut", "cut header", "deep", "huge", "beyond int64", "nothing"],
+)
+def test_a_damaged_array_is_one_line(tmp_path, content):
+    file = tmp_path / "tea.npz"
+    file.write_bytes(content)
+    for read in (open_array, read_header, lambda path: load_features(path, 6)):
+        if read is read_header and b"PK" in content[:2] and content[8] in (99, 14):
+            continue  # the header of an array is read from its packed bytes as well
+        with pytest.raises(InputError, match=r"tea\.npz") as error:
+            read(file)
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

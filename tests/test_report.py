@@ -239,6 +239,14 @@ def test_one_frame_videos_and_models_without_progress_are_drawn(tmp_path: Path) 
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_name_with_control_characters_is_drawn(tmp_path: Path) -> None:
+    labels = np.repeat([0, 1], 20)
+    prediction = delayed(labels, 0, 2)
+    for name in ("a\x85b", "a\nb", "\x1c\x0b\u2029", "\ud800"):
+        plot_video(tmp_path / "v.png", name, labels, prediction, PredictionInfo(["rest", name], [0], 5.0))
+    assert (tmp_path / "v.png").is_file()
+
+
 def test_a_picture_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     labels = np.array([0, 1])

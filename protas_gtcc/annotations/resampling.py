@@ -18,6 +18,9 @@ import numpy as np
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
 
+LOWEST_RATE, HIGHEST_RATE = 1e-4, 1e5
+"""Frames per second, from one frame in three hours to the fastest cameras."""
+
 
 def resample_indices(num_frames: int, fps: float, new_fps: float) -> np.ndarray:
     """The source frame that each output frame takes, int64 `[T']`, each below `num_frames`.
@@ -47,9 +50,12 @@ def vanished_segments(labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
 
 
 def require_rate(fps: float) -> None:
-    """Raise `InputError` unless `fps` is positive and finite."""
+    """Raise `InputError` unless `fps` is a rate that frames can have."""
     if not 0 < fps < math.inf:
         raise InputError(f"frames per second must be positive, came {fps:g}; correct the rate")
+    if not LOWEST_RATE <= fps <= HIGHEST_RATE:
+        allowed = f"from {LOWEST_RATE:g} to {HIGHEST_RATE:g}"
+        raise InputError(f"frames per second must be {allowed}, came {fps:g}; correct the rate")
 
 
 def _exact(fps: float) -> Fraction:

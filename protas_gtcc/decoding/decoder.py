@@ -71,7 +71,7 @@ class DurationDecoder:
         from protas_gtcc.decoding import duration_filter
         from protas_gtcc.decoding.compilation import report_compilation
 
-        self._filter, self.tables = duration_filter, tables
+        self._filter, self.tables, self.settings = duration_filter, tables, (settings, background, fps)
         self._hypotheses = make_hypotheses(tables, settings, fps)
         is_action = ~np.isin(np.arange(len(tables.first)), background)
         self._rule = duration_filter.make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)

@@ -32,6 +32,7 @@ from protas_gtcc.layouts.step_names import StepKey, step_names
 
 BACKGROUND = "background"
 _BACKGROUND_ID = 0
+_MOST_FRAMES = 100_000_000
 _DEFAULT_FPS = 1.0
 """Of the published features, which are made of whole seconds."""
 
@@ -98,6 +99,8 @@ class CaptainCook4DLayout(Layout):
         """Of each frame, the index of its step in `_done`, -1 without one, and the number of steps it is in; `[T]`."""
         fps = self.annotation_fps or _DEFAULT_FPS
         num_frames = max(1, int(round(self.recordings[video].seconds * fps, 6)))
+        if num_frames > _MOST_FRAMES:
+            raise InputError(f"recording {video} would have {num_frames:.2g} frames at {fps:g} fps; correct the rate")
         middles = (np.arange(num_frames) + 0.5) / fps
         index, num_steps = np.full(num_frames, -1), np.zeros(num_frames, dtype=int)
         for number, step in enumerate(self._done(video)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.text import read_json, read_lines
+from protas_gtcc.layouts.text import read_json, read_table
 
 STEPS_FILE = "annotation_json/complete_step_annotations.json"
 DURATIONS_FILE = "metadata/video_information.csv"
 _LISTS = re.compile(r"(?P<kind>.+)_data_split_(?P<recordings>.+)\.json")
 _ALL_RECORDINGS = "combined"
 _PARTS = {"train": "train", "val": "validation", "test": "test"}
+_LONGEST_SECONDS = 30 * 86_400
 _ROUNDING_SECONDS = 1.0
 """How much later than its recording a step may end."""
 
@@ -33,7 +33,7 @@ class Step:
     @property
     def done(self) -> bool:
         """Whether the step was done at all."""
-        return self.start != -1
+        return (self.start, self.end) != (-1, -1)
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def read_lists(path: Path, recordings: Collection[str]) -> dict[str, dict[str, l
 
 def _read_recording(entry: Any, seconds: float, where: str) -> Recording:
     try:
-        recipe, person, entries = str(entry["activity_name"]), str(entry["person_id"]), list(entry["steps"])
-    except (KeyError, TypeError) as error:
+        recipe, person, entries = _text(entry["activity_name"]), _text(entry["person_id"]), list(entry["steps"])
+    except (KeyError, TypeError, ValueError) as error:
         expected = "expected activity_name, person_id and a list of steps"
         raise InputError(f"{where}: {expected} ({error!r}); correct the JSON") from error
     steps = tuple(_read_step(step, f"{where}, step {number}") for number, step in enumerate(entries, start=1))
@@ -94,8 +94,8 @@ def _read_recording(entry: Any, seconds: float, where: str) -> Recording:
 def _read_step(entry: Any, where: str) -> Step:
     try:
         start, end = float(entry["start_time"]), float(entry["end_time"])
-        step = Step(int(entry["step_id"]), str(entry["description"]), start, end)
-    except (KeyError, TypeError, ValueError) as error:
+        step = Step(int(entry["step_id"]), _text(entry["description"]), start, end)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         expected = "expected step_id, description, and start_time and end_time in seconds"
         raise InputError(f"{where}: {expected} ({error!r}); correct the JSON") from error
     if not step.description.strip():
@@ -106,18 +106,30 @@ def _read_step(entry: Any, where: str) -> Step:
     return step
 
 
+def _text(value: object) -> str:
+    """A name or number as text. Raises `TypeError` for anything else, `ValueError` where a file cannot hold it."""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is no text")
+    text = str(value)
+    if not all(one.isprintable() or one.isspace() for one in text):
+        raise ValueError(f"{text!r} has a character that is no text")
+    return text
+
+
 def _read_durations(file: Path) -> dict[str, float]:
     """Recording -> seconds."""
     durations: dict[str, float] = {}
-    for number, row in enumerate(csv.DictReader(read_lines(file)), start=2):
+    for number, row in enumerate(read_table(file), start=2):
         try:
-            seconds = float(row["duration(sec)"])
-            durations[row["recording_id"]] = seconds
+            name, seconds = _text(row["recording_id"]), float(row["duration(sec)"])
         except (KeyError, TypeError, ValueError) as error:
             expected = "expected recording_id and duration(sec)"
             raise InputError(f"{file}, line {number}: {expected} ({error!r}); correct it") from error
-        if not 0 < seconds < float("inf"):
+        if not 0 < seconds <= _LONGEST_SECONDS:
             raise InputError(f"{file}, line {number}: a recording cannot last {seconds:g} s; correct it")
+        if name in durations:
+            raise InputError(f"{file}, line {number}: recording {name} comes a second time; keep one row")
+        durations[name] = seconds
     return durations
 
 

@@ -5,6 +5,7 @@ A final newline may be missing. Unix and Windows line ends, a byte order mark an
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Mapping
@@ -32,11 +33,27 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds. Raises `InputError` if it cannot be read."""
+    """What a JSON file holds. Raises `InputError` if it cannot be read, and for a key that comes twice in an object."""
     try:
-        return json.loads("\n".join(read_lines(path)))
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON ({error}); correct it") from error
+        return json.loads("\n".join(read_lines(path)), object_pairs_hook=_without_repetition)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON that can be read ({error}); correct it") from error
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for number, (name, _) in enumerate(pairs) if name in dict(pairs[:number]))
+        raise ValueError(f"{twice!r} comes twice in one object")
+    return found
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """The rows of a CSV file by column. Raises `InputError` if it cannot be read."""
+    try:
+        return list(csv.DictReader(read_lines(path)))
+    except csv.Error as error:
+        raise InputError(f"{path} is not CSV that can be read ({error}); correct it") from error
 
 
 def read_mapping(path: Path) -> list[str]:

@@ -87,7 +87,7 @@ def load_tensors(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, ValueError) as error:
         raise InputError(f"{path} is not a whole safetensors file ({error}); {way_out}") from error
-    if metadata.get("format") != expected_format or "format_version" not in metadata:
+    if metadata.get("format") != expected_format or type(metadata.get("format_version")) is not int:
         raise InputError(f"{path} is not a {expected_format}; name another file")
     if metadata["format_version"] > FORMAT_VERSION:
         raise InputError(

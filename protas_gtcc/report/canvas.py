@@ -41,7 +41,7 @@ class Canvas:
     ) -> None:
         """Write a line; `anchor` as in Pillow: `lm` begins at x, `mm` is around it, `rm` ends there. On a hatch, text
         needs ground of its own."""
-        font = _font(size)
+        font, text = _font(size), _drawable(text)
         if ground:
             left, top, right, bottom = self.draw.textbbox((x, y), text, font, anchor)
             self.draw.rectangle((left - 2, top - 2, right + 1, bottom + 1), ground)
@@ -49,6 +49,7 @@ class Canvas:
 
     def text_upwards(self, x: int, y: int, text: str, size: int) -> None:
         """Write a line from below to above, around (x, y)."""
+        text = _drawable(text)
         mask = Image.new("L", (round(_font(size).getlength(text)), 2 * size))
         ImageDraw.Draw(mask).text((mask.width / 2, size), text, 255, _font(size), "mm")
         mask = mask.rotate(90, expand=True)
@@ -78,7 +79,12 @@ class Canvas:
 
 def text_width(text: str, size: int) -> float:
     """Width of a line of text."""
-    return _font(size).getlength(text)
+    return _font(size).getlength(_drawable(text))
+
+
+def _drawable(text: str) -> str:
+    """The text with a mark for each control character, which no font draws; names of classes may hold any."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 @cache

@@ -106,7 +106,7 @@ def online_table(metrics: dict[str, Any]) -> Table:
         "reported at a predicted end": ("curves.predicted.change_end", seconds),
     }
     if metrics["certainty"] is not None:
-        rows["interval contains the truth (80% is right)"] = ("certainty.interval_coverage", share)
+        rows["interval contains the truth (meant: 80%)"] = ("certainty.interval_coverage", share)
         rows["the same of the remaining time"] = ("certainty.remaining_coverage", share)
         rows["error of remaining time, seconds"] = ("certainty.remaining_error_seconds", form(".1f"))
     table = new_table("Online behaviour and curves of the model (tables/definitions.csv)", ["", "figure", "95 %"])

@@ -118,7 +118,7 @@ def _areas(labels: np.ndarray | None, prediction: Prediction, background: Collec
         yield Area("true progress", 0 * high, high, GREY)
     if prediction.interval is not None:
         (low, _), (_, high) = map(_extremes, prediction.interval)
-        yield Area("80 % interval", low, high, BLUE, opacity=0.15)
+        yield Area("interval", low, high, BLUE, opacity=0.15)
     low, high = _extremes(prediction.reported)
     yield Area("reported progress", low - 0.9, high + 0.9, BLUE, sample=2)
 

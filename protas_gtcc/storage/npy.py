@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,6 +104,8 @@ def _open_member(path: Path) -> Iterator[IO[bytes]]:
     """The array to read of a .npz file, as a stream in .npy format."""
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if not names:
+            raise InputError(f"{path} is an empty archive; save the features again")
         if len(names) != 1 and _KEY not in names:
             what = f"is an archive of several arrays ({listed(names)})"
             raise InputError(f"{path} {what}; save one array, or call it {_KEY!r}")
@@ -121,6 +122,9 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(f"no feature file {path}; extract the features, or correct the path") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; give its files, {path}/*.npy") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except InputError:
+        raise
+    except Exception as error:  # numpy, tokenize, zipfile, lzma and others each have errors of their own
         ending = ".npz" if path.suffix == ".npz" else ".npy"
-        raise InputError(f"{path} is not a whole {ending} file of numbers ({error}); save it again") from error
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise InputError(f"{path} is not a whole {ending} file of numbers ({what}); save it again") from error

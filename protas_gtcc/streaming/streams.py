@@ -34,7 +34,7 @@ class Streams:
         self._engine, self._decoder, self._feature_dim = engine, decoder, network.feature_dim
         self._is_action = ~np.isin(np.arange(network.num_classes), background)
         self.fingerprint = _fingerprint(network, decoder)
-        """A hash of the weights and the filter's tables, uint8 `[16]`."""
+        """A hash of the weights and of the filter, uint8 `[16]`."""
 
     def __len__(self) -> int:
         return self._engine.num_streams
@@ -172,12 +172,13 @@ class Stream:
 
 
 def _fingerprint(network: ProgressNetwork, decoder: DurationDecoder | None) -> Tensor:
-    """A hash, uint8 `[16]`, of a model's weights and its filter's tables."""
+    """A hash, uint8 `[16]`, of a model's weights and of its filter's settings and tables."""
     digest = hashlib.blake2b(digest_size=16)
     for name, values in network.state_dict().items():
         digest.update(name.encode())
         digest.update(values.detach().cpu().contiguous().numpy().tobytes())
     if decoder is not None:
+        digest.update(repr(decoder.settings).encode())
         for table in vars(decoder.tables).values():
             digest.update(np.ascontiguousarray(table).tobytes())
     return torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)

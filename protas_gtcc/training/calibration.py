@@ -29,8 +29,10 @@ CANDIDATES = {"prior_exponent": (0.2, 0.35, 0.5), "background_weight": (1.0, 0.7
 """Values of the settings that are chosen by the error of the reported progress over all frames, the default first. With
 an exponent above 0.5, labels suffer. No weight is above 1: features that are over-fitted on the training people would
 teach the filter to trust the background."""
+PROMISED = 0.8
+"""Share of frames at which an interval should hold."""
 LEVELS = (0.8, 0.84, 0.88, 0.92, 0.96, 0.99)
-"""Shares of belief in an interval. The least is taken whose intervals hold as often as was promised."""
+"""Shares of belief in an interval. The least is taken whose intervals hold as often as is promised."""
 MOST_FRAMES = 60_000
 """Frames of held-out videos that are enough to choose on."""
 
@@ -149,9 +151,9 @@ def calibrate(
         if getattr(settings, name) == values[0]:
             best = min((changed(name, value) for value in values), key=error)
     for name, held in (("interval_level", progress_holds), ("remaining_level", remaining_holds)):
-        promised = getattr(settings, name)
-        tried = [changed(name, level) for level in (promised, *LEVELS) if level >= promised]
-        best = next((one for one in tried if _often(held(decoded(one)), promised)), tried[-1])
+        if getattr(settings, name) == PROMISED:
+            tried = [changed(name, level) for level in LEVELS]
+            best = next((one for one in tried if _often(held(decoded(one)))), tried[-1])
     return best
 
 
@@ -169,5 +171,5 @@ def _remaining_seconds(labels: np.ndarray, fps: float) -> np.ndarray:
     return (last - np.arange(len(labels))) / fps
 
 
-def _often(held: np.ndarray, promised: float) -> bool:
-    return not len(held) or bool(held.mean() >= promised)
+def _often(held: np.ndarray) -> bool:
+    return not len(held) or bool(held.mean() >= PROMISED)

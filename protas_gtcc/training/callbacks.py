@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from protas_gtcc.errors import plural
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.training.run_directory import Row
 
 TOTAL = "loss"
@@ -157,7 +157,11 @@ class TensorBoardLog(Callback):
         # tensorboard is slow to import, and nothing but training needs it
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(self._folder), purge_step=epochs_done + 1)
+        try:
+            self._writer = SummaryWriter(str(self._folder), purge_step=epochs_done + 1)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(f"cannot write into {self._folder}: {reason}; correct its rights, or make room") from error
 
     def on_epoch(self, row: Row) -> None:
         """Write the epoch's figures."""

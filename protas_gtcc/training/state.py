@@ -35,7 +35,7 @@ def load_state(
     """
     tensors, facts = load_tensors(path, STATE_FORMAT)
     for name, now in identity.items():
-        before = facts["identity"][name]
+        before = facts["identity"].get(name)
         if before != now:
             values = f"was {before} and is {now} now"
             change = values if len(values) < SHOWN_LENGTH else "is another one now"

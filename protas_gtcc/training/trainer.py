@@ -100,9 +100,9 @@ class Trainer(TrainingLoop[Batch]):
         return row | validation_scores(model, self.dataset, self.validation_videos, self.features)
 
     def identity(self) -> dict[str, object]:
-        """Classes, features and frame rate: what must be the same when the run is resumed."""
-        names = ("class_names", "background", "feature_dim", "fps", "simulated")
-        return {name: getattr(self.facts, name) for name in names}
+        """What must be the same when the run is resumed; of cross-fitting, which network has not seen which video."""
+        names = ("class_names", "background", "feature_dim", "fps", "simulated", "training_videos")
+        return {name: getattr(self.facts, name) for name in names} | {"held_out_videos": self.members}
 
     def save_model(self) -> None:
         """Write the checkpoint."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +71,7 @@ class Command:
                 print(f"the earlier predictions of {listed(sorted(replaced))} were replaced")
 
     def _load(self) -> tuple[TrainedModel, PredictionInfo]:
+        from protas_gtcc.annotations.resampling import require_rate
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import choose_device, load
         from protas_gtcc.predictions import PredictionInfo
@@ -81,8 +81,7 @@ class Command:
         fps = model.facts.fps if self.fps is None else self.fps
         if fps is None:
             raise InputError("the model does not know its frames per second; give --fps")
-        if not 0 < fps < math.inf:
-            raise InputError(f"--fps is {fps:g}; frames per second must be positive")
+        require_rate(fps)
         return model, PredictionInfo(model.class_names, model.background, fps, model.facts.simulated)
 
     def _predictions(self, model: TrainedModel) -> Iterator[tuple[str, Prediction]]:

@@ -103,11 +103,13 @@ class Command:
             raise InputError(f"--give-up-seconds is {self.give_up_seconds:g}; it must be above 0")
 
     def _frame_rate(self, model: TrainedModel) -> float | None:
+        from protas_gtcc.annotations.resampling import require_rate
+
         fps = model.facts.fps if self.fps is None else self.fps
         if self.speed == "real" and fps is None:
             raise InputError("--speed real needs frames per second, which the model does not have; give --fps")
-        if fps is not None and not 0 < fps < float("inf"):
-            raise InputError(f"--fps is {fps:g}; frames per second must be positive")
+        if fps is not None:
+            require_rate(fps)
         return fps
 
     def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:
