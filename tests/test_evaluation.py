@@ -344,14 +344,48 @@ def test_what_cannot_be_a_prediction_is_not_written(tmp_path: Path, change: Any,
         ("label,progress\npour,0\n", "frame 0: the label is not a class id"),
         ("label,name,progress\n1,pour,0\n2,pour,0\n", "line 3: class 2 is called 'pour' here, but 'stir'"),
         ("label,progress\n0,0\n", "video test0: the estimate has shape"),
-        ("", "No columns to parse"),
+        ("", "is empty; write it again"),
+        ("label,progress\n0,0,7\n", "line 2: 3 cells where the first row has 2"),
+        ("label,progress,label\n0,0,7\n", "has the columns label twice"),
+        ("frame,label,progress\n0,0,0\n2,0,0\n", "line 3: frame '2' where 1 was expected, of 0 to 1, each once"),
+        ("frame,label,progress\n1,0,0\n0,0,0\n1,0,0\n", "line 4: frame '1' where 2 was expected"),
+        ("frame,label,progress\nx,0,0\n", "line 2: frame 'x' where 0 was expected"),
+        (f"label,progress\n{'0' * 200_000},0\n", "field larger than field limit"),
+        (b"label,progress\n0,0\n".decode() + "\udc85", "cannot read"),
     ],
 )
 def test_bad_csv_files_are_refused(tmp_path: Path, dataset_file: Path, content: str, message: str) -> None:
     for name in TEST:
-        (tmp_path / f"{name}.csv").write_text(content)
+        (tmp_path / f"{name}.csv").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(InputError, match=message):
         evaluate_prediction_files(tmp_path, dataset_file, "1")
+
+
+def test_rows_of_a_csv_file_may_be_in_any_order(tmp_path: Path) -> None:
+    one = whole(TEST["test0"])
+    path = write_csv(tmp_path, "a", one, PREDICTION_INFO, every_class=True)
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *np.random.default_rng(0).permutation(rows)]))
+    found = open_predictions(tmp_path, CLASSES).read("a")
+    np.testing.assert_array_equal(found.labels, one.labels)
+    np.testing.assert_allclose(found.reported, one.reported, atol=1e-6)
+    np.testing.assert_allclose(found.probs, one.probs, atol=1e-6)
+
+
+@pytest.mark.parametrize("names", [["None", "null"], ["NA", "nan"], ["00", "1.0"], ["True", "1e5"], ["a,b", 'c"d']])
+def test_our_own_csv_is_read_whatever_classes_are_called(tmp_path: Path, names: list[str]) -> None:
+    labels = np.array([0, 1, 1, 0])
+    one = Prediction(labels, np.full((2, 4), 0.5, np.float32), None, np.zeros(4, np.float32))
+    write_csv(tmp_path, "a", one, PredictionInfo(names, [0], 1.0), every_class=True)
+    assert open_predictions(tmp_path, names).read("a").labels.tolist() == labels.tolist()
+
+
+def test_each_frame_of_a_long_video_has_a_time_of_its_own(tmp_path: Path) -> None:
+    labels = np.zeros(400_000, dtype=np.int64)
+    path = write_csv(tmp_path, "a", Prediction(labels, None, None, labels.astype(np.float32)), PREDICTION_INFO)
+    times = [line.split(",")[1] for line in path.read_text().splitlines()[1:]]
+    assert len(set(times)) == len(labels)
+    assert float(times[-1]) == pytest.approx((len(labels) - 1) / PREDICTION_INFO.fps, abs=1e-6)
 
 
 def test_missing_foreign_and_incomplete_predictions_are_refused(tmp_path: Path, dataset_file: Path) -> None:

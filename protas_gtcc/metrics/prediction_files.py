@@ -16,6 +16,7 @@ A file from another program needs only labels and reported progress (CSV: column
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
@@ -38,7 +39,7 @@ from protas_gtcc.predictions import (
     checked_labels,
 )
 from protas_gtcc.storage.atomic import replace_when_whole
-from protas_gtcc.storage.csv_tables import write_csv_table
+from protas_gtcc.storage.csv_tables import read_csv_table, write_csv_table
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged, read_group
 from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, read_lengths
 
@@ -75,12 +76,17 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         file["num_frames"] = np.array(list(num_frames.values()), dtype=np.int64)
 
 
+def _times(num_frames: int, fps: float) -> list[str]:
+    """Seconds of each frame with all the digits that tell it from its neighbours."""
+    return [f"{frame / fps:.6f}".rstrip("0").rstrip(".") for frame in range(num_frames)]
+
+
 def write_csv(
     folder: Path | str, video: str, prediction: Prediction, info: PredictionInfo, every_class: bool = False
 ) -> Path:
     """Write one video as `folder/<video>.csv`; `every_class` adds two columns a class. Returns its path."""
     labels, frames = prediction.labels, np.arange(len(prediction.labels))
-    table: dict[str, Any] = {"frame": frames, "time_seconds": frames / info.fps, "label": labels}
+    table: dict[str, Any] = {"frame": frames, "time_seconds": _times(len(frames), info.fps), "label": labels}
     table["name"] = [info.class_names[label] for label in labels]
     if prediction.probs is not None:
         table["probability"] = prediction.probs[labels, frames]
@@ -199,26 +205,24 @@ class _Hdf5File(PredictionFiles):
 
 
 def _read_csv(path: Path, class_names: list[str] | None) -> Prediction:
-    """Read one video's CSV file; only its columns `label` (class id) and `progress` are needed."""
-    import pandas as pd  # slow to import, and HDF5 files do not need it
+    """Read one video's CSV file; only its columns `label` (class id) and `progress` are needed.
 
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}; write it again") from error
+    With a column `frame`, rows may be in any order, but none may be missing.
+    """
+    table = read_csv_table(path)
     missing = [name for name in ("label", "progress") if name not in table]
     if missing:
-        found = listed(table.columns)
-        raise InputError(f"{path} has no column {missing[0]}; it has {found}: add the column")
+        raise InputError(f"{path} has no column {missing[0]}; it has {listed(table)}: add the column")
+    order = _order(table["frame"], path) if "frame" in table else np.arange(len(table["label"]))
 
     def numbers(name: str) -> np.ndarray:
-        return np.asarray(pd.to_numeric(table[name], errors="coerce"), dtype=np.float64)
+        return np.array([_number(cell) for cell in table[name]])[order]
 
-    names = [str(name) for name in table.columns]
+    names = list(table)
 
     def channels(kind: str) -> np.ndarray | None:
         columns = _channel_columns(names, kind, class_names, path)
-        return np.stack([np.asarray(table[one], dtype=np.float32) for one in columns]) if columns else None
+        return np.stack([numbers(one).astype(np.float32) for one in columns]) if columns else None
 
     def interval(columns: list[str]) -> np.ndarray | None:
         ends = [name for name in columns if name in names]
@@ -238,8 +242,28 @@ def _read_csv(path: Path, class_names: list[str] | None) -> Prediction:
     )
     prediction = checked(prediction, str(path))
     if class_names is not None and "name" in names:
-        _check_names(prediction.labels, table["name"].astype(str).to_numpy(), class_names, path)
+        _check_names(prediction.labels, np.array(table["name"], dtype=object)[order], class_names, path, order + 2)
     return prediction
+
+
+def _number(cell: str) -> float:
+    """NaN for what is none: `checked` names its frame."""
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
+
+
+def _order(frames: Sequence[str], path: Path) -> np.ndarray:
+    """The row of each frame, int64 `[T]`. Raises `InputError` unless the frames are 0 … T - 1, in any order."""
+    numbers = np.array([_number(cell) for cell in frames])
+    order = np.argsort(numbers, kind="stable")
+    wrong = np.flatnonzero(numbers[order] != np.arange(len(numbers)))
+    if len(wrong):
+        row, expected = int(order[wrong[0]]), int(wrong[0])
+        what = f"frame {frames[row]!r} where {expected} was expected, of 0 to {len(numbers) - 1}, each once"
+        raise InputError(f"{path}, line {row + 2}: {what}; correct the column frame")
+    return order
 
 
 def _channel_columns(names: list[str], kind: str, class_names: list[str] | None, path: Path) -> list[str]:
@@ -252,13 +276,13 @@ def _channel_columns(names: list[str], kind: str, class_names: list[str] | None,
     return ordered if columns else []
 
 
-def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], path: Path) -> None:
+def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], path: Path, lines: np.ndarray) -> None:
     known = np.array([*class_names, ""], dtype=object)
     wrong = known[np.minimum(labels, len(class_names))] != names
     if wrong.any():
         frame = int(np.argmax(wrong))
         raise InputError(
-            f"{path}, line {frame + 2}: class {labels[frame]} is called {names[frame]!r} here, "
+            f"{path}, line {lines[frame]}: class {labels[frame]} is called {names[frame]!r} here, "
             f"but {known[min(labels[frame], len(class_names))] or 'unknown'!r} in the dataset; correct one of the two"
         )
 

@@ -1,4 +1,4 @@
-"""CSV tables: columns in, one file out, without pandas."""
+"""CSV tables: columns in, one file out, and back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.atomic import replace_when_whole
 
 Columns = Mapping[str, Any]
@@ -22,6 +23,32 @@ def write_csv_table(path: Path | str, columns: Columns) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(map(_cell, row) for row in zip(*lists, strict=True))
+
+
+def read_csv_table(path: Path) -> dict[str, list[str]]:
+    """The columns of a CSV file, every cell as its text. Raises `InputError` if it cannot be read.
+
+    Also raises it for a row that is longer or shorter than the first one, and for a heading that comes twice.
+    """
+    rows: list[list[str]] = []
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            for row in reader:
+                if rows and len(row) != len(rows[0]):
+                    what = f"{plural(len(row), 'cell')} where the first row has {len(rows[0])}"
+                    raise InputError(f"{path}, line {reader.line_num}: {what}; write it again")
+                rows.append(row)
+    except (OSError, ValueError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"cannot read {path}: {reason}; write it again") from error
+    if not rows:
+        raise InputError(f"{path} is empty; write it again")
+    heads, *body = rows
+    twice = sorted({head for head in heads if heads.count(head) > 1})
+    if twice:
+        raise InputError(f"{path} has the columns {listed(twice)} twice; keep one")
+    return dict(zip(heads, map(list, zip(*body, strict=True)) if body else [[] for _ in heads], strict=True))
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
