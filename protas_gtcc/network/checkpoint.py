@@ -7,6 +7,7 @@ A checkpoint is written to a temporary name and renamed, so it is always whole.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,9 +69,10 @@ def save_tensors(path: Path, file_format: str, tensors: Mapping[str, torch.Tenso
     require_finite_tensors(tensors, f"{path} was not written", "train again with a lower --lr")
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"format": file_format, "format_version": FORMAT_VERSION, **facts}
+    texts = {name: json.dumps(value) for name, value in metadata.items()}
     with replace_when_whole(path) as temporary:
         try:
-            save_file(held, temporary, {name: json.dumps(value) for name, value in metadata.items()})
+            save_file(held, temporary, texts | {"digest": _digest(held, texts)})
             temporary.chmod(0o644)  # safetensors makes files that only their owner can read
         except SafetensorError as error:
             raise OSError(f"{error}") from error
@@ -83,7 +85,9 @@ def load_tensors(
     path = find_checkpoint(path)
     try:
         with safe_open(path, "pt") as file:
-            metadata = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
+            texts = file.metadata() or {}
+            digest = texts.pop("digest", None)  # files of earlier versions have none
+            metadata = {name: json.loads(text) for name, text in texts.items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, ValueError) as error:
         raise InputError(f"{path} is not a whole safetensors file ({error}); {way_out}") from error
@@ -94,8 +98,19 @@ def load_tensors(
             f"{path} has format version {metadata['format_version']}, this program reads up to {FORMAT_VERSION}; "
             "upgrade the program"
         )
+    if digest is not None and digest != _digest(tensors, texts):
+        raise InputError(f"{path} is damaged: its content has another digest than when it was written; {way_out}")
     require_finite_tensors(tensors, str(path), way_out)
     return tensors, metadata
+
+
+def _digest(tensors: Mapping[str, torch.Tensor], texts: Mapping[str, str]) -> str:
+    """A hash of everything that a file holds."""
+    digest = hashlib.blake2b(json.dumps(sorted(texts.items())).encode(), digest_size=16)
+    for name, values in sorted(tensors.items()):
+        digest.update(f"{name} {values.dtype} {list(values.shape)}".encode())
+        digest.update(values.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def require_finite_tensors(tensors: Mapping[str, torch.Tensor], where: str, way_out: str) -> None:
