@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,24 @@ from protas_gtcc.checks.findings import Finding
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from tests.mstcn_folder import write_mstcn
+
+
+@contextmanager
+def changed_by_hand(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file of ours, open for changes, without the checksums that would tell of them."""
+
+    def remove(name: str, node: Any) -> None:
+        node.attrs.pop("checksum", None)
+        found.extend([name] if name.endswith("checksums") else [])
+
+    with h5py.File(path, "r+") as file:
+        found: list[str] = []
+        remove("", file)
+        file.visititems(remove)
+        for name in found:
+            del file[name]
+        yield file
+
 
 LABELS = np.repeat([0, 1, 0, 2, 0], [6, 8, 1, 10, 5])
 INFO = DatasetInfo(

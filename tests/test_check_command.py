@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 
-import h5py
 import numpy as np
 
 from protas_gtcc.checks.path import check_path
-from tests.checked_data import change_features, only, put_array, with_value, write_file
+from tests.checked_data import change_features, changed_by_hand, only, put_array, with_value, write_file
 from tests.mstcn_folder import exit_code
 
 
 def test_a_damaged_header_is_one_finding_and_no_traceback(tmp_path, capsys):
     path = write_file(tmp_path / "d.h5")
-    with h5py.File(path, "a") as file:
+    with changed_by_hand(path) as file:
         put_array(file, "num_frames", [30, 30])
     only(check_path(path), "error", "d.h5", "is damaged: ")
     assert exit_code("check", path, "--json") == 1
@@ -25,7 +24,7 @@ def test_the_command_exits_with_1_on_an_error_and_prints_json(tmp_path, capsys):
     path = write_file(tmp_path / "d.h5")
     assert exit_code("check", path, "--json") == 0
     assert [finding["level"] for finding in json.loads(capsys.readouterr().out)] == ["note"]
-    with h5py.File(path, "a") as file:
+    with changed_by_hand(path) as file:
         change_features(file, "v1", lambda x: with_value(x, (7, 2), np.nan))
     assert exit_code("check", path, "--json") == 1
     first = json.loads(capsys.readouterr().out)[0]

@@ -14,7 +14,17 @@ from protas_gtcc.dataset.file import FeatureSet
 from protas_gtcc.dataset.writer import LabelWriter
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.dataset import simulate
-from tests.checked_data import INFO, LABELS, change_features, only, put_array, serious, with_value, write_file
+from tests.checked_data import (
+    INFO,
+    LABELS,
+    change_features,
+    changed_by_hand,
+    only,
+    put_array,
+    serious,
+    with_value,
+    write_file,
+)
 
 
 def test_a_healthy_file_has_nothing_but_notes(tmp_path):
@@ -130,14 +140,14 @@ FAULTS = {
 def test_a_fault_alone_gives_exactly_its_finding(tmp_path, fault):
     path = write_file(tmp_path / "d.h5")
     break_it, expected = FAULTS[fault]
-    with h5py.File(path, "a") as file:
+    with changed_by_hand(path) as file:
         break_it(file)
     only(check_path(path), *expected)
 
 
 def test_an_index_that_contradicts_a_video_is_found_by_its_features(tmp_path):
     path = write_file(tmp_path / "d.h5")
-    with h5py.File(path, "a") as file:
+    with changed_by_hand(path) as file:
         file["num_frames"][1:3] = [29, 31]  # the same number of labels in all
     found = " ".join(f"{finding.where}: {finding.what}" for finding in serious(check_path(path)))
     for video, frames in (("v1", 29), ("v2", 31)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
@@ -23,6 +22,7 @@ from protas_gtcc.storage.configs import from_yaml, to_yaml
 from protas_gtcc.training.batching import WindowReader, cut_windows
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train
+from tests.checked_data import changed_by_hand
 from tests.conftest import tiny_config
 
 TINY = ["--stages", "1", "--layers", "2", "--maps", "4", "--epochs", "1"]
@@ -36,7 +36,7 @@ def with_test_features(path: Path, folder: Path, change: float) -> Path:
     """The same dataset, its test videos' features replaced."""
     copy = folder / "changed.h5"
     copy.write_bytes(path.read_bytes())
-    with h5py.File(copy, "r+") as file:
+    with changed_by_hand(copy) as file:
         for video in ("video8", "video9"):
             stored = file[f"videos/{video}/features/features"]
             stored[:] = stored[:] * change - 7
@@ -159,7 +159,7 @@ def test_a_control_run_is_evaluated_on_its_control_and_its_notes_name_it(tiny_da
 def test_training_sees_the_control(tiny_dataset, tmp_path):
     changed = tmp_path / "other.h5"
     changed.write_bytes(tiny_dataset.read_bytes())
-    with h5py.File(changed, "r+") as file:
+    with changed_by_hand(changed) as file:
         for video in file["videos"].values():
             video["features/features"][:] = 0
     weights = [

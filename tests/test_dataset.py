@@ -16,14 +16,14 @@ from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import replace_when_whole
-from tests.checked_data import put_array
+from tests.checked_data import changed_by_hand, put_array
 from tests.conftest import tiny_video
 
 
 def _damaged(tiny_dataset: Path, folder: Path, damage: Callable[[h5py.File], object]) -> Path:
     path = folder / "damaged.h5"
     shutil.copyfile(tiny_dataset, path)
-    with h5py.File(path, "r+") as file:
+    with changed_by_hand(path) as file:
         damage(file)
     return path
 

@@ -143,9 +143,9 @@ def test_breakdowns_equal_their_plain_loop(lists: list[list[int]], seed: int, fp
             assert (values["frames"], values["segments"]) == (frames, segments)
             np.testing.assert_allclose(list(values["model"].values()), [error, bias], atol=1e-12)
         weighted = [one["share"] * one["model"]["error"] for one in found[name].values() if one["frames"]]
-        frames = [expected[key] for key in expected if key[0] == name]
-        if frames:
-            whole = sum(error * count for error, _, count, _ in frames) / sum(count for *_, count, _ in frames)
+        of_parts = [expected[key] for key in expected if key[0] == name]
+        if of_parts:
+            whole = sum(error * count for error, _, count, _ in of_parts) / sum(count for *_, count, _ in of_parts)
             assert sum(weighted) == pytest.approx(whole)
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,6 +30,7 @@ from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.lookups import LOOKUPS, PER_CLASS
 from protas_gtcc.metrics.prediction_files import open_predictions, write_csv, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo
+from tests.checked_data import changed_by_hand
 from tests.predicted_videos import delayed, random_labels, without_progress
 
 CLASSES, BACKGROUND, FPS = ["rest", "pour", "stir", "never"], [0], 5.0
@@ -420,7 +420,7 @@ def test_prediction_files_of_another_version_or_damaged_say_what_to_do(tmp_path:
         (lambda f: f.__delitem__("reported"), r"is damaged: .*reported.*; predict again"),
     ):
         write_predictions(path, [("a", shifted(TEST["test0"]))], PREDICTION_INFO)
-        with h5py.File(path, "r+") as file:
+        with changed_by_hand(path) as file:
             damage(file)
         with pytest.raises(InputError, match=message):
             open_predictions(path).read("a")
@@ -430,7 +430,7 @@ def test_labels_and_reported_progress_are_enough_for_another_programs_file(tmp_p
     path = tmp_path / "p.h5"
     written = shifted(TEST["test0"])
     write_predictions(path, [("a", written)], PREDICTION_INFO)
-    with h5py.File(path, "r+") as file:
+    with changed_by_hand(path) as file:
         del file["videos"]
     prediction = open_predictions(path).read("a")
     np.testing.assert_array_equal(prediction.labels, written.labels)

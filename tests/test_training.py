@@ -31,6 +31,7 @@ from protas_gtcc.training.optimisation import learning_rate
 from protas_gtcc.training.run_directory import Row, RunDirectory
 from protas_gtcc.training.trainer import Trainer, train
 from protas_gtcc.training.validation import choose_validation, validation_scores
+from tests.checked_data import changed_by_hand
 from tests.conftest import tiny_config, tiny_video, write_videos
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -298,7 +299,7 @@ def test_a_run_is_not_resumed_on_other_classes(tiny_dataset, tmp_path):
     run = train_into(tmp_path / "run", tiny_config(tiny_dataset))
     renamed = tmp_path / "renamed.h5"
     renamed.write_bytes(tiny_dataset.read_bytes())
-    with h5py.File(renamed, "r+") as file:
+    with changed_by_hand(renamed) as file:
         file.attrs["class_names"] = np.array(["rest", "cut", "stir", "serve"], dtype=h5py.string_dtype())
     with pytest.raises(InputError, match="class_names was"):
         train_into(run.path, tiny_config(renamed, epochs=3), resume=True)
@@ -308,7 +309,7 @@ def test_a_run_is_not_resumed_on_other_classes(tiny_dataset, tmp_path):
 def test_features_that_are_not_finite_are_named_as_the_cause(tiny_dataset, tmp_path, preset):
     broken = tmp_path / "broken.h5"
     broken.write_bytes(tiny_dataset.read_bytes())
-    with h5py.File(broken, "r+") as file:
+    with changed_by_hand(broken) as file:
         file["videos/video3/features/features"][5, 2] = np.nan
     with pytest.raises(InputError, match=r"features of video video3 \(features\) have NaN, infinity .* at frame 5"):
         train_into(tmp_path / "run", tiny_config(broken, preset))

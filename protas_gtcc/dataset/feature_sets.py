@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from protas_gtcc.dataset.description import FeatureSet, require_set_name
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.header import write_feature_set
+from protas_gtcc.dataset.header import seal, write_feature_set, write_features
 from protas_gtcc.dataset.writer import require_features
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.hdf5 import changed_copy
@@ -48,23 +47,14 @@ def _add(path: Path, dataset: Dataset, name: str, feature_set: FeatureSet, featu
     with changed_copy(path) as file:
         write_feature_set(file, name, feature_set)
         for video, num_frames in dataset.num_frames.items():
-            group = file[f"videos/{video}/features"]
+            group = file[f"videos/{video}"]
             if video in features:
                 values = np.asarray(features[video])
                 require_features(values, (num_frames, feature_set.dim), f"video {video}, {name}")
-                _store(group, name, values)
-            elif name in group:
-                del group[name]  # the set that is replaced had it
-
-
-def _store(group: Any, name: str, values: np.ndarray) -> None:
-    stored = group.get(name)
-    if stored is not None and (stored.shape, stored.dtype) == (values.shape, values.dtype):
-        stored[...] = values  # in place, since a file does not shrink when an array is deleted
-        return
-    if stored is not None:
-        del group[name]
-    group.create_dataset(name, data=np.ascontiguousarray(values))
+                write_features(group, name, values)
+            elif name in group["features"]:
+                del group["features"][name], group["checksums"][name]  # the set that is replaced had it
+        seal(file)
 
 
 def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bool) -> None:

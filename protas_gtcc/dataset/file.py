@@ -1,13 +1,16 @@
 """`Dataset`: reading a dataset file lazily, video by video.
 
-    /                          format, format_version, name, fps, simulated, source, class_names, background
+    /                          format, format_version, name, fps, simulated, source, class_names, background,
+                               checksum (of these, the splits, the sets and the index)
     /video_names, /num_frames, /num_segments   the index: every video, its T and its N
     /labels, /progress         [sum of T], the videos end to end: class ids, progress target of the active class
     /segments                  [sum of N, 3], the videos end to end: start, end (exclusive), label
+    /labels_checksums, …       of each of these three arrays, the CRC-32 of each video
     /splits/<split>/<part>     names of the videos of part train, validation or test
     /feature_sets/<name>       dim, look_ahead_frames, split ("" for any), source, derived_from ("" for none)
-    /videos/<video>/           task, subject
+    /videos/<video>/           task, subject, checksum
     /videos/<video>/features/<feature set>   [T, D], contiguous, so that a window of frames is one read
+    /videos/<video>/checksums/<feature set>  [T], the CRC-32 of each frame
 
 `writer.py` writes such files, `feature_sets.py` adds sets to them. A `Dataset` opens the file when it first needs it,
 and again in every process that it is sent to, so one `Dataset` serves any number of loading workers.
@@ -25,11 +28,11 @@ import h5py
 import numpy as np
 
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, tied_name
-from protas_gtcc.dataset.header import read_header
+from protas_gtcc.dataset.header import frame_checksums, read_header, video_checksum
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.hdf5 import named_if_damaged, require_array
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
-from protas_gtcc.storage.ragged import RaggedReader, read_lengths
+from protas_gtcc.storage.ragged import RaggedReader, read_lengths, stored_checksums
 
 DRAW_A_SPLIT = "draw a split: 'protas-gtcc prepare FOLDER --out FILE.h5 --test-share 0.2'"
 """The way out if a dataset has no splits."""
@@ -95,8 +98,15 @@ class Dataset:
             if stored is None:
                 there = listed(sets)
                 raise InputError(f"{self.path}: video {video} has no feature set {feature_set!r}; it has {there}")
-            require_array(stored, (self._length(video), self.feature_sets[feature_set].dim), feature_set)
-            return stored[start:end]
+            num_frames = self._length(video)
+            require_array(stored, (num_frames, self.feature_sets[feature_set].dim), feature_set)
+            values = stored[start:end]
+            written = stored_checksums(opened.file[f"videos/{video}"], f"checksums/{feature_set}", (num_frames,))
+            if written is not None:
+                damaged = np.flatnonzero(frame_checksums(values) != written[start:end])
+                if len(damaged):
+                    raise ValueError(f"{feature_set} differ from what was written, first at frame {start + damaged[0]}")
+            return values
 
     def has_features(self, video: str, feature_set: str) -> bool:
         """Whether the video comes with that feature set."""
@@ -106,7 +116,10 @@ class Dataset:
     def attribute(self, video: str, name: str) -> str:
         """`task` or `subject` of a video, "" if unknown."""
         with self._reading(video) as opened:
-            return str(opened.file[f"videos/{video}"].attrs.get(name, ""))
+            attrs = opened.file[f"videos/{video}"].attrs
+            if attrs.get("checksum", checksum := video_checksum(attrs)) != checksum:
+                raise ValueError("task or subject differ from what was written")
+            return str(attrs.get(name, ""))
 
     def part(self, split: str, part: str) -> list[str]:
         """Names of the videos in one part (train, validation or test) of a split; [] if it lacks the part.
@@ -204,9 +217,9 @@ class _Opened(NamedTuple):
             num_segments = read_lengths(file, "num_segments", len(num_frames))
             return cls(
                 file,
-                RaggedReader(file["labels"], num_frames.values()),
-                RaggedReader(file["progress"], num_frames.values()),
-                RaggedReader(file["segments"], num_segments, row_shape=(3,)),
+                RaggedReader(file, "labels", num_frames.values()),
+                RaggedReader(file, "progress", num_frames.values()),
+                RaggedReader(file, "segments", num_segments, row_shape=(3,)),
             )
 
 

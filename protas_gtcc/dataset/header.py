@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from math import isfinite
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.hdf5 import named_if_damaged
-from protas_gtcc.storage.ragged import read_lengths
+from protas_gtcc.storage.ragged import checksum, read_lengths
 
 FORMAT = "protas_gtcc dataset"
 FORMAT_VERSION = 2
@@ -58,6 +60,38 @@ def write_index(file: Any, num_frames: Mapping[str, int]) -> None:
     file.create_dataset("num_frames", data=np.array(list(num_frames.values()), dtype=np.int64))
 
 
+def seal(file: Any) -> None:
+    """Write the checksum of the whole header, after the last change of it."""
+    file.attrs["checksum"] = _header_checksum(_read_info(file), _read_feature_sets(file), _read_index(file))
+
+
+def write_features(group: Any, name: str, values: np.ndarray) -> None:
+    """Write or replace the features `[T, D]` of a video, whose group it is, and their checksums."""
+    for folder, array in (("features", np.ascontiguousarray(values)), ("checksums", frame_checksums(values))):
+        stored = group.require_group(folder).get(name)
+        if stored is not None and (stored.shape, stored.dtype) == (array.shape, array.dtype):
+            stored[...] = array  # in place, since a file does not shrink when an array is deleted
+            continue
+        if stored is not None:
+            del group[folder][name]
+        group[folder].create_dataset(name, data=array)
+
+
+def frame_checksums(values: np.ndarray) -> np.ndarray:
+    """CRC-32 of each frame of features `[T, D]`, uint32 `[T]`."""
+    return np.array([checksum(frame) for frame in np.ascontiguousarray(values)], dtype=np.uint32)
+
+
+def video_checksum(attrs: Mapping[str, Any]) -> int:
+    """CRC-32 of what is known of a video beside its frames."""
+    return checksum(json.dumps([str(attrs.get(name, "")) for name in ("task", "subject")]).encode())
+
+
+def _header_checksum(info: DatasetInfo, sets: Mapping[str, FeatureSet], num_frames: Mapping[str, int]) -> int:
+    plain = [dataclasses.asdict(info), {name: dataclasses.asdict(one) for name, one in sets.items()}, dict(num_frames)]
+    return checksum(json.dumps(plain, sort_keys=True).encode())
+
+
 def is_dataset_file(path: Path) -> bool:
     """Whether `path` is an HDF5 file that is marked as a dataset, of whatever version."""
     if not path.is_file() or not h5py.is_hdf5(path):
@@ -80,7 +114,12 @@ def read_header(file: Any, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSe
         missing = [name for name in needed if name not in file]
         if missing:
             raise ValueError(f"it lacks {listed(missing)}")
-        return _read_info(file), _read_feature_sets(file), _read_index(file)
+        header = _read_info(file), _read_feature_sets(file), _read_index(file)
+        if file.attrs.get("checksum", found := _header_checksum(*header)) != found:
+            raise ValueError(
+                "its header differs from what was written (if you changed it, delete its attribute checksum)"
+            )
+        return header
 
 
 def _read_info(file: Any) -> DatasetInfo:

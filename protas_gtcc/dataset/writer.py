@@ -12,7 +12,14 @@ import numpy as np
 
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_name
-from protas_gtcc.dataset.header import write_feature_set, write_index, write_info
+from protas_gtcc.dataset.header import (
+    seal,
+    video_checksum,
+    write_feature_set,
+    write_features,
+    write_index,
+    write_info,
+)
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.hdf5 import hdf5_file
@@ -59,10 +66,11 @@ class DatasetWriter:
             require_features(values, expected, f"video {video.name}, {name}")
         group = self._file["videos"].create_group(video.name)
         group.attrs["task"], group.attrs["subject"] = video.task, video.subject
+        group.attrs["checksum"] = video_checksum(group.attrs)
         self._labels.append(video.labels)
-        features = group.create_group("features")
+        group.create_group("features")  # may stay empty
         for name, values in video.features.items():
-            features.create_dataset(name, data=np.ascontiguousarray(values))
+            write_features(group, name, values)
         self._num_frames[video.name] = len(video.labels)
         self._folders.update(folders_of(video.name))
 
@@ -78,6 +86,7 @@ class DatasetWriter:
                         "add the video, or take it off the list"
                     )
         write_index(self._file, self._num_frames)
+        seal(self._file)
 
     def _require_free_name(self, name: str) -> None:
         require_video_name(name)
@@ -118,7 +127,9 @@ class LabelWriter:
         self._num_segments.append(len(segments))
 
     def finish(self) -> None:
-        """Write the number of segments of every video."""
+        """Write the number of segments of every video, and the checksums."""
+        for array in (self._labels, self._progress, self._segments):
+            array.finish()
         if "num_segments" in self._file:
             del self._file["num_segments"]
         self._file["num_segments"] = np.array(self._num_segments, dtype=np.int64)

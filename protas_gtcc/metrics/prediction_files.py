@@ -3,6 +3,7 @@
     predictions.h5    /  format, format_version, version, class_names, background, fps, simulated
                       /video_names, /num_frames   the index: every video and its T
                       /labels, /reported          [sum of T], the videos end to end
+                      /labels_checksums, …        CRC-32 of each video; /channel_checksums of what follows
                       /videos/<video>/            probs [C, T], progress [C, T]; optional
                                                   interval [2, T], remaining_seconds [T] and
                                                   remaining_interval [2, T]; of models with a filter
@@ -16,6 +17,8 @@ A file from another program needs only labels and reported progress (CSV: column
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -41,7 +44,7 @@ from protas_gtcc.predictions import (
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.csv_tables import read_csv_table, write_csv_table
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged, read_group
-from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, read_lengths
+from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, checksum, read_lengths, stored_checksums
 
 FORMAT = "protas_gtcc predictions"
 FORMAT_VERSION = 2
@@ -60,7 +63,7 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         attrs["background"], attrs["fps"] = np.array(info.background, dtype=np.int64), float(info.fps)
         attrs["simulated"] = info.simulated
         labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
-        group = file.create_group("videos")
+        group, checksums = file.create_group("videos"), list[dict[str, int]]()
         for name, prediction in videos:
             if name in num_frames:
                 raise InputError(f"{path}: video {name} is predicted twice; predict each video once")
@@ -68,12 +71,19 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
             labels.append(whole.labels)
             reported.append(whole.reported)
             channels = group.create_group(name)
+            checksums.append(dict.fromkeys(CHANNELS, 0))
             for kind in CHANNELS:
                 if getattr(whole, kind) is not None:
-                    channels[kind] = np.asarray(getattr(whole, kind), dtype=np.float32)
+                    channels[kind] = values = np.asarray(getattr(whole, kind), dtype=np.float32)
+                    checksums[-1][kind] = checksum(values)
             num_frames[name] = len(whole.labels)
+        labels.finish()
+        reported.finish()
         file["video_names"] = np.array(list(num_frames), dtype=h5py.string_dtype())
         file["num_frames"] = np.array(list(num_frames.values()), dtype=np.int64)
+        rows = [[row[kind] for kind in CHANNELS] for row in checksums]
+        file["channel_checksums"] = np.array(rows, dtype=np.uint32).reshape(-1, len(CHANNELS))
+        attrs["checksum"] = _header_checksum(info, list(num_frames))
 
 
 def _times(num_frames: int, fps: float) -> list[str]:
@@ -176,8 +186,11 @@ class _Hdf5File(PredictionFiles):
             self.info = _read_info(self._file, path)
             self.video_names = [str(name) for name in self._file["video_names"].asstr()[()]]
             lengths = read_lengths(self._file, "num_frames", len(self.video_names))
-            self._labels = RaggedReader(self._file["labels"], lengths)
-            self._reported = RaggedReader(self._file["reported"], lengths)
+            if self._file.attrs.get("checksum", found := _header_checksum(self.info, self.video_names)) != found:
+                raise ValueError("its header differs from what was written")
+            self._channels = stored_checksums(self._file, "channel_checksums", (len(lengths), len(CHANNELS)))
+            self._labels = RaggedReader(self._file, "labels", lengths)
+            self._reported = RaggedReader(self._file, "reported", lengths)
         self._number = {video: number for number, video in enumerate(self.video_names)}
 
     def read(self, video: str) -> Prediction:
@@ -185,6 +198,9 @@ class _Hdf5File(PredictionFiles):
         with named_if_damaged(self.path, f"video {video}", way_out="predict again"):
             has_channels = "videos" in self._file and video in self._file["videos"]
             channels = read_group(self._file, f"videos/{video}") if has_channels else {}
+            for name, written in zip(CHANNELS, () if self._channels is None else self._channels[number], strict=False):
+                if name in channels and checksum(channels[name]) != written:
+                    raise ValueError(f"{name} differs from what was written")
             labels, reported = self._labels.read(number), self._reported.read(number)
         known = {name: channels.get(name) for name in CHANNELS}
         return checked(Prediction(labels=labels, reported=reported, **known), f"{self.path}, video {video}")
@@ -285,6 +301,10 @@ def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], 
             f"{path}, line {lines[frame]}: class {labels[frame]} is called {names[frame]!r} here, "
             f"but {known[min(labels[frame], len(class_names))] or 'unknown'!r} in the dataset; correct one of the two"
         )
+
+
+def _header_checksum(info: PredictionInfo, video_names: list[str]) -> int:
+    return checksum(json.dumps([dataclasses.asdict(info), video_names]).encode())
 
 
 def _read_info(file: Any, path: Path) -> PredictionInfo:

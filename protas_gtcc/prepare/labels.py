@@ -15,7 +15,7 @@ from protas_gtcc.annotations.segments import progress_by_class, progress_target,
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph
 from protas_gtcc.dataset.description import require_video_name
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.header import write_classes
+from protas_gtcc.dataset.header import seal, write_classes
 from protas_gtcc.dataset.writer import LabelWriter
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout
@@ -98,6 +98,7 @@ def _replace_labels(
             writer.append(labels[:num_frames])
             on_progress("labels", done, len(dataset.num_frames))
         writer.finish()
+        seal(copy)
     return len(dataset.num_frames)
 
 

@@ -6,15 +6,17 @@ every video (labels, progress, segments) is one array a file, opened once.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any
 
-import h5py
 import numpy as np
 
 from protas_gtcc.storage.hdf5 import require_array
 
+CHECKSUMS = "_checksums"
+"""Behind the name of an array: the name of the checksums of its videos."""
 _CHUNK_ROWS = 8192
 
 
@@ -22,8 +24,10 @@ class RaggedWriter:
     """Makes or replaces the array `name` of a file and appends videos to it; `row_shape` is () for one value a row."""
 
     def __init__(self, file: Any, name: str, dtype: type, row_shape: tuple[int, ...] = ()):
-        if name in file:
-            del file[name]
+        for old in {name, name + CHECKSUMS} & {*file}:
+            del file[old]
+        self._file, self._name = file, name
+        self._checksums: list[int] = []
         self._array = file.create_dataset(
             name, (0, *row_shape), dtype, chunks=(_CHUNK_ROWS, *row_shape), maxshape=(None, *row_shape)
         )
@@ -33,20 +37,43 @@ class RaggedWriter:
         end = len(self._array)
         self._array.resize(end + len(rows), axis=0)
         self._array[end:] = rows
+        self._checksums.append(checksum(np.asarray(rows, self._array.dtype)))
+
+    def finish(self) -> None:
+        """Write the checksum of each video."""
+        self._file[self._name + CHECKSUMS] = np.array(self._checksums, dtype=np.uint32)
 
 
 class RaggedReader:
-    """Reads single videos of a `RaggedWriter`'s array. Raises `ValueError` for another shape, or if not of numbers."""
+    """Reads single videos of a `RaggedWriter`'s array.
 
-    def __init__(self, array: h5py.Dataset, lengths: Iterable[int], row_shape: tuple[int, ...] = ()):
-        self._array, self._edges = array, [0, *accumulate(lengths)]
-        require_array(array, (self._edges[-1], *row_shape), array.name.lstrip("/"))
+    Raises `ValueError` for another shape, if it is not of numbers, and if a video's checksum does not fit.
+    """
+
+    def __init__(self, file: Any, name: str, lengths: Iterable[int], row_shape: tuple[int, ...] = ()):
+        self._array, self._edges = file[name], [0, *accumulate(lengths)]
+        require_array(self._array, (self._edges[-1], *row_shape), name)
+        self._checksums = stored_checksums(file, name + CHECKSUMS, (len(self._edges) - 1,))
 
     def read(self, video: int, start: int = 0, end: int | None = None) -> np.ndarray:
         """Rows `[start, end)` of the video with this number, all by default; bounds as in a slice."""
-        first, last = self._edges[video], self._edges[video + 1]
-        start, end, _ = slice(start, end).indices(last - first)
-        return self._array[first + start : first + max(start, end)]
+        rows = self._array[self._edges[video] : self._edges[video + 1]]
+        if self._checksums is not None and checksum(rows) != self._checksums[video]:
+            raise ValueError(f"{self._array.name.lstrip('/')} differ from what was written")
+        return rows[start:end]
+
+
+def checksum(values: np.ndarray | bytes) -> int:
+    """CRC-32 of the bytes of an array."""
+    return zlib.crc32(np.ascontiguousarray(values).data if isinstance(values, np.ndarray) else values)
+
+
+def stored_checksums(file: Any, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The checksums of that shape under a name of an open file; None in files of earlier versions, which have none."""
+    if name not in file:
+        return None
+    require_array(file[name], shape, name)
+    return file[name][:]
 
 
 def read_lengths(file: Any, name: str, num_videos: int) -> list[int]:
