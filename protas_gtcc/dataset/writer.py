@@ -11,10 +11,11 @@ import h5py
 import numpy as np
 
 from protas_gtcc.annotations.segments import progress_target, segment_array
-from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_name
+from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_names
 from protas_gtcc.dataset.header import write_feature_set, write_index, write_info
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.facts import write_facts
 from protas_gtcc.storage.hdf5 import hdf5_file
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.storage.ragged import RaggedWriter
@@ -58,7 +59,7 @@ class DatasetWriter:
             expected = (len(video.labels), self._feature_sets[name].dim)
             require_features(values, expected, f"video {video.name}, {name}")
         group = self._file["videos"].create_group(video.name)
-        group.attrs["task"], group.attrs["subject"] = video.task, video.subject
+        write_facts(group, task=video.task, subject=video.subject)
         self._labels.append(video.labels)
         features = group.create_group("features")
         for name, values in video.features.items():
@@ -80,7 +81,7 @@ class DatasetWriter:
         write_index(self._file, self._num_frames)
 
     def _require_free_name(self, name: str) -> None:
-        require_video_name(name)
+        require_video_names([name])
         if name in self._num_frames:
             raise InputError(f"video {name} comes twice; rename one")
         above = [folder for folder in folders_of(name) if folder in self._num_frames]

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.storage.hdf5 import require_array
+from protas_gtcc.storage.stored import StoredFile
 
 _CHUNK_ROWS = 8192
 
@@ -49,9 +50,9 @@ class RaggedReader:
         return self._array[first + start : first + max(start, end)]
 
 
-def read_lengths(file: Any, name: str, num_videos: int) -> list[int]:
+def read_lengths(file: StoredFile, name: str, num_videos: int) -> list[int]:
     """The file's array `name`: rows of each video. Raises `ValueError` unless it has `num_videos` positive entries."""
-    lengths = np.asarray(file[name][:])
+    lengths = np.atleast_1d(file.array(name)[()])
     if len(lengths) != num_videos:
         raise ValueError(f"its index has {num_videos} names of videos but {len(lengths)} {name}")
     if lengths.size and (lengths.dtype.kind not in "iu" or lengths.min() < 1):
