@@ -10,7 +10,7 @@ import numpy as np
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder
-from protas_gtcc.dataset.description import FeatureSet, require_set_name, tied_name
+from protas_gtcc.dataset.description import FeatureSet, require_plain_name, tied_name
 from protas_gtcc.dataset.feature_sets import add_feature_set
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
@@ -41,7 +41,7 @@ def stored_name(name: str, split: str, dataset: Dataset, replace: bool) -> str:
 
     Raises `InputError` for an invalid name, one that an untied set has, and one that is taken and not replaced.
     """
-    require_set_name(name)
+    require_plain_name(name, "feature set")
     if name in dataset.feature_sets:
         raise InputError(f"{dataset.path} has a feature set {name!r} already; give another --feature-name")
     stored = tied_name(name, split)

@@ -55,7 +55,7 @@ class FileSource(Dataset):
     def inconsistencies(self, video: str, labels: np.ndarray) -> Iterable[Finding]:
         """Segments and progress that do not follow from the labels."""
         again = "make it again with 'protas-gtcc labels --into'"
-        if not np.array_equal(self.segments(video), segment_array(labels)):
+        if not np.array_equal(self.stored_segments(video), segment_array(labels)):
             yield Finding("error", f"video {video}", "its segments do not follow from its labels", again)
         if not np.allclose(self.progress(video), progress_target(labels, self.info.background), atol=1e-5):
             yield Finding("error", f"video {video}", "its progress does not follow from its labels", again)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -80,17 +80,23 @@ def feature_kind(name: str, feature_set: FeatureSet) -> str:
     return "of the split" if feature_set.derived_from is None else "derived, of the split"
 
 
-def require_video_name(name: str) -> None:
-    """Raise `InputError` unless the name is a relative path, such as `person1/tea`."""
-    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        expected = "it must be a relative path without '.' and '..'"
-        raise InputError(f"{name!r} cannot be the name of a video: {expected}; rename it")
+def require_video_names(names: Iterable[str]) -> None:
+    """Raise `InputError` unless each name is a relative path, such as `person1/tea`: files are named by it."""
+    for name in names:
+        if any(part in ("", ".", "..") for part in name.split("/")) or not _is_text(name):
+            expected = "it must be a relative path of UTF-8 characters without '.' and '..'"
+            raise InputError(f"{name!r} cannot be the name of a video: {expected}; rename it")
 
 
-def require_set_name(name: str) -> None:
-    """Raise `InputError` unless the name is a plain word, such as `features`."""
-    if "/" in name or "\0" in name or name in ("", ".", ".."):
-        raise InputError(f"{name!r} cannot be the name of a feature set: it must be a plain word; rename it")
+def require_plain_name(name: str, what: str) -> None:
+    """Raise `InputError` unless the name of a feature set or a split is a plain word: folders are named by it."""
+    if "/" in name or name in ("", ".", "..") or not _is_text(name):
+        raise InputError(f"{name!r} cannot be the name of a {what}: it must be a plain word; rename it")
+
+
+def _is_text(name: str) -> bool:
+    """Whether it has no byte 0, which ends names, and no bytes that are not UTF-8, which Python keeps as surrogates."""
+    return not any(one == "\0" or "\ud800" <= one <= "\udfff" for one in name)
 
 
 def folders_of(video: str) -> list[str]:

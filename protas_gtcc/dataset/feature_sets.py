@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.dataset.description import FeatureSet, require_set_name
+from protas_gtcc.dataset.description import FeatureSet, require_plain_name
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import seal, write_feature_set, write_features
 from protas_gtcc.dataset.writer import require_features
@@ -59,7 +59,7 @@ def _add(path: Path, dataset: Dataset, name: str, feature_set: FeatureSet, featu
 
 def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bool) -> None:
     where = f"{dataset.path}: feature set {name!r}"
-    require_set_name(name)
+    require_plain_name(name, "feature set")
     if name in dataset.feature_sets and not replace:
         raise InputError(f"{where} exists; replace it, or give another name")
     if feature_set.split is not None and feature_set.split not in dataset.info.splits:

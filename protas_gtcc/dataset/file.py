@@ -24,15 +24,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, tied_name
-from protas_gtcc.dataset.header import frame_checksums, read_header, video_checksum
+from protas_gtcc.dataset.header import frame_checksums, read_header, read_video_facts
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.hdf5 import named_if_damaged, require_array
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.storage.ragged import RaggedReader, read_lengths, stored_checksums
+from protas_gtcc.storage.stored import StoredFile, open_stored
 
 DRAW_A_SPLIT = "draw a split: 'protas-gtcc prepare FOLDER --out FILE.h5 --test-share 0.2'"
 """The way out if a dataset has no splits."""
@@ -71,10 +71,27 @@ class Dataset:
     def progress(self, video: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Progress target of the active class in frames `[start, end)`, float32 `[T]`, 0 in the background."""
         with self._reading(video) as opened:
-            return opened.progress.read(self._number[video], start, end)
+            progress = opened.progress.read(self._number[video], start, end)
+            if not (progress.min(initial=0) >= 0 and progress.max(initial=0) <= 1):  # not so with NaN
+                frame = int(np.argmin((progress >= 0) & (progress <= 1)))
+                what = f"progress at frame {start + frame} is {progress[frame]:g}"
+                raise ValueError(f"{what}, not a fraction from 0 to 1")
+            return progress
 
     def segments(self, video: str) -> np.ndarray:
         """Segments in time order, int64 `[N, 3]`: start, end (exclusive), label."""
+        segments = self.stored_segments(video)
+        with self._reading(video):
+            at = 0
+            for start, end, label in segments.tolist():
+                at = end if start == at < end and 0 <= label < self.info.num_classes else -1
+            if at != self._length(video):
+                what = f"its segments do not follow each other from frame 0 to {self._length(video)}"
+                raise ValueError(f"{what}, or are not of the {plural(self.info.num_classes, 'class')}")
+            return segments
+
+    def stored_segments(self, video: str) -> np.ndarray:
+        """As `segments`, but the values are not looked at."""
         with self._reading(video) as opened:
             return opened.segments.read(self._number[video])
 
@@ -93,15 +110,17 @@ class Dataset:
     def stored_features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """As `features`, but the values are not looked at."""
         with self._reading(video) as opened:
-            sets = opened.file[f"videos/{video}/features"]
-            stored = sets.get(feature_set)
-            if stored is None:
-                there = listed(sets)
-                raise InputError(f"{self.path}: video {video} has no feature set {feature_set!r}; it has {there}")
+            name = f"videos/{video}/features/{feature_set}"
+            try:
+                stored = opened.file.array(name)
+            except KeyError:
+                there = listed(opened.file.group(f"videos/{video}/features"))
+                what = f"video {video} has no feature set {feature_set!r}"
+                raise InputError(f"{self.path}: {what}; it has {there}") from None
             num_frames = self._length(video)
             require_array(stored, (num_frames, self.feature_sets[feature_set].dim), feature_set)
             values = stored[start:end]
-            written = stored_checksums(opened.file[f"videos/{video}"], f"checksums/{feature_set}", (num_frames,))
+            written = stored_checksums(opened.file, f"videos/{video}/checksums/{feature_set}", (num_frames,))
             if written is not None:
                 damaged = np.flatnonzero(frame_checksums(values) != written[start:end])
                 if len(damaged):
@@ -111,15 +130,12 @@ class Dataset:
     def has_features(self, video: str, feature_set: str) -> bool:
         """Whether the video comes with that feature set."""
         with self._reading(video) as opened:
-            return feature_set in opened.file[f"videos/{video}/features"]
+            return feature_set in opened.file.group(f"videos/{video}/features")
 
     def attribute(self, video: str, name: str) -> str:
         """`task` or `subject` of a video, "" if unknown."""
         with self._reading(video) as opened:
-            attrs = opened.file[f"videos/{video}"].attrs
-            if attrs.get("checksum", checksum := video_checksum(attrs)) != checksum:
-                raise ValueError("task or subject differ from what was written")
-            return str(attrs.get(name, ""))
+            return read_video_facts(opened.file.group(f"videos/{video}")).get(name, "")
 
     def part(self, split: str, part: str) -> list[str]:
         """Names of the videos in one part (train, validation or test) of a split; [] if it lacks the part.
@@ -205,13 +221,13 @@ class Dataset:
 class _Opened(NamedTuple):
     """An open file, and its ragged arrays."""
 
-    file: h5py.File
+    file: StoredFile
     labels: RaggedReader
     progress: RaggedReader
     segments: RaggedReader
 
     @classmethod
-    def of(cls, file: h5py.File, path: Path, num_frames: Mapping[str, int]) -> _Opened:
+    def of(cls, file: StoredFile, path: Path, num_frames: Mapping[str, int]) -> _Opened:
         """Find the arrays. Raises `InputError` if they contradict the index."""
         with named_if_damaged(path):
             num_segments = read_lengths(file, "num_segments", len(num_frames))
@@ -223,10 +239,7 @@ class _Opened(NamedTuple):
             )
 
 
-def _open(path: Path) -> h5py.File:
+def _open(path: Path) -> StoredFile:
     if not path.is_file():
         raise InputError(f"no dataset file {path}; make one with 'protas-gtcc prepare'")
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path} is not a whole HDF5 file ({error}); prepare it again") from error
+    return open_stored(path, "prepare it again")

@@ -7,62 +7,80 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import h5py
 import numpy as np
 
-from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet
+from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet, require_plain_name, require_video_names
 from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.storage.facts import (
+    HEADER_CHANGED,
+    flag,
+    has_format,
+    number,
+    read_fact,
+    read_texts,
+    read_wholes,
+    require_checksum,
+    text,
+    text_array,
+    whole,
+    write_facts,
+    write_list,
+)
 from protas_gtcc.storage.hdf5 import named_if_damaged
 from protas_gtcc.storage.ragged import checksum, read_lengths
+from protas_gtcc.storage.stored import OwnFile, StoredFile, StoredGroup, open_stored
 
 FORMAT = "protas_gtcc dataset"
 FORMAT_VERSION = 2
-
-V = TypeVar("V")
+LARGEST_DIM = 10**6
+"""Features a frame; no extractor gives as many."""
 
 
 def write_info(file: Any, info: DatasetInfo) -> None:
     """Write the facts into a new dataset file."""
-    attrs = file.attrs
-    attrs["format"], attrs["format_version"] = FORMAT, FORMAT_VERSION
-    attrs["name"], attrs["fps"] = info.name, float(info.fps)
-    attrs["simulated"], attrs["source"] = info.simulated, info.source
+    write_facts(file, format=FORMAT, format_version=FORMAT_VERSION, name=info.name, fps=float(info.fps))
+    write_facts(file, simulated=info.simulated, source=info.source)
     write_classes(file, info.class_names, info.background)
     for split, parts in info.splits.items():
+        require_plain_name(split, "split")
         for part in PARTS:
             if part in parts:
-                file.create_dataset(f"splits/{split}/{part}", data=_strings(parts[part]))
+                file.create_dataset(f"splits/{split}/{part}", data=text_array(parts[part]))
     file.require_group("splits")
 
 
 def write_classes(file: Any, class_names: list[str], background: list[int]) -> None:
     """Write or replace the class names and the ids of the background classes."""
-    file.attrs["class_names"] = _strings(class_names)
-    file.attrs["background"] = np.array(background, dtype=np.int64)
+    write_list(file, "class_names", class_names)
+    write_list(file, "background", np.array(background, dtype=np.int64))
 
 
 def write_feature_set(file: Any, name: str, feature_set: FeatureSet) -> None:
     """Write or replace the description of a feature set."""
-    attrs = file.require_group(f"feature_sets/{name}").attrs
-    attrs["dim"], attrs["source"] = feature_set.dim, feature_set.source
-    attrs["look_ahead_frames"], attrs["split"] = feature_set.look_ahead_frames, feature_set.split or ""
-    attrs["derived_from"] = feature_set.derived_from or ""
+    require_plain_name(name, "feature set")
+    group = file.require_group(f"feature_sets/{name}")
+    write_facts(group, dim=feature_set.dim, look_ahead_frames=feature_set.look_ahead_frames)
+    write_facts(group, source=feature_set.source, split=feature_set.split or "")
+    write_facts(group, derived_from=feature_set.derived_from or "")
 
 
 def write_index(file: Any, num_frames: Mapping[str, int]) -> None:
     """Write the names of the videos and their numbers of frames."""
-    file.create_dataset("video_names", data=_strings(list(num_frames)))
+    file.create_dataset("video_names", data=text_array(list(num_frames)))
     file.create_dataset("num_frames", data=np.array(list(num_frames.values()), dtype=np.int64))
 
 
 def seal(file: Any) -> None:
     """Write the checksum of the whole header, after the last change of it."""
-    file.attrs["checksum"] = _header_checksum(_read_info(file), _read_feature_sets(file), _read_index(file))
+    own = OwnFile(file)
+    header = _read_info(own), _read_feature_sets(own.group("feature_sets")), _read_index(own)
+    write_facts(file, checksum=_header_checksum(*header))
 
 
 def write_features(group: Any, name: str, values: np.ndarray) -> None:
@@ -82,9 +100,20 @@ def frame_checksums(values: np.ndarray) -> np.ndarray:
     return np.array([checksum(frame) for frame in np.ascontiguousarray(values)], dtype=np.uint32)
 
 
-def video_checksum(attrs: Mapping[str, Any]) -> int:
-    """CRC-32 of what is known of a video beside its frames."""
-    return checksum(json.dumps([str(attrs.get(name, "")) for name in ("task", "subject")]).encode())
+def write_video_facts(group: Any, **facts: str) -> None:
+    """Write what is known of a video beside its frames: `task` and `subject`."""
+    write_facts(group, **facts, checksum=_facts_checksum(facts))
+
+
+def read_video_facts(group: StoredGroup) -> dict[str, str]:
+    """What `write_video_facts` wrote. Raises `ValueError` if it is damaged."""
+    facts = {name: read_fact(group, name, text) for name in ("task", "subject") if group.has_attribute(name)}
+    require_checksum(group, _facts_checksum(facts), "task or subject differ from what was written")
+    return facts
+
+
+def _facts_checksum(facts: Mapping[str, str]) -> int:
+    return checksum(json.dumps(facts, sort_keys=True).encode())
 
 
 def _header_checksum(info: DatasetInfo, sets: Mapping[str, FeatureSet], num_frames: Mapping[str, int]) -> int:
@@ -93,19 +122,23 @@ def _header_checksum(info: DatasetInfo, sets: Mapping[str, FeatureSet], num_fram
 
 
 def is_dataset_file(path: Path) -> bool:
-    """Whether `path` is an HDF5 file that is marked as a dataset, of whatever version."""
+    """Whether `path` is an HDF5 file that is marked as a dataset, of whatever version.
+
+    Raises `InputError` if it is a damaged HDF5 file.
+    """
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
-    with h5py.File(path, "r") as file:
-        return str(file.attrs.get("format")) == FORMAT
+    way_out = "copy it again"
+    with open_stored(path, way_out) as file, named_if_damaged(path, way_out=way_out):
+        return has_format(file, FORMAT)
 
 
-def read_header(file: Any, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSet], dict[str, int]]:
+def read_header(file: StoredFile, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSet], dict[str, int]]:
     """Facts, feature sets and index (video -> T) of an open file. Raises `InputError` if it is foreign or damaged."""
     with named_if_damaged(path):
-        if str(file.attrs.get("format")) != FORMAT:
+        if not has_format(file, FORMAT):
             raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
-        version = _attribute(file, "format_version", int)
+        version = read_fact(file, "format_version", whole)
         if version != FORMAT_VERSION:
             reads = f"this program reads version {FORMAT_VERSION}"
             raise InputError(f"{path} has format version {version}, but {reads}; prepare it again, or upgrade")
@@ -114,28 +147,33 @@ def read_header(file: Any, path: Path) -> tuple[DatasetInfo, dict[str, FeatureSe
         missing = [name for name in needed if name not in file]
         if missing:
             raise ValueError(f"it lacks {listed(missing)}")
-        header = _read_info(file), _read_feature_sets(file), _read_index(file)
-        if file.attrs.get("checksum", found := _header_checksum(*header)) != found:
-            raise ValueError(
-                "its header differs from what was written (if you changed it, delete its attribute checksum)"
-            )
+        header = _read_info(file), _read_feature_sets(file.group("feature_sets")), _read_index(file)
+        require_checksum(file, _header_checksum(*header), HEADER_CHANGED)
         return header
 
 
-def _read_info(file: Any) -> DatasetInfo:
-    splits = {
-        split: {part: [str(name) for name in group[part].asstr()[:]] for part in PARTS if part in group}
-        for split, group in file["splits"].items()
-    }
+def read_video_names(file: StoredFile) -> list[str]:
+    """The index's names of videos. Raises `InputError` or `ValueError` for what cannot be one, or comes twice."""
+    names = file.texts("video_names")
+    require_video_names(names)
+    if len(set(names)) != len(names):
+        raise ValueError("its index names a video twice")
+    return names
+
+
+def _read_info(file: StoredFile) -> DatasetInfo:
+    splits = file.group("splits")
     info = DatasetInfo(
-        name=_attribute(file, "name", str),
-        class_names=_attribute(file, "class_names", lambda names: [str(name) for name in names.tolist()]),
-        background=_attribute(file, "background", lambda ids: [int(label) for label in ids.tolist()]),
-        fps=_attribute(file, "fps", float),
-        splits=splits,
-        simulated=_attribute(file, "simulated", bool),
-        source=_attribute(file, "source", str),
+        name=read_fact(file, "name", text),
+        class_names=read_texts(file, "class_names"),
+        background=read_wholes(file, "background"),
+        fps=read_fact(file, "fps", number),
+        splits={split: _read_parts(splits.group(split)) for split in splits},
+        simulated=read_fact(file, "simulated", flag),
+        source=read_fact(file, "source", text),
     )
+    for split in info.splits:
+        require_plain_name(split, "split")
     unknown = [label for label in info.background if not 0 <= label < info.num_classes]
     if unknown:
         raise ValueError(f"background id {unknown[0]} is not one of {plural(info.num_classes, 'class')}")
@@ -144,40 +182,29 @@ def _read_info(file: Any) -> DatasetInfo:
     return info
 
 
-def _read_feature_sets(file: Any) -> dict[str, FeatureSet]:
-    sets = {
-        name: FeatureSet(
-            dim=_attribute(group, "dim", int),
-            look_ahead_frames=_attribute(group, "look_ahead_frames", int),
-            split=_attribute(group, "split", str) or None,
-            source=_attribute(group, "source", str),
-            derived_from=_attribute(group, "derived_from", str) or None,
-        )
-        for name, group in file["feature_sets"].items()
-    }
+def _read_parts(split: StoredGroup) -> dict[str, list[str]]:
+    return {part: split.texts(part) for part in PARTS if part in split}
+
+
+def _read_feature_sets(group: StoredGroup) -> dict[str, FeatureSet]:
+    sets = {name: _read_feature_set(group.group(name)) for name in group}
     for name, one in sets.items():
-        if one.dim < 1 or one.look_ahead_frames < 0:
+        require_plain_name(name, "feature set")
+        if not 1 <= one.dim <= LARGEST_DIM or one.look_ahead_frames < 0:
             raise ValueError(f"feature set {name} has {one.dim} features, looking {one.look_ahead_frames} frames ahead")
     return sets
 
 
-def _read_index(file: Any) -> dict[str, int]:
-    names = list(file["video_names"].asstr()[:]) if len(file["video_names"]) else []
-    if len(set(names)) != len(names):
-        raise ValueError("its index names a video twice")
+def _read_feature_set(group: StoredGroup) -> FeatureSet:
+    return FeatureSet(
+        dim=read_fact(group, "dim", whole),
+        look_ahead_frames=read_fact(group, "look_ahead_frames", whole),
+        split=read_fact(group, "split", text) or None,
+        source=read_fact(group, "source", text),
+        derived_from=read_fact(group, "derived_from", text) or None,
+    )
+
+
+def _read_index(file: StoredFile) -> dict[str, int]:
+    names = read_video_names(file)
     return dict(zip(names, read_lengths(file, "num_frames", len(names)), strict=True))
-
-
-def _attribute(owner: Any, name: str, kind: Callable[[Any], V]) -> V:
-    where = "" if owner.name == "/" else f" of {owner.name}"
-    if name not in owner.attrs:
-        raise ValueError(f"{name}{where} is missing")
-    value = owner.attrs[name]
-    try:
-        return kind(value)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError(f"{name}{where} is {value!r}") from error
-
-
-def _strings(names: list[str]) -> np.ndarray:
-    return np.array(list(names), dtype=h5py.string_dtype())

@@ -11,14 +11,14 @@ import h5py
 import numpy as np
 
 from protas_gtcc.annotations.segments import progress_target, segment_array
-from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_name
+from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_names
 from protas_gtcc.dataset.header import (
     seal,
-    video_checksum,
     write_feature_set,
     write_features,
     write_index,
     write_info,
+    write_video_facts,
 )
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import replace_when_whole
@@ -65,8 +65,7 @@ class DatasetWriter:
             expected = (len(video.labels), self._feature_sets[name].dim)
             require_features(values, expected, f"video {video.name}, {name}")
         group = self._file["videos"].create_group(video.name)
-        group.attrs["task"], group.attrs["subject"] = video.task, video.subject
-        group.attrs["checksum"] = video_checksum(group.attrs)
+        write_video_facts(group, task=video.task, subject=video.subject)
         self._labels.append(video.labels)
         group.create_group("features")  # may stay empty
         for name, values in video.features.items():
@@ -89,7 +88,7 @@ class DatasetWriter:
         seal(self._file)
 
     def _require_free_name(self, name: str) -> None:
-        require_video_name(name)
+        require_video_names([name])
         if name in self._num_frames:
             raise InputError(f"video {name} comes twice; rename one")
         above = [folder for folder in folders_of(name) if folder in self._num_frames]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from protas_gtcc.dataset.description import require_plain_name, require_video_names
 from protas_gtcc.dataset.held_out import draw_held_out, people_are_known
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, find_subject
@@ -38,6 +39,9 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
             f"with {STEPS_FILE} (CaptainCook4D)"
         )
     layout: Layout = open_it(path, options)
+    require_video_names(layout.video_names)
+    for split in layout.splits:
+        require_plain_name(split, "split")
     if options.test_share is not None:
         _draw_split(layout, options, options.test_share)
     return layout

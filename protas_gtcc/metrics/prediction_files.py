@@ -26,10 +26,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 import protas_gtcc
+from protas_gtcc.dataset.description import require_video_names
+from protas_gtcc.dataset.header import read_video_names
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.metrics.predicted_segments import SUFFIX
 from protas_gtcc.predictions import (
@@ -43,8 +44,23 @@ from protas_gtcc.predictions import (
 )
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.csv_tables import read_csv_table, write_csv_table
-from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged, read_group
+from protas_gtcc.storage.facts import (
+    HEADER_CHANGED,
+    flag,
+    has_format,
+    number,
+    read_fact,
+    read_texts,
+    read_wholes,
+    require_checksum,
+    text_array,
+    whole,
+    write_facts,
+    write_list,
+)
+from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged
 from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, checksum, read_lengths, stored_checksums
+from protas_gtcc.storage.stored import StoredFile, open_stored
 
 FORMAT = "protas_gtcc predictions"
 FORMAT_VERSION = 2
@@ -57,14 +73,14 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
     """
     num_frames: dict[str, int] = {}
     with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
-        attrs = file.attrs
-        attrs["format"], attrs["format_version"], attrs["version"] = FORMAT, FORMAT_VERSION, protas_gtcc.__version__
-        attrs["class_names"] = np.array(info.class_names, dtype=h5py.string_dtype())
-        attrs["background"], attrs["fps"] = np.array(info.background, dtype=np.int64), float(info.fps)
-        attrs["simulated"] = info.simulated
+        write_facts(file, format=FORMAT, format_version=FORMAT_VERSION, version=protas_gtcc.__version__)
+        write_facts(file, fps=float(info.fps), simulated=info.simulated)
+        write_list(file, "class_names", info.class_names)
+        write_list(file, "background", np.array(info.background, dtype=np.int64))
         labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
         group, checksums = file.create_group("videos"), list[dict[str, int]]()
         for name, prediction in videos:
+            require_video_names([name])
             if name in num_frames:
                 raise InputError(f"{path}: video {name} is predicted twice; predict each video once")
             whole = checked(prediction, f"{path}, video {name}")
@@ -79,11 +95,11 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
             num_frames[name] = len(whole.labels)
         labels.finish()
         reported.finish()
-        file["video_names"] = np.array(list(num_frames), dtype=h5py.string_dtype())
+        file["video_names"] = text_array(list(num_frames))
         file["num_frames"] = np.array(list(num_frames.values()), dtype=np.int64)
         rows = [[row[kind] for kind in CHANNELS] for row in checksums]
         file["channel_checksums"] = np.array(rows, dtype=np.uint32).reshape(-1, len(CHANNELS))
-        attrs["checksum"] = _header_checksum(info, list(num_frames))
+        write_facts(file, checksum=_header_checksum(info, list(num_frames)))
 
 
 def _times(num_frames: int, fps: float) -> list[str]:
@@ -178,16 +194,12 @@ class _Hdf5File(PredictionFiles):
 
     def __init__(self, path: Path):
         self.path = path
-        try:
-            self._file = h5py.File(path, "r")
-        except OSError as error:
-            raise InputError(f"{path} is not a whole HDF5 file ({error}); predict again") from error
+        self._file = open_stored(path, "predict again")
         with named_if_damaged(path, way_out="predict again"):
             self.info = _read_info(self._file, path)
-            self.video_names = [str(name) for name in self._file["video_names"].asstr()[()]]
+            self.video_names = read_video_names(self._file)
             lengths = read_lengths(self._file, "num_frames", len(self.video_names))
-            if self._file.attrs.get("checksum", found := _header_checksum(self.info, self.video_names)) != found:
-                raise ValueError("its header differs from what was written")
+            require_checksum(self._file, _header_checksum(self.info, self.video_names), HEADER_CHANGED)
             self._channels = stored_checksums(self._file, "channel_checksums", (len(lengths), len(CHANNELS)))
             self._labels = RaggedReader(self._file, "labels", lengths)
             self._reported = RaggedReader(self._file, "reported", lengths)
@@ -196,19 +208,20 @@ class _Hdf5File(PredictionFiles):
     def read(self, video: str) -> Prediction:
         number = self._numbered(video)
         with named_if_damaged(self.path, f"video {video}", way_out="predict again"):
-            has_channels = "videos" in self._file and video in self._file["videos"]
-            channels = read_group(self._file, f"videos/{video}") if has_channels else {}
+            group = self._file.group(f"videos/{video}") if f"videos/{video}" in self._file else None
+            channels = {name: group.numbers(name) for name in CHANNELS.keys() & set(group)} if group else {}
             for name, written in zip(CHANNELS, () if self._channels is None else self._channels[number], strict=False):
                 if name in channels and checksum(channels[name]) != written:
                     raise ValueError(f"{name} differs from what was written")
             labels, reported = self._labels.read(number), self._reported.read(number)
         known = {name: channels.get(name) for name in CHANNELS}
-        return checked(Prediction(labels=labels, reported=reported, **known), f"{self.path}, video {video}")
+        where = f"{self.path}, video {video}"
+        return checked(Prediction(labels=labels, reported=reported, **known), where, len(self.info.class_names))
 
     def read_labels(self, video: str) -> np.ndarray:
         with named_if_damaged(self.path, f"video {video}", way_out="predict again"):
             labels = self._labels.read(self._numbered(video))
-        return checked_labels(labels, f"{self.path}, video {video}")
+        return checked_labels(labels, f"{self.path}, video {video}", len(self.info.class_names))
 
     def _numbered(self, video: str) -> int:
         if video not in self._number:
@@ -256,7 +269,7 @@ def _read_csv(path: Path, class_names: list[str] | None) -> Prediction:
         numbers("remaining_seconds").astype(np.float32) if "remaining_seconds" in names else None,
         interval(REMAINING_COLUMNS),
     )
-    prediction = checked(prediction, str(path))
+    prediction = checked(prediction, str(path), None if class_names is None else len(class_names))
     if class_names is not None and "name" in names:
         _check_names(prediction.labels, np.array(table["name"], dtype=object)[order], class_names, path, order + 2)
     return prediction
@@ -307,14 +320,19 @@ def _header_checksum(info: PredictionInfo, video_names: list[str]) -> int:
     return checksum(json.dumps([dataclasses.asdict(info), video_names]).encode())
 
 
-def _read_info(file: Any, path: Path) -> PredictionInfo:
-    attrs = file.attrs
-    if attrs.get("format") != FORMAT:
+def _read_info(file: StoredFile, path: Path) -> PredictionInfo:
+    if not has_format(file, FORMAT):
         raise InputError(f"{path} is an HDF5 file, but not {FORMAT}; make one with 'protas-gtcc predict'")
-    version = int(attrs["format_version"])
+    version = read_fact(file, "format_version", whole)
     if version != FORMAT_VERSION:
         way_out = "upgrade this program to read it" if version > FORMAT_VERSION else "predict again"
         raise InputError(f"{path} has format version {version}, this program reads {FORMAT_VERSION}; {way_out}")
-    names = [str(name) for name in attrs["class_names"]]
-    background = [int(label) for label in attrs["background"]]
-    return PredictionInfo(names, background, float(attrs["fps"]), bool(attrs.get("simulated", False)))
+    names, background, fps = (
+        read_texts(file, "class_names"),
+        read_wholes(file, "background"),
+        read_fact(file, "fps", number),
+    )
+    if not (fps > 0 and math.isfinite(fps)) or not all(0 <= label < len(names) for label in background):
+        raise ValueError(f"it has {fps:g} frames per second, and background {background} of {len(names)} classes")
+    simulated = file.has_attribute("simulated") and read_fact(file, "simulated", flag)
+    return PredictionInfo(names, background, fps, simulated)

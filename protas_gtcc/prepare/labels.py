@@ -13,7 +13,6 @@ import numpy as np
 from protas_gtcc.annotations.resampling import resample_indices
 from protas_gtcc.annotations.segments import progress_by_class, progress_target, segment_array
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph
-from protas_gtcc.dataset.description import require_video_name
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import seal, write_classes
 from protas_gtcc.dataset.writer import LabelWriter
@@ -49,7 +48,6 @@ def write_label_files(
     new_rate = rate if resample_to is None else resample_to
     written = 0
     for done, video in enumerate(layout.video_names, start=1):
-        require_video_name(video)
         progress_file, segments_file = out / "progress" / f"{video}.npy", out / "segments" / f"{video}.csv"
         if overwrite or not (progress_file.is_file() and segments_file.is_file()):
             labels = _labels_at(layout, video, rate, new_rate)

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import h5py
-import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.stored import require_no_links
 
 
 @contextmanager
@@ -48,6 +48,8 @@ def changed_copy(path: Path) -> Iterator[Any]:
         copied = _stamp(path)
         shutil.copyfile(path, temporary)
         with hdf5_file(temporary, "r+") as file:
+            with named_if_damaged(path):
+                require_no_links(file.id)
             yield file
         if _stamp(path) != copied:
             raise InputError(f"{path} was changed by another process meanwhile and keeps that change; try again")
@@ -64,7 +66,9 @@ def named_if_damaged(path: Path, what: str = "", way_out: str = "prepare it agai
     """Turn an error of HDF5 or of a check inside into one `InputError`: the file, what was read, the way out."""
     try:
         yield
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # h5py passes on errors of many kinds
         # str() of a KeyError puts its message in quotes.
         message = " ".join(str(error.args[0] if error.args else error).split())
         where = f"{what}: {message}" if what else message
@@ -77,21 +81,6 @@ def require_array(array: h5py.Dataset, expected: tuple[int, ...], name: str) -> 
         raise ValueError(f"{name} should be numbers, but are {array.dtype}")
     if array.shape != expected:
         raise ValueError(f"{name} should be {list(expected)}, by the header, but is {list(array.shape)}")
-
-
-def read_group(file: h5py.File, name: str) -> dict[str, np.ndarray]:
-    """Read every array of a group, by name. Raises `KeyError` if there is no such group.
-
-    It works without h5py's usual objects, which take several times as long as reading a few kilobytes.
-    """
-    group = h5py.h5g.open(file.id, name.encode())
-    return {array.decode(): _read(h5py.h5d.open(group, array)) for array in group}
-
-
-def _read(array: h5py.h5d.DatasetID) -> np.ndarray:
-    values = np.empty(array.shape, array.dtype)
-    array.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
-    return values
 
 
 class _FailsOnce(io.FileIO):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.storage.hdf5 import require_array
+from protas_gtcc.storage.stored import StoredFile
 
 CHECKSUMS = "_checksums"
 """Behind the name of an array: the name of the checksums of its videos."""
@@ -50,8 +51,8 @@ class RaggedReader:
     Raises `ValueError` for another shape, if it is not of numbers, and if a video's checksum does not fit.
     """
 
-    def __init__(self, file: Any, name: str, lengths: Iterable[int], row_shape: tuple[int, ...] = ()):
-        self._array, self._edges = file[name], [0, *accumulate(lengths)]
+    def __init__(self, file: StoredFile, name: str, lengths: Iterable[int], row_shape: tuple[int, ...] = ()):
+        self._array, self._edges = file.array(name), [0, *accumulate(lengths)]
         require_array(self._array, (self._edges[-1], *row_shape), name)
         self._checksums = stored_checksums(file, name + CHECKSUMS, (len(self._edges) - 1,))
 
@@ -68,17 +69,18 @@ def checksum(values: np.ndarray | bytes) -> int:
     return zlib.crc32(np.ascontiguousarray(values).data if isinstance(values, np.ndarray) else values)
 
 
-def stored_checksums(file: Any, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
+def stored_checksums(file: StoredFile, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
     """The checksums of that shape under a name of an open file; None in files of earlier versions, which have none."""
     if name not in file:
         return None
-    require_array(file[name], shape, name)
-    return file[name][:]
+    stored = file.array(name)
+    require_array(stored, shape, name)
+    return stored[:]
 
 
-def read_lengths(file: Any, name: str, num_videos: int) -> list[int]:
+def read_lengths(file: StoredFile, name: str, num_videos: int) -> list[int]:
     """The file's array `name`: rows of each video. Raises `ValueError` unless it has `num_videos` positive entries."""
-    lengths = np.asarray(file[name][:])
+    lengths = np.atleast_1d(file.array(name)[()])
     if len(lengths) != num_videos:
         raise ValueError(f"its index has {num_videos} names of videos but {len(lengths)} {name}")
     if lengths.size and (lengths.dtype.kind not in "iu" or lengths.min() < 1):
