@@ -18,9 +18,10 @@ from protas_gtcc.annotations.resampling import resample_indices, vanished_segmen
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.egoprocel import open_egoprocel, pair_in_order
 from protas_gtcc.layouts.features import FeatureFolder, default_tolerance, is_time_first
+from protas_gtcc.layouts.mapping import read_mapping
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
-from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
+from protas_gtcc.layouts.text import read_labels, read_video_list
 from protas_gtcc.storage.npy import load_features, open_array, read_header
 from tests.mstcn_folder import write_mstcn
 
@@ -77,7 +78,8 @@ def test_a_bad_label_is_named_with_file_and_line(tmp_path, text, message):
 @pytest.mark.parametrize("text", ["1 pour tea\n0 BG\n", "0|BG\n1|pour tea", "0\tBG\r\n1\tpour tea\r\n\r\n"])
 def test_a_mapping_has_blanks_or_bars_and_any_order(tmp_path, text):
     (tmp_path / "mapping.txt").write_bytes(text.encode())
-    assert read_mapping(tmp_path / "mapping.txt") == ["BG", "pour tea"]
+    mapping = read_mapping(tmp_path / "mapping.txt")
+    assert (mapping.names, mapping.notices) == (["BG", "pour tea"], [])
 
 
 @pytest.mark.parametrize(
@@ -85,8 +87,10 @@ def test_a_mapping_has_blanks_or_bars_and_any_order(tmp_path, text):
     [
         ("0 a\n0 b", "line 2: class id 0 comes twice"),
         ("0 a\n1 a", "line 2: class name 'a' comes twice"),
-        ("0 a\n2 b", "1 is missing and 2 is there"),
-        ("1 a\n2 b", "0 is missing and 2 is there"),
+        ("a 1\nb 1", "line 2: class id 1 comes twice"),
+        ("a 1\nb", "line 1: expected 'id name', came 'a 1'"),
+        ("0 Ka\u0308se\n1 K\u00e4se", "line 2: class name 'K\u00e4se' comes twice, before as 'Ka\\u0308se' in another"),
+        ("1234567890 a", "line 1: expected 'id name'"),
         ("0 a\nb", "line 2: expected 'id name', came 'b'"),
         ("0|a\n1 b", "line 2: expected 'id|name'"),
         ("0|a\n1|", "line 2: expected"),

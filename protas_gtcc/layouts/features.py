@@ -6,11 +6,13 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.layouts.names import composed
 from protas_gtcc.layouts.options import LayoutOptions, own_name
 from protas_gtcc.storage.npy import ENDINGS, open_array, read_header
 
@@ -32,6 +34,8 @@ class FeatureFolder:
         if video in self.files:
             return self.files[video]
         found = [file for ending in ENDINGS if (file := self.path / f"{video}{ending}").is_file()]
+        if not found and not video.isascii():
+            found = [file for file in self._by_form.get(composed(video), []) if file.is_file()]
         if len(found) > 1:
             raise InputError(f"{found[0]} and {found[1].name} are features of one video; remove one")
         return found[0] if found else self.path / f"{video}.npy"
@@ -39,6 +43,14 @@ class FeatureFolder:
     def has(self, video: str) -> bool:
         """Whether the video's features are there."""
         return self.file(video).is_file()
+
+    @cached_property
+    def _by_form(self) -> dict[str, list[Path]]:
+        """Files whose names may be in another Unicode form than that of their video."""
+        found: dict[str, list[Path]] = {}
+        for file in self.arrays():
+            found.setdefault(composed(file.stem), []).append(file)
+        return found
 
     def arrays(self) -> list[Path]:
         """All files of arrays in the folder."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from protas_gtcc.annotations.resampling import look_ahead_at, require_rate
+from protas_gtcc.dataset.description import repeated_videos
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, found_in_name
 from protas_gtcc.layouts.features import FeatureFolder, check_shapes, is_time_first
@@ -52,6 +53,7 @@ def survey(
     """Decide how to read each feature set. Raises `InputError` for labels, features and patterns that do not fit."""
     if not layout.feature_folders:
         raise InputError(f"no features*/ beside {layout.path}; give their folder with --features FOLDER")
+    _require_separate_parts(layout)
     look_ahead = parse_look_ahead(options.look_ahead_frames, list(layout.feature_folders))
     shapes = {name: _shapes(layout, name, folder) for name, folder in layout.feature_folders.items()}
     first = next(iter(shapes))
@@ -74,6 +76,13 @@ def survey(
         look_ahead_frames = look_ahead_at(look_ahead[name], rates.features, rates.dataset)
         plans[name] = FeaturePlan(folder, time_first, dim, look_ahead_frames)
     return plans
+
+
+def _require_separate_parts(layout: Layout) -> None:
+    """Raise `InputError` for a video that is in two parts of a split, or twice in one."""
+    for split, parts in layout.splits.items():
+        for what, videos, way_out in repeated_videos(parts):
+            raise InputError(f"{layout.path}, split {split}, {what}: {listed(videos)}; {way_out}")
 
 
 def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict[str, int]:
