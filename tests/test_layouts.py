@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.egoprocel import open_egoprocel, pair_in_order
-from protas_gtcc.layouts.features import FeatureFolder, default_tolerance, is_time_first
+from protas_gtcc.layouts.features import FeatureFolder, is_time_first
+from protas_gtcc.layouts.lengths import ExpectedLengths, default_tolerance
 from protas_gtcc.layouts.mapping import read_mapping
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
@@ -263,7 +264,7 @@ def test_an_npz_file_that_is_cut_off_or_unclear_is_refused(tmp_path, what):
 def _decide(tmp_path: Path, shapes: list[tuple[int, int]], lengths: list[int]) -> bool:
     names = [f"v{i}" for i in range(len(shapes))]
     expected = {name: float(n) for name, n in zip(names, lengths, strict=True)}
-    return is_time_first(FeatureFolder(tmp_path), dict(zip(names, shapes, strict=True)), expected, LayoutOptions())
+    return is_time_first(FeatureFolder(tmp_path), dict(zip(names, shapes, strict=True)), ExpectedLengths(expected))
 
 
 def test_the_label_count_decides_which_axis_is_time(tmp_path):
@@ -287,6 +288,14 @@ def test_orientation_is_refused_when_unclear(tmp_path, shapes, lengths, message)
 
 def test_the_tolerance_is_two_frames_or_half_a_percent():
     assert [default_tolerance(float(n)) for n in (1, 100, 400, 401, 10_000)] == [2, 2, 2, 3, 50]
+
+
+@pytest.mark.parametrize(("fps", "most"), [(0.5, 1), (1.0, 1), (15.0, 15), (29.97, 29)])
+def test_no_tolerance_is_more_than_a_second(fps, most):
+    assert default_tolerance(1e5, fps) == most
+    assert ExpectedLengths({}, most, fps).allowed(1e5) == most
+    with pytest.raises(InputError, match=rf"--tolerance-frames {most + 1} is more than a second"):
+        ExpectedLengths({}, most + 1, fps)
 
 
 # Resampling

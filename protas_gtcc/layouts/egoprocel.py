@@ -27,7 +27,8 @@ import numpy as np
 
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
-from protas_gtcc.layouts.features import default_tolerance, find_feature_folders
+from protas_gtcc.layouts.features import find_feature_folders
+from protas_gtcc.layouts.lengths import default_tolerance
 from protas_gtcc.layouts.mapping import read_mapping
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.text import read_json
@@ -99,7 +100,7 @@ class EgoProceLLayout(Layout):
             pairing = pair_in_order(lengths, ends)
             self.annotations.update({h: _Annotation(task, int(i)) for h, i in zip(handles, pairing, strict=True)})
             off = np.abs(lengths - ends[pairing])
-            doubtful = int((off > [default_tolerance(float(n)) for n in lengths]).sum())
+            doubtful = int((off > [default_tolerance(float(n), self.annotation_fps) for n in lengths]).sum())
             paired.append(f"{task} ({doubtful} doubtful)" if doubtful else task)
         if paired:
             self.notices = [notice for notice in self.notices if not notice.startswith(_SURPLUS)]

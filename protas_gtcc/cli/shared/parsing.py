@@ -36,10 +36,10 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
-from protas_gtcc.config import MAY_CHANGE, File, Folder, flat_settings
+from protas_gtcc.config import MAY_CHANGE, File, Folder, RateOrTable, flat_settings
 from protas_gtcc.errors import InputError, listed
 
-__all__ = ["File", "Folder", "Positional", "Repeated", "Rest", "parse", "parse_resumable"]
+__all__ = ["File", "Folder", "Positional", "RateOrTable", "Repeated", "Rest", "parse", "parse_resumable"]
 
 T = TypeVar("T")
 Rest: TypeAlias = Annotated[tuple[str, ...], tyro.conf.Fixed, tyro.conf.Suppress]
@@ -140,18 +140,30 @@ def _number(kind: type, expected: str) -> Callable[[list[str]], Any]:
     return read
 
 
+def _number_or_path(read: Callable[[list[str]], Any]) -> Callable[[list[str]], Any]:
+    def read_either(words: list[str]) -> Any:
+        try:
+            return read(words)
+        except ValueError:
+            return Path(words[0])
+
+    return read_either
+
+
 @REGISTRY.primitive_rule
 def _numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """A number, or one that may be None, whose error says what was expected."""
+    """A number, one that may be None, or one in place of which a file may stand; its error says what was expected."""
     kinds = [kind for kind in get_args(info.type) or (info.type,) if kind is not type(None)]
-    if kinds not in ([int], [float]) or get_origin(info.type) not in (None, Union, types.UnionType):
+    if kinds not in ([int], [float], [float, Path]) or get_origin(info.type) not in (None, Union, types.UnionType):
         return None
     read = _number(kinds[0], "a whole number" if kinds == [int] else "a number")
+    if Path in kinds:
+        read = _number_or_path(read)
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar=METAVARS[kinds[0]],
         instance_from_str=read,
-        is_instance=lambda value: isinstance(value, int | float | None),
+        is_instance=lambda value: isinstance(value, int | float | Path | None),
         str_from_instance=lambda value: [str(value)],
     )
 
