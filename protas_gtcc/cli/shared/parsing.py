@@ -114,7 +114,7 @@ def _wrapped_usage() -> Iterator[None]:
     """Wrap the usage line of the help between flags; tyro prints it whole, however narrow the terminal is."""
     content = io.BytesIO()
     # tyro looks at both to choose colours and lines.
-    shown = io.TextIOWrapper(content, sys.stdout.encoding, write_through=True)
+    shown = io.TextIOWrapper(content, sys.stdout.encoding, sys.stdout.errors, write_through=True)
     shown.isatty = sys.stdout.isatty  # type: ignore[method-assign]
     try:
         with redirect_stdout(shown):
