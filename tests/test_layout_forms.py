@@ -85,6 +85,18 @@ def test_where_a_class_is_called_by_a_number_labels_are_names(folder):
     assert open_layout(folder).labels("v0").tolist() == [1, 2]
 
 
+def test_a_background_called_none_can_be_named(folder, tmp_path):
+    (folder / "mapping.txt").write_text("0 None\n1 take cup\n2 pour")
+    for video in ("v0", "v1", "v2"):
+        file = folder / "groundTruth" / f"{video}.txt"
+        file.write_text(file.read_text().replace("background", "None"))
+    out = tmp_path / "out.h5"
+    command = ("prepare", folder, "--out", out, "--fps", 10, "--background", "None", "--name", "None")
+    assert exit_code(*command) == 0
+    info = Dataset(out).info
+    assert (info.name, info.class_names, info.background) == ("None", ["None", "take cup", "pour"], [0])
+
+
 # Names in two Unicode forms
 
 

@@ -168,6 +168,22 @@ def _numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
     )
 
 
+@REGISTRY.primitive_rule
+def _texts(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """A text or a path that may be absent: the word None is a text like others, the name of a class or a folder."""
+    plain = [get_args(one)[0] if get_origin(one) is Annotated else one for one in get_args(info.type)]
+    kinds = [kind for kind in plain if kind is not type(None)]
+    if kinds not in ([str], [Path]) or len(plain) != 2:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=METAVARS[kinds[0]],
+        instance_from_str=lambda words: kinds[0](words[0]),
+        is_instance=lambda value: value is None or isinstance(value, kinds[0]),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
 @REGISTRY.struct_rule
 def _flags(info: StructTypeInfo) -> StructConstructorSpec | None:
     """The fields of a dataclass as flags, with types and defaults that a person reads."""
