@@ -21,6 +21,8 @@ Folder = Annotated[Path, "FOLDER"]
 """A path; the help calls its value FOLDER."""
 Text = Annotated[str, "TEXT"]
 """A string; the help calls its value TEXT."""
+RateOrTable = Annotated[float | Path, "NUMBER|FILE"]
+"""Frames per second, or a CSV file with those of each video."""
 Device = Literal["auto", "cpu", "cuda", "mps"]
 EngineName = Literal["auto", "compiled", "torch"]
 """What computes a stream's frames; see `streaming/engines.py`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable
 
 LONGEST_MESSAGE = 2000
@@ -20,7 +22,21 @@ class InputError(Exception):
         if len(text) > LONGEST_MESSAGE:
             half = LONGEST_MESSAGE // 2 - 3
             text = f"{text[:half]} […] {text[-half:]}"
-        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in _with_accents_apart(text))
+
+
+def _with_accents_apart(text: str) -> str:
+    """The text with `\\u0308` in place of an accent that its letter should contain: else two names look alike.
+
+    Programs write `ä` as one character, or as two, `a` and an accent. Accents of scripts that have them apart stay.
+    """
+    words = re.split(r"(\s)", text)
+    return "".join(
+        word
+        if unicodedata.is_normalized("NFC", word)
+        else "".join(ascii(one)[1:-1] if unicodedata.combining(one) else one for one in word)
+        for word in words
+    )
 
 
 def lacks_package(what: str, error: ImportError, extra: str) -> InputError:

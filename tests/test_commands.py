@@ -343,6 +343,31 @@ def test_a_rate_that_is_not_positive_is_refused(run, tmp_path, capsys, fps):
     assert "must be positive" in refusal(capsys, "predict", run, tmp_path / "x.npy", "--fps", fps)
 
 
+def test_features_at_another_rate_are_resampled_to_the_models(run, tmp_path, capsys):
+    own, twice = np.random.default_rng(0).normal(size=(2, 9, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", own)
+    assert exit_code("predict", run, tmp_path / "x.npy", "--out", tmp_path / "own", "--no-pictures") == 0
+    np.save(tmp_path / "x.npy", np.stack([twice, own], axis=1).reshape(18, 6))  # of two frames, the later is taken
+    command = ("predict", run, tmp_path / "x.npy", "--out", tmp_path / "twice", "--no-pictures", "--fps", 10)
+    assert exit_code(*command) == 0
+    assert "features were resampled from 10 to the model's 5 fps, the rate of the results" in capsys.readouterr().out
+    for name in ("x.csv", "x.segments.csv"):
+        assert (tmp_path / "twice" / name).read_text() == (tmp_path / "own" / name).read_text()
+
+
+def test_a_training_part_without_any_action_is_refused_before_training(tmp_path):
+    splits = {"1": {"train": ["a", "b"], "test": ["c"]}}
+    labels = {"a": [0, 0, 0], "b": [0, 0, 0], "c": [0, 1, 1]}
+    with write_dataset(
+        tmp_path / "d.h5", DatasetInfo("d", ["rest", "cut"], [0], 1.0, splits), {"features": FeatureSet(6)}
+    ) as writer:
+        for name, of_video in labels.items():
+            writer.add(Video(name, np.array(of_video), {"features": np.ones((3, 6))}))
+    with pytest.raises(InputError, match="none of 2 training videos has an action; check labels and background"):
+        Command(tiny_config(tmp_path / "d.h5"), tmp_path / "run").run()
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_split_with_nothing_to_test_on_is_refused_before_training(tmp_path):
     info = DatasetInfo("one", ["rest", "cut"], [0], 1.0, {"1": {"train": ["a"]}})
     with write_dataset(tmp_path / "one.h5", info, {"features": FeatureSet(6)}) as writer:

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.egoprocel import open_egoprocel, pair_in_order
-from protas_gtcc.layouts.features import FeatureFolder, default_tolerance, is_time_first
+from protas_gtcc.layouts.features import FeatureFolder, is_time_first
+from protas_gtcc.layouts.lengths import ExpectedLengths, default_tolerance
+from protas_gtcc.layouts.mapping import read_mapping
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
-from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
+from protas_gtcc.layouts.text import read_labels, read_video_list
 from protas_gtcc.storage.npy import load_features, open_array, read_header
 from tests.mstcn_folder import write_mstcn
 
@@ -77,7 +79,8 @@ def test_a_bad_label_is_named_with_file_and_line(tmp_path, text, message):
 @pytest.mark.parametrize("text", ["1 pour tea\n0 BG\n", "0|BG\n1|pour tea", "0\tBG\r\n1\tpour tea\r\n\r\n"])
 def test_a_mapping_has_blanks_or_bars_and_any_order(tmp_path, text):
     (tmp_path / "mapping.txt").write_bytes(text.encode())
-    assert read_mapping(tmp_path / "mapping.txt") == ["BG", "pour tea"]
+    mapping = read_mapping(tmp_path / "mapping.txt")
+    assert (mapping.names, mapping.notices) == (["BG", "pour tea"], [])
 
 
 @pytest.mark.parametrize(
@@ -85,8 +88,10 @@ def test_a_mapping_has_blanks_or_bars_and_any_order(tmp_path, text):
     [
         ("0 a\n0 b", "line 2: class id 0 comes twice"),
         ("0 a\n1 a", "line 2: class name 'a' comes twice"),
-        ("0 a\n2 b", "1 is missing and 2 is there"),
-        ("1 a\n2 b", "0 is missing and 2 is there"),
+        ("a 1\nb 1", "line 2: class id 1 comes twice"),
+        ("a 1\nb", "line 1: expected 'id name', came 'a 1'"),
+        ("0 Ka\u0308se\n1 K\u00e4se", "line 2: class name 'K\u00e4se' comes twice, before as 'Ka\\u0308se' in another"),
+        ("1234567890 a", "line 1: expected 'id name'"),
         ("0 a\nb", "line 2: expected 'id name', came 'b'"),
         ("0|a\n1 b", "line 2: expected 'id|name'"),
         ("0|a\n1|", "line 2: expected"),
@@ -259,7 +264,7 @@ def test_an_npz_file_that_is_cut_off_or_unclear_is_refused(tmp_path, what):
 def _decide(tmp_path: Path, shapes: list[tuple[int, int]], lengths: list[int]) -> bool:
     names = [f"v{i}" for i in range(len(shapes))]
     expected = {name: float(n) for name, n in zip(names, lengths, strict=True)}
-    return is_time_first(FeatureFolder(tmp_path), dict(zip(names, shapes, strict=True)), expected, LayoutOptions())
+    return is_time_first(FeatureFolder(tmp_path), dict(zip(names, shapes, strict=True)), ExpectedLengths(expected))
 
 
 def test_the_label_count_decides_which_axis_is_time(tmp_path):
@@ -283,6 +288,14 @@ def test_orientation_is_refused_when_unclear(tmp_path, shapes, lengths, message)
 
 def test_the_tolerance_is_two_frames_or_half_a_percent():
     assert [default_tolerance(float(n)) for n in (1, 100, 400, 401, 10_000)] == [2, 2, 2, 3, 50]
+
+
+@pytest.mark.parametrize(("fps", "most"), [(0.5, 1), (1.0, 1), (15.0, 15), (29.97, 29)])
+def test_no_tolerance_is_more_than_a_second(fps, most):
+    assert default_tolerance(1e5, fps) == most
+    assert ExpectedLengths({}, most, fps).allowed(1e5) == most
+    with pytest.raises(InputError, match=rf"--tolerance-frames {most + 1} is more than a second"):
+        ExpectedLengths({}, most + 1, fps)
 
 
 # Resampling

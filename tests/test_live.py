@@ -331,6 +331,7 @@ def test_the_command_refuses_in_one_line(checkpoint, capsys):
         (["none.txt"], "no source none.txt"),
         (["x.npy", "--buffer", "0"], "at least 1 frame"),
         (["x.npy", "--fps", "-3"], "must be positive"),
+        (["x.npy", "--fps", "30"], "the model takes 5 frames per second, and a stream is not resampled"),
         (["x.npy", "--growing"], "--growing is for files of frames"),
         (["x.txt", "--speed", "real"], "--speed real is for .npy files"),
         (["-", "--give-up-seconds", "nan"], "must be above 0"),

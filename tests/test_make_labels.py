@@ -71,11 +71,11 @@ def test_labels_are_resampled_by_time_when_their_rate_is_known(folder, tmp_path)
         write_label_files(open_layout(folder), tmp_path / "out", resample_to=1.0)
 
 
-def _dataset(folder: Path, out: Path) -> Path:
+def _dataset(folder: Path, out: Path, fps: float = 2.0) -> Path:
     (folder / "features").mkdir()
     for video, labels in LABELS.items():
         np.save(folder / "features" / f"{video}.npy", np.ones((40, len(labels))))
-    prepare(open_layout(folder), out, 2.0, LayoutOptions())
+    prepare(open_layout(folder), out, fps, LayoutOptions())
     return out
 
 
@@ -96,7 +96,7 @@ def test_labels_in_a_dataset_file_are_replaced_and_features_stay(folder, tmp_pat
 
 
 def test_labels_longer_than_the_files_features_need_the_tolerance_that_made_it(folder, tmp_path):
-    file = _dataset(folder, tmp_path / "kitchen.h5")
+    file = _dataset(folder, tmp_path / "kitchen.h5", fps=10.0)
     (folder / "groundTruth" / "b.txt").write_text("\n".join(["pour"] * 16))
     with pytest.raises(InputError, match=r"16 labels, the features .* 10 frames; .*give that again"):
         write_labels_into(open_layout(folder), file)

@@ -13,7 +13,8 @@ import pytest
 
 import protas_gtcc.cli.commands
 from protas_gtcc.cli.main import GROUPS, VERBS
-from protas_gtcc.cli.shared.parsing import File, Positional, Repeated, Rest, parse
+from protas_gtcc.cli.shared.parsing import File, Positional, RateOrTable, Repeated, Rest, parse
+from protas_gtcc.config import Folder, Text
 from protas_gtcc.errors import InputError
 from tests.mstcn_folder import exit_code
 
@@ -69,6 +70,42 @@ class Starter:
     seeds: int = 1
     """Number of seeds."""
     flags: Rest = ()
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Texts that may be absent."""
+
+    name: str | None = None
+    """A name."""
+    pattern: Text | None = None
+    """A pattern."""
+    out: File | None = None
+    """A file."""
+    background: tuple[str, ...] | None = None
+    """Names."""
+    features: tuple[Folder, ...] | None = None
+    """Folders."""
+
+
+def test_the_word_none_is_a_text_like_others():
+    assert parse(Absent, [], "x") == Absent()
+    words = ["--name", "None", "--pattern", "None", "--out", "None", "--background", "None", "--features", "None"]
+    assert parse(Absent, words, "x") == Absent("None", "None", Path("None"), ("None",), (Path("None"),))
+    assert parse(Absent, ["--background", "BG", "None", "null"], "x").background == ("BG", "None", "null")
+
+
+def test_a_rate_may_be_a_file():
+    @dataclass(frozen=True)
+    class Rated:
+        """Rates."""
+
+        fps: RateOrTable
+        """Frames per second."""
+
+    assert parse(Rated, ["--fps", "30000/1001"], "x").fps == pytest.approx(29.97003)
+    assert parse(Rated, ["--fps", "15"], "x").fps == 15.0
+    assert parse(Rated, ["--fps", "rates.csv"], "x").fps == Path("rates.csv")
 
 
 def words_in(text: str) -> str:

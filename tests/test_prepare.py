@@ -246,9 +246,11 @@ def test_a_subject_pattern_must_find_everyone(folder, tmp_path):
 
 
 def test_more_difference_in_length_is_taken_only_on_demand(folder, tmp_path):
-    np.save(folder / "features" / "S2_tea.npy", _features(50).T)
-    summary = _prepare(folder, tmp_path / "out.h5", LayoutOptions(tolerance_frames=16))
-    assert summary.trimmed_frames == 16
+    np.save(folder / "features" / "S2_tea.npy", _features(44).T)
+    summary = _prepare(folder, tmp_path / "out.h5", LayoutOptions(tolerance_frames=10))
+    assert summary.trimmed_frames == 10
+    with pytest.raises(InputError, match="--tolerance-frames 11 is more than a second at 10 frames per second"):
+        _prepare(folder, tmp_path / "out.h5", LayoutOptions(tolerance_frames=11))
 
 
 def test_an_interruption_leaves_nothing(folder, tmp_path):

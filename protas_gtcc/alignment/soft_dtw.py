@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Any, no_type_check
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +20,7 @@ from torch.autograd.function import once_differentiable
 
 from protas_gtcc.alignment.anti_diagonals import expected_alignment, soft_minimum
 from protas_gtcc.alignment.pairs import require_positive, wide
+from protas_gtcc.storage.compiled_code import compiled
 
 
 def soft_dtw(
@@ -78,7 +78,7 @@ def _arrays(costs: Tensor, rows: Tensor, columns: Tensor) -> tuple[np.ndarray, n
 
 
 @no_type_check
-@numba.njit(cache=True, parallel=False)
+@compiled(parallel=False)
 def _forward(costs, rows, columns, gamma):
     """`R [P, N + 1, M + 1]`, float64; infinite on padding."""
     num_pairs, n, m = costs.shape
@@ -95,7 +95,7 @@ def _forward(costs, rows, columns, gamma):
 
 
 @no_type_check
-@numba.njit(cache=True)
+@compiled()
 def _backward(costs, rows, columns, sums, gamma):
     """Expected alignment `[P, N, M]`: each cell passes its share on to the cells that its sum was made of."""
     num_pairs, n, m = costs.shape

@@ -10,9 +10,11 @@ Online Action Segmentation for Egocentric Procedural Task Videos", CVPR 2024 (Pr
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
+
+from protas_gtcc.errors import InputError, plural
 
 
 def segment_array(labels: np.ndarray) -> np.ndarray:
@@ -35,6 +37,16 @@ def transcript(labels: np.ndarray, background: Collection[int] = (), merge: bool
     if merge and len(background):
         labels = labels[~np.isin(labels, list(background))]
     return [int(label) for label in segment_array(labels)[:, 2] if int(label) not in background]
+
+
+def require_actions(labels_of_videos: Iterable[np.ndarray], background: Collection[int]) -> None:
+    """Raise `InputError` if the labels `[T]` of all training videos are background alone, or if there is no video."""
+    num_videos = 0
+    for labels in labels_of_videos:
+        if not np.isin(labels, list(background)).all():
+            return
+        num_videos += 1
+    raise InputError(f"none of {plural(num_videos, 'training video')} has an action; check labels and background")
 
 
 def progress_target(labels: np.ndarray, background: Collection[int]) -> np.ndarray:

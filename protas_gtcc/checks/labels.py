@@ -27,14 +27,14 @@ class LabelCheck:
         self._vanished: Counter[int] = Counter()
         self._classes_of: dict[str, set[int]] = {}
 
-    def see(self, video: str, labels: np.ndarray) -> Iterator[Finding]:
-        """Check one video's labels `[T]`, at least one, each the id of a class."""
+    def see(self, video: str, labels: np.ndarray, fps: float) -> Iterator[Finding]:
+        """Check one video's labels `[T]` at `fps`, at least one, each the id of a class."""
         counts = np.bincount(labels, minlength=self._info.num_classes)
         self._frames += counts
         self._classes_of[video] = set(np.flatnonzero(counts).tolist())
         self._segments.update(segment_array(labels)[:, 2].tolist())
         if self._resample_to is not None:
-            chosen = resample_indices(len(labels), self._info.fps, self._resample_to)
+            chosen = resample_indices(len(labels), fps, self._resample_to)
             self._vanished.update(vanished_segments(labels, chosen)[:, 2].tolist())
         if self._classes_of[video] <= set(self._info.background):
             way_out = "leave it out if that is a mistake"

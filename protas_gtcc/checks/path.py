@@ -19,6 +19,7 @@ from protas_gtcc.checks.sources import FileSource, LayoutSource, Source
 from protas_gtcc.checks.splits import check_coverage, check_people, check_splits
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.rates import frame_rates
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
 
@@ -26,19 +27,20 @@ from protas_gtcc.prepare.survey import OnProgress, show_nothing
 def check_path(
     path: Path | str,
     options: LayoutOptions | None = None,
-    fps: float | None = None,
+    fps: float | Path | None = None,
     resample_to: float | None = None,
     on_progress: OnProgress = show_nothing,
 ) -> list[Finding]:
-    """Check a dataset file, or a folder or file in a foreign layout with `options` and features at `fps`.
+    """Check a dataset file, or a folder or file in a foreign layout with `options`.
 
-    With `resample_to`, segments that would vanish at that many frames per second are found too. If the dataset cannot
+    Features come at `fps`, a rate or a CSV file of rates. With `resample_to`, segments that would vanish at that many
+    frames per second are found too. If the dataset cannot
     be opened, that is the only error. Raises `InputError` if nothing is at `path`, if a rate is not positive, and if
     `resample_to` is given but the rate of the labels is not known.
     """
     path, options = Path(path), options or LayoutOptions()
     for rate in (fps, resample_to):
-        if rate is not None:
+        if rate is not None and not isinstance(rate, Path):
             require_rate(rate)
     if not path.exists():
         raise InputError(f"no such file or folder: {path}; correct the path")
@@ -47,7 +49,9 @@ def check_path(
         if path.is_file() and (path.suffix in (".h5", ".hdf5") or h5py.is_hdf5(path)):
             source = FileSource(path)
         else:
-            source = LayoutSource(open_layout(path, options), options, fps)
+            layout = open_layout(path, options)
+            rates = None if fps is None else frame_rates(fps, layout.video_names)
+            source = LayoutSource(layout, options, rates)
     except InputError as error:
         unchecked = Finding("note", str(path), "nothing else could be checked", "")
         return [from_message("error", str(path), str(error)), unchecked]
@@ -103,7 +107,7 @@ class _Checks:
     def _see_labels(self, video: str) -> Iterator[Finding]:
         labels = self.source.labels(video)
         self.num_labels[video] = len(labels)
-        yield from self.labels.see(video, labels)
+        yield from self.labels.see(video, labels, self.source.label_rate(video))
         yield from self.source.inconsistencies(video, labels)
 
     def _see_features(self, video: str, name: str) -> Iterator[Finding]:
@@ -113,7 +117,7 @@ class _Checks:
         values = self.source.features(video, name)
         yield from self.features[name].see(video, values)
         num_labels = self.num_labels.get(video)
-        if num_labels and not self.source.lengths_fit(num_labels, len(values)):
+        if num_labels and not self.source.lengths_fit(video, num_labels, len(values)):
             what = f"{plural(len(values), 'frame')} of features for {plural(num_labels, 'label')}"
             yield Finding("error", f"video {video}, {name}", what, "extract features for the same frames")
 

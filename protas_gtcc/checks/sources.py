@@ -19,9 +19,11 @@ from protas_gtcc.checks.findings import Finding, Level, from_message
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, find_subject
-from protas_gtcc.layouts.features import FeatureFolder, fits_length, is_time_first
+from protas_gtcc.layouts.features import FeatureFolder, is_time_first
+from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.prepare.survey import Rates, pair_labels_by_length, parse_look_ahead
+from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
+from protas_gtcc.prepare.survey import Rates, expected_lengths, pair_labels_by_length, parse_look_ahead
 
 Shapes = dict[str, tuple[int, int]]
 NO_SPLIT = "there is no split, and 'run' needs one, with training and test videos"
@@ -48,7 +50,11 @@ class FileSource(Dataset):
         """The person, "" if unknown."""
         return self.attribute(video, "subject")
 
-    def lengths_fit(self, num_labels: int, num_features: int) -> bool:
+    def label_rate(self, video: str) -> float:
+        """Labels per second."""
+        return self.info.fps
+
+    def lengths_fit(self, video: str, num_labels: int, num_features: int) -> bool:
         """Whether they are equal."""
         return num_labels == num_features
 
@@ -64,17 +70,19 @@ class FileSource(Dataset):
 class LayoutSource:
     """A foreign layout; its features are put time first as in `prepare`."""
 
-    def __init__(self, layout: Layout, options: LayoutOptions, fps: float | None = None):
+    def __init__(self, layout: Layout, options: LayoutOptions, fps: FrameRates | None = None):
         self._layout, self._options = layout, options
         self.where, self.video_names = str(layout.path), layout.video_names
-        if fps:
-            layout.sample_labels(fps)
-        self.info = DatasetInfo(
-            layout.name, layout.class_names, layout.background, layout.annotation_fps or fps or nan, layout.splits
-        )
-        # Frames of features for each label: 1 unless labels have their own rate.
-        self._frames_per_label = fps / layout.annotation_fps if fps and layout.annotation_fps else 1.0
-        self._lengths_known = bool(fps) or layout.annotation_fps is None
+        highest = nan if fps is None else max(all_rates(fps))
+        if fps is not None:
+            layout.sample_labels(highest)
+        rate = layout.annotation_fps or highest
+        self.info = DatasetInfo(layout.name, layout.class_names, layout.background, rate, layout.splits)
+        self._fps = fps
+        features, labels = fps or layout.annotation_fps or 1.0, layout.annotation_fps or fps or 1.0
+        self._rates = Rates(labels, features, 1.0)
+        self._lengths_known = fps is not None or layout.annotation_fps is None
+        self._expected = ExpectedLengths({})
         self.findings: list[Finding] = []
         self._time_first: dict[str, bool] = {}
         self.feature_sets = self._survey()
@@ -98,9 +106,13 @@ class LayoutSource:
         """The person in the video's name by the user's pattern, else as the layout has it."""
         return find_subject(self._layout, self._options, video)
 
-    def lengths_fit(self, num_labels: int, num_features: int) -> bool:
+    def label_rate(self, video: str) -> float:
+        """Labels per second; NaN if it is unknown."""
+        return self.info.fps if self._layout.annotation_fps or self._fps is None else rate_of(self._fps, video)
+
+    def lengths_fit(self, video: str, num_labels: int, num_features: int) -> bool:
         """Whether the lengths are equal within the tolerance of `prepare`."""
-        return fits_length(num_features, num_labels * self._frames_per_label, self._options.tolerance_frames)
+        return self._expected.fits(video, num_features)
 
     def inconsistencies(self, video: str, labels: np.ndarray) -> Iterable[Finding]:
         """None: nothing is stored that follows from the labels."""
@@ -120,13 +132,12 @@ class LayoutSource:
             self._find("note", self.where, what, "set it with --look-ahead-frames")
         look_ahead = parse_look_ahead(self._options.look_ahead_frames, list(folders))
         shapes = {name: self._shapes(folder) for name, folder in folders.items()}
-        first, rate = next(iter(folders)), self._layout.annotation_fps or 1.0
-        rates = Rates(rate, rate * self._frames_per_label, rate)
-        pair_labels_by_length(self._layout, first, shapes[first], rates, self._options)
-        expected = self._expected_frames()
+        first = next(iter(folders))
+        pair_labels_by_length(self._layout, first, shapes[first], self._rates, self._options)
+        self._expected = expected_lengths(self._layout, self._expected_frames(), self._fps, self._options)
         for name, folder in folders.items():
             try:
-                self._time_first[name] = self._axes(folder, shapes[name], expected)
+                self._time_first[name] = self._axes(folder, shapes[name])
             except InputError as error:
                 self.findings.append(from_message("error", f"feature set {name}", str(error)))
         return {
@@ -149,22 +160,23 @@ class LayoutSource:
         expected = {}
         for video in self.video_names:
             with suppress(InputError):  # checking the video's labels reports the same error
-                expected[video] = len(self._layout.labels(video)) * self._frames_per_label
+                expected[video] = len(self._layout.labels(video)) * self._rates.features_per_label(video)
         return expected
 
-    def _axes(self, folder: FeatureFolder, shapes: Shapes, expected: dict[str, float]) -> bool:
-        tolerance = self._options.tolerance_frames
+    def _axes(self, folder: FeatureFolder, shapes: Shapes) -> bool:
+        expected, labelled = (
+            self._expected,
+            {name: one for name, one in shapes.items() if name in self._expected.frames},
+        )
         # Videos that fit neither way do not count here: each is reported by its length.
-        voting = {
-            video: shape
-            for video, shape in shapes.items()
-            if video in expected and any(fits_length(n, expected[video], tolerance) for n in shape)
-        }
+        voting = {name: shape for name, shape in labelled.items() if any(expected.fits(name, n) for n in shape)}
         if not voting and self._options.feature_axes == "auto":
-            raise InputError(
-                f"{folder.path}: no array that can be read has an axis as long as its video's labels; compare both"
-            )
-        return is_time_first(folder, voting, expected, self._options)
+            what = "no array that can be read has an axis as long as its video's labels"
+            example = next(iter(labelled), None)
+            if example is None:
+                raise InputError(f"{folder.path}: {what}; compare both")
+            raise InputError(f"{what}: {expected.explain(folder.file(example), example, labelled)}")
+        return is_time_first(folder, voting, expected, self._options.feature_axes)
 
     def _find(self, level: Level, where: str, what: str, way_out: str) -> None:
         self.findings.append(Finding(level, where, what, way_out))

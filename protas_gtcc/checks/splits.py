@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from protas_gtcc.checks.findings import Finding
+from protas_gtcc.dataset.description import repeated_videos
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet
 from protas_gtcc.errors import listed, plural
 
@@ -71,16 +71,10 @@ def _check_split(where: str, parts: Parts, known: set[str]) -> Iterator[Finding]
             yield Finding("error", where, f"it has no {part} part, which 'run' needs", f"list its {part} videos")
         elif not parts[part]:
             yield Finding("error", where, f"its {part} part is empty", f"list its {part} videos")
+    for what, repeated, way_out in repeated_videos(parts):
+        yield Finding("error", where, f"{what}: {listed(repeated)}", way_out)
     for part, videos in parts.items():
-        twice = [video for video, count in Counter(videos).items() if count > 1]
-        if twice:
-            yield Finding("error", where, f"more than once in {part}: {listed(twice)}", "list each video once")
         unknown = [video for video in videos if video not in known]
         if unknown:
             way_out = "add the videos, or take them off the list"
             yield Finding("error", where, f"{part} names videos that are not there: {listed(unknown)}", way_out)
-    for one, other in combinations(parts, 2):
-        both = sorted(set(parts[one]) & set(parts[other]))
-        if both:
-            what = f"in {one} and {other}: {listed(both)}"
-            yield Finding("error", where, what, "keep each video in one part")

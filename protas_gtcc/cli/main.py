@@ -23,6 +23,7 @@ from types import FrameType
 
 import protas_gtcc
 from protas_gtcc.cli.shared.console import is_first_process
+from protas_gtcc.cli.shared.encoding import make_output_safe
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.errors import InputError
 
@@ -63,6 +64,7 @@ VERBS = {verb: text for verbs in GROUPS.values() for verb, text in verbs.items()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb and exit: 0 done, 1 the input or the data is at fault, 2 wrong usage."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    make_output_safe()
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
         sys.exit(0 if arguments else 2)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 
@@ -56,6 +58,18 @@ class Video:
     features: Mapping[str, np.ndarray]
     task: str = ""
     subject: str = ""
+
+
+def repeated_videos(parts: Mapping[str, list[str]]) -> Iterator[tuple[str, list[str], str]]:
+    """What is wrong with the parts of a split, its videos, and the way out: twice in a part, or in two parts."""
+    for part, videos in parts.items():
+        twice = [video for video, count in Counter(videos).items() if count > 1]
+        if twice:
+            yield f"more than once in {part}", twice, "list each video once"
+    for one, other in combinations(parts, 2):
+        both = sorted(set(parts[one]) & set(parts[other]))
+        if both:
+            yield f"in {one} and {other}", both, "keep each video in one part"
 
 
 def tied_name(name: str, split: str) -> str:

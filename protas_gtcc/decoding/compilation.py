@@ -29,7 +29,7 @@ class _Reporter(event.Listener):
         if self._reported:
             return
         self._reported = True
-        console = Console(stderr=True)
+        console = Console(stderr=True, markup=False, emoji=False)
         if console.is_terminal:
             self._spinner.enter_context(console.status(self._message))
         else:

@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
 from protas_gtcc.config import DecodingConfig
+from protas_gtcc.storage.compiled_code import compiled
 
 REORDERED = {"reassoc", "contract"}
 """Sums may be taken in any order, so that several terms are added at once."""
@@ -92,7 +92,7 @@ def make_rule(
     )
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
 def filter_frames(hypotheses, rule, state, kept, streams, probs, progress, output):
     """Update `state` and `kept` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
@@ -122,7 +122,7 @@ def filter_frames(hypotheses, rule, state, kept, streams, probs, progress, outpu
         _remaining(hypotheses, rule.remaining_tail, belief, label, output.remaining[t])
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
 def _weigh(rule, probs, evidence, network):
     """The network's probabilities less the prior: as evidence for the filter, and as a belief of its own."""
@@ -137,7 +137,7 @@ def _weigh(rule, probs, evidence, network):
         network[c] /= softened
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
 def _advance(hypotheses, belief, moved, started):
     """Move every hypothesis by a frame; `started` becomes the probability `[C]` that a segment of a class starts.
@@ -164,7 +164,7 @@ def _advance(hypotheses, belief, moved, started):
     return total == 0.0
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
 def _start(hypotheses, moved, started, evidence, belief):
     """Add the segments that start with this frame, weight all by the evidence; they become the new belief.
@@ -192,7 +192,7 @@ def _start(hypotheses, moved, started, evidence, belief):
             belief[i, r] = moved[i, r] * weight[r]
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
 def _summarise(hypotheses, belief, classes, histogram):
     """Probability of each class, in total and in each bin of progress."""
@@ -207,7 +207,7 @@ def _summarise(hypotheses, belief, classes, histogram):
                 histogram[c, b] = mass / bins_per_phase
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
 def _mix(rule, classes, progress, histogram):
     """Turn each class's histogram into its mixture with the network's progress and a uniform one, which sums to 1."""
@@ -219,7 +219,7 @@ def _mix(rule, classes, progress, histogram):
         histogram[c, min(int(progress[c] * bins), bins - 1)] += share
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
 def _report(rule, probs, histogram, progress, reported):
     """Fill in the progress of each class, and the median and the interval over all classes."""
@@ -236,7 +236,7 @@ def _report(rule, probs, histogram, progress, reported):
     reported[2] = _quantile(nothing, together, 1 - rule.tail)
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
 def _quantile(at_zero, histogram, level):
     """Quantile of a value that is 0 with weight `at_zero`, else in [0, 1] and spread evenly within each bin."""
@@ -250,7 +250,7 @@ def _quantile(at_zero, histogram, level):
     return 1.0
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
 def _remaining(hypotheses, tail, belief, label, remaining):
     """Fill in the remaining seconds of a segment of this class: the interval's lower end, the median, the upper end."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.features import FeatureFolder
+from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.options import LayoutOptions
 
 BACKGROUND_NAMES = ("background", "bg")
@@ -73,11 +74,12 @@ def background_ids(class_names: list[str], options: LayoutOptions, where: Path) 
                 "name the background with --background NAME, or give --no-background"
             )
         return found
-    unknown = [name for name in options.background if name not in class_names]
-    if unknown:
-        names = ", ".join(class_names)
-        raise InputError(f"--background {unknown[0]!r} is not a class of {where}; the classes are {names}")
-    return sorted({class_names.index(name) for name in options.background})
+    named = {name: find_name(name, class_names) for name in options.background}
+    for name, known in named.items():
+        if known is None:
+            names = ", ".join(class_names)
+            raise InputError(f"--background {name!r} is not a class of {where}; the classes are {names}")
+    return sorted({class_names.index(known) for known in named.values() if known is not None})
 
 
 def found_in_name(what: str, pattern: str | None, video: str) -> str:

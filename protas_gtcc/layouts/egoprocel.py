@@ -27,9 +27,11 @@ import numpy as np
 
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
-from protas_gtcc.layouts.features import default_tolerance, find_feature_folders
+from protas_gtcc.layouts.features import find_feature_folders
+from protas_gtcc.layouts.lengths import default_tolerance
+from protas_gtcc.layouts.mapping import read_mapping
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.layouts.text import read_json, read_mapping
+from protas_gtcc.layouts.text import read_json
 
 ANNOTATION_FPS = 10.0
 _LISTS = ("hdl_actions", "hdl_start_times", "hdl_end_times")
@@ -51,6 +53,8 @@ class EgoProceLLayout(Layout):
     """The opened JSON of EgoProceL."""
 
     tasks: Mapping[str, Any]
+    class_ids: Mapping[str, int]
+    """Class of each id in the JSON."""
     annotations: dict[str, _Annotation] = field(default_factory=dict)
 
     def labels(self, video: str) -> np.ndarray:
@@ -61,10 +65,9 @@ class EgoProceLLayout(Layout):
         if not len(names) == len(starts) == len(ends) > 0:
             counts = f"{len(names)} actions, {len(starts)} starts and {len(ends)} ends"
             raise InputError(f"{source}: expected as many actions as starts and ends, came {counts}; correct the JSON")
-        ids = range(len(self.class_names))
-        unknown = [name for name in names if not (str(name).isdecimal() and int(name) in ids)]
+        unknown = [name for name in names if str(name) not in self.class_ids]
         if unknown:
-            known = f"the ids are 0 to {len(ids) - 1}"
+            known = f"the ids are {listed(self.class_ids)}"
             raise InputError(f"{source}: unknown class id {unknown[0]!r}, {known}; correct the JSON")
         bounds = np.array([*starts, ends[-1]])
         if not np.issubdtype(bounds.dtype, np.integer) or starts[0] != 0 or list(starts[1:]) != list(ends[:-1]):
@@ -74,7 +77,7 @@ class EgoProceLLayout(Layout):
             )
         if (np.diff(bounds) <= 0).any():
             raise InputError(f"{source}: segment {int(np.argmin(np.diff(bounds)))} has no frames; correct the JSON")
-        return np.repeat(np.array([int(name) for name in names], dtype=np.int32), np.diff(bounds))
+        return np.repeat(np.array([self.class_ids[str(name)] for name in names], dtype=np.int32), np.diff(bounds))
 
     def labels_source(self, video: str) -> str:
         """File, task and entry."""
@@ -97,7 +100,7 @@ class EgoProceLLayout(Layout):
             pairing = pair_in_order(lengths, ends)
             self.annotations.update({h: _Annotation(task, int(i)) for h, i in zip(handles, pairing, strict=True)})
             off = np.abs(lengths - ends[pairing])
-            doubtful = int((off > [default_tolerance(float(n)) for n in lengths]).sum())
+            doubtful = int((off > [default_tolerance(float(n), self.annotation_fps) for n in lengths]).sum())
             paired.append(f"{task} ({doubtful} doubtful)" if doubtful else task)
         if paired:
             self.notices = [notice for notice in self.notices if not notice.startswith(_SURPLUS)]
@@ -133,19 +136,20 @@ def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:
     tasks = read_json(file)
     annotations, notices = _pair_by_position(tasks, file)
     names_file = file.with_name(f"{file.stem}-id2action.txt")
-    class_names = read_mapping(names_file)
+    mapping = read_mapping(names_file)
     splits, split_notices = _read_splits(file.with_name("data_splits.json"), tasks, options)
     return EgoProceLLayout(
         path=file,
         name=options.name or file.stem,
-        class_names=class_names,
-        background=background_ids(class_names, options, names_file),
+        class_names=mapping.names,
+        background=background_ids(mapping.names, options, names_file),
         splits=splits,
         video_names=list(annotations),
         feature_folders=find_feature_folders(file.parent, options.features),
         annotation_fps=options.annotation_fps or ANNOTATION_FPS,
-        notices=notices + split_notices,
+        notices=mapping.notices + notices + split_notices,
         tasks=tasks,
+        class_ids=mapping.by_own_id,
         annotations=annotations,
     )
 

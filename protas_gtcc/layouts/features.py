@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.options import LayoutOptions, own_name
+from protas_gtcc.layouts.lengths import ExpectedLengths
+from protas_gtcc.layouts.names import composed
+from protas_gtcc.layouts.options import own_name
 from protas_gtcc.storage.npy import ENDINGS, open_array, read_header
 
 _OF_SPLIT = re.compile(r"features.*_split(.+)")
@@ -32,6 +35,8 @@ class FeatureFolder:
         if video in self.files:
             return self.files[video]
         found = [file for ending in ENDINGS if (file := self.path / f"{video}{ending}").is_file()]
+        if not found and not video.isascii():
+            found = [file for file in self._by_form.get(composed(video), []) if file.is_file()]
         if len(found) > 1:
             raise InputError(f"{found[0]} and {found[1].name} are features of one video; remove one")
         return found[0] if found else self.path / f"{video}.npy"
@@ -39,6 +44,14 @@ class FeatureFolder:
     def has(self, video: str) -> bool:
         """Whether the video's features are there."""
         return self.file(video).is_file()
+
+    @cached_property
+    def _by_form(self) -> dict[str, list[Path]]:
+        """Files whose names may be in another Unicode form than that of their video."""
+        found: dict[str, list[Path]] = {}
+        for file in self.arrays():
+            found.setdefault(composed(file.stem), []).append(file)
+        return found
 
     def arrays(self) -> list[Path]:
         """All files of arrays in the folder."""
@@ -85,31 +98,21 @@ def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[s
     return found
 
 
-def default_tolerance(num_frames: float) -> int:
-    """How many frames features and labels may differ in length: 2 or 0.5 %, whichever is more.
-
-    Extractors round a video's length in their own way and lose a frame or two at its end. They lose more if they
-    convert frame rates (29.97 and 30 differ by 0.1 %). A larger difference shifts labels visibly.
-    """
-    return max(2, math.ceil(0.005 * num_frames))
-
-
 def is_time_first(
-    folder: FeatureFolder, shapes: Mapping[str, tuple[int, int]], expected: Mapping[str, float], options: LayoutOptions
+    folder: FeatureFolder, shapes: Mapping[str, tuple[int, int]], expected: ExpectedLengths, axes: Axes = "auto"
 ) -> bool:
     """Whether a folder's arrays are `[T, D]` (True) or `[D, T]`, given the expected number of frames of each video.
 
     The user decides for the folder, else the lengths: if both axes of a video fit, the other videos decide. Raises
     `InputError` if neither axis of a video fits, if videos disagree, and if no video decides.
     """
-    if options.feature_axes != "auto":
-        return options.feature_axes == "TD"
-    tolerance_frames = options.tolerance_frames
+    if axes != "auto":
+        return axes == "TD"
     votes: dict[bool, str] = {}
     for video, shape in shapes.items():
-        fits = [fits_length(length, expected[video], tolerance_frames) for length in shape]
+        fits = [expected.fits(video, length) for length in shape]
         if not any(fits):
-            raise InputError(_neither_fits(folder, video, shape, expected[video], tolerance_frames))
+            raise InputError(expected.explain(folder.file(video), video, shapes))
         if not all(fits):
             votes.setdefault(fits[0], video)
     if len(votes) == 2:
@@ -124,18 +127,14 @@ def is_time_first(
 
 
 def check_shapes(
-    folder: FeatureFolder,
-    shapes: Mapping[str, tuple[int, int]],
-    expected: Mapping[str, float],
-    time_first: bool,
-    tolerance_frames: int | None = None,
+    folder: FeatureFolder, shapes: Mapping[str, tuple[int, int]], expected: ExpectedLengths, time_first: bool
 ) -> int:
     """The number of features D. Raises `InputError` if a length does not fit, or if D differs between videos."""
     dim, first = 0, ""
     for video, shape in shapes.items():
         length, this_dim = shape if time_first else shape[::-1]
-        if not fits_length(length, expected[video], tolerance_frames):
-            raise InputError(_neither_fits(folder, video, shape, expected[video], tolerance_frames))
+        if not expected.fits(video, length):
+            raise InputError(expected.explain(folder.file(video), video, shapes))
         dim, first = dim or this_dim, first or video
         if this_dim != dim:
             raise InputError(
@@ -143,19 +142,3 @@ def check_shapes(
                 "extract all with the same backbone"
             )
     return dim
-
-
-def fits_length(length: int, expected: float, tolerance_frames: int | None) -> bool:
-    """Whether a number of frames equals the expected one within the tolerance."""
-    allowed = default_tolerance(max(float(length), expected)) if tolerance_frames is None else tolerance_frames
-    return abs(length - expected) <= allowed
-
-
-def _neither_fits(
-    folder: FeatureFolder, video: str, shape: tuple[int, int], expected: float, tolerance_frames: int | None
-) -> str:
-    allowed = default_tolerance(expected) if tolerance_frames is None else tolerance_frames
-    return (
-        f"{folder.file(video)} is {list(shape)}, but its labels make {expected:g} frames, and the tolerance is "
-        f"{allowed}; correct --fps, extract the features again, or allow more with --tolerance-frames"
-    )

@@ -1,7 +1,7 @@
 """The layout that MS-TCN made common, and its variants in FACT and EgoPER.
 
-    groundTruth/<video>.txt               one label a line, one line a frame
-    mapping.txt                           id name, or id|name
+    groundTruth/<video>.txt               one label a line, one line a frame: class names, or ids of mapping.txt
+    mapping.txt                           id name, id|name, or name id
     splits/{train,test}.split<k>.bundle   names of videos
     features*/<video>.npy                 [D, T] (MS-TCN) or [T, D] (FACT, EgoPER)
 
@@ -12,6 +12,8 @@ FACT's EgoProceL keeps its lists as `split<k>.train` and `split<k>.test` in the 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +23,10 @@ from protas_gtcc.dataset.description import PARTS
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
+from protas_gtcc.layouts.mapping import choose_label_ids, read_mapping
+from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.options import LayoutOptions, own_name
-from protas_gtcc.layouts.text import read_labels, read_mapping, read_video_list
+from protas_gtcc.layouts.text import read_labels, read_lines, read_video_list
 
 _PART_NAMES = {
     "train": "train",
@@ -31,11 +35,13 @@ _PART_NAMES = {
     "valid": "validation",
     "validation": "validation",
     "test": "test",
+    "testing": "test",
 }
+_PART = f"(?P<part>{'|'.join(_PART_NAMES)})"
 _LISTS = (
-    re.compile(r"(?P<part>[a-z]+)\.(?:split)?(?P<split>.+)\.bundle"),
-    re.compile(r"(?:split)?(?P<split>.+)\.(?P<part>train|val|validation|test)"),
-    re.compile(r"(?P<part>training|train|validation|val|test)\.(?:txt|bundle)"),
+    re.compile(rf"{_PART}\.(?:split)?(?P<split>.+)\.bundle", re.IGNORECASE),
+    re.compile(rf"(?:split)?(?P<split>.+)\.{_PART}", re.IGNORECASE),
+    re.compile(rf"{_PART}\.(?:txt|bundle)", re.IGNORECASE),
 )
 
 
@@ -43,10 +49,12 @@ _LISTS = (
 class MsTcnLayout(Layout):
     """A folder in the MS-TCN layout."""
 
+    label_ids: Mapping[str, int]
+    """Class of each label that may stand in the ground truth: a class name, or an id of `mapping.txt`."""
+
     def labels(self, video: str) -> np.ndarray:
         """Class ids of one video, int32 `[T]`."""
-        ids = {name: label for label, name in enumerate(self.class_names)}
-        return read_labels(Path(self.labels_source(video)), ids)
+        return read_labels(Path(self.labels_source(video)), self.label_ids)
 
     def labels_source(self, video: str) -> str:
         """The ground truth file."""
@@ -60,51 +68,75 @@ def is_mstcn(path: Path) -> bool:
 
 def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
     """Open a folder in the MS-TCN layout; labels and features are read later, video by video."""
-    class_names = read_mapping(path / "mapping.txt")
+    mapping = read_mapping(path / "mapping.txt")
     videos = sorted(file.name.removesuffix(".txt") for file in (path / "groundTruth").glob("*.txt"))
     if not videos:
         raise InputError(f"{path / 'groundTruth'} has no <video>.txt; put one file of labels there for each video")
-    splits, notices = _read_splits(path, set(videos))
+    first_label = _first_label(path / "groundTruth" / f"{videos[0]}.txt")
+    label_ids, label_notices = choose_label_ids(mapping, first_label, path / "mapping.txt")
+    splits, split_notices = _read_splits(path, set(videos))
     return MsTcnLayout(
         path=path,
         name=options.name or own_name(path),
-        class_names=class_names,
-        background=background_ids(class_names, options, path / "mapping.txt"),
+        class_names=mapping.names,
+        background=background_ids(mapping.names, options, path / "mapping.txt"),
         splits=splits,
         video_names=videos,
         feature_folders=find_feature_folders(path, options.features),
         annotation_fps=options.annotation_fps,
-        notices=notices,
+        notices=mapping.notices + label_notices + split_notices,
+        label_ids=label_ids,
     )
+
+
+def _first_label(video: Path) -> str:
+    """The first label of a video, for the form of all of them; "" where reading the video's labels raises an error."""
+    with suppress(InputError):
+        return next(iter(read_lines(video)), "").split("|", 1)[0].strip()
+    return ""
 
 
 def _read_splits(path: Path, videos: set[str]) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
     splits: dict[str, dict[str, list[str]]] = {}
     in_lists: set[str] = set()
-    for file, split, part in _find_lists(path):
-        names = read_video_list(file)
-        absent = [name for name in names if name not in videos]
+    lists, others = _find_lists(path)
+    for file, split, part in lists:
+        named = {name: find_name(name, videos) for name in read_video_list(file)}
+        absent = [name for name, known in named.items() if known is None]
         if absent:
             labels = path / "groundTruth" / f"{absent[0]}.txt"
             raise InputError(f"{file} names video {absent[0]}, but there is no {labels}; add it, or correct the list")
         if part in splits.setdefault(split, {}):
             raise InputError(f"{file}: the {part} part of split {split} is listed in two files; keep one")
-        splits[split][part] = names
-        in_lists.update(names)
+        splits[split][part] = [known for known in named.values() if known is not None]
+        in_lists.update(splits[split][part])
     ordered = {split: {part: parts[part] for part in PARTS if part in parts} for split, parts in splits.items()}
     unlisted = sorted(videos - in_lists) if splits else []
-    what = f"{plural(len(unlisted), 'video')} in no split, kept in the file: {listed(unlisted)}"
-    return ordered, [what] if unlisted else []
+    notices = (
+        [f"{plural(len(unlisted), 'video')} in no split, kept in the file: {listed(unlisted)}"] if unlisted else []
+    )
+    if others:
+        what = f"not read as lists of videos: {listed(file.relative_to(path) for file in others)}"
+        notices.append(
+            f"{what}; a list has a name such as train.split1.bundle, val.split1.bundle or test.split1.bundle"
+        )
+    return ordered, notices
 
 
-def _find_lists(path: Path) -> list[tuple[Path, str, str]]:
-    """(file, split, part) of every list of videos in splits/, or else in the folder itself."""
+def _find_lists(path: Path) -> tuple[list[tuple[Path, str, str]], list[Path]]:
+    """(file, split, part) of every list of videos in splits/, or else in the folder itself; and what is no list.
+
+    In splits/ that is everything else, in the folder itself the bundles with other names.
+    """
+    others: list[Path] = []
     for folder in (path / "splits", path):
         found = []
         for file in sorted(folder.iterdir()) if folder.is_dir() else []:
             match = next((m for pattern in _LISTS if (m := pattern.fullmatch(file.name))), None)
-            if match and match["part"] in _PART_NAMES:
-                found.append((file, match.groupdict().get("split") or "1", _PART_NAMES[match["part"]]))
+            if match:
+                found.append((file, match.groupdict().get("split") or "1", _PART_NAMES[match["part"].casefold()]))
+            elif not file.name.startswith(".") and (folder != path or file.suffix == ".bundle"):
+                others.append(file)
         if found:
-            return found
-    return []
+            return found, others
+    return [], others

@@ -36,7 +36,7 @@ class LayoutOptions:
     Alignment pairs videos of the same task. Default: the task that the layout gives, if it gives one."""
     tolerance_frames: int | None = None
     """How many frames features and labels may differ in length. The longer one is cut at its end, and the cut frames
-    are counted. Default: 2, or 0.5 % of the longer one if that is more."""
+    are counted. Default: 2, or 0.5 % of the longer one if that is more. It is never more than a second."""
     name: str | None = None
     """Name of the dataset. Default: the name of its folder."""
     test_share: float | None = None

@@ -42,9 +42,29 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
     require_video_names(layout.video_names)
     for split in layout.splits:
         require_plain_name(split, "split")
+    _separate_validation(layout)
     if options.test_share is not None:
         _draw_split(layout, options, options.test_share)
     return layout
+
+
+def _separate_validation(layout: Layout) -> None:
+    """Take validation videos out of the training part: some datasets list them in both.
+
+    Where no training video would be left, nothing is taken out, and what reads the split names the videos.
+    """
+    separate = {}
+    for split, parts in layout.splits.items():
+        validation = set(parts.get("validation", []))
+        train = [video for video in parts.get("train", []) if video not in validation]
+        taken = len(parts.get("train", [])) - len(train)
+        separate[split] = {**parts, "train": train} if train and taken else parts
+        if train and taken:
+            what = (
+                f"{plural(taken, 'validation video')} taken out of its {plural(taken + len(train), 'training video')}"
+            )
+            layout.notices.append(f"split {split}: {what} ('train --train-on-validation' trains on both)")
+    layout.splits = separate
 
 
 def _draw_split(layout: Layout, options: LayoutOptions, share: float) -> None:

@@ -1,4 +1,4 @@
-"""Text files: JSON, and those of the MS-TCN family: class mapping, ground truth, lists of videos.
+"""Text files: JSON, CSV, and those of the MS-TCN family: ground truth and lists of videos.
 
 A final newline may be missing. Unix and Windows line ends, a byte order mark and trailing blank lines are accepted.
 """
@@ -15,9 +15,7 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.errors import InputError, listed
-
-_WITH_BAR = re.compile(r"(\d+)\s*\|(.*)")
-_WITH_SPACE = re.compile(r"(\d+)\s+(\S.*)")
+from protas_gtcc.layouts.names import find_name
 
 
 def read_lines(path: Path) -> list[str]:
@@ -56,45 +54,12 @@ def read_table(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path} is not CSV that can be read ({error}); correct it") from error
 
 
-def read_mapping(path: Path) -> list[str]:
-    """Class names by id.
-
-    Ids and names are separated by `|` (EgoPER), else by the first blank (MS-TCN, FACT). Names may contain spaces.
-    Raises `InputError` for a line that is neither, for an id or name that comes twice, and for ids other than
-    0 ... C-1.
-    """
-    lines = read_lines(path)
-    if not lines:
-        raise InputError(f"{path} is empty; write one class a line, 'id name' or 'id|name'")
-    bar = bool(_WITH_BAR.fullmatch(lines[0].strip()))
-    expected, pattern = ("id|name", _WITH_BAR) if bar else ("id name", _WITH_SPACE)
-    names: dict[int, str] = {}
-    for number, line in enumerate(lines, start=1):
-        found = pattern.fullmatch(line.strip())
-        if found is None or not found[2].strip():
-            raise InputError(f"{path}, line {number}: expected {expected!r}, came {line.strip()!r}; correct it")
-        label, name = int(found[1]), found[2].strip()
-        if label in names:
-            both = f"{names[label]!r} and {name!r}"
-            raise InputError(f"{path}, line {number}: class id {label} comes twice, for {both}; renumber one")
-        if name in names.values():
-            raise InputError(f"{path}, line {number}: class name {name!r} comes twice; rename one")
-        names[label] = name
-    absent = sorted(set(range(len(names))) - set(names))
-    if absent:
-        raise InputError(
-            f"{path}: {len(names)} classes must have ids 0 to {len(names) - 1}, but {absent[0]} is missing and "
-            f"{max(names)} is there; renumber them"
-        )
-    return [names[label] for label in range(len(names))]
-
-
 def read_labels(path: Path, ids: Mapping[str, int]) -> np.ndarray:
     """Class ids of one video, int32 `[T]`, from one label a line.
 
     What follows a `|` in a line is left out: EgoPER writes `label|Normal` and `label|Error`. A file of a single line
-    may hold all labels with `|` between them, as these code bases write predictions. Raises `InputError` for an empty
-    file and for an unknown or missing label, naming its line.
+    may hold all labels with `|` between them, as these code bases write predictions. A label may be in another Unicode
+    form than its class. Raises `InputError` for an empty file and for an unknown or missing label, naming its line.
     """
     lines = read_lines(path)
     if not lines:
@@ -103,6 +68,7 @@ def read_labels(path: Path, ids: Mapping[str, int]) -> np.ndarray:
     if "|" in lines[0] and lines[0] not in ids:
         fields = lines[0].split("|") if len(lines) == 1 else [line.split("|", 1)[0] for line in lines]
     names = [field.strip() for field in fields]
+    ids = {**ids, **{name: ids[known] for name in {*names} - {*ids} if (known := find_name(name, ids))}}
     try:
         return np.fromiter(map(ids.__getitem__, names), dtype=np.int32, count=len(names))
     except KeyError as error:

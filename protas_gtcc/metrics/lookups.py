@@ -23,8 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protas_gtcc.annotations.segments import segment_array
-from protas_gtcc.errors import InputError
+from protas_gtcc.annotations.segments import require_actions, segment_array
 from protas_gtcc.metrics.segmentation import is_action
 
 UNFITTED = ("half", "constant", "random")
@@ -68,13 +67,13 @@ def fit_lookups(
     Without any video only `UNFITTED` are returned. Raises `InputError` if there are videos but no action in any.
     """
     tables = {name: np.full((num_classes, 1), 0.5) for name in ("half", "constant")}
-    segments = [segment_array(labels) for labels in training_labels]
-    if segments:
+    of_videos = list(training_labels)
+    if of_videos:
+        require_actions(of_videos, background)
+        segments = [segment_array(labels) for labels in of_videos]
         every = np.concatenate(segments)
         lengths, labels = every[:, 1] - every[:, 0], every[:, 2]
         actions = is_action(labels, background)
-        if not actions.any():
-            raise InputError(f"none of {len(segments)} training videos has an action; check labels and background")
         tables |= _fit_tables(lengths[actions], labels[actions], num_classes)
         best = best_constant(lengths[actions], int(lengths[~actions].sum()))
         tables["best_constant"] = np.full((num_classes, 1), best)

@@ -9,10 +9,11 @@ from math import exp, tanh
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
+
+from protas_gtcc.storage.compiled_code import compiled
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@compiled(nogil=True, fastmath={"contract"}, error_model="numpy")
 @no_type_check
 def run_forward(inputs, weight, bias, hidden, gates, new, recurrent):
     """Fill `hidden[1:]` `[T, B, H]`, `gates` (reset, update) `[T, B, 2 H]`, and `new` and `recurrent` `[T, B, H]`.
@@ -35,7 +36,7 @@ def run_forward(inputs, weight, bias, hidden, gates, new, recurrent):
                 after[i] = n + gates[t, b, width + i] * (before[i] - n)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(nogil=True, fastmath={"contract"})
 @no_type_check
 def run_backward(grad_output, slopes, update, weight, total, grad_gates):
     """Fill the gradients of the hidden states, `total` `[T, B, H]`, and of `W h + b`, `grad_gates` `[T, B, 3 H]`.
@@ -57,7 +58,7 @@ def run_backward(grad_output, slopes, update, weight, total, grad_gates):
             _add_product(dgates, weight, later[b])
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(nogil=True, fastmath={"contract"})
 @no_type_check
 def _add_product(x, matrix, y):
     """y += x matrix, `[n]`, `[n, m]`, `[m]`; four rows at a time, so that y is read and written less often."""

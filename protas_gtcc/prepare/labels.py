@@ -6,6 +6,7 @@ segments/<video>.csv    start, end (exclusive), class_id, class, and times in se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from protas_gtcc.dataset.header import seal, write_classes
 from protas_gtcc.dataset.writer import LabelWriter
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout
-from protas_gtcc.layouts.features import fits_length
+from protas_gtcc.layouts.lengths import ExpectedLengths, frames_of_a_second
+from protas_gtcc.layouts.names import find_name
+from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
 from protas_gtcc.storage.csv_tables import Columns, write_csv_table
 from protas_gtcc.storage.hdf5 import changed_copy
@@ -29,7 +32,7 @@ from protas_gtcc.storage.npy import write_npy
 def write_label_files(
     layout: Layout,
     out: Path,
-    fps: float | None = None,
+    fps: FrameRates | None = None,
     resample_to: float | None = None,
     overwrite: bool = False,
     on_progress: OnProgress = show_nothing,
@@ -41,15 +44,16 @@ def write_label_files(
     written.
     """
     if fps is not None:
-        layout.sample_labels(fps)
-    rate = layout.annotation_fps or fps
-    if resample_to is not None and rate is None:
+        layout.sample_labels(resample_to or max(all_rates(fps)) if isinstance(fps, Mapping) else fps)
+    rates = layout.annotation_fps or fps
+    if resample_to is not None and rates is None:
         raise InputError("--resample-to needs the rate of the labels; give --fps")
-    new_rate = rate if resample_to is None else resample_to
     written = 0
     for done, video in enumerate(layout.video_names, start=1):
         progress_file, segments_file = out / "progress" / f"{video}.npy", out / "segments" / f"{video}.csv"
         if overwrite or not (progress_file.is_file() and segments_file.is_file()):
+            rate = None if rates is None else rate_of(rates, video)
+            new_rate = rate if resample_to is None else resample_to
             labels = _labels_at(layout, video, rate, new_rate)
             progress = progress_by_class(labels, progress_target(labels, layout.background), len(layout.class_names))
             write_npy(progress_file, progress)
@@ -62,7 +66,7 @@ def write_label_files(
 def write_labels_into(
     layout: Layout,
     file: Path,
-    fps: float | None = None,
+    fps: FrameRates | None = None,
     on_progress: OnProgress = show_nothing,
     tolerance_frames: int | None = None,
 ) -> int:
@@ -77,22 +81,30 @@ def write_labels_into(
 
 
 def _replace_labels(
-    layout: Layout, dataset: Dataset, fps: float | None, on_progress: OnProgress, tolerance_frames: int | None
+    layout: Layout, dataset: Dataset, fps: FrameRates | None, on_progress: OnProgress, tolerance_frames: int | None
 ) -> int:
     file = dataset.path
-    absent = [video for video in dataset.video_names if video not in set(layout.video_names)]
+    labelled = {video: find_name(video, set(layout.video_names)) for video in dataset.video_names}
+    names = {video: name for video, name in labelled.items() if name is not None}
+    absent = [video for video in labelled if video not in names]
     if absent:
         raise InputError(f"{file} has video {absent[0]}, but {layout.path} has no labels for it; add them")
     file_fps = dataset.info.fps
-    layout.sample_labels(fps or file_fps)
-    rate = next(known for known in (layout.annotation_fps, fps, file_fps) if known is not None)
-    layout.pair_by_length(file.name, {video: n * rate / file_fps for video, n in dataset.num_frames.items()})
+    layout.sample_labels(file_fps if fps is None or isinstance(fps, Mapping) else fps)
+    rates = next(known for known in (layout.annotation_fps, fps, file_fps) if known is not None)
+    lengths = {names[video]: n * rate_of(rates, names[video]) / file_fps for video, n in dataset.num_frames.items()}
+    layout.pair_by_length(file.name, lengths)
+    if tolerance_frames is not None:  # it was counted at the features' own rate, which may have been higher
+        tolerance_frames = min(tolerance_frames, frames_of_a_second(file_fps))
     with changed_copy(file) as copy:
         write_classes(copy, layout.class_names, layout.background)
         writer = LabelWriter(copy, layout.background)
         for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
-            labels = _labels_at(layout, video, rate, file_fps)
-            _check_fit(len(labels), num_frames, layout.labels_source(video), file, tolerance_frames)
+            labels = _labels_at(layout, names[video], rate_of(rates, names[video]), file_fps)
+            expected = ExpectedLengths({video: float(len(labels))}, tolerance_frames, file_fps)
+            # The file's features were cut to the labels that it was made with, so a few labels more are expected.
+            if len(labels) < num_frames or not expected.fits(video, num_frames):
+                raise InputError(_does_not_fit(len(labels), num_frames, layout.labels_source(names[video]), file))
             writer.append(labels[:num_frames])
             on_progress("labels", done, len(dataset.num_frames))
         writer.finish()
@@ -128,11 +140,9 @@ def _labels_at(layout: Layout, video: str, rate: float | None, new_rate: float |
     return labels[resample_indices(len(labels), rate, new_rate)]
 
 
-def _check_fit(num_labels: int, num_frames: int, source: str, file: Path, tolerance_frames: int | None) -> None:
-    # The file's features were cut to the labels that it was made with, so a few labels more are expected.
-    if num_labels < num_frames or not fits_length(num_frames, float(num_labels), tolerance_frames):
-        raise InputError(
-            f"{source} has {num_labels} labels, the features in {file} {num_frames} frames; if the file was "
-            "resampled, give the labels' rate with --fps; if it was made with --tolerance-frames, give that again; "
-            "else prepare it again"
-        )
+def _does_not_fit(num_labels: int, num_frames: int, source: str, file: Path) -> str:
+    return (
+        f"{source} has {num_labels} labels, the features in {file} {num_frames} frames; if the file was resampled, "
+        "give the labels' rate with --fps; if it was made with --tolerance-frames, give that again; else prepare it "
+        "again"
+    )

@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from protas_gtcc.annotations.resampling import look_ahead_at, require_rate
+from protas_gtcc.dataset.description import repeated_videos
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, found_in_name
 from protas_gtcc.layouts.features import FeatureFolder, check_shapes, is_time_first
+from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the name of the pass, the number of videos that are done, and the number of all videos."""
@@ -26,13 +29,17 @@ def show_nothing(what: str, done: int, total: int) -> None:
 class Rates:
     """Frames per second of labels and features as they come, and of the dataset that is made."""
 
-    labels: float
-    features: float
+    labels: FrameRates
+    features: FrameRates
     dataset: float
 
     def __post_init__(self) -> None:
-        for rate in (self.labels, self.features, self.dataset):
+        for rate in (*all_rates(self.labels), *all_rates(self.features), self.dataset):
             require_rate(rate)
+
+    def features_per_label(self, video: str) -> float:
+        """How many frames of features a video has for each label."""
+        return rate_of(self.features, video) / rate_of(self.labels, video)
 
 
 @dataclass(frozen=True)
@@ -52,13 +59,14 @@ def survey(
     """Decide how to read each feature set. Raises `InputError` for labels, features and patterns that do not fit."""
     if not layout.feature_folders:
         raise InputError(f"no features*/ beside {layout.path}; give their folder with --features FOLDER")
+    _require_separate_parts(layout)
     look_ahead = parse_look_ahead(options.look_ahead_frames, list(layout.feature_folders))
     shapes = {name: _shapes(layout, name, folder) for name, folder in layout.feature_folders.items()}
     first = next(iter(shapes))
     pair_labels_by_length(layout, first, shapes[first], rates, options)
     expected = {}
     for done, video in enumerate(layout.video_names, start=1):
-        expected[video] = len(layout.labels(video)) * rates.features / rates.labels
+        expected[video] = len(layout.labels(video)) * rates.features_per_label(video)
         found_in_name("subject", options.subject_pattern, video)
         found_in_name("task", options.task_pattern, video)
         on_progress("checking", done, len(layout.video_names))
@@ -67,13 +75,31 @@ def survey(
         layout.notices.append(f"{what}; add lists, or draw a split with --test-share 0.2")
     if not options.look_ahead_frames:
         layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
+    lengths = expected_lengths(layout, expected, rates.features, options)
     plans = {}
     for name, folder in layout.feature_folders.items():
-        time_first = is_time_first(folder, shapes[name], expected, options)
-        dim = check_shapes(folder, shapes[name], expected, time_first, options.tolerance_frames)
-        look_ahead_frames = look_ahead_at(look_ahead[name], rates.features, rates.dataset)
+        time_first = is_time_first(folder, shapes[name], lengths, options.feature_axes)
+        dim = check_shapes(folder, shapes[name], lengths, time_first)
+        look_ahead_frames = max(
+            look_ahead_at(look_ahead[name], rate, rates.dataset) for rate in all_rates(rates.features)
+        )
         plans[name] = FeaturePlan(folder, time_first, dim, look_ahead_frames)
     return plans
+
+
+def expected_lengths(
+    layout: Layout, frames: Mapping[str, float], features: FrameRates | None, options: LayoutOptions
+) -> ExpectedLengths:
+    """The lengths of features that are expected; `features` is their rate, None if it is unknown."""
+    fps = None if features is None else min(all_rates(features))
+    return ExpectedLengths(frames, options.tolerance_frames, fps, layout.annotation_fps is not None)
+
+
+def _require_separate_parts(layout: Layout) -> None:
+    """Raise `InputError` for a video that is in two parts of a split, or twice in one."""
+    for split, parts in layout.splits.items():
+        for what, videos, way_out in repeated_videos(parts):
+            raise InputError(f"{layout.path}, split {split}, {what}: {listed(videos)}; {way_out}")
 
 
 def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict[str, int]:
@@ -98,15 +124,15 @@ def pair_labels_by_length(
     varying = [axis for axis, lengths in enumerate(columns) if len(set(lengths)) > 1]
     axis = {"TD": 0, "DT": 1}.get(options.feature_axes, varying[0] if len(varying) == 1 else None)
     if axis is not None:
-        lengths = {video: shape[axis] * rates.labels / rates.features for video, shape in shapes.items()}
+        lengths = {video: shape[axis] / rates.features_per_label(video) for video, shape in shapes.items()}
         layout.pair_by_length(feature_set, lengths)
 
 
-def pair_labels_by_features(layout: Layout, fps: float, options: LayoutOptions) -> None:
+def pair_labels_by_features(layout: Layout, fps: FrameRates, options: LayoutOptions) -> None:
     """Give a layout the lengths of its videos in the first folder of features, at `fps`, if there is one."""
     for name, folder in list(layout.feature_folders.items())[:1]:
         shapes = {video: folder.shape(video) for video in layout.video_names if folder.has(video)}
-        pair_labels_by_length(layout, name, shapes, Rates(layout.annotation_fps or fps, fps, fps), options)
+        pair_labels_by_length(layout, name, shapes, Rates(layout.annotation_fps or fps, fps, 1.0), options)
 
 
 def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple[int, int]]:

@@ -19,8 +19,10 @@ import numpy as np
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout, find_subject, found_in_name
 from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
 from protas_gtcc.prepare.survey import FeaturePlan, OnProgress, Rates, show_nothing, survey
 
 
@@ -47,18 +49,25 @@ class Summary:
 def prepare(
     layout: Layout,
     out: Path,
-    fps: float,
+    fps: FrameRates,
     options: LayoutOptions,
     resample_to: float | None = None,
     on_progress: OnProgress = show_nothing,
 ) -> Summary:
     """Write a layout to the dataset file `out`, which appears when whole.
 
-    Labels and features come at `fps` (labels at the layout's own rate if it has one) and are resampled to
-    `resample_to`. Raises `InputError` for bad input, and if the file cannot be written; an older file then stays.
+    Labels and features come at `fps`, of each video or of all (labels at the layout's own rate if it has one), and are
+    resampled to `resample_to`. Raises `InputError` for bad input, if rates differ without `resample_to`, and if the
+    file cannot be written; an older file then stays.
     """
-    layout.sample_labels(fps)
-    rates = Rates(layout.annotation_fps or fps, fps, fps if resample_to is None else resample_to)
+    lowest, *others = all_rates(fps)
+    if others and resample_to is None:
+        rates_there = f"{listed(f'{rate:g}' for rate in (lowest, *others))} frames per second"
+        raise InputError(f"videos come at {rates_there}, and a dataset has one rate; give it with --resample-to")
+    dataset_fps = lowest if resample_to is None else resample_to
+    # Labels that are in seconds are sampled at the dataset's rate where features have several.
+    layout.sample_labels(dataset_fps if others else lowest)
+    rates = Rates(layout.annotation_fps or fps, fps, dataset_fps)
     plans = survey(layout, rates, options, on_progress)
     axes = {name: {"axes": "[T, D]" if plan.time_first else "[D, T]"} for name, plan in plans.items()}
     summary = Summary(str(out), feature_sets=axes, notices=layout.notices)
@@ -115,7 +124,7 @@ def read_videos(
     vanished: Counter[str] = Counter()
     for name in layout.video_names:
         labels = layout.labels(name)
-        chosen = resample_indices(len(labels), rates.labels, rates.dataset)
+        chosen = resample_indices(len(labels), rate_of(rates.labels, name), rates.dataset)
         for segment in vanished_segments(labels, chosen):
             vanished[layout.class_names[segment[2]]] += 1
         labels, features = labels[chosen], _load_features(name, plans, rates)
@@ -133,8 +142,7 @@ def _load_features(video: str, plans: Mapping[str, FeaturePlan], rates: Rates) -
     features = {
         name: plan.folder.load(video, plan.time_first) for name, plan in plans.items() if plan.folder.has(video)
     }
-    if rates.features == rates.dataset:
+    rate = rate_of(rates.features, video)
+    if rate == rates.dataset:
         return features
-    return {
-        name: values[resample_indices(len(values), rates.features, rates.dataset)] for name, values in features.items()
-    }
+    return {name: values[resample_indices(len(values), rate, rates.dataset)] for name, values in features.items()}

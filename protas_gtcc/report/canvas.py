@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from protas_gtcc.report.colours import ClassLook
+from protas_gtcc.report.fonts import drawable, font_for
 from protas_gtcc.storage.atomic import replace_when_whole
 
 Place = int | float
@@ -41,7 +41,7 @@ class Canvas:
     ) -> None:
         """Write a line; `anchor` as in Pillow: `lm` begins at x, `mm` is around it, `rm` ends there. On a hatch, text
         needs ground of its own."""
-        font, text = _font(size), _drawable(text)
+        font, text = _font(text, size), drawable(text)
         if ground:
             left, top, right, bottom = self.draw.textbbox((x, y), text, font, anchor)
             self.draw.rectangle((left - 2, top - 2, right + 1, bottom + 1), ground)
@@ -49,9 +49,9 @@ class Canvas:
 
     def text_upwards(self, x: int, y: int, text: str, size: int) -> None:
         """Write a line from below to above, around (x, y)."""
-        text = _drawable(text)
-        mask = Image.new("L", (round(_font(size).getlength(text)), 2 * size))
-        ImageDraw.Draw(mask).text((mask.width / 2, size), text, 255, _font(size), "mm")
+        font, text = _font(text, size), drawable(text)
+        mask = Image.new("L", (round(font.getlength(text)), 2 * size))
+        ImageDraw.Draw(mask).text((mask.width / 2, size), text, 255, font, "mm")
         mask = mask.rotate(90, expand=True)
         self.image.paste("black", (x - mask.width // 2, y - mask.height // 2), mask)
 
@@ -79,17 +79,16 @@ class Canvas:
 
 def text_width(text: str, size: int) -> float:
     """Width of a line of text."""
-    return _font(size).getlength(_drawable(text))
+    return _font(text, size).getlength(drawable(text))
 
 
-def _drawable(text: str) -> str:
-    """The text with a mark for each control character, which no font draws; names of classes may hold any."""
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+def _font(text: str, size: int) -> ImageFont.FreeTypeFont:
+    return _opened(font_for(text), size)
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+def _opened(font: Path, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(font), size)
 
 
 @cache

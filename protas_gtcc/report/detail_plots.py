@@ -17,6 +17,7 @@ from protas_gtcc.metrics.online import HOLD_FRAMES, HOLD_SECONDS
 from protas_gtcc.report.colours import shorten
 from protas_gtcc.report.figures import at
 from protas_gtcc.report.figures import figure as written
+from protas_gtcc.report.fonts import drawable, font_for
 from protas_gtcc.report.plots import DOTS_PER_INCH, save, tidy
 from protas_gtcc.report.ruler import clusters
 
@@ -180,7 +181,7 @@ def _draw_classes(
     for row, name in enumerate(names):
         # Not a tick, which is slow to draw. A dollar sign in a name begins no formula.
         look = {"fontsize": 9, "ha": "right", "va": "center", "parse_math": False}
-        axis.text(-0.011, row, shorten(name, MOST_LETTERS), look, transform=across)
+        axis.text(-0.011, row, shorten(drawable(name), MOST_LETTERS), look, transform=across, font=font_for(name))
     axis.set_xlim(left=0)
     axis.grid(axis="x", color="#DDDDDD")
     axis.set_xlabel("mean |reported - target|")
@@ -206,7 +207,8 @@ def _finish(
     kind = " (SIMULATED data)" if metrics["simulated"] else ""
     where = f"{title}, {metrics['dataset']}{kind}, split {metrics['split']}"
     below = caption or f"bars: 95 % over {clusters(metrics)}; none for parts that one shows"
-    figure.suptitle(f"{where}\n{below}", fontsize=11, parse_math=False)
+    title = f"{drawable(where)}\n{below}"
+    figure.suptitle(title, fontsize=11, parse_math=False, font=font_for(where))
     handles, texts = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     save(figure, path)

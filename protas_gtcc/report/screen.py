@@ -20,7 +20,7 @@ def print_markdown(text: str, console: Console | None = None) -> None:
 
     A table that is wider than the terminal becomes several, one below the other, that repeat the first column.
     """
-    console = console or Console()
+    console = console or Console(markup=False, emoji=False)
     if not console.is_terminal:
         console.file.write(text)
         return

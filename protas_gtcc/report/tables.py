@@ -47,7 +47,7 @@ SHORT_NAMES = {
 def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:
     """Print skill with its meaning, then the other tables, and what is undefined and why."""
     metrics = evaluation.metrics
-    console = console or Console(width=WIDTH)
+    console = console or Console(width=WIDTH, markup=False, emoji=False)
     console.print(heading(metrics))
     for table in TABLES:
         console.print(table(metrics))

@@ -9,12 +9,12 @@ from math import exp, tanh
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
+from protas_gtcc.storage.compiled_code import compiled
 from protas_gtcc.streaming.program import Op
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @no_type_check
 def step(instructions, weights, ring_shapes, memories, rings, numbers, streams, frames, place, kept, results):
     """Run the program for `frames` `[T, k, D]`, the next T frames of each of the k streams `streams`.
@@ -45,7 +45,7 @@ def step(instructions, weights, ring_shapes, memories, rings, numbers, streams, 
                 results[t, k, i] = memory[kept[i]]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @no_type_check
 def _affine_of_all(memories, weights, streams, out, a, w, n, m):
     # Four streams at a time share the loaded weights. The order of each stream's sums does not change.
@@ -56,7 +56,7 @@ def _affine_of_all(memories, weights, streams, out, a, w, n, m):
         _affine(memories[stream], weights, out, a, w, n, m)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(nogil=True, fastmath={"contract"})
 @no_type_check
 def _affine(memory, weights, out, a, w, n, m):
     y, bias = memory[out : out + n], weights[w + n * m : w + n * m + n]
@@ -77,7 +77,7 @@ def _affine(memory, weights, out, a, w, n, m):
             y[i] += column[i] * x
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(nogil=True, fastmath={"contract"})
 @no_type_check
 def _affine_of_four(memories, four, weights, out, a, w, n, m):
     memory0, memory1 = memories[four[0]], memories[four[1]]
@@ -116,7 +116,7 @@ def _affine_of_four(memories, four, weights, out, a, w, n, m):
             y3[i] += column[i] * memory3[a + j]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @no_type_check
 def _record(memory, rings, ring, number, out, a, n):
     start, frames, dilation = ring[0], ring[1], ring[3]
@@ -132,7 +132,7 @@ def _record(memory, rings, ring, number, out, a, n):
         memory[out + 3 * i + 2] = memory[a + i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def _vector(op, out, a, b):
     zero, one = np.float32(0), np.float32(1)
@@ -167,7 +167,7 @@ def _vector(op, out, a, b):
         _softmax(out, a)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def _softmax(out, a):
     highest, total = a[0], np.float32(0)

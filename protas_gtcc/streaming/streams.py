@@ -121,8 +121,9 @@ class Stream:
         """Step by the next frame `[D]` or chunk of frames `[k, D]`.
 
         Returns labels `[k]`, probs and progress `[C, k]`, reported `[k]`. For any chunking, the results together equal
-        `predict` on the whole video. Raises `InputError` for frames of another size or not finite; then the stream has
-        not moved.
+        `predict` on the whole video, to 1e-5. At a border of the filter's bins of progress, a rounding error of the
+        network may move progress by up to one bin. Raises `InputError` for frames of another size or not finite; then
+        the stream has not moved.
         """
         return self._streams.step_one(self._number, frames)
 

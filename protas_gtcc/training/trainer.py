@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
+from protas_gtcc.annotations.segments import require_actions
 from protas_gtcc.annotations.task_graph import count_task_graph, save_task_graph
 from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.config import RunConfig
@@ -63,6 +64,7 @@ class Trainer(TrainingLoop[Batch]):
         self.members, self.calibration = self._assign_members()
         self.labels = {video: dataset.labels(video) for video in self.reported("reading labels", self.train_videos)}
         info, labels = dataset.info, self.labels.values()
+        require_actions(labels, info.background)
         self.graph = count_task_graph(labels, info.num_classes, info.background) if config.model.graph else None
         self.facts = self._facts()
         self._build_network()

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from protas_gtcc.checks.findings import Finding, shown, verdict
 from protas_gtcc.cli.shared.console import make_console, progress_bars
-from protas_gtcc.cli.shared.parsing import Positional
+from protas_gtcc.cli.shared.parsing import Positional, RateOrTable
 from protas_gtcc.layouts.options import LayoutOptions
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -30,8 +30,9 @@ class Command:
     """Dataset file, folder, or JSON file of EgoProceL; with --causal, a run directory or a checkpoint."""
     causal: bool = False
     """Check that the model's outputs at a frame do not change when later frames change."""
-    fps: float | None = None
-    """Frames per second of the features in a folder; needed with --resample-to and for EgoProceL's JSON."""
+    fps: RateOrTable | None = None
+    """Frames per second of the features in a folder, or a CSV file with the columns video and fps; needed with
+    --resample-to and for EgoProceL's JSON."""
     resample_to: float | None = None
     """Also count the segments of each class that would vanish at this many frames per second."""
     json: bool = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.console import progress_bars
 from protas_gtcc.cli.shared.folders import require_absent
-from protas_gtcc.cli.shared.parsing import File, Folder, Positional
+from protas_gtcc.cli.shared.parsing import File, Folder, Positional, RateOrTable
 from protas_gtcc.errors import plural
 from protas_gtcc.layouts.options import LayoutOptions
 
@@ -36,9 +36,10 @@ class Command:
     """JSON file to write: the task graph, counted on the training videos of --split."""
     split: str = "1"
     """Split on whose training videos the graph is counted."""
-    fps: float | None = None
-    """Frames per second of the labels, or of the features where the labels have a rate of their own (EgoProceL's JSON).
-    Needed for resampling and for seconds in segments/; with --into, by default that of the dataset file."""
+    fps: RateOrTable | None = None
+    """Frames per second of the labels, or of the features where the labels have a rate of their own (EgoProceL's JSON);
+    where videos differ, a CSV file with the columns video and fps. Needed for resampling and for seconds in segments/;
+    with --into, by default that of the dataset file."""
     resample_to: float | None = None
     """Frames per second of the files in --out; by default that of the labels."""
     overwrite: bool = False
@@ -62,17 +63,19 @@ class Command:
 
     def _make(self, layout: Layout, on_progress: OnProgress) -> dict[str, Any]:
         from protas_gtcc.annotations.task_graph import save_task_graph
+        from protas_gtcc.layouts.rates import frame_rates
         from protas_gtcc.prepare.labels import count_graph, write_label_files, write_labels_into
         from protas_gtcc.prepare.survey import pair_labels_by_features
 
         made: dict[str, Any] = {}
+        rates = None if self.fps is None else frame_rates(self.fps, layout.video_names)
         if self.into is not None:
-            count = write_labels_into(layout, self.into, self.fps, on_progress, self.layout.tolerance_frames)
+            count = write_labels_into(layout, self.into, rates, on_progress, self.layout.tolerance_frames)
             made["into"] = {"path": str(self.into), "num_videos": count}
-        elif self.fps is not None:
-            pair_labels_by_features(layout, self.fps, self.layout)
+        elif rates is not None:
+            pair_labels_by_features(layout, rates, self.layout)
         if self.out is not None:
-            written, kept = write_label_files(layout, self.out, self.fps, self.resample_to, self.overwrite, on_progress)
+            written, kept = write_label_files(layout, self.out, rates, self.resample_to, self.overwrite, on_progress)
             made["out"] = {"path": str(self.out), "written": written, "kept": kept}
         if self.graph is not None:
             save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)

@@ -41,7 +41,8 @@ class Command:
     no_pictures: bool = False
     """Draw nothing, which is faster."""
     fps: float | None = None
-    """Frames per second of the features; by default the model's."""
+    """Frames per second of the features; by default the model's. Features at another rate are resampled to the model's,
+    which is that of the results."""
     feature_axes: Axes = "auto"
     """Axes of the arrays, T frames by D features; with auto, D is the axis of the model's feature size."""
     device: Device = "auto"
@@ -57,7 +58,8 @@ class Command:
         written = self.out / "predictions.h5"
         replaced = self._videos_in(written)
         model, info = self._load()
-        write_predictions(written, self._predictions(model), info)
+        fps = info.fps if self.fps is None else self.fps
+        write_predictions(written, self._predictions(model, fps, info.fps), info)
         segments = self._write_each(written, info)
         for video in replaced - segments.keys():
             for name in (f"{video}.csv", f"{video}.segments.csv", f"plots/{video}.png"):
@@ -67,6 +69,8 @@ class Command:
             print(json.dumps({"predictions": str(written), "videos": rows}))
         else:
             print("\n".join([*lines(segments), "", f"everything is in {self.out}"]))
+            if fps != info.fps:
+                print(f"features were resampled from {fps:g} to the model's {info.fps:g} fps, the rate of the results")
             if replaced:
                 print(f"the earlier predictions of {listed(sorted(replaced))} were replaced")
 
@@ -78,17 +82,21 @@ class Command:
 
         model = load(self.model, choose_device(self.device))
         require_no_control(model.facts.config, "predict")
-        fps = model.facts.fps if self.fps is None else self.fps
+        fps = model.facts.fps or self.fps
         if fps is None:
             raise InputError("the model does not know its frames per second; give --fps")
-        require_rate(fps)
+        for rate in (fps, fps if self.fps is None else self.fps):
+            require_rate(rate)
         return model, PredictionInfo(model.class_names, model.background, fps, model.facts.simulated)
 
-    def _predictions(self, model: TrainedModel) -> Iterator[tuple[str, Prediction]]:
+    def _predictions(self, model: TrainedModel, fps: float, model_fps: float) -> Iterator[tuple[str, Prediction]]:
+        from protas_gtcc.annotations.resampling import resample_indices
         from protas_gtcc.storage.npy import load_features
 
         for path in self.features:
             features = load_features(path, model.facts.feature_dim, self.feature_axes)
+            if fps != model_fps:  # durations and dilations are counted in the model's frames
+                features = features[resample_indices(len(features), fps, model_fps)]
             try:
                 prediction = model.predict(features)
             except InputError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from protas_gtcc.cli.shared.console import progress_bars
 from protas_gtcc.cli.shared.dataset_summary import describe
 from protas_gtcc.cli.shared.folders import require_absent
-from protas_gtcc.cli.shared.parsing import File, Positional
+from protas_gtcc.cli.shared.parsing import File, Positional, RateOrTable
 from protas_gtcc.layouts.options import LayoutOptions
 
 
@@ -27,23 +27,25 @@ class Command:
     """Folder, or JSON file of EgoProceL."""
     out: File
     """Dataset file to write."""
-    fps: float
-    """Frames per second of the features."""
+    fps: RateOrTable
+    """Frames per second of the features; where videos differ, a CSV file with the columns video and fps."""
     overwrite: bool = False
     """Replace the file, with every feature set that was added to it; the old file stays until the new one is whole."""
     resample_to: float | None = None
-    """Frames per second of the dataset, for features and labels; by default the features' own."""
+    """Frames per second of the dataset, for features and labels; by default the features' own, if all are alike."""
     json: bool = False
     """Print the summary as JSON."""
     layout: LayoutOptions = field(default_factory=LayoutOptions)
 
     def run(self) -> None:
         """Prepare, with a bar on standard error and a summary on standard output."""
+        from protas_gtcc.layouts.rates import frame_rates
         from protas_gtcc.layouts.recognition import open_layout
         from protas_gtcc.prepare.writing import prepare
 
         require_absent([self.out], self.overwrite)
         opened = open_layout(self.source, self.layout)
         with progress_bars() as on_progress:
-            summary = prepare(opened, self.out, self.fps, self.layout, self.resample_to, on_progress)
+            rates = frame_rates(self.fps, opened.video_names)
+            summary = prepare(opened, self.out, rates, self.layout, self.resample_to, on_progress)
         print(json.dumps(dataclasses.asdict(summary), indent=1) if self.json else describe(summary))

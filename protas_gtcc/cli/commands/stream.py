@@ -37,7 +37,7 @@ class Command:
     speed: Literal["full", "real"] = "full"
     """Replay a .npy file at full speed, or in real time at --fps."""
     fps: float | None = None
-    """Frames per second of the features; by default the model's."""
+    """Frames per second of the features, where the model does not know them; a stream is at the model's rate."""
     growing: bool = False
     """Wait for more frames at the end of a file of frames."""
     buffer: int = 64
@@ -105,11 +105,14 @@ class Command:
     def _frame_rate(self, model: TrainedModel) -> float | None:
         from protas_gtcc.annotations.resampling import require_rate
 
-        fps = model.facts.fps if self.fps is None else self.fps
+        known, fps = model.facts.fps, model.facts.fps if self.fps is None else self.fps
         if self.speed == "real" and fps is None:
             raise InputError("--speed real needs frames per second, which the model does not have; give --fps")
         if fps is not None:
             require_rate(fps)
+        if known is not None and fps != known:
+            what = f"the model takes {known:g} frames per second, and a stream is not resampled"
+            raise InputError(f"--fps is {fps:g}: {what}; send frames at that rate, or use 'predict --fps {fps:g}'")
         return fps
 
     def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:

@@ -36,10 +36,10 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
-from protas_gtcc.config import MAY_CHANGE, File, Folder, flat_settings
+from protas_gtcc.config import MAY_CHANGE, File, Folder, RateOrTable, flat_settings
 from protas_gtcc.errors import InputError, listed
 
-__all__ = ["File", "Folder", "Positional", "Repeated", "Rest", "parse", "parse_resumable"]
+__all__ = ["File", "Folder", "Positional", "RateOrTable", "Repeated", "Rest", "parse", "parse_resumable"]
 
 T = TypeVar("T")
 Rest: TypeAlias = Annotated[tuple[str, ...], tyro.conf.Fixed, tyro.conf.Suppress]
@@ -114,7 +114,7 @@ def _wrapped_usage() -> Iterator[None]:
     """Wrap the usage line of the help between flags; tyro prints it whole, however narrow the terminal is."""
     content = io.BytesIO()
     # tyro looks at both to choose colours and lines.
-    shown = io.TextIOWrapper(content, sys.stdout.encoding, write_through=True)
+    shown = io.TextIOWrapper(content, sys.stdout.encoding, sys.stdout.errors, write_through=True)
     shown.isatty = sys.stdout.isatty  # type: ignore[method-assign]
     try:
         with redirect_stdout(shown):
@@ -140,18 +140,46 @@ def _number(kind: type, expected: str) -> Callable[[list[str]], Any]:
     return read
 
 
+def _number_or_path(read: Callable[[list[str]], Any]) -> Callable[[list[str]], Any]:
+    def read_either(words: list[str]) -> Any:
+        try:
+            return read(words)
+        except ValueError:
+            return Path(words[0])
+
+    return read_either
+
+
 @REGISTRY.primitive_rule
 def _numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """A number, or one that may be None, whose error says what was expected."""
+    """A number, one that may be None, or one in place of which a file may stand; its error says what was expected."""
     kinds = [kind for kind in get_args(info.type) or (info.type,) if kind is not type(None)]
-    if kinds not in ([int], [float]) or get_origin(info.type) not in (None, Union, types.UnionType):
+    if kinds not in ([int], [float], [float, Path]) or get_origin(info.type) not in (None, Union, types.UnionType):
         return None
     read = _number(kinds[0], "a whole number" if kinds == [int] else "a number")
+    if Path in kinds:
+        read = _number_or_path(read)
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar=METAVARS[kinds[0]],
         instance_from_str=read,
-        is_instance=lambda value: isinstance(value, int | float | None),
+        is_instance=lambda value: isinstance(value, int | float | Path | None),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+@REGISTRY.primitive_rule
+def _texts(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """A text or a path that may be absent: the word None is a text like others, the name of a class or a folder."""
+    plain = [get_args(one)[0] if get_origin(one) is Annotated else one for one in get_args(info.type)]
+    kinds = [kind for kind in plain if kind is not type(None)]
+    if kinds not in ([str], [Path]) or len(plain) != 2:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=METAVARS[kinds[0]],
+        instance_from_str=lambda words: kinds[0](words[0]),
+        is_instance=lambda value: value is None or isinstance(value, kinds[0]),
         str_from_instance=lambda value: [str(value)],
     )
 

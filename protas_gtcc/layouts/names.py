@@ -1,0 +1,21 @@
+"""One name in two Unicode forms: `é` is one character, or `e` and an accent. Programs and file systems choose."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+
+
+def composed(name: str) -> str:
+    """The name in the one form (NFC) in which names are compared."""
+    return unicodedata.normalize("NFC", name)
+
+
+def find_name(name: str, known: Collection[str]) -> str | None:
+    """The known name that is meant: the same one, else the only one that differs in its Unicode form alone."""
+    if name in known:
+        return name
+    if name.isascii():
+        return None
+    alike = [one for one in known if composed(one) == composed(name)]
+    return alike[0] if len(alike) == 1 else None
