@@ -32,6 +32,8 @@ PartnerPart = Literal["test", "train"]
 """The part of a split whose videos are the partners of test videos in alignment scores. `test` is usual in papers;
 `train` is the case of an assistant, and the only choice where a split tests one video of a task."""
 MAX_LAYERS = 16
+MOST_WEIGHTS = 300_000_000
+"""Of the layers of a network or an encoder, about; a configuration that asks for more is wrong."""
 Control = Literal["none", "noise", "index", "shuffle"]
 
 WHERE_COMPUTED = ("device", "workers", "threads")
@@ -47,6 +49,12 @@ def require_range(config: Any, **ranges: tuple[int | float, int | float]) -> Non
         if not lowest <= value <= highest:  # NaN is in no range
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} is {value}; it must be from {lowest:g} to {highest:g}")
+
+
+def require_size(weights: int, flags: str) -> None:
+    """Raise `InputError`, naming the flags, if a network would have more than `MOST_WEIGHTS`."""
+    if weights > MOST_WEIGHTS:
+        raise InputError(f"{flags} make {weights:.1e} weights; lower them to make at most {MOST_WEIGHTS:.0e}")
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         ranges = {"stages": (1, 32), "layers": (0, MAX_LAYERS), "reach_seconds": (1e-3, 1e5), "maps": (1, 4096)}
         require_range(self, **ranges, graph_eta=(0, 1e6))
+        require_size(self.stages * (self.layers or MAX_LAYERS) * 4 * self.maps**2, "--stages, --layers and --maps")
         if not 0 <= self.dropout < 1:
             raise InputError(f"--dropout is {self.dropout}; it must be in [0, 1)")
         if self.graph and not self.progress:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from protas_gtcc.config import TrainingConfig, flat_settings, require_range
+from protas_gtcc.config import TrainingConfig, flat_settings, require_range, require_size
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadVersion
 from protas_gtcc.heads.versions import VERSIONS, HeadSwitches
@@ -53,6 +53,7 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         require_range(self, output_dim=(1, 4096), hidden=(1, 8192), layers=(1, 16), dropout=(0, 0.99))
+        require_size(4 * self.layers * self.hidden**2, "--layers and --hidden")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.encoders import Encoder
 from protas_gtcc.errors import InputError
-from protas_gtcc.network.checkpoint import load_tensors, save_tensors
+from protas_gtcc.network.checkpoint import load_tensors, require_shapes, save_tensors
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.configs import from_dict
 
@@ -69,9 +69,12 @@ def load_encoder(path: Path) -> Embedder:
     file = find_checkpoint(path)
     tensors, metadata = load_tensors(file, FORMAT)
     values = {one.name: metadata[one.name] for one in dataclasses.fields(EncoderFacts) if one.name in metadata}
-    values["config"] = from_dict(AlignmentConfig, values["config"], str(file))
+    facts = from_dict(EncoderFacts, values, str(file))
+    if not (1 <= facts.feature_dim <= 10**6 and facts.tasks):
+        what = f"features of {facts.feature_dim} numbers, {len(facts.tasks)} tasks"
+        raise InputError(f"{file}: {what}; expected at least one of each: train again")
     try:
-        facts = EncoderFacts(**values)
+        require_shapes(facts.build, tensors)
         encoder = facts.build()
         encoder.load_state_dict(tensors)
     except (RuntimeError, TypeError) as error:

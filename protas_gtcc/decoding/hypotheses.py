@@ -17,7 +17,10 @@ import numpy as np
 
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
+from protas_gtcc.errors import InputError, plural
 
+MOST_PHASES = 600_000
+"""Of all lengths of all classes: their tables take about 700 MB while they are made."""
 NEGLIGIBLE = 1e-7
 """Phases that are passed in a frame with less probability are left out."""
 TIMES = 48
@@ -44,8 +47,11 @@ class Hypotheses(NamedTuple):
 
 
 def make_hypotheses(tables: TranscriptTables, settings: DecodingConfig, fps: float) -> Hypotheses:
-    """The hypotheses for durations and order in `tables`, at this frame rate."""
+    """The hypotheses for durations and order in `tables`, at this frame rate. Raises `InputError` for too many."""
     phases, seconds = settings.phases, tables.lengths.ravel()
+    if len(seconds) * phases > MOST_PHASES:
+        what = f"the filter has {plural(len(seconds), 'length')} of {plural(phases, 'phase')}"
+        raise InputError(f"{what}; lower --num-lengths or --phases to make at most {MOST_PHASES} in all")
     num_classes, per_class = tables.lengths.shape
     rates = phases / seconds
     passes = _poisson(rates / fps, phases)

@@ -36,15 +36,17 @@ def load_published_head(path: Path, embedding_width: int) -> ScalarHead:
     state = content.get("model_state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict):
         raise InputError(f"{path} holds {type(content).__name__}; give a checkpoint that holds the state of a model")
+    if not all(isinstance(name, str) and isinstance(one, Tensor) for name, one in state.items()):
+        raise InputError(f"{path} holds more than tensors by name; give a checkpoint that holds the state of a model")
     own = _own_tensors(state)
     missing = [name for name in NEEDED if name not in own]
     if missing:
         what = f"{path} has no GRU progress head: no tensor {missing[0]}"
         raise InputError(f"{what}; other heads are not imported: leave it out")
-    head = ScalarHead(_config(path, own, embedding_width), embedding_width)
     try:
+        head = ScalarHead(_config(path, own, embedding_width), embedding_width)
         head.load_state_dict(dict(head.named_buffers()) | _renamed(own))  # published heads do not standardise
-    except RuntimeError as error:
+    except (RuntimeError, IndexError) as error:
         what = " ".join(str(error).split())
         raise InputError(f"{path}: its progress head is not a published one ({what}); leave it out") from error
     return head.eval()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def load_tensors(
             digest = texts.pop("digest", None)  # files of earlier versions have none
             metadata = {name: json.loads(text) for name, text in texts.items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, ValueError) as error:
+    except Exception as error:  # of the format, of JSON and of its depth
         raise InputError(f"{path} is not a whole safetensors file ({error}); {way_out}") from error
     if metadata.get("format") != expected_format or type(metadata.get("format_version")) is not int:
         raise InputError(f"{path} is not a {expected_format}; name another file")
@@ -128,16 +129,44 @@ def save_checkpoint(path: Path, network: ProgressNetwork, facts: ModelFacts) -> 
     save_tensors(path, FORMAT, {**network.state_dict(), **kept}, plain)
 
 
+def require_shapes(build: Callable[[], torch.nn.Module], tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raise `RuntimeError` unless the tensors are those of the network that `build` makes, without making it.
+
+    So a small file cannot ask for a network that fills the memory.
+    """
+    with torch.device("meta"):  # shapes alone
+        expected = {name: list(values.shape) for name, values in build().state_dict().items()}
+    found = {name: list(values.shape) for name, values in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise RuntimeError(f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'none')}")
+
+
+def _require_sound(facts: ModelFacts, where: str) -> None:
+    num_classes, fps = len(facts.class_names), facts.fps
+    wrong = {
+        "feature_dim": not 1 <= facts.feature_dim <= 10**6,
+        "class_names": not num_classes or len(set(facts.class_names)) < num_classes,
+        "background": not all(0 <= label < num_classes for label in facts.background),
+        "fps": fps is not None and not 0 < fps < math.inf,
+        "look_ahead_frames": facts.look_ahead_frames < 0,
+    }
+    for name, is_wrong in wrong.items():
+        if is_wrong:
+            raise InputError(f"{where}: {name} cannot be {getattr(facts, name)!r}; train again, or copy it again")
+
+
 def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
     """Read a network, in evaluation mode on the CPU, and its facts."""
     tensors, metadata = load_tensors(path, FORMAT)
     values = {one.name: metadata[one.name] for one in dataclasses.fields(ModelFacts) if one.name in metadata}
-    values["config"] = from_dict(RunConfig, values["config"], str(path))
+    facts = from_dict(ModelFacts, {**values, "transcripts": None}, str(path))
+    _require_sound(facts, str(path))
     names = [name for name in tensors if name.startswith(TRANSCRIPTS)]
     tables: dict[str, Any] = {name.removeprefix(TRANSCRIPTS): tensors.pop(name).numpy() for name in names}
     try:
-        values["transcripts"] = TranscriptTables(**tables) if tables else None
-        facts = ModelFacts(**values)
+        facts = dataclasses.replace(facts, transcripts=TranscriptTables(**tables) if tables else None)
+        require_shapes(facts.build, tensors)
         network = facts.build()
         network.load_state_dict(tensors)
         filtered = facts.config.decoding.filter == "durations"

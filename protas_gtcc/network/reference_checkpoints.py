@@ -8,8 +8,9 @@ code shares its storage with the learnt one, so both are equal here.
 from __future__ import annotations
 
 import dataclasses
-import pickle
+import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from torch import Tensor
 
 from protas_gtcc.config import REFERENCE, ModelConfig
 from protas_gtcc.errors import InputError, plural
-from protas_gtcc.network.checkpoint import ModelFacts, require_finite_tensors
+from protas_gtcc.network.checkpoint import ModelFacts, require_finite_tensors, require_shapes
 from protas_gtcc.network.model import ProgressNetwork
 
+FIRST_WEIGHT = "stage1.conv_1x1.weight"
 RENAMED = {
     "conv_1x1": "conv_in",
     "conv_out": "conv_logits",
@@ -49,12 +51,16 @@ def read_reference_checkpoint(
     Raises `InputError` if the file is no such checkpoint, or the class names do not fit.
     """
     state = load_tensors_alone(path)
-    if not isinstance(state, dict) or "stage1.conv_1x1.weight" not in state:
-        what = f"{path} is not a checkpoint of ProTAS or MS-TCN: it has no stage1.conv_1x1.weight"
+    is_state = isinstance(state, dict) and all(isinstance(one, str) for one in state)
+    if not is_state or not all(isinstance(one, Tensor) for one in state.values()) or FIRST_WEIGHT not in state:
+        what = f"{path} is not a checkpoint of ProTAS or MS-TCN: it has no {FIRST_WEIGHT} among tensors"
         raise InputError(f"{what}; name another file")
-    config = dataclasses.replace(REFERENCE, dataset="", model=_architecture(state, causal, path))
-    feature_dim = state["stage1.conv_1x1.weight"].shape[1]
-    num_classes = state["stage1.conv_out.weight"].shape[0]
+    try:
+        config = dataclasses.replace(REFERENCE, dataset="", model=_architecture(state, causal, path))
+        ours, feature_dim = _our_state(state), state[FIRST_WEIGHT].shape[1]
+        num_classes = state["stage1.conv_out.weight"].shape[0]
+    except (IndexError, KeyError, ValueError) as error:
+        raise InputError(f"{path} is not a checkpoint of ProTAS or MS-TCN ({error!r}); name another file") from error
     names = list(class_names or [f"class_{i}" for i in range(num_classes)])
     if len(names) != num_classes or any(not 0 <= label < num_classes for label in background):
         raise InputError(
@@ -62,9 +68,10 @@ def read_reference_checkpoint(
             "give the dataset that it was trained on"
         )
     facts = ModelFacts(config, feature_dim, names, list(background), fps)
-    network = facts.build()
     try:
-        network.load_state_dict(_our_state(state))
+        require_shapes(facts.build, ours)
+        network = facts.build()
+        network.load_state_dict(ours)
     except RuntimeError as error:
         what = f"{path} is not a checkpoint of ProTAS or MS-TCN ({' '.join(str(error).split())})"
         raise InputError(f"{what}; name another file") from error
@@ -78,11 +85,27 @@ def load_tensors_alone(path: Path) -> Any:
         raise InputError(f"no checkpoint {path}; correct the path")
     try:
         # weights_only: a foreign pickle must not run code here.
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        with zipfile.ZipFile(path) if zipfile.is_zipfile(path) else nullcontext() as archive:
+            claimed = 0 if archive is None else sum(member.file_size for member in archive.infolist())
+        if claimed > path.stat().st_size:  # torch compresses nothing
+            raise ValueError("it is compressed")
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        _require_dense(content)
+        return content
+    except Exception as error:  # pickle, zip and torch have errors of many kinds
         # torch's own message advises to load without this guard, which could run code from the file.
         what = f"{path} is not a torch checkpoint of plain tensors, or not a complete one"
         raise InputError(f"{what}; copy it again, or save its state_dict alone") from error
+
+
+def _require_dense(content: Any) -> None:
+    """Raise `ValueError` for a tensor whose values are not all there: a view can claim any size."""
+    if isinstance(content, Tensor):
+        if content.layout != torch.strided or content.nbytes > content.untyped_storage().nbytes():
+            raise ValueError("a tensor is a view or sparse")
+    elif isinstance(content, Mapping):
+        for value in content.values():
+            _require_dense(value)
 
 
 def _architecture(state: Mapping[str, Tensor], causal: bool | None, path: Path) -> ModelConfig:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from protas_gtcc.errors import InputError
 
@@ -31,5 +31,5 @@ def read_fact(path: Path, name: str) -> Any:
     try:
         with safe_open(path, "numpy") as file:
             return json.loads((file.metadata() or {}).get(name, "null"))
-    except (SafetensorError, ValueError) as error:
+    except Exception as error:  # of the format, of JSON and of its depth
         raise InputError(f"{path} is not a whole safetensors file ({error}); train again, or copy it again") from error

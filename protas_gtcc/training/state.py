@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,6 +12,8 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 
 STATE_FORMAT = "protas_gtcc training state"
+SLOTS = {"step", "exp_avg", "exp_avg_sq"}
+"""What Adam keeps of each weight."""
 SHOWN_LENGTH = 200
 """Longest text of two values that an error shows."""
 
@@ -22,7 +25,7 @@ def save_state(
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
-    save_tensors(path, STATE_FORMAT, tensors, facts)
+    save_tensors(path, STATE_FORMAT, tensors, {**facts, "num_tensors": len(tensors)})
 
 
 def load_state(
@@ -34,8 +37,10 @@ def load_state(
     version made the network.
     """
     tensors, facts = load_tensors(path, STATE_FORMAT)
+    _require_whole(facts, tensors, path)
+    before_all: Any = facts["identity"]
     for name, now in identity.items():
-        before = facts["identity"].get(name)
+        before = before_all.get(name)
         if before != now:
             values = f"was {before} and is {now} now"
             change = values if len(values) < SHOWN_LENGTH else "is another one now"
@@ -47,11 +52,29 @@ def load_state(
         what = " ".join(str(error).split())[:SHOWN_LENGTH]
         raise InputError(f"{path} is of another version's network ({what}); start a new run") from error
     state: dict[int, dict[str, torch.Tensor]] = {}
+    weights = [one for group in optimizer.param_groups for one in group["params"]]
     for name, tensor in _under("optimizer.", tensors).items():
         index, _, slot = name.partition(".")
-        state.setdefault(int(index), {})[slot] = tensor
+        number = int(index) if index.isdecimal() else len(weights)
+        if slot not in SLOTS or number >= len(weights) or tensor.shape not in (weights[number].shape, torch.Size()):
+            raise InputError(f"{path}: optimizer.{name} fits no weight of the network; start a new run")
+        state.setdefault(number, {})[slot] = tensor
+    lacking = [number for number, slots in state.items() if slots.keys() != SLOTS]
+    if lacking:
+        raise InputError(f"{path} lacks a part of the optimiser's state of weight {lacking[0]}; start a new run")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return facts
+
+
+def _require_whole(facts: Mapping[str, object], tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Raise `InputError` unless the facts are there, and as many tensors as were written."""
+    rows = facts.get("rows")
+    is_table = isinstance(rows, list) and all(
+        isinstance(row, dict) and all(isinstance(value, int | float) for value in row.values()) for row in rows
+    )
+    is_whole = is_table and all(isinstance(facts.get(name), dict) for name in ("identity", "precision"))
+    if not is_whole or not rows or facts.get("num_tensors", len(tensors)) != len(tensors):
+        raise InputError(f"{path} is not a whole training state; copy it again, or start a new run")
 
 
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
