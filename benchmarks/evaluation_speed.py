@@ -170,6 +170,7 @@ def full_predictions(rng: np.random.Generator, estimates: dict[str, np.ndarray])
     """Predictions with probabilities and progress of every class, as a model's are."""
     for name, labels in estimates.items():
         probs, progress = rng.random((2, len(CLASS_NAMES), len(labels)), dtype=np.float32)
+        probs /= probs.sum(axis=0)
         yield name, Prediction(labels, probs, progress, reported_progress(progress, labels, BACKGROUND))
 
 

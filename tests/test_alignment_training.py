@@ -184,7 +184,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_videos(kitch
         return {"soft_dtw": torch.tensor([1.0, float("nan")])}
 
     monkeypatch.setattr("protas_gtcc.alignment.training.alignment_terms", broken)
-    with pytest.raises(InputError, match=r"term soft_dtw is nan for videos v\d and v\d at epoch 1, step 1; check"):
+    with pytest.raises(InputError, match=r"term soft_dtw is nan for videos v\d and v\d at epoch 1, step 1; lower"):
         align(alignment_config(kitchen, "lav"), Dataset(kitchen), AlignmentDirectory(tmp_path / "run"))
 
 
