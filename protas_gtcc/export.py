@@ -121,9 +121,10 @@ class StreamGraph(OfflineGraph):
         return unpacked._replace(num_frames=num_frames), belief
 
 
-def export_onnx(model: TrainedModel, folder: Path) -> list[Path]:
+def export_onnx(model: TrainedModel, folder: Path, on_start: Callable[[Path], None] = lambda path: None) -> list[Path]:
     """Write a model's graphs and return their paths; an acausal model has only `offline.onnx`.
 
+    `on_start` is called before each graph is made, which takes from seconds to minutes.
     Raises `InputError` if the packages of the extra `[export]` are not installed.
     """
     try:
@@ -134,11 +135,13 @@ def export_onnx(model: TrainedModel, folder: Path) -> list[Path]:
     network, decoder = _exportable(model.network), _filter_graph(model)
     features = torch.randn(2, EXAMPLE_FRAMES, model.facts.feature_dim)
     written = [folder / "offline.onnx"]
+    on_start(written[0])
     _write(model, OfflineGraph(network, model.background, decoder), {"features": features}, written[0])
     if network.config.causal:
         graph = StreamGraph(network, model.background, decoder)
         state, num_frames = graph.start(2)
         written.append(folder / "stream.onnx")
+        on_start(written[1])
         _write(model, graph, {"features": features, "state": state, "num_frames": num_frames}, written[1])
     return written
 

@@ -31,7 +31,13 @@ def test_embeddings_become_a_feature_set_of_the_split_that_later_runs_can_name(k
     path = tmp_path / "kitchen.h5"
     shutil.copy(kitchen, path)
     embedder = align(alignment_config(path), Dataset(path), AlignmentDirectory(tmp_path / "run"))
-    assert write_aligned(embedder, Dataset(path), "aligned-tcc") == "aligned-tcc_split1"
+    shown: list[tuple[int, int]] = []
+    stored = write_aligned(
+        embedder, Dataset(path), "aligned-tcc", on_progress=lambda done, total: shown.append((done, total))
+    )
+    assert stored == "aligned-tcc_split1"
+    assert shown[0] == (0, shown[0][1]), "before the first video, so that something is shown at once"
+    assert shown[-1][0] == shown[-1][1] - 1
     dataset = Dataset(path)
     described = dataset.feature_sets["aligned-tcc_split1"]
     assert (described.dim, described.split, described.derived_from) == (4, "1", "features")

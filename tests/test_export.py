@@ -97,7 +97,8 @@ def test_the_offline_graph_takes_videos_of_any_length(exported):
 
 def test_an_acausal_model_has_only_an_offline_graph(tmp_path):
     model = make_model(ACAUSAL)
-    assert export_onnx(model, tmp_path) == [tmp_path / "offline.onnx"]
+    started: list[Path] = []
+    assert export_onnx(model, tmp_path, started.append) == [tmp_path / "offline.onnx"] == started
     (output,) = run_offline(tmp_path / "offline.onnx", video(30)[None])
     assert_equals_prediction(output, model, video(30))
 

@@ -13,7 +13,11 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.mapping import read_mapping
 from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.rates import read_rates
 from protas_gtcc.layouts.recognition import open_layout
+from protas_gtcc.layouts.text import read_table
+from protas_gtcc.metrics.prediction_files import open_predictions
+from protas_gtcc.storage.csv_tables import read_csv_table
 from tests.mstcn_folder import exit_code, write_mstcn
 
 CLASSES = ["background", "take cup", "pour"]
@@ -176,3 +180,34 @@ def test_a_video_twice_in_a_part_by_its_two_unicode_forms_is_reported(tmp_path, 
     folder = write_mstcn(tmp_path / "data", CLASSES, labels, split, lambda t: np.ones((3, t), np.float32))
     assert exit_code("prepare", folder, "--out", tmp_path / "out.h5", "--fps", 10) == 1
     assert "more than once in train: Ka\\u0308se" in capsys.readouterr().err
+
+
+# CSV files
+
+BAD_TABLES = {
+    "not UTF-8": b"\xff\xfe\x00",
+    "long cell": b"video,fps\nv0," + b"1" * 200_000,
+    "empty": b"",
+    "open quote": b'video,fps\n"v0,1',
+    "long row": b"video,fps\nv0,1,2",
+    "heading twice": b"video,video\n1,2",
+}
+
+
+@pytest.mark.parametrize("content", BAD_TABLES.values(), ids=BAD_TABLES)
+@pytest.mark.parametrize(
+    "read",
+    [read_csv_table, lambda path: read_rates(path, ["v0"]), lambda path: open_predictions(path).read(path.stem)],
+    ids=["table", "rates", "predictions"],
+)
+def test_an_error_in_a_csv_file_names_the_file(tmp_path, read, content):
+    (tmp_path / "times.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"times\.csv"):
+        read(tmp_path / "times.csv")
+
+
+@pytest.mark.parametrize("what", ["not UTF-8", "long cell"])
+def test_so_does_one_in_the_annotations_of_a_layout(tmp_path, what):
+    (tmp_path / "times.csv").write_bytes(BAD_TABLES[what])
+    with pytest.raises(InputError, match=r"times\.csv"):
+        read_table(tmp_path / "times.csv")

@@ -347,6 +347,17 @@ def test_without_a_terminal_progress_is_shown_from_the_first_second(tiny_dataset
     assert sum("s left" in line for line in lines) > 10
 
 
+def test_without_a_terminal_the_first_step_is_shown_at_once():
+    shown = io.StringIO()
+    bar = ProgressBar(Console(file=shown, width=80), seconds_between_lines=1000.0)
+    bar.on_start(0, 40, 128)
+    for step in range(3):
+        bar.on_step(0, step, {"loss": 1.0})
+    lines = shown.getvalue().splitlines()
+    assert lines[0] == "training: 40 epochs of 128 steps"
+    assert [line.split("  ")[0] for line in lines[1:]] == ["epoch 1/40, step 1/128"]
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_every_line_of_a_training_fits_80_columns(terminal):
     terms = {"cross_entropy": 12.076, "smoothing": 0.238, "progress": 2.008, "graph": -0.014}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import UserDict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,23 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 
+OnVideo = Callable[[int, int], None]
+"""Called with the number of videos that are done, and of all videos."""
+
 
 class _Embeddings(UserDict[str, Any]):
-    """Embeddings of a split's videos, each computed when it is read."""
+    """Embeddings of a split's videos, each computed when it is read; `on_progress` is called with those read so far."""
 
-    def __init__(self, embedder: Embedder, dataset: Dataset):
+    def __init__(self, embedder: Embedder, dataset: Dataset, on_progress: OnVideo):
         config = embedder.facts.config
         super().__init__(dict.fromkeys(itertools.chain.from_iterable(dataset.info.splits[config.split].values())))
-        self._embedder = embedder
+        self._embedder, self._on_progress = embedder, on_progress
+        self._read: set[str] = set()
         self._features = FeatureReader(dataset, embedder.facts.feature_set, config.split, "none")
 
     def __getitem__(self, video: str) -> np.ndarray:
+        self._on_progress(len(self._read), len(self))
+        self._read.add(video)
         return self._embedder.embed(self._features.read(video))
 
 
@@ -52,7 +59,13 @@ def stored_name(name: str, split: str, dataset: Dataset, replace: bool) -> str:
     return stored
 
 
-def write_aligned(embedder: Embedder, dataset: Dataset, name: str, replace: bool = False) -> str:
+def write_aligned(
+    embedder: Embedder,
+    dataset: Dataset,
+    name: str,
+    replace: bool = False,
+    on_progress: OnVideo = lambda done, total: None,
+) -> str:
     """Write the embeddings of a split's videos into the dataset file; the name of the set there.
 
     The set is tied to the split whose training videos the encoder was trained on. Raises `InputError` as
@@ -70,5 +83,5 @@ def write_aligned(embedder: Embedder, dataset: Dataset, name: str, replace: bool
         source=f"{facts.feature_set} aligned by {', '.join(how)}, seed {facts.config.training.seed}",
         derived_from=facts.feature_set,
     )
-    add_feature_set(dataset.path, stored, described, _Embeddings(embedder, dataset), replace)
+    add_feature_set(dataset.path, stored, described, _Embeddings(embedder, dataset, on_progress), replace)
     return stored

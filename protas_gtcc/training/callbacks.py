@@ -78,7 +78,9 @@ class ProgressBar(Callback):
         self._names, done = list(losses), epoch * self._steps + step + 1
         shown = _shown(losses if self._is_wide else {TOTAL: losses[TOTAL]})
         self._move(done, losses=shown, description=f"epoch {epoch + 1}")
-        if self._bar is None and step + 1 < self._steps and self._is_line_due():
+        # The first step of all shows how long the training will take, where an epoch takes minutes.
+        is_due = self._is_line_due() or done == self._first + 1
+        if self._bar is None and step + 1 < self._steps and is_due:
             left = self._seconds_left(done, self._epochs * self._steps)
             where = f"epoch {epoch + 1}/{self._epochs}, step {step + 1}/{self._steps}"
             self._print(f"{where}  {left:.0f} s left  {shown}")

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.decoding.compilation import report_compilation
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import choose_device
 from protas_gtcc.network.terms import Terms, require_finite, total_loss, weigh
@@ -50,6 +51,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
         self.fabric = _make_fabric(self.settings)
         self.callbacks = callbacks if self.fabric.is_global_zero else ()
         self.rows: list[Row] = []
+        self._has_stepped = False
 
     @classmethod
     def train(
@@ -135,7 +137,10 @@ class TrainingLoop(ABC, Generic[BatchT]):
         started, means = time.perf_counter(), EpochMeans()
         for step, batch in enumerate(self.batches(epoch)):
             self._set_rate(epoch * self.num_steps + step)
-            self._step(batch.to(self.fabric.device), epoch, means, f"epoch {epoch + 1}, step {step + 1}")
+            # The first step compiles code, or loads it: seconds in which nothing else would be shown.
+            with nullcontext() if self._has_stepped else report_compilation("the training step", spinner=False):
+                self._step(batch.to(self.fabric.device), epoch, means, f"epoch {epoch + 1}, step {step + 1}")
+            self._has_stepped = True
             for callback in self.callbacks:
                 callback.on_step(epoch, step, means.values())
         means.gather(self.fabric)

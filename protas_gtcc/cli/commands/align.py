@@ -114,7 +114,8 @@ class Command:
 
         if self.write:
             name = self.feature_name or default_name(embedder.facts.config)
-            stored = write_aligned(embedder, dataset, name, self.replace)
+            with progress_bar("writing") as on_progress:
+                stored = write_aligned(embedder, dataset, name, self.replace, on_progress)
             console.print(f"{dataset.path} has feature set {stored}: run --feature-set {name}")
         if embedder.facts.config.head is not None:
             console.print(f"to score the head: protas-gtcc heads --joint {run.path}", soft_wrap=True)

@@ -30,6 +30,7 @@ class Command:
     def run(self) -> None:
         """Export."""
         find_checkpoint(self.model)  # before the seconds that importing torch takes
+        from protas_gtcc.cli.shared.console import make_console
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.export import export_onnx
         from protas_gtcc.inference import load
@@ -38,5 +39,10 @@ class Command:
         require_absent([folder / "stream.onnx", folder / "offline.onnx"], self.overwrite)
         model = load(self.model)
         require_no_control(model.facts.config, "be exported")
-        written = [str(path) for path in export_onnx(model, folder)]
+        console = make_console(stderr=True)
+
+        def on_start(path: Path) -> None:
+            console.print(f"making {path}: a minute, longer on a busy machine", soft_wrap=True)
+
+        written = [str(path) for path in export_onnx(model, folder, on_start)]
         print(json.dumps({"written": written}) if self.json else "\n".join(written))
