@@ -16,11 +16,13 @@ class InputError(Exception):
     """
 
     def __str__(self) -> str:
-        text = " ".join(super().__str__().split())
-        if len(text) > LONGEST_MESSAGE:
-            half = LONGEST_MESSAGE // 2 - 3
-            text = f"{text[:half]} […] {text[-half:]}"
-        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+        text = _shortened(" ".join(super().__str__().split()))
+        return _shortened("".join(one if one.isprintable() else repr(one)[1:-1] for one in text))
+
+
+def _shortened(text: str) -> str:
+    half = LONGEST_MESSAGE // 2 - 3
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:half]} […] {text[-half:]}"
 
 
 def lacks_package(what: str, error: ImportError, extra: str) -> InputError:
