@@ -18,11 +18,13 @@ class InputError(Exception):
     """
 
     def __str__(self) -> str:
-        text = " ".join(super().__str__().split())
-        if len(text) > LONGEST_MESSAGE:
-            half = LONGEST_MESSAGE // 2 - 3
-            text = f"{text[:half]} […] {text[-half:]}"
-        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in _with_accents_apart(text))
+        text = _with_accents_apart(_shortened(" ".join(super().__str__().split())))
+        return _shortened("".join(one if one.isprintable() else repr(one)[1:-1] for one in text))
+
+
+def _shortened(text: str) -> str:
+    half = LONGEST_MESSAGE // 2 - 3
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:half]} […] {text[-half:]}"
 
 
 def _with_accents_apart(text: str) -> str:

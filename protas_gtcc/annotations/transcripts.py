@@ -14,6 +14,8 @@ from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.errors import InputError, plural
 
+SHORTEST, LONGEST = 1e-9, 1e9
+"""Bounds of what a table holds, seconds or shares: beyond them, the filter would overflow."""
 GRID_POINTS = 1000
 """Points at which the smoothed distribution of lengths is computed; quantiles are interpolated between them."""
 
@@ -44,8 +46,9 @@ def check_tables(tables: TranscriptTables, num_classes: int, where: str) -> None
     rows = np.concatenate([tables.first[None], np.atleast_2d(tables.following)])
     if rows.shape[1] != num_classes or rows.min() < 0 or np.abs(rows.sum(axis=1) - 1).max() > 1e-6:
         raise InputError(f"{where}: the filter's probabilities of the next class do not sum to 1; train again")
-    if any(one.size == 0 or one.min() <= 0 for one in (tables.lengths, tables.typical, tables.share)):
-        raise InputError(f"{where}: the filter's lengths or shares are not positive; train again")
+    positive = (tables.lengths, tables.typical, tables.share)
+    if any(one.size == 0 or not SHORTEST <= one.min() <= one.max() <= LONGEST for one in positive):
+        raise InputError(f"{where}: the filter's lengths or shares are not positive, or absurd; train again")
 
 
 def count_transcripts(

@@ -16,7 +16,6 @@ pairing is taken, and a notice warns of it.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.text import read_json
 
 ANNOTATION_FPS = 10.0
+_MOST_FRAMES = 100_000_000
 _LISTS = ("hdl_actions", "hdl_start_times", "hdl_end_times")
 _PARTS = {"train": "train", "val": "validation", "test": "test"}
 _SHARES = {"train": 0.75, "validation": 0.10}
@@ -96,7 +96,7 @@ class EgoProceLLayout(Layout):
             if not all(handle in num_feature_frames for handle in handles):
                 continue
             lengths = np.array([num_feature_frames[handle] for handle in handles])
-            ends = np.array([ends[-1] for ends in self.tasks[task]["hdl_end_times"]])
+            ends = np.array([max(ends, default=0) for ends in self.tasks[task]["hdl_end_times"]])
             pairing = pair_in_order(lengths, ends)
             self.annotations.update({h: _Annotation(task, int(i)) for h, i in zip(handles, pairing, strict=True)})
             off = np.abs(lengths - ends[pairing])
@@ -172,6 +172,7 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
         if len(counts) > 1 or min(counts) < len(content["handles"]):
             counted = f"{len(content['handles'])} handles and {listed(sorted(counts))} annotations"
             raise InputError(f"{file}: task {task} has {counted}; every handle needs one entry in each list")
+        _check_entries(content, f"{file}: task {task}")
         for index, handle in enumerate(content["handles"]):
             if handle in annotations:
                 where = f"in {annotations[handle].task} and {task}"
@@ -180,6 +181,22 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
     surplus = ", ".join(_tasks_with_surplus(tasks))
     how = "the first ones are taken, which is wrong for most videos; give --features and --fps"
     return annotations, [f"{_SURPLUS} {surplus} (one for each camera): {how}"] if surplus else []
+
+
+def _check_entries(content: Mapping[str, Any], where: str) -> None:
+    """Raise `InputError` unless handles are texts, and annotations lists with times that a video can have."""
+    for handle in content["handles"]:
+        if not isinstance(handle, str):
+            raise InputError(f"{where}: handle {handle!r} is no text; correct the JSON")
+    for key in _LISTS:
+        for number, entry in enumerate(content[key]):
+            if not isinstance(entry, list):
+                raise InputError(f"{where}: {key} {number} is {entry!r}, expected a list; correct the JSON")
+            times = [] if key == "hdl_actions" else entry
+            wrong = [one for one in times if type(one) not in (int, float) or not abs(one) <= _MOST_FRAMES]
+            if wrong:
+                expected = f"expected frames from 0 to {_MOST_FRAMES}"
+                raise InputError(f"{where}: {key} {number}: {expected}, came {wrong[0]!r}; correct the JSON")
 
 
 def _tasks_with_surplus(tasks: Mapping[str, Any]) -> list[str]:
@@ -198,7 +215,7 @@ def _read_splits(
                 split[part] += handles
         return {"1": split}, [f"no {file}: split 1 is drawn per task with seed {options.seed}, 75 / 10 / 15 %"]
     try:
-        parts_of_tasks = json.loads(file.read_text(encoding="utf-8"))["splits"]
+        parts_of_tasks = read_json(file)["splits"]
         for task, parts in parts_of_tasks.items():
             for part, handles in parts.items():
                 unknown = [h for h in handles if h not in tasks.get(task, {}).get("handles", [])]

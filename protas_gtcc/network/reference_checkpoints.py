@@ -111,6 +111,8 @@ def _require_dense(content: Any) -> None:
 def _architecture(state: Mapping[str, Tensor], causal: bool | None, path: Path) -> ModelConfig:
     stages = {name.split(".")[1] for name in state if name.startswith("stages.")}
     layers = {name.split(".")[2] for name in state if name.startswith("stage1.layers.")}
+    if not layers:
+        raise ValueError("it has no stage1.layers")
     progress = "stage1.gru_app.weight_ih_l0" in state
     graph = "graph_learner.matrix_pre" in state
     by_gru = progress and "stage1.gru_app.weight_ih_l0_reverse" not in state

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -15,12 +16,16 @@ from numpy.lib import format as npy_format
 from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.file_kinds import other_kind, require_regular
 
 ENDINGS = (".npy", ".npz")
 """Of the files that hold an array."""
 LARGEST = 1e12
 """Of a feature. No extractor makes larger ones; a network adds and multiplies them, and must not overflow."""
 UNUSABLE = "NaN, infinity or a value above 1e12"
+_COMPRESSION = 200
+"""Most bytes that one byte of an archive may become, above `_SMALL` bytes."""
+_SMALL = 1 << 26
 _KEY = "features"
 """The array that is read from a .npz file with several."""
 
@@ -31,21 +36,30 @@ def load_features(path: Path, feature_dim: int, axes: Axes = "auto") -> np.ndarr
     Raises `InputError` if there is no whole array of real numbers, and if no axis or both axes have that size.
     """
     features = open_array(path)
-    if features.dtype.kind not in "iuf":
-        raise InputError(f"{path} holds {features.dtype}; save it as real numbers")
-    if features.ndim != 2:
-        raise InputError(f"{path} has shape {list(features.shape)}; save the features of one video, [T, D]")
+    return features if _is_time_first(path, features.shape, features.dtype, feature_dim, axes) else features.T
+
+
+def require_loadable(path: Path, feature_dim: int, axes: Axes = "auto") -> None:
+    """Raise `InputError` as `load_features` does, as far as the header shows."""
+    _is_time_first(path, *read_header(path), feature_dim, axes)
+
+
+def _is_time_first(path: Path, shape: tuple[int, ...], dtype: np.dtype, feature_dim: int, axes: Axes) -> bool:
+    if dtype.kind not in "iuf":
+        raise InputError(f"{path} holds {dtype}; save it as real numbers")
+    if len(shape) != 2:
+        raise InputError(f"{path} has shape {list(shape)}; save the features of one video, [T, D]")
     if axes != "auto":
-        return features if axes == "TD" else features.T
-    fits = [size == feature_dim for size in features.shape]
+        return axes == "TD"
+    fits = [size == feature_dim for size in shape]
     if all(fits):
         raise InputError(f"{path}: both axes are {feature_dim} long; give --feature-axes DT or TD")
     if not any(fits):
         raise InputError(
-            f"{path} has shape {list(features.shape)}, the model takes [T, {feature_dim}]; "
+            f"{path} has shape {list(shape)}, the model takes [T, {feature_dim}]; "
             "extract features with the backbone that it was trained on"
         )
-    return features if fits[1] else features.T
+    return fits[1]
 
 
 def first_unusable(features: np.ndarray) -> int | None:
@@ -56,7 +70,8 @@ def first_unusable(features: np.ndarray) -> int | None:
 
 def usable_frames(features: np.ndarray) -> np.ndarray:
     """Which frames of features `[T, D]` have no NaN, no infinity and no value above `LARGEST`, bool `[T]`."""
-    return np.abs(features).max(axis=1, initial=0).astype(np.float64) <= LARGEST  # False for NaN
+    with np.errstate(invalid="ignore"):  # of some kinds of NaN
+        return np.abs(features).max(axis=1, initial=0).astype(np.float64) <= LARGEST  # False for NaN
 
 
 def write_npy(path: Path, array: np.ndarray) -> None:
@@ -76,6 +91,8 @@ def open_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
     """
     with _reading(path):
         if not _is_archive(path):
+            with open(path, "rb") as file:
+                _require_values(*_read_header(file), path.stat().st_size)
             return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
         with _open_member(path) as member:
             return npy_format.read_array(member, allow_pickle=False)
@@ -88,10 +105,21 @@ def read_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             return array.shape, array.dtype
         with _open_member(path) as member:
-            is_first = npy_format.read_magic(member) == (1, 0)
-            read = npy_format.read_array_header_1_0 if is_first else npy_format.read_array_header_2_0
-            shape, _, dtype = read(member)
-            return shape, dtype
+            return _read_header(member)
+
+
+def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype]:
+    is_first = npy_format.read_magic(stream) == (1, 0)
+    read = npy_format.read_array_header_1_0 if is_first else npy_format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    return shape, dtype
+
+
+def _require_values(shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
+    """Raise `ValueError` if the values need more bytes than there are: numpy would reserve the memory first."""
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > size or min(shape, default=0) < 0:
+        raise ValueError(f"its header claims {list(shape)} of {dtype}, {needed} bytes, and it has {size}")
 
 
 def _is_archive(path: Path) -> bool:
@@ -109,14 +137,25 @@ def _open_member(path: Path) -> Iterator[IO[bytes]]:
         if len(names) != 1 and _KEY not in names:
             what = f"is an archive of several arrays ({listed(names)})"
             raise InputError(f"{path} {what}; save one array, or call it {_KEY!r}")
-        with archive.open(f"{_KEY if _KEY in names else names[0]}.npy") as member:
+        name = f"{_KEY if _KEY in names else names[0]}.npy"
+        found = archive.getinfo(name)
+        if found.file_size > max(_SMALL, _COMPRESSION * found.compress_size):
+            raise ValueError(f"{found.compress_size} bytes would become {found.file_size}")
+        with archive.open(name) as header:
+            _require_values(*_read_header(header), found.file_size)
+        with archive.open(name) as member:
             yield member
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn the errors of reading a file into `InputError`."""
+    """Turn the errors of reading a file into `InputError`; a file of another kind is named as what it is."""
     try:
+        require_regular(path)
+        other = None if path.is_dir() else other_kind(path)
+        if other is not None:
+            what, way_out = other
+            raise InputError(f"{path} is {what}, not features in .npy or .npz; {way_out}")
         yield
     except FileNotFoundError:
         raise InputError(f"no feature file {path}; extract the features, or correct the path") from None

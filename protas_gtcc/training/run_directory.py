@@ -111,6 +111,8 @@ class RunDirectory:
         try:
             with self.log.open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file, strict=True))
+            if any(None in row or None in row.values() for row in rows):
+                raise ValueError("a row is longer or shorter than the first one")
             return [
                 {name: int(text) if text.isdecimal() else float(text) for name, text in row.items()} for row in rows
             ]

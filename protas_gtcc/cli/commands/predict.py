@@ -53,11 +53,14 @@ class Command:
     def run(self) -> None:
         """Predict, write and print."""
         from protas_gtcc.metrics.prediction_files import write_predictions
+        from protas_gtcc.storage.npy import require_loadable
 
         self._require_files()
         written = self.out / "predictions.h5"
         replaced = self._videos_in(written)
         model, info = self._load()
+        for path in self.features:
+            require_loadable(path, model.facts.feature_dim, self.feature_axes)
         fps = info.fps if self.fps is None else self.fps
         write_predictions(written, self._predictions(model, fps, info.fps), info)
         segments = self._write_each(written, info)
@@ -122,10 +125,12 @@ class Command:
 
     def _require_files(self) -> None:
         """Raise `InputError` for a path that cannot be read, before torch is imported, which takes seconds."""
+        from protas_gtcc.dataset.description import require_video_names
         from protas_gtcc.storage.npy import open_array
 
         find_checkpoint(self.model)
         stems = [path.stem for path in self.features]
+        require_video_names(stems)
         for path in self.features:
             if stems.count(path.stem) > 1:
                 raise InputError(f"two feature files are named {path.name}; rename one")
