@@ -90,6 +90,8 @@ class StoredGroup:
         """The value of an attribute: a text, a list of texts, a number or an array of numbers."""
         found = h5py.h5a.open(self._id, name.encode())
         self._require_readable(found.dtype, name)
+        if math.prod(found.shape) * found.get_type().get_size() > self._file.size:
+            raise ValueError(f"{name} is larger than the file")
         values = np.empty(found.shape, found.dtype)
         found.read(values)
         return _plain(values[()])
