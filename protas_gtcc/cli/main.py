@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import difflib
+import errno
 import functools
 import gc
 import importlib
@@ -19,11 +20,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
+from contextlib import suppress
 
 import protas_gtcc
 from protas_gtcc.cli.shared.console import is_first_process
 from protas_gtcc.cli.shared.encoding import make_output_safe
+from protas_gtcc.cli.shared.interruption import Interruption
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.errors import InputError
 
@@ -58,18 +60,23 @@ GROUPS = {
         "position-encoding": "simulate each change between published scalar heads",
     },
 }
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""What a system answers when a disk is full, a quota or a limit is reached, or a disk is read-only."""
 VERBS = {verb: text for verbs in GROUPS.values() for verb, text in verbs.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb and exit: 0 done, 1 the input or the data is at fault, 2 wrong usage."""
+    if arguments is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # While Python starts and ends, nothing is half-written: a Ctrl-C needs no traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     make_output_safe()
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_overview())
+        run_command(lambda: print(_overview()))
         sys.exit(0 if arguments else 2)
     if arguments[0] == "--version":
-        print(f"protas_gtcc {protas_gtcc.__version__}")
+        run_command(lambda: print(f"protas_gtcc {protas_gtcc.__version__}"))
         sys.exit(0)
     verb, rest = arguments[0], arguments[1:]
     if verb not in VERBS:
@@ -81,10 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # step of a recurrence waits for it. `train --threads` sets its own number.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     name = "import_" if verb == "import" else verb.replace("-", "_")
-    command = importlib.import_module(f"protas_gtcc.cli.commands.{name}").Command
-    parser = getattr(command, "parse", functools.partial(parse, command))
 
     def parse_and_run() -> None:
+        command = importlib.import_module(f"protas_gtcc.cli.commands.{name}").Command
+        parser = getattr(command, "parse", functools.partial(parse, command))
         parsed = parser(rest, f"protas-gtcc {verb}")
         if verb not in GROUPS["data"]:
             _show_that_it_loads()
@@ -94,24 +101,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run_command(command: Callable[[], None]) -> None:
-    """Call a command; an `InputError` becomes one line on standard error and exit code 1."""
-    for name in ("SIGTERM", "SIGHUP"):  # there is no SIGHUP on Windows
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _terminate)
+    """Call a command; an `InputError` becomes one line on standard error and exit code 1, as does a full disk.
+
+    A signal that came meanwhile becomes exit code 128 + its number, as in shells, however the command then ended.
+    """
     _collect_less_garbage()
+    interruption = Interruption()
     try:
-        command()
-        sys.stdout.flush()
+        with interruption:
+            command()
+            sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has closed the pipe; nothing must be written to it at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt as interruption:
+        _end(str(error))
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        _discard_output()
+        what = error.filename or "standard output or a temporary file"
+        _end(f"cannot write {what}: {error.strerror}; free space, or write to another disk")
+    except KeyboardInterrupt as error:
         # A command may raise it again with the way to go on.
-        print(f"interrupted; {str(interruption) or 'nothing half-written was left behind'}", file=sys.stderr)
-        sys.exit(130)
+        print(f"interrupted; {str(error) or 'nothing half-written was left behind'}", file=sys.stderr)
+        sys.exit(128 + (interruption.signal or signal.SIGINT))
+
+
+def _end(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _discard_output() -> None:
+    """Let nothing more be written to standard output, at exit either: its reader or its disk takes no more."""
+    with suppress(OSError, ValueError):  # in a test, it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_that_it_loads() -> None:
@@ -125,11 +149,6 @@ def _collect_less_garbage() -> None:
     gc.set_threshold(50_000)
     # The search at exit is for nothing: memory goes back to the system.
     atexit.register(gc.freeze)
-
-
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    # As an exception, so that temporary files are removed on the way out.
-    raise KeyboardInterrupt
 
 
 def _overview() -> str:

@@ -2,7 +2,8 @@
 
 The HDF5 library keeps bytes that it could not write and tries again at every close. h5py then prints tracebacks, and
 the process dies of a segmentation fault. So the bytes go through a Python file that raises the first failure and
-ignores all later writes: the file is lost anyway, and `atomic.replace_when_whole` removes it.
+ignores all later writes: the file is lost anyway, and `atomic.replace_when_whole` removes it. Signals wait while a file
+is opened or closed: their exception, in a write that HDF5 has asked for, would be such a failure.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import h5py
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.signals import signals_wait
 from protas_gtcc.storage.stored import require_no_links
 
 
@@ -26,7 +28,7 @@ def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
     """Open a new ("w") or an existing ("r+") HDF5 file for writing. Raises `OSError` if the disk refuses."""
     with _FailsOnce(path, "w+" if mode == "w" else "r+") as stored:
         try:
-            with h5py.File(stored, mode) as file:
+            with _opened(stored, mode) as file:
                 yield file
                 file.flush()
         except Exception:
@@ -35,6 +37,19 @@ def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
                 raise
         if stored.failure is not None:
             raise stored.failure
+
+
+@contextmanager
+def _opened(stored: _FailsOnce, mode: str) -> Iterator[Any]:
+    file = None
+    try:
+        with signals_wait():
+            file = h5py.File(stored, mode)
+        yield file
+    finally:
+        with signals_wait():
+            if file is not None:
+                file.close()
 
 
 @contextmanager

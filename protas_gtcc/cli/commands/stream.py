@@ -52,7 +52,8 @@ class Command:
     """Also show a live page on this port of this machine; 0 takes a free port.
     Needs pip install 'protas_gtcc[serve]'."""
     state: File | None = None
-    """File of the stream's state: read at the start if it exists, written at the end. Frame numbers continue."""
+    """File of the stream's state: read at the start if it exists, written then and at the end. Frame numbers
+    continue."""
     json: bool = False
     """Print lines of JSON on a terminal too."""
     every_class: bool = False
@@ -80,6 +81,7 @@ class Command:
         with ExitStack() as closing:
             sinks = self._sinks(model, fps, closing)
             if self.state is not None:
+                stream.save(self.state)  # a path that cannot be written is refused now, not after hours
                 closing.callback(stream.save, self.state)
             pipeline.run(
                 stream,
@@ -118,6 +120,7 @@ class Command:
     def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:
         from protas_gtcc.cli.shared.console import make_console
         from protas_gtcc.live.sinks import JsonLines, Terminal
+        from protas_gtcc.storage.line_file import LineFile
 
         sinks: list[Sink] = []
         if sys.stdout.isatty() and not self.json:
@@ -125,10 +128,7 @@ class Command:
         else:
             sinks.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class))
         if self.lines is not None:
-            try:
-                file = closing.enter_context(open(self.lines, "a", encoding="utf-8"))  # noqa: SIM115 (the stack closes it)
-            except OSError as error:
-                raise InputError(f"cannot write {self.lines}: {error.strerror}; give another --lines") from error
+            file = closing.enter_context(LineFile(self.lines))
             sinks.append(JsonLines(file, model.class_names, fps, self.every_class))
         if self.web is not None:
             sinks.append(self._page(model, self.web, closing))
