@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from asyncio import TimerHandle, Transport
+from dataclasses import replace
 from typing import Any
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 from protas_gtcc.serve.limits import Limits
 
@@ -97,10 +99,17 @@ class _WebSocket(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True  # it was refused; uvicorn would log that no handshake was completed
 
-    def send_receive_event_to_app(self) -> None:
-        if self.curr_msg_data_type == "text":  # a traceback in the log if it is not UTF-8; refused in any case
-            self.frames = [b"".join(self.frames).decode(errors="replace").encode()]
-        super().send_receive_event_to_app()
+    # Text is refused in any case; if it were not UTF-8, uvicorn would log a traceback.
+
+    def handle_text(self, event: Frame) -> None:
+        super().handle_text(_utf8(event))
+
+    def handle_cont(self, event: Frame) -> None:
+        super().handle_cont(_utf8(event) if self.curr_msg_data_type == "text" else event)
+
+
+def _utf8(frame: Frame) -> Frame:
+    return replace(frame, data=bytes(frame.data).decode(errors="replace").encode())
 
 
 def _drop(transport: Transport, error: Exception) -> None:

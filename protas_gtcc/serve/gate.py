@@ -63,7 +63,9 @@ async def deny(socket: WebSocket, refused: Refused) -> None:
     """Refuse a WebSocket before it opens, by an HTTP answer: nothing of it remains here."""
     _log(socket, refused)
     with suppress(WebSocketDisconnect, RuntimeError):  # it has left
-        await socket.send_denial_response(_answer(refused))
+        answer = _answer(refused)
+        answer.raw_headers = []  # the web server adds them; older ones would send them twice
+        await socket.send_denial_response(answer)
 
 
 def _answer(refused: Refused) -> JSONResponse:
