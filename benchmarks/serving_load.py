@@ -1,29 +1,43 @@
 """Many clients of one server, each at the rate of a camera: are all answers right, and how long do clients wait?
 
-    python benchmarks/serving_load.py RUN [--clients 50] [--seconds 60]
+    python benchmarks/serving_load.py RUN [--clients 50] [--seconds 60] [--hostile 20]
 
 The server is a separate process. Every client sends its own random frames, one a message, at the rate of a camera, and
 checks every answer against `predict` on all its frames. The result is the time from sending a frame to receiving its
-answer.
+answer. Beside them, hostile clients send what no client should, ten times a second each. The server's memory is taken
+at a quarter of the time and at the end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import os
+import secrets
+import socket
 import subprocess
 import sys
 import time
+from collections import Counter
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import Positional, parse
 from protas_gtcc.inference import TrainedModel, load
+
+HUGE_BYTES = 2_000_000
+"""Of a message, more than 64 frames have."""
+ATTACKS_MADE: Counter[int] = Counter()
+"""By each hostile client."""
 
 
 @dataclass(frozen=True)
@@ -38,43 +52,95 @@ class Arguments:
     """How long each client sends."""
     fps: float = 15.0
     """Frames a second of each client."""
+    hostile: int = 20
+    """Clients beside them that send garbage, half a request, a wrong token, or a huge message."""
 
 
 def main(arguments: Arguments) -> None:
     """Serve, send, compare and report."""
     torch.set_num_threads(1)
     model = load(arguments.model)
+    token = secrets.token_urlsafe()
     command = [sys.executable, "-m", "protas_gtcc", "serve", str(arguments.model), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    environment = {**os.environ, "PROTAS_GTCC_TOKEN": token}
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as server:
+        assert server.stdout is not None
         try:
-            assert server.stdout is not None
-            address = server.stdout.readline().strip().removeprefix("http://").rstrip("/")
-            waits = asyncio.run(push_all(address, model, arguments))
+            address = server.stdout.readline().strip().removeprefix("http://").partition("/")[0]
+            waits, attacks, memory = asyncio.run(push_all(address, token, model, arguments, server.pid))
         finally:
             server.terminate()
     p50, p99, longest = np.percentile(np.concatenate(waits), [50, 99, 100]) * 1e3
     frames = sum(map(len, waits))
     print(f"{arguments.clients} clients, {arguments.fps:g} frames a second each, {arguments.seconds:g} s:")
     print(f"{frames:,} frames, each answered as predict does; wait p50 {p50:.1f} ms, p99 {p99:.1f}, max {longest:.1f}")
+    print(f"{arguments.hostile} hostile clients, {attacks:,} attacks; the server's memory is {memory[0]:.1f} MB")
+    print(f"at a quarter of the time, {memory[1]:.1f} MB at the end")
 
 
-async def push_all(address: str, model: TrainedModel, arguments: Arguments) -> list[np.ndarray]:
-    """The seconds that each client waited for each answer."""
-    return await asyncio.gather(*(push(address, model, arguments, seed) for seed in range(arguments.clients)))
+async def push_all(
+    address: str, token: str, model: TrainedModel, arguments: Arguments, server: int
+) -> tuple[list[np.ndarray], int, list[float]]:
+    """The seconds that each client waited for each answer, the number of attacks, and the server's memory in MB."""
+    hostile = [asyncio.create_task(attack(address, token, seed)) for seed in range(arguments.hostile)]
+    measuring = asyncio.create_task(memory_of(server, arguments.seconds / 4))
+    good = (push(address, token, model, arguments, seed) for seed in range(arguments.clients))
+    waits = await asyncio.gather(*good)
+    memory = [await measuring, await memory_of(server, 0.0)]
+    for task in hostile:
+        task.cancel()
+    ended = await asyncio.gather(*hostile, return_exceptions=True)
+    assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
+    return waits, ATTACKS_MADE.total(), memory
 
 
-async def push(address: str, model: TrainedModel, arguments: Arguments, seed: int) -> np.ndarray:
+async def memory_of(process: int, seconds: float) -> float:
+    """Its memory in MB after some seconds; NaN where there is no /proc."""
+    await asyncio.sleep(seconds)
+    status = Path(f"/proc/{process}/status")
+    text = status.read_text() if status.exists() else ""
+    return next((int(line.split()[1]) / 1e3 for line in text.splitlines() if line.startswith("VmRSS")), float("nan"))
+
+
+async def attack(address: str, token: str, seed: int) -> None:
+    """Send garbage, half-open requests (which stay open), wrong tokens and huge messages, until cancelled."""
+    with ExitStack() as half_open:
+        for number in itertools.count(seed):
+            await asyncio.sleep(0.1)
+            ATTACKS_MADE[seed] += 1
+            with suppress(OSError, WebSocketException):  # refused, as it should be
+                if number % 4 == 0:
+                    open_connection(address, secrets.token_bytes(2000)).close()
+                elif number % 4 == 1:
+                    half_open.enter_context(open_connection(address, b"GET / HTTP/1.1\r\nHost: local"))
+                else:
+                    given = "wrong" if number % 4 == 2 else token
+                    async with connect(f"ws://{address}/stream?name=hostile{seed}&token={given}") as client:
+                        await client.send(bytes(HUGE_BYTES))
+                        await client.recv()
+
+
+def open_connection(address: str, beginning: bytes) -> socket.socket:
+    """A connection that has sent some bytes."""
+    host, _, port = address.rpartition(":")
+    connection = socket.create_connection((host, int(port)))
+    connection.sendall(beginning)
+    return connection
+
+
+async def push(address: str, token: str, model: TrainedModel, arguments: Arguments, seed: int) -> np.ndarray:
     """One client: send, wait, and compare with the offline result at the end."""
     count = int(arguments.seconds * arguments.fps)
     frames = np.random.default_rng(seed).standard_normal((count, model.facts.feature_dim), dtype=np.float32)
     waits, labels = [], []
-    async with connect(f"ws://{address}/stream?name=client{seed}") as socket:
+    async with connect(f"ws://{address}/stream?name=client{seed}&token={token}") as client:
         started = time.perf_counter() + seed / arguments.clients / arguments.fps
         for number, frame in enumerate(frames):
             await asyncio.sleep(max(0.0, started + number / arguments.fps - time.perf_counter()))
             sent = time.perf_counter()
-            await socket.send(frame.tobytes())
-            [answer] = json.loads(await socket.recv())
+            await client.send(frame.tobytes())
+            [answer] = json.loads(await client.recv())
             waits.append(time.perf_counter() - sent)
             assert answer["frame"] == number, f"client {seed}: frame {number} was lost"
             labels.append(answer["label"])

@@ -130,7 +130,9 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def commands(tmp_path) -> dict[str, list[str]]:
+def commands(tmp_path, tiny_dataset) -> dict[str, list[str]]:
+    size = ["--stages", 1, "--layers", 3, "--maps", 4, "--epochs", 1]
+    assert exit_code("train", "--dataset", tiny_dataset, "--out", tmp_path / "run", "--preset", "reference", *size) == 0
     model = make_model()
     save_checkpoint(tmp_path / "model.safetensors", model.network, model.facts)
     np.save(tmp_path / "clip.npy", video(2000))
@@ -143,11 +145,12 @@ def commands(tmp_path) -> dict[str, list[str]]:
     return {
         "prepare": ["prepare", str(folder), "--out", f"{out}/data.h5", "--fps", "10", "--overwrite"],
         "predict": ["predict", model_file, clip, "--out", out, "--overwrite"],
+        "evaluate": ["evaluate", str(tmp_path / "run"), "--out", out, "--pictures", "1"],
     }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["prepare", "predict"])
+@pytest.mark.parametrize("verb", ["prepare", "predict", "evaluate"])
 def test_a_signal_at_any_moment_ends_the_command_or_comes_after_its_end(verb, commands, tmp_path):
     command, out = commands[verb], tmp_path / "out"
     assert exit_code(*command) == 0

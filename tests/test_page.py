@@ -93,3 +93,31 @@ def test_the_page_shows_the_action_and_its_progress_live(tmp_path):
 
     with serving() as address, browser(tmp_path / "profile") as page:
         asyncio.run(run(address, page))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
+def test_the_page_reconnects_by_itself_after_a_restart_of_the_server(tmp_path):
+    async def shown(tab: Ask, beginning: str) -> None:
+        deadline = time.monotonic() + 20
+        while not (await text_of(tab, "note")).startswith(beginning):
+            assert time.monotonic() < deadline, await text_of(tab, "note")
+            await asyncio.sleep(0.05)
+
+    async def pushed(address: str, tab: Ask, count: int) -> None:
+        async with connect(f"ws://{address}/stream?name=anna") as pushing:
+            await push(pushing, video(count))
+            await shown(tab, f"frame {count - 1},")
+
+    async def run(page: str) -> None:
+        async with connect(page, max_size=None) as socket:
+            tab = await asking(socket)
+            with serving() as address:
+                await tab("Page.navigate", url=f"http://{address}/")
+                await pushed(address, tab, 30)
+            await shown(tab, "no connection to the server")
+            with serving(port=int(address.rpartition(":")[2])):
+                await pushed(address, tab, 20)
+
+    with browser(tmp_path / "profile") as page:
+        asyncio.run(run(page))

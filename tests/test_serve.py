@@ -12,18 +12,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from protas_gtcc.cli.main import main
 from protas_gtcc.errors import InputError
 from protas_gtcc.live import pipeline
 from protas_gtcc.serve.app import make_app
+from protas_gtcc.serve.connections import server_config
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.live_page import LivePage
 from tests.test_live import Frames
@@ -31,15 +33,12 @@ from tests.tiny_models import DIM, make_model, video
 
 
 @contextmanager
-def serving(limits: Limits | None = None, token: str | None = None) -> Iterator[str]:
-    """A server on a free port; its address without a scheme."""
-    config = uvicorn.Config(
-        make_app(make_model(), limits, token),
-        port=0,
-        log_level="error",
-        ws="websockets-sansio",
-        timeout_graceful_shutdown=5,
-    )
+def serving(
+    limits: Limits | None = None, token: str | None = None, states: Path | None = None, port: int = 0
+) -> Iterator[str]:
+    """A server on this or a free port, whose log pytest has; its address without a scheme."""
+    limits = limits or Limits()
+    config = server_config(make_app(make_model(), limits, token, states), limits, DIM, port=port, log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -61,14 +60,16 @@ def why_closed(address: str, *messages: bytes | str, path: str = "/stream?name=a
     """The reason that a client who sends this is given."""
 
     async def run() -> str:
-        async with connect(f"ws://{address}{path}", **options) as socket:
-            try:
+        try:
+            async with connect(f"ws://{address}{path}", **options) as socket:
                 for message in messages:
                     await socket.send(message)
                 while True:
                     await socket.recv()
-            except ConnectionClosed as closed:
-                return closed.rcvd.reason if closed.rcvd else "no reason"
+        except ConnectionClosed as closed:
+            return closed.rcvd.reason if closed.rcvd else "no reason"
+        except InvalidStatus as refused:
+            return f"{refused.response.status_code} {json.loads(refused.response.body)['error']}"
 
     return asyncio.run(asyncio.wait_for(run(), 20))
 

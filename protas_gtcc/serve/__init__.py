@@ -4,11 +4,12 @@
     /facts          JSON: classes, background, feature size, frames per second, limits
     /people         JSON: names of the connected clients' streams
     /stream?name=N  WebSocket: a message of k frames, raw little-endian float32 [k, D], is answered by one JSON message
-                    of k results; each connection has one stream
-    /watch?name=N   WebSocket: the results of stream N so far, then each new one; a slow watcher loses the oldest
+                    of k results; each connection has one stream; with &resume=1, the first message is {"next_frame": N}
+    /watch?name=N   WebSocket: what a page needs of stream N so far, then each new result; a slow watcher loses the
+                    oldest
 
 The server reads a client's next message after it has answered the one before. So a client that sends too fast is slowed
 by its own connection, and no queue grows here. A client that breaks a limit gets the reason and is disconnected; other
-clients do not notice. The web server (uvicorn) has no time-out for connections that never send a whole request: put a
-proxy in front if the server can be reached from outside. Needs the extra `[serve]`.
+clients do not notice. A request that never ends is ended, and a new connection ends the oldest of too many. Needs the
+extra `[serve]`.
 """

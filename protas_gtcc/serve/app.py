@@ -4,45 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
-from collections.abc import Awaitable
+import json
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import asdict
 from importlib import resources
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request, Response, WebSocket
-from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.websockets import WebSocketDisconnect
+from fastapi import FastAPI, WebSocket
+from fastapi.responses import HTMLResponse
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
+from protas_gtcc.serve.connections import CLOSING_SECONDS
+from protas_gtcc.serve.gate import Gate, Refused, deny
+from protas_gtcc.serve.kept_states import SAVE_SECONDS
 from protas_gtcc.serve.limits import Limits
-from protas_gtcc.serve.sessions import CLOSING_SECONDS, Refused, Sessions
+from protas_gtcc.serve.sessions import ENDED, Sessions
 
 BROKEN_RULE = 1008
 """The WebSocket's close code for a client that broke a rule."""
 
 
-def make_app(model: TrainedModel, limits: Limits | None = None, token: str | None = None) -> FastAPI:
+def make_app(
+    model: TrainedModel, limits: Limits | None = None, token: str | None = None, states: Path | None = None
+) -> FastAPI:
     """The application for a model; with a token, every request must carry it (`?token=` or a bearer header).
 
-    Without a token, only requests to this machine's own names are answered: another site's name could be made to point
-    to this machine. Raises `InputError` for an empty token.
+    The states of streams are kept in the folder `states`, if given. Raises `InputError` for an empty token and as
+    `KeptStates` does.
     """
     if token == "":
         raise InputError("an empty token admits every client; give None, or a token that is hard to guess")
-    app = FastAPI(title="protas_gtcc", docs_url=None, redoc_url=None, openapi_url=None)
-    sessions = Sessions(model, limits or Limits())
+    sessions = Sessions(model, limits or Limits(), states)
+    app = FastAPI(
+        title="protas_gtcc", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lambda _: _saving(sessions)
+    )
+    app.add_middleware(Gate, token=token)
     app.state.sessions = sessions
     page = resources.files("protas_gtcc.serve").joinpath("page.html").read_text(encoding="utf-8")
-
-    @app.middleware("http")
-    async def only_with_token(request: Request, call_next: Any) -> Response:
-        refusal = _refusal(request, token)
-        if refusal is None:
-            return await call_next(request)
-        return JSONResponse({"error": refusal}, status_code=403 if token is None else 401)
 
     @app.get("/")
     async def index() -> HTMLResponse:
@@ -58,22 +59,41 @@ def make_app(model: TrainedModel, limits: Limits | None = None, token: str | Non
         return sorted(sessions.people)
 
     @app.websocket("/stream")
-    async def stream(socket: WebSocket, name: str = "") -> None:
-        async with _admitted(socket, token):
-            await _serve_stream(socket, sessions, name)
+    async def stream(socket: WebSocket, name: str = "", resume: str = "") -> None:
+        async with _told_refusals(socket):
+            await _serve_stream(socket, sessions, name, bool(resume))
 
     @app.websocket("/watch")
     async def watch(socket: WebSocket, name: str = "") -> None:
-        async with _admitted(socket, token):
+        async with _told_refusals(socket):
             await _serve_watcher(socket, sessions, name)
 
     return app
 
 
-async def _serve_stream(socket: WebSocket, sessions: Sessions, name: str) -> None:
-    person = sessions.begin(name)
+@contextlib.asynccontextmanager
+async def _saving(sessions: Sessions) -> AsyncIterator[None]:
+    """Save the states of streams while the server runs, and when it ends."""
+
+    async def save_regularly() -> None:
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            await sessions.save()
+
+    saving = asyncio.create_task(save_regularly()) if sessions.kept is not None else None
+    yield
+    if saving is not None:
+        saving.cancel()
+        await sessions.save()
+
+
+async def _serve_stream(socket: WebSocket, sessions: Sessions, name: str, resume: bool) -> None:
+    person = sessions.begin(name, resume)
     idle = sessions.limits.idle_seconds
     try:
+        await socket.accept()
+        if resume:
+            await socket.send_text(json.dumps({"next_frame": person.stream.num_frames}))
         while True:
             message = await _within(idle, socket.receive(), "no message")
             if message["type"] == "websocket.disconnect":
@@ -81,7 +101,7 @@ async def _serve_stream(socket: WebSocket, sessions: Sessions, name: str) -> Non
             if message.get("bytes") is None:
                 raise Refused("a text message is not a frame; send raw little-endian float32")
             results = sessions.push(person, message["bytes"])
-            await _within(idle, socket.send_json(results), "the client read no answer")
+            await _within(idle, socket.send_text(results), "the client read no answer")
             # Clients take turns, even if this one's next message has arrived already.
             await asyncio.sleep(0)
     finally:
@@ -92,7 +112,9 @@ async def _serve_watcher(socket: WebSocket, sessions: Sessions, name: str) -> No
     person, queue = sessions.watch(name)
     idle = sessions.limits.idle_seconds
     try:
-        await _within(idle, socket.send_json(list(person.results)), "the watcher read no result")
+        before = person.history.text()
+        await socket.accept()
+        await _within(idle, socket.send_text(before), "the watcher read no result")
         # A task of its own notices that the watcher has left while there are no results.
         gone = asyncio.create_task(socket.receive())
         while not gone.done():
@@ -102,8 +124,8 @@ async def _serve_watcher(socket: WebSocket, sessions: Sessions, name: str) -> No
                 coming.cancel()
                 return
             result = coming.result()
-            await _within(idle, socket.send_json([result]), "the watcher read no result")
-            if "ended" in result:
+            await _within(idle, socket.send_text(f"[{result}]"), "the watcher read no result")
+            if result == ENDED:
                 gone.cancel()
                 return
     finally:
@@ -118,22 +140,17 @@ async def _within(seconds: float, action: Awaitable[Any], refusal: str) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def _admitted(socket: WebSocket, token: str | None) -> Any:
-    """Accept a client; a refused client gets the reason, and a client that leaves is not an error."""
-    await socket.accept()
+async def _told_refusals(socket: WebSocket) -> AsyncIterator[None]:
+    """Tell a refused client the reason; a client that leaves is not an error."""
     try:
-        refusal = _refusal(socket, token)
-        if refusal is not None:
-            raise Refused(refusal)
-        # Browsers send the site that a script comes from; programs send none.
-        origin = socket.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != socket.headers.get("host"):
-            raise Refused("pages of other sites may not use this server")
         yield
         await _close(socket)
     except Refused as refused:
-        # A WebSocket's reason has at most 123 bytes.
-        await _close(socket, BROKEN_RULE, str(refused).encode()[:120].decode(errors="ignore"))
+        if socket.application_state == WebSocketState.CONNECTING:
+            await deny(socket, refused)
+        else:
+            # A WebSocket's reason has at most 123 bytes.
+            await _close(socket, BROKEN_RULE, str(refused).encode()[:120].decode(errors="ignore"))
     except WebSocketDisconnect:
         pass
 
@@ -142,14 +159,3 @@ async def _close(socket: WebSocket, code: int = 1000, reason: str = "") -> None:
     # If the client has left, or reads nothing any more, closing fails too.
     with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
         await asyncio.wait_for(socket.close(code, reason), CLOSING_SECONDS)
-
-
-def _refusal(connection: Request | WebSocket, token: str | None) -> str | None:
-    """Why a connection is refused; None: it is accepted."""
-    if token is None:
-        host = urlsplit("//" + connection.headers.get("host", "")).hostname
-        here = host in ("localhost", "127.0.0.1", "::1")
-        return None if here else "without a token, this server answers to localhost only"
-    given = connection.query_params.get("token") or connection.headers.get("authorization", "").removeprefix("Bearer ")
-    known = hmac.compare_digest(given.encode(), token.encode())
-    return None if known else "a token is required: ?token=… or a bearer header"

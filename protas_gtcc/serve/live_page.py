@@ -12,8 +12,8 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live.sinks import FrameResult, Sink, result_line
 from protas_gtcc.serve.app import make_app
+from protas_gtcc.serve.connections import CLOSING_SECONDS, server_config
 from protas_gtcc.serve.limits import Limits
-from protas_gtcc.serve.sessions import CLOSING_SECONDS
 
 _START_SECONDS = 30
 
@@ -26,13 +26,12 @@ class LivePage(Sink):
 
     def __init__(self, model: TrainedModel, port: int = 0, name: str = "live"):
         # The only stream is taken, so that no client can push frames.
-        app = make_app(model, Limits(connections=1))
+        limits = Limits(connections=1)
+        app = make_app(model, limits)
         self._sessions, self._loop = app.state.sessions, asyncio.new_event_loop()
         self._person = self._sessions.begin(name)
         self._names = model.class_names
-        config = uvicorn.Config(
-            app, port=port, log_level="error", ws="websockets-sansio", timeout_graceful_shutdown=CLOSING_SECONDS
-        )
+        config = server_config(app, limits, model.facts.feature_dim, port=port, log_level="error")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="page", daemon=True)
         self._thread.start()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
-from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,18 +15,17 @@ import numpy as np
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live.sinks import frame_results, result_line
+from protas_gtcc.serve.gate import Refused
+from protas_gtcc.serve.history import History
+from protas_gtcc.serve.kept_states import KeptStates
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.streaming.streams import Stream
 
-KEPT_RESULTS = 20_000
-"""Most results that a new watcher gets; older ones are deleted."""
 WATCHER_BUFFER = 256
-CLOSING_SECONDS = 5
-"""Time in which a client must acknowledge that its connection is closed."""
-
-
-class Refused(Exception):
-    """A client is disconnected; the message is the reason that it gets."""
+"""Results that may wait for a slow watcher."""
+ENDED = '{"ended": true}'
+"""The last result that a watcher gets."""
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -33,46 +34,66 @@ class Person:
 
     name: str
     stream: Stream
-    results: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_RESULTS))
-    watchers: set[asyncio.Queue[dict[str, Any]]] = field(default_factory=set)
+    history: History = field(default_factory=History)
+    watchers: set[asyncio.Queue[str]] = field(default_factory=set)
     allowance: float = 0.0
     """Frames that the client may send now."""
     last_message: float = field(default_factory=time.monotonic)
     """Time of the last message, in seconds."""
+    saved_frames: int = 0
+    """Frames of the state that was kept last."""
 
 
 class Sessions:
     """The streams of all clients of one model. Used from one event loop."""
 
-    def __init__(self, model: TrainedModel, limits: Limits):
+    def __init__(self, model: TrainedModel, limits: Limits, folder: Path | None = None):
+        """With a folder, states of streams are kept there. Raises `InputError` as `KeptStates` does."""
         self.model, self.limits = model, limits
         streams = model.streams(limits.connections)
         self._free = [streams.stream(number) for number in reversed(range(limits.connections))]
+        self.kept = None if folder is None else KeptStates(folder, self._free[-1])
         self.people: dict[str, Person] = {}
         self.watching = 0
 
-    def begin(self, name: str) -> Person:
-        """Start a stream. Raises `Refused` if its name is in use or all streams are taken."""
-        if not 0 < len(name) <= 64 or not name.isprintable():
-            raise Refused("a name has 1 to 64 printable characters")
+    def begin(self, name: str, resume: bool = False) -> Person:
+        """Start a stream, or with `resume` go on from its kept state, if there is one.
+
+        Raises `Refused` if its name is in use or all streams are taken.
+        """
+        _require_name(name)
         if name in self.people:
-            raise Refused(f"the name {name!r} is in use")
+            raise Refused(f"the name {name!r} is in use", 503)
         if not self._free:
-            raise Refused(f"all {self.limits.connections} streams are taken; try again later")
+            raise Refused(f"all {self.limits.connections} streams are taken; try again later", 503)
         stream = self._free.pop()
         stream.reset()
         person = self.people[name] = Person(name, stream, allowance=2 * self.limits.frames_a_second)
+        if self.kept is not None:
+            if resume:
+                self._restore(person)
+            self._keep(person)
         return person
 
     def end(self, person: Person) -> None:
         """End a stream, which frees it for the next client."""
+        if self.kept is not None:
+            self._keep(person)
         del self.people[person.name]
         self._free.append(person.stream)
         for queue in person.watchers:
-            _put(queue, {"ended": True})
+            _put(queue, ENDED)
 
-    def push(self, person: Person, message: bytes) -> list[dict[str, Any]]:
-        """The results for a message of frames. Raises `Refused` for a broken limit or a bad frame."""
+    async def save(self) -> None:
+        """Write the states of the streams that have moved since the last time, in a thread."""
+        if self.kept is not None:
+            for person in list(self.people.values()):
+                if person.stream.num_frames != person.saved_frames:
+                    self._keep(person)
+            await asyncio.to_thread(self.kept.write)
+
+    def push(self, person: Person, message: bytes) -> str:
+        """The results for a message of frames, a JSON list. Raises `Refused` for a broken limit or a bad frame."""
         dim = self.model.facts.feature_dim
         if not message or len(message) % (4 * dim):
             raise Refused(f"{len(message)} bytes are not a whole number of frames of {dim} float32")
@@ -87,31 +108,45 @@ class Sessions:
             raise Refused(str(error)) from error
         names = self.model.class_names
         results = [result_line(one, names[one.label]) for one in frame_results(prediction, first)]
-        self.publish(person, results)
-        return results
+        return f"[{','.join(self.publish(person, results))}]"
 
-    def publish(self, person: Person, results: list[dict[str, Any]]) -> None:
-        """Keep results and send them to the watchers."""
-        person.results.extend(results)
-        for queue in person.watchers:
-            for result in results:
-                _put(queue, result)
+    def publish(self, person: Person, results: list[dict[str, Any]]) -> list[str]:
+        """Keep results and send them to the watchers; returns them as JSON texts."""
+        texts = [json.dumps(result) for result in results]
+        for result, text in zip(results, texts, strict=True):
+            person.history.add(result["label"], text)
+            for queue in person.watchers:
+                _put(queue, text)
+        return texts
 
-    def watch(self, name: str) -> tuple[Person, asyncio.Queue[dict[str, Any]]]:
+    def watch(self, name: str) -> tuple[Person, asyncio.Queue[str]]:
         """Watch a stream's results. Raises `Refused` if no stream has that name or there are too many watchers."""
+        _require_name(name)
         if name not in self.people:
-            raise Refused(f"no stream is called {name!r} now")
+            raise Refused(f"no stream is called {name!r} now", 404)
         if self.watching >= self.limits.watchers:
-            raise Refused(f"there are {self.limits.watchers} watchers already; try again later")
+            raise Refused(f"there are {self.limits.watchers} watchers already; try again later", 503)
         self.watching += 1
-        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WATCHER_BUFFER)
+        queue: asyncio.Queue[str] = asyncio.Queue(WATCHER_BUFFER)
         self.people[name].watchers.add(queue)
         return self.people[name], queue
 
-    def unwatch(self, person: Person, queue: asyncio.Queue[dict[str, Any]]) -> None:
+    def unwatch(self, person: Person, queue: asyncio.Queue[str]) -> None:
         """Stop watching."""
         person.watchers.discard(queue)
         self.watching -= 1
+
+    def _keep(self, person: Person) -> None:
+        assert self.kept is not None
+        self.kept.keep(person.name, person.stream)
+        person.saved_frames = person.stream.num_frames
+
+    def _restore(self, person: Person) -> None:
+        assert self.kept is not None
+        try:
+            self.kept.restore(person.name, person.stream)
+        except InputError as error:  # it was whole when the server started
+            _LOG.error("%s starts anew: %s", person.name, error)
 
     def _charge(self, person: Person, frames: int) -> None:
         now, rate = time.monotonic(), self.limits.frames_a_second
@@ -122,7 +157,12 @@ class Sessions:
         person.allowance -= frames
 
 
-def _put(queue: asyncio.Queue[dict[str, Any]], result: dict[str, Any]) -> None:
+def _require_name(name: str) -> None:
+    if not 0 < len(name) <= 64 or not name.isprintable():
+        raise Refused("a name has 1 to 64 printable characters")
+
+
+def _put(queue: asyncio.Queue[str], result: str) -> None:
     """Add a result; a full queue loses its oldest one."""
     if queue.full():
         queue.get_nowait()

@@ -5,17 +5,21 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.parsing import Positional
 from protas_gtcc.config import Text
-from protas_gtcc.errors import InputError, lacks_package
+from protas_gtcc.errors import InputError, lacks_package, listed
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.locks import only_writer
 
-SPARE_CONNECTIONS = 32
-"""Connections beside those of clients and watchers: for pages that load, and for clients that are refused."""
+if TYPE_CHECKING:
+    from protas_gtcc.serve.kept_states import KeptStates
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,11 @@ class Command:
     port: int = 8765
     """Port to listen on; 0 takes a free one."""
     token: Text | None = None
-    """Clients and pages must give it, as ?token=TEXT or in a bearer header. By default $PROTAS_GTCC_TOKEN, if set."""
+    """Clients and pages must give it, as ?token=TEXT or in a bearer header. By default $PROTAS_GTCC_TOKEN, if set:
+    other users of this machine see the options of a command, but not its environment."""
+    state: Path | None = None
+    """Folder where the state of every stream is kept, twice a second. After a restart, or a broken connection, a client
+    goes on with /stream?name=NAME&resume=1; a server that is killed loses the last second."""
     limits: Limits = field(default_factory=Limits)
 
     def run(self) -> None:
@@ -50,27 +58,29 @@ class Command:
             import uvicorn
 
             from protas_gtcc.serve.app import make_app
-            from protas_gtcc.serve.sessions import CLOSING_SECONDS
+            from protas_gtcc.serve.connections import server_config
         except ImportError as error:
             raise lacks_package("serving", error, "serve") from error
         model = load(self.model)
         require_no_control(model.facts.config, "be served")
-        app = make_app(model, self.limits, token)
-        with _listening(self.host, self.port) as listener:
+        with ExitStack() as closing:
+            if self.state is not None:
+                self.state.mkdir(parents=True, exist_ok=True)
+                closing.enter_context(only_writer(self.state / "states", wait=False))
+            app = make_app(model, self.limits, token, self.state)
+            _show_kept(app.state.sessions.kept)
+            listener = closing.enter_context(_listening(self.host, self.port))
             port = listener.getsockname()[1]
             host = f"[{self.host}]" if ":" in self.host else self.host
             print(f"http://{host}:{port}/{'?token=…' if token else ''}", flush=True)
-            biggest = 4 * model.facts.feature_dim * self.limits.frames_a_message + 1024
-            config = uvicorn.Config(
-                app,
-                log_level="warning",
-                ws="websockets-sansio",
-                ws_max_size=biggest,
-                ws_per_message_deflate=False,
-                timeout_graceful_shutdown=CLOSING_SECONDS,
-                limit_concurrency=self.limits.connections + self.limits.watchers + SPARE_CONNECTIONS,
-            )
+            config = server_config(app, self.limits, model.facts.feature_dim, log_level="warning")
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _show_kept(kept: KeptStates | None) -> None:
+    if kept is not None and kept.frames:
+        streams = listed(f"{name!r} from frame {frames}" for name, frames in kept.frames.items())
+        print(f"kept states, for clients that resume: {streams}", file=sys.stderr, flush=True)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -1,0 +1,161 @@
+"""`serve --state`: a server that was stopped or killed goes on with every stream, and loses a second at most."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.network.checkpoint import save_checkpoint
+from protas_gtcc.serve import kept_states
+from protas_gtcc.serve.app import make_app
+from protas_gtcc.serve.kept_states import KeptStates
+from tests.test_serve import push, serving
+from tests.tiny_models import make_model, video
+
+
+async def answers(address: str, features: np.ndarray, resume: bool = True) -> tuple[int, list[dict[str, Any]]]:
+    """The frame that a client goes on from, and the answers to the frames from there on."""
+    async with connect(f"ws://{address}/stream?name=anna" + ("&resume=1" if resume else "")) as socket:
+        first = json.loads(await socket.recv())["next_frame"] if resume else 0
+        return first, await push(socket, features[first:])
+
+
+def test_a_stream_goes_on_after_its_connection_and_after_its_server_have_ended(tmp_path):
+    features, expected = video(40), make_model().predict(video(40))
+    results: list[dict[str, Any]] = []
+    for until, start in ((15, 0), (28, 15), (40, 28)):
+        with serving(states=tmp_path / "states") as address:
+            first, part = asyncio.run(answers(address, features[:until]))
+            assert first == start
+            results += part
+    assert [one["frame"] for one in results] == list(range(40))
+    assert [one["label"] for one in results] == expected.labels.tolist()
+    np.testing.assert_allclose([one["progress"] for one in results], expected.reported, rtol=0, atol=2e-5)
+
+
+def test_a_client_that_does_not_resume_starts_anew_and_without_a_folder_there_is_nothing_to_resume(tmp_path):
+    with serving(states=tmp_path) as address:
+        asyncio.run(answers(address, video(5)))
+        _, results = asyncio.run(answers(address, video(3), resume=False))
+        assert [one["frame"] for one in results] == [0, 1, 2]
+        assert asyncio.run(answers(address, video(4)))[0] == 3, "the new stream has replaced the old one"
+    with serving() as address:
+        asyncio.run(answers(address, video(5)))
+        assert asyncio.run(answers(address, video(5)))[0] == 0
+
+
+def test_states_of_another_model_or_damaged_ones_are_refused_at_the_start(tmp_path):
+    with serving(states=tmp_path) as address:
+        asyncio.run(answers(address, video(5)))
+    [file] = tmp_path.glob("*.safetensors")
+    with pytest.raises(InputError, match="belongs to a model with other weights"):
+        make_app(make_model(seed=1), states=tmp_path)
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(InputError, match=f"{file.name} is not a whole safetensors file"):
+        make_app(make_model(), states=tmp_path)
+
+
+def test_the_folder_is_bounded_and_any_name_has_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_states, "MOST_STATES", 3)
+    stream = make_model().stream()
+    kept = KeptStates(tmp_path, stream)
+    for number, name in enumerate(["../../up", "CON", "ä" * 64, "a/b", "last"]):
+        stream.step(video(1)[0])
+        kept.keep(name, stream)
+        kept.write()
+        for path in tmp_path.glob("*.safetensors"):
+            if path.stat().st_mtime > 1e6:  # written just now
+                os.utime(path, (number, number))
+    assert KeptStates(tmp_path, make_model().stream()).frames == {"ä" * 64: 3, "a/b": 4, "last": 5}
+
+
+def test_a_disk_that_refuses_states_is_logged_once_and_does_not_stop_the_server(tmp_path, monkeypatch, caplog):
+    def full(*_: object) -> None:
+        raise InputError("cannot write: No space left on device")
+
+    monkeypatch.setattr(kept_states, "save_tensors", full)
+    monkeypatch.setattr("protas_gtcc.serve.app.SAVE_SECONDS", 0.02)
+
+    async def run(address: str) -> None:
+        async with connect(f"ws://{address}/stream?name=anna") as socket:
+            for features in np.split(video(10), 10):
+                assert await push(socket, features)
+                await asyncio.sleep(0.03)
+
+    with serving(states=tmp_path) as address:
+        asyncio.run(run(address))
+    assert [record.getMessage() for record in caplog.records] == [
+        "states are not kept: cannot write: No space left on device"
+    ]
+
+
+@contextmanager
+def server(checkpoint: Path, states: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`protas-gtcc serve` as a process, and its address."""
+    words = ["serve", str(checkpoint), "--state", str(states), "--port", str(port)]
+    environment = {**os.environ, "PROTAS_GTCC_TOKEN": "secret"}
+    command = [sys.executable, "-m", "protas_gtcc", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            address = process.stdout.readline().strip()
+            yield process, address.removeprefix("http://").removesuffix("/?token=…")
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_a_killed_server_loses_a_second_at_most_says_where_it_goes_on_and_the_client_reconnects(tmp_path):
+    model, features = make_model(), video(400)
+    checkpoint, states = tmp_path / "model.safetensors", tmp_path / "states"
+    save_checkpoint(checkpoint, model.network, model.facts)
+    answered: dict[int, Any] = {}
+    resumed: list[tuple[int, int]] = []
+
+    async def follow(address: str) -> None:
+        async for socket in connect(f"ws://{address}/stream?name=anna&resume=1&token=secret"):
+            try:
+                number = json.loads(await socket.recv())["next_frame"]
+                resumed.append((len(answered), number))
+                while number < len(features):
+                    [answered[number]] = await push(socket, features[number : number + 1])
+                    number += 1
+                    await asyncio.sleep(1 / 50)
+                return
+            except ConnectionClosed:
+                continue
+
+    async def run() -> str:
+        with server(checkpoint, states, 0) as (process, address):
+            client = asyncio.create_task(follow(address))
+            while len(answered) < 150:
+                await asyncio.sleep(0.01)
+            assert "secret" not in Path(f"/proc/{process.pid}/cmdline").read_text()
+            process.send_signal(signal.SIGKILL)
+        with server(checkpoint, states, int(address.rpartition(":")[2])) as (process, _):
+            await asyncio.wait_for(client, 60)
+            process.send_signal(signal.SIGTERM)
+            return str(process.communicate()[1])
+
+    said = asyncio.run(run())
+    (_, first), (before, second) = resumed
+    assert first == 0
+    assert before - 60 <= second <= before, "frames of a second or less are sent again"
+    assert f"kept states, for clients that resume: 'anna' from frame {second}" in said
+    assert "Traceback" not in said
+    assert [answered[number]["label"] for number in range(400)] == model.predict(features).labels.tolist()
