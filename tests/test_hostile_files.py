@@ -1,4 +1,4 @@
-"""Files of strangers: HDF5 that leads elsewhere, claims too much or never ends, and names that lead out of a folder."""
+"""Foreign files: HDF5 that leads elsewhere, claims too much or never ends, and names that lead out of a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints, arrays, tables and JSON of strangers: a small file asks for no large memory, and is named as it is."""
+"""Foreign checkpoints, arrays, tables and JSON: a small file asks for no large memory, and is named as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms of mappings, labels, lists and names that are read where their meaning is clear, and what is said of them."""
+"""Mappings, labels, lists and names are read in every form whose meaning is clear, and a notice gives the reading."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     )
 
 
-def said(folder: Path) -> str:
+def notices(folder: Path) -> str:
     return "\n".join(open_layout(folder).notices)
 
 
@@ -137,7 +137,7 @@ def test_a_list_is_known_by_any_usual_name(folder, name):
 @pytest.mark.parametrize("name", ["splits/dev.split1.bundle", "splits/train_1.txt", "splits/older"])
 def test_what_is_not_read_as_a_list_is_named(folder, name):
     (folder / name).write_text("v2")
-    assert f"not read as lists of videos: {name}; a list has a name such as" in said(folder)
+    assert f"not read as lists of videos: {name}; a list has a name such as" in notices(folder)
     assert any(name in finding.what for finding in check_path(folder))
 
 
@@ -145,14 +145,14 @@ def test_a_bundle_with_an_unknown_name_is_named_in_a_folder_without_splits(folde
     for file in (folder / "splits").iterdir():
         file.unlink()
     (folder / "dev.bundle").write_text("v0")
-    assert "not read as lists of videos: dev.bundle" in said(folder)
+    assert "not read as lists of videos: dev.bundle" in notices(folder)
 
 
 def test_validation_videos_are_taken_out_of_the_training_part(folder, tmp_path):
     (folder / "splits" / "val.split1.bundle").write_text("v1")
     assert exit_code("prepare", folder, "--out", tmp_path / "out.h5", "--fps", 10) == 0
     assert Dataset(tmp_path / "out.h5").info.splits == {"1": {"train": ["v0"], "validation": ["v1"], "test": ["v2"]}}
-    assert "split 1: 1 validation video taken out of its 2 training videos" in said(folder)
+    assert "split 1: 1 validation video taken out of its 2 training videos" in notices(folder)
     assert not [finding for finding in check_path(tmp_path / "out.h5") if finding.level == "error"]
 
 

@@ -152,10 +152,10 @@ def test_a_killed_server_loses_a_second_at_most_says_where_it_goes_on_and_the_cl
             process.send_signal(signal.SIGTERM)
             return str(process.communicate()[1])
 
-    said = asyncio.run(run())
+    printed = asyncio.run(run())
     (_, first), (before, second) = resumed
     assert first == 0
     assert before - 60 <= second <= before, "frames of a second or less are sent again"
-    assert f"kept states, for clients that resume: 'anna' from frame {second}" in said
-    assert "Traceback" not in said
+    assert f"kept states, for clients that resume: 'anna' from frame {second}" in printed
+    assert "Traceback" not in printed
     assert [answered[number]["label"] for number in range(400)] == model.predict(features).labels.tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import subprocess
@@ -101,6 +102,20 @@ def test_a_second_writer_is_refused_or_waits_and_a_dead_one_holds_nothing(tmp_pa
     with only_writer(path, wait=True):
         assert names(tmp_path) == {".a.h5.lock"}
     assert names(tmp_path) == set()
+
+
+def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(tmp_path, monkeypatch):
+    file, flock, times = tmp_path / ".a.h5.lock", fcntl.flock, []
+
+    def removed_at_first(descriptor: int, operation: int) -> None:
+        flock(descriptor, operation)
+        times.append(descriptor)
+        if len(times) == 1:
+            file.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", removed_at_first)
+    with only_writer(tmp_path / "a.h5", wait=True):
+        assert (len(times), file.exists()) == (2, True)
 
 
 def count_up(path: Path) -> None:

@@ -60,12 +60,12 @@ def make_app(
 
     @app.websocket("/stream")
     async def stream(socket: WebSocket, name: str = "", resume: str = "") -> None:
-        async with _told_refusals(socket):
+        async with _refusals_answered(socket):
             await _serve_stream(socket, sessions, name, bool(resume))
 
     @app.websocket("/watch")
     async def watch(socket: WebSocket, name: str = "") -> None:
-        async with _told_refusals(socket):
+        async with _refusals_answered(socket):
             await _serve_watcher(socket, sessions, name)
 
     return app
@@ -140,7 +140,7 @@ async def _within(seconds: float, action: Awaitable[Any], refusal: str) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def _told_refusals(socket: WebSocket) -> AsyncIterator[None]:
+async def _refusals_answered(socket: WebSocket) -> AsyncIterator[None]:
     """Tell a refused client the reason; a client that leaves is not an error."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a file is that should be one of features: told by its first bytes, never by its name alone."""
+"""What a file is that should be one of features: by its first bytes, never by its name alone."""
 
 from __future__ import annotations
 

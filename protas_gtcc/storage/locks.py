@@ -40,7 +40,7 @@ def _lock(path: Path, file: Path, wait: bool) -> int | None:
             return None  # what the block writes there will fail, and says why
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if file.exists() and os.path.samestat(os.fstat(descriptor), file.stat()):
+            if _is_file(descriptor, file):
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
@@ -50,3 +50,11 @@ def _lock(path: Path, file: Path, wait: bool) -> int | None:
             return None
         os.close(descriptor)
     return None
+
+
+def _is_file(descriptor: int, file: Path) -> bool:
+    """Whether the lock is of the file that has this name now: its holder may have removed it meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), file.stat())
+    except FileNotFoundError:
+        return False

@@ -88,8 +88,7 @@ class Command:
         fps = model.facts.fps or self.fps
         if fps is None:
             raise InputError("the model does not know its frames per second; give --fps")
-        for rate in (fps, fps if self.fps is None else self.fps):
-            require_rate(rate)
+        require_rate(fps if self.fps is None else self.fps)
         return model, PredictionInfo(model.class_names, model.background, fps, model.facts.simulated)
 
     def _predictions(self, model: TrainedModel, fps: float, model_fps: float) -> Iterator[tuple[str, Prediction]]:
