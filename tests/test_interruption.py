@@ -109,6 +109,22 @@ def test_a_signal_while_hdf5_closes_a_file_waits_for_the_end_and_the_file_is_who
         assert file["values"][-1] == 999
 
 
+def test_a_signal_just_before_hdf5_closes_a_file_leaves_no_traceback_of_its_clean_up(tmp_path, monkeypatch, capfd):
+    def command() -> None:
+        with hdf5_file(tmp_path / "a.h5", "w") as file:
+            file["values"] = np.arange(100_000)
+            monkeypatch.setattr("protas_gtcc.storage.hdf5.signals_wait", interrupted)
+
+    def interrupted() -> None:
+        send(signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as stopped:
+        run_command(command)
+    gc.collect()
+    assert stopped.value.code == 143
+    assert capfd.readouterr().err == "interrupted; nothing half-written was left behind\n"
+
+
 def test_signals_wait_is_transparent_and_delivers_each_once():
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))

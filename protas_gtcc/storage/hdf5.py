@@ -99,15 +99,29 @@ def require_array(array: h5py.Dataset, expected: tuple[int, ...], name: str) -> 
 
 
 class _FailsOnce(io.FileIO):
-    """A file that raises its first failed write and ignores all later writes."""
+    """A file that raises its first failed write, and ignores all later writes and all that follow its end.
+
+    A signal just before `_opened` closes the HDF5 file leaves that to h5py's own clean-up, after this file is closed.
+    """
 
     failure: BaseException | None = None
+
+    @property
+    def lost(self) -> bool:
+        return self.closed or self.failure is not None
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return 0 if self.closed else super().seek(offset, whence)
+
+    def flush(self) -> None:
+        if not self.closed:
+            super().flush()
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         written = 0
         try:
-            while self.failure is None and written < len(view):
+            while not self.lost and written < len(view):
                 written += super().write(view[written:])
         except BaseException as failure:
             self.failure = failure
@@ -118,10 +132,10 @@ class _FailsOnce(io.FileIO):
         """Fill `buffer`, with zeros beyond the end."""
         view = memoryview(buffer).cast("B")
         count = 0
-        while count < len(view) and (more := super().readinto(view[count:])):
+        while not self.closed and count < len(view) and (more := super().readinto(view[count:])):
             count += more
         view[count:] = bytes(len(view) - count)
         return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
-        return size or 0 if self.failure is not None else super().truncate(size)
+        return size or 0 if self.lost else super().truncate(size)
