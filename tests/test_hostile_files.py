@@ -238,6 +238,35 @@ def test_one_wrong_byte_in_a_heap_is_refused_at_once(tiny_dataset, tmp_path):
 # Claims
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+def test_a_text_of_variable_length_that_claims_gigabytes_does_not_get_them(tiny_dataset, tmp_path):
+    old = write_old(tmp_path / "old.h5", tiny_dataset)
+    content = old.read_bytes()
+    heap = struct.pack("<Q", content.find(b"GCOL"))
+    lengths = [at - 4 for at in range(4, len(content)) if content.startswith(heap, at)]
+    for index, at in enumerate(lengths):
+        claims = content[:at] + struct.pack("<I", 3 << 30) + content[at + 4 :]
+        (tmp_path / f"{index}.h5").write_bytes(claims)
+    code = """
+import resource, sys
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.errors import InputError
+refused = 0
+for path in sys.argv[1:]:
+    try:
+        dataset = Dataset(path)
+        [dataset.attribute(video, "task") for video in dataset.video_names]
+    except InputError:
+        refused += 1
+print(refused, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    files = [str(tmp_path / f"{index}.h5") for index in range(len(lengths))]
+    done = subprocess.run([sys.executable, "-c", code, *files], timeout=60, stdout=subprocess.PIPE, text=True)
+    refused, megabytes = map(int, done.stdout.split())
+    assert refused == len(files) > 10
+    assert megabytes < 800
+
+
 def test_arrays_that_claim_more_than_the_file_holds_are_refused(tiny_dataset, tmp_path, prediction_file):
     def claim(file: Any) -> None:
         del file["labels"]

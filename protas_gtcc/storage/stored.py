@@ -6,8 +6,10 @@ A file may only give what it holds itself. `StoredGroup` refuses, with `ValueErr
   storage): with them, a file would read others of this machine;
 - arrays that claim more than their file can hold;
 - text of variable length in damaged heaps. The library follows a heap without end where one byte of it is wrong, and
-  cannot be interrupted then. So the heaps are checked before the first such text is read. We write text of fixed
-  length, which needs no heap; only files of earlier versions and of other programs have any.
+  cannot be interrupted then. So the heaps are checked before the first such text is read. The library also allocates
+  and clears whatever length a text claims, up to 4 GB, before it looks for the text; so it gets no more than
+  `_SPARE_MEMORY` then, where the system can limit that (Linux). We write text of fixed length, which needs no heap;
+  only files of earlier versions and of other programs have any.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import os
 import struct
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +35,8 @@ _COMPRESSION = 100
 """Most bytes that one byte of a compressed array may become, above `_SMALL` bytes."""
 _SMALL = 1 << 26
 _HEAP = b"GCOL\x01"
+_SPARE_MEMORY = 1 << 29
+_MEMORY_IN_USE = Path("/proc/self/statm")
 
 
 class StoredGroup:
@@ -93,7 +97,8 @@ class StoredGroup:
         if math.prod(found.shape) * found.get_type().get_size() > self._file.size:
             raise ValueError(f"{name} is larger than the file")
         values = np.empty(found.shape, found.dtype)
-        found.read(values)
+        with _memory_limited(found.dtype):
+            found.read(values)
         return _plain(values[()])
 
     def texts(self, name: str) -> list[str]:
@@ -104,7 +109,8 @@ class StoredGroup:
         self._require_readable(array.dtype, name)
         found, num_bytes = list[str](), 0
         for start in range(0, len(array), 1000):
-            part = _plain(array[start : start + 1000])
+            with _memory_limited(array.dtype):
+                part = _plain(array[start : start + 1000])
             found += part
             num_bytes += sum(map(len, part))
             if num_bytes > max(_SMALL, self._file.size):  # texts of variable length can share one place
@@ -209,6 +215,25 @@ def require_no_links(file: Any) -> None:
     link = file.links.visit(found, info=True)
     if link is not None:
         raise ValueError(f"{link.decode(errors='replace')} is a link to elsewhere, which is not followed")
+
+
+@contextmanager
+def _memory_limited(dtype: np.dtype) -> Iterator[None]:
+    """Let the library allocate little while it reads text of variable length. The limit is that of the process."""
+    text = h5py.check_string_dtype(dtype)
+    if text is None or text.length is not None or not _MEMORY_IN_USE.exists():
+        yield
+        return
+    import resource  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    at_most = int(_MEMORY_IN_USE.read_text().split()[0]) * mmap.PAGESIZE + _SPARE_MEMORY
+    if soft == resource.RLIM_INFINITY or at_most < soft:
+        resource.setrlimit(resource.RLIMIT_AS, (at_most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _check_heap(content: mmap.mmap, start: int) -> None:
