@@ -219,6 +219,9 @@ def _read_layout(levels: int) -> Callable[[Path], None]:
         layout = open_layout(top, LayoutOptions())
         for video in layout.video_names:
             layout.labels(video)
+            for features in layout.feature_folders.values():
+                if features.has(video):
+                    features.load(video, time_first=False)
         check_path(top, LayoutOptions(), 1.0)
 
     return read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -118,6 +119,16 @@ def test_names_match_in_either_unicode_form(tmp_path, known, given):
     assert layout.splits["1"]["train"] == [known]
     assert layout.feature_folders["features"].shape(known) == (3, 2)
     assert layout.feature_folders["features"].unlabelled(layout.video_names) == []
+
+
+def test_handles_in_a_json_list_match_in_either_unicode_form(tmp_path):
+    task = {"handles": [WITH_ACCENT, "v1"], "hdl_actions": [["1"], ["1"]]}
+    task |= {"hdl_start_times": [[0], [0]], "hdl_end_times": [[5], [5]]}
+    (tmp_path / "egoprocel.json").write_text(json.dumps({"Salad": task}))
+    (tmp_path / "egoprocel-id2action.txt").write_text("0 background\n1 cut\n")
+    lists = {"splits": {"Salad": {"train": [ONE_CHARACTER], "test": ["v1"]}}}
+    (tmp_path / "data_splits.json").write_text(json.dumps(lists))
+    assert open_layout(tmp_path).splits["1"]["train"] == [WITH_ACCENT]
 
 
 def test_a_message_tells_two_unicode_forms_of_a_name_apart():

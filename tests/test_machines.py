@@ -17,13 +17,15 @@ from matplotlib.figure import Figure
 from numba.core import caching
 
 import protas_gtcc
+from protas_gtcc.errors import InputError
 from protas_gtcc.report import fonts
 from protas_gtcc.report.canvas import Canvas, text_width
 from protas_gtcc.report.fonts import drawable, font_for
 from protas_gtcc.report.plots import save
 from protas_gtcc.storage import compiled_code
 from protas_gtcc.storage.compiled_code import compiled
-from tests.mstcn_folder import write_mstcn
+from protas_gtcc.training.callbacks import TensorBoardLog
+from tests.mstcn_folder import exit_code, write_mstcn
 
 PACKAGE = Path(protas_gtcc.__file__).parent
 NAMES = ["background", "Käse [red]", ":smile: 切る", "смешать – 🍵"]
@@ -50,6 +52,22 @@ def test_no_module_asks_for_the_cache_by_itself():
     for file in PACKAGE.rglob("*.py"):
         if file.name != "compiled_code.py":
             assert "njit(" not in file.read_text(encoding="utf-8"), file
+
+
+# Names of folders
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_folder_whose_name_is_not_utf_8_is_worked_in_and_refused_in_one_line_as_a_run_directory(tmp_path):
+    here = tmp_path / os.fsdecode(b"here\xff")
+    here.mkdir()
+    videos = {f"v{number}": [0, 1, 1, 2] * 5 for number in range(3)}
+    parts = {"train": ["v0", "v1"], "test": ["v2"]}
+    write_mstcn(here, ["background", "cut", "mix"], videos, parts, lambda t: np.ones((4, t), np.float32))
+    assert exit_code("prepare", here, "--out", here / "a.h5", "--fps", 5, "--name", "a") == 0
+    assert exit_code("check", here / "a.h5") == 0
+    with pytest.raises(InputError, match="TensorBoard writes no log where a folder's name is not UTF-8"):
+        TensorBoardLog(here).on_start(0, 1, 1)
 
 
 # Output

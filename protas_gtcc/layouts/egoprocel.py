@@ -29,6 +29,7 @@ from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.lengths import default_tolerance
 from protas_gtcc.layouts.mapping import read_mapping
+from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.text import read_json
 
@@ -218,11 +219,12 @@ def _read_splits(
         parts_of_tasks = read_json(file)["splits"]
         for task, parts in parts_of_tasks.items():
             for part, handles in parts.items():
-                unknown = [h for h in handles if h not in tasks.get(task, {}).get("handles", [])]
+                named = {h: find_name(h, tasks.get(task, {}).get("handles", [])) for h in handles}
+                unknown = [h for h, known in named.items() if known is None]
                 if unknown:
                     what = f"{task} {part} names {unknown[0]}, which is not one of its handles"
                     raise InputError(f"{file}: {what}; correct the list")
-                split[_PARTS[part]] += handles
+                split[_PARTS[part]] += [known for h in handles if (known := named[h])]
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise InputError(
             f"{file} is not a list of videos by task and part ({error!r}); remove it to have a split drawn"

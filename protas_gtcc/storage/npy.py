@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,8 +103,10 @@ def read_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of the array that `open_array` gives, without its values. Raises `InputError` as that does."""
     with _reading(path):
         if not _is_archive(path):
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            return array.shape, array.dtype
+            with open(path, "rb") as file:
+                shape, dtype = _read_header(file)
+            _require_values(shape, dtype, path.stat().st_size)
+            return shape, dtype
         with _open_member(path) as member:
             return _read_header(member)
 
@@ -111,7 +114,9 @@ def read_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
 def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype]:
     is_first = npy_format.read_magic(stream) == (1, 0)
     read = npy_format.read_array_header_1_0 if is_first else npy_format.read_array_header_2_0
-    shape, _, dtype = read(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # a header is a Python literal, and Python warns of damaged ones
+        shape, _, dtype = read(stream)
     return shape, dtype
 
 

@@ -164,6 +164,9 @@ class TensorBoardLog(Callback):
         except OSError as error:
             reason = error.strerror or str(error)
             raise InputError(f"cannot write into {self._folder}: {reason}; correct its rights, or make room") from error
+        except UnicodeEncodeError as error:
+            what = "TensorBoard writes no log where a folder's name is not UTF-8"
+            raise InputError(f"{self._folder}: {what}; choose another folder") from error
 
     def on_epoch(self, row: Row) -> None:
         """Write the epoch's figures."""
