@@ -77,7 +77,7 @@ def prepare(
         background=layout.background,
         fps=rates.dataset,
         splits=layout.splits,
-        source=f"{type(layout).__name__} {layout.path.name}",
+        source=f"{type(layout).__name__} {layout.path.name}".encode("utf-8", "backslashreplace").decode(),
     )
     feature_sets = {
         name: FeatureSet(plan.dim, plan.look_ahead_frames, plan.folder.split, plan.folder.path.name)
