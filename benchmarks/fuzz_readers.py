@@ -20,7 +20,8 @@ from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.inference import load
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
-from protas_gtcc.metrics.prediction_files import open_predictions, write_csv, write_predictions
+from protas_gtcc.metrics.prediction_csv import write_csv
+from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo

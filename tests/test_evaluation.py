@@ -28,7 +28,8 @@ from protas_gtcc.metrics.evaluation import (
 )
 from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.lookups import LOOKUPS, PER_CLASS
-from protas_gtcc.metrics.prediction_files import open_predictions, write_csv, write_predictions
+from protas_gtcc.metrics.prediction_csv import write_csv
+from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from tests.checked_data import changed_by_hand
 from tests.predicted_videos import delayed, random_labels, without_progress

@@ -23,7 +23,8 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.layouts.text import read_lines
-from protas_gtcc.metrics.prediction_files import open_predictions, write_csv
+from protas_gtcc.metrics.prediction_csv import write_csv
+from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo

@@ -108,7 +108,8 @@ class Command:
     def _write_each(self, written: Path, info: PredictionInfo) -> dict[str, list[PredictedSegment]]:
         """Write tables and pictures from the file of predictions, which is whole: a refused video leaves nothing."""
         from protas_gtcc.metrics.predicted_segments import predicted_segments, write_segments
-        from protas_gtcc.metrics.prediction_files import open_predictions, write_csv
+        from protas_gtcc.metrics.prediction_csv import write_csv
+        from protas_gtcc.metrics.prediction_files import open_predictions
 
         segments = {}
         for video in (files := open_predictions(written)).video_names:

@@ -1,0 +1,134 @@
+"""Predictions of one video as a CSV file.
+
+    <video>.csv       frame, time_seconds, label, name, probability, progress
+                      [, progress_low, progress_high] [, remaining_seconds,
+                      remaining_low_seconds, remaining_high_seconds] [, probs/<class>… , progress/<class>…]
+
+A file from another program needs only the columns `label` and `progress`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.predictions import INTERVAL_COLUMNS, REMAINING_COLUMNS, Prediction, PredictionInfo, checked
+from protas_gtcc.storage.csv_tables import read_csv_table, write_csv_table
+
+
+def write_csv(
+    folder: Path | str, video: str, prediction: Prediction, info: PredictionInfo, every_class: bool = False
+) -> Path:
+    """Write one video as `folder/<video>.csv`; `every_class` adds two columns a class. Returns its path."""
+    labels, frames = prediction.labels, np.arange(len(prediction.labels))
+    table: dict[str, Any] = {"frame": frames, "time_seconds": _times(len(frames), info.fps), "label": labels}
+    table["name"] = [info.class_names[label] for label in labels]
+    if prediction.probs is not None:
+        table["probability"] = prediction.probs[labels, frames]
+    table["progress"] = prediction.reported
+    if prediction.interval is not None:
+        table |= dict(zip(INTERVAL_COLUMNS, prediction.interval, strict=True))
+    if prediction.remaining_seconds is not None:
+        table["remaining_seconds"] = prediction.remaining_seconds
+    if prediction.remaining_interval is not None:
+        table |= dict(zip(REMAINING_COLUMNS, prediction.remaining_interval, strict=True))
+    for kind in ("probs", "progress") if every_class else ():
+        channels = getattr(prediction, kind)
+        if channels is not None:
+            table |= {f"{kind}/{name}": channel for name, channel in zip(info.class_names, channels, strict=True)}
+    path = Path(folder) / f"{video}.csv"
+    write_csv_table(path, table)
+    return path
+
+
+def read_csv(path: Path, class_names: list[str] | None) -> Prediction:
+    """Read one video's file; with a column `frame`, rows may be in any order, but none may be missing.
+
+    With `class_names`, a column `name` must agree with them. Raises `InputError` for what cannot be a prediction.
+    """
+    table = read_csv_table(path)
+    missing = [name for name in ("label", "progress") if name not in table]
+    if missing:
+        raise InputError(f"{path} has no column {missing[0]}; it has {listed(table)}: add the column")
+    order = _order(table["frame"], path) if "frame" in table else np.arange(len(table["label"]))
+
+    def numbers(name: str) -> np.ndarray:
+        return np.array([_number(cell) for cell in table[name]])[order]
+
+    names = list(table)
+
+    def channels(kind: str) -> np.ndarray | None:
+        columns = _channel_columns(names, kind, class_names, path)
+        return np.stack([numbers(one).astype(np.float32) for one in columns]) if columns else None
+
+    def interval(columns: list[str]) -> np.ndarray | None:
+        ends = [name for name in columns if name in names]
+        if len(ends) == 1:
+            other = min(set(columns) - set(ends))
+            raise InputError(f"{path}: a column {ends[0]} needs {other} beside it; add it")
+        return np.stack([numbers(name) for name in columns]).astype(np.float32) if ends else None
+
+    prediction = Prediction(
+        numbers("label"),
+        channels("probs"),
+        channels("progress"),
+        numbers("progress"),
+        interval(INTERVAL_COLUMNS),
+        numbers("remaining_seconds").astype(np.float32) if "remaining_seconds" in names else None,
+        interval(REMAINING_COLUMNS),
+    )
+    prediction = checked(prediction, str(path), None if class_names is None else len(class_names))
+    if class_names is not None and "name" in names:
+        _check_names(prediction.labels, np.array(table["name"], dtype=object)[order], class_names, path, order + 2)
+    return prediction
+
+
+def _times(num_frames: int, fps: float) -> list[str]:
+    """Seconds of each frame with all the digits that tell it from its neighbours."""
+    return [f"{frame / fps:.6f}".rstrip("0").rstrip(".") for frame in range(num_frames)]
+
+
+def _number(cell: str) -> float:
+    """NaN for what is none: `checked` names its frame."""
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
+
+
+def _order(frames: Sequence[str], path: Path) -> np.ndarray:
+    """The row of each frame, int64 `[T]`. Raises `InputError` unless the frames are 0 … T - 1, in any order."""
+    numbers = np.array([_number(cell) for cell in frames])
+    order = np.argsort(numbers, kind="stable")
+    wrong = np.flatnonzero(numbers[order] != np.arange(len(numbers)))
+    if len(wrong):
+        row, expected = int(order[wrong[0]]), int(wrong[0])
+        what = f"frame {frames[row]!r} where {expected} was expected, of 0 to {len(numbers) - 1}, each once"
+        raise InputError(f"{path}, line {row + 2}: {what}; correct the column frame")
+    return order
+
+
+def _channel_columns(names: list[str], kind: str, class_names: list[str] | None, path: Path) -> list[str]:
+    """The columns `<kind>/<class>` in the order of the classes; of the file, where these are unknown."""
+    columns = [name for name in names if name.startswith(f"{kind}/")]
+    ordered = columns if class_names is None else [f"{kind}/{name}" for name in class_names]
+    if columns and set(ordered) != set(columns):
+        odd = min(set(ordered) ^ set(columns))
+        raise InputError(f"{path}: the columns {kind}/… are not one for each class; look at {odd}")
+    return ordered if columns else []
+
+
+def _check_names(labels: np.ndarray, names: np.ndarray, class_names: list[str], path: Path, lines: np.ndarray) -> None:
+    known = np.array([*class_names, ""], dtype=object)
+    wrong = known[np.minimum(labels, len(class_names))] != names
+    if wrong.any():
+        frame = int(np.argmax(wrong))
+        raise InputError(
+            f"{path}, line {lines[frame]}: class {labels[frame]} is called {names[frame]!r} here, "
+            f"but {known[min(labels[frame], len(class_names))] or 'unknown'!r} in the dataset; correct one of the two"
+        )
