@@ -200,7 +200,7 @@ class DecodingConfig:
     share of it, at most 1."""
     prior_exponent: float = 0.2
     """The network's probabilities are divided by the classes' shares of the training frames, to this power: 0 keeps
-    them, 1 makes classes equally likely beforehand. --cross-fit chooses one, unless another than 0.2 is given."""
+    them, 1 makes classes equally likely beforehand."""
     temperature: float = 1.25
     """Divides the network's log-probabilities where it is believed directly; above 1 they are less certain."""
     network_class_share: float = 0.6
@@ -212,11 +212,12 @@ class DecodingConfig:
     """Weight of a uniform distribution in the belief about the progress of a class."""
     label_margin: float = 0.1
     """A label is kept until another class is likelier by this."""
-    background_weight: float = 1.0
-    """Factor of the probability of background, for the reported progress and its interval alone. --cross-fit chooses
-    one, unless another than 1 is given."""
+    background_bias: float = 0.0
+    """How much the network's log-probability of background is lowered by. --cross-fit chooses one, unless another than
+    0 is given."""
     interval_level: float = 0.8
-    """Share of belief inside the interval of progress. --cross-fit widens it until it holds as often."""
+    """Share of belief inside the interval of progress. --cross-fit widens it until it holds as often, unless another
+    than 0.8 is given."""
     remaining_level: float = 0.8
     """The same for the interval of the remaining time."""
     doubt: float = 0.01
@@ -237,7 +238,7 @@ class DecodingConfig:
         shares = ("prior_exponent", "doubt", "network_class_share", "network_progress_share", "progress_doubt")
         require_range(self, label_margin=(0, 1))
         require_range(self, **dict.fromkeys(shares, (0, 1)), evidence=(0, 1000), temperature=(0.01, 100))
-        require_range(self, background_weight=(0, 1e6), interval_level=(0, 0.999), remaining_level=(0, 0.999))
+        require_range(self, background_bias=(-50, 50), interval_level=(0, 0.999), remaining_level=(0, 0.999))
         if self.network_progress_share + self.progress_doubt > 1 + 1e-9:
             raise InputError("--network-progress-share and --progress-doubt are more than 1 together; lower one")
         require_range(self, spread=(0, 10), num_lengths=(1, 1000), length_limit=(1, 100))

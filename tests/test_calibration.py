@@ -69,17 +69,16 @@ def test_a_run_says_why_nobody_is_held_out(changes, people, reason):
 def test_a_setting_that_was_asked_for_is_kept():
     videos = videos_of_a_network(0.9)
     tables = count_transcripts([np.repeat([0, 1, 0, 2], [30, 15, 30, 15])] * 3, 3, SETTINGS, 2.0)
-    assert calibrate(SETTINGS, tables, [0], 2.0, videos).prior_exponent == 0.5
-    asked = dataclasses.replace(SETTINGS, prior_exponent=0.4, background_weight=3.0, interval_level=0.9)
+    assert calibrate(SETTINGS, tables, [0], 2.0, videos).background_bias > 0
+    asked = dataclasses.replace(SETTINGS, background_bias=0.1, interval_level=0.9)
     chosen = calibrate(asked, tables, [0], 2.0, videos)
-    assert (chosen.prior_exponent, chosen.background_weight) == (0.4, 3.0)
-    assert chosen.interval_level >= 0.9
+    assert (chosen.background_bias, chosen.interval_level) == (0.1, 0.9)
 
 
-def test_without_background_its_weight_stays():
+def test_without_background_there_is_no_bias_against_it():
     videos = videos_of_a_network(0.5)
     tables = count_transcripts([one.labels for one in videos], 3, SETTINGS, 2.0)
-    assert calibrate(SETTINGS, tables, [], 2.0, videos).background_weight == 1.0
+    assert calibrate(SETTINGS, tables, [], 2.0, videos).background_bias == 0.0
 
 
 def test_videos_are_drawn_until_there_are_enough_frames():
@@ -139,8 +138,7 @@ def test_a_network_that_predicts_background_too_often_is_corrected_for_it():
         videos = videos_of_a_network(missed)
         tables = count_transcripts([np.repeat([0, 1, 0, 2], [30, 15, 30, 15])] * 3, 3, SETTINGS, 2.0)
         chosen.append(calibrate(SETTINGS, tables, [0], 2.0, videos))
-    assert chosen[1].background_weight < chosen[0].background_weight
-    assert chosen[1].prior_exponent > chosen[0].prior_exponent
+    assert chosen[1].background_bias > chosen[0].background_bias
 
 
 def test_intervals_are_widened_until_they_hold_as_often_as_they_promise():
@@ -183,21 +181,21 @@ def people_dataset(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_the_checkpoint_keeps_what_was_calibrated(people_dataset, tmp_path, monkeypatch):
     def fixed(settings, *_):
-        return dataclasses.replace(settings, background_weight=0.25)
+        return dataclasses.replace(settings, background_bias=0.25)
 
     monkeypatch.setattr("protas_gtcc.training.trainer.calibrate", fixed)
     run = RunDirectory(tmp_path / "run")
     train(tiny_config(people_dataset, "default"), Dataset(people_dataset), run)
     facts = load_checkpoint(run.checkpoint)[1]
-    assert facts.config.decoding.background_weight == 0.25
-    assert "background weight 0.25" in facts.calibration
-    assert run.read_config().decoding.background_weight == 1.0
+    assert facts.config.decoding.background_bias == 0.25
+    assert "background's log-probability lowered by 0.25" in facts.calibration
+    assert run.read_config().decoding.background_bias == 0.0
 
 
 @pytest.mark.slow
 def test_scores_say_how_the_filter_was_calibrated_or_why_not(people_dataset, tiny_dataset, tmp_path):
     for dataset, note in (
-        (people_dataset, "the filter was calibrated on held-out people: prior exponent"),
+        (people_dataset, "the filter was calibrated on held-out people: background's log"),
         (tiny_dataset, "the filter is not calibrated: who is in the training videos is not known"),
     ):
         run = RunDirectory(tmp_path / dataset.stem)
@@ -238,7 +236,7 @@ def test_a_run_killed_before_its_calibration_is_not_finished_and_its_scores_say_
     assert run.is_finished()
     with pytest.raises(InputError, match="belongs to a model with other weights"):
         load(run.path).stream().load_state_dict(uncalibrated)
-    assert f"background weight {decodings[0].background_weight:g}" in repr(load(run.path))
+    assert f"lowered by {decodings[0].background_bias:g}" in repr(load(run.path))
 
 
 @pytest.mark.slow

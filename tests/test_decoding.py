@@ -245,6 +245,19 @@ def test_a_temperature_softens_the_network_and_the_prior_is_divided_out():
     np.testing.assert_allclose(decoded(probs, None, settings).probs.T, expected / expected.sum(), rtol=1e-5)
 
 
+def test_a_bias_against_background_lowers_its_log_probability_in_the_filter_and_beside_it():
+    random = np.random.default_rng(5)
+    probs = random.dirichlet(np.ones(3), 40).astype(np.float32)
+    progress = random.random((40, 3)).astype(np.float32)
+    lowered = probs * np.array([np.exp(-1.5), 1, 1])
+    lowered /= lowered.sum(axis=1, keepdims=True)
+    biased = decoded(probs, progress, dataclasses.replace(SETTINGS, background_bias=1.5))
+    expected = decoded(lowered, progress, SETTINGS)
+    np.testing.assert_array_equal(biased.labels, expected.labels)
+    for name in ("probs", "progress", "reported", "interval", "remaining_seconds"):
+        np.testing.assert_allclose(getattr(biased, name), getattr(expected, name), atol=1e-5)
+
+
 @pytest.mark.parametrize("level", [0.1, 0.5, 0.9])
 def test_a_quantile_has_its_share_below_it_and_the_median_the_least_expected_error(level):
     random = np.random.default_rng(4)

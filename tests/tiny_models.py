@@ -24,7 +24,7 @@ CONFIGS = {
     "parallel": dataclasses.replace(BASE, arrangement="parallel"),
     "standardised": dataclasses.replace(BASE, standardise=True),
 }
-DECODING = PRESETS["default"].decoding
+DECODING = dataclasses.replace(PRESETS["default"].decoding, background_bias=0.5)
 TRANSCRIPTS = count_transcripts(
     [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, DECODING, 5.0
 )

@@ -37,14 +37,13 @@ class Rule(NamedTuple):
     network_progress_share: float
     progress_doubt: float
     label_margin: float
-    background_weight: float
     tail: float
     """Share of belief left out at each end of the interval of progress."""
     remaining_tail: float
     """The same of the interval of the remaining time."""
     bins_per_phase: int
     prior: np.ndarray
-    """float64 `[C]`: what the network's probabilities are divided by."""
+    """float64 `[C]`: what the network's probabilities are divided by, the bias against background included."""
     is_action: np.ndarray
     """bool `[C]`."""
 
@@ -83,11 +82,10 @@ def make_rule(
         network_progress_share=settings.network_progress_share,
         progress_doubt=settings.progress_doubt,
         label_margin=settings.label_margin,
-        background_weight=settings.background_weight,
         tail=(1 - settings.interval_level) / 2,
         remaining_tail=(1 - settings.remaining_level) / 2,
         bins_per_phase=settings.bins_per_phase,
-        prior=prior**settings.prior_exponent,
+        prior=prior**settings.prior_exponent * np.where(is_action, 1, np.exp(settings.background_bias)),
         is_action=is_action,
     )
 
@@ -230,7 +228,7 @@ def _report(rule, probs, histogram, progress, reported):
             for b in range(len(together)):
                 together[b] += probs[c] * histogram[c, b]
         else:
-            nothing += probs[c] * rule.background_weight
+            nothing += probs[c]
     reported[0] = _quantile(nothing, together, rule.tail)
     reported[1] = _quantile(nothing, together, 0.5)
     reported[2] = _quantile(nothing, together, 1 - rule.tail)

@@ -128,7 +128,7 @@ class FilterGraph(nn.Module):
         middle = self.levels[1]
         progress = _quantile(torch.zeros_like(classes), histogram, middle)
         weights = classes * self.is_action
-        nothing = (classes - weights).sum(dim=1) * self.rule.background_weight
+        nothing = (classes - weights).sum(dim=1)
         together = (weights[..., None] * histogram).sum(dim=1)
         return progress, _quantile(nothing[:, None], together[:, None].expand(-1, 3, -1), self.levels)
 

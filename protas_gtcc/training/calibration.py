@@ -2,9 +2,9 @@
 
 The networks of an ensemble (`--arrangement parallel`) are independent. Each person of the training videos is held out
 of one of them: cross-fitting. After training, that network's output for the person is like that for a new person. These
-outputs go through the filter itself, and four settings are chosen on them, one after the other: the power of the prior,
-the weight of background in the reported progress, and how wide the intervals of progress and of the remaining time must
-be. The first two differ most between datasets. The checkpoint keeps all four.
+outputs go through the filter itself, and three settings are chosen on them, one after the other: the bias against
+background, in which datasets differ most, and how wide the intervals of progress and of the remaining time must be. The
+checkpoint keeps them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from protas_gtcc.metrics.certainty import holds
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
 
-CANDIDATES = {"prior_exponent": (0.2, 0.35, 0.5), "background_weight": (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)}
-"""Values of the settings that are chosen by the error of the reported progress over all frames, the default first. With
-an exponent above 0.5, labels suffer. No weight is above 1: features that are over-fitted on the training people would
-teach the filter to trust the background."""
+BIASES = (0.0, 0.5, 1.0, 1.5, 2.0)
+"""Of background, the default first; the one with the least error of the reported progress over all frames is taken.
+With more, labels suffer. None is below 0: features that are over-fitted on the training people would teach the filter
+to trust the background."""
 PROMISED = 0.8
 """Share of frames at which an interval should hold."""
 LEVELS = (0.8, 0.84, 0.88, 0.92, 0.96, 0.99)
@@ -110,7 +110,7 @@ def calibrate(
     fps: float,
     videos: Iterable[HeldOutVideo],
 ) -> DecodingConfig:
-    """The settings with the prior, the weight of background and the intervals that fit these videos best.
+    """The settings with the bias against background and the intervals that fit these videos best.
 
     A setting that is not at its default was asked for, and is kept. If no frame of an action is predicted to be one,
     nothing shows how wide intervals must be, and they stay. If even the widest do not hold often enough, the widest are
@@ -142,17 +142,13 @@ def calibrate(
         assert prediction.remaining_interval is not None
         return holds(prediction.remaining_interval[:, counted], remaining[counted])
 
-    def changed(name: str, value: float) -> DecodingConfig:
-        wanted: dict[str, Any] = {name: value}
-        return dataclasses.replace(best, **wanted)
-
     best = settings
-    for name, values in CANDIDATES.items():
-        if getattr(settings, name) == values[0]:
-            best = min((changed(name, value) for value in values), key=error)
+    if settings.background_bias == BIASES[0]:
+        best = min((dataclasses.replace(best, background_bias=bias) for bias in BIASES), key=error)
     for name, held in (("interval_level", progress_holds), ("remaining_level", remaining_holds)):
         if getattr(settings, name) == PROMISED:
-            tried = [changed(name, level) for level in LEVELS]
+            wanted: list[dict[str, Any]] = [{name: level} for level in LEVELS]
+            tried = [dataclasses.replace(best, **one) for one in wanted]
             best = next((one for one in tried if _often(held(decoded(one)))), tried[-1])
     return best
 
@@ -160,8 +156,8 @@ def calibrate(
 def calibrated_note(decoding: DecodingConfig) -> str:
     """What was chosen, in a sentence."""
     levels = f"intervals at {decoding.interval_level:g} and, of remaining time, {decoding.remaining_level:g}"
-    weights = f"prior exponent {decoding.prior_exponent:g}, background weight {decoding.background_weight:g}"
-    return f"the filter was calibrated on held-out people: {weights}, {levels} of belief"
+    bias = f"background's log-probability lowered by {decoding.background_bias:g}"
+    return f"the filter was calibrated on held-out people: {bias}, {levels} of belief"
 
 
 def _remaining_seconds(labels: np.ndarray, fps: float) -> np.ndarray:
