@@ -46,6 +46,7 @@ def test_by_hand():
     found = plain(video, prediction)
     assert found["interval_coverage"] == pytest.approx(2 / 3), "0.5 lies in [0.5, 0.7], 1 in [0.2, 1], 1/4 is missed"
     assert found["interval_width"] == pytest.approx((0.1 + 0.2 + 0.8) / 3, abs=1e-6)
+    assert found["interval_coverage_all_frames"] == pytest.approx(3 / 5), "0 lies in [0, 1], 3/4 not in [0, 0]"
     assert found["remaining_coverage"] == pytest.approx(1 / 2), "1.5 is not in [1.75, 2.25], 1 is in [0.75, 1.25]"
     assert found["remaining_error_seconds"] == pytest.approx((0.5 + 0.0) / 2)
     assert found["remaining_bias_seconds"] == pytest.approx((0.5 + 0.0) / 2)
@@ -70,6 +71,8 @@ def test_equals_a_loop_over_frames(labels, seed):
     for segment in segments_from_labels(np.array(labels)):
         for t in range(segment.start, segment.end):
             guess, target = prediction.labels[t], (t - segment.start + 1) / len(segment)
+            sums["all_frames"] += 1
+            sums["all_covered"] += bool(low[t] - 1e-6 <= (target if segment.label else 0) <= low[t] + 0.4 + 1e-6)
             if segment.label != 0 and guess != 0:
                 sums["intervals"] += 1
                 sums["covered"] += bool(low[t] - 1e-6 <= target <= low[t] + 0.4 + 1e-6)

@@ -1,6 +1,7 @@
 """Calibration: do intervals of progress contain the true progress as often as they should; error of remaining time.
 
-Counted over frames of true actions for which an action is predicted; an interval means nothing for others.
+Counted over frames of true actions for which an action is predicted, and for intervals of progress once over all frames,
+where the background's progress is 0.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.predictions import Prediction
 
 STATISTICS = (
-    *("intervals", "covered", "width"),
+    *("intervals", "covered", "width", "all_frames", "all_covered"),
     *("timed", "remaining_covered", "error", "bias", "lookup_error", "remaining"),
 )
-"""Frames with an interval, those whose interval contains the true progress, and the sum of widths. Then frames of the
-correct class with a remaining time, those of them whose interval contains the true one, and four sums: |predicted -
+"""Frames of actions with an interval, those whose interval contains the true progress, and the sum of widths; the first
+two over all frames. Then frames of the correct class with a remaining time, those of them whose interval contains the true one, and four sums: |predicted -
 true|, predicted - true, the look-up's |predicted - true|, and the true remaining seconds."""
 LOOKUP = "median_index_class"
 """The look-up that gives a remaining time: elapsed / progress is the median length of the training segments."""
@@ -27,6 +28,10 @@ DEFINITIONS = {
         "0.8 is right.",
     ),
     "certainty.interval_width": ("fraction", "Mean width of these intervals."),
+    "certainty.interval_coverage_all_frames": (
+        "fraction",
+        "Share of all frames whose reported interval contains the true progress, which is 0 in the background.",
+    ),
     "certainty.remaining_coverage": (
         "fraction",
         "Share of action frames with the correct class whose interval of the remaining time contains the true one; 0.8 "
@@ -63,7 +68,10 @@ def certainty_statistics(video: ScoredVideo, prediction: Prediction, lookup: np.
         counted = ~np.isin(estimate, list(video.background))
         interval = prediction.interval[:, video.frames][:, counted]
         covered = holds(interval, video.target[counted])
-        sums[:3] = counted.sum(), covered.sum(), np.diff(interval.astype(np.float64), axis=0).sum()
+        truth = np.zeros(len(video.labels))
+        truth[video.frames] = video.target
+        width = np.diff(interval.astype(np.float64), axis=0).sum()
+        sums[:5] = counted.sum(), covered.sum(), width, len(truth), holds(prediction.interval, truth).sum()
     if prediction.remaining_seconds is not None and video.fps:
         correct = estimate == video.labels[video.frames]
         remaining = (video.lengths[video.segment] - video.elapsed)[correct] / video.fps
@@ -75,7 +83,7 @@ def certainty_statistics(video: ScoredVideo, prediction: Prediction, lookup: np.
         errors = (np.abs(difference).sum(), difference.sum(), np.abs(counting).sum(), remaining.sum())
         bounds = prediction.remaining_interval
         held = np.nan if bounds is None else holds(bounds[:, video.frames][:, correct], remaining).sum()
-        sums[3:] = correct.sum(), held, *errors
+        sums[5:] = correct.sum(), held, *errors
     return sums
 
 
@@ -87,12 +95,13 @@ def holds(interval: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 def certainty_figures(totals: np.ndarray) -> dict[str, np.ndarray]:
     """Figures, `[R]` each, from sums over videos `[R, len(STATISTICS)]`; NaN where no frame counts."""
-    intervals, covered, width, timed, remaining_covered, *sums = totals.T
+    intervals, covered, width, all_frames, all_covered, timed, remaining_covered, *sums = totals.T
     names = ("error", "bias", "lookup_error", "true")
     with np.errstate(invalid="ignore"):
         return {
             "interval_coverage": covered / intervals,
             "interval_width": width / intervals,
+            "interval_coverage_all_frames": all_covered / all_frames,
             "remaining_coverage": remaining_covered / timed,
             **{f"remaining_{name}_seconds": total / timed for name, total in zip(names, sums, strict=True)},
         }
