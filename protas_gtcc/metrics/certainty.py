@@ -1,6 +1,6 @@
 """Calibration: do intervals of progress contain the true progress as often as they should; error of remaining time.
 
-Counted over frames of true actions for which an action is predicted, and for intervals of progress once over all frames,
+Counted over frames of true actions for which an action is predicted; for intervals of progress also over all frames,
 where the background's progress is 0.
 """
 
@@ -17,8 +17,9 @@ STATISTICS = (
     *("timed", "remaining_covered", "error", "bias", "lookup_error", "remaining"),
 )
 """Frames of actions with an interval, those whose interval contains the true progress, and the sum of widths; the first
-two over all frames. Then frames of the correct class with a remaining time, those of them whose interval contains the true one, and four sums: |predicted -
-true|, predicted - true, the look-up's |predicted - true|, and the true remaining seconds."""
+two over all frames. Then frames of the correct class with a remaining time, those of them whose interval contains the
+true one, and four sums: |predicted - true|, predicted - true, the look-up's |predicted - true|, and the true remaining
+seconds."""
 LOOKUP = "median_index_class"
 """The look-up that gives a remaining time: elapsed / progress is the median length of the training segments."""
 DEFINITIONS = {
