@@ -17,7 +17,6 @@ from protas_gtcc.heads.versions import (
     V4_CHANGES,
     VERSIONS,
     HeadSwitches,
-    published_table,
     version_of,
 )
 from protas_gtcc.report.position_encoding import ConditionResult, markdown
@@ -83,6 +82,21 @@ def test_every_name_is_another_head_and_an_unknown_one_is_refused():
         version_of("v5", HeadSwitches())
     with pytest.raises(InputError, match="--head-clip-norm is -1"):
         HeadSwitches(head_clip_norm=-1.0)
+
+
+def published_table() -> str:
+    """The published heads as a Markdown table: a row for each switch that is theirs."""
+    lines = [f"| flag | {' | '.join(PUBLISHED)} |", "|---" * (len(PUBLISHED) + 1) + "|"]
+    for name in PUBLISHED["v4"].given:
+        values = [shown(getattr(switches, name)) for switches in PUBLISHED.values()]
+        lines.append(f"| `--{name.replace('_', '-')}` | {' | '.join(values)} |")
+    return "\n".join(lines) + "\n"
+
+
+def shown(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {True: "yes", False: "no", None: "–"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def test_the_table_in_the_documentation_is_that_of_the_code():

@@ -137,18 +137,3 @@ def version_of(name: str, switches: HeadSwitches) -> HeadVersion:
     if name not in VERSIONS:
         raise InputError(f"no head {name!r}; there are {listed(VERSIONS, most=len(VERSIONS))}")
     return switches.change(VERSIONS[name])
-
-
-def published_table() -> str:
-    """The published heads as a Markdown table: a row for each switch that is theirs."""
-    lines = [f"| flag | {' | '.join(PUBLISHED)} |", "|---" * (len(PUBLISHED) + 1) + "|"]
-    for name in PUBLISHED["v4"].given:
-        values = [_shown(getattr(switches, name)) for switches in PUBLISHED.values()]
-        lines.append(f"| `--{name.replace('_', '-')}` | {' | '.join(values)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {True: "yes", False: "no", None: "–"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
