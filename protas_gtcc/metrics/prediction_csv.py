@@ -26,7 +26,7 @@ def write_csv(
 ) -> Path:
     """Write one video as `folder/<video>.csv`; `every_class` adds two columns a class. Returns its path."""
     labels, frames = prediction.labels, np.arange(len(prediction.labels))
-    table: dict[str, Any] = {"frame": frames, "time_seconds": _times(len(frames), info.fps), "label": labels}
+    table: dict[str, Any] = {"frame": frames, "time_seconds": frames / info.fps, "label": labels}
     table["name"] = [info.class_names[label] for label in labels]
     if prediction.probs is not None:
         table["probability"] = prediction.probs[labels, frames]
@@ -86,11 +86,6 @@ def read_csv(path: Path, class_names: list[str] | None) -> Prediction:
     if class_names is not None and "name" in names:
         _check_names(prediction.labels, np.array(table["name"], dtype=object)[order], class_names, path, order + 2)
     return prediction
-
-
-def _times(num_frames: int, fps: float) -> list[str]:
-    """Seconds of each frame with all the digits that tell it from its neighbours."""
-    return [f"{frame / fps:.6f}".rstrip("0").rstrip(".") for frame in range(num_frames)]
 
 
 def _number(cell: str) -> float:

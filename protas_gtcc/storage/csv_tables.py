@@ -25,7 +25,10 @@ Columns = Mapping[str, Any]
 
 
 def write_csv_table(path: Path | str, columns: Columns) -> None:
-    """Write columns of one length in one step; numbers with six digits, blank where None or NaN."""
+    """Write columns of one length in one step; blank where None or NaN.
+
+    Numbers have six digits, and always a millionth: times tell frames apart at the highest rate, in the longest video.
+    """
     lists = [values.tolist() if isinstance(values, np.ndarray) else values for values in columns.values()]
     with replace_when_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -71,4 +74,6 @@ def _cell(value: Any) -> Any:
         return ""
     if isinstance(value, str):
         return f"'{value}" if _FORMULA.match(value) else value
-    return f"{value:.6g}" if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return f"{value:.6g}" if abs(value) < 1 else f"{value:.6f}".rstrip("0").rstrip(".")
