@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from protas_gtcc.checks.path import check_path
+from protas_gtcc.config import read_number
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.options import LayoutOptions
@@ -101,6 +103,8 @@ def test_different_rates_need_one_to_resample_to(tmp_path, table, capsys):
         ("video,fps\nv0,fast\n", "row 1: expected frames per second, came 'fast'"),
         ("video,fps\nv0,1/0\n", "row 1: expected frames per second, came '1/0'"),
         ("video,fps\nv0,-3\n", "row 1: frames per second must be positive"),
+        ("video,fps\nv0,1e999999\n", "row 1: frames per second must be from 0.0001 to 100000, came inf"),
+        (f"video,fps\nv0,{'9' * 400}/1\n", "row 1: frames per second must be from 0.0001 to 100000, came inf"),
         ("video,fps\nv0,30\nv0,30\n", "row 2: video v0 comes a second time"),
         ("video,fps\nv0\n", "line 2: 1 cell where the first row has 2"),
     ],
@@ -111,6 +115,20 @@ def test_a_wrong_table_is_named_with_its_row(tmp_path, text, message):
         read_rates(tmp_path / "rates.csv", list(SECONDS))
     assert message in str(error.value)
     assert "rates.csv" in str(error.value)
+
+
+@pytest.mark.parametrize("rate", ["9" * 400, "9" * 400 + "/1", "1e99999999", "1e99999999/1", "1/1e99999999"])
+def test_a_rate_of_any_size_is_one_line_at_once(tmp_path, capsys, rate):
+    folder = write_folder(tmp_path / "data", alike(15.0), alike(15.0))
+    assert exit_code("check", folder, "--fps", rate) == 1
+    assert "frames per second must be" in capsys.readouterr().err
+
+
+def test_a_fraction_is_the_nearest_float():
+    assert read_number("30000/1001") == float(Fraction(30000, 1001))
+    for text in ("", "/", "1/", "/2", "1/2/3", "fast"):
+        with pytest.raises(ValueError, match="could not convert"):
+            read_number(text)
 
 
 def test_a_mistyped_rate_is_one_line(tmp_path, capsys):

@@ -51,7 +51,7 @@ def vanished_segments(labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
 
 def require_rate(fps: float) -> None:
     """Raise `InputError` unless `fps` is a rate that frames can have."""
-    if not 0 < fps < math.inf:
+    if not fps > 0:  # NaN is not
         raise InputError(f"frames per second must be positive, came {fps:g}; correct the rate")
     if not LOWEST_RATE <= fps <= HIGHEST_RATE:
         allowed = f"from {LOWEST_RATE:g} to {HIGHEST_RATE:g}"
