@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from protas_gtcc.annotations.resampling import LONGEST_SECONDS
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.text import read_json, read_table
 
@@ -16,7 +17,6 @@ DURATIONS_FILE = "metadata/video_information.csv"
 _LISTS = re.compile(r"(?P<kind>.+)_data_split_(?P<recordings>.+)\.json")
 _ALL_RECORDINGS = "combined"
 _PARTS = {"train": "train", "val": "validation", "test": "test"}
-_LONGEST_SECONDS = 30 * 86_400
 _ROUNDING_SECONDS = 1.0
 """How much later than its recording a step may end."""
 
@@ -125,7 +125,7 @@ def _read_durations(file: Path) -> dict[str, float]:
         except (KeyError, TypeError, ValueError) as error:
             expected = "expected recording_id and duration(sec)"
             raise InputError(f"{file}, line {number}: {expected} ({error!r}); correct it") from error
-        if not 0 < seconds <= _LONGEST_SECONDS:
+        if not 0 < seconds <= LONGEST_SECONDS:
             raise InputError(f"{file}, line {number}: a recording cannot last {seconds:g} s; correct it")
         if name in durations:
             raise InputError(f"{file}, line {number}: recording {name} comes a second time; keep one row")
