@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.metrics.predicted_segments import predicted_segments, write_segments
 from protas_gtcc.predictions import Prediction, PredictionInfo
@@ -51,3 +52,29 @@ def test_numbers_keep_six_digits_and_a_millionth(tmp_path):
     write_csv_table(tmp_path / "a.csv", {"value": values})
     expected = ["0", "1", "-1.5", "1234567.25", "0.333333", "3.33333e-08", "12.345679", "", "", "7"]
     assert read_csv_table(tmp_path / "a.csv")["value"] == expected
+
+
+# Reading
+
+
+def test_columns_that_are_named_may_be_in_any_case_and_others_keep_theirs(tmp_path):
+    (tmp_path / "a.csv").write_text("Video, FPS,probs/Cut,probs/cut\nv,30,0.25,0.75\n")
+    found = read_csv_table(tmp_path / "a.csv", ("video",), ("fps", "camera"))
+    assert found == {"video": ["v"], "fps": ["30"], "probs/Cut": ["0.25"], "probs/cut": ["0.75"]}
+
+
+def test_a_needed_column_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "a.csv").write_text("Film,fps\nv,30\n")
+    with pytest.raises(InputError, match="has no column video; it has Film, fps: add the column"):
+        read_csv_table(tmp_path / "a.csv", ("video", "fps"))
+
+
+def test_blank_lines_are_left_out_at_the_end_and_refused_between_rows(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"a,b\r\n1,2\r\n\r\n\r\n")
+    assert read_csv_table(tmp_path / "a.csv") == {"a": ["1"], "b": ["2"]}
+    (tmp_path / "a.csv").write_text("a,b\n\n1,2\n")
+    with pytest.raises(InputError, match="line 2: 0 cells where the first row has 2; write it again"):
+        read_csv_table(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("\n\n")
+    with pytest.raises(InputError, match="is empty; write it again"):
+        read_csv_table(tmp_path / "a.csv")

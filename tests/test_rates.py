@@ -102,7 +102,7 @@ def test_different_rates_need_one_to_resample_to(tmp_path, table, capsys):
     ("text", "message"),
     [
         ("video,fps\nv0,30\n", "has no rate of 2 videos: v1, v2; add their rows"),
-        ("name,rate\nv0,30\n", "has the columns name, rate; it needs video and fps"),
+        ("name,rate\nv0,30\n", "has no column video; it has name, rate: add the column"),
         ("video,fps\nv0,fast\n", "row 1: expected frames per second, came 'fast'"),
         ("video,fps\nv0,1/0\n", "row 1: expected frames per second, came '1/0'"),
         ("video,fps\nv0,-3\n", "row 1: frames per second must be positive"),

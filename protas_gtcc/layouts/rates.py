@@ -38,9 +38,7 @@ def read_rates(path: Path, videos: Collection[str]) -> dict[str, float]:
     """
     if not path.is_file():
         raise InputError(f"no file {path}; give frames per second, or a CSV file with the columns video and fps")
-    table = read_csv_table(path)
-    if not {"video", "fps"} <= {*table}:
-        raise InputError(f"{path} has the columns {listed(table)}; it needs video and fps")
+    table = read_csv_table(path, ("video", "fps"))
     rates: dict[str, float] = {}
     for number, (name, text) in enumerate(zip(table["video"], table["fps"], strict=True), start=1):
         video = find_name(name.strip(), videos)
