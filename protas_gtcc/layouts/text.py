@@ -15,13 +15,13 @@ import numpy as np
 
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.names import find_name
-from protas_gtcc.storage.file_kinds import require_regular
+from protas_gtcc.storage.file_kinds import TEXT, require_kind
 
 
 def read_lines(path: Path) -> list[str]:
     """Lines of a text file, without trailing blank lines. Raises `InputError` if it cannot be read."""
     try:
-        require_regular(path)
+        require_kind(path, "UTF-8 text", (TEXT,))
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check that it is there and readable") from error

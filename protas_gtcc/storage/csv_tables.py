@@ -13,7 +13,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.atomic import replace_when_whole
-from protas_gtcc.storage.file_kinds import require_regular
+from protas_gtcc.storage.file_kinds import TEXT, require_kind
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """Text that spreadsheets would compute, such as a class called `=1+1`. An apostrophe is written before it, so that they
@@ -57,7 +57,7 @@ def read_csv_table(path: Path, needed: Sequence[str] = (), optional: Sequence[st
 def _read_rows(path: Path) -> list[list[str]]:
     """At least one row, all of one length."""
     try:
-        require_regular(path)
+        require_kind(path, "CSV", (TEXT,))
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             rows = [(reader.line_num, row) for row in reader]
