@@ -42,6 +42,15 @@ MAY_CHANGE = ("title", *WHERE_COMPUTED)
 """Settings that may change when a run is resumed."""
 
 
+def read_number(text: str) -> float:
+    """A number, or a fraction of two, as 30000/1001; one too large for a float is infinite.
+
+    Raises `ValueError` or `ZeroDivisionError` for another text. `fractions` would make all digits of 1e99999999.
+    """
+    above, slash, below = text.partition("/")
+    return float(above) / float(below) if slash else float(above)
+
+
 def require_range(config: Any, **ranges: tuple[int | float, int | float]) -> None:
     """Raise `InputError`, naming the flag, unless each field is a number from its lowest to its highest."""
     for name, (lowest, highest) in ranges.items():

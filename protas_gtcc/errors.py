@@ -52,6 +52,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{ending}"
 
 
+def plain(number: float) -> str:
+    """A number with all digits that it needs, for a flag or a count: `30`, `29.97002997002997`, `1234567`."""
+    return repr(float(number)).removesuffix(".0")
+
+
 def listed(names: Iterable[object], most: int = 8) -> str:
     """Names for a message: `a, b, c and 4 more`; `none` without any."""
     shown = [str(name) for name in names]

@@ -19,6 +19,7 @@ from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.file_kinds import SAFETENSORS, kind_of
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
     path = find_checkpoint(path)
     if is_dataset_file(path):
         raise InputError(f"{path} is a dataset file, not a model; name a run directory or a checkpoint")
-    if path.suffix != ".safetensors":
+    if path.suffix != ".safetensors" and kind_of(path) != SAFETENSORS:
         return TrainedModel(*read_reference_checkpoint(path), device)
     model = TrainedModel(*load_checkpoint(path), device)
     if model.facts.awaits_calibration:

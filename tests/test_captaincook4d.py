@@ -239,9 +239,21 @@ BAD = {
         _write(DURATIONS, "recording_id,duration(sec)\n1_1,9\n1_1,8"),
         "recording 1_1 comes a second time",
     ),
-    "long field": (_write(DURATIONS, f"recording_id,duration(sec)\n{'x' * 200_000},1"), "is not CSV that can be read"),
+    "long field": (
+        _write(DURATIONS, f"recording_id,duration(sec)\n{'x' * 200_000},1"),
+        "field larger than field limit",
+    ),
     "years": (_write(DURATIONS, "recording_id,duration(sec)\n1_1,1e15"), "a recording cannot last 1e+15 s"),
-    "columns": (_write(DURATIONS, "recording_id\n1_1"), f"{DURATIONS}, line 2: expected recording_id and duration"),
+    "columns": (
+        _write(DURATIONS, "recording_id\n1_1"),
+        f"{DURATIONS} has no column duration(sec)",
+    ),
+    "heading twice": (
+        _write(DURATIONS, "recording_id,duration(sec),Duration(sec)\n1_1,20.9,9"),
+        "has the columns duration(sec) twice; keep one",
+    ),
+    "short row": (_write(DURATIONS, "recording_id,duration(sec)\n1_1"), "line 2: 1 cell where the first row has 2"),
+    "no number": (_write(DURATIONS, "recording_id,duration(sec)\n1_1,long"), "line 2: expected seconds, came 'long'"),
     "length": (_write(DURATIONS, "recording_id,duration(sec)\n1_1,-3"), "line 2: a recording cannot last -3 s"),
     "list": (_write(LISTS, '{"train": ["9_9"]}'), "train names recording 9_9, which has no annotations"),
     "parts": (_write(LISTS, '{"training": []}'), "expected lists of recordings as train, val and test"),

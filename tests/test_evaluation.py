@@ -351,6 +351,14 @@ def test_what_cannot_be_a_prediction_is_not_written(tmp_path: Path, change: Any,
         ("frame,label,progress\n0,0,0\n2,0,0\n", "line 3: frame '2' where 1 was expected, of 0 to 1, each once"),
         ("frame,label,progress\n1,0,0\n0,0,0\n1,0,0\n", "line 4: frame '1' where 2 was expected"),
         ("frame,label,progress\nx,0,0\n", "line 2: frame 'x' where 0 was expected"),
+        ("Frame,label,progress\n1,0,0\n1,0,0\n", "line 2: frame '1' where 0 was expected"),
+        ("frame,Frame,label,progress\n0,0,0,0\n", "has the columns frame twice; keep one"),
+        ("time_seconds,label,progress\n0.2,0,0\n0,0,0\n", "line 3: the time '0' does not follow '0.2'; sort the rows"),
+        ("Time_Seconds,label,progress\n0,0,0\n0,0,0\n", "line 3: the time '0' does not follow '0'; sort the rows"),
+        ("time_seconds,label,progress\n0,0,0\nsoon,0,0\n", "line 3: the time 'soon' does not follow '0'"),
+        ("label,progress,probability\n0,0,1\n0,0,7\n", "line 3: probability is 7; expected a value from 0 to 1"),
+        ("label,progress,probability\n0,0,\n", "line 2: probability is nan; expected a value from 0 to 1"),
+        ("label,progress,NAME\n1,0,stir\n", "line 2: class 1 is called 'stir' here, but 'pour'"),
         (f"label,progress\n{'0' * 200_000},0\n", "field larger than field limit"),
         (b"label,progress\n0,0\n".decode() + "\udc85", "cannot read"),
     ],
@@ -371,6 +379,14 @@ def test_rows_of_a_csv_file_may_be_in_any_order(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.labels, one.labels)
     np.testing.assert_allclose(found.reported, one.reported, atol=1e-6)
     np.testing.assert_allclose(found.probs, one.probs, atol=1e-6)
+
+
+@pytest.mark.parametrize("headings", ["Frame,TIME_SECONDS,Label,Progress", " frame,time_seconds , label,PROGRESS"])
+def test_names_of_columns_may_be_in_any_case(tmp_path: Path, headings: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{headings}\n2,0.2,2,0.5\n0,0,0,0\n1,0.1,1,0.25\n\n")
+    found = open_predictions(tmp_path, CLASSES).read("a")
+    assert found.labels.tolist() == [0, 1, 2]
+    assert found.reported.tolist() == [0, 0.25, 0.5]
 
 
 @pytest.mark.parametrize("names", [["None", "null"], ["NA", "nan"], ["00", "1.0"], ["True", "1e5"], ["a,b", 'c"d']])

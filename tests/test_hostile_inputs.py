@@ -202,39 +202,6 @@ def test_a_pipe_is_refused_where_a_file_is_expected(tmp_path):
             read(path)
 
 
-KINDS = {
-    "a.mp4": (
-        b"\0\0\0\x20ftypisom" + bytes(99),
-        "a video (MP4 or MOV)",
-        "extract features",
-    ),
-    "a.mkv": (b"\x1aE\xdf\xa3" + bytes(99), "a video (MKV or WebM)", "extract features"),
-    "a.csv": (
-        b"0.1,0.2\n0.3,0.4\n",
-        "a text file, such as CSV",
-        "read it with numpy.loadtxt",
-    ),
-    "a.mat": (
-        b"MATLAB 5.0 MAT-file" + bytes(200),
-        "a MATLAB file",
-        "read it with scipy.io.loadmat",
-    ),
-    "a.h5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file", "save the features"),
-    "a.pkl": (b"\x80\x04K\x01.", "a pickle, which could run code", "save the features"),
-}
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_a_file_of_another_kind_is_named_and_nothing_is_made(tmp_path, checkpoint, capsys, name):
-    content, what, way_out = KINDS[name]
-    (tmp_path / name).write_bytes(content)
-    assert exit_code("predict", checkpoint, tmp_path / name, "--out", tmp_path / "out") == 1
-    error = capsys.readouterr().err
-    assert f"{name} is {what}, not features in .npy or .npz; {way_out}" in error
-    assert "allow_pickle" not in error
-    assert not (tmp_path / "out").exists()
-
-
 def test_features_of_another_size_are_refused_before_the_output_is_made(tmp_path, checkpoint, capsys):
     np.save(tmp_path / "good.npy", np.zeros((9, DIM)))
     np.save(tmp_path / "bad.npy", np.zeros((9, DIM + 1)))

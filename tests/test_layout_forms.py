@@ -16,7 +16,6 @@ from protas_gtcc.layouts.mapping import read_mapping
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import read_rates
 from protas_gtcc.layouts.recognition import open_layout
-from protas_gtcc.layouts.text import read_table
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.storage.csv_tables import read_csv_table
 from tests.mstcn_folder import exit_code, write_mstcn
@@ -215,10 +214,3 @@ def test_an_error_in_a_csv_file_names_the_file(tmp_path, read, content):
     (tmp_path / "times.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"times\.csv"):
         read(tmp_path / "times.csv")
-
-
-@pytest.mark.parametrize("what", ["not UTF-8", "long cell"])
-def test_so_does_one_in_the_annotations_of_a_layout(tmp_path, what):
-    (tmp_path / "times.csv").write_bytes(BAD_TABLES[what])
-    with pytest.raises(InputError, match=r"times\.csv"):
-        read_table(tmp_path / "times.csv")

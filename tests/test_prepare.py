@@ -147,7 +147,7 @@ def test_look_ahead_in_frames_of_the_source_is_stored_in_frames_of_the_dataset(f
 
 def test_look_ahead_is_declared_for_all_or_by_name():
     assert parse_look_ahead(("10", "b=2"), ["a", "b"]) == {"a": 10, "b": 2}
-    for wrong in ("x", "c=1", "a=-1", "=3", "²"):
+    for wrong in ("x", "c=1", "a=-1", "=3", "²", "9" * 400, "9" * 5000):
         with pytest.raises(InputError, match="expected N or NAME=N"):
             parse_look_ahead((wrong,), ["a", "b"])
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from protas_gtcc.checks.path import check_path
+from protas_gtcc.config import read_number
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import read_rates
 from tests.mstcn_folder import exit_code, write_mstcn
@@ -87,7 +92,7 @@ def test_check_and_labels_take_the_table_too(tmp_path, table):
 def test_different_rates_need_one_to_resample_to(tmp_path, table, capsys):
     folder = write_folder(tmp_path / "data", RATES, RATES)
     assert exit_code("prepare", folder, "--out", tmp_path / "out.h5", "--fps", table) == 1
-    assert "videos come at 15, 29.97, 30 frames per second" in capsys.readouterr().err
+    assert "videos come at 15, 29.97002997002997, 30 frames per second" in capsys.readouterr().err
     table.write_text("video,fps\nv0,15\nv1,15\nv2,15\n")
     folder = write_folder(tmp_path / "alike", alike(15.0), alike(15.0))
     assert exit_code("prepare", folder, "--out", tmp_path / "out.h5", "--fps", table) == 0
@@ -97,10 +102,12 @@ def test_different_rates_need_one_to_resample_to(tmp_path, table, capsys):
     ("text", "message"),
     [
         ("video,fps\nv0,30\n", "has no rate of 2 videos: v1, v2; add their rows"),
-        ("name,rate\nv0,30\n", "has the columns name, rate; it needs video and fps"),
+        ("name,rate\nv0,30\n", "has no column video; it has name, rate: add the column"),
         ("video,fps\nv0,fast\n", "row 1: expected frames per second, came 'fast'"),
         ("video,fps\nv0,1/0\n", "row 1: expected frames per second, came '1/0'"),
         ("video,fps\nv0,-3\n", "row 1: frames per second must be positive"),
+        ("video,fps\nv0,1e999999\n", "row 1: frames per second must be from 0.0001 to 100000, came inf"),
+        (f"video,fps\nv0,{'9' * 400}/1\n", "row 1: frames per second must be from 0.0001 to 100000, came inf"),
         ("video,fps\nv0,30\nv0,30\n", "row 2: video v0 comes a second time"),
         ("video,fps\nv0\n", "line 2: 1 cell where the first row has 2"),
     ],
@@ -111,6 +118,20 @@ def test_a_wrong_table_is_named_with_its_row(tmp_path, text, message):
         read_rates(tmp_path / "rates.csv", list(SECONDS))
     assert message in str(error.value)
     assert "rates.csv" in str(error.value)
+
+
+@pytest.mark.parametrize("rate", ["9" * 400, "9" * 400 + "/1", "1e99999999", "1e99999999/1", "1/1e99999999"])
+def test_a_rate_of_any_size_is_one_line_at_once(tmp_path, capsys, rate):
+    folder = write_folder(tmp_path / "data", alike(15.0), alike(15.0))
+    assert exit_code("check", folder, "--fps", rate) == 1
+    assert "frames per second must be" in capsys.readouterr().err
+
+
+def test_a_fraction_is_the_nearest_float():
+    assert read_number("30000/1001") == float(Fraction(30000, 1001))
+    for text in ("", "/", "1/", "/2", "1/2/3", "fast"):
+        with pytest.raises(ValueError, match="could not convert"):
+            read_number(text)
 
 
 def test_a_mistyped_rate_is_one_line(tmp_path, capsys):
@@ -141,6 +162,51 @@ def test_one_ratio_in_all_videos_names_the_right_rate(tmp_path, capsys, label_fp
     assert any(advice in f"{one.what}; {one.way_out}" for one in found)
 
 
+NTSC = 30000 / 1001
+USUAL = (5.0, 10.0, 12.5, 15.0, 24.0, 25.0, 30.0, NTSC, 60.0)
+
+
+@pytest.mark.parametrize("time_first", [True, False])
+@pytest.mark.parametrize("dim", [64, 512, 1024, 2048])
+@pytest.mark.parametrize("seconds", [20, 97, 300])
+def test_videos_of_one_length_name_the_right_rate_or_none(dim, seconds, time_first):
+    named = 0
+    for label_fps, feature_fps in itertools.permutations(USUAL, 2):
+        num_labels, num_frames = round(label_fps * seconds), round(feature_fps * seconds)
+        expected = ExpectedLengths({"v0": float(num_labels), "v1": float(num_labels)}, fps=feature_fps)
+        if expected.fits("v0", num_frames) or expected.fits("v0", dim):
+            continue
+        shape = (num_frames, dim) if time_first else (dim, num_frames)
+        message = expected.explain(Path("v0.npy"), "v0", {"v0": shape, "v1": shape})
+        found = re.search(r"in all 2 videos: give their own rate, --annotation-fps (\S+), or correct --fps", message)
+        assert found or message.endswith("; correct --fps, or extract the features again")
+        if found:
+            assert float(found[1]) == pytest.approx(label_fps, rel=2e-3)
+            named += 1
+    assert named >= 50
+
+
+def test_the_rate_that_is_advised_has_all_its_digits_and_works(tmp_path, capsys):
+    labels = {video: np.repeat([0, 1, 2], 280) for video in ("v0", "v1")}
+    folder = write_mstcn(
+        tmp_path / "data", CLASSES, labels, {"train": ["v0"], "test": ["v1"]}, lambda t: np.ones((t // 2, 2048))
+    )
+    command = ("prepare", folder, "--out", tmp_path / "out.h5", "--fps", "15000/1001")
+    assert exit_code(*command) == 1
+    advice = re.search(r"labels are 2 times .* give their own rate, (--annotation-fps) (\S+),", capsys.readouterr().err)
+    assert advice
+    assert float(advice[2]) == NTSC
+    assert exit_code(*command, advice[1], advice[2]) == 0
+    assert Dataset(tmp_path / "out.h5").num_frames == {"v0": 420, "v1": 420}
+
+
+def test_the_tolerance_is_advised_only_where_it_can_help():
+    expected = ExpectedLengths({"v0": 300.0, "v1": 400.0}, fps=15.0)
+    for off, helps in ((10, True), (15, True), (16, False), (130, False)):
+        message = expected.explain(Path("v0.npy"), "v0", {"v0": (300 - off, 64), "v1": (400, 64)})
+        assert ("--tolerance-frames" in message) == helps, message
+
+
 def test_the_advice_works(tmp_path):
     folder, out = write_folder(tmp_path / "data", alike(30.0), alike(15.0)), tmp_path / "out.h5"
     assert exit_code("prepare", folder, "--out", out, "--fps", 15, "--annotation-fps", 30) == 0
@@ -152,4 +218,4 @@ def test_one_video_that_differs_has_no_ratio(tmp_path, capsys):
     rates = {**alike(15.0), "v2": 7.5}
     folder = write_folder(tmp_path / "data", alike(15.0), rates)
     assert exit_code("prepare", folder, "--out", tmp_path / "out.h5", "--fps", 15) == 1
-    assert "and the tolerance is 2; correct --fps, extract the features again, or allow more" in capsys.readouterr().err
+    assert "and the tolerance is 2; correct --fps, or extract the features again\n" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.annotations.resampling import require_rate
+from protas_gtcc.annotations.resampling import require_length, require_rate
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.captaincook4d_files import STEPS_FILE, Recording, Step, read_lists, read_recordings
@@ -32,7 +32,6 @@ from protas_gtcc.layouts.step_names import StepKey, step_names
 
 BACKGROUND = "background"
 _BACKGROUND_ID = 0
-_MOST_FRAMES = 100_000_000
 _DEFAULT_FPS = 1.0
 """Of the published features, which are made of whole seconds."""
 
@@ -76,11 +75,12 @@ class CaptainCook4DLayout(Layout):
 
     def count_frames(self) -> None:
         """Renew the notices that depend on the labels' rate."""
-        painted = [self._paint(video) for video in self.video_names]
-        num_frames = sum(len(num_steps) for _, num_steps in painted)
-        several = sum(int((num_steps > 1).sum()) for _, num_steps in painted)
-        shown = sum(len(np.unique(step[step >= 0])) for step, _ in painted)
-        hidden = sum(len(self._done(video)) for video in self.video_names) - shown
+        num_frames = several = hidden = 0
+        for index, num_steps in map(self._paint, self.video_names):
+            num_frames += len(index)
+            several += int((num_steps > 1).sum())
+            hidden -= len(np.unique(index[index >= 0]))
+        hidden += sum(len(self._done(video)) for video in self.video_names)
         notices = []
         if several:
             notices.append(
@@ -99,8 +99,7 @@ class CaptainCook4DLayout(Layout):
         """Of each frame, the index of its step in `_done`, -1 without one, and the number of steps it is in; `[T]`."""
         fps = self.annotation_fps or _DEFAULT_FPS
         num_frames = max(1, int(round(self.recordings[video].seconds * fps, 6)))
-        if num_frames > _MOST_FRAMES:
-            raise InputError(f"recording {video} would have {num_frames:.2g} frames at {fps:g} fps; correct the rate")
+        require_length(num_frames, fps, f"recording {video}")
         middles = (np.arange(num_frames) + 0.5) / fps
         index, num_steps = np.full(num_frames, -1), np.zeros(num_frames, dtype=int)
         for number, step in enumerate(self._done(video)):
@@ -116,9 +115,7 @@ def is_captaincook4d(path: Path) -> bool:
 
 
 def open_captaincook4d(path: Path, options: LayoutOptions) -> CaptainCook4DLayout:
-    """Open the published folder. Raises `InputError` for what is wrong in its files, and for a rate of 0 or less."""
-    if options.annotation_fps is not None:
-        require_rate(options.annotation_fps)
+    """Open the published folder. Raises `InputError` for what is wrong in its files."""
     recordings = read_recordings(path)
     folders = {
         name: _with_files(folder, recordings) for name, folder in find_feature_folders(path, options.features).items()

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from protas_gtcc.annotations.resampling import LONGEST_SECONDS
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.text import read_json, read_table
+from protas_gtcc.layouts.text import read_json
+from protas_gtcc.storage.csv_tables import read_csv_table
 
 STEPS_FILE = "annotation_json/complete_step_annotations.json"
 DURATIONS_FILE = "metadata/video_information.csv"
 _LISTS = re.compile(r"(?P<kind>.+)_data_split_(?P<recordings>.+)\.json")
 _ALL_RECORDINGS = "combined"
 _PARTS = {"train": "train", "val": "validation", "test": "test"}
-_LONGEST_SECONDS = 30 * 86_400
 _ROUNDING_SECONDS = 1.0
 """How much later than its recording a step may end."""
 
@@ -119,13 +120,13 @@ def _text(value: object) -> str:
 def _read_durations(file: Path) -> dict[str, float]:
     """Recording -> seconds."""
     durations: dict[str, float] = {}
-    for number, row in enumerate(read_table(file), start=2):
+    table = read_csv_table(file, ("recording_id", "duration(sec)"))
+    for number, (name, cell) in enumerate(zip(table["recording_id"], table["duration(sec)"], strict=True), start=2):
         try:
-            name, seconds = _text(row["recording_id"]), float(row["duration(sec)"])
-        except (KeyError, TypeError, ValueError) as error:
-            expected = "expected recording_id and duration(sec)"
-            raise InputError(f"{file}, line {number}: {expected} ({error!r}); correct it") from error
-        if not 0 < seconds <= _LONGEST_SECONDS:
+            seconds = float(cell)
+        except ValueError as error:
+            raise InputError(f"{file}, line {number}: expected seconds, came {cell!r}; correct it") from error
+        if not 0 < seconds <= LONGEST_SECONDS:
             raise InputError(f"{file}, line {number}: a recording cannot last {seconds:g} s; correct it")
         if name in durations:
             raise InputError(f"{file}, line {number}: recording {name} comes a second time; keep one row")

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from protas_gtcc.annotations.resampling import LONGEST_SECONDS, MOST_FRAMES
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
@@ -34,7 +35,6 @@ from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.text import read_json
 
 ANNOTATION_FPS = 10.0
-_MOST_FRAMES = 100_000_000
 _LISTS = ("hdl_actions", "hdl_start_times", "hdl_end_times")
 _PARTS = {"train": "train", "val": "validation", "test": "test"}
 _SHARES = {"train": 0.75, "validation": 0.10}
@@ -135,7 +135,8 @@ def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:
     """Open EgoProceL's JSON with the files beside it. Raises `InputError` for what is wrong in them."""
     file = _json_file(path)
     tasks = read_json(file)
-    annotations, notices = _pair_by_position(tasks, file)
+    fps = options.annotation_fps or ANNOTATION_FPS
+    annotations, notices = _pair_by_position(tasks, file, fps)
     names_file = file.with_name(f"{file.stem}-id2action.txt")
     mapping = read_mapping(names_file)
     splits, split_notices = _read_splits(file.with_name("data_splits.json"), tasks, options)
@@ -147,7 +148,7 @@ def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:
         splits=splits,
         video_names=list(annotations),
         feature_folders=find_feature_folders(file.parent, options.features),
-        annotation_fps=options.annotation_fps or ANNOTATION_FPS,
+        annotation_fps=fps,
         notices=mapping.notices + notices + split_notices,
         tasks=tasks,
         class_ids=mapping.by_own_id,
@@ -159,7 +160,7 @@ def _json_file(path: Path) -> Path:
     return path / "egoprocel.json" if path.is_dir() else path
 
 
-def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _Annotation], list[str]]:
+def _pair_by_position(tasks: Mapping[str, Any], file: Path, fps: float) -> tuple[dict[str, _Annotation], list[str]]:
     if not isinstance(tasks, dict) or not tasks:
         raise InputError(f"{file} has no tasks; write an object of tasks with handles and annotations")
     annotations: dict[str, _Annotation] = {}
@@ -173,7 +174,7 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
         if len(counts) > 1 or min(counts) < len(content["handles"]):
             counted = f"{len(content['handles'])} handles and {listed(sorted(counts))} annotations"
             raise InputError(f"{file}: task {task} has {counted}; every handle needs one entry in each list")
-        _check_entries(content, f"{file}: task {task}")
+        _check_entries(content, f"{file}: task {task}", min(MOST_FRAMES, int(LONGEST_SECONDS * fps)))
         for index, handle in enumerate(content["handles"]):
             if handle in annotations:
                 where = f"in {annotations[handle].task} and {task}"
@@ -184,7 +185,7 @@ def _pair_by_position(tasks: Mapping[str, Any], file: Path) -> tuple[dict[str, _
     return annotations, [f"{_SURPLUS} {surplus} (one for each camera): {how}"] if surplus else []
 
 
-def _check_entries(content: Mapping[str, Any], where: str) -> None:
+def _check_entries(content: Mapping[str, Any], where: str, most_frames: int) -> None:
     """Raise `InputError` unless handles are texts, and annotations lists with times that a video can have."""
     for handle in content["handles"]:
         if not isinstance(handle, str):
@@ -194,9 +195,9 @@ def _check_entries(content: Mapping[str, Any], where: str) -> None:
             if not isinstance(entry, list):
                 raise InputError(f"{where}: {key} {number} is {entry!r}, expected a list; correct the JSON")
             times = [] if key == "hdl_actions" else entry
-            wrong = [one for one in times if type(one) not in (int, float) or not abs(one) <= _MOST_FRAMES]
+            wrong = [one for one in times if type(one) not in (int, float) or not abs(one) <= most_frames]
             if wrong:
-                expected = f"expected frames from 0 to {_MOST_FRAMES}"
+                expected = f"expected frames from 0 to {most_frames}, a day"
                 raise InputError(f"{where}: {key} {number}: {expected}, came {wrong[0]!r}; correct the JSON")
 
 

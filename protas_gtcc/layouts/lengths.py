@@ -9,10 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 from statistics import median
 
-from protas_gtcc.errors import InputError, plural
+from protas_gtcc.errors import InputError, plain, plural
 
 LARGEST_DENOMINATOR = 30
 """Of a ratio between the usual rates: 2 for 30 and 15, 25/24, 6/5."""
+_USUAL_RATES = (1, 2, 5, 10, 12, 12.5, 15, 20, 24, 25, 30, 50, 60, 100, 120)
+"""Frames per second of cameras and features, 29.97 as 30."""
 
 
 def default_tolerance(num_frames: float, fps: float | None = None) -> int:
@@ -55,41 +57,58 @@ class ExpectedLengths:
 
     def explain(self, file: Path, video: str, shapes: Mapping[str, tuple[int, int]]) -> str:
         """The message about a video's file whose array does not fit; `shapes` are those of all videos."""
-        makes = f"{file} is {list(shapes[video])}, but its labels make {self.frames[video]:g} frames"
+        makes = f"{file} is {list(shapes[video])}, but its labels make {self.frames[video]:.8g} frames"
         ratio = self._ratio(shapes)
         if ratio is not None:
             known = [video for video in shapes if video in self.frames]
-            what = (
-                f"labels are {float(ratio):g} times as many as frames of features in all {plural(len(known), 'video')}"
-            )
-            return f"{makes}; {what}: {self._right_rate(ratio)}"
+            where = f"all {plural(len(known), 'video')}" if len(known) > 1 else "the only video"
+            what = f"labels are {float(ratio):g} times as many as frames of features in {where}"
+            return f"{makes}; {what}: {self._way_out(ratio)}"
         allowed = f"and the tolerance is {self.allowed(self.frames[video])}"
+        off = min(abs(length - self.frames[video]) for length in shapes[video])
+        if self.fps and off > frames_of_a_second(self.fps):
+            return f"{makes}, {allowed}; correct --fps, or extract the features again"
         way_out = "correct --fps, extract the features again, or allow more with --tolerance-frames, up to a second"
         return f"{makes}, {allowed}; {way_out}"
 
     def _ratio(self, shapes: Mapping[str, tuple[int, int]]) -> Fraction | None:
-        """How many times as long as their features the labels are, if that is not 1 and the same in all videos."""
-        known = {video: shape for video, shape in shapes.items() if video in self.frames}
+        """How many times as long as their features the labels are, if that is not 1 and the same in all videos.
+
+        Either axis may be time; the ratio that fits best is taken. Where all videos have one length, some ratio always
+        fits nearly, so it must lead to a usual rate.
+        """
+        found: dict[Fraction, float] = {}
         for axis in (0, 1):
-            lengths = {video: shape[axis] for video, shape in known.items()}
-            if len(set(lengths.values())) < 2:
-                continue
+            lengths = {video: shape[axis] for video, shape in shapes.items() if video in self.frames}
             middle = median(self.frames[video] / length for video, length in lengths.items())
             ratio = Fraction(middle).limit_denominator(LARGEST_DENOMINATOR)
-            if ratio not in (0, 1) and all(self._fits_by(ratio, video, length) for video, length in lengths.items()):
-                return ratio
-        return None
+            if ratio in (0, 1) or not all(self._fits_by(ratio, *one) for one in lengths.items()):
+                continue
+            if len(set(lengths.values())) > 1 or self._is_usual(ratio):
+                found[ratio] = abs(middle / float(ratio) - 1)
+        return min(found, key=found.__getitem__, default=None)
+
+    def _is_usual(self, ratio: Fraction) -> bool:
+        if self.fps is None:
+            return 1 in ratio.as_integer_ratio()
+        return any(math.isclose(self._right_rate(ratio), rate, rel_tol=2e-3) for rate in _USUAL_RATES)
 
     def _fits_by(self, ratio: Fraction, video: str, length: int) -> bool:
         expected = self.frames[video] / float(ratio)
         return abs(length - expected) <= default_tolerance(max(float(length), expected), self.fps)
 
-    def _right_rate(self, ratio: Fraction) -> str:
+    def _right_rate(self, ratio: Fraction) -> float:
+        """Of the features if labels have their own rate, else of the labels."""
+        fps = Fraction(self.fps or 1)
+        return float(fps / ratio if self.labels_have_own_rate else fps * ratio)
+
+    def _way_out(self, ratio: Fraction) -> str:
         if self.fps is None:
             return "their rates differ; give both, --fps and --annotation-fps"
+        rate = plain(self._right_rate(ratio))
         if self.labels_have_own_rate:
-            return f"give --fps {self.fps / float(ratio):g}, or correct --annotation-fps"
-        return f"give their own rate, --annotation-fps {self.fps * float(ratio):g}, or correct --fps"
+            return f"give --fps {rate}, or correct --annotation-fps"
+        return f"give their own rate, --annotation-fps {rate}, or correct --fps"
 
 
 def frames_of_a_second(fps: float) -> int:

@@ -6,12 +6,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.config import Axes, Folder, Text
 
 
 @dataclass(frozen=True)
 class LayoutOptions:
-    """What a user states about a foreign layout, because its files do not."""
+    """What a user states about a foreign layout, because its files do not.
+
+    Raises `InputError` for a rate that frames cannot have.
+    """
 
     background: tuple[str, ...] | None = None
     """Names of the background classes. Default: the classes called background or BG, in upper or lower case."""
@@ -44,6 +48,10 @@ class LayoutOptions:
     people are drawn if they are known, from the layout or by --subject-pattern, else single videos."""
     seed: int = 0
     """Seed of the split that --test-share draws, or of the one that stands in for EgoProceL's data_splits.json."""
+
+    def __post_init__(self) -> None:
+        if self.annotation_fps is not None:
+            require_rate(self.annotation_fps)
 
 
 def own_name(folder: Path) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from fractions import Fraction
 from pathlib import Path
 
 from protas_gtcc.annotations.resampling import require_rate
+from protas_gtcc.config import read_number
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.names import find_name
 from protas_gtcc.storage.csv_tables import read_csv_table
@@ -38,9 +38,7 @@ def read_rates(path: Path, videos: Collection[str]) -> dict[str, float]:
     """
     if not path.is_file():
         raise InputError(f"no file {path}; give frames per second, or a CSV file with the columns video and fps")
-    table = read_csv_table(path)
-    if not {"video", "fps"} <= {*table}:
-        raise InputError(f"{path} has the columns {listed(table)}; it needs video and fps")
+    table = read_csv_table(path, ("video", "fps"))
     rates: dict[str, float] = {}
     for number, (name, text) in enumerate(zip(table["video"], table["fps"], strict=True), start=1):
         video = find_name(name.strip(), videos)
@@ -56,9 +54,9 @@ def read_rates(path: Path, videos: Collection[str]) -> dict[str, float]:
 
 def _read_rate(text: str, where: str) -> float:
     try:
-        rate = float(Fraction(text.strip()))
+        rate = read_number(text)
         require_rate(rate)
-    except (ValueError, ZeroDivisionError, OverflowError):
+    except (ValueError, ZeroDivisionError):
         raise InputError(f"{where}: expected frames per second, came {text!r}; correct the rate") from None
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

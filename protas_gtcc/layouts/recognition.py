@@ -13,6 +13,7 @@ from protas_gtcc.layouts.captaincook4d_files import STEPS_FILE
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
 from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.storage.file_kinds import TEXT, require_kind
 
 _READERS = (
     (is_mstcn, open_mstcn),
@@ -33,6 +34,8 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
         raise InputError(f"no such file or folder: {path}; correct the path")
     open_it = next((open_it for is_layout, open_it in _READERS if is_layout(path)), None)
     if open_it is None:
+        if path.is_file():
+            require_kind(path, "a folder or a JSON of annotations", (TEXT,))
         raise InputError(
             f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
             "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL), or a folder "

@@ -1,11 +1,10 @@
-"""Text files: JSON, CSV, and those of the MS-TCN family: ground truth and lists of videos.
+"""Text files: JSON, and those of the MS-TCN family: ground truth and lists of videos.
 
 A final newline may be missing. Unix and Windows line ends, a byte order mark and trailing blank lines are accepted.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Mapping
@@ -16,13 +15,13 @@ import numpy as np
 
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.names import find_name
-from protas_gtcc.storage.file_kinds import require_regular
+from protas_gtcc.storage.file_kinds import TEXT, require_kind
 
 
 def read_lines(path: Path) -> list[str]:
     """Lines of a text file, without trailing blank lines. Raises `InputError` if it cannot be read."""
     try:
-        require_regular(path)
+        require_kind(path, "UTF-8 text", (TEXT,))
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check that it is there and readable") from error
@@ -46,18 +45,6 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for number, (name, _) in enumerate(pairs) if name in dict(pairs[:number]))
         raise ValueError(f"{twice!r} comes twice in one object")
     return found
-
-
-def read_table(path: Path) -> list[dict[str, Any]]:
-    """The rows of a CSV file by column. Raises `InputError` if it cannot be read."""
-    try:
-        rows = list(csv.DictReader(read_lines(path)))
-    except csv.Error as error:
-        raise InputError(f"{path} is not CSV that can be read ({error}); correct it") from error
-    for number, row in enumerate(rows, start=2):
-        if None in row:  # what is behind the last column
-            raise InputError(f"{path}, line {number}: more cells than the first row has; correct it")
-    return rows
 
 
 def read_labels(path: Path, ids: Mapping[str, int]) -> np.ndarray:

@@ -23,6 +23,7 @@ import numpy as np
 
 from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.file_kinds import NPY, NPZ, TEXT, require_kind
 from protas_gtcc.storage.npy import load_features
 
 Format = Literal["auto", "npy", "text", "raw"]
@@ -134,6 +135,8 @@ def open_source(
     else:
         raise InputError(f"no source {name}; give a file, - for standard input, or tcp://HOST:PORT")
     raw = format == "raw" or (format == "auto" and path.suffix in (".f32", ".raw", ".bin"))
+    if path.is_file() and not raw:  # raw numbers may look like anything
+        require_kind(path, "lines of numbers", (TEXT,), dict.fromkeys((NPY, NPZ), "give --format npy"))
     return ByteFrames(name, pieces, feature_dim, raw, closed)
 
 

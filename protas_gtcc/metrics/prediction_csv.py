@@ -4,21 +4,31 @@
                       [, progress_low, progress_high] [, remaining_seconds,
                       remaining_low_seconds, remaining_high_seconds] [, probs/<class>… , progress/<class>…]
 
-A file from another program needs only the columns `label` and `progress`.
+A file from another program needs only the columns `label` and `progress`. All names but those of classes may be in any
+case.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from protas_gtcc.errors import InputError, listed
-from protas_gtcc.predictions import INTERVAL_COLUMNS, REMAINING_COLUMNS, Prediction, PredictionInfo, checked
+from protas_gtcc.errors import InputError
+from protas_gtcc.predictions import (
+    INTERVAL_COLUMNS,
+    REMAINING_COLUMNS,
+    SMALL,
+    Prediction,
+    PredictionInfo,
+    checked,
+)
 from protas_gtcc.storage.csv_tables import read_csv_table, write_csv_table
+
+_OPTIONAL = ("frame", "time_seconds", "name", "probability", "remaining_seconds", *INTERVAL_COLUMNS, *REMAINING_COLUMNS)
 
 
 def write_csv(
@@ -26,7 +36,7 @@ def write_csv(
 ) -> Path:
     """Write one video as `folder/<video>.csv`; `every_class` adds two columns a class. Returns its path."""
     labels, frames = prediction.labels, np.arange(len(prediction.labels))
-    table: dict[str, Any] = {"frame": frames, "time_seconds": _times(len(frames), info.fps), "label": labels}
+    table: dict[str, Any] = {"frame": frames, "time_seconds": frames / info.fps, "label": labels}
     table["name"] = [info.class_names[label] for label in labels]
     if prediction.probs is not None:
         table["probability"] = prediction.probs[labels, frames]
@@ -49,16 +59,14 @@ def write_csv(
 def read_csv(path: Path, class_names: list[str] | None) -> Prediction:
     """Read one video's file; with a column `frame`, rows may be in any order, but none may be missing.
 
-    With `class_names`, a column `name` must agree with them. Raises `InputError` for what cannot be a prediction.
+    Without it, `time_seconds` must rise. With `class_names`, a column `name` must agree with them. Raises `InputError`
+    for what cannot be a prediction.
     """
-    table = read_csv_table(path)
-    missing = [name for name in ("label", "progress") if name not in table]
-    if missing:
-        raise InputError(f"{path} has no column {missing[0]}; it has {listed(table)}: add the column")
-    order = _order(table["frame"], path) if "frame" in table else np.arange(len(table["label"]))
+    table = read_csv_table(path, ("label", "progress"), _OPTIONAL)
+    order = _order(table, path)
 
     def numbers(name: str) -> np.ndarray:
-        return np.array([_number(cell) for cell in table[name]])[order]
+        return _numbers(table[name])[order]
 
     names = list(table)
 
@@ -82,35 +90,55 @@ def read_csv(path: Path, class_names: list[str] | None) -> Prediction:
         numbers("remaining_seconds").astype(np.float32) if "remaining_seconds" in names else None,
         interval(REMAINING_COLUMNS),
     )
+    if "probability" in names:
+        _require_shares(_numbers(table["probability"]), path)
     prediction = checked(prediction, str(path), None if class_names is None else len(class_names))
     if class_names is not None and "name" in names:
         _check_names(prediction.labels, np.array(table["name"], dtype=object)[order], class_names, path, order + 2)
     return prediction
 
 
-def _times(num_frames: int, fps: float) -> list[str]:
-    """Seconds of each frame with all the digits that tell it from its neighbours."""
-    return [f"{frame / fps:.6f}".rstrip("0").rstrip(".") for frame in range(num_frames)]
+def _numbers(cells: Sequence[str]) -> np.ndarray:
+    """The numbers in a column; NaN for what is none: `checked` names its frame."""
+    return np.array([_number(cell) for cell in cells], dtype=np.float64)
 
 
 def _number(cell: str) -> float:
-    """NaN for what is none: `checked` names its frame."""
     try:
         return float(cell)
     except ValueError:
         return math.nan
 
 
-def _order(frames: Sequence[str], path: Path) -> np.ndarray:
-    """The row of each frame, int64 `[T]`. Raises `InputError` unless the frames are 0 … T - 1, in any order."""
-    numbers = np.array([_number(cell) for cell in frames])
-    order = np.argsort(numbers, kind="stable")
-    wrong = np.flatnonzero(numbers[order] != np.arange(len(numbers)))
+def _order(table: Mapping[str, Sequence[str]], path: Path) -> np.ndarray:
+    """The row of each frame, int64 `[T]`: by the column `frame`, else as in the file.
+
+    Raises `InputError` unless the frames are 0 … T - 1, in any order, or the times of the rows rise.
+    """
+    if "frame" in table:
+        frames = _numbers(table["frame"])
+        order = np.argsort(frames, kind="stable")
+        wrong = np.flatnonzero(frames[order] != np.arange(len(frames)))
+        if len(wrong):
+            row, expected = int(order[wrong[0]]), int(wrong[0])
+            what = f"frame {table['frame'][row]!r} where {expected} was expected, of 0 to {len(frames) - 1}, each once"
+            raise InputError(f"{path}, line {row + 2}: {what}; correct the column frame")
+        return order
+    times = table.get("time_seconds", ())
+    wrong = np.flatnonzero(~(np.diff(_numbers(times)) > 0))
     if len(wrong):
-        row, expected = int(order[wrong[0]]), int(wrong[0])
-        what = f"frame {frames[row]!r} where {expected} was expected, of 0 to {len(numbers) - 1}, each once"
-        raise InputError(f"{path}, line {row + 2}: {what}; correct the column frame")
-    return order
+        row = int(wrong[0]) + 1
+        what = f"the time {times[row]!r} does not follow {times[row - 1]!r}"
+        raise InputError(f"{path}, line {row + 2}: {what}; sort the rows by time, or add a column frame")
+    return np.arange(len(table["label"]))
+
+
+def _require_shares(probability: np.ndarray, path: Path) -> None:
+    wrong = ~((probability >= -SMALL) & (probability <= 1 + SMALL))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        what = f"probability is {probability[row]:g}; expected a value from 0 to 1"
+        raise InputError(f"{path}, line {row + 2}: {what}")
 
 
 def _channel_columns(names: list[str], kind: str, class_names: list[str] | None, path: Path) -> list[str]:

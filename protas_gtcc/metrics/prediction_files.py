@@ -151,7 +151,7 @@ class _Hdf5File(PredictionFiles):
 
     def __init__(self, path: Path):
         self.path = path
-        self._file = open_stored(path, "predict again")
+        self._file = open_stored(path, "predict again, or give a folder with one CSV file a video")
         with named_if_damaged(path, way_out="predict again"):
             self.info = _read_info(self._file, path)
             self.video_names = read_video_names(self._file)

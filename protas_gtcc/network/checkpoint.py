@@ -26,6 +26,7 @@ from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.configs import from_dict
+from protas_gtcc.storage.file_kinds import SAFETENSORS, TEXT, require_kind
 
 FORMAT = "protas_gtcc checkpoint"
 FORMAT_VERSION = 1
@@ -91,6 +92,7 @@ def load_tensors(
             metadata = {name: json.loads(text) for name, text in texts.items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except Exception as error:  # of the format, of JSON and of its depth
+        require_kind(path, SAFETENSORS, (SAFETENSORS,), {TEXT: way_out})
         raise InputError(f"{path} is not a whole safetensors file ({error}); {way_out}") from error
     if metadata.get("format") != expected_format or type(metadata.get("format_version")) is not int:
         raise InputError(f"{path} is not a {expected_format}; name another file")

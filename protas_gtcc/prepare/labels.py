@@ -128,8 +128,7 @@ def _segment_columns(labels: np.ndarray, class_names: list[str], fps: float | No
     starts, ends, ids = segment_array(labels).T
     columns = {"start": starts, "end": ends, "class_id": ids, "class": [class_names[label] for label in ids]}
     if fps is not None:
-        columns["start_seconds"] = [f"{start / fps:.3f}" for start in starts]
-        columns["end_seconds"] = [f"{end / fps:.3f}" for end in ends]
+        columns |= {"start_seconds": starts / fps, "end_seconds": ends / fps}
     return columns
 
 

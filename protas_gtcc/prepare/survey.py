@@ -5,6 +5,7 @@ It makes a `FeaturePlan` for each feature set and writes nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -107,7 +108,7 @@ def parse_look_ahead(declared: tuple[str, ...], feature_sets: list[str]) -> dict
     frames = dict.fromkeys(feature_sets, 0)
     for item in declared:
         name, equals, number = item.rpartition("=")
-        if not number.isdecimal() or (equals and name not in frames):
+        if not re.fullmatch(r"[0-9]{1,9}", number) or (equals and name not in frames):
             raise InputError(f"--look-ahead-frames {item}: expected N or NAME=N; NAME is one of {listed(feature_sets)}")
         frames.update({name: int(number)} if equals else dict.fromkeys(feature_sets, int(number)))
     return frames

@@ -19,7 +19,7 @@ import numpy as np
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plain
 from protas_gtcc.layouts.base import Layout, find_subject, found_in_name
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
@@ -62,7 +62,7 @@ def prepare(
     """
     lowest, *others = all_rates(fps)
     if others and resample_to is None:
-        rates_there = f"{listed(f'{rate:g}' for rate in (lowest, *others))} frames per second"
+        rates_there = f"{listed(map(plain, (lowest, *others)))} frames per second"
         raise InputError(f"videos come at {rates_there}, and a dataset has one rate; give it with --resample-to")
     dataset_fps = lowest if resample_to is None else resample_to
     # Labels that are in seconds are sampled at the dataset's rate where features have several.

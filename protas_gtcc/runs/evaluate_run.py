@@ -7,7 +7,7 @@ from pathlib import Path
 
 from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
 from protas_gtcc.dataset.reader import FeatureReader
-from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.errors import InputError, listed, plain, plural
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.metrics.evaluation import Evaluation, evaluate_prediction_files, save_evaluation
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
@@ -100,7 +100,8 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
     elif model.facts.calibration:
         yield model.facts.calibration
     if model.facts.fps is not None and model.facts.fps != dataset.info.fps:
-        yield f"the model was trained at {model.facts.fps:g} frames a second, these videos have {dataset.info.fps:g}"
+        here = f"these videos have {plain(dataset.info.fps)}"
+        yield f"the model was trained at {plain(model.facts.fps)} frames a second, {here}"
 
 
 def _draw_pictures(run: RunDirectory, dataset: Dataset, videos: Iterable[str]) -> None:

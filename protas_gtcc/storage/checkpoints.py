@@ -12,6 +12,7 @@ from typing import Any
 from safetensors import safe_open
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.file_kinds import SAFETENSORS, TEXT, require_kind
 
 CHECKPOINT = "checkpoint.safetensors"
 """Its name in a run directory."""
@@ -32,4 +33,5 @@ def read_fact(path: Path, name: str) -> Any:
         with safe_open(path, "numpy") as file:
             return json.loads((file.metadata() or {}).get(name, "null"))
     except Exception as error:  # of the format, of JSON and of its depth
+        require_kind(path, SAFETENSORS, (SAFETENSORS,), {TEXT: "train again, or copy it again"})
         raise InputError(f"{path} is not a whole safetensors file ({error}); train again, or copy it again") from error

@@ -17,7 +17,7 @@ from numpy.lib import format as npy_format
 from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.storage.atomic import replace_when_whole
-from protas_gtcc.storage.file_kinds import other_kind, require_regular
+from protas_gtcc.storage.file_kinds import HDF5, NPY, NPZ, SAVE, require_kind
 
 ENDINGS = (".npy", ".npz")
 """Of the files that hold an array."""
@@ -156,11 +156,7 @@ def _open_member(path: Path) -> Iterator[IO[bytes]]:
 def _reading(path: Path) -> Iterator[None]:
     """Turn the errors of reading a file into `InputError`; a file of another kind is named as what it is."""
     try:
-        require_regular(path)
-        other = None if path.is_dir() else other_kind(path)
-        if other is not None:
-            what, way_out = other
-            raise InputError(f"{path} is {what}, not features in .npy or .npz; {way_out}")
+        require_kind(path, "features in .npy or .npz", (NPY, NPZ), {HDF5: SAVE})
         yield
     except FileNotFoundError:
         raise InputError(f"no feature file {path}; extract the features, or correct the path") from None

@@ -28,6 +28,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.file_kinds import HDF5, TEXT, require_kind
 
 LONGEST_TEXT = 1 << 16
 """Bytes of a text of variable length: names are shorter."""
@@ -203,6 +204,7 @@ def open_stored(path: Path, way_out: str) -> StoredFile:
     try:
         return StoredFile(path)
     except Exception as error:  # the library's errors are of many kinds
+        require_kind(path, HDF5, (HDF5,), {TEXT: way_out})
         raise InputError(f"{path} is not a whole HDF5 file ({error}); {way_out}") from error
 
 

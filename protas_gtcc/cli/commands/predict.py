@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.config import Axes, Device
-from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.errors import InputError, listed, plain, plural
 from protas_gtcc.storage.checkpoints import find_checkpoint
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class Command:
         else:
             print("\n".join([*lines(segments), "", f"everything is in {self.out}"]))
             if fps != info.fps:
-                print(f"features were resampled from {fps:g} to the model's {info.fps:g} fps, the rate of the results")
+                what = f"features were resampled from {plain(fps)} to the model's {plain(info.fps)} fps"
+                print(f"{what}, the rate of the results")
             if replaced:
                 print(f"the earlier predictions of {listed(sorted(replaced))} were replaced")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.config import Axes
-from protas_gtcc.errors import InputError, lacks_package
+from protas_gtcc.errors import InputError, lacks_package, plain
 from protas_gtcc.storage.checkpoints import find_checkpoint
 
 if TYPE_CHECKING:
@@ -112,9 +112,10 @@ class Command:
             raise InputError("--speed real needs frames per second, which the model does not have; give --fps")
         if fps is not None:
             require_rate(fps)
-        if known is not None and fps != known:
-            what = f"the model takes {known:g} frames per second, and a stream is not resampled"
-            raise InputError(f"--fps is {fps:g}: {what}; send frames at that rate, or use 'predict --fps {fps:g}'")
+        if fps is not None and known is not None and fps != known:
+            what = f"the model takes {plain(known)} frames per second, and a stream is not resampled"
+            way_out = f"send frames at that rate, or use 'predict --fps {plain(fps)}'"
+            raise InputError(f"--fps is {plain(fps)}: {what}; {way_out}")
         return fps
 
     def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:

@@ -19,7 +19,6 @@ import textwrap
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -36,7 +35,7 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
-from protas_gtcc.config import MAY_CHANGE, File, Folder, RateOrTable, flat_settings
+from protas_gtcc.config import MAY_CHANGE, File, Folder, RateOrTable, flat_settings, read_number
 from protas_gtcc.errors import InputError, listed
 
 __all__ = ["File", "Folder", "Positional", "RateOrTable", "Repeated", "Rest", "parse", "parse_resumable"]
@@ -127,17 +126,16 @@ def _wrapped_usage() -> Iterator[None]:
         print(wrapped.replace("\xa0", " "), rest, sep=newline, end="")
 
 
-def _number(kind: type, expected: str) -> Callable[[list[str]], Any]:
-    """Reads a number; one with a point may be a fraction, as 30000/1001."""
+def _number(read: Callable[[str], Any], expected: str) -> Callable[[list[str]], Any]:
+    """Reads a number; the error for another text says what was expected."""
 
-    def read(words: list[str]) -> Any:
+    def read_first(words: list[str]) -> Any:
         try:
-            is_fraction = kind is float and "/" in words[0]
-            return float(Fraction(words[0])) if is_fraction else kind(words[0])
+            return read(words[0])
         except (ValueError, ZeroDivisionError):
             raise ValueError(f"expected {expected}, not {words[0]!r}") from None
 
-    return read
+    return read_first
 
 
 def _number_or_path(read: Callable[[list[str]], Any]) -> Callable[[list[str]], Any]:
@@ -156,7 +154,7 @@ def _numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
     kinds = [kind for kind in get_args(info.type) or (info.type,) if kind is not type(None)]
     if kinds not in ([int], [float], [float, Path]) or get_origin(info.type) not in (None, Union, types.UnionType):
         return None
-    read = _number(kinds[0], "a whole number" if kinds == [int] else "a number")
+    read = _number(int, "a whole number") if kinds == [int] else _number(read_number, "a number")
     if Path in kinds:
         read = _number_or_path(read)
     return PrimitiveConstructorSpec(
