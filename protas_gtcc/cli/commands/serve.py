@@ -40,7 +40,8 @@ class Command:
     other users of this machine see the options of a command, but not its environment."""
     state: Path | None = None
     """Folder where the state of every stream is kept, twice a second. After a restart, or a broken connection, a client
-    goes on with /stream?name=NAME&resume=1; a server that is killed loses the last second."""
+    goes on with /stream?name=NAME&resume=1; a server that is killed loses the last second. Of the streams that are not
+    connected, the last 256 are kept."""
     limits: Limits = field(default_factory=Limits)
 
     def run(self) -> None:
