@@ -59,7 +59,6 @@ class RunDirectory:
 
     def only_writer(self) -> AbstractContextManager[None]:
         """Hold the folder against other trainings. Raises `InputError` if there is one."""
-        self.path.mkdir(parents=True, exist_ok=True)
         return only_writer(self.path / "run", wait=False)
 
     def config_text(self) -> str:
