@@ -21,6 +21,7 @@ from protas_gtcc.config import REFERENCE, ModelConfig
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.network.checkpoint import ModelFacts, require_finite_tensors, require_shapes
 from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.storage.file_kinds import require_readable
 
 FIRST_WEIGHT = "stage1.conv_1x1.weight"
 RENAMED = {
@@ -83,6 +84,7 @@ def load_tensors_alone(path: Path) -> Any:
     """The content of a torch checkpoint of tensors and plain values; `InputError` for anything else."""
     if not path.is_file():
         raise InputError(f"no checkpoint {path}; correct the path")
+    require_readable(path)
     try:
         # weights_only: a foreign pickle must not run code here.
         with zipfile.ZipFile(path) if zipfile.is_zipfile(path) else nullcontext() as archive:

@@ -12,17 +12,22 @@ from typing import Any
 from safetensors import safe_open
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.file_kinds import require_readable
 
 CHECKPOINT = "checkpoint.safetensors"
 """Its name in a run directory."""
 
 
 def find_checkpoint(path: Path | str) -> Path:
-    """The checkpoint in a run directory, or the file itself. Raises `InputError` if there is none."""
+    """The checkpoint in a run directory, or the file itself. Raises `InputError` if there is none.
+
+    Raises `OSError` if it may not be read.
+    """
     path = Path(path)
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"no checkpoint {file}; train first, or name the folder of a finished run")
+    require_readable(file)
     return file
 
 

@@ -32,6 +32,12 @@ def require_regular(path: Path) -> None:
         raise InputError(f"{path} is a pipe or a device; give a regular file")
 
 
+def require_readable(path: Path) -> None:
+    """Raise the system's `OSError` if the file may not be read: libraries would call it damaged."""
+    with open(path, "rb"):
+        pass
+
+
 def other_kind(path: Path) -> tuple[str, str] | None:
     """What the file is, and what to do; None for .npy, .npz and what is not known."""
     with open(path, "rb") as file:

@@ -28,6 +28,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.file_kinds import require_readable
 
 LONGEST_TEXT = 1 << 16
 """Bytes of a text of variable length: names are shorter."""
@@ -197,9 +198,13 @@ class OwnFile(StoredFile):
 
 
 def open_stored(path: Path, way_out: str) -> StoredFile:
-    """Open an HDF5 file for reading. Raises `InputError`, which ends in `way_out`, if it is not whole."""
+    """Open an HDF5 file for reading. Raises `InputError`, which ends in `way_out`, if it is not whole.
+
+    Raises `OSError` if it may not be read.
+    """
     if not path.is_file():
         raise InputError(f"{path} is no file; {way_out}")
+    require_readable(path)
     try:
         return StoredFile(path)
     except Exception as error:  # the library's errors are of many kinds

@@ -115,7 +115,7 @@ class RunDirectory:
             return [
                 {name: int(text) if text.isdecimal() else float(text) for name, text in row.items()} for row in rows
             ]
-        except (OSError, ValueError, TypeError, csv.Error) as error:
+        except (ValueError, TypeError, csv.Error) as error:
             raise InputError(f"{self.log} is no table of epochs ({str(error).splitlines()[0]}); train again") from error
 
 
