@@ -24,10 +24,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from fuzz_readers import READERS, Reader
+import fuzz_readers
+from fuzz_readers import Reader
+from fuzz_run_files import RUN_FILES
 
 from protas_gtcc.errors import LONGEST_MESSAGE, InputError
 
+READERS = (*fuzz_readers.READERS, *RUN_FILES)
 LIMIT_SECONDS = 10.0
 NUMBERS = [0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1]
 WORDS = [b"../../x", b"/etc/passwd", b"nan", b"inf", b"-1", b"1e400", b"9" * 400, b"null", b"[" * 2000, b"{}", b"\xff"]
