@@ -24,11 +24,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from fuzz_readers import READERS, Reader
+import fuzz_readers
+from fuzz_readers import Reader
+from fuzz_run_files import RUN_FILES
 
 from protas_gtcc.errors import LONGEST_MESSAGE, InputError
 
+READERS = (*fuzz_readers.READERS, *RUN_FILES)
 LIMIT_SECONDS = 10.0
+START_SECONDS = 120.0
+"""Before the first input: code may be compiled then, on a busy machine."""
 NUMBERS = [0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1]
 WORDS = [b"../../x", b"/etc/passwd", b"nan", b"inf", b"-1", b"1e400", b"9" * 400, b"null", b"[" * 2000, b"{}", b"\xff"]
 REFUSED, ACCEPTED, FAILED, HUNG = range(4)
@@ -110,6 +115,7 @@ def _read_all(reader: Reader, folder: Path, inputs: int, seed: int, shared: Any)
     path = reader.write(folder)
     whole = path.read_bytes()
     reader.read(path)  # it is valid, and what is imported late is imported now
+    shared[7] = True
     while shared[0] < inputs:
         index = int(shared[0])
         path.unlink()  # a file of its own: HDF5 knows files that are still open by their place on the disk
@@ -127,10 +133,11 @@ def _read_all(reader: Reader, folder: Path, inputs: int, seed: int, shared: Any)
 def fuzz(reader: Reader, folder: Path, inputs: int, seed: int) -> Counts:
     """Read all inputs of one reader; its files are in `folder`, and the texts of other exceptions beside them."""
     context = multiprocessing.get_context("fork")
-    shared = context.Array("d", 7)
+    shared = context.Array("d", 8)
     while shared[0] < inputs:
         folder.mkdir(parents=True, exist_ok=True)
         process = context.Process(target=_read_all, args=(reader, folder, inputs, seed, shared))
+        shared[7] = False
         process.start()
         if _wait(process, shared) or (process.exitcode and shared[0] < inputs):
             (folder.parent / f"{reader.name}-{int(shared[0])}.txt").write_text(f"hang, or exit {process.exitcode}")
@@ -141,12 +148,12 @@ def fuzz(reader: Reader, folder: Path, inputs: int, seed: int) -> Counts:
 
 def _wait(process: Any, shared: Any) -> bool:
     """Wait for the end; True if it had to be ended, because one input took too long."""
-    done, since = shared[0], time.monotonic()
+    done, since = (shared[0], shared[7]), time.monotonic()
     while process.is_alive():
         process.join(0.1)
-        if shared[0] != done:
-            done, since = shared[0], time.monotonic()
-        elif time.monotonic() - since > LIMIT_SECONDS:
+        if (shared[0], shared[7]) != done:
+            done, since = (shared[0], shared[7]), time.monotonic()
+        elif time.monotonic() - since > (LIMIT_SECONDS if shared[7] else START_SECONDS):
             process.kill()
             process.join()
             return True

@@ -46,7 +46,8 @@ class Reader(NamedTuple):
     read: Callable[[Path], object]
 
 
-def _dataset(folder: Path) -> Path:
+def make_dataset(folder: Path) -> Path:
+    """A dataset file of two videos."""
     path, features = folder / "data.h5", np.random.default_rng(0).standard_normal((len(LABELS), DIM))
     info = DatasetInfo("small", NAMES, [0], 5.0, {"1": {"train": ["a"], "test": ["b/c"]}})
     with write_dataset(path, info, {"features": FeatureSet(DIM)}) as writer:
@@ -57,7 +58,7 @@ def _dataset(folder: Path) -> Path:
 
 def _old_dataset(folder: Path) -> Path:
     """As earlier versions wrote it: text of variable length, in a heap."""
-    path = _dataset(folder)
+    path = make_dataset(folder)
     with h5py.File(path, "r+") as file:
         for owner in (file, file["feature_sets/features"], file["videos/a"], file["videos/b/c"]):
             for name, value in list(owner.attrs.items()):
@@ -80,7 +81,8 @@ def _read_dataset(path: Path) -> None:
         dataset.part(split, "train")
 
 
-def _prediction() -> Prediction:
+def make_prediction() -> Prediction:
+    """A prediction for either video."""
     probs = np.full((len(NAMES), len(LABELS)), 1 / len(NAMES), dtype=np.float32)
     reported = np.linspace(0, 1, len(LABELS), dtype=np.float32)
     ends = np.stack([reported, reported])
@@ -88,7 +90,7 @@ def _prediction() -> Prediction:
 
 
 def _predictions(folder: Path) -> Path:
-    write_predictions(folder / "p.h5", [("a", _prediction()), ("b/c", _prediction())], INFO)
+    write_predictions(folder / "p.h5", [("a", make_prediction()), ("b/c", make_prediction())], INFO)
     return folder / "p.h5"
 
 
@@ -99,7 +101,7 @@ def _read_predictions(path: Path) -> None:
 
 
 def _csv(folder: Path) -> Path:
-    return write_csv(folder, "a", _prediction(), INFO, every_class=True)
+    return write_csv(folder, "a", make_prediction(), INFO, every_class=True)
 
 
 def _npy(folder: Path) -> Path:
@@ -117,7 +119,8 @@ def _read_features(path: Path) -> None:
     load_features(path, DIM)
 
 
-def _checkpoint(folder: Path) -> Path:
+def make_checkpoint(folder: Path) -> Path:
+    """A checkpoint of an untrained network with a filter."""
     facts = ModelFacts(RUN, DIM, NAMES, [0], 5.0, training_videos=["a"])
     facts = dataclasses.replace(facts, transcripts=count_transcripts([LABELS], len(NAMES), RUN.decoding, 5.0))
     save_checkpoint(folder / "checkpoint.safetensors", facts.build(), facts)
@@ -229,14 +232,14 @@ def _read_layout(levels: int) -> Callable[[Path], None]:
 
 
 READERS = (
-    Reader("dataset", _dataset, _read_dataset),
+    Reader("dataset", make_dataset, _read_dataset),
     Reader("dataset-old", _old_dataset, _read_dataset),
-    Reader("dataset-check", _dataset, check_path),
+    Reader("dataset-check", make_dataset, check_path),
     Reader("predictions", _predictions, _read_predictions),
     Reader("predictions-csv", _csv, lambda path: open_predictions(path.parent, NAMES).read("a")),
     Reader("npy", _npy, _read_features),
     Reader("npz", _npz, _read_features),
-    Reader("checkpoint", _checkpoint, lambda path: load(path).predict(np.ones((3, DIM), dtype=np.float32))),
+    Reader("checkpoint", make_checkpoint, lambda path: load(path).predict(np.ones((3, DIM), dtype=np.float32))),
     Reader("published", _published, read_reference_checkpoint),
     Reader("state", _state, lambda path: load_state(path, *_optimised(), {"fps": 5.0})),
     Reader("config", _config, lambda path: from_yaml(RunDirectory(path.parent).config_text(), str(path), RunConfig)),

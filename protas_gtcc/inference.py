@@ -167,7 +167,7 @@ def make_decoder(facts: ModelFacts) -> DurationDecoder | None:
 def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:
     """The prediction for the first video of a batch; `decoder` is before its first frame."""
     result = network_result(outputs)
-    require_finite(result)
+    require_finite(*result)
     if decoder is None:
         return likeliest_class(result, ~np.isin(np.arange(result.probs.shape[1]), background))
     return decoder.decode(np.zeros(len(result.probs), dtype=np.int64), result.probs, result.progress)

@@ -30,6 +30,8 @@ class Trial:
     largest_file: int | None = None
     """Bytes; a write beyond is refused as on a full disk."""
     stdout: str = os.devnull
+    user: int | None = None
+    """Another user's number, for root."""
     signals: tuple[int, ...] = ()
     delays: tuple[float, ...] = ()
     """Before each signal, as shares of the time that the command takes alone."""
@@ -88,6 +90,8 @@ def _become(trial: Trial, errors: int) -> None:
     faulthandler.dump_traceback_later(HUNG_SECONDS / 2)
     if trial.largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (trial.largest_file, trial.largest_file))
+    if trial.user is not None:
+        os.setuid(trial.user)
     sys.argv[1:], code = trial.arguments, 0
     try:
         main()

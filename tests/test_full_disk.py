@@ -84,6 +84,24 @@ def test_lines_in_a_file_are_whole_when_its_disk_fills(run, clip, tmp_path):
     assert frames == [number % 400 for number in range(len(frames))]
 
 
+def test_label_files_are_whole_or_absent_when_their_disk_fills(tmp_path):
+    folder, out = tmp_path / "videos", tmp_path / "out"
+    labels = {"short": [0, 1] * 20, "zlong": [1, 0] * 4000}
+    write_mstcn(folder, ["background", "cut"], labels, {"train": ["short"], "test": ["zlong"]})
+    command = ["labels", str(folder), "--out", str(out)]
+    version, refused = run_forked([Trial(["--version"]), Trial(command, 5000)], tmp_path)
+    assert version.code == 0
+    assert refused.code == 1
+    file = out / "progress" / "zlong.npy"
+    assert only_line(refused).startswith(f"error: cannot write {file}: File too large; remove the cause")
+    assert content(out).keys() == {"progress/short.npy", "segments/short.csv"}
+    assert exit_code(*command) == 0
+    assert {name: np.load(out / "progress" / f"{name}.npy").shape for name in labels} == {
+        "short": (2, 40),
+        "zlong": (2, 8000),
+    }
+
+
 @pytest.mark.parametrize("verb", ["--version", "--help", "predict --help", "stream"])
 def test_a_full_standard_output_is_one_line(verb, run, clip, tmp_path):
     words = ["stream", str(run), str(clip)] if verb == "stream" else verb.split()

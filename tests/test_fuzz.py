@@ -9,11 +9,11 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
-from fuzz import FAILED, HUNG, fuzz, mutated, read_once
-from fuzz_readers import READERS, Reader
+from fuzz import FAILED, HUNG, READERS, fuzz, mutated, read_once
+from fuzz_readers import Reader
 
 INPUTS = 40
-MOST_MEGABYTES = 2000
+MOST_MEGABYTES = 1000
 """With torch and all that other tests left in this process, of which each reader's is a copy."""
 
 

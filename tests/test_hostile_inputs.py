@@ -156,6 +156,20 @@ def test_a_training_state_that_lacks_entries_is_refused(tmp_path):
         save_state(path, network, optimizer, {name: value for name, value in facts.items() if name != lacking})
         with pytest.raises(InputError, match="is not a whole training state"):
             load_state(path, network, optimizer, {})
+    for rows in (
+        [],
+        [1],
+        [{"epoch": 1e300}],
+        [{"epoch": float("nan")}],
+        [{"epoch": True}],
+        [{"epoch": 2}],
+        [{"epoch": 1}, {"epoch": 1}],
+        [{"epoch": 1}, {"epoch": 2, "loss": 0.5}],
+        [{"epoch": 1, "loss": "0.5"}],
+    ):
+        save_state(path, network, optimizer, facts | {"rows": rows})
+        with pytest.raises(InputError, match="is not a whole training state"):
+            load_state(path, network, optimizer, {})
     save_state(path, network, optimizer, facts)
     for changed in ({"optimizer.0.step": None}, {"optimizer.7.step": torch.ones(())}, {"optimizer.x.y": torch.ones(1)}):
         tensors = {name: one for name, one in (load_file(path) | changed).items() if one is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import os
 import re
 import shutil
@@ -276,6 +277,19 @@ def test_what_cannot_be_shown_is_refused_in_one_line(runs: list[Path], dataset: 
     assert "has no predictions.h5" in refusal(capsys, run, *page)
     (run / "metrics.json").write_text("{")
     assert "is not whole JSON" in refusal(capsys, run, *page)
+    whole = json.loads((runs[0] / "metrics.json").read_text())
+    for changed, message in (
+        (json.dumps(whole | {"predictions": 5}), "metrics.json: predictions cannot be 5; evaluate the run again"),
+        (json.dumps(whole | {"dataset": ["kitchen"]}), "dataset cannot be ['kitchen']"),
+        (json.dumps(whole | {"progress": 5}), "metrics.json is not as 'evaluate' writes it (TypeError"),
+        (json.dumps(whole | {"segmentation": {}}), "is not as 'evaluate' writes it (KeyError: 'acc')"),
+        (json.dumps(whole | {"margin": math.nan}), "is not whole JSON (NaN is no number)"),
+        (json.dumps(list(whole)), "evaluate the run again"),
+        ("[" * 100_000, "is not whole JSON (maximum recursion depth exceeded"),
+    ):
+        (run / "metrics.json").write_text(changed)
+        shutil.copy(runs[0] / "predictions.h5", run / "predictions.h5")
+        assert message in refusal(capsys, run, "--dataset", dataset, *page)
     (run / "metrics.json").unlink()
     assert "is not finished: go on with --resume" in refusal(capsys, run, *page)
     directory = RunDirectory(run)

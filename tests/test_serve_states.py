@@ -22,9 +22,12 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.serve import kept_states
 from protas_gtcc.serve.app import make_app
+from protas_gtcc.serve.gate import Refused
 from protas_gtcc.serve.kept_states import KeptStates
+from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.sessions import Sessions
 from tests.test_serve import push, serving
-from tests.tiny_models import make_model, video
+from tests.tiny_models import DIM, make_model, video
 
 
 async def answers(address: str, features: np.ndarray, resume: bool = True) -> tuple[int, list[dict[str, Any]]]:
@@ -81,6 +84,67 @@ def test_the_folder_is_bounded_and_any_name_has_a_file(tmp_path, monkeypatch):
             if path.stat().st_mtime > 1e6:  # written just now
                 os.utime(path, (number, number))
     assert KeptStates(tmp_path, make_model().stream()).frames == {"ä" * 64: 3, "a/b": 4, "last": 5}
+
+
+def test_the_states_of_connected_streams_stay_and_connections_without_a_frame_leave_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_states, "MOST_STATES", 4)
+    sessions = Sessions(make_model(), Limits(connections=4), tmp_path)
+
+    def connect_briefly(name: str, frames: int) -> None:
+        person = sessions.begin(name)
+        if frames:
+            sessions.push(person, video(frames).tobytes())
+        sessions.end(person)
+
+    connect_briefly("anna", 20)
+    live = sessions.begin("live")
+    sessions.push(live, video(7).tobytes())
+    for number in range(9):
+        connect_briefly(f"empty {number}", 0)
+    asyncio.run(sessions.save())
+    assert sessions.kept is not None
+    assert sessions.kept.frames == {"anna": 20, "live": 7}
+    for number in range(6):
+        connect_briefly(f"other {number}", 1)
+        asyncio.run(sessions.save())
+    others = {f"other {number}": 1 for number in range(2, 6)}
+    assert sessions.kept.frames == {"live": 7, **others}
+    assert KeptStates(tmp_path, make_model().stream()).frames == {"live": 7, **others}
+    connect_briefly("live 2", 0)
+    assert sessions.begin("other 3", resume=True).stream.num_frames == 1
+
+
+def test_a_bad_stream_neither_breaks_itself_nor_the_saving_of_others(tmp_path, caplog):
+    model = make_model()
+    network: Any = model.network
+    network.stages[0].conv_in.weight.data *= 1e27
+    sessions = Sessions(model, Limits(connections=2), tmp_path)
+    bad, good = sessions.begin("bad"), sessions.begin("good")
+    small, huge = video(3) * np.float32(1e-20), np.full((1, DIM), 1e12, np.float32)
+    for person in (bad, good):
+        sessions.push(person, small.tobytes())
+    with pytest.raises(Refused, match="the network's output is not finite"):
+        sessions.push(bad, huge.tobytes())
+    sessions.push(bad, small.tobytes())
+    sessions.end(bad)
+    asyncio.run(sessions.save())
+    assert KeptStates(tmp_path, model.stream()).frames == {"bad": 6, "good": 3}
+    good.stream._state["carried"][0] = float("nan")  # it cannot come, and is dropped
+    assert sessions.kept is not None
+    sessions.kept.keep("good", good.stream)
+    sessions.kept.keep("another", bad.stream)
+    for _ in range(2):
+        asyncio.run(sessions.save())
+    assert not sessions.kept._waiting
+    assert KeptStates(tmp_path, model.stream()).frames == {"bad": 6, "good": 3, "another": 6}
+    assert ["carried has NaN" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_a_refused_frame_is_of_the_stream_that_its_client_named():
+    sessions = Sessions(make_model(), Limits(connections=3))
+    sessions.begin("bob")
+    with pytest.raises(Refused, match="above 1e12 at frame 0 of stream 'anna'; replace it"):
+        sessions.push(sessions.begin("anna"), np.full((1, DIM), 1e13, np.float32).tobytes())
 
 
 def test_a_disk_that_refuses_states_is_logged_once_and_does_not_stop_the_server(tmp_path, monkeypatch, caplog):

@@ -214,6 +214,41 @@ def test_a_value_that_would_overflow_is_refused_and_moves_nothing(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=10, deadline=None)
+@given(before=st.integers(0, 40), chunk=st.integers(1, 40), bad=st.integers(0, 39))
+def test_a_network_that_overflows_is_refused_and_its_streams_have_not_moved(engine, before, chunk, bad):
+    model, features = make_model(), video(80) * 1e-20
+    stage: Any = model.network.stages[0]
+    stage.conv_in.weight.data *= 1e27
+    streams = model.streams(2, engine)
+    stream, number = streams.stream(1), streams.stream(0).num_frames
+    first = stream.step(features[:before])
+    state = stream.state_dict()
+    huge = features[before : before + chunk].copy()
+    huge[bad % chunk] = 1e12
+    with pytest.raises(InputError, match="the network's output is not finite: its weights are too large"):
+        stream.step(huge)
+    after = stream.state_dict()
+    assert all(torch.equal(after[name], values) for name, values in state.items())
+    assert_same(joined([first, stream.step(features[before:])]), model.predict(features))
+    with pytest.raises(InputError, match="the network's output is not finite"):
+        streams.step(np.stack([features[0], huge[bad % chunk]]))
+    assert (streams.stream(0).num_frames, stream.num_frames) == (number, 80)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_state_that_would_overflow_is_refused_though_its_output_is_finite(engine):
+    model = make_model(CONFIGS["no graph"])
+    head: Any = model.network.stages[0].progress_head
+    head.gru.weight_ih_l0.data[:] = 1e37 * head.gru.weight_ih_l0.data.sign()  # of a stage whose progress is not used
+    stream = model.stream(engine)
+    with pytest.raises(InputError, match="the network's output is not finite"):
+        stream.step(video(3) * 1e8)
+    assert stream.num_frames == 0
+    assert all(not values.any() for name, values in stream.state_dict().items() if name != "model")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("config", [BASE, dataclasses.replace(BASE, standardise=True)])
 def test_the_largest_features_that_are_taken_do_not_overflow(engine, config):
     model, features = make_model(config), np.clip(video(40), -1, 1) * np.float32(1e12)

@@ -24,11 +24,12 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
-from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
+from protas_gtcc.network.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
 from protas_gtcc.storage.configs import from_yaml, to_yaml
 from protas_gtcc.training.callbacks import Callback, ProgressBar
 from protas_gtcc.training.optimisation import learning_rate
 from protas_gtcc.training.run_directory import Row, RunDirectory
+from protas_gtcc.training.state import STATE_FORMAT
 from protas_gtcc.training.trainer import Trainer, train
 from protas_gtcc.training.validation import choose_validation, validation_scores
 from tests.checked_data import changed_by_hand
@@ -292,6 +293,15 @@ def test_a_finished_model_without_a_state_is_not_resumed_over(tiny_dataset, tmp_
     run.state.unlink()
     with pytest.raises(InputError, match="nothing to resume"):
         train_into(run.path, tiny_config(tiny_dataset), resume=True)
+
+
+@pytest.mark.slow
+def test_a_state_whose_rows_are_not_those_of_the_log_is_refused_before_an_epoch(tiny_dataset, tmp_path):
+    run = train_into(tmp_path / "run", tiny_config(tiny_dataset))
+    tensors, facts = load_tensors(run.state, STATE_FORMAT)
+    save_tensors(run.state, STATE_FORMAT, tensors, facts | {"rows": [{"epoch": 1}]})
+    with pytest.raises(InputError, match=r"state.safetensors and .*log.csv have different columns"):
+        train_into(run.path, tiny_config(tiny_dataset, epochs=3), resume=True)
 
 
 @pytest.mark.slow

@@ -5,22 +5,30 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import shutil
+import stat
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from protas_gtcc.dataset.feature_sets import add_feature_set
-from protas_gtcc.dataset.file import Dataset, FeatureSet
+from protas_gtcc.dataset.file import Dataset, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.storage import atomic
+from protas_gtcc.storage import atomic, locks
 from protas_gtcc.storage.atomic import replace_when_whole, write_text
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import tiny_config
+from tests.mstcn_folder import write_mstcn
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -116,6 +124,132 @@ def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(tmp_path, monkeypa
     monkeypatch.setattr(fcntl, "flock", removed_at_first)
     with only_writer(tmp_path / "a.h5", wait=True):
         assert (len(times), file.exists()) == (2, True)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder in which every user may write, and may remove only their own files."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o1777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def as_another_user(path: Path) -> str:
+    """What another user gets who writes `path` too, and does not wait."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        answer = "locked"
+        try:
+            os.setuid(65534)
+            with only_writer(path, wait=False):
+                pass
+        except BaseException as error:
+            answer = f"{type(error).__name__} {error}"
+        os.write(writing, answer.encode())
+        os._exit(0)
+    os.close(writing)
+    os.wait()
+    with os.fdopen(reading) as answers:
+        return answers.read()
+
+
+def test_the_lock_of_another_user_holds_too(open_folder):
+    path, lock = open_folder / "a.h5", open_folder / ".a.h5.lock"
+    with only_writer(path, wait=False):
+        assert stat.S_IMODE(lock.stat().st_mode) & 0o022 == 0, "other users may only read it"
+        assert as_another_user(path).startswith(f"InputError another process is writing {path}; wait for its end")
+    assert as_another_user(path) == "locked"
+    lock.touch()  # a left-over, which the other user may not remove
+    assert as_another_user(path) == "locked"
+    lock.chmod(0o600)
+    assert as_another_user(path) == (
+        f"InputError {lock} cannot be locked: Permission denied; remove it if no other process writes, or give another "
+        "path"
+    )
+
+
+def test_a_link_in_the_place_of_a_lock_is_refused_and_a_new_folder_is_locked(tmp_path):
+    (tmp_path / "mine").touch()
+    (tmp_path / ".a.h5.lock").symlink_to(tmp_path / "mine")
+    with (
+        pytest.raises(InputError, match=r"\.a\.h5\.lock cannot be locked: Too many levels"),
+        only_writer(tmp_path / "a.h5", True),
+    ):
+        pass
+    path = tmp_path / "new" / "folder" / "a.h5"
+    with only_writer(path, True):
+        assert names(path.parent) == {".a.h5.lock"}
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_wait_for_another_writer_is_reported_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 0.01)
+    path, order = tmp_path / "a.h5", []
+
+    def wait() -> None:
+        with only_writer(path, wait=True):
+            order.append("second")
+
+    with only_writer(path, wait=True):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        while not caplog.records:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+    assert [one.getMessage() for one in caplog.records] == [f"waiting for another process, which writes {path}"]
+
+
+def test_a_feature_set_that_is_added_while_its_file_is_prepared_anew_is_kept(tiny_dataset, tmp_path):
+    path, done = tmp_path / "one.h5", threading.Event()
+    path.write_bytes(tiny_dataset.read_bytes())
+    before = Dataset(path)
+    info, sets = before.info, {"features": before.feature_sets["features"]}
+
+    def prepare_slowly() -> None:
+        with write_dataset(path, info, sets) as writer:
+            done.set()
+            time.sleep(0.3)
+            for video in before.video_names:
+                writer.add(Video(video, before.labels(video), {"features": before.features(video, "features")}))
+
+    preparing = threading.Thread(target=prepare_slowly)
+    preparing.start()
+    done.wait()
+    add(path, "added")
+    preparing.join()
+    assert set(Dataset(path).feature_sets) == {"features", "added"}
+
+
+@pytest.mark.slow
+def test_of_two_that_prepare_one_file_at_once_one_is_refused(tmp_path):
+    folder = tmp_path / "videos"
+    labels, parts = {"a": [0, 1] * 20, "b": [1, 0] * 20}, {"train": ["a"], "test": ["b"]}
+    write_mstcn(folder, ["background", "cut"], labels, parts, lambda frames: np.ones((6, frames), np.float32))
+    code = "import sys; from protas_gtcc.cli.main import main; main(sys.argv[1:])"
+    path = tmp_path / "new" / "dd.h5"
+    with only_writer(path, wait=True):
+        both = [in_process(code, "prepare", folder, "--out", path, "--fps", fps) for fps in (5, 10)]
+        while not all(is_waiting(one) for one in both):  # both have seen that there is no file
+            time.sleep(0.05)
+    for one in both:
+        one.communicate()
+    assert sorted(one.returncode for one in both) == [0, 1]
+    assert Dataset(path).info.fps == (5 if both[0].returncode == 0 else 10)
+
+
+def is_waiting(process: subprocess.Popen[str]) -> bool:
+    """Whether it has the lock's file open."""
+    for file in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if file.readlink().name.endswith(".lock"):
+                return True
+    return False
 
 
 def count_up(path: Path) -> None:

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
 
-import h5py
-
 from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.checks.features import FeatureCheck
 from protas_gtcc.checks.findings import LEVELS, Finding, from_message
@@ -22,6 +20,7 @@ from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import frame_rates
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
+from protas_gtcc.storage.file_kinds import HDF5, kind_of
 
 
 def check_path(
@@ -46,7 +45,7 @@ def check_path(
         raise InputError(f"no such file or folder: {path}; correct the path")
     try:
         source: Source
-        if path.is_file() and (path.suffix in (".h5", ".hdf5") or h5py.is_hdf5(path)):
+        if path.is_file() and (path.suffix in (".h5", ".hdf5") or kind_of(path) == HDF5):
             source = FileSource(path)
         else:
             layout = open_layout(path, options)

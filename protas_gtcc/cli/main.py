@@ -101,8 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run_command(command: Callable[[], None]) -> None:
-    """Call a command; an `InputError` becomes one line on standard error and exit code 1, as does a full disk.
+    """Call a command; an `InputError` becomes one line on standard error and exit code 1.
 
+    So does what the system refuses: space on a disk, or a file that the error names.
     A signal that came meanwhile becomes exit code 128 + its number, as in shells, however the command then ended.
     """
     _collect_less_garbage()
@@ -116,15 +117,23 @@ def run_command(command: Callable[[], None]) -> None:
     except InputError as error:
         _end(str(error))
     except OSError as error:
-        if error.errno not in NO_SPACE:
+        if error.errno not in NO_SPACE and error.filename is None:
             raise
-        _discard_output()
-        what = error.filename or "standard output or a temporary file"
-        _end(f"cannot write {what}: {error.strerror}; free space, or write to another disk")
+        _end(_refusal(error))
     except KeyboardInterrupt as error:
         # A command may raise it again with the way to go on.
         print(f"interrupted; {str(error) or 'nothing half-written was left behind'}", file=sys.stderr)
         sys.exit(128 + (interruption.signal or signal.SIGINT))
+
+
+def _refusal(error: OSError) -> str:
+    """One line on what the system refused, of printable characters."""
+    if error.errno in NO_SPACE:
+        _discard_output()
+        what = os.fsdecode(error.filename) if error.filename else "standard output or a temporary file"
+        return str(InputError(f"cannot write {what}: {error.strerror}; free space, or write to another disk"))
+    way_out = "get the right to it" if isinstance(error, PermissionError) else "correct the path"
+    return str(InputError(f"{os.fsdecode(error.filename)}: {error.strerror}; {way_out}, or give another one"))
 
 
 def _end(message: str) -> None:

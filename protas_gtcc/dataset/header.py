@@ -12,7 +12,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet, require_plain_name, require_video_names
@@ -32,6 +31,7 @@ from protas_gtcc.storage.facts import (
     write_facts,
     write_list,
 )
+from protas_gtcc.storage.file_kinds import HDF5, kind_of
 from protas_gtcc.storage.hdf5 import named_if_damaged
 from protas_gtcc.storage.ragged import checksum, read_lengths
 from protas_gtcc.storage.stored import OwnFile, StoredFile, StoredGroup, open_stored
@@ -126,7 +126,7 @@ def is_dataset_file(path: Path) -> bool:
 
     Raises `InputError` if it is a damaged HDF5 file.
     """
-    if not path.is_file() or not h5py.is_hdf5(path):
+    if not path.is_file() or kind_of(path) != HDF5:
         return False
     way_out = "copy it again"
     with open_stored(path, way_out) as file, named_if_damaged(path, way_out=way_out):

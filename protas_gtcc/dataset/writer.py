@@ -21,21 +21,28 @@ from protas_gtcc.dataset.header import (
     write_video_facts,
 )
 from protas_gtcc.errors import InputError, plural
-from protas_gtcc.storage.atomic import replace_when_whole
+from protas_gtcc.storage.atomic import replace_when_whole, require_absent
 from protas_gtcc.storage.hdf5 import hdf5_file
+from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.storage.ragged import RaggedWriter
 
 
 @contextmanager
 def write_dataset(
-    path: Path | str, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet]
+    path: Path | str, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet], overwrite: bool = True
 ) -> Iterator[DatasetWriter]:
-    """Open a new dataset file; it appears at `path` only if the block ends without an error."""
-    with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
-        writer = DatasetWriter(file, info, feature_sets)
-        yield writer
-        writer.finish()
+    """Open a new dataset file; it appears at `path` only if the block ends without an error.
+
+    Waits for another process that writes it. Raises `InputError` if the file is there then, and `overwrite` is off.
+    """
+    path = Path(path)
+    with only_writer(path, wait=True):
+        require_absent([path], overwrite)
+        with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
+            writer = DatasetWriter(file, info, feature_sets)
+            yield writer
+            writer.finish()
 
 
 class DatasetWriter:

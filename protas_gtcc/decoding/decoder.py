@@ -40,10 +40,9 @@ def network_result(outputs: Outputs) -> NetworkResult:
     return NetworkResult(rows(logits), rows(torch.softmax(logits, dim=1)), progress)
 
 
-def require_finite(result: NetworkResult) -> None:
+def require_finite(*values: np.ndarray | None) -> None:
     """Raise `InputError` if the network has overflown, for which its weights must be absurd."""
-    values = [result.logits] if result.progress is None else [result.logits, result.progress]
-    if not all(np.isfinite(one).all() for one in values):
+    if not all(one is None or np.isfinite(one).all() for one in values):
         raise InputError("the network's output is not finite: its weights are too large; train again with a lower --lr")
 
 

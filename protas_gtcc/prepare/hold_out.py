@@ -69,7 +69,7 @@ def across(dataset: Dataset, names: Sequence[str]) -> tuple[dict[str, Parts], Se
     return splits, sets
 
 
-def write_held_out(dataset: Dataset, out: Path, splits: dict[str, Parts], sets: Sets) -> None:
+def write_held_out(dataset: Dataset, out: Path, splits: dict[str, Parts], sets: Sets, overwrite: bool = True) -> None:
     """Write the dataset file with these splits and feature sets, and their videos."""
     info = dataclasses.replace(
         dataset.info,
@@ -83,7 +83,7 @@ def write_held_out(dataset: Dataset, out: Path, splits: dict[str, Parts], sets: 
         for name, (old, split) in sets.items()
     }
     used = dict.fromkeys(video for parts in splits.values() for videos in parts.values() for video in videos)
-    with write_dataset(out, info, feature_sets) as writer:
+    with write_dataset(out, info, feature_sets, overwrite) as writer:
         for video in used:
             # A set that is tied to a split has the videos of that split only.
             kept = {

@@ -53,12 +53,13 @@ def prepare(
     options: LayoutOptions,
     resample_to: float | None = None,
     on_progress: OnProgress = show_nothing,
+    overwrite: bool = True,
 ) -> Summary:
     """Write a layout to the dataset file `out`, which appears when whole.
 
     Labels and features come at `fps`, of each video or of all (labels at the layout's own rate if it has one), and are
     resampled to `resample_to`. Raises `InputError` for bad input, if rates differ without `resample_to`, and if the
-    file cannot be written; an older file then stays.
+    file cannot be written, or is there and `overwrite` is off; an older file then stays.
     """
     lowest, *others = all_rates(fps)
     if others and resample_to is None:
@@ -83,7 +84,7 @@ def prepare(
         name: FeatureSet(plan.dim, plan.look_ahead_frames, plan.folder.split, plan.folder.path.name)
         for name, plan in plans.items()
     }
-    with write_dataset(out, info, feature_sets) as writer:
+    with write_dataset(out, info, feature_sets, overwrite) as writer:
         for done, video in enumerate(read_videos(layout, rates, plans, options, summary), start=1):
             writer.add(video)
             on_progress("writing", done, len(layout.video_names))

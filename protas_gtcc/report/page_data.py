@@ -33,7 +33,7 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import HATCHES, HUES, class_looks
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
 from protas_gtcc.report.ruler import ruler_of, verdict
-from protas_gtcc.report.runs import EvaluatedRun, true_labels
+from protas_gtcc.report.runs import EvaluatedRun, reading_metrics, true_labels
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ def _group(runs: list[EvaluatedRun]) -> dict[str, Any]:
 
 def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
     background, num_classes = run.dataset.info.background, run.dataset.info.num_classes
-    reports = run.metrics["progress"]["predicted"] is not None
+    with reading_metrics(run):
+        reports = run.metrics["progress"]["predicted"] is not None
     counts, correct, videos, frames = [], [], [], []
     for video, labels in zip(run.videos, truth, strict=True):
         prediction = _read(run, video, labels)
@@ -124,19 +125,28 @@ def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
         errors = np.abs(prediction.reported - target)[scored.frames]
         videos.append(_video(prediction, labels, errors if reports else None))
     confusion = np.sum(counts, axis=0)
-    _require_same_evaluation(run, confusion)
+    with reading_metrics(run):
+        _require_same_evaluation(run, confusion)
+        scores = _scores(run.metrics, np.sum(correct, axis=0))
     return {
         "name": run.name,
         "path": str(run.path),
         "simulated": run.simulated,
-        "metrics": _rounded(run.metrics),
-        "ruler": {label: _written(run.metrics, *entry) for label, entry in ruler_of(run.metrics).items()},
-        "verdict": verdict(run.metrics),
-        "best": {average: run.metrics["best_lookups"]["predicted_segments"][average] or "" for average in AVERAGES},
+        **scores,
         "confusion": confusion.tolist(),
-        "lengths": _lengths(run.metrics, np.sum(correct, axis=0)),
         "reliability": _reliability(np.concatenate(frames, axis=1)) if reports else None,
         "videos": videos,
+    }
+
+
+def _scores(metrics: dict[str, Any], correct: np.ndarray) -> dict[str, Any]:
+    """What comes from metrics.json; `correct` are the correct frames by length of the true segment."""
+    return {
+        "metrics": _rounded(metrics),
+        "ruler": {label: _written(metrics, *entry) for label, entry in ruler_of(metrics).items()},
+        "verdict": verdict(metrics),
+        "best": {average: metrics["best_lookups"]["predicted_segments"][average] or "" for average in AVERAGES},
+        "lengths": _lengths(metrics, correct),
     }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ from protas_gtcc.training.run_directory import RunDirectory
 NEEDED = {"dataset", "split", "simulated", "segmentation", "progress", "baselines", "intervals"}
 NEEDED |= {"num_people", "best_lookups", "breakdowns", "curves", "online", "margin"}
 """Entries of metrics.json that the page needs."""
+_KINDS = {"dataset": str, "split": str, "simulated": bool, "predictions": str}
+"""Of the entries that say what the run is; all others are figures."""
+_WAY_OUT = "evaluate the run again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +78,36 @@ def _read_metrics(run: RunDirectory) -> dict[str, Any]:
     if not run.metrics.is_file():
         raise InputError(f"{run.path} was not evaluated (no metrics.json); 'protas-gtcc evaluate {run.path}' does it")
     try:
-        metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
+        metrics = json.loads(run.metrics.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
         missing = NEEDED - set(metrics)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{run.metrics} is not whole JSON ({error}); evaluate the run again") from error
-    if missing:
-        raise InputError(f"{run.metrics} lacks {listed(sorted(missing))}; evaluate the run again")
-    return dict(metrics)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{run.metrics} is not whole JSON ({error}); {_WAY_OUT}") from error
+    if missing or not isinstance(metrics, dict):
+        raise InputError(f"{run.metrics} lacks {listed(sorted(missing))}; {_WAY_OUT}")
+    for name, kind in _KINDS.items():
+        if not isinstance(metrics.get(name, kind()), kind):
+            raise InputError(f"{run.metrics}: {name} cannot be {metrics[name]!r}; {_WAY_OUT}")
+    return metrics
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number")
+    return value
+
+
+@contextmanager
+def reading_metrics(run: EvaluatedRun) -> Iterator[None]:
+    """Turn the error of reading a figure that metrics.json lacks, or has in another form, into `InputError`.
+
+    Nothing else belongs into the block: it would hide programming errors.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
+        what = f"is not as 'evaluate' writes it ({type(error).__name__}: {error})"
+        raise InputError(f"{RunDirectory(run.path).metrics} {what}; {_WAY_OUT}") from error
 
 
 def _find_dataset(

@@ -69,10 +69,9 @@ class Sessions:
         stream = self._free.pop()
         stream.reset()
         person = self.people[name] = Person(name, stream, allowance=2 * self.limits.frames_a_second)
-        if self.kept is not None:
-            if resume:
-                self._restore(person)
-            self._keep(person)
+        stream.name = repr(name)
+        if resume and self.kept is not None:
+            self._restore(person)
         return person
 
     def end(self, person: Person) -> None:
@@ -90,7 +89,7 @@ class Sessions:
             for person in list(self.people.values()):
                 if person.stream.num_frames != person.saved_frames:
                     self._keep(person)
-            await asyncio.to_thread(self.kept.write)
+            await asyncio.to_thread(self.kept.write, frozenset(self.people))
 
     def push(self, person: Person, message: bytes) -> str:
         """The results for a message of frames, a JSON list. Raises `Refused` for a broken limit or a bad frame."""

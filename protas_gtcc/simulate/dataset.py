@@ -18,10 +18,10 @@ _TEST_EVERY = 4
 """Every fourth person is in the test part, so no person is in both parts."""
 
 
-def simulate(path: Path | str, config: SimulationConfig) -> None:
+def simulate(path: Path | str, config: SimulationConfig, overwrite: bool = True) -> None:
     """Write a dataset file of simulated procedures, video by video. Raises `InputError` if it cannot be written."""
     feature_set = FeatureSet(dim=config.feature_dim, source="simulated appearance, strictly causal")
-    with write_dataset(path, dataset_info(config), {FEATURE_SET: feature_set}) as writer:
+    with write_dataset(path, dataset_info(config), {FEATURE_SET: feature_set}, overwrite) as writer:
         for video in simulate_videos(config):
             writer.add(video)
 

@@ -9,11 +9,11 @@ import platform
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 
 SECONDS_KEPT = 86_400.0
 """A left-over of another machine is removed after a day without a change: nothing here shows whether its process lives.
@@ -33,18 +33,16 @@ def replace_when_whole(path: Path | str, exclusive: bool = False) -> Iterator[Pa
     path = Path(path)
     # A name may be as long as the file system allows: a part of it is enough.
     temporary = path.with_name(f".{path.name[:40]}.{_machine()}.{os.getpid()}.{secrets.token_hex(8)}.part")
-    new_folders: list[Path] = []
     try:
-        new_folders = [folder for folder in path.parents if not folder.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_over(path.parent)
-        _create(temporary)
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        if exclusive:
-            _claim(path)
-        os.replace(temporary, path)
+        with folder_of(path), _removed(temporary):
+            _remove_left_over(path.parent)
+            _create(temporary)
+            yield temporary
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            if exclusive:
+                _claim(path)
+            os.replace(temporary, path)
     except _Taken:
         raise FileExistsError(path) from None
     except OSError as error:
@@ -55,18 +53,40 @@ def replace_when_whole(path: Path | str, exclusive: bool = False) -> Iterator[Pa
             raise InputError(f"{error.filename}: {reason}; {way_out}") from error
         way_out = f"remove the cause, or change the path ({untouched})"
         raise InputError(f"cannot write {path}: {reason}; {way_out}") from error
+
+
+@contextmanager
+def folder_of(path: Path) -> Iterator[None]:
+    """Make the folders of `path`, and remove them if they are empty in the end. Raises `OSError` if it cannot."""
+    new_folders = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
     finally:
-        with suppress(NotADirectoryError):  # a file where the folder should be: nothing was written
-            temporary.unlink(missing_ok=True)
         for folder in new_folders:
             with suppress(OSError):  # it holds the file now, or something of another process, or was never made
                 folder.rmdir()
+
+
+def require_absent(paths: Iterable[Path], overwrite: bool) -> None:
+    """Raise `InputError`, naming the files, if any of them exists and `overwrite` is off."""
+    found = [path for path in paths if path.exists()]
+    if found and not overwrite:
+        raise InputError(f"{listed(found)} would be replaced; give another name, or --overwrite")
 
 
 def write_text(path: Path | str, text: str, exclusive: bool = False) -> None:
     """Replace the text file at `path` in one step. Raises as `replace_when_whole` does."""
     with replace_when_whole(path, exclusive) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _removed(path: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 class _Taken(Exception):

@@ -19,7 +19,10 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 def find_checkpoint(path: Path | str) -> Path:
-    """The checkpoint in a run directory, or the file itself. Raises `InputError` if there is none."""
+    """The checkpoint in a run directory, or the file itself. Raises `InputError` if there is none.
+
+    Raises `OSError` if it may not be read.
+    """
     path = Path(path)
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.is_file():

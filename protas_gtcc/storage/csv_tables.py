@@ -61,9 +61,10 @@ def _read_rows(path: Path) -> list[list[str]]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             rows = [(reader.line_num, row) for row in reader]
-    except (OSError, ValueError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"cannot read {path}: {reason}; write it again") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check that it is there and readable") from error
+    except (ValueError, csv.Error) as error:
+        raise InputError(f"cannot read {path}: {error}; write it again") from error
     while rows and not rows[-1][1]:
         rows.pop()
     if not rows:

@@ -162,7 +162,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(f"no feature file {path}; extract the features, or correct the path") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; give its files, {path}/*.npy") from None
-    except InputError:
+    except (InputError, PermissionError):
         raise
     except Exception as error:  # numpy, tokenize, zipfile, lzma and others each have errors of their own
         ending = ".npz" if path.suffix == ".npz" else ".npy"

@@ -10,6 +10,9 @@ A file may only give what it holds itself. `StoredGroup` refuses, with `ValueErr
   and clears whatever length a text claims, up to 4 GB, before it looks for the text; so it gets no more than
   `_SPARE_MEMORY` then, where the system can limit that (Linux). We write text of fixed length, which needs no heap;
   only files of earlier versions and of other programs have any.
+
+Reading has no time limit: a large file may take long, the library cannot be interrupted, and the heaps are all that the
+fuzz target (`benchmarks/fuzz.py`) has found to be endless. It ends what takes longer than 10 s, and counts it.
 """
 
 from __future__ import annotations
@@ -198,7 +201,10 @@ class OwnFile(StoredFile):
 
 
 def open_stored(path: Path, way_out: str) -> StoredFile:
-    """Open an HDF5 file for reading. Raises `InputError`, which ends in `way_out`, if it is not whole."""
+    """Open an HDF5 file for reading. Raises `InputError`, which ends in `way_out`, if it is not whole.
+
+    Raises `OSError` if it may not be read.
+    """
     if not path.is_file():
         raise InputError(f"{path} is no file; {way_out}")
     try:

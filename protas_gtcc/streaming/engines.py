@@ -17,7 +17,8 @@ from torch import Tensor
 
 from protas_gtcc.config import EngineName
 from protas_gtcc.decoding.compilation import report_compilation
-from protas_gtcc.decoding.decoder import NetworkResult, network_result
+from protas_gtcc.decoding.decoder import NetworkResult, network_result, require_finite
+from protas_gtcc.errors import InputError
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.streaming import stepper
 from protas_gtcc.streaming.recording import record
@@ -38,7 +39,8 @@ class Engine(ABC):
     def step(self, streams: np.ndarray, frames: np.ndarray) -> NetworkResult:
         """Step the k streams `streams`, int64 `[k]`, all different, by their next T frames, float32 `[T, k, D]`.
 
-        Returns the result for the T * k frames in the same order.
+        Returns the result for the T * k frames in the same order. Raises `InputError` if the network overflows; then no
+        stream has moved.
         """
 
     @abstractmethod
@@ -58,6 +60,8 @@ class CompiledEngine(Engine):
         self._memories = np.repeat(program.memory[None], num_streams, axis=0)
         self._rings = np.zeros((num_streams, program.ring_floats), dtype=np.float32)
         self._numbers = np.zeros(num_streams, dtype=np.int64)
+        _, lengths, widths, _ = program.rings.T
+        self._longest_ring, self._recorded_floats = int(lengths.max()), int(widths.sum())
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the step program"):
             self.step(np.array([0]), np.zeros((1, 1, network.feature_dim), dtype=np.float32))
@@ -66,13 +70,18 @@ class CompiledEngine(Engine):
 
     def step(self, streams: np.ndarray, frames: np.ndarray) -> NetworkResult:
         """Step the k streams; see `Engine`."""
-        results = np.empty((*frames.shape[:2], len(self._program.results)), dtype=np.float32)
-        shares = min(self._threads, len(streams) // FEWEST_STREAMS_A_THREAD)
-        if shares <= 1:
-            self._run(streams, frames, results)
-        else:
-            parts = [np.array_split(one, shares, axis) for one, axis in ((streams, 0), (frames, 1), (results, 1))]
-            list(self._pool.map(self._run, *parts))
+        program = self._program
+        results = np.empty((*frames.shape[:2], len(program.results)), dtype=np.float32)
+        carried = self._memories[streams, : program.carried]
+        before = np.empty((min(len(frames), self._longest_ring), len(streams), self._recorded_floats), dtype=np.float32)
+        recorded = self._run_in_threads(streams, frames, results, before)
+        try:
+            require_finite(results, recorded, self._memories[streams, : program.carried])
+        except InputError:
+            self._memories[streams, : program.carried] = carried
+            rings = program.instructions, program.rings, self._rings
+            stepper.undo(*rings, self._numbers, streams, len(frames), before)
+            raise
         rows, classes = results.reshape(-1, results.shape[2]), self._num_classes
         progress = rows[:, 2 * classes :] if rows.shape[1] > 2 * classes else None
         return NetworkResult(rows[:, :classes], rows[:, classes : 2 * classes], progress)
@@ -83,11 +92,20 @@ class CompiledEngine(Engine):
         state = {"carried": carried, "rings": self._rings[stream], "num_frames": numbers}
         return {name: torch.from_numpy(values) for name, values in state.items()}
 
-    def _run(self, streams: np.ndarray, frames: np.ndarray, results: np.ndarray) -> None:
+    def _run_in_threads(self, streams: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+        """As `_run`; `arrays` have the streams as their second axis."""
+        shares = min(self._threads, len(streams) // FEWEST_STREAMS_A_THREAD)
+        if shares <= 1:
+            return np.array([self._run(streams, *arrays)])
+        parts = [np.array_split(one, shares, axis=1) for one in arrays]
+        return np.array(list(self._pool.map(self._run, np.array_split(streams, shares), *parts)))
+
+    def _run(self, streams: np.ndarray, frames: np.ndarray, results: np.ndarray, before: np.ndarray) -> float:
         program = self._program
         state = (self._memories, self._rings, self._numbers)
         constants = (program.instructions, program.weights, program.rings)
-        stepper.step(*constants, *state, streams, frames, program.frame, program.results, results)
+        places = (program.frame, program.results)
+        return float(stepper.step(*constants, *state, streams, frames, *places, results, before))
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -110,10 +128,12 @@ class TorchEngine(Engine):
         chosen, features = torch.from_numpy(streams).to(device), torch.from_numpy(frames).to(device)
         with torch.inference_mode():
             outputs = self._network(features.permute(1, 2, 0), state=self._state.apply(lambda one: one[chosen]))
-            after = outputs.state.named()
+            result, after = network_result(outputs), outputs.state.named()
+            state = torch.cat([values.flatten() for values in after.values()])
+            require_finite(*result, (state * 0).sum().cpu().numpy())
             for name, values in self._state.named().items():
                 values[chosen] = after[name]
-            return network_result(outputs)
+            return result
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream; see `Engine`."""

@@ -16,24 +16,34 @@ from protas_gtcc.streaming.program import Op
 
 @compiled(nogil=True)
 @no_type_check
-def step(instructions, weights, ring_shapes, memories, rings, numbers, streams, frames, place, kept, results):
+def step(instructions, weights, ring_shapes, memories, rings, numbers, streams, frames, place, kept, results, before):
     """Run the program for `frames` `[T, k, D]`, the next T frames of each of the k streams `streams`.
 
     `memories` `[n, M]`, `rings` `[n, R]` and `numbers` `[n]` (frames so far) are the state of all n streams, updated in
     place. Frames are written to `place` in a stream's memory; `results[t]` `[k, K]` are the memory's places `kept`.
+    What the first frames overwrite in the rings is put into `before` `[F, k, W]`, for `undo`. Returns 0, or NaN if a
+    value that was put into a ring is not finite.
     """
+    unusable = np.float32(0)
     for t in range(len(frames)):
         for k in range(len(streams)):
             memory = memories[streams[k]]
             for i in range(frames.shape[2]):
                 memory[place + i] = frames[t, k, i]
+        width = 0
         for row in range(len(instructions)):
             op, out, a, b, n, m = instructions[row]
             if op == Op.AFFINE:
                 _affine_of_all(memories, weights, streams, out, a, b, n, m)
             elif op == Op.RECORD:
-                for stream in streams:
-                    _record(memories[stream], rings[stream], ring_shapes[b], numbers[stream], out, a, n)
+                ring = ring_shapes[b]
+                for k in range(len(streams)):
+                    memory, own, number = memories[streams[k]], rings[streams[k]], numbers[streams[k]]
+                    newest = _newest(ring, number)
+                    if t < ring[1]:
+                        before[t, k, width : width + n] = own[newest : newest + n]
+                    unusable += _record(memory, own, ring, number, newest, out, a, n)
+                width += n
             else:
                 for stream in streams:
                     memory = memories[stream]
@@ -43,6 +53,30 @@ def step(instructions, weights, ring_shapes, memories, rings, numbers, streams, 
             numbers[streams[k]] += 1
             for i in range(len(kept)):
                 results[t, k, i] = memory[kept[i]]
+    return unusable
+
+
+@compiled(nogil=True)
+@no_type_check
+def undo(instructions, ring_shapes, rings, numbers, streams, num_frames, before):
+    """Give rings and numbers the values from before a `step` by so many frames, which has filled `before`."""
+    for k in range(len(streams)):
+        numbers[streams[k]] -= num_frames
+        width = 0
+        for row in range(len(instructions)):
+            op, _, _, b, n, _ = instructions[row]
+            if op == Op.RECORD:
+                for t in range(min(num_frames, ring_shapes[b][1])):
+                    newest = _newest(ring_shapes[b], numbers[streams[k]] + t)
+                    rings[streams[k], newest : newest + n] = before[t, k, width : width + n]
+                width += n
+
+
+@compiled(nogil=True)
+@no_type_check
+def _newest(ring, number):
+    """Where the ring has frame `number`."""
+    return ring[0] + number % ring[1] * ring[2]
 
 
 @compiled(nogil=True)
@@ -116,20 +150,20 @@ def _affine_of_four(memories, four, weights, out, a, w, n, m):
             y3[i] += column[i] * memory3[a + j]
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, fastmath={"reassoc"})
 @no_type_check
-def _record(memory, rings, ring, number, out, a, n):
-    start, frames, dilation = ring[0], ring[1], ring[3]
-    newest = start + number % frames * n
+def _record(memory, rings, ring, number, newest, out, a, n):
+    unusable = np.float32(0)
     for i in range(n):
         rings[newest + i] = memory[a + i]
+        unusable += memory[a + i] * np.float32(0)
     # Copies of the first frame stand before it.
-    near = start + max(number - dilation, 0) % frames * n
-    far = start + max(number - 2 * dilation, 0) % frames * n
+    near, far = _newest(ring, max(number - ring[3], 0)), _newest(ring, max(number - 2 * ring[3], 0))
     for i in range(n):
         memory[out + 3 * i] = rings[far + i]
         memory[out + 3 * i + 1] = rings[near + i]
         memory[out + 3 * i + 2] = memory[a + i]
+    return unusable
 
 
 @compiled(nogil=True, error_model="numpy")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, require_finite
+from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 from protas_gtcc.network.model import ProgressNetwork
@@ -48,8 +49,8 @@ class Streams:
         """Step each of the k streams `streams` (by default all) by one frame; `frames` is `[k, D]`.
 
         Returns labels `[k]`, probs `[C, k]`, progress `[C, k]`, reported `[k]`, in the order of `streams`; the other
-        streams pause. Raises `InputError` for frames of another size or not finite, and for streams that do not exist
-        or are given twice; then no stream has moved.
+        streams pause. Raises `InputError` for frames of another size or not finite, if the network overflows, and
+        for streams that do not exist or are given twice; then no stream has moved.
         """
         chosen = np.arange(len(self)) if streams is None else np.asarray(streams).reshape(-1)
         if chosen.dtype.kind not in "iu" and len(chosen):
@@ -62,11 +63,18 @@ class Streams:
         checked = self._checked(frames)
         if len(checked) != len(chosen):
             raise InputError(f"{len(checked)} frames for {len(chosen)} streams; give one frame for each stream")
+        unusable = first_unusable(checked)
+        if unusable is not None:
+            self._refuse(int(chosen[unusable]), 0, str(chosen[unusable]))
         return self._step(chosen, checked[None])
 
-    def step_one(self, stream: int, frames: np.ndarray) -> Prediction:
-        """As `Stream.step`."""
-        return self._step(np.array([stream]), self._checked(frames)[:, None])
+    def step_one(self, stream: int, frames: np.ndarray, name: str = "") -> Prediction:
+        """As `Stream.step`; errors name the stream by its name, if it has one."""
+        checked = self._checked(frames)
+        unusable = first_unusable(checked)
+        if unusable is not None:
+            self._refuse(stream, unusable, name)
+        return self._step(np.array([stream]), checked[:, None])
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream, not a copy; all 0 before the first frame."""
@@ -90,16 +98,14 @@ class Streams:
             raise InputError(f"frames are {frames.shape}; the model takes [D] or [k, D] with D = {self._feature_dim}")
         return np.ascontiguousarray(frames)
 
+    def _refuse(self, stream: int, later: int, name: str) -> NoReturn:
+        """Refuse what comes so many frames later than the next one."""
+        number, of = int(self._engine.state(stream)["num_frames"]) + later, f" of stream {name}" if name else ""
+        raise InputError(f"{UNUSABLE} at frame {number}{of}; replace it (no frame of this call was processed)")
+
     def _step(self, streams: np.ndarray, frames: np.ndarray) -> Prediction:
         """Step by frames `[T, k, D]`; T or k is 1."""
-        unusable = first_unusable(frames.reshape(-1, self._feature_dim))
-        if unusable is not None:
-            stream = int(streams[unusable % len(streams)])
-            number = int(self._engine.state(stream)["num_frames"]) + unusable // len(streams)
-            of = f" of stream {stream}" if len(self) > 1 else ""
-            raise InputError(f"{UNUSABLE} at frame {number}{of}; replace it (no frame of this call was processed)")
         result = self._engine.step(streams, frames)
-        require_finite(result)
         if self._decoder is None:
             return likeliest_class(result, self._is_action)
         return self._decoder.decode(np.repeat(streams, len(frames)), result.probs, result.progress)
@@ -110,6 +116,8 @@ class Stream:
 
     def __init__(self, streams: Streams, number: int):
         self._streams, self._number = streams, number
+        self.name = ""
+        """Errors name it; may be empty."""
         self._state = streams.state(number)
 
     @property
@@ -122,10 +130,10 @@ class Stream:
 
         Returns labels `[k]`, probs and progress `[C, k]`, reported `[k]`. For any chunking, the results together equal
         `predict` on the whole video, to 1e-5. At a border of the filter's bins of progress, a rounding error of the
-        network may move progress by up to one bin. Raises `InputError` for frames of another size or not finite; then
-        the stream has not moved.
+        network may move progress by up to one bin. Raises `InputError` for frames of another size or not finite, and
+        if the network overflows; then the stream has not moved.
         """
-        return self._streams.step_one(self._number, frames)
+        return self._streams.step_one(self._number, frames, self.name)
 
     def reset(self) -> None:
         """Return to the state before the first frame."""

@@ -202,6 +202,10 @@ class TrainingLoop(ABC, Generic[BatchT]):
             return
         facts: Any = load_state(self.run.state, self.network, self.optimizer, self.identity())
         self.rows = facts["rows"]
+        logged = self.run.read_log() if self.run.log.is_file() else self.rows
+        if not logged or logged[0].keys() != self.rows[0].keys():
+            what = f"{self.run.state} and {self.run.log} have different columns"
+            raise InputError(f"{what}; they are of two runs, or damaged: copy them again, or start a new run")
         self.fabric.strategy.precision.load_state_dict(facts["precision"])
 
 

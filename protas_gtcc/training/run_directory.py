@@ -59,7 +59,6 @@ class RunDirectory:
 
     def only_writer(self) -> AbstractContextManager[None]:
         """Hold the folder against other trainings. Raises `InputError` if there is one."""
-        self.path.mkdir(parents=True, exist_ok=True)
         return only_writer(self.path / "run", wait=False)
 
     def config_text(self) -> str:
@@ -116,7 +115,7 @@ class RunDirectory:
             return [
                 {name: int(text) if text.isdecimal() else float(text) for name, text in row.items()} for row in rows
             ]
-        except (OSError, ValueError, TypeError, csv.Error) as error:
+        except (ValueError, TypeError, csv.Error) as error:
             raise InputError(f"{self.log} is no table of epochs ({str(error).splitlines()[0]}); train again") from error
 
 

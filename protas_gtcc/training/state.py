@@ -68,13 +68,24 @@ def load_state(
 
 def _require_whole(facts: Mapping[str, object], tensors: Mapping[str, torch.Tensor], path: Path) -> None:
     """Raise `InputError` unless the facts are there, and as many tensors as were written."""
-    rows = facts.get("rows")
-    is_table = isinstance(rows, list) and all(
-        isinstance(row, dict) and all(isinstance(value, int | float) for value in row.values()) for row in rows
+    is_whole = _is_log(facts.get("rows")) and all(
+        isinstance(facts.get(name), dict) for name in ("identity", "precision")
     )
-    is_whole = is_table and all(isinstance(facts.get(name), dict) for name in ("identity", "precision"))
-    if not is_whole or not rows or facts.get("num_tensors", len(tensors)) != len(tensors):
+    if not is_whole or facts.get("num_tensors", len(tensors)) != len(tensors):
         raise InputError(f"{path} is not a whole training state; copy it again, or start a new run")
+
+
+def _is_log(rows: object) -> bool:
+    """Whether these are rows of the epochs 1, 2 …, all with the same columns of numbers."""
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        return False
+    return all(
+        row.keys() == rows[0].keys()
+        and type(row.get("epoch")) is int
+        and row["epoch"] == number
+        and all(type(value) in (int, float) for value in row.values())
+        for number, row in enumerate(rows, start=1)
+    )
 
 
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 
 from protas_gtcc.cli.shared.dataset_summary import describe
-from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.atomic import require_absent
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,6 @@ class Command:
             splits, sets = by_people(dataset, self.split, self.folds, self.feature_set, self.seed)
         else:
             splits, sets = across(dataset, self.across)
-        write_held_out(dataset, self.out, splits, sets)
+        write_held_out(dataset, self.out, splits, sets, self.overwrite)
         written = {"dataset": str(self.out), "splits": list(splits)}
         print(json.dumps(written) if self.json else describe(counted(Summary(str(self.out)))))

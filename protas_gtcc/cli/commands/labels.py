@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.console import progress_bars
-from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional, RateOrTable
 from protas_gtcc.errors import plural
 from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.storage.atomic import require_absent
 
 if TYPE_CHECKING:
     from protas_gtcc.layouts.base import Layout

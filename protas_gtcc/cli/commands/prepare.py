@@ -9,9 +9,9 @@ from pathlib import Path
 
 from protas_gtcc.cli.shared.console import progress_bars
 from protas_gtcc.cli.shared.dataset_summary import describe
-from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Positional, RateOrTable
 from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.storage.atomic import require_absent
 
 
 @dataclass(frozen=True)
@@ -47,5 +47,6 @@ class Command:
         opened = open_layout(self.source, self.layout)
         with progress_bars() as on_progress:
             rates = frame_rates(self.fps, opened.video_names)
-            summary = prepare(opened, self.out, rates, self.layout, self.resample_to, on_progress)
+            given = self.layout, self.resample_to, on_progress, self.overwrite
+            summary = prepare(opened, self.out, rates, *given)
         print(json.dumps(dataclasses.asdict(summary), indent=1) if self.json else describe(summary))

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional, Repeated
+from protas_gtcc.storage.atomic import require_absent
 
 
 @dataclass(frozen=True)

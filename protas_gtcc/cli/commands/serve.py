@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.parsing import Positional
+from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.config import Text
 from protas_gtcc.errors import InputError, lacks_package, listed
 from protas_gtcc.serve.limits import Limits
@@ -38,9 +38,10 @@ class Command:
     token: Text | None = None
     """Clients and pages must give it, as ?token=TEXT or in a bearer header. By default $PROTAS_GTCC_TOKEN, if set:
     other users of this machine see the options of a command, but not its environment."""
-    state: Path | None = None
+    state: Folder | None = None
     """Folder where the state of every stream is kept, twice a second. After a restart, or a broken connection, a client
-    goes on with /stream?name=NAME&resume=1; a server that is killed loses the last second."""
+    goes on with /stream?name=NAME&resume=1; a server that is killed loses the last second. Of the streams that are not
+    connected, the last 256 are kept."""
     limits: Limits = field(default_factory=Limits)
 
     def run(self) -> None:

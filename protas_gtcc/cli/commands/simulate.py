@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass, field, replace
 
 from protas_gtcc.cli.shared.dataset_summary import describe
-from protas_gtcc.cli.shared.folders import require_absent
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.simulate.config import SMALL, SimulationConfig
+from protas_gtcc.storage.atomic import require_absent
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Command:
         config = self.simulation
         if self.small:
             config = replace(config, share_of_videos=SMALL.share_of_videos, fewest_videos=SMALL.fewest_videos)
-        simulate(self.out, config)
+        simulate(self.out, config, self.overwrite)
         written = {"dataset": str(self.out), "seed": config.seed}
         summary = Summary(str(self.out), notices=[f"simulated procedures, not recordings; seed {config.seed}"])
         print(json.dumps(written) if self.json else describe(counted(summary)))

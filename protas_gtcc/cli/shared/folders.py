@@ -8,20 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.errors import InputError, listed
-
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
 
 RUNS_FOLDER = Path("runs")
 LONGEST_NAME = 100
-
-
-def require_absent(paths: Iterable[Path], overwrite: bool) -> None:
-    """Raise `InputError`, naming the files, if any of them exists and `overwrite` is off."""
-    found = [path for path in paths if path.exists()]
-    if found and not overwrite:
-        raise InputError(f"{listed(found)} would be replaced; give another name, or --overwrite")
 
 
 def free_run_folder(dataset: Dataset, split: str, parts: Iterable[str | None]) -> Path:
