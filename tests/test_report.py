@@ -82,33 +82,46 @@ def test_skill_comes_first_with_its_interval_and_what_is_read_beside_it() -> Non
 
 
 def test_one_sentence_says_what_skill_means_and_whether_a_constant_wins() -> None:
-    def of(skill: float | None, bounds: list[float] | None, error: float = 0.2, all_frames: float = 0.2) -> str:
+    def of(
+        skill: float | None,
+        bounds: list[float] | None,
+        error: float = 0.2,
+        all_frames: float = 0.2,
+        ends: list[float] | None = None,
+    ) -> str:
         own = {"skill": skill, "frame": error, "all_frames": all_frames}
         given_truth = {"all_frames": 0.1}
         baselines = {
             "half": {"predicted_segments": {"frame": 0.25}},
+            "constant": {"predicted_segments": {"all_frames": 0.28}},
             "best_constant": {"oracle_segments": {"all_frames": 0.3}},
             "average_index_class": {"oracle_segments": given_truth},
         }
-        intervals = {"progress": {"predicted": {"skill": bounds}}}
+        intervals = {"progress": {"predicted": {"skill": bounds, "frame": ends}}}
         return verdict({"progress": {"predicted": own}, "baselines": baselines, "intervals": intervals})
 
     assert of(0.5, [0.3, 0.7]) == (
         "Skill .50: over all frames, the error is 50 % of the way from the best constant to the best look-up that is "
-        "given the class and the start of every action. No constant has less error."
+        "given the class and the start of every action. The best constant, 0.5 where an action is predicted and 0.5 "
+        "everywhere have more error."
     )
+    unsure = " But over action frames, the 95 % interval includes 0.5 everywhere (.250)."
+    assert of(0.5, [0.3, 0.7], ends=[0.18, 0.26]).endswith(f"more error.{unsure}")
+    assert unsure not in of(0.5, [0.3, 0.7], ends=[0.18, 0.24])
     assert "The 95 % interval of skill includes 0." in of(0.1, [-0.1, 0.3])
     assert "includes" not in of(0.5, None)
     assert of(1.2, [1.1, 1.3]).startswith(
         "Skill 1.20: over all frames, the error is not above that of the best look-up"
     )
-    assert "no better than the best constant" in of(-0.1, [-0.3, 0.1], all_frames=0.32)
+    assert "no less error than the best constant" in of(-0.1, [-0.3, 0.1], all_frames=0.32)
     lost = of(-0.1, [-0.3, 0.1], 0.288, 0.32)
-    both = (
-        "over all frames (the best constant .300, model .320) and over action frames (0.5 everywhere .250, model .288)"
-    )
-    assert lost.endswith(f"A constant wins {both}.")
-    assert of(0.3, [0.1, 0.5], 0.25).endswith("A constant wins over action frames (0.5 everywhere .250, model .250).")
+    everywhere = "over action frames (0.5 everywhere .250, model .288)"
+    assert "A constant is as good or better over all frames (the best constant .300, model .320)" in lost
+    assert "and over all frames (0.5 where an action is predicted .280, model .320)" in lost
+    assert lost.endswith(f"and {everywhere}.")
+    as_good = "A constant is as good or better over action frames (0.5 everywhere .250, model .250)."
+    assert of(0.3, [0.1, 0.5], 0.2502).endswith(as_good)
+    assert of(0.3, [0.1, 0.5], 0.2498).endswith(as_good)
     assert of(None, None).startswith("Skill is undefined; a note says why.")
     assert "only the segmentation is scored" in verdict({"progress": {"predicted": None}})
 
@@ -119,7 +132,8 @@ def test_a_single_test_video_is_printed_without_intervals() -> None:
     assert "there are no intervals: they need at least two videos, and there is one" in text
     acc = evaluation.metrics["segmentation"]["acc"]
     assert f"score {acc:.1f} " in text
-    assert "low – – – – – – – high – – – – – – –" in text
+    assert "Segmentation, percent (no intervals: 1 video)" in text
+    assert "low – –" not in text
 
 
 def test_a_long_per_class_table_names_the_file_with_the_rest() -> None:

@@ -357,7 +357,7 @@ def test_without_a_terminal_progress_is_shown_from_the_first_second(tiny_dataset
     assert sum("s left" in line for line in lines) > 10
 
 
-def test_without_a_terminal_the_first_step_is_shown_at_once():
+def test_without_a_terminal_the_first_two_steps_are_shown_at_once_and_the_first_one_is_not_timed():
     shown = io.StringIO()
     bar = ProgressBar(Console(file=shown, width=80), seconds_between_lines=1000.0)
     bar.on_start(0, 40, 128)
@@ -365,7 +365,9 @@ def test_without_a_terminal_the_first_step_is_shown_at_once():
         bar.on_step(0, step, {"loss": 1.0})
     lines = shown.getvalue().splitlines()
     assert lines[0] == "training: 40 epochs of 128 steps"
-    assert [line.split("  ")[0] for line in lines[1:]] == ["epoch 1/40, step 1/128"]
+    assert lines[1] == "epoch 1/40, step 1/128  loss 1.00"
+    assert re.fullmatch(r"epoch 1/40, step 2/128  \d+ s left  loss 1.00", lines[2])
+    assert len(lines) == 3
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -11,6 +11,7 @@ FACT's EgoProceL keeps its lists as `split<k>.train` and `split<k>.test` in the 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -69,7 +70,8 @@ def is_mstcn(path: Path) -> bool:
 def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
     """Open a folder in the MS-TCN layout; labels and features are read later, video by video."""
     mapping = read_mapping(path / "mapping.txt")
-    videos = sorted(file.name.removesuffix(".txt") for file in (path / "groundTruth").glob("*.txt"))
+    # Unlike glob, this raises an error for a folder that may not be read.
+    videos = sorted(name.removesuffix(".txt") for name in os.listdir(path / "groundTruth") if name.endswith(".txt"))
     if not videos:
         raise InputError(f"{path / 'groundTruth'} has no <video>.txt; put one file of labels there for each video")
     first_label = _first_label(path / "groundTruth" / f"{videos[0]}.txt")

@@ -19,7 +19,7 @@ from protas_gtcc.report.figures import at
 from protas_gtcc.report.figures import figure as written
 from protas_gtcc.report.fonts import drawable, font_for
 from protas_gtcc.report.plots import DOTS_PER_INCH, save, tidy
-from protas_gtcc.report.ruler import clusters
+from protas_gtcc.report.ruler import interval_kind
 
 PERCENT = "{:.0%}".format
 MOST_LETTERS = 60
@@ -58,7 +58,7 @@ def plot_per_class(path: Path | str, metrics: dict[str, Any]) -> None:
     for column, axis in enumerate(axes):
         _draw_classes(axis, names[column * num_rows : (column + 1) * num_rows], series, metrics)
         axis.set_ylim(num_rows - 0.5, -0.5)
-    caption = f"bars: 95 % over {clusters(metrics)}; none for a class that one shows"
+    caption = f"bars: {interval_kind(metrics)}; none for a class that one shows"
     _finish(figure, path, metrics, "Progress error per class", caption, columns=len(series))
 
 
@@ -124,7 +124,7 @@ def plot_online(path: Path | str, metrics: dict[str, Any]) -> None:
     tidy(axis)
     false_starts = written(online["false_start_share"], PERCENT)
     unmatched = f"{false_starts} of predicted segments overlap no true segment of their class"
-    caption = f"bars: 95 % over {clusters(metrics)}; {unmatched}"
+    caption = f"bars: {interval_kind(metrics)}; {unmatched}"
     _finish(figure, path, metrics, "Delay until the correct action is predicted", caption, columns=1)
 
 
@@ -193,8 +193,8 @@ def _name(predictor: str, metrics: dict[str, Any], average: str) -> str:
     if predictor in names:
         return names[predictor]
     segments = predictor.removeprefix("best_lookup_")
-    lookup = metrics["best_lookups"][segments][average]
-    return f"best look-up, {'true' if segments == 'oracle_segments' else 'predicted'} segments: {lookup or 'none'}"
+    lookup, given = metrics["best_lookups"][segments][average], segments.removesuffix("_segments")
+    return f"best look-up over all, {given.replace('oracle', 'true')} segments: {lookup or 'none'}"
 
 
 def _numbers(values: Any) -> np.ndarray:
@@ -206,7 +206,7 @@ def _finish(
 ) -> None:
     kind = " (SIMULATED data)" if metrics["simulated"] else ""
     where = f"{title}, {metrics['dataset']}{kind}, split {metrics['split']}"
-    below = caption or f"bars: 95 % over {clusters(metrics)}; none for parts that one shows"
+    below = caption or f"bars: {interval_kind(metrics)}; none for parts that one shows"
     title = f"{drawable(where)}\n{below}"
     figure.suptitle(title, fontsize=11, parse_math=False, font=font_for(where))
     handles, texts = figure.axes[0].get_legend_handles_labels()

@@ -49,7 +49,7 @@ def ruler_of(scores: Scores) -> dict[str, tuple[str, Form]]:
 def ruler_table(metrics: Scores) -> RenderableType:
     """The first table on the screen, and below it what it means."""
     table = new_table(
-        f"Skill, and the figures beside it [95 % over {clusters(metrics)}]", ["", "model", "95 %", "beside it"]
+        f"Skill, and the figures beside it ({interval_kind(metrics)})", ["", "model", "95 %", "beside it"]
     )
     table.columns[3].justify = "left"
     beside = _beside(metrics)
@@ -81,6 +81,12 @@ def clusters(scores: Scores) -> str:
     return "1 person" if people == 1 else f"{people} people"
 
 
+def interval_kind(scores: Scores) -> str:
+    """What the intervals beside figures are, or why there are none."""
+    over = clusters(scores)
+    return f"no intervals: {over}" if over.startswith("1 ") else f"95 % over {over}"
+
+
 def references(scores: Scores) -> tuple[float | None, float | None]:
     """Errors over all frames that skill compares with: of the best constant, of the best look-up given the truth."""
     errors = {name: at(scores, ("baselines", name, "oracle_segments", "all_frames")) for name in PER_CLASS}
@@ -102,27 +108,34 @@ def _on_skill(scores: Scores) -> str:
             f"Skill {two_digits(skill)}: over all frames, the error is {share} from the best constant to {counting}."
         )
     else:
-        sentence = f"Skill {two_digits(skill)}: over all frames, the model is no better than the best constant."
+        sentence = f"Skill {two_digits(skill)}: over all frames, the model has no less error than the best constant."
     if bounds is not None and bounds[0] <= 0 < skill:
         return f"{sentence} The 95 % interval of skill includes 0."
     return sentence
 
 
 def _on_constants(scores: Scores) -> str:
-    """A constant that wins is named with its error."""
+    """A constant that has less error, or as much as can be shown, is named with it."""
     own, (constant, _) = scores["progress"]["predicted"], references(scores)
+    in_actions = at(scores, ("baselines", "constant", "predicted_segments", "all_frames"))
+    half, bounds = value_at(scores, RULER[HALF][0]), bounds_at(scores, RULER["error, action frames"][0])
     compared = (
         ("over all frames", "the best constant", constant, own["all_frames"]),
-        ("over action frames", "0.5 everywhere", value_at(scores, RULER[HALF][0]), own["frame"]),
+        ("over all frames", "0.5 where an action is predicted", in_actions, own["all_frames"]),
+        ("over action frames", "0.5 everywhere", half, own["frame"]),
     )
-    wins = [
+    found = [
         f"{where} ({name} {fraction(error)}, model {fraction(model)})"
         for where, name, error, model in compared
-        if error is not None and error <= model
+        if error is not None and round(error - model, 3) <= 0
     ]
-    if constant is None:
-        return f"A constant wins {wins[0]}." if wins else "0.5 everywhere has more error over action frames."
-    return f"A constant wins {' and '.join(wins)}." if wins else "No constant has less error."
+    if found:
+        return f"A constant is as good or better {' and '.join(found)}."
+    others = [name for _, name, error, _ in compared if error is not None]
+    sentence = f"{', '.join(others[:-1])} and {others[-1]} have more error.".capitalize()
+    if bounds is not None and half is not None and half <= bounds[1]:
+        return f"{sentence} But over action frames, the 95 % interval includes 0.5 everywhere ({fraction(half)})."
+    return sentence
 
 
 def _beside(metrics: Scores) -> dict[str, str]:

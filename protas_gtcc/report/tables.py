@@ -7,7 +7,7 @@ dataset names them, else over videos.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from protas_gtcc.errors import plural
 from protas_gtcc.metrics.evaluation import Evaluation
 from protas_gtcc.report.detail_tables import breakdown_table, margin_table, methods_table, online_table
 from protas_gtcc.report.figures import MISSING, Bounds, figure, fraction, percent
-from protas_gtcc.report.ruler import clusters, ruler_table, two_digits
+from protas_gtcc.report.ruler import interval_kind, ruler_table, two_digits
 from protas_gtcc.report.screen import new_table
 
 WIDTH = 80
@@ -72,9 +72,9 @@ def segmentation_table(metrics: dict[str, Any]) -> Table:
     """Segmentation scores in percent, with intervals."""
     scores, bounds = metrics["segmentation"], metrics["intervals"]["segmentation"]
     heads = {name: name.replace("acc_no_background", "acc no bg").replace("edit_merged", "merged") for name in scores}
-    table = new_table(f"Segmentation, percent [95 % over {clusters(metrics)}]", ["", *heads.values()])
+    table = new_table(f"Segmentation, percent ({interval_kind(metrics)})", ["", *heads.values()])
     table.add_row("score", *(figure(score, percent) for score in scores.values()))
-    for name, ends in zip(("low", "high"), _ends(bounds[score] for score in scores), strict=True):
+    for name, ends in _ends(bounds[score] for score in scores):
         table.add_row(name, *(figure(one, percent) for one in ends), style="dim")
     table.caption = (
         "acc: correct frames; no bg: without the background; edit: order of segments; "
@@ -112,7 +112,7 @@ def per_class_table(per_class: Mapping[str, np.ndarray]) -> Table:
     lookups = [name for name in SHORT_NAMES if f"{name}_on_predicted" in per_class]
     scored = np.flatnonzero(~np.isnan(per_class["constant_on_true"]))
     shown = sorted(scored[np.argsort(-per_class["frames"][scored], kind="stable")[:MOST_CLASSES]].tolist())
-    heads = ["class", "frames", "recall", "prec.", "model", "oracle", "best look-up"]
+    heads = ["class", "frames", "recall", "prec.", "model", "oracle", "class's best"]
     table = new_table("Progress error per class; look-ups on predicted segments", heads, names=("class",))
     table.columns[0].overflow, table.columns[0].max_width = "ellipsis", 24
     for row in shown:
@@ -142,7 +142,7 @@ def _add_model_rows(table: Table, label: str, metrics: dict[str, Any], which: st
         table.add_row(label, *(MISSING for _ in HEADS))
         return
     table.add_row(label, *(f"{_cell(figures, name)} " for name in HEADS), style="bold")
-    for end, ends in zip(("low", "high"), _ends(bounds[name] for name in HEADS), strict=True):
+    for end, ends in _ends(bounds[name] for name in HEADS):
         cells = (f"{_cell(dict(zip(HEADS, ends, strict=True)), name)} " for name in HEADS)
         table.add_row(f"  {end}", *cells, style="dim")
 
@@ -151,10 +151,11 @@ def _cell(figures: Mapping[str, Any], name: str) -> str:
     return figure(figures[name], two_digits if name in ("skill", "r2") else fraction)
 
 
-def _ends(intervals: Iterable[Bounds]) -> tuple[list[float | None], list[float | None]]:
-    """Lower and upper ends; None where there is no interval."""
+def _ends(intervals: Iterable[Bounds]) -> Iterator[tuple[str, tuple[float | None, ...]]]:
+    """The row of lower ends and that of upper ones, None where there is no interval; no rows if all lack one."""
     pairs = [bounds or (None, None) for bounds in intervals]
-    return [low for low, _ in pairs], [high for _, high in pairs]
+    if any(low is not None for low, _ in pairs):
+        yield from zip(("low", "high"), zip(*pairs, strict=True), strict=True)
 
 
 def _coloured(value: float | None, limit: float | None) -> Text:

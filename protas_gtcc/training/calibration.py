@@ -62,7 +62,7 @@ def why_not_calibrated(config: RunConfig, people: Mapping[str, str]) -> str:
     if num_people == 1:
         return "all training videos are of one person"
     if num_people < model.stages:
-        return f"{num_people} people to train on are too few for {model.stages} networks; lower --stages"
+        return f"{num_people} people to train on are too few for {model.stages} networks"
     return ""
 
 

@@ -48,7 +48,7 @@ class ProgressBar(Callback):
         self._is_wide = console.width >= WIDE
         self._bar: Progress | None = None
         self._what = ""
-        self._epochs = self._steps = self._first = 0
+        self._epochs = self._steps = self._first = self._timed_from = 0
         self._started = self._last_line = 0.0
         self._names: list[str] = []
 
@@ -60,13 +60,12 @@ class ProgressBar(Callback):
                 self._print(f"{what}: {plural(num_videos, 'training video')}")
         self._move(done, losses="")
         if self._bar is None and self._is_line_due():
-            self._print(
-                f"{what}: {done} of {plural(num_videos, 'video')}  {self._seconds_left(done, num_videos):.0f} s left"
-            )
+            self._print(f"{what}: {done} of {plural(num_videos, 'video')}  {self._left(done, num_videos)}".rstrip())
 
     def on_start(self, epochs_done: int, epochs: int, steps_an_epoch: int) -> None:
         """Show the bar, part of it filled if the run was resumed."""
         self._epochs, self._steps, self._first = epochs, steps_an_epoch, epochs_done * steps_an_epoch
+        self._timed_from = self._first
         if epochs_done:
             self._console.print(f"resumed after epoch {epochs_done} of {epochs}")
         self._begin(f"epoch {epochs_done + 1}", total=epochs * steps_an_epoch)
@@ -78,22 +77,23 @@ class ProgressBar(Callback):
         self._names, done = list(losses), epoch * self._steps + step + 1
         shown = _shown(losses if self._is_wide else {TOTAL: losses[TOTAL]})
         self._move(done, losses=shown, description=f"epoch {epoch + 1}")
-        # The first step of all shows how long the training will take, where an epoch takes minutes.
-        is_due = self._is_line_due() or done == self._first + 1
+        if done == self._first + 1:  # it also compiles, so its time says nothing about the others
+            self._timed_from, self._started = done, time.monotonic()
+        # The second step shows how long the training will take, where an epoch takes minutes.
+        is_due = self._is_line_due() or done - self._first in (1, 2)
         if self._bar is None and step + 1 < self._steps and is_due:
-            left = self._seconds_left(done, self._epochs * self._steps)
             where = f"epoch {epoch + 1}/{self._epochs}, step {step + 1}/{self._steps}"
-            self._print(f"{where}  {left:.0f} s left  {shown}")
+            self._print(f"{where}  {self._left(done, self._epochs * self._steps)}{shown}")
 
     def on_epoch(self, row: Row) -> None:
         """Print a line where there is no bar: for the first epoch, the last, and every few seconds."""
         done = int(row["epoch"]) * self._steps
         is_edge = row["epoch"] == self._epochs or done == self._first + self._steps
         if self._bar is None and (is_edge or self._is_line_due()):
-            left = self._seconds_left(done, self._epochs * self._steps)
             losses = _shown({name: row[name] for name in self._names if self._is_wide or name != TOTAL})
             accuracy = f"  acc {row['train_acc']:.1f}" if "train_acc" in row else ""
-            self._print(f"epoch {row['epoch']}/{self._epochs}  {left:.0f} s left  {losses}{accuracy}")
+            left = self._left(done, self._epochs * self._steps)
+            self._print(f"epoch {row['epoch']}/{self._epochs}  {left}{losses}{accuracy}")
 
     def on_end(self) -> None:
         """Remove the bar."""
@@ -126,8 +126,10 @@ class ProgressBar(Callback):
         if self._bar is not None:
             self._bar.update(self._task, completed=done, losses=losses, description=description)
 
-    def _seconds_left(self, done: int, total: int) -> float:
-        return (time.monotonic() - self._started) / max(done - self._first, 1) * (total - done)
+    def _left(self, done: int, total: int) -> str:
+        """`12 s left  `, or nothing where no time was taken yet."""
+        timed = done - self._timed_from
+        return f"{(time.monotonic() - self._started) / timed * (total - done):.0f} s left  " if timed else ""
 
     def _is_line_due(self) -> bool:
         return time.monotonic() - self._last_line >= self._between
