@@ -330,7 +330,7 @@ def test_what_is_missing_is_named(run, tiny_dataset, tmp_path, capsys):
     assert "neither a run directory" in refusal(capsys, "evaluate", tmp_path)
     assert "give --dataset" in refusal(capsys, "evaluate", run / "predictions.h5")
     assert "no feature file" in refusal(capsys, "predict", run, tmp_path / "no.npy")
-    assert "no split '7'; choose one with --split: 1" in refusal(
+    assert "no split '7'; choose one of its splits: 1" in refusal(
         capsys, "train", "--dataset", tiny_dataset, "--split", "7"
     )
     message = refusal(capsys, "train", "--dataset", tiny_dataset, "--feature-set", "i3d")

@@ -145,7 +145,7 @@ def test_unknown_videos_sets_and_splits_are_named_with_the_known_ones(tiny_datas
         dataset.labels("video77")
     with pytest.raises(InputError, match="has no feature set 'flow'; it has features"):
         dataset.features("video1", "flow")
-    with pytest.raises(InputError, match="has no split '4'; choose one with --split: 1"):
+    with pytest.raises(InputError, match="has no split '4'; choose one of its splits: 1"):
         dataset.part("4", "train")
     assert dataset.part("1", "validation") == []
 

@@ -439,7 +439,7 @@ def test_a_configuration_that_is_wrong_is_refused_by_name(text, message):
 
 def test_a_split_without_enough_training_videos_is_refused(tiny_dataset):
     dataset: Any = Dataset(tiny_dataset)
-    with pytest.raises(InputError, match="no split '2'; choose one with --split: 1"):
+    with pytest.raises(InputError, match="no split '2'; choose one of its splits: 1"):
         choose_validation(dataset, "2", 0.0, 0)
     dataset.info.splits.update({"one": {"train": ["video0"]}, "none": {"train": []}})
     with pytest.raises(InputError, match=r"has 1 training video, too few to train on with --validation-share 0\.5"):

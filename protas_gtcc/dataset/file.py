@@ -146,7 +146,8 @@ class Dataset:
         if not self.info.splits:
             raise InputError(f"{self.path} has no splits; {DRAW_A_SPLIT}")
         if split not in self.info.splits:
-            raise InputError(f"{self.path} has no split {split!r}; choose one with --split: {listed(self.info.splits)}")
+            known = listed(self.info.splits)
+            raise InputError(f"{self.path} has no split {split!r}; choose one of its splits: {known}")
         parts = self.info.splits[split]
         names = list(parts.get(part, []))
         twice = sorted({name for name in names if names.count(name) > 1})

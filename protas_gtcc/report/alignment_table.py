@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from protas_gtcc.report.figures import (
     rule,
     with_interval,
 )
-from protas_gtcc.report.ruler import clusters
+from protas_gtcc.report.ruler import interval_kind
 from protas_gtcc.storage.csv_tables import Columns, columns_of
 
 
@@ -62,7 +62,19 @@ def alignment_table(compared: Mapping[str, Any]) -> str:
         line(name, [_cell(figures, differences.get(name), column) for column in COLUMNS])
         for name, figures in scores.items()
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_beside_time(scores)]) + "\n"
+
+
+def _beside_time(scores: Mapping[str, Any]) -> Iterator[str]:
+    """Where elapsed time alone does at least as well as every embedding."""
+    better = {"enclosed area": -1, "R²": 1}  # the sign of a better figure
+    for column in COLUMNS:
+        if column.head in better:
+            path, sign = column.path.split("."), better[column.head]
+            elapsed = at(next(iter(scores.values()))["lookups"], column.lookups["elapsed"].split("."))
+            values = [value for figures in scores.values() if (value := at(figures, path)) is not None]
+            if elapsed is not None and values and all(sign * (elapsed - value) >= 0 for value in values):
+                yield f"By {column.head}, elapsed time alone is as good as or better than every embedding."
 
 
 def long_table(compared: Mapping[str, Any]) -> Columns:
@@ -81,12 +93,15 @@ def _heading(compared: Mapping[str, Any], first: str) -> list[str]:
     others = "other test videos" if counts["partners"] == "test" else "training videos"
     frames = "" if compared["score_every"] == 1 else f", one frame in {compared['score_every']}"
     videos = plural(counts["num_test_videos"], "test video")
-    over = clusters(counts | {"num_videos": counts["num_test_videos"]})
+    kind = interval_kind(counts | {"num_videos": counts["num_test_videos"]})
+    intervals = "There are no intervals: one person is tested."
+    if not kind.startswith("no"):
+        bold = f"Bold: the interval of the difference from {first} excludes 0."
+        intervals = f"In brackets: {kind.replace('over', 'intervals over', 1)} and seeds. {bold}"
     matched = f", matched with {others} of their task" if counts["num_pairs"] else ""
     tasks = "" if counts["num_tasks"] == 1 else f" of {counts['num_tasks']} tasks"
     lines = [
-        f"{compared['dataset']}, {splits}: {videos}{tasks}{matched}{frames}. In brackets: "
-        f"95 % intervals over {over} and seeds. Bold: the interval of the difference from {first} excludes 0.",
+        f"{compared['dataset']}, {splits}: {videos}{tasks}{matched}{frames}. {intervals}",
         "Probes: percent of frames that a linear probe classifies correctly, with 10, 50 or 100 % of the training "
         "videos labelled. R²: variance of the procedure's progress that a linear regression explains. Higher is "
         "better, except for the enclosed area and the error.",

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from protas_gtcc.errors import listed
 from protas_gtcc.metrics.curves import SHORT
 from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.report.figures import at, bounded, figure, form, fraction, line, rule, with_interval
@@ -38,7 +39,10 @@ class TableRow:
 
 
 def markdown(rows: Iterable[TableRow]) -> str:
-    """A Markdown table: figures with their 95 % intervals; and the error of the time left, where heads give it."""
+    """A Markdown table: figures with their 95 % intervals; and the error of the time left, where heads give it.
+
+    A sentence below it names the models and heads that are not better than 0.5 everywhere.
+    """
     rows = list(rows)
     with_left = any(row.left_seconds is not None for row in rows)
     heads = ["given", *COLUMNS.values(), *["time left, s"] * with_left]
@@ -47,7 +51,18 @@ def markdown(rows: Iterable[TableRow]) -> str:
         cells = [with_interval(row.figures[name], row.intervals[name], fraction) for name in COLUMNS]
         left = [figure(row.left_seconds, form("z.2f"))] * with_left
         lines.append(line(row.name, [row.given, *cells, *left]))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_beside_half(rows)]) + "\n"
+
+
+def _beside_half(rows: list[TableRow]) -> list[str]:
+    errors = {row.name: row.figures["frame"] for row in rows if row.figures["frame"] is not None}
+    half = errors.get("`half`")
+    others = {name: error for name, error in errors.items() if not name.startswith("`")}
+    if half is None or not others:
+        return []
+    worse = [name for name, error in others.items() if round(error - half, 3) >= 0]
+    found = f"is as good as or better than {listed(worse, most=len(worse))}" if worse else "is worse than all of these"
+    return ["", f"Over frames, 0.5 everywhere ({fraction(half)}) {found}."]
 
 
 def long_table(rows: Iterable[TableRow]) -> Columns:

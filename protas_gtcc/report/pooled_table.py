@@ -30,7 +30,7 @@ from protas_gtcc.report.figures import (
     value_at,
     with_interval,
 )
-from protas_gtcc.report.ruler import RULER, clusters, ruler_of, two_digits, verdict
+from protas_gtcc.report.ruler import RULER, interval_kind, ruler_of, two_digits, verdict
 from protas_gtcc.storage.csv_tables import Columns, columns_of
 
 METHOD_FIGURES: dict[str, tuple[str, Form]] = {
@@ -64,8 +64,7 @@ def markdown(summary: dict[str, Any]) -> str:
     lines = [*_heading(summary)]
     if len(kinds) >= MANY:
         lines += [*_overview(kinds, differences), ""]
-    over = clusters(next(iter(kinds.values())))
-    lines += [line(f"95 % over {over} and seeds in brackets", heads), rule(len(heads) + 1)]
+    lines += [line(_interval_heading(next(iter(kinds.values()))), heads), rule(len(heads) + 1)]
     for label, path, form in _rows(summary):
         if not path:
             lines.append(line(f"**{label}**", [""] * len(heads)))
@@ -113,6 +112,11 @@ def _overview(kinds: dict[str, Any], differences: list[dict[str, Any]]) -> list[
         "the same model on the features. Skill has its 95 % interval in brackets."
     )
     return [*overview_heading("kind"), *rows, "", note]
+
+
+def _interval_heading(kind: dict[str, Any]) -> str:
+    words = interval_kind(kind)
+    return words if words.startswith("no") else f"{words} and seeds in brackets"
 
 
 def _heading(summary: dict[str, Any]) -> Iterator[str]:
