@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -115,7 +115,7 @@ class PredictionInfo:
     fps: float
     simulated: bool = False
     """The videos are simulated procedures, or the model was trained on simulated procedures only."""
-    extractor: Extractor = Extractor()
+    extractor: Extractor = field(default_factory=Extractor)
     """What made the features of the model's training, where it is known."""
 
 
