@@ -39,7 +39,8 @@ class VideoFrames:
     def expected(self) -> int | None:
         """About how many frames there are, by the file's header; None if it does not say. Raises as iterating does."""
         with open_video(self.path) as video:
-            return None if video.seconds is None else max(1, round(video.seconds * self.fps))
+            seconds = video.about_seconds
+            return None if seconds is None else max(1, round(seconds * self.fps))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield the batches. Raises `BrokenVideo` if the file is no video, or nothing of it can be decoded."""
@@ -57,11 +58,13 @@ class VideoFrames:
 
     def _squares(self, video: OpenVideo) -> Iterator[tuple[np.ndarray, int]]:
         """The pictures that are taken, scaled, and how many frames each of them is."""
+        import av.error
+
         decoded, squares = _Decoded(video, self._threads), Squares(self.size, video.pixel_width)
         try:
             for frame, count in repeated(decoded, self._rate, decoded.time_base):
                 yield squares.square(frame), count
-        except ValueError as error:
+        except (ValueError, av.error.FFmpegError) as error:
             raise BrokenVideo(f"{self.path}: {error}; {WAY_OUT}") from error
         self.notes = decoded.notes()
 
@@ -79,7 +82,6 @@ class _Decoded:
     def __iter__(self) -> Iterator[tuple[VideoFrame, tuple[Fraction, Fraction]]]:
         found = False
         for frame in self._frames():
-            self._num_damaged += frame.is_corrupt
             interval = self._clock.interval(frame.pts if frame.pts is not None else frame.dts, frame.duration)
             if interval is not None:
                 found, self._end = True, interval[1]
@@ -100,6 +102,7 @@ class _Decoded:
                 return
             if packet is None:
                 return
+            self._num_damaged += packet.is_corrupt
             try:
                 yield from packet.decode()
             except av.error.FFmpegError:
@@ -107,9 +110,9 @@ class _Decoded:
 
     def notes(self) -> list[str]:
         """What was wrong, after the last picture."""
-        notes, expected = [], self._video.seconds
+        notes, expected = [], self._video.promised_seconds
         if self._num_damaged:
-            notes.append(f"{plural(self._num_damaged, 'picture')} or parts of the file were damaged")
+            notes.append(f"{plural(self._num_damaged, 'damaged part')} of the file; decoded as far as it goes")
         if self._clock.num_jumps:
             notes.append(f"its times jump {plural(self._clock.num_jumps, 'time')}; the pictures were taken one by one")
         if expected is not None and expected - self._end > LOST_SECONDS:

@@ -34,15 +34,29 @@ class OpenVideo:
     stream: VideoStream
 
     @property
-    def seconds(self) -> float | None:
-        """How long the header says that the video lasts; None where it does not."""
-        stream, container = self.stream, self.container
-        alone = len(container.streams) == 1
-        of_stream = stream.duration * stream.time_base if stream.duration and stream.time_base else None
-        # Of the whole file, which is longer where the sound is, and shorter where an edit list cuts the track.
-        whole = container.duration / 1e6 if container.duration and (alone or of_stream is not None) else None
-        known = [float(one) for one in (of_stream, whole) if one is not None and one > 0]
-        return min(known, default=None)
+    def about_seconds(self) -> float | None:
+        """About how long the video lasts, by the header; None where it does not say."""
+        return self._of_track or self._of_file or None
+
+    @property
+    def promised_seconds(self) -> float | None:
+        """How long the video lasts at least, by the header; None where it does not say, or says it with the sound."""
+        if self._of_track is None:
+            # Of some formats, the whole file lasts from 0 on, and the video starts later.
+            start = float((self.stream.start_time or 0) * (self.stream.time_base or 0))
+            is_alone = len(self.container.streams) == 1
+            return self._of_file - max(start, 0.0) if is_alone and self._of_file is not None else None
+        # The file is shorter than the track where an edit list cuts that, and longer where the sound is.
+        return min(self._of_track, self._of_file or self._of_track)
+
+    @property
+    def _of_track(self) -> float | None:
+        duration, tick = self.stream.duration, self.stream.time_base
+        return float(duration * tick) if duration and tick else None
+
+    @property
+    def _of_file(self) -> float | None:
+        return self.container.duration / 1e6 if self.container.duration else None
 
     @property
     def pixel_width(self) -> Fraction:
@@ -66,6 +80,8 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
         # Only this file: no format may lead to another protocol. Texts in wrong encodings are no reason to stop.
         options = {"protocol_whitelist": "file"}
         container = av.open(str(path.absolute()), metadata_errors="replace", container_options=options)
+    except av.error.EOFError as error:
+        raise BrokenVideo(f"{path} ends before its first picture; {WAY_OUT}") from error
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         what = f"{path} is not a video, or its beginning or its index is missing or damaged ({reason})"
