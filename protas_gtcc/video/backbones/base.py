@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ IMAGENET_DEVIATION = (58.395, 57.12, 57.375)
 """Of red, green and blue, from 0 to 255, over ImageNet: most image models are trained on pictures less these."""
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """Pictures -> features.
 

@@ -48,7 +48,9 @@ def _torchscript(path: Path, device: str, size: int | None, window: int) -> Modu
     for axes in choices:
         try:
             return ModuleBackbone(path.name, "", module, ModelInput(size, axes, window), digest, device)
-        except RuntimeError as error:  # as TorchScript fails on axes that do not fit
+        except InputError:
+            raise
+        except Exception as error:  # TorchScript's errors on axes that do not fit have no common class
             refused.append(_first_line(error))
     expected = " nor ".join(_shape(axes, size, window) for axes in choices)
     raise InputError(f"{path} takes neither {expected} ({refused[0]}); correct --size and --window, or the model")
