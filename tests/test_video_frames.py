@@ -15,7 +15,7 @@ from protas_gtcc.video.ahead import ahead
 from protas_gtcc.video.frames import VideoFrames
 from protas_gtcc.video.opening import BrokenVideo
 from protas_gtcc.video.timeline import Clock, repeated
-from tests.video_files import av, grey, numbers, plain, shown_at, write_sound, write_video
+from tests.video_files import av, numbers, plain, shown_at, write_sound, write_video
 
 UNEVEN = [300, 340, 380, 900, 910, 1300, 1310, 1800]
 NTSC = Fraction(1001, 30_000)
@@ -242,7 +242,7 @@ def test_repeated_pictures_equal_a_slow_twin_for_random_times():
         clock = Clock(Fraction(1, 600), None)
         pictures = [(number, clock.interval(pts=time, duration=5)) for number, time in enumerate(pts)]
         found = [number for number, count in repeated(pictures, fps, Fraction(0)) for _ in range(count)]
-        times, slow = [Fraction(time - pts[0], 600) for time in pts], []
+        times, slow = [Fraction(time - pts[0], 600) for time in pts], list[int]()
         while (time := len(slow) / fps) < times[-1] + Fraction(5, 600):
             slow.append(max(number for number, one in enumerate(times) if one <= time))
         assert found == slow
@@ -282,7 +282,3 @@ def test_the_thread_ends_where_its_items_are_not_wanted_any_more():
     found.close()
     assert closed.is_set()
     assert threading.active_count() == before
-
-
-def test_greys_differ():
-    assert grey(1) - grey(0) == 6

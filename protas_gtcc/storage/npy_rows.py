@@ -12,6 +12,11 @@ _HEADER_BYTES = 128
 """Of the whole header: with any number of rows it is as long, so that it can be written again at the end."""
 
 
+def file_size(num_rows: int, dim: int, dtype: np.dtype) -> int:
+    """Bytes of a whole file of `NpyRows`."""
+    return _HEADER_BYTES + num_rows * dim * dtype.itemsize
+
+
 class NpyRows:
     """An array `[T, dim]` in a file that is open for writing; `finish` writes T into the header."""
 

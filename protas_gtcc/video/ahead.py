@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -13,7 +13,7 @@ SECONDS_BETWEEN_LOOKS = 0.1
 """How often a thread whose items nobody takes looks whether it is still needed."""
 
 
-def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
+def ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
     """Yield `items`, of which up to `depth` are made ahead in a thread. What they raise is raised here.
 
     The thread ends with the iteration, however that ends.

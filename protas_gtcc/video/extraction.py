@@ -19,8 +19,7 @@ from protas_gtcc.predictions import Extractor
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.feature_facts import FeatureFacts, facts_file, read_feature_facts, write_feature_facts
 from protas_gtcc.storage.locks import BeingWrittenError, only_writer
-from protas_gtcc.storage.npy import read_header
-from protas_gtcc.storage.npy_rows import NpyRows
+from protas_gtcc.storage.npy_rows import NpyRows, file_size
 from protas_gtcc.video.ahead import ahead
 from protas_gtcc.video.backbones.base import Backbone
 from protas_gtcc.video.frames import VideoFrames
@@ -30,6 +29,9 @@ from protas_gtcc.video.windows import Windows
 
 BATCHES_AHEAD = 2
 """Decoded while the backbone computes. More would only take memory: decoding is as fast at each moment."""
+
+DTYPE = np.dtype(np.float16)
+"""Of the features: half the space of float32, and 3 digits, more than a backbone's features are good for."""
 
 OnFrames = Callable[[int, int], None]
 """Is called with the frames that are done, and about how many there are in all."""
@@ -62,7 +64,7 @@ def features_of(video: VideoFrames, backbone: Backbone) -> Iterator[np.ndarray]:
     for pictures in ahead(video, BATCHES_AHEAD):
         values = backbone(windows.of(pictures))
         with np.errstate(over="ignore"):  # it becomes infinity, which is refused
-            half = values.astype(np.float16)
+            half = values.astype(DTYPE)
         wrong = ~np.isfinite(half).all(axis=1)
         if wrong.any():
             where = f"{video.path}, frame {done + int(np.argmax(wrong))}"
@@ -125,7 +127,7 @@ class Extraction:
         frames = self._frames(video)
         with replace_when_whole(path) as temporary:
             with open(temporary, "wb") as file:
-                rows = NpyRows(file, self._backbone.dim, np.dtype(np.float16))
+                rows = NpyRows(file, self._backbone.dim, DTYPE)
                 for features in features_of(frames, self._backbone):
                     rows.append(features)
                     on_frames(self._done + min(rows.num_rows, self._expected[video.name]), self._total)
@@ -156,12 +158,9 @@ class Extraction:
             facts = read_feature_facts(path)
             if facts is None or not path.is_file():
                 return False
-            shape, _ = read_header(path)
-            return (facts.extractor, shape, facts.video_bytes) == (
-                self._extractor,
-                (facts.num_frames, facts.dim),
-                video.path.stat().st_size,
-            )
+            sizes = path.stat().st_size, video.path.stat().st_size
+            expected = file_size(facts.num_frames, facts.dim, DTYPE), facts.video_bytes
+            return facts.extractor == self._extractor and sizes == expected
         return False
 
     def _require_own(self, video: VideoFile) -> None:
