@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 from fractions import Fraction
@@ -111,6 +112,23 @@ def test_a_turned_video_is_upright(tmp_path, degrees):
     picture = CORNERS.repeat(32, axis=0).repeat(32, axis=1)
     path = write_video(tmp_path / "a.mp4", pictures=[picture] * 10, rotation=degrees, pixels="yuv444p")
     np.testing.assert_array_equal(corners(path), np.rot90(CORNERS, degrees // 90))
+
+
+def test_a_mirrored_video_is_turned_round(tmp_path):
+    picture = CORNERS.repeat(32, axis=0).repeat(32, axis=1)
+    path = write_video(tmp_path / "a.mp4", pictures=[picture] * 10, rotation=0, mirrored=True, pixels="yuv444p")
+    np.testing.assert_array_equal(corners(path), CORNERS[:, ::-1])
+
+
+def test_no_picture_stays_in_memory_until_garbage_is_collected(tmp_path):
+    path, before = write_video(tmp_path / "a.mp4", range(0, 4000, 40), [plain(1)] * 100, rotation=90), gc.isenabled()
+    gc.disable()
+    try:
+        for _ in VideoFrames(path, 25.0, 32):
+            assert sum(isinstance(one, av.VideoFrame) for one in gc.get_objects()) < 10
+    finally:
+        if before:
+            gc.enable()
 
 
 def test_a_wide_picture_loses_its_sides_and_pixels_that_are_not_square_are_counted(tmp_path):

@@ -38,6 +38,7 @@ def write_video(
     codec: str = "libx264",
     pixels: str = "yuv420p",
     rotation: int | None = None,
+    mirrored: bool = False,
     pixel_width: Fraction | None = None,
     options: dict[str, str] | None = None,
     muxing: dict[str, str] | None = None,
@@ -56,7 +57,7 @@ def write_video(
         if pixel_width is not None:
             stream.codec_context.sample_aspect_ratio = pixel_width
         if rotation is not None:
-            stream.set_display_rotation(rotation)
+            stream.set_display_rotation(rotation, hflip=mirrored)
         if interlaced:
             stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
         if sound:

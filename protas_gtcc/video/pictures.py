@@ -27,7 +27,7 @@ class Squares:
 
     def __init__(self, size: int, pixel_width: Fraction):
         self._size, self._pixel_width = size, pixel_width
-        self._fields = Fields()
+        self._fields, self._turns = Fields(), Turns()
 
     def square(self, frame: VideoFrame) -> np.ndarray:
         """The picture, uint8 `[size, size, 3]`. Raises `ValueError` for a shape that no video has."""
@@ -35,7 +35,7 @@ class Squares:
         source = self._fields.one(frame) if frame.interlaced_frame else frame
         scaled = source.reformat(width, height, "rgb24", interpolation="BICUBIC").to_ndarray()
         left, top = (width - self._size) // 2, (height - self._size) // 2
-        return upright(scaled[top : top + self._size, left : left + self._size], frame)
+        return self._turns.upright(scaled[top : top + self._size, left : left + self._size], frame)
 
     def _scaled(self, frame: VideoFrame) -> tuple[int, int]:
         width, height = frame.width * self._pixel_width, Fraction(frame.height)
@@ -77,20 +77,26 @@ class Fields:
         return graph
 
 
-def upright(picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
-    """The pixels `[H, W, 3]` as the frame's display matrix turns and mirrors them, by quarters of a circle."""
-    matrix = _display_matrix(frame)
-    if matrix is None:
-        return picture
-    # A pixel at (x, y) is shown at (a x + c y, b x + d y).
-    a, b, c, d = (int(matrix[place]) for place in (0, 1, 3, 4))
-    if abs(b) > abs(a):
-        picture, across, down = picture.transpose(1, 0, 2), c, b
-    else:
-        across, down = a, d
-    return picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+class Turns:
+    """Turns and mirrors pictures by quarters of a circle, as the display matrix of a video says."""
 
+    def __init__(self) -> None:
+        self._rotation: int | None = None
+        self._swap, self._down, self._across = False, 1, 1
 
-def _display_matrix(frame: VideoFrame) -> np.ndarray | None:
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
-    return None if data is None else np.frombuffer(bytes(data), dtype=np.int32)
+    def upright(self, picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
+        """The pixels `[H, W, 3]` of a frame, upright."""
+        if frame.rotation != self._rotation:
+            self._rotation = frame.rotation
+            self._read(frame)
+        return (picture.transpose(1, 0, 2) if self._swap else picture)[:: self._down, :: self._across]
+
+    def _read(self, frame: VideoFrame) -> None:
+        # Once for all frames: a frame whose data were read is in a circle of references, and stays in memory for long.
+        data: Any = frame.side_data.get("DISPLAYMATRIX")
+        matrix = np.eye(3, dtype=np.int32).ravel() if data is None else np.frombuffer(bytes(data), dtype=np.int32)
+        # A pixel at (x, y) is shown at (a x + c y, b x + d y).
+        a, b, c, d = (int(matrix[place]) for place in (0, 1, 3, 4))
+        self._swap = abs(b) > abs(a)
+        down, across = (b, c) if self._swap else (d, a)
+        self._down, self._across = (-1 if down < 0 else 1), (-1 if across < 0 else 1)
