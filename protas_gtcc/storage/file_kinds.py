@@ -7,7 +7,7 @@ from pathlib import Path
 
 from protas_gtcc.errors import InputError
 
-EXTRACT = "extract features of its frames first, with the backbone that the model was trained on"
+EXTRACT = "extract features first: 'protas-gtcc extract', with the backbone that the model was trained on"
 SAVE = "save the features of each video as .npy, with numpy.save"
 _KINDS = (
     (4, b"ftyp", "a video (MP4 or MOV)", EXTRACT),
