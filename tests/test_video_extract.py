@@ -278,10 +278,10 @@ def folder(tmp_path, model) -> Path:
     (folder / "groundTruth").mkdir(parents=True)
     (folder / "mapping.txt").write_text("0 background\n1 pour\n2 stir\n")
     for number in range(4):
-        write_video(tmp_path / "clips" / f"v{number}.mp4", range(0, 3000, 100), [plain(k % 30) for k in range(30)])
+        write_video(tmp_path / "filmed" / f"v{number}.mp4", range(0, 3000, 100), [plain(k % 30) for k in range(30)])
         names = ["background"] * 6 + ["pour"] * 12 + ["stir"] * 12
         (folder / "groundTruth" / f"v{number}.txt").write_text("\n".join(names) + "\n")
-    assert exit_code(*command(tmp_path / "clips", folder / "features", model)) == 0
+    assert exit_code(*command(tmp_path / "filmed", folder / "features", model)) == 0
     return folder
 
 
@@ -305,19 +305,19 @@ def test_the_backbone_goes_into_the_dataset_the_checkpoint_and_the_predictions(f
     assert open_predictions("predictions/predictions.h5").info.extractor == extractor
 
     other = torchscript(tmp_path / "other.pt", weight=2.0)
-    assert exit_code(*command(tmp_path / "clips", "others", other)) == 0
+    assert exit_code(*command(tmp_path / "filmed", "others", other)) == 0
     capsys.readouterr()
     assert exit_code("predict", "run", "others/v0.npy") == 1
     refusal = capsys.readouterr().err
     assert f"others/v0.npy was made by other.pt ({_fingerprint('others/v0.npy')}) at 10 fps" in refusal
     assert f"trained on features of {extractor}" in refusal
-    assert exit_code(*command(tmp_path / "clips", "faster", tmp_path / "means.pt", "--fps", 20)) == 0
+    assert exit_code(*command(tmp_path / "filmed", "faster", tmp_path / "means.pt", "--fps", 20)) == 0
     assert exit_code("predict", "run", "faster/v0.npy") == 1
     assert "at 20 fps, and 10 fps were expected; give --fps 20" in capsys.readouterr().err
     assert exit_code("predict", "run", "faster/v0.npy", "--fps", 20, "--no-pictures", "--out", "p2") == 0
 
     shutil.copytree(folder, "folder2")
-    assert exit_code(*command(tmp_path / "clips", "folder2/features", other)) == 0
+    assert exit_code(*command(tmp_path / "filmed", "folder2/features", other)) == 0
     assert exit_code("prepare", "folder2", "--out", "data2.h5", "--test-share", 0.25, "--fps", FPS, "--name", "b") == 0
     capsys.readouterr()
     assert exit_code("evaluate", "run", "--dataset", "data2.h5", "--out", "scores") == 1
@@ -333,7 +333,7 @@ def test_prepare_refuses_another_rate_and_features_of_two_backbones(folder, tmp_
     assert prepared(folder, "--fps", 5) == 1
     assert "at 10 fps, and --fps is 5; give its rate, or extract again" in capsys.readouterr().err
     other = torchscript(tmp_path / "other.pt", weight=2.0)
-    assert exit_code(*command(tmp_path / "clips/v2.mp4", folder / "features", other)) == 0
+    assert exit_code(*command(tmp_path / "filmed/v2.mp4", folder / "features", other)) == 0
     capsys.readouterr()
     assert prepared(folder, "--fps", FPS) == 1
     refusal = capsys.readouterr().err
