@@ -332,6 +332,8 @@ def test_prepare_refuses_another_rate_and_features_of_two_backbones(folder, tmp_
     monkeypatch.chdir(tmp_path)
     assert prepared(folder, "--fps", 5) == 1
     assert "at 10 fps, and --fps is 5; give its rate, or extract again" in capsys.readouterr().err
+    assert exit_code("check", folder, "--fps", 5) == 1
+    assert "at 10 fps, and --fps is 5" in " ".join(capsys.readouterr().out.split())
     other = torchscript(tmp_path / "other.pt", weight=2.0)
     assert exit_code(*command(tmp_path / "filmed/v2.mp4", folder / "features", other)) == 0
     capsys.readouterr()

@@ -77,7 +77,7 @@ def survey(
     if not layout.splits:
         what = "no lists of training and test videos, which 'run' needs"
         layout.notices.append(f"{what}; add lists, or draw a split with --test-share 0.2")
-    extractors = {name: _extractor(layout, name, shapes[name], rates) for name in shapes}
+    extractors = {name: find_extractor(layout, name, shapes[name], rates) for name in shapes}
     if not options.look_ahead_frames and not all(extractors.values()):
         layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
     lengths = expected_lengths(layout, expected, rates.features, options)
@@ -100,7 +100,7 @@ def expected_lengths(
     return ExpectedLengths(frames, options.tolerance_frames, fps, layout.annotation_fps is not None)
 
 
-def _extractor(layout: Layout, name: str, videos: Iterable[str], rates: Rates) -> Extractor:
+def find_extractor(layout: Layout, name: str, videos: Iterable[str], rates: Rates) -> Extractor:
     """What made the features of a set, by the facts beside the files; unknown unless every video has facts.
 
     Raises `InputError` for features of two backbones, and for those of another rate than was given.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ def make_timm(choice: str, device: str) -> ModuleBackbone:
         raise InputError(f"the backbone {choice} needs the package {error.name}; pip install timm") from error
     name, _, file = choice.removeprefix(PREFIX).partition("=")
     if not timm.is_model(name):
-        close = listed(timm.list_models(f"*{name.split('.')[0].split('_')[0]}*"))
-        raise InputError(f"timm {timm.__version__} has no model {name!r}; it has {close}")
+        close = listed(difflib.get_close_matches(name, timm.list_models()))
+        raise InputError(f"timm {timm.__version__} has no model {name!r}; names like it are {close}")
     module = _with_weights_of(Path(file), name, timm) if file else _fetched(name, timm)
     config = timm.data.resolve_model_data_config(module)
     model_input = ModelInput(
