@@ -236,6 +236,11 @@ def test_the_command_says_what_it_did(videos, tmp_path, model, capsys):
     assert printed["extractor"]["backbone"] == "means.pt"
 
 
+def test_a_command_without_videos_is_wrong_usage(tmp_path, capsys):
+    assert exit_code("extract", "--out", tmp_path / "out", "--fps", 5) == 2
+    assert "name videos, or folders of them" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_two_processes_share_a_folder(videos, tmp_path, model):
     for number in range(6):

@@ -27,6 +27,8 @@ class FeatureFacts:
     """Name of the video's file."""
     video_bytes: int
     """Size of that file."""
+    backbone_version: str = ""
+    """Version of the package that the backbone comes from; "" for a file."""
     notes: list[str] = field(default_factory=list)
     """What was wrong in the video, such as a damaged end."""
 

@@ -132,9 +132,14 @@ class Extraction:
                     rows.append(features)
                     on_frames(self._done + min(rows.num_rows, self._expected[video.name]), self._total)
                 rows.finish()
-            size = video.path.stat().st_size
             facts = FeatureFacts(
-                self._extractor, rows.num_rows, self._backbone.dim, video.path.name, size, frames.notes
+                self._extractor,
+                rows.num_rows,
+                self._backbone.dim,
+                video.path.name,
+                video.path.stat().st_size,
+                self._backbone.version,
+                frames.notes,
             )
             # In this order, features are never beside the facts of others, whenever the process is killed.
             path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,9 @@ class Command:
         from protas_gtcc.annotations.resampling import require_rate
         from protas_gtcc.video.naming import find_videos
 
+        if not self.videos:
+            print("protas-gtcc extract: name videos, or folders of them", file=sys.stderr)
+            sys.exit(2)
         require_rate(self.fps)
         videos, others = find_videos(self.videos, self.out)  # before torch is imported, which takes seconds
         import torch
