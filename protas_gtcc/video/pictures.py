@@ -26,14 +26,17 @@ class Squares:
     """
 
     def __init__(self, size: int, pixel_width: Fraction):
+        from av.video.reformatter import VideoReformatter
+
         self._size, self._pixel_width = size, pixel_width
+        self._scaler = VideoReformatter()  # one for all pictures: making it takes as long as scaling
         self._fields, self._turns = Fields(), Turns()
 
     def square(self, frame: VideoFrame) -> np.ndarray:
         """The picture, uint8 `[size, size, 3]`. Raises `ValueError` for a shape that no video has."""
         width, height = self._scaled(frame)
         source = self._fields.one(frame) if frame.interlaced_frame else frame
-        scaled = source.reformat(width, height, "rgb24", interpolation="BICUBIC").to_ndarray()
+        scaled = self._scaler.reformat(source, width, height, "rgb24", interpolation="BICUBIC").to_ndarray()
         left, top = (width - self._size) // 2, (height - self._size) // 2
         return self._turns.upright(scaled[top : top + self._size, left : left + self._size], frame)
 
