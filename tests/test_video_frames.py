@@ -272,6 +272,8 @@ def test_a_clock_that_restarts_or_leaps_goes_on_after_the_picture_before():
     assert [start for start, _ in starts] == [Fraction(number, 10) for number in range(6)]
     assert clock.num_jumps == 2
     assert clock.interval(10**9 - 1, 10) is None, "a picture that comes too late is not shown"
+    start, end = clock.interval(None, 10**9)
+    assert end - start == Fraction(1, 10), "no picture lasts for months"
 
 
 def test_what_is_made_ahead_comes_in_order_and_its_errors_too():

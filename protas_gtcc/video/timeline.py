@@ -47,7 +47,8 @@ class Clock:
         start = self._end if pts is None else self._seconds(pts)
         if start < self._start:
             return None
-        self._start, self._end = start, start + (duration * self._tick if duration else self._usual)
+        lasts = duration * self._tick if duration else self._usual
+        self._start, self._end = start, start + (lasts if 0 < lasts <= LONGEST_GAP else self._usual)
         return self._start, self._end
 
     def _seconds(self, pts: int) -> Fraction:
