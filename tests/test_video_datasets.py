@@ -63,6 +63,8 @@ def test_the_backbone_goes_into_the_dataset_the_checkpoint_and_the_predictions(f
     refusal = capsys.readouterr().err
     assert f"others/v0.npy was made by other.pt ({_fingerprint('others/v0.npy')}) at 10 fps" in refusal
     assert f"trained on features of {extractor}" in refusal
+    assert exit_code("stream", "run", "others/v0.npy") == 1
+    assert f"trained on features of {extractor}" in capsys.readouterr().err
     assert exit_code(*extract_means(tmp_path / "filmed", "faster", tmp_path / "means.pt", "--fps", 20)) == 0
     assert exit_code("predict", "run", "faster/v0.npy") == 1
     assert "at 20 fps, and 10 fps were expected; give --fps 20" in capsys.readouterr().err
