@@ -98,7 +98,7 @@ def test_the_same_again_keeps_what_is_whole_and_another_backbone_or_rate_makes_a
     assert read_feature_facts(out / "a.npy").extractor == Extractor("means", "w2.0k1", 5.0)
 
 
-@pytest.mark.parametrize("damage", ["cut", "no file", "damaged facts", "another video"])
+@pytest.mark.parametrize("damage", ["cut", "no file", "another video"])
 def test_what_is_not_whole_or_of_another_video_is_made_anew(videos, tmp_path, damage):
     out = _extracted(videos, tmp_path / "out")
     whole = np.load(out / "a.npy")
@@ -106,8 +106,6 @@ def test_what_is_not_whole_or_of_another_video_is_made_anew(videos, tmp_path, da
         (out / "a.npy").write_bytes((out / "a.npy").read_bytes()[:-1])
     elif damage == "no file":
         (out / "a.npy").unlink()
-    elif damage == "damaged facts":
-        (out / "a.json").write_text("{")
     else:
         write_video(videos / "a.mkv", range(0, 1000, 100))
     result = extraction(videos, out).run()
@@ -122,6 +120,23 @@ def test_features_of_another_program_are_not_replaced_unless_that_is_wanted(vide
         extraction(videos, tmp_path / "out").run()
     assert np.load(tmp_path / "out/b.npy").shape == (3, 2)
     assert len(extraction(videos, tmp_path / "out").run(overwrite=True).written) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [('{"task": "tea"}', "a.json is there, and extract has not made it"), ("{", "a.json cannot be read")],
+)
+def test_a_json_file_of_another_program_is_not_replaced(videos, content, expected):
+    (videos / "a.json").write_text(content)
+    with pytest.raises(InputError, match=expected):
+        extraction(videos, videos).run()
+    assert (videos / "a.json").read_text() == content
+
+
+def test_features_may_lie_beside_their_videos(videos):
+    assert len(extraction(videos, videos).run().written) == 3
+    assert len(extraction(videos, videos).run().kept) == 3
+    assert find_videos([videos], videos)[1] == []
 
 
 def test_an_interrupted_extraction_leaves_whole_files_alone_and_goes_on(videos, tmp_path):
@@ -168,6 +183,14 @@ def test_progress_ends_at_all_frames(videos, tmp_path):
     seen = []
     extraction(videos, tmp_path / "out").run(on_frames=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_progress_ends_at_all_frames_where_a_video_is_skipped(videos, tmp_path):
+    write_video(videos / "c.mkv", pictures=[plain(1, 512, 8)] * 10)  # too long a shape: found when it is decoded
+    seen = []
+    result = extraction(videos, tmp_path / "out").run(True, on_frames=lambda done, total: seen.append((done, total)))
+    assert list(result.broken) == ["c"]
     assert seen[-1][0] == seen[-1][1]
 
 

@@ -106,6 +106,8 @@ class Extraction:
         for video in left:
             with _noted_if_broken(video, result, skip_broken):
                 self._one(video, result, on_frames)
+            self._done += self._expected[video.name]
+            on_frames(self._done, self._total)
         return result
 
     def _one(self, video: VideoFile, result: Extracted, on_frames: OnFrames) -> None:
@@ -120,8 +122,6 @@ class Extraction:
                     result.written[video.name] = self._write(video, path, on_frames)
         except BeingWrittenError:
             result.of_others.append(video.name)
-        self._done += self._expected[video.name]
-        on_frames(self._done, self._total)
 
     def _write(self, video: VideoFile, path: Path, on_frames: OnFrames) -> FeatureFacts:
         frames = self._frames(video)
@@ -159,7 +159,7 @@ class Extraction:
     def _is_whole(self, video: VideoFile) -> bool:
         """Whether the features of this video are there, of this backbone at this rate."""
         path = self._file(video)
-        with suppress(InputError):  # damaged: it is made anew
+        with suppress(InputError, OSError):  # what cannot be read is not whole
             facts = read_feature_facts(path)
             if facts is None or not path.is_file():
                 return False
@@ -169,10 +169,13 @@ class Extraction:
         return False
 
     def _require_own(self, video: VideoFile) -> None:
+        """Raise `InputError` if another program has made the features, or a JSON file of this name."""
         path = self._file(video)
-        if path.exists() and not facts_file(path).exists():
-            what = f"{path} is there without {facts_file(path).name}, so that extract has not made it"
-            raise InputError(f"{what}; give another --out, or --overwrite")
+        facts, way_out = facts_file(path), "give another --out, or --overwrite"
+        if facts.exists() and read_feature_facts(path) is None:
+            raise InputError(f"{facts} is there, and extract has not made it; {way_out}")
+        if path.exists() and not facts.exists():
+            raise InputError(f"{path} is there without {facts.name}, so that extract has not made it; {way_out}")
 
 
 @contextmanager

@@ -27,8 +27,9 @@ class VideoFile:
 def find_videos(given: Sequence[Path], leave_out: Path) -> tuple[list[VideoFile], list[Path]]:
     """The videos among files and in folders, and the other files of the folders, both in order.
 
-    Nothing inside the folder `leave_out` counts, nor files whose names begin with a dot. Raises `InputError` for a path
-    that is not there, a folder without videos, and two videos of one name.
+    Nothing in the folder `leave_out` counts, where features are written, nor files whose names begin with a dot. If it
+    is a folder of videos itself, only features do not count. Raises `InputError` for a path that is not there, a folder
+    without videos, and two videos of one name.
     """
     videos: list[VideoFile] = []
     others: list[Path] = []
@@ -49,10 +50,11 @@ def find_videos(given: Sequence[Path], leave_out: Path) -> tuple[list[VideoFile]
 
 
 def _files(folder: Path, leave_out: Path) -> Iterator[Path]:
-    out = leave_out.resolve()
+    out, is_same = leave_out.resolve(), leave_out.resolve() == folder.resolve()
     for file in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.is_file() and not hidden and out not in file.resolve().parents:
+        is_written = file.suffix in (".npy", ".json") if is_same else out in file.resolve().parents
+        if file.is_file() and not hidden and not is_written:
             yield file
 
 
