@@ -98,7 +98,8 @@ class TrainedModel:
         background = listed(facts.class_names[label] for label in facts.background)
         lines = {
             "classes": f"{len(facts.class_names)}: {listed(facts.class_names)} (background: {background})",
-            "features": f"{facts.feature_dim} dimensions, {fps}, {facts.look_ahead_frames} look-ahead frames",
+            "features": f"{facts.feature_dim} dimensions, {fps}, {facts.look_ahead_frames} look-ahead frames"
+            + (f", of {facts.extractor}" if facts.extractor else ""),
             "preset": facts.config.preset,
             "network": f"{plural(model.stages, 'stage')} of {plural(model.layers, 'layer')} in {model.arrangement}, "
             f"{progress}, {'causal' if model.causal else 'acausal'}",

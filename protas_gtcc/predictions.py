@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -84,6 +84,29 @@ CHANNELS: dict[str, tuple[str, tuple[int, ...]]] = {
 
 
 @dataclass(frozen=True)
+class Extractor:
+    """What made features from pictures: `extract` writes it, and datasets, checkpoints and predictions keep it."""
+
+    backbone: str = ""
+    """Name of the backbone; "" if it is not known."""
+    fingerprint: str = ""
+    """A short hash of its weights and of how pictures are scaled for it."""
+    fps: float = 0.0
+    """Frames per second at which pictures were taken."""
+
+    def __bool__(self) -> bool:
+        """Whether it is known."""
+        return bool(self.backbone)
+
+    def __str__(self) -> str:
+        return f"{self.backbone} ({self.fingerprint}) at {self.fps:g} fps" if self else "an unknown backbone"
+
+    def has_backbone_of(self, other: Extractor) -> bool:
+        """Whether both have the same backbone, weights and scaling; at any rate."""
+        return (self.backbone, self.fingerprint) == (other.backbone, other.fingerprint)
+
+
+@dataclass(frozen=True)
 class PredictionInfo:
     """Facts that predictions share: class names and background ids of their labels, frames per second."""
 
@@ -92,6 +115,8 @@ class PredictionInfo:
     fps: float
     simulated: bool = False
     """The videos are simulated procedures, or the model was trained on simulated procedures only."""
+    extractor: Extractor = field(default_factory=Extractor)
+    """What made the features of the model's training, where it is known."""
 
 
 def reported_progress(progress: np.ndarray, labels: np.ndarray, background: Collection[int]) -> np.ndarray:

@@ -15,6 +15,7 @@ import pytest
 from protas_gtcc.config import PRESETS
 from protas_gtcc.network.checkpoint import save_checkpoint
 from tests.tiny_models import make_model
+from tests.video_models import torchscript
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 Run = Callable[..., str]
@@ -170,3 +171,15 @@ class Trainer:
     def predict(self, vid):
         print vid
 """
+
+
+@pytest.mark.slow
+def test_extraction_is_compared_with_its_parts(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="decoding needs the package av: pip install 'protas_gtcc[video]'")
+    size = ("--seconds", "2", "--width", "128", "--fps", "5")
+    shown, figures = measured(
+        run, "extract_speed.py", *size, "--backbone", str(torchscript(tmp_path / "m.pt")), "--size", "32"
+    )
+    assert set(ratios(figures)) == {"extract"}
+    assert "times as long as the slower of decoding and backbone" in shown
+    assert "10 frames at 5 fps" in shown

@@ -34,7 +34,7 @@ def resample_indices(num_frames: int, fps: float, new_fps: float) -> np.ndarray:
     is in whole numbers of any size, so it is exact, for 30000/1001 fps too. Raises `InputError` as `require_rate` and
     `require_length` do.
     """
-    ratio = _exact(fps) / _exact(new_fps)
+    ratio = exact_rate(fps) / exact_rate(new_fps)
     up, down, num_frames = ratio.numerator, ratio.denominator, int(num_frames)
     # Middle of output frame j, in source frames: (2 j + 1) up / (2 down), which must be < num_frames.
     num_output = max(1, -(-(2 * down * num_frames - up) // (2 * up))) if num_frames else 0
@@ -49,7 +49,7 @@ def resample_indices(num_frames: int, fps: float, new_fps: float) -> np.ndarray:
 
 def look_ahead_at(look_ahead_frames: int, fps: float, new_fps: float) -> int:
     """A look-ahead in frames at `fps` -> in frames at `new_fps`, rounded up so that it is never too short."""
-    return math.ceil(look_ahead_frames * _exact(new_fps) / _exact(fps))
+    return math.ceil(look_ahead_frames * exact_rate(new_fps) / exact_rate(fps))
 
 
 def vanished_segments(labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -75,7 +75,7 @@ def require_length(num_frames: int, fps: float, what: str) -> None:
         raise InputError(f"{what} would have {num_frames:.3g} frames at {fps:g} per second; {most}: correct the rate")
 
 
-def _exact(fps: float) -> Fraction:
+def exact_rate(fps: float) -> Fraction:
     """The rate that was meant: a fraction of small numbers, as 30000/1001, if no float is nearer, else its digits."""
     require_rate(fps)
     small = Fraction(fps).limit_denominator(10_000)

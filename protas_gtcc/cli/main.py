@@ -31,6 +31,7 @@ from protas_gtcc.errors import InputError
 
 GROUPS = {
     "data": {
+        "extract": "videos -> features, one file a video",
         "prepare": "a folder of labels and features -> one dataset file",
         "labels": "labels -> progress targets, segments, task graph",
         "check": "list what is wrong with a dataset",

@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.predictions import Extractor
 
 PARTS = ("train", "validation", "test")
 
@@ -47,6 +48,8 @@ class FeatureSet:
     source: str = ""
     derived_from: str | None = None
     """The set that it was computed from, as by alignment. A derived set is used only if a run names it."""
+    extractor: Extractor = field(default_factory=Extractor)
+    """What made the features of the pictures, where `extract` did."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@
     /segments                  [sum of N, 3], the videos end to end: start, end (exclusive), label
     /labels_checksums, …       of each of these three arrays, the CRC-32 of each video
     /splits/<split>/<part>     names of the videos of part train, validation or test
-    /feature_sets/<name>       dim, look_ahead_frames, split ("" for any), source, derived_from ("" for none)
+    /feature_sets/<name>       dim, look_ahead_frames, split ("" for any), source, derived_from ("" for none),
+                               backbone ("" for unknown), backbone_fingerprint, backbone_fps
     /videos/<video>/           task, subject, checksum
     /videos/<video>/features/<feature set>   [T, D], contiguous, so that a window of frames is one read
     /videos/<video>/checksums/<feature set>  [T], the CRC-32 of each frame

@@ -21,6 +21,7 @@ from protas_gtcc.storage.facts import (
     flag,
     has_format,
     number,
+    read_extractor,
     read_fact,
     read_texts,
     read_wholes,
@@ -28,6 +29,8 @@ from protas_gtcc.storage.facts import (
     text,
     text_array,
     whole,
+    without_unknown,
+    write_extractor,
     write_facts,
     write_list,
 )
@@ -68,6 +71,7 @@ def write_feature_set(file: Any, name: str, feature_set: FeatureSet) -> None:
     write_facts(group, dim=feature_set.dim, look_ahead_frames=feature_set.look_ahead_frames)
     write_facts(group, source=feature_set.source, split=feature_set.split or "")
     write_facts(group, derived_from=feature_set.derived_from or "")
+    write_extractor(group, feature_set.extractor)
 
 
 def write_index(file: Any, num_frames: Mapping[str, int]) -> None:
@@ -117,7 +121,8 @@ def _facts_checksum(facts: Mapping[str, str]) -> int:
 
 
 def _header_checksum(info: DatasetInfo, sets: Mapping[str, FeatureSet], num_frames: Mapping[str, int]) -> int:
-    plain = [dataclasses.asdict(info), {name: dataclasses.asdict(one) for name, one in sets.items()}, dict(num_frames)]
+    described = {name: without_unknown(dataclasses.asdict(one)) for name, one in sets.items()}
+    plain = [dataclasses.asdict(info), described, dict(num_frames)]
     return checksum(json.dumps(plain, sort_keys=True).encode())
 
 
@@ -202,6 +207,7 @@ def _read_feature_set(group: StoredGroup) -> FeatureSet:
         split=read_fact(group, "split", text) or None,
         source=read_fact(group, "source", text),
         derived_from=read_fact(group, "derived_from", text) or None,
+        extractor=read_extractor(group),
     )
 
 

@@ -1,6 +1,7 @@
 """Predictions on disk: one HDF5 file, or a folder with one CSV file a video (`prediction_csv.py`).
 
-    predictions.h5    /  format, format_version, version, class_names, background, fps, simulated
+    predictions.h5    /  format, format_version, version, class_names, background, fps, simulated,
+                         backbone, backbone_fingerprint, backbone_fps
                       /video_names, /num_frames   the index: every video and its T
                       /labels, /reported          [sum of T], the videos end to end
                       /labels_checksums, …        CRC-32 of each video; /channel_checksums of what follows
@@ -36,12 +37,15 @@ from protas_gtcc.storage.facts import (
     flag,
     has_format,
     number,
+    read_extractor,
     read_fact,
     read_texts,
     read_wholes,
     require_checksum,
     text_array,
     whole,
+    without_unknown,
+    write_extractor,
     write_facts,
     write_list,
 )
@@ -62,6 +66,7 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
     with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
         write_facts(file, format=FORMAT, format_version=FORMAT_VERSION, version=protas_gtcc.__version__)
         write_facts(file, fps=float(info.fps), simulated=info.simulated)
+        write_extractor(file, info.extractor)
         write_list(file, "class_names", info.class_names)
         write_list(file, "background", np.array(info.background, dtype=np.int64))
         labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
@@ -191,7 +196,7 @@ class _Hdf5File(PredictionFiles):
 
 
 def _header_checksum(info: PredictionInfo, video_names: list[str]) -> int:
-    return checksum(json.dumps([dataclasses.asdict(info), video_names]).encode())
+    return checksum(json.dumps([without_unknown(dataclasses.asdict(info)), video_names]).encode())
 
 
 def _read_info(file: StoredFile, path: Path) -> PredictionInfo:
@@ -209,4 +214,4 @@ def _read_info(file: StoredFile, path: Path) -> PredictionInfo:
     if not (fps > 0 and math.isfinite(fps)) or not all(0 <= label < len(names) for label in background):
         raise ValueError(f"it has {fps:g} frames per second, and background {background} of {len(names)} classes")
     simulated = file.has_attribute("simulated") and read_fact(file, "simulated", flag)
-    return PredictionInfo(names, background, fps, simulated)
+    return PredictionInfo(names, background, fps, simulated, read_extractor(file))

@@ -23,6 +23,7 @@ from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables
 from protas_gtcc.config import RunConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.predictions import Extractor
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.configs import from_dict
@@ -46,6 +47,8 @@ class ModelFacts:
     """Frames a second of the features; None if not known (an imported checkpoint)."""
     look_ahead_frames: int = 0
     """How many frames after t the features of frame t depend on."""
+    extractor: Extractor = field(default_factory=Extractor)
+    """What made the features of the pictures, where it is known."""
     dataset: str = ""
     """Name of the dataset it was trained on."""
     training_videos: list[str] = field(default_factory=list)

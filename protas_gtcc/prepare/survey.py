@@ -6,8 +6,8 @@ It makes a `FeaturePlan` for each feature set and writes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from protas_gtcc.annotations.resampling import look_ahead_at, require_rate
 from protas_gtcc.dataset.description import repeated_videos
@@ -17,6 +17,8 @@ from protas_gtcc.layouts.features import FeatureFolder, check_shapes, is_time_fi
 from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
+from protas_gtcc.predictions import Extractor
+from protas_gtcc.storage.feature_facts import read_feature_facts
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the name of the pass, the number of videos that are done, and the number of all videos."""
@@ -52,6 +54,8 @@ class FeaturePlan:
     dim: int
     look_ahead_frames: int
     """In frames of the dataset."""
+    extractor: Extractor
+    """What made the features, where `extract` did."""
 
 
 def survey(
@@ -74,7 +78,8 @@ def survey(
     if not layout.splits:
         what = "no lists of training and test videos, which 'run' needs"
         layout.notices.append(f"{what}; add lists, or draw a split with --test-share 0.2")
-    if not options.look_ahead_frames:
+    extractors = {name: find_extractor(layout, name, shapes[name], rates) for name in shapes}
+    if not options.look_ahead_frames and not all(extractors.values()):
         layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
     lengths = expected_lengths(layout, expected, rates.features, options)
     plans = {}
@@ -84,7 +89,7 @@ def survey(
         look_ahead_frames = max(
             look_ahead_at(look_ahead[name], rate, rates.dataset) for rate in all_rates(rates.features)
         )
-        plans[name] = FeaturePlan(folder, time_first, dim, look_ahead_frames)
+        plans[name] = FeaturePlan(folder, time_first, dim, look_ahead_frames, extractors[name])
     return plans
 
 
@@ -94,6 +99,32 @@ def expected_lengths(
     """The lengths of features that are expected; `features` is their rate, None if it is unknown."""
     fps = None if features is None else min(all_rates(features))
     return ExpectedLengths(frames, options.tolerance_frames, fps, layout.annotation_fps is not None)
+
+
+def find_extractor(layout: Layout, name: str, videos: Iterable[str], rates: Rates) -> Extractor:
+    """What made the features of a set, by the facts beside the files; unknown unless every video has facts.
+
+    Raises `InputError` for features of two backbones, and for those of another rate than was given.
+    """
+    files = {video: layout.feature_folders[name].file(video) for video in videos}
+    facts = {video: found.extractor for video, file in files.items() if (found := read_feature_facts(file))}
+    for video, one in facts.items():
+        first, rate = next(iter(facts)), rate_of(rates.features, video)
+        if not one.has_backbone_of(facts[first]):
+            what = f"{files[video]} was made by {one}, and {files[first]} by {facts[first]}"
+            raise InputError(f"{what}; extract all with one backbone")
+        if one.fps != rate:
+            raise InputError(
+                f"{files[video]} was made by {one}, and --fps is {rate:g}; give its rate, or extract again"
+            )
+    if 0 < len(facts) < len(files):
+        what = f"{plural(len(files) - len(facts), 'video')} of {name} without the file of facts that extract writes"
+        layout.notices.append(f"{what}: the backbone is not recorded")
+    if not facts or len(facts) < len(files):
+        return Extractor()
+    found_rates = {one.fps for one in facts.values()}
+    fps = found_rates.pop() if len(found_rates) == 1 else rates.dataset
+    return replace(next(iter(facts.values())), fps=fps)
 
 
 def _require_separate_parts(layout: Layout) -> None:

@@ -81,7 +81,9 @@ def prepare(
         source=f"{type(layout).__name__} {layout.path.name}".encode("utf-8", "backslashreplace").decode(),
     )
     feature_sets = {
-        name: FeatureSet(plan.dim, plan.look_ahead_frames, plan.folder.split, plan.folder.path.name)
+        name: FeatureSet(
+            plan.dim, plan.look_ahead_frames, plan.folder.split, plan.folder.path.name, extractor=plan.extractor
+        )
         for name, plan in plans.items()
     }
     with write_dataset(out, info, feature_sets, overwrite) as writer:
@@ -110,6 +112,7 @@ def counted(summary: Summary) -> Summary:
                 **summary.feature_sets.get(name, {}),
                 "split": one.split,
                 "look_ahead_frames": one.look_ahead_frames,
+                **({"extractor": str(one.extractor)} if one.extractor else {}),
             }
             for name, one in dataset.feature_sets.items()
         },

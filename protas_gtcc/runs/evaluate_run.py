@@ -39,8 +39,10 @@ def evaluate_run(
     videos, feature_set = test_videos(dataset, split, feature_set)
     _require_same_classes(model, dataset)
     _require_unseen(model, dataset, videos)
+    _require_same_backbone(model, dataset, feature_set)
     simulated = dataset.info.simulated or model.facts.simulated
-    info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps, simulated)
+    extractor = dataset.feature_sets[feature_set].extractor
+    info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps, simulated, extractor)
     features = FeatureReader(dataset, feature_set, split, model.facts.config.control)
     watched = _watched(videos, "predict", on_progress)
     write_predictions(results.predictions, _predictions(model, dataset, watched, features), info)
@@ -118,6 +120,14 @@ def _require_unseen(model: TrainedModel, dataset: Dataset, videos: list[str]) ->
     seen = sorted(set(videos) & set(model.facts.training_videos))
     if seen and model.facts.dataset == dataset.info.name:
         raise InputError(f"the model was trained on {len(seen)} of the test videos, such as {seen[0]}; test on others")
+
+
+def _require_same_backbone(model: TrainedModel, dataset: Dataset, feature_set: str) -> None:
+    """Raise `InputError` if the features are known to come from another backbone than those of the training."""
+    ours, theirs = model.facts.extractor, dataset.feature_sets[feature_set].extractor
+    if ours and theirs and not ours.has_backbone_of(theirs):
+        what = f"{dataset.path}, {feature_set}: made by {theirs}, and the model was trained on features of {ours}"
+        raise InputError(f"{what}; give another --feature-set, or extract with the model's backbone")
 
 
 def _require_same_classes(model: TrainedModel, dataset: Dataset) -> None:

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.predictions import Extractor
 from protas_gtcc.storage.stored import StoredGroup
 
 LARGEST_ATTRIBUTE = 60_000
@@ -74,6 +75,29 @@ def require_checksum(group: StoredGroup, expected: int, what: str) -> None:
     """Raise `ValueError(what)` unless the group's `checksum` is the expected one, or it has none."""
     if group.has_attribute("checksum") and read_fact(group, "checksum", whole) != expected:
         raise ValueError(what)
+
+
+def write_extractor(owner: Any, extractor: Extractor) -> None:
+    """Write or replace what made the features, known or not."""
+    write_facts(owner, backbone=extractor.backbone, backbone_fingerprint=extractor.fingerprint)
+    write_facts(owner, backbone_fps=float(extractor.fps))
+
+
+def read_extractor(group: StoredGroup) -> Extractor:
+    """What `write_extractor` wrote; unknown in files of earlier versions. Raises `ValueError` as `read_fact` does."""
+    if not group.has_attribute("backbone"):
+        return Extractor()
+    return Extractor(
+        backbone=read_fact(group, "backbone", text),
+        fingerprint=read_fact(group, "backbone_fingerprint", text),
+        fps=read_fact(group, "backbone_fps", number),
+    )
+
+
+def without_unknown(facts: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a description for its checksum: earlier versions did not count the extractor, which is unknown."""
+    is_known = bool(facts["extractor"]["backbone"])
+    return {name: value for name, value in facts.items() if name != "extractor" or is_known}
 
 
 def read_texts(group: StoredGroup, name: str) -> list[str]:

@@ -15,7 +15,7 @@ MATLAB, TEXT = "a MATLAB file", "a text file, such as CSV"
 _MP4, _MKV, _AVI, _MPEG = "a video (MP4 or MOV)", "a video (MKV or WebM)", "a video (AVI)", "a video (MPEG)"
 _IMAGE, _GZIP, _ZIP = "an image", "compressed (gzip)", "a ZIP archive"
 SAVE = "save the features of each video as .npy, with numpy.save"
-_EXTRACT = "extract features of its frames first, with the backbone that the model was trained on"
+_EXTRACT = "extract features first: 'protas-gtcc extract', with the backbone that the model was trained on"
 _MARKS = (
     (4, rb"ftyp", _MP4),
     (0, rb"\x1aE\xdf\xa3", _MKV),
@@ -46,6 +46,13 @@ _WAYS_OUT = {
 }
 
 
+def require_regular(path: Path) -> None:
+    """Raise `InputError` for a pipe or a device, from which reading may never end."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{path} is a pipe or a device; give a regular file")
+
+
 def kind_of(path: Path) -> str | None:
     """What the file is, one of the kinds above; None if that is not known."""
     with open(path, "rb") as file:
@@ -59,12 +66,10 @@ def kind_of(path: Path) -> str | None:
 def require_kind(path: Path, expected: str, kinds: Collection[str], ways_out: Mapping[str, str] | None = None) -> None:
     """Raise `InputError` for a file of a known kind that is none of `kinds`: what it is, and what to do with it.
 
-    `ways_out` are those of the reader; for the other kinds there is one that holds everywhere. Also raises it for a
-    pipe or a device, from which reading may never end.
+    `ways_out` are those of the reader; for the other kinds there is one that holds everywhere. Also raises it as
+    `require_regular` does.
     """
-    mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise InputError(f"{path} is a pipe or a device; give a regular file")
+    require_regular(path)
     what = kind_of(path)
     if what is not None and what not in kinds:
         raise InputError(f"{path} is {what}, not {expected}; {({**_WAYS_OUT, **(ways_out or {})})[what]}")

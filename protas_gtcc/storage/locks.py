@@ -23,13 +23,17 @@ SILENT_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
 
 
+class BeingWrittenError(InputError):
+    """Another process writes the file."""
+
+
 @contextmanager
 def only_writer(path: Path, wait: bool) -> Iterator[None]:
     """Hold the lock of `path`, a hidden file beside it, until the block ends or the process dies.
 
-    If another process holds it, waits for its end, or without `wait` raises `InputError`. Raises it, too, if the lock's
-    file cannot be opened. Without a file system that has locks, and in a folder that cannot be written to, nothing is
-    locked.
+    If another process holds it, waits for its end, or without `wait` raises `BeingWrittenError`. Raises `InputError` if
+    the lock's file cannot be opened. Without a file system that has locks, and in a folder that cannot be written to,
+    nothing is locked.
     """
     file = path.with_name(f".{path.name}.lock")
     with ExitStack() as folder:
@@ -53,7 +57,8 @@ def _lock(path: Path, file: Path, wait: bool) -> int | None:
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
-            raise InputError(f"another process is writing {path}; wait for its end, or give another path") from None
+            what = f"another process is writing {path}"
+            raise BeingWrittenError(f"{what}; wait for its end, or give another path") from None
         except OSError:
             os.close(descriptor)
             return None

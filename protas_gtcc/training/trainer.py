@@ -151,6 +151,7 @@ class Trainer(TrainingLoop[Batch]):
             background=info.background,
             fps=info.fps,
             look_ahead_frames=features.look_ahead_frames,
+            extractor=features.extractor,
             dataset=info.name,
             training_videos=[*self.train_videos, *self.validation_videos],
             simulated=info.simulated,

@@ -53,15 +53,17 @@ class Command:
     def run(self) -> None:
         """Predict, write and print."""
         from protas_gtcc.metrics.prediction_files import write_predictions
+        from protas_gtcc.storage.feature_facts import require_extractor
         from protas_gtcc.storage.npy import require_loadable
 
         self._require_files()
         written = self.out / "predictions.h5"
         replaced = self._videos_in(written)
         model, info = self._load()
-        for path in self.features:
-            require_loadable(path, model.facts.feature_dim, self.feature_axes)
         fps = info.fps if self.fps is None else self.fps
+        for path in self.features:
+            require_extractor(path, model.facts.extractor, fps)
+            require_loadable(path, model.facts.feature_dim, self.feature_axes)
         write_predictions(written, self._predictions(model, fps, info.fps), info)
         segments = self._write_each(written, info)
         for video in replaced - segments.keys():
@@ -90,7 +92,8 @@ class Command:
         if fps is None:
             raise InputError("the model does not know its frames per second; give --fps")
         require_rate(fps if self.fps is None else self.fps)
-        return model, PredictionInfo(model.class_names, model.background, fps, model.facts.simulated)
+        facts = model.facts
+        return model, PredictionInfo(facts.class_names, facts.background, fps, facts.simulated, facts.extractor)
 
     def _predictions(self, model: TrainedModel, fps: float, model_fps: float) -> Iterator[tuple[str, Prediction]]:
         from protas_gtcc.annotations.resampling import resample_indices

@@ -67,10 +67,13 @@ class Command:
         from protas_gtcc.inference import load
         from protas_gtcc.live import pipeline
         from protas_gtcc.live.sources import open_source
+        from protas_gtcc.storage.feature_facts import require_extractor
 
         model = load(self.model)
         require_no_control(model.facts.config, "stream")
         fps = self._frame_rate(model)
+        if self._is_replay and fps is not None:
+            require_extractor(Path(self.source), model.facts.extractor, fps)
         pace = fps if self.speed == "real" else None
         source = open_source(
             self.source, model.facts.feature_dim, self.format, pace, self.growing, axes=self.feature_axes
@@ -93,13 +96,16 @@ class Command:
                 first_frame=stream.num_frames,
             )
 
+    @property
+    def _is_replay(self) -> bool:
+        return self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
+
     def _check_flags(self) -> None:
-        is_replay = self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
         if self.buffer < 1:
             raise InputError(f"--buffer is {self.buffer}; it must be at least 1 frame")
-        if self.growing and is_replay:
+        if self.growing and self._is_replay:
             raise InputError("--growing is for files of frames; leave it out for a .npy file")
-        if self.speed == "real" and not is_replay:
+        if self.speed == "real" and not self._is_replay:
             raise InputError("--speed real is for .npy files; leave it out for other sources")
         if self.give_up_seconds is not None and not self.give_up_seconds > 0:
             raise InputError(f"--give-up-seconds is {self.give_up_seconds:g}; it must be above 0")

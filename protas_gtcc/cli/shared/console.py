@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from protas_gtcc.report.screen import print_markdown
 from protas_gtcc.training.callbacks import Callback, ProgressBar, TensorBoardLog
@@ -69,16 +70,31 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
         yield functools.partial(update, what)
 
 
+class _Speed(TextColumn):
+    """How much is done a second, such as `14 frames/s`."""
+
+    def __init__(self, unit: str):
+        super().__init__("")
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """The speed of late; nothing before it is known."""
+        return Text(f"{task.speed:.0f} {self._unit}/s" if task.speed else "")
+
+
 @contextmanager
-def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+def progress_bars(unit: str = "") -> Iterator[Callable[[str, int, int], None]]:
     """Yield a function of (what, done, total) that shows a bar with the time left for each `what`.
+
+    With a `unit` of what is counted, as `frames`, the speed is shown as well.
 
     Bars are on standard error; where that is no terminal, there is a line now and then. A bar appears with the first
     call, so that a command that fails before it prints nothing but its error.
     """
     console = make_console(stderr=True)
     columns = TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    progress = Progress(*columns, console=console, disable=not console.is_terminal)
+    speed = [_Speed(unit)] if unit else []
+    progress = Progress(*columns, *speed, console=console, disable=not console.is_terminal)
     tasks: dict[str, TaskID] = {}
     started: dict[str, float] = {}
     last_line = time.monotonic()
@@ -93,8 +109,10 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
         now = time.monotonic()
         if not console.is_terminal and now - last_line >= SECONDS_BETWEEN_LINES:
             last_line = now
-            left = f", {(now - started[what]) / done * (total - done):.0f} s left" if done else ""
-            console.print(f"{what} {done}/{total}{left}")
+            seconds = now - started[what]
+            left = f", {seconds / done * (total - done):.0f} s left" if done else ""
+            speed_text = f", {done / seconds:.0f} {unit}/s" if unit and seconds > 0 else ""
+            console.print(f"{what} {done}/{total}{speed_text}{left}")
 
     try:
         yield update

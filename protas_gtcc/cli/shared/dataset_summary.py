@@ -20,6 +20,7 @@ def describe(summary: Summary) -> str:
     for name, facts in summary.feature_sets.items():
         came = f", stored as {facts['axes']}" if "axes" in facts else ""
         tied = f", only for split {facts['split']}" if facts["split"] else ""
+        tied += f", of {facts['extractor']}" if "extractor" in facts else ""
         lines.append(
             f"  {name}: D = {facts['dim']}{came}, looks {plural(facts['look_ahead_frames'], 'frame')} ahead{tied}"
         )

@@ -1,0 +1,119 @@
+"""`protas-gtcc extract`: videos -> features, one file a video."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
+from protas_gtcc.cli.shared.parsing import Folder, Positional
+from protas_gtcc.config import Device, require_range
+from protas_gtcc.errors import listed, plural
+
+if TYPE_CHECKING:
+    from protas_gtcc.video.extraction import Extracted
+
+
+@dataclass(frozen=True)
+class Command:
+    """Make features of videos: VIDEO.npy, float16 [T, D], and VIDEO.json with where they come from.
+
+    Frame i is the picture that is shown i / fps seconds after the video's first picture. Its shorter side is scaled to
+    the size that the backbone takes, and its centre is cut out. The same command again makes what is missing; several
+    processes may work on one folder. 'prepare' makes a dataset of the features and labels.
+    """
+
+    videos: Positional[tuple[Path, ...]]
+    """Videos, and folders of them. In a folder, VIDEO is the path in it, without the file's ending."""
+    out: Folder
+    """Folder for the features."""
+    fps: float
+    """Frames per second of the features; it may be a fraction, as 30000/1001."""
+    backbone: str = "efficientnet-lite0"
+    """efficientnet-lite0 or -lite2, whose weights are packages; timm:MODEL, or timm:MODEL=FILE with its weights in a
+    file; or a model of your own, FILE.onnx or FILE.pt (TorchScript), that gives [B, D]."""
+    size: int = 0
+    """Height and width of the pictures, for a model of your own that does not state them; 0 takes what it states."""
+    window: int = 1
+    """Frames that a model of your own sees at once: the last ones, and before a video's start its first one."""
+    batch_size: int = 16
+    """Frames that the backbone takes at once."""
+    threads: int = 0
+    """Processor threads of the backbone; 0 leaves one processor to decoding and takes the others."""
+    device: Device = "auto"
+    """Where the backbone computes; auto takes a GPU if there is one."""
+    skip_broken: bool = False
+    """Go on with the other videos where one cannot be read, and list it at the end."""
+    overwrite: bool = False
+    """Replace files of features that this command has not made."""
+    json: bool = False
+    """Print what was done as JSON."""
+
+    def __post_init__(self) -> None:
+        require_range(self, window=(1, 1000), batch_size=(1, 4096), threads=(0, 1024), size=(0, 4096))
+
+    def run(self) -> None:
+        """Extract, with a bar on standard error and a summary on standard output."""
+        from protas_gtcc.annotations.resampling import require_rate
+        from protas_gtcc.video.naming import find_videos
+
+        if not self.videos:
+            print("protas-gtcc extract: name videos, or folders of them", file=sys.stderr)
+            sys.exit(2)
+        require_rate(self.fps)
+        videos, others = find_videos(self.videos, self.out)  # before torch is imported, which takes seconds
+        import torch
+
+        from protas_gtcc.inference import choose_device
+        from protas_gtcc.video.backbones.choice import make_backbone
+        from protas_gtcc.video.extraction import Extraction, extractor_of
+
+        torch.set_num_threads(self.threads or max(1, _num_processors() - 1))
+        backbone = make_backbone(self.backbone, choose_device(self.device), self.size or None, self.window)
+        extraction = Extraction(videos, self.out, backbone, self.fps, self.batch_size)
+        try:
+            with progress_bars("frames") as on_progress:
+                on_frames = functools.partial(on_progress, "extract")
+                result = extraction.run(self.skip_broken, self.overwrite, on_frames)
+        except KeyboardInterrupt as interruption:
+            raise KeyboardInterrupt("whole videos are kept: the same command goes on") from interruption
+        if others:
+            left_out = f"{plural(len(others), 'file')} left out, no videos by their names"
+            warn(make_console(stderr=True))(f"{left_out}: {listed(file.name for file in others)}")
+        extractor = extractor_of(backbone, self.fps)
+        if self.json:
+            print(json.dumps({"out": str(self.out), "extractor": dataclasses.asdict(extractor)} | _plain(result)))
+        else:
+            print(f"{self.out}: {_describe(result)}, D = {backbone.dim}, of {extractor}")
+
+
+def _num_processors() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _plain(result: Extracted) -> dict[str, object]:
+    written = {name: {"num_frames": one.num_frames, "notes": one.notes} for name, one in result.written.items()}
+    return {"written": written, "kept": result.kept, "of_others": result.of_others, "broken": result.broken}
+
+
+def _describe(result: Extracted) -> str:
+    """What was done, in one line; broken videos and notes are printed."""
+    console = make_console(stderr=True)
+    for name, facts in result.written.items():
+        for note in facts.notes:
+            warn(console)(f"{name}: {note}")
+    for error in result.broken.values():
+        warn(console)(f"skipped: {error}")
+    num_frames = sum(one.num_frames for one in result.written.values())
+    parts = [f"{plural(len(result.written), 'video')} written, {plural(num_frames, 'frame')}"]
+    parts += [f"{len(result.kept)} kept as before"] * bool(result.kept)
+    parts += [f"{len(result.of_others)} in the hands of another process"] * bool(result.of_others)
+    parts += [f"{len(result.broken)} skipped"] * bool(result.broken)
+    return ", ".join(parts)

@@ -1,0 +1,79 @@
+"""What is known of a file of features: `<video>.json` beside `<video>.npy`, as `extract` writes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.predictions import Extractor
+from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.configs import from_dict
+
+FORMAT = "protas_gtcc features"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class FeatureFacts:
+    """Where the features of one video come from."""
+
+    extractor: Extractor
+    num_frames: int
+    dim: int
+    video: str
+    """Name of the video's file."""
+    video_bytes: int
+    """Size of that file."""
+    backbone_version: str = ""
+    """Version of the package that the backbone comes from; "" for a file."""
+    notes: list[str] = field(default_factory=list)
+    """What was wrong in the video, such as a damaged end."""
+
+
+def facts_file(features: Path) -> Path:
+    """Where the facts of a file of features are."""
+    return features.with_name(f"{features.name.removesuffix(features.suffix)}.json")
+
+
+def write_feature_facts(features: Path, facts: FeatureFacts) -> None:
+    """Write the facts beside the file `features`. Raises `InputError` as `write_text` does."""
+    content = {"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(facts)}
+    write_text(facts_file(features), json.dumps(content, indent=1))
+
+
+def require_extractor(features: Path, extractor: Extractor, fps: float) -> None:
+    """Raise `InputError` if the facts beside the file `features` name another backbone, or another rate than `fps`.
+
+    Without facts, or where the backbone of a model is not known, the file is taken as it is.
+    """
+    facts = read_feature_facts(features)
+    if facts is None:
+        return
+    if extractor and not facts.extractor.has_backbone_of(extractor):
+        what = f"{features} was made by {facts.extractor}, and the model was trained on features of {extractor}"
+        raise InputError(f"{what}; extract with the model's backbone")
+    if facts.extractor.fps != fps:
+        what = f"{features} was made by {facts.extractor}, and {fps:g} fps were expected"
+        raise InputError(f"{what}; give --fps {facts.extractor.fps:g}, or extract at {fps:g}")
+
+
+def read_feature_facts(features: Path) -> FeatureFacts | None:
+    """The facts beside the file `features`; None without any.
+
+    Raises `InputError` if they are damaged or of a later version. A JSON file of another program is left alone.
+    """
+    path = facts_file(features)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read ({error}); extract the features again, or remove it") from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        return None
+    if content.pop("format_version", None) != FORMAT_VERSION:
+        raise InputError(f"{path} is of a later version of this program; upgrade, or extract the features again")
+    return from_dict(FeatureFacts, content, str(path))

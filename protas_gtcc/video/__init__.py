@@ -1,0 +1,14 @@
+"""From video files to features.
+
+- `timeline`: which picture is shown at which time
+- `opening`: opening a file, its video track, and what is refused
+- `pictures`: one decoded picture -> a square of pixels, upright
+- `frames`: a video as pictures at even times (`VideoFrames`)
+- `ahead`: doing the next work in a thread while this one is used
+- `windows`: the last k pictures of each frame
+- `backbones`: pictures -> features; one module a kind
+- `naming`: files and folders of videos -> names
+- `extraction`: videos -> a folder of features, to be continued at any time
+
+PyAV decodes, with the FFmpeg in its wheel (extra `[video]`).
+"""

@@ -1,0 +1,138 @@
+"""TorchScript and ONNX files as backbones.
+
+The axes of the input are found: `[B, 3, H, W]` or `[B, H, W, 3]`, and with a window of k frames `[B, 3, k, H, W]` or
+`[B, k, H, W, 3]`. Floats get RGB less the mean of ImageNet, over its deviation; uint8 gets RGB from 0 to 255.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.video.backbones.base import Axes, Backbone, ModelInput, checked_features, files_digest, fingerprint
+from protas_gtcc.video.backbones.modules import ModuleBackbone
+
+ENDINGS = (".onnx", ".pt", ".pth", ".ts")
+_COLOURS = 3
+
+
+def make_from_file(path: Path, device: str, size: int | None, window: int) -> Backbone:
+    """The model in a file. `size` of the pictures and `window` are needed where the file does not state them.
+
+    Raises `InputError` if the file is none of a model, or takes or gives something else.
+    """
+    if not path.is_file():
+        raise InputError(f"no file of a model {path}; correct --backbone")
+    if path.suffix == ".onnx":
+        return OnnxBackbone(path, device, size, window)
+    return _torchscript(path, device, size, window)
+
+
+def _torchscript(path: Path, device: str, size: int | None, window: int) -> ModuleBackbone:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # torch will have other files, users have these
+            module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError) as error:
+        what = f"{path} is not a TorchScript file ({_first_line(error)})"
+        raise InputError(f"{what}; save the model with torch.jit.save, or give timm:NAME={path}") from error
+    if size is None:
+        raise InputError(f"{path} does not state the size of its pictures; give it with --size, such as --size 224")
+    digest, refused = files_digest([path]), []
+    choices: tuple[Axes, ...] = ("CKHW", "KHWC") if window > 1 else ("CHW", "HWC")
+    for axes in choices:
+        try:
+            return ModuleBackbone(path.name, "", module, ModelInput(size, axes, window), digest, device)
+        except InputError:
+            raise
+        except Exception as error:  # TorchScript's errors on axes that do not fit have no common class
+            refused.append(_first_line(error))
+    expected = " nor ".join(_shape(axes, size, window) for axes in choices)
+    raise InputError(f"{path} takes neither {expected} ({refused[0]}); correct --size and --window, or the model")
+
+
+class OnnxBackbone:
+    """A model in an ONNX file, run by ONNX Runtime."""
+
+    look_ahead_frames, version = 0, ""
+
+    def __init__(self, path: Path, device: str, size: int | None, window: int):
+        """Raises `InputError` if the file is no model of one input, or it cannot be told how that takes pictures."""
+        self._session = _session(path, device)
+        self.name, inputs = path.name, self._session.get_inputs()
+        if len(inputs) != 1:
+            raise InputError(f"{path} has {len(inputs)} inputs; save a model that takes pictures alone")
+        self._input, self._input_name = _read_input(path, inputs[0], size, window), inputs[0].name
+        self._one_by_one = inputs[0].shape[0] == 1
+        self.size, self.window = self._input.size, self._input.window
+        beside = path.with_name(f"{path.name}.data")  # where torch puts the weights of large models
+        self.fingerprint = fingerprint(files_digest([path, *([beside] if beside.is_file() else [])]), self._input)
+        self.dim = self(self._input.blank()).shape[1]
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """Features of pictures, as `Backbone` has it."""
+        values = np.ascontiguousarray(self._input.tensor(pictures).numpy())
+        parts = np.split(values, len(values)) if self._one_by_one else [values]
+        try:
+            found = [self._session.run(None, {self._input_name: part})[0] for part in parts]
+        except Exception as error:  # its errors have no common class
+            what = f"{self.name} does not take {list(values.shape)} ({_first_line(error)})"
+            raise InputError(f"{what}; correct --size and --window, or the model") from error
+        return checked_features(np.concatenate(found), len(pictures), self.name)
+
+
+def _session(path: Path, device: str) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(f"{path} needs the package {error.name}; pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    wanted = ["CUDAExecutionProvider"] if device == "cuda" else []
+    providers = [one for one in wanted if one in onnxruntime.get_available_providers()]
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=[*providers, "CPUExecutionProvider"])
+    except Exception as error:
+        raise InputError(f"{path} is not an ONNX file that runs ({_first_line(error)}); export it again") from error
+
+
+def _read_input(path: Path, described: Any, size: int | None, window: int) -> ModelInput:
+    """How a model takes pictures, by the shape and the type of its input."""
+    shape, kind = list(described.shape), described.type
+    axes = _axes(shape)
+    if axes is None or kind not in ("tensor(float)", "tensor(uint8)"):
+        what = f"{path} takes {shape} of {kind}"
+        raise InputError(f"{what}; export a model that takes [B, 3, H, W] or [B, k, H, W, 3], float or uint8")
+    stated = {name: shape[1 + axes.index(name)] for name in axes if name != "C"}
+    sizes = {stated[name] for name in "HW" if isinstance(stated[name], int)} or {size}
+    frames = stated.get("K", 1) if isinstance(stated.get("K", 1), int) else window
+    if size not in (None, *sizes) or window not in (1, frames) or len(sizes) > 1:
+        raise InputError(f"{path} takes {shape}; --size {size} and --window {window} do not fit it: leave them out")
+    found = sizes.pop()
+    if found is None:
+        raise InputError(f"{path} does not state the size of its pictures; give it with --size, such as --size 224")
+    plain = {"mean": None} if kind == "tensor(uint8)" else {}
+    return ModelInput(found, axes, frames, **plain)  # type: ignore[arg-type]
+
+
+def _axes(shape: list[Any]) -> Axes | None:
+    """The axes of an input by where the 3 colours are; of two places, that which comes first."""
+    known: dict[int, tuple[Axes, ...]] = {4: ("CHW", "HWC"), 5: ("CKHW", "KHWC")}
+    fitting = (axes for axes in known.get(len(shape), ()) if shape[1 + axes.index("C")] == _COLOURS)
+    return next(fitting, None)
+
+
+def _shape(axes: Axes, size: int, window: int) -> str:
+    sizes = {"C": _COLOURS, "K": window, "H": size, "W": size}
+    return f"[B, {', '.join(str(sizes[axis]) for axis in axes)}]"
+
+
+def _first_line(error: Exception) -> str:
+    """The last line that says something: TorchScript tells the way to an error before the error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

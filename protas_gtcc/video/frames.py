@@ -1,0 +1,120 @@
+"""A video as pictures at even times, a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from protas_gtcc.annotations.resampling import exact_rate
+from protas_gtcc.errors import plural
+from protas_gtcc.video.opening import WAY_OUT, BrokenVideo, OpenVideo, open_video
+from protas_gtcc.video.pictures import Squares
+from protas_gtcc.video.timeline import Clock, repeated
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+LOST_SECONDS = 1.0
+"""A video that ends so much before its header says has lost its end."""
+
+
+class VideoFrames:
+    """The pictures of a video at `fps` frames a second: frame i is what is shown i / `fps` seconds after its first one.
+
+    Iterating decodes the file and yields uint8 batches `[B, size, size, 3]` in RGB, B at most `batch_size`. The shorter
+    side of a picture is scaled to `size`, and its centre is cut out. One batch is in memory at a time. After the last
+    one, `notes` says what was wrong with the file.
+    """
+
+    def __init__(self, path: Path | str, fps: float, size: int, batch_size: int = 16, threads: int = 0):
+        """`threads` decode; 0 is as many as there are cores. Raises `InputError` for a rate that is none."""
+        self.path, self.fps, self.size, self.batch_size = Path(path), fps, size, batch_size
+        self.notes: list[str] = []
+        self._rate, self._threads = exact_rate(fps), threads
+
+    def expected(self) -> int | None:
+        """About how many frames there are, by the file's header; None if it does not say. Raises as iterating does."""
+        with open_video(self.path) as video:
+            seconds = video.about_seconds
+            return None if seconds is None else max(1, round(seconds * self.fps))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield the batches. Raises `BrokenVideo` if the file is no video, or nothing of it can be decoded."""
+        self.notes = []
+        with open_video(self.path) as video:
+            batch: list[np.ndarray] = []
+            for picture, count in self._squares(video):
+                for _ in range(count):
+                    batch.append(picture)
+                    if len(batch) == self.batch_size:
+                        yield np.stack(batch)
+                        batch = []
+            if batch:
+                yield np.stack(batch)
+
+    def _squares(self, video: OpenVideo) -> Iterator[tuple[np.ndarray, int]]:
+        """The pictures that are taken, scaled, and how many frames each of them is."""
+        import av.error
+
+        decoded, squares = _Decoded(video, self._threads), Squares(self.size, video.pixel_width)
+        try:
+            for frame, count in repeated(decoded, self._rate, decoded.time_base):
+                yield squares.square(frame), count
+        except (ValueError, av.error.FFmpegError) as error:
+            raise BrokenVideo(f"{self.path}: {error}; {WAY_OUT}") from error
+        self.notes = decoded.notes()
+
+
+class _Decoded:
+    """The decoded pictures of a video and when they are shown, in order; damaged parts are left out and counted."""
+
+    def __init__(self, video: OpenVideo, threads: int):
+        self._video, stream = video, video.stream
+        stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
+        self.time_base = stream.time_base or Fraction(1, 1000)
+        self._clock = Clock(self.time_base, stream.average_rate or stream.guessed_rate)
+        self._num_damaged, self._end = 0, Fraction(0)
+
+    def __iter__(self) -> Iterator[tuple[VideoFrame, tuple[Fraction, Fraction]]]:
+        found = False
+        for frame in self._frames():
+            interval = self._clock.interval(frame.pts if frame.pts is not None else frame.dts, frame.duration)
+            if interval is not None:
+                found, self._end = True, interval[1]
+                yield frame, interval
+        if not found:
+            what = "no picture can be decoded: the video track is empty, damaged or encrypted"
+            raise BrokenVideo(f"{self._video.path}: {what}; {WAY_OUT}")
+
+    def _frames(self) -> Iterator[VideoFrame]:
+        import av.error
+
+        packets = self._video.container.demux(self._video.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError:
+                self._num_damaged += 1  # the rest of the file is missing
+                return
+            if packet is None:
+                return
+            self._num_damaged += packet.is_corrupt
+            try:
+                yield from packet.decode()
+            except av.error.FFmpegError:
+                self._num_damaged += 1
+
+    def notes(self) -> list[str]:
+        """What was wrong, after the last picture."""
+        notes, expected = [], self._video.promised_seconds
+        if self._num_damaged:
+            notes.append(f"{plural(self._num_damaged, 'damaged part')} of the file; decoded as far as it goes")
+        if self._clock.num_jumps:
+            notes.append(f"its times jump {plural(self._clock.num_jumps, 'time')}; the pictures were taken one by one")
+        if expected is not None and expected - self._end > LOST_SECONDS:
+            notes.append(f"its end is missing: {expected:.1f} s were expected, {float(self._end):.1f} s are there")
+        return notes

@@ -1,0 +1,71 @@
+"""Files and folders of videos -> the videos and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from protas_gtcc.dataset.description import require_video_names
+from protas_gtcc.errors import InputError, listed
+
+ENDINGS = (
+    *(".3gp", ".asf", ".avi", ".flv", ".h264", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg"),
+    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+)
+"""Of the files in a folder that are taken for videos. A file that is named itself may end in anything."""
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """A video and its name, a relative path without the file's ending: `person1/tea`."""
+
+    path: Path
+    name: str
+
+
+def find_videos(given: Sequence[Path], leave_out: Path) -> tuple[list[VideoFile], list[Path]]:
+    """The videos among files and in folders, and the other files of the folders, both in order.
+
+    Nothing in the folder `leave_out` counts, where features are written, nor files whose names begin with a dot. If it
+    is a folder of videos itself, only features do not count. Raises `InputError` for a path that is not there, a folder
+    without videos, and two videos of one name.
+    """
+    videos: list[VideoFile] = []
+    others: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            if not path.exists():
+                raise InputError(f"no video or folder {path}; correct the path")
+            videos.append(VideoFile(path, path.stem))
+            continue
+        files = list(_files(path, leave_out))
+        found = [file for file in files if _is_video(file)]
+        if not found:
+            raise InputError(f"{path} has no videos, only {listed(file.name for file in files)}; correct the path")
+        videos += [VideoFile(file, file.relative_to(path).with_suffix("").as_posix()) for file in found]
+        others += [file for file in files if not _is_video(file)]
+    _require_different(videos)
+    return videos, others
+
+
+def _files(folder: Path, leave_out: Path) -> Iterator[Path]:
+    out, is_same = leave_out.resolve(), leave_out.resolve() == folder.resolve()
+    for file in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        is_written = file.suffix in (".npy", ".json") if is_same else out in file.resolve().parents
+        if file.is_file() and not hidden and not is_written:
+            yield file
+
+
+def _is_video(file: Path) -> bool:
+    return file.suffix.lower() in ENDINGS
+
+
+def _require_different(videos: Iterable[VideoFile]) -> None:
+    named: dict[str, Path] = {}
+    for video in videos:
+        require_video_names([video.name])
+        other = named.setdefault(video.name, video.path)
+        if other is not video.path:
+            raise InputError(f"{other} and {video.path} would both be called {video.name!r}; rename one")

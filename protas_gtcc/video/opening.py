@@ -1,0 +1,123 @@
+"""Opening a video file: its video track, and what is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from protas_gtcc.errors import InputError, lacks_package
+from protas_gtcc.storage.file_kinds import require_regular
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+WAY_OUT = "replace it, or leave it out (extract has --skip-broken)"
+_NOT_VIDEOS = ("tty", "concat", "hls", "dash", "imf", "sdp", "rtsp", "image2", "webvtt", "srt", "ass")
+"""FFmpeg's formats that are texts, pictures, or lists of other files and addresses, which are not followed."""
+
+
+class BrokenVideo(InputError):
+    """A file that is no video, or none that can be decoded. A command may go on with others."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenVideo:
+    """An open file and its video track."""
+
+    path: Path
+    container: InputContainer
+    stream: VideoStream
+
+    @property
+    def about_seconds(self) -> float | None:
+        """About how long the video lasts, by the header; None where it does not say."""
+        return self._of_track or self._of_file or None
+
+    @property
+    def promised_seconds(self) -> float | None:
+        """How long the video lasts at least, by the header; None where it does not say, or says it with the sound."""
+        if self._of_track is None:
+            # Of some formats, the whole file lasts from 0 on, and the video starts later.
+            start = float((self.stream.start_time or 0) * (self.stream.time_base or 0))
+            is_alone = len(self.container.streams) == 1
+            return self._of_file - max(start, 0.0) if is_alone and self._of_file is not None else None
+        # The file is shorter than the track where an edit list cuts that, and longer where the sound is.
+        return min(self._of_track, self._of_file or self._of_track)
+
+    @property
+    def _of_track(self) -> float | None:
+        duration, tick = self.stream.duration, self.stream.time_base
+        return float(duration * tick) if duration and tick else None
+
+    @property
+    def _of_file(self) -> float | None:
+        return self.container.duration / 1e6 if self.container.duration else None
+
+    @property
+    def pixel_width(self) -> Fraction:
+        """Width of a pixel over its height."""
+        return self.stream.sample_aspect_ratio or Fraction(1)
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[OpenVideo]:
+    """Open a file and its first video track; still pictures beside the sound are none.
+
+    Raises `BrokenVideo` for what is not a video that FFmpeg reads, and `InputError` without the package `av`.
+    """
+    try:
+        import av
+        import av.error
+    except ImportError as error:
+        raise lacks_package("reading videos", error, "video") from error
+    _require_file(path)
+    try:
+        # Only this file: no format may lead to another protocol. Texts in wrong encodings are no reason to stop.
+        options = {"protocol_whitelist": "file"}
+        container = av.open(str(path.absolute()), metadata_errors="replace", container_options=options)
+    except av.error.EOFError as error:
+        raise BrokenVideo(f"{path} ends before its first picture; {WAY_OUT}") from error
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        what = f"{path} is not a video, or its beginning or its index is missing or damaged ({reason})"
+        raise BrokenVideo(f"{what}; {WAY_OUT}") from error
+    with container:
+        yield OpenVideo(path, container, _video_stream(path, container))
+
+
+def _require_file(path: Path) -> None:
+    try:
+        require_regular(path)
+        size = path.stat().st_size
+    except OSError as error:
+        raise BrokenVideo(f"no video {path} ({error.strerror}); correct the path") from error
+    if path.is_dir():
+        raise BrokenVideo(f"{path} is a folder, not a video; name its files")
+    if not size:
+        raise BrokenVideo(f"{path} is empty; {WAY_OUT}")
+
+
+def _video_stream(path: Path, container: InputContainer) -> VideoStream:
+    names = container.format.name.split(",")
+    if any(name in _NOT_VIDEOS or name.endswith("_pipe") for name in names):
+        raise BrokenVideo(f"{path} is not a video (FFmpeg reads it as {container.format.name}); {WAY_OUT}")
+    videos = [one for one in container.streams.video if not _is_still(one)]
+    if not videos:
+        kinds = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
+        raise BrokenVideo(f"{path} has no video track, only {kinds}; {WAY_OUT}")
+    stream = videos[0]
+    if getattr(stream, "codec_context", None) is None:
+        raise BrokenVideo(f"{path}: the video is in a codec that this FFmpeg does not know; convert it, or {WAY_OUT}")
+    return stream
+
+
+def _is_still(stream: VideoStream) -> bool:
+    """Whether it is the cover of an album or the like."""
+    from av.stream import Disposition
+
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))

@@ -1,0 +1,24 @@
+"""The last k pictures of each frame, for backbones that see a window: never a later one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Windows:
+    """Gives each picture of a video together with those before it. Before the first picture, that one is repeated."""
+
+    def __init__(self, window: int):
+        self._window = window
+        self._before: np.ndarray | None = None
+
+    def of(self, pictures: np.ndarray) -> np.ndarray:
+        """The next pictures `[B, H, W, 3]` -> `[B, window, H, W, 3]`, oldest first; as they are for a window of 1."""
+        if self._window == 1:
+            return pictures
+        if self._before is None:
+            self._before = np.repeat(pictures[:1], self._window - 1, axis=0)
+        row = np.concatenate([self._before, pictures])
+        self._before = row[len(pictures) :]
+        windows = np.lib.stride_tricks.sliding_window_view(row, self._window, axis=0)  # [B, H, W, 3, window]
+        return np.ascontiguousarray(np.moveaxis(windows, -1, 1))
