@@ -6,6 +6,7 @@ a shape, and one complex factor holds the rotation and the zoom of a camera.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,9 +31,13 @@ class View:
     mirrored: bool = False
     """Whether left and right are exchanged before."""
 
-    def to_pixels(self, points: Points | complex) -> np.ndarray:
+    def to_pixel(self, point: complex) -> complex:
+        """One point of the table -> its pixel."""
+        return self.zoom * (complex(-point.real, point.imag) if self.mirrored else point) + self.shift
+
+    def to_pixels(self, points: Points) -> np.ndarray:
         """Points of the table -> complex pixels `[N]`."""
-        table = np.atleast_1d(np.asarray(points, dtype=np.complex128))
+        table = np.asarray(points, dtype=np.complex128)
         return self.zoom * (-table.conj() if self.mirrored else table) + self.shift
 
 
@@ -42,14 +47,18 @@ class Canvas:
     def __init__(self, background: Image.Image, view: View) -> None:
         self.image = background
         self.view = view
+        self._pixels_per_unit = abs(view.zoom)
         self._solid = ImageDraw.Draw(background)
         self._glass = ImageDraw.Draw(background, "RGBA")
 
     def disc(self, centre: complex, radius: float, colour: Colour) -> None:
-        """A filled disc."""
-        (pixel,) = self.view.to_pixels(centre)
-        size = radius * abs(self.view.zoom)
-        box = (pixel.real - size, pixel.imag - size, pixel.real + size, pixel.imag + size)
+        """A filled disc; nothing where it is smaller than a pixel."""
+        pixel = self.view.to_pixel(centre)
+        size = radius * self._pixels_per_unit
+        # Pillow fills the pixels at both ends of the box.
+        box = (pixel.real - size, pixel.imag - size, pixel.real + size - 1, pixel.imag + size - 1)
+        if size < 0.5:
+            return
         self._draw(colour).ellipse(box, fill=colour)
 
     def polygon(self, points: Points, colour: Colour) -> None:
@@ -58,7 +67,7 @@ class Canvas:
 
     def line(self, points: Points, width: float, colour: Colour) -> None:
         """A line with round ends and corners."""
-        pixels = max(1, round(width * abs(self.view.zoom)))
+        pixels = max(1, round(width * self._pixels_per_unit))
         self._draw(colour).line(self._flat(points), fill=colour, width=pixels)
         if pixels > 2 and len(colour) == 3:
             for point in points:
@@ -79,18 +88,21 @@ class Canvas:
         return self.view.to_pixels(points).view(np.float64).tolist()
 
 
+@functools.lru_cache(maxsize=1024)
 def rectangle(width: float, height: float, turn: float = 0.0) -> np.ndarray:
     """The corners `[4]` of a rectangle around 0, turned by an angle in radians."""
     corners = np.array([-1 - 1j, 1 - 1j, 1 + 1j, -1 + 1j])
     return (corners.real * width / 2 + 1j * corners.imag * height / 2) * np.exp(1j * turn)
 
 
+@functools.lru_cache(maxsize=1024)
 def ellipse(width: float, height: float, turn: float = 0.0, corners: int = 24) -> np.ndarray:
     """The outline `[corners]` of an ellipse around 0."""
     angles = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     return (np.cos(angles) * width / 2 + 1j * np.sin(angles) * height / 2) * np.exp(1j * turn)
 
 
+@functools.lru_cache(maxsize=1024)
 def rounded(width: float, height: float, radius: float) -> np.ndarray:
     """The outline of a rectangle around 0 with round corners."""
     outline = ellipse(2 * radius, 2 * radius, np.pi / 24)

@@ -111,7 +111,7 @@ def _attach(level: float, phase: float, reach: float) -> Pose:
         start = WHEEL_SEATS[max(number - 1, 0)] if number else WHEEL_ROW[0] + 0.03j
         tip = start + _smooth(part / 0.3) * (WHEEL_ROW[number] - start)
     else:
-        tip = WHEEL_ROW[number] + _smooth(min((part - 0.3) / 0.4, 1)) * (WHEEL_SEATS[number] - WHEEL_ROW[number])
+        tip = WHEEL_ROW[number] + _smooth(min((part - 0.3) / 0.4, 1.0)) * (WHEEL_SEATS[number] - WHEEL_ROW[number])
     tip = complex(tip) + 0.004 * reach * _circle(phase)
     held = "wheel" if part > 0.3 else None
     return Pose(tip, -0.11 + 0.01j, helping_grip="closed", held=held, hand_offset=0.01 + 0.035j)

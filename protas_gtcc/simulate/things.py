@@ -96,7 +96,7 @@ def draw_stain(canvas: Canvas, place: complex, level: float, look: np.ndarray, p
 
 def draw_car(canvas: Canvas, place: complex, level: float, look: np.ndarray, phase: float | None) -> None:
     """A toy car whose wheels are attached one after the other; those that are not yet lie in a row before it."""
-    body = mixed((204, 52, 48), (52, 96, 188), round(look[0]))
+    body = mixed((204, 52, 48), (52, 96, 188), float(look[0] > 0.5))
     seats, placed = place + WHEEL_SEATS, int(level * 4 + 1e-9)
     canvas.shadow(place + rounded(0.25, 0.11, 0.03))
     for number in range(4):
@@ -192,7 +192,7 @@ def draw_bottle(canvas: Canvas, place: complex, level: float, look: np.ndarray, 
     """A bottle that lies on the table, or is shaken along its axis."""
     turn = np.exp(0.5j)
     at = place if phase is None else place + 0.055 * np.sin(2 * np.pi * phase) * turn
-    colour = mixed((226, 190, 60), (196, 58, 66), round(look[0]))
+    colour = mixed((226, 190, 60), (196, 58, 66), float(look[0] > 0.5))
     canvas.shadow(at + rounded(0.2, 0.075, 0.02) * turn)
     canvas.polygon(at + rounded(0.2, 0.075, 0.02) * turn, colour)
     canvas.polygon(at + rectangle(0.07, 0.074) * turn, (240, 240, 236))

@@ -51,7 +51,7 @@ def write_video(
         stream = container.add_stream(encoder, rate=rate, options=_OPTIONS[encoder])
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
-        # One thread: the same pictures give the same file.
+        # One thread: a picture is not kept waiting for others, so memory stays flat.
         stream.codec_context.thread_count = 1
         for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
@@ -59,10 +59,12 @@ def write_video(
 
 
 def read_comment(path: Path) -> str | None:
-    """The comment of a video file; None where there is no such file, or it is no video."""
+    """The comment of a video file, "" if it has none or is no video; None where there is no such file."""
     av: Any = import_av()
+    if not path.exists():
+        return None
     try:
         with av.open(str(path)) as container:
             return str(container.metadata.get("comment", ""))
     except (OSError, ValueError, av.FFmpegError):
-        return None
+        return ""
