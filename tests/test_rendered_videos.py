@@ -27,7 +27,7 @@ from tests.mstcn_folder import exit_code
 av = pytest.importorskip("av", reason="writing videos needs PyAV, of the extra [video]")
 
 CONFIG = RenderingConfig(sizes=("96x72", "72x96"), rates=(5.0, 7.5), video_seconds=12.0, label_rate=4.0)
-FLAGS = ["--sizes", "96x72", "72x96", "--rates", "10", "30000/1001", "--video-seconds", "12", "--label-rate", "4"]
+FLAGS = ["--sizes", "96x72", "72x96", "--rates", "5", "15/2", "--video-seconds", "12", "--label-rate", "4"]
 NUM_VIDEOS = 4
 
 

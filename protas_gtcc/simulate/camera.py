@@ -45,7 +45,7 @@ class Camera:
         tint = random.normal(0, 0.04, 3) + 0.015 * correlated(random, (num_frames, 3), 20 * fps)
         self._gains = np.exp(config.light_change * (0.1 + light + tint + _lamp(random, num_frames, fps)))
         focus = correlated(random, (num_frames,), 2 * fps)
-        self._blur = config.blur * np.clip(focus - 0.8, 0, 1.6) * self.height / 240
+        self._blur = config.blur * np.clip(focus - 1.1, 0, 1.5) * self.height / 240
         self._noise_at = random.integers(0, _NOISE_MARGIN, size=(num_frames, 2))
         self._noise = _noise_tile(random, self.width, self.height, 3.0 * min(config.light_change, 3))
         self._vignette = _vignette(random, self.width, self.height, config.light_change)

@@ -89,7 +89,7 @@ def _circle(phase: float) -> complex:
 
 def _fill(level: float, phase: float, reach: float) -> Pose:
     tip = 0.035 - 0.015j + 0.008 * reach * _wave(phase) * 1j
-    return Pose(tip, -0.125 + 0.05j, held="pouring jug", hand_offset=0.2 + 0.01j)
+    return Pose(tip, -0.14 + 0.05j, held="pouring jug", hand_offset=0.2 + 0.01j)
 
 
 def _slice(level: float, phase: float, reach: float) -> Pose:
@@ -114,17 +114,17 @@ def _attach(level: float, phase: float, reach: float) -> Pose:
         tip = WHEEL_ROW[number] + _smooth(min((part - 0.3) / 0.4, 1.0)) * (WHEEL_SEATS[number] - WHEEL_ROW[number])
     tip = complex(tip) + 0.004 * reach * _circle(phase)
     held = "wheel" if part > 0.3 else None
-    return Pose(tip, -0.11 + 0.01j, helping_grip="closed", held=held, hand_offset=0.01 + 0.035j)
+    return Pose(tip, -0.14 + 0.02j, helping_grip="closed", held=held, hand_offset=0.01 + 0.035j)
 
 
 def _paint(level: float, phase: float, reach: float) -> Pose:
     tip = (level - 0.5) * BOARD_SIZE.real + 0.42j * BOARD_SIZE.imag * min(reach, 1.05) * _wave(phase)
-    return Pose(tip, -0.15 + 0.06j, held="brush", turn=1.2, hand_offset=0.05 + 0.13j)
+    return Pose(tip, -0.18 + 0.07j, held="brush", turn=1.2, hand_offset=0.05 + 0.13j)
 
 
 def _butter(level: float, phase: float, reach: float) -> Pose:
     tip = 0.9j * (level - 0.5) * BREAD_SIZE.imag + 0.36 * BREAD_SIZE.real * min(reach, 1.1) * _wave(phase)
-    return Pose(tip, -0.15 + 0.05j, held="knife", turn=0.5, hand_offset=0.15 + 0.1j)
+    return Pose(tip, -0.17 + 0.06j, held="knife", turn=0.5, hand_offset=0.15 + 0.1j)
 
 
 def _place(level: float, phase: float, reach: float) -> Pose:
@@ -146,7 +146,7 @@ def _wash(phase: float, reach: float) -> Pose:
 
 def _stir(phase: float, reach: float) -> Pose:
     tip = 0.055 * reach * _circle(phase)
-    return Pose(tip, -0.125 + 0.05j, held="spoon", turn=0.9, hand_offset=0.1 + 0.13j)
+    return Pose(tip, -0.14 + 0.05j, held="spoon", turn=0.9, hand_offset=0.1 + 0.13j)
 
 
 def _knead(phase: float, reach: float) -> Pose:
@@ -162,7 +162,7 @@ def _shake(phase: float, reach: float) -> Pose:
 def _screw(phase: float, reach: float) -> Pose:
     swing = 0.03 * reach * _circle(phase)
     turn = 2 * np.pi * phase
-    return Pose(SCREW, -0.12 + 0.02j, held="screwdriver", turn=turn, hand_offset=0.05 + 0.05j + swing)
+    return Pose(SCREW, -0.15 + 0.02j, held="screwdriver", turn=turn, hand_offset=0.05 + 0.05j + swing)
 
 
 def _read(phase: float, reach: float) -> Pose:
@@ -176,19 +176,19 @@ def _smooth(share: float) -> float:
 
 
 MANIPULATIONS: dict[str, Manipulation] = {
-    "fill-bowl": Manipulation("bowl", "jug", -0.09 + 0.19j, 0.7, visible=_fill, needs="untouched"),
-    "slice-carrot": Manipulation("carrot", "knife", -0.1 + 0.13j, 1.8, visible=_slice, needs="untouched"),
-    "slice-cucumber": Manipulation("cucumber", "knife", -0.1 + 0.13j, 1.8, visible=_slice, needs="untouched"),
-    "wipe-table": Manipulation("stain", "cloth", 0.2 + 0.02j, 1.3, visible=_wipe, needs="untouched"),
+    "fill-bowl": Manipulation("bowl", "jug", -0.1 + 0.22j, 0.7, visible=_fill, needs="untouched"),
+    "slice-carrot": Manipulation("carrot", "knife", -0.12 + 0.14j, 1.8, visible=_slice, needs="untouched"),
+    "slice-cucumber": Manipulation("cucumber", "knife", -0.12 + 0.14j, 1.8, visible=_slice, needs="untouched"),
+    "wipe-table": Manipulation("stain", "cloth", 0.235 + 0.0j, 1.3, visible=_wipe, needs="untouched"),
     "attach-wheels": Manipulation("car", None, 0j, 0.8, visible=_attach, needs="untouched"),
-    "paint-board": Manipulation("wood", "brush", -0.08 + 0.14j, 1.2, visible=_paint, needs="untouched"),
-    "butter-bread": Manipulation("bread", "knife", 0.1 + 0.16j, 1.1, visible=_butter, needs="untouched"),
+    "paint-board": Manipulation("wood", "brush", -0.1 + 0.17j, 1.2, visible=_paint, needs="untouched"),
+    "butter-bread": Manipulation("bread", "knife", 0.08 + 0.2j, 1.1, visible=_butter, needs="untouched"),
     "place-cookies": Manipulation("tray", None, 0j, 0.8, visible=_place, needs="untouched"),
     "wash-hands": Manipulation("basin", None, 0j, 1.2, invisible=_wash),
     "stir-bowl": Manipulation("bowl", "spoon", -0.22 - 0.08j, 0.9, invisible=_stir, needs="filled"),
     "knead-dough": Manipulation("dough", None, 0j, 0.8, invisible=_knead),
     "shake-bottle": Manipulation("bottle", None, 0j, 2.2, invisible=_shake),
-    "turn-screw": Manipulation("car", "screwdriver", 0.2 + 0.0j, 1.1, invisible=_screw),
+    "turn-screw": Manipulation("car", "screwdriver", 0.22 - 0.03j, 1.1, invisible=_screw),
     "read-recipe": Manipulation("paper", None, 0j, 0.17, invisible=_read),
 }
 """By class name."""

@@ -54,12 +54,12 @@ def make_person(config: RenderingConfig, number: int) -> Person:
         hand_size=float(random.uniform(0.105, 0.13)),
         speed=float(np.exp(0.2 * random.standard_normal())),
         reach=float(random.uniform(0.75, 1.2)),
-        left_handed=bool(random.random() < 0.2),
+        left_handed=bool(random.random() < 0.12),
         table=_TABLES[int(random.integers(len(_TABLES)))],
         size=size,
         rate=rate,
-        zoom=float(random.uniform(0.96, 1.08)),
-        tilt=float(random.normal(0, 0.03)),
+        zoom=float(random.uniform(0.98, 1.06)),
+        tilt=float(random.normal(0, 0.02)),
     )
 
 

@@ -123,7 +123,7 @@ def _settings(config: RenderingConfig) -> dict[str, Any]:
     """What the pictures depend on."""
     settings = asdict(config)
     procedures = settings.pop("procedures")
-    used = {name: procedures[name] for name in ("people", "seed", "pause_share", "pause_seconds")}
+    used = {name: procedures[name] for name in ("people", "seed")}
     return {"appearance": APPEARANCE, **settings, **used}
 
 

@@ -27,6 +27,10 @@ class RenderingFlags:
     """Labels per second in groundTruth/: label i is that of the picture shown at time i / rate."""
     video_seconds: float = 50.0
     """Mean length of a video."""
+    still_share: float = 0.08
+    """Share of the time in which the hands stand still, while progress by frame count goes on."""
+    still_seconds: float = 1.0
+    """Mean length of such a pause."""
     camera_drift: float = 1.0
     """Size of the camera's movement; 0 for a camera that stands still."""
     light_change: float = 1.0
@@ -37,8 +41,11 @@ class RenderingFlags:
     """How often other people's hands, or a head, come into the picture."""
 
     def __post_init__(self) -> None:
-        require_range(self, label_rate=(0.1, 1000), video_seconds=(10, 1e5), visitors_per_minute=(0, 60))
-        require_range(self, camera_drift=(0, 10), light_change=(0, 10), blur=(0, 10))
+        require_range(
+            self, label_rate=(0.1, 1000), video_seconds=(10, 1e5), visitors_per_minute=(0, 60), still_share=(0, 0.9)
+        )
+        require_range(self, camera_drift=(0, 10), light_change=(0, 10), blur=(0, 10), still_seconds=(0, 1e4))
+        require_range(self, still_share=(0, 0.9))
         if not self.sizes or not self.rates:
             raise InputError("--sizes and --rates need one value at least; leave them out for the usual ones")
         for rate in self.rates:
@@ -66,10 +73,10 @@ class RenderingFlags:
 
 @dataclass(frozen=True)
 class RenderingConfig(RenderingFlags):
-    """All settings of rendered videos: the flags, and a `SimulationConfig` for people, seed and pauses."""
+    """All settings of rendered videos: the flags, and a `SimulationConfig` for people and seed."""
 
     procedures: SimulationConfig = field(default_factory=SimulationConfig)
-    """Of this, only `people`, `seed`, `pause_share` and `pause_seconds` are used."""
+    """Of this, only `people` and `seed` are used."""
 
     def generator(self, *key: str | int) -> np.random.Generator:
         """The random generator of one person, video or thing."""

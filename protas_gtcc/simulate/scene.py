@@ -60,7 +60,7 @@ def draw_courses(config: RenderingConfig, plan: VideoPlan) -> Courses:
     """Draw the courses of a video."""
     random, done_random = config.generator("courses", plan.number), config.generator("pace", plan.number)
     fps = float(plan.rate)
-    paused = pauses(random, plan.num_frames, config.procedures.pause_share, config.procedures.pause_seconds * fps)
+    paused = pauses(random, plan.num_frames, config.still_share, config.still_seconds * fps)
     speed = plan.person.speed * np.exp(0.15 * correlated(random, paused.shape, 4 * fps))
     phase = np.cumsum(np.where(paused, 0.0, speed / fps))
     done = np.zeros(plan.num_frames)

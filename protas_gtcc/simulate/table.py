@@ -19,28 +19,28 @@ PLACES: dict[str, dict[str, complex]] = {
         "bowl": 0.0 - 0.22j,
         "cucumber": 0.38 - 0.22j,
         "carrot": -0.3 + 0.1j,
-        "stain": 0.22 + 0.13j,
+        "stain": 0.25 + 0.15j,
     },
     "cookies": {
         "paper": -0.42 - 0.22j,
         "bowl": -0.05 - 0.22j,
         "tray": 0.4 - 0.18j,
         "dough": -0.3 + 0.13j,
-        "stain": 0.22 + 0.17j,
+        "stain": 0.25 + 0.15j,
     },
     "toy": {
         "paper": -0.42 - 0.22j,
         "bottle": -0.05 - 0.28j,
         "wood": 0.36 - 0.22j,
         "car": -0.2 + 0.08j,
-        "stain": 0.26 + 0.15j,
+        "stain": 0.25 + 0.15j,
     },
     "sandwich": {
         "basin": -0.4 - 0.25j,
         "bottle": -0.02 - 0.28j,
         "cucumber": 0.38 - 0.22j,
         "bread": -0.24 + 0.1j,
-        "stain": 0.22 + 0.15j,
+        "stain": 0.25 + 0.15j,
     },
 }
 """Task -> thing -> the middle of its usual place."""
@@ -71,7 +71,7 @@ class Table:
         self._config, self._plan, self._done = config, plan, done
         random = config.generator("places", plan.number)
         self.places = {
-            thing: place + 0.02 * complex(*random.standard_normal(2)) for thing, place in PLACES[plan.task].items()
+            thing: place + 0.015 * complex(*random.standard_normal(2)) for thing, place in PLACES[plan.task].items()
         }
         self._looks: dict[tuple[str, int], np.ndarray] = {}
         self._history = self._keep_history()

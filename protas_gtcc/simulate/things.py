@@ -12,20 +12,20 @@ import numpy as np
 
 from protas_gtcc.simulate.drawing import Canvas, Colour, ellipse, mixed, rectangle, rounded, shade
 
-BOWL_RADIUS = 0.125
-LIQUID_RADIUS = 0.108
+BOWL_RADIUS = 0.14
+LIQUID_RADIUS = 0.122
 """Radius of the filling of a full bowl, in table units."""
-ROOT_LENGTH = 0.21
-ROOT_LEFT = -0.13
+ROOT_LENGTH = 0.27
+ROOT_LEFT = -0.15
 NUM_SLICES = 12
-STAIN_SIZE = 0.30 + 0.17j
+STAIN_SIZE = 0.38 + 0.2j
 NUM_BLOBS = 15
-BOARD_SIZE = 0.27 + 0.18j
-BREAD_SIZE = 0.2 + 0.2j
-COOKIE_SLOTS = np.array([x + 1j * y for y in (-0.07, 0.0, 0.07) for x in (-0.105, -0.035, 0.035, 0.105)])
-COOKIE_PILE = -0.21 + 0.03j
-WHEEL_SEATS = np.array([-0.075 - 0.062j, 0.075 - 0.062j, -0.075 + 0.062j, 0.075 + 0.062j])
-WHEEL_ROW = np.array([-0.09, -0.03, 0.03, 0.09]) + 0.15j
+BOARD_SIZE = 0.33 + 0.24j
+BREAD_SIZE = 0.25 + 0.25j
+COOKIE_SLOTS = np.array([x + 1j * y for y in (-0.08, 0.0, 0.08) for x in (-0.12, -0.04, 0.04, 0.12)])
+COOKIE_PILE = -0.23 + 0.05j
+WHEEL_SEATS = np.array([-0.09 - 0.075j, 0.09 - 0.075j, -0.09 + 0.075j, 0.09 + 0.075j])
+WHEEL_ROW = np.array([-0.12, -0.04, 0.04, 0.12]) + 0.18j
 SCREW = 0.02 + 0.0j
 
 _WATER, _WOOD, _STEEL = (120, 176, 208), (205, 164, 108), (176, 182, 188)
@@ -52,29 +52,29 @@ def filling_colour(look: np.ndarray) -> Colour:
 
 def draw_carrot(canvas: Canvas, place: complex, level: float, look: np.ndarray, phase: float | None) -> None:
     """A carrot on a board: it gets shorter, and slices lie beside it."""
-    _draw_root(canvas, place, level, look, mixed((236, 122, 34), (214, 92, 28), look[0]), (250, 168, 84), 0.034)
+    _draw_root(canvas, place, level, look, mixed((236, 122, 34), (214, 92, 28), look[0]), (250, 168, 84), 0.048)
 
 
 def draw_cucumber(canvas: Canvas, place: complex, level: float, look: np.ndarray, phase: float | None) -> None:
     """A cucumber on a board: it gets shorter, and slices lie beside it."""
-    _draw_root(canvas, place, level, look, mixed((48, 112, 48), (84, 136, 56), look[0]), (196, 224, 158), 0.042)
+    _draw_root(canvas, place, level, look, mixed((48, 112, 48), (84, 136, 56), look[0]), (196, 224, 158), 0.056)
 
 
 def _draw_root(
     canvas: Canvas, place: complex, level: float, look: np.ndarray, skin: Colour, inside: Colour, width: float
 ) -> None:
     board = mixed((222, 196, 150), (240, 236, 226), look[2])
-    canvas.shadow(place + rounded(0.33, 0.19, 0.02))
-    canvas.polygon(place + rounded(0.33, 0.19, 0.02), board)
-    left, right = place + ROOT_LEFT - 0.035j, place + cut_point(level) - 0.035j
+    canvas.shadow(place + rounded(0.37, 0.21, 0.02))
+    canvas.polygon(place + rounded(0.37, 0.21, 0.02), board)
+    left, right = place + ROOT_LEFT - 0.04j, place + cut_point(level) - 0.04j
     canvas.line([left, right], width, skin)
     canvas.line([left - 0.004j, right - 0.004j], width * 0.3, shade(skin, 1.12))
     canvas.polygon(right + ellipse(0.016, width), inside)
     for number in range(int(level * NUM_SLICES + 1e-9)):
-        x = 0.135 - 0.021 * number + 0.012 * look[8 + number]
-        slice_at = place + x + 1j * (0.028 + 0.045 * look[20 + number % 12])
-        canvas.disc(slice_at, width * 0.48, shade(skin, 0.95))
-        canvas.disc(slice_at, width * 0.38, inside)
+        x = 0.16 - 0.024 * number + 0.012 * look[8 + number]
+        slice_at = place + x + 1j * (0.03 + 0.045 * look[20 + number % 12])
+        canvas.disc(slice_at, width * 0.44, shade(skin, 0.95))
+        canvas.disc(slice_at, width * 0.35, inside)
 
 
 def cut_point(level: float) -> float:
@@ -91,30 +91,30 @@ def draw_stain(canvas: Canvas, place: complex, level: float, look: np.ndarray, p
         left_over = np.clip((x - level) * NUM_BLOBS + 1, 0, 1)
         if left_over > 0:
             blob = place + (x - 0.5) * STAIN_SIZE.real + 0.85j * y * STAIN_SIZE.imag
-            canvas.disc(blob, (0.014 + 0.014 * look[(3 * number + 1) % 32]) * left_over, colour)
+            canvas.disc(blob, (0.024 + 0.016 * look[(3 * number + 1) % 32]) * left_over, colour)
 
 
 def draw_car(canvas: Canvas, place: complex, level: float, look: np.ndarray, phase: float | None) -> None:
     """A toy car whose wheels are attached one after the other; those that are not yet lie in a row before it."""
     body = mixed((204, 52, 48), (52, 96, 188), float(look[0] > 0.5))
     seats, placed = place + WHEEL_SEATS, int(level * 4 + 1e-9)
-    canvas.shadow(place + rounded(0.25, 0.11, 0.03))
+    canvas.shadow(place + rounded(0.3, 0.13, 0.03))
     for number in range(4):
         in_hand = number == placed and level * 4 - placed > 0.3
         if not in_hand:
             draw_wheel(canvas, seats[number] if number < placed else place + WHEEL_ROW[number])
         if number >= placed:
             canvas.line([seats[number] - 0.012, seats[number] + 0.012], 0.008, (60, 60, 60))
-    canvas.polygon(place + rounded(0.25, 0.11, 0.03), body)
-    canvas.polygon(place - 0.035 + rounded(0.06, 0.085, 0.012), (150, 190, 210))
-    canvas.polygon(place + 0.06 + rounded(0.07, 0.08, 0.012), shade(body, 0.8))
+    canvas.polygon(place + rounded(0.3, 0.13, 0.03), body)
+    canvas.polygon(place - 0.045 + rounded(0.07, 0.1, 0.012), (150, 190, 210))
+    canvas.polygon(place + 0.07 + rounded(0.08, 0.095, 0.012), shade(body, 0.8))
     canvas.disc(place + SCREW, 0.011, (190, 190, 195))
 
 
 def draw_wheel(canvas: Canvas, place: complex) -> None:
     """A wheel that lies flat."""
-    canvas.disc(place, 0.027, (34, 34, 36))
-    canvas.disc(place, 0.012, (200, 200, 204))
+    canvas.disc(place, 0.036, (34, 34, 36))
+    canvas.disc(place, 0.016, (200, 200, 204))
 
 
 def draw_wood(canvas: Canvas, place: complex, level: float, look: np.ndarray, phase: float | None) -> None:
@@ -127,9 +127,9 @@ def draw_wood(canvas: Canvas, place: complex, level: float, look: np.ndarray, ph
 
 def draw_bread(canvas: Canvas, place: complex, level: float, look: np.ndarray, phase: float | None) -> None:
     """A slice of bread that is buttered from top to bottom, on a plate."""
-    canvas.shadow(place + ellipse(0.34, 0.34))
-    canvas.disc(place, 0.17, (226, 230, 234))
-    canvas.disc(place, 0.125, (208, 214, 220))
+    canvas.shadow(place + ellipse(0.38, 0.38))
+    canvas.disc(place, 0.19, (226, 230, 234))
+    canvas.disc(place, 0.15, (208, 214, 220))
     canvas.polygon(place + rounded(BREAD_SIZE.real + 0.02, BREAD_SIZE.imag + 0.02, 0.04), (148, 92, 48))
     canvas.polygon(place + rounded(BREAD_SIZE.real, BREAD_SIZE.imag, 0.035), (214, 170, 112))
     _draw_cover(canvas, place, level, look, (250, 232, 140), 0.9 * BREAD_SIZE, downwards=True)
@@ -151,9 +151,9 @@ def _draw_cover(
 
 def draw_tray(canvas: Canvas, place: complex, level: float, look: np.ndarray, phase: float | None) -> None:
     """A tray on which cookies are placed one after the other, beside a tin of dough."""
-    canvas.shadow(place + rounded(0.31, 0.24, 0.015))
-    canvas.polygon(place + rounded(0.31, 0.24, 0.015), shade(_STEEL, 0.72))
-    canvas.polygon(place + rounded(0.285, 0.215, 0.012), shade(_STEEL, 0.9))
+    canvas.shadow(place + rounded(0.35, 0.27, 0.015))
+    canvas.polygon(place + rounded(0.35, 0.27, 0.015), shade(_STEEL, 0.72))
+    canvas.polygon(place + rounded(0.325, 0.245, 0.012), shade(_STEEL, 0.9))
     canvas.disc(place + COOKIE_PILE, 0.05, (120, 124, 130))
     canvas.disc(place + COOKIE_PILE, 0.043, (206, 168, 112))
     for number in range(int(level * len(COOKIE_SLOTS) + 1e-9)):
@@ -162,8 +162,8 @@ def draw_tray(canvas: Canvas, place: complex, level: float, look: np.ndarray, ph
 
 def draw_cookie(canvas: Canvas, place: complex) -> None:
     """A cookie."""
-    canvas.disc(place, 0.027, (176, 122, 66))
-    canvas.disc(place - 0.003j, 0.022, (204, 152, 90))
+    canvas.disc(place, 0.035, (176, 122, 66))
+    canvas.disc(place - 0.003j, 0.029, (204, 152, 90))
 
 
 def draw_basin(canvas: Canvas, place: complex, level: float, look: np.ndarray, phase: float | None) -> None:

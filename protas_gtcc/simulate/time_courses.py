@@ -38,6 +38,6 @@ def pauses(rng: np.random.Generator, num_frames: int, share: float, mean_frames:
 
 def share_done(rng: np.random.Generator, paused: np.ndarray, pace_frames: float) -> np.ndarray:
     """The share of an action that is done at each frame, `[T]` in (0, 1]: at an uneven pace, and none in a pause."""
-    pace = np.exp(0.5 * correlated(rng, paused.shape, pace_frames)) * np.where(paused, 1e-6, 1.0)
+    pace = np.exp(0.35 * correlated(rng, paused.shape, pace_frames)) * np.where(paused, 1e-6, 1.0)
     done = np.cumsum(pace)
     return done / done[-1]

@@ -14,7 +14,7 @@ from protas_gtcc.errors import InputError, plural
 from protas_gtcc.simulate.config import SMALL, SimulationConfig
 from protas_gtcc.simulate.rendering_config import RenderingFlags
 
-_SHARED = ("people", "seed", "pause_share", "pause_seconds")
+_SHARED = ("people", "seed")
 """Settings of procedures that rendered videos have too."""
 
 
