@@ -24,6 +24,8 @@ from protas_gtcc.simulate.video_plan import VideoPlan
 _TREMBLE = 0.004
 """Standard deviation of a hand's place, in table units."""
 _TREMBLE_SECONDS = 0.4
+_OUT_OF_SIGHT = 1.4
+"""How far from the middle arms begin, in table units."""
 _PACE_SECONDS = 1.5
 """Time over which the pace of an action is correlated."""
 
@@ -152,6 +154,8 @@ class Scene:
 
 
 def _hand(at: complex, grip: Grip, side: int) -> Hand:
-    """A hand whose elbow is at its side of the table's near edge."""
-    elbow = side * 0.2 + 0.55 * (at.real - side * 0.15) + 1j * max(0.8, at.imag + 0.3)
+    """A hand whose elbow is beyond the near edge of every picture, on its side."""
+    shoulder = side * 0.2 + 0.55 * (at.real - side * 0.15) + 1j * max(0.8, at.imag + 0.3)
+    along = shoulder - at
+    elbow = at + along * max(1.0, (_OUT_OF_SIGHT - at.imag) / along.imag)
     return Hand(at, grip, elbow, side)
