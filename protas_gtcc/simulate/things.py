@@ -25,7 +25,7 @@ BREAD_SIZE = 0.25 + 0.25j
 COOKIE_SLOTS = np.array([x + 1j * y for y in (-0.08, 0.0, 0.08) for x in (-0.12, -0.04, 0.04, 0.12)])
 COOKIE_PILE = -0.23 + 0.05j
 WHEEL_SEATS = np.array([-0.09 - 0.075j, 0.09 - 0.075j, -0.09 + 0.075j, 0.09 + 0.075j])
-WHEEL_ROW = np.array([-0.12, -0.04, 0.04, 0.12]) + 0.18j
+WHEEL_ROW = np.array([-0.135, -0.045, 0.045, 0.135]) + 0.18j
 SCREW = 0.02 + 0.0j
 
 _WATER, _WOOD, _STEEL = (120, 176, 208), (205, 164, 108), (176, 182, 188)
@@ -113,8 +113,8 @@ def draw_car(canvas: Canvas, place: complex, level: float, look: np.ndarray, pha
 
 def draw_wheel(canvas: Canvas, place: complex) -> None:
     """A wheel that lies flat."""
-    canvas.disc(place, 0.036, (34, 34, 36))
-    canvas.disc(place, 0.016, (200, 200, 204))
+    canvas.disc(place, 0.042, (34, 34, 36))
+    canvas.disc(place, 0.017, (200, 200, 204))
 
 
 def draw_wood(canvas: Canvas, place: complex, level: float, look: np.ndarray, phase: float | None) -> None:

@@ -97,6 +97,8 @@ class Command:
             counts = f"{len(written['rendered'])} rendered, {len(written['kept'])} kept"
             print(f"{self.out}: {plural(num_videos, 'video')}, {counts}, labels at {config.label_rate:g} fps")
             print(f"  note: simulated procedures, not recordings; seed {config.procedures.seed}")
+            if num_videos < 4:
+                print("  note: nobody among them is in the test part of split 1; that takes 4 videos")
 
 
 def _require_unset(settings: Any, allowed: Sequence[str], why: str) -> None:
