@@ -35,7 +35,7 @@ GROUPS = {
         "prepare": "a folder of labels and features -> one dataset file",
         "labels": "labels -> progress targets, segments, task graph",
         "check": "list what is wrong with a dataset",
-        "simulate": "simulated procedures -> one dataset file",
+        "simulate": "simulated procedures -> dataset file, or videos",
         "hold-out": "dataset file -> one whose splits hold out training videos",
     },
     "train": {

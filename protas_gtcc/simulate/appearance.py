@@ -12,7 +12,6 @@ action that is done, as in real video.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.procedures import class_names_of, steps_of
 from protas_gtcc.simulate.profiles import TaskProfile
+from protas_gtcc.simulate.time_courses import correlated, recursive
 
 _NUM_VERBS = 10
 _OWN_PHASE_SHARE = 0.2
@@ -71,8 +71,8 @@ def simulate_features(
     seen = world.scenes[profile.name] + _action_look(config, world, profile, labels, action_rng)
     person = config.person_strength * _direction(config, "person", number % config.people)
     features = gain * _blurred(seen, config.blur_seconds * config.fps) + person
-    features += _correlated(noise_rng, seen.shape, config.noise_seconds * config.fps)
-    drift = _correlated(drift_rng, (len(labels), 2), config.drift_seconds * config.fps)
+    features += correlated(noise_rng, seen.shape, config.noise_seconds * config.fps)
+    drift = correlated(drift_rng, (len(labels), 2), config.drift_seconds * config.fps)
     features += config.drift_strength / np.sqrt(2) * drift @ _directions(rng, 2, config.feature_dim)
     return features.astype(np.float16)
 
@@ -139,18 +139,10 @@ def _distractors(
     return np.repeat(bouts, bout_frames, axis=0)[:num_frames]
 
 
-def _correlated(rng: np.random.Generator, shape: tuple[int, ...], frames: float) -> np.ndarray:
-    """Gaussian noise of variance 1 along the first axis, correlated over about `frames` frames."""
-    keep = np.exp(-1 / frames) if frames > 0 else 0.0
-    white = rng.standard_normal(shape)
-    white[1:] *= np.sqrt(1 - keep**2)
-    return _recursive(1.0, keep, white)
-
-
 def _blurred(values: np.ndarray, frames: float) -> np.ndarray:
     """An exponential average over about the last `frames` frames of `values` `[T, D]`."""
     keep = np.exp(-1 / frames) if frames > 0 else 0.0
-    blurred, _ = _recursive(1 - keep, keep, values, zi=keep * values[:1])
+    blurred, _ = recursive(1 - keep, keep, values, zi=keep * values[:1])
     return blurred
 
 
@@ -162,11 +154,3 @@ def _direction(config: SimulationConfig, *key: str | int) -> np.ndarray:
 def _directions(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
     values = rng.standard_normal((count, dim))
     return values / np.linalg.norm(values, axis=1, keepdims=True)
-
-
-def _recursive(gain: float, keep: float, values: np.ndarray, **start: np.ndarray) -> Any:
-    """out[t] = gain * values[t] + keep * out[t - 1], down the frames."""
-    # The import stands here, because importing scipy.signal takes a second.
-    from scipy.signal import lfilter
-
-    return lfilter([gain], [1, -keep], values, axis=0, **start)

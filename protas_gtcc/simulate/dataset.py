@@ -43,7 +43,7 @@ def simulate_videos(config: SimulationConfig) -> Iterator[Video]:
 def dataset_info(config: SimulationConfig) -> DatasetInfo:
     """The facts of the dataset that this config makes."""
     people = {_video_name(profile, number): number % config.people for profile, number in _videos(config)}
-    test = [video for video, person in people.items() if person % _TEST_EVERY == _TEST_EVERY - 1]
+    test = [video for video, person in people.items() if is_test_person(person)]
     train = [video for video in people if video not in test]
     return DatasetInfo(
         name="simulated-procedures",
@@ -55,6 +55,11 @@ def dataset_info(config: SimulationConfig) -> DatasetInfo:
         source=f"Simulated procedures, not recordings: protas_gtcc.simulate, shaped like EgoProceL "
         f"(Bansal et al., ECCV 2022), made from {config}",
     )
+
+
+def is_test_person(person: int) -> bool:
+    """Whether the videos of this person are in the test part."""
+    return person % _TEST_EVERY == _TEST_EVERY - 1
 
 
 def _videos(config: SimulationConfig) -> Iterator[tuple[TaskProfile, int]]:

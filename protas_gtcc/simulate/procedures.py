@@ -39,17 +39,25 @@ def class_names_of(config: SimulationConfig) -> list[str]:
 
 def simulate_labels(config: SimulationConfig, profile: TaskProfile, number: int, class_names: list[str]) -> np.ndarray:
     """Class ids of video `number` of a task, by person `number % people`: int64 `[T]`, at least one frame a segment."""
+    names = steps_of(config, profile)
+    classes, seconds = simulate_segments(config, profile, names, number, number % config.people)
+    ids = np.array([class_names.index(name) for name in classes], dtype=np.int64)
+    return np.repeat(ids, np.maximum(np.round(seconds * config.fps), 1).astype(np.int64))
+
+
+def simulate_segments(
+    config: SimulationConfig, profile: TaskProfile, names: list[str], number: int, person: int
+) -> tuple[list[str], np.ndarray]:
+    """Classes and seconds `[N]` of the segments of video `number` of a task, whose steps have these names."""
     rng = config.generator("procedure", profile.name, number)
     steps = _steps_taken(rng, profile)
-    actions = _action_seconds(rng, config, profile, steps, number % config.people)
+    actions = _action_seconds(rng, config, profile, steps, person)
     gaps = _gap_seconds(rng, profile, steps, float(actions.sum()))
-    names = steps_of(config, profile)
     classes, seconds = [BACKGROUND], [gaps[0]]
     for step, action, gap in zip(steps, actions, gaps[1:], strict=True):
         classes += [names[step]] + ([BACKGROUND] if gap else [])
         seconds += [action] + ([gap] if gap else [])
-    ids = np.array([class_names.index(name) for name in classes], dtype=np.int64)
-    return np.repeat(ids, np.maximum(np.round(np.array(seconds) * config.fps), 1).astype(np.int64))
+    return classes, np.array(seconds)
 
 
 def _steps_taken(rng: np.random.Generator, profile: TaskProfile) -> list[int]:
