@@ -64,8 +64,8 @@ class RaggedReader:
         return rows[start:end]
 
 
-def checksum(values: np.ndarray | bytes) -> int:
-    """CRC-32 of the bytes of an array."""
+def checksum(values: np.ndarray | bytes | memoryview) -> int:
+    """CRC-32 of bytes, or of those of an array."""
     return zlib.crc32(np.ascontiguousarray(values).data if isinstance(values, np.ndarray) else values)
 
 
