@@ -102,7 +102,7 @@ def write_features(group: Any, name: str, values: np.ndarray) -> None:
 
 def frame_checksums(values: np.ndarray) -> np.ndarray:
     """CRC-32 of each frame of features `[T, D]`, uint32 `[T]`."""
-    frames = memoryview(np.ascontiguousarray(values)).cast("B")
+    frames = np.ascontiguousarray(values).data.cast("B")
     size = values.shape[1] * values.itemsize
     return np.array([checksum(frames[start : start + size]) for start in range(0, len(frames), size)], dtype=np.uint32)
 
