@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
@@ -31,7 +32,8 @@ def load_module(folder: Path, name: str) -> ModuleType:
         importlib.import_module("tqdm")
     except ImportError:
         # It only shows a bar while predicting, which no benchmark does.
-        sys.modules["tqdm"] = ModuleType("tqdm")
+        sys.modules["tqdm"] = stub = ModuleType("tqdm")
+        stub.__spec__ = ModuleSpec("tqdm", None)  # torch looks for it
     module = ModuleType(f"reference_{name}")
     module.__file__ = str(path)
     exec(compile(source, str(path), "exec"), module.__dict__)
