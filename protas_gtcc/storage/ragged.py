@@ -64,7 +64,7 @@ class RaggedReader:
         return rows[start:end]
 
 
-def checksum(values: np.ndarray | bytes | memoryview) -> int:
+def checksum(values: np.ndarray | bytes) -> int:
     """CRC-32 of bytes, or of those of an array."""
     return zlib.crc32(np.ascontiguousarray(values).data if isinstance(values, np.ndarray) else values)
 
