@@ -4,7 +4,7 @@
 
 The server is a separate process. Every client sends its own random frames, one a message, at the rate of a camera, and
 checks every answer against `predict` on all its frames. The result is the time from sending a frame to receiving its
-answer. Beside them, hostile clients in another process send what no client should, ten times a second each. The
+answer. Beside them, hostile clients in another process send what no client should, ten times a second each, at random moments. The
 server's memory is taken at a quarter of the time and at the end.
 """
 
@@ -15,6 +15,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import random
 import secrets
 import socket
 import subprocess
@@ -126,7 +127,7 @@ async def attack(address: str, token: str, seed: int, made: Any) -> None:
     """Send garbage, half-open requests (which stay open), wrong tokens and huge messages; count them."""
     with ExitStack() as half_open:
         for number in itertools.count(seed):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(random.uniform(0, 0.2))
             made[seed] += 1
             with suppress(OSError, WebSocketException):  # refused, as it should be
                 if number % 4 == 0:
