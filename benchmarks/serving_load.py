@@ -4,8 +4,8 @@
 
 The server is a separate process. Every client sends its own random frames, one a message, at the rate of a camera, and
 checks every answer against `predict` on all its frames. The result is the time from sending a frame to receiving its
-answer. Beside them, hostile clients in another process send what no client should, ten times a second each, at random moments. The
-server's memory is taken at a quarter of the time and at the end.
+answer. Beside them, hostile clients in another process send what no client should, ten times a second each, at random
+moments. The server's memory is taken at a quarter of the time and at the end.
 """
 
 from __future__ import annotations
