@@ -40,7 +40,11 @@ def zipped(*names: str) -> bytes:
 
 
 FEATURES, TENSORS = np.ones((9, DIM), np.float32), {"a": torch.ones(3)}
-EXTRACT, SAVE, PREDICT = "extract features of its frames", "save the features of each video", "protas-gtcc predict"
+EXTRACT, SAVE, PREDICT = (
+    "extract features first: 'protas-gtcc extract'",
+    "save the features of each video",
+    "protas-gtcc predict",
+)
 KINDS = {
     "a.mp4": (b"\0\0\0\x20ftypisom" + bytes(99), "a video (MP4 or MOV)", EXTRACT),
     "a.mkv": (b"\x1aE\xdf\xa3" + bytes(99), "a video (MKV or WebM)", EXTRACT),

@@ -108,6 +108,8 @@ labels folder --out labels --background rest
 check prepared.h5
 predict run video.npy
 stream run video.npy
+simulate --videos 1 --out rendered
+extract rendered/videos --out features --fps 1
 """
 
 

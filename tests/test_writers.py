@@ -160,7 +160,9 @@ def test_the_lock_of_another_user_holds_too(open_folder):
     path, lock = open_folder / "a.h5", open_folder / ".a.h5.lock"
     with only_writer(path, wait=False):
         assert stat.S_IMODE(lock.stat().st_mode) & 0o022 == 0, "other users may only read it"
-        assert as_another_user(path).startswith(f"InputError another process is writing {path}; wait for its end")
+        assert as_another_user(path).startswith(
+            f"BeingWrittenError another process is writing {path}; wait for its end"
+        )
     assert as_another_user(path) == "locked"
     lock.touch()  # a left-over, which the other user may not remove
     assert as_another_user(path) == "locked"
