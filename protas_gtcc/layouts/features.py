@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.names import composed
 from protas_gtcc.layouts.options import own_name
+from protas_gtcc.storage.feature_facts import read_feature_facts
 from protas_gtcc.storage.npy import ENDINGS, open_array, read_header
 
 _OF_SPLIT = re.compile(r"features.*_split(.+)")
@@ -98,6 +99,14 @@ def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[s
     return found
 
 
+def known_axes(folder: FeatureFolder | None, videos: Iterable[str], axes: Axes) -> Axes:
+    """The order of axes that the user states, else `TD` where `extract` has made the features of every video."""
+    if axes != "auto" or folder is None:
+        return axes
+    known = [read_feature_facts(folder.file(video)) is not None for video in videos]
+    return "TD" if known and all(known) else "auto"
+
+
 def is_time_first(
     folder: FeatureFolder, shapes: Mapping[str, tuple[int, int]], expected: ExpectedLengths, axes: Axes = "auto"
 ) -> bool:
@@ -106,6 +115,7 @@ def is_time_first(
     The user decides for the folder, else the lengths: if both axes of a video fit, the other videos decide. Raises
     `InputError` if neither axis of a video fits, if videos disagree, and if no video decides.
     """
+    axes = known_axes(folder, shapes, axes)
     if axes != "auto":
         return axes == "TD"
     votes: dict[bool, str] = {}

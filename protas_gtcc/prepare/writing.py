@@ -78,6 +78,7 @@ def prepare(
         background=layout.background,
         fps=rates.dataset,
         splits=layout.splits,
+        simulated=layout.simulated,
         source=f"{type(layout).__name__} {layout.path.name}".encode("utf-8", "backslashreplace").decode(),
     )
     feature_sets = {
