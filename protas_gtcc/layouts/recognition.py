@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from protas_gtcc.dataset.description import require_plain_name, require_video_names
@@ -51,6 +52,9 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
     require_video_names(layout.video_names)
     for split in layout.splits:
         require_plain_name(split, "split")
+    if options.speeds:
+        folders = layout.feature_folders.items()
+        layout.feature_folders = {name: dataclasses.replace(folder, speeds=True) for name, folder in folders}
     layout.simulated = _is_simulated(path if path.is_dir() else path.parent)
     _separate_validation(layout)
     if options.test_share is not None:

@@ -194,4 +194,7 @@ def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple
     if unlabelled:
         what = f"{plural(len(unlabelled), 'file')} of {name} left out, without labels: {listed(unlabelled)}"
         layout.notices.append(what)
+    not_read = folder.not_read()
+    if not_read:
+        layout.notices.append(f"{plural(len(not_read), 'file')} in {name} not read: {listed(not_read)}")
     return {video: folder.shape(video) for video in layout.video_names if video not in absent}

@@ -58,10 +58,7 @@ class Command:
         from protas_gtcc.prepare.writing import prepare
 
         require_absent([self.out], self.overwrite)
-        if self.videos is not None:
-            opened = self._with_features(self.videos)
-        else:
-            opened = open_layout(self.source, self.layout)
+        opened = open_layout(self.source, self.layout) if self.videos is None else self._with_features(self.videos)
         with progress_bars() as on_progress:
             rates = frame_rates(self.fps, opened.video_names)
             given = self.layout, self.resample_to, on_progress, self.overwrite
