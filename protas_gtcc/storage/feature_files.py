@@ -68,8 +68,7 @@ def open_array(path: Path, mmap_mode: Literal["r"] | None = None, speeds_at: flo
         points = find_keypoints(path)
         if points is not None:
             return points.features(speeds_at)
-        if speeds_at is not None:
-            raise InputError(f"--speeds: {path} has no keypoints; leave the flag out")
+        _require_no_speeds(path, speeds_at is not None)
         return _read_array(path, mmap_mode)
 
 
@@ -82,6 +81,7 @@ def read_header(path: Path, speeds: bool = False) -> tuple[tuple[int, ...], np.d
         points = find_keypoints(path)
         if points is not None:
             return (len(points.positions), points.dim(speeds)), np.dtype(np.float32)
+        _require_no_speeds(path, speeds)
         return _read_header(path)
 
 
@@ -187,6 +187,11 @@ def _speeds_for(path: Path, points: Keypoints, feature_dim: int, fps: float | No
     if fps is None:
         raise InputError(f"{path}: the model takes speeds of keypoints, which need the rate; give --fps")
     return fps
+
+
+def _require_no_speeds(path: Path, speeds: bool) -> None:
+    if speeds:
+        raise InputError(f"--speeds: {path} has no keypoints; leave the flag out")
 
 
 def _is_time_first(path: Path, shape: tuple[int, ...], dtype: np.dtype, feature_dim: int, axes: Axes) -> bool:

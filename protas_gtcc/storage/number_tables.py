@@ -47,9 +47,10 @@ def read_numbers(path: Path, num_header_rows: int) -> np.ndarray:
     """All columns below the headings, float32 `[T, N]`; NaN where a cell is blank. Raises `InputError` for others."""
     import pandas as pd
 
-    num_rows, num_columns = _count_rows(path) - num_header_rows, len(first_rows(path)[-1])
-    if num_rows < 1:
+    num_rows, rows = _count_rows(path) - num_header_rows, first_rows(path, num_header_rows + 1)
+    if num_rows < 1 or len(rows) <= num_header_rows:
         raise InputError(f"{path} has no rows of numbers; write one for each frame")
+    num_columns = len(rows[num_header_rows])
     if num_rows * num_columns > path.stat().st_size:  # each cell needs its comma
         raise InputError(f"{path} has rows of different lengths; write the same number of columns in each")
     try:
@@ -63,8 +64,7 @@ def read_numbers(path: Path, num_header_rows: int) -> np.ndarray:
 def _columns(path: Path) -> tuple[int, list[int]]:
     """The number of rows of headings, 0 or 1, and the columns that are features."""
     first = first_rows(path)[0]
-    is_head = not all(map(_is_number, first)) or (len(first) > 1 and first == [str(n) for n in range(len(first))])
-    if not is_head:
+    if not (_are_counted(first) or (not first[0] and _are_counted(first[1:])) or not all(map(_is_number, first))):
         return 0, list(range(len(first)))
     return 1, [number for number, name in enumerate(first) if name.casefold() not in _NOT_FEATURES]
 
@@ -72,6 +72,11 @@ def _columns(path: Path) -> tuple[int, list[int]]:
 def _count_rows(path: Path) -> int:
     with open(path, "rb") as file:
         return sum(bool(line.strip()) for line in file)
+
+
+def _are_counted(names: list[str]) -> bool:
+    """Whether they are 0, 1, 2, ...: what pandas writes where columns have no names."""
+    return len(names) > 1 and names == [str(number) for number in range(len(names))]
 
 
 def _is_number(text: str) -> bool:
