@@ -11,7 +11,7 @@ No code in a file is run, and an array that claims more than its file can hold i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,8 @@ OTHERS = (".pt", ".csv", ".h5", ".mat", ".json")
 ENDINGS = (*ARRAYS, *OTHERS)
 """Of the files that hold features."""
 EXPECTED = "features (.npy, .npz, .pt, .csv, .h5, .mat, or keypoints)"
+Header = tuple[tuple[int, ...], np.dtype]
+"""Shape and type of an array."""
 _BY_KIND = {TORCH: "pt", MATLAB: "mat", HDF5: "h5", TEXT: "text"}
 
 
@@ -69,10 +71,11 @@ def open_array(path: Path, mmap_mode: Literal["r"] | None = None, speeds_at: flo
         if points is not None:
             return points.features(speeds_at)
         _require_no_speeds(path, speeds_at is not None)
-        return _read_array(path, mmap_mode)
+        read, _ = _array_readers(path)
+        return read_npy(path, mmap_mode) if read is read_npy else read(path)
 
 
-def read_header(path: Path, speeds: bool = False) -> tuple[tuple[int, ...], np.dtype]:
+def read_header(path: Path, speeds: bool = False) -> Header:
     """Shape and type of the array that `open_array` gives, as far as possible without its values.
 
     Raises `InputError` as that does.
@@ -82,7 +85,7 @@ def read_header(path: Path, speeds: bool = False) -> tuple[tuple[int, ...], np.d
         if points is not None:
             return (len(points.positions), points.dim(speeds)), np.dtype(np.float32)
         _require_no_speeds(path, speeds)
-        return _read_header(path)
+        return _array_readers(path)[1](path)
 
 
 def rows_are_frames(path: Path) -> bool:
@@ -134,47 +137,26 @@ def _form(path: Path) -> str:
         return "dlc h5" if find_dlc_table(file) is not None else form
 
 
-def _read_array(path: Path, mmap_mode: Literal["r"] | None) -> np.ndarray:
+def _array_readers(path: Path) -> tuple[Callable[[Path], np.ndarray], Callable[[Path], Header]]:
+    """What reads the array in a file that has no keypoints, and what reads its shape and type."""
     form = _form(path)
     if form == "pt":
-        from protas_gtcc.storage.tensors import read_tensor
+        from protas_gtcc.storage.tensors import read_tensor, tensor_header
 
-        return read_tensor(path)
+        return read_tensor, tensor_header
     if form == "text":
-        from protas_gtcc.storage.number_tables import read_table
+        from protas_gtcc.storage.number_tables import read_table, table_header
 
-        return read_table(path)
+        return read_table, table_header
     if form == "mat":
-        from protas_gtcc.storage.mat_files import read_mat
+        from protas_gtcc.storage.mat_files import mat_header, read_mat
 
-        return read_mat(path)
+        return read_mat, mat_header
     if form == "h5":
-        from protas_gtcc.storage.hdf5_arrays import read_hdf5_array
+        from protas_gtcc.storage.hdf5_arrays import hdf5_header, read_hdf5_array
 
-        return read_hdf5_array(path)
-    return read_npy(path, mmap_mode)
-
-
-def _read_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
-    form = _form(path)
-    if form == "pt":
-        from protas_gtcc.storage.tensors import read_tensor
-
-        array = read_tensor(path)
-        return array.shape, array.dtype
-    if form == "text":
-        from protas_gtcc.storage.number_tables import table_shape
-
-        return table_shape(path), np.dtype(np.float32)
-    if form == "mat":
-        from protas_gtcc.storage.mat_files import mat_header
-
-        return mat_header(path)
-    if form == "h5":
-        from protas_gtcc.storage.hdf5_arrays import hdf5_header
-
-        return hdf5_header(path)
-    return read_npy_header(path)
+        return read_hdf5_array, hdf5_header
+    return read_npy, read_npy_header
 
 
 def _speeds_for(path: Path, points: Keypoints, feature_dim: int, fps: float | None) -> float | None:

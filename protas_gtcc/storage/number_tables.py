@@ -27,10 +27,10 @@ def first_rows(path: Path, count: int = MOST_HEADER_ROWS + 1) -> list[list[str]]
     return [[cell.strip() for cell in row] for row in rows]
 
 
-def table_shape(path: Path) -> tuple[int, int]:
-    """Shape of `read_table`, without reading the numbers."""
+def table_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of `read_table`, without reading the numbers."""
     head, columns = _columns(path)
-    return _count_rows(path) - head, len(columns)
+    return (_count_rows(path) - head, len(columns)), np.dtype(np.float32)
 
 
 def read_table(path: Path) -> np.ndarray:

@@ -61,6 +61,12 @@ def read_tensor(path: Path) -> np.ndarray:
     return _as_array(content)
 
 
+def tensor_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of `read_tensor`. Raises `InputError` as that does."""
+    array = read_tensor(path)
+    return array.shape, array.dtype
+
+
 def _as_array(tensor: Tensor) -> np.ndarray:
     import torch
 
