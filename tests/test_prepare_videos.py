@@ -97,6 +97,8 @@ def test_two_files_that_may_be_one_video_are_refused(folder, capsys):
 
 
 def test_a_broken_video_a_table_of_rates_and_a_late_segment_are_refused_in_one_line(folder, capsys):
+    assert exit_code("prepare", "segments.csv", "--fps", 5, "--out", "o.h5", "--backbone", "means.pt") == 1
+    assert "are for videos; add --videos FOLDER" in capsys.readouterr().err
     (folder / "rates.csv").write_text("video,fps\n")
     assert exit_code("prepare", "segments.csv", "--videos", "videos", "--fps", "rates.csv", "--out", "o.h5") == 1
     assert "--videos are extracted at one rate; give a number" in capsys.readouterr().err

@@ -161,6 +161,14 @@ def test_labels_need_no_features_and_say_where_they_end(tmp_path, capsys):
     assert np.load(tmp_path / "more/progress/v3.npy").shape == (3, 40)
 
 
+def test_labels_are_put_into_a_dataset_file(tmp_path):
+    table = write(tmp_path)
+    assert prepared(table) == 0
+    table.write_text(table.read_text().replace("v3,0,1", "v3,0,2"))
+    assert exit_code("labels", table, "--into", tmp_path / "out.h5") == 0
+    assert Dataset(tmp_path / "out.h5").segments("v3").tolist() == [[0, 20, 2], [20, 40, 0]]
+
+
 def test_rendered_videos_are_marked_as_simulated(tmp_path):
     table = write(tmp_path)
     (tmp_path / "simulation.json").write_text(json.dumps({"simulated": True}))

@@ -29,8 +29,8 @@ class LayoutOptions:
     speeds: bool = False
     """Give keypoints speeds too, in their units a second. Features must be tables of keypoints then."""
     annotation_fps: float | None = None
-    """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate; for
-    CaptainCook4D, whose steps are in seconds, 1 where no rate is known."""
+    """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate; where
+    that is not known, 1 for CaptainCook4D's steps and 10 for segments in seconds."""
     look_ahead_frames: tuple[str, ...] = ()
     """How many frames after t the features of frame t have seen, counted before any resampling: N for every feature
     set, or NAME=N for one."""

@@ -40,7 +40,7 @@ class Command:
     """Replace files of features that this command has not made."""
     json: bool = False
     """Print what was done as JSON."""
-    flags: BackboneFlags = field(default_factory=BackboneFlags)
+    extraction: BackboneFlags = field(default_factory=BackboneFlags)
 
     def run(self) -> None:
         """Extract, with a bar on standard error and a summary on standard output."""
@@ -54,8 +54,8 @@ class Command:
         videos, others = find_videos(self.videos, self.out)  # before torch is imported, which takes seconds
         from protas_gtcc.video.extraction import Extraction, extractor_of
 
-        backbone = self.flags.make()
-        extraction = Extraction(videos, self.out, backbone, self.fps, self.flags.batch_size)
+        backbone = self.extraction.make()
+        extraction = Extraction(videos, self.out, backbone, self.fps, self.extraction.batch_size)
         try:
             with progress_bars("frames") as on_progress:
                 on_frames = functools.partial(on_progress, "extract")

@@ -49,7 +49,7 @@ class Command:
     json: bool = False
     """Print the summary as JSON."""
     layout: LayoutOptions = field(default_factory=LayoutOptions)
-    flags: BackboneFlags = field(default_factory=BackboneFlags)
+    extraction: BackboneFlags = field(default_factory=BackboneFlags)
 
     def run(self) -> None:
         """Prepare, with a bar on standard error and a summary on standard output."""
@@ -58,6 +58,8 @@ class Command:
         from protas_gtcc.prepare.writing import prepare
 
         require_absent([self.out], self.overwrite)
+        if self.videos is None and (self.features_out is not None or self.extraction != BackboneFlags()):
+            raise InputError("--features-out and the flags of a backbone are for videos; add --videos FOLDER")
         opened = open_layout(self.source, self.layout) if self.videos is None else self._with_features(self.videos)
         with progress_bars() as on_progress:
             rates = frame_rates(self.fps, opened.video_names)
@@ -77,12 +79,12 @@ class Command:
         opened = open_layout(self.source, dataclasses.replace(self.layout, features=self.layout.features or ()))
         from protas_gtcc.prepare.from_videos import default_features_folder, extract_missing
 
-        backbone = self.flags.make()
+        backbone = self.extraction.make()
         out = self.features_out or default_features_folder(opened, backbone, self.fps)
         try:
             with progress_bars("frames") as on_progress:
                 on_frames = functools.partial(on_progress, "extract")
-                extract_missing(opened, videos, out, backbone, self.fps, self.flags.batch_size, on_frames)
+                extract_missing(opened, videos, out, backbone, self.fps, self.extraction.batch_size, on_frames)
         except KeyboardInterrupt as interruption:
             raise KeyboardInterrupt("whole videos are kept: the same command goes on") from interruption
         return opened

@@ -73,7 +73,7 @@ def _parts_of(frame: Mapping[str, Any], where: str) -> dict[str, np.ndarray | No
             parts[part] = _points(_first_person(frame[name]), where)
     for name in filter(frame.__contains__, _HANDS):
         parts |= {"left_hand": None, "right_hand": None}
-        sides = next((frame[side] for side in _SIDES if side in frame), [])
+        sides: Any = next((frame[side] for side in _SIDES if side in frame), [])
         hands = frame[name] if isinstance(frame[name], list) else []
         for index, hand in enumerate(hands):
             side = f"{_side(sides, index)}_hand"
