@@ -26,7 +26,7 @@ from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.storage.configs import from_yaml, to_yaml
-from protas_gtcc.storage.npy import load_features, read_header
+from protas_gtcc.storage.feature_files import load_features, read_header
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.state import load_state, save_state
 

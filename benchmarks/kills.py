@@ -32,7 +32,7 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.storage.csv_tables import read_csv_table
-from protas_gtcc.storage.npy import open_array
+from protas_gtcc.storage.feature_files import open_array
 
 CLASSES = ("background", "pour", "stir", "cut")
 

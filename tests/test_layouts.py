@@ -23,7 +23,7 @@ from protas_gtcc.layouts.mapping import read_mapping
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.layouts.text import read_labels, read_video_list
-from protas_gtcc.storage.npy import load_features, open_array, read_header
+from protas_gtcc.storage.feature_files import load_features, open_array, read_header
 from tests.mstcn_folder import write_mstcn
 
 IDS = {"background": 0, "take cup": 1, "pour": 2}

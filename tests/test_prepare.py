@@ -125,9 +125,9 @@ def test_only_one_video_is_in_memory(folder, monkeypatch):
     loaded = []
     load = FeatureFolder.load
 
-    def spy(self, video, time_first):
+    def spy(self, video, time_first, fps):
         loaded.append(video)
-        return load(self, video, time_first)
+        return load(self, video, time_first, fps)
 
     monkeypatch.setattr(FeatureFolder, "load", spy)
     layout = open_layout(folder)

@@ -70,7 +70,7 @@ def test_files_decode_to_the_rendered_frames_at_their_rate_and_size(folder):
 def test_annotations_agree_with_what_was_rendered(folder):
     with open(folder / "segments.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["video", "start_seconds", "end_seconds", "name"]
+    assert list(rows[0]) == ["video", "start_seconds", "end_seconds", "name", "task", "subject"]
     names = [line.split(" ", 1)[1] for line in (folder / "mapping.txt").read_text().splitlines()]
     for plan in plans():
         times = np.arange(plan.num_frames) / float(plan.rate)

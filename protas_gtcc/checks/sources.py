@@ -96,7 +96,8 @@ class LayoutSource:
 
     def features(self, video: str, feature_set: str) -> np.ndarray:
         """Features `[T, D]`."""
-        return self._layout.feature_folders[feature_set].load(video, self._time_first[feature_set])
+        fps = 1.0 if self._fps is None else rate_of(self._fps, video)
+        return self._layout.feature_folders[feature_set].load(video, self._time_first[feature_set], fps)
 
     def has_features(self, video: str, feature_set: str) -> bool:
         """Whether there is a file of them."""
@@ -152,6 +153,9 @@ class LayoutSource:
         if unlabelled:
             what = f"{plural(len(unlabelled), 'file')} without labels, to be left out: {listed(unlabelled)}"
             self._find("warning", str(folder.path), what, "add labels, or remove the files")
+        not_read = folder.not_read()
+        if not_read:
+            self._find("note", str(folder.path), f"{plural(len(not_read), 'file')} not read: {listed(not_read)}", "")
         shapes: Shapes = {}
         for video in filter(folder.has, self.video_names):
             with suppress(InputError):  # reading the video's features reports the same error

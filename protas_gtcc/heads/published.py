@@ -21,7 +21,7 @@ from torch import Tensor
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadConfig
 from protas_gtcc.heads.head import ScalarHead
-from protas_gtcc.network.reference_checkpoints import load_tensors_alone
+from protas_gtcc.storage.tensors import load_tensors_alone
 
 HEAD_PREFIX = "progress_head."
 NEEDED = ("gru.weight_ih_l0", "gru.weight_hh_l0", "fc.0.weight")

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,6 +23,9 @@ BACKGROUND_NAMES = ("background", "bg")
 class Layout(ABC):
     """An opened dataset in a foreign layout. Labels and features are read later, video by video."""
 
+    needs_lengths: ClassVar[bool] = False
+    """Whether labels do not say how long a video is, so that `pair_by_length` must."""
+
     path: Path
     name: str
     class_names: list[str]
@@ -31,6 +35,8 @@ class Layout(ABC):
     feature_folders: dict[str, FeatureFolder]
     annotation_fps: float | None
     """Labels per second; None if labels come at the features' rate."""
+    simulated: bool = False
+    """The videos are rendered by `simulate`, not recorded."""
     notices: list[str] = field(default_factory=list)
     """Messages for the user: nothing is skipped in silence."""
 

@@ -1,9 +1,9 @@
-"""Folders of features, `<video>.npy` or `.npz`: finding them and their axis of time, reading one video as `[T, D]`."""
+"""Folders of features, a file a video: finding them and their axis of time, reading one video as `[T, D]`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,26 +15,29 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.names import composed
 from protas_gtcc.layouts.options import own_name
-from protas_gtcc.storage.npy import ENDINGS, open_array, read_header
+from protas_gtcc.storage.feature_facts import are_facts, read_feature_facts
+from protas_gtcc.storage.feature_files import ARRAYS, ENDINGS, open_array, read_header, rows_are_frames
 
 _OF_SPLIT = re.compile(r"features.*_split(.+)")
 
 
 @dataclass(frozen=True)
 class FeatureFolder:
-    """A folder of `<video>.npy` or `<video>.npz`."""
+    """A folder of `<video>.npy`, or of files of another form that `storage/feature_files.py` reads."""
 
     path: Path
     split: str | None = None
     """The only split these features may be used with."""
     files: Mapping[str, Path] = field(default_factory=dict)
     """Video -> its file, where a layout has other names of files."""
+    speeds: bool = False
+    """Whether keypoints get speeds."""
 
     def file(self, video: str) -> Path:
         """Where the features of a video are, or would be. Raises `InputError` if they are in two files."""
         if video in self.files:
             return self.files[video]
-        found = [file for ending in ENDINGS if (file := self.path / f"{video}{ending}").is_file()]
+        found = _features_among(self.path / f"{video}{ending}" for ending in ENDINGS)
         if not found and not video.isascii():
             found = [file for file in self._by_form.get(composed(video), []) if file.is_file()]
         if len(found) > 1:
@@ -54,8 +57,17 @@ class FeatureFolder:
         return found
 
     def arrays(self) -> list[Path]:
-        """All files of arrays in the folder."""
-        return sorted(file for file in self.path.iterdir() if file.suffix in ENDINGS)
+        """All files of features in the folder."""
+        by_stem: dict[str, list[Path]] = {}
+        for file in sorted(self.path.iterdir()):
+            by_stem.setdefault(file.name.removesuffix(file.suffix), []).append(file)
+        return sorted(file for files in by_stem.values() for file in _features_among(files))
+
+    def not_read(self) -> list[str]:
+        """Names of the files in the folder that are no features; not those that `extract` writes beside some."""
+        read = {*self.arrays(), *self.files.values()}
+        others = [file for file in sorted(self.path.iterdir()) if file.is_file() and not file.name.startswith(".")]
+        return [file.name for file in others if file not in read and not (file.suffix == ".json" and are_facts(file))]
 
     def unlabelled(self, videos: Collection[str]) -> list[str]:
         """Names of the arrays that belong to none of the videos."""
@@ -64,13 +76,13 @@ class FeatureFolder:
 
     def shape(self, video: str) -> tuple[int, int]:
         """Shape of a video's array, from the header. Raises `InputError` unless it is a whole array of two axes."""
-        shape, dtype = read_header(self.file(video))
+        shape, dtype = read_header(self.file(video), self.speeds)
         self._require_features(video, shape, dtype)
         return shape[0], shape[1]
 
-    def load(self, video: str, time_first: bool) -> np.ndarray:
-        """Features `[T, D]`, float16 or float32 as stored, anything else as float32."""
-        array = open_array(self.file(video))
+    def load(self, video: str, time_first: bool, fps: float = 1.0) -> np.ndarray:
+        """Features `[T, D]`, float16 or float32 as stored, anything else as float32; speeds are at `fps`."""
+        array = open_array(self.file(video), speeds_at=fps if self.speeds else None)
         self._require_features(video, array.shape, array.dtype)
         array = array if time_first else array.T
         return array if array.dtype in (np.float16, np.float32) else array.astype(np.float32)
@@ -79,6 +91,13 @@ class FeatureFolder:
         if len(shape) != 2 or dtype.kind not in "iuf" or 0 in shape:
             what = f"expected [D, T] or [T, D] of real numbers, came {list(shape)} of {dtype}"
             raise InputError(f"{self.file(video)}: {what}; extract the features again")
+
+
+def _features_among(files: Iterable[Path]) -> list[Path]:
+    """Those of a video's files that are its features: arrays of numpy, else all of another form that is read."""
+    there = [file for file in files if file.suffix in ENDINGS and file.is_file()]
+    arrays = [file for file in there if file.suffix in ARRAYS]
+    return arrays or [file for file in there if file.suffix != ".json" or not are_facts(file)]
 
 
 def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[str, FeatureFolder]:
@@ -98,6 +117,18 @@ def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[s
     return found
 
 
+def known_axes(folder: FeatureFolder | None, videos: Iterable[str], axes: Axes) -> Axes:
+    """The order of axes that the user states, else `TD` where it is known of every video's features.
+
+    It is known of those that `extract` has made, of tables, and of keypoints: their rows are frames.
+    """
+    if axes != "auto" or folder is None:
+        return axes
+    files = [folder.file(video) for video in videos]
+    known = (read_feature_facts(file) is not None or rows_are_frames(file) for file in files)
+    return "TD" if files and all(known) else "auto"
+
+
 def is_time_first(
     folder: FeatureFolder, shapes: Mapping[str, tuple[int, int]], expected: ExpectedLengths, axes: Axes = "auto"
 ) -> bool:
@@ -106,6 +137,7 @@ def is_time_first(
     The user decides for the folder, else the lengths: if both axes of a video fit, the other videos decide. Raises
     `InputError` if neither axis of a video fits, if videos disagree, and if no video decides.
     """
+    axes = known_axes(folder, shapes, axes)
     if axes != "auto":
         return axes == "TD"
     votes: dict[bool, str] = {}

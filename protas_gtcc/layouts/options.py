@@ -22,13 +22,15 @@ class LayoutOptions:
     no_background: bool = False
     """The dataset has no background class: every frame is an action."""
     features: tuple[Folder, ...] | None = None
-    """Folders of <video>.npy or .npz to take. Each becomes a feature set with the name of its folder; features_split<k>
-    is for split k only. Default: every features*/ beside the labels."""
+    """Folders of <video>.npy to take, or .npz, .pt, .csv, .h5, .mat, or tables of keypoints. Each becomes a feature set
+    with the name of its folder; features_split<k> is for split k only. Default: every features*/ beside the labels."""
     feature_axes: Axes = "auto"
     """Order of the axes in the feature arrays: [D, T] or [T, D]. 'auto' compares them with the number of labels."""
+    speeds: bool = False
+    """Give keypoints speeds too, in their units a second. Features must be tables of keypoints then."""
     annotation_fps: float | None = None
-    """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate; for
-    CaptainCook4D, whose steps are in seconds, 1 where no rate is known."""
+    """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate; where
+    that is not known, 1 for CaptainCook4D's steps and 10 for segments in seconds."""
     look_ahead_frames: tuple[str, ...] = ()
     """How many frames after t the features of frame t have seen, counted before any resampling: N for every feature
     set, or NAME=N for one."""

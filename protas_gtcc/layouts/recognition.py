@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from protas_gtcc.dataset.description import require_plain_name, require_video_names
@@ -13,14 +14,20 @@ from protas_gtcc.layouts.captaincook4d_files import STEPS_FILE
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
 from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.seconds import is_seconds, open_seconds
+from protas_gtcc.layouts.segment_tables import NEEDED
+from protas_gtcc.layouts.text import read_json
 from protas_gtcc.storage.file_kinds import TEXT, require_kind
 
 _READERS = (
     (is_mstcn, open_mstcn),
     (is_captaincook4d, open_captaincook4d),
     (is_egoprocel, open_egoprocel),
+    (is_seconds, open_seconds),
 )
 _DRAWN_SPLIT = "1"
+SIMULATION_FACTS = "simulation.json"
+"""Written by `simulate --videos` beside its annotations."""
 
 
 def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layout:
@@ -38,17 +45,28 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
             require_kind(path, "a folder or a JSON of annotations", (TEXT,))
         raise InputError(
             f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
-            "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL), or a folder "
-            f"with {STEPS_FILE} (CaptainCook4D)"
+            "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL), a folder "
+            f"with {STEPS_FILE} (CaptainCook4D), or a CSV of segments, video,{','.join(NEEDED)}"
         )
     layout: Layout = open_it(path, options)
     require_video_names(layout.video_names)
     for split in layout.splits:
         require_plain_name(split, "split")
+    if options.speeds:
+        folders = layout.feature_folders.items()
+        layout.feature_folders = {name: dataclasses.replace(folder, speeds=True) for name, folder in folders}
+    layout.simulated = _is_simulated(path if path.is_dir() else path.parent)
     _separate_validation(layout)
     if options.test_share is not None:
         _draw_split(layout, options, options.test_share)
     return layout
+
+
+def _is_simulated(folder: Path) -> bool:
+    """Whether `simulate` has rendered the videos of a folder, by the facts that it writes beside them."""
+    facts = folder / SIMULATION_FACTS
+    content = read_json(facts) if facts.is_file() else None
+    return isinstance(content, dict) and content.get("simulated") is True
 
 
 def _separate_validation(layout: Layout) -> None:

@@ -23,8 +23,8 @@ import numpy as np
 
 from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.feature_files import load_features
 from protas_gtcc.storage.file_kinds import NPY, NPZ, TEXT, require_kind
-from protas_gtcc.storage.npy import load_features
 
 Format = Literal["auto", "npy", "text", "raw"]
 _CHUNK_BYTES = 1 << 16

@@ -8,20 +8,16 @@ code shares its storage with the learnt one, so both are equal here.
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from protas_gtcc.config import REFERENCE, ModelConfig
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.network.checkpoint import ModelFacts, require_finite_tensors, require_shapes
 from protas_gtcc.network.model import ProgressNetwork
-from protas_gtcc.storage.file_kinds import PICKLE, TEXT, TORCH, require_kind
+from protas_gtcc.storage.tensors import load_tensors_alone
 
 FIRST_WEIGHT = "stage1.conv_1x1.weight"
 RENAMED = {
@@ -78,36 +74,6 @@ def read_reference_checkpoint(
         raise InputError(f"{what}; name another file") from error
     require_finite_tensors(network.state_dict(), str(path), "name a checkpoint of an earlier epoch")
     return network.eval(), facts
-
-
-def load_tensors_alone(path: Path) -> Any:
-    """The content of a torch checkpoint of tensors and plain values; `InputError` for anything else."""
-    if not path.is_file():
-        raise InputError(f"no checkpoint {path}; correct the path")
-    require_kind(path, TORCH, (TORCH, PICKLE), {TEXT: "name another file"})
-    try:
-        # weights_only: a foreign pickle must not run code here.
-        with zipfile.ZipFile(path) if zipfile.is_zipfile(path) else nullcontext() as archive:
-            claimed = 0 if archive is None else sum(member.file_size for member in archive.infolist())
-        if claimed > path.stat().st_size:  # torch compresses nothing
-            raise ValueError("it is compressed")
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        _require_dense(content)
-        return content
-    except Exception as error:  # pickle, zip and torch have errors of many kinds
-        # torch's own message advises to load without this guard, which could run code from the file.
-        what = f"{path} is not a torch checkpoint of plain tensors, or not a complete one"
-        raise InputError(f"{what}; copy it again, or save its state_dict alone") from error
-
-
-def _require_dense(content: Any) -> None:
-    """Raise `ValueError` for a tensor whose values are not all there: a view can claim any size."""
-    if isinstance(content, Tensor):
-        if content.layout != torch.strided or content.nbytes > content.untyped_storage().nbytes():
-            raise ValueError("a tensor is a view or sparse")
-    elif isinstance(content, Mapping):
-        for value in content.values():
-            _require_dense(value)
 
 
 def _architecture(state: Mapping[str, Tensor], causal: bool | None, path: Path) -> ModelConfig:

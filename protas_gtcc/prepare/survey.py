@@ -13,7 +13,7 @@ from protas_gtcc.annotations.resampling import look_ahead_at, require_rate
 from protas_gtcc.dataset.description import repeated_videos
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, found_in_name
-from protas_gtcc.layouts.features import FeatureFolder, check_shapes, is_time_first
+from protas_gtcc.layouts.features import FeatureFolder, check_shapes, is_time_first, known_axes
 from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
@@ -150,14 +150,20 @@ def pair_labels_by_length(
 ) -> None:
     """Give a layout the lengths of its videos' features: EgoProceL's pairs labels with videos by them.
 
-    Time is the axis whose size differs between videos. If that is both axes or none, nothing is given.
+    Time is the axis whose size differs between videos. If that is both axes or none, nothing is given. Raises
+    `InputError` then if the layout has no lengths of its own.
     """
+    axes = known_axes(layout.feature_folders.get(feature_set), shapes, options.feature_axes)
     columns = list(zip(*shapes.values(), strict=True))
     varying = [axis for axis, lengths in enumerate(columns) if len(set(lengths)) > 1]
-    axis = {"TD": 0, "DT": 1}.get(options.feature_axes, varying[0] if len(varying) == 1 else None)
+    axis = {"TD": 0, "DT": 1}.get(axes, varying[0] if len(varying) == 1 else None)
     if axis is not None:
         lengths = {video: shape[axis] / rates.features_per_label(video) for video, shape in shapes.items()}
         layout.pair_by_length(feature_set, lengths)
+    elif layout.needs_lengths and shapes:
+        differ = "both axes differ" if varying else "no axis differs"
+        what = f"{differ} between the videos of {feature_set}, and segments in seconds do not say which axis is time"
+        raise InputError(f"{layout.feature_folders[feature_set].path}: {what}; give --feature-axes TD or DT")
 
 
 def pair_labels_by_features(layout: Layout, fps: FrameRates, options: LayoutOptions) -> None:
@@ -188,4 +194,7 @@ def _shapes(layout: Layout, name: str, folder: FeatureFolder) -> dict[str, tuple
     if unlabelled:
         what = f"{plural(len(unlabelled), 'file')} of {name} left out, without labels: {listed(unlabelled)}"
         layout.notices.append(what)
+    not_read = folder.not_read()
+    if not_read:
+        layout.notices.append(f"{plural(len(not_read), 'file')} in {name} not read: {listed(not_read)}")
     return {video: folder.shape(video) for video in layout.video_names if video not in absent}

@@ -78,6 +78,7 @@ def prepare(
         background=layout.background,
         fps=rates.dataset,
         splits=layout.splits,
+        simulated=layout.simulated,
         source=f"{type(layout).__name__} {layout.path.name}".encode("utf-8", "backslashreplace").decode(),
     )
     feature_sets = {
@@ -143,10 +144,10 @@ def read_videos(
 
 def _load_features(video: str, plans: Mapping[str, FeaturePlan], rates: Rates) -> dict[str, np.ndarray]:
     """The features that a video has, time first, at the dataset's rate."""
-    features = {
-        name: plan.folder.load(video, plan.time_first) for name, plan in plans.items() if plan.folder.has(video)
-    }
     rate = rate_of(rates.features, video)
+    features = {
+        name: plan.folder.load(video, plan.time_first, rate) for name, plan in plans.items() if plan.folder.has(video)
+    }
     if rate == rates.dataset:
         return features
     return {name: values[resample_indices(len(values), rate, rates.dataset)] for name, values in features.items()}

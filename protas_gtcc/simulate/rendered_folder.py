@@ -1,7 +1,7 @@
 """A folder of rendered videos, with the annotations that a user would have.
 
     videos/<video>.mp4
-    segments.csv                          video,start_seconds,end_seconds,name: actions; the rest is background
+    segments.csv                          video,start_seconds,end_seconds,name,task,subject: actions, no background
     groundTruth/<video>.txt               a label for every 1 / label rate seconds
     mapping.txt                           id name
     splits/{train,test}.split1.bundle     by person
@@ -76,14 +76,15 @@ def write_annotations(folder: Path, config: RenderingConfig, plans: Sequence[Vid
         names = [f"{plan.name}.txt" for plan in plans if is_test_person(plan.person.number) == is_test]
         write_text(folder / "splits" / f"{part}.split1.bundle", _lines(names))
     rows = [row for plan in plans for row in _segment_rows(plan)]
-    write_text(folder / "segments.csv", _lines(["video,start_seconds,end_seconds,name", *rows]))
+    write_text(folder / "segments.csv", _lines(["video,start_seconds,end_seconds,name,task,subject", *rows]))
     write_text(folder / "simulation.json", json.dumps(_facts(config, plans), indent=1) + "\n")
 
 
 def _segment_rows(plan: VideoPlan) -> Iterator[str]:
     for start, end, name in plan.segments:
         if name != BACKGROUND:
-            yield f"{plan.name},{_seconds(start, plan.rate)},{_seconds(end, plan.rate)},{name}"
+            times = f"{_seconds(start, plan.rate)},{_seconds(end, plan.rate)}"
+            yield f"{plan.name},{times},{name},{plan.task},p{plan.person.number:02d}"
 
 
 def _seconds(frame: int, rate: Fraction) -> str:

@@ -38,6 +38,12 @@ def facts_file(features: Path) -> Path:
     return features.with_name(f"{features.name.removesuffix(features.suffix)}.json")
 
 
+def are_facts(path: Path) -> bool:
+    """Whether a JSON file has such facts, by its first bytes."""
+    with open(path, "rb") as file:
+        return f'"format": "{FORMAT}"'.encode() in file.read(200)
+
+
 def write_feature_facts(features: Path, facts: FeatureFacts) -> None:
     """Write the facts beside the file `features`. Raises `InputError` as `write_text` does."""
     content = {"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(facts)}
@@ -66,6 +72,8 @@ def read_feature_facts(features: Path) -> FeatureFacts | None:
     Raises `InputError` if they are damaged or of a later version. A JSON file of another program is left alone.
     """
     path = facts_file(features)
+    if path == features:
+        return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

@@ -16,6 +16,11 @@ _MP4, _MKV, _AVI, _MPEG = "a video (MP4 or MOV)", "a video (MKV or WebM)", "a vi
 _IMAGE, _GZIP, _ZIP = "an image", "compressed (gzip)", "a ZIP archive"
 SAVE = "save the features of each video as .npy, with numpy.save"
 _EXTRACT = "extract features first: 'protas-gtcc extract', with the backbone that the model was trained on"
+VIDEO_ENDINGS = (
+    *(".3gp", ".asf", ".avi", ".flv", ".h264", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg"),
+    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+)
+"""Of the files in a folder that are taken for videos. A file that is named itself may end in anything."""
 _MARKS = (
     (4, rb"ftyp", _MP4),
     (0, rb"\x1aE\xdf\xa3", _MKV),

@@ -8,12 +8,7 @@ from pathlib import Path
 
 from protas_gtcc.dataset.description import require_video_names
 from protas_gtcc.errors import InputError, listed
-
-ENDINGS = (
-    *(".3gp", ".asf", ".avi", ".flv", ".h264", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg"),
-    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
-)
-"""Of the files in a folder that are taken for videos. A file that is named itself may end in anything."""
+from protas_gtcc.storage.file_kinds import VIDEO_ENDINGS
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ def _files(folder: Path, leave_out: Path) -> Iterator[Path]:
 
 
 def _is_video(file: Path) -> bool:
-    return file.suffix.lower() in ENDINGS
+    return file.suffix.lower() in VIDEO_ENDINGS
 
 
 def _require_different(videos: Iterable[VideoFile]) -> None:

@@ -27,7 +27,8 @@ class Command:
     """
 
     source: Positional[Path]
-    """Dataset file, folder, or JSON file of EgoProceL; with --causal, a run directory or a checkpoint."""
+    """Dataset file, folder, CSV file of segments, or JSON file of EgoProceL; with --causal, a run directory or a
+    checkpoint."""
     causal: bool = False
     """Check that the model's outputs at a frame do not change when later frames change."""
     fps: RateOrTable | None = None

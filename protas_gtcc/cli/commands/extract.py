@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
+from protas_gtcc.cli.shared.extracting import BackboneFlags
 from protas_gtcc.cli.shared.parsing import Folder, Positional
-from protas_gtcc.config import Device, require_range
 from protas_gtcc.errors import listed, plural
 
 if TYPE_CHECKING:
@@ -35,28 +34,13 @@ class Command:
     """Folder for the features."""
     fps: float
     """Frames per second of the features; it may be a fraction, as 30000/1001."""
-    backbone: str = "efficientnet-lite0"
-    """efficientnet-lite0 or -lite2, whose weights are packages; timm:MODEL, or timm:MODEL=FILE with its weights in a
-    file; or a model of your own, FILE.onnx or FILE.pt (TorchScript), that gives [B, D]."""
-    size: int = 0
-    """Height and width of the pictures, for a model of your own that does not state them; 0 takes what it states."""
-    window: int = 1
-    """Frames that a model of your own sees at once: the last ones, and before a video's start its first one."""
-    batch_size: int = 16
-    """Frames that the backbone takes at once."""
-    threads: int = 0
-    """Processor threads of the backbone; 0 leaves one processor to decoding and takes the others."""
-    device: Device = "auto"
-    """Where the backbone computes; auto takes a GPU if there is one."""
     skip_broken: bool = False
     """Go on with the other videos where one cannot be read, and list it at the end."""
     overwrite: bool = False
     """Replace files of features that this command has not made."""
     json: bool = False
     """Print what was done as JSON."""
-
-    def __post_init__(self) -> None:
-        require_range(self, window=(1, 1000), batch_size=(1, 4096), threads=(0, 1024), size=(0, 4096))
+    extraction: BackboneFlags = field(default_factory=BackboneFlags)
 
     def run(self) -> None:
         """Extract, with a bar on standard error and a summary on standard output."""
@@ -68,15 +52,10 @@ class Command:
             sys.exit(2)
         require_rate(self.fps)
         videos, others = find_videos(self.videos, self.out)  # before torch is imported, which takes seconds
-        import torch
-
-        from protas_gtcc.inference import choose_device
-        from protas_gtcc.video.backbones.choice import make_backbone
         from protas_gtcc.video.extraction import Extraction, extractor_of
 
-        torch.set_num_threads(self.threads or max(1, _num_processors() - 1))
-        backbone = make_backbone(self.backbone, choose_device(self.device), self.size or None, self.window)
-        extraction = Extraction(videos, self.out, backbone, self.fps, self.batch_size)
+        backbone = self.extraction.make()
+        extraction = Extraction(videos, self.out, backbone, self.fps, self.extraction.batch_size)
         try:
             with progress_bars("frames") as on_progress:
                 on_frames = functools.partial(on_progress, "extract")
@@ -91,11 +70,6 @@ class Command:
             print(json.dumps({"out": str(self.out), "extractor": dataclasses.asdict(extractor)} | _plain(result)))
         else:
             print(f"{self.out}: {_describe(result)}, D = {backbone.dim}, of {extractor}")
-
-
-def _num_processors() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _plain(result: Extracted) -> dict[str, object]:

@@ -27,7 +27,7 @@ class Command:
     """
 
     source: Positional[Path]
-    """Folder, or JSON file of EgoProceL."""
+    """Folder, CSV file of segments, or JSON file of EgoProceL."""
     out: Folder | None = None
     """Folder for progress/<video>.npy, float32 [C, T], and segments/<video>.csv; files that exist are kept."""
     into: File | None = None

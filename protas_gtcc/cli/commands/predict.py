@@ -24,7 +24,7 @@ SHOWN_SEGMENTS = 20
 
 @dataclass(frozen=True)
 class Command:
-    """Predict unlabelled videos: one .npy or .npz file of features each, [T, D] or [D, T].
+    """Predict unlabelled videos: one file of features each (.npy, .npz, .pt, .csv, .h5, .mat, or keypoints).
 
     Prints the segments. Writes labels, probabilities and progress of every frame to predictions.h5, and for each video
     a table of frames (VIDEO.csv), a table of segments (VIDEO.segments.csv) and a picture (plots/VIDEO.png).
@@ -54,7 +54,7 @@ class Command:
         """Predict, write and print."""
         from protas_gtcc.metrics.prediction_files import write_predictions
         from protas_gtcc.storage.feature_facts import require_extractor
-        from protas_gtcc.storage.npy import require_loadable
+        from protas_gtcc.storage.feature_files import require_loadable
 
         self._require_files()
         written = self.out / "predictions.h5"
@@ -97,10 +97,10 @@ class Command:
 
     def _predictions(self, model: TrainedModel, fps: float, model_fps: float) -> Iterator[tuple[str, Prediction]]:
         from protas_gtcc.annotations.resampling import resample_indices
-        from protas_gtcc.storage.npy import load_features
+        from protas_gtcc.storage.feature_files import load_features
 
         for path in self.features:
-            features = load_features(path, model.facts.feature_dim, self.feature_axes)
+            features = load_features(path, model.facts.feature_dim, self.feature_axes, fps)
             if fps != model_fps:  # durations and dilations are counted in the model's frames
                 features = features[resample_indices(len(features), fps, model_fps)]
             try:
@@ -130,7 +130,7 @@ class Command:
     def _require_files(self) -> None:
         """Raise `InputError` for a path that cannot be read, before torch is imported, which takes seconds."""
         from protas_gtcc.dataset.description import require_video_names
-        from protas_gtcc.storage.npy import open_array
+        from protas_gtcc.storage.feature_files import open_array
 
         find_checkpoint(self.model)
         stems = [path.stem for path in self.features]
