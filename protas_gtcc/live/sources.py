@@ -36,10 +36,20 @@ class Source(ABC):
     """Gives frames, float32 `[D]`, until it ends; may wait for each. Raises `InputError` for a bad frame."""
 
     name: str
+    is_live = False
+    at_once = 1
 
     @abstractmethod
     def __iter__(self) -> Iterator[np.ndarray]:
         """The frames."""
+
+    def features(self, frames: np.ndarray, missed: int) -> np.ndarray:
+        """Frames are features."""
+        return frames
+
+    def due(self, number: int) -> float | None:
+        """When frame `number` was to be seen; a source of features does not know it."""
+        return None
 
     def close(self) -> None:  # noqa: B027 (optional)
         """Give no more frames; end even while waiting for one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
 from protas_gtcc.cli.shared.parsing import Folder, Positional
+from protas_gtcc.cli.shared.pictures import backbone_threads
 from protas_gtcc.config import Device, require_range
 from protas_gtcc.errors import listed, plural
 
@@ -68,21 +68,19 @@ class Command:
             sys.exit(2)
         require_rate(self.fps)
         videos, others = find_videos(self.videos, self.out)  # before torch is imported, which takes seconds
-        import torch
-
         from protas_gtcc.inference import choose_device
         from protas_gtcc.video.backbones.choice import make_backbone
         from protas_gtcc.video.extraction import Extraction, extractor_of
 
-        torch.set_num_threads(self.threads or max(1, _num_processors() - 1))
-        backbone = make_backbone(self.backbone, choose_device(self.device), self.size or None, self.window)
-        extraction = Extraction(videos, self.out, backbone, self.fps, self.batch_size)
-        try:
-            with progress_bars("frames") as on_progress:
-                on_frames = functools.partial(on_progress, "extract")
-                result = extraction.run(self.skip_broken, self.overwrite, on_frames)
-        except KeyboardInterrupt as interruption:
-            raise KeyboardInterrupt("whole videos are kept: the same command goes on") from interruption
+        with backbone_threads(self.threads):
+            backbone = make_backbone(self.backbone, choose_device(self.device), self.size or None, self.window)
+            extraction = Extraction(videos, self.out, backbone, self.fps, self.batch_size)
+            try:
+                with progress_bars("frames") as on_progress:
+                    on_frames = functools.partial(on_progress, "extract")
+                    result = extraction.run(self.skip_broken, self.overwrite, on_frames)
+            except KeyboardInterrupt as interruption:
+                raise KeyboardInterrupt("whole videos are kept: the same command goes on") from interruption
         if others:
             left_out = f"{plural(len(others), 'file')} left out, no videos by their names"
             warn(make_console(stderr=True))(f"{left_out}: {listed(file.name for file in others)}")
@@ -91,11 +89,6 @@ class Command:
             print(json.dumps({"out": str(self.out), "extractor": dataclasses.asdict(extractor)} | _plain(result)))
         else:
             print(f"{self.out}: {_describe(result)}, D = {backbone.dim}, of {extractor}")
-
-
-def _num_processors() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _plain(result: Extracted) -> dict[str, object]:
