@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
+import io
 import itertools
 import json
 import signal
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
@@ -94,13 +97,13 @@ def test_a_stream_of_a_file_equals_predict_frame_by_frame(tmp_path, monkeypatch,
 
 
 def test_a_file_in_real_time_takes_its_time_and_its_frames_have_delays(model, tmp_path, capsys):
-    film(tmp_path / "clip.mp4", 20)
+    film(tmp_path / "clip.mp4", 10)
     started = time.monotonic()
     assert exit_code("stream", "model.safetensors", "clip.mp4", "--real-time", *MEANS) == 0
-    assert time.monotonic() - started >= 1.8
+    assert time.monotonic() - started >= 0.9
     done = capsys.readouterr()
     lines = [json.loads(line) for line in done.out.splitlines()]
-    assert lines[-1]["frame"] == 9
+    assert lines[-1]["frame"] == 4
     assert [line["frame"] for line in lines] == sorted({line["frame"] for line in lines})
     for line in lines:
         assert set(line["delay_parts"]) == {"capture", "waiting", "backbone", "model", "output"}
@@ -110,23 +113,30 @@ def test_a_file_in_real_time_takes_its_time_and_its_frames_have_delays(model, tm
     assert "delay, ms, median / 99 %: capture " in done.err
 
 
-def test_a_slow_machine_takes_the_newest_frame_which_stands_for_the_skipped_ones(model, backbone, tmp_path):
-    video = film(tmp_path / "clip.mp4", 40)
-    frames = list(model.follow(video, real_time=True, backbone=Slow(backbone, 0.45)))
+@pytest.fixture
+def fast(backbone) -> TrainedModel:
+    """A model at 25 frames a second, so that tests in real time are short."""
+    facts = dataclasses.replace(model_on(backbone, 25.0).facts, fps=25.0)
+    return TrainedModel(model_on(backbone).network, facts)
+
+
+def test_a_slow_machine_takes_the_newest_frame_which_stands_for_the_skipped_ones(fast, backbone, tmp_path):
+    video = film(tmp_path / "clip.mp4", 60, step=20)
+    frames = list(fast.follow(video, real_time=True, backbone=Slow(backbone, 0.1)))
     numbers = np.array([one.frame for one in frames])
-    assert numbers[-1] == 19, "the newest is never lost"
-    assert frames[-1].dropped == 20 - len(frames) > 5
-    assert max(one.delay.total for one in frames if one.delay) < 2, "the delay does not grow"
-    stand_in = numbers[np.searchsorted(numbers, np.arange(20))]
-    expected = model.predict(model.picture_features(video, backbone)[stand_in])
+    assert numbers[-1] == 29, "the newest is never lost"
+    assert frames[-1].dropped == 30 - len(frames) > 8
+    assert max(one.delay.total for one in frames if one.delay) < 1, "the delay does not grow"
+    stand_in = numbers[np.searchsorted(numbers, np.arange(30))]
+    expected = fast.predict(fast.picture_features(video, backbone)[stand_in])
     assert [int(one.labels[0]) for one in frames] == expected.labels[numbers].tolist()
     np.testing.assert_allclose([one.reported[0] for one in frames], expected.reported[numbers], rtol=0, atol=1e-4)
 
 
-def test_with_every_frame_none_is_skipped_and_the_delay_grows(model, backbone, tmp_path):
-    video = film(tmp_path / "clip.mp4", 24)
-    expected = model.predict(video)
-    frames = list(model.follow(video, every_frame=True, real_time=True, backbone=Slow(backbone, 0.35)))
+def test_with_every_frame_none_is_skipped_and_the_delay_grows(fast, backbone, tmp_path):
+    video = film(tmp_path / "clip.mp4", 40, step=20)
+    expected = fast.predict(video, backbone)
+    frames = list(fast.follow(video, every_frame=True, real_time=True, backbone=Slow(backbone, 0.1)))
     assert_equals(frames, expected)
     delays = [one.delay.total for one in frames if one.delay is not None]
     assert delays[-1] > delays[0] + 0.5
@@ -183,9 +193,9 @@ def test_an_address_that_stops_keeps_what_was_reported_and_ends_with_one_line(mo
     done = capsys.readouterr()
     lines, expected = [json.loads(line) for line in done.out.splitlines()], model.predict(transmission)
     assert [line["label"] for line in lines] == expected.labels.tolist()
-    assert done.err.splitlines()[-1] == (
-        f"error: {address} has stopped; start it again (what was reported so far is kept)"
-    )
+    last = done.err.splitlines()[-1]
+    assert last.startswith(f"error: {address} has stopped")
+    assert last.endswith("; start it again (what was reported so far is kept)")
 
 
 def test_an_address_that_falls_silent_is_given_up(model, transmission, capsys):
@@ -222,7 +232,8 @@ def test_a_camera_that_is_unplugged_keeps_what_was_reported(model, tmp_path, mon
     @contextmanager
     def plugged(name: str, silent_seconds: float | None) -> Iterator[OpenVideo]:
         with open_video(video) as opened:
-            yield OpenVideo(name, Unplugged(opened.container, 41), opened.stream)  # type: ignore[arg-type]
+            object.__setattr__(opened, "container", Unplugged(opened.container, 41))
+            yield opened
 
     monkeypatch.setattr(sources, "open_live", plugged)
     given = ("stream", "model.safetensors", "camera:0", *MEANS, "--every-frame", "--lines", "lines.jsonl")
@@ -286,11 +297,9 @@ def test_the_delays_of_a_pipeline_are_summed_up_by_part(model, tmp_path):
 
 
 def test_without_delays_no_line_is_printed():
-    class Never:
-        def print(self, *_: object, **__: object) -> None:
-            raise AssertionError
-
-    DelayLine(Never()).on_end(Summary(3, 0))  # type: ignore[arg-type]
+    out = io.StringIO()
+    DelayLine(Console(file=out)).on_end(Summary(3, 0))
+    assert not out.getvalue()
 
 
 @pytest.mark.slow

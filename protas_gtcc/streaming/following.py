@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -29,6 +29,7 @@ STEPS_AT_ONCE = 256
 """Steps for dropped frames in one call: the memory for them is limited."""
 
 
+@runtime_checkable
 class FrameSource(Protocol):
     """Gives frames until it ends, and may wait for each; it is read in one thread."""
 

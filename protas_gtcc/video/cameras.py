@@ -61,7 +61,7 @@ def open_live(name: str, silent_seconds: float | None) -> Iterator[OpenVideo]:
 
 def _address(name: str) -> tuple[str, None, dict[str, str]]:
     scheme = name.split("://")[0].lower()
-    options = {"protocol_whitelist": PROTOCOLS[scheme], "fflags": "nobuffer"}
+    options = {"protocol_whitelist": PROTOCOLS[scheme]}
     return name, None, options | ({"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {})
 
 

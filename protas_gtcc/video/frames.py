@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from protas_gtcc.video.timeline import Clock, repeated
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-Shown: TypeAlias = "tuple[VideoFrame, tuple[Fraction, Fraction]]"
-"""A decoded picture, and from when to when it is shown, in seconds."""
+Shown: TypeAlias = tuple[Any, tuple[Fraction, Fraction]]
+"""A decoded picture, av's `VideoFrame`, and from when to when it is shown, in seconds."""
 LOST_SECONDS = 1.0
 """A video that ends so much before its header says has lost its end."""
 

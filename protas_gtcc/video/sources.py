@@ -79,9 +79,10 @@ class PictureSource:
                     if self._closed.is_set():
                         return
                     yield picture
-        if not self._is_file and not self._closed.is_set():
-            raise self._stopped(decoded.failure)
-        self.notes = decoded.notes() if self._is_file else []
+            if self._is_file:
+                self.notes = decoded.notes()
+            elif not self._closed.is_set():
+                raise self._stopped(decoded.failure)
 
     def _open(self) -> AbstractContextManager[OpenVideo]:
         return open_video(Path(self.name)) if self._is_file else open_live(self.name, self._silent_seconds)
