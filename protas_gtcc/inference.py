@@ -105,16 +105,16 @@ class TrainedModel:
             return features
         return features[resample_indices(len(features), fps, self.facts.fps)]
 
-    def backbone(self, given: Backbone | str | None = None) -> Backbone:
+    def backbone(self, given: Backbone | str | None = None, device: str | None = None) -> Backbone:
         """The backbone of the model's features, made once; of a file of yours, its name or `make_backbone`'s result.
 
-        Raises `InputError` if it is not known, if it is in a file that was not given, and if the one that is found has
-        other weights or scaling.
+        It computes on the model's device, if no other one is given. Raises `InputError` if it is not known, if it is in
+        a file that was not given, and if the one that is found has other weights or scaling.
         """
         from protas_gtcc.video.backbones.of_model import backbone_of
 
         if given is not None or self._backbone is None:
-            self._backbone = backbone_of(self.facts.extractor, given, str(self.device))
+            self._backbone = backbone_of(self.facts.extractor, given, device or str(self.device))
         return self._backbone
 
     def follow(
@@ -160,6 +160,8 @@ class TrainedModel:
         if fps != self.facts.fps:
             what = f"the model's features were resampled from {fps:g} to {self.facts.fps or 0:g} fps"
             raise InputError(f"{what}, and a stream is not resampled; use 'predict'")
+        # The first step of a process may compile its arithmetic for seconds, in which a camera's frames would be lost.
+        self.stream().step(np.zeros(self.facts.feature_dim, np.float32))
         return PictureSource(name, made_by, fps, real_time, silent_seconds)
 
     def stream(self, engine: EngineName = "auto") -> Stream:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import http.server
 import io
 import itertools
 import json
@@ -12,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from protas_gtcc.video.opening import OpenVideo, open_video
 from tests.mstcn_folder import exit_code
 from tests.video_files import av, film
 from tests.video_models import FPS, model_on, saved, torchscript
+from tests.video_senders import network_camera, sending
 
 MEANS = ("--backbone", "means.pt", "--size", 16)
 
@@ -158,37 +158,17 @@ def test_a_window_holds_the_last_frames_however_many_were_skipped(backbone, tmp_
 # Cameras and addresses
 
 
-@contextmanager
-def sending(send: Callable[[Any], None]) -> Iterator[str]:
-    """The address of a web server whose answer `send` writes."""
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "video/mp2t")
-            self.end_headers()
-            send(self.wfile)
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/live"
-        finally:
-            server.shutdown()
-
-
 @pytest.fixture
 def transmission(tmp_path) -> Path:
     """A video as it is sent: MPEG-TS, without B-frames."""
     return film(tmp_path / "sent.ts", 60, options={"bf": "0", "g": "10"})
 
 
-def test_an_address_that_stops_keeps_what_was_reported_and_ends_with_one_line(model, transmission, capsys):
-    with sending(lambda out: out.write(transmission.read_bytes())) as address:
+@pytest.mark.parametrize("kind", ["http", "rtsp"])
+def test_an_address_that_stops_keeps_what_was_reported_and_ends_with_one_line(model, transmission, capsys, kind):
+    content = transmission.read_bytes()
+    sender = network_camera(content) if kind == "rtsp" else sending(lambda out: out.write(content))
+    with sender as address:
         assert exit_code("stream", "model.safetensors", address, "--every-frame", *MEANS) == 1
     done = capsys.readouterr()
     lines, expected = [json.loads(line) for line in done.out.splitlines()], model.predict(transmission)

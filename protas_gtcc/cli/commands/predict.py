@@ -94,7 +94,7 @@ class Command:
             print(json.dumps({"predictions": str(written), "videos": rows}))
         else:
             print("\n".join([*lines(segments), "", f"everything is in {self.out}"]))
-            if fps != info.fps:
+            if fps != info.fps and len(videos) < len(inputs):
                 what = f"features were resampled from {plain(fps)} to the model's {plain(info.fps)} fps"
                 print(f"{what}, the rate of the results")
             if replaced:
@@ -163,6 +163,8 @@ class Command:
                 inputs += [_Input(one.name, one.path, True) for one in find_videos([path], self.out)[0]]
             else:
                 inputs.append(_Input(path.stem, path, False))
+        if self.fps is not None and all(one.is_video for one in inputs):
+            raise InputError("--fps is for files of features; videos are taken at the model's rate: leave it out")
         names = [one.name for one in inputs]
         require_video_names(names)
         for one in inputs:

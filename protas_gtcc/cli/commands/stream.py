@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.cli.shared.pictures import BackboneFlags, backbone_threads
-from protas_gtcc.config import Axes
+from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, lacks_package, plain
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.video.cameras import is_live
@@ -68,6 +68,8 @@ class Command:
     """Print lines of JSON on a terminal too."""
     every_class: bool = False
     """Add probabilities and progress of every class to the lines."""
+    device: Device = "auto"
+    """Where the backbone of videos computes; auto takes a GPU if there is one. The model itself needs none."""
     video: BackboneFlags = field(default_factory=BackboneFlags)
 
     def run(self) -> None:
@@ -107,13 +109,13 @@ class Command:
 
     def _source(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> tuple[FrameSource, float | None]:
         """The source, and the seconds after which its silence is an error."""
-        from protas_gtcc.inference import SILENT_SECONDS
+        from protas_gtcc.inference import SILENT_SECONDS, choose_device
         from protas_gtcc.live.sources import open_source
         from protas_gtcc.storage.feature_facts import require_extractor
 
         if self._is_video:
             closing.enter_context(backbone_threads())
-            self.video.give(model)
+            self.video.give(model, choose_device(self.device))
             silent = self.give_up_seconds or SILENT_SECONDS
             source = model.source(self.source, self.real_time, silent_seconds=silent + 1)
             closing.callback(_print_notes, source)

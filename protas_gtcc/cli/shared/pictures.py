@@ -29,15 +29,18 @@ class BackboneFlags:
     def __post_init__(self) -> None:
         require_range(self, window=(1, 1000), size=(0, 4096))
 
-    def give(self, model: TrainedModel) -> None:
-        """Give the model its backbone. Raises `InputError` as `TrainedModel.backbone` does."""
+    def give(self, model: TrainedModel, device: str | None = None) -> None:
+        """Give the model its backbone, which computes on the model's device or another one.
+
+        Raises `InputError` as `TrainedModel.backbone` does.
+        """
         from protas_gtcc.video.backbones.choice import make_backbone
         from protas_gtcc.video.backbones.of_model import require_known
 
         require_known(model.facts.extractor)
         choice = self.backbone or (model.facts.extractor.backbone if self.size or self.window > 1 else None)
-        given = choice and make_backbone(choice, str(model.device), self.size or None, self.window)
-        model.backbone(given or None)
+        where = device or str(model.device)
+        model.backbone(make_backbone(choice, where, self.size or None, self.window) if choice else None, where)
 
 
 def num_processors() -> int:
