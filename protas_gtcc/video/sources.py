@@ -37,14 +37,20 @@ class PictureSource:
         real_time: bool = False,
         silent_seconds: float | None = None,
     ):
-        """`real_time` plays a file at its own speed. Reading a camera fails after `silent_seconds` without data."""
+        """`real_time` plays a file at its own speed.
+
+        Reading a camera fails a second after `silent_seconds` without data: who follows it gives up before.
+        """
         self.name, self._fps, self._size = str(name), fps, backbone.size
         self._is_file = not is_live(self.name)
         self.is_live = real_time or not self._is_file
         self.at_once = 1 if self.is_live else BATCH_SIZE  # as in `extract`, so that features are equal to the last bit
         self.notes: list[str] = []
         """What was wrong with a file, after its last picture."""
-        self._features, self._silent_seconds = PictureFeatures(backbone, self.name), silent_seconds
+        self._features, self._silent_seconds = (
+            PictureFeatures(backbone, self.name),
+            silent_seconds and silent_seconds + 1,
+        )
         self._zero: float | None = None
         self._noted = 0.0
         self._closed = Event()

@@ -18,7 +18,7 @@ class Windows:
             return pictures
         row = self._push(pictures)
         windows = np.lib.stride_tricks.sliding_window_view(row, self._window, axis=0)  # [B, H, W, 3, window]
-        return np.ascontiguousarray(np.moveaxis(windows, -1, 1))
+        return np.array(np.moveaxis(windows, -1, 1), order="C")  # a copy: the view is read-only, which torch refuses
 
     def skip(self, picture: np.ndarray, count: int) -> None:
         """Let a picture `[1, H, W, 3]` pass `count` times without its windows."""

@@ -117,7 +117,7 @@ class Command:
             closing.enter_context(backbone_threads())
             self.video.give(model, choose_device(self.device))
             silent = self.give_up_seconds or SILENT_SECONDS
-            source = model.source(self.source, self.real_time, silent_seconds=silent + 1)
+            source = model.source(self.source, self.real_time, silent_seconds=silent)
             closing.callback(_print_notes, source)
             return source, silent if source.is_live else self.give_up_seconds
         if self._is_replay and fps is not None:
