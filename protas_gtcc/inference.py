@@ -23,16 +23,13 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.file_kinds import SAFETENSORS, kind_of
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
+from protas_gtcc.video.cameras import SILENT_SECONDS
 
 if TYPE_CHECKING:
     from protas_gtcc.streaming.following import Followed
     from protas_gtcc.streaming.streams import Stream, Streams
     from protas_gtcc.video.backbones.base import Backbone
-    from protas_gtcc.video.frames import VideoFrames
     from protas_gtcc.video.sources import PictureSource
-
-SILENT_SECONDS = 10.0
-"""A camera that sends nothing for longer is taken for dead."""
 
 
 def choose_device(wanted: Device) -> str:
@@ -79,7 +76,7 @@ class TrainedModel:
         Without a progress head, `progress` is None and 0 is reported, or with a filter the progress of the filter
         alone. Raises `InputError` as `outputs` does, and for a file as `picture_features` does.
         """
-        features = video if isinstance(video, np.ndarray) else self.picture_features(video, backbone)
+        features = self.picture_features(video, backbone) if isinstance(video, str | Path) else video
         return to_prediction(self.outputs(features), self.background, self._fresh_decoder())
 
     def picture_features(self, video: Path | str, backbone: Backbone | str | None = None) -> np.ndarray:
@@ -89,15 +86,10 @@ class TrainedModel:
         does, and `BrokenVideo` for a file that is no video.
         """
         from protas_gtcc.video.features import features_of
-
-        frames = self.pictures(video, backbone)
-        return self.at_own_rate(np.concatenate(list(features_of(frames, self.backbone()))), frames.fps)
-
-    def pictures(self, video: Path | str, backbone: Backbone | str | None = None) -> VideoFrames:
-        """The pictures of a video file that the model's backbone takes. Raises `InputError` as `backbone` does."""
         from protas_gtcc.video.frames import VideoFrames
 
-        return VideoFrames(video, size=self.backbone(backbone).size, fps=self.facts.extractor.fps)
+        made_by, fps = self.backbone(backbone), self.facts.extractor.fps
+        return self.at_own_rate(np.concatenate(list(features_of(VideoFrames(video, fps, made_by.size), made_by))), fps)
 
     def at_own_rate(self, features: np.ndarray, fps: float) -> np.ndarray:
         """Features `[T, D]` at `fps`, resampled to the model's rate: durations and dilations are counted in that."""

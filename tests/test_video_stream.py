@@ -25,11 +25,12 @@ from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live import pipeline
 from protas_gtcc.live.sinks import DelayLine, FrameResult, Sink, Summary
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.streaming.following import Followed
+from protas_gtcc.streaming.following import Followed, Following
 from protas_gtcc.video import sources
 from protas_gtcc.video.backbones.base import Backbone
 from protas_gtcc.video.backbones.choice import make_backbone
 from protas_gtcc.video.opening import OpenVideo, open_video
+from protas_gtcc.video.windows import Windows
 from tests.mstcn_folder import exit_code
 from tests.video_files import av, film
 from tests.video_models import FPS, model_on, saved, torchscript
@@ -133,6 +134,20 @@ def test_a_slow_machine_takes_the_newest_frame_which_stands_for_the_skipped_ones
     np.testing.assert_allclose([one.reported[0] for one in frames], expected.reported[numbers], rtol=0, atol=1e-4)
 
 
+def test_a_file_at_full_speed_may_drop_frames_as_well(fast, backbone, tmp_path):
+    video, frames = film(tmp_path / "clip.mp4", 120, step=20), []
+    source = fast.source(video, backbone=Slow(backbone, 0.05))
+    following = Following(fast.stream(), source, buffer=4, when_behind="drop")
+    while step := following.step():
+        frames += step
+    numbers = np.array([one.frame for one in frames])
+    assert numbers[-1] == 59
+    assert frames[-1].dropped == 60 - len(frames) > 0
+    stand_in = numbers[np.searchsorted(numbers, np.arange(60))]
+    expected = fast.predict(fast.picture_features(video, backbone)[stand_in])
+    assert [int(one.labels[0]) for one in frames] == expected.labels[numbers].tolist()
+
+
 def test_with_every_frame_none_is_skipped_and_the_delay_grows(fast, backbone, tmp_path):
     video = film(tmp_path / "clip.mp4", 40, step=20)
     expected = fast.predict(video, backbone)
@@ -142,9 +157,16 @@ def test_with_every_frame_none_is_skipped_and_the_delay_grows(fast, backbone, tm
     assert delays[-1] > delays[0] + 0.5
 
 
-def test_a_window_holds_the_last_frames_however_many_were_skipped(backbone, tmp_path):
-    from protas_gtcc.video.windows import Windows
+def test_a_backbone_with_a_window_follows_in_real_time_too(tmp_path):
+    file = torchscript(tmp_path / "means.pt", dims=(2, 3, 4), rank=5)
+    backbone = make_backbone(str(file), size=16, window=3)
+    facts = dataclasses.replace(model_on(backbone, 25.0).facts, fps=25.0)
+    model, video = TrainedModel(model_on(backbone).network, facts), film(tmp_path / "clip.mp4", 20, step=20)
+    expected = model.predict(video, backbone)
+    assert_equals(list(model.follow(video, every_frame=True, real_time=True)), expected)
 
+
+def test_a_window_holds_the_last_frames_however_many_were_skipped(backbone, tmp_path):
     pictures = np.arange(12, dtype=np.uint8)[:, None, None, None]
     windows = Windows(3)
     found = [windows.of(pictures[:2])[:, :, 0, 0, 0].tolist()]

@@ -167,7 +167,8 @@ class Following:
         self._stream, self._source, self._first_frame, self._next = stream, source, first_frame, 0
         when_behind = when_behind or ("drop" if source.is_live else "block")
         limit = buffer or (1 if source.is_live and when_behind == "drop" else BUFFER)
-        self._buffer = _Buffer(max(limit, source.at_once), when_behind)
+        self._at_once = source.at_once if when_behind == "block" else 1  # frames taken at once have none between them
+        self._buffer = _Buffer(max(limit, self._at_once), when_behind)
         threading.Thread(target=self._buffer.fill, args=(source,), name="source", daemon=True).start()
 
     @property
@@ -186,7 +187,7 @@ class Following:
         Raises `TimeoutError` if the source sends nothing for `timeout` seconds, and what reading it raises. Raises
         `InputError` for a bad frame; the stream then stands after the last good one.
         """
-        taken = self._buffer.take(self._source.at_once, timeout)
+        taken = self._buffer.take(self._at_once, timeout)
         if not taken:
             return []
         times = [monotonic()]

@@ -18,6 +18,8 @@ from protas_gtcc.video.opening import OpenVideo, video_stream
 CAMERA = "camera:"
 OPEN_SECONDS = 10.0
 """Time for a camera or an address to send its first pictures."""
+SILENT_SECONDS = 10.0
+"""A camera that sends nothing for longer is taken for dead, unless another time is given."""
 PROTOCOLS = {
     "rtsp": "rtsp,rtp,udp,tcp",
     "rtsps": "rtsp,rtp,udp,tcp,tls,crypto",

@@ -13,7 +13,7 @@ from protas_gtcc.cli.shared.pictures import BackboneFlags, backbone_threads
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, lacks_package, plain
 from protas_gtcc.storage.checkpoints import find_checkpoint
-from protas_gtcc.video.cameras import is_live
+from protas_gtcc.video.cameras import SILENT_SECONDS, is_live
 
 if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
@@ -109,7 +109,7 @@ class Command:
 
     def _source(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> tuple[FrameSource, float | None]:
         """The source, and the seconds after which its silence is an error."""
-        from protas_gtcc.inference import SILENT_SECONDS, choose_device
+        from protas_gtcc.inference import choose_device
         from protas_gtcc.live.sources import open_source
         from protas_gtcc.storage.feature_facts import require_extractor
 

@@ -12,6 +12,7 @@ from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
 from protas_gtcc.cli.shared.pictures import backbone_threads
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.video.features import features_of
+from protas_gtcc.video.frames import VideoFrames
 
 
 class FeaturesOnTheWay:
@@ -20,7 +21,7 @@ class FeaturesOnTheWay:
     def __init__(self, model: TrainedModel, videos: Sequence[Path]):
         """Raises `BrokenVideo` for what cannot be opened, before the first video is read."""
         self._model, self._done, self._closing = model, 0, ExitStack()
-        self._videos = {path: model.pictures(path) for path in videos}
+        self._videos = {path: VideoFrames(path, model.facts.extractor.fps, model.backbone().size) for path in videos}
         self._expected = {path: one.expected() or 0 for path, one in self._videos.items()}
 
     def __enter__(self) -> FeaturesOnTheWay:
