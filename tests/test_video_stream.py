@@ -127,7 +127,7 @@ def test_a_slow_machine_takes_the_newest_frame_which_stands_for_the_skipped_ones
     numbers = np.array([one.frame for one in frames])
     assert numbers[-1] == 29, "the newest is never lost"
     assert frames[-1].dropped == 30 - len(frames) > 8
-    assert max(one.delay.total for one in frames if one.delay) < 1, "the delay does not grow"
+    assert max(one.delay.total for one in frames if one.delay) < 1.5, "the delay does not grow"
     stand_in = numbers[np.searchsorted(numbers, np.arange(30))]
     expected = fast.predict(fast.picture_features(video, backbone)[stand_in])
     assert [int(one.labels[0]) for one in frames] == expected.labels[numbers].tolist()
