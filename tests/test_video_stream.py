@@ -250,7 +250,8 @@ def test_a_camera_that_is_unplugged_keeps_what_was_reported(model, tmp_path, mon
     assert "error: camera:0 has stopped (No such device); start it again" in done.err
 
 
-def test_what_cannot_be_streamed_is_refused_in_one_line(model, tmp_path, capsys):
+def test_what_cannot_be_streamed_is_refused_in_one_line(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DISPLAY", ":987")
     film(tmp_path / "clip.mp4", 10)
     (tmp_path / "broken.mp4").write_bytes(b"no video" * 100)
     for given, message in (
@@ -258,6 +259,8 @@ def test_what_cannot_be_streamed_is_refused_in_one_line(model, tmp_path, capsys)
         (["broken.mp4"], "broken.mp4 is not a video"),
         (["clip.mp4"], "a file of yours; give it with --backbone FILE"),
         (["camera:99", *MEANS], "cannot open camera:99 ("),
+        (["screen", *MEANS], "cannot open screen ("),
+        (["clip"], "no source clip; give a file, camera:0"),
         (["http://127.0.0.1:1/live", *MEANS], "start the sender first, or correct the address"),
         (["camera:0", "--real-time"], "--real-time is for videos and .npy files"),
         (["clip.mp4", "--growing"], "--growing is for files of frames"),

@@ -143,7 +143,8 @@ def open_source(
     elif path.is_file():
         pieces = _from_file(path, growing, closed)
     else:
-        raise InputError(f"no source {name}; give a file, - for standard input, or tcp://HOST:PORT")
+        way_out = "give a file, camera:0, an address such as rtsp://HOST/PATH, - for standard input, or tcp://HOST:PORT"
+        raise InputError(f"no source {name}; {way_out}")
     raw = format == "raw" or (format == "auto" and path.suffix in (".f32", ".raw", ".bin"))
     if path.is_file() and not raw:  # raw numbers may look like anything
         require_kind(path, "lines of numbers", (TEXT,), dict.fromkeys((NPY, NPZ), "give --format npy"))

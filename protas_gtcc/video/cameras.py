@@ -2,11 +2,13 @@
 
 camera:0              the first camera; on Linux /dev/video0
 camera:NAME           a device, as camera:/dev/video2, or on Windows and macOS a camera's name
+screen                what this machine's screen shows
 rtsp://HOST/PATH      a network camera; rtmp, http, https, udp and srt too
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from pathlib import Path
 from protas_gtcc.errors import InputError, lacks_package, listed
 from protas_gtcc.video.opening import OpenVideo, video_stream
 
-CAMERA = "camera:"
+CAMERA, SCREEN = "camera:", "screen"
 OPEN_SECONDS = 10.0
 """Time for a camera or an address to send its first pictures."""
 SILENT_SECONDS = 10.0
@@ -33,8 +35,8 @@ PROTOCOLS = {
 
 
 def is_live(name: str) -> bool:
-    """Whether it is a camera or an address of a video."""
-    return name.startswith(CAMERA) or ("://" in name and name.split("://")[0].lower() in PROTOCOLS)
+    """Whether it is a camera, the screen or an address of a video."""
+    return name == SCREEN or name.startswith(CAMERA) or ("://" in name and name.split("://")[0].lower() in PROTOCOLS)
 
 
 @contextmanager
@@ -48,7 +50,7 @@ def open_live(name: str, silent_seconds: float | None) -> Iterator[OpenVideo]:
         import av.error
     except ImportError as error:
         raise lacks_package("reading cameras", error, "video") from error
-    file, kind, options = _camera(name.removeprefix(CAMERA)) if name.startswith(CAMERA) else _address(name)
+    file, kind, options = _opened(name)
     try:
         timeout = (OPEN_SECONDS, silent_seconds)
         container = av.open(file, format=kind, metadata_errors="replace", container_options=options, timeout=timeout)
@@ -61,14 +63,26 @@ def open_live(name: str, silent_seconds: float | None) -> Iterator[OpenVideo]:
         yield OpenVideo(name, container, video_stream(name, container, "name another source"))
 
 
-def _address(name: str) -> tuple[str, None, dict[str, str]]:
+def _opened(name: str) -> tuple[str, str | None, dict[str, str]]:
+    """What FFmpeg opens, its format, and options of it."""
+    if name == SCREEN:
+        return _screen()
+    if name.startswith(CAMERA):
+        return _camera(name.removeprefix(CAMERA))
     scheme = name.split("://")[0].lower()
     options = {"protocol_whitelist": PROTOCOLS[scheme]}
     return name, None, options | ({"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {})
 
 
+def _screen() -> tuple[str, str, dict[str, str]]:
+    if sys.platform == "darwin":
+        return "Capture screen 0:none", "avfoundation", {}
+    if sys.platform == "win32":
+        return "desktop", "gdigrab", {}
+    return os.environ.get("DISPLAY", ":0"), "x11grab", {}
+
+
 def _camera(which: str) -> tuple[str, str, dict[str, str]]:
-    """What FFmpeg opens, its format, and options of it."""
     if sys.platform == "darwin":
         return f"{which}:none", "avfoundation", {"framerate": "30"}  # at its default of 29.97, no camera opens
     if sys.platform == "win32":
@@ -91,6 +105,8 @@ def camera_names() -> list[str]:
 
 
 def _way_out(name: str) -> str:
+    if name == SCREEN:
+        return "on Linux, $DISPLAY must name an X server; else share the screen as a camera"
     if not name.startswith(CAMERA):
         return "start the sender first, or correct the address"
     return f"cameras of this machine: {listed(camera_names())}"

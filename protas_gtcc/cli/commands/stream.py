@@ -33,8 +33,8 @@ class Command:
     model: Positional[Path]
     """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     source: Positional[str]
-    """A video file; camera:0 or another number or name; rtsp://… or another address of a video. Or features: a .npy
-    file, which is replayed; a file of frames; - for standard input; or tcp://HOST:PORT."""
+    """A video file; camera:0 or another number or name; screen; rtsp://… or another address of a video. Or features: a
+    .npy file, which is replayed; a file of frames; - for standard input; or tcp://HOST:PORT."""
     format: Literal["auto", "npy", "text", "raw"] = "auto"
     """Format of the source. text: one frame per line, numbers separated by spaces or commas; raw: little-endian
     float32. auto decides by the file's name: npy for .npy; raw for .f32, .raw and .bin; else text."""
