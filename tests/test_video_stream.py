@@ -23,9 +23,10 @@ from rich.console import Console
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live import pipeline
-from protas_gtcc.live.sinks import DelayLine, FrameResult, Sink, Summary
+from protas_gtcc.live.delays import Delays
+from protas_gtcc.live.sinks import DelayLine, FrameResult, Sink, Summary, Terminal
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.streaming.following import Followed, Following
+from protas_gtcc.streaming.following import Delay, Followed, Following
 from protas_gtcc.video import sources
 from protas_gtcc.video.backbones.base import Backbone
 from protas_gtcc.video.backbones.choice import make_backbone
@@ -299,6 +300,19 @@ def test_the_delays_of_a_pipeline_are_summed_up_by_part(model, tmp_path):
     assert done.delays["output"].median >= 0.02
     assert results[-1].delay is not None
     assert results[-1].delay.output >= 0.02, "of the frame before"
+
+
+def test_the_terminal_shows_how_far_behind_it_is_and_the_delays_at_the_end():
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=200, highlight=False)
+    terminal = Terminal(console, ["rest", "cut"], [0], 5.0)
+    delay = Delay(0.05, 0.01, 0.06, 0.001)
+    terminal.on_result(FrameResult(7, 1, 0.8, 0.5, None, None, waiting=0, dropped=3, delay=delay))
+    delays = Delays()
+    delays.add(delay)
+    terminal.on_end(Summary(5, 3, delays.figures()))
+    assert "0.12 s behind, 3 skipped" in out.getvalue()
+    assert "capture 50 / 50, waiting 10 / 10, backbone 60 / 60, model 1 / 1" in out.getvalue()
 
 
 def test_without_delays_no_line_is_printed():
