@@ -34,7 +34,7 @@ from protas_gtcc.video.opening import OpenVideo, open_video
 from protas_gtcc.video.windows import Windows
 from tests.mstcn_folder import exit_code
 from tests.video_files import av, film
-from tests.video_models import FPS, model_on, saved, torchscript
+from tests.video_models import model_on, saved, torchscript
 from tests.video_senders import network_camera, sending
 
 MEANS = ("--backbone", "means.pt", "--size", 16)
@@ -340,7 +340,3 @@ def test_ctrl_c_ends_with_what_was_reported(model, tmp_path):
 def test_a_source_that_is_no_video_raises_where_it_is_followed(model):
     with pytest.raises(InputError, match="no video none"):
         next(model.follow("none.mp4"))
-
-
-def test_fps_of_the_stream_is_that_of_the_backbone(model):
-    assert model.facts.extractor.fps == FPS == model.facts.fps
