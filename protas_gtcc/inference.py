@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from protas_gtcc.annotations.resampling import resample_indices
 from protas_gtcc.config import Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, network_result, require_finite
@@ -21,9 +23,13 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.file_kinds import SAFETENSORS, kind_of
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
+from protas_gtcc.video.cameras import SILENT_SECONDS
 
 if TYPE_CHECKING:
+    from protas_gtcc.streaming.following import Followed
     from protas_gtcc.streaming.streams import Stream, Streams
+    from protas_gtcc.video.backbones.base import Backbone
+    from protas_gtcc.video.sources import PictureSource
 
 
 def choose_device(wanted: Device) -> str:
@@ -43,6 +49,7 @@ class TrainedModel:
         self.network = network.eval().to(device)
         self.facts = facts
         self.device = torch.device(device)
+        self._backbone: Backbone | None = None
 
     @property
     def class_names(self) -> list[str]:
@@ -63,13 +70,91 @@ class TrainedModel:
         with torch.inference_mode():
             return self.network(batch.t().unsqueeze(0))
 
-    def predict(self, features: np.ndarray) -> Prediction:
-        """Labels, probabilities and progress of one video, features `[T, D]`.
+    def predict(self, video: np.ndarray | Path | str, backbone: Backbone | str | None = None) -> Prediction:
+        """Labels, probabilities and progress of one video: features `[T, D]`, or a video file.
 
         Without a progress head, `progress` is None and 0 is reported, or with a filter the progress of the filter
-        alone. Raises `InputError` as `outputs` does.
+        alone. Raises `InputError` as `outputs` does, and for a file as `picture_features` does.
         """
+        features = self.picture_features(video, backbone) if isinstance(video, str | Path) else video
         return to_prediction(self.outputs(features), self.background, self._fresh_decoder())
+
+    def picture_features(self, video: Path | str, backbone: Backbone | str | None = None) -> np.ndarray:
+        """Features of a video file as the model takes them, float16 `[T, D]` at the model's rate.
+
+        `backbone` is needed where the checkpoint names a file of yours, as `backbone` says. Raises `InputError` as that
+        does, and `BrokenVideo` for a file that is no video.
+        """
+        from protas_gtcc.video.features import features_of
+        from protas_gtcc.video.frames import VideoFrames
+
+        made_by, fps = self.backbone(backbone), self.facts.extractor.fps
+        return self.at_own_rate(np.concatenate(list(features_of(VideoFrames(video, fps, made_by.size), made_by))), fps)
+
+    def at_own_rate(self, features: np.ndarray, fps: float) -> np.ndarray:
+        """Features `[T, D]` at `fps`, resampled to the model's rate: durations and dilations are counted in that."""
+        if fps == self.facts.fps or self.facts.fps is None:
+            return features
+        return features[resample_indices(len(features), fps, self.facts.fps)]
+
+    def backbone(self, given: Backbone | str | None = None, device: str | None = None) -> Backbone:
+        """The backbone of the model's features, made once; of a file of yours, its name or `make_backbone`'s result.
+
+        It computes on the model's device, if no other one is given. Raises `InputError` if it is not known, if it is in
+        a file that was not given, and if the one that is found has other weights or scaling.
+        """
+        from protas_gtcc.video.backbones.of_model import backbone_of
+
+        if given is not None or self._backbone is None:
+            self._backbone = backbone_of(self.facts.extractor, given, device or str(self.device))
+        return self._backbone
+
+    def follow(
+        self,
+        source: Path | str,
+        every_frame: bool = False,
+        real_time: bool = False,
+        backbone: Backbone | str | None = None,
+        give_up_seconds: float = SILENT_SECONDS,
+    ) -> Iterator[Followed]:
+        """Yield the prediction for each frame of a video file, a camera (`camera:0`) or an address (`rtsp://…`).
+
+        Of a camera, and of a file in `real_time`, the newest frame is taken, and those that were dropped before it are
+        counted; `every_frame` takes all, and the delay may grow. Raises `InputError` as `backbone` does, if the source
+        cannot be read, if a live one stops, and after `give_up_seconds` without a frame.
+        """
+        from protas_gtcc.streaming.following import Following, sent_nothing
+
+        pictures = self.source(source, real_time, backbone, give_up_seconds)
+        following = Following(self.stream(), pictures, when_behind="block" if every_frame else None)
+        try:
+            while frames := following.step(give_up_seconds if pictures.is_live else None):
+                yield from frames
+        except TimeoutError:
+            raise sent_nothing(pictures, give_up_seconds) from None
+        finally:
+            following.close()
+
+    def source(
+        self,
+        name: Path | str,
+        real_time: bool = False,
+        backbone: Backbone | str | None = None,
+        silent_seconds: float | None = SILENT_SECONDS,
+    ) -> PictureSource:
+        """A video file, a camera or an address as frames for a stream of this model. Raises `InputError` as `follow`.
+
+        Also raises it if the model's rate is not that of its backbone: a stream is not resampled.
+        """
+        from protas_gtcc.video.sources import PictureSource
+
+        made_by, fps = self.backbone(backbone), self.facts.extractor.fps
+        if fps != self.facts.fps:
+            what = f"the model's features were resampled from {fps:g} to {self.facts.fps or 0:g} fps"
+            raise InputError(f"{what}, and a stream is not resampled; use 'predict'")
+        # The first step of a process may compile its arithmetic for seconds, in which a camera's frames would be lost.
+        self.stream().step(np.zeros(self.facts.feature_dim, np.float32))
+        return PictureSource(name, made_by, fps, real_time, silent_seconds)
 
     def stream(self, engine: EngineName = "auto") -> Stream:
         """A stream that takes a video frame by frame; its results equal `predict` on the whole video.

@@ -55,6 +55,13 @@ class Prediction:
             return np.full(len(self.labels), np.nan, dtype=np.float32)
         return self.probs[self.labels, np.arange(len(self.labels))]
 
+    def at(self, t: int) -> Prediction:
+        """The prediction for frame t alone, T = 1."""
+        values = {name: getattr(self, name) for name in ("labels", "reported", *CHANNELS)}
+        return dataclasses.replace(
+            self, **{name: one[..., t : t + 1] for name, one in values.items() if one is not None}
+        )
+
     def __repr__(self) -> str:
         num_frames = len(self.labels)
         if not num_frames:

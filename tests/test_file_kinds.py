@@ -40,11 +40,7 @@ def zipped(*names: str) -> bytes:
 
 
 FEATURES, TENSORS = np.ones((9, DIM), np.float32), {"a": torch.ones(3)}
-EXTRACT, SAVE, PREDICT = (
-    "extract features first: 'protas-gtcc extract'",
-    "save the features of each video",
-    "protas-gtcc predict",
-)
+EXTRACT, SAVE, PREDICT = "extract features first", "save the features of each video", "protas-gtcc predict"
 KINDS = {
     "a.mp4": (b"\0\0\0\x20ftypisom" + bytes(99), "a video (MP4 or MOV)", EXTRACT),
     "a.mkv": (b"\x1aE\xdf\xa3" + bytes(99), "a video (MKV or WebM)", EXTRACT),
@@ -70,7 +66,7 @@ COMMANDS = {
     "train --dataset {file} --out {out}": ("an HDF5 file", "a.h5"),
     "import {file} --out {out}": ("a torch checkpoint", "a.pt old.pt a.pkl"),
     "predict {file} {features} --out {out}": ("a torch checkpoint", "a.pt old.pt a.pkl"),
-    "predict {model} {file} --out {out}": (EXPECTED, "a.npy a.npz a.pt old.pt a.csv a.h5 a.mat"),
+    "predict {model} {file} --out {out}": (EXPECTED, "a.npy a.npz a.pt old.pt a.csv a.h5 a.mat a.mp4 a.mkv a.avi"),
     "stream {model} {file} --format text": ("lines of numbers", "a.csv"),
     "stream {model} {features} --state {file}": ("a safetensors file", ""),
     "prepare {folder} --out {out} --fps {file}": ("CSV", "a.csv"),

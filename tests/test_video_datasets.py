@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from protas_gtcc.dataset.file import Dataset
@@ -55,6 +56,11 @@ def test_the_backbone_goes_into_the_dataset_the_checkpoint_and_the_predictions(f
     assert open_predictions("run/predictions.h5").info.extractor == extractor
     assert exit_code("predict", "run", folder / "features/v0.npy", "--no-pictures") == 0
     assert open_predictions("predictions/predictions.h5").info.extractor == extractor
+
+    given = ("--backbone", tmp_path / "means.pt", "--size", 16, "--no-pictures", "--out", "of-videos")
+    assert exit_code("predict", "run", tmp_path / "filmed/v0.mp4", *given) == 0
+    found = [open_predictions(f"{one}/predictions.h5").read("v0").reported for one in ("predictions", "of-videos")]
+    np.testing.assert_array_equal(found[0], found[1])
 
     other = torchscript(tmp_path / "other.pt", weight=2.0)
     assert exit_code(*extract_means(tmp_path / "filmed", "others", other)) == 0

@@ -20,7 +20,8 @@ from protas_gtcc.storage.feature_facts import read_feature_facts
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.storage.npy_rows import NpyRows
 from protas_gtcc.video.backbones.base import Backbone
-from protas_gtcc.video.extraction import Extraction, features_of
+from protas_gtcc.video.extraction import Extraction
+from protas_gtcc.video.features import features_of
 from protas_gtcc.video.frames import VideoFrames
 from protas_gtcc.video.naming import find_videos
 from protas_gtcc.video.opening import BrokenVideo

@@ -70,6 +70,13 @@ def write_video(
     return path
 
 
+def film(path: Path, num_pictures: int = 80, seed: int = 0, step: int = 100, **options: Any) -> Path:
+    """A video of colours that change now and then, a picture every `step` milliseconds."""
+    colours = np.random.default_rng(seed).integers(0, 255, (num_pictures // 8 + 1, 3))
+    pictures = [np.broadcast_to(colours[k // 8], (48, 64, 3)).astype(np.uint8) for k in range(num_pictures)]
+    return write_video(path, range(0, step * num_pictures, step), pictures, **options)
+
+
 def write_sound(path: Path) -> Path:
     """A file with sound alone."""
     with av.open(str(path), "w") as container:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from pathlib import Path
 
 import onnx
 import torch
+
+from protas_gtcc.annotations.task_graph import TaskGraph
+from protas_gtcc.inference import TrainedModel
+from protas_gtcc.network.checkpoint import save_checkpoint
+from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.video.backbones.base import Backbone
+from protas_gtcc.video.extraction import extractor_of
+from tests.tiny_models import BASE, CLASSES, make_model
+
+FPS = 5.0
+"""Of the models that take these features."""
 
 
 class MeanColours(torch.nn.Module):
@@ -51,3 +63,19 @@ def extract_means(videos: Path, out: Path | str, model: Path, *more: object) -> 
     """The command that extracts features with a small model, 10 a second; later flags count."""
     small = ("--backbone", model, "--size", 16, "--threads", 1)
     return ["extract", videos, "--out", out, "--fps", 10, *small, *more]
+
+
+def model_on(backbone: Backbone, fps: float = FPS) -> TrainedModel:
+    """A model with random weights, as if it was trained on features of this backbone."""
+    facts = make_model().facts
+    torch.manual_seed(0)
+    random = torch.rand(2, CLASSES, CLASSES).numpy()
+    network = ProgressNetwork(BASE, backbone.dim, CLASSES, TaskGraph(*random))
+    extractor = extractor_of(backbone, fps)
+    return TrainedModel(network, dataclasses.replace(facts, feature_dim=backbone.dim, extractor=extractor))
+
+
+def saved(model: TrainedModel, path: Path) -> Path:
+    """The checkpoint of a model."""
+    save_checkpoint(path, model.network, model.facts)
+    return path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -18,7 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from protas_gtcc.errors import plural
+from protas_gtcc.live.delays import PARTS, DelayFigures, delay_text
 from protas_gtcc.predictions import INTERVAL_COLUMNS, REMAINING_COLUMNS, Prediction
+from protas_gtcc.streaming.following import Delay, Followed
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,14 @@ class FrameResult:
     """Median of the remaining time of the predicted class; None from a model without a filter."""
     remaining_interval: tuple[float, float] | None = None
     """Interval of that time, see `Prediction`; None from a model without a filter."""
+    delay: Delay | None = None
+    """None from a source without a clock."""
+
+
+def frame_result(followed: Followed, delay: Delay | None) -> FrameResult:
+    """The result of one frame of a source."""
+    result = next(frame_results(followed, followed.frame, followed.waiting, followed.dropped))
+    return result if delay is None else dataclasses.replace(result, delay=delay)
 
 
 def frame_results(
@@ -97,6 +108,8 @@ class Summary:
 
     frames: int
     dropped: int
+    delays: dict[str, DelayFigures] = field(default_factory=dict)
+    """Part of the delay -> its figures; empty of a source without a clock."""
 
 
 class Sink(ABC):
@@ -123,6 +136,9 @@ class JsonLines(Sink):
         """Write the line."""
         line = result_line(result, self._names[result.label])
         line["dropped"] = result.dropped
+        if result.delay is not None:
+            line["delay_seconds"] = round(result.delay.total, 4)
+            line["delay_parts"] = {part: round(getattr(result.delay, part), 4) for part in PARTS}
         if self._fps is not None:
             line["seconds"] = round(result.frame / self._fps, 3)
         if self._every_class:
@@ -137,6 +153,22 @@ class JsonLines(Sink):
     def _write(self, line: dict[str, Any]) -> None:
         self._out.write(json.dumps(line) + "\n")
         self._out.flush()
+
+
+class DelayLine(Sink):
+    """Prints the delays in one line at the end, where there are any."""
+
+    def __init__(self, console: Console):
+        self._console = console
+
+    def on_result(self, result: FrameResult) -> None:
+        """Nothing."""
+
+    def on_end(self, summary: Summary) -> None:
+        """Print the line."""
+        if summary.delays:
+            dropped = f"{plural(summary.dropped, 'frame')} skipped; " if summary.dropped else ""
+            self._console.print(f"{dropped}{delay_text(summary.delays)}", soft_wrap=True)
 
 
 class Terminal(Sink):
@@ -178,6 +210,8 @@ class Terminal(Sink):
         if self._live.is_started:
             self._live.update(self.view(), refresh=True)
         self._live.stop()
+        if summary.delays:
+            self._live.console.print(delay_text(summary.delays))
 
     def view(self) -> Group:
         """The current view."""
@@ -197,6 +231,8 @@ class Terminal(Sink):
             done = "" if label in self._background else f"{progress:4.0%}"
             past.add_row(self._time(began), self._time(ended - began), self._names[label], done)
         lines = f"frame {result.frame}, {self._time(result.frame)}, {result.waiting} waiting"
+        if result.delay is not None:
+            lines += f", {result.delay.total:.2f} s behind, {result.dropped} skipped"
         heading = Text.assemble((name, "bold"), f"  for {self._time(result.frame - self._began + 1)}")
         if result.remaining_seconds is not None:
             heading.append(f", about {result.remaining_seconds:.0f} s left")

@@ -36,10 +36,20 @@ class Source(ABC):
     """Gives frames, float32 `[D]`, until it ends; may wait for each. Raises `InputError` for a bad frame."""
 
     name: str
+    is_live = False
+    at_once = 1
 
     @abstractmethod
     def __iter__(self) -> Iterator[np.ndarray]:
         """The frames."""
+
+    def features(self, frames: np.ndarray, missed: int) -> np.ndarray:
+        """Frames are features."""
+        return frames
+
+    def due(self, number: int) -> float | None:
+        """When frame `number` was to be seen; a source of features does not know it."""
+        return None
 
     def close(self) -> None:  # noqa: B027 (optional)
         """Give no more frames; end even while waiting for one."""
@@ -133,7 +143,8 @@ def open_source(
     elif path.is_file():
         pieces = _from_file(path, growing, closed)
     else:
-        raise InputError(f"no source {name}; give a file, - for standard input, or tcp://HOST:PORT")
+        way_out = "give a file, camera:0, an address such as rtsp://HOST/PATH, - for standard input, or tcp://HOST:PORT"
+        raise InputError(f"no source {name}; {way_out}")
     raw = format == "raw" or (format == "auto" and path.suffix in (".f32", ".raw", ".bin"))
     if path.is_file() and not raw:  # raw numbers may look like anything
         require_kind(path, "lines of numbers", (TEXT,), dict.fromkeys((NPY, NPZ), "give --format npy"))

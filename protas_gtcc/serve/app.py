@@ -21,19 +21,25 @@ from protas_gtcc.serve.connections import CLOSING_SECONDS
 from protas_gtcc.serve.gate import Gate, Refused, deny
 from protas_gtcc.serve.kept_states import SAVE_SECONDS
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.pictures import ClientPictures
 from protas_gtcc.serve.sessions import ENDED, Sessions
+from protas_gtcc.video.backbones.base import Backbone
 
 BROKEN_RULE = 1008
 """The WebSocket's close code for a client that broke a rule."""
 
 
 def make_app(
-    model: TrainedModel, limits: Limits | None = None, token: str | None = None, states: Path | None = None
+    model: TrainedModel,
+    limits: Limits | None = None,
+    token: str | None = None,
+    states: Path | None = None,
+    backbone: Backbone | None = None,
 ) -> FastAPI:
     """The application for a model; with a token, every request must carry it (`?token=` or a bearer header).
 
-    The states of streams are kept in the folder `states`, if given. Raises `InputError` for an empty token and as
-    `KeptStates` does.
+    The states of streams are kept in the folder `states`, if given. With the model's backbone, clients may send
+    pictures. Raises `InputError` for an empty token and as `KeptStates` does.
     """
     if token == "":
         raise InputError("an empty token admits every client; give None, or a token that is hard to guess")
@@ -52,16 +58,20 @@ def make_app(
     @app.get("/facts")
     async def facts() -> dict[str, Any]:
         names = ("class_names", "background", "feature_dim", "fps", "look_ahead_frames", "simulated")
-        return {**{name: getattr(model.facts, name) for name in names}, "limits": asdict(sessions.limits)}
+        facts = {name: getattr(model.facts, name) for name in names}
+        return {**facts, "pictures": backbone is not None, "limits": asdict(sessions.limits)}
 
     @app.get("/people")
     async def people() -> list[str]:
         return sorted(sessions.people)
 
     @app.websocket("/stream")
-    async def stream(socket: WebSocket, name: str = "", resume: str = "") -> None:
+    async def stream(socket: WebSocket, name: str = "", resume: str = "", pictures: str = "") -> None:
         async with _refusals_answered(socket):
-            await _serve_stream(socket, sessions, name, bool(resume))
+            if pictures and backbone is None:
+                raise Refused("this server takes features only; it was started without --pictures")
+            sent = ClientPictures(backbone, name) if pictures and backbone else None
+            await _serve_stream(socket, sessions, name, bool(resume), sent)
 
     @app.websocket("/watch")
     async def watch(socket: WebSocket, name: str = "") -> None:
@@ -87,7 +97,9 @@ async def _saving(sessions: Sessions) -> AsyncIterator[None]:
         await sessions.save()
 
 
-async def _serve_stream(socket: WebSocket, sessions: Sessions, name: str, resume: bool) -> None:
+async def _serve_stream(
+    socket: WebSocket, sessions: Sessions, name: str, resume: bool, pictures: ClientPictures | None
+) -> None:
     person = sessions.begin(name, resume)
     idle = sessions.limits.idle_seconds
     try:
@@ -100,7 +112,10 @@ async def _serve_stream(socket: WebSocket, sessions: Sessions, name: str, resume
                 return
             if message.get("bytes") is None:
                 raise Refused("a text message is not a frame; send raw little-endian float32")
-            results = sessions.push(person, message["bytes"])
+            if pictures is None:
+                results = sessions.push(person, message["bytes"])
+            else:
+                results = await sessions.push_picture(person, pictures, message["bytes"])
             await _within(idle, socket.send_text(results), "the client read no answer")
             # Clients take turns, even if this one's next message has arrived already.
             await asyncio.sleep(0)

@@ -25,13 +25,13 @@ CLOSING_SECONDS = 5
 _LOG = logging.getLogger(__name__)
 
 
-def server_config(app: Any, limits: Limits, feature_dim: int, **options: Any) -> uvicorn.Config:
-    """uvicorn's configuration for `make_app`'s application."""
+def server_config(app: Any, limits: Limits, feature_dim: int, largest: int = 0, **options: Any) -> uvicorn.Config:
+    """uvicorn's configuration for `make_app`'s application; `largest` is the size of other messages than features."""
     return uvicorn.Config(
         app,
         http=_request_protocol(),
         ws=_WebSocket,
-        ws_max_size=4 * feature_dim * limits.frames_a_message + 1024,
+        ws_max_size=max(4 * feature_dim * limits.frames_a_message, largest) + 1024,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=CLOSING_SECONDS,
         limit_concurrency=2 * (limits.connections + limits.watchers) + 2 * MOST_REQUESTS,

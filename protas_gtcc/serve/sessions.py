@@ -19,6 +19,7 @@ from protas_gtcc.serve.gate import Refused
 from protas_gtcc.serve.history import History
 from protas_gtcc.serve.kept_states import KeptStates
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.pictures import ClientPictures
 from protas_gtcc.streaming.streams import Stream
 
 WATCHER_BUFFER = 256
@@ -55,6 +56,7 @@ class Sessions:
         self.kept = None if folder is None else KeptStates(folder, self._free[-1])
         self.people: dict[str, Person] = {}
         self.watching = 0
+        self._backbone = asyncio.Lock()
 
     def begin(self, name: str, resume: bool = False) -> Person:
         """Start a stream, or with `resume` go on from its kept state, if there is one.
@@ -100,6 +102,16 @@ class Sessions:
         if len(frames) > self.limits.frames_a_message:
             raise Refused(f"{len(frames)} frames in a message; at most {self.limits.frames_a_message} are allowed")
         self._charge(person, len(frames))
+        return self._step(person, frames)
+
+    async def push_picture(self, person: Person, pictures: ClientPictures, message: bytes) -> str:
+        """The results for a message of one picture, as `push`; clients take turns at the backbone, in a thread."""
+        self._charge(person, 1)
+        async with self._backbone:
+            features = await asyncio.to_thread(pictures.features, message)
+        return self._step(person, features)
+
+    def _step(self, person: Person, frames: np.ndarray) -> str:
         first = person.stream.num_frames
         try:
             prediction = person.stream.step(frames)

@@ -7,6 +7,9 @@
 - `ahead`: doing the next work in a thread while this one is used
 - `windows`: the last k pictures of each frame
 - `backbones`: pictures -> features; one module a kind
+- `features`: pictures of one video, in order -> features as files have them
+- `cameras`: opening a camera or an address
+- `sources`: videos, cameras and addresses as frames for a stream
 - `naming`: files and folders of videos -> names
 - `extraction`: videos -> a folder of features, to be continued at any time
 

@@ -12,26 +12,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Extractor
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.feature_facts import FeatureFacts, facts_file, read_feature_facts, write_feature_facts
 from protas_gtcc.storage.locks import BeingWrittenError, only_writer
 from protas_gtcc.storage.npy_rows import NpyRows, file_size
-from protas_gtcc.video.ahead import ahead
 from protas_gtcc.video.backbones.base import Backbone
+from protas_gtcc.video.features import BATCH_SIZE, DTYPE, features_of
 from protas_gtcc.video.frames import VideoFrames
 from protas_gtcc.video.naming import VideoFile
 from protas_gtcc.video.opening import BrokenVideo
-from protas_gtcc.video.windows import Windows
-
-BATCHES_AHEAD = 2
-"""Decoded while the backbone computes. More would only take memory: decoding is as fast at each moment."""
-
-DTYPE = np.dtype(np.float16)
-"""Of the features: half the space of float32, and 3 digits, more than a backbone's features are good for."""
 
 OnFrames = Callable[[int, int], None]
 """Is called with the frames that are done, and about how many there are in all."""
@@ -55,29 +46,12 @@ def extractor_of(backbone: Backbone, fps: float) -> Extractor:
     return Extractor(backbone.name, backbone.fingerprint, float(fps))
 
 
-def features_of(video: VideoFrames, backbone: Backbone) -> Iterator[np.ndarray]:
-    """Yield the features of a video, float16 `[B, D]`, batch by batch, decoding ahead.
-
-    Raises `BrokenVideo` as iterating the video does, and `InputError` for features that float16 does not hold.
-    """
-    windows, done = Windows(backbone.window), 0
-    for pictures in ahead(video, BATCHES_AHEAD):
-        values = backbone(windows.of(pictures))
-        with np.errstate(over="ignore"):  # it becomes infinity, which is refused
-            half = values.astype(DTYPE)
-        wrong = ~np.isfinite(half).all(axis=1)
-        if wrong.any():
-            where = f"{video.path}, frame {done + int(np.argmax(wrong))}"
-            what = f"{where}: {backbone.name} gives NaN, infinity or a value above 65504"
-            raise InputError(f"{what}, which float16 does not hold; use another model")
-        done += len(half)
-        yield half
-
-
 class Extraction:
     """The extraction of a list of videos into a folder."""
 
-    def __init__(self, videos: Sequence[VideoFile], out: Path, backbone: Backbone, fps: float, batch_size: int = 16):
+    def __init__(
+        self, videos: Sequence[VideoFile], out: Path, backbone: Backbone, fps: float, batch_size: int = BATCH_SIZE
+    ):
         self._videos, self._out, self._backbone = videos, out, backbone
         self._fps, self._batch_size = fps, batch_size
         self._extractor = extractor_of(backbone, fps)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from protas_gtcc.video.timeline import Clock, repeated
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
+Shown: TypeAlias = tuple[Any, tuple[Fraction, Fraction]]
+"""A decoded picture, av's `VideoFrame`, and from when to when it is shown, in seconds."""
 LOST_SECONDS = 1.0
 """A video that ends so much before its header says has lost its end."""
 
@@ -47,7 +49,8 @@ class VideoFrames:
         self.notes = []
         with open_video(self.path) as video:
             batch: list[np.ndarray] = []
-            for picture, count in self._squares(video):
+            decoded = Decoded(video, self._threads)
+            for picture, count in squares(decoded, video, self._rate, self.size):
                 for _ in range(count):
                     batch.append(picture)
                     if len(batch) == self.batch_size:
@@ -55,31 +58,36 @@ class VideoFrames:
                         batch = []
             if batch:
                 yield np.stack(batch)
-
-    def _squares(self, video: OpenVideo) -> Iterator[tuple[np.ndarray, int]]:
-        """The pictures that are taken, scaled, and how many frames each of them is."""
-        import av.error
-
-        decoded, squares = _Decoded(video, self._threads), Squares(self.size, video.pixel_width)
-        try:
-            for frame, count in repeated(decoded, self._rate, decoded.time_base):
-                yield squares.square(frame), count
-        except (ValueError, av.error.FFmpegError) as error:
-            raise BrokenVideo(f"{self.path}: {error}; {WAY_OUT}") from error
-        self.notes = decoded.notes()
+            self.notes = decoded.notes()
 
 
-class _Decoded:
+def squares(pictures: Iterable[Shown], video: OpenVideo, rate: Fraction, size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Scale the pictures that are taken, and say how many frames at `rate` each of them is.
+
+    Raises `BrokenVideo` for what cannot be scaled.
+    """
+    import av.error
+
+    scaled = Squares(size, video.pixel_width)
+    try:
+        for frame, count in repeated(pictures, rate, video.tick):
+            yield scaled.square(frame), count
+    except (ValueError, av.error.FFmpegError) as error:
+        raise BrokenVideo(f"{video.path}: {error}; {WAY_OUT}") from error
+
+
+class Decoded:
     """The decoded pictures of a video and when they are shown, in order; damaged parts are left out and counted."""
 
     def __init__(self, video: OpenVideo, threads: int):
         self._video, stream = video, video.stream
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
-        self.time_base = stream.time_base or Fraction(1, 1000)
-        self._clock = Clock(self.time_base, stream.average_rate or stream.guessed_rate)
+        self._clock = Clock(video.tick, stream.average_rate or stream.guessed_rate)
         self._num_damaged, self._end = 0, Fraction(0)
+        self.failure = ""
+        """Why the rest of the video cannot be read, in FFmpeg's words; "" if it can."""
 
-    def __iter__(self) -> Iterator[tuple[VideoFrame, tuple[Fraction, Fraction]]]:
+    def __iter__(self) -> Iterator[Shown]:
         found = False
         for frame in self._frames():
             interval = self._clock.interval(frame.pts if frame.pts is not None else frame.dts, frame.duration)
@@ -97,8 +105,9 @@ class _Decoded:
         while True:
             try:
                 packet = next(packets, None)
-            except av.error.FFmpegError:
+            except av.error.FFmpegError as error:
                 self._num_damaged += 1  # the rest of the file is missing
+                self.failure = str(error.strerror or error)
                 return
             if packet is None:
                 return

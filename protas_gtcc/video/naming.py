@@ -35,11 +35,11 @@ def find_videos(given: Sequence[Path], leave_out: Path) -> tuple[list[VideoFile]
             videos.append(VideoFile(path, path.stem))
             continue
         files = list(_files(path, leave_out))
-        found = [file for file in files if _is_video(file)]
+        found = [file for file in files if is_video_name(file)]
         if not found:
             raise InputError(f"{path} has no videos, only {listed(file.name for file in files)}; correct the path")
         videos += [VideoFile(file, file.relative_to(path).with_suffix("").as_posix()) for file in found]
-        others += [file for file in files if not _is_video(file)]
+        others += [file for file in files if not is_video_name(file)]
     _require_different(videos)
     return videos, others
 
@@ -53,7 +53,13 @@ def _files(folder: Path, leave_out: Path) -> Iterator[Path]:
             yield file
 
 
-def _is_video(file: Path) -> bool:
+def has_videos(path: Path) -> bool:
+    """Whether it is a folder with a video in it, as far as names tell."""
+    return path.is_dir() and any(is_video_name(file) for file in path.rglob("*"))
+
+
+def is_video_name(file: Path) -> bool:
+    """Whether the ending of a file is one of videos."""
     return file.suffix.lower() in VIDEO_ENDINGS
 
 

@@ -29,9 +29,15 @@ class BrokenVideo(InputError):
 class OpenVideo:
     """An open file and its video track."""
 
-    path: Path
+    path: Path | str
+    """The file, or the name of a camera or an address."""
     container: InputContainer
     stream: VideoStream
+
+    @property
+    def tick(self) -> Fraction:
+        """Seconds of a unit in which times are counted."""
+        return self.stream.time_base or Fraction(1, 1000)
 
     @property
     def about_seconds(self) -> float | None:
@@ -87,7 +93,10 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
         what = f"{path} is not a video, or its beginning or its index is missing or damaged ({reason})"
         raise BrokenVideo(f"{what}; {WAY_OUT}") from error
     with container:
-        yield OpenVideo(path, container, _video_stream(path, container))
+        names = container.format.name.split(",")
+        if any(name in _NOT_VIDEOS or name.endswith("_pipe") for name in names):
+            raise BrokenVideo(f"{path} is not a video (FFmpeg reads it as {container.format.name}); {WAY_OUT}")
+        yield OpenVideo(path, container, video_stream(path, container))
 
 
 def _require_file(path: Path) -> None:
@@ -102,17 +111,15 @@ def _require_file(path: Path) -> None:
         raise BrokenVideo(f"{path} is empty; {WAY_OUT}")
 
 
-def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    names = container.format.name.split(",")
-    if any(name in _NOT_VIDEOS or name.endswith("_pipe") for name in names):
-        raise BrokenVideo(f"{path} is not a video (FFmpeg reads it as {container.format.name}); {WAY_OUT}")
+def video_stream(path: Path | str, container: InputContainer, way_out: str = WAY_OUT) -> VideoStream:
+    """The first video track. Raises `BrokenVideo` if there is none, or none that this FFmpeg decodes."""
     videos = [one for one in container.streams.video if not _is_still(one)]
     if not videos:
         kinds = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
-        raise BrokenVideo(f"{path} has no video track, only {kinds}; {WAY_OUT}")
+        raise BrokenVideo(f"{path} has no video track, only {kinds}; {way_out}")
     stream = videos[0]
     if getattr(stream, "codec_context", None) is None:
-        raise BrokenVideo(f"{path}: the video is in a codec that this FFmpeg does not know; convert it, or {WAY_OUT}")
+        raise BrokenVideo(f"{path}: the video is in a codec that this FFmpeg does not know; convert it, or {way_out}")
     return stream
 
 

@@ -16,9 +16,19 @@ class Windows:
         """The next pictures `[B, H, W, 3]` -> `[B, window, H, W, 3]`, oldest first; as they are for a window of 1."""
         if self._window == 1:
             return pictures
+        row = self._push(pictures)
+        windows = np.lib.stride_tricks.sliding_window_view(row, self._window, axis=0)  # [B, H, W, 3, window]
+        return np.array(np.moveaxis(windows, -1, 1), order="C")  # a copy: the view is read-only, which torch refuses
+
+    def skip(self, picture: np.ndarray, count: int) -> None:
+        """Let a picture `[1, H, W, 3]` pass `count` times without its windows."""
+        if count and self._window > 1:
+            self._push(np.repeat(picture, min(count, self._window - 1), axis=0))
+
+    def _push(self, pictures: np.ndarray) -> np.ndarray:
+        """The pictures after the last ones before them, which are replaced."""
         if self._before is None:
             self._before = np.repeat(pictures[:1], self._window - 1, axis=0)
         row = np.concatenate([self._before, pictures])
         self._before = row[len(pictures) :]
-        windows = np.lib.stride_tricks.sliding_window_view(row, self._window, axis=0)  # [B, H, W, 3, window]
-        return np.ascontiguousarray(np.moveaxis(windows, -1, 1))
+        return row

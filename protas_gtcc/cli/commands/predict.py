@@ -1,20 +1,22 @@
-"""`protas-gtcc predict`: features of new videos -> segments, labels, probabilities, progress."""
+"""`protas-gtcc predict`: new videos, or features of them -> segments, labels, probabilities, progress."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
+from protas_gtcc.cli.shared.pictures import OwnBackboneFlags
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, listed, plain, plural
 from protas_gtcc.storage.checkpoints import find_checkpoint
 
 if TYPE_CHECKING:
+    from protas_gtcc.cli.shared.picture_features import FeaturesOnTheWay
     from protas_gtcc.inference import TrainedModel
     from protas_gtcc.metrics.predicted_segments import PredictedSegment
     from protas_gtcc.predictions import Prediction, PredictionInfo
@@ -23,17 +25,28 @@ SHOWN_SEGMENTS = 20
 
 
 @dataclass(frozen=True)
-class Command:
-    """Predict unlabelled videos: one file of features each (.npy, .npz, .pt, .csv, .h5, .mat, or keypoints).
+class _Input:
+    """A file to predict, and the video's name."""
 
-    Prints the segments. Writes labels, probabilities and progress of every frame to predictions.h5, and for each video
-    a table of frames (VIDEO.csv), a table of segments (VIDEO.segments.csv) and a picture (plots/VIDEO.png).
+    name: str
+    path: Path
+    is_video: bool
+
+
+@dataclass(frozen=True)
+class Command:
+    """Predict unlabelled videos: video files, folders of them, or a file of features each (.npy, .npz, .pt, .csv, .h5,
+    .mat, or keypoints).
+
+    Features of videos are made on the way, with the backbone and at the rate of the model's training. Prints the
+    segments. Writes labels, probabilities and progress of every frame to predictions.h5, and for each video a table of
+    frames (VIDEO.csv), a table of segments (VIDEO.segments.csv) and a picture (plots/VIDEO.png).
     """
 
     model: Positional[Path]
     """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     features: Positional[tuple[File, ...]]
-    """Feature files, one or more; a file's name is the video's name."""
+    """Videos, folders of them, and files of features, [T, D] or [D, T]; a file's name is the video's name."""
     out: Folder = Path("predictions")
     """Folder for the results."""
     overwrite: bool = False
@@ -41,14 +54,15 @@ class Command:
     no_pictures: bool = False
     """Draw nothing, which is faster."""
     fps: float | None = None
-    """Frames per second of the features; by default the model's. Features at another rate are resampled to the model's,
-    which is that of the results."""
+    """Frames per second of files of features; by default the model's. Features at another rate are resampled to the
+    model's, which is that of the results."""
     feature_axes: Axes = "auto"
     """Axes of the arrays, T frames by D features; with auto, D is the axis of the model's feature size."""
     device: Device = "auto"
     """Where to compute; auto takes a GPU if there is one."""
     json: bool = False
     """Print the segments as JSON."""
+    video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
 
     def run(self) -> None:
         """Predict, write and print."""
@@ -56,15 +70,22 @@ class Command:
         from protas_gtcc.storage.feature_facts import require_extractor
         from protas_gtcc.storage.feature_files import require_loadable
 
-        self._require_files()
+        inputs = self._inputs()
         written = self.out / "predictions.h5"
-        replaced = self._videos_in(written)
+        replaced = self._videos_in(written, {one.name for one in inputs})
+        from protas_gtcc.cli.shared.picture_features import FeaturesOnTheWay  # which imports torch
+
         model, info = self._load()
         fps = info.fps if self.fps is None else self.fps
-        for path in self.features:
-            require_extractor(path, model.facts.extractor, fps)
-            require_loadable(path, model.facts.feature_dim, self.feature_axes)
-        write_predictions(written, self._predictions(model, fps, info.fps), info)
+        videos = [one.path for one in inputs if one.is_video]
+        for one in inputs:
+            if not one.is_video:
+                require_extractor(one.path, model.facts.extractor, fps)
+                require_loadable(one.path, model.facts.feature_dim, self.feature_axes)
+        if videos:
+            self.video.give(model)
+        with FeaturesOnTheWay(model, videos) as on_the_way:
+            write_predictions(written, self._predictions(model, inputs, fps, on_the_way), info)
         segments = self._write_each(written, info)
         for video in replaced - segments.keys():
             for name in (f"{video}.csv", f"{video}.segments.csv", f"plots/{video}.png"):
@@ -74,7 +95,7 @@ class Command:
             print(json.dumps({"predictions": str(written), "videos": rows}))
         else:
             print("\n".join([*lines(segments), "", f"everything is in {self.out}"]))
-            if fps != info.fps:
+            if fps != info.fps and len(videos) < len(inputs):
                 what = f"features were resampled from {plain(fps)} to the model's {plain(info.fps)} fps"
                 print(f"{what}, the rate of the results")
             if replaced:
@@ -95,19 +116,22 @@ class Command:
         facts = model.facts
         return model, PredictionInfo(facts.class_names, facts.background, fps, facts.simulated, facts.extractor)
 
-    def _predictions(self, model: TrainedModel, fps: float, model_fps: float) -> Iterator[tuple[str, Prediction]]:
-        from protas_gtcc.annotations.resampling import resample_indices
+    def _predictions(
+        self, model: TrainedModel, inputs: list[_Input], fps: float, on_the_way: FeaturesOnTheWay
+    ) -> Iterator[tuple[str, Prediction]]:
         from protas_gtcc.storage.feature_files import load_features
 
-        for path in self.features:
-            features = load_features(path, model.facts.feature_dim, self.feature_axes, fps)
-            if fps != model_fps:  # durations and dilations are counted in the model's frames
-                features = features[resample_indices(len(features), fps, model_fps)]
+        for one in inputs:
+            if one.is_video:
+                features = on_the_way.of(one.path)
+            else:
+                features = load_features(one.path, model.facts.feature_dim, self.feature_axes, fps)
+                features = model.at_own_rate(features, fps)
             try:
                 prediction = model.predict(features)
             except InputError as error:
-                raise InputError(f"{path}: {error}") from error
-            yield path.stem, prediction
+                raise InputError(f"{one.path}: {error}") from error
+            yield one.name, prediction
 
     def _write_each(self, written: Path, info: PredictionInfo) -> dict[str, list[PredictedSegment]]:
         """Write tables and pictures from the file of predictions, which is whole: a refused video leaves nothing."""
@@ -127,32 +151,43 @@ class Command:
                 plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
         return segments
 
-    def _require_files(self) -> None:
+    def _inputs(self) -> list[_Input]:
         """Raise `InputError` for a path that cannot be read, before torch is imported, which takes seconds."""
         from protas_gtcc.dataset.description import require_video_names
         from protas_gtcc.storage.feature_files import open_array
+        from protas_gtcc.video.naming import find_videos, has_videos, is_video_name
 
         find_checkpoint(self.model)
-        stems = [path.stem for path in self.features]
-        require_video_names(stems)
+        inputs: list[_Input] = []
         for path in self.features:
-            if stems.count(path.stem) > 1:
-                raise InputError(f"two feature files are named {path.name}; rename one")
-            open_array(path, mmap_mode="r")
+            if is_video_name(path) or has_videos(path):
+                inputs += [_Input(one.name, one.path, True) for one in find_videos([path], self.out)[0]]
+            else:
+                inputs.append(_Input(path.stem, path, False))
+        if self.fps is not None and all(one.is_video for one in inputs):
+            raise InputError("--fps is for files of features; videos are taken at the model's rate: leave it out")
+        names = [one.name for one in inputs]
+        require_video_names(names)
+        for one in inputs:
+            if names.count(one.name) > 1:
+                raise InputError(f"two files would be called {one.name!r}; rename one")
+            if not one.is_video:
+                open_array(one.path, mmap_mode="r")
+        return inputs
 
-    def _videos_in(self, written: Path) -> set[str]:
+    def _videos_in(self, written: Path, names: set[str]) -> set[str]:
         """Videos in the folder; without --overwrite, the loss of predictions of other videos is refused."""
         from protas_gtcc.metrics.prediction_files import open_predictions
 
-        stems, found, lost = {path.stem for path in self.features}, set[str](), ""
+        found, lost = set[str](), ""
         if written.exists():
             try:
                 found = set(open_predictions(written).video_names)
-                if others := sorted(found - stems):
+                if others := sorted(found - names):
                     lost = f"predictions of other videos, {listed(others)}"
             except InputError as error:
                 lost = f"{written.name}, which cannot be read ({error})"
-        elif tables := sorted(stem for stem in stems if (self.out / f"{stem}.csv").exists()):
+        elif tables := sorted(stem for stem in names if (self.out / f"{stem}.csv").exists()):
             lost = f"CSV files of {listed(tables)} that this would replace"
         if lost and not self.overwrite:
             raise InputError(f"{self.out} has {lost}; give another --out, or --overwrite")

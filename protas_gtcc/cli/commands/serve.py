@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.parsing import Folder, Positional
-from protas_gtcc.config import Text
+from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, backbone_threads
+from protas_gtcc.config import Device, Text
 from protas_gtcc.errors import InputError, lacks_package, listed
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.storage.checkpoints import find_checkpoint
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 class Command:
     """Serve a model: clients push frames to ws://HOST:PORT/stream?name=NAME and get results; the page at / is live.
 
-    A message holds k frames as raw little-endian float32 [k, D]. The answer is JSON with one result per frame.
+    A message holds k frames as raw little-endian float32 [k, D]; with --pictures, clients of /stream?pictures=1 send
+    one JPEG a message instead, at the model's rate. The answer is JSON with one result per frame.
     """
 
     model: Positional[Path]
@@ -42,6 +44,11 @@ class Command:
     """Folder where the state of every stream is kept, twice a second. After a restart, or a broken connection, a client
     goes on with /stream?name=NAME&resume=1; a server that is killed loses the last second. Of the streams that are not
     connected, the last 256 are kept."""
+    pictures: bool = False
+    """Take pictures too, and make features of them with the backbone of the model's training."""
+    device: Device = "auto"
+    """Where the backbone of pictures computes; auto takes a GPU if there is one."""
+    video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
     limits: Limits = field(default_factory=Limits)
 
     def run(self) -> None:
@@ -53,13 +60,14 @@ class Command:
             raise InputError(f"{self.host} can be reached from other machines: give --token, or $PROTAS_GTCC_TOKEN")
         find_checkpoint(self.model)  # before the seconds that importing torch takes
         from protas_gtcc.dataset.reader import require_no_control
-        from protas_gtcc.inference import load
+        from protas_gtcc.inference import choose_device, load
 
         try:
             import uvicorn
 
             from protas_gtcc.serve.app import make_app
             from protas_gtcc.serve.connections import server_config
+            from protas_gtcc.serve.pictures import LARGEST_BYTES, require_decoder
         except ImportError as error:
             raise lacks_package("serving", error, "serve") from error
         model = load(self.model)
@@ -68,13 +76,20 @@ class Command:
             if self.state is not None:
                 self.state.mkdir(parents=True, exist_ok=True)
                 closing.enter_context(only_writer(self.state / "states", wait=False))
-            app = make_app(model, self.limits, token, self.state)
+            backbone = None
+            if self.pictures:
+                require_decoder()
+                closing.enter_context(backbone_threads())
+                self.video.give(model, choose_device(self.device))
+                backbone = model.backbone()
+            app = make_app(model, self.limits, token, self.state, backbone)
             _show_kept(app.state.sessions.kept)
             listener = closing.enter_context(_listening(self.host, self.port))
             port = listener.getsockname()[1]
             host = f"[{self.host}]" if ":" in self.host else self.host
             print(f"http://{host}:{port}/{'?token=…' if token else ''}", flush=True)
-            config = server_config(app, self.limits, model.facts.feature_dim, log_level="warning")
+            largest = LARGEST_BYTES if backbone else 0
+            config = server_config(app, self.limits, model.facts.feature_dim, largest, log_level="warning")
             uvicorn.Server(config).run(sockets=[listener])
 
 

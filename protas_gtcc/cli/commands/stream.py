@@ -1,51 +1,61 @@
-"""`protas-gtcc stream`: follow one person live, from a file, a growing file, a pipe or a socket."""
+"""`protas-gtcc stream`: follow one person live: a camera, a video, or features from a file, a pipe or a socket."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from protas_gtcc.cli.shared.parsing import File, Positional
-from protas_gtcc.config import Axes
+from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, backbone_threads
+from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, lacks_package, plain
 from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.video.cameras import SILENT_SECONDS, is_live
 
 if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
     from protas_gtcc.live.sinks import Sink
+    from protas_gtcc.streaming.following import FrameSource
+    from protas_gtcc.video.sources import PictureSource
 
 
 @dataclass(frozen=True)
 class Command:
     """Follow one person frame by frame: a live view on a terminal, else one line of JSON per frame.
 
-    The result for a frame needs no later frame, whatever the source.
+    The result for a frame needs no later frame, whatever the source. Of videos and cameras, features are made on the
+    way, with the backbone and at the rate of the model's training; lines then have the delay, in parts.
     """
 
     model: Positional[Path]
     """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     source: Positional[str]
-    """A .npy file of features, which is replayed; a file of frames; - for standard input; or tcp://HOST:PORT."""
+    """A video file; camera:0 or another number or name; screen; rtsp://… or another address of a video. Or features: a
+    .npy file, which is replayed; a file of frames; - for standard input; or tcp://HOST:PORT."""
     format: Literal["auto", "npy", "text", "raw"] = "auto"
     """Format of the source. text: one frame per line, numbers separated by spaces or commas; raw: little-endian
     float32. auto decides by the file's name: npy for .npy; raw for .f32, .raw and .bin; else text."""
     feature_axes: Axes = "auto"
     """Axes of a .npy file, T frames by D features; with auto, D is the axis of the model's feature size."""
-    speed: Literal["full", "real"] = "full"
-    """Replay a .npy file at full speed, or in real time at --fps."""
+    real_time: bool = False
+    """Replay a video, or a .npy file at --fps, in real time, as a camera would give it; by default at full speed."""
     fps: float | None = None
     """Frames per second of the features, where the model does not know them; a stream is at the model's rate."""
     growing: bool = False
     """Wait for more frames at the end of a file of frames."""
-    buffer: int = 64
-    """Frames that may wait when the source is faster than the model."""
-    when_behind: Literal["block", "drop"] = "block"
-    """When the buffer is full: let the source wait, or drop the oldest frames and count them in the output."""
+    buffer: int | None = None
+    """Frames that may wait when the source is faster than the model; by default 64, and 1 where a camera's are dropped.
+    """
+    when_behind: Literal["block", "drop"] | None = None
+    """When the buffer is full: let the source wait, or drop the oldest frames, count them, and let the next one stand
+    for them. By default, those of cameras and of videos in real time are dropped."""
+    every_frame: bool = False
+    """Take every frame of a camera, although the delay may grow: '--when-behind block'."""
     give_up_seconds: float | None = None
-    """End with an error if the source sends nothing for this time; by default wait without limit."""
+    """End with an error if the source sends nothing for this time; by default 10 for cameras, else without limit."""
     lines: File | None = None
     """Also append the lines of JSON to this file."""
     web: int | None = None
@@ -58,30 +68,31 @@ class Command:
     """Print lines of JSON on a terminal too."""
     every_class: bool = False
     """Add probabilities and progress of every class to the lines."""
+    device: Device = "auto"
+    """Where the backbone of videos computes; auto takes a GPU if there is one. The model itself needs none."""
+    video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
 
     def run(self) -> None:
         """Follow to the end of the source."""
         self._check_flags()
         find_checkpoint(self.model)  # before the seconds that importing torch takes
+        if self._is_video and not is_live(self.source):
+            from protas_gtcc.video.opening import open_video
+
+            with open_video(Path(self.source)):
+                pass
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import load
         from protas_gtcc.live import pipeline
-        from protas_gtcc.live.sources import open_source
-        from protas_gtcc.storage.feature_facts import require_extractor
 
         model = load(self.model)
         require_no_control(model.facts.config, "stream")
         fps = self._frame_rate(model)
-        if self._is_replay and fps is not None:
-            require_extractor(Path(self.source), model.facts.extractor, fps)
-        pace = fps if self.speed == "real" else None
-        source = open_source(
-            self.source, model.facts.feature_dim, self.format, pace, self.growing, axes=self.feature_axes
-        )
         stream = model.stream()
         if self.state is not None and self.state.exists():
             stream.load(self.state)
         with ExitStack() as closing:
+            source, give_up = self._source(model, fps, closing)
             sinks = self._sinks(model, fps, closing)
             if self.state is not None:
                 stream.save(self.state)  # a path that cannot be written is refused now, not after hours
@@ -91,22 +102,50 @@ class Command:
                 source,
                 sinks,
                 self.buffer,
-                self.when_behind,
-                give_up_seconds=self.give_up_seconds,
+                "block" if self.every_frame else self.when_behind,
+                give_up_seconds=give_up,
                 first_frame=stream.num_frames,
             )
+
+    def _source(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> tuple[FrameSource, float | None]:
+        """The source, and the seconds after which its silence is an error."""
+        from protas_gtcc.inference import choose_device
+        from protas_gtcc.live.sources import open_source
+        from protas_gtcc.storage.feature_facts import require_extractor
+
+        if self._is_video:
+            closing.enter_context(backbone_threads())
+            self.video.give(model, choose_device(self.device))
+            silent = self.give_up_seconds or SILENT_SECONDS
+            source = model.source(self.source, self.real_time, silent_seconds=silent)
+            closing.callback(_print_notes, source)
+            return source, silent if source.is_live else self.give_up_seconds
+        if self._is_replay and fps is not None:
+            require_extractor(Path(self.source), model.facts.extractor, fps)
+        pace, dim = (fps if self.real_time else None), model.facts.feature_dim
+        features = open_source(self.source, dim, self.format, pace, self.growing, axes=self.feature_axes)
+        return features, self.give_up_seconds
+
+    @property
+    def _is_video(self) -> bool:
+        """Whether the source is of pictures."""
+        from protas_gtcc.video.naming import is_video_name
+
+        return self.format == "auto" and (is_live(self.source) or is_video_name(Path(self.source)))
 
     @property
     def _is_replay(self) -> bool:
         return self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
 
     def _check_flags(self) -> None:
-        if self.buffer < 1:
+        if self.buffer is not None and self.buffer < 1:
             raise InputError(f"--buffer is {self.buffer}; it must be at least 1 frame")
-        if self.growing and self._is_replay:
-            raise InputError("--growing is for files of frames; leave it out for a .npy file")
-        if self.speed == "real" and not self._is_replay:
-            raise InputError("--speed real is for .npy files; leave it out for other sources")
+        if self.growing and (self._is_replay or self._is_video):
+            raise InputError("--growing is for files of frames; leave it out for a .npy file and for videos")
+        if self.real_time and not (self._is_replay or (self._is_video and not is_live(self.source))):
+            raise InputError("--real-time is for videos and .npy files; leave it out for other sources")
+        if self.every_frame and self.when_behind == "drop":
+            raise InputError("--every-frame and --when-behind drop exclude each other; leave one out")
         if self.give_up_seconds is not None and not self.give_up_seconds > 0:
             raise InputError(f"--give-up-seconds is {self.give_up_seconds:g}; it must be above 0")
 
@@ -114,8 +153,8 @@ class Command:
         from protas_gtcc.annotations.resampling import require_rate
 
         known, fps = model.facts.fps, model.facts.fps if self.fps is None else self.fps
-        if self.speed == "real" and fps is None:
-            raise InputError("--speed real needs frames per second, which the model does not have; give --fps")
+        if self.real_time and fps is None:
+            raise InputError("--real-time needs frames per second, which the model does not have; give --fps")
         if fps is not None:
             require_rate(fps)
         if fps is not None and known is not None and fps != known:
@@ -126,7 +165,7 @@ class Command:
 
     def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:
         from protas_gtcc.cli.shared.console import make_console
-        from protas_gtcc.live.sinks import JsonLines, Terminal
+        from protas_gtcc.live.sinks import DelayLine, JsonLines, Terminal
         from protas_gtcc.storage.line_file import LineFile
 
         sinks: list[Sink] = []
@@ -134,6 +173,7 @@ class Command:
             sinks.append(Terminal(make_console(), model.class_names, model.background, fps))
         else:
             sinks.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class))
+            sinks.append(DelayLine(make_console(stderr=True)))
         if self.lines is not None:
             file = closing.enter_context(LineFile(self.lines))
             sinks.append(JsonLines(file, model.class_names, fps, self.every_class))
@@ -150,3 +190,8 @@ class Command:
         closing.callback(page.close)
         print(page.address, file=sys.stderr, flush=True)
         return page
+
+
+def _print_notes(source: PictureSource) -> None:
+    for note in source.notes:
+        print(f"{source.name}: {note}", file=sys.stderr)

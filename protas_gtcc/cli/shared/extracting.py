@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from protas_gtcc.cli.shared.pictures import num_processors
 from protas_gtcc.config import Device, require_range
 
 if TYPE_CHECKING:
@@ -40,10 +40,5 @@ class BackboneFlags:
         from protas_gtcc.inference import choose_device
         from protas_gtcc.video.backbones.choice import make_backbone
 
-        torch.set_num_threads(self.threads or max(1, _num_processors() - 1))
+        torch.set_num_threads(self.threads or max(1, num_processors() - 1))
         return make_backbone(self.backbone, choose_device(self.device), self.size or None, self.window)
-
-
-def _num_processors() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
