@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ from protas_gtcc.video.pictures import Squares
 from protas_gtcc.video.timeline import Clock, repeated
 
 if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.stream import Stream
     from av.video.frame import VideoFrame
 
 LOST_SECONDS = 1.0
@@ -60,7 +62,7 @@ class VideoFrames:
         """The pictures that are taken, scaled, and how many frames each of them is."""
         import av.error
 
-        decoded, squares = _Decoded(video, self._threads), Squares(self.size, video.pixel_width)
+        decoded, squares = Decoded(video, self._threads), Squares(self.size, video.pixel_width)
         try:
             for frame, count in repeated(decoded, self._rate, decoded.time_base):
                 yield squares.square(frame), count
@@ -69,11 +71,19 @@ class VideoFrames:
         self.notes = decoded.notes()
 
 
-class _Decoded:
+class Decoded:
     """The decoded pictures of a video and when they are shown, in order; damaged parts are left out and counted."""
 
-    def __init__(self, video: OpenVideo, threads: int):
+    def __init__(
+        self,
+        video: OpenVideo,
+        threads: int,
+        beside: Sequence[Stream] = (),
+        on_beside: Callable[[Packet], None] = lambda packet: None,
+    ):
+        """`threads` decode; 0 is as many as there are cores. Packets of the tracks `beside` go to `on_beside`."""
         self._video, stream = video, video.stream
+        self._beside, self._on_beside = beside, on_beside
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
         self.time_base = stream.time_base or Fraction(1, 1000)
         self._clock = Clock(self.time_base, stream.average_rate or stream.guessed_rate)
@@ -93,7 +103,7 @@ class _Decoded:
     def _frames(self) -> Iterator[VideoFrame]:
         import av.error
 
-        packets = self._video.container.demux(self._video.stream)
+        packets = self._video.container.demux(self._video.stream, *self._beside)
         while True:
             try:
                 packet = next(packets, None)
@@ -102,6 +112,9 @@ class _Decoded:
                 return
             if packet is None:
                 return
+            if packet.stream is not self._video.stream:
+                self._on_beside(packet)
+                continue
             self._num_damaged += packet.is_corrupt
             try:
                 yield from packet.decode()
