@@ -110,7 +110,8 @@ def seconds_of_packets(path: Path) -> float:
 def first_picture_seconds(path: Path) -> Fraction:
     """When a player shows the first picture: later than 0 where the sound begins earlier. Raises as `open_video`."""
     with open_video(path) as video:
-        start = (video.stream.start_time or 0) * (video.stream.time_base or Fraction(0))
+        packet = next(video.container.demux(video.stream), None)
+        start = (packet.pts or 0 if packet else 0) * (video.stream.time_base or Fraction(0))
         return max(start - Fraction(video.container.start_time or 0, 1_000_000), Fraction(0))
 
 

@@ -48,17 +48,18 @@ def rewrite(
     out: Path,
     make_draw: MakeDraw,
     over: bool = False,
+    sound: bool = True,
     on_seconds: OnSeconds = lambda done, total: None,
     threads: int = 0,
 ) -> Rewritten:
-    """Write the video at `path` to `out` with a panel on each picture. One picture is in memory at a time.
+    """Write the video at `path` to `out` with a panel on each picture, and its `sound`. Few pictures are in memory.
 
     The file appears when it is whole. Raises `BrokenVideo` for what is no video, and `InputError` for a format that is
     not written, for sound that the format does not hold, and if the disk refuses.
     """
     kind = format_of(out)
     with open_video(path) as video, replace_when_whole(out) as temporary:
-        sounds = list(video.container.streams.audio)
+        sounds = list(video.container.streams.audio) if sound else []
         with _Output(temporary, kind, video, sounds, threads) as output:
             decoded = Decoded(video, threads, sounds, output.sound)
             end, total = Fraction(0), video.about_seconds or 0.0
@@ -118,7 +119,7 @@ class _Output:
         if refused:
             ending = next(ending for ending, kind in FORMATS.items() if kind == self._kind)
             what = f"the sound of {self._source.path} is {listed(sorted(refused))}, which {ending} does not hold"
-            raise InputError(f"{what}; give --out a name that ends in .mkv")
+            raise InputError(f"{what}; give --out a name that ends in .mkv, or --no-sound")
 
     def sound(self, packet: Packet) -> None:
         """Write a packet of sound as it is; before the first picture, keep it."""

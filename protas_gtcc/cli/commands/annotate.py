@@ -66,7 +66,9 @@ class Command:
     """A background class of CSV files without --truth. Repeat the flag for each."""
     over: bool = False
     """Draw over the lower part of the picture, so that its size stays as it is, in place of below it."""
-    strip_seconds: float = 0
+    no_sound: bool = False
+    """Leave the sound out."""
+    strip_seconds: float = 0.0
     """Seconds of video in the strip; 0 shows all of it, or 2 minutes of a video above 5."""
     later: bool = False
     """Show the coming part of predictions as well, faint; it was not known at the time."""
@@ -206,7 +208,8 @@ class Command:
             write_picture(self.picture, self._video, make_draw, Fraction(self.at).limit_denominator(10**6), self.over)
             facts["picture"] = str(self.picture)
         if self.out is not None:
-            done = rewrite(self._video, self.out, make_draw, self.over, functools.partial(_seconds, on_progress))
+            on_seconds = functools.partial(_seconds, on_progress)
+            done = rewrite(self._video, self.out, make_draw, self.over, not self.no_sound, on_seconds)
             facts |= {"video": str(self.out), **vars(done)}
         return facts
 

@@ -24,7 +24,7 @@ class Blocks:
     def __init__(self, rows: Sequence[Row], looks: Sequence[ClassLook], layout: Layout):
         self._rows, self._looks, self._layout = rows, looks, layout
         room = (layout.right - layout.left) * (1 - NAME_SHARE)
-        widest = Shown(0, 1, None, 1, 100, (100, 100)), Shown(0, 1, None, 1, 119, (119, 119))
+        widest = [Shown(0, 1.0, None, 1.0, left, (left, left)) for left in (119.0, 5999.0)]
         # Chosen once: the text does not change its form from frame to frame.
         self._is_long = max(text_width(long_text(one), layout.small) for one in widest) <= room
 

@@ -21,7 +21,7 @@ from protas_gtcc.report.colours import class_looks
 class Overlay:
     """Draws the panel for pictures of one size."""
 
-    def __init__(self, rows: Sequence[Row], width: int, height: int, page_seconds: float = 0, later: bool = False):
+    def __init__(self, rows: Sequence[Row], width: int, height: int, page_seconds: float = 0.0, later: bool = False):
         """`width` and `height` of the pictures, in pixels; the rest is as in `Strip`.
 
         Raises `InputError` unless all rows have the same classes.

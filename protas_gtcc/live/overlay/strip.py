@@ -42,7 +42,7 @@ class Strip:
         rows: Sequence[Row],
         looks: Sequence[ClassLook],
         layout: Layout,
-        page_seconds: float = 0,
+        page_seconds: float = 0.0,
         later: bool = False,
     ):
         """`page_seconds` of the video are a page; 0 chooses. With `later`, coming parts of predictions are shown."""
