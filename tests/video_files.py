@@ -43,11 +43,11 @@ def write_video(
     options: dict[str, str] | None = None,
     muxing: dict[str, str] | None = None,
     interlaced: bool = False,
-    sound: str = "",
+    sound: bool | str = False,
 ) -> Path:
     """Write a video whose pictures are shown at `pts` ticks, each until the next; the last one as long as the first.
 
-    `sound` is the codec of a second of silence.
+    `sound` is a second of silence, or its codec.
     """
     pictures = [plain(number) for number in range(len(pts))] if pictures is None else pictures
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def write_video(
         if interlaced:
             stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
         if sound:
-            _add_sound(container, sound)
+            _add_sound(container, sound if isinstance(sound, str) else "aac")
         for picture, time in zip(pictures, pts, strict=True):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixels)
             frame.pts, frame.time_base = time, tick
