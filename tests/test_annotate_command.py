@@ -29,7 +29,7 @@ from tests.mstcn_folder import exit_code
 
 av = pytest.importorskip("av", reason="annotating videos needs the package av: pip install 'protas_gtcc[video]'")
 
-from tests.video_files import plain, write_sound, write_video  # noqa: E402
+from tests.video_files import grey, plain, write_sound, write_video  # noqa: E402
 from tests.video_models import torchscript  # noqa: E402
 
 LABELS = np.repeat([0, 1, 2, 3], 5)  # 2 s at 10 frames a second
@@ -96,6 +96,14 @@ def test_the_truth_alone_is_enough(video, truth, tmp_path):
 def test_over_the_picture_the_size_stays(video, predictions, tmp_path):
     assert exit_code("annotate", predictions, video, "--out", tmp_path / "out.mp4", "--over") == 0
     assert pictures_of(tmp_path / "out.mp4")[0].shape == (120, 160, 3)
+
+
+def test_a_gif_has_ten_pictures_a_second(video, predictions, tmp_path):
+    assert exit_code("annotate", predictions, video, "--out", tmp_path / "out.gif") == 0
+    with Image.open(tmp_path / "out.gif") as gif:
+        assert (gif.n_frames, gif.width, gif.info["duration"]) == (20, 160, 120)  # the pictures at 0, 0.12, 0.2 s …
+        gif.seek(10)
+        assert abs(np.asarray(gif.convert("RGB"))[4:100].astype(int) - grey(25)).max() < 8
 
 
 def checkpoint(path: Path, extractor: Extractor, causal: bool = True) -> Path:

@@ -36,12 +36,15 @@ class Drawn(NamedTuple):
     colours: Colours
 
 
-def drawn(video: OpenVideo, decoded: Decoded, make_draw: MakeDraw, over: bool = False) -> Iterator[Drawn]:
+def drawn(
+    video: OpenVideo, decoded: Decoded, make_draw: MakeDraw, over: bool = False, widest: int | None = None
+) -> Iterator[Drawn]:
     """Yield every picture of a video, in order of time, with a panel below it, or `over` its lower part.
 
-    Two pictures of one time are the later one. Raises `BrokenVideo` as iterating `decoded` does.
+    Pictures wider than `widest` pixels are scaled down. Two pictures of one time are the later one. Raises
+    `BrokenVideo` as iterating `decoded` does.
     """
-    upright, tick = Upright(video.pixel_width), decoded.time_base
+    upright, tick = Upright(video.pixel_width, widest), decoded.time_base
     panel: _Panel | None = None
     zero = last = None
     for frame, (start, end) in decoded:

@@ -57,18 +57,20 @@ class Colours(NamedTuple):
 class Upright:
     """Decoded pictures -> planes as a player shows them: upright, with square pixels, of even width and height."""
 
-    def __init__(self, pixel_width: Fraction):
-        """`pixel_width` is the width of a pixel over its height."""
+    def __init__(self, pixel_width: Fraction, widest: int | None = None):
+        """`pixel_width` is the width of a pixel over its height. Larger pictures become `widest` pixels wide."""
         from av.video.reformatter import VideoReformatter
 
-        self._pixel_width = pixel_width
+        self._pixel_width, self._widest = pixel_width, widest
         self._scaler, self._fields, self._turns = VideoReformatter(), Fields(), Turns()
         self._size: tuple[int, int] | None = None
 
     def planes(self, frame: VideoFrame) -> Planes:
         """The planes of a picture. All have the size of the first one."""
         if self._size is None:
-            self._size = even(frame.width * self._pixel_width), even(Fraction(frame.height))
+            width, height = frame.width * self._pixel_width, Fraction(frame.height)
+            scale = 1 if self._widest is None else min(1, self._widest / width)
+            self._size = even(scale * width), even(scale * height)
         source = self._fields.one(frame) if frame.interlaced_frame else frame
         matrix = _matrix(Colours.of(frame)) if frame.format.is_rgb else None
         scaled = self._scaler.reformat(source, *self._size, PIXELS, dst_colorspace=matrix, threads=1)

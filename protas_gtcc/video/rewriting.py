@@ -74,7 +74,9 @@ def rewrite(
 def format_of(out: Path) -> str:
     """FFmpeg's name of the format of a file. Raises `InputError` for an ending that is not written."""
     if out.suffix.lower() not in FORMATS:
-        raise InputError(f"{out}: a video is written as {listed(FORMATS)}; give a name with one of these endings")
+        raise InputError(
+            f"{out}: a video is written as {listed(FORMATS)} or .gif; give a name with one of these endings"
+        )
     return FORMATS[out.suffix.lower()]
 
 

@@ -41,7 +41,7 @@ class Command:
     sources: Positional[tuple[Path, ...]]
     """Runs, checkpoints or prediction files (predictions.h5, VIDEO.csv), and as the last one the video."""
     out: File | None = None
-    """Video to write: .mp4, .m4v, .mov or .mkv."""
+    """Video to write: .mp4, .m4v, .mov or .mkv; or a small .gif of at most 10 pictures a second."""
     subtitles: File | None = None
     """Subtitles to write, WebVTT (.vtt), for any player: actions and progress."""
     picture: File | None = None
@@ -125,7 +125,7 @@ class Command:
         require_absent(written, self.overwrite)
         with open_video(self._video):
             pass
-        if self.out is not None:
+        if self.out is not None and not _is_gif(self.out):
             format_of(self.out)
         for path in self._predictors:
             if not path.exists():
@@ -192,6 +192,7 @@ class Command:
     def _write(self, rows: Sequence[Row], on_progress: Any) -> dict[str, Any]:
         from protas_gtcc.live.overlay.overlay import Overlay
         from protas_gtcc.live.subtitles import write_subtitles
+        from protas_gtcc.video.gif_files import write_gif
         from protas_gtcc.video.opening import first_picture_seconds
         from protas_gtcc.video.picture_files import write_picture
         from protas_gtcc.video.rewriting import rewrite
@@ -209,13 +210,20 @@ class Command:
             facts["picture"] = str(self.picture)
         if self.out is not None:
             on_seconds = functools.partial(_seconds, on_progress)
-            done = rewrite(self._video, self.out, make_draw, self.over, not self.no_sound, on_seconds)
+            if _is_gif(self.out):
+                done = write_gif(self.out, self._video, make_draw, self.over, on_seconds)
+            else:
+                done = rewrite(self._video, self.out, make_draw, self.over, not self.no_sound, on_seconds)
             facts |= {"video": str(self.out), **vars(done)}
         return facts
 
 
 def _seconds(on_progress: Any, done: float, total: float) -> None:
     on_progress("seconds", int(done), int(total))
+
+
+def _is_gif(path: Path) -> bool:
+    return path.suffix.lower() == ".gif"
 
 
 def _is_predictions(path: Path) -> bool:
