@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.video.drawn import Drawn, MakeDraw, drawn
@@ -23,10 +24,14 @@ WIDEST = 480
 TICK = Fraction(1, 100)
 """Of GIF, in seconds."""
 COLOURS = 256
+FAINT = 0.6
+"""How much white is in faint colours."""
 
 
-def write_gif(path: Path, video: Path, make_draw: MakeDraw, over: bool, on_seconds: OnSeconds) -> Rewritten:
-    """Write `video` with its panel to `path`, GIF. All pictures have the colours of the first one.
+def write_gif(
+    path: Path, video: Path, make_draw: MakeDraw, over: bool, kept: Sequence[str], on_seconds: OnSeconds
+) -> Rewritten:
+    """Write `video` with its panel to `path`, GIF. All pictures have the colours of the first one, and those `kept`.
 
     Raises as `rewriting.rewrite` does.
     """
@@ -48,12 +53,22 @@ def write_gif(path: Path, video: Path, make_draw: MakeDraw, over: bool, on_secon
                 continue
             picture = Image.fromarray(rgb(one.frame, one.colours))
             if palette is None:
-                palette = picture.quantize(COLOURS)
+                palette = _palette(picture, kept)
                 stream.width, stream.height = picture.size
             container.mux(stream.encode(_frame(picture.quantize(palette=palette, dither=Image.Dither.NONE), one)))
             num_pictures, due = num_pictures + 1, (one.start // APART + 1) * APART
         container.mux(stream.encode())
         return Rewritten(num_pictures, float(end), (stream.width, stream.height), "gif", decoded.notes())
+
+
+def _palette(picture: Image.Image, kept: Sequence[str]) -> Image.Image:
+    """An image whose palette has the colours `kept`, full and faint, and the commonest ones of a picture."""
+    full = np.array([ImageColor.getrgb(colour) for colour in kept])
+    fixed = np.concatenate([full, np.round(FAINT * 255 + (1 - FAINT) * full)]).astype(np.uint8)
+    own = picture.quantize(COLOURS - len(fixed)).getpalette() or []
+    image = Image.new("P", (1, 1))
+    image.putpalette(bytes(own[: 3 * (COLOURS - len(fixed))]) + fixed.tobytes())
+    return image
 
 
 def _frame(picture: Image.Image, one: Drawn) -> Any:
