@@ -19,7 +19,7 @@ av = pytest.importorskip("av", reason="annotating videos needs the package av: p
 
 from protas_gtcc.video import rewriting  # noqa: E402
 from protas_gtcc.video.rewriting import rewrite  # noqa: E402
-from tests.video_files import TICK, grey, write_sound, write_video  # noqa: E402
+from tests.video_files import TICK, grey, plain, write_sound, write_video  # noqa: E402
 
 PANEL = 40
 """Height of the panel in these tests: as red as the time, 20 a second, over blue."""
@@ -259,3 +259,18 @@ def test_ticks_of_a_video_are_those_of_its_file(tmp_path):
     video = write_video(tmp_path / "a.mkv", pts=[0, 33, 67, 100], tick=TICK)
     rewrite(video, tmp_path / "out.mkv", make_draw)
     assert decoded(tmp_path / "out.mkv")[0] == [Fraction(time, 1000) for time in (0, 33, 67, 100)]
+
+
+def test_a_panel_that_does_not_fit_over_the_picture_is_refused(tmp_path):
+    video = write_video(tmp_path / "a.mp4", pictures=[plain(k, 64, 36) for k in range(10)])
+    with pytest.raises(InputError, match="40 pixels high does not fit over pictures of 36; draw it below"):
+        rewrite(video, tmp_path / "out.mp4", make_draw, over=True)
+
+
+def test_pictures_that_the_encoder_does_not_take_are_refused(tmp_path):
+    def make_high(width: int, height: int):
+        return lambda seconds: np.zeros((20_000, width, 3), np.uint8)
+
+    with pytest.raises(InputError, match="libx264 does not take pictures of 64x20048"):
+        rewrite(write_video(tmp_path / "a.mp4"), tmp_path / "out.mp4", make_high)
+    assert not (tmp_path / "out.mp4").exists()

@@ -202,6 +202,6 @@ def rate_of(model: TrainedModel, fps: float | None) -> float:
 def require_length(row: Row, seconds: float, video: Path) -> None:
     """Raise `InputError` unless a row is about as long as the video."""
     allowed = LONGEST_DIFFERENCE[0] + LONGEST_DIFFERENCE[1] * seconds
-    if abs(float(row.seconds) - seconds) > allowed:
+    if not row.num_frames or abs(float(row.seconds) - seconds) > allowed:
         own = f"{row.name} is {row.num_frames} frames at {plain(row.info.fps)} fps, {float(row.seconds):.1f} s"
         raise InputError(f"{own}, and {video} lasts {seconds:.1f} s; give what belongs to this video, or --fps")

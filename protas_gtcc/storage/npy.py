@@ -66,7 +66,7 @@ def _is_time_first(path: Path, shape: tuple[int, ...], dtype: np.dtype, feature_
 def first_unusable(features: np.ndarray) -> int | None:
     """The first frame of features `[T, D]` that is not usable; None if all are."""
     with np.errstate(invalid="ignore"):  # of some kinds of NaN
-        if features.dtype != np.float16 and features.size and -LARGEST <= features.min() and features.max() <= LARGEST:
+        if features.dtype != np.float16 and features.size and features.min() >= -LARGEST and features.max() <= LARGEST:
             return None  # without arrays as large as the features
     usable = usable_frames(features)
     return None if usable.all() else int(np.argmin(usable))

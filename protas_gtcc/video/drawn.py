@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from protas_gtcc.errors import InputError
 from protas_gtcc.video.frames import Decoded
 from protas_gtcc.video.opening import WAY_OUT, BrokenVideo, OpenVideo
 from protas_gtcc.video.planes import Colours, Planes, Upright, joined
@@ -59,7 +60,11 @@ def drawn(
         if panel is None:
             height, width = picture[0].shape
             panel = _Panel(make_draw(width, height), Colours.of(frame))
-        both = joined(picture, panel.planes(start), over)
+        below = panel.planes(start)
+        if over and below[0].shape[0] > picture[0].shape[0]:
+            sizes = f"a panel {below[0].shape[0]} pixels high does not fit over pictures of {picture[0].shape[0]}"
+            raise InputError(f"{sizes}; draw it below them, or show less")
+        both = joined(picture, below, over)
         yield Drawn(both, start, end, pts, max(1, round((end - start) / tick)), panel.colours)
 
 

@@ -161,10 +161,20 @@ class _Output:
         self._encode(None)
 
     def _encode(self, frame: Any) -> None:
-        for packet in self._stream.encode(frame):
+        for packet in self._packets(frame):
             if packet.pts in self._ticks:  # of the last one, nothing else says how long it is shown
                 packet.duration = self._ticks.pop(packet.pts)
             self._container.mux(packet)
+
+    def _packets(self, frame: Any) -> list[Packet]:
+        import av.error
+
+        try:
+            packets: list[Packet] = self._stream.encode(frame)
+        except av.error.FFmpegError as error:
+            what = f"{self.encoder} does not take pictures of {self.size[0]}x{self.size[1]} ({error})"
+            raise InputError(f"{what}; scale the video before") from error
+        return packets
 
     def _start(self, first: Drawn) -> None:
         source, frame = self._source.stream, first.frame

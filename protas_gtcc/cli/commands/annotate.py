@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
+from protas_gtcc.cli.shared.processors import backbone_threads
 from protas_gtcc.config import Device, require_range
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import require_absent
@@ -91,7 +92,6 @@ class Command:
         self._check()
         with progress_bars() as on_progress:
             rows = self._rows(on_progress)
-            self._require_lengths(rows)
             facts = self._write(rows, on_progress)
         for note in facts.get("notes", ()):
             warn(make_console(stderr=True))(f"{self._video}: {note}")
@@ -142,14 +142,14 @@ class Command:
         name = self.video or self._video.stem
         facts = CsvFacts(fps=self.fps, background_names=self.background)
         if dataset is not None:
-            rows.append(row_of_truth(dataset, name))
+            rows.append(self._of_this_video(row_of_truth(dataset, name)))
             info = dataset.info
             facts = CsvFacts(info.class_names, info.background, self.fps or info.fps, self.background)
         named = [path.parent if path.name in OF_RUNS else _without_ending(path) for path in self._predictors]
         names = ["predicted"] if len(named) == 1 else distinct_names(named)
         for path, shown in zip(self._predictors, names, strict=True):
             if _is_predictions(path):
-                rows.append(row_of_file(shown, path, name, facts))
+                rows.append(self._of_this_video(row_of_file(shown, path, name, facts)))
             else:
                 rows.append(self._row_of_run(shown, path, functools.partial(on_progress, shown)))
         return rows
@@ -170,24 +170,23 @@ class Command:
         model = load(path, device)
         require_no_control(model.facts.config, "annotate")
         if self.features is not None:
-            return row_of_features(name, model, self.features, self.fps)
-        if self.threads:
-            torch.set_num_threads(self.threads)
+            return self._of_this_video(row_of_features(name, model, self.features, self.fps))
+        torch.set_num_threads(backbone_threads(self.threads))
         backbone = backbone_of(model.facts.extractor, self.backbone, device, self.size or None, self.window)
         return row_of_video(name, model, backbone, self._video, self.batch_size, on_frames)
 
-    def _require_lengths(self, rows: Sequence[Row]) -> None:
-        """Refuse predictions of another video: by the header, and where that differs, by the packets."""
+    def _of_this_video(self, row: Row) -> Row:
+        """The row, if it is about as long as the video: by its header, and where that differs, by its packets."""
         from protas_gtcc.live.row_sources import require_length
         from protas_gtcc.video.opening import open_video, seconds_of_packets
 
         with open_video(self._video) as video:
-            seconds = video.about_seconds
-        for row in rows:
-            try:
-                require_length(row, seconds or 0.0, self._video)
-            except InputError:
-                require_length(row, seconds_of_packets(self._video), self._video)
+            seconds = video.about_seconds or 0.0
+        try:
+            require_length(row, seconds, self._video)
+        except InputError:
+            require_length(row, seconds_of_packets(self._video), self._video)
+        return row
 
     def _write(self, rows: Sequence[Row], on_progress: Any) -> dict[str, Any]:
         from protas_gtcc.live.overlay.overlay import Overlay
@@ -220,7 +219,7 @@ class Command:
 
 
 def _seconds(on_progress: Any, done: float, total: float) -> None:
-    on_progress("seconds", int(done), int(total))
+    on_progress("annotate", int(done), int(total))
 
 
 def _is_gif(path: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
 from protas_gtcc.cli.shared.parsing import Folder, Positional
+from protas_gtcc.cli.shared.processors import backbone_threads
 from protas_gtcc.config import Device, require_range
 from protas_gtcc.errors import listed, plural
 
@@ -74,7 +74,7 @@ class Command:
         from protas_gtcc.video.backbones.choice import make_backbone
         from protas_gtcc.video.extraction import Extraction, extractor_of
 
-        torch.set_num_threads(self.threads or max(1, _num_processors() - 1))
+        torch.set_num_threads(backbone_threads(self.threads))
         backbone = make_backbone(self.backbone, choose_device(self.device), self.size or None, self.window)
         extraction = Extraction(videos, self.out, backbone, self.fps, self.batch_size)
         try:
@@ -91,11 +91,6 @@ class Command:
             print(json.dumps({"out": str(self.out), "extractor": dataclasses.asdict(extractor)} | _plain(result)))
         else:
             print(f"{self.out}: {_describe(result)}, D = {backbone.dim}, of {extractor}")
-
-
-def _num_processors() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _plain(result: Extracted) -> dict[str, object]:
