@@ -18,7 +18,7 @@ from protas_gtcc.report.canvas import Box, text_width
 
 LEAST_UNIT = 11
 """Height of text in pixels, below which it cannot be read."""
-ACROSS, DOWN = 58, 33
+ACROSS, DOWN = 50, 33
 """Such heights in the width and in the height of a picture."""
 WIDEST_NAME = 0.24
 """Share of the width that the names of rows take at most."""

@@ -35,7 +35,7 @@ class Overlay:
         self._fixed = Canvas(width, self.layout.height)
         self._blocks.draw_fixed(self._fixed)
         self._strip.draw_fixed(self._fixed)
-        self._draw_foot()
+        self._draw_foot(later)
         self._last: tuple[object, np.ndarray] | None = None
 
     def draw(self, seconds: Fraction) -> np.ndarray:
@@ -55,12 +55,13 @@ class Overlay:
         canvas.text(layout.margin, layout.axis_top + 0.9 * layout.unit, time, layout.small, "lm")
         return np.asarray(canvas.image)
 
-    def _draw_foot(self) -> None:
+    def _draw_foot(self, later: bool) -> None:
         """Say what the signs mean, and that videos are simulated."""
         layout = self.layout
         meanings = ["bar: progress of the action"]
         meanings += ["black line: its 80 % interval"] * any(row.prediction.interval is not None for row in self._rows)
         meanings += ["strip: reported so far"] * (not all(row.is_truth for row in self._rows))
+        meanings += ["faint: still to come"] * (later or any(row.is_truth for row in self._rows))
         meanings = ["SIMULATED video or training"] * any(row.info.simulated for row in self._rows) + meanings
         x: float = layout.left
         for text in meanings:
