@@ -17,6 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import extract_speed
 import numpy as np
 from extract_speed import decode, render, resident_megabytes
 from side_by_side import Measurement, Program, describe_machine, measure, report, timed, versions
@@ -59,7 +60,10 @@ def main(arguments: Arguments) -> None:
     """Measure and report."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        video = arguments.video or render(folder / "rendered.mp4", arguments)
+        rendering = extract_speed.Arguments(
+            seconds=arguments.seconds, width=arguments.width, source_fps=arguments.source_fps
+        )
+        video = arguments.video or render(folder / "rendered.mp4", rendering)
         seconds = seconds_of_packets(video)
         rows, memory = made_up_rows(seconds), dict[str, float]()
         programs = [

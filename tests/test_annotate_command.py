@@ -101,7 +101,11 @@ def test_over_the_picture_the_size_stays(video, predictions, tmp_path):
 def test_a_gif_has_ten_pictures_a_second(video, predictions, tmp_path):
     assert exit_code("annotate", predictions, video, "--out", tmp_path / "out.gif") == 0
     with Image.open(tmp_path / "out.gif") as gif:
-        assert (gif.n_frames, gif.width, gif.info["duration"]) == (20, 160, 120)  # the pictures at 0, 0.12, 0.2 s …
+        assert (getattr(gif, "n_frames", 1), gif.width, gif.info["duration"]) == (
+            20,
+            160,
+            120,
+        )
         gif.seek(10)
         assert abs(np.asarray(gif.convert("RGB"))[4:100].astype(int) - grey(25)).max() < 8
 
@@ -183,7 +187,7 @@ def test_subtitles_of_several_rows_follow_each_other_without_a_gap():
     rows = [row(np.repeat([1, 2, 1], 40), "a"), row(np.repeat([2, 1, 3], 40), "b", late=0.1)]
     found = list(subtitles(rows))
     assert [one[0] for one in found[1:]] == [one[1] for one in found[:-1]]
-    assert (found[0][0], found[-1][1]) == (0, 12)
+    assert (float(found[0][0]), float(found[-1][1])) == (0, 12)
     for start, _, text in found:
         frame = int(start * 10)
         for line, one in zip(text.splitlines(), rows, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -79,7 +79,7 @@ class Decoded:
         video: OpenVideo,
         threads: int,
         beside: Sequence[Stream] = (),
-        on_beside: Callable[[Packet], None] = lambda packet: None,
+        on_beside: Callable[[Packet[Any]], None] = lambda packet: None,
     ):
         """`threads` decode; 0 is as many as there are cores. Packets of the tracks `beside` go to `on_beside`."""
         self._video, stream = video, video.stream
@@ -103,7 +103,7 @@ class Decoded:
     def _frames(self) -> Iterator[VideoFrame]:
         import av.error
 
-        packets = self._video.container.demux(self._video.stream, *self._beside)
+        packets: Iterator[Any] = self._video.container.demux(self._video.stream, *self._beside)
         while True:
             try:
                 packet = next(packets, None)
@@ -112,7 +112,7 @@ class Decoded:
                 return
             if packet is None:
                 return
-            if packet.stream is not self._video.stream:
+            if packet.stream.index != self._video.stream.index:
                 self._on_beside(packet)
                 continue
             self._num_damaged += packet.is_corrupt

@@ -69,7 +69,7 @@ class Upright:
         """The planes of a picture. All have the size of the first one."""
         if self._size is None:
             width, height = frame.width * self._pixel_width, Fraction(frame.height)
-            scale = 1 if self._widest is None else min(1, self._widest / width)
+            scale = Fraction(1) if self._widest is None else min(Fraction(1), self._widest / width)
             self._size = even(scale * width), even(scale * height)
         source = self._fields.one(frame) if frame.interlaced_frame else frame
         matrix = _matrix(Colours.of(frame)) if frame.format.is_rgb else None
