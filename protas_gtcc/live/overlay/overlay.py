@@ -36,6 +36,7 @@ class Overlay:
         self._blocks.draw_fixed(self._fixed)
         self._strip.draw_fixed(self._fixed)
         self._draw_foot(later)
+        self._blocks_at: tuple[Sequence[int], Canvas] = (), self._fixed
         self._last: tuple[object, np.ndarray] | None = None
 
     def draw(self, seconds: Fraction) -> np.ndarray:
@@ -48,9 +49,13 @@ class Overlay:
         return self._last[1]
 
     def _drawn(self, frames: Sequence[int], page: int, cursor: int, time: str) -> np.ndarray:
-        canvas, layout = self._fixed.copy(), self.layout
-        for number, (row, frame) in enumerate(zip(self._rows, frames, strict=True)):
-            self._blocks.draw(canvas, number, row.shown(frame))
+        layout = self.layout
+        if self._blocks_at[0] != frames:  # the cursor moves more often
+            canvas = self._fixed.copy()
+            for number, (row, frame) in enumerate(zip(self._rows, frames, strict=True)):
+                self._blocks.draw(canvas, number, row.shown(frame))
+            self._blocks_at = frames, canvas
+        canvas = self._blocks_at[1].copy()
         self._strip.draw(canvas, page, cursor)
         canvas.text(layout.margin, layout.axis_top + 0.9 * layout.unit, time, layout.small, "lm")
         return np.asarray(canvas.image)
