@@ -16,7 +16,6 @@ from protas_gtcc.video.pictures import Squares
 from protas_gtcc.video.timeline import Clock, repeated
 
 if TYPE_CHECKING:
-    from av.packet import Packet
     from av.stream import Stream
     from av.video.frame import VideoFrame
 
@@ -79,9 +78,9 @@ class Decoded:
         video: OpenVideo,
         threads: int,
         beside: Sequence[Stream] = (),
-        on_beside: Callable[[Packet[Any]], None] = lambda packet: None,
+        on_beside: Callable[[Any], None] = lambda packet: None,
     ):
-        """`threads` decode; 0 is as many as there are cores. Packets of the tracks `beside` go to `on_beside`."""
+        """`threads` decode; 0 is as many as there are cores. PyAV's packets of the tracks `beside` go to `on_beside`."""
         self._video, stream = video, video.stream
         self._beside, self._on_beside = beside, on_beside
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads

@@ -17,7 +17,6 @@ from protas_gtcc.video.opening import OpenVideo, open_video
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
-    from av.packet import Packet
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's names of the formats that are written, by the ending of the file."""
@@ -95,7 +94,7 @@ class _Output:
         self._path, self._kind, self._source, self._threads = path, kind, source, threads
         self._sounds = sounds
         self._copies: dict[int, AudioStream] = {}
-        self._early: list[Packet[Any]] = []
+        self._early: list[Any] = []
         self._stream: Any = None
         self._ticks: dict[int, int] = {}
         self._num_lost = 0
@@ -123,7 +122,7 @@ class _Output:
             what = f"the sound of {self._source.path} is {listed(sorted(refused))}, which {ending} does not hold"
             raise InputError(f"{what}; give --out a name that ends in .mkv, or --no-sound")
 
-    def sound(self, packet: Packet[Any]) -> None:
+    def sound(self, packet: Any) -> None:
         """Write a packet of sound as it is; before the first picture, keep it."""
         if self._stream is None:
             self._early.append(packet)
@@ -131,7 +130,7 @@ class _Output:
             packet.stream = self._copies[packet.stream.index]
             self._mux_sound(packet)
 
-    def _mux_sound(self, packet: Packet[Any]) -> None:
+    def _mux_sound(self, packet: Any) -> None:
         """Write a packet of sound, or count it where its times are damaged."""
         import av.error
 
@@ -166,11 +165,11 @@ class _Output:
                 packet.duration = self._ticks.pop(packet.pts)
             self._container.mux(packet)
 
-    def _packets(self, frame: Any) -> list[Packet[Any]]:
+    def _packets(self, frame: Any) -> list[Any]:
         import av.error
 
         try:
-            packets: list[Packet[Any]] = self._stream.encode(frame)
+            packets: list[Any] = self._stream.encode(frame)
         except av.error.FFmpegError as error:
             what = f"{self.encoder} does not take pictures of {self.size[0]}x{self.size[1]} ({error})"
             raise InputError(f"{what}; scale the video before") from error
