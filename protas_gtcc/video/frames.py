@@ -80,7 +80,7 @@ class Decoded:
         beside: Sequence[Stream] = (),
         on_beside: Callable[[Any], None] = lambda packet: None,
     ):
-        """`threads` decode; 0 is as many as there are cores. PyAV's packets of the tracks `beside` go to `on_beside`."""
+        """`threads` decode; 0 is as many as there are cores. Packets of the tracks `beside` go to `on_beside`."""
         self._video, stream = video, video.stream
         self._beside, self._on_beside = beside, on_beside
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
