@@ -18,6 +18,7 @@ from protas_gtcc.report.canvas import Canvas, text_width
 from protas_gtcc.report.colours import ClassLook
 from protas_gtcc.report.video_picture import TICKS
 
+NOT_YET = "not predicted yet"
 EMPTY, GREY = "#F4F4F4", "#666666"
 FAINT = 0.6
 """How much white is in what has not been reached."""
@@ -74,10 +75,22 @@ class Strip:
         reached, coming = self._page(page)
         canvas.image.paste(coming, (left, top))
         canvas.image.paste(reached.crop((0, 0, cursor, reached.height)), (left, top))
+        self._say_what_comes(canvas, cursor)
         canvas.image.paste(self._axis(page), (left - layout.margin, bottom))
         half, x = max(1, layout.unit // 12), left + cursor
         canvas.image.paste("white", (x - 2 * half, top - half, x + 2 * half, bottom + half))
         canvas.image.paste("black", (x - half, top - 2 * half, x + half, bottom + 2 * half))
+
+    def _say_what_comes(self, canvas: Canvas, cursor: int) -> None:
+        """Write in the empty part of a prediction why it is empty, where there is room."""
+        layout = self._layout
+        room = self._width - cursor - 3 * layout.margin
+        if self._later or text_width(NOT_YET, layout.small) > room:
+            return
+        for number, row in enumerate(self._rows):
+            if not row.is_truth:
+                middle = layout.strip_top + (number + 0.5) * layout.strip_line
+                canvas.text(layout.right - layout.margin, middle, NOT_YET, layout.small, "rm", "#999999")
 
     def _make_page(self, page: int) -> Page:
         layout = self._layout
@@ -93,9 +106,6 @@ class Strip:
                 coming.image.paste(Image.blend(part, Image.new("RGB", part.size, "white"), FAINT), box)
             else:
                 coming.image.paste(EMPTY, box)
-                text = fitted("not predicted yet", layout.small, self._width)
-                middle = (box[1] + box[3]) / 2
-                coming.text(self._width - layout.margin, middle, text, layout.small, "rm", "#999999")
         return Page(reached.image, coming.image)
 
     def _draw_segments(self, canvas: Canvas, row: Row, page: int, box: tuple[int, int, int, int]) -> None:
