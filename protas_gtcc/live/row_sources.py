@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
     from protas_gtcc.video.backbones.base import Backbone
     from protas_gtcc.video.extraction import OnFrames
+    from protas_gtcc.video.frames import VideoFrames
 
 LONGEST_DIFFERENCE = 1.0, 0.01
 """How much a prediction may be shorter or longer than its video: seconds, and a share of the video."""
@@ -136,12 +138,12 @@ def row_of_video(
     return Row.of(name, joined(parts), info_of(model, fps))
 
 
-def _predicted(model: TrainedModel, backbone: Backbone, frames: object, on_frames: OnFrames) -> Iterator[Prediction]:
+def _predicted(
+    model: TrainedModel, backbone: Backbone, frames: VideoFrames, on_frames: OnFrames
+) -> Iterator[Prediction]:
     """Predictions of the next frames, one after the other; of an acausal model, one of the whole video."""
     from protas_gtcc.video.extraction import features_of
-    from protas_gtcc.video.frames import VideoFrames
 
-    assert isinstance(frames, VideoFrames)
     expected, done, held = frames.expected() or 0, 0, list[np.ndarray]()
     causal = model.facts.config.model.causal
     stream = model.stream("torch") if causal else None
@@ -158,7 +160,6 @@ def _predicted(model: TrainedModel, backbone: Backbone, frames: object, on_frame
 
 def joined(parts: Sequence[Prediction]) -> Prediction:
     """Predictions of frames that follow each other, as one; with the channels of the classes."""
-    import dataclasses
 
     def whole(kind: str) -> np.ndarray | None:
         values = [getattr(part, kind) for part in parts]
