@@ -245,6 +245,19 @@ def test_a_csv_without_times_needs_a_rate_and_background_is_named(video, tmp_pat
     assert [text for _, text in cues(tmp_path / "tea.vtt")][:2] == ["background", "take bowl 50 %"]
 
 
+def test_a_csv_has_its_own_rate_also_beside_the_truth(video, truth, tmp_path, capsys):
+    slow = dataclasses.replace(INFO, fps=5.0)
+    table = write_csv(tmp_path / "slow", "tea", predicted(LABELS[::2]), slow)
+    out = ["--truth", truth, "--subtitles", tmp_path / "tea.vtt"]
+    assert exit_code("annotate", table, video, *out) == 0
+    lines = ["label,progress", *(f"{label},0.5" for label in LABELS)]
+    (tmp_path / "tea.csv").write_text("\n".join(lines))  # without times, it has the rate of the truth
+    assert exit_code("annotate", tmp_path / "tea.csv", video, *out, "--overwrite") == 0
+    assert "is 20 frames at 5 fps, 4.0 s" in refusal(
+        capsys, tmp_path / "tea.csv", video, *out, "--overwrite", "--fps", 5
+    )
+
+
 def test_a_name_that_two_videos_share_is_asked_for(video, tmp_path, capsys):
     from protas_gtcc.metrics.prediction_files import write_predictions
 

@@ -35,7 +35,8 @@ class CsvFacts:
     """Those of the truth; None takes the file's own column `name`."""
     background: list[int] | None = None
     fps: float | None = None
-    """None takes the file's times."""
+    """None takes the file's times, and where it has none, `usual_fps`."""
+    usual_fps: float | None = None
     background_names: Sequence[str] = ()
 
 
@@ -55,7 +56,7 @@ def row_of_file(name: str, path: Path, video: str, facts: CsvFacts) -> Row:
         return _row_of_csv(name, path, facts)
     from protas_gtcc.metrics.prediction_files import open_predictions
 
-    files = open_predictions(path, facts.class_names)
+    files = open_predictions(path)
     assert files.info is not None  # only a folder of CSV files lacks it
     return Row.of(name, files.read(named(files.video_names, video, str(path))), files.info)
 
@@ -70,7 +71,9 @@ def _row_of_csv(name: str, path: Path, facts: CsvFacts) -> Row:
     if unknown:
         raise InputError(f"{path} has no class {listed(unknown)}; --background may name {listed(names)}")
     background = [names.index(one) for one in facts.background_names] or facts.background or []
-    return Row.of(name, prediction, PredictionInfo(names, background, facts.fps or _rate_in(table, path)))
+    return Row.of(
+        name, prediction, PredictionInfo(names, background, facts.fps or _rate_in(table, path, facts.usual_fps))
+    )
 
 
 def _names_in(table: dict[str, list[str]], labels: np.ndarray) -> list[str]:
@@ -81,10 +84,12 @@ def _names_in(table: dict[str, list[str]], labels: np.ndarray) -> list[str]:
     return names
 
 
-def _rate_in(table: dict[str, list[str]], path: Path) -> float:
-    """Frames a second, by the first and the last time."""
+def _rate_in(table: dict[str, list[str]], path: Path, usual: float | None) -> float:
+    """Frames a second, by the first and the last time; without times, the usual ones."""
     times = [float(time) for time in table.get("time_seconds", ())]
     if len(times) < 2 or max(times) <= min(times):
+        if usual is not None:
+            return usual
         raise InputError(f"{path} has no times of its frames; give --fps")
     return round((len(times) - 1) / (max(times) - min(times)), 3)
 

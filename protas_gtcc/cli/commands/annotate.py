@@ -144,7 +144,7 @@ class Command:
         if dataset is not None:
             rows.append(self._of_this_video(row_of_truth(dataset, name)))
             info = dataset.info
-            facts = CsvFacts(info.class_names, info.background, self.fps or info.fps, self.background)
+            facts = CsvFacts(info.class_names, info.background, self.fps, info.fps, self.background)
         named = [path.parent if path.name in OF_RUNS else _without_ending(path) for path in self._predictors]
         names = ["predicted"] if len(named) == 1 else distinct_names(named)
         for path, shown in zip(self._predictors, names, strict=True):
