@@ -19,6 +19,7 @@ av = pytest.importorskip("av", reason="annotating videos needs the package av: p
 
 from protas_gtcc.video import rewriting  # noqa: E402
 from protas_gtcc.video.rewriting import rewrite  # noqa: E402
+from tests.conftest import slow_but_first  # noqa: E402
 from tests.video_files import TICK, grey, plain, write_sound, write_video  # noqa: E402
 
 PANEL = 40
@@ -274,3 +275,21 @@ def test_pictures_that_the_encoder_does_not_take_are_refused(tmp_path):
     with pytest.raises(InputError, match="libx264 does not take pictures of 64x20048"):
         rewrite(write_video(tmp_path / "a.mp4"), tmp_path / "out.mp4", make_high)
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("name", slow_but_first(["v_GGSY1Qvo990", "v_ZNVhz7ctTq0", "example"]))
+def test_real_clips_keep_their_times_and_their_sound(name, shared_folder, tmp_path):
+    video = shared_folder / "data" / "video" / f"{name}.mp4"
+    if not video.is_file():
+        pytest.skip(f"no {video.name} among the shared data")
+    done = rewrite(video, tmp_path / "out.mp4", make_draw, threads=1)
+    assert presentation_times(tmp_path / "out.mp4") == presentation_times(video)
+    assert sound_of(tmp_path / "out.mp4") == sound_of(video)
+    assert done.size == (size_of(video)[0], size_of(video)[1] + PANEL)
+
+
+def presentation_times(path: Path) -> list[Fraction]:
+    """Of all pictures, by their packets."""
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.pts is not None]
+        return sorted(packet.pts * packet.time_base for packet in packets)
