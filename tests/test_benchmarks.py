@@ -183,3 +183,11 @@ def test_extraction_is_compared_with_its_parts(run: Run, tmp_path: Path) -> None
     assert set(ratios(figures)) == {"extract"}
     assert "times as long as the slower of decoding and backbone" in shown
     assert "10 frames at 5 fps" in shown
+
+
+@pytest.mark.slow
+def test_annotating_is_compared_with_decoding_and_encoding(run: Run) -> None:
+    pytest.importorskip("av", reason="annotating needs the package av: pip install 'protas_gtcc[video]'")
+    shown, figures = measured(run, "annotate_speed.py", "--seconds", "1", "--width", "128")
+    assert set(ratios(figures)) == {"annotate"}
+    assert "MB at a twelfth of the video" in shown

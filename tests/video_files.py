@@ -43,9 +43,12 @@ def write_video(
     options: dict[str, str] | None = None,
     muxing: dict[str, str] | None = None,
     interlaced: bool = False,
-    sound: bool = False,
+    sound: bool | str = False,
 ) -> Path:
-    """Write a video whose pictures are shown at `pts` ticks, each until the next; the last one as long as the first."""
+    """Write a video whose pictures are shown at `pts` ticks, each until the next; the last one as long as the first.
+
+    `sound` is a second of silence, or its codec.
+    """
     pictures = [plain(number) for number in range(len(pts))] if pictures is None else pictures
     path.parent.mkdir(parents=True, exist_ok=True)
     rate = 1 / ((pts[1] - pts[0]) * tick) if len(pts) > 1 else Fraction(25)
@@ -61,7 +64,7 @@ def write_video(
         if interlaced:
             stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
         if sound:
-            _add_sound(container)
+            _add_sound(container, sound if isinstance(sound, str) else "aac")
         for picture, time in zip(pictures, pts, strict=True):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixels)
             frame.pts, frame.time_base = time, tick
@@ -84,8 +87,8 @@ def write_sound(path: Path) -> Path:
     return path
 
 
-def _add_sound(container: Any) -> None:
-    stream = container.add_stream("aac", rate=48_000)
+def _add_sound(container: Any, codec: str = "aac") -> None:
+    stream = container.add_stream(codec, rate=48_000)
     frame = av.AudioFrame.from_ndarray(np.zeros((1, 48_000), np.float32), format="fltp", layout="mono")
     frame.sample_rate, frame.pts = 48_000, 0
     container.mux(stream.encode(frame))

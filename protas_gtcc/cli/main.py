@@ -46,6 +46,7 @@ GROUPS = {
     },
     "use": {
         "predict": "features of new videos -> segments, labels, progress",
+        "annotate": "a video -> the same with actions and progress below it",
         "stream": "follow one person live, frame by frame",
         "serve": "follow many people over WebSockets, with a live web page",
         "export": "a model as ONNX, to run without torch",

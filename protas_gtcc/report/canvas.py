@@ -33,8 +33,17 @@ class Canvas:
     """A picture that is being drawn."""
 
     def __init__(self, width: int, height: int):
-        self.image = Image.new("RGB", (width, height), "white")
-        self.draw = ImageDraw.Draw(self.image)
+        self._set(Image.new("RGB", (width, height), "white"))
+
+    def copy(self) -> Canvas:
+        """Another one that begins with what is drawn on this one."""
+        other = Canvas.__new__(Canvas)
+        other._set(self.image.copy())
+        return other
+
+    def _set(self, image: Image.Image) -> None:
+        self.image = image
+        self.draw = ImageDraw.Draw(image)
 
     def text(
         self, x: Place, y: Place, text: str, size: int, anchor: str = "mm", colour: str = "black", ground: str = ""

@@ -54,7 +54,9 @@ def open_runs(folders: Sequence[Path], datasets: Sequence[Path] = ()) -> list[Ev
     folders = list({folder.resolve(): folder for folder in folders}.values())
     given = [Dataset(path) for path in datasets]
     opened: dict[Path, Dataset] = {}
-    return [_open_run(folder, name, given, opened) for folder, name in zip(folders, _names(folders), strict=True)]
+    return [
+        _open_run(folder, name, given, opened) for folder, name in zip(folders, distinct_names(folders), strict=True)
+    ]
 
 
 def _open_run(folder: Path, name: str, given: list[Dataset], opened: dict[Path, Dataset]) -> EvaluatedRun:
@@ -131,8 +133,8 @@ def _find_dataset(
     raise InputError(f"{run.path}: no file of its dataset {wanted!r} is found{where}; give --dataset FILE.h5")
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
-    """The last parts of each path, as many as make it differ from all others."""
+def distinct_names(folders: Sequence[Path]) -> list[str]:
+    """Names for folders or files: the last parts of each path, as many as make it differ from all others."""
     parts = [folder.resolve().parts for folder in folders]
 
     def name(own: tuple[str, ...]) -> str:

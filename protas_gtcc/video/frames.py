@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +16,7 @@ from protas_gtcc.video.pictures import Squares
 from protas_gtcc.video.timeline import Clock, repeated
 
 if TYPE_CHECKING:
+    from av.stream import Stream
     from av.video.frame import VideoFrame
 
 Shown: TypeAlias = tuple[Any, tuple[Fraction, Fraction]]
@@ -79,8 +80,16 @@ def squares(pictures: Iterable[Shown], video: OpenVideo, rate: Fraction, size: i
 class Decoded:
     """The decoded pictures of a video and when they are shown, in order; damaged parts are left out and counted."""
 
-    def __init__(self, video: OpenVideo, threads: int):
+    def __init__(
+        self,
+        video: OpenVideo,
+        threads: int,
+        beside: Sequence[Stream] = (),
+        on_beside: Callable[[Any], None] = lambda packet: None,
+    ):
+        """`threads` decode; 0 is as many as there are cores. Packets of the tracks `beside` go to `on_beside`."""
         self._video, stream = video, video.stream
+        self._beside, self._on_beside = beside, on_beside
         stream.codec_context.thread_type, stream.codec_context.thread_count = "AUTO", threads
         self._clock = Clock(video.tick, stream.average_rate or stream.guessed_rate)
         self._num_damaged, self._end = 0, Fraction(0)
@@ -101,7 +110,7 @@ class Decoded:
     def _frames(self) -> Iterator[VideoFrame]:
         import av.error
 
-        packets = self._video.container.demux(self._video.stream)
+        packets: Iterator[Any] = self._video.container.demux(self._video.stream, *self._beside)
         while True:
             try:
                 packet = next(packets, None)
@@ -111,6 +120,9 @@ class Decoded:
                 return
             if packet is None:
                 return
+            if packet.stream.index != self._video.stream.index:
+                self._on_beside(packet)
+                continue
             self._num_damaged += packet.is_corrupt
             try:
                 yield from packet.decode()

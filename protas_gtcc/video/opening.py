@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -97,6 +97,31 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
         if any(name in _NOT_VIDEOS or name.endswith("_pipe") for name in names):
             raise BrokenVideo(f"{path} is not a video (FFmpeg reads it as {container.format.name}); {WAY_OUT}")
         yield OpenVideo(path, container, video_stream(path, container))
+
+
+def seconds_of_packets(path: Path) -> float:
+    """How long a video lasts, by its packets, without decoding: of a file whose end is missing, what is there.
+
+    Raises as `open_video` does.
+    """
+    import av.error
+
+    first, end = None, 0
+    with open_video(path) as video:
+        with suppress(av.error.FFmpegError):  # the rest of the file is missing
+            for packet in video.container.demux(video.stream):
+                if packet.pts is not None:
+                    first = packet.pts if first is None else min(first, packet.pts)
+                    end = max(end, packet.pts + (packet.duration or 0))
+        return float((end - (first or 0)) * (video.stream.time_base or 0))
+
+
+def first_picture_seconds(path: Path) -> Fraction:
+    """When a player shows the first picture: later than 0 where the sound begins earlier. Raises as `open_video`."""
+    with open_video(path) as video:
+        packet = next(video.container.demux(video.stream), None)
+        start = (packet.pts or 0 if packet else 0) * (video.stream.time_base or Fraction(0))
+        return max(start - Fraction(video.container.start_time or 0, 1_000_000), Fraction(0))
 
 
 def _require_file(path: Path) -> None:

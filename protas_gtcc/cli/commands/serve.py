@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.parsing import Folder, Positional
-from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, backbone_threads
+from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.config import Device, Text
 from protas_gtcc.errors import InputError, lacks_package, listed
 from protas_gtcc.serve.limits import Limits
@@ -79,7 +79,7 @@ class Command:
             backbone = None
             if self.pictures:
                 require_decoder()
-                closing.enter_context(backbone_threads())
+                closing.enter_context(processors_for_backbone())
                 self.video.give(model, choose_device(self.device))
                 backbone = model.backbone()
             app = make_app(model, self.limits, token, self.state, backbone)

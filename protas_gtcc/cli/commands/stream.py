@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from protas_gtcc.cli.shared.parsing import File, Positional
-from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, backbone_threads
+from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, lacks_package, plain
 from protas_gtcc.storage.checkpoints import find_checkpoint
@@ -114,7 +114,7 @@ class Command:
         from protas_gtcc.storage.feature_facts import require_extractor
 
         if self._is_video:
-            closing.enter_context(backbone_threads())
+            closing.enter_context(processors_for_backbone())
             self.video.give(model, choose_device(self.device))
             silent = self.give_up_seconds or SILENT_SECONDS
             source = model.source(self.source, self.real_time, silent_seconds=silent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.pictures import num_processors
+from protas_gtcc.cli.shared.processors import backbone_threads
 from protas_gtcc.config import Device, require_range
 
 if TYPE_CHECKING:
@@ -40,5 +40,5 @@ class BackboneFlags:
         from protas_gtcc.inference import choose_device
         from protas_gtcc.video.backbones.choice import make_backbone
 
-        torch.set_num_threads(self.threads or max(1, num_processors() - 1))
+        torch.set_num_threads(backbone_threads(self.threads))
         return make_backbone(self.backbone, choose_device(self.device), self.size or None, self.window)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
-from protas_gtcc.cli.shared.pictures import backbone_threads
+from protas_gtcc.cli.shared.pictures import processors_for_backbone
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.video.features import features_of
 from protas_gtcc.video.frames import VideoFrames
@@ -27,7 +27,7 @@ class FeaturesOnTheWay:
     def __enter__(self) -> FeaturesOnTheWay:
         self._show = self._closing.enter_context(progress_bars("frames"))
         if self._videos:
-            self._closing.enter_context(backbone_threads())
+            self._closing.enter_context(processors_for_backbone())
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from protas_gtcc.cli.shared.processors import backbone_threads
 from protas_gtcc.config import Text, require_range
 
 if TYPE_CHECKING:
@@ -43,18 +43,13 @@ class OwnBackboneFlags:
         model.backbone(make_backbone(choice, where, self.size or None, self.window) if choice else None, where)
 
 
-def num_processors() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextmanager
-def backbone_threads(threads: int = 0) -> Iterator[None]:
+def processors_for_backbone(threads: int = 0) -> Iterator[None]:
     """Let torch use so many threads; with 0, it leaves one processor to decoding and takes the others."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or max(1, num_processors() - 1))
+    torch.set_num_threads(backbone_threads(threads))
     try:
         yield
     finally:

@@ -1,0 +1,253 @@
+"""`protas-gtcc annotate`: a video and what is predicted of it -> an annotated video, subtitles, a picture."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
+from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
+from protas_gtcc.cli.shared.processors import backbone_threads
+from protas_gtcc.config import Device, require_range
+from protas_gtcc.errors import InputError
+from protas_gtcc.storage.atomic import require_absent
+from protas_gtcc.storage.checkpoints import CHECKPOINT
+
+if TYPE_CHECKING:
+    from protas_gtcc.dataset.file import Dataset
+    from protas_gtcc.live.overlay.rows import Row
+
+PREDICTIONS = (".h5", ".hdf5", ".csv")
+"""Endings of prediction files; anything else is a run or a checkpoint."""
+
+OF_RUNS = ("predictions.h5", CHECKPOINT)
+"""Files that go by the name of their folder."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Write a video with predictions below its pictures: the action, a bar of its progress, a strip of the segments.
+
+    'annotate RUN clip.mp4 --out out.mp4' makes features of the video with the model's backbone and predicts frame by
+    frame: a picture shows what was reported at its time, never what came later. Several runs and prediction files each
+    get a bar. Size, rate, times and sound stay as they are, and the video grows by the panel below.
+    """
+
+    sources: Positional[tuple[Path, ...]]
+    """Runs, checkpoints or prediction files (predictions.h5, VIDEO.csv), and as the last one the video."""
+    out: File | None = None
+    """Video to write: .mp4, .m4v, .mov or .mkv; or a small .gif of at most 10 pictures a second."""
+    subtitles: File | None = None
+    """Subtitles to write, WebVTT (.vtt), for any player: actions and progress."""
+    picture: File | None = None
+    """One annotated picture to write, PNG; needs --at."""
+    at: float | None = None
+    """Time of that picture, in seconds from the first one."""
+    truth: str | None = None
+    """Name or file of a dataset with the true labels of the video, which are shown as a row of their own."""
+    video: str | None = None
+    """Name of the video in prediction files and in the dataset; by default the file's name without its ending."""
+    features: File | None = None
+    """Features of the video [T, D] for the runs, where they do not come from 'extract'."""
+    fps: float | None = None
+    """Frames per second of --features, or of CSV files without times; by default the model's."""
+    backbone: str | None = None
+    """The backbone, where the model's is in a file: FILE.onnx, FILE.pt or timm:NAME=FILE."""
+    size: int = 0
+    """As in 'extract', for such a file."""
+    window: int = 1
+    """As in 'extract', for such a file."""
+    background: Repeated[tuple[str, ...]] = ()
+    """A background class of CSV files without --truth. Repeat the flag for each."""
+    over: bool = False
+    """Draw over the lower part of the picture, so that its size stays as it is, in place of below it."""
+    no_sound: bool = False
+    """Leave the sound out."""
+    strip_seconds: float = 0.0
+    """Seconds of video in the strip; 0 shows all of it, or 2 minutes of a video above 5."""
+    later: bool = False
+    """Show the coming part of predictions as well, faint; it was not known at the time."""
+    batch_size: int = 16
+    """Frames that the backbone takes at once."""
+    threads: int = 0
+    """Processor threads of the backbone; 0 leaves one processor to decoding and takes the others."""
+    device: Device = "auto"
+    """Where to compute; auto takes a GPU if there is one."""
+    overwrite: bool = False
+    """Replace the files if they exist."""
+    json: bool = False
+    """Print what was written as JSON."""
+
+    def __post_init__(self) -> None:
+        require_range(self, window=(1, 1000), batch_size=(1, 4096), threads=(0, 1024), size=(0, 4096))
+
+    def run(self) -> None:
+        """Predict, draw and write."""
+        self._check()
+        with progress_bars() as on_progress:
+            rows = self._rows(on_progress)
+            facts = self._write(rows, on_progress)
+        for note in facts.get("notes", ()):
+            warn(make_console(stderr=True))(f"{self._video}: {note}")
+        print(json.dumps(facts) if self.json else "\n".join(_described(facts)))
+
+    @property
+    def _video(self) -> Path:
+        return self.sources[-1]
+
+    @property
+    def _predictors(self) -> tuple[Path, ...]:
+        return self.sources[:-1]
+
+    def _check(self) -> None:
+        """Refuse what can be refused before torch is imported, which takes seconds."""
+        from protas_gtcc.storage.checkpoints import find_checkpoint
+        from protas_gtcc.video.opening import open_video
+        from protas_gtcc.video.rewriting import format_of
+
+        if not self.sources or not (self._predictors or self.truth):
+            _wrong_usage("name runs or prediction files, and as the last one the video; or a video and --truth")
+        if self.out is None and self.subtitles is None and self.picture is None:
+            _wrong_usage("give --out for a video, --subtitles, or --picture with --at")
+        if (self.picture is None) != (self.at is None):
+            _wrong_usage("--picture and --at belong together: a file and a time in seconds")
+        if self.strip_seconds and not 1 <= self.strip_seconds <= 86_400:
+            raise InputError(f"--strip-seconds is {self.strip_seconds:g}; it must be 0, or from 1 to 86400")
+        written = [path for path in (self.out, self.subtitles, self.picture) if path is not None]
+        if self._video.resolve() in [path.resolve() for path in written]:
+            raise InputError(f"{self._video} would be replaced by its annotation; give another name")
+        require_absent(written, self.overwrite)
+        with open_video(self._video):
+            pass
+        if self.out is not None and not _is_gif(self.out):
+            format_of(self.out)
+        for path in self._predictors:
+            if not path.exists():
+                raise InputError(f"no run or predictions {path}; correct the path")
+            if not _is_predictions(path):
+                find_checkpoint(path)
+
+    def _rows(self, on_progress: Any) -> list[Row]:
+        from protas_gtcc.live.row_sources import CsvFacts, row_of_file, row_of_truth
+        from protas_gtcc.report.runs import distinct_names
+
+        dataset = self._dataset()
+        rows: list[Row] = []
+        name = self.video or self._video.stem
+        facts = CsvFacts(fps=self.fps, background_names=self.background)
+        if dataset is not None:
+            rows.append(self._of_this_video(row_of_truth(dataset, name)))
+            info = dataset.info
+            facts = CsvFacts(info.class_names, info.background, self.fps, info.fps, self.background)
+        named = [path.parent if path.name in OF_RUNS else _without_ending(path) for path in self._predictors]
+        names = ["predicted"] if len(named) == 1 else distinct_names(named)
+        for path, shown in zip(self._predictors, names, strict=True):
+            if _is_predictions(path):
+                rows.append(self._of_this_video(row_of_file(shown, path, name, facts)))
+            else:
+                rows.append(self._row_of_run(shown, path, functools.partial(on_progress, shown)))
+        return rows
+
+    def _dataset(self) -> Dataset | None:
+        from protas_gtcc.prepare.known_datasets import open_dataset
+
+        return None if self.truth is None else open_dataset(self.truth, warn(make_console(stderr=True)))
+
+    def _row_of_run(self, name: str, path: Path, on_frames: Any) -> Row:
+        import torch
+
+        from protas_gtcc.dataset.reader import require_no_control
+        from protas_gtcc.inference import choose_device, load
+        from protas_gtcc.live.row_sources import row_of_features, row_of_video
+        from protas_gtcc.video.backbones.choice import make_backbone
+        from protas_gtcc.video.backbones.of_model import backbone_of
+
+        device = choose_device(self.device)
+        model = load(path, device)
+        require_no_control(model.facts.config, "annotate")
+        if self.features is not None:
+            return self._of_this_video(row_of_features(name, model, self.features, self.fps))
+        torch.set_num_threads(backbone_threads(self.threads))
+        given = make_backbone(self.backbone, device, self.size or None, self.window) if self.backbone else None
+        backbone = backbone_of(model.facts.extractor, given, device)
+        return row_of_video(name, model, backbone, self._video, self.batch_size, on_frames)
+
+    def _of_this_video(self, row: Row) -> Row:
+        """The row, if it is about as long as the video: by its header, and where that differs, by its packets."""
+        from protas_gtcc.live.row_sources import require_length
+        from protas_gtcc.video.opening import open_video, seconds_of_packets
+
+        with open_video(self._video) as video:
+            seconds = video.about_seconds or 0.0
+        try:
+            require_length(row, seconds, self._video)
+        except InputError:
+            require_length(row, seconds_of_packets(self._video), self._video)
+        return row
+
+    def _write(self, rows: Sequence[Row], on_progress: Any) -> dict[str, Any]:
+        from protas_gtcc.live.overlay.overlay import Overlay
+        from protas_gtcc.live.subtitles import write_subtitles
+        from protas_gtcc.report.colours import HUES
+        from protas_gtcc.video.gif_files import write_gif
+        from protas_gtcc.video.opening import first_picture_seconds
+        from protas_gtcc.video.picture_files import write_picture
+        from protas_gtcc.video.rewriting import rewrite
+
+        facts: dict[str, Any] = {"rows": [row.name for row in rows]}
+
+        def make_draw(width: int, height: int) -> Any:
+            return Overlay(rows, width, height, self.strip_seconds, self.later).draw
+
+        if self.subtitles is not None:
+            cues = write_subtitles(self.subtitles, rows, first_picture_seconds(self._video))
+            facts |= {"subtitles": str(self.subtitles), "num_cues": cues}
+        if self.picture is not None and self.at is not None:
+            write_picture(self.picture, self._video, make_draw, Fraction(self.at).limit_denominator(10**6), self.over)
+            facts["picture"] = str(self.picture)
+        if self.out is not None:
+            on_seconds = functools.partial(_seconds, on_progress)
+            if _is_gif(self.out):
+                done = write_gif(self.out, self._video, make_draw, self.over, HUES, on_seconds)
+            else:
+                done = rewrite(self._video, self.out, make_draw, self.over, not self.no_sound, on_seconds)
+            facts |= {"video": str(self.out), **vars(done)}
+        return facts
+
+
+def _seconds(on_progress: Any, done: float, total: float) -> None:
+    on_progress("annotate", int(done), int(total))
+
+
+def _is_gif(path: Path) -> bool:
+    return path.suffix.lower() == ".gif"
+
+
+def _is_predictions(path: Path) -> bool:
+    return path.suffix.lower() in PREDICTIONS and path.is_file()
+
+
+def _without_ending(path: Path) -> Path:
+    return path.with_suffix("") if path.is_file() else path
+
+
+def _wrong_usage(message: str) -> None:
+    print(f"protas-gtcc annotate: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _described(facts: dict[str, Any]) -> Iterator[str]:
+    if "subtitles" in facts:
+        yield f"{facts['subtitles']}: {facts['num_cues']} subtitles"
+    if "picture" in facts:
+        yield facts["picture"]
+    if "video" in facts:
+        width, height = facts["size"]
+        what = f"{facts['num_pictures']} pictures, {facts['seconds']:.1f} s, {width}x{height}, {facts['encoder']}"
+        yield f"{facts['video']}: {what}"

@@ -1,0 +1,196 @@
+"""Runs, prediction files and datasets -> the rows of an annotated video."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from protas_gtcc.annotations.resampling import require_rate, resample_indices
+from protas_gtcc.errors import InputError, listed, plain
+from protas_gtcc.live.overlay.rows import Row
+from protas_gtcc.predictions import Prediction, PredictionInfo
+from protas_gtcc.storage.csv_tables import read_csv_table
+
+if TYPE_CHECKING:
+    from protas_gtcc.dataset.file import Dataset
+    from protas_gtcc.inference import TrainedModel
+    from protas_gtcc.video.backbones.base import Backbone
+    from protas_gtcc.video.extraction import OnFrames
+    from protas_gtcc.video.frames import VideoFrames
+
+LONGEST_DIFFERENCE = 1.0, 0.01
+"""How much a prediction may be shorter or longer than its video: seconds, and a share of the video."""
+
+
+@dataclass(frozen=True)
+class CsvFacts:
+    """What a CSV file of predictions does not say."""
+
+    class_names: list[str] | None = None
+    """Those of the truth; None takes the file's own column `name`."""
+    background: list[int] | None = None
+    fps: float | None = None
+    """None takes the file's times, and where it has none, `usual_fps`."""
+    usual_fps: float | None = None
+    background_names: Sequence[str] = ()
+
+
+def row_of_truth(dataset: Dataset, video: str) -> Row:
+    """The true labels of a video. Raises `InputError` if the dataset does not have it."""
+    info, name = dataset.info, named(dataset.video_names, video, str(dataset.path))
+    facts = PredictionInfo(info.class_names, info.background, info.fps, info.simulated)
+    return Row.of_truth(dataset.labels(name), facts)
+
+
+def row_of_file(name: str, path: Path, video: str, facts: CsvFacts) -> Row:
+    """The prediction of a video in a file: HDF5 of any videos, or CSV of one.
+
+    Raises `InputError` if it is not there.
+    """
+    if path.suffix.lower() == ".csv":
+        return _row_of_csv(name, path, facts)
+    from protas_gtcc.metrics.prediction_files import open_predictions
+
+    files = open_predictions(path)
+    assert files.info is not None  # only a folder of CSV files lacks it
+    return Row.of(name, files.read(named(files.video_names, video, str(path))), files.info)
+
+
+def _row_of_csv(name: str, path: Path, facts: CsvFacts) -> Row:
+    from protas_gtcc.metrics.prediction_csv import read_csv
+
+    prediction = read_csv(path, facts.class_names)
+    table = read_csv_table(path)
+    names = facts.class_names or _names_in(table, prediction.labels)
+    unknown = sorted(set(facts.background_names) - set(names))
+    if unknown:
+        raise InputError(f"{path} has no class {listed(unknown)}; --background may name {listed(names)}")
+    background = [names.index(one) for one in facts.background_names] or facts.background or []
+    return Row.of(
+        name, prediction, PredictionInfo(names, background, facts.fps or _rate_in(table, path, facts.usual_fps))
+    )
+
+
+def _names_in(table: dict[str, list[str]], labels: np.ndarray) -> list[str]:
+    """A name for each class id: that in the column `name`, where there is one."""
+    names = [f"class {label}" for label in range(int(labels.max(initial=0)) + 1)]
+    for label, name in zip(table.get("label", ()), table.get("name", ()), strict=False):
+        names[int(float(label))] = name
+    return names
+
+
+def _rate_in(table: dict[str, list[str]], path: Path, usual: float | None) -> float:
+    """Frames a second, by the first and the last time; without times, the usual ones."""
+    times = [float(time) for time in table.get("time_seconds", ())]
+    if len(times) < 2 or max(times) <= min(times):
+        if usual is not None:
+            return usual
+        raise InputError(f"{path} has no times of its frames; give --fps")
+    return round((len(times) - 1) / (max(times) - min(times)), 3)
+
+
+def named(names: Sequence[str], video: str, where: str) -> str:
+    """The video of that name; a name without its folders is enough if only one video has it.
+
+    Raises `InputError` if there is none, or more than one.
+    """
+    if video in names:
+        return video
+    found = [one for one in names if one.rpartition("/")[2] == video]
+    if len(found) != 1:
+        what = f"has {len(found)} videos {video!r}" if found else f"has no video {video!r}"
+        raise InputError(f"{where} {what}; give --video NAME, one of {listed(found or names)}")
+    return found[0]
+
+
+def row_of_features(name: str, model: TrainedModel, features: Path, fps: float | None) -> Row:
+    """What a model predicts from a file of features `[T, D]` of the video.
+
+    Raises `InputError` if these are not of the model's backbone or size.
+    """
+    from protas_gtcc.storage.feature_facts import require_extractor
+    from protas_gtcc.storage.feature_files import load_features
+
+    own = rate_of(model, fps)
+    given = own if fps is None else fps
+    require_extractor(features, model.facts.extractor, given)
+    values = load_features(features, model.facts.feature_dim, fps=given)
+    if given != own:
+        values = values[resample_indices(len(values), given, own)]
+    try:
+        return Row.of(name, model.predict(values), info_of(model, own))
+    except InputError as error:
+        raise InputError(f"{features}: {error}") from error
+
+
+def row_of_video(
+    name: str, model: TrainedModel, backbone: Backbone, video: Path, batch_size: int, on_frames: OnFrames
+) -> Row:
+    """What a model predicts of a video, frame by frame, with features of its own backbone.
+
+    Raises `InputError` as `VideoFrames` and the model do.
+    """
+    from protas_gtcc.video.frames import VideoFrames
+
+    fps = rate_of(model, None)
+    frames = VideoFrames(video, fps, backbone.size, batch_size)
+    parts = list(_predicted(model, backbone, frames, on_frames))
+    return Row.of(name, joined(parts), info_of(model, fps))
+
+
+def _predicted(
+    model: TrainedModel, backbone: Backbone, frames: VideoFrames, on_frames: OnFrames
+) -> Iterator[Prediction]:
+    """Predictions of the next frames, one after the other; of an acausal model, one of the whole video."""
+    from protas_gtcc.video.features import features_of
+
+    expected, done, held = frames.expected() or 0, 0, list[np.ndarray]()
+    causal = model.facts.config.model.causal
+    stream = model.stream("torch") if causal else None
+    for features in features_of(frames, backbone):
+        done += len(features)
+        on_frames(done, max(done, expected))
+        if stream is None:
+            held.append(features)
+        else:
+            yield stream.step(features.astype(np.float32))
+    if stream is None:
+        yield model.predict(np.concatenate(held))
+
+
+def joined(parts: Sequence[Prediction]) -> Prediction:
+    """Predictions of frames that follow each other, as one; with the channels of the classes."""
+
+    def whole(kind: str) -> np.ndarray | None:
+        values = [getattr(part, kind) for part in parts]
+        return None if values[0] is None else np.concatenate(values, axis=-1)
+
+    return Prediction(**{field.name: whole(field.name) for field in dataclasses.fields(Prediction)})  # type: ignore[arg-type]
+
+
+def info_of(model: TrainedModel, fps: float) -> PredictionInfo:
+    """What predictions of a model share."""
+    facts = model.facts
+    return PredictionInfo(facts.class_names, facts.background, fps, facts.simulated, facts.extractor)
+
+
+def rate_of(model: TrainedModel, fps: float | None) -> float:
+    """Frames a second of a model, or `fps` where it does not know them. Raises `InputError` for a rate that is none."""
+    rate = model.facts.fps or fps
+    if rate is None:
+        raise InputError("the model does not know its frames per second; give --fps")
+    require_rate(rate)
+    return rate
+
+
+def require_length(row: Row, seconds: float, video: Path) -> None:
+    """Raise `InputError` unless a row is about as long as the video."""
+    allowed = LONGEST_DIFFERENCE[0] + LONGEST_DIFFERENCE[1] * seconds
+    if not row.num_frames or abs(float(row.seconds) - seconds) > allowed:
+        own = f"{row.name} is {row.num_frames} frames at {plain(row.info.fps)} fps, {float(row.seconds):.1f} s"
+        raise InputError(f"{own}, and {video} lasts {seconds:.1f} s; give what belongs to this video, or --fps")
