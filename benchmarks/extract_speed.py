@@ -142,7 +142,7 @@ def extract(video: Path, folder: Path, backbone: Backbone, arguments: Arguments,
 
 
 def resident_megabytes() -> float:
-    """Memory of this process, where the system tells it."""
+    """Memory of this process, where the system shows it."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6 if statm.exists() else float("nan")
 

@@ -1,4 +1,4 @@
-"""Tables in CSV files: what is written tells values apart, and one reader refuses what cannot be a table."""
+"""Tables in CSV files: values stay distinct when they are written, and one reader refuses what cannot be a table."""
 
 from __future__ import annotations
 

@@ -38,7 +38,14 @@ def serving(
 ) -> Iterator[str]:
     """A server on this or a free port, whose log pytest has; its address without a scheme."""
     limits = limits or Limits()
-    config = server_config(make_app(make_model(), limits, token, states), limits, DIM, port=port, log_config=None)
+    app = make_app(make_model(), limits, token, states)
+    with running(server_config(app, limits, DIM, port=port, log_config=None)) as address:
+        yield address
+
+
+@contextmanager
+def running(config: uvicorn.Config) -> Iterator[str]:
+    """A server in a thread; its address without a scheme."""
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -28,6 +25,7 @@ from protas_gtcc.video.backbones.base import Backbone
 from protas_gtcc.video.backbones.choice import make_backbone
 from protas_gtcc.video.features import PictureFeatures
 from tests.mstcn_folder import exit_code
+from tests.test_serve import running
 from tests.video_files import plain
 from tests.video_models import model_on, saved, torchscript
 
@@ -42,16 +40,8 @@ def serving(model: TrainedModel, backbone: Backbone | None) -> Iterator[str]:
     config = server_config(
         make_app(model, backbone=backbone), Limits(), model.facts.feature_dim, LARGEST_BYTES, port=0, log_config=None
     )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"ws://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/stream?name=a&pictures=1"
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    with running(config) as address:
+        yield f"ws://{address}/stream?name=a&pictures=1"
 
 
 def jpeg(pixels: np.ndarray) -> bytes:

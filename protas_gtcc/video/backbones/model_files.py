@@ -62,7 +62,7 @@ class OnnxBackbone:
     look_ahead_frames, version = 0, ""
 
     def __init__(self, path: Path, device: str, size: int | None, window: int):
-        """Raises `InputError` if the file is no model of one input, or it cannot be told how that takes pictures."""
+        """Raises `InputError` if the file is no model of one input, or if nothing shows how that takes pictures."""
         self._session = _session(path, device)
         self.name, inputs = path.name, self._session.get_inputs()
         if len(inputs) != 1:
@@ -133,6 +133,6 @@ def _shape(axes: Axes, size: int, window: int) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """The last line that says something: TorchScript tells the way to an error before the error."""
+    """The last line with text: TorchScript writes the way to an error before the error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
