@@ -17,9 +17,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import extract_speed
 import numpy as np
-from extract_speed import decode, render, resident_megabytes
+from extract_speed import RenderedVideo, decode, render, resident_megabytes
 from side_by_side import Measurement, Program, describe_machine, measure, report, timed, versions
 
 from protas_gtcc.annotations.segments import progress_target
@@ -37,17 +36,9 @@ FPS, NUM_CLASSES, SEGMENT_FRAMES = 15, 12, 60
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(RenderedVideo):
     """Measure annotating."""
 
-    video: Path | None = None
-    """A video to take in place of a rendered one."""
-    seconds: float = 20.0
-    """Length of the rendered video."""
-    width: int = 1280
-    """Its width, 16 to a height of 9."""
-    source_fps: int = 30
-    """Its pictures per second."""
     threads: int = 1
     """Processor threads of the decoder, and of the encoder; 0 is as many as there are processors."""
     repeats: int = 3
@@ -60,10 +51,7 @@ def main(arguments: Arguments) -> None:
     """Measure and report."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rendering = extract_speed.Arguments(
-            seconds=arguments.seconds, width=arguments.width, source_fps=arguments.source_fps
-        )
-        video = arguments.video or render(folder / "rendered.mp4", rendering)
+        video = arguments.video or render(folder / "rendered.mp4", arguments)
         seconds = seconds_of_packets(video)
         rows, memory = made_up_rows(seconds), dict[str, float]()
         programs = [

@@ -40,8 +40,8 @@ NOISE_PICTURES = 8
 
 
 @dataclass(frozen=True)
-class Arguments:
-    """Measure the extraction of features."""
+class RenderedVideo:
+    """The video that is measured on."""
 
     video: Path | None = None
     """A video to take in place of a rendered one."""
@@ -51,6 +51,12 @@ class Arguments:
     """Its width, 16 to a height of 9."""
     source_fps: int = 30
     """Its pictures per second."""
+
+
+@dataclass(frozen=True)
+class Arguments(RenderedVideo):
+    """Measure the extraction of features."""
+
     fps: float = 15.0
     """Frames per second of the features."""
     backbone: str = "efficientnet-lite0"
@@ -147,7 +153,7 @@ def resident_megabytes() -> float:
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6 if statm.exists() else float("nan")
 
 
-def render(path: Path, arguments: Arguments) -> Path:
+def render(path: Path, arguments: RenderedVideo) -> Path:
     """Render the video."""
     height = arguments.width * 9 // 16 // 2 * 2
     with av.open(str(path), "w") as container:
