@@ -111,14 +111,14 @@ def test_an_interrupted_training_says_last_how_to_continue(tiny_dataset, tmp_pat
         raise KeyboardInterrupt
 
     command = ("train", "--dataset", tiny_dataset, "--out", tmp_path / "run", *TINY)
-    monkeypatch.setattr("protas_gtcc.cli.shared.console.ProgressBar.on_step", interrupt)
+    monkeypatch.setattr("protas_gtcc.training.callbacks.ProgressBar.on_step", interrupt)
     assert exit_code(*command) == 130
     # Where compiled code is not kept yet, a line of that comes first.
     assert capsys.readouterr().err.splitlines()[-1] == "interrupted; nothing half-written was left behind"
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     shutil.rmtree(tmp_path / "run")
-    monkeypatch.setattr("protas_gtcc.cli.shared.console.ProgressBar.on_epoch", interrupt)
+    monkeypatch.setattr("protas_gtcc.training.callbacks.ProgressBar.on_epoch", interrupt)
     assert exit_code(*command) == 130
     printed = capsys.readouterr()
     assert printed.err == f"interrupted; finished epochs are kept: continue with --resume {tmp_path / 'run'}\n"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from protas_gtcc.errors import InputError, plural
-from protas_gtcc.training.run_directory import Row
+from protas_gtcc.training.run_directory import Row, RunDirectory
 
 TOTAL = "loss"
 """Name of the sum of all loss terms."""
@@ -181,3 +182,14 @@ class TensorBoardLog(Callback):
         """Close the log, if training began."""
         if self._writer is not None:
             self._writer.close()
+
+
+@contextmanager
+def training_callbacks(console: Console, run: RunDirectory) -> Iterator[list[Callback]]:
+    """Yield the progress bar and the TensorBoard log of a training; an interruption says how to continue."""
+    try:
+        yield [ProgressBar(console), TensorBoardLog(run.path)]
+    except KeyboardInterrupt as interruption:
+        if run.state.is_file():
+            raise KeyboardInterrupt(f"finished epochs are kept: continue with --resume {run.path}") from interruption
+        raise

@@ -17,7 +17,6 @@ from protas_gtcc.cli.shared.console import (
     make_console,
     print_result,
     progress_bar,
-    training_callbacks,
     warn,
 )
 from protas_gtcc.cli.shared.folders import free_run_folder
@@ -25,6 +24,7 @@ from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
 from protas_gtcc.config import PartnerPart, require_range
 from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.training.callbacks import training_callbacks
 
 if TYPE_CHECKING:
     from protas_gtcc.alignment.embedder import Embedder

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from protas_gtcc.cli.shared.console import is_first_process, make_console, training_callbacks, warn
+from protas_gtcc.cli.shared.console import is_first_process, make_console, warn
 from protas_gtcc.cli.shared.folders import free_run_folder
 from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
 from protas_gtcc.config import PRESETS, RunConfig
 from protas_gtcc.prepare.known_datasets import open_dataset
+from protas_gtcc.training.callbacks import training_callbacks
 from protas_gtcc.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:

@@ -16,8 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID,
 from rich.text import Text
 
 from protas_gtcc.report.screen import print_markdown
-from protas_gtcc.training.callbacks import Callback, ProgressBar, TensorBoardLog
-from protas_gtcc.training.run_directory import RunDirectory
 
 PLAIN_WIDTH = 80
 """Columns where the output is not a terminal: the tables fit."""
@@ -50,17 +48,6 @@ def print_result(markdown: str, figures: Any, as_json: bool) -> None:
         print(json.dumps(figures, allow_nan=False))
     else:
         print_markdown(markdown, make_console())
-
-
-@contextmanager
-def training_callbacks(console: Console, run: RunDirectory) -> Iterator[list[Callback]]:
-    """Yield the progress bar and the TensorBoard log of a training; an interruption says how to continue."""
-    try:
-        yield [ProgressBar(console), TensorBoardLog(run.path)]
-    except KeyboardInterrupt as interruption:
-        if run.state.is_file():
-            raise KeyboardInterrupt(f"finished epochs are kept: continue with --resume {run.path}") from interruption
-        raise
 
 
 @contextmanager
