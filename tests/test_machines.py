@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import errno
 import logging
 import os
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from matplotlib.figure import Figure
 from numba.core import caching
 
 import protas_gtcc
+from protas_gtcc.cli.main import run_command
 from protas_gtcc.errors import InputError
 from protas_gtcc.report import fonts
 from protas_gtcc.report.canvas import Canvas, text_width
@@ -52,6 +55,20 @@ def test_no_module_asks_for_the_cache_by_itself():
     for file in PACKAGE.rglob("*.py"):
         if file.name != "compiled_code.py":
             assert "njit(" not in file.read_text(encoding="utf-8"), file
+
+
+def test_without_a_folder_for_temporary_files_the_line_names_the_way_out(monkeypatch, capsys):
+    missing = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    def import_torch():
+        raise missing
+
+    monkeypatch.setattr(tempfile, "gettempdir", import_torch)
+    with pytest.raises(SystemExit):
+        run_command(import_torch)
+    assert capsys.readouterr().err == (
+        "error: torch and matplotlib need a folder for temporary files; set TMPDIR to one that can be written to\n"
+    )
 
 
 # Names of folders

@@ -119,9 +119,11 @@ def run_command(command: Callable[[], None]) -> None:
     except InputError as error:
         _end(str(error))
     except OSError as error:
-        if error.errno not in NO_SPACE and error.filename is None:
-            raise
-        _end(_refusal(error))
+        if error.errno in NO_SPACE or error.filename is not None:
+            _end(_refusal(error))
+        if not _can_write_temporary_files():
+            _end("torch and matplotlib need a folder for temporary files; set TMPDIR to one that can be written to")
+        raise
     except KeyboardInterrupt as error:
         # A command may raise it again with the way to go on.
         print(f"interrupted; {str(error) or 'nothing half-written was left behind'}", file=sys.stderr)
@@ -136,6 +138,15 @@ def _refusal(error: OSError) -> str:
         return str(InputError(f"cannot write {what}: {error.strerror}; free space, or write to another disk"))
     way_out = "get the right to it" if isinstance(error, PermissionError) else "correct the path"
     return str(InputError(f"{os.fsdecode(error.filename)}: {error.strerror}; {way_out}, or give another one"))
+
+
+def _can_write_temporary_files() -> bool:
+    import tempfile  # not at the top: --help needs none
+
+    try:
+        return bool(tempfile.gettempdir())
+    except FileNotFoundError:
+        return False
 
 
 def _end(message: str) -> None:
