@@ -26,7 +26,7 @@ from protas_gtcc.storage.atomic import write_text
 
 
 class Time(NamedTuple):
-    """A point in time, or the time between two: on the clock, and of this process on a processor; seconds."""
+    """A point in time, or the time between two: on the clock, and of this process and its children on a processor."""
 
     clock: float
     cpu: float
@@ -123,7 +123,7 @@ def now(device: str = "cpu") -> Time:
         import torch  # here, because scoring needs no torch
 
         torch.cuda.synchronize() if device == "cuda" else torch.mps.synchronize()
-    return Time(time.perf_counter(), time.process_time())
+    return Time(time.perf_counter(), sum(os.times()[:4]))  # of children too, such as ffmpeg
 
 
 def describe_machine(threads: int | None = None, gpu: str | None = None) -> dict[str, Any]:
