@@ -39,19 +39,20 @@ function makePlayer(group, number, box) {
   const video = group.videos[number],
     element = make("video", { controls: true, preload: "metadata", playsInline: true }),
     time = make("div", { className: "time" }),
-    values = make("div", {}),
+    rows = make("div", {}),
+    values = make("div", { className: "values" }, time, rows),
     problem = make("p", { className: "problem", hidden: true }),
     cursor = make("div", { className: "cursor", hidden: true }),
     timeline = make("div", { className: "timeline" }, box, cursor),
-    place = make("div", { className: "player" }, element, problem, make("div", { className: "values" }, time, values));
-  const player = { group, video, element, problem, box, cursor, time, rows: [], shows: [], until: null };
+    place = make("div", { className: "player" }, element, problem, values);
+  const player = { group, video, element, problem, values, box, cursor, time, rows: [], shows: [], until: null };
   watchElement(player);
   watchClicks(player, timeline);
   const redraw = () => {
     if (!element.src) element.src = video.file; // now that it is near
     player.rows = valuesOf(group, number);
     const made = player.rows.map((row) => valueRow(group, row));
-    values.replaceChildren(...made.map(([row]) => row));
+    rows.replaceChildren(...made.map(([row]) => row));
     player.shows = made.map(([, show]) => show);
     showNow(player);
   };
@@ -83,7 +84,8 @@ function watchElement(player) {
 function complain(player, text, keep = false) {
   player.problem.textContent = text;
   player.problem.hidden = false;
-  player.element.hidden = !keep;
+  player.element.hidden = player.values.hidden = !keep;
+  placeCursor(player);
 }
 
 function unplayable(video) {
@@ -156,4 +158,11 @@ function play(player, first, last) {
   player.until = last === null ? null : { start, end: last / group.fps };
   element.currentTime = start + INSIDE;
   element.play().catch(() => {}); // a file that cannot be played has its line
+}
+
+// A note on videos that have no file, where files were given.
+function withoutFile(group) {
+  const names = group.videos.filter((video) => !video.file).map((video) => video.name);
+  if (!DATA.has_videos || !names.length) return [];
+  return [make("p", { className: "problem" }, `There is no file of ${counted(names, "video")}: ${names.join(", ")}`)];
 }

@@ -232,13 +232,6 @@ function classList(group) {
   );
 }
 
-// A note on videos that have no file, where files were given.
-function withoutFile(group) {
-  const names = group.videos.filter((video) => !video.file).map((video) => video.name);
-  if (!DATA.has_videos || !names.length) return [];
-  return [make("p", { className: "problem" }, `There is no file of ${counted(names, "video")}: ${names.join(", ")}`)];
-}
-
 function videos(group) {
   const parts = group.videos.map((video, number) => {
     const details = make("details", { className: "video", open: group.videos.length <= MANY_VIDEOS }),
