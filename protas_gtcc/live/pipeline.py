@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from math import inf
 from time import monotonic
 
+import numpy as np
+
 from protas_gtcc.live.delays import Delays
 from protas_gtcc.live.sinks import Sink, Summary, frame_result
 from protas_gtcc.streaming.following import Followed, Following, FrameSource, WhenBehind, sent_nothing
@@ -34,8 +36,8 @@ def run(
     outputs, give_up = _Outputs(sinks), inf if give_up_seconds is None else give_up_seconds
     try:
         while frames := _next_frames(following, sinks, source, stall_seconds, give_up):
-            for frame in frames:
-                outputs.give(frame)
+            for frame, values in zip(frames, following.taken, strict=True):
+                outputs.give(frame, values)
     finally:
         following.close()
         summary = Summary(outputs.frames, following.dropped, outputs.delays.figures())
@@ -51,10 +53,11 @@ class _Outputs:
         self._sinks, self._before = sinks, 0.0
         self.frames, self.delays = 0, Delays()
 
-    def give(self, followed: Followed) -> None:
+    def give(self, followed: Followed, values: np.ndarray) -> None:
         self.frames += 1
         delay, started = followed.delay, monotonic()
-        result = frame_result(followed, None if delay is None else dataclasses.replace(delay, output=self._before))
+        delay_so_far = None if delay is None else dataclasses.replace(delay, output=self._before)
+        result = frame_result(followed, delay_so_far, values if values.ndim == 3 else None)
         for sink in self._sinks:
             sink.on_result(result)
         self._before = monotonic() - started

@@ -51,12 +51,14 @@ class FrameResult:
     """Interval of that time, see `Prediction`; None from a model without a filter."""
     delay: Delay | None = None
     """None from a source without a clock."""
+    picture: np.ndarray | None = None
+    """What the backbone was given, RGB uint8 `[H, W, 3]`; None from a source of features."""
 
 
-def frame_result(followed: Followed, delay: Delay | None) -> FrameResult:
+def frame_result(followed: Followed, delay: Delay | None = None, picture: np.ndarray | None = None) -> FrameResult:
     """The result of one frame of a source."""
     result = next(frame_results(followed, followed.frame, followed.waiting, followed.dropped))
-    return result if delay is None else dataclasses.replace(result, delay=delay)
+    return dataclasses.replace(result, delay=delay, picture=picture)
 
 
 def frame_results(

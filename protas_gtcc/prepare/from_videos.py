@@ -7,17 +7,16 @@ same call goes on where the last one ended.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout
 from protas_gtcc.layouts.features import FeatureFolder
-from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.options import own_name
 from protas_gtcc.video.backbones.base import Backbone
 from protas_gtcc.video.extraction import Extraction, OnFrames
-from protas_gtcc.video.naming import VideoFile, find_videos
+from protas_gtcc.video.naming import VideoFile, files_of, find_videos
 
 
 def find_labelled_videos(layout: Layout, folder: Path, out: Path) -> list[VideoFile]:
@@ -28,17 +27,17 @@ def find_labelled_videos(layout: Layout, folder: Path, out: Path) -> list[VideoF
     nor features in `out`, unless it is in no list of videos.
     """
     files, others = find_videos([folder], out)
-    by_name = {file.name: file.path for file in files}
-    found = {video: name for video in layout.video_names if (name := _name_of(video, by_name)) is not None}
+    found = files_of(layout.video_names, files)
     _require_all(layout, found, folder, FeatureFolder(out))
-    left = [name for name in by_name if name not in found.values()]
+    used = {file.name for file in found.values()}
+    left = [file.name for file in files if file.name not in used]
     if left:
         layout.notices.append(f"{plural(len(left), 'video')} without labels, not extracted: {listed(left)}")
     labels = layout.path if layout.path.is_dir() else layout.path.parent
     if others and labels.resolve() != folder.resolve():
         names = listed(file.name for file in others)
         layout.notices.append(f"{plural(len(others), 'file')} in {folder} left out, no videos by their names: {names}")
-    return [VideoFile(by_name[name], video) for video, name in found.items()]
+    return [VideoFile(file.path, video) for video, file in found.items()]
 
 
 def default_features_folder(layout: Layout, backbone: Backbone, fps: float) -> Path:
@@ -68,21 +67,7 @@ def extract_missing(
     layout.feature_folders[name] = FeatureFolder(out)
 
 
-def _name_of(video: str, files: Mapping[str, Path]) -> str | None:
-    """The file of a video: that of its name, else the only one whose name ends with it after folders."""
-    same = find_name(video, files)
-    if same is not None:
-        return same
-    inner = {name.rpartition("/")[2]: name for name in files}
-    alike = find_name(video, inner)
-    count = sum(name.rpartition("/")[2] == alike for name in files)
-    if count > 1:
-        both = listed(path for name, path in files.items() if name.rpartition("/")[2] == alike)
-        raise InputError(f"{both} may all be the video {video}; name it with its folder in the labels")
-    return None if alike is None else inner[alike]
-
-
-def _require_all(layout: Layout, found: Mapping[str, str], folder: Path, features: FeatureFolder) -> None:
+def _require_all(layout: Layout, found: Collection[str], folder: Path, features: FeatureFolder) -> None:
     used = {video for parts in layout.splits.values() for videos in parts.values() for video in videos}
     needed = used or set(layout.video_names)
     absent = [video for video in layout.video_names if video not in found and not features.has(video)]

@@ -65,7 +65,8 @@ const axis = (title, extra) => ({
 // Labels keep a small distance from the axis.
 const SPACED = { ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)" };
 
-// Plots. draw() returns traces and layout for the runs that are shown; height() is known before the plot is drawn.
+// Plots. draw() returns traces and layout for the runs that are shown; height() is known before the plot is drawn;
+// drawn() is called after each drawing, also where it was zoomed.
 const plots = new Map();
 const watcher = new IntersectionObserver(
   (entries) => {
@@ -78,9 +79,9 @@ const watcher = new IntersectionObserver(
   { rootMargin: "400px" },
 );
 
-function addPlot(group, height, draw) {
+function addPlot(group, height, draw, drawn = () => {}) {
   const box = make("div", { className: "plot" }),
-    plot = { box, group, height, draw, inView: false, stamp: -1 };
+    plot = { box, group, height, draw, drawn, inView: false, stamp: -1 };
   box.style.height = height() + "px";
   plots.set(box, plot);
   watcher.observe(box);
@@ -91,8 +92,10 @@ function refresh(plot) {
   if (plot.stamp === plot.group.stamp) return;
   plot.stamp = plot.group.stamp;
   plot.box.style.height = plot.height() + "px";
-  const [traces, where] = plot.draw();
-  Plotly.react(plot.box, traces, where, CONFIG);
+  const [traces, where] = plot.draw(),
+    isNew = !plot.box.data;
+  Plotly.react(plot.box, traces, where, CONFIG).then(plot.drawn);
+  if (isNew) plot.box.on("plotly_afterplot", plot.drawn);
 }
 
 // Update everything that depends on the runs that are shown: tables at once, plots when they are in view.

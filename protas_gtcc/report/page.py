@@ -13,7 +13,10 @@ from typing import Any
 from protas_gtcc.errors import lacks_package, plural
 from protas_gtcc.storage.atomic import write_text
 
-SCRIPTS = ("page.js", "page_tables.js", "page_scores.js", "page_classes.js", "page_videos.js")
+SCRIPTS = ("page.js", "page_tables.js", "page_scores.js", "page_classes.js", "page_player.js", "page_videos.js")
+
+MEDIA = "; media-src 'self' file: data:"
+"""What a page with videos may load: files beside it, on this machine, and what it holds."""
 
 
 def write_report(path: Path | str, data: Mapping[str, Any]) -> None:
@@ -26,7 +29,9 @@ def render(data: Mapping[str, Any], plotly: str) -> str:
     page = files("protas_gtcc.report")
     scripts = "\n".join((page / name).read_text(encoding="utf-8") for name in SCRIPTS)
     template = Template((page / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(title=escape(_title(data)), plotly=plotly, data=_inside_script(data), scripts=scripts)
+    media = MEDIA if data["has_videos"] else ""
+    texts = {"title": escape(_title(data)), "data": _inside_script(data), "media": media}
+    return template.substitute(texts, plotly=plotly, scripts=scripts)
 
 
 def _title(data: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Everything that the report page shows, as values for JSON.
 
-    simulated, version, length_bins, run_colours, frame_values, groups
+    simulated, version, length_bins, run_colours, frame_values, has_videos, groups
       group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos
-        video   name, num_frames, segments
+        video   name, num_frames, segments, file: its address, None without one
         run     name, path, metrics (all of metrics.json), ruler, verdict, best, confusion, reliability, lengths, videos
           ruler   label of each figure that comes first: [figure, interval], as they are written
           video   segments, acc, error, frames: {name: values of every frame}
@@ -16,7 +16,7 @@ uint16, NONE where there is no value: 2.7 characters a frame.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -61,8 +61,12 @@ RUN_COLOURS = [hue for hue in HUES if hue != "#F0E442"]
 """Yellow is no colour for a line on white."""
 
 
-def page_data(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
-    """The page's data of these runs, by dataset and split. Raises `InputError` if one contradicts itself."""
+def page_data(runs: Sequence[EvaluatedRun], addresses: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The page's data of these runs, by dataset and split.
+
+    `addresses` are those of the videos' files, where the page is to play them. Raises `InputError` if a run contradicts
+    itself.
+    """
     by_videos: dict[bytes, list[EvaluatedRun]] = {}
     for run in runs:
         by_videos.setdefault(_fingerprint(run), []).append(run)
@@ -72,7 +76,8 @@ def page_data(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
         "length_bins": PARTS["length_frames"],
         "run_colours": RUN_COLOURS,
         "frame_values": {name: asdict(value) for name, value in FRAME_VALUES.items()},
-        "groups": [_group(together) for together in by_videos.values()],
+        "has_videos": addresses is not None,
+        "groups": [_group(together, addresses or {}) for together in by_videos.values()],
     }
 
 
@@ -89,7 +94,7 @@ def _fingerprint(run: EvaluatedRun) -> bytes:
     return head.encode() + b"".join(labels.tobytes() for labels in true_labels(run))
 
 
-def _group(runs: list[EvaluatedRun]) -> dict[str, Any]:
+def _group(runs: list[EvaluatedRun], addresses: Mapping[str, str]) -> dict[str, Any]:
     info, truth = runs[0].dataset.info, true_labels(runs[0])
     looks = class_looks(info.num_classes, info.background)
     return {
@@ -102,7 +107,12 @@ def _group(runs: list[EvaluatedRun]) -> dict[str, Any]:
         "background": info.background,
         "looks": [[look.fill, *HATCHES[look.hatch], look.text] for look in looks],
         "videos": [
-            {"name": name, "num_frames": len(labels), "segments": _flat_segments(labels)}
+            {
+                "name": name,
+                "num_frames": len(labels),
+                "segments": _flat_segments(labels),
+                "file": addresses.get(name),
+            }
             for name, labels in zip(runs[0].videos, truth, strict=True)
         ],
         "runs": [_run(run, truth) for run in runs],

@@ -238,15 +238,23 @@ function videos(group) {
       box = addPlot(
         group,
         () => videoHeight(group),
-        () => drawVideo(group, number),
-      );
+        () => {
+          player?.redraw();
+          return drawVideo(group, number);
+        },
+        () => player?.drawn(),
+      ),
+      player = video.file ? makePlayer(group, number, box) : null;
     const figures = make("span", {});
     const remake = () => {
       figures.textContent = videoSummary(group, number);
     };
     group.tables.push(remake);
     remake();
-    details.append(make("summary", {}, video.name + " ", figures), box);
+    details.append(
+      make("summary", {}, video.name + " ", figures),
+      ...(player ? [player.place, player.timeline] : [box]),
+    );
     return details;
   });
   const every = (open) => () => {
@@ -262,7 +270,9 @@ function videos(group) {
     section(
       "Test videos",
       "Bars: true and predicted segments. Below: true progress (grey) and each run's reported progress. Drag to zoom " +
-        "in time, double-click to see all. If one run is shown, a band marks its interval of progress.",
+        "in time, double-click to see all. If one run is shown, a band marks its interval of progress." +
+        (DATA.has_videos ? " A click on a segment plays it, a click on the curves plays from there." : ""),
+      ...withoutFile(group),
       classList(group),
       buttons,
       ...parts,

@@ -5,8 +5,9 @@
     /people         JSON: names of the connected clients' streams
     /stream?name=N  WebSocket: a message of k frames, raw little-endian float32 [k, D], is answered by one JSON message
                     of k results; each connection has one stream; with &resume=1, the first message is {"next_frame": N}
-    /watch?name=N   WebSocket: what a page needs of stream N so far, then each new result; a slow watcher loses the
-                    oldest
+    /watch?name=N   WebSocket: what a page needs of stream N so far, then lists of new results; a slow watcher loses the
+                    oldest; with &pictures=1, a JPEG may come before such a list: the picture of its last frame. The
+                    watcher answers such a list with any message, and gets nothing more before
 
 The server reads a client's next message after it has answered the one before. So a client that sends too fast is slowed
 by its own connection, and no queue grows here. A client that breaks a limit gets the reason and is disconnected; other

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -22,7 +22,8 @@ from protas_gtcc.serve.gate import Gate, Refused, deny
 from protas_gtcc.serve.kept_states import SAVE_SECONDS
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.pictures import ClientPictures
-from protas_gtcc.serve.sessions import ENDED, Sessions
+from protas_gtcc.serve.sessions import Sessions
+from protas_gtcc.serve.watching import serve_watcher, within
 from protas_gtcc.video.backbones.base import Backbone
 
 BROKEN_RULE = 1008
@@ -74,9 +75,9 @@ def make_app(
             await _serve_stream(socket, sessions, name, bool(resume), sent)
 
     @app.websocket("/watch")
-    async def watch(socket: WebSocket, name: str = "") -> None:
+    async def watch(socket: WebSocket, name: str = "", pictures: str = "") -> None:
         async with _refusals_answered(socket):
-            await _serve_watcher(socket, sessions, name)
+            await serve_watcher(socket, sessions, name, bool(pictures))
 
     return app
 
@@ -107,7 +108,7 @@ async def _serve_stream(
         if resume:
             await socket.send_text(json.dumps({"next_frame": person.stream.num_frames}))
         while True:
-            message = await _within(idle, socket.receive(), "no message")
+            message = await within(idle, socket.receive(), "no message")
             if message["type"] == "websocket.disconnect":
                 return
             if message.get("bytes") is None:
@@ -116,42 +117,11 @@ async def _serve_stream(
                 results = sessions.push(person, message["bytes"])
             else:
                 results = await sessions.push_picture(person, pictures, message["bytes"])
-            await _within(idle, socket.send_text(results), "the client read no answer")
+            await within(idle, socket.send_text(results), "the client read no answer")
             # Clients take turns, even if this one's next message has arrived already.
             await asyncio.sleep(0)
     finally:
         sessions.end(person)
-
-
-async def _serve_watcher(socket: WebSocket, sessions: Sessions, name: str) -> None:
-    person, queue = sessions.watch(name)
-    idle = sessions.limits.idle_seconds
-    try:
-        before = person.history.text()
-        await socket.accept()
-        await _within(idle, socket.send_text(before), "the watcher read no result")
-        # A task of its own notices that the watcher has left while there are no results.
-        gone = asyncio.create_task(socket.receive())
-        while not gone.done():
-            coming = asyncio.create_task(queue.get())
-            await asyncio.wait({gone, coming}, return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                coming.cancel()
-                return
-            result = coming.result()
-            await _within(idle, socket.send_text(f"[{result}]"), "the watcher read no result")
-            if result == ENDED:
-                gone.cancel()
-                return
-    finally:
-        sessions.unwatch(person, queue)
-
-
-async def _within(seconds: float, action: Awaitable[Any], refusal: str) -> Any:
-    try:
-        return await asyncio.wait_for(action, seconds)
-    except TimeoutError:
-        raise Refused(f"{refusal} for {seconds:g} s") from None
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ from protas_gtcc.live.sinks import FrameResult, Sink, result_line
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import CLOSING_SECONDS, server_config
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.watching import Picture
 
 _START_SECONDS = 30
 
@@ -44,9 +45,10 @@ class LivePage(Sink):
         self.address = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}/"
 
     def on_result(self, result: FrameResult) -> None:
-        """Show the result; a page that is slow to draw loses the oldest results and never slows the pipeline."""
+        """Show the result and its picture; a page that is slow to draw loses the oldest, and nothing waits for it."""
         line = result_line(result, self._names[result.label])
-        self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [line])
+        picture = None if result.picture is None else Picture(result.picture)
+        self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [line], picture)
 
     def close(self) -> None:
         """Stop serving."""

@@ -20,12 +20,9 @@ from protas_gtcc.serve.history import History
 from protas_gtcc.serve.kept_states import KeptStates
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.pictures import ClientPictures
+from protas_gtcc.serve.watching import Picture, Watcher
 from protas_gtcc.streaming.streams import Stream
 
-WATCHER_BUFFER = 256
-"""Results that may wait for a slow watcher."""
-ENDED = '{"ended": true}'
-"""The last result that a watcher gets."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -36,7 +33,7 @@ class Person:
     name: str
     stream: Stream
     history: History = field(default_factory=History)
-    watchers: set[asyncio.Queue[str]] = field(default_factory=set)
+    watchers: set[Watcher] = field(default_factory=set)
     allowance: float = 0.0
     """Frames that the client may send now."""
     last_message: float = field(default_factory=time.monotonic)
@@ -82,8 +79,8 @@ class Sessions:
             self._keep(person)
         del self.people[person.name]
         self._free.append(person.stream)
-        for queue in person.watchers:
-            _put(queue, ENDED)
+        for watcher in person.watchers:
+            watcher.end()
 
     async def save(self) -> None:
         """Write the states of the streams that have moved since the last time, in a thread."""
@@ -109,9 +106,9 @@ class Sessions:
         self._charge(person, 1)
         async with self._backbone:
             features = await asyncio.to_thread(pictures.features, message)
-        return self._step(person, features)
+        return self._step(person, features, Picture(message))
 
-    def _step(self, person: Person, frames: np.ndarray) -> str:
+    def _step(self, person: Person, frames: np.ndarray, picture: Picture | None = None) -> str:
         first = person.stream.num_frames
         try:
             prediction = person.stream.step(frames)
@@ -119,32 +116,35 @@ class Sessions:
             raise Refused(str(error)) from error
         names = self.model.class_names
         results = [result_line(one, names[one.label]) for one in frame_results(prediction, first)]
-        return f"[{','.join(self.publish(person, results))}]"
+        return f"[{','.join(self.publish(person, results, picture))}]"
 
-    def publish(self, person: Person, results: list[dict[str, Any]]) -> list[str]:
-        """Keep results and send them to the watchers; returns them as JSON texts."""
+    def publish(self, person: Person, results: list[dict[str, Any]], picture: Picture | None = None) -> list[str]:
+        """Keep results and send them to the watchers, with the picture of the last one; returns them as JSON texts."""
         texts = [json.dumps(result) for result in results]
         for result, text in zip(results, texts, strict=True):
             person.history.add(result["label"], text)
-            for queue in person.watchers:
-                _put(queue, text)
+        for watcher in person.watchers:
+            watcher.put(texts, picture)
         return texts
 
-    def watch(self, name: str) -> tuple[Person, asyncio.Queue[str]]:
-        """Watch a stream's results. Raises `Refused` if no stream has that name or there are too many watchers."""
+    def watch(self, name: str, takes_pictures: bool = False) -> tuple[Person, Watcher]:
+        """Watch a stream's results, and with them its pictures, if it has any.
+
+        Raises `Refused` if no stream has that name or there are too many watchers.
+        """
         _require_name(name)
         if name not in self.people:
             raise Refused(f"no stream is called {name!r} now", 404)
         if self.watching >= self.limits.watchers:
             raise Refused(f"there are {self.limits.watchers} watchers already; try again later", 503)
         self.watching += 1
-        queue: asyncio.Queue[str] = asyncio.Queue(WATCHER_BUFFER)
-        self.people[name].watchers.add(queue)
-        return self.people[name], queue
+        watcher = Watcher(takes_pictures)
+        self.people[name].watchers.add(watcher)
+        return self.people[name], watcher
 
-    def unwatch(self, person: Person, queue: asyncio.Queue[str]) -> None:
+    def unwatch(self, person: Person, watcher: Watcher) -> None:
         """Stop watching."""
-        person.watchers.discard(queue)
+        person.watchers.discard(watcher)
         self.watching -= 1
 
     def _keep(self, person: Person) -> None:
@@ -171,10 +171,3 @@ class Sessions:
 def _require_name(name: str) -> None:
     if not 0 < len(name) <= 64 or not name.isprintable():
         raise Refused("a name has 1 to 64 printable characters")
-
-
-def _put(queue: asyncio.Queue[str], result: str) -> None:
-    """Add a result; a full queue loses its oldest one."""
-    if queue.full():
-        queue.get_nowait()
-    queue.put_nowait(result)

@@ -169,6 +169,8 @@ class Following:
         limit = buffer or (1 if source.is_live and when_behind == "drop" else BUFFER)
         self._at_once = source.at_once if when_behind == "block" else 1  # frames taken at once have none between them
         self._buffer = _Buffer(max(limit, self._at_once), when_behind)
+        self.taken: list[np.ndarray] = []
+        """What the source gave for the frames of the last step: features, or pictures."""
         threading.Thread(target=self._buffer.fill, args=(source,), name="source", daemon=True).start()
 
     @property
@@ -188,11 +190,12 @@ class Following:
         `InputError` for a bad frame; the stream then stands after the last good one.
         """
         taken = self._buffer.take(self._at_once, timeout)
+        self.taken = [frame.values for frame in taken]
         if not taken:
             return []
         times = [monotonic()]
         missed = taken[0].number - self._next
-        features = self._source.features(np.stack([frame.values for frame in taken]), missed)
+        features = self._source.features(np.stack(self.taken), missed)
         times.append(monotonic())
         for start in range(0, missed, STEPS_AT_ONCE):
             self._stream.step(np.repeat(features[:1], min(STEPS_AT_ONCE, missed - start), axis=0))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.dataset.description import require_video_names
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.layouts.names import find_name
 from protas_gtcc.storage.file_kinds import VIDEO_ENDINGS
 
 
@@ -19,7 +20,7 @@ class VideoFile:
     name: str
 
 
-def find_videos(given: Sequence[Path], leave_out: Path) -> tuple[list[VideoFile], list[Path]]:
+def find_videos(given: Sequence[Path], leave_out: Path | None = None) -> tuple[list[VideoFile], list[Path]]:
     """The videos among files and in folders, and the other files of the folders, both in order.
 
     Nothing in the folder `leave_out` counts, where features are written, nor files whose names begin with a dot. If it
@@ -44,11 +45,35 @@ def find_videos(given: Sequence[Path], leave_out: Path) -> tuple[list[VideoFile]
     return videos, others
 
 
-def _files(folder: Path, leave_out: Path) -> Iterator[Path]:
-    out, is_same = leave_out.resolve(), leave_out.resolve() == folder.resolve()
+def files_of(videos: Iterable[str], files: Sequence[VideoFile]) -> dict[str, VideoFile]:
+    """The file of each video of a dataset that has one, in the order of the videos.
+
+    A video `tea` is the file called `tea`, or else the only `tea` in the folders, as `anna/tea`. Raises `InputError` if
+    more than one may be meant.
+    """
+    by_name = {file.name: file for file in files}
+    found = {video: _file_of(video, by_name) for video in videos}
+    return {video: file for video, file in found.items() if file is not None}
+
+
+def _file_of(video: str, files: Mapping[str, VideoFile]) -> VideoFile | None:
+    same = find_name(video, files)
+    if same is not None:
+        return files[same]
+    inner = {name.rpartition("/")[2]: name for name in files}
+    alike = find_name(video, inner)
+    count = sum(name.rpartition("/")[2] == alike for name in files)
+    if count > 1:
+        both = listed(file.path for name, file in files.items() if name.rpartition("/")[2] == alike)
+        raise InputError(f"{both} may all be the video {video}; name it with its folder in the labels")
+    return None if alike is None else files[inner[alike]]
+
+
+def _files(folder: Path, leave_out: Path | None) -> Iterator[Path]:
+    out = None if leave_out is None else leave_out.resolve()
     for file in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        is_written = file.suffix in (".npy", ".json") if is_same else out in file.resolve().parents
+        is_written = file.suffix in (".npy", ".json") if out == folder.resolve() else out in file.resolve().parents
         if file.is_file() and not hidden and not is_written:
             yield file
 

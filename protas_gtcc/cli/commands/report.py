@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from protas_gtcc.cli.shared.console import make_console, warn
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional, Repeated
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.atomic import require_absent
+
+if TYPE_CHECKING:
+    from protas_gtcc.report.runs import EvaluatedRun
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,11 @@ class Command:
     """Replace the page if it exists."""
     dataset: Repeated[tuple[File, ...]] = ()
     """Dataset file with the true labels, if it was moved since the training. Repeat the flag for each dataset."""
+    videos: Folder | None = None
+    """Folder of the test videos, as for `prepare --videos`: a click on a segment plays it. The page names the files by
+    their place, seen from its own."""
+    embed_videos: bool = False
+    """Put the files of --videos into the page, which grows by 4/3 of their size."""
     json: bool = False
     """Print what was written as JSON."""
 
@@ -35,8 +47,10 @@ class Command:
         from protas_gtcc.report.runs import open_runs
 
         require_absent([self.out], self.overwrite)
+        if self.embed_videos and self.videos is None:
+            raise InputError("--embed-videos is for videos; add --videos FOLDER")
         runs = open_runs(self.runs, self.dataset)
-        write_report(self.out, page_data(runs))
+        write_report(self.out, page_data(runs, self._addresses(runs)))
         facts = [
             {
                 "name": run.name,
@@ -49,3 +63,16 @@ class Command:
             for run in runs
         ]
         print(json.dumps({"report": str(self.out), "runs": facts}) if self.json else self.out)
+
+    def _addresses(self, runs: Sequence[EvaluatedRun]) -> dict[str, str] | None:
+        """Those of the videos' files; what has none is named."""
+        from protas_gtcc.report.video_files import video_addresses
+
+        if self.videos is None:
+            return None
+        found = video_addresses(runs, self.videos, self.out, self.embed_videos)
+        missing = dict.fromkeys(name for run in runs for name in run.videos if name not in found)
+        if missing:
+            what = f"{self.videos} has no file of {plural(len(missing), 'test video')}: {listed(missing)}"
+            warn(make_console(stderr=True))(what)
+        return found
