@@ -263,7 +263,7 @@ def test_what_cannot_be_streamed_is_refused_in_one_line(model, tmp_path, monkeyp
         (["screen", *MEANS], "cannot open screen ("),
         (["clip"], "no source clip; give a file, camera:0"),
         (["http://127.0.0.1:1/live", *MEANS], "start the sender first, or correct the address"),
-        (["camera:0", "--real-time"], "--real-time is for videos and .npy files"),
+        (["camera:0", "--real-time"], "--real-time is for videos and files of features"),
         (["clip.mp4", "--growing"], "--growing is for files of frames"),
         (["clip.mp4", "--every-frame", "--when-behind", "drop"], "exclude each other"),
     ):

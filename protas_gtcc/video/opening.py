@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-WAY_OUT = "replace it, or leave it out (extract has --skip-broken)"
+WAY_OUT = "replace it, or leave it out (extract, prepare and predict have --skip-broken)"
 _NOT_VIDEOS = ("tty", "concat", "hls", "dash", "imf", "sdp", "rtsp", "image2", "webvtt", "srt", "ass")
 """FFmpeg's formats that are texts, pictures, or lists of other files and addresses, which are not followed."""
 
