@@ -106,7 +106,7 @@ def test_broken_inputs_are_left_out_and_named_where_that_is_wanted(model, good_a
     assert set(found["broken"]) == {"b", "e", "f"}
     for message in ("b.mkv: its pictures", "e.npy: features have NaN", "f.npy is not a whole"):
         assert f"skipped: {message}" in done.err
-    assert exit_code(*given[:2], "b.mkv", "e.npy", *given[8:], "--skip-broken") == 1
+    assert exit_code(*given[:2], "b.mkv", "e.npy", *given[8:], "--skip-broken", "--out", "no") == 1
     assert "error: none of 2 files can be predicted: b.mkv: its pictures" in capsys.readouterr().err
 
 
