@@ -340,7 +340,10 @@ def test_blank_lines_are_no_frames(tmp_path):
     assert len(collected(open_source(str(tmp_path / "frames.txt"), DIM))) == 2
 
 
-def test_the_command_refuses_in_one_line(checkpoint, capsys):
+def test_the_command_refuses_in_one_line(checkpoint, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("nan.npy", np.where(np.arange(9)[:, None] == 7, np.nan, video(9)))
+    np.save("empty.npy", video(9)[:0])
     for options, message in (
         (["none.txt"], "no source none.txt"),
         (["x.npy", "--buffer", "0"], "at least 1 frame"),
@@ -348,6 +351,8 @@ def test_the_command_refuses_in_one_line(checkpoint, capsys):
         (["x.npy", "--fps", "30"], "the model takes 5 frames per second, and a stream is not resampled"),
         (["x.npy", "--growing"], "--growing is for files of frames"),
         (["x.txt", "--real-time"], "--real-time is for videos and files of features"),
+        (["nan.npy"], "nan.npy: NaN, infinity or a value above 1e12 at frame 7"),
+        (["empty.npy"], "empty.npy: features have no frames"),
         (["-", "--give-up-seconds", "nan"], "must be above 0"),
         (["tcp://127.0.0.1:99999"], "is not an address"),
     ):

@@ -140,11 +140,11 @@ def video_stream(path: Path | str, container: InputContainer, way_out: str = WAY
     """The first video track. Raises `BrokenVideo` if there is none, or none that this FFmpeg decodes."""
     videos = [one for one in container.streams.video if not _is_still(one)]
     if not videos:
-        kinds = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
-        raise BrokenVideo(f"{path} has no video track, only {kinds}; {way_out}")
+        kinds = ", ".join(sorted({one.type for one in container.streams}))
+        raise BrokenVideo(f"{path} has no {f'video track, only {kinds}' if kinds else 'tracks'}; {way_out}")
     stream = videos[0]
     if getattr(stream, "codec_context", None) is None:
-        raise BrokenVideo(f"{path}: the video is in a codec that this FFmpeg does not know; convert it, or {way_out}")
+        raise BrokenVideo(f"{path}: this FFmpeg does not know the codec, so the video must be converted; {way_out}")
     return stream
 
 
