@@ -1,4 +1,4 @@
-"""Files that are no videos, and what is to be said of each."""
+"""Files that are no videos, and the error for each."""
 
 from __future__ import annotations
 
