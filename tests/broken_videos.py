@@ -57,7 +57,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "picture.png": (lambda path: write_video(path, [0], codec="png", pixels="rgb24"), "is not a video"),
     "sound.mp4": (write_sound, "has no video track, only audio"),
     "no-frames.mkv": (without_pictures, "ends before its first picture"),
-    "no-frames.mp4": (without_pictures, "has no tracks"),
+    "no-frames.mp4": (without_pictures, "has no video track, nor any other"),
     "zeros.mp4": (of_zeros, "no picture can be decoded"),
     "encrypted.mp4": (encrypted, "no picture can be decoded: the video track is empty, damaged or encrypted"),
     "codec.mp4": (of_unknown_codec, "does not know the codec"),

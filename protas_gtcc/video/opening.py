@@ -141,7 +141,7 @@ def video_stream(path: Path | str, container: InputContainer, way_out: str = WAY
     videos = [one for one in container.streams.video if not _is_still(one)]
     if not videos:
         kinds = ", ".join(sorted({one.type for one in container.streams}))
-        raise BrokenVideo(f"{path} has no {f'video track, only {kinds}' if kinds else 'tracks'}; {way_out}")
+        raise BrokenVideo(f"{path} has no video track, {f'only {kinds}' if kinds else 'nor any other'}; {way_out}")
     stream = videos[0]
     if getattr(stream, "codec_context", None) is None:
         raise BrokenVideo(f"{path}: this FFmpeg does not know the codec, so the video must be converted; {way_out}")
