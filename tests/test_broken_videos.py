@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -29,13 +31,14 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def commands(video: object) -> dict[str, list[object]]:
-    return {
-        "extract": extract_means(Path(str(video)), "out/features", Path("means.pt")),
+def commands(video: str) -> dict[str, list[str]]:
+    given: dict[str, list[object]] = {
+        "extract": extract_means(Path(video), "out/features", Path("means.pt")),
         "predict": ["predict", "model.safetensors", video, "--out", "out", *MEANS],
         "stream": ["stream", "model.safetensors", video, *MEANS],
         "annotate": ["annotate", "model.safetensors", video, "--out", "out/a.mp4", "--subtitles", "out/a.vtt", *MEANS],
     }
+    return {verb: [str(word) for word in words] for verb, words in given.items()}
 
 
 @pytest.mark.parametrize("name", slow_but_first(name for name in reversed(BROKEN) if name not in NO_ENDING))
@@ -52,12 +55,37 @@ def test_a_broken_video_is_one_line_in_every_command(folder, capsys, name):
         assert not [file for file in Path("out").rglob("*") if file.is_file()]
 
 
+def test_a_pipe_is_skipped_as_any_other_broken_video(folder, capsys):
+    film(folder / "clip.mp4", 20)
+    os.mkfifo(folder / "pipe.mp4")
+    for verb in ("extract", "predict"):
+        command = commands("pipe.mp4")[verb]
+        command.insert(command.index("pipe.mp4"), "clip.mp4")
+        assert exit_code(*command, "--skip-broken") == 0
+        assert "skipped: pipe.mp4 is a pipe or a device; give a regular file" in capsys.readouterr().err
+
+
+def test_a_video_that_may_not_be_read_is_one_line(folder, capsys, monkeypatch):
+    film(folder / "clip.mp4", 20)
+    opened = open
+
+    def refuse(path: object, *rest: object, **more: object) -> object:
+        if str(path) == "clip.mp4":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return opened(path, *rest, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("builtins.open", refuse)
+    for command in commands("clip.mp4").values():
+        assert exit_code(*command) == 1
+        expected = "error: cannot read clip.mp4 (Permission denied); get the right to it, or leave it out\n"
+        assert capsys.readouterr().err == expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["extract", "predict", "annotate"])
 def test_a_full_disk_is_one_line_and_leaves_no_file(folder, verb):
     film(folder / "clip.mp4", 200)
-    command = [str(word) for word in commands("clip.mp4")[verb]]
-    _, outcome = run_forked([Trial(["--version"]), Trial(command, 700)], folder)
+    outcome = run_forked([Trial(["--version"]), Trial(commands("clip.mp4")[verb], 700)], folder)[1]
     assert outcome.code == 1
     assert only_line(outcome).startswith("error: cannot write out/")
     assert "File too large" in outcome.errors

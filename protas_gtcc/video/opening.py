@@ -125,14 +125,19 @@ def first_picture_seconds(path: Path) -> Fraction:
 
 
 def _require_file(path: Path) -> None:
-    try:
-        require_regular(path)
-        size = path.stat().st_size
-    except OSError as error:
-        raise BrokenVideo(f"no video {path} ({error.strerror}); correct the path") from error
     if path.is_dir():
         raise BrokenVideo(f"{path} is a folder, not a video; name its files")
-    if not size:
+    try:
+        require_regular(path)
+        with open(path, "rb") as file:
+            is_empty = not file.read(1)
+    except PermissionError as error:
+        raise BrokenVideo(f"cannot read {path} ({error.strerror}); get the right to it, or leave it out") from error
+    except OSError as error:
+        raise BrokenVideo(f"no video {path} ({error.strerror}); correct the path") from error
+    except InputError as error:
+        raise BrokenVideo(str(error)) from error
+    if is_empty:
         raise BrokenVideo(f"{path} is empty; {WAY_OUT}")
 
 
