@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 LONGEST_MESSAGE = 2000
 
@@ -39,6 +40,17 @@ def _with_accents_apart(text: str) -> str:
         else "".join(ascii(one)[1:-1] if unicodedata.combining(one) else one for one in word)
         for word in words
     )
+
+
+@contextmanager
+def noted(broken: dict[str, str], name: str, skip: bool, kind: type[InputError] = InputError) -> Iterator[None]:
+    """With `skip`, note an error of what is called `name` in `broken` instead of raising it."""
+    try:
+        yield
+    except kind as error:
+        if not skip:
+            raise
+        broken[name] = str(error)
 
 
 def lacks_package(what: str, error: ImportError, extra: str) -> InputError:

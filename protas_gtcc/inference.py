@@ -6,13 +6,13 @@ import logging
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
 from protas_gtcc.annotations.resampling import resample_indices
-from protas_gtcc.config import Device, EngineName
+from protas_gtcc.config import Axes, Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, network_result, require_finite
 from protas_gtcc.errors import InputError, listed, plural
@@ -21,6 +21,8 @@ from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.feature_facts import require_extractor
+from protas_gtcc.storage.feature_files import load_features, require_loadable
 from protas_gtcc.storage.file_kinds import SAFETENSORS, kind_of
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.video.cameras import SILENT_SECONDS
@@ -90,6 +92,23 @@ class TrainedModel:
 
         made_by, fps = self.backbone(backbone), self.facts.extractor.fps
         return self.at_own_rate(np.concatenate(list(features_of(VideoFrames(video, fps, made_by.size), made_by))), fps)
+
+    def file_features(
+        self, path: Path, fps: float | None = None, axes: Axes = "auto", mmap_mode: Literal["r"] | None = None
+    ) -> np.ndarray:
+        """Features in a file of any known form, `[T, D]` at the model's rate; `fps` is theirs, by default the model's.
+
+        Raises `InputError` as `require_file` and `load_features` do.
+        """
+        rate = self.facts.fps if fps is None else fps
+        require_extractor(path, self.facts.extractor, rate)
+        features = load_features(path, self.facts.feature_dim, axes, rate, mmap_mode)
+        return features if rate is None else self.at_own_rate(features, rate)
+
+    def require_file(self, path: Path, fps: float | None = None, axes: Axes = "auto") -> None:
+        """Raise `InputError` for features of another backbone, rate or size, as far as facts and header show."""
+        require_extractor(path, self.facts.extractor, self.facts.fps if fps is None else fps)
+        require_loadable(path, self.facts.feature_dim, axes)
 
     def at_own_rate(self, features: np.ndarray, fps: float) -> np.ndarray:
         """Features `[T, D]` at `fps`, resampled to the model's rate: durations and dilations are counted in that."""

@@ -110,6 +110,20 @@ def test_a_gif_has_ten_pictures_a_second(video, predictions, tmp_path):
         assert abs(np.asarray(gif.convert("RGB"))[4:100].astype(int) - grey(25)).max() < 8
 
 
+def test_a_gif_keeps_the_colours_of_small_things_and_of_later_pictures(tmp_path, predictions):
+    black, later = np.zeros((96, 160, 3), np.uint8), np.full((96, 160, 3), (150, 140, 120), np.uint8)
+    later[...] += np.random.default_rng(0).integers(0, 80, later.shape, np.uint8)
+    later[40:52, 70:86] = 20, 40, 200
+    video = write_video(tmp_path / "tea.mp4", range(0, 2000, 100), [black] * 3 + [later] * 17)
+    assert exit_code("annotate", predictions, video, "--out", tmp_path / "out.gif") == 0
+    with Image.open(tmp_path / "out.gif") as gif, av.open(str(video)) as source:
+        gif.seek(15)
+        shown = np.asarray(gif.convert("RGB"))[:96].astype(int)
+        true = [frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)][15].astype(int)
+    assert abs(shown - true)[42:50, 74:82].max() < 24
+    assert abs(shown - true).mean() < 8
+
+
 def checkpoint(path: Path, extractor: Extractor, causal: bool = True) -> Path:
     """A model with random weights that takes three mean colours."""
     torch.manual_seed(0)

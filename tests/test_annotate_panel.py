@@ -101,6 +101,14 @@ def test_what_comes_never_changes_what_is_shown():
     assert (panels[0] == panels[1]).all()
 
 
+@pytest.mark.parametrize("seconds", [Fraction(27, 10), Fraction(28, 10), Fraction(29, 10)])
+def test_how_long_a_segment_becomes_never_changes_its_name(seconds):
+    changed = LABELS.copy()
+    changed[30:] = 2
+    panels = [Overlay([row(labels)], 640, 480).draw(seconds) for labels in (LABELS, changed)]
+    assert (panels[0] == panels[1]).all()
+
+
 def test_the_truth_is_known_to_the_end_and_faint_where_the_video_has_not_been():
     overlay = Overlay([Row.of_truth(LABELS, INFO), row(LABELS)], 640, 480)
     truth, estimate = strip(overlay, Fraction(3)), strip(overlay, Fraction(3), 1)

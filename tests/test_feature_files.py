@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import struct
 import zipfile
@@ -19,8 +20,11 @@ import torch
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.features import FeatureFolder
+from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.storage.feature_files import load_features, open_array, read_header, rows_are_frames
+from tests.conftest import slow_but_first
 from tests.mstcn_folder import exit_code, write_mstcn
+from tests.tiny_models import make_model
 
 VALUES = np.arange(40, dtype=np.float32).reshape(8, 5) / 8
 
@@ -74,6 +78,18 @@ def test_every_form_gives_the_same_features(tmp_path, name):
     assert load_features(path, feature_dim=5).shape == (8, 5)
     assert FeatureFolder(tmp_path).load(path.stem, time_first=True).dtype == np.float32
     assert rows_are_frames(path) == (path.suffix == ".csv")
+
+
+@pytest.mark.parametrize("name", slow_but_first(FORMS))
+def test_a_stream_takes_every_form_and_gives_what_predict_gives(tmp_path, capsys, name):
+    model = make_model()
+    save_checkpoint(tmp_path / "model.safetensors", model.network, model.facts)
+    FORMS[name](tmp_path / name)
+    assert exit_code("stream", tmp_path / "model.safetensors", tmp_path / name) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    expected = model.predict(model.file_features(tmp_path / name))
+    assert [line["label"] for line in lines] == expected.labels.tolist()
+    np.testing.assert_allclose([line["progress"] for line in lines], expected.reported, rtol=0, atol=2e-5)
 
 
 def test_a_folder_of_other_files_is_prepared_and_what_is_not_read_is_named(tmp_path, capsys):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from protas_gtcc.cli.main import main
 from protas_gtcc.errors import InputError
 from protas_gtcc.live import pipeline
 from protas_gtcc.live.sinks import FrameResult, JsonLines, Sink, Terminal
-from protas_gtcc.live.sources import ByteFrames, Source, open_source
+from protas_gtcc.live.sources import ByteFrames, Replay, Source, open_source
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction
 from tests.tiny_models import CLASSES, DIM, make_model, video
@@ -92,14 +93,25 @@ def test_raw_frames_arrive_whole_however_the_bytes_are_cut(size):
 def test_a_replayed_file_may_have_either_axis_first(tmp_path):
     features = video(20)
     np.save(tmp_path / "clip.npy", features.T)
-    assert_equals_prediction(collected(open_source(str(tmp_path / "clip.npy"), DIM)), make_model().predict(features))
+    replay = Replay("clip", make_model().file_features(tmp_path / "clip.npy"))
+    assert_equals_prediction(collected(replay), make_model().predict(features))
 
 
-def test_a_replay_at_real_speed_takes_the_time_of_the_video(tmp_path):
-    np.save(tmp_path / "clip.npy", video(11))
+def test_a_replay_at_real_speed_takes_the_time_of_the_video():
     started = time.monotonic()
-    collected(open_source(str(tmp_path / "clip.npy"), DIM, fps=50.0))
+    collected(Replay("clip", video(11), fps=50.0))
     assert time.monotonic() - started >= 10 / 50
+
+
+def test_a_long_array_is_replayed_from_the_disk(tmp_path):
+    path, frames = tmp_path / "clip.npy", 200_000
+    np.lib.format.open_memmap(path, "w+", np.float32, (frames, DIM)).flush()
+    tracemalloc.start()
+    replay = Replay("clip", make_model().file_features(path, mmap_mode="r"))
+    assert sum(len(frame) == DIM for frame in replay) == frames
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < path.stat().st_size / 10
 
 
 @contextmanager
@@ -328,14 +340,19 @@ def test_blank_lines_are_no_frames(tmp_path):
     assert len(collected(open_source(str(tmp_path / "frames.txt"), DIM))) == 2
 
 
-def test_the_command_refuses_in_one_line(checkpoint, capsys):
+def test_the_command_refuses_in_one_line(checkpoint, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("nan.npy", np.where(np.arange(9)[:, None] == 7, np.nan, video(9)))
+    np.save("empty.npy", video(9)[:0])
     for options, message in (
         (["none.txt"], "no source none.txt"),
         (["x.npy", "--buffer", "0"], "at least 1 frame"),
         (["x.npy", "--fps", "-3"], "must be positive"),
         (["x.npy", "--fps", "30"], "the model takes 5 frames per second, and a stream is not resampled"),
         (["x.npy", "--growing"], "--growing is for files of frames"),
-        (["x.txt", "--real-time"], "--real-time is for videos and .npy files"),
+        (["x.txt", "--real-time"], "--real-time is for videos and files of features"),
+        (["nan.npy"], "nan.npy: NaN, infinity or a value above 1e12 at frame 7"),
+        (["empty.npy"], "empty.npy: features have no frames"),
         (["-", "--give-up-seconds", "nan"], "must be above 0"),
         (["tcp://127.0.0.1:99999"], "is not an address"),
     ):

@@ -86,6 +86,34 @@ def test_a_missing_video_is_named_before_anything_is_extracted(folder, capsys):
     assert not list(Path().glob("features*"))
 
 
+def test_broken_videos_are_left_out_of_dataset_and_split_and_named(folder, capsys):
+    labels = {f"v{n}": [0] * 10 + [1] * 20 for n in range(3)}
+    write_mstcn(folder / "data", ["background", "pour"], labels, {"train": ["v0", "v1"], "test": ["v2"]})
+    (folder / "videos/v1.mkv").write_bytes(b"no video at all")
+    assert prepared("--skip-broken", source="data") == 0
+    assert "v1 left out of the dataset: videos/v1.mkv is not a video" in capsys.readouterr().out
+    dataset = Dataset("out.h5")
+    assert dataset.video_names == ["v0", "v2"]
+    assert dataset.info.splits == {"1": {"train": ["v0"], "test": ["v2"]}}
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        (["anna/v2.mp4"], "data: all test videos of split 1 would be left out: v2 (videos/anna/v2.mp4 is not a video"),
+        (PLACES, "data: all videos would be left out: v0, v1, v2 (videos/v0.mp4 is not a video"),
+    ],
+)
+def test_a_part_of_a_split_without_videos_is_refused(folder, capsys, broken, expected):
+    labels = {f"v{n}": [0] * 10 + [1] * 20 for n in range(3)}
+    write_mstcn(folder / "data", ["background", "pour"], labels, {"train": ["v0", "v1"], "test": ["v2"]})
+    for place in broken:
+        (folder / "videos" / place).write_bytes(b"no video at all")
+    assert prepared("--skip-broken", source="data") == 1
+    assert f"error: {expected}" in capsys.readouterr().err
+    assert not Path("out.h5").exists()
+
+
 def test_two_files_that_may_be_one_video_are_refused(folder, capsys):
     (folder / "videos/ben").mkdir()
     shutil.copy("videos/anna/v2.mp4", "videos/ben/v2.mp4")

@@ -16,6 +16,7 @@ from protas_gtcc.video.ahead import ahead
 from protas_gtcc.video.frames import VideoFrames
 from protas_gtcc.video.opening import BrokenVideo
 from protas_gtcc.video.timeline import Clock, repeated
+from tests.broken_videos import BROKEN, broken
 from tests.video_files import av, numbers, plain, shown_at, write_sound, write_video
 
 UNEVEN = [300, 340, 380, 900, 910, 1300, 1310, 1800]
@@ -181,59 +182,9 @@ def test_damage_in_the_middle_is_noted_and_the_rest_is_decoded(tmp_path):
     np.testing.assert_array_equal(left[20:], whole[20:])
 
 
-def without_pictures(path: Path) -> Path:
-    with av.open(str(path), "w") as container:
-        container.add_stream("libx264", rate=25, width=64, height=48)
-        container.start_encoding()
-    return path
-
-
-def of_zeros(path: Path) -> Path:
-    content = bytearray(write_video(path, muxing={"movflags": "faststart"}).read_bytes())
-    start = content.index(b"mdat") + 4
-    content[start:] = bytes(len(content) - start)
-    path.write_bytes(content)
-    return path
-
-
-def of_unknown_codec(path: Path) -> Path:
-    write_video(path)
-    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
-    return path
-
-
-def without_index(path: Path) -> Path:
-    write_video(path)
-    path.write_bytes(path.read_bytes()[:-400])
-    return path
-
-
-def text(path: Path, content: str = "a,b\n1,2\n") -> Path:
-    path.write_text(content)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("make", "expected"),
-    [
-        (lambda folder: folder / "a.mp4", "no video .*a.mp4.*correct the path"),
-        (lambda folder: folder, "is a folder"),
-        (lambda folder: text(folder / "a.mp4", ""), "is empty"),
-        (lambda folder: text(folder / "a.mp4"), "is not a video"),
-        (lambda folder: text(folder / "a.txt"), "is not a video"),
-        (lambda folder: text(folder / "a.m3u8", "#EXTM3U\n#EXTINF:1,\nhttp://example.org/a.ts\n"), "is not a video"),
-        (lambda folder: write_video(folder / "a.png", [0], codec="png", pixels="rgb24"), "is not a video"),
-        (lambda folder: write_sound(folder / "a.mp4"), "no video track, only audio"),
-        (lambda folder: without_pictures(folder / "a.mkv"), "ends before its first picture"),
-        (lambda folder: of_zeros(folder / "a.mp4"), "no picture can be decoded"),
-        (lambda folder: of_unknown_codec(folder / "a.mp4"), "codec that this FFmpeg does not know"),
-        (lambda folder: without_index(folder / "a.mp4"), "its beginning or its index is missing"),
-        (lambda folder: write_video(folder / "a.mkv", pictures=[plain(1, 512, 8)] * 10), "512 pixels wide and 8 high"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_what_is_no_video_is_refused_by_name(tmp_path, make, expected):
-    path = make(tmp_path)
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_no_video_is_refused_by_name(tmp_path, name):
+    path, expected = broken(tmp_path, name)
     with pytest.raises(BrokenVideo, match=expected):
         frames(path)
 

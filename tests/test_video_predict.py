@@ -69,7 +69,7 @@ def test_the_command_takes_videos_folders_of_them_and_features(model, backbone_f
     capsys.readouterr()
     given = ("predict", "model.safetensors", "filmed", "features/tea.npy", "--backbone", "means.pt", *SMALL)
     assert exit_code(*given) == 1
-    assert "two files would be called 'tea'" in capsys.readouterr().err
+    assert "filmed/tea.mkv and features/tea.npy would both be called 'tea'" in capsys.readouterr().err
     Path("features/tea.npy").rename("features/coffee.npy")
     Path("features/tea.json").rename("features/coffee.json")
     given = ("predict", "model.safetensors", "filmed", "features/coffee.npy", "--backbone", "means.pt", *SMALL)
@@ -81,6 +81,64 @@ def test_the_command_takes_videos_folders_of_them_and_features(model, backbone_f
     assert_same(written.read("anna/tea"), model.predict(np.load("features/anna/tea.npy")))
     for name in ("anna/tea.csv", "tea.csv", "anna/tea.segments.csv"):
         assert (tmp_path / "predictions" / name).is_file()
+
+
+@pytest.fixture
+def good_and_broken(model, backbone_file, tmp_path) -> list[str]:
+    """Inputs of which the second video and the second file of features break when they are read to the end."""
+    film(tmp_path / "a.mp4")
+    write_video(tmp_path / "b.mkv", pictures=[plain(1, 512, 8)] * 10)  # too long a shape: found when it is decoded
+    (tmp_path / "folder").mkdir()
+    film(tmp_path / "folder/c.mp4", seed=1)
+    values = model.picture_features("a.mp4", make_backbone("means.pt", size=16))
+    np.save(tmp_path / "d.npy", values)
+    np.save(tmp_path / "e.npy", np.where(np.arange(len(values))[:, None] == 7, np.nan, values))
+    (tmp_path / "f.npy").write_bytes(b"no array")
+    return ["a.mp4", "b.mkv", "folder", "d.npy", "e.npy", "f.npy"]
+
+
+def test_broken_inputs_are_left_out_and_named_where_that_is_wanted(model, good_and_broken, capsys):
+    given = ("predict", "model.safetensors", *good_and_broken, "--backbone", "means.pt", *SMALL, "--no-pictures")
+    assert exit_code(*given, "--skip-broken", "--json") == 0
+    done = capsys.readouterr()
+    found = json.loads(done.out)
+    assert list(found["videos"]) == open_predictions("predictions/predictions.h5").video_names == ["a", "c", "d"]
+    assert set(found["broken"]) == {"b", "e", "f"}
+    for message in ("b.mkv: its pictures", "e.npy: features have NaN", "f.npy is not a whole"):
+        assert f"skipped: {message}" in done.err
+    assert exit_code(*given[:2], "b.mkv", "e.npy", *given[8:], "--skip-broken", "--out", "no") == 1
+    assert "error: none of 2 files can be predicted: b.mkv: its pictures" in capsys.readouterr().err
+
+
+def test_what_was_predicted_before_a_broken_input_is_kept(model, good_and_broken, capsys):
+    given = ("predict", "model.safetensors", "folder", "d.npy", "e.npy", "a.mp4", "--backbone", "means.pt", *SMALL)
+    assert exit_code(*given) == 1
+    done = capsys.readouterr()
+    assert "c: " in done.out
+    assert done.err.startswith("error: e.npy: features have NaN, infinity or a value above 1e12 at frame 7")
+    assert "(the predictions of c, d are in predictions; --skip-broken goes on with the others)" in done.err
+    assert done.err.count("\n") == 1
+    assert open_predictions("predictions/predictions.h5").video_names == ["c", "d"]
+    for name in ("c.csv", "d.segments.csv", "plots/d.png"):
+        assert Path("predictions", name).is_file()
+
+
+def test_earlier_predictions_are_kept_where_the_same_command_breaks(model, good_and_broken, capsys):
+    given = ("predict", "model.safetensors", "d.npy", "e.npy", "a.mp4", "--backbone", "means.pt", *SMALL)
+    np.save("e.npy", np.load("d.npy"))
+    assert exit_code(*given) == 0
+    before = Path("predictions/predictions.h5").read_bytes()
+    np.save("e.npy", np.full((20, 3), np.nan, np.float16))
+    assert exit_code(*given) == 1
+    assert Path("predictions/predictions.h5").read_bytes() == before
+    assert "error: e.npy: features have NaN" in capsys.readouterr().err
+
+
+def test_a_video_may_have_any_name(model, tmp_path, capsys):
+    film(tmp_path / "clip.mp4").rename(tmp_path / "clip")
+    assert exit_code("predict", "model.safetensors", "clip", "--backbone", "means.pt", *SMALL, "--no-pictures") == 0
+    assert exit_code("stream", "model.safetensors", "clip", "--backbone", "means.pt", *SMALL) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 40
 
 
 def test_a_damaged_end_is_named_and_the_rest_predicted(model, tmp_path, capsys):

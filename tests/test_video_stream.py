@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import itertools
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -32,6 +34,7 @@ from protas_gtcc.video.backbones.base import Backbone
 from protas_gtcc.video.backbones.choice import make_backbone
 from protas_gtcc.video.opening import OpenVideo, open_video
 from protas_gtcc.video.windows import Windows
+from tests.broken_videos import broken
 from tests.mstcn_folder import exit_code
 from tests.video_files import av, film
 from tests.video_models import model_on, saved, torchscript
@@ -190,7 +193,7 @@ def transmission(tmp_path) -> Path:
 @pytest.mark.parametrize("kind", ["http", "rtsp"])
 def test_an_address_that_stops_keeps_what_was_reported_and_ends_with_one_line(model, transmission, capsys, kind):
     content = transmission.read_bytes()
-    sender = network_camera(content) if kind == "rtsp" else sending(lambda out: out.write(content))
+    sender = network_camera(content) if kind == "rtsp" else sending(functools.partial(write, content))
     with sender as address:
         assert exit_code("stream", "model.safetensors", address, "--every-frame", *MEANS) == 1
     done = capsys.readouterr()
@@ -216,6 +219,33 @@ def test_an_address_that_falls_silent_is_given_up(model, transmission, capsys):
     done = capsys.readouterr()
     assert len(done.out.splitlines()) > 20
     assert f"error: {address} has sent nothing for 1 s" in done.err
+
+
+def write(content: bytes, out: Any) -> None:
+    out.write(content)
+
+
+def test_an_address_that_sends_no_video_is_one_line(model, tmp_path, capsys):
+    encrypted, sound = broken(tmp_path, "encrypted.mp4")[0], broken(tmp_path, "sound.mp4")[0]
+    for content, message in (
+        (b"<html>no camera here</html>" * 50, "cannot open ADDRESS ("),
+        (b"", "cannot open ADDRESS ("),
+        (sound.read_bytes(), "ADDRESS has no video track, only audio; name another source"),
+        (encrypted.read_bytes(), "ADDRESS has stopped (it has sent no picture that can be decoded); start it again"),
+    ):
+        with sending(functools.partial(write, content)) as address:
+            assert exit_code("stream", "model.safetensors", address, *MEANS) == 1
+        done = capsys.readouterr()
+        assert f"error: {message}".replace("ADDRESS", address) in done.err
+        assert done.err.count("\n") == 1
+        assert not done.out
+
+
+def test_a_camera_that_answers_nothing_is_given_up(model, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"rtsp://127.0.0.1:{server.getsockname()[1]}/kitchen"
+        assert exit_code("stream", "model.safetensors", address, *MEANS, "--give-up-seconds", 1) == 1
+    assert f"error: {address} has sent nothing for 1 s; start it again" in capsys.readouterr().err
 
 
 class Unplugged:
@@ -263,7 +293,7 @@ def test_what_cannot_be_streamed_is_refused_in_one_line(model, tmp_path, monkeyp
         (["screen", *MEANS], "cannot open screen ("),
         (["clip"], "no source clip; give a file, camera:0"),
         (["http://127.0.0.1:1/live", *MEANS], "start the sender first, or correct the address"),
-        (["camera:0", "--real-time"], "--real-time is for videos and .npy files"),
+        (["camera:0", "--real-time"], "--real-time is for videos and files of features"),
         (["clip.mp4", "--growing"], "--growing is for files of frames"),
         (["clip.mp4", "--every-frame", "--when-behind", "drop"], "exclude each other"),
     ):

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.features import FeatureFolder
 from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.options import LayoutOptions
@@ -61,6 +61,29 @@ class Layout(ABC):
 
     def pair_by_length(self, feature_set: str, num_feature_frames: Mapping[str, float]) -> None:  # noqa: B027
         """Pair labels with videos by the features' lengths, in annotation frames, if the layout needs that."""
+
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Take videos out of the dataset and its splits, and name them with the reasons in the notices.
+
+        Raises `InputError` if no video would be left, or none in a part of a split.
+        """
+        emptied = [
+            f"all {part} videos of split {split}"
+            for split, parts in self.splits.items()
+            for part, videos in parts.items()
+            if videos and reasons.keys() >= set(videos)
+        ]
+        if reasons.keys() >= set(self.video_names):
+            emptied = ["all videos"]
+        if emptied:
+            what = f"{self.path}: {listed(emptied)} would be left out: {listed(reasons)}"
+            raise InputError(f"{what} ({next(iter(reasons.values()))}); replace videos, or change the split")
+        self.video_names = [video for video in self.video_names if video not in reasons]
+        self.splits = {
+            split: {part: [video for video in videos if video not in reasons] for part, videos in parts.items()}
+            for split, parts in self.splits.items()
+        }
+        self.notices += [f"{video} left out of the dataset: {reason}" for video, reason in reasons.items()]
 
 
 def background_ids(class_names: list[str], options: LayoutOptions, where: Path) -> list[int]:

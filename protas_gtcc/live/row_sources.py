@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from protas_gtcc.annotations.resampling import require_rate, resample_indices
+from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.errors import InputError, listed, plain
 from protas_gtcc.live.overlay.rows import Row
 from protas_gtcc.predictions import Prediction, PredictionInfo
@@ -113,15 +113,8 @@ def row_of_features(name: str, model: TrainedModel, features: Path, fps: float |
 
     Raises `InputError` if these are not of the model's backbone or size.
     """
-    from protas_gtcc.storage.feature_facts import require_extractor
-    from protas_gtcc.storage.feature_files import load_features
-
     own = rate_of(model, fps)
-    given = own if fps is None else fps
-    require_extractor(features, model.facts.extractor, given)
-    values = load_features(features, model.facts.feature_dim, fps=given)
-    if given != own:
-        values = values[resample_indices(len(values), given, own)]
+    values = model.file_features(features, fps)
     try:
         return Row.of(name, model.predict(values), info_of(model, own))
     except InputError as error:
@@ -180,11 +173,11 @@ def info_of(model: TrainedModel, fps: float) -> PredictionInfo:
 
 
 def rate_of(model: TrainedModel, fps: float | None) -> float:
-    """Frames a second of a model, or `fps` where it does not know them. Raises `InputError` for a rate that is none."""
+    """Frames a second of a model, or `fps` where it does not know them. Raises `InputError` for rates that are none."""
     rate = model.facts.fps or fps
     if rate is None:
         raise InputError("the model does not know its frames per second; give --fps")
-    require_rate(rate)
+    require_rate(rate if fps is None else fps)
     return rate
 
 

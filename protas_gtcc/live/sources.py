@@ -1,6 +1,6 @@
 """Sources of frames, one feature vector `[D]` at a time: a replayed file, a growing file, a pipe, a socket.
 
-video.npy           features [T, D] or [D, T], replayed at full speed or at a rate
+video.npy           features of any form that `predict` takes, replayed at full speed or at a rate
 frames.txt, -       one line for each frame: D numbers with spaces or commas between; - is standard input
 frames.f32, -       raw little-endian float32, D for each frame (--format raw)
 tcp://HOST:PORT     either of the two, from a program that listens there
@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from protas_gtcc.config import Axes
 from protas_gtcc.errors import InputError
-from protas_gtcc.storage.feature_files import load_features
-from protas_gtcc.storage.file_kinds import NPY, NPZ, TEXT, require_kind
+from protas_gtcc.storage.feature_files import ENDINGS
+from protas_gtcc.storage.file_kinds import HDF5, MATLAB, NPY, NPZ, TEXT, TORCH, kind_of, require_kind
 
-Format = Literal["auto", "npy", "text", "raw"]
+Format = Literal["auto", "features", "text", "raw"]
+RAW_ENDINGS = (".f32", ".raw", ".bin")
 _CHUNK_BYTES = 1 << 16
 _POLL_SECONDS = 0.02
 _LONGEST_LINE = 1 << 24
@@ -56,11 +56,13 @@ class Source(ABC):
 
 
 class Replay(Source):
-    """A file of features, replayed at `fps` frames per second, or as fast as they are taken."""
+    """Features `[T, D]` of a file, replayed at `fps` frames per second, or as fast as they are taken."""
 
-    def __init__(self, path: Path, feature_dim: int, fps: float | None = None, axes: Axes = "auto"):
-        self.name, self._fps = str(path), fps
-        self._features = load_features(path, feature_dim, axes)
+    def __init__(self, name: str, features: np.ndarray, fps: float | None = None):
+        """Raises `InputError` if there are no frames."""
+        if len(features) == 0:
+            raise InputError(f"{name}: features have no frames; extract them again")
+        self.name, self._fps, self._features = name, fps, features
 
     def __iter__(self) -> Iterator[np.ndarray]:
         started = time.monotonic()
@@ -119,18 +121,24 @@ class ByteFrames(Source):
         return frame
 
 
-def open_source(
-    name: str,
-    feature_dim: int,
-    format: Format = "auto",
-    fps: float | None = None,
-    growing: bool = False,
-    axes: Axes = "auto",
-) -> Source:
-    """The source that `name` means, as the module describes.
+def is_replay(name: str, format: Format, growing: bool) -> bool:
+    """Whether a source is a file of features, by the format, the ending, or the first bytes.
 
-    `fps` sets the speed of a replay; with `growing`, the source waits for more at the end of a file. Raises
-    `InputError` if the source does not exist.
+    A CSV file that is growing is a file of frames.
+    """
+    path = Path(name)
+    if format != "auto":
+        return format == "features"
+    if path.suffix in ENDINGS:
+        return not (growing and path.suffix == ".csv")
+    is_raw = path.suffix in RAW_ENDINGS  # raw numbers may look like anything
+    return path.is_file() and not is_raw and kind_of(path) in (NPY, NPZ, TORCH, MATLAB, HDF5)
+
+
+def open_source(name: str, feature_dim: int, format: Format = "auto", growing: bool = False) -> Source:
+    """The source of frames that `name` means, as the module describes; not a file of features.
+
+    With `growing`, the source waits for more at the end of a file. Raises `InputError` if it does not exist.
     """
     path, closed = Path(name), Event()
     if name.startswith("tcp://"):
@@ -138,16 +146,14 @@ def open_source(
     elif name == "-":
         # Not Python's buffered file: a thread that waits in it keeps the program from ending.
         name, pieces = "standard input", _when_readable(0, lambda: os.read(0, _CHUNK_BYTES), closed)
-    elif format == "npy" or (format == "auto" and path.suffix == ".npy"):
-        return Replay(path, feature_dim, fps, axes)
     elif path.is_file():
         pieces = _from_file(path, growing, closed)
     else:
         way_out = "give a file, camera:0, an address such as rtsp://HOST/PATH, - for standard input, or tcp://HOST:PORT"
         raise InputError(f"no source {name}; {way_out}")
-    raw = format == "raw" or (format == "auto" and path.suffix in (".f32", ".raw", ".bin"))
-    if path.is_file() and not raw:  # raw numbers may look like anything
-        require_kind(path, "lines of numbers", (TEXT,), dict.fromkeys((NPY, NPZ), "give --format npy"))
+    raw = format == "raw" or (format == "auto" and path.suffix in RAW_ENDINGS)
+    if path.is_file() and not raw:
+        require_kind(path, "lines of numbers", (TEXT,), dict.fromkeys((NPY, NPZ), "give --format features"))
     return ByteFrames(name, pieces, feature_dim, raw, closed)
 
 

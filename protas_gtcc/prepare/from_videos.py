@@ -47,23 +47,33 @@ def default_features_folder(layout: Layout, backbone: Backbone, fps: float) -> P
 
 
 def extract_missing(
-    layout: Layout, folder: Path, out: Path, backbone: Backbone, fps: float, batch_size: int, on_frames: OnFrames
+    layout: Layout,
+    folder: Path,
+    out: Path,
+    backbone: Backbone,
+    fps: float,
+    batch_size: int,
+    skip_broken: bool,
+    on_frames: OnFrames,
 ) -> None:
     """Extract what is missing in `out`, and make that a feature set of the layout, with the name of the folder.
 
-    Raises `InputError` as `find_labelled_videos` and `Extraction.run` do, and if another process writes a video.
+    With `skip_broken`, videos that cannot be read are taken out of the layout and named in its notices. Raises
+    `InputError` as `find_labelled_videos`, `Extraction.run` and `Layout.leave_out` do, and if another process writes a
+    video.
     """
     name = own_name(out)
     if name in layout.feature_folders:
         raise InputError(f"{out} would be the second folder of features called {name!r}; give another --features-out")
     videos = find_labelled_videos(layout, folder, out)
-    result = Extraction(videos, out, backbone, fps, batch_size).run(on_frames=on_frames)
+    result = Extraction(videos, out, backbone, fps, batch_size).run(skip_broken, on_frames=on_frames)
     if result.of_others:
         what = f"{out}: another process is extracting {listed(result.of_others)}"
         raise InputError(f"{what}; give the same command again when it is done")
     done = f"{plural(len(result.written), 'video')} extracted into {out}, {len(result.kept)} kept as before"
     layout.notices.append(done)
     layout.notices += [f"{video}: {note}" for video, facts in result.written.items() for note in facts.notes]
+    layout.leave_out(result.broken)
     layout.feature_folders[name] = FeatureFolder(out)
 
 

@@ -50,10 +50,10 @@ def write_feature_facts(features: Path, facts: FeatureFacts) -> None:
     write_text(facts_file(features), json.dumps(content, indent=1))
 
 
-def require_extractor(features: Path, extractor: Extractor, fps: float) -> None:
+def require_extractor(features: Path, extractor: Extractor, fps: float | None) -> None:
     """Raise `InputError` if the facts beside the file `features` name another backbone, or another rate than `fps`.
 
-    Without facts, or where the backbone of a model is not known, the file is taken as it is.
+    Without facts, or where the backbone or the rate of a model is not known, the file is taken as it is.
     """
     facts = read_feature_facts(features)
     if facts is None:
@@ -61,7 +61,7 @@ def require_extractor(features: Path, extractor: Extractor, fps: float) -> None:
     if extractor and not facts.extractor.has_backbone_of(extractor):
         what = f"{features} was made by {facts.extractor}, and the model was trained on features of {extractor}"
         raise InputError(f"{what}; extract with the model's backbone")
-    if facts.extractor.fps != fps:
+    if fps is not None and facts.extractor.fps != fps:
         what = f"{features} was made by {facts.extractor}, and {fps:g} fps were expected"
         raise InputError(f"{what}; give --fps {facts.extractor.fps:g}, or extract at {fps:g}")
 

@@ -35,17 +35,20 @@ Header = tuple[tuple[int, ...], np.dtype]
 _BY_KIND = {TORCH: "pt", MATLAB: "mat", HDF5: "h5", TEXT: "text"}
 
 
-def load_features(path: Path, feature_dim: int, axes: Axes = "auto", fps: float | None = None) -> np.ndarray:
+def load_features(
+    path: Path, feature_dim: int, axes: Axes = "auto", fps: float | None = None, mmap_mode: Literal["r"] | None = None
+) -> np.ndarray:
     """Features `[T, D]` for a model that takes D = `feature_dim`; with `auto`, D is the axis of that size.
 
-    Of keypoints, speeds are taken if only so there are D features; they need `fps`. Raises `InputError` if there is no
-    whole array of real numbers, and if no axis or both axes have that size.
+    Of keypoints, speeds are taken if only so there are D features; they need `fps`. `mmap_mode` leaves a .npy file on
+    the disk until its frames are used. Raises `InputError` if there is no whole array of real numbers, and if no axis
+    or both axes have that size.
     """
     with _reading(path):
         points = find_keypoints(path)
     if points is not None:
         return points.features(_speeds_for(path, points, feature_dim, fps))
-    features = open_array(path)
+    features = open_array(path, mmap_mode)
     return features if _is_time_first(path, features.shape, features.dtype, feature_dim, axes) else features.T
 
 

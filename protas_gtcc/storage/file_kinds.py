@@ -21,6 +21,7 @@ VIDEO_ENDINGS = (
     *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
 """Of the files in a folder that are taken for videos. A file that is named itself may end in anything."""
+VIDEOS = (_MP4, _MKV, _AVI, _MPEG)
 _MARKS = (
     (4, rb"ftyp", _MP4),
     (0, rb"\x1aE\xdf\xa3", _MKV),
@@ -39,7 +40,7 @@ _MARKS = (
 )
 """Where the first bytes have a mark, the mark, and what the file is then; the first that fits counts."""
 _WAYS_OUT = {
-    **dict.fromkeys((_MP4, _MKV, _AVI, _MPEG, _IMAGE), _EXTRACT),
+    **dict.fromkeys((*VIDEOS, _IMAGE), _EXTRACT),
     **dict.fromkeys((NPY, NPZ), "give features of a video to 'protas-gtcc predict'"),
     **dict.fromkeys((_ZIP, _GZIP), "unpack it, or save what it holds in another form"),
     HDF5: "give a dataset with --dataset, and predictions to 'protas-gtcc evaluate'",

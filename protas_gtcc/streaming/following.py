@@ -197,9 +197,12 @@ class Following:
         missed = taken[0].number - self._next
         features = self._source.features(np.stack(self.taken), missed)
         times.append(monotonic())
-        for start in range(0, missed, STEPS_AT_ONCE):
-            self._stream.step(np.repeat(features[:1], min(STEPS_AT_ONCE, missed - start), axis=0))
-        prediction = self._stream.step(features)
+        try:
+            for start in range(0, missed, STEPS_AT_ONCE):
+                self._stream.step(np.repeat(features[:1], min(STEPS_AT_ONCE, missed - start), axis=0))
+            prediction = self._stream.step(features)
+        except InputError as error:
+            raise InputError(f"{self._source.name}: {error}") from error
         times.append(monotonic())
         self._next = taken[-1].number + 1
         single = len(taken) == 1

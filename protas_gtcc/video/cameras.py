@@ -108,5 +108,6 @@ def _way_out(name: str) -> str:
     if name == SCREEN:
         return "on Linux, $DISPLAY must name an X server; else share the screen as a camera"
     if not name.startswith(CAMERA):
-        return "start the sender first, or correct the address"
-    return f"cameras of this machine: {listed(camera_names())}"
+        return "start the sender first, or correct the address; it must send a video"
+    names = camera_names()
+    return f"cameras of this machine: {listed(names)}" if names else "this machine has no camera: connect one"

@@ -7,12 +7,12 @@ work on one folder. Each takes videos that no other one has taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, noted
 from protas_gtcc.predictions import Extractor
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.feature_facts import FeatureFacts, facts_file, read_feature_facts, write_feature_facts
@@ -74,11 +74,11 @@ class Extraction:
                 continue
             if not overwrite:
                 self._require_own(video)
-            with _noted_if_broken(video, result, skip_broken):
+            with noted(result.broken, video.name, skip_broken, BrokenVideo):
                 self._expected[video.name] = self._frames(video).expected() or 0
                 left.append(video)
         for video in left:
-            with _noted_if_broken(video, result, skip_broken):
+            with noted(result.broken, video.name, skip_broken, BrokenVideo):
                 self._one(video, result, on_frames)
             self._done += self._expected[video.name]
             on_frames(self._done, self._total)
@@ -150,14 +150,3 @@ class Extraction:
             raise InputError(f"{facts} is there, and extract has not made it; {way_out}")
         if path.exists() and not facts.exists():
             raise InputError(f"{path} is there without {facts.name}, so that extract has not made it; {way_out}")
-
-
-@contextmanager
-def _noted_if_broken(video: VideoFile, result: Extracted, skip: bool) -> Iterator[None]:
-    """With `skip`, note a broken video instead of raising."""
-    try:
-        yield
-    except BrokenVideo as error:
-        if not skip:
-            raise
-        result.broken[video.name] = str(error)

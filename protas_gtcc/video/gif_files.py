@@ -16,6 +16,7 @@ from protas_gtcc.video.frames import Decoded
 from protas_gtcc.video.opening import open_video
 from protas_gtcc.video.planes import rgb
 from protas_gtcc.video.rewriting import OnSeconds, Rewritten
+from protas_gtcc.video.timeline import repeated
 
 APART = Fraction(1, 10)
 """Seconds from one picture to the next, at least."""
@@ -24,6 +25,8 @@ WIDEST = 480
 TICK = Fraction(1, 100)
 """Of GIF, in seconds."""
 COLOURS = 256
+SAMPLES, SAMPLE_SIDE = 12, 96
+"""Pictures from all over the video that the colours are chosen from, and the pixels of their sides."""
 FAINT = 0.6
 """How much white is in faint colours."""
 
@@ -31,9 +34,10 @@ FAINT = 0.6
 def write_gif(
     path: Path, video: Path, make_draw: MakeDraw, over: bool, kept: Sequence[str], on_seconds: OnSeconds
 ) -> Rewritten:
-    """Write `video` with its panel to `path`, GIF. All pictures have the colours of the first one, and those `kept`.
+    """Write `video` with its panel to `path`, GIF. All pictures have the same colours: those `kept`, and the video's.
 
-    Raises as `rewriting.rewrite` does.
+    Colours that changed from picture to picture would flicker, and take space. The video is decoded twice. Raises as
+    `rewriting.rewrite` does.
     """
     import av
 
@@ -53,7 +57,7 @@ def write_gif(
                 continue
             picture = Image.fromarray(rgb(one.frame, one.colours))
             if palette is None:
-                palette = _palette(picture, kept)
+                palette = _palette([*_sampled(video), np.asarray(picture)], kept)
                 stream.width, stream.height = picture.size
             container.mux(stream.encode(_frame(picture.quantize(palette=palette, dither=Image.Dither.NONE), one)))
             num_pictures, due = num_pictures + 1, (one.start // APART + 1) * APART
@@ -61,11 +65,22 @@ def write_gif(
         return Rewritten(num_pictures, float(end), (stream.width, stream.height), "gif", decoded.notes())
 
 
-def _palette(picture: Image.Image, kept: Sequence[str]) -> Image.Image:
-    """An image whose palette has the colours `kept`, full and faint, and the commonest ones of a picture."""
+def _sampled(path: Path) -> list[np.ndarray]:
+    """Small pictures from all over a video, RGB `[H, W, 3]`: the first one alone may be black."""
+    with open_video(path) as video:
+        rate = Fraction(SAMPLES) / Fraction(video.about_seconds or SAMPLES)
+        pictures = repeated(Decoded(video, 0), rate, video.tick)
+        return [frame.reformat(SAMPLE_SIDE, SAMPLE_SIDE, "rgb24").to_ndarray() for frame, _ in pictures]
+
+
+def _palette(pictures: Sequence[np.ndarray], kept: Sequence[str]) -> Image.Image:
+    """An image whose palette has the colours `kept`, full and faint, and those that are nearest to the pictures'."""
+    pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures])
+    # By coverage, small things keep their colours as well; by frequency, a small blue thing would become grey.
+    method = Image.Quantize.MAXCOVERAGE
     full = np.array([ImageColor.getrgb(colour) for colour in kept])
     fixed = np.concatenate([full, np.round(FAINT * 255 + (1 - FAINT) * full)]).astype(np.uint8)
-    own = picture.quantize(COLOURS - len(fixed)).getpalette() or []
+    own = Image.fromarray(pixels[None]).quantize(COLOURS - len(fixed), method, kmeans=3).getpalette() or []
     image = Image.new("P", (1, 1))
     image.putpalette(bytes(own[: 3 * (COLOURS - len(fixed))]) + fixed.tobytes())
     return image

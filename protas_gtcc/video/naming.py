@@ -9,7 +9,7 @@ from pathlib import Path
 from protas_gtcc.dataset.description import require_video_names
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.names import find_name
-from protas_gtcc.storage.file_kinds import VIDEO_ENDINGS
+from protas_gtcc.storage.file_kinds import VIDEO_ENDINGS, VIDEOS, kind_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def find_videos(given: Sequence[Path], leave_out: Path | None = None) -> tuple[l
             raise InputError(f"{path} has no videos, only {listed(file.name for file in files)}; correct the path")
         videos += [VideoFile(file, file.relative_to(path).with_suffix("").as_posix()) for file in found]
         others += [file for file in files if not is_video_name(file)]
-    _require_different(videos)
+    require_different(videos)
     return videos, others
 
 
@@ -83,12 +83,18 @@ def has_videos(path: Path) -> bool:
     return path.is_dir() and any(is_video_name(file) for file in path.rglob("*"))
 
 
+def is_video(path: Path) -> bool:
+    """Whether a path that a user names is meant as a video: by its ending, or by the first bytes of the file."""
+    return is_video_name(path) or (path.is_file() and kind_of(path) in VIDEOS)
+
+
 def is_video_name(file: Path) -> bool:
     """Whether the ending of a file is one of videos."""
     return file.suffix.lower() in VIDEO_ENDINGS
 
 
-def _require_different(videos: Iterable[VideoFile]) -> None:
+def require_different(videos: Iterable[VideoFile]) -> None:
+    """Raise `InputError` for two files of one name, and for names that no video can have."""
     named: dict[str, Path] = {}
     for video in videos:
         require_video_names([video.name])

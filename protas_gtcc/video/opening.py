@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-WAY_OUT = "replace it, or leave it out (extract has --skip-broken)"
+WAY_OUT = "replace it, or leave it out (extract, prepare and predict have --skip-broken)"
 _NOT_VIDEOS = ("tty", "concat", "hls", "dash", "imf", "sdp", "rtsp", "image2", "webvtt", "srt", "ass")
 """FFmpeg's formats that are texts, pictures, or lists of other files and addresses, which are not followed."""
 
@@ -125,14 +125,19 @@ def first_picture_seconds(path: Path) -> Fraction:
 
 
 def _require_file(path: Path) -> None:
-    try:
-        require_regular(path)
-        size = path.stat().st_size
-    except OSError as error:
-        raise BrokenVideo(f"no video {path} ({error.strerror}); correct the path") from error
     if path.is_dir():
         raise BrokenVideo(f"{path} is a folder, not a video; name its files")
-    if not size:
+    try:
+        require_regular(path)
+        with open(path, "rb") as file:
+            is_empty = not file.read(1)
+    except PermissionError as error:
+        raise BrokenVideo(f"cannot read {path} ({error.strerror}); get the right to it, or leave it out") from error
+    except OSError as error:
+        raise BrokenVideo(f"no video {path} ({error.strerror}); correct the path") from error
+    except InputError as error:
+        raise BrokenVideo(str(error)) from error
+    if is_empty:
         raise BrokenVideo(f"{path} is empty; {WAY_OUT}")
 
 
@@ -140,11 +145,11 @@ def video_stream(path: Path | str, container: InputContainer, way_out: str = WAY
     """The first video track. Raises `BrokenVideo` if there is none, or none that this FFmpeg decodes."""
     videos = [one for one in container.streams.video if not _is_still(one)]
     if not videos:
-        kinds = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
-        raise BrokenVideo(f"{path} has no video track, only {kinds}; {way_out}")
+        kinds = ", ".join(sorted({one.type for one in container.streams}))
+        raise BrokenVideo(f"{path} has no video track, {f'only {kinds}' if kinds else 'nor any other'}; {way_out}")
     stream = videos[0]
     if getattr(stream, "codec_context", None) is None:
-        raise BrokenVideo(f"{path}: the video is in a codec that this FFmpeg does not know; convert it, or {way_out}")
+        raise BrokenVideo(f"{path}: this FFmpeg does not know the codec, so the video must be converted; {way_out}")
     return stream
 
 

@@ -44,7 +44,8 @@ class Squares:
         width, height = frame.width * self._pixel_width, Fraction(frame.height)
         shorter = min(width, height)
         if max(width, height) > LONGEST_SHAPE * shorter:
-            raise ValueError(f"its pictures are {plural(frame.width, 'pixel')} wide and {frame.height} high")
+            size = f"{plural(frame.width, 'pixel')} wide and {frame.height} high"
+            raise ValueError(f"its pictures are {size}, and at most {LONGEST_SHAPE} to 1 is taken")
         return round(width * self._size / shorter), round(height * self._size / shorter)
 
 

@@ -115,7 +115,7 @@ class PictureSource:
         except BrokenVideo as error:
             if self._is_file:
                 raise
-            raise self._stopped("it has sent no picture") from error
+            raise self._stopped("it has sent no picture that can be decoded") from error
 
     def _stopped(self, reason: str) -> InputError:
         what = f"{self.name} has stopped{f' ({reason})' if reason else ''}"

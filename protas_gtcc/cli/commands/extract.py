@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
+from protas_gtcc.cli.shared.console import make_console, print_skipped, progress_bars, warn
 from protas_gtcc.cli.shared.extracting import BackboneFlags
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.errors import listed, plural
@@ -83,8 +83,7 @@ def _describe(result: Extracted) -> str:
     for name, facts in result.written.items():
         for note in facts.notes:
             warn(console)(f"{name}: {note}")
-    for error in result.broken.values():
-        warn(console)(f"skipped: {error}")
+    print_skipped(result.broken)
     num_frames = sum(one.num_frames for one in result.written.values())
     parts = [f"{plural(len(result.written), 'video')} written, {plural(num_frames, 'frame')}"]
     parts += [f"{len(result.kept)} kept as before"] * bool(result.kept)

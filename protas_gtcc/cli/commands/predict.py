@@ -9,28 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from protas_gtcc.cli.shared.console import print_skipped
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags
 from protas_gtcc.config import Axes, Device
-from protas_gtcc.errors import InputError, listed, plain, plural
+from protas_gtcc.errors import InputError, listed, noted, plain, plural
 from protas_gtcc.storage.checkpoints import find_checkpoint
 
 if TYPE_CHECKING:
-    from protas_gtcc.cli.shared.picture_features import FeaturesOnTheWay
+    from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay
+    from protas_gtcc.cli.shared.inputs import Input
     from protas_gtcc.inference import TrainedModel
     from protas_gtcc.metrics.predicted_segments import PredictedSegment
     from protas_gtcc.predictions import Prediction, PredictionInfo
 
 SHOWN_SEGMENTS = 20
-
-
-@dataclass(frozen=True)
-class _Input:
-    """A file to predict, and the video's name."""
-
-    name: str
-    path: Path
-    is_video: bool
 
 
 @dataclass(frozen=True)
@@ -49,6 +42,8 @@ class Command:
     """Videos, folders of them, and files of features, [T, D] or [D, T]; a file's name is the video's name."""
     out: Folder = Path("predictions")
     """Folder for the results."""
+    skip_broken: bool = False
+    """Go on with the other files where one cannot be read or predicted, and name it."""
     overwrite: bool = False
     """Replace the predictions of other videos in the folder."""
     no_pictures: bool = False
@@ -67,71 +62,85 @@ class Command:
     def run(self) -> None:
         """Predict, write and print."""
         from protas_gtcc.metrics.prediction_files import write_predictions
-        from protas_gtcc.storage.feature_facts import require_extractor
-        from protas_gtcc.storage.feature_files import require_loadable
 
-        inputs = self._inputs()
+        broken: dict[str, str] = {}
+        inputs = self._inputs(broken)
         written = self.out / "predictions.h5"
         replaced = self._videos_in(written, {one.name for one in inputs})
-        from protas_gtcc.cli.shared.picture_features import FeaturesOnTheWay  # which imports torch
+        from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay  # which imports torch
 
         model, info = self._load()
-        fps = info.fps if self.fps is None else self.fps
-        videos = [one.path for one in inputs if one.is_video]
-        for one in inputs:
-            if not one.is_video:
-                require_extractor(one.path, model.facts.extractor, fps)
-                require_loadable(one.path, model.facts.feature_dim, self.feature_axes)
-        if videos:
+        if any(one.is_video for one in inputs):
             self.video.give(model)
-        with FeaturesOnTheWay(model, videos) as on_the_way:
-            write_predictions(written, self._predictions(model, inputs, fps, on_the_way), info)
+        given = self.fps, self.feature_axes, broken, self.skip_broken
+        with FeaturesOnTheWay(model, inputs, *given) as features:
+            found = self._predictions(model, inputs, features, broken, replaced)
+            write_predictions(written, found, info)
         segments = self._write_each(written, info)
         for video in replaced - segments.keys():
             for name in (f"{video}.csv", f"{video}.segments.csv", f"plots/{video}.png"):
                 (self.out / name).unlink(missing_ok=True)
+        self._report(written, info, segments, broken, replaced)
+        if broken and not self.skip_broken:
+            kept = f"the predictions of {listed(segments)} are in {self.out}"
+            raise InputError(f"{next(iter(broken.values()))} ({kept}; --skip-broken goes on with the others)")
+
+    def _report(
+        self,
+        written: Path,
+        info: PredictionInfo,
+        segments: dict[str, list[PredictedSegment]],
+        broken: dict[str, str],
+        replaced: set[str],
+    ) -> None:
+        """Print the segments, what was resampled and replaced, and what is left out."""
         if self.json:
             rows = {video: [dataclasses.asdict(one) for one in found] for video, found in segments.items()}
-            print(json.dumps({"predictions": str(written), "videos": rows}))
+            print(json.dumps({"predictions": str(written), "videos": rows, "broken": broken}))
         else:
             print("\n".join([*lines(segments), "", f"everything is in {self.out}"]))
-            if fps != info.fps and len(videos) < len(inputs):
-                what = f"features were resampled from {plain(fps)} to the model's {plain(info.fps)} fps"
+            if self.fps is not None and self.fps != info.fps:
+                what = f"features were resampled from {plain(self.fps)} to the model's {plain(info.fps)} fps"
                 print(f"{what}, the rate of the results")
             if replaced:
                 print(f"the earlier predictions of {listed(sorted(replaced))} were replaced")
+        if self.skip_broken:
+            print_skipped(broken)
 
     def _load(self) -> tuple[TrainedModel, PredictionInfo]:
-        from protas_gtcc.annotations.resampling import require_rate
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import choose_device, load
-        from protas_gtcc.predictions import PredictionInfo
+        from protas_gtcc.live.row_sources import info_of, rate_of
 
         model = load(self.model, choose_device(self.device))
         require_no_control(model.facts.config, "predict")
-        fps = model.facts.fps or self.fps
-        if fps is None:
-            raise InputError("the model does not know its frames per second; give --fps")
-        require_rate(fps if self.fps is None else self.fps)
-        facts = model.facts
-        return model, PredictionInfo(facts.class_names, facts.background, fps, facts.simulated, facts.extractor)
+        return model, info_of(model, rate_of(model, self.fps))
 
     def _predictions(
-        self, model: TrainedModel, inputs: list[_Input], fps: float, on_the_way: FeaturesOnTheWay
+        self,
+        model: TrainedModel,
+        inputs: list[Input],
+        features: FeaturesOnTheWay,
+        broken: dict[str, str],
+        replaced: set[str],
     ) -> Iterator[tuple[str, Prediction]]:
-        from protas_gtcc.storage.feature_files import load_features
+        """Predict one input after the other; at the first broken one, end or go on, as wanted.
 
+        Raises `InputError` if none can be predicted, and where ending would lose earlier predictions.
+        """
+        done: set[str] = set()
         for one in inputs:
-            if one.is_video:
-                features = on_the_way.of(one.path)
-            else:
-                features = load_features(one.path, model.facts.feature_dim, self.feature_axes, fps)
-                features = model.at_own_rate(features, fps)
-            try:
-                prediction = model.predict(features)
-            except InputError as error:
-                raise InputError(f"{one.path}: {error}") from error
-            yield one.name, prediction
+            if one.name in broken:
+                continue
+            may_end = len(done) > 0 and (self.overwrite or replaced <= done)
+            with noted(broken, one.name, self.skip_broken or may_end):
+                prediction = _predict(model, one, features)
+                done.add(one.name)
+                yield one.name, prediction
+            if broken and not self.skip_broken:
+                return
+        if not done:
+            raise InputError(f"none of {plural(len(inputs), 'file')} can be predicted: {next(iter(broken.values()))}")
 
     def _write_each(self, written: Path, info: PredictionInfo) -> dict[str, list[PredictedSegment]]:
         """Write tables and pictures from the file of predictions, which is whole: a refused video leaves nothing."""
@@ -151,28 +160,14 @@ class Command:
                 plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
         return segments
 
-    def _inputs(self) -> list[_Input]:
-        """Raise `InputError` for a path that cannot be read, before torch is imported, which takes seconds."""
-        from protas_gtcc.dataset.description import require_video_names
-        from protas_gtcc.storage.feature_files import open_array
-        from protas_gtcc.video.naming import find_videos, has_videos, is_video_name
+    def _inputs(self, broken: dict[str, str]) -> list[Input]:
+        """What can be read of the inputs, before torch is imported, which takes seconds."""
+        from protas_gtcc.cli.shared.inputs import find_inputs
 
         find_checkpoint(self.model)
-        inputs: list[_Input] = []
-        for path in self.features:
-            if is_video_name(path) or has_videos(path):
-                inputs += [_Input(one.name, one.path, True) for one in find_videos([path], self.out)[0]]
-            else:
-                inputs.append(_Input(path.stem, path, False))
+        inputs = find_inputs(self.features, self.out, broken, self.skip_broken)
         if self.fps is not None and all(one.is_video for one in inputs):
             raise InputError("--fps is for files of features; videos are taken at the model's rate: leave it out")
-        names = [one.name for one in inputs]
-        require_video_names(names)
-        for one in inputs:
-            if names.count(one.name) > 1:
-                raise InputError(f"two files would be called {one.name!r}; rename one")
-            if not one.is_video:
-                open_array(one.path, mmap_mode="r")
         return inputs
 
     def _videos_in(self, written: Path, names: set[str]) -> set[str]:
@@ -192,6 +187,15 @@ class Command:
         if lost and not self.overwrite:
             raise InputError(f"{self.out} has {lost}; give another --out, or --overwrite")
         return found
+
+
+def _predict(model: TrainedModel, one: Input, features: FeaturesOnTheWay) -> Prediction:
+    """The prediction of an input. Raises `InputError`, which names the file."""
+    values = features.of(one)
+    try:
+        return model.predict(values)
+    except InputError as error:
+        raise InputError(f"{one.path}: {error}") from error
 
 
 def lines(segments: Mapping[str, Sequence[PredictedSegment]]) -> Iterator[str]:

@@ -42,6 +42,8 @@ class Command:
     features_out: Folder | None = None
     """Folder for the features of --videos, where whole ones are kept. Default: features-BACKBONE-FPS beside the
     labels."""
+    skip_broken: bool = False
+    """With --videos: leave out of the dataset the videos that cannot be read, and name them."""
     overwrite: bool = False
     """Replace the file, with every feature set that was added to it; the old file stays until the new one is whole."""
     resample_to: float | None = None
@@ -58,8 +60,10 @@ class Command:
         from protas_gtcc.prepare.writing import prepare
 
         require_absent([self.out], self.overwrite)
-        if self.videos is None and (self.features_out is not None or self.extraction != BackboneFlags()):
-            raise InputError("--features-out and the flags of a backbone are for videos; add --videos FOLDER")
+        is_for_videos = self.features_out is not None or self.skip_broken or self.extraction != BackboneFlags()
+        if self.videos is None and is_for_videos:
+            what = "--features-out, --skip-broken and the flags of a backbone are for videos"
+            raise InputError(f"{what}; add --videos FOLDER")
         opened = open_layout(self.source, self.layout) if self.videos is None else self._with_features(self.videos)
         with progress_bars() as on_progress:
             rates = frame_rates(self.fps, opened.video_names)
@@ -84,7 +88,8 @@ class Command:
         try:
             with progress_bars("frames") as on_progress:
                 on_frames = functools.partial(on_progress, "extract")
-                extract_missing(opened, videos, out, backbone, self.fps, self.extraction.batch_size, on_frames)
+                given = self.extraction.batch_size, self.skip_broken, on_frames
+                extract_missing(opened, videos, out, backbone, self.fps, *given)
         except KeyboardInterrupt as interruption:
             raise KeyboardInterrupt("whole videos are kept: the same command goes on") from interruption
         return opened

@@ -34,18 +34,19 @@ class Command:
     """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     source: Positional[str]
     """A video file; camera:0 or another number or name; screen; rtsp://… or another address of a video. Or features: a
-    .npy file, which is replayed; a file of frames; - for standard input; or tcp://HOST:PORT."""
-    format: Literal["auto", "npy", "text", "raw"] = "auto"
-    """Format of the source. text: one frame per line, numbers separated by spaces or commas; raw: little-endian
-    float32. auto decides by the file's name: npy for .npy; raw for .f32, .raw and .bin; else text."""
+    file as 'predict' takes it, which is replayed; a file of frames; - for standard input; or tcp://HOST:PORT."""
+    format: Literal["auto", "features", "text", "raw"] = "auto"
+    """Format of the source. features: a file as 'predict' takes it; text: one frame per line, numbers separated by
+    spaces or commas; raw: little-endian float32. auto decides by what is in a file; .f32, .raw and .bin are raw."""
     feature_axes: Axes = "auto"
-    """Axes of a .npy file, T frames by D features; with auto, D is the axis of the model's feature size."""
+    """Axes of a file of features, T frames by D; with auto, D is the axis of the model's feature size."""
     real_time: bool = False
-    """Replay a video, or a .npy file at --fps, in real time, as a camera would give it; by default at full speed."""
+    """Replay a video, or a file of features at --fps, in real time, as a camera would give it; by default at full
+    speed."""
     fps: float | None = None
     """Frames per second of the features, where the model does not know them; a stream is at the model's rate."""
     growing: bool = False
-    """Wait for more frames at the end of a file of frames."""
+    """Wait for more frames at the end of a file of frames, .txt, .csv or raw."""
     buffer: int | None = None
     """Frames that may wait when the source is faster than the model; by default 64, and 1 where a camera's are dropped.
     """
@@ -110,8 +111,7 @@ class Command:
     def _source(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> tuple[FrameSource, float | None]:
         """The source, and the seconds after which its silence is an error."""
         from protas_gtcc.inference import choose_device
-        from protas_gtcc.live.sources import open_source
-        from protas_gtcc.storage.feature_facts import require_extractor
+        from protas_gtcc.live.sources import Replay, open_source
 
         if self._is_video:
             closing.enter_context(processors_for_backbone())
@@ -120,30 +120,31 @@ class Command:
             source = model.source(self.source, self.real_time, silent_seconds=silent)
             closing.callback(_print_notes, source)
             return source, silent if source.is_live else self.give_up_seconds
-        if self._is_replay and fps is not None:
-            require_extractor(Path(self.source), model.facts.extractor, fps)
-        pace, dim = (fps if self.real_time else None), model.facts.feature_dim
-        features = open_source(self.source, dim, self.format, pace, self.growing, axes=self.feature_axes)
-        return features, self.give_up_seconds
+        if self._is_replay:
+            features = model.file_features(Path(self.source), fps, self.feature_axes, mmap_mode="r")
+            return Replay(self.source, features, fps if self.real_time else None), self.give_up_seconds
+        return open_source(self.source, model.facts.feature_dim, self.format, self.growing), self.give_up_seconds
 
     @property
     def _is_video(self) -> bool:
         """Whether the source is of pictures."""
-        from protas_gtcc.video.naming import is_video_name
+        from protas_gtcc.video.naming import is_video
 
-        return self.format == "auto" and (is_live(self.source) or is_video_name(Path(self.source)))
+        return self.format == "auto" and (is_live(self.source) or is_video(Path(self.source)))
 
     @property
     def _is_replay(self) -> bool:
-        return self.format == "npy" or (self.format == "auto" and self.source.endswith(".npy"))
+        from protas_gtcc.live.sources import is_replay
+
+        return not self._is_video and is_replay(self.source, self.format, self.growing)
 
     def _check_flags(self) -> None:
         if self.buffer is not None and self.buffer < 1:
             raise InputError(f"--buffer is {self.buffer}; it must be at least 1 frame")
         if self.growing and (self._is_replay or self._is_video):
-            raise InputError("--growing is for files of frames; leave it out for a .npy file and for videos")
+            raise InputError("--growing is for files of frames; leave it out for features and for videos")
         if self.real_time and not (self._is_replay or (self._is_video and not is_live(self.source))):
-            raise InputError("--real-time is for videos and .npy files; leave it out for other sources")
+            raise InputError("--real-time is for videos and files of features; leave it out for other sources")
         if self.every_frame and self.when_behind == "drop":
             raise InputError("--every-frame and --when-behind drop exclude each other; leave one out")
         if self.give_up_seconds is not None and not self.give_up_seconds > 0:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,6 +40,12 @@ def is_first_process() -> bool:
 def warn(console: Console) -> Callable[[str], None]:
     """A function that prints a warning: wrapped between words on a terminal, on one line in pipes and files."""
     return functools.partial(console.print, style="bold yellow", soft_wrap=not console.is_terminal)
+
+
+def print_skipped(broken: Mapping[str, str]) -> None:
+    """Print why inputs were left out, a line each, on standard error."""
+    for error in broken.values():
+        warn(make_console(stderr=True))(f"skipped: {error}")
 
 
 def print_result(markdown: str, figures: Any, as_json: bool) -> None:

@@ -5,6 +5,7 @@ A long video has pages: the strip shows one after the other, and the cursor goes
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -28,11 +29,23 @@ TEXTS_APART = 6
 """From one time on the axis to the next, in heights of text."""
 
 
-class Page(NamedTuple):
-    """A part of the video as it is seen, and as it is seen before it is reached."""
+class Box(NamedTuple):
+    """A segment in a page: from pixel `low` on."""
 
-    reached: Image.Image
+    low: int
+    high: int
+    label: int
+
+
+class Page(NamedTuple):
+    """A part of the video as it is seen after it, while it is seen, and before it is reached."""
+
+    past: Image.Image
+    present: Image.Image
+    """Without names: how long a segment becomes is not known before its end."""
     coming: Image.Image
+    boxes: list[list[Box]]
+    """Of each row, in order."""
 
 
 class Strip:
@@ -72,14 +85,27 @@ class Strip:
         """Draw a page with the cursor at a pixel from its left."""
         layout = self._layout
         left, top, bottom = layout.left, layout.strip_top, layout.axis_top
-        reached, coming = self._page(page)
-        canvas.image.paste(coming, (left, top))
-        canvas.image.paste(reached.crop((0, 0, cursor, reached.height)), (left, top))
+        canvas.image.paste(self._page(page).coming, (left, top))
+        for number in range(len(self._rows)):
+            self._draw_row(canvas, number, self._page(page), cursor)
         self._say_what_comes(canvas, cursor)
         canvas.image.paste(self._axis(page), (left - layout.margin, bottom))
         half, x = max(1, layout.unit // 12), left + cursor
         canvas.image.paste("white", (x - 2 * half, top - half, x + 2 * half, bottom + half))
         canvas.image.paste("black", (x - half, top - 2 * half, x + half, bottom + 2 * half))
+
+    def _draw_row(self, canvas: Canvas, number: int, page: Page, cursor: int) -> None:
+        """Draw a row up to the cursor; the name of a segment that has not ended fits into what is there of it."""
+        row, layout = self._rows[number], self._layout
+        begun = bisect_left(page.boxes[number], cursor, key=lambda box: box.low)
+        is_known = row.is_truth or self._later or not begun
+        start, _, label = Box(cursor, cursor, 0) if is_known else page.boxes[number][begun - 1]
+        top, bottom = number * layout.strip_line, (number + 1) * layout.strip_line
+        x, y = layout.left + start, layout.strip_top + top
+        canvas.image.paste(page.past.crop((0, top, start, bottom)), (layout.left, y))
+        canvas.image.paste(page.present.crop((start, top, cursor, bottom)), (x, y))
+        if start < cursor:
+            self._name(canvas, row, label, (x, y + 1, layout.left + cursor, y + layout.strip_line - 1))
 
     def _say_what_comes(self, canvas: Canvas, cursor: int) -> None:
         """Write in the empty part of a prediction why it is empty, where there is room."""
@@ -95,35 +121,38 @@ class Strip:
     def _make_page(self, page: int) -> Page:
         layout = self._layout
         size = self._width, len(self._rows) * layout.strip_line
-        reached, coming = Canvas(*size), Canvas(*size)
+        past, present, coming = Canvas(*size), Canvas(*size), Canvas(*size)
+        boxes = [self._boxes(row, page) for row in self._rows]
         for number, row in enumerate(self._rows):
             top = number * layout.strip_line
-            box = (0, top + 1, self._width, top + layout.strip_line - 1)
-            reached.image.paste(EMPTY, box)
-            self._draw_segments(reached, row, page, box)
+            whole = (0, top + 1, self._width, top + layout.strip_line - 1)
+            for canvas in (past, present, coming):
+                canvas.image.paste(EMPTY, whole)
+            actions_last = sorted(boxes[number], key=lambda box: box.label not in row.info.background)
+            for low, high, label in actions_last:
+                for canvas in (past, present):
+                    canvas.box((low, whole[1], high, whole[3]), self._looks[label])
+                    canvas.image.paste("white", (low, whole[1], low + 1, whole[3]))
+                self._name(past, row, label, (low, whole[1], high, whole[3]))
             if row.is_truth or self._later:
-                part = reached.image.crop(box)
-                coming.image.paste(Image.blend(part, Image.new("RGB", part.size, "white"), FAINT), box)
-            else:
-                coming.image.paste(EMPTY, box)
-        return Page(reached.image, coming.image)
+                part = past.image.crop(whole)
+                coming.image.paste(Image.blend(part, Image.new("RGB", part.size, "white"), FAINT), whole)
+        return Page(past.image, present.image, coming.image, boxes)
 
-    def _draw_segments(self, canvas: Canvas, row: Row, page: int, box: tuple[int, int, int, int]) -> None:
+    def _boxes(self, row: Row, page: int) -> list[Box]:
         zero, scale = page * self._seconds, self._width / self._seconds
-        _, top, right, bottom = box
-        actions_last = sorted(row.segments.tolist(), key=lambda one: one[2] not in row.info.background)
-        for start, end, label in actions_last:
+        boxes = []
+        for start, end, label in row.segments.tolist():
             low, high = (round((frame / row.rate - zero) * scale) for frame in (start, end))
-            if high < 0 or low > right:
-                continue
-            look, low, high = self._looks[label], max(low, 0), min(max(high, low + 1), right)
-            canvas.box((low, top, high, bottom), look)
-            canvas.image.paste("white", (low, top, low + 1, bottom))
-            if label not in row.info.background:
-                self._name(canvas, row.info.class_names[label], look, (low, top, high, bottom))
+            if high >= 0 and low <= self._width:
+                boxes.append(Box(max(low, 0), min(max(high, low + 1), self._width), label))
+        return boxes
 
-    def _name(self, canvas: Canvas, name: str, look: ClassLook, box: tuple[int, int, int, int]) -> None:
-        """Write the name at the beginning of a segment, if most of it fits."""
+    def _name(self, canvas: Canvas, row: Row, label: int, box: tuple[int, int, int, int]) -> None:
+        """Write the name of an action at the beginning of a segment, if most of it fits."""
+        if label in row.info.background:
+            return
+        name, look = row.info.class_names[label], self._looks[label]
         left, top, right, bottom = box
         size, room = self._layout.small, right - left - 6
         text = fitted(name, size, room) if room > 3 * size else ""

@@ -1,0 +1,39 @@
+"""What a command is given to predict: videos, folders of them, and files of features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from protas_gtcc.errors import noted
+from protas_gtcc.video.naming import VideoFile, find_videos, has_videos, is_video, require_different
+
+
+@dataclass(frozen=True)
+class Input(VideoFile):
+    """A video, or a file of features, and the video's name."""
+
+    is_video: bool
+
+
+def find_inputs(given: Sequence[Path], leave_out: Path, broken: dict[str, str], skip: bool) -> list[Input]:
+    """The inputs in the order given; in the folder `leave_out`, nothing counts.
+
+    Files of features that cannot be opened are noted in `broken` with `skip`. Raises `InputError` for these without it,
+    for paths that are not there, and for two inputs of one name.
+    """
+    from protas_gtcc.storage.feature_files import open_array
+
+    inputs: list[Input] = []
+    for path in given:
+        if is_video(path) or has_videos(path):
+            inputs += [Input(one.path, one.name, True) for one in find_videos([path], leave_out)[0]]
+        else:
+            inputs.append(Input(path, path.stem, False))
+    require_different(inputs)
+    for one in inputs:
+        if not one.is_video:
+            with noted(broken, one.name, skip and one.path.exists()):
+                open_array(one.path, mmap_mode="r")
+    return inputs
