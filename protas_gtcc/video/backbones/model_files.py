@@ -19,6 +19,8 @@ from protas_gtcc.video.backbones.modules import ModuleBackbone
 
 ENDINGS = (".onnx", ".pt", ".pth", ".ts")
 _COLOURS = 3
+_FATAL = 4
+"""Of what ONNX Runtime logs. It writes lower ones on standard error, beside the error that it raises."""
 
 
 def make_from_file(path: Path, device: str, size: int | None, window: int) -> Backbone:
@@ -38,7 +40,7 @@ def _torchscript(path: Path, device: str, size: int | None, window: int) -> Modu
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # torch will have other files, users have these
             module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:  # C++'s errors have many classes here
         what = f"{path} is not a TorchScript file ({_first_line(error)})"
         raise InputError(f"{what}; save the model with torch.jit.save, or give timm:NAME={path}") from error
     if size is None:
@@ -93,10 +95,11 @@ def _session(path: Path, device: str) -> Any:
         raise InputError(f"{path} needs the package {error.name}; pip install onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = _FATAL
     wanted = ["CUDAExecutionProvider"] if device == "cuda" else []
-    providers = [one for one in wanted if one in onnxruntime.get_available_providers()]
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=[*providers, "CPUExecutionProvider"])
+    providers = [*(one for one in wanted if one in onnxruntime.get_available_providers()), "CPUExecutionProvider"]
+    try:  # the fallback would print why, and then do the same again
+        return onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     except Exception as error:
         raise InputError(f"{path} is not an ONNX file that runs ({_first_line(error)}); export it again") from error
 
