@@ -118,8 +118,13 @@ def seconds_of_packets(path: Path) -> float:
 
 def first_picture_seconds(path: Path) -> Fraction:
     """When a player shows the first picture: later than 0 where the sound begins earlier. Raises as `open_video`."""
+    import av.error
+
     with open_video(path) as video:
-        packet = next(video.container.demux(video.stream), None)
+        try:
+            packet = next(video.container.demux(video.stream), None)
+        except av.error.FFmpegError as error:
+            raise BrokenVideo(f"{path}: its first picture cannot be read ({error.strerror}); {WAY_OUT}") from error
         start = (packet.pts or 0 if packet else 0) * (video.stream.time_base or Fraction(0))
         return max(start - Fraction(video.container.start_time or 0, 1_000_000), Fraction(0))
 
