@@ -43,8 +43,8 @@ START_SECONDS = 120.0
 NUMBERS = [0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1]
 WORDS = [b"../../x", b"/etc/passwd", b"nan", b"inf", b"-1", b"1e400", b"9" * 400, b"null", b"[" * 2000, b"{}", b"\xff"]
 VALUE = re.compile(rb'"[^"\n]{0,40}"(?!\s*:)|-?\b\d+(?:\.\d+)?\b|true|null')
-VALUES = [b"null", b"true", b"-1", b"0", b"NaN", b"1e400", b"-Infinity", b"1e30", b"9" * 30, b'""', b'"x"', b"[]", b"{}"]
-VALUES += [b"[[1]]", b'{"x": 1}', b'"\\ud800"', b"7"]
+VALUES = [b"null", b"true", b"-1", b"0", b"NaN", b"1e400", b"-Infinity", b"1e30", b"9" * 30, b'""', b'"x"', b"7"]
+VALUES += [b"[]", b"{}", b"[[1]]", b'{"x": 1}', b'"\\ud800"']
 REFUSED, ACCEPTED, FAILED, HUNG = range(4)
 
 

@@ -46,6 +46,10 @@ def _mat_7(path: Path) -> None:
         start.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
 
 
+def _mat(path: Path) -> None:
+    savemat(path, {"features": VALUES}, do_compression=True)
+
+
 def _dlc_csv(path: Path) -> None:
     heads = ["scorer" + ",net" * 6, "bodyparts,a,a,a,b,b,b", "coords" + ",x,y,likelihood" * 2]
     rows = [f"{number},10.5,20,0.9,,,0.1" for number in range(5)]
@@ -100,7 +104,7 @@ FEATURES = (
     Reader("pt", _file("a.pt", lambda path: torch.save({"features": torch.from_numpy(VALUES)}, path)), read_features()),
     Reader("csv", _file("a.csv", _csv), read_features()),
     Reader("h5", _file("a.h5", _h5), read_features()),
-    Reader("mat", _file("a.mat", lambda path: savemat(path, {"features": VALUES}, do_compression=True)), read_features()),
+    Reader("mat", _file("a.mat", _mat), read_features()),
     Reader("mat-7", _file("a.mat", _mat_7), read_features()),
     Reader("deeplabcut-csv", _file("a.csv", _dlc_csv), read_features(4 * POINTS)),
     Reader("deeplabcut-h5", _file("a.h5", _dlc_h5), read_features(4 * POINTS)),

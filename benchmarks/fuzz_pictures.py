@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import socket
 import struct
@@ -92,7 +91,8 @@ def _extract(path: Path) -> None:
     first_picture_seconds(path), seconds_of_packets(path)
     Extraction([VideoFile(path, "a")], features.parent, Means(), 5.0).run()
     facts = read_feature_facts(features)
-    assert facts is not None and load_features(features, Means.dim, "TD").shape == (facts.num_frames, facts.dim)
+    assert facts is not None
+    assert load_features(features, Means.dim, "TD").shape == (facts.num_frames, facts.dim)
 
 
 def _torchscript(folder: Path) -> Path:
@@ -115,7 +115,7 @@ def _onnx(folder: Path) -> Path:
 def _use_backbone(path: Path) -> None:
     backbone = make_backbone(str(path), size=SIZE if path.suffix == ".pt" else None)
     features = backbone(np.zeros((2, *([backbone.size] * 2), 3), np.uint8))
-    assert features.shape == (2, backbone.dim) and features.dtype == np.float32
+    assert (features.shape, features.dtype) == ((2, backbone.dim), np.float32)
 
 
 def _jpeg(folder: Path) -> Path:
@@ -180,7 +180,7 @@ def _send_request(path: Path) -> None:
     assert not sessions.people, "its stream is still there"
     records, logged.records = logged.records, []
     for record in records:
-        assert record.exc_info is None and record.getMessage().isprintable(), logging.Formatter().format(record)
+        assert (record.exc_info, record.getMessage().isprintable()) == (None, True), logging.Formatter().format(record)
     if not answer.startswith(b"HTTP/1.1 101"):
         raise InputError("refused")
 

@@ -122,7 +122,7 @@ def read_features(dim: int = DIM) -> Callable[[Path], None]:
         array = open_array(path)
         assert (array.shape, array.dtype) == (shape, dtype), "the header does not agree"
         features = load_features(path, dim)
-        assert features.shape[1:] == (dim,) and features.dtype.kind in "iuf", features.dtype
+        assert (features.shape[1:], features.dtype.kind in "iuf") == ((dim,), True)
 
     return read
 

@@ -60,7 +60,8 @@ def read_numbers(path: Path, num_header_rows: int) -> np.ndarray:
         message = " ".join(str(error).split())
         raise InputError(f"{path} is not a table of numbers with commas ({message}); write numbers alone") from error
     if len(table) != len(sizes):
-        raise InputError(f"{path} has {len(sizes)} lines of numbers that are {plural(len(table), 'row')}; write it again")
+        what = f"{len(sizes)} lines of numbers that are {plural(len(table), 'row')}"
+        raise InputError(f"{path} has {what}; write it again")
     return table.to_numpy()
 
 

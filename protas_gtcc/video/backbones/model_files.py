@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.tensors import require_whole_archive
 from protas_gtcc.video.backbones.base import Axes, Backbone, ModelInput, checked_features, files_digest, fingerprint
 from protas_gtcc.video.backbones.modules import ModuleBackbone
 
@@ -37,6 +38,7 @@ def make_from_file(path: Path, device: str, size: int | None, window: int) -> Ba
 
 def _torchscript(path: Path, device: str, size: int | None, window: int) -> ModuleBackbone:
     try:
+        require_whole_archive(path, compressed=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # torch will have other files, users have these
             module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
