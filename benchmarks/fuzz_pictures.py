@@ -115,7 +115,7 @@ def _onnx(folder: Path) -> Path:
 def _use_backbone(path: Path) -> None:
     backbone = make_backbone(str(path), size=SIZE if path.suffix == ".pt" else None)
     features = backbone(np.zeros((2, *([backbone.size] * 2), 3), np.uint8))
-    assert (features.shape, features.dtype) == ((2, backbone.dim), np.float32)
+    assert (features.shape, features.dtype.name) == ((2, backbone.dim), "float32")
 
 
 def _jpeg(folder: Path) -> Path:

@@ -143,6 +143,25 @@ def test_no_code_in_a_file_is_run(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_torch_file_with_another_value_than_its_checksum_is_refused(tmp_path):
+    path = tmp_path / "a.pt"
+    torch.save(torch.tensor(VALUES), path)
+    content = bytearray(path.read_bytes())
+    content[content.index(VALUES.tobytes()) + 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a complete one"):
+        open_array(path)
+
+
+def test_a_torch_file_without_checksums_is_read(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(torch.tensor(VALUES), tmp_path / "a.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    np.testing.assert_array_equal(open_array(tmp_path / "a.pt"), VALUES)
+
+
 def _mat_bomb(path: Path) -> None:
     plain = io.BytesIO()
     scipy.io.savemat(plain, {"features": np.zeros((300, 30_000))})

@@ -174,3 +174,11 @@ def test_rendered_videos_are_marked_as_simulated(tmp_path):
     (tmp_path / "simulation.json").write_text(json.dumps({"simulated": True}))
     assert prepared(table) == 0
     assert Dataset(tmp_path / "out.h5").info.simulated
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"simulatee": true}', '{"simulated": "yes"}'])
+def test_damaged_facts_of_rendered_videos_do_not_make_recordings_of_them(tmp_path, capsys, content):
+    table = write(tmp_path)
+    (tmp_path / "simulation.json").write_text(content)
+    assert prepared(table) == 1
+    assert 'simulation.json has no "simulated" that is true or false' in capsys.readouterr().err

@@ -162,6 +162,24 @@ def test_what_is_no_backbone_is_refused(tmp_path, monkeypatch, choice, settings,
         make_backbone(choice, **settings)
 
 
+def damaged(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+
+
+def test_a_damaged_file_of_a_model_is_one_line_and_nothing_is_printed(tmp_path, capfd):
+    script, onnx_file = tmp_path / "means.pt", tmp_path / "means.onnx"
+    torchscript(script, weight=1.5)
+    damaged(script, np.float32(1.5).tobytes(), np.float32(2.5).tobytes())
+    onnx_model(onnx_file, ["B", 3, SIZE, SIZE])
+    damaged(onnx_file, b"pictures", b"picture\xff")
+    for path, expected in ((script, "not a TorchScript file .Bad CRC"), (onnx_file, "is not an ONNX file")):
+        with pytest.raises(InputError, match=expected):
+            make_backbone(str(path), size=SIZE if path == script else None)
+    assert capfd.readouterr() == ("", "")
+
+
 class FakeTimm(types.ModuleType):
     """Stands in for timm, which needs more packages: one model, whose weights cannot be fetched."""
 

@@ -2,6 +2,9 @@
 
 The axes of the input are found: `[B, 3, H, W]` or `[B, H, W, 3]`, and with a window of k frames `[B, 3, k, H, W]` or
 `[B, k, H, W, 3]`. Floats get RGB less the mean of ImageNet, over its deviation; uint8 gets RGB from 0 to 255.
+
+A TorchScript file is a program, which begins to run when torch loads it. It cannot run Python, but it can write files.
+An ONNX file computes only.
 """
 
 from __future__ import annotations
@@ -67,12 +70,12 @@ class OnnxBackbone:
 
     def __init__(self, path: Path, device: str, size: int | None, window: int):
         """Raises `InputError` if the file is no model of one input, or if nothing shows how that takes pictures."""
-        self._session = _session(path, device)
-        self.name, inputs = path.name, self._session.get_inputs()
+        self._session, inputs = _session(path, device)
+        self.name = path.name
         if len(inputs) != 1:
             raise InputError(f"{path} has {len(inputs)} inputs; save a model that takes pictures alone")
-        self._input, self._input_name = _read_input(path, inputs[0], size, window), inputs[0].name
-        self._one_by_one = inputs[0].shape[0] == 1
+        self._input_name, shape, kind = inputs[0]
+        self._input, self._one_by_one = _read_input(path, shape, kind, size, window), shape[0] == 1
         self.size, self.window = self._input.size, self._input.window
         beside = path.with_name(f"{path.name}.data")  # where torch puts the weights of large models
         self.fingerprint = fingerprint(files_digest([path, *([beside] if beside.is_file() else [])]), self._input)
@@ -90,7 +93,8 @@ class OnnxBackbone:
         return checked_features(np.concatenate(found), len(pictures), self.name)
 
 
-def _session(path: Path, device: str) -> Any:
+def _session(path: Path, device: str) -> tuple[Any, list[tuple[str, list[Any], str]]]:
+    """What runs the model, and name, shape and type of each input."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -101,14 +105,14 @@ def _session(path: Path, device: str) -> Any:
     wanted = ["CUDAExecutionProvider"] if device == "cuda" else []
     providers = [*(one for one in wanted if one in onnxruntime.get_available_providers()), "CPUExecutionProvider"]
     try:  # the fallback would print why, and then do the same again
-        return onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+        return session, [(one.name, list(one.shape), one.type) for one in session.get_inputs()]
     except Exception as error:
         raise InputError(f"{path} is not an ONNX file that runs ({_first_line(error)}); export it again") from error
 
 
-def _read_input(path: Path, described: Any, size: int | None, window: int) -> ModelInput:
+def _read_input(path: Path, shape: list[Any], kind: str, size: int | None, window: int) -> ModelInput:
     """How a model takes pictures, by the shape and the type of its input."""
-    shape, kind = list(described.shape), described.type
     axes = _axes(shape)
     if axes is None or kind not in ("tensor(float)", "tensor(uint8)"):
         what = f"{path} takes {shape} of {kind}"
