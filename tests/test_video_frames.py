@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import threading
+import types
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.video import opening
 from protas_gtcc.video.ahead import ahead
 from protas_gtcc.video.frames import VideoFrames
-from protas_gtcc.video.opening import BrokenVideo
+from protas_gtcc.video.opening import BrokenVideo, first_picture_seconds
 from protas_gtcc.video.timeline import Clock, repeated
 from tests.video_files import av, numbers, plain, shown_at, write_sound, write_video
 
@@ -236,6 +239,27 @@ def test_what_is_no_video_is_refused_by_name(tmp_path, make, expected):
     path = make(tmp_path)
     with pytest.raises(BrokenVideo, match=expected):
         frames(path)
+
+
+def test_pictures_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
+    small, large = write_video(tmp_path / "a.h264"), write_video(tmp_path / "b.h264", pictures=[plain(1, 128, 96)] * 10)
+    monkeypatch.setattr(opening, "LARGEST_PIXELS", 5000)
+    with pytest.raises(BrokenVideo, match="its pictures are 128 x 96, and 5,000 pixels are allowed; scale it"):
+        frames(large)
+    small.write_bytes(small.read_bytes() + large.read_bytes())
+    assert "damaged parts of the file" in frames(small)[1][0], "pictures that become larger are not decoded"
+
+
+def test_a_first_picture_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    assert first_picture_seconds(write_video(tmp_path / "a.avi", codec="mpeg4")) == 0
+
+    def demux(stream):
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    video = types.SimpleNamespace(container=types.SimpleNamespace(demux=demux), stream=None)
+    monkeypatch.setattr(opening, "open_video", lambda path: contextlib.nullcontext(video))
+    with pytest.raises(BrokenVideo, match="its first picture cannot be read"):
+        first_picture_seconds(tmp_path / "a.avi")
 
 
 def test_a_cover_picture_beside_the_sound_is_no_video(tmp_path):

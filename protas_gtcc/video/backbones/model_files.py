@@ -90,7 +90,8 @@ class OnnxBackbone:
         except Exception as error:  # its errors have no common class
             what = f"{self.name} does not take {list(values.shape)} ({_first_line(error)})"
             raise InputError(f"{what}; correct --size and --window, or the model") from error
-        return checked_features(np.concatenate(found), len(pictures), self.name)
+        checked = [checked_features(one, len(part), self.name) for one, part in zip(found, parts, strict=True)]
+        return np.concatenate(checked)
 
 
 def _session(path: Path, device: str) -> tuple[Any, list[tuple[str, list[Any], str]]]:
