@@ -18,7 +18,7 @@ from protas_gtcc.video import opening
 from protas_gtcc.video.ahead import ahead
 from protas_gtcc.video.frames import VideoFrames
 from protas_gtcc.video.opening import BrokenVideo, first_picture_seconds
-from protas_gtcc.video.timeline import Clock, repeated
+from protas_gtcc.video.timeline import USUAL_DURATION, Clock, repeated
 from tests.video_files import av, numbers, plain, shown_at, write_sound, write_video
 
 UNEVEN = [300, 340, 380, 900, 910, 1300, 1310, 1800]
@@ -280,6 +280,17 @@ def test_a_cover_picture_beside_the_sound_is_no_video(tmp_path):
 def test_a_rate_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match="frames per second must be positive"):
         VideoFrames(tmp_path / "a.mp4", 0.0, 32)
+
+
+def test_a_video_that_would_last_longer_than_a_day_is_refused(tmp_path):
+    path = write_video(tmp_path / "a.mkv", [3_500_000 * number for number in range(30)], [plain(1)] * 30)
+    with pytest.raises(BrokenVideo, match=r"by its times, it lasts longer than a day: .*--skip-broken"):
+        frames(path, fps=0.01)
+
+
+def test_a_damaged_rate_is_not_the_duration_of_a_picture():
+    clock = Clock(Fraction(1), Fraction(1, 400_000))
+    assert clock.interval(pts=0, duration=400_000) == (Fraction(0), USUAL_DURATION)
 
 
 def test_repeated_pictures_equal_a_slow_twin_for_random_times():
