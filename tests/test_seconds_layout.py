@@ -122,6 +122,8 @@ def test_times_are_seconds_or_hours_minutes_seconds(text, seconds):
         ([",0,1,pour"], "row 1: the video is blank"),
         (["v1,0,1"], "line 2: 3 cells where the first row has 4"),
         (["../v1,0,1,pour"], "cannot be the name of a video"),
+        ([f"{'ü' * 126},0,1,pour"], "at most 2000 bytes are allowed, 250 from one '/' to the next; rename it"),
+        ([f"{'a/' * 1000}b,0,1,pour"], "at most 2000 bytes are allowed, 250 from one '/' to the next; rename it"),
         ([], "has no segments; write one a row"),
     ],
 )
