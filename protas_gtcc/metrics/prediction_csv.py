@@ -141,9 +141,10 @@ def _require_even_times(times: Sequence[str], order: np.ndarray, path: Path) -> 
     if len(wrong):
         before, row = order[wrong[0] : wrong[0] + 2]
         what = f"the time {times[row]!r} does not follow {times[before]!r}"
-        gap = f", where others follow after {usual:g} s; add the missing rows, or correct the times"
-        unsorted = "; sort the rows by time, or add a column frame"
-        raise InputError(f"{path}, line {row + 2}: {what}{gap if rising[wrong[0]] else unsorted}")
+        if rising[wrong[0]]:
+            gap = f"where others follow after {usual:g} s; add the missing rows, or correct the times"
+            raise InputError(f"{path}, line {row + 2}: {what}, {gap}")
+        raise InputError(f"{path}, line {row + 2}: {what}; sort the rows by time, or add a column frame")
 
 
 def _require_shares(probability: np.ndarray, path: Path) -> None:
