@@ -12,12 +12,16 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import random
+import re
 import resource
 import sys
 import tempfile
 import time
 import traceback
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,17 +29,22 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import fuzz_readers
+from fuzz_features import FEATURES
+from fuzz_pictures import PICTURES
 from fuzz_readers import Reader
 from fuzz_run_files import RUN_FILES
 
 from protas_gtcc.errors import LONGEST_MESSAGE, InputError
 
-READERS = (*fuzz_readers.READERS, *RUN_FILES)
+READERS = (*fuzz_readers.READERS, *RUN_FILES, *FEATURES, *PICTURES)
 LIMIT_SECONDS = 10.0
 START_SECONDS = 120.0
 """Before the first input: code may be compiled then, on a busy machine."""
 NUMBERS = [0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1]
 WORDS = [b"../../x", b"/etc/passwd", b"nan", b"inf", b"-1", b"1e400", b"9" * 400, b"null", b"[" * 2000, b"{}", b"\xff"]
+VALUE = re.compile(rb'"[^"\n]{0,40}"(?!\s*:)|-?\b\d+(?:\.\d+)?\b|true|null')
+VALUES = [b"null", b"true", b"-1", b"0", b"NaN", b"1e400", b"-Infinity", b"1e30", b"9" * 30, b'""', b'"x"', b"7"]
+VALUES += [b"[]", b"{}", b"[[1]]", b'{"x": 1}', b'"\\ud800"']
 REFUSED, ACCEPTED, FAILED, HUNG = range(4)
 
 
@@ -50,10 +59,11 @@ class Counts:
 
 
 def mutated(content: bytes, chance: random.Random) -> bytes:
-    """One to three random changes."""
+    """One to three random changes; of half of the texts, values alone change, since others break a text's grammar."""
     changed = bytearray(content)
+    changes = (_value,) if content.isascii() and chance.random() < 0.5 else CHANGES
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
-        chance.choice(CHANGES)(changed, chance)
+        chance.choice(changes)(changed, chance)
     return bytes(changed)
 
 
@@ -90,6 +100,13 @@ def _repeat(content: bytearray, chance: random.Random) -> None:
     content[other:other] = content[at : at + chance.randrange(1, 200)]
 
 
+def _value(content: bytearray, chance: random.Random) -> None:
+    """Another value where a text has one, which is no key of JSON."""
+    places = [found.span() for found in VALUE.finditer(content)]
+    start, end = chance.choice(places or [(0, 0)])
+    content[start:end] = chance.choice(VALUES)
+
+
 def _word(content: bytearray, chance: random.Random) -> None:
     at, word = _place(content, chance), chance.choice(WORDS)
     content[at : at + chance.choice([0, 1, len(word)])] = word
@@ -112,9 +129,11 @@ def read_once(reader: Reader, path: Path) -> tuple[int, str]:
 
 def _read_all(reader: Reader, folder: Path, inputs: int, seed: int, shared: Any) -> None:
     """In a process of its own, from the input that `shared` names on."""
+    printed = _take_output(folder.parent / f"{reader.name}.printed")
     path = reader.write(folder)
     whole = path.read_bytes()
     reader.read(path)  # it is valid, and what is imported late is imported now
+    printed()
     shared[7] = True
     while shared[0] < inputs:
         index = int(shared[0])
@@ -123,11 +142,23 @@ def _read_all(reader: Reader, folder: Path, inputs: int, seed: int, shared: Any)
         started = time.perf_counter()
         outcome, text = read_once(reader, path)
         shared[5] = max(shared[5], time.perf_counter() - started)
+        if text_beside := printed():
+            outcome, text = FAILED, f"it prints: {text_beside}"
         if outcome == FAILED:
             (folder.parent / f"{reader.name}-{index}.txt").write_text(text, errors="replace")
         shared[1 + outcome] += 1
         shared[6] = max(shared[6], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         shared[0] = index + 1
+
+
+def _take_output(path: Path) -> Callable[[], str]:
+    """Send what this process prints to a file, also what libraries print; returns what gives the new part of it."""
+    written, read = open(path, "wb", buffering=0), open(path, "rb")  # noqa: SIM115 (as long as the process)
+    path.unlink()
+    os.dup2(written.fileno(), 1)
+    os.dup2(written.fileno(), 2)
+    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+    return lambda: read.read().decode(errors="replace")
 
 
 def fuzz(reader: Reader, folder: Path, inputs: int, seed: int) -> Counts:
@@ -169,6 +200,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder for the texts of exceptions; by default they are not kept")
     parser.add_argument("--json", type=Path, help="file for the counts")
     given = parser.parse_args()
+    warnings.simplefilter("error")  # a user would see more than one line
     print("| reader | inputs | refused | accepted | tracebacks | hangs | slowest, s | peak, MB |")
     print("|---|---|---|---|---|---|---|---|")
     rows = []

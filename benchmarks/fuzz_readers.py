@@ -26,7 +26,7 @@ from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.storage.configs import from_yaml, to_yaml
-from protas_gtcc.storage.feature_files import load_features, read_header
+from protas_gtcc.storage.feature_files import load_features, open_array, read_header
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.state import load_state, save_state
 
@@ -114,9 +114,17 @@ def _npz(folder: Path) -> Path:
     return folder / "a.npz"
 
 
-def _read_features(path: Path) -> None:
-    read_header(path)
-    load_features(path, DIM)
+def read_features(dim: int = DIM) -> Callable[[Path], None]:
+    """Read features of `dim` numbers a frame as `predict` does, and with the axes of the file as `prepare` does."""
+
+    def read(path: Path) -> None:
+        shape, dtype = read_header(path)
+        array = open_array(path)
+        assert (array.shape, array.dtype) == (shape, dtype), "the header does not agree"
+        features = load_features(path, dim)
+        assert (features.shape[1:], features.dtype.kind in "iuf") == ((dim,), True)
+
+    return read
 
 
 def make_checkpoint(folder: Path) -> Path:
@@ -215,14 +223,15 @@ def _durations(folder: Path) -> Path:
     return folder / "metadata" / "video_information.csv"
 
 
-def _read_layout(levels: int) -> Callable[[Path], None]:
+def read_layout(levels: int) -> Callable[[Path], None]:
     """Read the layout whose top is so many folders above the file, and check it."""
 
     def read(path: Path) -> None:
         top = path.parents[levels]
         layout = open_layout(top, LayoutOptions())
         for video in layout.video_names:
-            layout.labels(video)
+            labels = layout.labels(video)
+            assert ((labels >= 0) & (labels < len(layout.class_names))).all()
             for features in layout.feature_folders.values():
                 if features.has(video):
                     features.load(video, time_first=False)
@@ -237,19 +246,19 @@ READERS = (
     Reader("dataset-check", make_dataset, check_path),
     Reader("predictions", _predictions, _read_predictions),
     Reader("predictions-csv", _csv, lambda path: open_predictions(path.parent, NAMES).read("a")),
-    Reader("npy", _npy, _read_features),
-    Reader("npz", _npz, _read_features),
+    Reader("npy", _npy, read_features()),
+    Reader("npz", _npz, read_features()),
     Reader("checkpoint", make_checkpoint, lambda path: load(path).predict(np.ones((3, DIM), dtype=np.float32))),
     Reader("published", _published, read_reference_checkpoint),
     Reader("state", _state, lambda path: load_state(path, *_optimised(), {"fps": 5.0})),
     Reader("config", _config, lambda path: from_yaml(RunDirectory(path.parent).config_text(), str(path), RunConfig)),
     Reader("log", _log, lambda path: RunDirectory(path.parent).read_log()),
-    Reader("mapping", _mstcn("mapping.txt"), _read_layout(0)),
-    Reader("labels", _mstcn("groundTruth/a.txt"), _read_layout(1)),
-    Reader("list", _mstcn("splits/train.split1.bundle"), _read_layout(1)),
-    Reader("features", _mstcn("features/a.npy"), _read_layout(1)),
-    Reader("egoprocel", _egoprocel, _read_layout(0)),
-    Reader("egoprocel-splits", _splits, _read_layout(0)),
-    Reader("captaincook4d", _captaincook, _read_layout(1)),
-    Reader("captaincook4d-durations", _durations, _read_layout(1)),
+    Reader("mapping", _mstcn("mapping.txt"), read_layout(0)),
+    Reader("labels", _mstcn("groundTruth/a.txt"), read_layout(1)),
+    Reader("list", _mstcn("splits/train.split1.bundle"), read_layout(1)),
+    Reader("features", _mstcn("features/a.npy"), read_layout(1)),
+    Reader("egoprocel", _egoprocel, read_layout(0)),
+    Reader("egoprocel-splits", _splits, read_layout(0)),
+    Reader("captaincook4d", _captaincook, read_layout(1)),
+    Reader("captaincook4d-durations", _durations, read_layout(1)),
 )

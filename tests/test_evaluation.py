@@ -320,6 +320,13 @@ def test_what_is_written_is_read_back(tmp_path: Path, kind: str) -> None:
         np.testing.assert_allclose(values, getattr(written, field), 0 if kind == "hdf5" else 1e-5, 1e-6, err_msg=field)
 
 
+@pytest.mark.parametrize("decimals", [1, 2, 6])
+def test_rounded_times_miss_no_row(tmp_path: Path, decimals: int) -> None:
+    rows = [f"{frame / 8:.{decimals}f},0,0" for frame in range(80)]
+    (tmp_path / "a.csv").write_text("\n".join(["time_seconds,label,progress", *rows]))
+    assert len(open_predictions(tmp_path, CLASSES).read_labels("a")) == 80
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -356,6 +363,10 @@ def test_what_cannot_be_a_prediction_is_not_written(tmp_path: Path, change: Any,
         ("time_seconds,label,progress\n0.2,0,0\n0,0,0\n", "line 3: the time '0' does not follow '0.2'; sort the rows"),
         ("Time_Seconds,label,progress\n0,0,0\n0,0,0\n", "line 3: the time '0' does not follow '0'; sort the rows"),
         ("time_seconds,label,progress\n0,0,0\nsoon,0,0\n", "line 3: the time 'soon' does not follow '0'"),
+        (
+            "time_seconds,label,progress\n0,0,0\n.10,0,0\n.20,0,0\n.40,0,0\n",
+            "line 5: the time '.40' does not follow '.20', where others follow after 0.1 s; add",
+        ),
         ("label,progress,probability\n0,0,1\n0,0,7\n", "line 3: probability is 7; expected a value from 0 to 1"),
         ("label,progress,probability\n0,0,\n", "line 2: probability is nan; expected a value from 0 to 1"),
         ("label,progress,NAME\n1,0,stir\n", "line 2: class 1 is called 'stir' here, but 'pour'"),

@@ -132,7 +132,9 @@ def test_rows_of_a_table_are_frames_even_if_both_axes_fit(tmp_path):
         ("a.mat", lambda path: scipy.io.savemat(path, {"a": "text"}), "has no array of two axes"),
         ("a.csv", lambda path: path.write_text("a,b\n1,x\n"), "not a table of numbers"),
         ("a.csv", lambda path: path.write_text("a,b\n"), "has no rows of numbers"),
-        ("a.csv", lambda path: path.write_text("1,2\n1,2,3\n"), "not a table of numbers"),
+        ("a.csv", lambda path: path.write_text("1,2\n1,2,3\n"), "row 2 of numbers has 3 cells, the first one 2: "),
+        ("a.csv", lambda path: path.write_text("a,b\n1,2\n3"), "row 2 of numbers has 1 cell, the first one 2: it"),
+        ("a.csv", lambda path: path.write_bytes(b"1,2\n1,\r2\n"), "row 3 of numbers has 1 cell"),
         ("a.json", lambda path: path.write_text('{"a": 1,\n"b": 2}'), "is not a list of frames"),
     ],
 )
@@ -155,6 +157,25 @@ def test_no_code_in_a_file_is_run(tmp_path, capsys):
         with pytest.raises(InputError):
             open_array(tmp_path / name)
     assert capsys.readouterr().out == ""
+
+
+def test_a_torch_file_with_another_value_than_its_checksum_is_refused(tmp_path):
+    path = tmp_path / "a.pt"
+    torch.save(torch.tensor(VALUES), path)
+    content = bytearray(path.read_bytes())
+    content[content.index(VALUES.tobytes()) + 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a complete one"):
+        open_array(path)
+
+
+def test_a_torch_file_without_checksums_is_read(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(torch.tensor(VALUES), tmp_path / "a.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    np.testing.assert_array_equal(open_array(tmp_path / "a.pt"), VALUES)
 
 
 def _mat_bomb(path: Path) -> None:

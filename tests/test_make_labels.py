@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,20 @@ def test_files_hold_progress_of_every_class_and_the_segments(folder, tmp_path):
         assert segments == segment_array(np.array(labels)).tolist()
         assert [row["class"] for row in rows] == [NAMES[label] for _, _, label in segments]
         assert [float(row["end_seconds"]) for row in rows] == [end / 2 for _, end, _ in segments]
+
+
+def test_progress_of_many_classes_is_never_whole_in_memory(tmp_path):
+    names, num_frames = ["background", *(f"class {number}" for number in range(1, 400))], 4000
+    layout = open_layout(write_mstcn(tmp_path / "kitchen", names, {"a": sorted([*range(400)] * 10)}))
+    write_label_files(layout, tmp_path / "before")
+    tracemalloc.start()
+    try:
+        write_label_files(layout, tmp_path / "out")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.load(tmp_path / "out" / "progress" / "a.npy").shape == (400, num_frames)
+    assert peak < 4 * 400 * num_frames / 2
 
 
 def test_a_second_run_keeps_existing_files_unless_they_are_to_be_overwritten(folder, tmp_path):

@@ -284,6 +284,7 @@ def test_what_cannot_be_shown_is_refused_in_one_line(runs: list[Path], dataset: 
         (json.dumps(whole | {"progress": 5}), "metrics.json is not as 'evaluate' writes it (TypeError"),
         (json.dumps(whole | {"segmentation": {}}), "is not as 'evaluate' writes it (KeyError: 'acc')"),
         (json.dumps(whole | {"margin": math.nan}), "is not whole JSON (NaN is no number)"),
+        (json.dumps(whole | {"margin": "\ud800"}), "is not whole JSON ('utf-8' codec can't encode"),
         (json.dumps(list(whole)), "evaluate the run again"),
         ("[" * 100_000, "is not whole JSON (maximum recursion depth exceeded"),
     ):

@@ -122,6 +122,8 @@ def test_times_are_seconds_or_hours_minutes_seconds(text, seconds):
         ([",0,1,pour"], "row 1: the video is blank"),
         (["v1,0,1"], "line 2: 3 cells where the first row has 4"),
         (["../v1,0,1,pour"], "cannot be the name of a video"),
+        ([f"{'ü' * 126},0,1,pour"], "at most 2000 bytes are allowed, 250 from one '/' to the next; rename it"),
+        ([f"{'a/' * 1000}b,0,1,pour"], "at most 2000 bytes are allowed, 250 from one '/' to the next; rename it"),
         ([], "has no segments; write one a row"),
     ],
 )
@@ -174,3 +176,11 @@ def test_rendered_videos_are_marked_as_simulated(tmp_path):
     (tmp_path / "simulation.json").write_text(json.dumps({"simulated": True}))
     assert prepared(table) == 0
     assert Dataset(tmp_path / "out.h5").info.simulated
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"simulatee": true}', '{"simulated": "yes"}'])
+def test_damaged_facts_of_rendered_videos_do_not_make_recordings_of_them(tmp_path, capsys, content):
+    table = write(tmp_path)
+    (tmp_path / "simulation.json").write_text(content)
+    assert prepared(table) == 1
+    assert 'simulation.json has no "simulated" that is true or false' in capsys.readouterr().err

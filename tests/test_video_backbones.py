@@ -13,7 +13,13 @@ import pytest
 import torch
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.video.backbones.base import IMAGENET_DEVIATION, IMAGENET_MEAN, ModelInput, fingerprint
+from protas_gtcc.video.backbones.base import (
+    IMAGENET_DEVIATION,
+    IMAGENET_MEAN,
+    ModelInput,
+    checked_features,
+    fingerprint,
+)
 from protas_gtcc.video.backbones.choice import make_backbone
 from protas_gtcc.video.windows import Windows
 from tests.video_models import onnx_model, torchscript
@@ -146,6 +152,7 @@ def test_windows_are_the_same_for_any_batches_and_see_no_later_picture():
         ("unpooled.pt", {"size": 8}, r"unpooled.pt gives \[1, 3, 8\] for 1 pictures, expected \[1, D\]"),
         ("sized.onnx", {"size": 8}, "do not fit it: leave them out"),
         ("open.onnx", {}, "does not state the size of its pictures"),
+        ("number.onnx", {}, r"number.onnx gives \[\] for 1 pictures, expected \[1, D\]"),
         ("wrong.onnx", {}, "export a model that takes .B, 3, H, W."),
     ],
 )
@@ -157,9 +164,36 @@ def test_what_is_no_backbone_is_refused(tmp_path, monkeypatch, choice, settings,
     torchscript(Path("unpooled.pt"), dims=(2,))
     onnx_model(Path("sized.onnx"), ["B", 3, SIZE, SIZE])
     onnx_model(Path("open.onnx"), ["B", 3, "H", "W"])
+    onnx_model(Path("number.onnx"), ["B", 3, SIZE, SIZE], axes=(0, 1, 2, 3))
     onnx_model(Path("wrong.onnx"), ["B", 4, SIZE, SIZE])
     with pytest.raises(InputError, match=expected):
         make_backbone(choice, **settings)
+
+
+def test_what_is_no_array_of_numbers_is_no_features():
+    for found, named in (([1.0], "list"), (np.array([["a"]]), "<U1"), (np.array([[1j]]), "complex128")):
+        with pytest.raises(InputError, match=f"model gives {named}, not one array of numbers"):
+            checked_features(found, 1, "model")
+    with pytest.raises(InputError, match=r"gives \[1, 0\] for 1 pictures"):
+        checked_features(np.zeros((1, 0)), 1, "model")
+
+
+def damaged(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+
+
+def test_a_damaged_file_of_a_model_is_one_line_and_nothing_is_printed(tmp_path, capfd):
+    script, onnx_file = tmp_path / "means.pt", tmp_path / "means.onnx"
+    torchscript(script, weight=1.5)
+    damaged(script, np.float32(1.5).tobytes(), np.float32(2.5).tobytes())
+    onnx_model(onnx_file, ["B", 3, SIZE, SIZE])
+    damaged(onnx_file, b"pictures", b"picture\xff")
+    for path, expected in ((script, "not a TorchScript file .Bad CRC"), (onnx_file, "is not an ONNX file")):
+        with pytest.raises(InputError, match=expected):
+            make_backbone(str(path), size=SIZE if path == script else None)
+    assert capfd.readouterr() == ("", "")
 
 
 class FakeTimm(types.ModuleType):

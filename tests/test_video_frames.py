@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import threading
+import types
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,10 +14,11 @@ import numpy as np
 import pytest
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.video import opening
 from protas_gtcc.video.ahead import ahead
 from protas_gtcc.video.frames import VideoFrames
-from protas_gtcc.video.opening import BrokenVideo
-from protas_gtcc.video.timeline import Clock, repeated
+from protas_gtcc.video.opening import BrokenVideo, first_picture_seconds
+from protas_gtcc.video.timeline import USUAL_DURATION, Clock, repeated
 from tests.broken_videos import BROKEN, broken
 from tests.video_files import av, numbers, plain, shown_at, write_sound, write_video
 
@@ -189,6 +192,27 @@ def test_what_is_no_video_is_refused_by_name(tmp_path, name):
         frames(path)
 
 
+def test_pictures_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
+    small, large = write_video(tmp_path / "a.h264"), write_video(tmp_path / "b.h264", pictures=[plain(1, 128, 96)] * 10)
+    monkeypatch.setattr(opening, "LARGEST_PIXELS", 5000)
+    with pytest.raises(BrokenVideo, match="its pictures are 128 x 96, and 5,000 pixels are allowed; scale it"):
+        frames(large)
+    small.write_bytes(small.read_bytes() + large.read_bytes())
+    assert "damaged parts of the file" in frames(small)[1][0], "pictures that become larger are not decoded"
+
+
+def test_a_first_picture_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    assert first_picture_seconds(write_video(tmp_path / "a.avi", codec="mpeg4")) == 0
+
+    def demux(stream):
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    video = types.SimpleNamespace(container=types.SimpleNamespace(demux=demux), stream=None)
+    monkeypatch.setattr(opening, "open_video", lambda path: contextlib.nullcontext(video))
+    with pytest.raises(BrokenVideo, match="its first picture cannot be read"):
+        first_picture_seconds(tmp_path / "a.avi")
+
+
 def test_a_cover_picture_beside_the_sound_is_no_video(tmp_path):
     path = write_sound(tmp_path / "a.m4a")
     with av.open(str(path)) as source, av.open(str(tmp_path / "b.mp4"), "w") as container:
@@ -207,6 +231,17 @@ def test_a_cover_picture_beside_the_sound_is_no_video(tmp_path):
 def test_a_rate_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match="frames per second must be positive"):
         VideoFrames(tmp_path / "a.mp4", 0.0, 32)
+
+
+def test_a_video_that_would_last_longer_than_a_day_is_refused(tmp_path):
+    path = write_video(tmp_path / "a.mkv", [3_500_000 * number for number in range(30)], [plain(1)] * 30)
+    with pytest.raises(BrokenVideo, match=r"by its times, it lasts longer than a day: .*--skip-broken"):
+        frames(path, fps=0.01)
+
+
+def test_a_damaged_rate_is_not_the_duration_of_a_picture():
+    clock = Clock(Fraction(1), Fraction(1, 400_000))
+    assert clock.interval(pts=0, duration=400_000) == (Fraction(0), USUAL_DURATION)
 
 
 def test_repeated_pictures_equal_a_slow_twin_for_random_times():

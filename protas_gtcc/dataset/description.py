@@ -14,6 +14,8 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Extractor
 
 PARTS = ("train", "validation", "test")
+LONGEST_NAME, LONGEST_PATH = 250, 2000
+"""Bytes. File systems take names of 255 bytes, endings included, and paths of 4,096."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,12 @@ def feature_kind(name: str, feature_set: FeatureSet) -> str:
 def require_video_names(names: Iterable[str]) -> None:
     """Raise `InputError` unless each name is a relative path, such as `person1/tea`: files are named by it."""
     for name in names:
-        if any(part in ("", ".", "..") for part in name.split("/")) or not _is_text(name):
+        parts = name.split("/")
+        if any(part in ("", ".", "..") for part in parts) or not _is_text(name):
             expected = "it must be a relative path of UTF-8 characters without '.' and '..'"
+            raise InputError(f"{name!r} cannot be the name of a video: {expected}; rename it")
+        if len(name.encode()) > LONGEST_PATH or max(len(part.encode()) for part in parts) > LONGEST_NAME:
+            expected = f"at most {LONGEST_PATH} bytes are allowed, {LONGEST_NAME} from one '/' to the next"
             raise InputError(f"{name!r} cannot be the name of a video: {expected}; rename it")
 
 

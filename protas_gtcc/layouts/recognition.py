@@ -63,10 +63,19 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
 
 
 def _is_simulated(folder: Path) -> bool:
-    """Whether `simulate` has rendered the videos of a folder, by the facts that it writes beside them."""
+    """Whether `simulate` has rendered the videos of a folder, by the facts that it writes beside them.
+
+    Raises `InputError` for facts that do not say it: simulated videos would pass as recordings.
+    """
     facts = folder / SIMULATION_FACTS
-    content = read_json(facts) if facts.is_file() else None
-    return isinstance(content, dict) and content.get("simulated") is True
+    if not facts.is_file():
+        return False
+    content = read_json(facts)
+    simulated = content.get("simulated") if isinstance(content, dict) else None
+    if not isinstance(simulated, bool):
+        what = 'has no "simulated" that is true or false, so that it is damaged or of another program'
+        raise InputError(f"{facts} {what}; copy it again, or rename it")
+    return simulated
 
 
 def _separate_validation(layout: Layout) -> None:

@@ -29,6 +29,8 @@ from protas_gtcc.predictions import (
 from protas_gtcc.storage.csv_tables import read_csv_table, write_csv_table
 
 _OPTIONAL = ("frame", "time_seconds", "name", "probability", "remaining_seconds", *INTERVAL_COLUMNS, *REMAINING_COLUMNS)
+_LONGEST_STEP = 1.75
+"""From one time to the next, in usual ones: clocks are uneven, but a missing row makes a step twice as long."""
 
 
 def write_csv(
@@ -59,8 +61,8 @@ def write_csv(
 def read_csv(path: Path, class_names: list[str] | None) -> Prediction:
     """Read one video's file; with a column `frame`, rows may be in any order, but none may be missing.
 
-    Without it, `time_seconds` must rise. With `class_names`, a column `name` must agree with them. Raises `InputError`
-    for what cannot be a prediction.
+    `time_seconds` must rise by about the same step. With `class_names`, a column `name` must agree with them. Raises
+    `InputError` for what cannot be a prediction.
     """
     table = read_csv_table(path, ("label", "progress"), _OPTIONAL)
     order = _order(table, path)
@@ -113,8 +115,9 @@ def _number(cell: str) -> float:
 def _order(table: Mapping[str, Sequence[str]], path: Path) -> np.ndarray:
     """The row of each frame, int64 `[T]`: by the column `frame`, else as in the file.
 
-    Raises `InputError` unless the frames are 0 … T - 1, in any order, or the times of the rows rise.
+    Raises `InputError` unless the frames are 0 … T - 1, in any order, or without them the times rise evenly.
     """
+    order = np.arange(len(table["label"]))
     if "frame" in table:
         frames = _numbers(table["frame"])
         order = np.argsort(frames, kind="stable")
@@ -123,14 +126,26 @@ def _order(table: Mapping[str, Sequence[str]], path: Path) -> np.ndarray:
             row, expected = int(order[wrong[0]]), int(wrong[0])
             what = f"frame {table['frame'][row]!r} where {expected} was expected, of 0 to {len(frames) - 1}, each once"
             raise InputError(f"{path}, line {row + 2}: {what}; correct the column frame")
-        return order
-    times = table.get("time_seconds", ())
-    wrong = np.flatnonzero(~(np.diff(_numbers(times)) > 0))
+    elif "time_seconds" in table:
+        _require_even_times(table["time_seconds"], order, path)
+    return order
+
+
+def _require_even_times(times: Sequence[str], order: np.ndarray, path: Path) -> None:
+    """Raise `InputError` unless each frame follows the one before after about the usual time: no row is missing."""
+    with np.errstate(invalid="ignore"):  # of infinite times
+        steps = np.diff(_numbers(times)[order])
+    rising = steps > 0
+    usual = float(np.median(steps[rising])) if rising.any() else 0.0
+    unit = 10.0 ** -max(len(time.partition(".")[2]) for time in times)  # what they may be rounded to
+    wrong = np.flatnonzero(~(rising & (steps <= _LONGEST_STEP * usual + unit)))
     if len(wrong):
-        row = int(wrong[0]) + 1
-        what = f"the time {times[row]!r} does not follow {times[row - 1]!r}"
+        before, row = order[wrong[0] : wrong[0] + 2]
+        what = f"the time {times[row]!r} does not follow {times[before]!r}"
+        if rising[wrong[0]]:
+            gap = f"where others follow after {usual:g} s; add the missing rows, or correct the times"
+            raise InputError(f"{path}, line {row + 2}: {what}, {gap}")
         raise InputError(f"{path}, line {row + 2}: {what}; sort the rows by time, or add a column frame")
-    return np.arange(len(table["label"]))
 
 
 def _require_shares(probability: np.ndarray, path: Path) -> None:

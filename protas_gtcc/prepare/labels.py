@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from protas_gtcc.annotations.resampling import resample_indices
-from protas_gtcc.annotations.segments import progress_by_class, progress_target, segment_array
+from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import seal, write_classes
@@ -23,10 +23,11 @@ from protas_gtcc.layouts.lengths import ExpectedLengths, frames_of_a_second
 from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
+from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.csv_tables import Columns, write_csv_table
 from protas_gtcc.storage.hdf5 import changed_copy
 from protas_gtcc.storage.locks import only_writer
-from protas_gtcc.storage.npy import write_npy
+from protas_gtcc.storage.npy_rows import NpyRows
 
 
 def write_label_files(
@@ -55,8 +56,7 @@ def write_label_files(
             rate = None if rates is None else rate_of(rates, video)
             new_rate = rate if resample_to is None else resample_to
             labels = _labels_at(layout, video, rate, new_rate)
-            progress = progress_by_class(labels, progress_target(labels, layout.background), len(layout.class_names))
-            write_npy(progress_file, progress)
+            _write_progress(progress_file, labels, layout)
             write_csv_table(segments_file, _segment_columns(labels, layout.class_names, new_rate))
             written += 1
         on_progress("labels", done, len(layout.video_names))
@@ -122,6 +122,16 @@ def count_graph(layout: Layout, split: str) -> TaskGraph:
     if not training:
         raise InputError(f"split {split} of {layout.path} has no training videos for the task graph; list some")
     return count_task_graph(map(layout.labels, training), len(layout.class_names), layout.background)
+
+
+def _write_progress(path: Path, labels: np.ndarray, layout: Layout) -> None:
+    """Write `progress_by_class` of labels `[T]`, class by class: the whole of it, `[C, T]`, may not fit into memory."""
+    progress = progress_target(labels, layout.background)
+    with replace_when_whole(path) as temporary, open(temporary, "wb") as file:
+        rows = NpyRows(file, len(labels), progress.dtype)
+        for label in range(len(layout.class_names)):
+            rows.append(np.where(labels == label, progress, 0)[None])
+        rows.finish()
 
 
 def _segment_columns(labels: np.ndarray, class_names: list[str], fps: float | None) -> Columns:

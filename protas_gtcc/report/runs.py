@@ -82,6 +82,7 @@ def _read_metrics(run: RunDirectory) -> dict[str, Any]:
     try:
         metrics = json.loads(run.metrics.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
         missing = NEEDED - set(metrics)
+        json.dumps(metrics, ensure_ascii=False).encode()  # an escape may stand for what no page can have
     except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{run.metrics} is not whole JSON ({error}); {_WAY_OUT}") from error
     if missing or not isinstance(metrics, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
 import zipfile
@@ -15,7 +14,6 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.storage.atomic import replace_when_whole
 
 LARGEST = 1e12
 """Of a feature. No extractor makes larger ones; a network adds and multiplies them, and must not overflow."""
@@ -40,15 +38,6 @@ def usable_frames(features: np.ndarray) -> np.ndarray:
     """Which frames of features `[T, D]` have no NaN, no infinity and no value above `LARGEST`, bool `[T]`."""
     with np.errstate(invalid="ignore"):  # of some kinds of NaN
         return np.abs(features).max(axis=1, initial=0).astype(np.float64) <= LARGEST  # False for NaN
-
-
-def write_npy(path: Path, array: np.ndarray) -> None:
-    """Replace a .npy file in one step. Raises `InputError` as `replace_when_whole` does."""
-    with replace_when_whole(path) as temporary:
-        # numpy writes into a file past Python, and does not look whether the last bytes fitted on the disk.
-        content = io.BytesIO()
-        np.save(content, array)
-        temporary.write_bytes(content.getbuffer())
 
 
 def read_npy(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:

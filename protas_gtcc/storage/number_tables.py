@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 
 MOST_HEADER_ROWS = 4
 """Of the tables that are known: those of keypoints have three or four."""
@@ -30,7 +30,7 @@ def first_rows(path: Path, count: int = MOST_HEADER_ROWS + 1) -> list[list[str]]
 def table_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of `read_table`, without reading the numbers."""
     head, columns = _columns(path)
-    return (_count_rows(path) - head, len(columns)), np.dtype(np.float32)
+    return (len(_row_sizes(path)) - head, len(columns)), np.dtype(np.float32)
 
 
 def read_table(path: Path) -> np.ndarray:
@@ -47,17 +47,21 @@ def read_numbers(path: Path, num_header_rows: int) -> np.ndarray:
     """All columns below the headings, float32 `[T, N]`; NaN where a cell is blank. Raises `InputError` for others."""
     import pandas as pd
 
-    num_rows, rows = _count_rows(path) - num_header_rows, first_rows(path, num_header_rows + 1)
-    if num_rows < 1 or len(rows) <= num_header_rows:
+    sizes = _row_sizes(path)[num_header_rows:]
+    if not sizes:
         raise InputError(f"{path} has no rows of numbers; write one for each frame")
-    num_columns = len(rows[num_header_rows])
-    if num_rows * num_columns > path.stat().st_size:  # each cell needs its comma
-        raise InputError(f"{path} has rows of different lengths; write the same number of columns in each")
+    other = next((row for row, size in enumerate(sizes) if size != sizes[0]), None)
+    if other is not None:  # pandas would take what a row lacks for blank cells
+        what = f"row {other + 1} of numbers has {plural(sizes[other], 'cell')}, the first one {sizes[0]}"
+        raise InputError(f"{path}: {what}: it is cut off or damaged; write it again")
     try:
         table = pd.read_csv(path, header=None, skiprows=num_header_rows, dtype=np.float32, encoding="utf-8-sig")
     except (ValueError, OverflowError) as error:
         message = " ".join(str(error).split())
         raise InputError(f"{path} is not a table of numbers with commas ({message}); write numbers alone") from error
+    if len(table) != len(sizes):
+        what = f"{len(sizes)} lines of numbers that are {plural(len(table), 'row')}"
+        raise InputError(f"{path} has {what}; write it again")
     return table.to_numpy()
 
 
@@ -69,9 +73,10 @@ def _columns(path: Path) -> tuple[int, list[int]]:
     return 1, [number for number, name in enumerate(first) if name.casefold() not in _NOT_FEATURES]
 
 
-def _count_rows(path: Path) -> int:
-    with open(path, "rb") as file:
-        return sum(bool(line.strip()) for line in file)
+def _row_sizes(path: Path) -> list[int]:
+    """The number of cells in each row that is not blank. Headings may count as more, if they have commas in quotes."""
+    with open(path, encoding="utf-8-sig") as file:
+        return [line.count(",") + 1 for line in file if line.strip()]
 
 
 def _are_counted(names: list[str]) -> bool:

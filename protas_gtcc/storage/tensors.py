@@ -28,11 +28,8 @@ def load_tensors_alone(path: Path) -> Any:
         raise InputError(f"no checkpoint {path}; correct the path")
     require_kind(path, TORCH, (TORCH, PICKLE), {TEXT: "name another file"})
     try:
+        require_whole_archive(path, compressed=False)
         # weights_only: a foreign pickle must not run code here.
-        with zipfile.ZipFile(path) if zipfile.is_zipfile(path) else nullcontext() as archive:
-            claimed = 0 if archive is None else sum(member.file_size for member in archive.infolist())
-        if claimed > path.stat().st_size:  # torch compresses nothing
-            raise ValueError("it is compressed")
         content = torch.load(path, map_location="cpu", weights_only=True)
         _require_dense(content)
         return content
@@ -40,6 +37,24 @@ def load_tensors_alone(path: Path) -> Any:
         # torch's own message advises to load without this guard, which could run code from the file.
         what = f"{path} is not a torch checkpoint of plain tensors, or not a complete one"
         raise InputError(f"{what}; copy it again, or save its state_dict alone") from error
+
+
+def require_whole_archive(path: Path, compressed: bool) -> None:
+    """Raise `ValueError` if a part of a torch archive is damaged, or if one is compressed that should not be.
+
+    Torch itself ignores the checksums, of which an archive may have none. Old files are no archives. Also raises errors
+    of `zipfile`.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if not compressed and sum(member.file_size for member in members) > path.stat().st_size:
+            raise ValueError("it is compressed")
+        for member in members:
+            with archive.open(member) if member.CRC else nullcontext() as part:
+                while part and part.read(1 << 20):  # at the end, it compares
+                    pass
 
 
 def read_tensor(path: Path) -> np.ndarray:

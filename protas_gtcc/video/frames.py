@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from protas_gtcc.annotations.resampling import exact_rate
+from protas_gtcc.annotations.resampling import LONGEST_SECONDS, exact_rate
 from protas_gtcc.errors import plural
 from protas_gtcc.video.opening import WAY_OUT, BrokenVideo, OpenVideo, open_video
 from protas_gtcc.video.pictures import Squares
@@ -102,6 +102,10 @@ class Decoded:
             interval = self._clock.interval(frame.pts if frame.pts is not None else frame.dts, frame.duration)
             if interval is not None:
                 found, self._end = True, interval[1]
+                # A camera may go on for longer.
+                if isinstance(self._video.path, Path) and self._end > LONGEST_SECONDS:
+                    what = "by its times, it lasts longer than a day: they are damaged, or it is no recording"
+                    raise BrokenVideo(f"{self._video.path}: {what}; {WAY_OUT}")
                 yield frame, interval
         if not found:
             what = "no picture can be decoded: the video track is empty, damaged or encrypted"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 WAY_OUT = "replace it, or leave it out (extract, prepare and predict have --skip-broken)"
+LARGEST_PIXELS = 1 << 26
+"""Of a picture, twice as many as 8K has. A small file may claim more, of which a few pictures fill the memory."""
 _NOT_VIDEOS = ("tty", "concat", "hls", "dash", "imf", "sdp", "rtsp", "image2", "webvtt", "srt", "ass")
 """FFmpeg's formats that are texts, pictures, or lists of other files and addresses, which are not followed."""
 
@@ -118,8 +120,13 @@ def seconds_of_packets(path: Path) -> float:
 
 def first_picture_seconds(path: Path) -> Fraction:
     """When a player shows the first picture: later than 0 where the sound begins earlier. Raises as `open_video`."""
+    import av.error
+
     with open_video(path) as video:
-        packet = next(video.container.demux(video.stream), None)
+        try:
+            packet = next(video.container.demux(video.stream), None)
+        except av.error.FFmpegError as error:
+            raise BrokenVideo(f"{path}: its first picture cannot be read ({error.strerror}); {WAY_OUT}") from error
         start = (packet.pts or 0 if packet else 0) * (video.stream.time_base or Fraction(0))
         return max(start - Fraction(video.container.start_time or 0, 1_000_000), Fraction(0))
 
@@ -142,7 +149,10 @@ def _require_file(path: Path) -> None:
 
 
 def video_stream(path: Path | str, container: InputContainer, way_out: str = WAY_OUT) -> VideoStream:
-    """The first video track. Raises `BrokenVideo` if there is none, or none that this FFmpeg decodes."""
+    """The first video track.
+
+    Raises `BrokenVideo` if there is none, none that this FFmpeg decodes, or one of more than `LARGEST_PIXELS`.
+    """
     videos = [one for one in container.streams.video if not _is_still(one)]
     if not videos:
         kinds = ", ".join(sorted({one.type for one in container.streams}))
@@ -150,6 +160,10 @@ def video_stream(path: Path | str, container: InputContainer, way_out: str = WAY
     stream = videos[0]
     if getattr(stream, "codec_context", None) is None:
         raise BrokenVideo(f"{path}: this FFmpeg does not know the codec, so the video must be converted; {way_out}")
+    if stream.width * stream.height > LARGEST_PIXELS:
+        what = f"its pictures are {stream.width} x {stream.height}, and {LARGEST_PIXELS:,} pixels are allowed"
+        raise BrokenVideo(f"{path}: {what}; scale it, or {way_out}")
+    stream.codec_context.options = {"max_pixels": str(LARGEST_PIXELS)}  # pictures may be larger than the header says
     return stream
 
 

@@ -35,7 +35,7 @@ class Clock:
         self.num_jumps = 0
         """How often the clock was damaged or restarted; time then goes on after the picture before."""
         self._tick = time_base
-        self._usual = 1 / rate if rate else USUAL_DURATION
+        self._usual = 1 / rate if rate and 1 / rate <= LONGEST_GAP else USUAL_DURATION
         self._zero: Fraction | None = None
         self._start = self._end = Fraction(0)
 

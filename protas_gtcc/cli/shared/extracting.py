@@ -18,7 +18,8 @@ class BackboneFlags:
 
     backbone: str = "efficientnet-lite0"
     """efficientnet-lite0 or -lite2, whose weights are packages; timm:MODEL, or timm:MODEL=FILE with its weights in a
-    file; or a model of your own, FILE.onnx or FILE.pt (TorchScript), that gives [B, D]."""
+    file; or a model of your own, FILE.onnx or FILE.pt (TorchScript), that gives [B, D]. A TorchScript file is a
+    program that may write files: take one from people you trust."""
     size: int = 0
     """Height and width of the pictures, for a model of your own that does not state them; 0 takes what it states."""
     window: int = 1

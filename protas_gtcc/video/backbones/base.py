@@ -103,9 +103,10 @@ def files_digest(paths: list[Path]) -> str:
 def checked_features(values: object, num_pictures: int, name: str) -> np.ndarray:
     """What a model gave as float32 `[B, D]`. Raises `InputError` unless it is one row of numbers a picture."""
     array = values.float().cpu().numpy() if isinstance(values, torch.Tensor) else values
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{name} gives {type(array).__name__}, not one array; save a model that gives features [B, D]")
-    if array.ndim != 2 or len(array) != num_pictures:
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise InputError(f"{name} gives {found}, not one array of numbers; save a model that gives features [B, D]")
+    if array.ndim != 2 or len(array) != num_pictures or not array.size:
         what = f"{name} gives {list(array.shape)} for {num_pictures} pictures, expected [{num_pictures}, D]"
         raise InputError(f"{what}; save a model that pools its output to one row a picture")
     return array.astype(np.float32, copy=False)

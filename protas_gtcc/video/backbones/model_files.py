@@ -2,6 +2,9 @@
 
 The axes of the input are found: `[B, 3, H, W]` or `[B, H, W, 3]`, and with a window of k frames `[B, 3, k, H, W]` or
 `[B, k, H, W, 3]`. Floats get RGB less the mean of ImageNet, over its deviation; uint8 gets RGB from 0 to 255.
+
+A TorchScript file is a program, which begins to run when torch loads it. It cannot run Python, but it can write files.
+An ONNX file computes only.
 """
 
 from __future__ import annotations
@@ -14,11 +17,14 @@ import numpy as np
 import torch
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.tensors import require_whole_archive
 from protas_gtcc.video.backbones.base import Axes, Backbone, ModelInput, checked_features, files_digest, fingerprint
 from protas_gtcc.video.backbones.modules import ModuleBackbone
 
 ENDINGS = (".onnx", ".pt", ".pth", ".ts")
 _COLOURS = 3
+_FATAL = 4
+"""Of what ONNX Runtime logs. It writes lower ones on standard error, beside the error that it raises."""
 
 
 def make_from_file(path: Path, device: str, size: int | None, window: int) -> Backbone:
@@ -35,10 +41,11 @@ def make_from_file(path: Path, device: str, size: int | None, window: int) -> Ba
 
 def _torchscript(path: Path, device: str, size: int | None, window: int) -> ModuleBackbone:
     try:
+        require_whole_archive(path, compressed=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # torch will have other files, users have these
             module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:  # C++'s errors have many classes here
         what = f"{path} is not a TorchScript file ({_first_line(error)})"
         raise InputError(f"{what}; save the model with torch.jit.save, or give timm:NAME={path}") from error
     if size is None:
@@ -63,12 +70,12 @@ class OnnxBackbone:
 
     def __init__(self, path: Path, device: str, size: int | None, window: int):
         """Raises `InputError` if the file is no model of one input, or if nothing shows how that takes pictures."""
-        self._session = _session(path, device)
-        self.name, inputs = path.name, self._session.get_inputs()
+        self._session, inputs = _session(path, device)
+        self.name = path.name
         if len(inputs) != 1:
             raise InputError(f"{path} has {len(inputs)} inputs; save a model that takes pictures alone")
-        self._input, self._input_name = _read_input(path, inputs[0], size, window), inputs[0].name
-        self._one_by_one = inputs[0].shape[0] == 1
+        self._input_name, shape, kind = inputs[0]
+        self._input, self._one_by_one = _read_input(path, shape, kind, size, window), shape[0] == 1
         self.size, self.window = self._input.size, self._input.window
         beside = path.with_name(f"{path.name}.data")  # where torch puts the weights of large models
         self.fingerprint = fingerprint(files_digest([path, *([beside] if beside.is_file() else [])]), self._input)
@@ -83,27 +90,30 @@ class OnnxBackbone:
         except Exception as error:  # its errors have no common class
             what = f"{self.name} does not take {list(values.shape)} ({_first_line(error)})"
             raise InputError(f"{what}; correct --size and --window, or the model") from error
-        return checked_features(np.concatenate(found), len(pictures), self.name)
+        checked = [checked_features(one, len(part), self.name) for one, part in zip(found, parts, strict=True)]
+        return np.concatenate(checked)
 
 
-def _session(path: Path, device: str) -> Any:
+def _session(path: Path, device: str) -> tuple[Any, list[tuple[str, list[Any], str]]]:
+    """What runs the model, and name, shape and type of each input."""
     try:
         import onnxruntime
     except ImportError as error:
         raise InputError(f"{path} needs the package {error.name}; pip install onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = _FATAL
     wanted = ["CUDAExecutionProvider"] if device == "cuda" else []
-    providers = [one for one in wanted if one in onnxruntime.get_available_providers()]
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=[*providers, "CPUExecutionProvider"])
+    providers = [*(one for one in wanted if one in onnxruntime.get_available_providers()), "CPUExecutionProvider"]
+    try:  # the fallback would print why, and then do the same again
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+        return session, [(one.name, list(one.shape), one.type) for one in session.get_inputs()]
     except Exception as error:
         raise InputError(f"{path} is not an ONNX file that runs ({_first_line(error)}); export it again") from error
 
 
-def _read_input(path: Path, described: Any, size: int | None, window: int) -> ModelInput:
+def _read_input(path: Path, shape: list[Any], kind: str, size: int | None, window: int) -> ModelInput:
     """How a model takes pictures, by the shape and the type of its input."""
-    shape, kind = list(described.shape), described.type
     axes = _axes(shape)
     if axes is None or kind not in ("tensor(float)", "tensor(uint8)"):
         what = f"{path} takes {shape} of {kind}"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.storage.tensors import require_whole_archive
 from protas_gtcc.video.backbones.base import ModelInput, weights_digest
 from protas_gtcc.video.backbones.modules import ModuleBackbone
 
@@ -74,6 +75,7 @@ def _read_weights(file: Path) -> dict[str, torch.Tensor]:
             from safetensors.torch import load_file
 
             return load_file(file)
+        require_whole_archive(file, compressed=False)
         content = torch.load(file, map_location="cpu", weights_only=True)
         weights = content.get("state_dict", content)
         return {name: values for name, values in weights.items() if isinstance(values, torch.Tensor)}
