@@ -1,6 +1,6 @@
 """Does a model see how far an action is, or does it count? Runs on rendered videos, where the answer is known.
 
-    protas-gtcc simulate --videos 128 --rates 10 12 15 --out rendered
+    protas-gtcc simulate --videos 104 --rates 10 12 15 --out rendered
     protas-gtcc prepare rendered/segments.csv --videos rendered/videos --fps 5 --test-share 0.25 --out rendered.h5
     protas-gtcc cross-validate --dataset rendered.h5 --out runs/rendered --seeds 3
     python benchmarks/see_or_count.py --runs runs/rendered --dataset rendered.h5 --simulation rendered/simulation.json
