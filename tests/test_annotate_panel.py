@@ -201,9 +201,23 @@ def test_the_panel_is_as_wide_as_the_picture_and_even(width):
 
 
 def test_rows_of_other_classes_are_refused():
-    other = PredictionInfo([*NAMES[:3], "wipe"], [0], 10.0)
-    with pytest.raises(InputError, match="'stir' where the other has 'wipe'"):
-        Overlay([row(LABELS), Row.of("other", predicted(LABELS), other)], 320, 240)
+    for names, message in (
+        (["background", "wipe", "lift"], "lift, wipe is in one alone"),
+        (NAMES[1:], "is background"),
+    ):
+        other = PredictionInfo(names, [0], 10.0)
+        with pytest.raises(InputError, match=message):
+            Overlay([row(LABELS), Row.of("other", predicted(LABELS % len(names)), other)], 320, 240)
+
+
+def test_classes_are_matched_by_name_not_by_number():
+    shuffled = PredictionInfo([NAMES[2], "wipe", NAMES[0], NAMES[1]], [2], 10.0)
+    numbers = np.array([2, 3, 0, 1])  # class 3 of the model is nowhere in this truth
+    truth = Row.of_truth(numbers[np.minimum(LABELS, 2)], shuffled)
+    as_model = Overlay([Row.of_truth(np.minimum(LABELS, 2), INFO), row(LABELS)], 640, 480)
+    by_name = Overlay([truth, row(LABELS)], 640, 480)
+    for seconds in (Fraction(1), Fraction(4), Fraction(6)):
+        assert (as_model.draw(seconds) == by_name.draw(seconds)).all()
 
 
 def test_times_are_minutes_and_hours():

@@ -12,7 +12,7 @@ import numpy as np
 
 from protas_gtcc.live.overlay.blocks import Blocks
 from protas_gtcc.live.overlay.layout import Layout
-from protas_gtcc.live.overlay.rows import Row, require_same_classes
+from protas_gtcc.live.overlay.rows import Row, with_shared_classes
 from protas_gtcc.live.overlay.strip import GREY, Strip, clock
 from protas_gtcc.report.canvas import Canvas, text_width
 from protas_gtcc.report.colours import class_looks
@@ -24,10 +24,9 @@ class Overlay:
     def __init__(self, rows: Sequence[Row], width: int, height: int, page_seconds: float = 0.0, later: bool = False):
         """`width` and `height` of the pictures, in pixels; the rest is as in `Strip`.
 
-        Raises `InputError` unless all rows have the same classes.
+        Raises `InputError` as `with_shared_classes`.
         """
-        require_same_classes(rows)
-        self._rows = rows
+        self._rows = rows = with_shared_classes(rows)
         self.layout = Layout.of(width, height, [row.name for row in rows])
         looks = class_looks(len(rows[0].info.class_names), rows[0].info.background)
         self._blocks = Blocks(rows, looks, self.layout)

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import zip_longest
 
 import numpy as np
 
 from protas_gtcc.annotations.resampling import exact_rate
 from protas_gtcc.annotations.segments import progress_target, segment_array
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.predictions import Prediction, PredictionInfo
 
 EARLY = Fraction(1, 2000)
@@ -97,14 +96,37 @@ class Row:
         )
 
 
-def require_same_classes(rows: Sequence[Row]) -> None:
-    """Raise `InputError` unless all rows have the same classes: else one colour would mean two of them."""
-    for row in rows[1:]:
-        pairs = zip_longest(rows[0].info.class_names, row.info.class_names)
-        other = next((pair for pair in pairs if pair[0] != pair[1]), None)
-        if other is not None:
-            what = f"{rows[0].name} and {row.name} have other classes: {other[0]!r} where the other has {other[1]!r}"
-            raise InputError(f"{what}; give models and truth of one dataset")
+def with_shared_classes(rows: Sequence[Row]) -> list[Row]:
+    """The rows with one list of classes, by their names: one colour means one class.
+
+    Raises `InputError` if a row has no action of the first one, or an action is background in another row.
+    """
+    in_order = sorted(rows, key=lambda row: row.is_truth)  # colours are those of the model's report
+    names = list(dict.fromkeys(name for row in in_order for name in row.info.class_names))
+    background = {row.info.class_names[label] for row in rows for label in row.info.background}
+    number = {name: label for label, name in enumerate(names)}
+    for row in rows:
+        _require_shared(row, rows[0], background)
+    ids = [number[name] for name in sorted(background)]
+    shared = []
+    for row in rows:
+        labels = np.array([number[name] for name in row.info.class_names])[row.prediction.labels]
+        prediction = dataclasses.replace(row.prediction, labels=labels)
+        info = dataclasses.replace(row.info, class_names=names, background=ids)
+        shared.append(dataclasses.replace(row, prediction=prediction, info=info))
+    return shared
+
+
+def _require_shared(row: Row, first: Row, background: set[str]) -> None:
+    actions = _actions(row)
+    both = sorted(actions & background)
+    if both or not actions & _actions(first):
+        what = f"{both[0]!r} is background in one alone" if both else f"{listed(sorted(actions))} is in one alone"
+        raise InputError(f"{first.name} and {row.name} have other classes: {what}; give those of one dataset")
+
+
+def _actions(row: Row) -> set[str]:
+    return set(row.info.class_names) - {row.info.class_names[label] for label in row.info.background}
 
 
 def _pair(ends: np.ndarray | None, frame: int) -> tuple[float, float] | None:
