@@ -100,4 +100,6 @@ def require_different(videos: Iterable[VideoFile]) -> None:
         require_video_names([video.name])
         other = named.setdefault(video.name, video.path)
         if other is not video.path:
+            if other.resolve() == video.path.resolve():
+                raise InputError(f"{video.path} is given twice; name it once")
             raise InputError(f"{other} and {video.path} would both be called {video.name!r}; rename one")
