@@ -229,3 +229,18 @@ def test_a_picture_is_no_frame_more_than_the_video_has(model, tmp_path):
     write_video(tmp_path / "one.mp4", [0], [plain(3)])
     backbone = make_backbone("means.pt", size=16)
     assert len(model.predict(tmp_path / "one.mp4", backbone).labels) == 1
+
+
+@pytest.mark.slow
+def test_real_clips_are_extracted_predicted_and_annotated(model, shared_folder, tmp_path, capsys):
+    videos, means = shared_folder / "data/video", ("--backbone", "means.pt", *SMALL)
+    assert exit_code(*extract_means(videos, "features", tmp_path / "means.pt", "--fps", FPS, "--json")) == 0
+    written = json.loads(capsys.readouterr().out)["written"]
+    assert len(written) == len(list(videos.glob("*.mp4"))) > 0
+    assert exit_code("predict", "model.safetensors", videos, *means, "--no-pictures") == 0
+    files = open_predictions("predictions/predictions.h5")
+    for name, facts in written.items():
+        assert facts["notes"] == []
+        assert_same(files.read(name), model.predict(np.load(f"features/{name}.npy")))
+        video = videos / f"{name}.mp4"
+        assert exit_code("annotate", "predictions/predictions.h5", video, "--picture", f"{name}.png", "--at", 3) == 0
