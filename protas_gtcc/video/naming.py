@@ -79,7 +79,7 @@ def _files(folder: Path, leave_out: Path | None) -> Iterator[Path]:
 
 
 def has_videos(path: Path) -> bool:
-    """Whether it is a folder with a video in it, as far as names tell."""
+    """Whether it is a folder with a video in it, by the names of its files."""
     return path.is_dir() and any(is_video_name(file) for file in path.rglob("*"))
 
 
