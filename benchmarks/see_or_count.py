@@ -24,7 +24,7 @@ from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.metrics.intervals import NO_LIMITS, jackknife_intervals
 from protas_gtcc.metrics.left_out import Rows, leave_out
 from protas_gtcc.metrics.lookups import LookUps, fit_lookups
@@ -122,7 +122,7 @@ def main(arguments: Arguments) -> None:
     """Print the table."""
     sums, rows, num_runs = collect(arguments)
     print("\n".join(table(sums, rows)))
-    print(f"\n{len(set(rows.tests))} test videos of {len(set(rows.clusters))} people, {num_runs} runs")
+    print(f"\n{len(set(rows.tests))} test videos of {len(set(rows.clusters))} people, {plural(num_runs, 'run')}")
 
 
 if __name__ == "__main__":

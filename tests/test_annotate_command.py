@@ -23,6 +23,7 @@ from protas_gtcc.metrics.prediction_csv import write_csv
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Extractor
+from protas_gtcc.video.backbones.choice import make_backbone
 from tests.annotated import INFO, NAMES, predicted, row, write_file
 from tests.forked import Trial, only_line, run_forked
 from tests.mstcn_folder import exit_code
@@ -165,6 +166,23 @@ def test_a_model_extracts_its_features_and_shows_what_predict_gives(
     assert (pixels[1] == pixels[2]).all()
 
 
+def test_a_model_of_resampled_features_shows_what_predict_gives(video, backbone, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    extractor = Extractor("means.pt", make_backbone(str(backbone), size=16).fingerprint, 4.0)  # the model has 10 fps
+    model = checkpoint(tmp_path / "model.safetensors", extractor)
+    own = ["--backbone", backbone, "--size", 16]
+    assert exit_code("predict", model, video, "--no-pictures", *own) == 0
+    assert exit_code("annotate", model, video, "--subtitles", "a.vtt", *own) == 0
+    assert exit_code("annotate", "predictions/predictions.h5", video, "--subtitles", "b.vtt") == 0
+    assert cues(Path("a.vtt")) == cues(Path("b.vtt"))
+
+
+def test_flags_of_a_backbone_in_a_file_are_refused_without_it(video, tmp_path, capsys):
+    model = checkpoint(tmp_path / "model.safetensors", Extractor("efficientnet-lite0", "0123456789ab", 10.0))
+    line = refusal(capsys, model, video, "--subtitles", tmp_path / "a.vtt", "--size", 32)
+    assert "--size and --window are for models in files; efficientnet-lite0 has its own: leave them out" in line
+
+
 def test_a_model_without_a_known_backbone_needs_features(video, features, tmp_path, capsys):
     model = checkpoint(tmp_path / "model.safetensors", Extractor())
     out = ["--out", tmp_path / "out.mp4"]
@@ -236,6 +254,7 @@ def test_bad_input_is_one_line(video, predictions, truth, tmp_path, capsys):
         "tea.mp4 would be replaced by its annotation": [predictions, video, "--out", video, "--overwrite"],
         "first.h5 would be replaced; give another name": [predictions, video, "--out", predictions],
         "--at 7: .* has pictures from 0 to 2.00 s": [predictions, video, "--picture", tmp_path / "a.png", "--at", 7],
+        "--at is nan; it must be a time": [predictions, video, "--picture", tmp_path / "a.png", "--at", "nan"],
         "it must be 0, or from 1": [predictions, video, *out, "--strip-seconds", 0.5],
     }
     for expected, arguments in cases.items():

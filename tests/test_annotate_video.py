@@ -17,7 +17,7 @@ from protas_gtcc.video.picture_files import write_picture
 
 av = pytest.importorskip("av", reason="annotating videos needs the package av: pip install 'protas_gtcc[video]'")
 
-from protas_gtcc.video import rewriting  # noqa: E402
+from protas_gtcc.video import encoders  # noqa: E402
 from protas_gtcc.video.rewriting import rewrite  # noqa: E402
 from tests.conftest import slow_but_first  # noqa: E402
 from tests.video_files import TICK, grey, plain, write_sound, write_video  # noqa: E402
@@ -156,7 +156,7 @@ def test_pixels_that_are_not_square_become_square(tmp_path):
 
 
 def test_without_libx264_it_is_mpeg4(tmp_path, monkeypatch):
-    monkeypatch.setattr(rewriting, "encoder", lambda: "mpeg4")
+    monkeypatch.setattr(encoders, "ENCODERS", ("no such", "mpeg4"))
     video = write_video(tmp_path / "a.mp4", pts=range(0, 20 * 3003, 3003), tick=Fraction(1, 90_000))
     done = rewrite(video, tmp_path / "out.mp4", make_draw)
     times, pixels = decoded(tmp_path / "out.mp4")

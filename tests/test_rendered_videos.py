@@ -22,6 +22,7 @@ from protas_gtcc.simulate.rendered_folder import video_path, write_rendered_vide
 from protas_gtcc.simulate.rendering import render_frames
 from protas_gtcc.simulate.rendering_config import RenderingConfig, as_fraction
 from protas_gtcc.simulate.video_plan import VideoPlan, plan_video
+from protas_gtcc.video import encoders
 from tests.mstcn_folder import exit_code
 
 av = pytest.importorskip("av", reason="writing videos needs PyAV, of the extra [video]")
@@ -173,8 +174,11 @@ def test_a_video_appears_only_when_it_is_whole(tmp_path):
 
 
 def test_without_h264_the_encoder_is_mpeg4(tmp_path, monkeypatch):
-    monkeypatch.setattr(video_files, "_OPTIONS", {"no such": {}, "mpeg4": video_files._OPTIONS["mpeg4"]})
-    assert video_files.find_encoder() == "mpeg4"
+    monkeypatch.setattr(encoders, "ENCODERS", ("no such", "mpeg4"))
+    assert encoders.find_encoder() == "mpeg4"
+    monkeypatch.setattr(encoders, "ENCODERS", ("no such",))
+    with pytest.raises(InputError, match="has none of the encoders no such; install its wheel again"):
+        encoders.find_encoder()
     pictures = np.full((5, 32, 48, 3), 200, np.uint8)
     video_files.write_video(tmp_path / "a.mp4", pictures, (48, 32), Fraction(15), "a comment", "mpeg4")
     assert len(list(decoded(tmp_path / "a.mp4"))) == 5
@@ -186,7 +190,7 @@ def test_without_h264_the_encoder_is_mpeg4(tmp_path, monkeypatch):
 
 def test_a_file_of_a_television_rate_has_the_times_of_that_rate(tmp_path):
     pictures = np.zeros((40, 32, 32, 3), np.uint8)
-    encoder = video_files.find_encoder()
+    encoder = encoders.find_encoder()
     video_files.write_video(tmp_path / "a.mp4", pictures, (32, 32), Fraction(30000, 1001), "", encoder)
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert container.streams.video[0].average_rate == Fraction(30000, 1001)

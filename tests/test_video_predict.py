@@ -74,7 +74,9 @@ def test_the_command_takes_videos_folders_of_them_and_features(model, backbone_f
     Path("features/tea.json").rename("features/coffee.json")
     given = ("predict", "model.safetensors", "filmed", "features/coffee.npy", "--backbone", "means.pt", *SMALL)
     assert exit_code(*given, "--json", "--no-pictures") == 0
-    assert set(json.loads(capsys.readouterr().out)["videos"]) == {"anna/tea", "coffee", "tea"}
+    printed = capsys.readouterr()
+    assert set(json.loads(printed.out)["videos"]) == {"anna/tea", "coffee", "tea"}
+    assert "1 file left out, no videos by their names: notes.txt" in printed.err
     written = open_predictions("predictions/predictions.h5")
     assert written.info.extractor == model.facts.extractor
     assert_same(written.read("tea"), written.read("coffee"))
@@ -181,12 +183,18 @@ def test_what_cannot_be_predicted_is_refused_in_one_line(model, tmp_path, capsys
         (["broken.mp4", *means], "broken.mp4 is not a video"),
         (["clip.mp4", "sound.mp4", *means], "sound.mp4 has no video track, only audio"),
         (["empty"], "empty is a folder"),
+        (["clip.mp4", "./clip.mp4", *means], "clip.mp4 is given twice; name it once"),
         (["clip.mp4"], "a file of yours; give it with --backbone FILE"),
         (["clip.mp4", "--fps", 3], "--fps is for files of features"),
         (["clip.mp4", "--backbone", "none.pt"], "no file of a model none.pt"),
         (["clip.mp4", "--backbone", "means.pt", "--size", 32], "has other weights or scaling"),
     ):
         assert message in refused(capsys, "model.safetensors", *given)
+
+
+def test_a_command_without_inputs_is_wrong_usage(model, capsys):
+    assert exit_code("predict", "model.safetensors") == 2
+    assert "name videos, folders of them, or files of features" in capsys.readouterr().err
 
 
 def test_another_backbone_is_refused_with_both_names(model, tmp_path, capsys):
@@ -221,3 +229,18 @@ def test_a_picture_is_no_frame_more_than_the_video_has(model, tmp_path):
     write_video(tmp_path / "one.mp4", [0], [plain(3)])
     backbone = make_backbone("means.pt", size=16)
     assert len(model.predict(tmp_path / "one.mp4", backbone).labels) == 1
+
+
+@pytest.mark.slow
+def test_real_clips_are_extracted_predicted_and_annotated(model, shared_folder, tmp_path, capsys):
+    videos, means = shared_folder / "data/video", ("--backbone", "means.pt", *SMALL)
+    assert exit_code(*extract_means(videos, "features", tmp_path / "means.pt", "--fps", FPS, "--json")) == 0
+    written = json.loads(capsys.readouterr().out)["written"]
+    assert len(written) == len(list(videos.glob("*.mp4"))) > 0
+    assert exit_code("predict", "model.safetensors", videos, *means, "--no-pictures") == 0
+    files = open_predictions("predictions/predictions.h5")
+    for name, facts in written.items():
+        assert facts["notes"] == []
+        assert_same(files.read(name), model.predict(np.load(f"features/{name}.npy")))
+        video = videos / f"{name}.mp4"
+        assert exit_code("annotate", "predictions/predictions.h5", video, "--picture", f"{name}.png", "--at", 3) == 0

@@ -45,7 +45,7 @@ GROUPS = {
         "import": "a checkpoint of ProTAS or MS-TCN -> run directory",
     },
     "use": {
-        "predict": "features of new videos -> segments, labels, progress",
+        "predict": "new videos or features -> segments, labels, progress",
         "annotate": "a video -> the same with actions and progress below it",
         "stream": "follow one person live, frame by frame",
         "serve": "follow many people over WebSockets, with a live web page",

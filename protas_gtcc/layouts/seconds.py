@@ -181,4 +181,4 @@ def _merged(videos: Mapping[str, AnnotatedVideo]) -> list[str]:
         for one, other in pairwise(video.segments)
     )
     what = f"{plural(count, 'segment')} directly after one of the same class"
-    return [f"{what}: frames do not tell them apart, so each pair is one segment"] if count else []
+    return [f"{what}: frames do not show the border, so each pair is one segment"] if count else []

@@ -9,4 +9,7 @@ before it, too: the model's time goes on as the clock does. `streaming/following
 
 Sinks are called one after the other for every result; a slow sink slows the pipeline as a slow model does. When the
 source stalls, the sinks are called too. The pipeline keeps waiting, or gives up after a set time.
+
+Here too is what is drawn below the pictures of a video that is annotated: `row_sources` (runs, prediction files and the
+truth as rows), `overlay` (the panel of these rows), `subtitles`.
 """

@@ -19,7 +19,6 @@ from protas_gtcc.storage.csv_tables import read_csv_table
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
     from protas_gtcc.inference import TrainedModel
-    from protas_gtcc.video.backbones.base import Backbone
     from protas_gtcc.video.extraction import OnFrames
     from protas_gtcc.video.frames import VideoFrames
 
@@ -121,31 +120,29 @@ def row_of_features(name: str, model: TrainedModel, features: Path, fps: float |
         raise InputError(f"{features}: {error}") from error
 
 
-def row_of_video(
-    name: str, model: TrainedModel, backbone: Backbone, video: Path, batch_size: int, on_frames: OnFrames
-) -> Row:
+def row_of_video(name: str, model: TrainedModel, video: Path, batch_size: int, on_frames: OnFrames) -> Row:
     """What a model predicts of a video, frame by frame, with features of its own backbone.
 
-    Raises `InputError` as `VideoFrames` and the model do.
+    Raises `InputError` as `TrainedModel.backbone`, `VideoFrames` and the model do.
     """
     from protas_gtcc.video.frames import VideoFrames
 
-    fps = rate_of(model, None)
-    frames = VideoFrames(video, fps, backbone.size, batch_size)
-    parts = list(_predicted(model, backbone, frames, on_frames))
-    return Row.of(name, joined(parts), info_of(model, fps))
+    own = rate_of(model, None)
+    frames = VideoFrames(video, model.facts.extractor.fps, model.backbone().size, batch_size)
+    return Row.of(name, joined(list(_predicted(model, frames, on_frames))), info_of(model, own))
 
 
-def _predicted(
-    model: TrainedModel, backbone: Backbone, frames: VideoFrames, on_frames: OnFrames
-) -> Iterator[Prediction]:
-    """Predictions of the next frames, one after the other; of an acausal model, one of the whole video."""
+def _predicted(model: TrainedModel, frames: VideoFrames, on_frames: OnFrames) -> Iterator[Prediction]:
+    """Predictions of the next frames, one after the other.
+
+    There is one of the whole video from an acausal model, and where features must be resampled to the model's rate.
+    """
     from protas_gtcc.video.features import features_of
 
     expected, done, held = frames.expected() or 0, 0, list[np.ndarray]()
-    causal = model.facts.config.model.causal
-    stream = model.stream("torch") if causal else None
-    for features in features_of(frames, backbone):
+    is_stepwise = model.facts.config.model.causal and frames.fps == model.facts.fps
+    stream = model.stream("torch") if is_stepwise else None
+    for features in features_of(frames, model.backbone()):
         done += len(features)
         on_frames(done, max(done, expected))
         if stream is None:
@@ -153,7 +150,7 @@ def _predicted(
         else:
             yield stream.step(features.astype(np.float32))
     if stream is None:
-        yield model.predict(np.concatenate(held))
+        yield model.predict(model.at_own_rate(np.concatenate(held), frames.fps))
 
 
 def joined(parts: Sequence[Prediction]) -> Prediction:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from protas_gtcc.errors import InputError
 from protas_gtcc.simulate.profiles import TaskProfile
 from protas_gtcc.simulate.rendering_config import RenderingConfig
 
@@ -53,10 +52,3 @@ def profile_of(config: RenderingConfig, task: str) -> TaskProfile:
 def class_names() -> list[str]:
     """All classes, background first."""
     return ["background", *dict.fromkeys(step for steps in RECIPES.values() for step in steps)]
-
-
-def require_known(tasks: tuple[str, ...]) -> None:
-    """Raise `InputError` for a task that is not rendered."""
-    unknown = sorted(set(tasks) - set(RECIPES))
-    if unknown:
-        raise InputError(f"no rendered task {unknown[0]!r}; choose among {', '.join(RECIPES)}")

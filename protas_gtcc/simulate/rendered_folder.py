@@ -26,9 +26,10 @@ from protas_gtcc.simulate.procedures import BACKGROUND
 from protas_gtcc.simulate.recipes import INVISIBLE, RECIPES, VISIBLE, class_names
 from protas_gtcc.simulate.rendering import render_frames
 from protas_gtcc.simulate.rendering_config import RenderingConfig, as_fraction
-from protas_gtcc.simulate.video_files import find_encoder, read_comment, write_video
+from protas_gtcc.simulate.video_files import read_comment, write_video
 from protas_gtcc.simulate.video_plan import VideoPlan, plan_video
 from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.video.encoders import find_encoder
 
 APPEARANCE = 1
 """Counted up when the same settings give other pictures."""

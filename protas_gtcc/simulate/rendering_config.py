@@ -41,9 +41,7 @@ class RenderingFlags:
     """How often other people's hands, or a head, come into the picture."""
 
     def __post_init__(self) -> None:
-        require_range(
-            self, label_rate=(0.1, 1000), video_seconds=(10, 1e5), visitors_per_minute=(0, 60), still_share=(0, 0.9)
-        )
+        require_range(self, label_rate=(0.1, 1000), video_seconds=(10, 1e5), visitors_per_minute=(0, 60))
         require_range(self, camera_drift=(0, 10), light_change=(0, 10), blur=(0, 10), still_seconds=(0, 1e4))
         require_range(self, still_share=(0, 0.9))
         if not self.sizes or not self.rates:

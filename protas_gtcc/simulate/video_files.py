@@ -5,36 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.storage.atomic import replace_when_whole
 
 _OPTIONS = {"libx264": {"preset": "veryfast", "crf": "22"}, "mpeg4": {"qscale": "3", "flags": "+qscale"}}
-
-
-def import_av() -> ModuleType:
-    """PyAV. Raises `InputError`, which names the extra, where it is not installed."""
-    try:
-        import av
-    except ImportError as error:
-        raise lacks_package("writing videos", error, "video") from error
-    return av
-
-
-def find_encoder() -> str:
-    """The best encoder that is there. Raises `InputError` without one."""
-    av: Any = import_av()
-    for name in _OPTIONS:
-        try:
-            av.Codec(name, "w")
-        except ValueError:
-            continue
-        return name
-    raise InputError(f"PyAV {av.__version__} has none of the encoders {', '.join(_OPTIONS)}; install its wheel again")
 
 
 def write_video(
@@ -45,10 +22,11 @@ def write_video(
     `size` is width and height, both even; `rate` is pictures per second; `comment` is kept in the file's metadata.
     Raises `InputError` if the file cannot be written.
     """
-    av: Any = import_av()
+    import av
+
     with replace_when_whole(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         container.metadata["comment"] = comment
-        stream = container.add_stream(encoder, rate=rate, options=_OPTIONS[encoder])
+        stream: Any = container.add_stream(encoder, rate=rate, options=_OPTIONS[encoder])
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         # One thread: a picture is not kept waiting for others, so memory stays flat.
@@ -60,7 +38,8 @@ def write_video(
 
 def read_comment(path: Path) -> str | None:
     """The comment of a video file, "" if it has none or is no video; None where there is no such file."""
-    av: Any = import_av()
+    import av
+
     if not path.exists():
         return None
     try:

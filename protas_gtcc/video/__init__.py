@@ -14,6 +14,7 @@
 - `extraction`: videos -> a folder of features, to be continued at any time
 - `planes`: pictures and a drawn panel in the colours of video
 - `drawn`: the pictures of a video with a panel on each
+- `encoders`: the encoder that videos are written with
 - `rewriting`: a video -> the same one with a panel, its times and its sound
 - `picture_files`, `gif_files`: one such picture as PNG, all as a small GIF
 

@@ -40,7 +40,7 @@ class VideoFrames:
         self._rate, self._threads = exact_rate(fps), threads
 
     def expected(self) -> int | None:
-        """About how many frames there are, by the file's header; None if it does not say. Raises as iterating does."""
+        """About how many frames there are, by the file's header; None without a length. Raises as iterating does."""
         with open_video(self.path) as video:
             seconds = video.about_seconds
             return None if seconds is None else max(1, round(seconds * self.fps))
@@ -63,7 +63,7 @@ class VideoFrames:
 
 
 def squares(pictures: Iterable[Shown], video: OpenVideo, rate: Fraction, size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Scale the pictures that are taken, and say how many frames at `rate` each of them is.
+    """Yield each picture that is taken, scaled, uint8 `[size, size, 3]`, and how many frames at `rate` it is.
 
     Raises `BrokenVideo` for what cannot be scaled.
     """

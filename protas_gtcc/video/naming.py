@@ -79,7 +79,7 @@ def _files(folder: Path, leave_out: Path | None) -> Iterator[Path]:
 
 
 def has_videos(path: Path) -> bool:
-    """Whether it is a folder with a video in it, as far as names tell."""
+    """Whether it is a folder with a video in it, by the names of its files."""
     return path.is_dir() and any(is_video_name(file) for file in path.rglob("*"))
 
 
@@ -100,4 +100,6 @@ def require_different(videos: Iterable[VideoFile]) -> None:
         require_video_names([video.name])
         other = named.setdefault(video.name, video.path)
         if other is not video.path:
+            if other.resolve() == video.path.resolve():
+                raise InputError(f"{video.path} is given twice; name it once")
             raise InputError(f"{other} and {video.path} would both be called {video.name!r}; rename one")

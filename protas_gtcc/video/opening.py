@@ -43,12 +43,12 @@ class OpenVideo:
 
     @property
     def about_seconds(self) -> float | None:
-        """About how long the video lasts, by the header; None where it does not say."""
+        """About how long the video lasts, in seconds, by the header; None where it has no length."""
         return self._of_track or self._of_file or None
 
     @property
     def promised_seconds(self) -> float | None:
-        """How long the video lasts at least, by the header; None where it does not say, or says it with the sound."""
+        """Least length of the video in seconds, by the header; None where it has no length, or one with the sound."""
         if self._of_track is None:
             # Of some formats, the whole file lasts from 0 on, and the video starts later.
             start = float((self.stream.start_time or 0) * (self.stream.time_base or 0))
@@ -102,7 +102,7 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
 
 
 def seconds_of_packets(path: Path) -> float:
-    """How long a video lasts, by its packets, without decoding: of a file whose end is missing, what is there.
+    """Length of a video in seconds, by its packets, without decoding: of a file without its end, what is there.
 
     Raises as `open_video` does.
     """
@@ -119,7 +119,10 @@ def seconds_of_packets(path: Path) -> float:
 
 
 def first_picture_seconds(path: Path) -> Fraction:
-    """When a player shows the first picture: later than 0 where the sound begins earlier. Raises as `open_video`."""
+    """When a player shows the first picture, in seconds: later than 0 where the sound begins earlier.
+
+    Raises as `open_video`.
+    """
     import av.error
 
     with open_video(path) as video:

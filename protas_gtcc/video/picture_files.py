@@ -27,7 +27,10 @@ def write_picture(path: Path, video: Path, make_draw: MakeDraw, seconds: Fractio
 
 
 def picture_at(video: Path, make_draw: MakeDraw, seconds: Fraction, over: bool = False) -> np.ndarray:
-    """The picture that is shown `seconds` after the first one, with its panel, RGB `[H, W, 3]`."""
+    """The picture that is shown `seconds` after the first one, with its panel, RGB uint8 `[H, W, 3]`.
+
+    Raises `InputError` for a time that the video does not have, and as `drawn` does.
+    """
     held: list[Draw] = []
 
     def make(width: int, height: int) -> Draw:

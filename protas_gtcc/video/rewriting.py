@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.video.drawn import Drawn, MakeDraw, drawn
+from protas_gtcc.video.encoders import find_encoder
 from protas_gtcc.video.frames import Decoded
 from protas_gtcc.video.opening import OpenVideo, open_video
 
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's names of the formats that are written, by the ending of the file."""
-ENCODERS = {"libx264": {"preset": "veryfast", "crf": "20", "chromaoffset": "-6"}, "mpeg4": {"qmin": "2", "qmax": "6"}}
-"""Video encoders, the first one that FFmpeg has, and their settings: hardly any loss to the eye, and less in
-colours, which a panel needs."""
+OPTIONS = {"libx264": {"preset": "veryfast", "crf": "20", "chromaoffset": "-6"}, "mpeg4": {"qmin": "2", "qmax": "6"}}
+"""Encoder -> its settings: hardly any loss to the eye, and less in colours, which a panel needs."""
 FINEST_TICK = {"mpeg4": 60_000}
 """The most ticks a second that an encoder takes."""
 
@@ -80,18 +80,11 @@ def format_of(out: Path) -> str:
     return FORMATS[out.suffix.lower()]
 
 
-def encoder() -> str:
-    """The best encoder that this FFmpeg has."""
-    import av
-
-    return next(name for name in ENCODERS if name in av.codecs_available)
-
-
 class _Output:
     """The file that is written."""
 
     def __init__(self, path: Path, kind: str, source: OpenVideo, sounds: Sequence[AudioStream], threads: int):
-        self.num_pictures, self.size, self.encoder = 0, (0, 0), encoder()
+        self.num_pictures, self.size, self.encoder = 0, (0, 0), find_encoder()
         self._path, self._kind, self._source, self._threads = path, kind, source, threads
         self._sounds = sounds
         self._copies: dict[int, AudioStream] = {}
@@ -179,7 +172,7 @@ class _Output:
     def _start(self, first: Drawn) -> None:
         source, frame = self._source.stream, first.frame
         stream: Any = self._container.add_stream(
-            self.encoder, rate=source.average_rate or source.guessed_rate or 25, options=ENCODERS[self.encoder]
+            self.encoder, rate=source.average_rate or source.guessed_rate or 25, options=OPTIONS[self.encoder]
         )
         finest = Fraction(1, FINEST_TICK.get(self.encoder, 1_000_000_000))
         self._tick = source.time_base or Fraction(1, 1000)

@@ -47,10 +47,8 @@ class PictureSource:
         self.at_once = 1 if self.is_live else BATCH_SIZE  # as in `extract`, so that features are equal to the last bit
         self.notes: list[str] = []
         """What was wrong with a file, after its last picture."""
-        self._features, self._silent_seconds = (
-            PictureFeatures(backbone, self.name),
-            silent_seconds and silent_seconds + 1,
-        )
+        self._features = PictureFeatures(backbone, self.name)
+        self._silent_seconds = None if silent_seconds is None else silent_seconds + 1
         self._zero: float | None = None
         self._noted = 0.0
         self._closed = Event()

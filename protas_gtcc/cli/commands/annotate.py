@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
+from protas_gtcc.cli.shared.console import make_console, progress_bars, warn, wrong_usage
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
-from protas_gtcc.cli.shared.processors import backbone_threads
+from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.config import Device, require_range
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import require_absent
@@ -57,12 +57,6 @@ class Command:
     """Features of the video [T, D] for the runs, where they do not come from 'extract'."""
     fps: float | None = None
     """Frames per second of --features, or of CSV files without times; by default the model's."""
-    backbone: str | None = None
-    """The backbone, where the model's is in a file: FILE.onnx, FILE.pt or timm:NAME=FILE."""
-    size: int = 0
-    """As in 'extract', for such a file."""
-    window: int = 1
-    """As in 'extract', for such a file."""
     background: Repeated[tuple[str, ...]] = ()
     """A background class of CSV files without --truth. Repeat the flag for each."""
     over: bool = False
@@ -83,9 +77,10 @@ class Command:
     """Replace the files if they exist."""
     json: bool = False
     """Print what was written as JSON."""
+    own_backbone: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
 
     def __post_init__(self) -> None:
-        require_range(self, window=(1, 1000), batch_size=(1, 4096), threads=(0, 1024), size=(0, 4096))
+        require_range(self, batch_size=(1, 4096), threads=(0, 1024))
 
     def run(self) -> None:
         """Predict, draw and write."""
@@ -112,11 +107,13 @@ class Command:
         from protas_gtcc.video.rewriting import format_of
 
         if not self.sources or not (self._predictors or self.truth):
-            _wrong_usage("name runs or prediction files, and as the last one the video; or a video and --truth")
+            wrong_usage("annotate", "name runs or prediction files, then the video; or a video and --truth")
         if self.out is None and self.subtitles is None and self.picture is None:
-            _wrong_usage("give --out for a video, --subtitles, or --picture with --at")
+            wrong_usage("annotate", "give --out for a video, --subtitles, or --picture with --at")
         if (self.picture is None) != (self.at is None):
-            _wrong_usage("--picture and --at belong together: a file and a time in seconds")
+            wrong_usage("annotate", "--picture and --at belong together: a file and a time in seconds")
+        if self.at is not None and not isfinite(self.at):
+            raise InputError(f"--at is {self.at:g}; it must be a time in seconds")
         if self.strip_seconds and not 1 <= self.strip_seconds <= 86_400:
             raise InputError(f"--strip-seconds is {self.strip_seconds:g}; it must be 0, or from 1 to 86400")
         written = [path for path in (self.out, self.subtitles, self.picture) if path is not None]
@@ -160,23 +157,17 @@ class Command:
         return None if self.truth is None else open_dataset(self.truth, warn(make_console(stderr=True)))
 
     def _row_of_run(self, name: str, path: Path, on_frames: Any) -> Row:
-        import torch
-
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import choose_device, load
         from protas_gtcc.live.row_sources import row_of_features, row_of_video
-        from protas_gtcc.video.backbones.choice import make_backbone
-        from protas_gtcc.video.backbones.of_model import backbone_of
 
-        device = choose_device(self.device)
-        model = load(path, device)
+        model = load(path, choose_device(self.device))
         require_no_control(model.facts.config, "annotate")
         if self.features is not None:
             return self._of_this_video(row_of_features(name, model, self.features, self.fps))
-        torch.set_num_threads(backbone_threads(self.threads))
-        given = make_backbone(self.backbone, device, self.size or None, self.window) if self.backbone else None
-        backbone = backbone_of(model.facts.extractor, given, device)
-        return row_of_video(name, model, backbone, self._video, self.batch_size, on_frames)
+        self.own_backbone.give(model)
+        with processors_for_backbone(self.threads):
+            return row_of_video(name, model, self._video, self.batch_size, on_frames)
 
     def _of_this_video(self, row: Row) -> Row:
         """The row, if it is about as long as the video: by its header, and where that differs, by its packets."""
@@ -235,11 +226,6 @@ def _is_predictions(path: Path) -> bool:
 
 def _without_ending(path: Path) -> Path:
     return path.with_suffix("") if path.is_file() else path
-
-
-def _wrong_usage(message: str) -> None:
-    print(f"protas-gtcc annotate: {message}", file=sys.stderr)
-    sys.exit(2)
 
 
 def _described(facts: dict[str, Any]) -> Iterator[str]:

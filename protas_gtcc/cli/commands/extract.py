@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.console import make_console, print_skipped, progress_bars, warn
+from protas_gtcc.cli.shared.console import make_console, print_left_out, print_skipped, progress_bars, warn, wrong_usage
 from protas_gtcc.cli.shared.extracting import BackboneFlags
 from protas_gtcc.cli.shared.parsing import Folder, Positional
-from protas_gtcc.errors import listed, plural
+from protas_gtcc.errors import plural
 
 if TYPE_CHECKING:
     from protas_gtcc.video.extraction import Extracted
@@ -48,8 +47,7 @@ class Command:
         from protas_gtcc.video.naming import find_videos
 
         if not self.videos:
-            print("protas-gtcc extract: name videos, or folders of them", file=sys.stderr)
-            sys.exit(2)
+            wrong_usage("extract", "name videos, or folders of them")
         require_rate(self.fps)
         videos, others = find_videos(self.videos, self.out)  # before torch is imported, which takes seconds
         from protas_gtcc.video.extraction import Extraction, extractor_of
@@ -62,9 +60,7 @@ class Command:
                 result = extraction.run(self.skip_broken, self.overwrite, on_frames)
         except KeyboardInterrupt as interruption:
             raise KeyboardInterrupt("whole videos are kept: the same command goes on") from interruption
-        if others:
-            left_out = f"{plural(len(others), 'file')} left out, no videos by their names"
-            warn(make_console(stderr=True))(f"{left_out}: {listed(file.name for file in others)}")
+        print_left_out(others)
         extractor = extractor_of(backbone, self.fps)
         if self.json:
             print(json.dumps({"out": str(self.out), "extractor": dataclasses.asdict(extractor)} | _plain(result)))
@@ -87,6 +83,6 @@ def _describe(result: Extracted) -> str:
     num_frames = sum(one.num_frames for one in result.written.values())
     parts = [f"{plural(len(result.written), 'video')} written, {plural(num_frames, 'frame')}"]
     parts += [f"{len(result.kept)} kept as before"] * bool(result.kept)
-    parts += [f"{len(result.of_others)} in the hands of another process"] * bool(result.of_others)
+    parts += [f"{len(result.of_others)} left to another process"] * bool(result.of_others)
     parts += [f"{len(result.broken)} skipped"] * bool(result.broken)
     return ", ".join(parts)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protas_gtcc.cli.shared.console import progress_bars
+from protas_gtcc.cli.shared.console import progress_bars, wrong_usage
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional, RateOrTable
 from protas_gtcc.errors import plural
 from protas_gtcc.layouts.options import LayoutOptions
@@ -53,8 +52,7 @@ class Command:
         from protas_gtcc.layouts.recognition import open_layout
 
         if self.out is None and self.into is None and self.graph is None:
-            print("protas-gtcc labels: give --out FOLDER, --into FILE.h5 or --graph FILE.json", file=sys.stderr)
-            sys.exit(2)
+            wrong_usage("labels", "give --out FOLDER, --into FILE.h5 or --graph FILE.json")
         require_absent([self.graph] if self.graph else [], self.overwrite)
         layout = open_layout(self.source, self.layout)
         with progress_bars() as on_progress:

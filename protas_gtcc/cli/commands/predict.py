@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.console import print_skipped
+from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_usage
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags
 from protas_gtcc.config import Axes, Device
@@ -64,7 +64,7 @@ class Command:
         from protas_gtcc.metrics.prediction_files import write_predictions
 
         broken: dict[str, str] = {}
-        inputs = self._inputs(broken)
+        inputs, others = self._inputs(broken)
         written = self.out / "predictions.h5"
         replaced = self._videos_in(written, {one.name for one in inputs})
         from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay  # which imports torch
@@ -81,6 +81,7 @@ class Command:
             for name in (f"{video}.csv", f"{video}.segments.csv", f"plots/{video}.png"):
                 (self.out / name).unlink(missing_ok=True)
         self._report(written, info, segments, broken, replaced)
+        print_left_out(others)
         if broken and not self.skip_broken:
             kept = f"the predictions of {listed(segments)} are in {self.out}"
             raise InputError(f"{next(iter(broken.values()))} ({kept}; --skip-broken goes on with the others)")
@@ -160,15 +161,20 @@ class Command:
                 plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
         return segments
 
-    def _inputs(self, broken: dict[str, str]) -> list[Input]:
-        """What can be read of the inputs, before torch is imported, which takes seconds."""
+    def _inputs(self, broken: dict[str, str]) -> tuple[list[Input], list[Path]]:
+        """What can be read of the inputs, and the other files in folders of videos.
+
+        All before torch is imported, which takes seconds.
+        """
         from protas_gtcc.cli.shared.inputs import find_inputs
 
         find_checkpoint(self.model)
-        inputs = find_inputs(self.features, self.out, broken, self.skip_broken)
+        if not self.features:
+            wrong_usage("predict", "name videos, folders of them, or files of features")
+        inputs, others = find_inputs(self.features, self.out, broken, self.skip_broken)
         if self.fps is not None and all(one.is_video for one in inputs):
             raise InputError("--fps is for files of features; videos are taken at the model's rate: leave it out")
-        return inputs
+        return inputs, others
 
     def _videos_in(self, written: Path, names: set[str]) -> set[str]:
         """Videos in the folder; without --overwrite, the loss of predictions of other videos is refused."""

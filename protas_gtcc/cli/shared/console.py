@@ -7,14 +7,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from protas_gtcc.errors import listed, plural
 from protas_gtcc.report.screen import print_markdown
 
 PLAIN_WIDTH = 80
@@ -40,6 +42,19 @@ def is_first_process() -> bool:
 def warn(console: Console) -> Callable[[str], None]:
     """A function that prints a warning: wrapped between words on a terminal, on one line in pipes and files."""
     return functools.partial(console.print, style="bold yellow", soft_wrap=not console.is_terminal)
+
+
+def wrong_usage(verb: str, message: str) -> NoReturn:
+    """Print what to give, in one line, and exit with the code of wrong usage."""
+    print(f"protas-gtcc {verb}: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def print_left_out(files: Sequence[Path]) -> None:
+    """Print which files of folders of videos are not read, in one line, if there are any."""
+    if files:
+        names = listed(file.name for file in files)
+        warn(make_console(stderr=True))(f"{plural(len(files), 'file')} left out, no videos by their names: {names}")
 
 
 def print_skipped(broken: Mapping[str, str]) -> None:

@@ -17,18 +17,22 @@ class Input(VideoFile):
     is_video: bool
 
 
-def find_inputs(given: Sequence[Path], leave_out: Path, broken: dict[str, str], skip: bool) -> list[Input]:
-    """The inputs in the order given; in the folder `leave_out`, nothing counts.
+def find_inputs(
+    given: Sequence[Path], leave_out: Path, broken: dict[str, str], skip: bool
+) -> tuple[list[Input], list[Path]]:
+    """The inputs in the order given, and the other files in folders of videos; in `leave_out`, nothing counts.
 
     Files of features that cannot be opened are noted in `broken` with `skip`. Raises `InputError` for these without it,
     for paths that are not there, and for two inputs of one name.
     """
     from protas_gtcc.storage.feature_files import open_array
 
-    inputs: list[Input] = []
+    inputs, others = list[Input](), list[Path]()
     for path in given:
         if is_video(path) or has_videos(path):
-            inputs += [Input(one.path, one.name, True) for one in find_videos([path], leave_out)[0]]
+            videos, left = find_videos([path], leave_out)
+            inputs += [Input(one.path, one.name, True) for one in videos]
+            others += left
         else:
             inputs.append(Input(path, path.stem, False))
     require_different(inputs)
@@ -36,4 +40,4 @@ def find_inputs(given: Sequence[Path], leave_out: Path, broken: dict[str, str], 
         if not one.is_video:
             with noted(broken, one.name, skip and one.path.exists()):
                 open_array(one.path, mmap_mode="r")
-    return inputs
+    return inputs, others

@@ -103,7 +103,7 @@ class Layout:
 
     @property
     def foot_top(self) -> int:
-        """Where the line begins that says what the signs mean."""
+        """Where the line that explains the signs begins."""
         return self.axis_top + round(1.5 * self.unit)
 
     def block_top(self, row: int) -> int:

@@ -60,7 +60,7 @@ class Overlay:
         return np.asarray(canvas.image)
 
     def _draw_foot(self, later: bool) -> None:
-        """Say what the signs mean, and that videos are simulated."""
+        """Write what the signs mean, and that videos are simulated."""
         layout = self.layout
         meanings = ["bar: progress of the action"]
         meanings += ["black line: its 80 % interval"] * any(row.prediction.interval is not None for row in self._rows)

@@ -88,7 +88,7 @@ class Strip:
         canvas.image.paste(self._page(page).coming, (left, top))
         for number in range(len(self._rows)):
             self._draw_row(canvas, number, self._page(page), cursor)
-        self._say_what_comes(canvas, cursor)
+        self._draw_not_yet(canvas, cursor)
         canvas.image.paste(self._axis(page), (left - layout.margin, bottom))
         half, x = max(1, layout.unit // 12), left + cursor
         canvas.image.paste("white", (x - 2 * half, top - half, x + 2 * half, bottom + half))
@@ -107,7 +107,7 @@ class Strip:
         if start < cursor:
             self._name(canvas, row, label, (x, y + 1, layout.left + cursor, y + layout.strip_line - 1))
 
-    def _say_what_comes(self, canvas: Canvas, cursor: int) -> None:
+    def _draw_not_yet(self, canvas: Canvas, cursor: int) -> None:
         """Write in the empty part of a prediction why it is empty, where there is room."""
         layout = self._layout
         room = self._width - cursor - 3 * layout.margin
