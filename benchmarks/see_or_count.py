@@ -24,7 +24,7 @@ from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import InputError, plural
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.metrics.intervals import NO_LIMITS, jackknife_intervals
 from protas_gtcc.metrics.left_out import Rows, leave_out
 from protas_gtcc.metrics.lookups import LookUps, fit_lookups
@@ -83,9 +83,7 @@ def collect(arguments: Arguments) -> tuple[np.ndarray, Rows, int]:
     shows = np.array([visible.get(name, False) for name in dataset.info.class_names])
     training = [dataset.labels(video) for video in dataset.part(arguments.split, "train")]
     lookups = fit_lookups(training, len(shows), dataset.info.background)
-    files = sorted(arguments.runs.rglob("predictions.h5"))
-    if not files:
-        raise InputError(f"{arguments.runs}: no predictions.h5 in it; train with 'protas-gtcc cross-validate' first")
+    files = prediction_files(arguments.runs, arguments.split)
     rows, tests, people = [], [], []
     for path in files:
         predictions = open_predictions(path)
@@ -94,6 +92,18 @@ def collect(arguments: Arguments) -> tuple[np.ndarray, Rows, int]:
             tests.append((video, arguments.split))
             people.append(dataset.attribute(video, "subject") or video)
     return np.stack(rows), Rows(people, tests), len(files)
+
+
+def prediction_files(runs: Path, split: str) -> list[Path]:
+    """The predictions of runs on a split; raises `InputError` if there are none, or the runs are of several kinds."""
+    scores = {path.parent: json.loads(path.read_text(encoding="utf-8")) for path in sorted(runs.rglob("metrics.json"))}
+    folders = [folder for folder, one in scores.items() if one["split"] == split]
+    if not folders:
+        raise InputError(f"{runs}: no run on split {split}; train with 'protas-gtcc cross-validate' first")
+    kinds = {folder.parent.name for folder in folders}
+    if len(kinds) > 1:
+        raise InputError(f"{runs} has runs of several kinds, {listed(sorted(kinds))}; give the folder of one")
+    return [folder / "predictions.h5" for folder in folders]
 
 
 def table(sums: np.ndarray, rows: Rows) -> list[str]:

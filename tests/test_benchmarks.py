@@ -214,8 +214,10 @@ def test_who_sees_progress_has_a_skill_above_1_and_who_guesses_has_none(run: Run
         progress[2] = 0.5  # it does not show, and is guessed
         reported = reported_progress(progress, labels[name], [0])
         predictions.append((name, Prediction(labels[name], None, progress, reported)))
-    (tmp_path / "runs").mkdir()
-    write_predictions(tmp_path / "runs" / "predictions.h5", predictions, PredictionInfo(names, [0], 5.0))
+    folder = tmp_path / "runs" / "default" / "split1-seed0"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text('{"split": "1"}')
+    write_predictions(folder / "predictions.h5", predictions, PredictionInfo(names, [0], 5.0))
     (tmp_path / "simulation.json").write_text(json.dumps({"progress_is_visible": {"fill": True, "stir": False}}))
     shown = run("see_or_count.py", "--runs", "runs", "--dataset", "d.h5", "--simulation", "simulation.json")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in shown.splitlines() if "reported" in line]
