@@ -35,8 +35,16 @@ class FeatureFolder:
 
     def file(self, video: str) -> Path:
         """Where the features of a video are, or would be. Raises `InputError` if they are in two files."""
-        if video in self.files:
-            return self.files[video]
+        if video not in self._known:
+            self._known[video] = self._find(video)
+        return self._known[video]
+
+    @cached_property
+    def _known(self) -> dict[str, Path]:
+        """Video -> its file, as far as they were asked for: looking for every ending takes time."""
+        return dict(self.files)
+
+    def _find(self, video: str) -> Path:
         found = _features_among(self.path / f"{video}{ending}" for ending in ENDINGS)
         if not found and not video.isascii():
             found = [file for file in self._by_form.get(composed(video), []) if file.is_file()]
