@@ -25,8 +25,8 @@ from protas_gtcc.metrics.prediction_files import open_predictions, write_predict
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo
-from protas_gtcc.storage.configs import from_yaml, to_yaml
 from protas_gtcc.storage.feature_files import load_features, open_array, read_header
+from protas_gtcc.storage.yaml_configs import from_yaml, to_yaml
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.state import load_state, save_state
 

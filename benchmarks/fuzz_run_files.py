@@ -19,7 +19,7 @@ from protas_gtcc.report.page import render
 from protas_gtcc.report.page_data import page_data
 from protas_gtcc.report.runs import open_runs
 from protas_gtcc.serve.kept_states import KeptStates
-from protas_gtcc.storage.configs import to_yaml
+from protas_gtcc.storage.yaml_configs import to_yaml
 
 
 def _kept_state(folder: Path) -> Path:

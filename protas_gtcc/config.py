@@ -1,7 +1,7 @@
 """One typed configuration: flags -> these dataclasses -> config.yaml and checkpoint -> constructors.
 
 Field names are the flags (`--batch-size` is `batch_size`), the text below a field is the flag's help. A preset is a
-`RunConfig`; flags override it. `storage/configs.py` reads and writes configurations.
+`RunConfig`; flags override it. `storage/yaml_configs.py` reads and writes configurations.
 """
 
 from __future__ import annotations

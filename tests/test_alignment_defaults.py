@@ -22,7 +22,7 @@ from protas_gtcc.cli.commands import align
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.network.terms import total_loss, weigh
-from protas_gtcc.storage.configs import from_yaml, to_yaml
+from protas_gtcc.storage.yaml_configs import from_yaml, to_yaml
 from tests.mstcn_folder import exit_code
 from tests.test_alignment_objective import FLAGS
 

@@ -18,7 +18,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.network.checkpoint import load_checkpoint
 from protas_gtcc.runs.evaluate_run import evaluate_run
-from protas_gtcc.storage.configs import from_yaml, to_yaml
+from protas_gtcc.storage.yaml_configs import from_yaml, to_yaml
 from protas_gtcc.training.batching import WindowReader, cut_windows
 from protas_gtcc.training.run_directory import RunDirectory
 from protas_gtcc.training.trainer import train

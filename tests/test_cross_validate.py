@@ -32,7 +32,7 @@ from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpu
 from protas_gtcc.runs.plans import PlannedRun
 from protas_gtcc.runs.run_grid import plan_grid
 from protas_gtcc.storage.atomic import write_text
-from protas_gtcc.storage.configs import to_yaml
+from protas_gtcc.storage.yaml_configs import to_yaml
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import tiny_video
 

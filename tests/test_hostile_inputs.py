@@ -28,9 +28,9 @@ from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo
-from protas_gtcc.storage.configs import from_yaml
 from protas_gtcc.storage.csv_tables import read_csv_table, write_csv_table
 from protas_gtcc.storage.feature_files import open_array, read_header
+from protas_gtcc.storage.yaml_configs import from_yaml
 from protas_gtcc.training.state import load_state, save_state
 from tests.mstcn_folder import exit_code
 from tests.tiny_models import DECODING, DIM, TRANSCRIPTS, make_model

@@ -27,7 +27,7 @@ from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progres
 from protas_gtcc.report.pooled_table import long_table, markdown
 from protas_gtcc.runs.cross_validation import group_runs, rows_of_run, summarise
 from protas_gtcc.storage.atomic import write_text
-from protas_gtcc.storage.configs import to_yaml
+from protas_gtcc.storage.yaml_configs import to_yaml
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.predicted_videos import random_labels
 

@@ -25,7 +25,7 @@ from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.network.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
-from protas_gtcc.storage.configs import from_yaml, to_yaml
+from protas_gtcc.storage.yaml_configs import from_yaml, to_yaml
 from protas_gtcc.training.callbacks import Callback, ProgressBar
 from protas_gtcc.training.optimisation import learning_rate
 from protas_gtcc.training.run_directory import Row, RunDirectory

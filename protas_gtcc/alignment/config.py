@@ -14,7 +14,7 @@ from protas_gtcc.config import TrainingConfig, flat_settings, require_range, req
 from protas_gtcc.errors import InputError
 from protas_gtcc.heads.config import HeadVersion
 from protas_gtcc.heads.versions import VERSIONS, HeadSwitches
-from protas_gtcc.storage.configs import from_yaml
+from protas_gtcc.storage.yaml_configs import from_yaml
 from protas_gtcc.training.run_directory import RunDirectory
 
 LOSS_DEFAULTS: dict[str, dict[str, float]] = {

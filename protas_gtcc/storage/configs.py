@@ -1,4 +1,4 @@
-"""Typed configurations as YAML and as nested mappings, each value checked when it is read."""
+"""Typed configurations as nested mappings, each value checked when it is read."""
 
 from __future__ import annotations
 
@@ -6,34 +6,9 @@ import dataclasses
 import types
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
-
 from protas_gtcc.errors import InputError
 
 T = TypeVar("T")
-
-
-def to_yaml(config: Any) -> str:
-    """Write a configuration as YAML, sections as nested mappings."""
-    return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
-
-
-def from_yaml(text: str, where: str, cls: type[T]) -> T:
-    """Read what `to_yaml` wrote. Raises `InputError` for an unknown field or a value of the wrong type."""
-    try:
-        content = yaml.load(text, _PlainLoader)
-    except Exception as error:  # numbers, dates and depth have errors of their own
-        raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}; correct it") from error
-    return from_dict(cls, content, where)
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Refuses aliases: a few of them stand for content without end."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "it has an alias", None)
-        return super().compose_node(parent, index)
 
 
 def from_dict(cls: type[T], content: Any, where: str) -> T:

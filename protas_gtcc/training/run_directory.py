@@ -23,8 +23,8 @@ from protas_gtcc.config import RunConfig, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.checkpoints import CHECKPOINT, read_fact
-from protas_gtcc.storage.configs import from_yaml, to_yaml
 from protas_gtcc.storage.locks import only_writer
+from protas_gtcc.storage.yaml_configs import from_yaml, to_yaml
 
 Row = dict[str, int | float]
 """An epoch's row of log.csv."""
