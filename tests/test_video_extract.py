@@ -99,6 +99,22 @@ def test_the_same_again_keeps_what_is_whole_and_another_backbone_or_rate_makes_a
     assert read_feature_facts(out / "a.npy").extractor == Extractor("means", "w2.0k1", 5.0)
 
 
+def test_a_video_of_the_same_size_with_other_content_is_made_anew_where_the_facts_have_its_digest(videos, tmp_path):
+    out, video = _extracted(videos, tmp_path / "out"), videos / "a.mkv"
+    write_video(tmp_path / "other.mkv", range(0, 900, 100), [plain(30 - number) for number in range(9)])
+    contents = [path.read_bytes() for path in (video, tmp_path / "other.mkv")]
+    size = max(map(len, contents)) + 100
+    for content in contents:
+        video.write_bytes(content.ljust(size, b"\0"))
+        assert list(extraction(videos, out).run().written) == ["a"]
+        assert len(extraction(videos, out).run().kept) == 3
+    facts = json.loads((out / "a.json").read_text())
+    del facts["video_digest"], facts["look_ahead_frames"]
+    (out / "a.json").write_text(json.dumps(facts))
+    video.write_bytes(contents[0].ljust(size, b"\0"))
+    assert len(extraction(videos, out).run().kept) == 3, "facts from before there were digests"
+
+
 @pytest.mark.parametrize("damage", ["cut", "no file", "another video"])
 def test_what_is_not_whole_or_of_another_video_is_made_anew(videos, tmp_path, damage):
     out = _extracted(videos, tmp_path / "out")
