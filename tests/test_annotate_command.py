@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import signal
+import unicodedata
 from fractions import Fraction
 from pathlib import Path
 
@@ -302,6 +303,14 @@ def test_a_name_that_two_videos_share_is_asked_for(video, tmp_path, capsys):
     line = refusal(capsys, tmp_path / "two.h5", video, *out)
     assert "has 2 videos 'tea'; give --video NAME, one of p1/tea, p2/tea" in line
     assert exit_code("annotate", tmp_path / "two.h5", video, *out, "--video", "p2/tea") == 0
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_video_is_found_by_its_name_in_either_unicode_form(video, tmp_path, forms):
+    in_file, of_video = (unicodedata.normalize(form, "Käse") for form in forms)
+    predictions = write_file(tmp_path / "p.h5", f"anna/{in_file}", LABELS)
+    renamed = video.rename(tmp_path / f"{of_video}.mp4")
+    assert exit_code("annotate", predictions, renamed, "--subtitles", tmp_path / "out.vtt") == 0
 
 
 @pytest.mark.slow

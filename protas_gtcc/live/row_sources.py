@@ -12,6 +12,7 @@ import numpy as np
 
 from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.errors import InputError, listed, plain
+from protas_gtcc.layouts.names import find_videos_called
 from protas_gtcc.live.overlay.rows import Row
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.storage.csv_tables import read_csv_table
@@ -98,9 +99,7 @@ def named(names: Sequence[str], video: str, where: str) -> str:
 
     Raises `InputError` if there is none, or more than one.
     """
-    if video in names:
-        return video
-    found = [one for one in names if one.rpartition("/")[2] == video]
+    found = find_videos_called(video, names)
     if len(found) != 1:
         what = f"has {len(found)} videos {video!r}" if found else f"has no video {video!r}"
         raise InputError(f"{where} {what}; give --video NAME, one of {listed(found or names)}")
