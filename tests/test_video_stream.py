@@ -326,6 +326,17 @@ def test_what_cannot_be_streamed_is_refused_in_one_line(model, tmp_path, monkeyp
         assert not done.out
 
 
+def test_a_model_whose_features_look_ahead_takes_no_stream_of_pictures(backbone, tmp_path, capsys):
+    known = model_on(backbone)
+    model = TrainedModel(known.network, dataclasses.replace(known.facts, look_ahead_frames=3))
+    saved(model, tmp_path / "model.safetensors")
+    film(tmp_path / "clip.mp4", 10)
+    expected = "the model's features look 3 frames ahead, and a stream has no later pictures; use 'predict'"
+    for given in (["stream", "model.safetensors", "clip.mp4"], ["serve", "model.safetensors", "--pictures"]):
+        assert exit_code(*given, *MEANS) == 1
+        assert capsys.readouterr().err == f"error: {expected}\n"
+
+
 def test_the_thread_that_reads_a_source_ends_when_nobody_follows_any_more(model, tmp_path):
     video = film(tmp_path / "clip.mp4", 60)
     following = model.follow(video, real_time=True)
