@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Extractor
@@ -267,6 +268,12 @@ def test_the_command_says_what_it_did(videos, tmp_path, model, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert printed["kept"] == ["a", "b", "c", "person1/tea"]
     assert printed["extractor"]["backbone"] == "means.pt"
+
+
+def test_a_command_leaves_the_threads_of_torch_as_they_were(videos, tmp_path, model):
+    before = torch.get_num_threads()
+    assert exit_code(*extract_means(videos, tmp_path / "out", model, "--threads", before + 1)) == 0
+    assert torch.get_num_threads() == before
 
 
 def test_a_command_without_videos_is_wrong_usage(tmp_path, capsys):

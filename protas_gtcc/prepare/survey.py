@@ -108,7 +108,7 @@ def find_origin(layout: Layout, name: str, videos: Iterable[str], rates: Rates) 
     Raises `InputError` for features of two backbones, and for those of another rate than was given.
     """
     files = {video: layout.feature_folders[name].file(video) for video in videos}
-    found = {video: one for video, file in files.items() if (one := read_feature_facts(file))}
+    found = {video: read for video, file in files.items() if (read := read_feature_facts(file))}
     look_ahead_frames = max((one.look_ahead_frames for one in found.values()), default=0)
     facts = {video: one.extractor for video, one in found.items()}
     for video, one in facts.items():
