@@ -128,6 +128,22 @@ class TrainedModel:
             self._backbone = backbone_of(self.facts.extractor, given, device or str(self.device))
         return self._backbone
 
+    def stream_backbone(self, given: Backbone | str | None = None) -> Backbone:
+        """The backbone, for a stream of pictures, which is not resampled and has no later pictures.
+
+        Raises `InputError` as `backbone` does, if the model's rate is not that of its backbone, and if its features
+        look ahead.
+        """
+        backbone, fps = self.backbone(given), self.facts.extractor.fps
+        if fps != self.facts.fps:
+            what = f"the model's features were resampled from {fps:g} to {self.facts.fps or 0:g} fps"
+            raise InputError(f"{what}, and a stream is not resampled; use 'predict'")
+        ahead = max(self.facts.look_ahead_frames, backbone.look_ahead_frames)
+        if ahead:
+            what = f"the model's features look {plural(ahead, 'frame')} ahead"
+            raise InputError(f"{what}, and a stream has no later pictures; use 'predict'")
+        return backbone
+
     def follow(
         self,
         source: Path | str,
@@ -161,19 +177,16 @@ class TrainedModel:
         backbone: Backbone | str | None = None,
         silent_seconds: float | None = SILENT_SECONDS,
     ) -> PictureSource:
-        """A video file, a camera or an address as frames for a stream of this model. Raises `InputError` as `follow`.
+        """A video file, a camera or an address as frames for a stream of this model.
 
-        Also raises it if the model's rate is not that of its backbone: a stream is not resampled.
+        Raises `InputError` as `follow` and `stream_backbone` do.
         """
         from protas_gtcc.video.sources import PictureSource
 
-        made_by, fps = self.backbone(backbone), self.facts.extractor.fps
-        if fps != self.facts.fps:
-            what = f"the model's features were resampled from {fps:g} to {self.facts.fps or 0:g} fps"
-            raise InputError(f"{what}, and a stream is not resampled; use 'predict'")
+        made_by = self.stream_backbone(backbone)
         # The first step of a process may compile its arithmetic for seconds, in which a camera's frames would be lost.
         self.stream().step(np.zeros(self.facts.feature_dim, np.float32))
-        return PictureSource(name, made_by, fps, real_time, silent_seconds)
+        return PictureSource(name, made_by, self.facts.extractor.fps, real_time, silent_seconds)
 
     def stream(self, engine: EngineName = "auto") -> Stream:
         """A stream that takes a video frame by frame; its results equal `predict` on the whole video.

@@ -6,6 +6,8 @@ import dataclasses
 import json
 import re
 import signal
+import unicodedata
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,7 +25,10 @@ from protas_gtcc.metrics.prediction_csv import write_csv
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Extractor
+from protas_gtcc.video.backbones.base import Backbone
 from protas_gtcc.video.backbones.choice import make_backbone
+from protas_gtcc.video.features import features_of
+from protas_gtcc.video.frames import VideoFrames
 from tests.annotated import INFO, NAMES, predicted, row, write_file
 from tests.forked import Trial, only_line, run_forked
 from tests.mstcn_folder import exit_code
@@ -158,12 +163,38 @@ def test_a_model_extracts_its_features_and_shows_what_predict_gives(
     model = checkpoint(tmp_path / "model.safetensors", Extractor(**facts["extractor"]), causal)
     own = ["--backbone", backbone, "--size", 16]
     assert exit_code("annotate", model, video, "--picture", "a.png", "--at", 1.5, *own) == 0
+    warning = f"{model} sees the whole video: its row shows what was not known at the time\n"
+    assert capsys.readouterr().err == ("" if causal else warning)
     assert exit_code("annotate", model, video, "--picture", "b.png", "--at", 1.5, "--features", features) == 0
     assert exit_code("predict", model, features, "--no-pictures") == 0
     assert exit_code("annotate", "predictions/predictions.h5", video, "--picture", "c.png", "--at", 1.5) == 0
     pixels = [np.asarray(Image.open(f"{name}.png")) for name in "abc"]
     assert (pixels[0] == pixels[1]).all()
     assert (pixels[1] == pixels[2]).all()
+
+
+def test_two_models_of_one_backbone_and_rate_share_the_features(video, backbone, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    calls: list[Path] = []
+
+    def counted(frames: VideoFrames, made_by: Backbone) -> Iterator[np.ndarray]:
+        calls.append(Path(frames.path))
+        return features_of(frames, made_by)
+
+    monkeypatch.setattr("protas_gtcc.video.features.features_of", counted)
+    fingerprint = make_backbone(str(backbone), size=16).fingerprint
+    for name, fps in (("one", 10.0), ("two", 10.0), ("slower", 5.0)):
+        checkpoint(tmp_path / f"{name}.safetensors", Extractor("means.pt", fingerprint, fps))
+    given = (video, "--picture", "rows.png", "--at", 1.5, "--overwrite", "--backbone", backbone, "--size", 16)
+    for names, extractions in ((["one", "two"], 1), (["one", "two", "slower"], 2)):
+        calls.clear()
+        assert exit_code("annotate", *(f"{name}.safetensors" for name in names), *given) == 0
+        assert len(calls) == extractions
+    assert exit_code("annotate", "one.safetensors", "two.safetensors", *given) == 0
+    rows = np.asarray(Image.open("rows.png"))
+    assert exit_code("extract", video, "--out", "f", "--fps", 10, "--backbone", backbone, "--size", 16) == 0
+    assert exit_code("annotate", "one.safetensors", "two.safetensors", *given[:-4], "--features", "f/tea.npy") == 0
+    assert (np.asarray(Image.open("rows.png")) == rows).all()
 
 
 def test_a_model_of_resampled_features_shows_what_predict_gives(video, backbone, tmp_path, monkeypatch):
@@ -302,6 +333,14 @@ def test_a_name_that_two_videos_share_is_asked_for(video, tmp_path, capsys):
     line = refusal(capsys, tmp_path / "two.h5", video, *out)
     assert "has 2 videos 'tea'; give --video NAME, one of p1/tea, p2/tea" in line
     assert exit_code("annotate", tmp_path / "two.h5", video, *out, "--video", "p2/tea") == 0
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_video_is_found_by_its_name_in_either_unicode_form(video, tmp_path, forms):
+    in_file, of_video = (unicodedata.normalize(form, "Käse") for form in forms)
+    predictions = write_file(tmp_path / "p.h5", f"anna/{in_file}", LABELS)
+    renamed = video.rename(tmp_path / f"{of_video}.mp4")
+    assert exit_code("annotate", predictions, renamed, "--subtitles", tmp_path / "out.vtt") == 0
 
 
 @pytest.mark.slow

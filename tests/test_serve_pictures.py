@@ -36,10 +36,9 @@ def backbone(tmp_path) -> Backbone:
 
 
 @contextmanager
-def serving(model: TrainedModel, backbone: Backbone | None) -> Iterator[str]:
-    config = server_config(
-        make_app(model, backbone=backbone), Limits(), model.facts.feature_dim, LARGEST_BYTES, port=0, log_config=None
-    )
+def serving(model: TrainedModel, backbone: Backbone | None, states: Path | None = None) -> Iterator[str]:
+    app, dim = make_app(model, states=states, backbone=backbone), model.facts.feature_dim
+    config = server_config(app, Limits(), dim, LARGEST_BYTES, port=0, log_config=None)
     with running(config) as address:
         yield f"ws://{address}/stream?name=a&pictures=1"
 
@@ -54,6 +53,8 @@ def answers(address: str, *messages: bytes | str) -> list[dict[str, Any]]:
     async def run() -> list[dict[str, Any]]:
         found = []
         async with connect(address) as socket:
+            if "resume=1" in address:
+                await socket.recv()  # the number of the next frame
             for message in messages:
                 await socket.send(message)
                 found += json.loads(await socket.recv())
@@ -80,6 +81,24 @@ def test_a_client_that_sends_pictures_gets_what_predict_gives_of_them(backbone):
     assert [line["frame"] for line in found] == list(range(12))
     assert [line["label"] for line in found] == expected.labels.tolist()
     np.testing.assert_allclose([line["progress"] for line in found], expected.reported, rtol=0, atol=2e-5)
+
+
+def test_a_client_that_connects_again_goes_on_with_the_pictures_before(backbone, tmp_path):
+    model, messages = model_on(backbone), [jpeg(plain(3 * number, 16, 16)) for number in range(12)]
+    with serving(model, backbone) as address:
+        never_stopped = answers(address, *messages)
+    found = []
+    for part in (messages[:5], messages[5:]):
+        with serving(model, backbone, tmp_path / "states") as address:
+            found += answers(f"{address}&resume=1", *part)
+    assert found == never_stopped
+
+
+def test_a_state_without_the_pictures_before_is_refused(backbone, tmp_path):
+    model = model_on(backbone)
+    with serving(model, backbone, tmp_path) as address:
+        answers(address.replace("&pictures=1", ""), np.zeros(3, "<f4").tobytes())
+        assert "lacks the last 1 picture of 16 x 16" in reason(f"{address}&resume=1", jpeg(plain(1)))
 
 
 @pytest.mark.parametrize(

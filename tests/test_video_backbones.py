@@ -122,6 +122,13 @@ def test_an_onnx_file_states_its_window(tmp_path):
     assert backbone(Windows(5).of(random_pictures(2))).shape == (2, 3)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine may have CUDA for ONNX Runtime")
+def test_an_onnx_file_does_not_compute_on_the_cpu_where_a_gpu_was_wanted(tmp_path):
+    path = onnx_model(tmp_path / "m.onnx", ["B", 3, SIZE, SIZE])
+    with pytest.raises(InputError, match=r"m.onnx cannot compute on cuda: .*; pip install onnxruntime-gpu .* cpu"):
+        make_backbone(str(path), "cuda")
+
+
 def test_fingerprints_differ_with_weights_and_with_scaling(tmp_path):
     one, other = (str(torchscript(tmp_path / f"{weight}.pt", weight=weight)) for weight in (1.0, 2.0))
     found = {make_backbone(path, size=size).fingerprint for path in (one, other) for size in (SIZE, 32)}

@@ -12,6 +12,9 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.inference import load
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.storage.feature_facts import read_feature_facts
+from protas_gtcc.video.backbones.choice import make_backbone
+from protas_gtcc.video.extraction import Extraction
+from protas_gtcc.video.naming import find_videos
 from tests.mstcn_folder import exit_code
 from tests.video_files import plain, write_video
 from tests.video_models import extract_means, torchscript
@@ -82,6 +85,21 @@ def test_the_backbone_goes_into_the_dataset_the_checkpoint_and_the_predictions(f
     capsys.readouterr()
     assert exit_code("evaluate", "run", "--dataset", "data2.h5", "--out", "scores") == 1
     assert "made by other.pt" in capsys.readouterr().err
+
+
+def test_features_of_a_backbone_that_looks_ahead_do_so_in_the_dataset_and_in_check(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder.parent)
+    backbone = make_backbone("means.pt", size=16)
+    monkeypatch.setattr(backbone, "look_ahead_frames", 3, raising=False)
+    for file in (folder / "features").iterdir():
+        file.unlink()
+    Extraction(find_videos([folder.parent / "filmed"])[0], folder / "features", backbone, FPS).run()
+    capsys.readouterr()
+    assert prepared(folder, "--fps", FPS, "--resample-to", 5) == 0
+    assert "looks 2 frames ahead" in capsys.readouterr().out
+    assert Dataset("data.h5").feature_sets["features"].look_ahead_frames == 2
+    exit_code("check", folder, "--fps", FPS)
+    assert "look-ahead 3 frames: results are 3 frames late, not online" in " ".join(capsys.readouterr().out.split())
 
 
 def _fingerprint(path: str) -> str:

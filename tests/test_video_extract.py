@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Extractor
@@ -97,6 +98,22 @@ def test_the_same_again_keeps_what_is_whole_and_another_backbone_or_rate_makes_a
     assert len(extraction(videos, out, Means(2.0)).run().written) == 3
     assert len(extraction(videos, out, Means(2.0), fps=5.0).run().written) == 3
     assert read_feature_facts(out / "a.npy").extractor == Extractor("means", "w2.0k1", 5.0)
+
+
+def test_a_video_of_the_same_size_with_other_content_is_made_anew_where_the_facts_have_its_digest(videos, tmp_path):
+    out, video = _extracted(videos, tmp_path / "out"), videos / "a.mkv"
+    write_video(tmp_path / "other.mkv", range(0, 900, 100), [plain(30 - number) for number in range(9)])
+    contents = [path.read_bytes() for path in (video, tmp_path / "other.mkv")]
+    size = max(map(len, contents)) + 100
+    for content in contents:
+        video.write_bytes(content.ljust(size, b"\0"))
+        assert list(extraction(videos, out).run().written) == ["a"]
+        assert len(extraction(videos, out).run().kept) == 3
+    facts = json.loads((out / "a.json").read_text())
+    del facts["video_digest"], facts["look_ahead_frames"]
+    (out / "a.json").write_text(json.dumps(facts))
+    video.write_bytes(contents[0].ljust(size, b"\0"))
+    assert len(extraction(videos, out).run().kept) == 3, "facts from before there were digests"
 
 
 @pytest.mark.parametrize("damage", ["cut", "no file", "another video"])
@@ -251,6 +268,12 @@ def test_the_command_says_what_it_did(videos, tmp_path, model, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert printed["kept"] == ["a", "b", "c", "person1/tea"]
     assert printed["extractor"]["backbone"] == "means.pt"
+
+
+def test_a_command_leaves_the_threads_of_torch_as_they_were(videos, tmp_path, model):
+    before = torch.get_num_threads()
+    assert exit_code(*extract_means(videos, tmp_path / "out", model, "--threads", before + 1)) == 0
+    assert torch.get_num_threads() == before
 
 
 def test_a_command_without_videos_is_wrong_usage(tmp_path, capsys):

@@ -36,7 +36,7 @@ from protas_gtcc.video.opening import OpenVideo, open_video
 from protas_gtcc.video.windows import Windows
 from tests.broken_videos import broken
 from tests.mstcn_folder import exit_code
-from tests.video_files import av, film
+from tests.video_files import av, film, plain, write_video
 from tests.video_models import model_on, saved, torchscript
 from tests.video_senders import network_camera, sending
 
@@ -99,6 +99,28 @@ def test_a_stream_of_a_file_equals_predict_frame_by_frame(tmp_path, monkeypatch,
     np.testing.assert_allclose([line["progress"] for line in lines], expected.reported, rtol=0, atol=2e-5)
     assert not any("delay_seconds" in line for line in lines), "a file at full speed has no clock"
     assert_equals(list(model.follow(video)), expected)
+
+
+def test_a_stream_with_a_window_that_was_stopped_goes_on_as_if_it_never_was(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    backbone = make_backbone(str(torchscript(tmp_path / "means.pt", dims=(2, 3, 4), rank=5)), size=16, window=3)
+    model, pictures = model_on(backbone), [plain(2 * number) for number in range(20)]
+    saved(model, tmp_path / "model.safetensors")
+    for name, part in (("whole", pictures), ("first", pictures[:9]), ("rest", pictures[9:])):
+        write_video(tmp_path / f"{name}.mkv", range(0, 200 * len(part), 200), part, codec="ffv1")
+    given = (*MEANS, "--window", 3, "--every-class")
+    assert exit_code("stream", "model.safetensors", "whole.mkv", *given) == 0
+    never_stopped = printed(capsys)
+    for name in ("first", "rest"):
+        assert exit_code("stream", "model.safetensors", f"{name}.mkv", *given, "--state", "kept") == 0
+    assert printed(capsys) == never_stopped
+
+    stream = model.stream()
+    stream.step(np.zeros((4, 3), np.float32))
+    stream.save("kept")
+    assert exit_code("stream", "model.safetensors", "rest.mkv", *given, "--state", "kept") == 1
+    lacks = "the state of the stream lacks the last 2 pictures of 16 x 16 pixels, which means.pt needs to go on"
+    assert capsys.readouterr().err == f"error: {lacks}; start a new stream without it\n"
 
 
 def test_a_file_in_real_time_takes_its_time_and_its_frames_have_delays(model, tmp_path, capsys):
@@ -302,6 +324,17 @@ def test_what_cannot_be_streamed_is_refused_in_one_line(model, tmp_path, monkeyp
         assert message in done.err
         assert done.err.count("\n") == 1
         assert not done.out
+
+
+def test_a_model_whose_features_look_ahead_takes_no_stream_of_pictures(backbone, tmp_path, capsys):
+    known = model_on(backbone)
+    model = TrainedModel(known.network, dataclasses.replace(known.facts, look_ahead_frames=3))
+    saved(model, tmp_path / "model.safetensors")
+    film(tmp_path / "clip.mp4", 10)
+    expected = "the model's features look 3 frames ahead, and a stream has no later pictures; use 'predict'"
+    for given in (["stream", "model.safetensors", "clip.mp4"], ["serve", "model.safetensors", "--pictures"]):
+        assert exit_code(*given, *MEANS) == 1
+        assert capsys.readouterr().err == f"error: {expected}\n"
 
 
 def test_the_thread_that_reads_a_source_ends_when_nobody_follows_any_more(model, tmp_path):

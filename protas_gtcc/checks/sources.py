@@ -23,7 +23,7 @@ from protas_gtcc.layouts.features import FeatureFolder, is_time_first
 from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
-from protas_gtcc.prepare.survey import Rates, expected_lengths, find_extractor, pair_labels_by_length, parse_look_ahead
+from protas_gtcc.prepare.survey import Rates, expected_lengths, find_origin, pair_labels_by_length, parse_look_ahead
 
 Shapes = dict[str, tuple[int, int]]
 NO_SPLIT = "there is no split, and 'run' needs one, with training and test videos"
@@ -140,7 +140,8 @@ class LayoutSource:
             try:
                 self._time_first[name] = self._axes(folder, shapes[name])
                 if self._fps is not None:  # that of the facts beside the features must be the same
-                    find_extractor(self._layout, name, shapes[name], self._rates)
+                    _, known = find_origin(self._layout, name, shapes[name], self._rates)
+                    look_ahead[name] = max(look_ahead[name], known)
             except InputError as error:
                 self.findings.append(from_message("error", f"feature set {name}", str(error)))
         return {

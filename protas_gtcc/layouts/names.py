@@ -11,6 +11,14 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def find_videos_called(video: str, known: Collection[str]) -> list[str]:
+    """The known names that a video may mean: that name, or else those of that name in a folder, as `anna/tea`."""
+    same = find_name(video, known)
+    if same is not None:
+        return [same]
+    return [one for one in known if composed(one.rpartition("/")[2]) == composed(video)]
+
+
 def find_name(name: str, known: Collection[str]) -> str | None:
     """The known name that is meant: the same one, else the only one that differs in its Unicode form alone."""
     if name in known:

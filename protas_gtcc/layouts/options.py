@@ -33,7 +33,7 @@ class LayoutOptions:
     that is not known, 1 for CaptainCook4D's steps and 10 for segments in seconds."""
     look_ahead_frames: tuple[str, ...] = ()
     """How many frames after t the features of frame t have seen, counted before any resampling: N for every feature
-    set, or NAME=N for one."""
+    set, or NAME=N for one. Default: what the facts of 'extract' beside the features have, else 0."""
     subject_pattern: Text | None = None
     """Regular expression that finds the person in a video's name, by its first group if it has one: '^(S\\d+)_'.
     Default: the person that the layout gives, if it gives one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +12,15 @@ import numpy as np
 
 from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.errors import InputError, listed, plain
+from protas_gtcc.layouts.names import find_videos_called
 from protas_gtcc.live.overlay.rows import Row
-from protas_gtcc.predictions import Prediction, PredictionInfo
+from protas_gtcc.predictions import Extractor, Prediction, PredictionInfo
 from protas_gtcc.storage.csv_tables import read_csv_table
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
     from protas_gtcc.inference import TrainedModel
     from protas_gtcc.video.extraction import OnFrames
-    from protas_gtcc.video.frames import VideoFrames
 
 LONGEST_DIFFERENCE = 1.0, 0.01
 """How much a prediction may be shorter or longer than its video: seconds, and a share of the video."""
@@ -98,9 +98,7 @@ def named(names: Sequence[str], video: str, where: str) -> str:
 
     Raises `InputError` if there is none, or more than one.
     """
-    if video in names:
-        return video
-    found = [one for one in names if one.rpartition("/")[2] == video]
+    found = find_videos_called(video, names)
     if len(found) != 1:
         what = f"has {len(found)} videos {video!r}" if found else f"has no video {video!r}"
         raise InputError(f"{where} {what}; give --video NAME, one of {listed(found or names)}")
@@ -120,37 +118,62 @@ def row_of_features(name: str, model: TrainedModel, features: Path, fps: float |
         raise InputError(f"{features}: {error}") from error
 
 
-def row_of_video(name: str, model: TrainedModel, video: Path, batch_size: int, on_frames: OnFrames) -> Row:
-    """What a model predicts of a video, frame by frame, with features of its own backbone.
+class VideoFeatures:
+    """Features of one video for models, made once for each backbone and rate."""
 
-    Raises `InputError` as `TrainedModel.backbone`, `VideoFrames` and the model do.
+    def __init__(self, video: Path, batch_size: int, keep: bool):
+        """`keep` them for later models: 2.5 KB a frame with the default backbone."""
+        self._video, self._batch_size, self._keep = video, batch_size, keep
+        self._kept: dict[Extractor, list[np.ndarray]] = {}
+
+    def are_kept(self, model: TrainedModel) -> bool:
+        """Whether the features of a model are there, so that it needs no backbone."""
+        return model.facts.extractor in self._kept
+
+    def batches(self, model: TrainedModel, on_frames: OnFrames) -> Iterator[np.ndarray]:
+        """Yield the features of the next frames, float16 `[B, D]`.
+
+        Raises `InputError` as `TrainedModel.backbone` and `VideoFrames` do.
+        """
+        from protas_gtcc.video.features import features_of
+        from protas_gtcc.video.frames import VideoFrames
+
+        extractor = model.facts.extractor
+        if extractor in self._kept:
+            yield from self._kept[extractor]
+            return
+        frames = VideoFrames(self._video, extractor.fps, model.backbone().size, self._batch_size)
+        expected, done, made = frames.expected() or 0, 0, list[np.ndarray]()
+        for features in features_of(frames, model.backbone()):
+            done += len(features)
+            on_frames(done, max(done, expected))
+            if self._keep:
+                made.append(features)
+            yield features
+        if self._keep:
+            self._kept[extractor] = made
+
+
+def row_of_video(name: str, model: TrainedModel, batches: Iterable[np.ndarray]) -> Row:
+    """What a model predicts of a video, of whose frames `batches` have the features, one batch after the other.
+
+    Raises `InputError` as the model and the batches do.
     """
-    from protas_gtcc.video.frames import VideoFrames
-
-    own = rate_of(model, None)
-    frames = VideoFrames(video, model.facts.extractor.fps, model.backbone().size, batch_size)
-    return Row.of(name, joined(list(_predicted(model, frames, on_frames))), info_of(model, own))
+    return Row.of(name, joined(list(_predicted(model, batches))), info_of(model, rate_of(model, None)))
 
 
-def _predicted(model: TrainedModel, frames: VideoFrames, on_frames: OnFrames) -> Iterator[Prediction]:
+def _predicted(model: TrainedModel, batches: Iterable[np.ndarray]) -> Iterator[Prediction]:
     """Predictions of the next frames, one after the other.
 
     There is one of the whole video from an acausal model, and where features must be resampled to the model's rate.
     """
-    from protas_gtcc.video.features import features_of
-
-    expected, done, held = frames.expected() or 0, 0, list[np.ndarray]()
-    is_stepwise = model.facts.config.model.causal and frames.fps == model.facts.fps
-    stream = model.stream("torch") if is_stepwise else None
-    for features in features_of(frames, model.backbone()):
-        done += len(features)
-        on_frames(done, max(done, expected))
-        if stream is None:
-            held.append(features)
-        else:
+    fps = model.facts.extractor.fps
+    if model.facts.config.model.causal and fps == model.facts.fps:
+        stream = model.stream("torch")
+        for features in batches:
             yield stream.step(features.astype(np.float32))
-    if stream is None:
-        yield model.predict(model.at_own_rate(np.concatenate(held), frames.fps))
+    else:
+        yield model.predict(model.at_own_rate(np.concatenate(list(batches)), fps))
 
 
 def joined(parts: Sequence[Prediction]) -> Prediction:

@@ -38,6 +38,7 @@ class Source(ABC):
     name: str
     is_live = False
     at_once = 1
+    before = None
 
     @abstractmethod
     def __iter__(self) -> Iterator[np.ndarray]:

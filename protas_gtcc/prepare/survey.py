@@ -78,18 +78,18 @@ def survey(
     if not layout.splits:
         what = "no lists of training and test videos, which 'run' needs"
         layout.notices.append(f"{what}; add lists, or draw a split with --test-share 0.2")
-    extractors = {name: find_extractor(layout, name, shapes[name], rates) for name in shapes}
-    if not options.look_ahead_frames and not all(extractors.values()):
+    origins = {name: find_origin(layout, name, shapes[name], rates) for name in shapes}
+    if not options.look_ahead_frames and not all(extractor for extractor, _ in origins.values()):
         layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
     lengths = expected_lengths(layout, expected, rates.features, options)
     plans = {}
     for name, folder in layout.feature_folders.items():
         time_first = is_time_first(folder, shapes[name], lengths, options.feature_axes)
         dim = check_shapes(folder, shapes[name], lengths, time_first)
-        look_ahead_frames = max(
-            look_ahead_at(look_ahead[name], rate, rates.dataset) for rate in all_rates(rates.features)
-        )
-        plans[name] = FeaturePlan(folder, time_first, dim, look_ahead_frames, extractors[name])
+        extractor, known = origins[name]
+        source_frames = max(look_ahead[name], known)
+        look_ahead_frames = max(look_ahead_at(source_frames, rate, rates.dataset) for rate in all_rates(rates.features))
+        plans[name] = FeaturePlan(folder, time_first, dim, look_ahead_frames, extractor)
     return plans
 
 
@@ -101,13 +101,16 @@ def expected_lengths(
     return ExpectedLengths(frames, options.tolerance_frames, fps, layout.annotation_fps is not None)
 
 
-def find_extractor(layout: Layout, name: str, videos: Iterable[str], rates: Rates) -> Extractor:
-    """What made the features of a set, by the facts beside the files; unknown unless every video has facts.
+def find_origin(layout: Layout, name: str, videos: Iterable[str], rates: Rates) -> tuple[Extractor, int]:
+    """What made the features of a set, and how many frames they look ahead, by the facts beside the files.
 
+    The extractor is unknown unless every video has facts.
     Raises `InputError` for features of two backbones, and for those of another rate than was given.
     """
     files = {video: layout.feature_folders[name].file(video) for video in videos}
-    facts = {video: found.extractor for video, file in files.items() if (found := read_feature_facts(file))}
+    found = {video: read for video, file in files.items() if (read := read_feature_facts(file))}
+    look_ahead_frames = max((one.look_ahead_frames for one in found.values()), default=0)
+    facts = {video: one.extractor for video, one in found.items()}
     for video, one in facts.items():
         first, rate = next(iter(facts)), rate_of(rates.features, video)
         if not one.has_backbone_of(facts[first]):
@@ -121,10 +124,10 @@ def find_extractor(layout: Layout, name: str, videos: Iterable[str], rates: Rate
         what = f"{plural(len(files) - len(facts), 'video')} of {name} without the file of facts that extract writes"
         layout.notices.append(f"{what}: the backbone is not recorded")
     if not facts or len(facts) < len(files):
-        return Extractor()
+        return Extractor(), look_ahead_frames
     found_rates = {one.fps for one in facts.values()}
     fps = found_rates.pop() if len(found_rates) == 1 else rates.dataset
-    return replace(next(iter(facts.values())), fps=fps)
+    return replace(next(iter(facts.values())), fps=fps), look_ahead_frames
 
 
 def _require_separate_parts(layout: Layout) -> None:

@@ -104,6 +104,8 @@ async def _serve_stream(
     person = sessions.begin(name, resume)
     idle = sessions.limits.idle_seconds
     try:
+        if pictures is not None:
+            pictures.resume(person.stream)
         await socket.accept()
         if resume:
             await socket.send_text(json.dumps({"next_frame": person.stream.num_frames}))

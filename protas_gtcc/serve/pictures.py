@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.serve.gate import Refused
+from protas_gtcc.streaming.streams import Stream
 from protas_gtcc.video.backbones.base import Backbone
 from protas_gtcc.video.features import PictureFeatures
 from protas_gtcc.video.pictures import Squares
@@ -25,6 +26,18 @@ class ClientPictures:
 
     def __init__(self, backbone: Backbone, name: str):
         self._squares, self._features = Squares(backbone.size, Fraction(1)), PictureFeatures(backbone, name)
+
+    @property
+    def before(self) -> np.ndarray | None:
+        """The pictures that the next windows begin with; None without windows."""
+        return self._features.before
+
+    def resume(self, stream: Stream) -> None:
+        """Go on where a stream stands. Raises `Refused` if its state lacks the pictures that the backbone needs."""
+        try:
+            self._features.resume(stream.num_frames, stream.pictures)
+        except InputError as error:
+            raise Refused(str(error)) from error
 
     def features(self, message: bytes) -> np.ndarray:
         """The features, float16 `[1, D]`, of a JPEG. Raises `Refused` for what is none, or too large."""

@@ -106,14 +106,17 @@ class Sessions:
         self._charge(person, 1)
         async with self._backbone:
             features = await asyncio.to_thread(pictures.features, message)
-        return self._step(person, features, Picture(message))
+        return self._step(person, features, Picture(message), pictures.before)
 
-    def _step(self, person: Person, frames: np.ndarray, picture: Picture | None = None) -> str:
+    def _step(
+        self, person: Person, frames: np.ndarray, picture: Picture | None = None, before: np.ndarray | None = None
+    ) -> str:
         first = person.stream.num_frames
         try:
             prediction = person.stream.step(frames)
         except InputError as error:
             raise Refused(str(error)) from error
+        person.stream.pictures = before
         names = self.model.class_names
         results = [result_line(one, names[one.label]) for one in frame_results(prediction, first)]
         return f"[{','.join(self.publish(person, results, picture))}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from protas_gtcc.storage.configs import from_dict
 
 FORMAT = "protas_gtcc features"
 FORMAT_VERSION = 1
+_BLOCK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,22 @@ class FeatureFacts:
     """Size of that file."""
     backbone_version: str = ""
     """Version of the package that the backbone comes from; "" for a file."""
+    look_ahead_frames: int = 0
+    """How many frames after t the features of frame t have seen."""
+    video_digest: str = ""
+    """Of a few blocks of the video's file, by `blocks_digest`; "" in facts from before there was one."""
     notes: list[str] = field(default_factory=list)
     """What was wrong in the video, such as a damaged end."""
+
+
+def blocks_digest(file: Path) -> str:
+    """A hash of the first, the middle and the last 64 KiB of a file: cheap for large files as well."""
+    digest, size = hashlib.blake2b(digest_size=8), file.stat().st_size
+    with open(file, "rb") as opened:
+        for start in (0, (size - _BLOCK_BYTES) // 2, size - _BLOCK_BYTES):
+            opened.seek(max(0, start))
+            digest.update(opened.read(_BLOCK_BYTES))
+    return digest.hexdigest()
 
 
 def facts_file(features: Path) -> Path:

@@ -39,6 +39,10 @@ class FrameSource(Protocol):
     at_once: int
     """Frames that are taken at once."""
 
+    @property
+    def before(self) -> np.ndarray | None:
+        """The last pictures, where a backbone sees windows of them: a stream keeps them in its state."""
+
     def __iter__(self) -> Iterator[np.ndarray]:
         """What each frame is: features `[D]`, or a picture, uint8 `[H, W, 3]`."""
 
@@ -203,6 +207,7 @@ class Following:
             prediction = self._stream.step(features)
         except InputError as error:
             raise InputError(f"{self._source.name}: {error}") from error
+        self._stream.pictures = self._source.before
         times.append(monotonic())
         self._next = taken[-1].number + 1
         single = len(taken) == 1

@@ -20,6 +20,7 @@ from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.streaming.engines import Engine
 
 STATE_FORMAT = "protas_gtcc stream state"
+_PICTURES = "pictures"
 
 
 class Streams:
@@ -118,6 +119,8 @@ class Stream:
         self._streams, self._number = streams, number
         self.name = ""
         """Errors name it; may be empty."""
+        self.pictures: np.ndarray | None = None
+        """The last pictures, uint8 `[k - 1, H, W, 3]`, for a backbone that sees k at once; part of the state."""
         self._state = streams.state(number)
 
     @property
@@ -139,10 +142,13 @@ class Stream:
         """Return to the state before the first frame."""
         for values in self._state.values():
             values.zero_()
+        self.pictures = None
 
     def state_dict(self) -> dict[str, Tensor]:
         """A copy of the state; its size does not depend on the number of frames."""
         state = {"model": self._streams.fingerprint, **self._state}
+        if self.pictures is not None:
+            state[_PICTURES] = torch.from_numpy(self.pictures)
         return {name: values.to("cpu", copy=True) for name, values in state.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -152,8 +158,12 @@ class Stream:
         """
         own = {"model": self._streams.fingerprint, **self._state}
         what, way_out = "this is no state of such a stream", "start a new stream without it"
-        if set(state) - set(own):
-            raise InputError(f"{what}: it has no {min(set(state) - set(own))}; {way_out}")
+        pictures = state.get(_PICTURES)
+        if pictures is not None and (pictures.dtype != torch.uint8 or pictures.ndim != 4):
+            raise InputError(f"{what}: {_PICTURES} are not uint8 [k - 1, H, W, 3]; {way_out}")
+        unknown = set(state) - set(own) - {_PICTURES}
+        if unknown:
+            raise InputError(f"{what}: it has no {min(unknown)}; {way_out}")
         for name, values in own.items():
             if name not in state or state[name].shape != values.shape or state[name].dtype != values.dtype:
                 raise InputError(f"{what}: {name} is missing or of another size; {way_out}")
@@ -164,6 +174,7 @@ class Stream:
         self._streams.require_decodable(state)
         for name, values in self._state.items():
             values.copy_(state[name])
+        self.pictures = None if pictures is None else pictures.numpy().copy()
 
     def save(self, path: Path | str) -> None:
         """Write the state to a safetensors file, in one step."""

@@ -15,7 +15,13 @@ from pathlib import Path
 from protas_gtcc.errors import InputError, noted
 from protas_gtcc.predictions import Extractor
 from protas_gtcc.storage.atomic import replace_when_whole
-from protas_gtcc.storage.feature_facts import FeatureFacts, facts_file, read_feature_facts, write_feature_facts
+from protas_gtcc.storage.feature_facts import (
+    FeatureFacts,
+    blocks_digest,
+    facts_file,
+    read_feature_facts,
+    write_feature_facts,
+)
 from protas_gtcc.storage.locks import BeingWrittenError, only_writer
 from protas_gtcc.storage.npy_rows import NpyRows, file_size
 from protas_gtcc.video.backbones.base import Backbone
@@ -113,6 +119,8 @@ class Extraction:
                 video.path.name,
                 video.path.stat().st_size,
                 self._backbone.version,
+                self._backbone.look_ahead_frames,
+                blocks_digest(video.path),
                 frames.notes,
             )
             # In this order, features are never beside the facts of others, whenever the process is killed.
@@ -139,7 +147,8 @@ class Extraction:
                 return False
             sizes = path.stat().st_size, video.path.stat().st_size
             expected = file_size(facts.num_frames, facts.dim, DTYPE), facts.video_bytes
-            return facts.extractor == self._extractor and sizes == expected
+            is_same = not facts.video_digest or facts.video_digest == blocks_digest(video.path)
+            return facts.extractor == self._extractor and sizes == expected and is_same
         return False
 
     def _require_own(self, video: VideoFile) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.video.ahead import ahead
 from protas_gtcc.video.backbones.base import Backbone
 from protas_gtcc.video.frames import VideoFrames
@@ -31,6 +31,25 @@ class PictureFeatures:
         """`name` of the video is for errors."""
         self._backbone, self._name = backbone, name
         self._windows, self._done = Windows(backbone.window), 0
+
+    @property
+    def before(self) -> np.ndarray | None:
+        """The pictures that the next windows begin with, uint8 `[window - 1, H, W, 3]`; None without windows."""
+        return self._windows.before
+
+    def resume(self, num_frames: int, before: np.ndarray | None) -> None:
+        """Go on after so many frames, with what was `before` then.
+
+        Raises `InputError` if these are not the pictures that the backbone needs.
+        """
+        window, size = self._backbone.window, self._backbone.size
+        self._done = num_frames
+        if window == 1 or not num_frames:
+            return
+        if before is None or before.shape != (window - 1, size, size, 3):
+            what = f"the state of the stream lacks the last {plural(window - 1, 'picture')} of {size} x {size} pixels"
+            raise InputError(f"{what}, which {self._backbone.name} needs to go on; start a new stream without it")
+        self._windows.before = before
 
     def of(self, pictures: np.ndarray, missed: int = 0) -> np.ndarray:
         """The features, float16 `[B, D]`, of uint8 `[B, H, W, 3]`.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from protas_gtcc.dataset.description import require_video_names
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.layouts.names import find_name
+from protas_gtcc.layouts.names import find_videos_called
 from protas_gtcc.storage.file_kinds import VIDEO_ENDINGS, VIDEOS, kind_of
 
 
@@ -57,16 +57,11 @@ def files_of(videos: Iterable[str], files: Sequence[VideoFile]) -> dict[str, Vid
 
 
 def _file_of(video: str, files: Mapping[str, VideoFile]) -> VideoFile | None:
-    same = find_name(video, files)
-    if same is not None:
-        return files[same]
-    inner = {name.rpartition("/")[2]: name for name in files}
-    alike = find_name(video, inner)
-    count = sum(name.rpartition("/")[2] == alike for name in files)
-    if count > 1:
-        both = listed(file.path for name, file in files.items() if name.rpartition("/")[2] == alike)
+    found = [files[name] for name in find_videos_called(video, files)]
+    if len(found) > 1:
+        both = listed(file.path for file in found)
         raise InputError(f"{both} may all be the video {video}; name it with its folder in the labels")
-    return None if alike is None else files[inner[alike]]
+    return found[0] if found else None
 
 
 def _files(folder: Path, leave_out: Path | None) -> Iterator[Path]:

@@ -53,6 +53,15 @@ class PictureSource:
         self._noted = 0.0
         self._closed = Event()
 
+    @property
+    def before(self) -> np.ndarray | None:
+        """The pictures that the windows of the next frames begin with; None without windows."""
+        return self._features.before
+
+    def resume(self, num_frames: int, before: np.ndarray | None) -> None:
+        """Go on after so many frames, with what was `before` then. Raises `InputError` as `PictureFeatures.resume`."""
+        self._features.resume(num_frames, before)
+
     def features(self, frames: np.ndarray, missed: int) -> np.ndarray:
         """The features, float16 `[k, D]`, of the next pictures; the first one stands for the missed ones, too."""
         return self._features.of(frames, missed)

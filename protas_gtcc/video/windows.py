@@ -10,7 +10,8 @@ class Windows:
 
     def __init__(self, window: int):
         self._window = window
-        self._before: np.ndarray | None = None
+        self.before: np.ndarray | None = None
+        """The last pictures, uint8 `[window - 1, H, W, 3]`, which the next windows begin with."""
 
     def of(self, pictures: np.ndarray) -> np.ndarray:
         """The next pictures `[B, H, W, 3]` -> `[B, window, H, W, 3]`, oldest first; as they are for a window of 1."""
@@ -27,8 +28,8 @@ class Windows:
 
     def _push(self, pictures: np.ndarray) -> np.ndarray:
         """The pictures after the last ones before them, which are replaced."""
-        if self._before is None:
-            self._before = np.repeat(pictures[:1], self._window - 1, axis=0)
-        row = np.concatenate([self._before, pictures])
-        self._before = row[len(pictures) :]
+        if self.before is None:
+            self.before = np.repeat(pictures[:1], self._window - 1, axis=0)
+        row = np.concatenate([self.before, pictures])
+        self.before = row[len(pictures) :]
         return row

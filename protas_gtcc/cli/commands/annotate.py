@@ -15,13 +15,15 @@ from protas_gtcc.cli.shared.console import make_console, progress_bars, warn, wr
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.config import Device, require_range
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import CHECKPOINT
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
+    from protas_gtcc.inference import TrainedModel
     from protas_gtcc.live.overlay.rows import Row
+    from protas_gtcc.live.row_sources import VideoFeatures
 
 PREDICTIONS = (".h5", ".hdf5", ".csv")
 """Endings of prediction files; anything else is a run or a checkpoint."""
@@ -35,8 +37,9 @@ class Command:
     """Write a video with predictions below its pictures: the action, a bar of its progress, a strip of the segments.
 
     'annotate RUN clip.mp4 --out out.mp4' makes features of the video with the model's backbone and predicts frame by
-    frame: a picture shows what was reported at its time, never what came later. Several runs and prediction files each
-    get a bar. Size, rate, times and sound stay as they are, and the video grows by the panel below.
+    frame: a picture shows what was reported at its time. Only acausal models and features that look ahead see what
+    comes later; a warning names them. Several runs and prediction files each get a bar. Size, rate, times and sound
+    stay as they are, and the video grows by the panel below.
     """
 
     sources: Positional[tuple[Path, ...]]
@@ -131,7 +134,7 @@ class Command:
                 find_checkpoint(path)
 
     def _rows(self, on_progress: Any) -> list[Row]:
-        from protas_gtcc.live.row_sources import CsvFacts, row_of_file, row_of_truth
+        from protas_gtcc.live.row_sources import CsvFacts, VideoFeatures, row_of_file, row_of_truth
         from protas_gtcc.report.runs import distinct_names
 
         dataset = self._dataset()
@@ -144,11 +147,13 @@ class Command:
             facts = CsvFacts(info.class_names, info.background, self.fps, info.fps, self.background)
         named = [path.parent if path.name in OF_RUNS else _without_ending(path) for path in self._predictors]
         names = ["predicted"] if len(named) == 1 else distinct_names(named)
+        num_runs = sum(not _is_predictions(path) for path in self._predictors)
+        features = VideoFeatures(self._video, self.batch_size, keep=num_runs > 1)
         for path, shown in zip(self._predictors, names, strict=True):
             if _is_predictions(path):
                 rows.append(self._of_this_video(row_of_file(shown, path, name, facts)))
             else:
-                rows.append(self._row_of_run(shown, path, functools.partial(on_progress, shown)))
+                rows.append(self._row_of_run(shown, path, features, functools.partial(on_progress, shown)))
         return rows
 
     def _dataset(self) -> Dataset | None:
@@ -156,18 +161,20 @@ class Command:
 
         return None if self.truth is None else open_dataset(self.truth, warn(make_console(stderr=True)))
 
-    def _row_of_run(self, name: str, path: Path, on_frames: Any) -> Row:
+    def _row_of_run(self, name: str, path: Path, of_video: VideoFeatures, on_frames: Any) -> Row:
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import choose_device, load
         from protas_gtcc.live.row_sources import row_of_features, row_of_video
 
         model = load(path, choose_device(self.device))
         require_no_control(model.facts.config, "annotate")
+        _note_what_it_sees(model, path)
         if self.features is not None:
             return self._of_this_video(row_of_features(name, model, self.features, self.fps))
-        self.own_backbone.give(model)
         with processors_for_backbone(self.threads):
-            return row_of_video(name, model, self._video, self.batch_size, on_frames)
+            if not of_video.are_kept(model):
+                self.own_backbone.give(model)
+            return row_of_video(name, model, of_video.batches(model, on_frames))
 
     def _of_this_video(self, row: Row) -> Row:
         """The row, if it is about as long as the video: by its header, and where that differs, by its packets."""
@@ -210,6 +217,14 @@ class Command:
                 done = rewrite(self._video, self.out, make_draw, self.over, not self.no_sound, on_seconds)
             facts |= {"video": str(self.out), **vars(done)}
         return facts
+
+
+def _note_what_it_sees(model: TrainedModel, path: Path) -> None:
+    """Warn if the row of a model shows what was not known at the time."""
+    ahead, is_causal = model.facts.look_ahead_frames, model.facts.config.model.causal
+    if ahead or not is_causal:
+        seen = f"{plural(ahead, 'frame')} ahead" if is_causal else "the whole video"
+        warn(make_console(stderr=True))(f"{path} sees {seen}: its row shows what was not known at the time")
 
 
 def _seconds(on_progress: Any, done: float, total: float) -> None:

@@ -52,10 +52,9 @@ class Command:
         videos, others = find_videos(self.videos, self.out)  # before torch is imported, which takes seconds
         from protas_gtcc.video.extraction import Extraction, extractor_of
 
-        backbone = self.extraction.make()
-        extraction = Extraction(videos, self.out, backbone, self.fps, self.extraction.batch_size)
         try:
-            with progress_bars("frames") as on_progress:
+            with self.extraction.made() as backbone, progress_bars("frames") as on_progress:
+                extraction = Extraction(videos, self.out, backbone, self.fps, self.extraction.batch_size)
                 on_frames = functools.partial(on_progress, "extract")
                 result = extraction.run(self.skip_broken, self.overwrite, on_frames)
         except KeyboardInterrupt as interruption:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_usage
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
-from protas_gtcc.cli.shared.pictures import OwnBackboneFlags
+from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, listed, noted, plain, plural
 from protas_gtcc.storage.checkpoints import find_checkpoint
@@ -71,7 +71,8 @@ class Command:
 
         model, info = self._load()
         if any(one.is_video for one in inputs):
-            self.video.give(model)
+            with processors_for_backbone():  # ONNX Runtime counts its threads when a model is opened
+                self.video.give(model)
         given = self.fps, self.feature_axes, broken, self.skip_broken
         with FeaturesOnTheWay(model, inputs, *given) as features:
             found = self._predictions(model, inputs, features, broken, replaced)

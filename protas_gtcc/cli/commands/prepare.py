@@ -83,10 +83,9 @@ class Command:
         opened = open_layout(self.source, dataclasses.replace(self.layout, features=self.layout.features or ()))
         from protas_gtcc.prepare.from_videos import default_features_folder, extract_missing
 
-        backbone = self.extraction.make()
-        out = self.features_out or default_features_folder(opened, backbone, self.fps)
         try:
-            with progress_bars("frames") as on_progress:
+            with self.extraction.made() as backbone, progress_bars("frames") as on_progress:
+                out = self.features_out or default_features_folder(opened, backbone, self.fps)
                 on_frames = functools.partial(on_progress, "extract")
                 given = self.extraction.batch_size, self.skip_broken, on_frames
                 extract_missing(opened, videos, out, backbone, self.fps, *given)

@@ -81,7 +81,7 @@ class Command:
                 require_decoder()
                 closing.enter_context(processors_for_backbone())
                 self.video.give(model, choose_device(self.device))
-                backbone = model.backbone()
+                backbone = model.stream_backbone()
             app = make_app(model, self.limits, token, self.state, backbone)
             _show_kept(app.state.sessions.kept)
             listener = closing.enter_context(_listening(self.host, self.port))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
     from protas_gtcc.live.sinks import Sink
     from protas_gtcc.streaming.following import FrameSource
+    from protas_gtcc.streaming.streams import Stream
     from protas_gtcc.video.sources import PictureSource
 
 
@@ -93,7 +94,7 @@ class Command:
         if self.state is not None and self.state.exists():
             stream.load(self.state)
         with ExitStack() as closing:
-            source, give_up = self._source(model, fps, closing)
+            source, give_up = self._source(model, stream, fps, closing)
             sinks = self._sinks(model, fps, closing)
             if self.state is not None:
                 stream.save(self.state)  # a path that cannot be written is refused now, not after hours
@@ -108,7 +109,9 @@ class Command:
                 first_frame=stream.num_frames,
             )
 
-    def _source(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> tuple[FrameSource, float | None]:
+    def _source(
+        self, model: TrainedModel, stream: Stream, fps: float | None, closing: ExitStack
+    ) -> tuple[FrameSource, float | None]:
         """The source, and the seconds after which its silence is an error."""
         from protas_gtcc.inference import choose_device
         from protas_gtcc.live.sources import Replay, open_source
@@ -118,6 +121,7 @@ class Command:
             self.video.give(model, choose_device(self.device))
             silent = self.give_up_seconds or SILENT_SECONDS
             source = model.source(self.source, self.real_time, silent_seconds=silent)
+            source.resume(stream.num_frames, stream.pictures)
             closing.callback(_print_notes, source)
             return source, silent if source.is_live else self.give_up_seconds
         if self._is_replay:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.processors import backbone_threads
+from protas_gtcc.cli.shared.pictures import processors_for_backbone
 from protas_gtcc.config import Device, require_range
 
 if TYPE_CHECKING:
@@ -34,12 +36,11 @@ class BackboneFlags:
     def __post_init__(self) -> None:
         require_range(self, window=(1, 1000), batch_size=(1, 4096), threads=(0, 1024), size=(0, 4096))
 
-    def make(self) -> Backbone:
-        """The backbone, on its device and with its threads. Raises `InputError` as `make_backbone` does."""
-        import torch
-
+    @contextmanager
+    def made(self) -> Iterator[Backbone]:
+        """The backbone on its device, with its threads. Raises `InputError` as `make_backbone` does."""
         from protas_gtcc.inference import choose_device
         from protas_gtcc.video.backbones.choice import make_backbone
 
-        torch.set_num_threads(backbone_threads(self.threads))
-        return make_backbone(self.backbone, choose_device(self.device), self.size or None, self.window)
+        with processors_for_backbone(self.threads):
+            yield make_backbone(self.backbone, choose_device(self.device), self.size or None, self.window)

@@ -103,13 +103,17 @@ def _session(path: Path, device: str) -> tuple[Any, list[tuple[str, list[Any], s
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = _FATAL
-    wanted = ["CUDAExecutionProvider"] if device == "cuda" else []
+    wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
     providers = [*(one for one in wanted if one in onnxruntime.get_available_providers()), "CPUExecutionProvider"]
     try:  # the fallback would print why, and then do the same again
         session = onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
-        return session, [(one.name, list(one.shape), one.type) for one in session.get_inputs()]
+        inputs = [(one.name, list(one.shape), one.type) for one in session.get_inputs()]
     except Exception as error:
         raise InputError(f"{path} is not an ONNX file that runs ({_first_line(error)}); export it again") from error
+    if not set(wanted) <= set(session.get_providers()):  # it is not there, or its libraries do not load
+        what = f"{path} cannot compute on {device}: this ONNX Runtime has no CUDA that works"
+        raise InputError(f"{what}; pip install onnxruntime-gpu in place of onnxruntime, or give --device cpu")
+    return session, inputs
 
 
 def _read_input(path: Path, shape: list[Any], kind: str, size: int | None, window: int) -> ModelInput:
