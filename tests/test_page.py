@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import itertools
 import json
 import os
@@ -19,6 +20,9 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+from protas_gtcc.live.sinks import FrameResult
+from protas_gtcc.serve.live_page import LivePage
+from protas_gtcc.streaming.following import Delay
 from tests.test_serve import push, serving
 from tests.tiny_models import make_model, video
 
@@ -93,6 +97,52 @@ def test_the_page_shows_the_action_and_its_progress_live(tmp_path):
 
     with serving() as address, browser(tmp_path / "profile") as page:
         asyncio.run(run(address, page))
+
+
+SHOWN = """(() => {
+  const line = document.getElementById('interval'), delay = document.getElementById('delay'),
+    place = line.getBoundingClientRect(), track = line.parentElement.getBoundingClientRect();
+  return {
+    interval: line.hidden ? null : [(place.left - track.left) / track.width, (place.right - track.left) / track.width],
+    delay: delay.hidden ? null : [delay.textContent, delay.title],
+  };
+})()"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
+def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have_them(tmp_path):
+    plain = FrameResult(0, 1, 0.8, 0.5, None, None, waiting=0, dropped=0)
+    skipping = dataclasses.replace(plain, frame=2, dropped=1)
+    delay = Delay(0.05, 0.01, 0.06, 0.001, 0.002)
+    full = dataclasses.replace(skipping, frame=6, dropped=3, delay=delay, interval=(0.25, 0.75), remaining_seconds=8.0)
+    live = LivePage(make_model())
+
+    async def run(page: str) -> None:
+        async with connect(page, max_size=None) as tab:
+            ask = await asking(tab)
+
+            async def shown(result: FrameResult) -> Any:
+                live.on_result(result)
+                deadline = time.monotonic() + 15
+                while not (await text_of(ask, "note")).startswith(f"frame {result.frame},"):
+                    assert time.monotonic() < deadline, await text_of(ask, "note")
+                    await asyncio.sleep(0.05)
+                return (await ask("Runtime.evaluate", expression=SHOWN, returnByValue=True))["result"]["value"]
+
+            await ask("Page.navigate", url=live.address)
+            assert await shown(plain) == {"interval": None, "delay": None}
+            assert await shown(skipping) == {"interval": None, "delay": ["1 frame skipped", ""]}
+            found = await shown(full)
+            assert found["interval"] == pytest.approx([0.25, 0.75], abs=0.01)
+            parts = "capture 50 ms, waiting 10 ms, backbone 60 ms, model 1 ms, output 2 ms"
+            assert found["delay"] == ["delay 0.12 s, 3 frames skipped", parts]
+
+    try:
+        with browser(tmp_path / "profile") as page:
+            asyncio.run(asyncio.wait_for(run(page), 60))
+    finally:
+        live.close()
 
 
 @pytest.mark.slow

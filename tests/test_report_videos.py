@@ -30,9 +30,14 @@ GREYS = 36
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with two test videos, of which the first has a file: picture k is frame k, in one of 36 greys."""
     folder = tmp_path_factory.mktemp("report")
-    pictures = [plain(frame % GREYS) for frame in range(len(labels_of(0)))]
-    write_video(folder / "films" / f"{ONE}.mp4", range(0, 200 * len(pictures), 200), pictures)
+    write_film(folder / "films" / f"{ONE}.mp4")
     return make_run(folder / "run", make_dataset(folder / "kitchen.h5"))
+
+
+def write_film(path: Path, start: int = 0, **options: Any) -> Path:
+    """The pictures of the first video, of which the first is shown at `start` milliseconds."""
+    pictures = [plain(frame % GREYS) for frame in range(len(labels_of(0)))]
+    return write_video(path, range(start, start + 200 * len(pictures), 200), pictures, **options)
 
 
 def data_of(page: Path) -> dict[str, Any]:
@@ -141,16 +146,31 @@ def opened(page: Path, profile: Path, look: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
-def test_a_click_on_a_segment_plays_it_to_its_end_and_the_values_are_those_of_the_picture(run, tmp_path):
-    report(run, tmp_path / "r.html", "--videos", run.parent / "films", "--embed-videos")
+@pytest.mark.parametrize(
+    ("ending", "start", "options"),
+    [
+        (".mp4", 0, {}),
+        (".mp4", 777, {"sound": "aac"}),
+        (".webm", 777, {"sound": "libopus", "codec": "libvpx"}),
+        (".webm", 7300, {"codec": "libvpx"}),
+    ],
+    ids=["silent", "sound first", "sound first, WebM", "starts at 7.3 s"],
+)
+def test_a_click_on_a_segment_plays_it_to_its_end_and_the_values_are_those_of_the_picture(
+    run, tmp_path, ending, start, options
+):
+    write_film(tmp_path / "films" / f"{ONE}{ending}", start, **options)
+    data = report(run, tmp_path / "r.html", "--videos", tmp_path / "films", "--embed-videos")
+    assert data["groups"][0]["videos"][0]["start_seconds"] == pytest.approx(start / 1000, abs=0.002)
     labels = labels_of(0)
     borders = [0, *(frame for frame in range(1, len(labels)) if labels[frame] != labels[frame - 1]), len(labels)]
     first, last = next((a, b) for a, b in itertools.pairwise(borders) if 5 <= b - a <= 12)
 
     async def look(tab: Tab) -> None:
         await tab.until("document.querySelector('video').readyState >= 2")
+        assert await tab.js("document.querySelector('.player .problem').hidden"), "the lengths agree"
         await tab.click((first + 0.6) / FPS, 0)
-        await tab.until("!document.querySelector('video').paused")
+        await tab.until("!document.querySelector('video').paused && !document.querySelector('video').seeking")
         seen = [await tab.js(STATE)]
         while not (now := await tab.js(STATE))["paused"]:
             seen.append(now)
@@ -162,8 +182,8 @@ def test_a_click_on_a_segment_plays_it_to_its_end_and_the_values_are_those_of_th
         assert len({one["frame"] for one in seen}) > 3
         assert seen[-1]["cursor"] > seen[1]["cursor"], "the cursor has moved"
         assert abs(seen[-1]["grey"] - grey((last - 1) % GREYS)) <= 3
-        for one in seen[1:]:  # a new picture may be there one look before its values
-            assert min(abs(one["grey"] - grey((one["frame"] + ahead) % GREYS)) for ahead in (0, 1)) <= 3
+        for one in seen[1:]:  # picture and values are not read at once, and a busy machine shows a picture late
+            assert min(abs(one["grey"] - grey((one["frame"] + ahead) % GREYS)) for ahead in (-1, 0, 1)) <= 3
 
     opened(tmp_path / "r.html", tmp_path / "profile", look)
 

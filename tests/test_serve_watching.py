@@ -160,18 +160,16 @@ def test_the_live_page_of_a_video_gives_the_picture_that_each_result_is_about(ba
     clip, page = write_video(tmp_path / "clip.mp4", range(0, 4000, 100)), LivePage(model)
     address = page.address.removeprefix("http://").rstrip("/")
 
-    async def watched() -> list[tuple[int, int]]:
-        found = []
+    async def watched() -> list[tuple[dict[str, Any], int]]:
+        found: list[tuple[dict[str, Any], int]] = []
         async with connect(f"ws://{address}/watch?name=live&pictures=1") as socket:
             await socket.recv()
             running = asyncio.create_task(
                 asyncio.to_thread(pipeline.run, model.stream(), model.source(clip, True, backbone), [page])
             )
-            frame = 0
-            while frame < 18:  # the last one may come together with the end
+            while not found or found[-1][0]["frame"] < 18:  # the last one may come together with the end
                 pixels = np.asarray(Image.open(io.BytesIO(await socket.recv(decode=False))))
-                frame = json.loads(await socket.recv())[-1]["frame"]
-                found.append((frame, numbers(pixels[None])[0]))
+                found.append((json.loads(await socket.recv())[-1], numbers(pixels[None])[0]))
                 await socket.send("shown")
             await running
         return found
@@ -179,7 +177,11 @@ def test_the_live_page_of_a_video_gives_the_picture_that_each_result_is_about(ba
     try:
         found = asyncio.run(asyncio.wait_for(watched(), 30))
         assert len(found) > 8
-        assert all(shown == 2 * frame for frame, shown in found), "5 of 10 pictures a second"
+        assert all(shown == 2 * line["frame"] for line, shown in found), "5 of 10 pictures a second"
+        for line, _ in found:
+            parts = sum(part for name, part in line["delay_parts"].items() if name != "output")
+            assert line["delay_seconds"] == pytest.approx(parts, abs=1e-3)
+            assert line["dropped"] >= 0
     finally:
         page.close()
 

@@ -104,6 +104,15 @@ def result_line(result: FrameResult, name: str) -> dict[str, Any]:
     return line
 
 
+def stream_line(result: FrameResult, name: str) -> dict[str, Any]:
+    """The same with the frames dropped so far, and the delay if the source has a clock."""
+    line = result_line(result, name) | {"dropped": result.dropped}
+    if result.delay is not None:
+        line["delay_seconds"] = round(result.delay.total, 4)
+        line["delay_parts"] = {part: round(getattr(result.delay, part), 4) for part in PARTS}
+    return line
+
+
 @dataclass(frozen=True)
 class Summary:
     """Frames that a pipeline has processed and dropped."""
@@ -136,11 +145,7 @@ class JsonLines(Sink):
 
     def on_result(self, result: FrameResult) -> None:
         """Write the line."""
-        line = result_line(result, self._names[result.label])
-        line["dropped"] = result.dropped
-        if result.delay is not None:
-            line["delay_seconds"] = round(result.delay.total, 4)
-            line["delay_parts"] = {part: round(getattr(result.delay, part), 4) for part in PARTS}
+        line = stream_line(result, self._names[result.label])
         if self._fps is not None:
             line["seconds"] = round(result.frame / self._fps, 3)
         if self._every_class:

@@ -2,7 +2,7 @@
 
     simulated, version, length_bins, run_colours, frame_values, has_videos, groups
       group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos
-        video   name, num_frames, segments, file: its address, None without one
+        video   name, num_frames, segments; file: its address, and start_seconds, see `PlayedFile`; None without one
         run     name, path, metrics (all of metrics.json), ruler, verdict, best, confusion, reliability, lengths, videos
           ruler   label of each figure that comes first: [figure, interval], as they are written
           video   segments, acc, error, frames: {name: values of every frame}
@@ -18,7 +18,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from protas_gtcc.report.colours import HATCHES, HUES, class_looks
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
 from protas_gtcc.report.ruler import ruler_of, verdict
 from protas_gtcc.report.runs import EvaluatedRun, reading_metrics, true_labels
+
+if TYPE_CHECKING:
+    from protas_gtcc.report.video_files import PlayedFile
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,10 @@ RUN_COLOURS = [hue for hue in HUES if hue != "#F0E442"]
 """Yellow is no colour for a line on white."""
 
 
-def page_data(runs: Sequence[EvaluatedRun], addresses: Mapping[str, str] | None = None) -> dict[str, Any]:
+def page_data(runs: Sequence[EvaluatedRun], files: Mapping[str, PlayedFile] | None = None) -> dict[str, Any]:
     """The page's data of these runs, by dataset and split.
 
-    `addresses` are those of the videos' files, where the page is to play them. Raises `InputError` if a run contradicts
+    `files` are those of the videos, where the page is to play them. Raises `InputError` if a run contradicts
     itself.
     """
     by_videos: dict[bytes, list[EvaluatedRun]] = {}
@@ -76,8 +79,8 @@ def page_data(runs: Sequence[EvaluatedRun], addresses: Mapping[str, str] | None 
         "length_bins": PARTS["length_frames"],
         "run_colours": RUN_COLOURS,
         "frame_values": {name: asdict(value) for name, value in FRAME_VALUES.items()},
-        "has_videos": addresses is not None,
-        "groups": [_group(together, addresses or {}) for together in by_videos.values()],
+        "has_videos": files is not None,
+        "groups": [_group(together, files or {}) for together in by_videos.values()],
     }
 
 
@@ -94,7 +97,7 @@ def _fingerprint(run: EvaluatedRun) -> bytes:
     return head.encode() + b"".join(labels.tobytes() for labels in true_labels(run))
 
 
-def _group(runs: list[EvaluatedRun], addresses: Mapping[str, str]) -> dict[str, Any]:
+def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[str, Any]:
     info, truth = runs[0].dataset.info, true_labels(runs[0])
     looks = class_looks(info.num_classes, info.background)
     return {
@@ -111,7 +114,8 @@ def _group(runs: list[EvaluatedRun], addresses: Mapping[str, str]) -> dict[str, 
                 "name": name,
                 "num_frames": len(labels),
                 "segments": _flat_segments(labels),
-                "file": addresses.get(name),
+                "file": file.address if (file := files.get(name)) else None,
+                "start_seconds": file.start_seconds if file else None,
             }
             for name, labels in zip(runs[0].videos, truth, strict=True)
         ],

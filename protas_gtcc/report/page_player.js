@@ -3,6 +3,15 @@
 // Seconds into a frame, so that rounded times are not those of the frame before.
 const INSIDE = 0.002;
 
+// Seconds from the first picture, as labels count: a browser's clock is ahead where the sound begins earlier.
+function secondsOf({ element, video }) {
+  return Math.max(0, element.currentTime - video.start_seconds);
+}
+
+function goTo({ element, video }, seconds) {
+  element.currentTime = seconds + video.start_seconds;
+}
+
 // What is true and what each shown run reports, at every frame.
 function valuesOf(group, number) {
   const truth = segmentsOf(group.videos[number].segments),
@@ -72,10 +81,11 @@ function watchElement(player) {
   element.onseeked = element.ontimeupdate = () => step(player);
   element.onerror = () => complain(player, unplayable(video));
   element.onloadedmetadata = () => {
-    const labelled = video.num_frames / player.group.fps;
+    const labelled = video.num_frames / player.group.fps,
+      lasts = element.duration - video.start_seconds;
     if (!element.videoWidth) complain(player, unplayable(video));
-    else if (Math.abs(element.duration - labelled) > Math.max(1, labelled / 100)) {
-      const lengths = `The file lasts ${clock(element.duration)}, the labels last ${clock(labelled)}`;
+    else if (Math.abs(lasts - labelled) > Math.max(1, labelled / 100)) {
+      const lengths = `The file lasts ${clock(lasts)}, the labels last ${clock(labelled)}`;
       complain(player, `${lengths}: is it the file of ${video.name}?`, true);
     }
   };
@@ -98,32 +108,36 @@ function unplayable(video) {
 
 // The end of a segment stops the playback, unless somebody has gone elsewhere.
 function step(player) {
-  const { element, until } = player;
+  const { element, until } = player,
+    seconds = secondsOf(player);
   if (element.seeking) return;
-  if (until && (element.currentTime < until.start - INSIDE || element.currentTime >= until.end)) {
+  if (until && (seconds < until.start - INSIDE || seconds >= until.end)) {
     player.until = null;
-    if (element.currentTime >= until.end && element.currentTime < until.end + 0.5) {
+    if (seconds >= until.end && seconds < until.end + 0.5) {
       element.pause();
-      element.currentTime = until.end - INSIDE;
+      goTo(player, until.end - INSIDE);
     }
   }
   showNow(player);
 }
 
 function showNow(player) {
-  const { group, video, element } = player;
-  const frame = Math.min(Math.floor((element.currentTime + INSIDE / 2) * group.fps), video.num_frames - 1);
-  player.time.textContent = `${clock(element.currentTime)} (frame ${frame})`;
+  const { group, video } = player,
+    seconds = secondsOf(player);
+  const frame = Math.min(Math.floor((seconds + INSIDE / 2) * group.fps), video.num_frames - 1);
+  player.time.textContent = `${clock(seconds)} (frame ${frame})`;
   for (const show of player.shows) show(frame);
   placeCursor(player);
 }
 
-function placeCursor({ box, cursor, element }) {
-  const axes = box._fullLayout?.xaxis && box._fullLayout,
+function placeCursor(player) {
+  const { box, cursor, element } = player,
+    seconds = secondsOf(player),
+    axes = box._fullLayout?.xaxis && box._fullLayout,
     [low, high] = axes ? axes.xaxis.range : [0, 0];
-  cursor.hidden = !axes || element.hidden || element.currentTime < low || element.currentTime > high;
+  cursor.hidden = !axes || element.hidden || seconds < low || seconds > high;
   if (cursor.hidden) return;
-  cursor.style.left = axes.xaxis._offset + axes.xaxis.l2p(element.currentTime) + "px";
+  cursor.style.left = axes.xaxis._offset + axes.xaxis.l2p(seconds) + "px";
   cursor.style.top = axes.yaxis._offset + "px";
   cursor.style.height = axes.yaxis2._offset + axes.yaxis2._length - axes.yaxis._offset + "px";
 }
@@ -156,7 +170,7 @@ function play(player, first, last) {
   const { element, group } = player,
     start = Math.max(0, first) / group.fps;
   player.until = last === null ? null : { start, end: last / group.fps };
-  element.currentTime = start + INSIDE;
+  goTo(player, start + INSIDE);
   element.play().catch(() => {}); // a file that cannot be played has its line
 }
 

@@ -50,6 +50,12 @@ def make_app(
     )
     app.add_middleware(Gate, token=token)
     app.state.sessions = sessions
+    _add_pages(app, sessions, backbone is not None)
+    _add_sockets(app, sessions, backbone)
+    return app
+
+
+def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
     page = resources.files("protas_gtcc.serve").joinpath("page.html").read_text(encoding="utf-8")
 
     @app.get("/")
@@ -59,13 +65,15 @@ def make_app(
     @app.get("/facts")
     async def facts() -> dict[str, Any]:
         names = ("class_names", "background", "feature_dim", "fps", "look_ahead_frames", "simulated")
-        facts = {name: getattr(model.facts, name) for name in names}
-        return {**facts, "pictures": backbone is not None, "limits": asdict(sessions.limits)}
+        facts = {name: getattr(sessions.model.facts, name) for name in names}
+        return {**facts, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
 
     @app.get("/people")
     async def people() -> list[str]:
         return sorted(sessions.people)
 
+
+def _add_sockets(app: FastAPI, sessions: Sessions, backbone: Backbone | None) -> None:
     @app.websocket("/stream")
     async def stream(socket: WebSocket, name: str = "", resume: str = "", pictures: str = "") -> None:
         async with _refusals_answered(socket):
@@ -78,8 +86,6 @@ def make_app(
     async def watch(socket: WebSocket, name: str = "", pictures: str = "") -> None:
         async with _refusals_answered(socket):
             await serve_watcher(socket, sessions, name, bool(pictures))
-
-    return app
 
 
 @contextlib.asynccontextmanager

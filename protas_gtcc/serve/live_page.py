@@ -10,7 +10,7 @@ import uvicorn
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.live.sinks import FrameResult, Sink, result_line
+from protas_gtcc.live.sinks import FrameResult, Sink, stream_line
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import CLOSING_SECONDS, server_config
 from protas_gtcc.serve.limits import Limits
@@ -46,7 +46,7 @@ class LivePage(Sink):
 
     def on_result(self, result: FrameResult) -> None:
         """Show the result and its picture; a page that is slow to draw loses the oldest, and nothing waits for it."""
-        line = result_line(result, self._names[result.label])
+        line = stream_line(result, self._names[result.label])
         picture = None if result.picture is None else Picture(result.picture)
         self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [line], picture)
 

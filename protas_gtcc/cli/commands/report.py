@@ -15,6 +15,7 @@ from protas_gtcc.storage.atomic import require_absent
 
 if TYPE_CHECKING:
     from protas_gtcc.report.runs import EvaluatedRun
+    from protas_gtcc.report.video_files import PlayedFile
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Command:
         if self.embed_videos and self.videos is None:
             raise InputError("--embed-videos is for videos; add --videos FOLDER")
         runs = open_runs(self.runs, self.dataset)
-        write_report(self.out, page_data(runs, self._addresses(runs)))
+        write_report(self.out, page_data(runs, self._files(runs)))
         facts = [
             {
                 "name": run.name,
@@ -64,13 +65,13 @@ class Command:
         ]
         print(json.dumps({"report": str(self.out), "runs": facts}) if self.json else self.out)
 
-    def _addresses(self, runs: Sequence[EvaluatedRun]) -> dict[str, str] | None:
-        """Those of the videos' files; what has none is named."""
-        from protas_gtcc.report.video_files import video_addresses
+    def _files(self, runs: Sequence[EvaluatedRun]) -> dict[str, PlayedFile] | None:
+        """The videos' files; what has none is named."""
+        from protas_gtcc.report.video_files import played_files
 
         if self.videos is None:
             return None
-        found = video_addresses(runs, self.videos, self.out, self.embed_videos)
+        found = played_files(runs, self.videos, self.out, self.embed_videos)
         missing = dict.fromkeys(name for run in runs for name in run.videos if name not in found)
         if missing:
             what = f"{self.videos} has no file of {plural(len(missing), 'test video')}: {listed(missing)}"
