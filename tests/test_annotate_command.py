@@ -236,6 +236,8 @@ def test_bad_input_is_one_line(video, predictions, truth, tmp_path, capsys):
         "tea.mp4 would be replaced by its annotation": [predictions, video, "--out", video, "--overwrite"],
         "first.h5 would be replaced; give another name": [predictions, video, "--out", predictions],
         "--at 7: .* has pictures from 0 to 2.00 s": [predictions, video, "--picture", tmp_path / "a.png", "--at", 7],
+        "--at is nan; give a time": [predictions, video, "--picture", tmp_path / "a.png", "--at", "nan"],
+        "--at is -inf; give a time": [predictions, video, "--picture", tmp_path / "a.png", "--at", "-inf"],
         "it must be 0, or from 1": [predictions, video, *out, "--strip-seconds", 0.5],
     }
     for expected, arguments in cases.items():

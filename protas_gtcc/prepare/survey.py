@@ -18,7 +18,7 @@ from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
 from protas_gtcc.predictions import Extractor
-from protas_gtcc.storage.feature_facts import read_feature_facts
+from protas_gtcc.storage.feature_facts import facts_of_features
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the name of the pass, the number of videos that are done, and the number of all videos."""
@@ -107,7 +107,7 @@ def find_extractor(layout: Layout, name: str, videos: Iterable[str], rates: Rate
     Raises `InputError` for features of two backbones, and for those of another rate than was given.
     """
     files = {video: layout.feature_folders[name].file(video) for video in videos}
-    facts = {video: found.extractor for video, file in files.items() if (found := read_feature_facts(file))}
+    facts = {video: found.extractor for video, file in files.items() if (found := facts_of_features(file))}
     for video, one in facts.items():
         first, rate = next(iter(facts)), rate_of(rates.features, video)
         if not one.has_backbone_of(facts[first]):

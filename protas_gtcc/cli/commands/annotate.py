@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,8 @@ class Command:
             _wrong_usage("give --out for a video, --subtitles, or --picture with --at")
         if (self.picture is None) != (self.at is None):
             _wrong_usage("--picture and --at belong together: a file and a time in seconds")
+        if self.at is not None and not isfinite(self.at):
+            raise InputError(f"--at is {self.at:g}; give a time in seconds")
         if self.strip_seconds and not 1 <= self.strip_seconds <= 86_400:
             raise InputError(f"--strip-seconds is {self.strip_seconds:g}; it must be 0, or from 1 to 86400")
         written = [path for path in (self.out, self.subtitles, self.picture) if path is not None]

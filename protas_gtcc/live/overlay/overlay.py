@@ -24,7 +24,7 @@ class Overlay:
     def __init__(self, rows: Sequence[Row], width: int, height: int, page_seconds: float = 0.0, later: bool = False):
         """`width` and `height` of the pictures, in pixels; the rest is as in `Strip`.
 
-        Raises `InputError` unless all rows have the same classes.
+        Raises `InputError` unless all rows have the same classes, and as `Layout.of` does.
         """
         require_same_classes(rows)
         self._rows = rows
