@@ -122,11 +122,11 @@ def test_features_that_another_program_wrote_beside_the_facts_are_refused(folder
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_facts_that_never_end_are_refused(tmp_path, kind):
     os.mkfifo(tmp_path / "a.json") if kind == "pipe" else (tmp_path / "a.json").symlink_to("/dev/zero")
-    with pytest.raises(InputError, match="a.json is a pipe or a device"):
+    with pytest.raises(InputError, match=r"a\.json is a pipe or a device"):
         read_feature_facts(tmp_path / "a.npy")
 
 
 def test_facts_are_read_up_to_a_limit(tmp_path):
     (tmp_path / "a.json").write_text('{"format": "' + "x" * LONGEST + '"}')
-    with pytest.raises(InputError, match="a.json cannot be read"):
+    with pytest.raises(InputError, match=r"a\.json cannot be read"):
         read_feature_facts(tmp_path / "a.npy")
