@@ -6,6 +6,9 @@ The axes of the input are found: `[B, 3, H, W]` or `[B, H, W, 3]`, and with a wi
 
 from __future__ import annotations
 
+import mmap
+import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,16 @@ import numpy as np
 import torch
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.video.backbones.base import Axes, Backbone, ModelInput, checked_features, files_digest, fingerprint
+from protas_gtcc.video.backbones.base import (
+    Axes,
+    Backbone,
+    ModelInput,
+    checked_features,
+    files_digest,
+    fingerprint,
+    first_line,
+    tried,
+)
 from protas_gtcc.video.backbones.modules import ModuleBackbone
 
 ENDINGS = (".onnx", ".pt", ".pth", ".ts")
@@ -39,7 +51,7 @@ def _torchscript(path: Path, device: str, size: int | None, window: int) -> Modu
             warnings.simplefilter("ignore", DeprecationWarning)  # torch will have other files, users have these
             module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        what = f"{path} is not a TorchScript file ({_first_line(error)})"
+        what = f"{path} is not a TorchScript file ({first_line(error)})"
         raise InputError(f"{what}; save the model with torch.jit.save, or give timm:NAME={path}") from error
     if size is None:
         raise InputError(f"{path} does not state the size of its pictures; give it with --size, such as --size 224")
@@ -51,7 +63,7 @@ def _torchscript(path: Path, device: str, size: int | None, window: int) -> Modu
         except InputError:
             raise
         except Exception as error:  # TorchScript's errors on axes that do not fit have no common class
-            refused.append(_first_line(error))
+            refused.append(first_line(error))
     expected = " nor ".join(_shape(axes, size, window) for axes in choices)
     raise InputError(f"{path} takes neither {expected} ({refused[0]}); correct --size and --window, or the model")
 
@@ -70,9 +82,8 @@ class OnnxBackbone:
         self._input, self._input_name = _read_input(path, inputs[0], size, window), inputs[0].name
         self._one_by_one = inputs[0].shape[0] == 1
         self.size, self.window = self._input.size, self._input.window
-        beside = path.with_name(f"{path.name}.data")  # where torch puts the weights of large models
-        self.fingerprint = fingerprint(files_digest([path, *([beside] if beside.is_file() else [])]), self._input)
-        self.dim = self(self._input.blank()).shape[1]
+        self.fingerprint = fingerprint(files_digest([path, *_files_beside(path)]), self._input)
+        self.dim = tried(self, self._input, self.name)
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Features of pictures, as `Backbone` has it."""
@@ -81,9 +92,19 @@ class OnnxBackbone:
         try:
             found = [self._session.run(None, {self._input_name: part})[0] for part in parts]
         except Exception as error:  # its errors have no common class
-            what = f"{self.name} does not take {list(values.shape)} ({_first_line(error)})"
+            what = f"{self.name} does not take {list(values.shape)} ({first_line(error)})"
             raise InputError(f"{what}; correct --size and --window, or the model") from error
         return checked_features(np.concatenate(found), len(pictures), self.name)
+
+
+def _files_beside(path: Path) -> list[Path]:
+    """The files that an ONNX file names as the places of weights, as those of large models are."""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        # An entry in protobuf: its key, 8 bytes, and its value with a length below 128, or of two bytes above.
+        found = re.findall(rb"\x0a\x08location\x12([\x80-\xff]?[\x00-\x7f])(?=([^\x00]{1,4096}))", content, re.DOTALL)
+    names = {value[: sum((one & 127) << 7 * place for place, one in enumerate(size))] for size, value in found}
+    files = [path.parent / os.fsdecode(name) for name in sorted(names)]
+    return [file for file in files if file.is_file()]  # what is missing has been refused
 
 
 def _session(path: Path, device: str) -> Any:
@@ -98,7 +119,7 @@ def _session(path: Path, device: str) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=[*providers, "CPUExecutionProvider"])
     except Exception as error:
-        raise InputError(f"{path} is not an ONNX file that runs ({_first_line(error)}); export it again") from error
+        raise InputError(f"{path} is not an ONNX file that runs ({first_line(error)}); export it again") from error
 
 
 def _read_input(path: Path, described: Any, size: int | None, window: int) -> ModelInput:
@@ -130,9 +151,3 @@ def _axes(shape: list[Any]) -> Axes | None:
 def _shape(axes: Axes, size: int, window: int) -> str:
     sizes = {"C": _COLOURS, "K": window, "H": size, "W": size}
     return f"[B, {', '.join(str(sizes[axis]) for axis in axes)}]"
-
-
-def _first_line(error: Exception) -> str:
-    """The last line with text: TorchScript writes the way to an error before the error."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
