@@ -166,12 +166,9 @@ def test_what_is_no_backbone_is_refused(tmp_path, monkeypatch, choice, settings,
 class Wrong(torch.nn.Module):
     """Mean colours, and something that no backbone does."""
 
-    calls: torch.Tensor
-
     def __init__(self, kind: str):
         super().__init__()
-        self.kind = kind
-        self.register_buffer("calls", torch.zeros(1))
+        self.kind, self.calls = kind, torch.zeros(1)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         means = pictures.mean([2, 3])
