@@ -20,6 +20,8 @@ from protas_gtcc.annotations.task_graph import TaskGraph
 from protas_gtcc.config import PRESETS
 from protas_gtcc.dataset.file import DatasetInfo, Video
 from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.errors import InputError
+from protas_gtcc.live.row_sources import CsvFacts, row_of_file
 from protas_gtcc.live.subtitles import subtitles, write_subtitles
 from protas_gtcc.metrics.prediction_csv import write_csv
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
@@ -286,6 +288,7 @@ def test_bad_input_is_one_line(video, predictions, truth, tmp_path, capsys):
         "first.h5 would be replaced; give another name": [predictions, video, "--out", predictions],
         "--at 7: .* has pictures from 0 to 2.00 s": [predictions, video, "--picture", tmp_path / "a.png", "--at", 7],
         "--at is nan; it must be a time": [predictions, video, "--picture", tmp_path / "a.png", "--at", "nan"],
+        "--at is -inf; it must be a time": [predictions, video, "--picture", tmp_path / "a.png", "--at", "-inf"],
         "it must be 0, or from 1": [predictions, video, *out, "--strip-seconds", 0.5],
     }
     for expected, arguments in cases.items():
@@ -322,6 +325,33 @@ def test_a_csv_has_its_own_rate_also_beside_the_truth(video, truth, tmp_path, ca
     assert "is 20 frames at 5 fps, 4.0 s" in refusal(
         capsys, tmp_path / "tea.csv", video, *out, "--overwrite", "--fps", 5
     )
+
+
+@pytest.mark.parametrize("fps", [1 / 30, 0.7, 10.0, 30_000 / 1001, 23.976, 240.0])
+def test_the_rate_of_a_csv_is_exact(tmp_path, fps):
+    labels = np.resize(LABELS, 1000)
+    table = write_csv(tmp_path, "tea", predicted(labels), dataclasses.replace(INFO, fps=fps))
+    assert abs(row_of_file("a", table, "tea", CsvFacts()).info.fps / fps - 1) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ("time_seconds", ["0", "x", "0.2"], "column time_seconds: could not convert"),
+        ("time_seconds", ["0.2", "0.1", "0"], "do not rise evenly"),
+        ("time_seconds", ["0", "0.1", "9"], "do not rise evenly"),
+        ("time_seconds", ["0", "nan", "0.2"], "do not rise evenly"),
+        ("time_seconds", ["0", "0.1", "inf"], "do not rise evenly"),
+        ("label", ["0", "0", "1000000000"], "has class 1000000000; at most 65536 classes"),
+    ],
+)
+def test_a_csv_that_cannot_be_shown_is_refused(tmp_path, column, values, expected):
+    columns = {"frame": list("012"), "time_seconds": ["0", "0.1", "0.2"], "label": list("000"), "progress": ["0.5"] * 3}
+    columns[column] = values
+    lines = [",".join(columns), *map(",".join, zip(*columns.values(), strict=True))]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=expected):
+        row_of_file("a", tmp_path / "a.csv", "a", CsvFacts())
 
 
 def test_a_name_that_two_videos_share_is_asked_for(video, tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 from PIL import ImageColor
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.live.overlay.layout import fitted
+from protas_gtcc.live.overlay.layout import LEAST_WIDTH, fitted
 from protas_gtcc.live.overlay.overlay import Overlay
 from protas_gtcc.live.overlay.rows import Row
 from protas_gtcc.live.overlay.strip import clock
@@ -193,11 +193,17 @@ def test_long_names_are_shortened_in_the_middle_until_they_fit():
     assert fitted("stir", 15, 2) == ""
 
 
-@pytest.mark.parametrize("width", [64, 100, 320, 642])
+@pytest.mark.parametrize("width", [LEAST_WIDTH, 64, 100, 320, 642])
 def test_the_panel_is_as_wide_as_the_picture_and_even(width):
     overlay = Overlay([row(LABELS), row(LABELS)], width, 240)
     assert overlay.draw(Fraction(1)).shape == (overlay.layout.height, width, 3)
     assert overlay.layout.height % 2 == 0
+
+
+@pytest.mark.parametrize("width", [2, LEAST_WIDTH - 2])
+def test_pictures_without_room_for_a_panel_are_refused(width):
+    with pytest.raises(InputError, match=f"pictures of {width}x240 have no room for a panel"):
+        Overlay([row(LABELS)], width, 240)
 
 
 def test_rows_of_other_classes_are_refused():

@@ -18,6 +18,7 @@ from protas_gtcc.video.picture_files import write_picture
 av = pytest.importorskip("av", reason="annotating videos needs the package av: pip install 'protas_gtcc[video]'")
 
 from protas_gtcc.video import encoders  # noqa: E402
+from protas_gtcc.video.planes import Upright  # noqa: E402
 from protas_gtcc.video.rewriting import rewrite  # noqa: E402
 from tests.conftest import slow_but_first  # noqa: E402
 from tests.video_files import TICK, grey, plain, write_sound, write_video  # noqa: E402
@@ -115,6 +116,16 @@ def quarters(width: int, height: int) -> np.ndarray:
     picture = np.zeros((height, width, 3), np.uint8)
     picture[: height // 2, : width // 2] = 255
     return picture
+
+
+def test_a_rotation_that_changes_in_the_middle_keeps_the_size(tmp_path):
+    parts = [write_video(tmp_path / f"{turn}.mp4", [0, 40, 80], rotation=turn) for turn in (0, 90)]
+    with av.open(str(parts[0])) as one, av.open(str(parts[1])) as other:
+        frames = [*one.decode(video=0), *other.decode(video=0), *av.open(str(parts[0])).decode(video=0)]
+        upright = Upright(Fraction(1))
+        assert {plane[0].shape for plane in map(upright.planes, frames)} == {(48, 64)}
+        upright = Upright(Fraction(1))
+        assert {plane[0].shape for plane in map(upright.planes, frames[3:])} == {(64, 48)}
 
 
 @pytest.mark.parametrize(("rotation", "corner"), [(90, "bottom left"), (180, "bottom right"), (270, "top right")])

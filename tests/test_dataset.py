@@ -174,7 +174,9 @@ def _write(path: Path, names: Iterable[str]) -> None:
             writer.add(Video(name, np.array([0, 1]), {"features": np.array([[0.0], [1.0]])}))
 
 
-@pytest.mark.parametrize("name", ["", "/a", "a/", "a//b", "../a", "a/../b", ".", "./a", "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["", "/a", "a/", "a//b", "../a", "a/../b", ".", "./a", "a\0b", "a\nb", "\x1b[2J", "a\x9b"]
+)
 def test_a_name_other_than_a_relative_path_is_refused(tmp_path, name):
     with pytest.raises(InputError, match="cannot be the name of a video"):
         _write(tmp_path / "out.h5", [name])

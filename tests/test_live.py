@@ -27,6 +27,8 @@ from protas_gtcc.live.sinks import FrameResult, JsonLines, Sink, Terminal
 from protas_gtcc.live.sources import ByteFrames, Replay, Source, open_source
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.storage.locks import only_writer
+from tests.mstcn_folder import exit_code
 from tests.tiny_models import CLASSES, DIM, make_model, video
 
 
@@ -287,6 +289,14 @@ def checkpoint(tmp_path: Path) -> Path:
     model = make_model()
     save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)
     return tmp_path / "checkpoint.safetensors"
+
+
+def test_of_two_streams_with_one_state_one_is_refused(checkpoint, tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.zeros((4, 6), np.float32))
+    with only_writer(tmp_path / "s", wait=False):
+        assert exit_code("stream", checkpoint, tmp_path / "a.npy", "--state", tmp_path / "s") == 1
+    assert "another process is writing" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.slow

@@ -43,10 +43,19 @@ def serving(model: TrainedModel, backbone: Backbone | None, states: Path | None 
         yield f"ws://{address}/stream?name=a&pictures=1"
 
 
-def jpeg(pixels: np.ndarray) -> bytes:
+def jpeg(pixels: np.ndarray, progressive: bool = False) -> bytes:
     content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "JPEG", quality=100)
+    Image.fromarray(pixels).save(content, "JPEG", quality=100, progressive=progressive)
     return content.getvalue()
+
+
+def of_many_scans(count: int) -> bytes:
+    """A small progressive JPEG whose last scan comes again and again."""
+    content = io.BytesIO()
+    Image.new("L", (64, 48), 128).save(content, "JPEG", progressive=True)
+    whole = content.getvalue()
+    scan = whole[whole.rindex(b"\xff\xc4") : -2]
+    return whole[:-2] + count * scan + whole[-2:]
 
 
 def answers(address: str, *messages: bytes | str) -> list[dict[str, Any]]:
@@ -76,7 +85,7 @@ def reason(address: str, message: bytes | str) -> str:
 def test_a_client_that_sends_pictures_gets_what_predict_gives_of_them(backbone):
     model, pictures = model_on(backbone), [plain(number, 16, 16) for number in range(12)]
     with serving(model, backbone) as address:
-        found = answers(address, *map(jpeg, pictures))
+        found = answers(address, *(jpeg(one, progressive=number % 2 > 0) for number, one in enumerate(pictures)))
     expected = model.predict(PictureFeatures(backbone, "pictures").of(np.stack(pictures)))
     assert [line["frame"] for line in found] == list(range(12))
     assert [line["label"] for line in found] == expected.labels.tolist()
@@ -109,9 +118,10 @@ def test_a_state_without_the_pictures_before_is_refused(backbone, tmp_path):
         (jpeg(plain(1))[:-200], "are not a whole JPEG"),
         (jpeg(plain(1, 2, 100)), "its pictures are 2 pixels wide and 100 high"),
         (jpeg(plain(1, 4100, 4100)), "the picture is 4100 x 4100; at most 16,777,216 pixels are allowed"),
+        (of_many_scans(40), "scans; at most 32 are allowed"),
         ("a text", "a text message is not a frame"),
     ],
-    ids=["empty", "no JPEG", "cut off", "shape", "size", "text"],
+    ids=["empty", "no JPEG", "cut off", "shape", "size", "scans", "text"],
 )
 def test_what_is_no_picture_is_refused_with_the_reason(backbone, message, why):
     with serving(model_on(backbone), backbone) as address:

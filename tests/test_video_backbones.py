@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -156,10 +157,10 @@ def test_windows_are_the_same_for_any_batches_and_see_no_later_picture():
         ("text.onnx", {}, "text.onnx is not an ONNX file that runs"),
         ("good.pt", {}, "does not state the size of its pictures; give it with --size"),
         ("good.pt", {"size": 8, "window": 4}, "good.pt takes neither .B, 3, 4, 8, 8. nor .B, 4, 8, 8, 3."),
-        ("unpooled.pt", {"size": 8}, r"unpooled.pt gives \[1, 3, 8\] for 1 pictures, expected \[1, D\]"),
+        ("unpooled.pt", {"size": 8}, r"unpooled.pt gives \[2, 3, 8\] for 2 pictures, expected \[2, D\]"),
         ("sized.onnx", {"size": 8}, "do not fit it: leave them out"),
         ("open.onnx", {}, "does not state the size of its pictures"),
-        ("number.onnx", {}, r"number.onnx gives \[\] for 1 pictures, expected \[1, D\]"),
+        ("number.onnx", {}, r"number.onnx gives \[\] for 2 pictures, expected \[2, D\]"),
         ("wrong.onnx", {}, "export a model that takes .B, 3, H, W."),
     ],
 )
@@ -201,6 +202,75 @@ def test_a_damaged_file_of_a_model_is_one_line_and_nothing_is_printed(tmp_path, 
         with pytest.raises(InputError, match=expected):
             make_backbone(str(path), size=SIZE if path == script else None)
     assert capfd.readouterr() == ("", "")
+
+
+class Wrong(torch.nn.Module):
+    """Mean colours, and something that no backbone does."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind, self.calls = kind, torch.zeros(1)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        means = pictures.mean([2, 3])
+        self.calls += 1
+        if self.kind == "the other pictures":
+            return means - means.mean(0, keepdim=True)
+        if self.kind == "chance":
+            return means + torch.rand([1])
+        if self.kind == "memory":
+            return means + self.calls
+        if self.kind == "nothing":
+            return means[:, :0]
+        if self.kind == "complex numbers":
+            return torch.complex(means, means)
+        if self.kind == "an error" and len(pictures) > 4:
+            raise ValueError("too many")
+        return means
+
+
+def wrong(path: Path, kind: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(torch.jit.script(Wrong(kind)), str(path))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        *((kind, "other features alone than beside") for kind in ("the other pictures", "chance", "memory")),
+        ("nothing", r"gives \[2, 0\] for 2 pictures"),
+        ("complex numbers", "gives complex64, not one array of numbers"),
+    ],
+)
+def test_a_model_whose_features_are_not_of_their_picture_alone_is_refused(tmp_path, kind, expected):
+    with pytest.raises(InputError, match=expected):
+        make_backbone(wrong(tmp_path / "m.pt", kind), size=8)
+
+
+def test_a_module_that_fails_later_is_one_line(tmp_path):
+    backbone = make_backbone(wrong(tmp_path / "m.pt", "an error"), size=8)
+    with pytest.raises(InputError, match=r"m.pt fails on pictures \[5, 8, 8, 3\] .*too many.*correct the model"):
+        backbone(np.zeros((5, 8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("place", ["m.onnx.data", "w", "weights" * 30])
+def test_the_fingerprint_of_an_onnx_file_has_the_weights_that_lie_beside_it(tmp_path, place):
+    pictures = [onnx.helper.make_tensor_value_info("pictures", onnx.TensorProto.FLOAT, ["B", 3, SIZE, SIZE])]
+    features = [onnx.helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, ["B", 3])]
+    nodes = [
+        onnx.helper.make_node("ReduceMean", ["pictures"], ["means"], axes=[2, 3], keepdims=0),
+        onnx.helper.make_node("Mul", ["means", "weights"], ["features"]),
+    ]
+    weights = onnx.numpy_helper.from_array(np.ones((1, 3), np.float32), "weights")
+    graph = onnx.helper.make_graph(nodes, "weighted", pictures, features, [weights])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save_model(model, tmp_path / "m.onnx", save_as_external_data=True, location=place, size_threshold=0)
+    before = make_backbone(str(tmp_path / "m.onnx")).fingerprint
+    assert make_backbone(str(tmp_path / "m.onnx")).fingerprint == before
+    (tmp_path / place).write_bytes(np.full(3, 2, np.float32).tobytes())
+    assert make_backbone(str(tmp_path / "m.onnx")).fingerprint != before
 
 
 class FakeTimm(types.ModuleType):

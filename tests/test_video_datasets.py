@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 
 from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.metrics.prediction_files import open_predictions
-from protas_gtcc.storage.feature_facts import read_feature_facts
+from protas_gtcc.storage.feature_facts import LONGEST, read_feature_facts
 from protas_gtcc.video.backbones.choice import make_backbone
 from protas_gtcc.video.extraction import Extraction
 from protas_gtcc.video.naming import find_videos
@@ -123,3 +125,26 @@ def test_prepare_refuses_another_rate_and_features_of_two_backbones(folder, tmp_
     assert prepared(folder, "--fps", FPS) == 0
     assert "1 video of features without the file of facts" in capsys.readouterr().out
     assert not Dataset("data.h5").feature_sets["features"].extractor
+
+
+def test_features_that_another_program_wrote_beside_the_facts_are_refused(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    file = folder / "features/v1.npy"
+    np.save(file, np.load(file)[:-4])
+    assert prepared(folder, "--fps", FPS) == 1
+    assert "v1.npy is [26, 3], and v1.json is about [30, 3]; extract the features again, or" in capsys.readouterr().err
+    assert exit_code(*extract_means(tmp_path / "filmed", folder / "features", tmp_path / "means.pt")) == 0
+    assert prepared(folder, "--fps", FPS) == 0
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_facts_that_never_end_are_refused(tmp_path, kind):
+    os.mkfifo(tmp_path / "a.json") if kind == "pipe" else (tmp_path / "a.json").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"a\.json is a pipe or a device"):
+        read_feature_facts(tmp_path / "a.npy")
+
+
+def test_facts_are_read_up_to_a_limit(tmp_path):
+    (tmp_path / "a.json").write_text('{"format": "' + "x" * LONGEST + '"}')
+    with pytest.raises(InputError, match=r"a\.json cannot be read"):
+        read_feature_facts(tmp_path / "a.npy")

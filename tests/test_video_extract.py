@@ -222,6 +222,22 @@ def test_videos_are_named_by_their_path_in_the_folder(videos, tmp_path):
     assert [file.name for file in others] == ["notes.txt"]
 
 
+def test_linked_folders_are_read_without_circles_and_what_is_no_file_is_named(videos, tmp_path):
+    write_video(tmp_path / "elsewhere/tea.mp4")
+    (tmp_path / "elsewhere/back").symlink_to(videos)
+    (videos / "person2").symlink_to(tmp_path / "elsewhere")
+    (videos / "person3").symlink_to(tmp_path / "elsewhere")
+    (videos / "person1/circle").symlink_to(videos)
+    (videos / "lost.mp4").symlink_to("nowhere")
+    os.mkfifo(videos / "pipe.mp4")
+    found, _ = find_videos([videos])
+    assert [one.name for one in found] == ["a", "b", "lost", "person1/tea", "person2/tea", "person3/tea", "pipe"]
+    result = Extraction(found, tmp_path / "out", Means(), FPS).run(skip_broken=True)
+    assert list(result.written) == ["a", "b", "person1/tea", "person2/tea", "person3/tea"]
+    assert "no video" in result.broken["lost"]
+    assert "is a pipe" in result.broken["pipe"]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [(["no"], "no video or folder no"), (["empty"], "empty has no videos, only a.txt"), (["a.mp4", "x/a.mkv"], "both")],

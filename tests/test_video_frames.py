@@ -195,7 +195,7 @@ def test_what_is_no_video_is_refused_by_name(tmp_path, name):
 def test_pictures_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
     small, large = write_video(tmp_path / "a.h264"), write_video(tmp_path / "b.h264", pictures=[plain(1, 128, 96)] * 10)
     monkeypatch.setattr(opening, "LARGEST_PIXELS", 5000)
-    with pytest.raises(BrokenVideo, match="its pictures are 128 x 96, and 5,000 pixels are allowed; scale it"):
+    with pytest.raises(BrokenVideo, match="its pictures are 128 x 96; at most 5,000 pixels are taken: scale"):
         frames(large)
     small.write_bytes(small.read_bytes() + large.read_bytes())
     assert "damaged parts of the file" in frames(small)[1][0], "pictures that become larger are not decoded"
@@ -226,6 +226,38 @@ def test_a_cover_picture_beside_the_sound_is_no_video(tmp_path):
         container.mux(cover.encode(av.VideoFrame.from_ndarray(plain(3), format="rgb24")))
     with pytest.raises(BrokenVideo, match="no video track"):
         frames(tmp_path / "b.mp4")
+
+
+def test_a_video_whose_sound_goes_on_has_lost_no_end(tmp_path):
+    with av.open(str(tmp_path / "a.wmv"), "w") as container:
+        video, sound = container.add_stream("wmv2", rate=10), container.add_stream("wmav2", rate=44_100)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound.layout, sound.bit_rate = "stereo", 64_000
+        for number in range(10):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(plain(number), format="rgb24")))
+        for number in range(90):
+            silence = av.AudioFrame.from_ndarray(np.zeros((2, 2048), np.float32), format="fltp", layout="stereo")
+            silence.sample_rate, silence.pts = 44_100, 2048 * number
+            container.mux(sound.encode(silence))
+        container.mux(video.encode())
+        container.mux(sound.encode())
+    video = VideoFrames(tmp_path / "a.wmv", 10.0, 16)
+    assert sum(map(len, video)) == 10
+    assert video.notes == []
+
+
+def test_pictures_that_would_fill_the_memory_are_refused_also_in_the_middle(tmp_path, monkeypatch):
+    small = write_video(tmp_path / "small.mjpeg", codec="mjpeg", pixels="yuvj420p").read_bytes()
+    large = [plain(number, 96, 64) for number in range(10)]
+    content = write_video(tmp_path / "large.mjpeg", pictures=large, codec="mjpeg", pixels="yuvj420p").read_bytes()
+    (tmp_path / "both.mjpeg").write_bytes(small + content)
+    whole = sum(map(len, VideoFrames(tmp_path / "both.mjpeg", 25.0, 16)))
+    monkeypatch.setattr(opening, "LARGEST_PIXELS", 64 * 48)
+    with pytest.raises(BrokenVideo, match="its pictures are 96 x 64; at most 3,072 pixels are taken"):
+        list(VideoFrames(tmp_path / "large.mjpeg", 25.0, 16))
+    video = VideoFrames(tmp_path / "both.mjpeg", 25.0, 16)
+    assert (whole, sum(map(len, video))) == (20, 10)
+    assert "10 damaged parts" in video.notes[0]
 
 
 def test_a_rate_that_is_none_is_refused(tmp_path):

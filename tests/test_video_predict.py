@@ -15,6 +15,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.predictions import Extractor, Prediction
+from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.video.backbones.choice import make_backbone
 from protas_gtcc.video.features import features_of
 from protas_gtcc.video.frames import VideoFrames
@@ -141,6 +142,13 @@ def test_a_video_may_have_any_name(model, tmp_path, capsys):
     assert exit_code("predict", "model.safetensors", "clip", "--backbone", "means.pt", *SMALL, "--no-pictures") == 0
     assert exit_code("stream", "model.safetensors", "clip", "--backbone", "means.pt", *SMALL) == 0
     assert len(capsys.readouterr().out.splitlines()) > 40
+
+
+def test_of_two_that_predict_into_one_folder_one_is_refused(model, tmp_path, capsys):
+    with only_writer(tmp_path / "out/predictions.h5", wait=False):
+        assert exit_code("predict", "model.safetensors", film(tmp_path / "a.mp4"), "--out", tmp_path / "out") == 1
+    assert "another process is writing" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_damaged_end_is_named_and_the_rest_predicted(model, tmp_path, capsys):

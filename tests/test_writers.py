@@ -83,6 +83,16 @@ def test_no_planted_link_is_followed(tmp_path, monkeypatch):
     assert (tmp_path / "mine").read_text() == "mine"
 
 
+def test_a_pipe_and_a_device_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/null")
+    for name in ("pipe", "device"):
+        with pytest.raises(InputError, match=f"{name} is a pipe or a device"):
+            write_text(tmp_path / name, "text")
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "device").is_symlink()
+
+
 def test_a_name_as_long_as_the_file_system_allows_can_be_written(tmp_path):
     write_text(tmp_path / ("n" * 255), "whole")
     assert names(tmp_path) == {"n" * 255}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ def require_video_names(names: Iterable[str]) -> None:
     for name in names:
         parts = name.split("/")
         if any(part in ("", ".", "..") for part in parts) or not _is_text(name):
-            expected = "it must be a relative path of UTF-8 characters without '.' and '..'"
+            expected = "it must be a relative path of UTF-8 characters without control characters, '.' and '..'"
             raise InputError(f"{name!r} cannot be the name of a video: {expected}; rename it")
         if len(name.encode()) > LONGEST_PATH or max(len(part.encode()) for part in parts) > LONGEST_NAME:
             expected = f"at most {LONGEST_PATH} bytes are allowed, {LONGEST_NAME} from one '/' to the next"
@@ -118,8 +119,11 @@ def require_plain_name(name: str, what: str) -> None:
 
 
 def _is_text(name: str) -> bool:
-    """Whether it has no byte 0, which ends names, and no bytes that are not UTF-8, which Python keeps as surrogates."""
-    return not any(one == "\0" or "\ud800" <= one <= "\udfff" for one in name)
+    """Whether it has no control characters, which end lines and command terminals, and no bytes that are not UTF-8.
+
+    Python keeps such bytes as surrogates.
+    """
+    return not any(unicodedata.category(one) in ("Cc", "Cs") for one in name)
 
 
 def folders_of(video: str) -> list[str]:

@@ -15,7 +15,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.names import composed
 from protas_gtcc.layouts.options import own_name
-from protas_gtcc.storage.feature_facts import are_facts, read_feature_facts
+from protas_gtcc.storage.feature_facts import are_facts, facts_of_features
 from protas_gtcc.storage.feature_files import ARRAYS, ENDINGS, open_array, read_header, rows_are_frames
 
 _OF_SPLIT = re.compile(r"features.*_split(.+)")
@@ -133,7 +133,7 @@ def known_axes(folder: FeatureFolder | None, videos: Iterable[str], axes: Axes) 
     if axes != "auto" or folder is None:
         return axes
     files = [folder.file(video) for video in videos]
-    known = (read_feature_facts(file) is not None or rows_are_frames(file) for file in files)
+    known = (facts_of_features(file) is not None or rows_are_frames(file) for file in files)
     return "TD" if files and all(known) else "auto"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 LONGEST_DIFFERENCE = 1.0, 0.01
 """How much a prediction may be shorter or longer than its video: seconds, and a share of the video."""
+MOST_CLASSES = 1 << 16
+ROUNDED = 1e-6
+"""Seconds to which a CSV file rounds times, each by half at most."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def _row_of_csv(name: str, path: Path, facts: CsvFacts) -> Row:
 
     prediction = read_csv(path, facts.class_names)
     table = read_csv_table(path)
-    names = facts.class_names or _names_in(table, prediction.labels)
+    names = facts.class_names or _names_in(table, prediction.labels, path)
     unknown = sorted(set(facts.background_names) - set(names))
     if unknown:
         raise InputError(f"{path} has no class {listed(unknown)}; --background may name {listed(names)}")
@@ -75,8 +79,10 @@ def _row_of_csv(name: str, path: Path, facts: CsvFacts) -> Row:
     )
 
 
-def _names_in(table: dict[str, list[str]], labels: np.ndarray) -> list[str]:
+def _names_in(table: dict[str, list[str]], labels: np.ndarray, path: Path) -> list[str]:
     """A name for each class id: that in the column `name`, where there is one."""
+    if labels.max(initial=0) >= MOST_CLASSES:
+        raise InputError(f"{path} has class {labels.max()}; at most {MOST_CLASSES} classes can be shown: give --truth")
     names = [f"class {label}" for label in range(int(labels.max(initial=0)) + 1)]
     for label, name in zip(table.get("label", ()), table.get("name", ()), strict=False):
         names[int(float(label))] = name
@@ -84,13 +90,30 @@ def _names_in(table: dict[str, list[str]], labels: np.ndarray) -> list[str]:
 
 
 def _rate_in(table: dict[str, list[str]], path: Path, usual: float | None) -> float:
-    """Frames a second, by the first and the last time; without times, the usual ones."""
-    times = [float(time) for time in table.get("time_seconds", ())]
-    if len(times) < 2 or max(times) <= min(times):
+    """Frames a second, by their times, which must be even; without times, the usual ones."""
+    texts = table.get("time_seconds", [])
+    if len(texts) < 2:
         if usual is not None:
             return usual
         raise InputError(f"{path} has no times of its frames; give --fps")
-    return round((len(times) - 1) / (max(times) - min(times)), 3)
+    try:
+        times = np.array(texts, dtype=np.float64)
+    except ValueError as error:
+        raise InputError(f"{path}, column time_seconds: {error}; write seconds, or give --fps") from error
+    if "frame" in table:
+        times = times[np.argsort(np.array(table["frame"], dtype=np.float64))]
+    apart = (times[-1] - times[0]) / (len(times) - 1)
+    with np.errstate(invalid="ignore"):  # what is not finite is not even
+        is_even = (np.abs(times - times[0] - apart * np.arange(len(times))) < apart / 2).all()
+    if not (is_even and apart > 0):
+        raise InputError(f"{path}: time_seconds do not rise evenly from frame to frame; correct them, or give --fps")
+    return _simple_rate(1 / apart, len(times) - 1)
+
+
+def _simple_rate(rate: float, steps: int) -> float:
+    """A rate as 25, 1/30 or 30000/1001, if times that are rounded to a millionth may mean it."""
+    simple = float(Fraction(rate).limit_denominator(1001))
+    return simple if abs(simple - rate) <= rate * ROUNDED * rate / steps else rate
 
 
 def named(names: Sequence[str], video: str, where: str) -> str:

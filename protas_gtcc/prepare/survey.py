@@ -18,7 +18,7 @@ from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
 from protas_gtcc.predictions import Extractor
-from protas_gtcc.storage.feature_facts import read_feature_facts
+from protas_gtcc.storage.feature_facts import facts_of_features
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the name of the pass, the number of videos that are done, and the number of all videos."""
@@ -108,7 +108,7 @@ def find_origin(layout: Layout, name: str, videos: Iterable[str], rates: Rates) 
     Raises `InputError` for features of two backbones, and for those of another rate than was given.
     """
     files = {video: layout.feature_folders[name].file(video) for video in videos}
-    found = {video: read for video, file in files.items() if (read := read_feature_facts(file))}
+    found = {video: read for video, file in files.items() if (read := facts_of_features(file))}
     look_ahead_frames = max((one.look_ahead_frames for one in found.values()), default=0)
     facts = {video: one.extractor for video, one in found.items()}
     for video, one in facts.items():

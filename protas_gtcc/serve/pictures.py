@@ -19,6 +19,11 @@ LARGEST_BYTES = 1 << 22
 """Of a message."""
 LARGEST_PIXELS = 1 << 24
 """Of a picture, which takes three bytes a pixel in memory."""
+MOST_SCANS = 32
+"""Of a progressive JPEG, each of which goes over the whole picture; encoders write about ten. A scan may have 40 bytes.
+"""
+_SCAN = b"\xff\xda"
+"""Where a scan begins; within one, no such bytes come."""
 
 
 class ClientPictures:
@@ -60,6 +65,8 @@ def require_decoder() -> None:
 
 def _pixels(message: bytes) -> np.ndarray:
     """The pixels of a JPEG, uint8 `[H, W, 3]`, upright."""
+    if message.count(_SCAN) > MOST_SCANS:
+        raise Refused(f"the picture has {message.count(_SCAN)} scans; at most {MOST_SCANS} are allowed")
     try:
         with Image.open(io.BytesIO(message), formats=["JPEG"]) as picture:
             width, height = picture.size

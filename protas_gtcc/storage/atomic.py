@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.storage.file_kinds import require_regular
 
 SECONDS_KEPT = 86_400.0
 """A left-over of another machine is removed after a day without a change: nothing here shows whether its process lives.
@@ -27,10 +28,13 @@ def replace_when_whole(path: Path | str, exclusive: bool = False) -> Iterator[Pa
 
     Its name is random and it is created exclusively, so that no two processes write one file, on whatever machine they
     are, and no link is followed. Temporary files that killed processes left in the folder are removed too. Raises
-    `InputError` if the disk is full or the folder cannot be written; the old file at `path` then stays. With
-    `exclusive`, raises `FileExistsError` if there is a file at `path` in the end, and leaves it.
+    `InputError` if the disk is full, the folder cannot be written or `path` is a pipe or a device; the old file at
+    `path` then stays. With `exclusive`, raises `FileExistsError` if there is a file at `path` in the end, and leaves
+    it.
     """
     path = Path(path)
+    with suppress(OSError):  # there is none yet, or the folder says what is wrong
+        require_regular(path)  # a device would be replaced by a file
     # A name may be as long as the file system allows: a part of it is enough.
     temporary = path.with_name(f".{path.name[:40]}.{_machine()}.{os.getpid()}.{secrets.token_hex(8)}.part")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Extractor
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.configs import from_dict
+from protas_gtcc.storage.file_kinds import require_regular
+from protas_gtcc.storage.npy import read_npy_header
 
 FORMAT = "protas_gtcc features"
 FORMAT_VERSION = 1
 _BLOCK_BYTES = 1 << 16
+LONGEST = 1 << 20
+"""Bytes of such a file; what is longer is none."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,10 @@ def write_feature_facts(features: Path, facts: FeatureFacts) -> None:
 def require_extractor(features: Path, extractor: Extractor, fps: float | None) -> None:
     """Raise `InputError` if the facts beside the file `features` name another backbone, or another rate than `fps`.
 
-    Without facts, or where the backbone or the rate of a model is not known, the file is taken as it is.
+    Without facts, or where the backbone or the rate of a model is not known, the file is taken as it is. Raises it as
+    `facts_of_features` does, too.
     """
-    facts = read_feature_facts(features)
+    facts = facts_of_features(features)
     if facts is None:
         return
     if extractor and not facts.extractor.has_backbone_of(extractor):
@@ -80,6 +86,25 @@ def require_extractor(features: Path, extractor: Extractor, fps: float | None) -
     if fps is not None and facts.extractor.fps != fps:
         what = f"{features} was made by {facts.extractor}, and {fps:g} fps were expected"
         raise InputError(f"{what}; give --fps {facts.extractor.fps:g}, or extract at {fps:g}")
+
+
+def facts_of_features(features: Path) -> FeatureFacts | None:
+    """The facts beside the file `features`; None without any.
+
+    Raises `InputError` as `read_feature_facts` does, and if the file has another shape than its facts: another program
+    has written it since.
+    """
+    facts = read_feature_facts(features)
+    if facts is not None and features.suffix == ".npy":
+        # Of a file that is not whole, whoever reads it says so.
+        with suppress(OSError, ValueError, EOFError, SyntaxError):
+            shape = list(read_npy_header(features)[0])
+            if shape != [facts.num_frames, facts.dim]:
+                what = (
+                    f"{features} is {shape}, and {facts_file(features).name} is about {[facts.num_frames, facts.dim]}"
+                )
+                raise InputError(f"{what}; extract the features again, or remove {facts_file(features)}")
+    return facts
 
 
 def read_feature_facts(features: Path) -> FeatureFacts | None:
@@ -91,7 +116,9 @@ def read_feature_facts(features: Path) -> FeatureFacts | None:
     if path == features:
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        require_regular(path)
+        with open(path, encoding="utf-8") as file:
+            content = json.loads(file.read(LONGEST))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:

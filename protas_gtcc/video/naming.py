@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,8 @@ def find_videos(given: Sequence[Path], leave_out: Path | None = None) -> tuple[l
         files = list(_files(path, leave_out))
         found = [file for file in files if is_video_name(file)]
         if not found:
-            raise InputError(f"{path} has no videos, only {listed(file.name for file in files)}; correct the path")
+            what = f"only {listed(file.name for file in files)}" if files else "nor any other file"
+            raise InputError(f"{path} has no videos, {what}; correct the path")
         videos += [VideoFile(file, file.relative_to(path).with_suffix("").as_posix()) for file in found]
         others += [file for file in files if not is_video_name(file)]
     require_different(videos)
@@ -66,16 +68,30 @@ def _file_of(video: str, files: Mapping[str, VideoFile]) -> VideoFile | None:
 
 def _files(folder: Path, leave_out: Path | None) -> Iterator[Path]:
     out = None if leave_out is None else leave_out.resolve()
-    for file in sorted(folder.rglob("*")):
+    for file in _all_files(folder):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
         is_written = file.suffix in (".npy", ".json") if out == folder.resolve() else out in file.resolve().parents
-        if file.is_file() and not hidden and not is_written:
+        if not hidden and not is_written:
             yield file
+
+
+def _all_files(folder: Path) -> list[Path]:
+    """What is in a folder and its folders and is none itself, in order; also links to nothing, and pipes.
+
+    Links to folders are followed, but not to one that they are in.
+    """
+    found: list[Path] = []
+    for name, folders, files in os.walk(folder, followlinks=True):
+        inner = Path(name)
+        around = {one.resolve() for one in (inner, *inner.absolute().parents)}
+        folders[:] = [one for one in folders if (inner / one).resolve() not in around]
+        found += [inner / one for one in files]
+    return sorted(found)
 
 
 def has_videos(path: Path) -> bool:
     """Whether it is a folder with a video in it, by the names of its files."""
-    return path.is_dir() and any(is_video_name(file) for file in path.rglob("*"))
+    return path.is_dir() and any(map(is_video_name, _all_files(path)))
 
 
 def is_video(path: Path) -> bool:

@@ -22,6 +22,12 @@ LARGEST_PIXELS = 1 << 26
 _NOT_VIDEOS = ("tty", "concat", "hls", "dash", "imf", "sdp", "rtsp", "image2", "webvtt", "srt", "ass")
 """FFmpeg's formats that are texts, pictures, or lists of other files and addresses, which are not followed."""
 
+_OF_FILES = ("matroska", "asf")
+"""FFmpeg's formats that say how long a file lasts, and not a track: FFmpeg may give a track the time of the file, which
+is that of the sound or of subtitles."""
+LARGEST_PIXELS = 1 << 26
+"""Of a picture: twice of 8K. Several are in memory at once, at three bytes a pixel and more."""
+
 
 class BrokenVideo(InputError):
     """A file that is no video, or none that can be decoded. A command may go on with others."""
@@ -59,6 +65,8 @@ class OpenVideo:
 
     @property
     def _of_track(self) -> float | None:
+        if self.container.format.name.startswith(_OF_FILES):
+            return None
         duration, tick = self.stream.duration, self.stream.time_base
         return float(duration * tick) if duration and tick else None
 
@@ -164,9 +172,9 @@ def video_stream(path: Path | str, container: InputContainer, way_out: str = WAY
     if getattr(stream, "codec_context", None) is None:
         raise BrokenVideo(f"{path}: this FFmpeg does not know the codec, so the video must be converted; {way_out}")
     if stream.width * stream.height > LARGEST_PIXELS:
-        what = f"its pictures are {stream.width} x {stream.height}, and {LARGEST_PIXELS:,} pixels are allowed"
-        raise BrokenVideo(f"{path}: {what}; scale it, or {way_out}")
-    stream.codec_context.options = {"max_pixels": str(LARGEST_PIXELS)}  # pictures may be larger than the header says
+        what = f"its pictures are {stream.width} x {stream.height}; at most {LARGEST_PIXELS:,} pixels are taken"
+        raise BrokenVideo(f"{path}: {what}: scale the video before; {way_out}")
+    stream.codec_context.options = {"max_pixels": str(LARGEST_PIXELS)}  # of later pictures, which may be larger
     return stream
 
 

@@ -88,11 +88,16 @@ class Turns:
         self._rotation: int | None = None
         self._swap, self._down, self._across = False, 1, 1
 
-    def upright(self, picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
-        """The pixels `[H, W, 3]` of a frame, upright."""
+    def swaps(self, frame: VideoFrame) -> bool:
+        """Whether a frame's height becomes its width."""
         if frame.rotation != self._rotation:
             self._rotation = frame.rotation
             self._read(frame)
+        return self._swap
+
+    def upright(self, picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
+        """The pixels `[H, W, 3]` of a frame, upright."""
+        self.swaps(frame)
         return (picture.transpose(1, 0, 2) if self._swap else picture)[:: self._down, :: self._across]
 
     def _read(self, frame: VideoFrame) -> None:

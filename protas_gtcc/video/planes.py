@@ -63,17 +63,19 @@ class Upright:
 
         self._pixel_width, self._widest = pixel_width, widest
         self._scaler, self._fields, self._turns = VideoReformatter(), Fields(), Turns()
-        self._size: tuple[int, int] | None = None
+        self._width = self._height = 0
 
     def planes(self, frame: VideoFrame) -> Planes:
-        """The planes of a picture. All have the size of the first one."""
-        if self._size is None:
-            width, height = frame.width * self._pixel_width, Fraction(frame.height)
-            scale = Fraction(1) if self._widest is None else min(Fraction(1), self._widest / width)
-            self._size = even(scale * width), even(scale * height)
+        """The planes of a picture. All have the size of the first one, also where they are turned in another way."""
+        turn = -1 if self._turns.swaps(frame) else 1
+        if not self._width:
+            across, down = frame.width * self._pixel_width, Fraction(frame.height)
+            scale = Fraction(1) if self._widest is None else min(Fraction(1), self._widest / across)
+            self._width, self._height = (even(scale * across), even(scale * down))[::turn]
         source = self._fields.one(frame) if frame.interlaced_frame else frame
         matrix = _matrix(Colours.of(frame)) if frame.format.is_rgb else None
-        scaled = self._scaler.reformat(source, *self._size, PIXELS, dst_colorspace=matrix, threads=1)
+        width, height = (self._width, self._height)[::turn]
+        scaled = self._scaler.reformat(source, width, height, PIXELS, dst_colorspace=matrix, threads=1)
         return [self._turns.upright(plane[..., None], frame)[..., 0] for plane in planes(scaled)]
 
 

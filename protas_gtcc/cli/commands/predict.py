@@ -15,6 +15,7 @@ from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_bac
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, listed, noted, plain, plural
 from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.locks import only_writer
 
 if TYPE_CHECKING:
     from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay
@@ -61,11 +62,15 @@ class Command:
 
     def run(self) -> None:
         """Predict, write and print."""
-        from protas_gtcc.metrics.prediction_files import write_predictions
-
         broken: dict[str, str] = {}
         inputs, others = self._inputs(broken)
         written = self.out / "predictions.h5"
+        with only_writer(written, wait=False):
+            self._run(inputs, others, broken, written)
+
+    def _run(self, inputs: list[Input], others: list[Path], broken: dict[str, str], written: Path) -> None:
+        from protas_gtcc.metrics.prediction_files import write_predictions
+
         replaced = self._videos_in(written, {one.name for one in inputs})
         from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay  # which imports torch
 

@@ -13,6 +13,7 @@ from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_bac
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, lacks_package, plain
 from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.video.cameras import SILENT_SECONDS, is_live
 
 if TYPE_CHECKING:
@@ -91,9 +92,11 @@ class Command:
         require_no_control(model.facts.config, "stream")
         fps = self._frame_rate(model)
         stream = model.stream()
-        if self.state is not None and self.state.exists():
-            stream.load(self.state)
         with ExitStack() as closing:
+            if self.state is not None:
+                closing.enter_context(only_writer(self.state, wait=False))
+            if self.state is not None and self.state.exists():
+                stream.load(self.state)
             source, give_up = self._source(model, stream, fps, closing)
             sinks = self._sinks(model, fps, closing)
             if self.state is not None:

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 
+from protas_gtcc.errors import InputError
 from protas_gtcc.report.canvas import Box, text_width
 
 LEAST_UNIT = 11
 """Height of text in pixels, below which it cannot be read."""
 ACROSS, DOWN = 50, 33
 """Such heights in the width and in the height of a picture."""
+LEAST_WIDTH = 32
+"""Of a picture, in pixels: in less, there is no room for a strip."""
 WIDEST_NAME = 0.24
 """Share of the width that the names of rows take at most."""
 
@@ -37,7 +40,10 @@ class Layout:
 
     @classmethod
     def of(cls, width: int, height: int, names: Sequence[str]) -> Layout:
-        """The layout for pictures of this size and rows of these names."""
+        """The layout for pictures of this size and rows of these names. Raises `InputError` for pictures too narrow."""
+        if width < LEAST_WIDTH:
+            what = f"pictures of {width}x{height} have no room for a panel"
+            raise InputError(f"{what}, which is at least {LEAST_WIDTH} pixels wide; scale the video before")
         unit = max(LEAST_UNIT, round(min(width / ACROSS, height / DOWN)))
         margin = unit // 2
         # The clock stands in the same column.

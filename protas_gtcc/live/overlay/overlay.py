@@ -24,7 +24,7 @@ class Overlay:
     def __init__(self, rows: Sequence[Row], width: int, height: int, page_seconds: float = 0.0, later: bool = False):
         """`width` and `height` of the pictures, in pixels; the rest is as in `Strip`.
 
-        Raises `InputError` as `with_shared_classes`.
+        Raises `InputError` as `with_shared_classes` and `Layout.of` do.
         """
         self._rows = rows = with_shared_classes(rows)
         self.layout = Layout.of(width, height, [row.name for row in rows])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -21,6 +21,9 @@ Axes = Literal["CHW", "HWC", "CKHW", "KHWC"]
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_DEVIATION = (58.395, 57.12, 57.375)
 """Of red, green and blue, from 0 to 255, over ImageNet: most image models are trained on pictures less these."""
+OWN_PICTURE = 0.01
+"""How much features may differ by the other pictures of a batch, as a share of the largest: sums in another order."""
+MOST_FEATURES = 1 << 20
 
 
 @runtime_checkable
@@ -68,10 +71,10 @@ class ModelInput:
         given = "KHWC" if "K" in self.axes else "HWC"
         return values.permute(0, *(1 + given.index(axis) for axis in self.axes))
 
-    def blank(self) -> np.ndarray:
-        """One black picture, or window of pictures, to try a model with."""
+    def noise(self, count: int) -> np.ndarray:
+        """Pictures of noise, or windows of them, to try a model with."""
         window = (self.window,) if "K" in self.axes else ()
-        return np.zeros((1, *window, self.size, self.size, 3), np.uint8)
+        return np.random.default_rng(0).integers(0, 256, (count, *window, self.size, self.size, 3), np.uint8)
 
 
 def fingerprint(weights: str, model_input: ModelInput) -> str:
@@ -100,12 +103,42 @@ def files_digest(paths: list[Path]) -> str:
     return digest.hexdigest()
 
 
+def tried(model: Callable[[np.ndarray], np.ndarray], model_input: ModelInput, name: str) -> int:
+    """The number of features D of a model, which is tried with noise.
+
+    Raises `InputError` unless features depend on nothing but their own picture: they are the same alone, beside another
+    picture, and again. A model that was saved in training mode breaks this.
+    """
+    pictures = model_input.noise(2)
+    together, alone = model(pictures), model(pictures[1:])
+    if alone.shape[1] > MOST_FEATURES:
+        what = f"{name} gives {alone.shape[1]} features, expected at most {MOST_FEATURES}"
+        raise InputError(f"{what}; save a model that pools its output to one row a picture")
+    with np.errstate(invalid="ignore"):  # what is not finite is refused with its video
+        same = (
+            together.shape[1] == alone.shape[1]
+            and not (np.abs(together[1] - alone[0]) > OWN_PICTURE * np.abs(alone).max()).any()
+        )
+    if not same:
+        what = f"{name} gives a picture other features alone than beside another one, or the second time"
+        raise InputError(f"{what}; save it in evaluation mode (model.eval()), without chance and memory")
+    return int(alone.shape[1])
+
+
+def first_line(error: Exception) -> str:
+    """The last line with text: TorchScript writes the way to an error before the error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
 def checked_features(values: object, num_pictures: int, name: str) -> np.ndarray:
     """What a model gave as float32 `[B, D]`. Raises `InputError` unless it is one row of numbers a picture."""
-    array = values.float().cpu().numpy() if isinstance(values, torch.Tensor) else values
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-        raise InputError(f"{name} gives {found}, not one array of numbers; save a model that gives features [B, D]")
+    if isinstance(values, torch.Tensor):
+        values = (values if values.is_complex() else values.float()).cpu().numpy()
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise InputError(f"{name} gives {kind}, not one array of numbers; save a model that gives features [B, D]")
+    array = values
     if array.ndim != 2 or len(array) != num_pictures or not array.size:
         what = f"{name} gives {list(array.shape)} for {num_pictures} pictures, expected [{num_pictures}, D]"
         raise InputError(f"{what}; save a model that pools its output to one row a picture")

@@ -9,6 +9,9 @@ An ONNX file computes only.
 
 from __future__ import annotations
 
+import mmap
+import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,16 @@ import torch
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.tensors import require_whole_archive
-from protas_gtcc.video.backbones.base import Axes, Backbone, ModelInput, checked_features, files_digest, fingerprint
+from protas_gtcc.video.backbones.base import (
+    Axes,
+    Backbone,
+    ModelInput,
+    checked_features,
+    files_digest,
+    fingerprint,
+    first_line,
+    tried,
+)
 from protas_gtcc.video.backbones.modules import ModuleBackbone
 
 ENDINGS = (".onnx", ".pt", ".pth", ".ts")
@@ -46,7 +58,7 @@ def _torchscript(path: Path, device: str, size: int | None, window: int) -> Modu
             warnings.simplefilter("ignore", DeprecationWarning)  # torch will have other files, users have these
             module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
     except Exception as error:  # C++'s errors have many classes here
-        what = f"{path} is not a TorchScript file ({_first_line(error)})"
+        what = f"{path} is not a TorchScript file ({first_line(error)})"
         raise InputError(f"{what}; save the model with torch.jit.save, or give timm:NAME={path}") from error
     if size is None:
         raise InputError(f"{path} does not state the size of its pictures; give it with --size, such as --size 224")
@@ -58,7 +70,7 @@ def _torchscript(path: Path, device: str, size: int | None, window: int) -> Modu
         except InputError:
             raise
         except Exception as error:  # TorchScript's errors on axes that do not fit have no common class
-            refused.append(_first_line(error))
+            refused.append(first_line(error))
     expected = " nor ".join(_shape(axes, size, window) for axes in choices)
     raise InputError(f"{path} takes neither {expected} ({refused[0]}); correct --size and --window, or the model")
 
@@ -77,9 +89,8 @@ class OnnxBackbone:
         self._input_name, shape, kind = inputs[0]
         self._input, self._one_by_one = _read_input(path, shape, kind, size, window), shape[0] == 1
         self.size, self.window = self._input.size, self._input.window
-        beside = path.with_name(f"{path.name}.data")  # where torch puts the weights of large models
-        self.fingerprint = fingerprint(files_digest([path, *([beside] if beside.is_file() else [])]), self._input)
-        self.dim = self(self._input.blank()).shape[1]
+        self.fingerprint = fingerprint(files_digest([path, *_files_beside(path)]), self._input)
+        self.dim = tried(self, self._input, self.name)
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Features of pictures, as `Backbone` has it."""
@@ -88,10 +99,20 @@ class OnnxBackbone:
         try:
             found = [self._session.run(None, {self._input_name: part})[0] for part in parts]
         except Exception as error:  # its errors have no common class
-            what = f"{self.name} does not take {list(values.shape)} ({_first_line(error)})"
+            what = f"{self.name} does not take {list(values.shape)} ({first_line(error)})"
             raise InputError(f"{what}; correct --size and --window, or the model") from error
         checked = [checked_features(one, len(part), self.name) for one, part in zip(found, parts, strict=True)]
         return np.concatenate(checked)
+
+
+def _files_beside(path: Path) -> list[Path]:
+    """The files that an ONNX file names as the places of weights, as those of large models are."""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        # An entry in protobuf: its key, 8 bytes, and its value with a length below 128, or of two bytes above.
+        found = re.findall(rb"\x0a\x08location\x12([\x80-\xff]?[\x00-\x7f])(?=([^\x00]{1,4096}))", content, re.DOTALL)
+    names = {value[: sum((one & 127) << 7 * place for place, one in enumerate(size))] for size, value in found}
+    files = [path.parent / os.fsdecode(name) for name in sorted(names)]
+    return [file for file in files if file.is_file()]  # what is missing has been refused
 
 
 def _session(path: Path, device: str) -> tuple[Any, list[tuple[str, list[Any], str]]]:
@@ -109,7 +130,7 @@ def _session(path: Path, device: str) -> tuple[Any, list[tuple[str, list[Any], s
         session = onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
         inputs = [(one.name, list(one.shape), one.type) for one in session.get_inputs()]
     except Exception as error:
-        raise InputError(f"{path} is not an ONNX file that runs ({_first_line(error)}); export it again") from error
+        raise InputError(f"{path} is not an ONNX file that runs ({first_line(error)}); export it again") from error
     if not set(wanted) <= set(session.get_providers()):  # it is not there, or its libraries do not load
         what = f"{path} cannot compute on {device}: this ONNX Runtime has no CUDA that works"
         raise InputError(f"{what}; pip install onnxruntime-gpu in place of onnxruntime, or give --device cpu")
@@ -144,9 +165,3 @@ def _axes(shape: list[Any]) -> Axes | None:
 def _shape(axes: Axes, size: int, window: int) -> str:
     sizes = {"C": _COLOURS, "K": window, "H": size, "W": size}
     return f"[B, {', '.join(str(sizes[axis]) for axis in axes)}]"
-
-
-def _first_line(error: Exception) -> str:
-    """The last line with text: TorchScript writes the way to an error before the error."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
