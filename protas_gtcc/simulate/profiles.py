@@ -23,7 +23,7 @@ class TaskProfile:
     background_share: float
     """Share of a video's time outside all steps."""
     mean_seconds: float
-    """Mean length of a video."""
+    """About the mean length of a video."""
     quartile_seconds: tuple[float, float]
     """First and third quartile of the length of an action segment."""
     without_gap: float

@@ -26,7 +26,7 @@ class RenderingFlags:
     label_rate: float = 10.0
     """Labels per second in groundTruth/: label i is that of the picture shown at time i / rate."""
     video_seconds: float = 50.0
-    """Mean length of a video."""
+    """About the mean length of a video."""
     still_share: float = 0.08
     """Share of the time in which the hands stand still, while progress by frame count goes on."""
     still_seconds: float = 1.0
