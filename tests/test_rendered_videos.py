@@ -229,5 +229,5 @@ def test_without_pyav_the_error_names_the_extra(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "av", None)
     assert exit_code("simulate", "--videos", "1", "--out", tmp_path / "x") == 1
     assert (
-        "writing videos needs the package av; pip install 'protas_gtcc[video]' installs it" in capsys.readouterr().err
+        "writing videos needs the package av; pip install -e '.[video]' in the folder" in capsys.readouterr().err
     )

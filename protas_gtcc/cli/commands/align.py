@@ -51,7 +51,7 @@ class Command:
     write: bool = True
     """Write the embeddings into the dataset file."""
     score: bool = True
-    """Score the embeddings on the split's test videos; needs pip install 'protas_gtcc[align]'."""
+    """Score the embeddings on the split's test videos; needs the extra [align]."""
     score_every: int = 1
     """Score one frame in this many: the distances between all frames of long videos take time."""
     partners: PartnerPart = "test"

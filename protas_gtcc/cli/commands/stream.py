@@ -62,7 +62,7 @@ class Command:
     """Also append the lines of JSON to this file."""
     web: int | None = None
     """Also show a live page on this port of this machine; 0 takes a free port.
-    Needs pip install 'protas_gtcc[serve]'."""
+    Needs the extra [serve]."""
     state: File | None = None
     """File of the stream's state: read at the start if it exists, written then and at the end. Frame numbers
     continue."""
