@@ -397,7 +397,7 @@ def test_ctrl_c_ends_with_what_was_reported(model, tmp_path):
     numbers = [json.loads(line)["frame"] for line in [*lines, *rest.splitlines()]]
     assert numbers == sorted(numbers)
     assert b"delay, ms" in errors
-    assert errors.splitlines()[-1].startswith(b"interrupted")
+    assert errors.splitlines()[-1] == b"stopped"
 
 
 def test_a_source_that_is_no_video_raises_where_it_is_followed(model):

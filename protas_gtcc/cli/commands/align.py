@@ -90,7 +90,7 @@ class Command:
         console.print(f"run directory: {run.path}")
         for remark in remarks(config, dataset, self.partners if self.score else None):
             warn(console)(remark)
-        with training_callbacks(console, run) as callbacks:
+        with training_callbacks(console, run, "align") as callbacks:
             embedder = align(config, dataset, run, callbacks, self.resume is not None)
         if is_first_process():
             self._finish(embedder, dataset, run, console)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from protas_gtcc.cli.shared.interruption import interruption_prints
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.config import Device, Text
@@ -90,7 +91,8 @@ class Command:
             print(f"http://{host}:{port}/{'?token=…' if token else ''}", flush=True)
             largest = LARGEST_BYTES if backbone else 0
             config = server_config(app, self.limits, model.facts.feature_dim, largest, log_level="warning")
-            uvicorn.Server(config).run(sockets=[listener])
+            with interruption_prints("stopped"):  # the usual end
+                uvicorn.Server(config).run(sockets=[listener])
 
 
 def _show_kept(kept: KeptStates | None) -> None:

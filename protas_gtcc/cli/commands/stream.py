@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from protas_gtcc.cli.shared.interruption import interruption_prints
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.config import Axes, Device
@@ -99,15 +100,12 @@ class Command:
             if self.state is not None:
                 stream.save(self.state)  # a path that cannot be written is refused now, not after hours
                 closing.callback(stream.save, self.state)
-            pipeline.run(
-                stream,
-                source,
-                sinks,
-                self.buffer,
-                "block" if self.every_frame else self.when_behind,
-                give_up_seconds=give_up,
-                first_frame=stream.num_frames,
-            )
+            when_behind = "block" if self.every_frame else self.when_behind
+            first = stream.num_frames
+            with interruption_prints("stopped"):  # the usual end of a camera
+                pipeline.run(
+                    stream, source, sinks, self.buffer, when_behind, give_up_seconds=give_up, first_frame=first
+                )
 
     def _source(
         self, model: TrainedModel, stream: Stream, fps: float | None, closing: ExitStack
