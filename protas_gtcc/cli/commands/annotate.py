@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from protas_gtcc.cli.shared.console import make_console, progress_bars, warn, wrong_usage
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
+from protas_gtcc.cli.shared.trained_on import note_training_videos
 from protas_gtcc.config import Device, require_range
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import require_absent
@@ -169,6 +170,7 @@ class Command:
         model = load(path, choose_device(self.device))
         require_no_control(model.facts.config, "annotate")
         _note_what_it_sees(model, path)
+        note_training_videos(model, [self.video or self._video.stem])
         if self.features is not None:
             return self._of_this_video(row_of_features(name, model, self.features, self.fps))
         with processors_for_backbone(self.threads):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_usage
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
+from protas_gtcc.cli.shared.trained_on import note_training_videos
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, listed, noted, plain, plural
 from protas_gtcc.storage.checkpoints import find_checkpoint
@@ -70,6 +71,7 @@ class Command:
         from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay  # which imports torch
 
         model, info = self._load()
+        note_training_videos(model, [one.name for one in inputs])
         if any(one.is_video for one in inputs):
             with processors_for_backbone():  # ONNX Runtime counts its threads when a model is opened
                 self.video.give(model)

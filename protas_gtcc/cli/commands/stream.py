@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from protas_gtcc.cli.shared.interruption import interruption_prints
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
+from protas_gtcc.cli.shared.trained_on import note_training_videos
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, lacks_package, plain
 from protas_gtcc.storage.checkpoints import find_checkpoint
@@ -91,6 +92,8 @@ class Command:
         model = load(self.model)
         require_no_control(model.facts.config, "stream")
         fps = self._frame_rate(model)
+        if not is_live(self.source):
+            note_training_videos(model, [Path(self.source).stem])
         stream = model.stream()
         if self.state is not None and self.state.exists():
             stream.load(self.state)
