@@ -124,6 +124,12 @@ def test_an_interrupted_training_says_last_how_to_continue(tiny_dataset, tmp_pat
     assert "resume" not in printed.out
 
 
+@pytest.mark.parametrize("verb", ["run", "train", "align"])
+def test_a_dataset_without_its_flag_is_named_with_it(verb, capsys):
+    assert exit_code(verb, "data/mine.h5", "--seed", 1) == 2
+    assert capsys.readouterr().err.endswith("for a dataset, give --dataset data/mine.h5\n")
+
+
 def test_an_interrupted_evaluation_names_the_command_that_makes_it(tiny_dataset, tmp_path, capsys, monkeypatch):
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

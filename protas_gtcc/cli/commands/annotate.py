@@ -124,15 +124,15 @@ class Command:
         if self._video.resolve() in [path.resolve() for path in written]:
             raise InputError(f"{self._video} would be replaced by its annotation; give another name")
         require_absent(written, self.overwrite)
-        with open_video(self._video):
-            pass
-        if self.out is not None and not _is_gif(self.out):
-            format_of(self.out)
-        for path in self._predictors:
+        for path in self._predictors:  # before the video: the two may be in the wrong order
             if not path.exists():
                 raise InputError(f"no run or predictions {path}; correct the path")
             if not _is_predictions(path):
                 find_checkpoint(path)
+        with open_video(self._video):
+            pass
+        if self.out is not None and not _is_gif(self.out):
+            format_of(self.out)
 
     def _rows(self, on_progress: Any) -> list[Row]:
         from protas_gtcc.live.row_sources import CsvFacts, VideoFeatures, row_of_file, row_of_truth

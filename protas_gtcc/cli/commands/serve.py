@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import socket
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_bac
 from protas_gtcc.config import Device, Text
 from protas_gtcc.errors import InputError, lacks_package, listed
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.listening import listening
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.locks import only_writer
 
@@ -71,9 +71,10 @@ class Command:
             from protas_gtcc.serve.pictures import LARGEST_BYTES, require_decoder
         except ImportError as error:
             raise lacks_package("serving", error, "serve") from error
-        model = load(self.model)
-        require_no_control(model.facts.config, "be served")
         with ExitStack() as closing:
+            listener = closing.enter_context(listening(self.host, self.port))
+            model = load(self.model)
+            require_no_control(model.facts.config, "be served")
             if self.state is not None:
                 self.state.mkdir(parents=True, exist_ok=True)
                 closing.enter_context(only_writer(self.state / "states", wait=False))
@@ -85,7 +86,6 @@ class Command:
                 backbone = model.stream_backbone()
             app = make_app(model, self.limits, token, self.state, backbone)
             _show_kept(app.state.sessions.kept)
-            listener = closing.enter_context(_listening(self.host, self.port))
             port = listener.getsockname()[1]
             host = f"[{self.host}]" if ":" in self.host else self.host
             print(f"http://{host}:{port}/{'?token=…' if token else ''}", flush=True)
@@ -99,15 +99,6 @@ def _show_kept(kept: KeptStates | None) -> None:
     if kept is not None and kept.frames:
         streams = listed(f"{name!r} from frame {frames}" for name, frames in kept.frames.items())
         print(f"kept states, for clients that resume: {streams}", file=sys.stderr, flush=True)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        way_out = "give another --host or --port; --port 0 takes a free one"
-        raise InputError(f"cannot listen on {host}:{port}: {error}; {way_out}") from error
 
 
 def _is_this_machine(host: str) -> bool:

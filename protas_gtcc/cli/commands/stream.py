@@ -14,6 +14,7 @@ from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_bac
 from protas_gtcc.cli.shared.trained_on import note_training_videos
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, lacks_package, plain
+from protas_gtcc.serve.listening import listening
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.video.cameras import SILENT_SECONDS, is_live
 
@@ -84,6 +85,9 @@ class Command:
             from protas_gtcc.video.opening import open_video
 
             with open_video(Path(self.source)):
+                pass
+        if self.web is not None:
+            with listening("127.0.0.1", self.web):
                 pass
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import load
