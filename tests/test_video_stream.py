@@ -351,7 +351,7 @@ def test_a_video_before_its_run_is_refused_with_the_order(command, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     film(tmp_path / "clip.mp4", 10)
     assert exit_code(*command) == 1
-    expected = "clip.mp4 is a video, where a run is expected; the run comes first, then the video"
+    expected = "clip.mp4 is a video (MP4 or MOV), not a run or a checkpoint; the run comes first, then the video"
     assert capsys.readouterr().err == f"error: {expected}\n"
 
 

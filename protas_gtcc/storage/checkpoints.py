@@ -12,7 +12,7 @@ from typing import Any
 from safetensors import safe_open
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.storage.file_kinds import SAFETENSORS, TEXT, VIDEO_ENDINGS, VIDEOS, kind_of, require_kind
+from protas_gtcc.storage.file_kinds import SAFETENSORS, TEXT, VIDEOS, kind_of, require_kind
 
 CHECKPOINT = "checkpoint.safetensors"
 """Its name in a run directory."""
@@ -27,8 +27,8 @@ def find_checkpoint(path: Path | str) -> Path:
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"no checkpoint {file}; train first, or name the folder of a finished run")
-    if file.suffix.lower() in VIDEO_ENDINGS or kind_of(file) in VIDEOS:
-        raise InputError(f"{file} is a video, where a run is expected; the run comes first, then the video")
+    if kind_of(file) in VIDEOS:
+        require_kind(file, "a run or a checkpoint", (), dict.fromkeys(VIDEOS, "the run comes first, then the video"))
     return file
 
 
