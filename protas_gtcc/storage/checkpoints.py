@@ -19,7 +19,7 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 def find_checkpoint(path: Path | str) -> Path:
-    """The checkpoint in a run directory, or the file itself. Raises `InputError` if there is none, and for a video.
+    """The checkpoint in a run directory, or the file itself. Raises `InputError` if there is none.
 
     Raises `OSError` if it may not be read.
     """
@@ -27,9 +27,17 @@ def find_checkpoint(path: Path | str) -> Path:
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"no checkpoint {file}; train first, or name the folder of a finished run")
+    return file
+
+
+def require_model(path: Path) -> None:
+    """Raise `InputError` for the model of a command if there is no checkpoint, or a video in its place.
+
+    Other files are refused by what reads them.
+    """
+    file = find_checkpoint(path)
     if kind_of(file) in VIDEOS:
         require_kind(file, "a run or a checkpoint", (), dict.fromkeys(VIDEOS, "the run comes first, then the video"))
-    return file
 
 
 def read_fact(path: Path, name: str) -> Any:

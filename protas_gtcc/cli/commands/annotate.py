@@ -106,7 +106,7 @@ class Command:
 
     def _check(self) -> None:
         """Refuse what can be refused before torch is imported, which takes seconds."""
-        from protas_gtcc.storage.checkpoints import find_checkpoint
+        from protas_gtcc.storage.checkpoints import require_model
         from protas_gtcc.video.opening import open_video
         from protas_gtcc.video.rewriting import format_of
 
@@ -128,7 +128,7 @@ class Command:
             if not path.exists():
                 raise InputError(f"no run or predictions {path}; correct the path")
             if not _is_predictions(path):
-                find_checkpoint(path)
+                require_model(path)
         with open_video(self._video):
             pass
         if self.out is not None and not _is_gif(self.out):

@@ -15,7 +15,7 @@ from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_bac
 from protas_gtcc.cli.shared.trained_on import note_training_videos
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, listed, noted, plain, plural
-from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.checkpoints import require_model
 
 if TYPE_CHECKING:
     from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay
@@ -171,7 +171,7 @@ class Command:
         """
         from protas_gtcc.cli.shared.inputs import find_inputs
 
-        find_checkpoint(self.model)
+        require_model(self.model)
         if not self.features:
             wrong_usage("predict", "name videos, folders of them, or files of features")
         inputs, others = find_inputs(self.features, self.out, broken, self.skip_broken)

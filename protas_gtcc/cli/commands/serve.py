@@ -17,7 +17,7 @@ from protas_gtcc.config import Device, Text
 from protas_gtcc.errors import InputError, lacks_package, listed
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.listening import listening
-from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.checkpoints import require_model
 from protas_gtcc.storage.locks import only_writer
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Command:
         token = self.token or os.environ.get("PROTAS_GTCC_TOKEN") or None
         if token is None and not _is_this_machine(self.host):
             raise InputError(f"{self.host} can be reached from other machines: give --token, or $PROTAS_GTCC_TOKEN")
-        find_checkpoint(self.model)  # before the seconds that importing torch takes
+        require_model(self.model)  # before the seconds that importing torch takes
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import choose_device, load
 

@@ -15,7 +15,7 @@ from protas_gtcc.cli.shared.trained_on import note_training_videos
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, lacks_package, plain
 from protas_gtcc.serve.listening import listening
-from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.checkpoints import require_model
 from protas_gtcc.video.cameras import SILENT_SECONDS, is_live
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Command:
     def run(self) -> None:
         """Follow to the end of the source."""
         self._check_flags()
-        find_checkpoint(self.model)  # before the seconds that importing torch takes
+        require_model(self.model)  # before the seconds that importing torch takes
         if self._is_video and not is_live(self.source):
             from protas_gtcc.video.opening import open_video
 
