@@ -55,7 +55,9 @@ def noted(broken: dict[str, str], name: str, skip: bool, kind: type[InputError] 
 
 def lacks_package(what: str, error: ImportError, extra: str) -> InputError:
     """The error for a missing package that `what` needs; the extra of that name installs it."""
-    return InputError(f"{what} needs the package {error.name}; pip install 'protas_gtcc[{extra}]' installs it")
+    # From the clone: the package is on no index.
+    way_out = f"pip install -e '.[{extra}]' in the folder of protas_gtcc's clone installs it"
+    return InputError(f"{what} needs the package {error.name}; {way_out}")
 
 
 def plural(count: int, noun: str) -> str:

@@ -172,7 +172,7 @@ def test_the_verb_trains_writes_scores_and_resumes(kitchen, tmp_path):
     (tmp_path / "blocked" / "sklearn" / "__init__.py").write_text("raise ImportError('not here', name='sklearn')")
     lacking = align_verb("--dataset", path, "--out", tmp_path / "third", "--feature-name", "c", *small, blocked=True)
     assert lacking.returncode == 1
-    assert "scoring needs the package sklearn; pip install 'protas_gtcc[align]' installs it" in lacking.stderr
+    assert "scoring needs the package sklearn; pip install -e '.[align]' in the folder" in lacking.stderr
     assert not (tmp_path / "third").exists(), "refused before training, too"
     again = align_verb("--resume", run, "--no-write", "--no-score")
     assert again.returncode == 0, again.stderr

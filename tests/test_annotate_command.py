@@ -35,7 +35,7 @@ from tests.annotated import INFO, NAMES, predicted, row, write_file
 from tests.forked import Trial, only_line, run_forked
 from tests.mstcn_folder import exit_code
 
-av = pytest.importorskip("av", reason="annotating videos needs the package av: pip install 'protas_gtcc[video]'")
+av = pytest.importorskip("av", reason="annotating videos needs the package av: pip install -e '.[video]'")
 
 from tests.video_files import grey, plain, write_sound, write_video  # noqa: E402
 from tests.video_models import torchscript  # noqa: E402

@@ -15,7 +15,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.video.opening import BrokenVideo, first_picture_seconds, seconds_of_packets
 from protas_gtcc.video.picture_files import write_picture
 
-av = pytest.importorskip("av", reason="annotating videos needs the package av: pip install 'protas_gtcc[video]'")
+av = pytest.importorskip("av", reason="annotating videos needs the package av: pip install -e '.[video]'")
 
 from protas_gtcc.video import encoders  # noqa: E402
 from protas_gtcc.video.planes import Upright  # noqa: E402

@@ -182,7 +182,7 @@ class Trainer:
 
 @pytest.mark.slow
 def test_extraction_is_compared_with_its_parts(run: Run, tmp_path: Path) -> None:
-    pytest.importorskip("av", reason="decoding needs the package av: pip install 'protas_gtcc[video]'")
+    pytest.importorskip("av", reason="decoding needs the package av: pip install -e '.[video]'")
     size = ("--seconds", "2", "--width", "128", "--fps", "5")
     shown, figures = measured(
         run, "extract_speed.py", *size, "--backbone", str(torchscript(tmp_path / "m.pt")), "--size", "32"
@@ -195,7 +195,7 @@ def test_extraction_is_compared_with_its_parts(run: Run, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_annotating_is_compared_with_decoding_and_encoding(run: Run) -> None:
-    pytest.importorskip("av", reason="annotating needs the package av: pip install 'protas_gtcc[video]'")
+    pytest.importorskip("av", reason="annotating needs the package av: pip install -e '.[video]'")
     shown, figures = measured(run, "annotate_speed.py", "--seconds", "1", "--width", "128")
     assert set(ratios(figures)) == {"annotate"}
     assert "MB at a twelfth of the video" in shown

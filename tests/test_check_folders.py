@@ -55,6 +55,24 @@ def test_a_folder_that_cannot_be_opened_is_one_finding(tmp_path):
     only(check_path(tmp_path / "empty"), "error", "empty", "no known layout")
 
 
+def test_a_folder_of_videos_alone_is_refused_with_the_way_to_labels(tmp_path):
+    (tmp_path / "person1").mkdir()
+    (tmp_path / "person1/tea.mp4").write_bytes(b"")
+    way_out = f"then 'prepare segments.csv --videos {tmp_path}'"
+    with pytest.raises(InputError, match=f"has videos, but no labels; write segments.csv, video,.*, {way_out}"):
+        open_layout(tmp_path)
+
+
+def test_a_few_dimensions_that_never_change_are_a_note(tmp_path):
+    folder = write_folder(tmp_path / "data")
+    for seed, file in enumerate(sorted((folder / "features").iterdir())):
+        values = np.random.default_rng(seed).normal(size=(100, np.load(file).shape[1]))
+        values[7] = 0
+        np.save(file, values)
+    assert not serious(check_path(folder))
+    assert any("1 of 100 dimensions never change: 7" in finding.what for finding in check_path(folder))
+
+
 def test_people_are_found_by_the_pattern_and_look_ahead_by_its_declaration(tmp_path):
     options = LayoutOptions(subject_pattern="^(v)", look_ahead_frames=("3",))
     found = [finding.what for finding in serious(check_path(write_folder(tmp_path / "data"), options))]

@@ -111,18 +111,36 @@ def test_an_interrupted_training_says_last_how_to_continue(tiny_dataset, tmp_pat
         raise KeyboardInterrupt
 
     command = ("train", "--dataset", tiny_dataset, "--out", tmp_path / "run", *TINY)
+    way_out = f"continue with 'protas-gtcc train --resume {tmp_path / 'run'}'"
     monkeypatch.setattr("protas_gtcc.training.callbacks.ProgressBar.on_step", interrupt)
     assert exit_code(*command) == 130
     # Where compiled code is not kept yet, a line of that comes first.
-    assert capsys.readouterr().err.splitlines()[-1] == "interrupted; nothing half-written was left behind"
+    assert capsys.readouterr().err.splitlines()[-1] == f"interrupted; no epoch was finished: {way_out}"
     monkeypatch.undo()
-    monkeypatch.chdir(tmp_path)
-    shutil.rmtree(tmp_path / "run")
     monkeypatch.setattr("protas_gtcc.training.callbacks.ProgressBar.on_epoch", interrupt)
-    assert exit_code(*command) == 130
+    assert exit_code("train", "--resume", tmp_path / "run") == 130
     printed = capsys.readouterr()
-    assert printed.err == f"interrupted; finished epochs are kept: continue with --resume {tmp_path / 'run'}\n"
+    assert printed.err == f"interrupted; finished epochs are kept: {way_out}\n"
     assert "resume" not in printed.out
+
+
+@pytest.mark.parametrize("verb", ["run", "train", "align"])
+def test_a_dataset_without_its_flag_is_named_with_it(verb, capsys):
+    assert exit_code(verb, "data/mine.h5", "--seed", 1) == 2
+    assert capsys.readouterr().err.endswith("for a dataset, give --dataset data/mine.h5\n")
+
+
+def test_an_interrupted_evaluation_names_the_command_that_makes_it(tiny_dataset, tmp_path, capsys, monkeypatch):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("protas_gtcc.runs.evaluate_run.evaluate_run", interrupt)
+    assert exit_code("run", "--dataset", tiny_dataset, "--out", tmp_path / "run", *TINY) == 130
+    way_out = f"continue with 'protas-gtcc run --resume {tmp_path / 'run'}'"
+    assert capsys.readouterr().err.splitlines()[-1] == f"interrupted; finished epochs are kept: {way_out}"
+    monkeypatch.undo()
+    assert exit_code("run", "--resume", tmp_path / "run") == 0
+    assert (tmp_path / "run/metrics.json").is_file()
 
 
 def test_a_run_directory_holds_its_files(run):

@@ -69,6 +69,13 @@ def test_a_needed_column_that_is_not_there_is_named(tmp_path):
         read_csv_table(tmp_path / "a.csv", ("video", "fps"))
 
 
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_are_named(tmp_path, separator, name):
+    (tmp_path / "a.csv").write_text(f"video{separator}fps\nv{separator}29,97\n")
+    with pytest.raises(InputError, match=f"has {name} between its columns; separate columns by commas"):
+        read_csv_table(tmp_path / "a.csv", ("video", "fps"))
+
+
 def test_blank_lines_are_left_out_at_the_end_and_refused_between_rows(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"a,b\r\n1,2\r\n\r\n\r\n")
     assert read_csv_table(tmp_path / "a.csv") == {"a": ["1"], "b": ["2"]}

@@ -65,7 +65,7 @@ COMMANDS = {
     "evaluate {file} --dataset {dataset}": ("an HDF5 file", "a.h5"),
     "train --dataset {file} --out {out}": ("an HDF5 file", "a.h5"),
     "import {file} --out {out}": ("a torch checkpoint", "a.pt old.pt a.pkl"),
-    "predict {file} {features} --out {out}": ("a torch checkpoint", "a.pt old.pt a.pkl"),
+    "predict {file} {features} --out {out}": ("a torch checkpoint", "a.pt old.pt a.pkl a.mp4 a.mkv a.avi"),
     "predict {model} {file} --out {out}": (EXPECTED, "a.npy a.npz a.pt old.pt a.csv a.h5 a.mat a.mp4 a.mkv a.avi"),
     "stream {model} {file} --format text": ("lines of numbers", "a.csv"),
     "stream {model} {features} --state {file}": ("a safetensors file", ""),

@@ -158,6 +158,38 @@ def test_videos_of_other_settings_are_left_alone_without_overwrite(tmp_path, mon
     assert [outcome for _, outcome in write_rendered_videos(tmp_path, other, 2, True)] == ["rendered"] * 2
 
 
+def annotated_videos(folder: Path) -> list[list[str]]:
+    """The videos that each kind of annotation has."""
+    with open(folder / "segments.csv", newline="") as file:
+        in_table = sorted({row["video"] for row in csv.DictReader(file)})
+    lists = "".join((folder / f"splits/{part}.split1.bundle").read_text() for part in ("train", "test"))
+    labels = sorted(path.stem for path in (folder / "groundTruth").iterdir())
+    facts = json.loads((folder / "simulation.json").read_text())
+    return [in_table, sorted(lists.replace(".txt", "").split()), labels, sorted(one["name"] for one in facts["videos"])]
+
+
+def test_fewer_videos_than_are_there_take_none_out_of_the_annotations(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(rendered_folder, "render_frames", lambda _, plan: first_frames(plan))
+    command = ["simulate", "--out", tmp_path / "videos", *FLAGS, "--videos"]
+    assert exit_code(*command, "4") == 0
+    capsys.readouterr()
+    assert exit_code(*command, "2") == 0
+    assert "4 videos, 0 rendered, 4 kept" in capsys.readouterr().out
+    assert annotated_videos(tmp_path / "videos") == [sorted(plan.name for plan in plans())] * 4
+
+
+def test_an_interrupted_command_leaves_annotations_of_whole_videos_only(tmp_path, monkeypatch, capsys):
+    def interrupted(_: RenderingConfig, plan: VideoPlan) -> Iterator[np.ndarray]:
+        if plan.number == 2:
+            raise KeyboardInterrupt
+        return first_frames(plan)
+
+    monkeypatch.setattr(rendered_folder, "render_frames", interrupted)
+    assert exit_code("simulate", "--out", tmp_path / "videos", *FLAGS, "--videos", "4") == 130
+    assert capsys.readouterr().err == "interrupted; whole videos are kept: the same command goes on\n"
+    assert annotated_videos(tmp_path / "videos") == [sorted(plan.name for plan in plans()[:2])] * 4
+
+
 def first_frames(plan: VideoPlan) -> Iterator[np.ndarray]:
     width, height = plan.person.size
     yield from np.zeros((3, height, width, 3), np.uint8)
@@ -228,6 +260,4 @@ def test_the_two_forms_of_the_command_are_not_mixed(arguments, message, tmp_path
 def test_without_pyav_the_error_names_the_extra(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "av", None)
     assert exit_code("simulate", "--videos", "1", "--out", tmp_path / "x") == 1
-    assert (
-        "writing videos needs the package av; pip install 'protas_gtcc[video]' installs it" in capsys.readouterr().err
-    )
+    assert "writing videos needs the package av; pip install -e '.[video]' in the folder" in capsys.readouterr().err

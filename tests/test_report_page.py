@@ -302,7 +302,7 @@ def test_what_cannot_be_shown_is_refused_in_one_line(runs: list[Path], dataset: 
 def test_without_plotly_one_line_names_the_way_out(runs: list[Path], tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "plotly", None)
     monkeypatch.delitem(sys.modules, "plotly.offline", raising=False)
-    with pytest.raises(InputError, match=r"pip install 'protas_gtcc\[report\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[report\]' in the folder"):
         write_report(tmp_path / "r.html", page_data(open_runs(runs[:1])))
 
 

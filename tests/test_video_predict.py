@@ -233,6 +233,24 @@ def test_a_backbone_whose_package_is_missing_is_named(model, tmp_path, capsys):
     assert "needs the package timm; pip install timm" in refused(capsys, "model.safetensors", "clip.mp4")
 
 
+def test_a_video_of_a_training_videos_name_gets_one_note(model, tmp_path, capsys):
+    film(tmp_path / "clip.mp4")
+    facts = dataclasses.replace(model.facts, training_videos=["anna/clip", "other"])
+    saved(TrainedModel(model.network, facts), tmp_path / "model.safetensors")
+    means = ("--backbone", "means.pt", *SMALL)
+    for given in (
+        ["predict", "model.safetensors", "clip.mp4", "--no-pictures", *means],
+        ["annotate", "model.safetensors", "clip.mp4", "--picture", "picture.png", "--at", 0.2, *means],
+        ["stream", "model.safetensors", "clip.mp4", *means],
+    ):
+        assert exit_code(*given) == 0
+        notes = [line for line in capsys.readouterr().err.splitlines() if "training" in line]
+        assert notes == ["clip: a training video of the model has this name; results on training videos are too good"]
+    (tmp_path / "clip.mp4").rename(tmp_path / "new.mp4")
+    assert exit_code("predict", "model.safetensors", "new.mp4", "--no-pictures", "--overwrite", *means) == 0
+    assert "training" not in capsys.readouterr().err
+
+
 def test_a_picture_is_no_frame_more_than_the_video_has(model, tmp_path):
     write_video(tmp_path / "one.mp4", [0], [plain(3)])
     backbone = make_backbone("means.pt", size=16)

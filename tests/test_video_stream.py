@@ -314,6 +314,9 @@ def test_what_cannot_be_streamed_is_refused_in_one_line(model, tmp_path, monkeyp
         (["camera:99", *MEANS], "cannot open camera:99 ("),
         (["screen", *MEANS], "cannot open screen ("),
         (["clip"], "no source clip; give a file, camera:0"),
+        (["."], ". is a folder; give one video"),
+        (["/dev/video98"], "no source /dev/video98; for a camera, give camera:98"),
+        (["7"], "no source 7; for a camera, give camera:7"),
         (["http://127.0.0.1:1/live", *MEANS], "start the sender first, or correct the address"),
         (["camera:0", "--real-time"], "--real-time is for videos and files of features"),
         (["clip.mp4", "--growing"], "--growing is for files of frames"),
@@ -324,6 +327,32 @@ def test_what_cannot_be_streamed_is_refused_in_one_line(model, tmp_path, monkeyp
         assert message in done.err
         assert done.err.count("\n") == 1
         assert not done.out
+
+
+def test_a_busy_port_is_one_line_before_the_model_is_loaded(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("uvicorn")
+    monkeypatch.chdir(tmp_path)
+    film(tmp_path / "clip.mp4", 10)
+    (tmp_path / "model.safetensors").write_bytes(b"never read")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for given in (["stream", "model.safetensors", "clip.mp4", "--web"], ["serve", "model.safetensors", "--port"]):
+            assert exit_code(*given, port) == 1
+            way_out = "give another port or host; port 0 takes a free one"
+            line = f"error: cannot listen on 127.0.0.1:{port}: Address already in use; {way_out}\n"
+            assert capfd.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["stream", "clip.mp4", "."], ["predict", "clip.mp4", "."], ["annotate", "clip.mp4", ".", "--out", "o.mp4"]],
+)
+def test_a_video_before_its_run_is_refused_with_the_order(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    film(tmp_path / "clip.mp4", 10)
+    assert exit_code(*command) == 1
+    expected = "clip.mp4 is a video (MP4 or MOV), not a run or a checkpoint; the run comes first, then the video"
+    assert capsys.readouterr().err == f"error: {expected}\n"
 
 
 def test_a_model_whose_features_look_ahead_takes_no_stream_of_pictures(backbone, tmp_path, capsys):
@@ -397,7 +426,7 @@ def test_ctrl_c_ends_with_what_was_reported(model, tmp_path):
     numbers = [json.loads(line)["frame"] for line in [*lines, *rest.splitlines()]]
     assert numbers == sorted(numbers)
     assert b"delay, ms" in errors
-    assert errors.splitlines()[-1].startswith(b"interrupted")
+    assert errors.splitlines()[-1] == b"stopped"
 
 
 def test_a_source_that_is_no_video_raises_where_it_is_followed(model):

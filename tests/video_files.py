@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-av = pytest.importorskip("av", reason="decoding needs the package av: pip install 'protas_gtcc[video]'")
+av = pytest.importorskip("av", reason="decoding needs the package av: pip install -e '.[video]'")
 
 TICK = Fraction(1, 1000)
 

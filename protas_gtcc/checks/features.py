@@ -15,6 +15,9 @@ from protas_gtcc.storage.npy import UNUSABLE, usable_frames
 _LARGEST_SCALE_RATIO = 10.0
 """Largest ratio of a video's root mean square to the median, and least as its inverse, without a warning."""
 
+_USUAL_CONSTANT_SHARE = 0.02
+"""Of the dimensions: some units of a backbone may never be active."""
+
 
 class FeatureCheck:
     """Checks the features of one set, and remembers a few numbers of each video."""
@@ -61,7 +64,8 @@ class FeatureCheck:
         constant = np.flatnonzero(self._lowest == self._highest)
         if len(constant) and self._rms:
             what = f"{len(constant)} of {self._set.dim} dimensions never change: {listed(constant.tolist())}"
-            yield Finding("warning", self._where, what, "drop them, or check the extraction")
+            many = len(constant) > _USUAL_CONSTANT_SHARE * self._set.dim
+            yield Finding("warning" if many else "note", self._where, what, "check the extraction" * many)
         for videos in self._same.values():
             if len(videos) > 1:
                 what = f"these videos have equal features: {listed(videos)}"

@@ -125,8 +125,8 @@ def run_command(command: Callable[[], None]) -> None:
             _end("torch and matplotlib need a folder for temporary files; set TMPDIR to one that can be written to")
         raise
     except KeyboardInterrupt as error:
-        # A command may raise it again with the way to go on.
-        print(f"interrupted; {str(error) or 'nothing half-written was left behind'}", file=sys.stderr)
+        # A command may raise it again with what is left and how to go on.
+        print(str(error) or "interrupted; nothing half-written was left behind", file=sys.stderr)
         sys.exit(128 + (interruption.signal or signal.SIGINT))
 
 

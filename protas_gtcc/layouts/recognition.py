@@ -17,7 +17,7 @@ from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.seconds import is_seconds, open_seconds
 from protas_gtcc.layouts.segment_tables import NEEDED
 from protas_gtcc.layouts.text import read_json
-from protas_gtcc.storage.file_kinds import TEXT, require_kind
+from protas_gtcc.storage.file_kinds import TEXT, VIDEO_ENDINGS, require_kind
 
 _READERS = (
     (is_mstcn, open_mstcn),
@@ -43,6 +43,9 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
     if open_it is None:
         if path.is_file():
             require_kind(path, "a folder or a JSON of annotations", (TEXT,))
+        elif any(file.suffix.lower() in VIDEO_ENDINGS for file in path.rglob("*")):
+            way_out = f"write segments.csv, video,{','.join(NEEDED)}, then 'prepare segments.csv --videos {path}'"
+            raise InputError(f"{path} has videos, but no labels; {way_out}")
         raise InputError(
             f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
             "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL), a folder "

@@ -150,12 +150,21 @@ def open_source(name: str, feature_dim: int, format: Format = "auto", growing: b
     elif path.is_file():
         pieces = _from_file(path, growing, closed)
     else:
-        way_out = "give a file, camera:0, an address such as rtsp://HOST/PATH, - for standard input, or tcp://HOST:PORT"
-        raise InputError(f"no source {name}; {way_out}")
+        raise _no_source(name)
     raw = format == "raw" or (format == "auto" and path.suffix in RAW_ENDINGS)
     if path.is_file() and not raw:
         require_kind(path, "lines of numbers", (TEXT,), dict.fromkeys((NPY, NPZ), "give --format features"))
     return ByteFrames(name, pieces, feature_dim, raw, closed)
+
+
+def _no_source(name: str) -> InputError:
+    number = name.removeprefix("/dev/video")
+    if number.isdecimal():
+        return InputError(f"no source {name}; for a camera, give camera:{number}")
+    if Path(name).is_dir():
+        return InputError(f"{name} is a folder; give one video, or one file of features")
+    way_out = "give a file, camera:0, an address such as rtsp://HOST/PATH, - for standard input, or tcp://HOST:PORT"
+    return InputError(f"no source {name}; {way_out}")
 
 
 def _when_readable(source: int | socket.socket, read: Callable[[], bytes], closed: Event) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from protas_gtcc.live.sinks import FrameResult, Sink, stream_line
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import CLOSING_SECONDS, server_config
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.listening import listening
 from protas_gtcc.serve.watching import Picture
 
 _START_SECONDS = 30
@@ -26,23 +27,23 @@ class LivePage(Sink):
     """
 
     def __init__(self, model: TrainedModel, port: int = 0, name: str = "live"):
+        self._listener = listening("127.0.0.1", port)
         # The only stream is taken, so that no client can push frames.
         limits = Limits(connections=1)
         app = make_app(model, limits)
         self._sessions, self._loop = app.state.sessions, asyncio.new_event_loop()
         self._person = self._sessions.begin(name)
         self._names = model.class_names
-        config = server_config(app, limits, model.facts.feature_dim, port=port, log_level="error")
+        config = server_config(app, limits, model.facts.feature_dim, log_level="error")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="page", daemon=True)
         self._thread.start()
         started = time.monotonic()
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > started + _START_SECONDS:
-                what = f"the page cannot be served on port {port}, which may be in use"
-                raise InputError(f"{what}; give another, or 0 for a free one")
+                raise InputError(f"the page on port {port} does not start; give another port, or 0 for a free one")
             time.sleep(0.01)
-        self.address = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}/"
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
 
     def on_result(self, result: FrameResult) -> None:
         """Show the result and its picture; a page that is slow to draw loses the oldest, and nothing waits for it."""
@@ -58,8 +59,6 @@ class LivePage(Sink):
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._server.serve())
-        except SystemExit:  # uvicorn raises it when it cannot listen
-            pass
+            self._loop.run_until_complete(self._server.serve([self._listener]))
         finally:
             self._loop.close()

@@ -40,25 +40,30 @@ Outcome = Literal["rendered", "kept"]
 def write_rendered_videos(
     folder: Path, config: RenderingConfig, num_videos: int, overwrite: bool = False
 ) -> Iterator[tuple[VideoPlan, Outcome]]:
-    """Write annotations, then video by video; yield each when its file is whole.
+    """Write video by video; yield each when its file is whole, and the annotations have it.
 
-    A whole video of the same settings is kept. Raises `InputError` if there is a video of other settings and
-    `overwrite` is off, or if nothing can be written.
+    A whole video of the same settings is kept, also beyond `num_videos`: no video is without annotations. Raises
+    `InputError` if there is a video of other settings and `overwrite` is off, or if nothing can be written.
     """
     encoder = find_encoder()
-    plans = [plan_video(config, number) for number in range(num_videos)]
+    num_files = len(list((folder / "videos").glob("*.mp4")))
+    plans = [plan_video(config, number) for number in range(num_videos + num_files)]
     comments = {plan.name: f"simulated by protas_gtcc {_fingerprint(config, plan, encoder)}" for plan in plans}
     found = {plan.name: read_comment(video_path(folder, plan)) for plan in plans}
-    others = [name for name, comment in found.items() if comment not in (None, comments[name])]
+    others = [plan.name for plan in plans[:num_videos] if found[plan.name] not in (None, comments[plan.name])]
     if others and not overwrite:
         raise InputError(f"{folder} has videos of other settings: {listed(others)}; give another --out, or --overwrite")
-    write_annotations(folder, config, plans)
-    for plan in plans:
+    whole = [plan for plan in plans if found[plan.name] == comments[plan.name]]
+    write_annotations(folder, config, whole, whole)
+    for plan in whole:
+        yield plan, "kept"
+    for plan in plans[:num_videos]:
         if found[plan.name] == comments[plan.name]:
-            yield plan, "kept"
             continue
         pictures, comment = render_frames(config, plan), comments[plan.name]
         write_video(video_path(folder, plan), pictures, plan.person.size, plan.rate, comment, encoder)
+        whole = sorted([*whole, plan], key=lambda one: one.number)
+        write_annotations(folder, config, whole, [plan])
         yield plan, "rendered"
 
 
@@ -67,10 +72,12 @@ def video_path(folder: Path, plan: VideoPlan) -> Path:
     return folder / "videos" / f"{plan.name}.mp4"
 
 
-def write_annotations(folder: Path, config: RenderingConfig, plans: Sequence[VideoPlan]) -> None:
-    """Write everything but the videos."""
+def write_annotations(
+    folder: Path, config: RenderingConfig, plans: Sequence[VideoPlan], new: Sequence[VideoPlan]
+) -> None:
+    """Write the labels of the `new` videos, and the tables and lists of all."""
     label_rate = as_fraction(config.label_rate)
-    for plan in plans:
+    for plan in new:
         write_text(folder / "groundTruth" / f"{plan.name}.txt", _lines(plan.labels_at(label_rate)))
     write_text(folder / "mapping.txt", _lines(f"{number} {name}" for number, name in enumerate(class_names())))
     for part, is_test in (("train", False), ("test", True)):

@@ -12,7 +12,7 @@ from typing import Any
 from safetensors import safe_open
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.storage.file_kinds import SAFETENSORS, TEXT, require_kind
+from protas_gtcc.storage.file_kinds import SAFETENSORS, TEXT, VIDEOS, kind_of, require_kind
 
 CHECKPOINT = "checkpoint.safetensors"
 """Its name in a run directory."""
@@ -28,6 +28,16 @@ def find_checkpoint(path: Path | str) -> Path:
     if not file.is_file():
         raise InputError(f"no checkpoint {file}; train first, or name the folder of a finished run")
     return file
+
+
+def require_model(path: Path) -> None:
+    """Raise `InputError` for the model of a command if there is no checkpoint, or a video in its place.
+
+    Other files are refused by what reads them.
+    """
+    file = find_checkpoint(path)
+    if kind_of(file) in VIDEOS:
+        require_kind(file, "a run or a checkpoint", (), dict.fromkeys(VIDEOS, "the run comes first, then the video"))
 
 
 def read_fact(path: Path, name: str) -> Any:

@@ -20,6 +20,9 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 show it, and taken away again when it is read."""
 _WRITTEN = re.compile(r"'+[=+\-@\t\r]")
 
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+"""Those of spreadsheets that are not read, and their names."""
+
 Columns = Mapping[str, Any]
 """By heading, the values of one column: an array or a sequence `[N]`."""
 
@@ -69,6 +72,9 @@ def _read_rows(path: Path) -> list[list[str]]:
         rows.pop()
     if not rows:
         raise InputError(f"{path} is empty; write it again")
+    heading = rows[0][1]
+    if len(heading) == 1 and (other := next((one for one in _SEPARATORS if one in heading[0]), None)):
+        raise InputError(f"{path} has {_SEPARATORS[other]} between its columns; separate columns by commas")
     for line, row in rows:
         if len(row) != len(rows[0][1]):
             what = f"{plural(len(row), 'cell')} where the first row has {len(rows[0][1])}"

@@ -185,11 +185,20 @@ class TensorBoardLog(Callback):
 
 
 @contextmanager
-def training_callbacks(console: Console, run: RunDirectory) -> Iterator[list[Callback]]:
-    """Yield the progress bar and the TensorBoard log of a training; an interruption says how to continue."""
-    try:
+def training_callbacks(console: Console, run: RunDirectory, verb: str) -> Iterator[list[Callback]]:
+    """Yield the progress bar and the TensorBoard log of a training that `verb` can resume, as `resumable`."""
+    with resumable(run, verb):
         yield [ProgressBar(console), TensorBoardLog(run.path)]
+
+
+@contextmanager
+def resumable(run: RunDirectory, verb: str) -> Iterator[None]:
+    """While it is entered, an interruption ends with the command that continues the run, once its folder is made."""
+    try:
+        yield
     except KeyboardInterrupt as interruption:
-        if run.state.is_file():
-            raise KeyboardInterrupt(f"finished epochs are kept: continue with --resume {run.path}") from interruption
-        raise
+        if not run.config_file.is_file():
+            raise
+        kept = "finished epochs are kept" if run.state.is_file() else "no epoch was finished"
+        line = f"interrupted; {kept}: continue with 'protas-gtcc {verb} --resume {run.path}'"
+        raise KeyboardInterrupt(line) from interruption

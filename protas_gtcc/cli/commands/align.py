@@ -51,7 +51,7 @@ class Command:
     write: bool = True
     """Write the embeddings into the dataset file."""
     score: bool = True
-    """Score the embeddings on the split's test videos; needs pip install 'protas_gtcc[align]'."""
+    """Score the embeddings on the split's test videos; needs the extra [align]."""
     score_every: int = 1
     """Score one frame in this many: the distances between all frames of long videos take time."""
     partners: PartnerPart = "test"
@@ -90,7 +90,7 @@ class Command:
         console.print(f"run directory: {run.path}")
         for remark in remarks(config, dataset, self.partners if self.score else None):
             warn(console)(remark)
-        with training_callbacks(console, run) as callbacks:
+        with training_callbacks(console, run, "align") as callbacks:
             embedder = align(config, dataset, run, callbacks, self.resume is not None)
         if is_first_process():
             self._finish(embedder, dataset, run, console)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from protas_gtcc.cli.shared.console import make_console, progress_bars, warn, wrong_usage
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
+from protas_gtcc.cli.shared.trained_on import note_training_videos
 from protas_gtcc.config import Device, require_range
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import require_absent
@@ -105,7 +106,7 @@ class Command:
 
     def _check(self) -> None:
         """Refuse what can be refused before torch is imported, which takes seconds."""
-        from protas_gtcc.storage.checkpoints import find_checkpoint
+        from protas_gtcc.storage.checkpoints import require_model
         from protas_gtcc.video.opening import open_video
         from protas_gtcc.video.rewriting import format_of
 
@@ -123,15 +124,15 @@ class Command:
         if self._video.resolve() in [path.resolve() for path in written]:
             raise InputError(f"{self._video} would be replaced by its annotation; give another name")
         require_absent(written, self.overwrite)
+        for path in self._predictors:  # before the video: the two may be in the wrong order
+            if not path.exists():
+                raise InputError(f"no run or predictions {path}; correct the path")
+            if not _is_predictions(path):
+                require_model(path)
         with open_video(self._video):
             pass
         if self.out is not None and not _is_gif(self.out):
             format_of(self.out)
-        for path in self._predictors:
-            if not path.exists():
-                raise InputError(f"no run or predictions {path}; correct the path")
-            if not _is_predictions(path):
-                find_checkpoint(path)
 
     def _rows(self, on_progress: Any) -> list[Row]:
         from protas_gtcc.live.row_sources import CsvFacts, VideoFeatures, row_of_file, row_of_truth
@@ -169,6 +170,7 @@ class Command:
         model = load(path, choose_device(self.device))
         require_no_control(model.facts.config, "annotate")
         _note_what_it_sees(model, path)
+        note_training_videos(model, [self.video or self._video.stem])
         if self.features is not None:
             return self._of_this_video(row_of_features(name, model, self.features, self.fps))
         with processors_for_backbone(self.threads):

@@ -16,7 +16,7 @@ from protas_gtcc.cli.shared.parsing import Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 from protas_gtcc.report.screen import new_table
-from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.checkpoints import require_model
 
 if TYPE_CHECKING:
     from protas_gtcc.runs.timing import Timing
@@ -47,7 +47,7 @@ class Command:
 
     def run(self) -> None:
         """Time, and print."""
-        find_checkpoint(self.model)  # before the seconds that importing torch takes
+        require_model(self.model)  # before the seconds that importing torch takes
         import torch
 
         from protas_gtcc.inference import choose_device, load

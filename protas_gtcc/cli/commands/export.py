@@ -8,7 +8,7 @@ from pathlib import Path
 
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.storage.atomic import require_absent
-from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.checkpoints import require_model
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Command:
 
     def run(self) -> None:
         """Export."""
-        find_checkpoint(self.model)  # before the seconds that importing torch takes
+        require_model(self.model)  # before the seconds that importing torch takes
         from protas_gtcc.cli.shared.console import make_console
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.export import export_onnx

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.console import make_console, print_left_out, print_skipped, progress_bars, warn, wrong_usage
 from protas_gtcc.cli.shared.extracting import BackboneFlags
+from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.errors import plural
 
@@ -52,13 +53,14 @@ class Command:
         videos, others = find_videos(self.videos, self.out)  # before torch is imported, which takes seconds
         from protas_gtcc.video.extraction import Extraction, extractor_of
 
-        try:
-            with self.extraction.made() as backbone, progress_bars("frames") as on_progress:
-                extraction = Extraction(videos, self.out, backbone, self.fps, self.extraction.batch_size)
-                on_frames = functools.partial(on_progress, "extract")
-                result = extraction.run(self.skip_broken, self.overwrite, on_frames)
-        except KeyboardInterrupt as interruption:
-            raise KeyboardInterrupt("whole videos are kept: the same command goes on") from interruption
+        with (
+            interruption_prints(WHOLE_VIDEOS_KEPT),
+            self.extraction.made() as backbone,
+            progress_bars("frames") as on_progress,
+        ):
+            extraction = Extraction(videos, self.out, backbone, self.fps, self.extraction.batch_size)
+            on_frames = functools.partial(on_progress, "extract")
+            result = extraction.run(self.skip_broken, self.overwrite, on_frames)
         print_left_out(others)
         extractor = extractor_of(backbone, self.fps)
         if self.json:

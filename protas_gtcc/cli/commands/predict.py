@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_usage
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
+from protas_gtcc.cli.shared.trained_on import note_training_videos
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, listed, noted, plain, plural
-from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.storage.checkpoints import require_model
 from protas_gtcc.storage.locks import only_writer
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Command:
         from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay  # which imports torch
 
         model, info = self._load()
+        note_training_videos(model, [one.name for one in inputs])
         if any(one.is_video for one in inputs):
             with processors_for_backbone():  # ONNX Runtime counts its threads when a model is opened
                 self.video.give(model)
@@ -174,7 +176,7 @@ class Command:
         """
         from protas_gtcc.cli.shared.inputs import find_inputs
 
-        find_checkpoint(self.model)
+        require_model(self.model)
         if not self.features:
             wrong_usage("predict", "name videos, folders of them, or files of features")
         inputs, others = find_inputs(self.features, self.out, broken, self.skip_broken)

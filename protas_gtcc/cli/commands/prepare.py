@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from protas_gtcc.cli.shared.console import progress_bars
 from protas_gtcc.cli.shared.dataset_summary import describe
 from protas_gtcc.cli.shared.extracting import BackboneFlags
+from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional, RateOrTable
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.options import LayoutOptions
@@ -83,12 +84,13 @@ class Command:
         opened = open_layout(self.source, dataclasses.replace(self.layout, features=self.layout.features or ()))
         from protas_gtcc.prepare.from_videos import default_features_folder, extract_missing
 
-        try:
-            with self.extraction.made() as backbone, progress_bars("frames") as on_progress:
-                out = self.features_out or default_features_folder(opened, backbone, self.fps)
-                on_frames = functools.partial(on_progress, "extract")
-                given = self.extraction.batch_size, self.skip_broken, on_frames
-                extract_missing(opened, videos, out, backbone, self.fps, *given)
-        except KeyboardInterrupt as interruption:
-            raise KeyboardInterrupt("whole videos are kept: the same command goes on") from interruption
+        with (
+            interruption_prints(WHOLE_VIDEOS_KEPT),
+            self.extraction.made() as backbone,
+            progress_bars("frames") as on_progress,
+        ):
+            out = self.features_out or default_features_folder(opened, backbone, self.fps)
+            on_frames = functools.partial(on_progress, "extract")
+            given = self.extraction.batch_size, self.skip_broken, on_frames
+            extract_missing(opened, videos, out, backbone, self.fps, *given)
         return opened

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from typing import ClassVar
 
 from protas_gtcc.cli.commands import train
 from protas_gtcc.cli.shared.console import is_first_process, make_console, progress_bars
+from protas_gtcc.training.callbacks import resumable
 
 
 @dataclass(frozen=True)
 class Command(train.Command):
     """Train on one split of a dataset, evaluate on its test videos, and leave a run directory."""
+
+    verb: ClassVar[str] = "run"
 
     def run(self) -> None:
         """Train, evaluate and print."""
@@ -27,7 +31,7 @@ class Command(train.Command):
             return
         trained = time.perf_counter()
         device = choose_device(config.training.device)
-        with progress_bars() as on_progress:
+        with resumable(run, self.verb), progress_bars() as on_progress:
             evaluation = evaluate_run(run, dataset, config.split, config.feature_set, device, on_progress=on_progress)
         if self.json:
             print(json.dumps(evaluation.metrics, allow_nan=False))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import socket
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from protas_gtcc.cli.shared.interruption import interruption_prints
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.config import Device, Text
 from protas_gtcc.errors import InputError, lacks_package, listed
 from protas_gtcc.serve.limits import Limits
-from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.serve.listening import listening
+from protas_gtcc.storage.checkpoints import require_model
 from protas_gtcc.storage.locks import only_writer
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Command:
         token = self.token or os.environ.get("PROTAS_GTCC_TOKEN") or None
         if token is None and not _is_this_machine(self.host):
             raise InputError(f"{self.host} can be reached from other machines: give --token, or $PROTAS_GTCC_TOKEN")
-        find_checkpoint(self.model)  # before the seconds that importing torch takes
+        require_model(self.model)  # before the seconds that importing torch takes
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import choose_device, load
 
@@ -70,9 +71,10 @@ class Command:
             from protas_gtcc.serve.pictures import LARGEST_BYTES, require_decoder
         except ImportError as error:
             raise lacks_package("serving", error, "serve") from error
-        model = load(self.model)
-        require_no_control(model.facts.config, "be served")
         with ExitStack() as closing:
+            listener = closing.enter_context(listening(self.host, self.port))
+            model = load(self.model)
+            require_no_control(model.facts.config, "be served")
             if self.state is not None:
                 self.state.mkdir(parents=True, exist_ok=True)
                 closing.enter_context(only_writer(self.state / "states", wait=False))
@@ -84,28 +86,19 @@ class Command:
                 backbone = model.stream_backbone()
             app = make_app(model, self.limits, token, self.state, backbone)
             _show_kept(app.state.sessions.kept)
-            listener = closing.enter_context(_listening(self.host, self.port))
             port = listener.getsockname()[1]
             host = f"[{self.host}]" if ":" in self.host else self.host
             print(f"http://{host}:{port}/{'?token=…' if token else ''}", flush=True)
             largest = LARGEST_BYTES if backbone else 0
             config = server_config(app, self.limits, model.facts.feature_dim, largest, log_level="warning")
-            uvicorn.Server(config).run(sockets=[listener])
+            with interruption_prints("stopped"):  # the usual end
+                uvicorn.Server(config).run(sockets=[listener])
 
 
 def _show_kept(kept: KeptStates | None) -> None:
     if kept is not None and kept.frames:
         streams = listed(f"{name!r} from frame {frames}" for name, frames in kept.frames.items())
         print(f"kept states, for clients that resume: {streams}", file=sys.stderr, flush=True)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        way_out = "give another --host or --port; --port 0 takes a free one"
-        raise InputError(f"cannot listen on {host}:{port}: {error}; {way_out}") from error
 
 
 def _is_this_machine(host: str) -> bool:

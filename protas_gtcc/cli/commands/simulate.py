@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from protas_gtcc.cli.shared.dataset_summary import describe
+from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.simulate.config import SMALL, SimulationConfig
@@ -85,19 +86,21 @@ class Command:
             raise InputError(f"--small {about_features}")
         config = RenderingConfig(**vars(self.rendering), procedures=self.simulation)
         written: dict[str, list[str]] = {"rendered": [], "kept": []}
-        for plan, outcome in write_rendered_videos(self.out, config, num_videos, self.overwrite):
-            written[outcome].append(str(video_path(self.out, plan)))
-            if not self.json:
-                width, height = plan.person.size
-                facts = f"{plural(plan.num_frames, 'frame')}, {width}x{height}, {float(plan.rate):.5g} fps"
-                print(f"{written[outcome][-1]}: {facts}{', kept' if outcome == 'kept' else ''}", flush=True)
+        with interruption_prints(WHOLE_VIDEOS_KEPT):
+            for plan, outcome in write_rendered_videos(self.out, config, num_videos, self.overwrite):
+                written[outcome].append(str(video_path(self.out, plan)))
+                if not self.json:
+                    width, height = plan.person.size
+                    facts = f"{plural(plan.num_frames, 'frame')}, {width}x{height}, {float(plan.rate):.5g} fps"
+                    print(f"{written[outcome][-1]}: {facts}{', kept' if outcome == 'kept' else ''}", flush=True)
+        num_whole = len(written["rendered"]) + len(written["kept"])
         if self.json:
             print(json.dumps({"folder": str(self.out), "seed": config.procedures.seed, **written}))
         else:
             counts = f"{len(written['rendered'])} rendered, {len(written['kept'])} kept"
-            print(f"{self.out}: {plural(num_videos, 'video')}, {counts}, labels at {config.label_rate:g} fps")
+            print(f"{self.out}: {plural(num_whole, 'video')}, {counts}, labels at {config.label_rate:g} fps")
             print(f"  note: simulated procedures, not recordings; seed {config.procedures.seed}")
-            if num_videos < 4:
+            if num_whole < 4:
                 print("  note: nobody among them is in the test part of split 1; that takes 4 videos")
 
 

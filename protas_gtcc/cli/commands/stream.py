@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from protas_gtcc.cli.shared.interruption import interruption_prints
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
+from protas_gtcc.cli.shared.trained_on import note_training_videos
 from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, lacks_package, plain
-from protas_gtcc.storage.checkpoints import find_checkpoint
+from protas_gtcc.serve.listening import listening
+from protas_gtcc.storage.checkpoints import require_model
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.video.cameras import SILENT_SECONDS, is_live
 
@@ -63,7 +66,7 @@ class Command:
     """Also append the lines of JSON to this file."""
     web: int | None = None
     """Also show a live page on this port of this machine; 0 takes a free port.
-    Needs pip install 'protas_gtcc[serve]'."""
+    Needs the extra [serve]."""
     state: File | None = None
     """File of the stream's state: read at the start if it exists, written then and at the end. Frame numbers
     continue."""
@@ -78,11 +81,14 @@ class Command:
     def run(self) -> None:
         """Follow to the end of the source."""
         self._check_flags()
-        find_checkpoint(self.model)  # before the seconds that importing torch takes
+        require_model(self.model)  # before the seconds that importing torch takes
         if self._is_video and not is_live(self.source):
             from protas_gtcc.video.opening import open_video
 
             with open_video(Path(self.source)):
+                pass
+        if self.web is not None:
+            with listening("127.0.0.1", self.web):
                 pass
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import load
@@ -91,6 +97,8 @@ class Command:
         model = load(self.model)
         require_no_control(model.facts.config, "stream")
         fps = self._frame_rate(model)
+        if not is_live(self.source):
+            note_training_videos(model, [Path(self.source).stem])
         stream = model.stream()
         with ExitStack() as closing:
             if self.state is not None:
@@ -102,15 +110,12 @@ class Command:
             if self.state is not None:
                 stream.save(self.state)  # a path that cannot be written is refused now, not after hours
                 closing.callback(stream.save, self.state)
-            pipeline.run(
-                stream,
-                source,
-                sinks,
-                self.buffer,
-                "block" if self.every_frame else self.when_behind,
-                give_up_seconds=give_up,
-                first_frame=stream.num_frames,
-            )
+            when_behind = "block" if self.every_frame else self.when_behind
+            first = stream.num_frames
+            with interruption_prints("stopped"):  # the usual end of a camera
+                pipeline.run(
+                    stream, source, sinks, self.buffer, when_behind, give_up_seconds=give_up, first_frame=first
+                )
 
     def _source(
         self, model: TrainedModel, stream: Stream, fps: float | None, closing: ExitStack

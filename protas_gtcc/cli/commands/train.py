@@ -9,7 +9,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import Console
 
@@ -32,6 +32,7 @@ class Command:
     'protas-gtcc evaluate' scores it; 'protas-gtcc run' does both.
     """
 
+    verb: ClassVar[str] = "train"
     config: RunConfig
     out: Folder | None = None
     """Run directory to make; by default a new one under runs/, named by dataset, split, settings and seed."""
@@ -73,7 +74,7 @@ class Command:
         if self.resume is None:
             run.require_new()
         console.print(f"run directory: {run.path}")
-        with training_callbacks(console, run) as callbacks:
+        with training_callbacks(console, run, self.verb) as callbacks:
             train(config, dataset, run, callbacks, self.resume is not None)
         return run, dataset, config
 

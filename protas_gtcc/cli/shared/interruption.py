@@ -10,10 +10,22 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 SECONDS_UNTIL_REPEATED = 0.2
+WHOLE_VIDEOS_KEPT = "interrupted; whole videos are kept: the same command goes on"
+
+
+@contextmanager
+def interruption_prints(line: str) -> Iterator[None]:
+    """While it is entered, an interruption ends the command with this line."""
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        raise KeyboardInterrupt(line) from interruption
 
 
 class Interruption:

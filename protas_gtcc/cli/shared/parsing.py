@@ -35,6 +35,7 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
+from protas_gtcc.cli.shared.console import wrong_usage
 from protas_gtcc.config import MAY_CHANGE, File, Folder, RateOrTable, flat_settings, read_number
 from protas_gtcc.errors import InputError, listed
 
@@ -91,6 +92,8 @@ def parse_resumable(
         known = vars(first.parse_known_args(arguments)[0])
     except argparse.ArgumentError:
         known = {}  # parse reports what is wrong
+    if arguments and not arguments[0].startswith("-"):
+        wrong_usage(prog.split()[-1], f"every option has a name here; for a dataset, give --dataset {arguments[0]}")
     base = read(Path(known["resume"])) if "resume" in known else new(known)
     parsed: Any = parse(kind, arguments, prog, default=kind(base))  # type: ignore[call-arg]
     if parsed.resume is not None:
