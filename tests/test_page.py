@@ -31,10 +31,10 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 @contextmanager
-def browser(profile: Path) -> Iterator[str]:
+def browser(profile: Path, *options: str) -> Iterator[str]:
     """A headless browser; the address of its first page, for the DevTools protocol."""
     command = [str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-    command += ["--window-size=1000,760", f"--user-data-dir={profile}", "about:blank"]
+    command += ["--window-size=1000,760", f"--user-data-dir={profile}", *options, "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         port_file, deadline = profile / "DevToolsActivePort", time.monotonic() + 30
