@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
@@ -70,6 +71,14 @@ async def text_of(ask: Ask, element: str) -> str:
     return str(answer["result"].get("value"))
 
 
+async def until(ask: Ask, beginning: str) -> None:
+    """Wait until the page's note begins so."""
+    deadline = time.monotonic() + 20
+    while not (await text_of(ask, "note")).startswith(beginning):
+        assert time.monotonic() < deadline, await text_of(ask, "note")
+        await asyncio.sleep(0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
 def test_the_page_shows_the_action_and_its_progress_live(tmp_path):
@@ -85,10 +94,7 @@ def test_the_page_shows_the_action_and_its_progress_live(tmp_path):
             for seen in (60, 120):
                 if seen == 120:
                     await push(pushing, features[60:])
-                deadline = time.monotonic() + 15
-                while not (await text_of(ask, "note")).startswith(f"frame {seen - 1},"):
-                    assert time.monotonic() < deadline, await text_of(ask, "note")
-                    await asyncio.sleep(0.05)
+                await until(ask, f"frame {seen - 1},")
                 assert await text_of(ask, "action") == shown[seen - 1]
                 if expected.labels[seen - 1] != 0:
                     assert await text_of(ask, "progress-number") == f"{expected.reported[seen - 1] * 100:.0f} %"
@@ -124,10 +130,7 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
 
             async def shown(result: FrameResult) -> Any:
                 live.on_result(result)
-                deadline = time.monotonic() + 15
-                while not (await text_of(ask, "note")).startswith(f"frame {result.frame},"):
-                    assert time.monotonic() < deadline, await text_of(ask, "note")
-                    await asyncio.sleep(0.05)
+                await until(ask, f"frame {result.frame},")
                 return (await ask("Runtime.evaluate", expression=SHOWN, returnByValue=True))["result"]["value"]
 
             await ask("Page.navigate", url=live.address)
@@ -147,17 +150,38 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
-def test_the_page_reconnects_by_itself_after_a_restart_of_the_server(tmp_path):
-    async def shown(tab: Ask, beginning: str) -> None:
-        deadline = time.monotonic() + 20
-        while not (await text_of(tab, "note")).startswith(beginning):
-            assert time.monotonic() < deadline, await text_of(tab, "note")
-            await asyncio.sleep(0.05)
+def test_the_page_of_a_stream_that_has_ended_keeps_its_last_result_and_picture(tmp_path):
+    picture = np.full((32, 32, 3), 90, dtype=np.uint8)
+    results = [FrameResult(frame, 1, 0.8, 0.5, None, None, 0, 0, picture=picture) for frame in range(3)]
+    live = LivePage(make_model())
 
+    async def run(page: str) -> None:
+        async with connect(page, max_size=None) as tab:
+            ask = await asking(tab)
+            await ask("Page.navigate", url=live.address)
+            for result in results:
+                live.on_result(result)
+                await until(ask, f"frame {result.frame},")
+            await asyncio.to_thread(live.close)
+            await asyncio.sleep(2.5)  # it has looked for the server since
+            assert (await text_of(ask, "note")).endswith("the stream has ended")
+            shown = "document.getElementById('picture').hidden || document.getElementById('progress').style.width"
+            assert (await ask("Runtime.evaluate", expression=shown))["result"]["value"] == "50%"
+
+    try:
+        with browser(tmp_path / "profile") as page:
+            asyncio.run(asyncio.wait_for(run(page), 60))
+    finally:
+        live.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
+def test_the_page_reconnects_by_itself_after_a_restart_of_the_server(tmp_path):
     async def pushed(address: str, tab: Ask, count: int) -> None:
         async with connect(f"ws://{address}/stream?name=anna") as pushing:
             await push(pushing, video(count))
-            await shown(tab, f"frame {count - 1},")
+            await until(tab, f"frame {count - 1},")
 
     async def run(page: str) -> None:
         async with connect(page, max_size=None) as socket:
@@ -165,7 +189,7 @@ def test_the_page_reconnects_by_itself_after_a_restart_of_the_server(tmp_path):
             with serving() as address:
                 await tab("Page.navigate", url=f"http://{address}/")
                 await pushed(address, tab, 30)
-            await shown(tab, "no connection to the server")
+            await until(tab, "no connection to the server")
             with serving(port=int(address.rpartition(":")[2])):
                 await pushed(address, tab, 20)
 

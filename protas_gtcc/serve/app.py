@@ -50,6 +50,7 @@ def make_app(
     )
     app.add_middleware(Gate, token=token)
     app.state.sessions = sessions
+    app.state.ends_with_stream = False  # the server; then, that it cannot be reached is no failure
     _add_pages(app, sessions, backbone is not None)
     _add_sockets(app, sessions, backbone)
     return app
@@ -66,7 +67,8 @@ def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
     async def facts() -> dict[str, Any]:
         names = ("class_names", "background", "feature_dim", "fps", "look_ahead_frames", "simulated")
         facts = {name: getattr(sessions.model.facts, name) for name in names}
-        return {**facts, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
+        ends = {"ends_with_stream": app.state.ends_with_stream}
+        return {**facts, **ends, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
 
     @app.get("/people")
     async def people() -> list[str]:
