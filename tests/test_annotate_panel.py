@@ -10,6 +10,7 @@ import pytest
 from PIL import ImageColor
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.live.overlay.blocks import TRACK, long_text
 from protas_gtcc.live.overlay.layout import fitted
 from protas_gtcc.live.overlay.overlay import Overlay
 from protas_gtcc.live.overlay.rows import Row
@@ -21,7 +22,7 @@ from tests.annotated import INFO, NAMES, predicted, row
 
 LABELS = np.repeat([0, 1, 2, 3], 25)
 COLOURS = [ImageColor.getrgb(look.fill) for look in class_looks(len(NAMES), [0])]
-BLACK, BACKGROUND_BAR = (0, 0, 0), ImageColor.getrgb("#AAAAAA")
+BLACK = (0, 0, 0)
 
 
 def where(pixels: np.ndarray, colour: tuple[int, ...]) -> np.ndarray:
@@ -65,10 +66,13 @@ def test_the_line_on_the_bar_is_as_long_as_the_interval(width):
     assert abs(line.max() - high) <= thick
 
 
-def test_in_the_background_the_bar_has_the_colour_of_no_action():
-    pixels = bar(Overlay([row(LABELS)], 640, 480), Fraction(2))
-    shown = [where(pixels[0], colour).any() for colour in (BACKGROUND_BAR, *COLOURS[1:])]
-    assert shown == [True, False, False, False]
+def test_in_the_background_the_bar_is_empty_and_no_time_is_left():
+    one = row(LABELS)
+    pixels = bar(Overlay([one], 640, 480), Fraction(2))
+    assert where(pixels, ImageColor.getrgb(TRACK)).all()
+    shown = one.shown(20)
+    assert (shown.progress, shown.interval, shown.remaining) == (0, None, None)
+    assert long_text(shown) == "confidence 70 %"
 
 
 def test_the_cursor_is_at_the_time():

@@ -22,6 +22,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from protas_gtcc.live.sinks import FrameResult
+from protas_gtcc.report.colours import class_looks
 from protas_gtcc.serve.live_page import LivePage
 from protas_gtcc.streaming.following import Delay
 from tests.test_serve import push, serving
@@ -109,9 +110,17 @@ SHOWN = """(() => {
   const line = document.getElementById('interval'), delay = document.getElementById('delay'),
     place = line.getBoundingClientRect(), track = line.parentElement.getBoundingClientRect();
   return {
+    width: document.getElementById('progress').style.width, note: document.getElementById('note').textContent,
     interval: line.hidden ? null : [(place.left - track.left) / track.width, (place.right - track.left) / track.width],
     delay: delay.hidden ? null : [delay.textContent, delay.title],
   };
+})()"""
+
+DRAWN = """(() => {
+  const canvas = document.getElementById('timeline'), pen = canvas.getContext('2d');
+  const hex = (x) => '#' + [...pen.getImageData(x, 9, 1, 1).data].slice(0, 3)
+    .map((one) => one.toString(16).padStart(2, '0')).join('').toUpperCase();
+  return [0, 7.5].map((frame) => hex(Math.floor(frame / 200 * canvas.width)));
 })()"""
 
 
@@ -122,7 +131,8 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
     skipping = dataclasses.replace(plain, frame=2, dropped=1)
     delay = Delay(0.05, 0.01, 0.06, 0.001, 0.002)
     full = dataclasses.replace(skipping, frame=6, dropped=3, delay=delay, interval=(0.25, 0.75), remaining_seconds=8.0)
-    live = LivePage(make_model())
+    live_model = make_model()
+    live = LivePage(live_model)
 
     async def run(page: str) -> None:
         async with connect(page, max_size=None) as tab:
@@ -134,12 +144,25 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
                 return (await ask("Runtime.evaluate", expression=SHOWN, returnByValue=True))["result"]["value"]
 
             await ask("Page.navigate", url=live.address)
-            assert await shown(plain) == {"interval": None, "delay": None}
-            assert await shown(skipping) == {"interval": None, "delay": ["1 frame skipped", ""]}
+            found = await shown(plain)
+            assert (found["interval"], found["delay"], found["width"]) == (None, None, "50%")
+            found = await shown(skipping)
+            assert (found["interval"], found["delay"]) == (None, ["1 frame skipped", ""])
             found = await shown(full)
+            assert "in this action for" in found["note"]
+            assert found["note"].endswith("about 8 s left")
             assert found["interval"] == pytest.approx([0.25, 0.75], abs=0.01)
             parts = "capture 50 ms, waiting 10 ms, backbone 60 ms, model 1 ms, output 2 ms"
             assert found["delay"] == ["delay 0.12 s, 3 frames skipped", parts]
+            found = await shown(dataclasses.replace(full, frame=7, label=0))
+            assert (found["interval"], found["width"]) == (None, "0%"), "background has no progress"
+            assert "left" not in found["note"]
+            assert "no action for" in found["note"]
+            looks = class_looks(len(live_model.class_names), live_model.background)
+            shown_fills = await ask("Runtime.evaluate", expression="facts.looks.map(([fill]) => fill).join()")
+            assert shown_fills["result"]["value"] == ",".join(look.fill for look in looks), "those of the report"
+            drawn = await ask("Runtime.evaluate", expression=DRAWN, returnByValue=True)
+            assert drawn["result"]["value"] == [fill.upper() for fill in (looks[1].fill, looks[0].fill)]
 
     try:
         with browser(tmp_path / "profile") as page:

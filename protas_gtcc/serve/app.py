@@ -17,6 +17,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
+from protas_gtcc.report.colours import plotly_looks
 from protas_gtcc.serve.connections import CLOSING_SECONDS
 from protas_gtcc.serve.gate import Gate, Refused, deny
 from protas_gtcc.serve.kept_states import SAVE_SECONDS
@@ -59,6 +60,8 @@ def make_app(
 def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
     page = resources.files("protas_gtcc.serve").joinpath("page.html").read_text(encoding="utf-8")
 
+    looks = plotly_looks(len(sessions.model.class_names), sessions.model.background)
+
     @app.get("/")
     async def index() -> HTMLResponse:
         return HTMLResponse(page)
@@ -68,7 +71,7 @@ def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
         names = ("class_names", "background", "feature_dim", "fps", "look_ahead_frames", "simulated")
         facts = {name: getattr(sessions.model.facts, name) for name in names}
         ends = {"ends_with_stream": app.state.ends_with_stream}
-        return {**facts, **ends, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
+        return {**facts, **ends, "looks": looks, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
 
     @app.get("/people")
     async def people() -> list[str]:
