@@ -226,9 +226,11 @@ class Terminal(Sink):
         if result is None:
             return Group(Text(self._note))
         is_action = result.label not in self._background
-        name, done = (self._names[result.label], result.progress) if is_action else ("no action", 0.0)
+        name, progress = (self._names[result.label], result.progress) if is_action else ("no action", 0.0)
         now = Table.grid(padding=(0, 2))
-        now.add_row("progress", ProgressBar(total=1, completed=done, width=40), f"{done:4.0%}" if is_action else "")
+        now.add_row(
+            "progress", ProgressBar(total=1, completed=progress, width=40), f"{progress:4.0%}" if is_action else ""
+        )
         now.add_row(
             "confidence",
             ProgressBar(total=1, completed=result.probability, width=40, style="grey50"),
