@@ -125,6 +125,15 @@ class PredictionInfo:
     extractor: Extractor = field(default_factory=Extractor)
     """What made the features of the model's training, where it is known."""
 
+    def simulated_note(self, has_truth: bool) -> str:
+        """What a picture of a video notes of that; "" if nothing is simulated.
+
+        With the true labels of the videos, `simulated` is that of their dataset. Without, the model's is all that is
+        known: the video may be a real one.
+        """
+        note = "SIMULATED video" if has_truth else "model trained on SIMULATED data"
+        return note if self.simulated else ""
+
 
 def reported_progress(progress: np.ndarray, labels: np.ndarray, background: Collection[int]) -> np.ndarray:
     """Progress of the selected class: progress `[C, T]`, class ids `[T]` -> float32 `[T]`, background 0."""

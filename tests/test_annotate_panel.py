@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import ImageColor
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.live.overlay.blocks import TRACK, long_text
 from protas_gtcc.live.overlay.layout import LEAST_WIDTH, fitted
 from protas_gtcc.live.overlay.overlay import Overlay
 from protas_gtcc.live.overlay.rows import Row
 from protas_gtcc.live.overlay.strip import clock
 from protas_gtcc.predictions import PredictionInfo
-from protas_gtcc.report.canvas import text_width
+from protas_gtcc.report.canvas import Canvas, text_width
 from protas_gtcc.report.colours import class_looks
 from tests.annotated import INFO, NAMES, predicted, row
 
 LABELS = np.repeat([0, 1, 2, 3], 25)
 COLOURS = [ImageColor.getrgb(look.fill) for look in class_looks(len(NAMES), [0])]
-BLACK, BACKGROUND_BAR = (0, 0, 0), ImageColor.getrgb("#AAAAAA")
+BLACK = (0, 0, 0)
 
 
 def where(pixels: np.ndarray, colour: tuple[int, ...]) -> np.ndarray:
@@ -65,10 +67,40 @@ def test_the_line_on_the_bar_is_as_long_as_the_interval(width):
     assert abs(line.max() - high) <= thick
 
 
-def test_in_the_background_the_bar_has_the_colour_of_no_action():
-    pixels = bar(Overlay([row(LABELS)], 640, 480), Fraction(2))
-    shown = [where(pixels[0], colour).any() for colour in (BACKGROUND_BAR, *COLOURS[1:])]
-    assert shown == [True, False, False, False]
+def test_in_the_background_the_bar_is_empty_and_no_time_is_left():
+    one = row(LABELS)
+    pixels = bar(Overlay([one], 640, 480), Fraction(2))
+    assert where(pixels, ImageColor.getrgb(TRACK)).all()
+    shown = one.shown(20)
+    assert (shown.progress, shown.interval, shown.remaining) == (0, None, None)
+    assert long_text(shown) == "confidence 70 %"
+
+
+def texts_of(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that never change in the panel of such rows."""
+    texts: list[str] = []
+    draw = Canvas.text
+
+    def noted(canvas: Canvas, x: float, y: float, text: str, *rest: Any, **more: Any) -> None:
+        texts.append(text)
+        draw(canvas, x, y, text, *rest, **more)
+
+    monkeypatch.setattr(Canvas, "text", noted)
+    Overlay(rows, 1280, 720)
+    return texts
+
+
+def test_only_a_video_of_a_simulated_dataset_is_called_simulated(monkeypatch):
+    simulated = dataclasses.replace(INFO, simulated=True)
+    of_model, truth = Row.of("a", predicted(LABELS), simulated), Row.of_truth(LABELS, simulated)
+    real = Row.of_truth(LABELS, INFO)
+
+    def notes(*rows: Row) -> list[str]:
+        return [text for text in texts_of(list(rows), monkeypatch) if "SIMULATED" in text]
+
+    assert notes(row(LABELS)) == []
+    assert notes(of_model) == notes(real, of_model) == ["model trained on SIMULATED data"]
+    assert notes(of_model, truth) == notes(truth, row(LABELS)) == ["SIMULATED video"]
 
 
 def test_the_cursor_is_at_the_time():

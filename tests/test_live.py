@@ -281,6 +281,18 @@ def test_the_terminal_shows_the_action_its_progress_and_the_last_ones():
         assert part in text
 
 
+def test_the_terminal_shows_no_progress_and_no_time_left_in_the_background():
+    terminal = Terminal(Console(file=io.StringIO(), force_terminal=True), ["rest", "cut"], [0], 5.0)
+    terminal.on_result(FrameResult(0, 0, 0.8, 0.25, None, None, 0, 0, (0.1, 0.4), remaining_seconds=7.0))
+    shown = Console(width=100, record=True, file=io.StringIO())
+    shown.print(terminal.view())
+    text = shown.export_text()
+    assert "no action" in text
+    assert "80%" in text
+    assert "25%" not in text
+    assert "left" not in text
+
+
 # The command
 
 

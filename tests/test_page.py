@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
 from protas_gtcc.live.sinks import FrameResult
+from protas_gtcc.report.colours import class_looks
 from protas_gtcc.serve.live_page import LivePage
 from protas_gtcc.streaming.following import Delay
 from tests.test_serve import push, serving
@@ -31,10 +33,10 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 @contextmanager
-def browser(profile: Path) -> Iterator[str]:
+def browser(profile: Path, *options: str) -> Iterator[str]:
     """A headless browser; the address of its first page, for the DevTools protocol."""
     command = [str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-    command += ["--window-size=1000,760", f"--user-data-dir={profile}", "about:blank"]
+    command += ["--window-size=1000,760", f"--user-data-dir={profile}", *options, "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         port_file, deadline = profile / "DevToolsActivePort", time.monotonic() + 30
@@ -70,6 +72,14 @@ async def text_of(ask: Ask, element: str) -> str:
     return str(answer["result"].get("value"))
 
 
+async def until(ask: Ask, beginning: str) -> None:
+    """Wait until the page's note begins so."""
+    deadline = time.monotonic() + 20
+    while not (await text_of(ask, "note")).startswith(beginning):
+        assert time.monotonic() < deadline, await text_of(ask, "note")
+        await asyncio.sleep(0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
 def test_the_page_shows_the_action_and_its_progress_live(tmp_path):
@@ -85,10 +95,7 @@ def test_the_page_shows_the_action_and_its_progress_live(tmp_path):
             for seen in (60, 120):
                 if seen == 120:
                     await push(pushing, features[60:])
-                deadline = time.monotonic() + 15
-                while not (await text_of(ask, "note")).startswith(f"frame {seen - 1},"):
-                    assert time.monotonic() < deadline, await text_of(ask, "note")
-                    await asyncio.sleep(0.05)
+                await until(ask, f"frame {seen - 1},")
                 assert await text_of(ask, "action") == shown[seen - 1]
                 if expected.labels[seen - 1] != 0:
                     assert await text_of(ask, "progress-number") == f"{expected.reported[seen - 1] * 100:.0f} %"
@@ -103,9 +110,17 @@ SHOWN = """(() => {
   const line = document.getElementById('interval'), delay = document.getElementById('delay'),
     place = line.getBoundingClientRect(), track = line.parentElement.getBoundingClientRect();
   return {
+    width: document.getElementById('progress').style.width, note: document.getElementById('note').textContent,
     interval: line.hidden ? null : [(place.left - track.left) / track.width, (place.right - track.left) / track.width],
     delay: delay.hidden ? null : [delay.textContent, delay.title],
   };
+})()"""
+
+DRAWN = """(() => {
+  const canvas = document.getElementById('timeline'), pen = canvas.getContext('2d');
+  const hex = (x) => '#' + [...pen.getImageData(x, 9, 1, 1).data].slice(0, 3)
+    .map((one) => one.toString(16).padStart(2, '0')).join('').toUpperCase();
+  return [0, 7.5].map((frame) => hex(Math.floor(frame / 200 * canvas.width)));
 })()"""
 
 
@@ -116,7 +131,8 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
     skipping = dataclasses.replace(plain, frame=2, dropped=1)
     delay = Delay(0.05, 0.01, 0.06, 0.001, 0.002)
     full = dataclasses.replace(skipping, frame=6, dropped=3, delay=delay, interval=(0.25, 0.75), remaining_seconds=8.0)
-    live = LivePage(make_model())
+    live_model = make_model()
+    live = LivePage(live_model)
 
     async def run(page: str) -> None:
         async with connect(page, max_size=None) as tab:
@@ -124,19 +140,56 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
 
             async def shown(result: FrameResult) -> Any:
                 live.on_result(result)
-                deadline = time.monotonic() + 15
-                while not (await text_of(ask, "note")).startswith(f"frame {result.frame},"):
-                    assert time.monotonic() < deadline, await text_of(ask, "note")
-                    await asyncio.sleep(0.05)
+                await until(ask, f"frame {result.frame},")
                 return (await ask("Runtime.evaluate", expression=SHOWN, returnByValue=True))["result"]["value"]
 
             await ask("Page.navigate", url=live.address)
-            assert await shown(plain) == {"interval": None, "delay": None}
-            assert await shown(skipping) == {"interval": None, "delay": ["1 frame skipped", ""]}
+            found = await shown(plain)
+            assert (found["interval"], found["delay"], found["width"]) == (None, None, "50%")
+            found = await shown(skipping)
+            assert (found["interval"], found["delay"]) == (None, ["1 frame skipped", ""])
             found = await shown(full)
+            assert "in this action for" in found["note"]
+            assert found["note"].endswith("about 8 s left")
             assert found["interval"] == pytest.approx([0.25, 0.75], abs=0.01)
             parts = "capture 50 ms, waiting 10 ms, backbone 60 ms, model 1 ms, output 2 ms"
             assert found["delay"] == ["delay 0.12 s, 3 frames skipped", parts]
+            found = await shown(dataclasses.replace(full, frame=7, label=0))
+            assert (found["interval"], found["width"]) == (None, "0%"), "background has no progress"
+            assert "left" not in found["note"]
+            assert "no action for" in found["note"]
+            looks = class_looks(len(live_model.class_names), live_model.background)
+            shown_fills = await ask("Runtime.evaluate", expression="facts.looks.map(([fill]) => fill).join()")
+            assert shown_fills["result"]["value"] == ",".join(look.fill for look in looks), "those of the report"
+            drawn = await ask("Runtime.evaluate", expression=DRAWN, returnByValue=True)
+            assert drawn["result"]["value"] == [fill.upper() for fill in (looks[1].fill, looks[0].fill)]
+
+    try:
+        with browser(tmp_path / "profile") as page:
+            asyncio.run(asyncio.wait_for(run(page), 60))
+    finally:
+        live.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
+def test_the_page_of_a_stream_that_has_ended_keeps_its_last_result_and_picture(tmp_path):
+    picture = np.full((32, 32, 3), 90, dtype=np.uint8)
+    results = [FrameResult(frame, 1, 0.8, 0.5, None, None, 0, 0, picture=picture) for frame in range(3)]
+    live = LivePage(make_model())
+
+    async def run(page: str) -> None:
+        async with connect(page, max_size=None) as tab:
+            ask = await asking(tab)
+            await ask("Page.navigate", url=live.address)
+            for result in results:
+                live.on_result(result)
+                await until(ask, f"frame {result.frame},")
+            await asyncio.to_thread(live.close)
+            await asyncio.sleep(2.5)  # it has looked for the server since
+            assert (await text_of(ask, "note")).endswith("the stream has ended")
+            shown = "document.getElementById('picture').hidden || document.getElementById('progress').style.width"
+            assert (await ask("Runtime.evaluate", expression=shown))["result"]["value"] == "50%"
 
     try:
         with browser(tmp_path / "profile") as page:
@@ -148,16 +201,10 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
 def test_the_page_reconnects_by_itself_after_a_restart_of_the_server(tmp_path):
-    async def shown(tab: Ask, beginning: str) -> None:
-        deadline = time.monotonic() + 20
-        while not (await text_of(tab, "note")).startswith(beginning):
-            assert time.monotonic() < deadline, await text_of(tab, "note")
-            await asyncio.sleep(0.05)
-
     async def pushed(address: str, tab: Ask, count: int) -> None:
         async with connect(f"ws://{address}/stream?name=anna") as pushing:
             await push(pushing, video(count))
-            await shown(tab, f"frame {count - 1},")
+            await until(tab, f"frame {count - 1},")
 
     async def run(page: str) -> None:
         async with connect(page, max_size=None) as socket:
@@ -165,7 +212,7 @@ def test_the_page_reconnects_by_itself_after_a_restart_of_the_server(tmp_path):
             with serving() as address:
                 await tab("Page.navigate", url=f"http://{address}/")
                 await pushed(address, tab, 30)
-            await shown(tab, "no connection to the server")
+            await until(tab, "no connection to the server")
             with serving(port=int(address.rpartition(":")[2])):
                 await pushed(address, tab, 20)
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate_videos
 from protas_gtcc.predictions import PredictionInfo
+from protas_gtcc.report.canvas import Canvas
 from protas_gtcc.report.colours import class_looks
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details, plot_per_class
@@ -251,6 +252,17 @@ def test_one_frame_videos_and_models_without_progress_are_drawn(tmp_path: Path) 
     )
     plot_per_class(tmp_path / "silent.png", evaluated(4, silent=True).metrics)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("has_truth", [True, False])
+def test_a_video_whose_truth_is_unknown_is_not_called_simulated(tmp_path, monkeypatch, has_truth) -> None:
+    labels, texts = np.repeat([0, 1], 20), list[str]()
+    monkeypatch.setattr(Canvas, "text", lambda _, x, y, text, *rest, **more: texts.append(text))
+    info = PredictionInfo(["rest", "pour"], [0], 5.0, simulated=True)
+    plot_video(tmp_path / "v.png", "v", labels if has_truth else None, delayed(labels, 0, 2), info)
+    assert texts[0] == (
+        "v, SIMULATED video: 100% of frames correct" if has_truth else "v, model trained on SIMULATED data"
+    )
 
 
 def test_a_name_with_control_characters_is_drawn(tmp_path: Path) -> None:

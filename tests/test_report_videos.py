@@ -99,6 +99,9 @@ STATE = """(() => {
   };
 })()"""
 
+MOUSE = "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"
+"""Headless Chromium has no mouse by default, and plotly treats the two differently."""
+
 
 class Tab:
     """A page of the browser, opened at an address, in which errors are collected."""
@@ -126,13 +129,18 @@ class Tab:
             assert time.monotonic() < deadline, expression
             await asyncio.sleep(0.05)
 
-    async def click(self, seconds: float, row: int) -> None:
-        x, y = await self.js(f"{CLICK}([{seconds}, {row}])")
-        for kind in ("mousePressed", "mouseReleased"):
-            await self._ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    async def click(self, seconds: float, row: int, until: float | None = None, count: int = 1) -> None:
+        """Press the mouse at a time of a row and release it there, or at the time `until`."""
+        for kind, where in (("mousePressed", seconds), ("mouseReleased", seconds if until is None else until)):
+            x, y = await self.js(f"{CLICK}([{where}, {row}])")
+            await self._mouse("mouseMoved", x, y)
+            await self._mouse(kind, x, y, button="left", clickCount=count)
+
+    async def _mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
+        await self._ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
 
-def opened(page: Path, profile: Path, look: Any) -> None:
+def opened(page: Path, profile: Path, look: Any, *options: str) -> None:
     async def run(address: str) -> None:
         async with connect(address, max_size=None) as socket:
             tab = Tab(await asking(socket))
@@ -140,24 +148,25 @@ def opened(page: Path, profile: Path, look: Any) -> None:
             await look(tab)
             assert await tab.js("failures.join()") == ""
 
-    with browser(profile) as address:
+    with browser(profile, *options) as address:
         asyncio.run(asyncio.wait_for(run(address), 90))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
 @pytest.mark.parametrize(
-    ("ending", "start", "options"),
+    ("ending", "start", "options", "machine"),
     [
-        (".mp4", 0, {}),
-        (".mp4", 777, {"sound": "aac"}),
-        (".webm", 777, {"sound": "libopus", "codec": "libvpx"}),
-        (".webm", 7300, {"codec": "libvpx"}),
+        (".mp4", 0, {}, []),
+        (".mp4", 0, {}, [MOUSE]),
+        (".mp4", 777, {"sound": "aac"}, [MOUSE]),
+        (".webm", 777, {"sound": "libopus", "codec": "libvpx"}, [MOUSE]),
+        (".webm", 7300, {"codec": "libvpx"}, [MOUSE]),
     ],
-    ids=["silent", "sound first", "sound first, WebM", "starts at 7.3 s"],
+    ids=["no mouse", "mouse", "sound first", "sound first, WebM", "starts at 7.3 s"],
 )
 def test_a_click_on_a_segment_plays_it_to_its_end_and_the_values_are_those_of_the_picture(
-    run, tmp_path, ending, start, options
+    run, tmp_path, ending, start, options, machine
 ):
     write_film(tmp_path / "films" / f"{ONE}{ending}", start, **options)
     data = report(run, tmp_path / "r.html", "--videos", tmp_path / "films", "--embed-videos")
@@ -185,7 +194,31 @@ def test_a_click_on_a_segment_plays_it_to_its_end_and_the_values_are_those_of_th
         for one in seen[1:]:  # picture and values are not read at once, and a busy machine shows a picture late
             assert min(abs(one["grey"] - grey((one["frame"] + ahead) % GREYS)) for ahead in (-1, 0, 1)) <= 3
 
-    opened(tmp_path / "r.html", tmp_path / "profile", look)
+    opened(tmp_path / "r.html", tmp_path / "profile", look, *machine)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
+@pytest.mark.parametrize("machine", [[], [MOUSE]], ids=["no mouse", "mouse"])
+def test_a_click_plays_once_a_drag_plays_nothing_and_a_double_click_pauses(run, tmp_path, machine):
+    report(run, tmp_path / "r.html", "--videos", run.parent / "films", "--embed-videos")
+
+    async def look(tab: Tab) -> None:
+        await tab.until("document.querySelector('video').readyState >= 2")
+        await tab.js("plays = 0; document.querySelector('video').addEventListener('play', () => plays++)")
+        await tab.js("seeks = 0; document.querySelector('video').addEventListener('seeking', () => seeks++)")
+        await tab.click(0.5, 0, until=3)
+        await asyncio.sleep(0.6)
+        assert await tab.js("[plays, seeks]") == [0, 0], "a drag"
+        await tab.click(1, 0)
+        await tab.until("plays > 0")
+        await asyncio.sleep(0.6)
+        assert await tab.js("[plays, seeks <= 2]") == [1, True], "a click; the end of a short segment seeks too"
+        await tab.click(1, 0)
+        await tab.click(1, 0, count=2)
+        await tab.until("document.querySelector('video').paused")
+
+    opened(tmp_path / "r.html", tmp_path / "profile", look, *machine)
 
 
 @pytest.mark.slow

@@ -273,16 +273,18 @@ def test_the_live_page_shows_a_pipeline():
             seen = json.loads(await socket.recv())
             while len(seen) < len(features):
                 seen += json.loads(await socket.recv())
+            await asyncio.to_thread(page.close)
+            assert json.loads(await socket.recv()) == [{"ended": True}]
             return seen
 
     try:
         pipeline.run(model.stream(), Frames(features), [page])
-        seen = asyncio.run(asyncio.wait_for(watched(), 20))
-        assert [one["label"] for one in seen] == model.predict(features).labels.tolist()
         assert "all 1 streams are taken" in why_closed(address)
         with pytest.raises(
             InputError, match=r"cannot listen on 127.0.0.1:\d+: Address already in use; give another port"
         ):
             LivePage(model, int(address.rpartition(":")[2]))
+        seen = asyncio.run(asyncio.wait_for(watched(), 20))
+        assert [one["label"] for one in seen] == model.predict(features).labels.tolist()
     finally:
         page.close()

@@ -225,9 +225,12 @@ class Terminal(Sink):
         result = self._last
         if result is None:
             return Group(Text(self._note))
-        name = "no action" if result.label in self._background else self._names[result.label]
+        is_action = result.label not in self._background
+        name, progress = (self._names[result.label], result.progress) if is_action else ("no action", 0.0)
         now = Table.grid(padding=(0, 2))
-        now.add_row("progress", ProgressBar(total=1, completed=result.progress, width=40), f"{result.progress:4.0%}")
+        now.add_row(
+            "progress", ProgressBar(total=1, completed=progress, width=40), f"{progress:4.0%}" if is_action else ""
+        )
         now.add_row(
             "confidence",
             ProgressBar(total=1, completed=result.probability, width=40, style="grey50"),
@@ -241,7 +244,7 @@ class Terminal(Sink):
         if result.delay is not None:
             lines += f", {result.delay.total:.2f} s behind, {result.dropped} skipped"
         heading = Text.assemble((name, "bold"), f"  for {self._time(result.frame - self._began + 1)}")
-        if result.remaining_seconds is not None:
+        if is_action and result.remaining_seconds is not None:
             heading.append(f", about {result.remaining_seconds:.0f} s left")
         return Group(heading, now, Text(f"{lines}  {self._note}", style="dim"), past)
 

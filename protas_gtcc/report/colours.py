@@ -59,6 +59,11 @@ def class_looks(num_classes: int, background: Collection[int]) -> list[ClassLook
     return [grey if label in background else next(actions) for label in range(num_classes)]
 
 
+def plotly_looks(num_classes: int, background: Collection[int]) -> list[tuple[str, str, int, str]]:
+    """The same for pages: fill, plotly's shape of the hatch and its size in pixels, colour of text."""
+    return [(look.fill, *HATCHES[look.hatch], look.text) for look in class_looks(num_classes, background)]
+
+
 def shorten(name: str, length: int = NAME_LENGTH) -> str:
     """The name of a class, at most `length` characters of it."""
     half = (length - 1) // 2

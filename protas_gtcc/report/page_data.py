@@ -30,7 +30,7 @@ from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.report.colours import HATCHES, HUES, class_looks
+from protas_gtcc.report.colours import HUES, plotly_looks
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
 from protas_gtcc.report.ruler import ruler_of, verdict
 from protas_gtcc.report.runs import EvaluatedRun, reading_metrics, true_labels
@@ -99,7 +99,6 @@ def _fingerprint(run: EvaluatedRun) -> bytes:
 
 def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[str, Any]:
     info, truth = runs[0].dataset.info, true_labels(runs[0])
-    looks = class_looks(info.num_classes, info.background)
     return {
         "dataset": info.name,
         "split": runs[0].metrics["split"],
@@ -108,7 +107,7 @@ def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[st
         "fps": info.fps,
         "class_names": info.class_names,
         "background": info.background,
-        "looks": [[look.fill, *HATCHES[look.hatch], look.text] for look in looks],
+        "looks": plotly_looks(info.num_classes, info.background),
         "videos": [
             {
                 "name": name,

@@ -2,6 +2,8 @@
 
 // Seconds into a frame, so that rounded times are not those of the frame before.
 const INSIDE = 0.002;
+// Milliseconds within which a second click is half of a double click, as for plotly.
+const SECOND_CLICK = 300;
 
 // Seconds from the first picture, as labels count: a browser's clock is ahead where the sound begins earlier.
 function secondsOf({ element, video }) {
@@ -111,9 +113,10 @@ function step(player) {
   const { element, until } = player,
     seconds = secondsOf(player);
   if (element.seeking) return;
-  if (until && (seconds < until.start - INSIDE || seconds >= until.end)) {
+  const isOver = until && seconds >= until.end - INSIDE / 2; // from where on the next frame is shown
+  if (until && (seconds < until.start - INSIDE || isOver)) {
     player.until = null;
-    if (seconds >= until.end && seconds < until.end + 0.5) {
+    if (isOver && seconds < until.end + 0.5) {
       element.pause();
       goTo(player, until.end - INSIDE);
     }
@@ -144,25 +147,44 @@ function placeCursor(player) {
 
 // A click on a segment plays it, a click on the curves plays from there. Dragging zooms, a second click shows all.
 function watchClicks(player, timeline) {
-  const { box, element } = player;
-  let pressed = [0, 0];
-  timeline.addEventListener("pointerdown", (event) => (pressed = [event.clientX, event.clientY]), true);
-  timeline.addEventListener("click", (event) => {
-    const axes = box._fullLayout;
-    const moved = Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 4;
-    if (!axes || moved || !event.isTrusted) return; // plotly sends each click once more itself
-    if (event.detail > 1) return element.pause();
-    const { left, top } = box.getBoundingClientRect(),
-      seconds = axes.xaxis.p2l(event.clientX - left - axes.xaxis._offset),
-      inside = (axis, pixel) => pixel >= axis._offset && pixel <= axis._offset + axis._length;
-    if (!inside(axes.xaxis, event.clientX - left) || element.hidden) return;
-    if (inside(axes.yaxis, event.clientY - top)) {
-      const row = player.rows[Math.round(axes.yaxis.p2l(event.clientY - top - axes.yaxis._offset))];
-      const frame = seconds * player.group.fps,
-        segment = row?.segments.find(([, end]) => frame < end);
-      if (segment) play(player, segment[0], segment[1]);
-    } else if (inside(axes.yaxis2, event.clientY - top)) play(player, seconds * player.group.fps, null);
-  });
+  let pressed = null,
+    before = null;
+  timeline.addEventListener("pointerdown", (event) => (pressed = event.button ? null : event), true);
+  // Plotly puts an element over the page while a mouse is pressed, so that neither release nor click arrives here.
+  addEventListener("pointercancel", () => (pressed = null), true);
+  addEventListener(
+    "pointerup",
+    (event) => {
+      if (pressed && isNear(event, pressed)) {
+        const isSecond = before && event.timeStamp - before.timeStamp < SECOND_CLICK && isNear(event, before);
+        before = event;
+        if (isSecond) player.element.pause();
+        else playAt(player, event);
+      }
+      pressed = null;
+    },
+    true,
+  );
+}
+
+const isNear = (one, other) =>
+  one.pointerId === other.pointerId && Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) <= 4;
+
+// The segment, or the time on the curves, at a place in the window.
+function playAt(player, { clientX, clientY }) {
+  const { box, element } = player,
+    axes = box._fullLayout;
+  if (!axes || element.hidden) return;
+  const { left, top } = box.getBoundingClientRect(),
+    seconds = axes.xaxis.p2l(clientX - left - axes.xaxis._offset),
+    inside = (axis, pixel) => pixel >= axis._offset && pixel <= axis._offset + axis._length;
+  if (!inside(axes.xaxis, clientX - left)) return;
+  if (inside(axes.yaxis, clientY - top)) {
+    const row = player.rows[Math.round(axes.yaxis.p2l(clientY - top - axes.yaxis._offset))];
+    const frame = seconds * player.group.fps,
+      segment = row?.segments.find(([, end]) => frame < end);
+    if (segment) play(player, segment[0], segment[1]);
+  } else if (inside(axes.yaxis2, clientY - top)) play(player, seconds * player.group.fps, null);
 }
 
 // From one frame to another, or to the end.

@@ -70,9 +70,9 @@ def plot_video(
     columns = int(WIDTH // (70 + max(text_width(name, MEDIUM) for name in names.values()))) or 1
     top, num_lines = TITLE + len(rows) * (BAR + GAP) + HEAD, -(-len(names) // columns)
     canvas = Canvas(WIDTH, top + PLOT + FOOT + num_lines * LINE + GAP)
-    note = ", SIMULATED" if info.simulated else ""
+    note = info.simulated_note(labels is not None)
     right = "" if labels is None else f": {np.mean(labels == prediction.labels):.0%} of frames correct"
-    canvas.text(LEFT, TITLE / 2, f"{video}{note}{right}", LARGE, "lm")
+    canvas.text(LEFT, TITLE / 2, f"{video}{note and ', '}{note}{right}", LARGE, "lm")
     for number, (name, its_labels) in enumerate(rows.items()):
         _draw_bar(canvas, TITLE + number * (BAR + GAP), name, its_labels, info.background, looks)
     _draw_progress(canvas, top, list(_areas(labels, prediction, info.background)))

@@ -1,7 +1,7 @@
 """A server: clients push frames over a WebSocket and get results, a web page shows the results live.
 
     /               the page
-    /facts          JSON: classes, background, feature size, frames per second, limits
+    /facts          JSON: classes, their looks, background, feature size, frames per second, limits
     /people         JSON: names of the connected clients' streams
     /stream?name=N  WebSocket: a message of k frames, raw little-endian float32 [k, D], is answered by one JSON message
                     of k results; each connection has one stream; with &resume=1, the first message is {"next_frame": N}

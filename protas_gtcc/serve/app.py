@@ -17,6 +17,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
+from protas_gtcc.report.colours import plotly_looks
 from protas_gtcc.serve.connections import CLOSING_SECONDS
 from protas_gtcc.serve.gate import Gate, Refused, deny
 from protas_gtcc.serve.kept_states import SAVE_SECONDS
@@ -50,6 +51,7 @@ def make_app(
     )
     app.add_middleware(Gate, token=token)
     app.state.sessions = sessions
+    app.state.ends_with_stream = False  # the server; then, that it cannot be reached is no failure
     _add_pages(app, sessions, backbone is not None)
     _add_sockets(app, sessions, backbone)
     return app
@@ -57,6 +59,8 @@ def make_app(
 
 def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
     page = resources.files("protas_gtcc.serve").joinpath("page.html").read_text(encoding="utf-8")
+
+    looks = plotly_looks(len(sessions.model.class_names), sessions.model.background)
 
     @app.get("/")
     async def index() -> HTMLResponse:
@@ -66,7 +70,8 @@ def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
     async def facts() -> dict[str, Any]:
         names = ("class_names", "background", "feature_dim", "fps", "look_ahead_frames", "simulated")
         facts = {name: getattr(sessions.model.facts, name) for name in names}
-        return {**facts, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
+        ends = {"ends_with_stream": app.state.ends_with_stream}
+        return {**facts, **ends, "looks": looks, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
 
     @app.get("/people")
     async def people() -> list[str]:

@@ -31,6 +31,7 @@ class LivePage(Sink):
         # The only stream is taken, so that no client can push frames.
         limits = Limits(connections=1)
         app = make_app(model, limits)
+        app.state.ends_with_stream = True
         self._sessions, self._loop = app.state.sessions, asyncio.new_event_loop()
         self._person = self._sessions.begin(name)
         self._names = model.class_names
@@ -52,7 +53,12 @@ class LivePage(Sink):
         self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [line], picture)
 
     def close(self) -> None:
-        """Stop serving."""
+        """Stop serving, when the watchers have the last result and know that the stream has ended."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._sessions.end, self._person)
+        deadline = time.monotonic() + CLOSING_SECONDS
+        while self._sessions.watching and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.01)
         self._server.should_exit = True
         self._thread.join(2 * CLOSING_SECONDS)
 

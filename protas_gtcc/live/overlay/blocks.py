@@ -10,8 +10,6 @@ from protas_gtcc.report.canvas import Canvas, text_width
 from protas_gtcc.report.colours import ClassLook
 
 TRACK, FRAME, GREY = "#EEEEEE", "#999999", "#666666"
-BACKGROUND_BAR = ClassLook("#AAAAAA", "", "black")
-"""The background has no progress: what is reported there is shown, and not in a colour of an action."""
 MINUTES = 120
 """Seconds from which a duration is written in minutes."""
 NAME_SHARE = 0.42
@@ -41,14 +39,14 @@ class Blocks:
     def draw(self, canvas: Canvas, number: int, shown: Shown) -> None:
         """Draw what a row shows at a frame."""
         layout, row = self._layout, self._rows[number]
-        look, is_background = self._looks[shown.label], shown.label in row.info.background
+        look = self._looks[shown.label]
         self._draw_line(canvas, number, shown, look)
         left, top, right, bottom = layout.bar_box(number)
         if end := round(shown.progress * (right - left)):
-            canvas.box((left, top, left + end, bottom), BACKGROUND_BAR if is_background else look)
+            canvas.box((left, top, left + end, bottom), look)
         if shown.interval is not None:
             self._draw_interval(canvas, number, shown.interval)
-        percent = "" if row.is_truth and is_background else f"{shown.progress:.0%}".replace("%", " %")
+        percent = "" if shown.label in row.info.background else f"{shown.progress:.0%}".replace("%", " %")
         canvas.text(layout.right, (top + bottom) / 2, percent, layout.unit, "rm")
 
     def _draw_line(self, canvas: Canvas, number: int, shown: Shown, look: ClassLook) -> None:

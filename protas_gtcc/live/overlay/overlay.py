@@ -5,6 +5,7 @@ What never changes is drawn once. A frame copies it, and draws bars, texts and t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -60,13 +61,15 @@ class Overlay:
         return np.asarray(canvas.image)
 
     def _draw_foot(self, later: bool) -> None:
-        """Write what the signs mean, and that videos are simulated."""
+        """Write what is simulated, and what the signs mean."""
         layout = self.layout
         meanings = ["bar: progress of the action"]
         meanings += ["black line: its 80 % interval"] * any(row.prediction.interval is not None for row in self._rows)
         meanings += ["strip: reported so far"] * (not all(row.is_truth for row in self._rows))
         meanings += ["faint: still to come"] * (later or any(row.is_truth for row in self._rows))
-        meanings = ["SIMULATED video or training"] * any(row.info.simulated for row in self._rows) + meanings
+        truth_first = sorted(self._rows, key=lambda row: not row.is_truth)
+        notes = filter(None, (row.info.simulated_note(row.is_truth) for row in truth_first))
+        meanings = [*itertools.islice(notes, 1), *meanings]
         x: float = layout.left
         for text in meanings:
             width = text_width(text, layout.small)

@@ -26,7 +26,7 @@ class Shown:
 
     label: int
     progress: float
-    """Reported progress; of the truth, the target."""
+    """Reported progress; of the truth, the target; 0 in background."""
     interval: tuple[float, float] | None = None
     """Ends of the 80 % interval around it."""
     confidence: float | None = None
@@ -83,14 +83,17 @@ class Row:
         return min(int((seconds + EARLY) * self.rate), self.num_frames - 1)
 
     def shown(self, frame: int) -> Shown:
-        """What is shown at a frame."""
-        one, truth = self.prediction, self.is_truth
+        """What is shown at a frame; of background, neither progress nor time that is left."""
+        one, label = self.prediction, int(self.prediction.labels[frame])
+        confidence = None if self.confidence is None else float(self.confidence[frame])
+        if label in self.info.background:
+            return Shown(label, 0.0, confidence=confidence)
         remaining = one.remaining_seconds
         return Shown(
-            int(one.labels[frame]),
+            label,
             float(one.reported[frame]),
-            None if truth else _pair(one.interval, frame),
-            None if self.confidence is None else float(self.confidence[frame]),
+            None if self.is_truth else _pair(one.interval, frame),
+            confidence,
             None if remaining is None else float(remaining[frame]),
             _pair(one.remaining_interval, frame),
         )
