@@ -366,15 +366,13 @@ def test_a_model_whose_features_look_ahead_takes_no_stream_of_pictures(backbone,
         assert capsys.readouterr().err == f"error: {expected}\n"
 
 
-def test_the_thread_that_reads_a_source_ends_when_nobody_follows_any_more(model, tmp_path):
-    video = film(tmp_path / "clip.mp4", 60)
-    following = model.follow(video, real_time=True)
-    assert next(following).frame == 0
+def test_closing_ends_the_thread_that_reads_a_source_without_a_note_on_what_was_not_read(model, backbone, tmp_path):
+    source = model.source(film(tmp_path / "clip.mp4", 60), real_time=True, backbone=backbone)
+    following = Following(model.stream(), source)
+    assert [one.frame for one in following.step()] == [0]
     following.close()
-    deadline = time.monotonic() + 5
-    while any(thread.name == "source" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline, "the reading thread still waits"
-        time.sleep(0.01)
+    assert not any(thread.name == "source" for thread in threading.enumerate())
+    assert source.notes == []
 
 
 def test_the_delays_of_a_pipeline_are_summed_up_by_part(model, tmp_path):

@@ -25,6 +25,8 @@ from protas_gtcc.streaming.streams import Stream
 WhenBehind = Literal["block", "drop"]
 BUFFER = 64
 """Frames that may wait. Where frames are dropped, of a source with a clock, only the newest one does."""
+CLOSING_SECONDS = 2.0
+"""A source that is waiting, as for a silent camera, is left behind after this long."""
 STEPS_AT_ONCE = 256
 """Steps for dropped frames in one call: the memory for them is limited."""
 
@@ -175,7 +177,8 @@ class Following:
         self._buffer = _Buffer(max(limit, self._at_once), when_behind)
         self.taken: list[np.ndarray] = []
         """What the source gave for the frames of the last step: features, or pictures."""
-        threading.Thread(target=self._buffer.fill, args=(source,), name="source", daemon=True).start()
+        self._thread = threading.Thread(target=self._buffer.fill, args=(source,), name="source", daemon=True)
+        self._thread.start()
 
     @property
     def dropped(self) -> int:
@@ -183,9 +186,13 @@ class Following:
         return self._buffer.dropped
 
     def close(self) -> None:
-        """Read the source no further."""
+        """Read the source no further.
+
+        Waits for the thread that reads it: one that is in a library's code when Python ends would abort the process.
+        """
         self._buffer.stop()
         self._source.close()
+        self._thread.join(CLOSING_SECONDS)
 
     def step(self, timeout: float | None = None) -> list[Followed]:
         """Step by the next frame, or the next ones; nothing at the end of the source.

@@ -92,9 +92,11 @@ class PictureSource:
                     if self._closed.is_set():
                         return
                     yield picture
+            if self._closed.is_set():
+                return  # the end of the file is not missing, nobody has asked for it
             if self._is_file:
                 self.notes = decoded.notes()
-            elif not self._closed.is_set():
+            else:
                 raise self._stopped(decoded.failure)
 
     def _open(self) -> AbstractContextManager[OpenVideo]:
