@@ -40,13 +40,18 @@ def test_a_table_of_segments_beside_features_is_enough(tmp_path, capsys):
     table = write(tmp_path / "kitchen")
     assert prepared(table) == 0
     dataset = Dataset(tmp_path / "kitchen/out.h5")
-    assert (dataset.info.name, dataset.info.class_names) == ("segments", ["background", "pour", "stir"])
+    assert (dataset.info.name, dataset.info.class_names) == ("kitchen", ["background", "pour", "stir"])
     assert dataset.info.background == [0]
     assert dataset.segments("v1").tolist() == [[0, 10, 0], [10, 24, 1], [24, 50, 2]]
     assert dataset.segments("v2").tolist() == [[0, 10, 0], [10, 30, 2], [30, 80, 1]]
     assert dataset.segments("v3").tolist() == [[0, 10, 2], [10, 40, 0]]
     assert "1 segment cut at the end of the video" in capsys.readouterr().out
     assert {part: len(names) for part, names in dataset.info.splits["1"].items()} == {"train": 2, "test": 1}
+
+
+def test_a_table_of_another_name_than_the_usual_one_names_its_dataset(tmp_path):
+    table = write(tmp_path)
+    assert open_layout(table.rename(tmp_path / "kitchen.csv")).name == "kitchen"
 
 
 def test_a_folder_of_one_table_a_video_gives_the_same(tmp_path):

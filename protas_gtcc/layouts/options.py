@@ -44,7 +44,7 @@ class LayoutOptions:
     """How many frames features and labels may differ in length. The longer one is cut at its end, and the cut frames
     are counted. Default: 2, or 0.5 % of the longer one if that is more. It is never more than a second."""
     name: str | None = None
-    """Name of the dataset. Default: the name of its folder."""
+    """Name of the dataset. Default: the name of its folder, or of a table other than segments.csv."""
     test_share: float | None = None
     """If no lists of videos come with the labels: draw split 1, with this share of the videos in its test part. Whole
     people are drawn if they are known, from the layout or by --subject-pattern, else single videos."""

@@ -37,6 +37,8 @@ from protas_gtcc.layouts.segment_tables import (
 )
 
 BACKGROUND = "background"
+USUAL_STEM = "segments"
+"""Of a table that has all videos."""
 _DEFAULT_FPS = 10.0
 """Labels per second where no rate is known."""
 _ROUNDING = Fraction(1, 2000)
@@ -144,7 +146,7 @@ def open_seconds(path: Path, options: LayoutOptions) -> SecondsLayout:
     notices = [f"not read, without {', '.join(NEEDED)}: {listed(others)}"] if others else []
     return SecondsLayout(
         path=path,
-        name=options.name or (path.stem if path.is_file() else own_name(path)),
+        name=options.name or _own_name(path),
         class_names=class_names,
         background=sorted({0, *background_ids(class_names, options, path)}),
         splits={},
@@ -166,6 +168,13 @@ def _csv_files(folder: Path) -> list[Path]:
         if not any(part.startswith(("features", ".")) for part in parts[:-1]) and not parts[-1].startswith("."):
             found.append(file)
     return found
+
+
+def _own_name(path: Path) -> str:
+    """Of a folder, or of one table: that of the folder where the table's name is the usual one, which says nothing."""
+    if path.is_file() and path.stem != USUAL_STEM:
+        return path.stem
+    return own_name(path.parent if path.is_file() else path)
 
 
 def _table_name(file: Path, path: Path) -> str:
