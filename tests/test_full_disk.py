@@ -107,7 +107,12 @@ def test_a_full_standard_output_is_one_line(verb, run, clip, tmp_path):
     words = ["stream", str(run), str(clip)] if verb == "stream" else verb.split()
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "protas_gtcc", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [sys.executable, "-m", "protas_gtcc", *words],
+            env={**os.environ, "PYTHONUNBUFFERED": ""},  # as a terminal has it
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
     assert done.returncode == 1
     [line] = [one for one in done.stderr.splitlines() if not one.startswith("compiling")]

@@ -112,8 +112,10 @@ def run_command(command: Callable[[], None]) -> None:
     interruption = Interruption()
     try:
         with interruption:
-            command()
-            sys.stdout.flush()
+            try:
+                command()
+            finally:  # also of --help, which ends the process: what cannot be written is an error here, not at exit
+                sys.stdout.flush()
     except BrokenPipeError:
         _discard_output()
     except InputError as error:

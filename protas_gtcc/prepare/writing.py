@@ -24,6 +24,7 @@ from protas_gtcc.layouts.base import Layout, find_subject, found_in_name
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
 from protas_gtcc.prepare.survey import FeaturePlan, OnProgress, Rates, show_nothing, survey
+from protas_gtcc.video.ahead import ahead
 
 
 @dataclass
@@ -88,7 +89,8 @@ def prepare(
         for name, plan in plans.items()
     }
     with write_dataset(out, info, feature_sets, overwrite) as writer:
-        for done, video in enumerate(read_videos(layout, rates, plans, options, summary), start=1):
+        videos = ahead(read_videos(layout, rates, plans, options, summary), depth=1)  # read while others are written
+        for done, video in enumerate(videos, start=1):
             writer.add(video)
             on_progress("writing", done, len(layout.video_names))
     return counted(summary)
