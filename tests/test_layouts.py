@@ -133,6 +133,17 @@ def test_a_folder_gives_classes_background_splits_and_labels(folder):
     assert layout.notices == []
 
 
+def test_links_keep_the_names_they_were_given(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("shared") / "i3d_fold1"
+    (folder / "features").rename(elsewhere)
+    (folder / "features_split1").symlink_to(elsewhere)
+    linked = folder.parent / "my-kitchen"
+    linked.symlink_to(folder)
+    layout = open_layout(linked)
+    assert layout.name == "my-kitchen"
+    assert {name: found.split for name, found in layout.feature_folders.items()} == {"features_split1": "1"}
+
+
 @pytest.mark.parametrize(
     ("train", "test", "split"),
     [
