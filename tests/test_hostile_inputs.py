@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from protas_gtcc.checks.path import check_path
 from protas_gtcc.config import MOST_WEIGHTS, ModelConfig, RunConfig
 from protas_gtcc.decoding.hypotheses import make_hypotheses
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import LONGEST_MESSAGE, InputError
 from protas_gtcc.inference import load
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.layouts.text import read_lines
@@ -45,14 +45,17 @@ def checkpoint(tmp_path: Path) -> Path:
     return path
 
 
-def with_fact(path: Path, name: str, value: object) -> Path:
-    """The checkpoint with another fact, and the same tensors."""
+def metadata_of(path: Path) -> dict[str, str]:
+    """The checkpoint's facts as texts, without the digest: it would show a change."""
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
-        metadata = {**file.metadata(), name: json.dumps(value)}
-    metadata.pop("digest", None)  # it would tell of the change
-    save_file(load_file(path), path, metadata)
+        return {name: text for name, text in file.metadata().items() if name != "digest"}
+
+
+def with_fact(path: Path, name: str, value: object) -> Path:
+    """The checkpoint with another fact, and the same tensors."""
+    save_file(load_file(path), path, {**metadata_of(path), name: json.dumps(value)})
     return path
 
 
@@ -98,6 +101,31 @@ def test_a_configuration_has_a_largest_network_and_a_largest_filter():
 def test_facts_of_a_checkpoint_of_another_kind_are_one_line(checkpoint, name, value):
     with pytest.raises(InputError, match=name if name != "config" else "expected fields of RunConfig"):
         load_checkpoint(with_fact(checkpoint, name, value))
+
+
+@pytest.mark.parametrize("verb", ["predict", "stream"])
+def test_a_checkpoint_whose_weights_have_nan_is_refused_in_one_line(tmp_path, checkpoint, capsys, verb):
+    tensors, name = load_file(checkpoint), "stages.0.conv_in.weight"
+    tensors[name][0, 0] = float("nan")
+    save_file(tensors, checkpoint, metadata_of(checkpoint))
+    np.save(tmp_path / "a.npy", np.zeros((9, DIM)))
+    out = ("--out", tmp_path / "out", "--fps", 5) if verb == "predict" else ()
+    assert exit_code(verb, checkpoint, tmp_path / "a.npy", *out) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert f"{name} has NaN or infinity; train again" in printed.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_published_checkpoint_whose_weights_have_nan_is_not_imported(shared_folder, tmp_path, capsys):
+    for source in ("protas_causal", "mstcn"):
+        state = torch.load(shared_folder / "parity" / f"{source}.model", weights_only=True)
+        state["stage1.conv_out.bias"][0] = float("nan")
+        torch.save(state, tmp_path / "epoch-1.model")
+        assert exit_code("import", tmp_path / "epoch-1.model", "--out", tmp_path / "run") == 1
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.endswith("conv_logits.bias has NaN or infinity; name a checkpoint of an earlier epoch")
+        assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -294,6 +322,20 @@ def test_names_in_egoprocels_json_cannot_lead_out_of_the_folder(tmp_path):
     (tmp_path / "egoprocel-id2action.txt").write_text("0 background\n1 cut\n")
     with pytest.raises(InputError, match=r"'\.\./\.\./x' cannot be the name of a video"):
         open_layout(tmp_path)
+
+
+# Messages
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10**6, "\n" * 10**6, "a\r\nb\u2028c\x1b[2J", "\x00" * 10**6, "a\u0308" * 10**6]
+)
+def test_an_error_that_quotes_any_value_is_one_printable_line_of_bounded_length(value):
+    text = str(InputError(f"a.csv: the name {value} is not allowed; correct it"))
+    assert len(text) <= LONGEST_MESSAGE
+    assert text.isprintable()
+    assert text.startswith("a.csv: the name ")
+    assert text.endswith(" is not allowed; correct it"), "the way out is not cut off"
 
 
 # Commands

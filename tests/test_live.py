@@ -362,6 +362,21 @@ def test_blank_lines_are_no_frames(tmp_path):
     assert len(collected(open_source(str(tmp_path / "frames.txt"), DIM))) == 2
 
 
+def test_a_frame_that_would_overflow_ends_in_one_line_and_no_result_has_nan(checkpoint, tmp_path, capsys):
+    features = video(90)
+    features[70, 2] = 3e38
+    np.savetxt(tmp_path / "clip.txt", features)
+    np.save(tmp_path / "clip.npy", features)
+    for name, least in (("clip.npy", 0), ("clip.txt", 1)):
+        assert exit_code("stream", checkpoint, tmp_path / name) == 1
+        printed = capsys.readouterr()
+        [line] = printed.err.splitlines()
+        assert f"{name}: NaN, infinity or a value above 1e12 at frame 70" in line
+        results = [json.loads(one, parse_constant=pytest.fail) for one in printed.out.splitlines()]
+        assert [one["frame"] for one in results] == list(range(len(results)))
+        assert least <= len(results) <= 70
+
+
 def test_the_command_refuses_in_one_line(checkpoint, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("nan.npy", np.where(np.arange(9)[:, None] == 7, np.nan, video(9)))

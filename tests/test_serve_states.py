@@ -61,6 +61,29 @@ def test_a_client_that_does_not_resume_starts_anew_and_without_a_folder_there_is
         assert asyncio.run(answers(address, video(5)))[0] == 0
 
 
+def test_a_client_whose_frame_would_overflow_gets_the_reason_and_resumes_as_if_it_had_not_sent_it(tmp_path):
+    features, expected = video(20), make_model().predict(video(20))
+    huge = features[8:9].copy()
+    huge[0, 2] = 3e38
+
+    async def run(address: str) -> list[dict[str, Any]]:
+        async with connect(f"ws://{address}/stream?name=anna") as socket:
+            before = await push(socket, features[:8])
+            with pytest.raises(
+                ConnectionClosed, match="NaN, infinity or a value above 1e12 at frame 8 of stream 'anna'"
+            ):
+                await push(socket, huge)
+        first, after = await answers(address, features)
+        assert first == 8
+        return before + after
+
+    with serving(states=tmp_path) as address:
+        results = asyncio.run(run(address))
+    json.dumps(results, allow_nan=False)
+    assert [one["label"] for one in results] == expected.labels.tolist()
+    np.testing.assert_allclose([one["progress"] for one in results], expected.reported, rtol=0, atol=2e-5)
+
+
 def test_states_of_another_model_or_damaged_ones_are_refused_at_the_start(tmp_path):
     with serving(states=tmp_path) as address:
         asyncio.run(answers(address, video(5)))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import re
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 import torch
 from rich.console import Console
+from safetensors.torch import save_file
 
 from protas_gtcc.alignment.config import AlignmentConfig, EncoderConfig
 from protas_gtcc.annotations.transcripts import count_transcripts
@@ -34,6 +36,7 @@ from protas_gtcc.training.trainer import Trainer, train
 from protas_gtcc.training.validation import choose_validation, validation_scores
 from tests.checked_data import changed_by_hand
 from tests.conftest import tiny_config, tiny_video, write_videos
+from tests.mstcn_folder import exit_code
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TIMED = ["seconds", "frames_per_second"]
@@ -302,6 +305,22 @@ def test_a_state_whose_rows_are_not_those_of_the_log_is_refused_before_an_epoch(
     save_tensors(run.state, STATE_FORMAT, tensors, facts | {"rows": [{"epoch": 1}]})
     with pytest.raises(InputError, match=r"state.safetensors and .*log.csv have different columns"):
         train_into(run.path, tiny_config(tiny_dataset, epochs=3), resume=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["network.", "optimizer.0.exp_avg", "optimizer.0.exp_avg_sq"])
+def test_a_state_that_has_nan_is_not_resumed_and_stays_as_it_is(tiny_dataset, tmp_path, capsys, kind):
+    run = train_into(tmp_path / "run", tiny_config(tiny_dataset))
+    tensors, facts = load_tensors(run.state, STATE_FORMAT)
+    name = next(name for name in tensors if name.startswith(kind))
+    tensors[name].view(-1)[0] = float("nan")
+    save_file(tensors, run.state, {key: json.dumps(value) for key, value in facts.items()})
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert exit_code("train", "--resume", run.path) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"state.safetensors: {name} has NaN or infinity; " in line
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.slow

@@ -23,12 +23,14 @@ from protas_gtcc.dataset.feature_sets import add_feature_set
 from protas_gtcc.dataset.file import Dataset, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.layouts.recognition import open_layout
+from protas_gtcc.prepare.labels import write_labels_into
 from protas_gtcc.storage import atomic, locks
 from protas_gtcc.storage.atomic import replace_when_whole, write_text
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import tiny_config
-from tests.mstcn_folder import write_mstcn
+from tests.mstcn_folder import exit_code, write_mstcn
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -300,6 +302,27 @@ def test_feature_sets_added_at_the_same_time_are_all_kept(tiny_dataset, tmp_path
         assert worker.exitcode == 0
     assert {"set0", "set1", "set2"} <= set(Dataset(path).feature_sets)
     assert names(tmp_path) == {"one.h5"}
+
+
+def test_labels_wait_for_another_writer_of_their_file_and_keep_what_it_wrote(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 0.01)
+    folder, path = tmp_path / "videos", tmp_path / "one.h5"
+    split = {"train": ["a"], "test": ["b"]}
+    write_mstcn(folder, ["background", "cut"], dict.fromkeys("ab", [0, 1] * 9), split, lambda t: np.ones((6, t)))
+    assert exit_code("prepare", folder, "--out", path, "--fps", 5) == 0
+    (folder / "groundTruth" / "b.txt").write_text("\n".join(["cut"] * 18))
+    shutil.copy(path, tmp_path / "other.h5")
+    add(tmp_path / "other.h5", "added")
+    waiting = threading.Thread(target=write_labels_into, args=(open_layout(folder), path))
+    with only_writer(path, wait=False):
+        waiting.start()
+        while "waiting for another process" not in caplog.text:
+            assert waiting.is_alive(), "it did not wait"
+            time.sleep(0.01)
+        shutil.copy(tmp_path / "other.h5", path)
+    waiting.join()
+    assert set(Dataset(path).feature_sets) == {"features", "added"}
+    assert Dataset(path).labels("b").tolist() == [1] * 18
 
 
 # Run directories
