@@ -59,7 +59,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no-frames.mkv": (without_pictures, "ends before its first picture"),
     "no-frames.mp4": (without_pictures, "has no video track, nor any other"),
     "zeros.mp4": (of_zeros, "no picture can be decoded"),
-    "encrypted.mp4": (encrypted, "no picture can be decoded: the video track is empty, damaged or encrypted"),
+    "encrypted.mp4": (encrypted, "its pictures are encrypted"),
     "codec.mp4": (of_unknown_codec, "does not know the codec"),
     "cut.mp4": (without_index, "its beginning or its index is missing"),
     "long.mkv": (lambda path: write_video(path, pictures=[plain(1, 512, 8)] * 10), "512 pixels wide and 8 high"),

@@ -127,6 +127,8 @@ class Decoded:
             if packet.stream.index != self._video.stream.index:
                 self._on_beside(packet)
                 continue
+            if packet.has_sidedata("encryption_info"):  # some of it decodes, to noise
+                raise BrokenVideo(f"{self._video.path}: its pictures are encrypted; {WAY_OUT}")
             self._num_damaged += packet.is_corrupt
             try:
                 yield from packet.decode()
