@@ -78,7 +78,7 @@ def read_predictions(path: Path) -> None:
 # Names
 
 
-@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a/../../x", "", ".."])
+@pytest.mark.parametrize("name", ["../../x", "/x", "a/../../x", "", ".."])
 def test_readers_refuse_the_names_that_writers_refuse(tiny_dataset, tmp_path, prediction_file, name):
     shutil.copyfile(tiny_dataset, tmp_path / "tiny.h5")
     dataset = changed(tmp_path / "tiny.h5", lambda file: rename(file, "video9", name))

@@ -13,7 +13,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,11 +164,8 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
             drawn = await ask("Runtime.evaluate", expression=DRAWN, returnByValue=True)
             assert drawn["result"]["value"] == [fill.upper() for fill in (looks[1].fill, looks[0].fill)]
 
-    try:
-        with browser(tmp_path / "profile") as page:
-            asyncio.run(asyncio.wait_for(run(page), 60))
-    finally:
-        live.close()
+    with closing(live), browser(tmp_path / "profile") as page:
+        asyncio.run(asyncio.wait_for(run(page), 60))
 
 
 @pytest.mark.slow
@@ -191,11 +188,8 @@ def test_the_page_of_a_stream_that_has_ended_keeps_its_last_result_and_picture(t
             shown = "document.getElementById('picture').hidden || document.getElementById('progress').style.width"
             assert (await ask("Runtime.evaluate", expression=shown))["result"]["value"] == "50%"
 
-    try:
-        with browser(tmp_path / "profile") as page:
-            asyncio.run(asyncio.wait_for(run(page), 60))
-    finally:
-        live.close()
+    with closing(live), browser(tmp_path / "profile") as page:
+        asyncio.run(asyncio.wait_for(run(page), 60))
 
 
 @pytest.mark.slow

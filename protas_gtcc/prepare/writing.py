@@ -3,7 +3,7 @@
     survey          headers and labels of every video, so that errors are found before anything is written (survey.py)
     read_videos     one video at a time: read, put time first, resample, cut to the shorter of labels and features
 
-Only one video is in memory at a time.
+At most three videos are in memory at a time: one is written, one waits, and one is read.
 """
 
 from __future__ import annotations

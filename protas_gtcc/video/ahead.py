@@ -1,4 +1,4 @@
-"""Doing the next work in a thread while this one is used: decoding beside the backbone."""
+"""Doing the next work in a thread while this one is used: decoding beside the backbone, reading beside writing."""
 
 from __future__ import annotations
 
