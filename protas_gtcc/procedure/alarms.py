@@ -1,0 +1,68 @@
+"""How sure it must be before an alarm is raised, so that false alarms keep to a budget.
+
+On recordings of other people in which nothing is wrong, every alarm is false. For each reason and each step that is not
+really missing (out of order, ...), the highest value in a recording is kept. If the budget allows K false alarms on all
+of them, the threshold is the value of the false alarm K + 1: of n such recordings that last H hours,
+
+    (K + 1) / (n + 1)  <=  budget * H / n
+
+is conformal risk control (Angelopoulos et al., 2024): for a new recording that is like these, the expected number of
+false alarms is within the budget, as long as a recording has at most one of a kind. A budget is shared evenly by the
+reasons for which alarms are wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.procedure.result import REASONS, Reason
+
+KEPT = 512
+"""Values of false alarms that are kept, the highest of each reason."""
+NEVER = 2.0
+"""A threshold that nothing reaches."""
+
+
+@dataclass(frozen=True, eq=False)
+class FalseAlarms:
+    """The highest values of what would be false alarms in held-out recordings without mistakes."""
+
+    values: np.ndarray
+    """float64 `[A, KEPT]`, descending for each of the `REASONS`; 0 after the last."""
+    size: np.ndarray
+    """float64 `[2]`: number of these recordings, and hours."""
+
+    def smallest_budget(self, num_reasons: int = len(REASONS)) -> float:
+        """The smallest budget, in false alarms an hour, that these recordings can vouch for; infinite without any."""
+        number, hours = self.size
+        return num_reasons * number / ((number + 1) * hours) if number else np.inf
+
+    def thresholds(self, budget: float, reasons: Collection[Reason] = REASONS) -> np.ndarray:
+        """For each of the `REASONS`, what a value must be above, `[A]`; `NEVER` for those that are not wanted.
+
+        Raises `InputError` if the recordings are too few for the budget.
+        """
+        smallest = self.smallest_budget(len(reasons))
+        if budget < smallest:
+            number = plural(int(self.size[0]), "held-out recording")
+            what = f"{budget:g} false alarms an hour cannot be promised with {number} without mistakes"
+            way_out = f"give at least {smallest:.2g}" if np.isfinite(smallest) else "no alarm can be raised"
+            raise InputError(f"{what}, for {listed(reasons)}; {way_out}")
+        number, hours = self.size
+        allowed = int(budget / len(reasons) * hours * (number + 1) / number - 1 + 1e-9)
+        wanted = np.isin(REASONS, list(reasons))
+        values = self.values[:, min(allowed, KEPT - 1)]
+        return np.where(wanted, values, NEVER)
+
+
+def false_alarms(highest: np.ndarray, is_wrong: np.ndarray, hours: float, num_recordings: int) -> FalseAlarms:
+    """From the highest values `[M, A]` of M steps in recordings, and whether the step was wrong in that way."""
+    values = np.zeros((len(REASONS), KEPT))
+    for reason in range(len(REASONS)):
+        found = np.sort(highest[~is_wrong[:, reason], reason])[::-1][:KEPT]
+        values[reason, : len(found)] = found
+    return FalseAlarms(values, np.array([num_recordings, hours], dtype=float))
