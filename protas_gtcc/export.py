@@ -6,8 +6,8 @@
                    -> the fields of a `Prediction` with the axis B in front
 
 A stream starts with state and num_frames 0. T is from 1 to 131072, B is any number of streams. The duration filter is
-part of the graphs, if the model has one; fields that a model does not have are not among the outputs. Needs the extra
-`[export]`.
+part of the graphs, if the model has one; fields that a model does not have are not among the outputs. A graph infers
+the task, if the model knows two or more, or is made for one task. Needs the extra `[export]`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from protas_gtcc.decoding.filter_graph import FILTER_FIELDS, FilterGraph
+from protas_gtcc.decoding.filter_graph import FilterGraph
 from protas_gtcc.errors import lacks_package
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.network.gru import GRU
@@ -56,7 +56,7 @@ class OfflineGraph(nn.Module):
     def output_names(self) -> list[str]:
         """Names of the outputs, in order."""
         if self.decoder is not None:
-            return [*FILTER_FIELDS]
+            return [*self.decoder.fields]
         return ["labels", "probs", "progress", "reported"] if self.network.config.progress else ["labels", "probs"]
 
     def forward(self, features: Float[Tensor, "B T D"]) -> tuple[Tensor, ...]:
@@ -121,18 +121,21 @@ class StreamGraph(OfflineGraph):
         return unpacked._replace(num_frames=num_frames), belief
 
 
-def export_onnx(model: TrainedModel, folder: Path, on_start: Callable[[Path], None] = lambda path: None) -> list[Path]:
+def export_onnx(
+    model: TrainedModel, folder: Path, on_start: Callable[[Path], None] = lambda path: None, task: str | None = None
+) -> list[Path]:
     """Write a model's graphs and return their paths; an acausal model has only `offline.onnx`.
 
-    `on_start` is called before each graph is made, which takes from seconds to minutes.
-    Raises `InputError` if the packages of the extra `[export]` are not installed.
+    `on_start` is called before each graph is made, which takes from seconds to minutes. With `task`, the graphs are for
+    videos of that task alone. Raises `InputError` if the packages of the extra `[export]` are not installed, and for a
+    task that the model does not know.
     """
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise lacks_package("exporting", error, "export") from error
-    network, decoder = _exportable(model.network), _filter_graph(model)
+    network, decoder = _exportable(model.network), _filter_graph(model, model.task_number(task))
     features = torch.randn(2, EXAMPLE_FRAMES, model.facts.feature_dim)
     written = [folder / "offline.onnx"]
     on_start(written[0])
@@ -146,12 +149,13 @@ def export_onnx(model: TrainedModel, folder: Path, on_start: Callable[[Path], No
     return written
 
 
-def _filter_graph(model: TrainedModel) -> FilterGraph | None:
+def _filter_graph(model: TrainedModel, task: int) -> FilterGraph | None:
     facts = model.facts
     if facts.transcripts is None:
         return None
     assert facts.fps is not None  # the transcripts were counted at that rate
-    return FilterGraph(facts.transcripts, facts.config.decoding, facts.background, facts.fps)
+    tables = facts.transcripts.of_task(task - 1) if task else facts.transcripts
+    return FilterGraph(tables, facts.config.decoding, facts.background, facts.fps)
 
 
 def _write(model: TrainedModel, graph: OfflineGraph, inputs: dict[str, Tensor], path: Path) -> None:
@@ -169,7 +173,7 @@ def _write(model: TrainedModel, graph: OfflineGraph, inputs: dict[str, Tensor], 
             custom_translation_table=_translations(),
         )
     assert program is not None  # for the type checker
-    for name in ("class_names", "background", "fps", "look_ahead_frames", "simulated"):
+    for name in ("class_names", "background", "fps", "look_ahead_frames", "simulated", "tasks"):
         program.model.metadata_props[name] = json.dumps(getattr(model.facts, name))
     with replace_when_whole(path) as temporary:
         program.save(temporary)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +14,13 @@ import torch
 from protas_gtcc.annotations.resampling import resample_indices
 from protas_gtcc.config import Axes, Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
-from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, network_result, require_finite
+from protas_gtcc.decoding.decoder import (
+    DurationDecoder,
+    likeliest_class,
+    network_result,
+    require_finite,
+    task_number,
+)
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
@@ -63,6 +69,18 @@ class TrainedModel:
         """Ids of the background classes."""
         return self.facts.background
 
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks that it was trained on, in the order of `Prediction.task_probs`; none if not known."""
+        return self.facts.tasks
+
+    def task_number(self, task: str | None) -> int:
+        """1 + the number of a task that is given, for the filter; 0 to infer it: for None, and where there is only one.
+
+        Raises `InputError` for a task that the model does not know.
+        """
+        return task_number(task, self.tasks, self.facts.transcripts is not None)
+
     def outputs(self, features: np.ndarray) -> Outputs:
         """The network's whole output for one video, features `[T, D]`; every field with B = 1.
 
@@ -72,14 +90,19 @@ class TrainedModel:
         with torch.inference_mode():
             return self.network(batch.t().unsqueeze(0))
 
-    def predict(self, video: np.ndarray | Path | str, backbone: Backbone | str | None = None) -> Prediction:
+    def predict(
+        self, video: np.ndarray | Path | str, backbone: Backbone | str | None = None, task: str | None = None
+    ) -> Prediction:
         """Labels, probabilities and progress of one video: features `[T, D]`, or a video file.
 
-        Without a progress head, `progress` is None and 0 is reported, or with a filter the progress of the filter
-        alone. Raises `InputError` as `outputs` does, and for a file as `picture_features` does.
+        With `task`, one of `tasks`, only the steps of that task are predicted, in its order; by default the task is
+        inferred. Without a progress head, `progress` is None and 0 is reported, or with a filter the progress of the
+        filter alone. Raises `InputError` as `outputs` does, for a file as `picture_features` does, and for a task that
+        the model does not know.
         """
+        number = self.task_number(task)
         features = self.picture_features(video, backbone) if isinstance(video, str | Path) else video
-        return to_prediction(self.outputs(features), self.background, self._fresh_decoder())
+        return to_prediction(self.outputs(features), self.background, self._fresh_decoder(task=number))
 
     def picture_features(self, video: Path | str, backbone: Backbone | str | None = None) -> np.ndarray:
         """Features of a video file as the model takes them, float16 `[T, D]` at the model's rate.
@@ -151,17 +174,20 @@ class TrainedModel:
         real_time: bool = False,
         backbone: Backbone | str | None = None,
         give_up_seconds: float = SILENT_SECONDS,
+        task: str | None = None,
     ) -> Iterator[Followed]:
         """Yield the prediction for each frame of a video file, a camera (`camera:0`) or an address (`rtsp://…`).
 
         Of a camera, and of a file in `real_time`, the newest frame is taken, and those that were dropped before it are
-        counted; `every_frame` takes all, and the delay may grow. Raises `InputError` as `backbone` does, if the source
-        cannot be read, if a live one stops, and after `give_up_seconds` without a frame.
+        counted; `every_frame` takes all, and the delay may grow. `task` is as in `predict`. Raises `InputError` as
+        `backbone` does, for a task that the model does not know, if the source cannot be read, if a live one stops, and
+        after `give_up_seconds` without a frame.
         """
         from protas_gtcc.streaming.following import Following, sent_nothing
 
+        stream = self.stream(task=task)
         pictures = self.source(source, real_time, backbone, give_up_seconds)
-        following = Following(self.stream(), pictures, when_behind="block" if every_frame else None)
+        following = Following(stream, pictures, when_behind="block" if every_frame else None)
         try:
             while frames := following.step(give_up_seconds if pictures.is_live else None):
                 yield from frames
@@ -188,24 +214,36 @@ class TrainedModel:
         self.stream().step(np.zeros(self.facts.feature_dim, np.float32))
         return PictureSource(name, made_by, self.facts.extractor.fps, real_time, silent_seconds)
 
-    def stream(self, engine: EngineName = "auto") -> Stream:
+    def stream(self, engine: EngineName = "auto", task: str | None = None) -> Stream:
         """A stream that takes a video frame by frame; its results equal `predict` on the whole video.
 
-        `compiled` runs on the CPU whatever the model's device, `torch` on that device. `auto` is `compiled` for a model
-        on the CPU whose network can be compiled, else `torch`. Raises `InputError` for an acausal model.
+        `task` is as in `predict`. `compiled` runs on the CPU whatever the model's device, `torch` on that device.
+        `auto` is `compiled` for a model on the CPU whose network can be compiled, else `torch`. Raises `InputError` for
+        an acausal model, and for a task that the model does not know.
         """
-        return self.streams(1, engine).stream(0)
+        return self.streams(1, engine, tasks=[task]).stream(0)
 
-    def streams(self, count: int, engine: EngineName = "auto", threads: int = 1) -> Streams:
-        """`count` streams, each of which starts, pauses and ends on its own; engines and errors as in `stream`."""
+    def streams(
+        self, count: int, engine: EngineName = "auto", threads: int = 1, tasks: Sequence[str | None] = ()
+    ) -> Streams:
+        """`count` streams, each of which starts, pauses and ends on its own; engines and errors as in `stream`.
+
+        `tasks` has the task of each, None to infer it; by default all are inferred.
+        """
         # Here, so that `predict` does not wait for these imports.
         from protas_gtcc.streaming.engines import make_engine
         from protas_gtcc.streaming.streams import Streams
 
         if count < 1:
             raise InputError(f"{count} streams were requested; request at least 1")
-        decoder = self._fresh_decoder(count)
-        return Streams(make_engine(self.network, count, engine, threads), self.network, self.background, decoder)
+        if tasks and len(tasks) != count:
+            raise InputError(f"{plural(len(tasks), 'task')} for {plural(count, 'stream')}; give one for each, or none")
+        numbers = [self.task_number(task) for task in tasks]
+        made = make_engine(self.network, count, engine, threads)
+        streams = Streams(made, self.network, self.background, self._fresh_decoder(count), self.tasks)
+        for stream, number in enumerate(numbers):
+            streams.give_task(stream, number)
+        return streams
 
     def __repr__(self) -> str:
         facts, model = self.facts, self.facts.config.model
@@ -215,6 +253,7 @@ class TrainedModel:
         background = listed(facts.class_names[label] for label in facts.background)
         lines = {
             "classes": f"{len(facts.class_names)}: {listed(facts.class_names)} (background: {background})",
+            "tasks": f"{len(facts.tasks)}: {listed(facts.tasks)}" if facts.tasks else "not known",
             "features": f"{facts.feature_dim} dimensions, {fps}, {facts.look_ahead_frames} look-ahead frames"
             + (f", of {facts.extractor}" if facts.extractor else ""),
             "preset": facts.config.preset,
@@ -232,8 +271,8 @@ class TrainedModel:
     def _decoder(self) -> DurationDecoder | None:
         return make_decoder(self.facts)
 
-    def _fresh_decoder(self, num_streams: int = 1) -> DurationDecoder | None:
-        return None if self._decoder is None else self._decoder.fresh(num_streams)
+    def _fresh_decoder(self, num_streams: int = 1, task: int = 0) -> DurationDecoder | None:
+        return None if self._decoder is None else self._decoder.fresh(num_streams, task)
 
     def _checked(self, features: np.ndarray) -> np.ndarray:
         """The features as float32, in which they must be finite."""

@@ -37,6 +37,9 @@ class Prediction:
     """Median of the remaining time of the predicted class, float32 `[T]`; None without a duration filter."""
     remaining_interval: np.ndarray | None = None
     """Lower and upper end of that time, which contain it, in seconds, float32 `[2, T]`; None without a filter."""
+    task_probs: np.ndarray | None = None
+    """Probability of each task, in the order of `TrainedModel.tasks`, float32 `[K, T]`; None where a model knows fewer
+    than two tasks, or has no filter."""
 
     @property
     def progress_low(self) -> np.ndarray | None:
@@ -86,6 +89,7 @@ CHANNELS: dict[str, tuple[str, tuple[int, ...]]] = {
     "interval": ("[2, T]", (2,)),
     "remaining_seconds": ("[T]", ()),
     "remaining_interval": ("[2, T]", (2,)),
+    "task_probs": ("[K, T]", (-1,)),
 }
 """The optional fields of a prediction and their axes; -1 is any size."""
 
@@ -124,6 +128,8 @@ class PredictionInfo:
     """The videos are simulated procedures, or the model was trained on simulated procedures only."""
     extractor: Extractor = field(default_factory=Extractor)
     """What made the features of the model's training, where it is known."""
+    tasks: list[str] = field(default_factory=list)
+    """Names of the tasks that the model knows, in the order of `Prediction.task_probs`; none if not known."""
 
     def simulated_note(self, has_truth: bool) -> str:
         """What a picture of a video notes of that; "" if nothing is simulated.
@@ -169,22 +175,24 @@ def checked(prediction: Prediction, where: str, num_classes: int | None = None) 
 
 
 def _check_channels(prediction: Prediction, where: str, num_classes: int | None) -> None:
-    for kind in ("probs", "progress"):
+    for kind in ("probs", "progress", "task_probs"):
         channels = getattr(prediction, kind)
         if channels is None:
             continue
-        if len(channels) != (len(channels) if num_classes is None else num_classes):
+        expected = len(channels) if num_classes is None or kind == "task_probs" else num_classes
+        if len(channels) != expected:
             raise InputError(f"{where}: {kind} has {len(channels)} classes; expected {num_classes}")
         if channels.min(initial=0) < -SMALL or channels.max(initial=0) > 1 + SMALL:
             wrong = (channels < -SMALL) | (channels > 1 + SMALL)
             first = int(np.argmax(wrong.any(axis=0)))
             value = channels[np.argmax(wrong[:, first]), first]
             raise InputError(f"{where}, frame {first}: {kind} has {value:g}; expected values from 0 to 1")
-    if prediction.probs is not None:
-        total = prediction.probs.sum(axis=0)
-        frame = _first(np.abs(total - 1) > PROBABILITY_LOST)
-        if frame is not None:
-            raise InputError(f"{where}, frame {frame}: probs sum to {total[frame]:g}; expected about 1")
+    for kind in ("probs", "task_probs"):
+        if getattr(prediction, kind) is not None:
+            total = getattr(prediction, kind).sum(axis=0)
+            frame = _first(np.abs(total - 1) > PROBABILITY_LOST)
+            if frame is not None:
+                raise InputError(f"{where}, frame {frame}: {kind} sum to {total[frame]:g}; expected about 1")
 
 
 def _check_filtered(prediction: Prediction, where: str) -> None:

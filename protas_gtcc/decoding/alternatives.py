@@ -55,4 +55,4 @@ def filter_true_classes(
         label_margin=0.0,
     )
     decoder = DurationDecoder(tables, settings, background, fps)
-    return decoder.decode(np.zeros(len(labels), dtype=np.int64), np.eye(len(tables.first))[labels], None)
+    return decoder.decode(np.zeros(len(labels), dtype=np.int64), np.eye(len(tables.share))[labels], None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding.hypotheses import make_hypotheses
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
 
@@ -55,6 +55,22 @@ def likeliest_class(result: NetworkResult, is_action: np.ndarray) -> Prediction:
     return Prediction(labels, result.probs.T, progress.T, reported)
 
 
+def task_number(task: str | None, tasks: Sequence[str], has_filter: bool) -> int:
+    """1 + the number of a given task among those that a model knows; 0 for None, and where there is only one.
+
+    Raises `InputError` for a task that the model does not know, and for a model of several without a filter.
+    """
+    if task is None:
+        return 0
+    if not tasks:
+        raise InputError(f"task {task!r}: the model does not know the tasks of its training videos; give no task")
+    if task not in tasks:
+        raise InputError(f"the model knows no task {task!r}; its tasks are {listed(tasks, most=40)}")
+    if len(tasks) > 1 and not has_filter:
+        raise InputError(f"task {task!r}: the model has no duration filter, which alone uses a task; give no task")
+    return tasks.index(task) + 1 if len(tasks) > 1 else 0
+
+
 class DurationDecoder:
     """Runs the duration filter after a network, for n streams; see `duration_filter.py` for what is reported."""
 
@@ -72,20 +88,21 @@ class DurationDecoder:
 
         self._filter, self.tables, self.settings = duration_filter, tables, (settings, background, fps)
         self._hypotheses = make_hypotheses(tables, settings, fps)
-        is_action = ~np.isin(np.arange(len(tables.first)), background)
+        is_action = ~np.isin(np.arange(len(tables.share)), background)
         self._rule = duration_filter.make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
         self._beliefs = np.zeros((num_streams, settings.phases, len(self._hypotheses.weight)))
-        self._labels = np.zeros(num_streams, dtype=np.int64)
+        self._labels, self._tasks = np.zeros((2, num_streams), dtype=np.int64)
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the duration filter"):
             self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
         self._beliefs[0] = self._labels[0] = 0
 
-    def fresh(self, num_streams: int = 1) -> DurationDecoder:
-        """The same filter for other streams, before their first frame."""
+    def fresh(self, num_streams: int = 1, task: int = 0) -> DurationDecoder:
+        """The same filter for other streams before their first frame, all of one task; as in `give_task`."""
         other = copy.copy(self)
         other._beliefs = np.zeros((num_streams, *self._beliefs.shape[1:]))
-        other._labels = np.zeros(num_streams, dtype=np.int64)
+        other._labels, other._tasks = np.zeros((2, num_streams), dtype=np.int64)
+        other._tasks[:] = task
         return other
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
@@ -96,28 +113,42 @@ class DurationDecoder:
         rule = self._rule if progress is not None else self._rule._replace(network_progress_share=0.0)
         probs = np.ascontiguousarray(probs, dtype=np.float32)
         given = probs if progress is None else np.ascontiguousarray(progress, dtype=np.float32)
-        output = self._filter.empty_output(*probs.shape)
-        state = self._beliefs, self._labels
+        output = self._filter.empty_output(len(probs), probs.shape[1], self.tables.num_tasks)
+        state = self._beliefs, self._labels, self._tasks
         self._filter.filter_frames(self._hypotheses, rule, *state, streams, probs, given, output)
         low, reported, high = output.reported.T
         soonest, remaining, latest = output.remaining.T
         interval, remaining_interval = np.stack([low, high]), np.stack([soonest, latest])
         channels = output.probs.T, output.progress.T
-        return Prediction(output.labels, *channels, reported, interval, remaining, remaining_interval)
+        tasks = output.tasks.T if self.tables.num_tasks > 1 else None
+        return Prediction(output.labels, *channels, reported, interval, remaining, remaining_interval, tasks)
+
+    def give_task(self, stream: int, task: int) -> None:
+        """Give a stream that has had no frame its task: 1 + its number, or 0 to infer it."""
+        self._tasks[stream] = task
 
     def state(self, stream: int) -> dict[str, Tensor]:
-        """The state of a stream, not a copy; all 0 before the first frame."""
-        label = self._labels[stream : stream + 1]
-        return {"belief": torch.from_numpy(self._beliefs[stream]), "label": torch.from_numpy(label)}
+        """The state of a stream, not a copy; all 0 before the first frame, but for the task, if it is given.
+
+        With two tasks or more, `task` is 1 + the number of the given task, or 0.
+        """
+        label, task = (torch.from_numpy(values[stream : stream + 1]) for values in (self._labels, self._tasks))
+        state = {"belief": torch.from_numpy(self._beliefs[stream]), "label": label}
+        return state | ({"task": task} if self.tables.num_tasks > 1 else {})
 
     def require_state(self, state: Mapping[str, Tensor]) -> None:
         """Raise `InputError` unless the belief sums to 1, or is 0 as before the first frame, and the label is a class.
 
-        `state` is a stream's, by name.
+        Belief must be in the given task alone. `state` is a stream's, by name.
         """
-        belief, label = state["belief"], int(state["label"])
+        belief, label, task = state["belief"], int(state["label"]), int(state.get("task", 0))
         what, way_out = "this is no state of such a stream", "start a new stream without it"
         if belief.min() < 0 or (belief.any() and abs(float(belief.sum()) - 1) > 1e-6):
             raise InputError(f"{what}: belief is not a probability; {way_out}")
-        if not 0 <= label < len(self.tables.first):
+        if not 0 <= label < len(self.tables.share):
             raise InputError(f"{what}: label {label} is no class; {way_out}")
+        if not 0 <= task <= self.tables.num_tasks:
+            raise InputError(f"{what}: task {task - 1} is none of the model's; {way_out}")
+        of_state = belief.reshape(len(belief), len(self.tables.state_task), -1)
+        if task and of_state[:, torch.from_numpy(self.tables.state_task != task - 1)].any():
+            raise InputError(f"{what}: it believes in another task than the given one; {way_out}")

@@ -1,10 +1,12 @@
 """The filter's forward recursion, in compiled code, and what is read from its belief.
 
 This is an online explicit-duration (hidden semi-Markov) filter. At every frame each hypothesis goes on or ends, and
-those that end start a segment of another class. The network's probabilities then weight all hypotheses.
+those that end start a segment of another state of their task. The network's probabilities of the states' classes then
+weight all hypotheses. Where the task of a stream is given, only its states are live: the belief in others is 0.
 
 From its belief and from the network's own output comes one belief about the class and the progress, a mixture of the
-two. All that is reported is read from it: the likeliest class, its progress, and the value with the least expected
+two, in which the network's share of a class counts as much as the tasks that have the class are likely. All that is
+reported is read from it: the likeliest class, its progress, and the value with the least expected
 error when background counts as 0, which is the median, with an interval around it.
 """
 
@@ -55,6 +57,8 @@ class FilterOutput(NamedTuple):
     """int64 `[T]`: the likeliest class, or that of the frame before, if it is not likelier by the margin."""
     probs: np.ndarray
     """float32 `[T, C]`: probability of each class."""
+    tasks: np.ndarray
+    """float32 `[T, K]`: probability of each task."""
     progress: np.ndarray
     """float32 `[T, C]`: of each class, given that it is going on."""
     reported: np.ndarray
@@ -63,11 +67,12 @@ class FilterOutput(NamedTuple):
     """float32 `[T, 3]`: the same of the remaining seconds of the predicted class's segment."""
 
 
-def empty_output(num_frames: int, num_classes: int) -> FilterOutput:
+def empty_output(num_frames: int, num_classes: int, num_tasks: int) -> FilterOutput:
     """Arrays for the output of `num_frames` frames, not yet filled."""
     probs, progress = np.empty((2, num_frames, num_classes), dtype=np.float32)
     reported, remaining = np.empty((2, num_frames, 3), dtype=np.float32)
-    return FilterOutput(np.empty(num_frames, dtype=np.int64), probs, progress, reported, remaining)
+    tasks = np.empty((num_frames, num_tasks), dtype=np.float32)
+    return FilterOutput(np.empty(num_frames, dtype=np.int64), probs, tasks, progress, reported, remaining)
 
 
 def make_rule(
@@ -92,32 +97,37 @@ def make_rule(
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def filter_frames(hypotheses, rule, state, kept, streams, probs, progress, output):
+def filter_frames(hypotheses, rule, state, kept, given, streams, probs, progress, output):
     """Update `state` and `kept` by T frames and fill `output`; frame t is the next one of stream `streams[t]`.
 
-    A stream's state is its belief about each phase of each length, `[n, N, R]`, and its label, `[n]`. `probs` and
-    `progress` are the network's, float32 `[T, C]`. For a network without progress, give any array of that shape and a
-    rule with `network_progress_share` 0.
+    A stream's state is its belief about each phase of each length, `[n, N, R]`, and its label, `[n]`. `given` is 0 for
+    a stream whose task is inferred, else 1 + the number of its task, `[n]`. `probs` and `progress` are the network's,
+    float32 `[T, C]`. For a network without progress, give any array of that shape and a rule with
+    `network_progress_share` 0.
     """
-    num_classes, phases = probs.shape[1], state.shape[1]
-    moved, started = np.empty(state.shape[1:]), np.empty(num_classes)
+    num_classes, phases, num_tasks = probs.shape[1], state.shape[1], len(hypotheses.task_begin) - 1
+    moved, started, tasks = np.empty(state.shape[1:]), np.empty(len(hypotheses.first)), np.empty(num_tasks)
     evidence, network, classes = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
-    histogram = np.empty((num_classes, phases * rule.bins_per_phase))
+    reached, histogram = np.empty((phases, num_classes)), np.empty((num_classes, phases * rule.bins_per_phase))
     for t in range(len(streams)):
-        belief, before = state[streams[t]], kept[streams[t]]
+        belief, before, task = state[streams[t]], kept[streams[t]], given[streams[t]]
+        live = (task - 1, task) if task else (0, num_tasks)
         _weigh(rule, probs[t], evidence, network)
-        is_first = _advance(hypotheses, belief, moved, started)
-        _start(hypotheses, moved, started, evidence, belief)
-        _summarise(hypotheses, belief, classes, histogram)
+        is_first = _advance(hypotheses, live, belief, moved, started)
+        _start(hypotheses, live, moved, started, evidence, belief)
+        _summarise(hypotheses, live, belief, classes, tasks, reached)
+        if num_tasks > 1:
+            _weigh_by_task(hypotheses, tasks, network)
+        output.tasks[t] = tasks
         for c in range(num_classes):
             output.probs[t, c] = (1 - rule.network_class_share) * classes[c] + rule.network_class_share * network[c]
         label = np.argmax(output.probs[t])
         if not is_first and output.probs[t, label] - output.probs[t, before] <= rule.label_margin:
             label = before
         output.labels[t] = kept[streams[t]] = label
-        _mix(rule, classes, progress[t], histogram)
+        _mix(rule, classes, reached, progress[t], histogram)
         _report(rule, output.probs[t], histogram, output.progress[t], output.reported[t])
-        _remaining(hypotheses, rule.remaining_tail, belief, label, output.remaining[t])
+        _remaining(hypotheses, live, rule.remaining_tail, belief, label, output.remaining[t])
 
 
 @compiled(nogil=True, fastmath=REORDERED)
@@ -137,83 +147,122 @@ def _weigh(rule, probs, evidence, network):
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _advance(hypotheses, belief, moved, started):
-    """Move every hypothesis by a frame; `started` becomes the probability `[C]` that a segment of a class starts.
+def _live(hypotheses, live):
+    """The first and last state, and the first and last length, each last one exclusive, of the tasks `live`."""
+    low, high = hypotheses.task_begin[live[0]], hypotheses.task_begin[live[1]]
+    return low, high, hypotheses.begin[low], hypotheses.begin[high]
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def _advance(hypotheses, live, belief, moved, started):
+    """Move every hypothesis by a frame; `started` becomes the probability `[S]` that a segment of a state starts.
 
     Returns whether it is the first frame, before which there is no belief.
     """
-    phases, num_lengths = belief.shape
-    ended, total = np.zeros(num_lengths), 0.0
-    for i in range(phases):
-        moved[i] = 0.0
+    low, high, first, last = _live(hypotheses, live)
+    ended, total = np.zeros(belief.shape[1]), 0.0
+    for i in range(len(belief)):
+        now, before = moved[i, first:last], belief[i, first:last]
+        now[:] = 0.0
         for k in range(min(len(hypotheses.passes), i + 1)):
+            passes, earlier = hypotheses.passes[k, first:last], belief[i - k, first:last]
             # Over all lengths at once: this loop is most of the filter's work.
-            for r in range(num_lengths):
-                moved[i, r] += hypotheses.passes[k, r] * belief[i - k, r]
-        for r in range(num_lengths):
-            ended[r] += belief[i, r] - moved[i, r]
-            total += belief[i, r]
-    for c in range(len(started)):
-        started[c] = hypotheses.first[c] if total == 0.0 else 0.0
-    for k in range(len(started)):
-        share = max(ended[hypotheses.begin[k] : hypotheses.begin[k + 1]].sum(), 0.0)
-        for c in range(len(started)):
-            started[c] += share * hypotheses.following[k, c]
+            for r in range(len(now)):
+                now[r] += passes[r] * earlier[r]
+        ends = ended[first:last]
+        for r in range(len(now)):
+            ends[r] += before[r] - now[r]
+            total += before[r]
+    for s in range(low, high):
+        started[s] = hypotheses.first[s] if total == 0.0 else 0.0
+    for g in range(live[0], live[1]):
+        begin, end = hypotheses.task_begin[g], hypotheses.task_begin[g + 1]
+        for k in range(begin, end):
+            share = max(ended[hypotheses.begin[k] : hypotheses.begin[k + 1]].sum(), 0.0)
+            starts, follows = started[begin:end], hypotheses.following[k, begin:end]
+            for s in range(len(starts)):
+                starts[s] += share * follows[s]
     return total == 0.0
 
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _start(hypotheses, moved, started, evidence, belief):
+def _start(hypotheses, live, moved, started, evidence, belief):
     """Add the segments that start with this frame, weight all by the evidence; they become the new belief.
 
     The whole frame belongs to a new segment, which may have passed some phases at its end, but goes on.
     """
-    phases, num_lengths = moved.shape
-    new, weight, mass = np.empty(num_lengths), np.empty(num_lengths), np.zeros(num_lengths)
-    for c in range(len(started)):
-        for r in range(hypotheses.begin[c], hypotheses.begin[c + 1]):
-            new[r], weight[r] = started[c] * hypotheses.weight[r], evidence[c]
-    last = new.copy()
+    low, high, first, last = _live(hypotheses, live)
+    every_new, every_weight, mass = np.empty(last), np.empty(last), np.zeros(last - first)
+    for s in range(low, high):
+        of_class = evidence[hypotheses.state_class[s]]
+        for r in range(hypotheses.begin[s], hypotheses.begin[s + 1]):
+            every_new[r], every_weight[r] = started[s] * hypotheses.weight[r], of_class
+    new, weight = every_new[first:], every_weight[first:]
+    rest = new.copy()
     for k in range(len(hypotheses.passes)):
-        for r in range(num_lengths):
-            moved[k, r] += new[r] * hypotheses.passes[k, r]
-            last[r] -= new[r] * hypotheses.passes[k, r]
-    for r in range(num_lengths):
-        moved[phases - 1, r] += max(last[r], 0.0)
-    for i in range(phases):
-        for r in range(num_lengths):
-            mass[r] += moved[i, r]
+        now, passes = moved[k, first:last], hypotheses.passes[k, first:last]
+        for r in range(len(now)):
+            now[r] += new[r] * passes[r]
+            rest[r] -= new[r] * passes[r]
+    now = moved[len(moved) - 1, first:last]
+    for r in range(len(now)):
+        now[r] += max(rest[r], 0.0)
+    for i in range(len(moved)):
+        now = moved[i, first:last]
+        for r in range(len(now)):
+            mass[r] += now[r]
     weight /= (weight * mass).sum()
-    for i in range(phases):
-        for r in range(num_lengths):
-            belief[i, r] = moved[i, r] * weight[r]
+    for i in range(len(moved)):
+        now, after = moved[i, first:last], belief[i, first:last]
+        for r in range(len(now)):
+            after[r] = now[r] * weight[r]
 
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _summarise(hypotheses, belief, classes, histogram):
-    """Probability of each class, in total and in each bin of progress."""
-    phases, bins = len(belief), histogram.shape[1]
-    bins_per_phase = bins // phases
-    classes[:] = 0
-    for i in range(phases):
+def _summarise(hypotheses, live, belief, classes, tasks, reached):
+    """Probability of each class, of each task, and of each phase and class together, `[N, C]`."""
+    classes[:], tasks[:], reached[:] = 0, 0, 0
+    for g in range(live[0], live[1]):
+        for i in range(len(belief)):
+            total = 0.0
+            for s in range(hypotheses.task_begin[g], hypotheses.task_begin[g + 1]):
+                mass = belief[i, hypotheses.begin[s] : hypotheses.begin[s + 1]].sum()
+                reached[i, hypotheses.state_class[s]] += mass
+                total += mass
+            tasks[g] += total
+    for i in range(len(belief)):
         for c in range(len(classes)):
-            mass = belief[i, hypotheses.begin[c] : hypotheses.begin[c + 1]].sum()
-            classes[c] += mass
-            for b in range(i * bins_per_phase, (i + 1) * bins_per_phase):
-                histogram[c, b] = mass / bins_per_phase
+            classes[c] += reached[i, c]
 
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _mix(rule, classes, progress, histogram):
-    """Turn each class's histogram into its mixture with the network's progress and a uniform one, which sums to 1."""
+def _weigh_by_task(hypotheses, tasks, network):
+    """Multiply the network's belief in a class by the probability of the tasks that have the class."""
+    shares, total = np.zeros(len(network)), 0.0
+    for g in range(len(tasks)):
+        for s in range(hypotheses.task_begin[g], hypotheses.task_begin[g + 1]):
+            shares[hypotheses.state_class[s]] += tasks[g]
+    for c in range(len(network)):
+        network[c] *= shares[c]
+        total += network[c]
+    for c in range(len(network)):
+        network[c] /= total
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def _mix(rule, classes, reached, progress, histogram):
+    """Fill in each class's histogram of progress: the filter's, the network's and a uniform one, which sums to 1."""
     bins, share, doubt = histogram.shape[1], rule.network_progress_share, rule.progress_doubt
     for c in range(len(classes)):
-        for b in range(bins):
-            shape = histogram[c, b] / classes[c] if classes[c] > EMPTY else 1 / bins
-            histogram[c, b] = (1 - share - doubt) * shape + doubt / bins
+        for i in range(len(reached)):
+            shape = reached[i, c] / rule.bins_per_phase / classes[c] if classes[c] > EMPTY else 1 / bins
+            for b in range(i * rule.bins_per_phase, (i + 1) * rule.bins_per_phase):
+                histogram[c, b] = (1 - share - doubt) * shape + doubt / bins
         histogram[c, min(int(progress[c] * bins), bins - 1)] += share
 
 
@@ -250,15 +299,18 @@ def _quantile(at_zero, histogram, level):
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _remaining(hypotheses, tail, belief, label, remaining):
+def _remaining(hypotheses, live, tail, belief, label, remaining):
     """Fill in the remaining seconds of a segment of this class: the interval's lower end, the median, the upper end."""
     ended, total = np.zeros(len(hypotheses.times)), 0.0
-    for r in range(hypotheses.begin[label], hypotheses.begin[label + 1]):
-        for i in range(len(belief)):
-            mass = belief[i, r]
-            total += mass
-            for g in range(len(ended)):
-                ended[g] += mass * hypotheses.ended[r, i, g]
+    for s in range(hypotheses.task_begin[live[0]], hypotheses.task_begin[live[1]]):
+        if hypotheses.state_class[s] != label:
+            continue
+        for r in range(hypotheses.begin[s], hypotheses.begin[s + 1]):
+            for i in range(len(belief)):
+                mass = belief[i, r]
+                total += mass
+                for g in range(len(ended)):
+                    ended[g] += mass * hypotheses.ended[r, i, g]
     for number, level in enumerate((tail, 0.5, 1 - tail)):
         later = max(np.searchsorted(ended, level * total), 1)
         if later == len(ended):

@@ -1,6 +1,7 @@
 """The duration filter as a torch module, for exported graphs: the same arithmetic as the compiled `duration_filter.py`.
 
-Axes: B streams, T frames, C classes with L lengths each, N phases, P bins of progress, G points in time.
+Axes: B streams, T frames, C classes, S states (of K tasks) with L lengths each, N phases, P bins of progress, G points
+in time.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from protas_gtcc.decoding.duration_filter import EMPTY, TINY, make_rule
 from protas_gtcc.decoding.hypotheses import Hypotheses, make_hypotheses
 
 FILTER_FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds", "remaining_interval")
-"""Fields of a `Prediction` that the filter fills in."""
-Belief = Float[Tensor, "B C L N"]
+"""Fields of a `Prediction` that the filter fills in; with two tasks or more, `task_probs` comes after them."""
+Belief = Float[Tensor, "B S L N"]
 
 
 class FilterGraph(nn.Module):
@@ -35,19 +36,28 @@ class FilterGraph(nn.Module):
     is_action: Tensor
     levels: Tensor
     remaining_levels: Tensor
+    of_class: Tensor
+    of_task: Tensor
 
     def __init__(self, tables: TranscriptTables, settings: DecodingConfig, background: list[int], fps: float):
         super().__init__()
         self.shape = (*tables.lengths.shape, settings.phases)
-        is_action = ~np.isin(np.arange(len(tables.first)), background)
+        is_action = ~np.isin(np.arange(len(tables.share)), background)
         self.rule = rule = make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
         hypotheses = make_hypotheses(tables, settings, fps)
         arrays = {"prior": rule.prior, "is_action": is_action, "levels": _levels(rule.tail)}
         arrays["remaining_levels"] = _levels(rule.remaining_tail)
         arrays |= {name: getattr(hypotheses, name) for name in ("first", "following", "times")}
+        arrays["of_class"] = np.eye(len(tables.share))[tables.state_class]
+        arrays["of_task"] = np.eye(tables.num_tasks)[tables.state_task]
         arrays["ended"] = hypotheses.ended.reshape(self.shape[0], -1, len(hypotheses.times))
         for name, values in (arrays | _phase_changes(hypotheses, self.shape)).items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64)))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of a `Prediction` that `forward` returns, in order."""
+        return FILTER_FIELDS if self.of_task.shape[1] == 1 else (*FILTER_FIELDS, "task_probs")
 
     @property
     def size(self) -> int:
@@ -57,7 +67,7 @@ class FilterGraph(nn.Module):
     def forward(
         self, state: Float[Tensor, "B R"], probs: Float[Tensor, "B C T"], progress: Float[Tensor, "B C T"] | None
     ) -> tuple[tuple[Tensor, ...], Float[Tensor, "B R"]]:
-        """`FILTER_FIELDS` of a prediction with the axis B in front, and the state after T frames.
+        """The `fields` of a prediction with the axis B in front, and the state after T frames.
 
         `state` is 0 before the first frame; `probs` and `progress` are the network's. `progress` is None for a network
         without progress.
@@ -73,18 +83,22 @@ class FilterGraph(nn.Module):
         before = state[:, :-1].double().reshape(-1, *self.shape), state[:, -1].long()
         (belief, label), outputs = scan(step, before, tuple(frames))
         after = torch.cat([belief.flatten(1), label[:, None].to(belief.dtype)], dim=1).to(state.dtype)
-        labels, classes, channels, reported, remaining = (one.movedim(0, -1) for one in outputs)
+        labels, classes, channels, reported, remaining, tasks = (one.movedim(0, -1) for one in outputs)
         fields = (labels, classes, channels, reported[:, 1], reported[:, ::2], remaining[:, 1], remaining[:, ::2])
-        return fields, after
+        return (*fields, tasks)[: len(self.fields)], after
 
     def _step(
         self, belief: Tensor, kept: Tensor, probs: Tensor, progress: Tensor, share: float
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, ...]]:
         evidence, network = self._weigh(probs)
         is_first = belief.sum(dim=(1, 2, 3)) == 0
-        belief = self._advance(belief) * evidence[:, :, None, None]
+        belief = self._advance(belief) * (evidence @ self.of_class.t())[:, :, None, None]
         belief = (belief / belief.sum(dim=(1, 2, 3), keepdim=True)).contiguous()
-        phases = belief.sum(dim=2)
+        states = belief.sum(dim=2)
+        phases = torch.einsum("bsn,sc->bcn", states, self.of_class)
+        tasks = states.sum(dim=2) @ self.of_task
+        network = network * (tasks @ (self.of_task.t() @ self.of_class))
+        network = network / network.sum(dim=1, keepdim=True)
         classes = (1 - self.rule.network_class_share) * phases.sum(dim=2) + self.rule.network_class_share * network
         classes = classes.float()
         histogram = self._mix(phases, progress, share)
@@ -92,7 +106,8 @@ class FilterGraph(nn.Module):
         lead = classes.amax(dim=1) - classes.gather(1, kept[:, None]).squeeze(1)
         label = torch.where(is_first | (lead > self.rule.label_margin), classes.argmax(dim=1), kept)
         remaining = self._remaining(belief, label).float()
-        return (belief, label), (label.clone(), classes, channels.float(), reported.float(), remaining)
+        outputs = label.clone(), classes, channels.float(), reported.float(), remaining, tasks.float()
+        return (belief, label), outputs
 
     def _weigh(self, probs: Float[Tensor, "B C"]) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B C"]]:
         """The network's probabilities less the prior: as evidence for the filter, and as a belief of its own."""
@@ -134,10 +149,13 @@ class FilterGraph(nn.Module):
 
     def _remaining(self, belief: Belief, label: Int[Tensor, " B"]) -> Float[Tensor, "B 3"]:
         """Remaining seconds of a segment of this class: the interval's lower end, the median, its upper end."""
-        chosen = torch.arange(self.shape[0], device=label.device) == label[:, None]
-        mass = (belief.flatten(2) * chosen[..., None]).sum(dim=1)  # [B, L N]
-        ended = (mass[..., None] * self.ended[label]).sum(dim=1)  # [B, G]
-        wanted = self.remaining_levels * mass.sum(dim=1, keepdim=True)
+        mass, ended = belief.new_zeros(len(belief), 1), belief.new_zeros(len(belief), len(self.times))
+        for has_class in self.of_task.t()[:, :, None] * self.of_class:  # [S, C] of each task
+            chosen = has_class.t()[label]  # [B, S], of which one is 1, or none where the task lacks the class
+            own = (belief.flatten(2) * chosen[..., None]).sum(dim=1)  # [B, L N]
+            ended = ended + (own[..., None] * self.ended[chosen.argmax(dim=1)]).sum(dim=1)  # [B, G]
+            mass = mass + own.sum(dim=1, keepdim=True)
+        wanted = self.remaining_levels * mass
         later = (ended[:, None] < wanted[..., None]).sum(dim=2).clamp(min=1)
         last = len(self.times) - 1
         after = later.clamp(max=last)

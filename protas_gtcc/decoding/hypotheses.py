@@ -1,6 +1,7 @@
-"""Hypotheses about the current segment: its class, its length, and how far it is. Time is in seconds.
+"""Hypotheses about the current segment: its state, its length, and how far it is. Time is in seconds.
 
-A segment of class c and length L goes through N phases, one after the other, and spends L / N in each in the mean:
+A state is a class within a task. A segment of a state and of length L goes through N phases, one after the other, and
+spends L / N in each in the mean:
 
     first ──> phase 0 ──> phase 1 ──> … ──> phase N - 1 ──> the next segment
 
@@ -20,7 +21,7 @@ from protas_gtcc.config import DecodingConfig
 from protas_gtcc.errors import InputError, plural
 
 MOST_PHASES = 600_000
-"""Of all lengths of all classes: their tables take about 700 MB while they are made."""
+"""Of all lengths of all states: their tables take about 700 MB while they are made."""
 NEGLIGIBLE = 1e-7
 """Phases that are passed in a frame with less probability are left out."""
 TIMES = 48
@@ -28,18 +29,22 @@ TIMES = 48
 
 
 class Hypotheses(NamedTuple):
-    """R lengths over all C classes, as compiled code needs them; each has N phases."""
+    """R lengths over all S states of K tasks, as compiled code needs them; each has N phases."""
 
     begin: np.ndarray
-    """int64 `[C + 1]`: index of each class's first length."""
+    """int64 `[S + 1]`: index of each state's first length."""
+    state_class: np.ndarray
+    """int64 `[S]`: class of each state."""
+    task_begin: np.ndarray
+    """int64 `[K + 1]`: number of each task's first state."""
     weight: np.ndarray
-    """float64 `[R]`: probability of the length, given the class."""
+    """float64 `[R]`: probability of the length, given the state."""
     passes: np.ndarray
     """float64 `[K, R]`: probability of passing k phases in a frame, k < K; a negligible one is 0."""
     first: np.ndarray
-    """float64 `[C]`: as in `TranscriptTables`."""
+    """float64 `[S]`: as in `TranscriptTables`."""
     following: np.ndarray
-    """float64 `[C, C]`: as in `TranscriptTables`."""
+    """float64 `[S, S]`: as in `TranscriptTables`."""
     times: np.ndarray
     """float64 `[G]`: seconds, ascending from 0."""
     ended: np.ndarray
@@ -52,7 +57,7 @@ def make_hypotheses(tables: TranscriptTables, settings: DecodingConfig, fps: flo
     if len(seconds) * phases > MOST_PHASES:
         what = f"the filter has {plural(len(seconds), 'length')} of {plural(phases, 'phase')}"
         raise InputError(f"{what}; lower --num-lengths or --phases to make at most {MOST_PHASES} in all")
-    num_classes, per_class = tables.lengths.shape
+    num_states, per_state = tables.lengths.shape
     rates = phases / seconds
     passes = _poisson(rates / fps, phases)
     # Probabilities rise with k and then fall; those before the last that counts are kept.
@@ -61,8 +66,10 @@ def make_hypotheses(tables: TranscriptTables, settings: DecodingConfig, fps: flo
     times = np.append(0.0, np.geomspace(1 / fps, 3 * seconds.max(), TIMES - 1))
     left = np.cumsum(_poisson(rates[:, None] * times, phases - 1), axis=-1)  # [R, G, N]: at most k phases are passed
     return Hypotheses(
-        begin=np.arange(num_classes + 1) * per_class,
-        weight=np.full(len(seconds), 1 / per_class),
+        begin=np.arange(num_states + 1) * per_state,
+        state_class=np.ascontiguousarray(tables.state_class),
+        task_begin=np.searchsorted(tables.state_task, np.arange(tables.num_tasks + 1)),
+        weight=np.full(len(seconds), 1 / per_state),
         passes=np.ascontiguousarray(np.where(counts, passes, 0.0)[:, :most].T),
         first=tables.first,
         following=tables.following,

@@ -128,15 +128,15 @@ def named(names: Sequence[str], video: str, where: str) -> str:
     return found[0]
 
 
-def row_of_features(name: str, model: TrainedModel, features: Path, fps: float | None) -> Row:
-    """What a model predicts from a file of features `[T, D]` of the video.
+def row_of_features(name: str, model: TrainedModel, features: Path, fps: float | None, task: str | None = None) -> Row:
+    """What a model predicts from a file of features `[T, D]` of the video, whose task may be given.
 
     Raises `InputError` if these are not of the model's backbone or size.
     """
     own = rate_of(model, fps)
     values = model.file_features(features, fps)
     try:
-        return Row.of(name, model.predict(values), info_of(model, own))
+        return Row.of(name, model.predict(values, task=task), info_of(model, own))
     except InputError as error:
         raise InputError(f"{features}: {error}") from error
 
@@ -177,26 +177,26 @@ class VideoFeatures:
             self._kept[extractor] = made
 
 
-def row_of_video(name: str, model: TrainedModel, batches: Iterable[np.ndarray]) -> Row:
+def row_of_video(name: str, model: TrainedModel, batches: Iterable[np.ndarray], task: str | None = None) -> Row:
     """What a model predicts of a video, of whose frames `batches` have the features, one batch after the other.
 
-    Raises `InputError` as the model and the batches do.
+    Its task may be given. Raises `InputError` as the model and the batches do.
     """
-    return Row.of(name, joined(list(_predicted(model, batches))), info_of(model, rate_of(model, None)))
+    return Row.of(name, joined(list(_predicted(model, batches, task))), info_of(model, rate_of(model, None)))
 
 
-def _predicted(model: TrainedModel, batches: Iterable[np.ndarray]) -> Iterator[Prediction]:
+def _predicted(model: TrainedModel, batches: Iterable[np.ndarray], task: str | None) -> Iterator[Prediction]:
     """Predictions of the next frames, one after the other.
 
     There is one of the whole video from an acausal model, and where features must be resampled to the model's rate.
     """
     fps = model.facts.extractor.fps
     if model.facts.config.model.causal and fps == model.facts.fps:
-        stream = model.stream("torch")
+        stream = model.stream("torch", task)
         for features in batches:
             yield stream.step(features.astype(np.float32))
     else:
-        yield model.predict(model.at_own_rate(np.concatenate(list(batches)), fps))
+        yield model.predict(model.at_own_rate(np.concatenate(list(batches)), fps), task=task)
 
 
 def joined(parts: Sequence[Prediction]) -> Prediction:
@@ -212,7 +212,7 @@ def joined(parts: Sequence[Prediction]) -> Prediction:
 def info_of(model: TrainedModel, fps: float) -> PredictionInfo:
     """What predictions of a model share."""
     facts = model.facts
-    return PredictionInfo(facts.class_names, facts.background, fps, facts.simulated, facts.extractor)
+    return PredictionInfo(facts.class_names, facts.background, fps, facts.simulated, facts.extractor, facts.tasks)
 
 
 def rate_of(model: TrainedModel, fps: float | None) -> float:

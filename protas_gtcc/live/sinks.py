@@ -6,7 +6,7 @@ import dataclasses
 import json
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -49,6 +49,10 @@ class FrameResult:
     """Median of the remaining time of the predicted class; None from a model without a filter."""
     remaining_interval: tuple[float, float] | None = None
     """Interval of that time, see `Prediction`; None from a model without a filter."""
+    task: int | None = None
+    """Number of the likeliest task; None from a model of fewer than two."""
+    task_probability: float | None = None
+    """Probability of that task."""
     delay: Delay | None = None
     """None from a source without a clock."""
     picture: np.ndarray | None = None
@@ -65,7 +69,7 @@ def frame_results(
     prediction: Prediction, first_frame: int, waiting: int = 0, dropped: int = 0
 ) -> Iterator[FrameResult]:
     """The results of a chunk of frames `[T]`, numbered from `first_frame`."""
-    probability, remaining = prediction.probability, prediction.remaining_seconds
+    probability, remaining, tasks = prediction.probability, prediction.remaining_seconds, prediction.task_probs
     for t, label in enumerate(prediction.labels.tolist()):
         yield FrameResult(
             frame=first_frame + t,
@@ -79,6 +83,8 @@ def frame_results(
             interval=_ends(prediction.interval, t),
             remaining_seconds=None if remaining is None else float(remaining[t]),
             remaining_interval=_ends(prediction.remaining_interval, t),
+            task=None if tasks is None else int(tasks[:, t].argmax()),
+            task_probability=None if tasks is None else float(tasks[:, t].max()),
         )
 
 
@@ -86,12 +92,12 @@ def _ends(interval: np.ndarray | None, t: int) -> tuple[float, float] | None:
     return None if interval is None else (float(interval[0, t]), float(interval[1, t]))
 
 
-def result_line(result: FrameResult, name: str) -> dict[str, Any]:
-    """A result as programs and pages read it, ready for JSON; `name` is the predicted class's."""
+def result_line(result: FrameResult, class_names: Sequence[str], tasks: Sequence[str] = ()) -> dict[str, Any]:
+    """A result as programs and pages read it, ready for JSON; `tasks` are the names of the model's tasks."""
     line = {
         "frame": result.frame,
         "label": result.label,
-        "name": name,
+        "name": class_names[result.label],
         "probability": round(result.probability, 5),
         "progress": round(result.progress, 5),
     }
@@ -101,12 +107,14 @@ def result_line(result: FrameResult, name: str) -> dict[str, Any]:
         line["remaining_seconds"] = round(result.remaining_seconds, 2)
     if result.remaining_interval is not None:
         line |= {key: round(value, 2) for key, value in zip(REMAINING_COLUMNS, result.remaining_interval, strict=True)}
+    if result.task is not None and result.task_probability is not None:
+        line |= {"task": tasks[result.task], "task_probability": round(result.task_probability, 5)}
     return line
 
 
-def stream_line(result: FrameResult, name: str) -> dict[str, Any]:
+def stream_line(result: FrameResult, class_names: Sequence[str], tasks: Sequence[str] = ()) -> dict[str, Any]:
     """The same with the frames dropped so far, and the delay if the source has a clock."""
-    line = result_line(result, name) | {"dropped": result.dropped}
+    line = result_line(result, class_names, tasks) | {"dropped": result.dropped}
     if result.delay is not None:
         line["delay_seconds"] = round(result.delay.total, 4)
         line["delay_parts"] = {part: round(getattr(result.delay, part), 4) for part in PARTS}
@@ -140,12 +148,20 @@ class Sink(ABC):
 class JsonLines(Sink):
     """Writes one line of JSON for each frame, at once, and a line with `stalled_seconds` when the source stalls."""
 
-    def __init__(self, out: Any, class_names: list[str], fps: float | None, every_class: bool = False):
+    def __init__(
+        self,
+        out: Any,
+        class_names: list[str],
+        fps: float | None,
+        every_class: bool = False,
+        tasks: Sequence[str] = (),
+    ):
         self._out, self._names, self._fps, self._every_class = out, class_names, fps, every_class
+        self._tasks = tasks
 
     def on_result(self, result: FrameResult) -> None:
         """Write the line."""
-        line = stream_line(result, self._names[result.label])
+        line = stream_line(result, self._names, self._tasks)
         if self._fps is not None:
             line["seconds"] = round(result.frame / self._fps, 3)
         if self._every_class:

@@ -6,7 +6,7 @@ Videos are visited once, one at a time, so a test split larger than memory can b
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -41,6 +41,8 @@ class EvaluationInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     control: str = "none"
     """What replaced the features, in training and here; see `protas_gtcc.dataset.reader`."""
+    task_given: bool = False
+    """The true task of each video was given to the model, which then predicts its steps alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +66,20 @@ def evaluate_videos(
     fps: float | None = None,
     notes: Iterable[str] = (),
     people: Mapping[str, str] = MappingProxyType({}),
+    true_tasks: Mapping[str, str] = MappingProxyType({}),
+    tasks: Sequence[str] = (),
 ) -> Evaluation:
     """Score test videos: (name, true class ids `[T]`, prediction) each, which may come from a generator.
 
     Look-up predictors are fitted on `training_labels` (class ids `[T]` each); without any, only those that need no
-    fitting are scored. `background` are class ids. `people` has the person in each video, by its name. Intervals are
+    fitting are scored. `background` are class ids. `people` has the person in each video, by its name, and
+    `true_tasks` the task, which the model inferred among `tasks`, unless `info.task_given`. Intervals are
     95 %, over people where all are known, else over videos; figures from fewer than two have none. Raises `InputError`,
     naming the video, if labels and predictions do not fit each other or the classes, or if there is no video.
     """
     lookups = fit_lookups(training_labels, len(class_names), background, info.seed or 0)
-    rows = collect_rows(videos, lookups, class_names, background, fps, people)
+    inferred = {} if info.task_given else true_tasks
+    rows = collect_rows(videos, lookups, class_names, background, fps, people, inferred, tasks)
     metrics = {
         **asdict(info),
         "num_videos": rows.num_videos,
@@ -94,6 +100,7 @@ def evaluate_prediction_files(
     seed: int | None = None,
     control: str = "none",
     notes: Iterable[str] = (),
+    task_given: bool = False,
 ) -> Evaluation:
     """Score prediction files (HDF5, or a folder of CSV) on a prepared dataset's test part; needs no model.
 
@@ -113,10 +120,14 @@ def evaluate_prediction_files(
         (data.labels(name) for name in data.part(split, "train")),
         data.info.class_names,
         data.info.background,
-        EvaluationInfo(data.info.name, split, data.info.simulated, feature_set, seed, software_versions(), control),
+        EvaluationInfo(
+            data.info.name, split, data.info.simulated, feature_set, seed, software_versions(), control, task_given
+        ),
         data.info.fps,
         [*notes, *unscored],
         {name: data.attribute(name, "subject") for name in test},
+        {name: data.attribute(name, "task") for name in test},
+        files.info.tasks if files.info is not None else (),
     )
 
 

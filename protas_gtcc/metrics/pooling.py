@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +24,7 @@ from protas_gtcc.metrics.online import finished_statistics, online_statistics
 from protas_gtcc.metrics.progress import AVERAGES, Averages, progress_averages, progress_statistics, skill
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import check_lengths, scores_from_sums, segmentation_statistics
+from protas_gtcc.metrics.tasks import task_figures, task_statistics
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 from protas_gtcc.predictions import Prediction, reported_progress
 
@@ -35,10 +36,13 @@ def collect_rows(
     background: Collection[int],
     fps: float | None = None,
     people: Mapping[str, str] = MappingProxyType({}),
+    true_tasks: Mapping[str, str] = MappingProxyType({}),
+    tasks: Sequence[str] = (),
 ) -> VideoRows:
     """Visit videos (name, true class ids `[T]`, prediction) once, one at a time.
 
-    `people` has the person in each video, by the video's name, where known. Raises `InputError`, naming the video, if
+    `people` has the person in each video, by the video's name, where known, and `true_tasks` the task, where it was
+    inferred among `tasks`. Raises `InputError`, naming the video, if
     labels and prediction do not fit each other or the classes, or if there is no video.
     """
     rows: list[dict[str, np.ndarray]] = []
@@ -50,6 +54,7 @@ def collect_rows(
             reports = _reports(name, labels, prediction, lookups, background)
             video = ScoredVideo(labels, prediction.labels, reports, background, fps)
             rows.append(_statistics(video, prediction, lookups, len(class_names)))
+            rows[-1]["tasks"] = task_statistics(prediction, true_tasks.get(name, ""), tasks)
             names.append(name)
         except InputError as error:
             raise InputError(f"video {name}: {error}") from error
@@ -104,6 +109,7 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
             for name in rows.lookups
         },
         **detailed_figures(rows, weights, averages),
+        **({"task": task_figures(weights @ rows.tasks)} if rows.tasks.any() else {}),
     }
 
 

@@ -2,10 +2,11 @@
 
     <video>.csv       frame, time_seconds, label, name, probability, progress
                       [, progress_low, progress_high] [, remaining_seconds,
-                      remaining_low_seconds, remaining_high_seconds] [, probs/<class>… , progress/<class>…]
+                      remaining_low_seconds, remaining_high_seconds] [, task, task_probability]
+                      [, probs/<class>… , progress/<class>…]
 
-A file from another program needs only the columns `label` and `progress`. All names but those of classes may be in any
-case.
+A file from another program needs only the columns `label` and `progress`. The likeliest task and its probability are
+for whoever looks at the table; they are not read. All names but those of classes may be in any case.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ def write_csv(
         table["remaining_seconds"] = prediction.remaining_seconds
     if prediction.remaining_interval is not None:
         table |= dict(zip(REMAINING_COLUMNS, prediction.remaining_interval, strict=True))
+    if prediction.task_probs is not None:
+        table["task"] = [info.tasks[number] for number in prediction.task_probs.argmax(axis=0)]
+        table["task_probability"] = prediction.task_probs.max(axis=0)
     for kind in ("probs", "progress") if every_class else ():
         channels = getattr(prediction, kind)
         if channels is not None:

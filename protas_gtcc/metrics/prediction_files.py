@@ -1,6 +1,6 @@
 """Predictions on disk: one HDF5 file, or a folder with one CSV file a video (`prediction_csv.py`).
 
-    predictions.h5    /  format, format_version, version, class_names, background, fps, simulated,
+    predictions.h5    /  format, format_version, version, class_names, background, fps, simulated, tasks,
                          backbone, backbone_fingerprint, backbone_fps
                       /video_names, /num_frames   the index: every video and its T
                       /labels, /reported          [sum of T], the videos end to end
@@ -8,6 +8,7 @@
                       /videos/<video>/            probs [C, T], progress [C, T]; optional
                                                   interval [2, T], remaining_seconds [T] and
                                                   remaining_interval [2, T]; of models with a filter
+                                                  task_probs [K, T]; of those that know two tasks or more
 
 A file from another program needs only labels and reported progress.
 """
@@ -27,7 +28,7 @@ import numpy as np
 import protas_gtcc
 from protas_gtcc.dataset.description import require_video_names
 from protas_gtcc.dataset.header import read_video_names
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.metrics.predicted_segments import SUFFIX
 from protas_gtcc.metrics.prediction_csv import read_csv
 from protas_gtcc.predictions import CHANNELS, Prediction, PredictionInfo, checked, checked_labels
@@ -69,6 +70,8 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         write_extractor(file, info.extractor)
         write_list(file, "class_names", info.class_names)
         write_list(file, "background", np.array(info.background, dtype=np.int64))
+        if info.tasks:
+            write_list(file, "tasks", info.tasks)
         labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
         group, checksums = file.create_group("videos"), list[dict[str, int]]()
         for name, prediction in videos:
@@ -76,11 +79,12 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
             if name in num_frames:
                 raise InputError(f"{path}: video {name} is predicted twice; predict each video once")
             whole = checked(prediction, f"{path}, video {name}")
+            _require_task_names(whole, info, f"{path}, video {name}")
             labels.append(whole.labels)
             reported.append(whole.reported)
             channels = group.create_group(name)
-            checksums.append(dict.fromkeys(CHANNELS, 0))
-            for kind in CHANNELS:
+            checksums.append(dict.fromkeys(_kinds(info), 0))
+            for kind in _kinds(info):
                 if getattr(whole, kind) is not None:
                     channels[kind] = values = np.asarray(getattr(whole, kind), dtype=np.float32)
                     checksums[-1][kind] = checksum(values)
@@ -89,8 +93,8 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         reported.finish()
         file["video_names"] = text_array(list(num_frames))
         file["num_frames"] = np.array(list(num_frames.values()), dtype=np.int64)
-        rows = [[row[kind] for kind in CHANNELS] for row in checksums]
-        file["channel_checksums"] = np.array(rows, dtype=np.uint32).reshape(-1, len(CHANNELS))
+        rows = [list(row.values()) for row in checksums]
+        file["channel_checksums"] = np.array(rows, dtype=np.uint32).reshape(-1, len(_kinds(info)))
         write_facts(file, checksum=_header_checksum(info, list(num_frames)))
 
 
@@ -162,7 +166,8 @@ class _Hdf5File(PredictionFiles):
             self.video_names = read_video_names(self._file)
             lengths = read_lengths(self._file, "num_frames", len(self.video_names))
             require_checksum(self._file, _header_checksum(self.info, self.video_names), HEADER_CHANGED)
-            self._channels = stored_checksums(self._file, "channel_checksums", (len(lengths), len(CHANNELS)))
+            shape = len(lengths), len(_kinds(self.info))
+            self._channels = stored_checksums(self._file, "channel_checksums", shape)
             self._labels = RaggedReader(self._file, "labels", lengths)
             self._reported = RaggedReader(self._file, "reported", lengths)
         self._number = {video: number for number, video in enumerate(self.video_names)}
@@ -172,13 +177,16 @@ class _Hdf5File(PredictionFiles):
         with named_if_damaged(self.path, f"video {video}", way_out="predict again"):
             group = self._file.group(f"videos/{video}") if f"videos/{video}" in self._file else None
             channels = {name: group.numbers(name) for name in CHANNELS.keys() & set(group)} if group else {}
-            for name, written in zip(CHANNELS, () if self._channels is None else self._channels[number], strict=False):
+            written_before = () if self._channels is None else self._channels[number]
+            for name, written in zip(_kinds(self.info), written_before, strict=False):
                 if name in channels and checksum(channels[name]) != written:
                     raise ValueError(f"{name} differs from what was written")
             labels, reported = self._labels.read(number), self._reported.read(number)
         known = {name: channels.get(name) for name in CHANNELS}
         where = f"{self.path}, video {video}"
-        return checked(Prediction(labels=labels, reported=reported, **known), where, len(self.info.class_names))
+        found = checked(Prediction(labels=labels, reported=reported, **known), where, len(self.info.class_names))
+        _require_task_names(found, self.info, where)
+        return found
 
     def read_labels(self, video: str) -> np.ndarray:
         with named_if_damaged(self.path, f"video {video}", way_out="predict again"):
@@ -193,6 +201,18 @@ class _Hdf5File(PredictionFiles):
     def __del__(self) -> None:
         if hasattr(self, "_file"):
             self._file.close()
+
+
+def _kinds(info: PredictionInfo) -> list[str]:
+    """The optional fields of a file: probabilities of tasks only where these have names."""
+    return [kind for kind in CHANNELS if kind != "task_probs" or info.tasks]
+
+
+def _require_task_names(prediction: Prediction, info: PredictionInfo, where: str) -> None:
+    tasks = prediction.task_probs
+    if tasks is not None and len(tasks) != len(info.tasks):
+        what = f"task_probs has {plural(len(tasks), 'task')}, and the names of {len(info.tasks)} are given"
+        raise InputError(f"{where}: {what}; predict again")
 
 
 def _header_checksum(info: PredictionInfo, video_names: list[str]) -> int:
@@ -214,4 +234,5 @@ def _read_info(file: StoredFile, path: Path) -> PredictionInfo:
     if not (fps > 0 and math.isfinite(fps)) or not all(0 <= label < len(names) for label in background):
         raise ValueError(f"it has {fps:g} frames per second, and background {background} of {len(names)} classes")
     simulated = file.has_attribute("simulated") and read_fact(file, "simulated", flag)
-    return PredictionInfo(names, background, fps, simulated, read_extractor(file))
+    tasks = read_texts(file, "tasks") if file.has_attribute("tasks") or "tasks" in file else []
+    return PredictionInfo(names, background, fps, simulated, read_extractor(file), tasks)

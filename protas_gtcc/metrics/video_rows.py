@@ -39,6 +39,8 @@ class VideoRows:
     """`[V, P, len(online.FINISHED_STATISTICS)]`."""
     certainty: np.ndarray
     """`[V, len(certainty.STATISTICS)]`."""
+    tasks: np.ndarray
+    """`[V, len(tasks.STATISTICS)]`."""
     has_oracle: bool
     """Whether all predictions have the progress of every class; without it `oracle` has no figures."""
     has_progress: bool

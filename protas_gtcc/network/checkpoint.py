@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables
 from protas_gtcc.config import RunConfig
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Extractor
 from protas_gtcc.storage.atomic import replace_when_whole
@@ -54,6 +54,8 @@ class ModelFacts:
     training_videos: list[str] = field(default_factory=list)
     """Videos it was trained or validated on: none of them can test it."""
     simulated: bool = False
+    tasks: list[str] = field(default_factory=list)
+    """Names of the tasks of the training videos, in the order of the filter's; none if a video's task is not known."""
     transcripts: TranscriptTables | None = None
     """Tables of the duration filter; None without one."""
     awaits_calibration: bool = False
@@ -154,6 +156,7 @@ def _require_sound(facts: ModelFacts, where: str) -> None:
         "class_names": not num_classes or len(set(facts.class_names)) < num_classes,
         "background": not all(0 <= label < num_classes for label in facts.background),
         "fps": fps is not None and not 0 < fps < math.inf,
+        "tasks": len(set(facts.tasks)) < len(facts.tasks) or "" in facts.tasks,
         "look_ahead_frames": facts.look_ahead_frames < 0,
     }
     for name, is_wrong in wrong.items():
@@ -179,6 +182,9 @@ def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
             raise InputError(f"{path}: its configuration and its filter's tables do not fit each other; train again")
         if facts.transcripts is not None:
             check_tables(facts.transcripts, len(facts.class_names), str(path))
+            if facts.transcripts.num_tasks != max(len(facts.tasks), 1):
+                what = f"{plural(facts.transcripts.num_tasks, 'task')}, and the names of {len(facts.tasks)}"
+                raise InputError(f"{path}: its filter has {what}; train again")
     except (RuntimeError, TypeError) as error:
         what = " ".join(str(error).split())
         raise InputError(f"{path}: weights do not fit its configuration ({what}); train again") from error

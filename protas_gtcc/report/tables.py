@@ -65,6 +65,11 @@ def heading(metrics: dict[str, Any]) -> RenderableType:
         lines.append(Text("SIMULATED DATA: these figures say nothing about real video.", style="bold yellow"))
     if metrics["control"] != "none":
         lines.append(Text(f"CONTROL {metrics['control']}: the features were replaced.", style="bold yellow"))
+    if metrics.get("task_given"):
+        lines.append(Text("The true task of each video was given (--task-given)."))
+    if "task" in metrics:
+        frames, end = (figure(metrics["task"][name], "{:.1%}".format) for name in ("frame_accuracy", "end_accuracy"))
+        lines.append(Text(f"Task inferred: right at {frames} of frames, and at the end of {end} of videos."))
     return Group(*lines)
 
 

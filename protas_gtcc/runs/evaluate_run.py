@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
@@ -26,14 +26,16 @@ def evaluate_run(
     device: str = "cpu",
     max_pictures: int = 40,
     out: Path | None = None,
+    task_given: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Evaluation:
     """Score a run on a split's test videos; writes predictions.h5, metrics.json, per_class.csv, tables/ and plots/.
 
     They go into the run directory, or into the folder `out`. Pictures are drawn of the classes, of the detailed figures
-    and of the first `max_pictures` videos; 0 draws none. `on_progress` is called with what is done, of how many videos
-    and of all. Raises `InputError` if the run has no checkpoint, its classes or features are not the dataset's, or it
-    was trained on a test video.
+    and of the first `max_pictures` videos; 0 draws none. With `task_given` the model gets the task of each video; else
+    it infers it. `on_progress` is called with what is done, of how many videos and of all. Raises `InputError` if the
+    run has no checkpoint, its classes or features are not the dataset's, it was trained on a test video, or the model
+    does not know the given task of one.
     """
     model, results = load(run.path, device), RunDirectory(out or run.path)
     videos, feature_set = test_videos(dataset, split, feature_set)
@@ -42,13 +44,18 @@ def evaluate_run(
     _require_same_backbone(model, dataset, feature_set)
     simulated = dataset.info.simulated or model.facts.simulated
     extractor = dataset.feature_sets[feature_set].extractor
-    info = PredictionInfo(model.class_names, dataset.info.background, dataset.info.fps, simulated, extractor)
+    info = PredictionInfo(
+        model.class_names, dataset.info.background, dataset.info.fps, simulated, extractor, model.tasks
+    )
+    tasks = {video: dataset.attribute(video, "task") if task_given else None for video in videos}
+    for video, task in tasks.items():
+        _require_task(model, dataset, video, task)
     features = FeatureReader(dataset, feature_set, split, model.facts.config.control)
     watched = _watched(videos, "predict", on_progress)
-    write_predictions(results.predictions, _predictions(model, dataset, watched, features), info)
+    write_predictions(results.predictions, _predictions(model, dataset, watched, features, tasks), info)
     config, notes = model.facts.config, _reservations(run, model, dataset)
     evaluation = evaluate_prediction_files(
-        results.predictions, dataset, split, feature_set, config.training.seed, config.control, notes
+        results.predictions, dataset, split, feature_set, config.training.seed, config.control, notes, task_given
     )
     save_detail_tables(evaluation.metrics, results.tables)
     if max_pictures:
@@ -73,11 +80,15 @@ def test_videos(dataset: Dataset, split: str, feature_set: str | None) -> tuple[
 
 
 def _predictions(
-    model: TrainedModel, dataset: Dataset, videos: Iterable[str], features: FeatureReader
+    model: TrainedModel,
+    dataset: Dataset,
+    videos: Iterable[str],
+    features: FeatureReader,
+    tasks: Mapping[str, str | None],
 ) -> Iterator[tuple[str, Prediction]]:
     for video in videos:
         try:
-            yield video, model.predict(features.read(video))
+            yield video, model.predict(features.read(video), task=tasks[video])
         except InputError as error:
             raise InputError(f"{dataset.path}, video {video}: {error}") from error
 
@@ -120,6 +131,16 @@ def _require_unseen(model: TrainedModel, dataset: Dataset, videos: list[str]) ->
     seen = sorted(set(videos) & set(model.facts.training_videos))
     if seen and model.facts.dataset == dataset.info.name:
         raise InputError(f"the model was trained on {len(seen)} of the test videos, such as {seen[0]}; test on others")
+
+
+def _require_task(model: TrainedModel, dataset: Dataset, video: str, task: str | None) -> None:
+    """Raise `InputError` unless the task of a video can be given to the model."""
+    if task == "":
+        raise InputError(f"{dataset.path}, video {video} has no task that could be given; leave --task-given out")
+    try:
+        model.task_number(task)
+    except InputError as error:
+        raise InputError(f"{dataset.path}, video {video}: {error}") from error
 
 
 def _require_same_backbone(model: TrainedModel, dataset: Dataset, feature_set: str) -> None:

@@ -23,7 +23,7 @@ from protas_gtcc.serve.gate import Gate, Refused, deny
 from protas_gtcc.serve.kept_states import SAVE_SECONDS
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.pictures import ClientPictures
-from protas_gtcc.serve.sessions import Sessions
+from protas_gtcc.serve.sessions import Person, Sessions
 from protas_gtcc.serve.watching import serve_watcher, within
 from protas_gtcc.video.backbones.base import Backbone
 
@@ -37,15 +37,17 @@ def make_app(
     token: str | None = None,
     states: Path | None = None,
     backbone: Backbone | None = None,
+    task: str | None = None,
 ) -> FastAPI:
     """The application for a model; with a token, every request must carry it (`?token=` or a bearer header).
 
     The states of streams are kept in the folder `states`, if given. With the model's backbone, clients may send
-    pictures. Raises `InputError` for an empty token and as `KeptStates` does.
+    pictures. `task` is that of clients that give none; None infers it. Raises `InputError` for an empty token, for a
+    task that the model does not know, and as `KeptStates` does.
     """
     if token == "":
         raise InputError("an empty token admits every client; give None, or a token that is hard to guess")
-    sessions = Sessions(model, limits or Limits(), states)
+    sessions = Sessions(model, limits or Limits(), states, task)
     app = FastAPI(
         title="protas_gtcc", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lambda _: _saving(sessions)
     )
@@ -68,7 +70,7 @@ def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
 
     @app.get("/facts")
     async def facts() -> dict[str, Any]:
-        names = ("class_names", "background", "feature_dim", "fps", "look_ahead_frames", "simulated")
+        names = ("class_names", "background", "feature_dim", "fps", "look_ahead_frames", "simulated", "tasks")
         facts = {name: getattr(sessions.model.facts, name) for name in names}
         ends = {"ends_with_stream": app.state.ends_with_stream}
         return {**facts, **ends, "looks": looks, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
@@ -80,12 +82,13 @@ def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
 
 def _add_sockets(app: FastAPI, sessions: Sessions, backbone: Backbone | None) -> None:
     @app.websocket("/stream")
-    async def stream(socket: WebSocket, name: str = "", resume: str = "", pictures: str = "") -> None:
+    async def stream(socket: WebSocket, name: str = "", resume: str = "", pictures: str = "", task: str = "") -> None:
         async with _refusals_answered(socket):
             if pictures and backbone is None:
                 raise Refused("this server takes features only; it was started without --pictures")
             sent = ClientPictures(backbone, name) if pictures and backbone else None
-            await _serve_stream(socket, sessions, name, bool(resume), sent)
+            person = sessions.begin(name, bool(resume), task or None)
+            await _serve_stream(socket, sessions, person, bool(resume), sent)
 
     @app.websocket("/watch")
     async def watch(socket: WebSocket, name: str = "", pictures: str = "") -> None:
@@ -110,9 +113,8 @@ async def _saving(sessions: Sessions) -> AsyncIterator[None]:
 
 
 async def _serve_stream(
-    socket: WebSocket, sessions: Sessions, name: str, resume: bool, pictures: ClientPictures | None
+    socket: WebSocket, sessions: Sessions, person: Person, resume: bool, pictures: ClientPictures | None
 ) -> None:
-    person = sessions.begin(name, resume)
     idle = sessions.limits.idle_seconds
     try:
         if pictures is not None:

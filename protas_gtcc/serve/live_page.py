@@ -34,7 +34,7 @@ class LivePage(Sink):
         app.state.ends_with_stream = True
         self._sessions, self._loop = app.state.sessions, asyncio.new_event_loop()
         self._person = self._sessions.begin(name)
-        self._names = model.class_names
+        self._names, self._tasks = model.class_names, model.tasks
         config = server_config(app, limits, model.facts.feature_dim, log_level="error")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="page", daemon=True)
@@ -48,7 +48,7 @@ class LivePage(Sink):
 
     def on_result(self, result: FrameResult) -> None:
         """Show the result and its picture; a page that is slow to draw loses the oldest, and nothing waits for it."""
-        line = stream_line(result, self._names[result.label])
+        line = stream_line(result, self._names, self._tasks)
         picture = None if result.picture is None else Picture(result.picture)
         self._loop.call_soon_threadsafe(self._sessions.publish, self._person, [line], picture)
 

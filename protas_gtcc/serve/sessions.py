@@ -45,9 +45,13 @@ class Person:
 class Sessions:
     """The streams of all clients of one model. Used from one event loop."""
 
-    def __init__(self, model: TrainedModel, limits: Limits, folder: Path | None = None):
-        """With a folder, states of streams are kept there. Raises `InputError` as `KeptStates` does."""
-        self.model, self.limits = model, limits
+    def __init__(self, model: TrainedModel, limits: Limits, folder: Path | None = None, task: str | None = None):
+        """With a folder, states of streams are kept there. `task` is that of clients that give none.
+
+        Raises `InputError` as `KeptStates` does, and for a task that the model does not know.
+        """
+        model.task_number(task)
+        self.model, self.limits, self._task = model, limits, task
         streams = model.streams(limits.connections)
         self._free = [streams.stream(number) for number in reversed(range(limits.connections))]
         self.kept = None if folder is None else KeptStates(folder, self._free[-1])
@@ -55,22 +59,26 @@ class Sessions:
         self.watching = 0
         self._backbone = asyncio.Lock()
 
-    def begin(self, name: str, resume: bool = False) -> Person:
-        """Start a stream, or with `resume` go on from its kept state, if there is one.
+    def begin(self, name: str, resume: bool = False, task: str | None = None) -> Person:
+        """Start a stream of a task, or with `resume` go on from its kept state, if there is one.
 
-        Raises `Refused` if its name is in use or all streams are taken.
+        Raises `Refused` if its name is in use or all streams are taken, for a task that the model does not know, and
+        for one that is not that of the kept state.
         """
         _require_name(name)
         if name in self.people:
             raise Refused(f"the name {name!r} is in use", 503)
         if not self._free:
             raise Refused(f"all {self.limits.connections} streams are taken; try again later", 503)
-        stream = self._free.pop()
+        stream = self._free[-1]
         stream.reset()
-        person = self.people[name] = Person(name, stream, allowance=2 * self.limits.frames_a_second)
+        self._give_task(stream, task or self._task)
+        person = Person(name, stream, allowance=2 * self.limits.frames_a_second)
         stream.name = repr(name)
         if resume and self.kept is not None:
-            self._restore(person)
+            self._restore(person, task)
+        self.people[name] = person
+        self._free.pop()
         return person
 
     def end(self, person: Person) -> None:
@@ -117,8 +125,8 @@ class Sessions:
         except InputError as error:
             raise Refused(str(error)) from error
         person.stream.pictures = before
-        names = self.model.class_names
-        results = [result_line(one, names[one.label]) for one in frame_results(prediction, first)]
+        names = self.model.class_names, self.model.tasks
+        results = [result_line(one, *names) for one in frame_results(prediction, first)]
         return f"[{','.join(self.publish(person, results, picture))}]"
 
     def publish(self, person: Person, results: list[dict[str, Any]], picture: Picture | None = None) -> list[str]:
@@ -155,12 +163,27 @@ class Sessions:
         self.kept.keep(person.name, person.stream)
         person.saved_frames = person.stream.num_frames
 
-    def _restore(self, person: Person) -> None:
+    def _restore(self, person: Person, task: str | None) -> None:
+        """Let a stream go on from its kept state, with the task of that; it stays as it is if there is none."""
         assert self.kept is not None
+        given, stream = person.stream.task, person.stream
+        self._give_task(stream, None)
         try:
-            self.kept.restore(person.name, person.stream)
+            self.kept.restore(person.name, stream)
         except InputError as error:  # it was whole when the server started
             _LOG.error("%s starts anew: %s", person.name, error)
+        if not stream.num_frames:
+            self._give_task(stream, given)
+        elif task is not None and stream.task != given:
+            kept = "is inferred" if stream.task is None else f"is {stream.task!r}"
+            raise Refused(f"the task of the kept stream {person.name!r} {kept}; resume without task")
+
+    @staticmethod
+    def _give_task(stream: Stream, task: str | None) -> None:
+        try:
+            stream.give_task(task)
+        except InputError as error:
+            raise Refused(str(error)) from error
 
     def _charge(self, person: Person, frames: int) -> None:
         now, rate = time.monotonic(), self.limits.frames_a_second

@@ -95,9 +95,9 @@ def read_extractor(group: StoredGroup) -> Extractor:
 
 
 def without_unknown(facts: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a description for its checksum: earlier versions did not count the extractor, which is unknown."""
-    is_known = bool(facts["extractor"]["backbone"])
-    return {name: value for name, value in facts.items() if name != "extractor" or is_known}
+    """The fields of a description for its checksum: earlier versions did not count those that are not known here."""
+    is_known = {"extractor": bool(facts["extractor"]["backbone"]), "tasks": bool(facts.get("tasks"))}
+    return {name: value for name, value in facts.items() if is_known.get(name, True)}
 
 
 def read_texts(group: StoredGroup, name: str) -> list[str]:

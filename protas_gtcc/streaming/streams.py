@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class
-from protas_gtcc.errors import InputError
+from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, task_number
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
@@ -20,7 +20,7 @@ from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.streaming.engines import Engine
 
 STATE_FORMAT = "protas_gtcc stream state"
-_PICTURES = "pictures"
+_PICTURES, _TASK = "pictures", "task"
 
 
 class Streams:
@@ -30,9 +30,18 @@ class Streams:
     """
 
     def __init__(
-        self, engine: Engine, network: ProgressNetwork, background: list[int], decoder: DurationDecoder | None
+        self,
+        engine: Engine,
+        network: ProgressNetwork,
+        background: list[int],
+        decoder: DurationDecoder | None,
+        tasks: Sequence[str] = (),
     ):
-        """`decoder` is the filter after the network, for as many streams as the engine has; None without a filter."""
+        """`decoder` is the filter after the network, for as many streams as the engine has; None without a filter.
+
+        `tasks` are the names of the model's tasks.
+        """
+        self.tasks = tuple(tasks)
         self._engine, self._decoder, self._feature_dim = engine, decoder, network.feature_dim
         self._is_action = ~np.isin(np.arange(network.num_classes), background)
         self.fingerprint = _fingerprint(network, decoder)
@@ -81,6 +90,15 @@ class Streams:
         """The state of a stream, not a copy; all 0 before the first frame."""
         return self._engine.state(stream) | ({} if self._decoder is None else self._decoder.state(stream))
 
+    def give_task(self, stream: int, task: int) -> None:
+        """Give a stream its task before its first frame; `task` as in `DurationDecoder.give_task`."""
+        if self._decoder is not None:
+            self._decoder.give_task(stream, task)
+
+    def task_number(self, task: str | None) -> int:
+        """As `TrainedModel.task_number`."""
+        return task_number(task, self.tasks, self._decoder is not None)
+
     def require_decodable(self, state: Mapping[str, Tensor]) -> None:
         """Raise `InputError` unless the filter, if there is one, can go on from the state of a stream."""
         if self._decoder is not None:
@@ -122,11 +140,29 @@ class Stream:
         self.pictures: np.ndarray | None = None
         """The last pictures, uint8 `[k - 1, H, W, 3]`, for a backbone that sees k at once; part of the state."""
         self._state = streams.state(number)
+        self._given = self._task_in(self._state)
 
     @property
     def num_frames(self) -> int:
         """Frames that the stream has had."""
         return int(self._state["num_frames"])
+
+    @property
+    def task(self) -> str | None:
+        """The task that was given, or that a loaded state was made with; None if it is inferred."""
+        number = self._task_in(self._state)
+        return self._streams.tasks[number - 1] if number else None
+
+    def give_task(self, task: str | None) -> None:
+        """Set the task before the first frame, for this video and those after `reset`; None infers it.
+
+        Raises `InputError` for a task that the model does not know, and after the first frame.
+        """
+        number = self._streams.task_number(task)
+        if self.num_frames:
+            raise InputError(f"the stream has had {plural(self.num_frames, 'frame')}; give the task before the first")
+        self._given = number
+        self._streams.give_task(self._number, number)
 
     def step(self, frames: np.ndarray) -> Prediction:
         """Step by the next frame `[D]` or chunk of frames `[k, D]`.
@@ -139,9 +175,10 @@ class Stream:
         return self._streams.step_one(self._number, frames, self.name)
 
     def reset(self) -> None:
-        """Return to the state before the first frame."""
+        """Return to the state before the first frame, in which a given task stays given."""
         for values in self._state.values():
             values.zero_()
+        self._streams.give_task(self._number, self._given)
         self.pictures = None
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -152,9 +189,10 @@ class Stream:
         return {name: values.to("cpu", copy=True) for name, values in state.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Continue from a state, bit for bit.
+        """Continue from a state, bit for bit, and with its task.
 
-        Raises `InputError`, and changes nothing, if another model or engine made the state.
+        Raises `InputError`, and changes nothing, if another model or engine made the state, and if the stream was given
+        a task and the state is not of that task.
         """
         own = {"model": self._streams.fingerprint, **self._state}
         what, way_out = "this is no state of such a stream", "start a new stream without it"
@@ -172,9 +210,21 @@ class Stream:
         if not torch.equal(state["model"], own["model"]):
             raise InputError("this state belongs to a model with other weights; load it with the model that made it")
         self._streams.require_decodable(state)
+        self._require_task(self._task_in(state))
         for name, values in self._state.items():
             values.copy_(state[name])
         self.pictures = None if pictures is None else pictures.numpy().copy()
+
+    @staticmethod
+    def _task_in(state: Mapping[str, Tensor]) -> int:
+        return int(state.get(_TASK, 0))
+
+    def _require_task(self, number: int) -> None:
+        if self._given and number != self._given:
+            names = self._streams.tasks
+            found = f"of task {names[number - 1]!r}" if number else "of a stream whose task is inferred"
+            way_out = "give the stream no task, or start a new one without the state"
+            raise InputError(f"this state is {found}, and the stream is of task {names[self._given - 1]!r}; {way_out}")
 
     def save(self, path: Path | str) -> None:
         """Write the state to a safetensors file, in one step."""

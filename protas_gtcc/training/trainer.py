@@ -9,7 +9,7 @@ import torch
 
 from protas_gtcc.annotations.segments import require_actions
 from protas_gtcc.annotations.task_graph import count_task_graph, save_task_graph
-from protas_gtcc.annotations.transcripts import count_transcripts
+from protas_gtcc.annotations.transcripts import count_transcripts, known_tasks
 from protas_gtcc.config import RunConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
@@ -141,9 +141,11 @@ class Trainer(TrainingLoop[Batch]):
 
     def _facts(self) -> ModelFacts:
         info, features = self.dataset.info, self.dataset.feature_sets[self.feature_set]
+        tasks = [self.dataset.attribute(video, "task") for video in self.train_videos]
         transcripts = None
         if self.config.decoding.filter == "durations":
-            transcripts = count_transcripts(self.labels.values(), info.num_classes, self.config.decoding, info.fps)
+            labels = self.labels.values()
+            transcripts = count_transcripts(labels, info.num_classes, self.config.decoding, info.fps, tasks)
         return ModelFacts(
             config=dataclasses.replace(self.config, model=self.config.model.at(info.fps)),
             feature_dim=features.dim,
@@ -155,6 +157,7 @@ class Trainer(TrainingLoop[Batch]):
             dataset=info.name,
             training_videos=[*self.train_videos, *self.validation_videos],
             simulated=info.simulated,
+            tasks=known_tasks(tasks),
             transcripts=transcripts,
             awaits_calibration=bool(self.members),
             calibration=self.calibration,

@@ -15,7 +15,7 @@ from protas_gtcc.cli.shared.console import make_console, progress_bars, warn, wr
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
-from protas_gtcc.config import Device, require_range
+from protas_gtcc.config import Device, Text, require_range
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import CHECKPOINT
@@ -59,6 +59,8 @@ class Command:
     """Name of the video in prediction files and in the dataset; by default the file's name without its ending."""
     features: File | None = None
     """Features of the video [T, D] for the runs, where they do not come from 'extract'."""
+    task: Text | None = None
+    """Task of the video, of which runs predict only the steps; by default the model infers it."""
     fps: float | None = None
     """Frames per second of --features, or of CSV files without times; by default the model's."""
     background: Repeated[tuple[str, ...]] = ()
@@ -169,14 +171,15 @@ class Command:
 
         model = load(path, choose_device(self.device))
         require_no_control(model.facts.config, "annotate")
+        model.task_number(self.task)  # refused now, not after minutes of making features
         _note_what_it_sees(model, path)
         note_training_videos(model, [self.video or self._video.stem])
         if self.features is not None:
-            return self._of_this_video(row_of_features(name, model, self.features, self.fps))
+            return self._of_this_video(row_of_features(name, model, self.features, self.fps, self.task))
         with processors_for_backbone(self.threads):
             if not of_video.are_kept(model):
                 self.own_backbone.give(model)
-            return row_of_video(name, model, of_video.batches(model, on_frames))
+            return row_of_video(name, model, of_video.batches(model, on_frames), self.task)
 
     def _of_this_video(self, row: Row) -> Row:
         """The row, if it is about as long as the video: by its header, and where that differs, by its packets."""

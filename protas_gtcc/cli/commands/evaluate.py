@@ -36,6 +36,8 @@ class Command:
     """Feature set to predict from; by default the run's."""
     out: Folder | None = None
     """Folder for the results; by default the run's own. Scores of prediction files are only printed without it."""
+    task_given: bool = False
+    """Give the model the task of each test video, as the dataset has it; by default it is inferred."""
     device: Device = "auto"
     """Where to compute; auto takes a GPU if there is one."""
     pictures: int = 40
@@ -83,7 +85,8 @@ class Command:
             )
         with progress_bars() as on_progress:
             device = choose_device(self.device)
-            return evaluate_run(run, dataset, split, feature_set, device, self.pictures, self.out, on_progress)
+            pictures, out, given = self.pictures, self.out, self.task_given
+            return evaluate_run(run, dataset, split, feature_set, device, pictures, out, given, on_progress)
 
     def _of_predictions(self) -> Evaluation:
         from protas_gtcc.dataset.header import is_dataset_file
@@ -99,6 +102,8 @@ class Command:
             )
         if is_dataset_file(self.source):
             raise InputError(f"{self.source} is a dataset file; name a run directory, or prediction files")
+        if self.task_given:
+            raise InputError("--task-given is for runs; prediction files are scored as they are: leave it out")
         if self.dataset is None:
             raise InputError("prediction files hold no true labels; give --dataset FILE.h5")
         evaluation = evaluate_prediction_files(self.source, self.dataset, self.split or "1", self.feature_set)

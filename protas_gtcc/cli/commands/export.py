@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.cli.shared.parsing import Folder, Positional
+from protas_gtcc.config import Text
 from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import require_model
 
@@ -22,6 +23,8 @@ class Command:
     """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     out: Folder | None = None
     """Folder for the graphs; by default export/ in the run directory, or beside the checkpoint."""
+    task: Text | None = None
+    """Make graphs for videos of this task alone; by default they infer the task, where the model knows several."""
     overwrite: bool = False
     """Replace the graphs in the folder."""
     json: bool = False
@@ -44,5 +47,5 @@ class Command:
         def on_start(path: Path) -> None:
             console.print(f"making {path}: a minute, longer on a busy machine", soft_wrap=True)
 
-        written = [str(path) for path in export_onnx(model, folder, on_start)]
+        written = [str(path) for path in export_onnx(model, folder, on_start, self.task)]
         print(json.dumps({"written": written}) if self.json else "\n".join(written))

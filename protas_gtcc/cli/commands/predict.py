@@ -13,7 +13,7 @@ from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
-from protas_gtcc.config import Axes, Device
+from protas_gtcc.config import Axes, Device, Text
 from protas_gtcc.errors import InputError, listed, noted, plain, plural
 from protas_gtcc.storage.checkpoints import require_model
 from protas_gtcc.storage.locks import only_writer
@@ -46,6 +46,8 @@ class Command:
     """Folder for the results."""
     skip_broken: bool = False
     """Go on with the other files where one cannot be read or predicted, and name it."""
+    task: Text | None = None
+    """Task of the videos, of which only the steps are predicted; by default the model infers it."""
     overwrite: bool = False
     """Replace the predictions of other videos in the folder."""
     no_pictures: bool = False
@@ -123,6 +125,7 @@ class Command:
 
         model = load(self.model, choose_device(self.device))
         require_no_control(model.facts.config, "predict")
+        model.task_number(self.task)  # refused now, not after minutes of making features
         return model, info_of(model, rate_of(model, self.fps))
 
     def _predictions(
@@ -143,7 +146,7 @@ class Command:
                 continue
             may_end = len(done) > 0 and (self.overwrite or replaced <= done)
             with noted(broken, one.name, self.skip_broken or may_end):
-                prediction = _predict(model, one, features)
+                prediction = _predict(model, one, features, self.task)
                 done.add(one.name)
                 yield one.name, prediction
             if broken and not self.skip_broken:
@@ -203,11 +206,11 @@ class Command:
         return found
 
 
-def _predict(model: TrainedModel, one: Input, features: FeaturesOnTheWay) -> Prediction:
+def _predict(model: TrainedModel, one: Input, features: FeaturesOnTheWay, task: str | None) -> Prediction:
     """The prediction of an input. Raises `InputError`, which names the file."""
     values = features.of(one)
     try:
-        return model.predict(values)
+        return model.predict(values, task=task)
     except InputError as error:
         raise InputError(f"{one.path}: {error}") from error
 

@@ -41,6 +41,9 @@ class Command:
     token: Text | None = None
     """Clients and pages must give it, as ?token=TEXT or in a bearer header. By default $PROTAS_GTCC_TOKEN, if set:
     other users of this machine see the options of a command, but not its environment."""
+    task: Text | None = None
+    """Task of clients that give none with /stream?task=NAME; by default it is inferred, where the model knows several.
+    """
     state: Folder | None = None
     """Folder where the state of every stream is kept, twice a second. After a restart, or a broken connection, a client
     goes on with /stream?name=NAME&resume=1; a server that is killed loses the last second. Of the streams that are not
@@ -75,6 +78,7 @@ class Command:
             listener = closing.enter_context(listening(self.host, self.port))
             model = load(self.model)
             require_no_control(model.facts.config, "be served")
+            model.task_number(self.task)
             if self.state is not None:
                 self.state.mkdir(parents=True, exist_ok=True)
                 closing.enter_context(only_writer(self.state / "states", wait=False))
@@ -84,7 +88,7 @@ class Command:
                 closing.enter_context(processors_for_backbone())
                 self.video.give(model, choose_device(self.device))
                 backbone = model.stream_backbone()
-            app = make_app(model, self.limits, token, self.state, backbone)
+            app = make_app(model, self.limits, token, self.state, backbone, self.task)
             _show_kept(app.state.sessions.kept)
             port = listener.getsockname()[1]
             host = f"[{self.host}]" if ":" in self.host else self.host

@@ -12,7 +12,7 @@ from protas_gtcc.cli.shared.interruption import interruption_prints
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
-from protas_gtcc.config import Axes, Device
+from protas_gtcc.config import Axes, Device, Text
 from protas_gtcc.errors import InputError, lacks_package, plain
 from protas_gtcc.serve.listening import listening
 from protas_gtcc.storage.checkpoints import require_model
@@ -45,6 +45,8 @@ class Command:
     spaces or commas; raw: little-endian float32. auto decides by what is in a file; .f32, .raw and .bin are raw."""
     feature_axes: Axes = "auto"
     """Axes of a file of features, T frames by D; with auto, D is the axis of the model's feature size."""
+    task: Text | None = None
+    """Task of the person, of which only the steps are reported; by default the model infers it."""
     real_time: bool = False
     """Replay a video, or a file of features at --fps, in real time, as a camera would give it; by default at full
     speed."""
@@ -69,7 +71,7 @@ class Command:
     Needs the extra [serve]."""
     state: File | None = None
     """File of the stream's state: read at the start if it exists, written then and at the end. Frame numbers
-    continue."""
+    continue, and so does the task; a state of another --task is refused."""
     json: bool = False
     """Print lines of JSON on a terminal too."""
     every_class: bool = False
@@ -99,7 +101,7 @@ class Command:
         fps = self._frame_rate(model)
         if not is_live(self.source):
             note_training_videos(model, [Path(self.source).stem])
-        stream = model.stream()
+        stream = model.stream(task=self.task)
         with ExitStack() as closing:
             if self.state is not None:
                 closing.enter_context(only_writer(self.state, wait=False))
@@ -185,11 +187,11 @@ class Command:
         if sys.stdout.isatty() and not self.json:
             sinks.append(Terminal(make_console(), model.class_names, model.background, fps))
         else:
-            sinks.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class))
+            sinks.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class, model.tasks))
             sinks.append(DelayLine(make_console(stderr=True)))
         if self.lines is not None:
             file = closing.enter_context(LineFile(self.lines))
-            sinks.append(JsonLines(file, model.class_names, fps, self.every_class))
+            sinks.append(JsonLines(file, model.class_names, fps, self.every_class, model.tasks))
         if self.web is not None:
             sinks.append(self._page(model, self.web, closing))
         return sinks
