@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from protas_gtcc.errors import InputError, plural
+
+if TYPE_CHECKING:
+    from protas_gtcc.procedure.result import Procedure
 
 INTERVAL_COLUMNS = ["progress_low", "progress_high"]
 """Names of the interval's ends in tables and lines."""
@@ -40,6 +44,8 @@ class Prediction:
     task_probs: np.ndarray | None = None
     """Probability of each task, in the order of `TrainedModel.tasks`, float32 `[K, T]`; None where a model knows fewer
     than two tasks, or has no filter."""
+    procedure: Procedure | None = None
+    """What is done, next and missing, and how long it still takes; None for a model that has not learnt procedures."""
 
     @property
     def progress_low(self) -> np.ndarray | None:
@@ -61,9 +67,8 @@ class Prediction:
     def at(self, t: int) -> Prediction:
         """The prediction for frame t alone, T = 1."""
         values = {name: getattr(self, name) for name in ("labels", "reported", *CHANNELS)}
-        return dataclasses.replace(
-            self, **{name: one[..., t : t + 1] for name, one in values.items() if one is not None}
-        )
+        arrays = {name: one[..., t : t + 1] for name, one in values.items() if one is not None}
+        return dataclasses.replace(self, **arrays, procedure=self.procedure and self.procedure.at(t))
 
     def __repr__(self) -> str:
         num_frames = len(self.labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from protas_gtcc.decoding.hypotheses import make_hypotheses
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
+
+if TYPE_CHECKING:
+    from protas_gtcc.decoding.duration_filter import StateBeliefs
 
 
 class NetworkResult(NamedTuple):
@@ -110,10 +113,16 @@ class DurationDecoder:
 
         `probs` and `progress` are the network's, `[T, C]` in [0, 1]; `progress` is None for a network without progress.
         """
+        return self._decode(streams, probs, progress)[0]
+
+    def _decode(
+        self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None, num_states: int = 0
+    ) -> tuple[Prediction, StateBeliefs]:
+        """The prediction, and the belief in each state, if their number is given."""
         rule = self._rule if progress is not None else self._rule._replace(network_progress_share=0.0)
         probs = np.ascontiguousarray(probs, dtype=np.float32)
         given = probs if progress is None else np.ascontiguousarray(progress, dtype=np.float32)
-        output = self._filter.empty_output(len(probs), probs.shape[1], self.tables.num_tasks)
+        output = self._filter.empty_output(len(probs), probs.shape[1], self.tables.num_tasks, num_states)
         state = self._beliefs, self._labels, self._tasks
         self._filter.filter_frames(self._hypotheses, rule, *state, streams, probs, given, output)
         low, reported, high = output.reported.T
@@ -121,7 +130,8 @@ class DurationDecoder:
         interval, remaining_interval = np.stack([low, high]), np.stack([soonest, latest])
         channels = output.probs.T, output.progress.T
         tasks = output.tasks.T if self.tables.num_tasks > 1 else None
-        return Prediction(output.labels, *channels, reported, interval, remaining, remaining_interval, tasks)
+        fields = interval, remaining, remaining_interval, tasks
+        return Prediction(output.labels, *channels, reported, *fields), output.states
 
     def give_task(self, stream: int, task: int) -> None:
         """Give a stream that has had no frame its task: 1 + its number, or 0 to infer it."""

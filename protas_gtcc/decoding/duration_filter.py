@@ -23,6 +23,8 @@ REORDERED = {"reassoc", "contract"}
 """Sums may be taken in any order, so that several terms are added at once."""
 EMPTY = 1e-12
 """A class with less probability has no progress of its own; its progress is 0.5."""
+DESCRIBED = 1e-3
+"""A state with less probability has no rest of its own."""
 TINY = 1e-30
 """Least probability of the network that counts as more than 0."""
 
@@ -50,6 +52,19 @@ class Rule(NamedTuple):
     """bool `[C]`."""
 
 
+class StateBeliefs(NamedTuple):
+    """What the filter believes about its S states in T frames, for who follows the procedure; float64."""
+
+    now: np.ndarray
+    """`[T, S]`: probability that each state is going on."""
+    entered: np.ndarray
+    """`[T, S]`: if it is going on, the probability that it began with this frame."""
+    ended: np.ndarray
+    """`[T, S]`: probability that it was going on before this frame, and ended."""
+    rest: np.ndarray
+    """`[T, S, 2]`: if it is going on, mean and variance of the seconds until it ends; 0 where it is improbable."""
+
+
 class FilterOutput(NamedTuple):
     """The filter's output for T frames."""
 
@@ -65,14 +80,18 @@ class FilterOutput(NamedTuple):
     """float32 `[T, 3]`: the interval's lower end, the median, the upper end, when background counts as 0."""
     remaining: np.ndarray
     """float32 `[T, 3]`: the same of the remaining seconds of the predicted class's segment."""
+    states: StateBeliefs
+    """Of no frames, T = 0, if it is not wanted."""
 
 
-def empty_output(num_frames: int, num_classes: int, num_tasks: int) -> FilterOutput:
-    """Arrays for the output of `num_frames` frames, not yet filled."""
+def empty_output(num_frames: int, num_classes: int, num_tasks: int, num_states: int = 0) -> FilterOutput:
+    """Arrays for the output of `num_frames` frames, not yet filled; beliefs in states are wanted for `num_states`."""
     probs, progress = np.empty((2, num_frames, num_classes), dtype=np.float32)
     reported, remaining = np.empty((2, num_frames, 3), dtype=np.float32)
     tasks = np.empty((num_frames, num_tasks), dtype=np.float32)
-    return FilterOutput(np.empty(num_frames, dtype=np.int64), probs, tasks, progress, reported, remaining)
+    wanted = num_frames if num_states else 0
+    states = StateBeliefs(*np.zeros((3, wanted, num_states)), np.zeros((wanted, num_states, 2)))
+    return FilterOutput(np.empty(num_frames, dtype=np.int64), probs, tasks, progress, reported, remaining, states)
 
 
 def make_rule(
@@ -106,15 +125,16 @@ def filter_frames(hypotheses, rule, state, kept, given, streams, probs, progress
     `network_progress_share` 0.
     """
     num_classes, phases, num_tasks = probs.shape[1], state.shape[1], len(hypotheses.task_begin) - 1
-    moved, started, tasks = np.empty(state.shape[1:]), np.empty(len(hypotheses.first)), np.empty(num_tasks)
+    moved, tasks = np.empty(state.shape[1:]), np.empty(num_tasks)
+    started, ended, entered = np.empty((3, len(hypotheses.first)))
     evidence, network, classes = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
     reached, histogram = np.empty((phases, num_classes)), np.empty((num_classes, phases * rule.bins_per_phase))
     for t in range(len(streams)):
         belief, before, task = state[streams[t]], kept[streams[t]], given[streams[t]]
         live = (task - 1, task) if task else (0, num_tasks)
         _weigh(rule, probs[t], evidence, network)
-        is_first = _advance(hypotheses, live, belief, moved, started)
-        _start(hypotheses, live, moved, started, evidence, belief)
+        is_first = _advance(hypotheses, live, belief, moved, ended, started)
+        _start(hypotheses, live, moved, started, evidence, belief, entered)
         _summarise(hypotheses, live, belief, classes, tasks, reached)
         if num_tasks > 1:
             _weigh_by_task(hypotheses, tasks, network)
@@ -128,6 +148,8 @@ def filter_frames(hypotheses, rule, state, kept, given, streams, probs, progress
         _mix(rule, classes, reached, progress[t], histogram)
         _report(rule, output.probs[t], histogram, output.progress[t], output.reported[t])
         _remaining(hypotheses, live, rule.remaining_tail, belief, label, output.remaining[t])
+        if len(output.states.now):
+            _describe(hypotheses, live, belief, ended, entered, output.states, t)
 
 
 @compiled(nogil=True, fastmath=REORDERED)
@@ -155,13 +177,13 @@ def _live(hypotheses, live):
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _advance(hypotheses, live, belief, moved, started):
-    """Move every hypothesis by a frame; `started` becomes the probability `[S]` that a segment of a state starts.
+def _advance(hypotheses, live, belief, moved, ended, started):
+    """Move every hypothesis by a frame; `ended` and `started` become the probability `[S]` that a segment does so.
 
     Returns whether it is the first frame, before which there is no belief.
     """
     low, high, first, last = _live(hypotheses, live)
-    ended, total = np.zeros(belief.shape[1]), 0.0
+    of_length, total = np.zeros(belief.shape[1]), 0.0
     for i in range(len(belief)):
         now, before = moved[i, first:last], belief[i, first:last]
         now[:] = 0.0
@@ -170,7 +192,7 @@ def _advance(hypotheses, live, belief, moved, started):
             # Over all lengths at once: this loop is most of the filter's work.
             for r in range(len(now)):
                 now[r] += passes[r] * earlier[r]
-        ends = ended[first:last]
+        ends = of_length[first:last]
         for r in range(len(now)):
             ends[r] += before[r] - now[r]
             total += before[r]
@@ -179,17 +201,19 @@ def _advance(hypotheses, live, belief, moved, started):
     for g in range(live[0], live[1]):
         begin, end = hypotheses.task_begin[g], hypotheses.task_begin[g + 1]
         for k in range(begin, end):
-            share = max(ended[hypotheses.begin[k] : hypotheses.begin[k + 1]].sum(), 0.0)
+            ended[k] = max(of_length[hypotheses.begin[k] : hypotheses.begin[k + 1]].sum(), 0.0)
             starts, follows = started[begin:end], hypotheses.following[k, begin:end]
             for s in range(len(starts)):
-                starts[s] += share * follows[s]
+                starts[s] += ended[k] * follows[s]
     return total == 0.0
 
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _start(hypotheses, live, moved, started, evidence, belief):
+def _start(hypotheses, live, moved, started, evidence, belief, entered):
     """Add the segments that start with this frame, weight all by the evidence; they become the new belief.
+
+    `entered` becomes their share of the belief in each state, `[S]`.
 
     The whole frame belongs to a new segment, which may have passed some phases at its end, but goes on.
     """
@@ -213,11 +237,38 @@ def _start(hypotheses, live, moved, started, evidence, belief):
         now = moved[i, first:last]
         for r in range(len(now)):
             mass[r] += now[r]
+    for s in range(low, high):
+        total = mass[hypotheses.begin[s] - first : hypotheses.begin[s + 1] - first].sum()
+        entered[s] = started[s] / total if total > 0 else 0.0
     weight /= (weight * mass).sum()
     for i in range(len(moved)):
         now, after = moved[i, first:last], belief[i, first:last]
         for r in range(len(now)):
             after[r] = now[r] * weight[r]
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def _describe(hypotheses, live, belief, ended, entered, states, t):
+    """Fill in what is believed about each state at frame t. In phase i of N, a length L has L (N - i) / N to go."""
+    low, high, _, _ = _live(hypotheses, live)
+    phases = len(belief)
+    for s in range(low, high):
+        first, last = hypotheses.begin[s], hypotheses.begin[s + 1]
+        now = 0.0
+        for i in range(phases):
+            now += belief[i, first:last].sum()
+        states.now[t, s], states.entered[t, s], states.ended[t, s] = now, entered[s], ended[s]
+        if now < DESCRIBED:
+            continue
+        mean, square = 0.0, 0.0
+        for i in range(phases):
+            for r in range(first, last):
+                to_go = hypotheses.seconds[r] * (phases - i) / phases
+                mean += belief[i, r] * to_go
+                square += belief[i, r] * (to_go**2 + to_go * hypotheses.seconds[r] / phases)
+        states.rest[t, s, 0] = mean / now
+        states.rest[t, s, 1] = max(square / now - (mean / now) ** 2, 0.0)
 
 
 @compiled(nogil=True, fastmath=REORDERED)

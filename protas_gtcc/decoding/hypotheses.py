@@ -39,6 +39,8 @@ class Hypotheses(NamedTuple):
     """int64 `[K + 1]`: number of each task's first state."""
     weight: np.ndarray
     """float64 `[R]`: probability of the length, given the state."""
+    seconds: np.ndarray
+    """float64 `[R]`: the length."""
     passes: np.ndarray
     """float64 `[K, R]`: probability of passing k phases in a frame, k < K; a negligible one is 0."""
     first: np.ndarray
@@ -70,6 +72,7 @@ def make_hypotheses(tables: TranscriptTables, settings: DecodingConfig, fps: flo
         state_class=np.ascontiguousarray(tables.state_class),
         task_begin=np.searchsorted(tables.state_task, np.arange(tables.num_tasks + 1)),
         weight=np.full(len(seconds), 1 / per_state),
+        seconds=np.ascontiguousarray(seconds),
         passes=np.ascontiguousarray(np.where(counts, passes, 0.0)[:, :most].T),
         first=tables.first,
         following=tables.following,

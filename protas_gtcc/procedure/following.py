@@ -10,11 +10,12 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor
 
+from protas_gtcc.decoding.duration_filter import StateBeliefs
 from protas_gtcc.errors import InputError
 from protas_gtcc.procedure.evidence import compiled_tables
 from protas_gtcc.procedure.model import ProcedureModel
 from protas_gtcc.procedure.result import DONE, REASONS, Event, Procedure, Reason
-from protas_gtcc.procedure.tracker import FilterBelief, Tracked, Weights, empty_tracked, new_state, track_frames
+from protas_gtcc.procedure.tracker import Tracked, Weights, empty_tracked, new_state, track_frames
 
 LEVEL = 0.8
 """Share of frames at which intervals hold, on held-out people."""
@@ -40,15 +41,17 @@ class ProcedureFollower:
         other._begin_streams(num_streams)
         return other
 
-    def follow(self, streams: np.ndarray, belief: FilterBelief) -> Procedure:
+    def follow(self, streams: np.ndarray, beliefs: StateBeliefs) -> Procedure:
         """The procedure at T frames, of which frame t is the next one of stream `streams[t]`, int64."""
-        tracked = self.track(streams, belief)
+        tracked = self.track(streams, beliefs)
         return report(tracked, self._model, self._happened(streams, tracked))
 
-    def track(self, streams: np.ndarray, belief: FilterBelief) -> Tracked:
+    def track(self, streams: np.ndarray, beliefs: StateBeliefs) -> Tracked:
         """What the tracker finds, before it is calibrated."""
         tracked = empty_tracked(len(streams), self._num_classes)
-        track_frames(self._tables, self._weights, self._following, self._state, streams, belief, self._seconds, tracked)
+        track_frames(
+            self._tables, self._weights, self._following, self._state, streams, beliefs, self._seconds, tracked
+        )
         return tracked
 
     def state(self, stream: int) -> dict[str, Tensor]:
@@ -86,10 +89,10 @@ class ProcedureFollower:
                 at = int(firsts[kind, label])
                 name = (DONE, *REASONS)[kind]
                 frame, value = int(self._frames[stream]) + at, float(values[frames[at], kind, label])
-                events.append(Event(name, int(label), frame, value))
+                events.append(Event(name, int(label), frame, int(frames[at]), value))
             self._reported[stream] |= above.any(axis=0)
             self._frames[stream] += len(frames)
-        return tuple(sorted(events, key=lambda one: (one.frame, one.kind, one.label)))
+        return tuple(sorted(events, key=lambda one: (one.at, one.kind, one.label)))
 
 
 def report(tracked: Tracked, model: ProcedureModel, events: tuple[Event, ...] = ()) -> Procedure:

@@ -23,6 +23,8 @@ class Event:
     """Class id of the step."""
     frame: int
     """Frame of the recording at which it was reported, from 0."""
+    at: int
+    """Number of that frame among the T frames of this result."""
     confidence: float
     """Its probability at that frame, in [0, 1]; for `taking too long`, a score that grows with the step's length."""
 
@@ -53,7 +55,8 @@ class Procedure:
     events: tuple[Event, ...] = ()
     """Steps done and alarms, in the order of their frames."""
 
-    def at(self, t: int, frame: int) -> Procedure:
-        """The procedure at frame t alone, T = 1, with the events of `frame`, its number in the recording."""
+    def at(self, t: int) -> Procedure:
+        """The procedure at frame t alone, T = 1."""
         arrays = {name: value[..., t : t + 1] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return dataclasses.replace(self, **arrays, events=tuple(one for one in self.events if one.frame == frame))
+        events = tuple(dataclasses.replace(one, at=0) for one in self.events if one.at == t)
+        return dataclasses.replace(self, **arrays, events=events)

@@ -57,21 +57,6 @@ class TrackerState(NamedTuple):
     """float64 `[n]`: mean seconds since the first step began."""
 
 
-class FilterBelief(NamedTuple):
-    """What the duration filter believes in T frames about its S states."""
-
-    before: np.ndarray
-    """float64 `[T, S]`: that each state was going on before the frame; 0 before the first frame."""
-    ended: np.ndarray
-    """float64 `[T, S]`: that it was, and ended."""
-    entered: np.ndarray
-    """float64 `[T, S]`: that it began with this frame, if it is going on."""
-    now: np.ndarray
-    """float64 `[T, S]`: that it is going on."""
-    rest: np.ndarray
-    """float64 `[T, S, 2]`: mean and variance of the seconds until it ends, if it is going on."""
-
-
 class Tracked(NamedTuple):
     """What the tracker finds in T frames."""
 
@@ -105,7 +90,7 @@ def empty_tracked(num_frames: int, num_classes: int) -> Tracked:
 
 @compiled(nogil=True)
 @no_type_check
-def track_frames(tables, weights, transitions, state, streams, belief, seconds, tracked):
+def track_frames(tables, weights, transitions, state, streams, beliefs, seconds, tracked):
     """Update `state` by T frames and fill in `tracked`; frame t is the next one of stream `streams[t]`.
 
     `transitions` is the filter's `following`. A frame takes `seconds`.
@@ -116,13 +101,12 @@ def track_frames(tables, weights, transitions, state, streams, belief, seconds, 
     probable = np.empty(width)
     for t in range(len(streams)):
         n = streams[t]
-        is_first = belief.before[t].sum() == 0.0
-        _remember(tables, transitions, state, n, belief, t, seconds, is_first, carried_done, carried_last)
+        _remember(tables, transitions, state, n, beliefs, t, seconds, carried_done, carried_last)
         began = 0.0
         for task in range(len(tables.begin) - 1):
             begin, end = tables.begin[task], tables.begin[task + 1]
             for s in range(begin, end):
-                now = belief.now[t, s]
+                now = beliefs.now[t, s]
                 if now < NEGLIGIBLE:
                     continue
                 started = 1.0 if tables.is_step[s] else min(state.last[n, s].sum(), 1.0)
@@ -135,7 +119,7 @@ def track_frames(tables, weights, transitions, state, streams, belief, seconds, 
                 score_next(tables, task, weights.next, features, state.next[n, s])
                 later_features(tables, task, last, done, later)
                 score_later(tables, task, weights.later, later, probable)
-                _report(tables, state, n, begin, end, s, now, belief.rest[t, s], done, probable, tracked, t)
+                _report(tables, state, n, begin, end, s, now, beliefs.rest[t, s], done, probable, tracked, t)
         state.elapsed[n] += seconds * began
         tracked.elapsed[t] = state.elapsed[n]
         tracked.left[t, 1] = max(tracked.left[t, 1] - tracked.left[t, 0] ** 2, 0.0)
@@ -156,18 +140,18 @@ def _assume(tables, begin, s, done, last, done_after, last_after):
 
 @compiled(nogil=True)
 @no_type_check
-def _remember(tables, transitions, state, n, belief, t, seconds, is_first, carried_done, carried_last):
+def _remember(tables, transitions, state, n, beliefs, t, seconds, carried_done, carried_last):
     """Update what each state remembers: a part goes on, a part began with this frame after states that ended."""
     num_states, width = state.done.shape[1:]
-    ended = belief.ended[t]
+    ended = beliefs.ended[t]
     least = 1e-4 * ended.sum()
     surprises = np.zeros(num_states)
     touched = np.zeros(num_states, dtype=np.bool_)
     for task in range(len(tables.begin) - 1):
         begin, end = tables.begin[task], tables.begin[task + 1]
         for s in range(begin, end):
-            share = belief.entered[t, s]
-            if belief.now[t, s] < NEGLIGIBLE or share <= 0:
+            share = beliefs.entered[t, s]
+            if beliefs.now[t, s] < NEGLIGIBLE or share <= 0:
                 continue
             touched[s] = True
             for j in range(width):
@@ -175,7 +159,7 @@ def _remember(tables, transitions, state, n, belief, t, seconds, is_first, carri
             total = 0.0
             for k in range(begin, end):
                 flow = ended[k] * transitions[k, s]
-                if is_first or ended[k] <= least or flow <= 0:
+                if ended[k] <= least or flow <= 0:
                     continue
                 total += flow
                 for j in range(end - begin):
@@ -194,7 +178,7 @@ def _remember(tables, transitions, state, n, belief, t, seconds, is_first, carri
                     carried_done[s, j] /= total
                     carried_last[s, j] /= total
     for s in range(num_states):
-        share = belief.entered[t, s] if touched[s] else 0.0
+        share = beliefs.entered[t, s] if touched[s] else 0.0
         state.seconds[n, s] = (1 - share) * state.seconds[n, s] + seconds
         if share > 0:
             state.surprise[n, s] = (1 - share) * state.surprise[n, s] + share * surprises[s]

@@ -1,0 +1,157 @@
+"""Learning a procedure model from training videos, and calibrating it on people that its tables have not seen.
+
+For each fold of people the tables are counted on all others. With these, the videos of the fold are followed as new
+ones would be: from the true steps, or from what a part of a network has made of a person that it has not seen
+(`training/calibration.py`). How far the time left is off, and how high alarms rise where nothing is wrong, is then
+about what it will be for a new person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from protas_gtcc.annotations.transcripts import TranscriptTables
+from protas_gtcc.config import DecodingConfig
+from protas_gtcc.procedure.alarms import FalseAlarms, false_alarms
+from protas_gtcc.procedure.decoder import ProcedureDecoder
+from protas_gtcc.procedure.following import LEVEL, log_normal
+from protas_gtcc.procedure.learning import fit_models, without_each_fold
+from protas_gtcc.procedure.model import Calibration, Models, ProcedureModel
+from protas_gtcc.procedure.result import REASONS, Reason
+from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures
+from protas_gtcc.procedure.tracker import Tracked
+
+FACTORS = np.geomspace(0.6, 1.7, 45)
+"""Of the median, among which the one with the least error is taken."""
+WIDTHS = np.geomspace(0.3, 5, 60)
+"""Of the interval; the least is taken that holds often enough."""
+
+
+class TrainingVideo(NamedTuple):
+    """A training video, as a procedure is learnt from it."""
+
+    recording: Recording
+    person: str
+    """"" if unknown."""
+    mistakes: Mapping[Reason, Collection[int]]
+    """For each reason of an alarm, the class ids of the steps that are really wrong in that way."""
+    is_normal: bool
+    """Whether nothing at all is wrong in it."""
+    probs: np.ndarray
+    """What is known of its frames, float32 `[T, C]`: a network's probabilities, or 1 for the true class."""
+
+
+class Followed(NamedTuple):
+    """A held-out video, and what the tracker found in it."""
+
+    video: TrainingVideo
+    tracked: Tracked
+    steps: np.ndarray
+    """Class ids of the steps of its task."""
+
+
+def learn_procedure(
+    videos: Sequence[TrainingVideo],
+    states: TranscriptTables,
+    settings: DecodingConfig,
+    background: list[int],
+    fps: float,
+    needs: np.ndarray | None = None,
+) -> ProcedureModel:
+    """Learn from training videos; `states` are the filter's tables, counted on the same videos.
+
+    `needs` is a drawn graph, as in `ProcedureTables`. With one person or one video nothing is calibrated, and no alarm
+    can be raised.
+    """
+    recordings, people = [one.recording for one in videos], [one.person for one in videos]
+    models = fit_models(recordings, people, states, background, fps, needs)
+    folds = without_each_fold(recordings, people, states, background, fps, needs)
+    followed = [
+        one
+        for fold, tables in folds
+        for one in _follow([videos[number] for number in fold], tables, models, states, settings, background, fps)
+    ]
+    tables = count_procedures(recordings, states, background, fps, needs)
+    return ProcedureModel(tables, models, calibrate(followed, fps))
+
+
+def calibrate(followed: Sequence[Followed], fps: float) -> Calibration:
+    """Choose factors of the times, and collect false alarms, on followed videos."""
+    left = [times for one in followed if (times := _left(one, fps)) is not None]
+    upcoming = [times for one in followed if (times := _upcoming(one, fps)) is not None]
+    return Calibration(_choose_factors(left), _choose_factors(upcoming), _collect_false_alarms(followed, fps))
+
+
+def uncalibrated() -> Calibration:
+    """Factors of 1, and no held-out recordings."""
+    return Calibration(np.ones(2), np.ones(2), _collect_false_alarms([], 1.0))
+
+
+def _follow(
+    videos: Iterable[TrainingVideo],
+    tables: ProcedureTables,
+    models: Models,
+    states: TranscriptTables,
+    settings: DecodingConfig,
+    background: list[int],
+    fps: float,
+) -> Iterable[Followed]:
+    decoder = ProcedureDecoder(states, settings, background, fps, ProcedureModel(tables, models, uncalibrated()))
+    begin = tables.begin
+    for video in videos:
+        task = video.recording.task
+        of_task = slice(begin[task], begin[task + 1])
+        steps = tables.state_class[of_task][tables.is_step[of_task]]
+        yield Followed(video, decoder.fresh().track(video.probs), steps)
+
+
+def _left(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Moments `[T, 2]` of the time left and its true value, from the start of the first step to the last's end."""
+    steps = one.video.recording.steps
+    if not len(steps):
+        return None
+    first, end = int(steps[:, 0].min()), min(int(steps[:, 1].max()), len(one.tracked.left))
+    return one.tracked.left[first:end], (end - 1 - np.arange(first, end)) / fps
+
+
+def _upcoming(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """The same of the time until the next step starts, until the last one does."""
+    starts = np.unique(one.video.recording.steps[:, 0])
+    frames = np.arange(min(int(starts.max(initial=0)), len(one.tracked.upcoming)))
+    if not len(frames):
+        return None
+    following = starts[np.searchsorted(starts, frames, side="right")]
+    return one.tracked.upcoming[: len(frames)], (following - frames) / fps
+
+
+def _choose_factors(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The factor of the median with the least error, and that of the width which holds at `LEVEL`; a video counts 1."""
+    if not videos:
+        return np.ones(2)
+    moments, true = (np.concatenate(parts) for parts in zip(*videos, strict=True))
+    weights = np.concatenate([np.full(len(one), 1 / len(one)) for _, one in videos]) / len(videos)
+
+    def error(factor: float) -> float:
+        return float(weights @ np.abs(log_normal(moments, np.array([factor, 1.0]))[1] - true))
+
+    def holds(width: float) -> bool:
+        low, _, high = log_normal(moments, np.array([best, width]))
+        return float(weights @ ((low <= true) & (true <= high))) >= LEVEL
+
+    best = min(FACTORS, key=error)
+    return np.array([best, next((width for width in WIDTHS if holds(width)), WIDTHS[-1])])
+
+
+def _collect_false_alarms(followed: Sequence[Followed], fps: float) -> FalseAlarms:
+    normal = [one for one in followed if one.video.is_normal]
+    highest = [one.tracked.alarms.max(axis=0).T[one.steps] for one in normal]
+    wrong = [
+        np.stack([np.isin(one.steps, list(one.video.mistakes.get(reason, ()))) for reason in REASONS], axis=1)
+        for one in normal
+    ]
+    hours = sum(len(one.tracked.left) for one in normal) / fps / 3600
+    none = np.empty((0, len(REASONS)))
+    return false_alarms(np.concatenate([none, *highest]), np.concatenate([none, *wrong]) > 0, hours, len(normal))
