@@ -84,7 +84,7 @@ def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
         background=background_ids(mapping.names, options, path / "mapping.txt"),
         splits=splits,
         video_names=videos,
-        feature_folders=find_feature_folders(path, options.features),
+        feature_folders=find_feature_folders(path, options.feature_folders),
         annotation_fps=options.annotation_fps,
         notices=mapping.notices + label_notices + split_notices,
         label_ids=label_ids,

@@ -20,6 +20,7 @@ import numpy as np
 
 from protas_gtcc.dataset.description import FeatureSet
 from protas_gtcc.dataset.file import Dataset, Video
+from protas_gtcc.dataset.header import VIDEO_FACTS
 from protas_gtcc.dataset.held_out import group_videos
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError, listed
@@ -91,8 +92,8 @@ def write_held_out(dataset: Dataset, out: Path, splits: dict[str, Parts], sets: 
                 for name, (old, split) in sets.items()
                 if split is None or video in [*splits[split]["train"], *splits[split]["test"]]
             }
-            task, subject = (dataset.attribute(video, name) for name in ("task", "subject"))
-            writer.add(Video(video, dataset.labels(video), kept, task, subject))
+            facts = {name: dataset.attribute(video, name) for name in VIDEO_FACTS}
+            writer.add(Video(video, dataset.labels(video), kept, **facts, track=dataset.track(video)))
 
 
 def _other_way(dataset: Dataset) -> str:

@@ -65,6 +65,8 @@ class Command:
         if self.videos is None and is_for_videos:
             what = "--features-out, --skip-broken and the flags of a backbone are for videos"
             raise InputError(f"{what}; add --videos FOLDER")
+        if self.videos is not None and self.layout.no_features:
+            raise InputError("--videos and --no-features contradict each other; give one")
         opened = open_layout(self.source, self.layout) if self.videos is None else self._with_features(self.videos)
         with progress_bars() as on_progress:
             rates = frame_rates(self.fps, opened.video_names)
