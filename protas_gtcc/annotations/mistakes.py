@@ -150,8 +150,8 @@ def track_of_json(stored: bytes) -> Track | None:
     """What `track_as_json` made. Raises `ValueError` for anything else; values are not compared with a video."""
     try:
         content = json.loads(stored)
-    except RecursionError:
-        raise ValueError("its track is nested too deeply") from None
+    except (ValueError, RecursionError):
+        raise ValueError("its track is not JSON that can be read") from None
     if content is None:
         return None
     if not (isinstance(content, Mapping) and content.keys() == {"steps", "missing", "mistakes"}):

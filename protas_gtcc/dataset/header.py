@@ -121,7 +121,7 @@ def write_video_facts(group: Any, **facts: str) -> None:
 def read_video_facts(group: StoredGroup) -> dict[str, str]:
     """What `write_video_facts` wrote. Raises `ValueError` if it is damaged."""
     facts = {name: read_fact(group, name, text) for name in VIDEO_FACTS if group.has_attribute(name)}
-    require_checksum(group, _facts_checksum(facts), f"{', '.join(VIDEO_FACTS)} differ from what was written")
+    require_checksum(group, _facts_checksum(facts), "task, subject or environment differ from what was written")
     return facts
 
 
