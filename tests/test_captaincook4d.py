@@ -224,7 +224,7 @@ def test_check_counts_the_same_of_the_folder_and_of_the_file(folder, tmp_path):
         notes = [finding.what for finding in check_path(source, fps=1.0)]
         assert "7 steps annotated, 1 missing step" in notes
         assert "2 of 47 frames are in several steps: the one that began last is the label" in notes
-        assert "2 steps without a frame of its label: too short, or hidden by steps that began later" in notes
+        assert "2 steps of which no frame has the label: too short, or hidden by steps that began later" in notes
         assert "3 mistakes: Missing Step 1, Order Error 1, Timing Error 1" in notes
 
 

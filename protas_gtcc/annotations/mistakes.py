@@ -122,7 +122,7 @@ class TrackCounts:
             what = f"{self.frames_in_several_steps} of {self.frames} frames are in several steps"
             lines.append(f"{what}: the one that began last is the label")
         if self.hidden_steps:
-            what = f"{plural(self.hidden_steps, 'step')} without a frame of its label"
+            what = f"{plural(self.hidden_steps, 'step')} of which no frame has the label"
             lines.append(f"{what}: too short, or hidden by steps that began later")
         counts = ", ".join(f"{tag} {count}" for tag, count in sorted(self.mistakes.items()))
         return [*lines, f"{plural(sum(self.mistakes.values()), 'mistake')}{': ' * bool(counts)}{counts}"]
