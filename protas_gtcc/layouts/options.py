@@ -26,8 +26,8 @@ class LayoutOptions:
     """Folders of <video>.npy to take, or .npz, .pt, .csv, .h5, .mat, or tables of keypoints. Each becomes a feature set
     with the name of its folder; features_split<k> is for split k only. Default: every features*/ beside the labels."""
     no_features: bool = False
-    """Take the labels alone, and no features. The dataset has what annotations say, and nothing can be trained on it.
-    Segments in seconds need features: they do not say how long a video is."""
+    """Take the labels alone, and no features. Nothing can be trained on such a dataset, but it has all steps and
+    mistakes. Segments in seconds need features, which give the length of a video."""
     feature_axes: Axes = "auto"
     """Order of the axes in the feature arrays: [D, T] or [T, D]. 'auto' compares them with the number of labels."""
     speeds: bool = False

@@ -101,7 +101,7 @@ def require_features_or_none(layout: Layout, options: LayoutOptions) -> None:
         ways_out = "give their folder with --features FOLDER, or take labels alone with --no-features"
         raise InputError(f"no features*/ beside {layout.path}; {ways_out}")
     if options.no_features and layout.needs_lengths:
-        what = "its segments do not say how long a video is, and features would"
+        what = "segments in seconds need features, which give the length of a video"
         raise InputError(f"{layout.path}: {what}; leave out --no-features")
 
 
