@@ -214,7 +214,7 @@ def test_labels_alone_are_prepared_on_demand_where_they_know_their_lengths(folde
     capsys.readouterr()
     (tmp_path / "segments.csv").write_text("video,start_seconds,end_seconds,name\na,0,2,cut\n")
     for words, message in (
-        ((tmp_path / "segments.csv",), "segments in seconds need features, which give the length of a video; leave out"),
+        ((tmp_path / "segments.csv",), "segments in seconds need features, which give the length of a video"),
         ((folder, "--features", folder / "features"), "--features and --no-features contradict each other; give one"),
         ((folder, "--videos", folder), "--videos and --no-features contradict each other; give one"),
     ):
