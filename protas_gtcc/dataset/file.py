@@ -184,13 +184,13 @@ class Dataset:
 
         In split 1 the name `aligned` also means `aligned_split1`. A derived set is chosen only if it is wanted, so
         adding one changes no run that does not name it. Raises `InputError` for an unknown set, for one of another
-        split, and if there is no single choice.
+        split, if there is no single choice, and if the file has labels alone.
         """
         sets = self.feature_sets
-        if not sets:
-            raise InputError(f"{self.path} has labels alone, no features to learn from; prepare it again with features")
         if wanted is not None:
             return self._wanted_feature_set(split, wanted)
+        if not sets:
+            raise InputError(f"{self.path} has labels alone, no features to learn from; prepare it again with features")
         usable = [name for name, one in sets.items() if one.split in (None, split) and one.derived_from is None]
         tied_to_split = [name for name in usable if sets[name].split == split]
         for candidates in (tied_to_split, [n for n in usable if n == "features"], usable):
