@@ -155,6 +155,17 @@ def test_held_out_files_and_files_with_another_feature_set_keep_tracks_and_envir
     assert held.attribute("a", "environment") == "north"
 
 
+def test_people_are_held_out_in_a_file_of_labels_alone(tmp_path):
+    with write_dataset(tmp_path / "d.h5", INFO, {}) as writer:
+        for video in "abc":
+            writer.add(Video(video, LABELS, {}, "tea", f"person {video}", track=TRACK))
+    words = ["--split", "1", "--folds", 2, "--out", tmp_path / "held.h5"]
+    assert exit_code("hold-out", tmp_path / "d.h5", *words) == 0
+    held = Dataset(tmp_path / "held.h5")
+    assert sorted(held.part("1-0", "test") + held.part("1-1", "test")) == ["a", "b"]
+    assert held.track("b") == TRACK
+
+
 # EgoPER's states
 
 STATES = [

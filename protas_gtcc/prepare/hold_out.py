@@ -33,10 +33,16 @@ Sets = Mapping[str, tuple[str, str | None]]
 def by_people(
     dataset: Dataset, split: str, folds: int, feature_set: str | None, seed: int
 ) -> tuple[dict[str, Parts], Sets]:
-    """Folds of the training people of a split, or of its videos where people are not known; new splits and sets."""
-    name = dataset.choose_feature_set(split, feature_set)
-    if dataset.feature_sets[name].split is not None:
-        raise InputError(f"{name} is tied to split {split}: its backbone saw the videos; {_other_way(dataset)}")
+    """Folds of the training people of a split, or of its videos where people are not known; new splits and sets.
+
+    A dataset of labels alone has no sets.
+    """
+    sets: Sets = {}
+    if dataset.feature_sets or feature_set is not None:
+        name = dataset.choose_feature_set(split, feature_set)
+        if dataset.feature_sets[name].split is not None:
+            raise InputError(f"{name} is tied to split {split}: its backbone saw the videos; {_other_way(dataset)}")
+        sets = {name: (name, None)}
     videos = dataset.part(split, "train")
     groups = group_videos({video: dataset.attribute(video, "subject") for video in videos})
     if not 2 <= folds <= len(groups):
@@ -51,7 +57,7 @@ def by_people(
         }
         for number in range(folds)
     }
-    return splits, {name: (name, None)}
+    return splits, sets
 
 
 def across(dataset: Dataset, names: Sequence[str]) -> tuple[dict[str, Parts], Sets]:
