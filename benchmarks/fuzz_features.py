@@ -1,4 +1,4 @@
-"""As `fuzz_readers.py`: features of other programs, keypoints, segments in seconds, and the JSON files beside them."""
+"""As `fuzz_readers.py`: features of other programs, keypoints, segments in seconds, phases, and facts in JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from fuzz_readers import DIM, NAMES, Reader, read_features, read_layout
 from scipy.io import savemat
 
+from protas_gtcc.layouts.cholec80 import TOOLS
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.predictions import Extractor
@@ -84,6 +85,23 @@ def _segments(folder: Path) -> Path:
     return folder / "segments.csv"
 
 
+def _phases(folder: Path) -> Path:
+    for part in ("phase_annotations", "tool_annotations"):
+        (folder / part).mkdir(exist_ok=True)
+    phases = ["Preparation"] * 20 + ["ClippingCutting"] * 20
+    rows = [f"{frame}\t{phase}" for frame, phase in enumerate(phases)]
+    tools = ["\t".join(["Frame", *TOOLS]), "0" + "\t1" * len(TOOLS), "25" + "\t0" * len(TOOLS)]
+    for video in ("video01", "video41"):
+        (folder / "phase_annotations" / f"{video}-phase.txt").write_text("\n".join(["Frame\tPhase", *rows]))
+        (folder / "tool_annotations" / f"{video}-tool.txt").write_text("\n".join(tools))
+    return folder / "phase_annotations" / "video01-phase.txt"
+
+
+def _tools(folder: Path) -> Path:
+    _phases(folder)
+    return folder / "tool_annotations" / "video01-tool.txt"
+
+
 def _facts(folder: Path) -> Path:
     write_feature_facts(folder / "a.npy", FeatureFacts(EXTRACTOR, 9, DIM, "a.mp4", 1234, notes=["its end is missing"]))
     return facts_file(folder / "a.npy")
@@ -111,6 +129,8 @@ FEATURES = (
     Reader("sleap", _file("a.h5", _sleap), read_features(4 * POINTS)),
     Reader("mediapipe", _file("a.json", _mediapipe), read_features(5 * POINTS)),
     Reader("segments", _segments, read_layout(0)),
+    Reader("cholec80-phases", _phases, read_layout(1)),
+    Reader("cholec80-tools", _tools, read_layout(1)),
     Reader("facts", _facts, lambda path: require_extractor(path.with_suffix(".npy"), EXTRACTOR, 5.0)),
     Reader("simulation", _simulation, _read_simulation),
 )

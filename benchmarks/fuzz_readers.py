@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import torch
 
+from protas_gtcc.annotations.mistakes import Mistake, Step, Track
 from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.checks.path import check_path
 from protas_gtcc.config import PRESETS, ModelConfig, RunConfig
@@ -32,6 +33,7 @@ from protas_gtcc.training.state import load_state, save_state
 
 DIM, NAMES = 4, ["rest", "cut", "mix"]
 LABELS = np.repeat([0, 1, 0, 2], 5)
+TRACK = Track((Step(1, 5, 12), Step(2, 15, 20)), (2,), (Mistake(1, 5, 12, "Order Error", "too early"),))
 RUN = dataclasses.replace(
     PRESETS["default"], model=ModelConfig(stages=1, layers=2, maps=4, graph=False), dataset="data.h5"
 )
@@ -52,7 +54,7 @@ def make_dataset(folder: Path) -> Path:
     info = DatasetInfo("small", NAMES, [0], 5.0, {"1": {"train": ["a"], "test": ["b/c"]}})
     with write_dataset(path, info, {"features": FeatureSet(DIM)}) as writer:
         for name in ("a", "b/c"):
-            writer.add(Video(name, LABELS, {"features": features.astype(np.float32)}, "cook", "P01"))
+            writer.add(Video(name, LABELS, {"features": features.astype(np.float32)}, "cook", "P01", "1", TRACK))
     return path
 
 
@@ -73,7 +75,8 @@ def _old_dataset(folder: Path) -> Path:
 def _read_dataset(path: Path) -> None:
     dataset = Dataset(path)
     for video in dataset.video_names:
-        dataset.labels(video), dataset.progress(video), dataset.segments(video), dataset.attribute(video, "task")
+        dataset.labels(video), dataset.progress(video), dataset.segments(video), dataset.track(video)
+        dataset.attribute(video, "task")
         for name in dataset.feature_sets:
             if dataset.has_features(video, name):
                 dataset.features(video, name)
@@ -208,14 +211,22 @@ def _captaincook(folder: Path) -> Path:
     for part in ("annotation_json", "metadata", "data_splits"):
         (folder / part).mkdir(exist_ok=True)
     step = {"step_id": 1, "description": "Cut-Cut it", "start_time": 1.0, "end_time": 3.0}
-    recording = {"activity_name": "Salad", "person_id": 1, "steps": [step]}
+    recording = {"activity_name": "Salad", "person_id": 1, "environment": 2, "steps": [step]}
     content: Any = {"1_1": recording, "1_2": recording}
     path = folder / "annotation_json" / "complete_step_annotations.json"
     path.write_text(json.dumps(content))
     (folder / "metadata" / "video_information.csv").write_text("recording_id,duration(sec)\n1_1,9\n1_2,8\n")
+    steps = [{**step, "errors": [{"tag": "Order Error", "description": "too early"}]}]
+    errors = [{"recording_id": name, "step_annotations": steps} for name in content]
+    (folder / "annotation_json" / "error_annotations.json").write_text(json.dumps(errors))
     lists = {"train": ["1_1"], "val": [], "test": ["1_2"]}
     (folder / "data_splits" / "person_data_split_combined.json").write_text(json.dumps(lists))
     return path
+
+
+def _errors(folder: Path) -> Path:
+    _captaincook(folder)
+    return folder / "annotation_json" / "error_annotations.json"
 
 
 def _durations(folder: Path) -> Path:
@@ -232,6 +243,9 @@ def read_layout(levels: int) -> Callable[[Path], None]:
         for video in layout.video_names:
             labels = layout.labels(video)
             assert ((labels >= 0) & (labels < len(layout.class_names))).all()
+            track = layout.track(video)
+            if track is not None:
+                track.require(len(layout.class_names), len(labels))
             for features in layout.feature_folders.values():
                 if features.has(video):
                     features.load(video, time_first=False)
@@ -260,5 +274,6 @@ READERS = (
     Reader("egoprocel", _egoprocel, read_layout(0)),
     Reader("egoprocel-splits", _splits, read_layout(0)),
     Reader("captaincook4d", _captaincook, read_layout(1)),
+    Reader("captaincook4d-errors", _errors, read_layout(1)),
     Reader("captaincook4d-durations", _durations, read_layout(1)),
 )

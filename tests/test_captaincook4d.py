@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from protas_gtcc.annotations.mistakes import NOT_DONE, Mistake, Step, Track, TrackCounts
 from protas_gtcc.checks.path import check_path
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
@@ -26,8 +27,9 @@ LISTS = "data_splits/person_data_split_combined.json"
 FEATURES = ("1_1", "1_2", "1_13")
 SECONDS = {"1_1": 20.9, "1_2": 12.0, "1_13": 15.3, "2_1": 30.0}
 
-Step = tuple[int, str, float, float]
-TEA: dict[str, list[Step]] = {
+ERRORS = "annotation_json/error_annotations.json"
+Annotated = tuple[int, str, float, float]
+TEA: dict[str, list[Annotated]] = {
     "1_1": [(2, "Boil-Boil water", 1, 6.5), (1, "add-1/2 cup of tea to the pot", 5, 8.2), (3, "Wait-Wait", -1, -1)],
     "1_2": [(1, "add-1/2 cup of tea to the pot", 3.6, 4.5), (2, "Boil-Boil water", 4, 12)],
     "1_13": [(2, "Boil-Boil all water", 0, 2), (3, "Wait-Wait", 2, 2.4), (1, "add-1/2 cup of tea to the pot", 9, 11)],
@@ -35,10 +37,10 @@ TEA: dict[str, list[Step]] = {
 CLASSES = ["background", "Add 1/2 cup of tea to the pot", "Tea: Boil water", "Wait"]
 
 
-def _recording(recipe: str, person: int, steps: list[Step]) -> dict[str, Any]:
+def _recording(recipe: str, person: int, steps: list[Annotated]) -> dict[str, Any]:
     keys = ("step_id", "description", "start_time", "end_time")
     done = [dict(zip(keys, step, strict=True)) for step in steps]
-    return {"activity_name": recipe, "person_id": person, "environment": 1, "steps": done}
+    return {"activity_name": recipe, "person_id": person, "environment": person - 5, "steps": done}
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def _write_lists(path: Path, name: str, train: list[str], val: list[str], test: 
     (path / "data_splits" / f"{name}.json").write_text(json.dumps({"train": train, "val": val, "test": test}))
 
 
-def _slow_labels(recipe: dict[int, int], steps: list[Step], num_frames: int, fps: float) -> list[int]:
+def _slow_labels(recipe: dict[int, int], steps: list[Annotated], num_frames: int, fps: float) -> list[int]:
     """The definition, frame by frame: of the steps that a frame's middle lies in, the one that began last."""
     labels = []
     for frame in range(num_frames):
@@ -117,12 +119,8 @@ def test_what_is_left_out_is_counted(folder):
     assert layout.notices == [
         "1 of 4 recordings have no features, left out of videos and splits",
         "split recipes left out: no training or no test videos",
-        "1 step of time -1 left out: not done",
-        "1 of 47 frames are in several steps: the one that began last is the label",
-        "2 steps without a frame: too short, or hidden by steps that began later",
+        "no annotation_json/error_annotations.json: no mistakes are known",
     ]
-    layout.sample_labels(10.0)
-    assert layout.notices[3:] == ["20 of 482 frames are in several steps: the one that began last is the label"]
 
 
 def test_each_kind_of_lists_is_a_split(folder):
@@ -157,6 +155,129 @@ def test_names_are_unique_and_one_step_keeps_its_commonest_name():
         ("Tea", 9): "Background",
     }
     assert step_names([(salt, "Mix"), (salt, "Stir"), (salt, "Stir")], []) == {salt: "Stir"}
+
+
+# Steps and mistakes
+
+
+def _write_errors(folder: Path, errors: dict[tuple[str, int], list[tuple[str, str]]]) -> None:
+    """As published: every recording with all of its steps, and the errors of some, by recording and place."""
+    content = json.loads((folder / STEPS).read_text())
+    entries = []
+    for name, recording in content.items():
+        steps = [dict(step) for step in recording["steps"]]
+        for (of, place), found in errors.items():
+            if of == name:
+                steps[place]["errors"] = [{"tag": tag, "description": text} for tag, text in found]
+        entries.append({"recording_id": name, "is_error": True, "step_annotations": steps})
+    (folder / ERRORS).write_text(json.dumps(entries))
+
+
+TEA_ERRORS = {
+    ("1_1", 1): [("Order Error", "cup first"), ("Timing Error", "too\nlate")],
+    ("1_1", 2): [("Missing Step", "did not wait")],
+    ("2_1", 0): [("Other", "sang")],
+}
+
+
+def test_all_steps_are_kept_though_they_overlap_and_missing_steps_and_mistakes_too(folder):
+    _write_errors(folder, TEA_ERRORS)
+    layout = open_layout(folder)
+    assert layout.track("1_1") == Track(
+        steps=(Step(2, 1, 6), Step(1, 5, 8)),
+        missing=(3,),
+        mistakes=(
+            Mistake(1, 5, 8, "Order Error", "cup first"),
+            Mistake(1, 5, 8, "Timing Error", "too late"),
+            Mistake(3, NOT_DONE, NOT_DONE, "Missing Step", "did not wait"),
+        ),
+    )
+    assert layout.track("1_2").steps == (Step(1, 4, 5), Step(2, 4, 12)), "a step without a frame gets the next one"
+    assert [layout.environment(video) for video in FEATURES] == ["2", "3", "2"]
+
+
+def test_the_track_is_at_the_rate_of_the_labels(folder):
+    layout = open_layout(folder)
+    layout.sample_labels(10.0)
+    assert layout.track("1_1").steps == (Step(2, 10, 65), Step(1, 50, 82))
+
+
+def test_labels_alone_are_a_dataset_of_all_recordings(folder, tmp_path, capsys):
+    _write_errors(folder, TEA_ERRORS)
+    out = tmp_path / "all.h5"
+    assert exit_code("prepare", folder, "--out", out, "--fps", 1, "--no-features") == 0
+    printed = capsys.readouterr().out
+    assert "  2 tasks: Soup 1, Tea 3\n  3 people, 3 environments\n  9 steps annotated, 1 missing step\n" in printed
+    assert "  4 mistakes: Missing Step 1, Order Error 1, Other 1, Timing Error 1" in printed
+    dataset = Dataset(out)
+    assert dataset.video_names == list(SECONDS)
+    assert dataset.feature_sets == {}
+    assert dataset.track("1_1").missing == (dataset.info.class_names.index("Wait"),)
+    assert exit_code("run", "--dataset", out, "--split", "person", "--out", tmp_path / "run") == 1
+    assert "all.h5 has labels alone, no features to learn from; prepare it again" in capsys.readouterr().err
+
+
+def test_check_counts_the_same_of_the_folder_and_of_the_file(folder, tmp_path):
+    _write_errors(folder, TEA_ERRORS)
+    prepare(open_layout(folder), tmp_path / "out.h5", 1.0, LayoutOptions())
+    for source in (folder, tmp_path / "out.h5"):
+        notes = [finding.what for finding in check_path(source, fps=1.0)]
+        assert "7 steps annotated, 1 missing step" in notes
+        assert "2 of 47 frames are in several steps: the one that began last is the label" in notes
+        assert "2 steps of which no frame has the label: too short, or hidden by steps that began later" in notes
+        assert "3 mistakes: Missing Step 1, Order Error 1, Timing Error 1" in notes
+
+
+def _change_error(place: int, **changes: object) -> Callable[[Path], object]:
+    def change(folder: Path) -> None:
+        content = json.loads((folder / ERRORS).read_text())
+        content[0]["step_annotations"][place].update(changes)
+        (folder / ERRORS).write_text(json.dumps(content))
+
+    return change
+
+
+def _without_a_recording(folder: Path) -> None:
+    (folder / ERRORS).write_text(json.dumps(json.loads((folder / ERRORS).read_text())[1:]))
+
+
+def _without_a_step(folder: Path) -> None:
+    content = json.loads((folder / ERRORS).read_text())
+    content[0]["step_annotations"].pop()
+    (folder / ERRORS).write_text(json.dumps(content))
+
+
+BAD_ERRORS = {
+    "no list": (lambda folder: (folder / ERRORS).write_text('{"a": 1}'), "expected a list of recordings with"),
+    "recording": (_without_a_recording, "recording 1_1: it is not there; add it, or move the file away"),
+    "step lost": (_without_a_step, f"recording 1_1: 2 steps, but {STEPS} has 3; correct one of them"),
+    "other step": (
+        _change_error(1, step_id=7),
+        f"recording 1_1, step 2: step_id 7 from 5 to 8.2 s, but {STEPS} has step_id 1 from 5 to 8.2 s",
+    ),
+    "other time": (_change_error(0, end_time=9), "step 1: step_id 2 from 1 to 9 s, but"),
+    "no tag": (_change_error(0, errors=[{"tag": " ", "description": ""}]), "step 1: an error has no tag; write"),
+    "no text": (_change_error(0, errors=[{"tag": 3}]), "step 1: expected step_id, start_time, end_time, and errors"),
+    "control": (_change_error(0, errors=[{"tag": "a", "description": "\0"}]), "has a character that is no text"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_ERRORS)
+def test_errors_of_other_steps_are_refused_in_one_line_with_their_place(folder, what):
+    _write_errors(folder, TEA_ERRORS)
+    break_it, message = BAD_ERRORS[what]
+    break_it(folder)
+    with pytest.raises(InputError) as error:
+        open_layout(folder)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_errors_of_recordings_that_are_not_annotated_are_not_read(folder):
+    _write_errors(folder, TEA_ERRORS)
+    content = json.loads((folder / ERRORS).read_text())
+    (folder / ERRORS).write_text(json.dumps([*content, {"recording_id": "9_9", "step_annotations": [{}]}]))
+    assert len(open_layout(folder).track("1_1").mistakes) == 3
 
 
 # The verbs
@@ -279,8 +400,16 @@ def test_a_fault_is_one_line_with_its_place(folder, what):
 # Real recordings
 
 
-def test_the_published_folder_is_read_whole(shared_folder):
-    source = shared_folder / "data" / "captaincook4d"
+@pytest.fixture(scope="module")
+def published(shared_folder: Path) -> Path:
+    folder = shared_folder / "data" / "captaincook4d"
+    if not folder.is_dir():
+        pytest.skip("CaptainCook4D is not in ../shared")
+    return folder
+
+
+def test_the_published_folder_is_read_whole(published):
+    source = published
     layout = open_captaincook4d(source, LayoutOptions())
     layout.sample_labels(1.0)
     assert len(layout.video_names) == 84
@@ -297,3 +426,20 @@ def test_the_published_folder_is_read_whole(shared_folder):
         ids = {step_id: label for (recipe, step_id), label in layout.class_ids.items() if recipe == layout.task(video)}
         (file,) = (source / "features").glob(f"{video}_360p*")
         assert layout.labels(video).tolist() == _slow_labels(ids, steps, len(np.load(file)["features"]), 1.0)
+
+
+def test_the_published_errors_are_those_of_the_published_steps(published):
+    layout = open_captaincook4d(published, LayoutOptions(no_features=True))
+    layout.sample_labels(1.0)
+    assert len(layout.video_names) == 287
+    assert len({layout.task(video) for video in layout.video_names}) == 18
+    counts = TrackCounts()
+    for video in layout.video_names:
+        track = layout.track(video)
+        track.require(len(layout.class_names), len(layout.labels(video)))
+        counts.add(track, layout.labels(video))
+    steps = [step for recording in layout.recordings.values() for step in recording.steps]
+    assert counts.steps == sum(step.done for step in steps)
+    assert counts.missing_steps == sum(not step.done for step in steps)
+    assert sum(counts.mistakes.values()) == sum(len(step.errors) for step in steps) > 0
+    assert "Order Error" in counts.mistakes

@@ -65,7 +65,7 @@ DAMAGE = {
         lambda file: flip(file, "videos/v2/features/features", (7, 3)),
         "video v2: features differ from what was written, first at frame 7",
     ),
-    "task": (set_attribute("videos/v3", "task", "cool"), "task or subject differ from what was written"),
+    "task": (set_attribute("videos/v3", "task", "cool"), "task, subject or environment differ from what was"),
     "class": (rename_class, "its header differs from what was written"),
     "fps": (set_attribute("/", "fps", 10.5), "its header differs from what was written"),
     "source": (set_attribute("feature_sets/features", "look_ahead_frames", 1), "its header differs"),

@@ -66,7 +66,7 @@ def read_dataset(path: Path) -> None:
     dataset = Dataset(path)
     for video in dataset.video_names:
         dataset.labels(video), dataset.progress(video), dataset.segments(video)
-        dataset.features(video, "features"), dataset.attribute(video, "task")
+        dataset.features(video, "features"), dataset.attribute(video, "task"), dataset.track(video)
 
 
 def read_predictions(path: Path) -> None:

@@ -204,6 +204,25 @@ def test_bad_input_is_one_line_and_exit_code_1_and_leaves_the_old_file(folder, t
     assert os.listdir(out.parent) == ["kitchen.h5"]
 
 
+def test_labels_alone_are_prepared_on_demand_where_they_know_their_lengths(folder, tmp_path, capsys):
+    out = tmp_path / "labels.h5"
+    assert exit_code("prepare", folder, "--out", out, "--fps", 10, "--no-features") == 0
+    dataset, layout = Dataset(out), open_layout(folder)
+    assert dataset.feature_sets == {}
+    for video in layout.video_names:
+        assert dataset.labels(video).tolist() == layout.labels(video).tolist()
+    capsys.readouterr()
+    (tmp_path / "segments.csv").write_text("video,start_seconds,end_seconds,name\na,0,2,cut\n")
+    for words, message in (
+        ((tmp_path / "segments.csv",), "segments in seconds need features, which give the length of a video"),
+        ((folder, "--features", folder / "features"), "--features and --no-features contradict each other; give one"),
+        ((folder, "--videos", folder), "--videos and --no-features contradict each other; give one"),
+    ):
+        assert exit_code("prepare", *words, "--no-features", "--out", tmp_path / "x.h5", "--fps", 10) == 1
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "x.h5").exists()
+
+
 def test_an_older_file_is_replaced_only_on_demand(folder, tmp_path, capsys):
     out = tmp_path / "out.h5"
     out.write_bytes(b"old")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
 
+from protas_gtcc.annotations.mistakes import TrackCounts
 from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.checks.features import FeatureCheck
 from protas_gtcc.checks.findings import LEVELS, Finding, from_message
@@ -83,6 +84,7 @@ class _Checks:
         """Feature set -> videos without it."""
         self.num_labels: dict[str, int] = {}
         self.subjects: dict[str, str] = {}
+        self.tracks = TrackCounts()
 
     def see(self, video: str) -> Iterator[Finding]:
         """Check one video; if one part cannot be read, the others are still checked."""
@@ -100,6 +102,8 @@ class _Checks:
         yield from check_people(info, self.subjects)
         yield from check_coverage(info, self.source.feature_sets, self.missing)
         yield from self.labels.finish()
+        for sentence in self.tracks.sentences():
+            yield Finding("note", self.source.where, sentence, "")
         for check in self.features.values():
             yield from check.finish()
 
@@ -108,6 +112,9 @@ class _Checks:
         self.num_labels[video] = len(labels)
         yield from self.labels.see(video, labels, self.source.label_rate(video))
         yield from self.source.inconsistencies(video, labels)
+        track = self.source.track(video)
+        if track is not None:
+            self.tracks.add(track, labels)
 
     def _see_features(self, video: str, name: str) -> Iterator[Finding]:
         if not self.source.has_features(video, name):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from protas_gtcc.annotations.mistakes import Track
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.checks.findings import Finding, Level, from_message
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
@@ -23,10 +24,18 @@ from protas_gtcc.layouts.features import FeatureFolder, is_time_first
 from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
-from protas_gtcc.prepare.survey import Rates, expected_lengths, find_origin, pair_labels_by_length, parse_look_ahead
+from protas_gtcc.prepare.survey import (
+    Rates,
+    expected_lengths,
+    find_origin,
+    pair_labels_by_length,
+    parse_look_ahead,
+    require_features_or_none,
+)
 
 Shapes = dict[str, tuple[int, int]]
 NO_SPLIT = "there is no split, and 'run' needs one, with training and test videos"
+NO_FEATURES = "it has labels alone, no features"
 DRAW_OR_LIST = "'prepare --test-share 0.2' draws one, or add lists of videos"
 
 
@@ -38,7 +47,7 @@ class FileSource(Dataset):
         self.where = str(path)
         self.findings: list[Finding] = []
         if not self.feature_sets:
-            self.findings.append(Finding("error", self.where, "it has no features", "prepare it again with features"))
+            self.findings.append(Finding("warning", self.where, NO_FEATURES, "to train, prepare it with features"))
         if not self.info.splits:
             self.findings.append(Finding("error", self.where, NO_SPLIT, f"prepare it again: {DRAW_OR_LIST}"))
 
@@ -107,6 +116,10 @@ class LayoutSource:
         """The person in the video's name by the user's pattern, else as the layout has it."""
         return find_subject(self._layout, self._options, video)
 
+    def track(self, video: str) -> Track | None:
+        """The steps as annotated and the mistakes, None if the layout has no more than labels."""
+        return self._layout.track(video)
+
     def label_rate(self, video: str) -> float:
         """Labels per second; NaN if it is unknown."""
         return self.info.fps if self._layout.annotation_fps or self._fps is None else rate_of(self._fps, video)
@@ -121,8 +134,11 @@ class LayoutSource:
 
     def _survey(self) -> dict[str, FeatureSet]:
         folders = self._layout.feature_folders
+        try:
+            require_features_or_none(self._layout, self._options)
+        except InputError as error:
+            self.findings.append(from_message("error", self.where, str(error)))
         if not folders:
-            self._find("error", self.where, "no features*/ beside it", "give their folder with --features FOLDER")
             return {}
         if not self._lengths_known:
             what = "features are not checked, because labels have their own rate"

@@ -11,6 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
+from protas_gtcc.annotations.mistakes import Track
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Extractor
 
@@ -64,6 +65,10 @@ class Video:
     features: Mapping[str, np.ndarray]
     task: str = ""
     subject: str = ""
+    environment: str = ""
+    """The place, "" if unknown."""
+    track: Track | None = None
+    """The steps as annotated, and the mistakes; None where the dataset has no more than labels."""
 
 
 def repeated_videos(parts: Mapping[str, list[str]]) -> Iterator[tuple[str, list[str], str]]:

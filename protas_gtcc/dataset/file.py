@@ -5,11 +5,12 @@
     /video_names, /num_frames, /num_segments   the index: every video, its T and its N
     /labels, /progress         [sum of T], the videos end to end: class ids, progress target of the active class
     /segments                  [sum of N, 3], the videos end to end: start, end (exclusive), label
-    /labels_checksums, …       of each of these three arrays, the CRC-32 of each video
+    /tracks, /num_track_bytes  the steps as annotated and the mistakes, one JSON text a video, end to end; may be absent
+    /labels_checksums, …       of each of these four arrays, the CRC-32 of each video
     /splits/<split>/<part>     names of the videos of part train, validation or test
     /feature_sets/<name>       dim, look_ahead_frames, split ("" for any), source, derived_from ("" for none),
                                backbone ("" for unknown), backbone_fingerprint, backbone_fps
-    /videos/<video>/           task, subject, checksum
+    /videos/<video>/           task, subject, environment (absent if unknown), checksum
     /videos/<video>/features/<feature set>   [T, D], contiguous, so that a window of frames is one read
     /videos/<video>/checksums/<feature set>  [T], the CRC-32 of each frame
 
@@ -27,6 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from protas_gtcc.annotations.mistakes import Track, track_of_json
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, tied_name
 from protas_gtcc.dataset.header import frame_checksums, read_header, read_video_facts
 from protas_gtcc.errors import InputError, listed, plural
@@ -96,6 +98,19 @@ class Dataset:
         with self._reading(video) as opened:
             return opened.segments.read(self._number[video])
 
+    def track(self, video: str) -> Track | None:
+        """The steps as annotated, which may overlap, the missing ones and the mistakes; None if the file has none."""
+        with self._reading(video) as opened:
+            if opened.tracks is None:
+                return None
+            stored = opened.tracks.read(self._number[video])
+            if stored.dtype != np.uint8:
+                raise ValueError("its track is not of bytes")
+            track = track_of_json(stored.tobytes())
+            if track is not None:
+                track.require(self.info.num_classes, self._length(video))
+            return track
+
     def features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Features of frames `[start, end)`, `[T, D]`, in the type they are stored in.
 
@@ -134,7 +149,7 @@ class Dataset:
             return feature_set in opened.file.group(f"videos/{video}/features")
 
     def attribute(self, video: str, name: str) -> str:
-        """`task` or `subject` of a video, "" if unknown."""
+        """`task`, `subject` or `environment` of a video, "" if unknown."""
         with self._reading(video) as opened:
             return read_video_facts(opened.file.group(f"videos/{video}")).get(name, "")
 
@@ -169,11 +184,13 @@ class Dataset:
 
         In split 1 the name `aligned` also means `aligned_split1`. A derived set is chosen only if it is wanted, so
         adding one changes no run that does not name it. Raises `InputError` for an unknown set, for one of another
-        split, and if there is no single choice.
+        split, if there is no single choice, and if the file has labels alone.
         """
         sets = self.feature_sets
         if wanted is not None:
             return self._wanted_feature_set(split, wanted)
+        if not sets:
+            raise InputError(f"{self.path} has labels alone, no features to learn from; prepare it again with features")
         usable = [name for name, one in sets.items() if one.split in (None, split) and one.derived_from is None]
         tied_to_split = [name for name in usable if sets[name].split == split]
         for candidates in (tied_to_split, [n for n in usable if n == "features"], usable):
@@ -227,17 +244,22 @@ class _Opened(NamedTuple):
     labels: RaggedReader
     progress: RaggedReader
     segments: RaggedReader
+    tracks: RaggedReader | None
+    """None in files without them."""
 
     @classmethod
     def of(cls, file: StoredFile, path: Path, num_frames: Mapping[str, int]) -> _Opened:
         """Find the arrays. Raises `InputError` if they contradict the index."""
         with named_if_damaged(path):
             num_segments = read_lengths(file, "num_segments", len(num_frames))
+            has_tracks = "tracks" in file
+            num_bytes = read_lengths(file, "num_track_bytes", len(num_frames)) if has_tracks else []
             return cls(
                 file,
                 RaggedReader(file, "labels", num_frames.values()),
                 RaggedReader(file, "progress", num_frames.values()),
                 RaggedReader(file, "segments", num_segments, row_shape=(3,)),
+                RaggedReader(file, "tracks", num_bytes) if has_tracks else None,
             )
 
 

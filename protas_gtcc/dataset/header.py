@@ -42,6 +42,9 @@ from protas_gtcc.storage.stored import OwnFile, StoredFile, StoredGroup, open_st
 
 FORMAT = "protas_gtcc dataset"
 FORMAT_VERSION = 2
+VIDEO_FACTS = ("task", "subject", "environment")
+_ALWAYS_WRITTEN = ("task", "subject")
+"""Also where they are unknown, as in files of earlier versions, which have no environment."""
 LARGEST_DIM = 10**6
 """Features a frame; no extractor gives as many."""
 
@@ -107,14 +110,18 @@ def frame_checksums(values: np.ndarray) -> np.ndarray:
 
 
 def write_video_facts(group: Any, **facts: str) -> None:
-    """Write what is known of a video beside its frames: `task` and `subject`."""
-    write_facts(group, **facts, checksum=_facts_checksum(facts))
+    """Write what is known of a video beside its frames: those of `VIDEO_FACTS`.
+
+    What is unknown, "", is left out.
+    """
+    known = {name: value for name, value in facts.items() if value or name in _ALWAYS_WRITTEN}
+    write_facts(group, **known, checksum=_facts_checksum(known))
 
 
 def read_video_facts(group: StoredGroup) -> dict[str, str]:
     """What `write_video_facts` wrote. Raises `ValueError` if it is damaged."""
-    facts = {name: read_fact(group, name, text) for name in ("task", "subject") if group.has_attribute(name)}
-    require_checksum(group, _facts_checksum(facts), "task or subject differ from what was written")
+    facts = {name: read_fact(group, name, text) for name in VIDEO_FACTS if group.has_attribute(name)}
+    require_checksum(group, _facts_checksum(facts), "task, subject or environment differ from what was written")
     return facts
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from protas_gtcc.annotations.mistakes import NO_TRACK, Track, track_as_json
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_names
 from protas_gtcc.dataset.header import (
@@ -25,7 +26,7 @@ from protas_gtcc.storage.atomic import replace_when_whole, require_absent
 from protas_gtcc.storage.hdf5 import hdf5_file
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
-from protas_gtcc.storage.ragged import RaggedWriter
+from protas_gtcc.storage.ragged import CHECKSUMS, RaggedWriter
 
 
 @contextmanager
@@ -64,7 +65,8 @@ class DatasetWriter:
         """Write one video.
 
         Raises `InputError` if its name is not a relative path, is taken or clashes with another, and if it has no
-        frames. Also raises it if a class id is unknown, and if its features do not fit its labels and the feature sets.
+        frames. Also raises it if a class id is unknown, if its track has frames or classes that the video does not
+        have, and if its features do not fit its labels and the feature sets.
         """
         self._require_free_name(video.name)
         self._require_labels(video)
@@ -72,8 +74,8 @@ class DatasetWriter:
             expected = (len(video.labels), self._feature_sets[name].dim)
             require_features(values, expected, f"video {video.name}, {name}")
         group = self._file["videos"].create_group(video.name)
-        write_video_facts(group, task=video.task, subject=video.subject)
-        self._labels.append(video.labels)
+        write_video_facts(group, task=video.task, subject=video.subject, environment=video.environment)
+        self._labels.append(video.labels, video.track)
         group.create_group("features")  # may stay empty
         for name, values in video.features.items():
             write_features(group, name, values)
@@ -112,10 +114,15 @@ class DatasetWriter:
                     f"video {video.name}: class id {label} is not one of {plural(self._info.num_classes, 'class')}; "
                     "correct the labels or the list of classes"
                 )
+        require_track(video.track, self._info.num_classes, len(video.labels), f"video {video.name}")
 
 
 class LabelWriter:
-    """Writes or replaces the labels of a file, and their progress and segments, in the index's order of videos."""
+    """Writes or replaces the labels of a file, and what goes with them, in the index's order of videos.
+
+    That is their progress, their segments and the track of steps and mistakes. Where no video has a track, the file has
+    no array of them.
+    """
 
     def __init__(self, file: Any, background: Collection[int]):
         self._file, self._background = file, background
@@ -123,22 +130,49 @@ class LabelWriter:
         self._progress = RaggedWriter(file, "progress", np.float32)
         self._segments = RaggedWriter(file, "segments", np.int64, row_shape=(3,))
         self._num_segments: list[int] = []
+        self._tracks: list[bytes] = []
 
-    def append(self, labels: np.ndarray) -> None:
-        """Write the labels `[T]` of the next video, their progress and segments."""
+    def append(self, labels: np.ndarray, track: Track | None = None) -> None:
+        """Write the labels `[T]` of the next video, their progress and segments, and keep its track for the end."""
         segments = segment_array(labels)
         self._labels.append(labels)
         self._progress.append(progress_target(labels, self._background))
         self._segments.append(segments)
         self._num_segments.append(len(segments))
+        self._tracks.append(track_as_json(track))
 
     def finish(self) -> None:
-        """Write the number of segments of every video, and the checksums."""
+        """Write the tracks, the number of segments of every video, and the checksums."""
         for array in (self._labels, self._progress, self._segments):
             array.finish()
-        if "num_segments" in self._file:
-            del self._file["num_segments"]
-        self._file["num_segments"] = np.array(self._num_segments, dtype=np.int64)
+        _put(self._file, "num_segments", self._num_segments)
+        self._write_tracks()
+
+    def _write_tracks(self) -> None:
+        for old in {"tracks", f"tracks{CHECKSUMS}", "num_track_bytes"} & {*self._file}:
+            del self._file[old]
+        if not any(track != NO_TRACK for track in self._tracks):
+            return
+        array = RaggedWriter(self._file, "tracks", np.uint8)
+        for track in self._tracks:
+            array.append(np.frombuffer(track, dtype=np.uint8))
+        array.finish()
+        _put(self._file, "num_track_bytes", list(map(len, self._tracks)))
+
+
+def require_track(track: Track | None, num_classes: int, num_frames: int, where: str) -> None:
+    """Raise `InputError`, which starts with `where`, for a track that does not fit the video."""
+    try:
+        if track is not None:
+            track.require(num_classes, num_frames)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}; correct the annotated steps") from error
+
+
+def _put(file: Any, name: str, values: list[int]) -> None:
+    if name in file:
+        del file[name]
+    file[name] = np.array(values, dtype=np.int64)
 
 
 def require_features(values: np.ndarray, expected: tuple[int, int], where: str) -> None:

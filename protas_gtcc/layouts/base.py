@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from protas_gtcc.annotations.mistakes import Track
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.features import FeatureFolder
 from protas_gtcc.layouts.names import find_name
@@ -55,6 +56,14 @@ class Layout(ABC):
     def subject(self, video: str) -> str:
         """The person in a video, "" if the layout does not have it."""
         return ""
+
+    def environment(self, video: str) -> str:
+        """The place where a video was recorded, "" if the layout does not have it."""
+        return ""
+
+    def track(self, video: str) -> Track | None:
+        """The steps as annotated and the mistakes, in frames of `labels`; None if the layout has no more than these."""
+        return None
 
     def sample_labels(self, fps: float) -> None:  # noqa: B027
         """Give labels at the features' rate from now on, if the layout has times in seconds."""

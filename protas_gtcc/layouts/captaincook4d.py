@@ -1,6 +1,7 @@
 """CaptainCook4D (Peddi et al., NeurIPS 2024) as published, with folders of features.
 
-    annotation_json/complete_step_annotations.json     recording -> activity_name, person_id, steps in seconds
+    annotation_json/complete_step_annotations.json     recording -> activity_name, person_id, environment, steps in s
+    annotation_json/error_annotations.json             recording -> errors of each step: tag, description
     metadata/video_information.csv                     recording_id, duration(sec)
     data_splits/<kind>_data_split_combined.json        train, val, test -> recordings; ..._normal.json: without errors
     features*/<recording>.npz, <recording>_<....>.npz  [T, D]; or .npy
@@ -8,6 +9,7 @@
 The videos are the recordings that every folder of features has; without such folders, all. A class is one step of one
 recipe (`step_names` makes the names); there are the steps of those recipes that a video shows, and the background. The
 recipe is the task. Each kind of lists becomes a split, if it has training and test videos.
+Steps of time -1 were not done: they are the track's missing steps.
 
 Frame i at F frames a second shows the time (i + 0.5) / F. Its label is the step with start <= time < end, of several
 the one that began last (of those that began together, the last one listed).
@@ -17,15 +19,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from protas_gtcc.annotations.mistakes import NOT_DONE, Mistake, Step, Track, at_least_a_frame
 from protas_gtcc.annotations.resampling import require_length, require_rate
-from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout, background_ids
-from protas_gtcc.layouts.captaincook4d_files import STEPS_FILE, Recording, Step, read_lists, read_recordings
+from protas_gtcc.layouts.captaincook4d_files import (
+    ERRORS_FILE,
+    STEPS_FILE,
+    AnnotatedStep,
+    Recording,
+    read_lists,
+    read_recordings,
+)
 from protas_gtcc.layouts.features import FeatureFolder, find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions, own_name
 from protas_gtcc.layouts.step_names import StepKey, step_names
@@ -44,15 +54,15 @@ class CaptainCook4DLayout(Layout):
     class_ids: Mapping[StepKey, int]
     fps_is_given: bool
     """Whether the user stated the labels' rate; else it is that of the features."""
-    frame_notices: list[str] = field(default_factory=list)
-    """Those of `notices` that depend on the labels' rate."""
 
     def labels(self, video: str) -> np.ndarray:
         """Class ids of one video, int32 `[T]`: of its whole frames, as extractors make features of them."""
-        recipe, (index, _) = self.recordings[video].recipe, self._paint(video)
-        ids = [self.class_ids[recipe, step.step_id] for step in self._done(video)]
-        # A frame without a step has index -1, which is the last entry.
-        return np.array([*ids, _BACKGROUND_ID], dtype=np.int32)[index]
+        middles = self._middles(video)
+        labels = np.full(len(middles), _BACKGROUND_ID, dtype=np.int32)
+        for step in self._done(video):
+            first, end = np.searchsorted(middles, [step.start, step.end])
+            labels[first:end] = self._class_id(video, step)
+        return labels
 
     def labels_source(self, video: str) -> str:
         """File and recording."""
@@ -66,47 +76,45 @@ class CaptainCook4DLayout(Layout):
         """The person's id."""
         return self.recordings[video].person
 
+    def environment(self, video: str) -> str:
+        """The kitchen's number."""
+        return self.recordings[video].environment
+
+    def track(self, video: str) -> Track:
+        """The steps as annotated, which may overlap; those of time -1 as missing; and the errors of all."""
+        middles, steps, mistakes = self._middles(video), [], []
+        for step in self._done(video):
+            first, end = np.searchsorted(middles, [step.start, step.end]).tolist()
+            frames = at_least_a_frame(first, end, len(middles))
+            label = self._class_id(video, step)
+            steps.append(Step(label, *frames))
+            mistakes += [Mistake(label, *frames, tag, description) for tag, description in step.errors]
+        not_done = [step for step in self.recordings[video].steps if not step.done]
+        for step in not_done:
+            label = self._class_id(video, step)
+            mistakes += [Mistake(label, NOT_DONE, NOT_DONE, *error) for error in step.errors]
+        missing = tuple(self._class_id(video, step) for step in not_done)
+        return Track(tuple(steps), missing, tuple(mistakes))
+
     def sample_labels(self, fps: float) -> None:
         """Give labels at the features' rate, unless the user stated another one for them."""
         if not self.fps_is_given:
             require_rate(fps)
             self.annotation_fps = fps
-        self.count_frames()
 
-    def count_frames(self) -> None:
-        """Renew the notices that depend on the labels' rate."""
-        num_frames = several = hidden = 0
-        for index, num_steps in map(self._paint, self.video_names):
-            num_frames += len(index)
-            several += int((num_steps > 1).sum())
-            hidden -= len(np.unique(index[index >= 0]))
-        hidden += sum(len(self._done(video)) for video in self.video_names)
-        notices = []
-        if several:
-            notices.append(
-                f"{several} of {num_frames} frames are in several steps: the one that began last is the label"
-            )
-        if hidden:
-            notices.append(f"{plural(hidden, 'step')} without a frame: too short, or hidden by steps that began later")
-        self.notices = [notice for notice in self.notices if notice not in self.frame_notices] + notices
-        self.frame_notices = notices
-
-    def _done(self, video: str) -> list[Step]:
+    def _done(self, video: str) -> list[AnnotatedStep]:
         """The steps that were done, in the order of their starts."""
         return sorted((step for step in self.recordings[video].steps if step.done), key=lambda step: step.start)
 
-    def _paint(self, video: str) -> tuple[np.ndarray, np.ndarray]:
-        """Of each frame, the index of its step in `_done`, -1 without one, and the number of steps it is in; `[T]`."""
+    def _class_id(self, video: str, step: AnnotatedStep) -> int:
+        return self.class_ids[self.recordings[video].recipe, step.step_id]
+
+    def _middles(self, video: str) -> np.ndarray:
+        """The time in seconds that each frame shows, `[T]`."""
         fps = self.annotation_fps or _DEFAULT_FPS
         num_frames = max(1, int(round(self.recordings[video].seconds * fps, 6)))
         require_length(num_frames, fps, f"recording {video}")
-        middles = (np.arange(num_frames) + 0.5) / fps
-        index, num_steps = np.full(num_frames, -1), np.zeros(num_frames, dtype=int)
-        for number, step in enumerate(self._done(video)):
-            first, end = np.searchsorted(middles, [step.start, step.end])
-            index[first:end] = number
-            num_steps[first:end] += 1
-        return index, num_steps
+        return (np.arange(num_frames) + 0.5) / fps
 
 
 def is_captaincook4d(path: Path) -> bool:
@@ -116,17 +124,14 @@ def is_captaincook4d(path: Path) -> bool:
 
 def open_captaincook4d(path: Path, options: LayoutOptions) -> CaptainCook4DLayout:
     """Open the published folder. Raises `InputError` for what is wrong in its files."""
-    recordings = read_recordings(path)
-    folders = {
-        name: _with_files(folder, recordings) for name, folder in find_feature_folders(path, options.features).items()
-    }
+    recordings, found = read_recordings(path), find_feature_folders(path, options.feature_folders)
+    folders = {name: _with_files(folder, recordings) for name, folder in found.items()}
     videos, notices = _choose_videos(recordings, folders)
     splits, split_notices = _choose_splits(read_lists(path, recordings), videos)
     class_ids, class_names = _classes(recordings, {recordings[video].recipe for video in videos})
-    not_done = sum(not step.done for video in videos for step in recordings[video].steps)
-    if not_done:
-        split_notices.append(f"{plural(not_done, 'step')} of time -1 left out: not done")
-    layout = CaptainCook4DLayout(
+    if not (path / ERRORS_FILE).is_file():
+        split_notices.append(f"no {ERRORS_FILE}: no mistakes are known")
+    return CaptainCook4DLayout(
         path=path,
         name=options.name or own_name(path),
         class_names=class_names,
@@ -140,8 +145,6 @@ def open_captaincook4d(path: Path, options: LayoutOptions) -> CaptainCook4DLayou
         class_ids=class_ids,
         fps_is_given=options.annotation_fps is not None,
     )
-    layout.count_frames()
-    return layout
 
 
 def _with_files(folder: FeatureFolder, recordings: Collection[str]) -> FeatureFolder:

@@ -1,19 +1,20 @@
-"""The files of CaptainCook4D's annotations: steps of recordings in seconds, durations, lists of recordings."""
+"""The files of CaptainCook4D's annotations: steps of recordings in seconds, errors, durations, lists of recordings."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from protas_gtcc.annotations.resampling import LONGEST_SECONDS
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.layouts.text import read_json
 from protas_gtcc.storage.csv_tables import read_csv_table
 
 STEPS_FILE = "annotation_json/complete_step_annotations.json"
+ERRORS_FILE = "annotation_json/error_annotations.json"
 DURATIONS_FILE = "metadata/video_information.csv"
 _LISTS = re.compile(r"(?P<kind>.+)_data_split_(?P<recordings>.+)\.json")
 _ALL_RECORDINGS = "combined"
@@ -23,13 +24,15 @@ _ROUNDING_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Step:
+class AnnotatedStep:
     """A step of a recipe in one recording, `[start, end)` in seconds; both are -1 if it was not done."""
 
     step_id: int
     description: str
     start: float
     end: float
+    errors: tuple[tuple[str, str], ...] = ()
+    """Tag and description of each."""
 
     @property
     def done(self) -> bool:
@@ -43,13 +46,18 @@ class Recording:
 
     recipe: str
     person: str
+    environment: str
+    """Number of the kitchen, "" if unknown."""
     seconds: float
-    steps: tuple[Step, ...]
+    steps: tuple[AnnotatedStep, ...]
     """As listed, those that were not done included."""
 
 
 def read_recordings(path: Path) -> dict[str, Recording]:
-    """All annotated recordings by their ids. Raises `InputError` for what is wrong, naming the recording and step."""
+    """All annotated recordings by their ids, with the errors of their steps if there is a file of them.
+
+    Raises `InputError` for what is wrong, naming the recording and step, and where errors are of other steps.
+    """
     file, durations = path / STEPS_FILE, _read_durations(path / DURATIONS_FILE)
     content = read_json(file)
     if not isinstance(content, dict) or not content:
@@ -59,7 +67,8 @@ def read_recordings(path: Path) -> dict[str, Recording]:
         if name not in durations:
             raise InputError(f"{path / DURATIONS_FILE} has no duration of recording {name}; add its row")
         recordings[name] = _read_recording(entry, durations[name], f"{file}, recording {name}")
-    return recordings
+    errors = path / ERRORS_FILE
+    return _with_errors(recordings, errors) if errors.is_file() else recordings
 
 
 def read_lists(path: Path, recordings: Collection[str]) -> dict[str, dict[str, list[str]]]:
@@ -81,6 +90,7 @@ def read_lists(path: Path, recordings: Collection[str]) -> dict[str, dict[str, l
 def _read_recording(entry: Any, seconds: float, where: str) -> Recording:
     try:
         recipe, person, entries = _text(entry["activity_name"]), _text(entry["person_id"]), list(entry["steps"])
+        environment = _text(entry.get("environment", ""))
     except (KeyError, TypeError, ValueError) as error:
         expected = "expected activity_name, person_id and a list of steps"
         raise InputError(f"{where}: {expected} ({error!r}); correct the JSON") from error
@@ -89,13 +99,13 @@ def _read_recording(entry: Any, seconds: float, where: str) -> Recording:
         if step.end > seconds + _ROUNDING_SECONDS:
             what = f"step {number} ends at {step.end:g} s, but the recording lasts {seconds:g} s by {DURATIONS_FILE}"
             raise InputError(f"{where}: {what}; correct one of them")
-    return Recording(recipe, person, seconds, steps)
+    return Recording(recipe, person, environment, seconds, steps)
 
 
-def _read_step(entry: Any, where: str) -> Step:
+def _read_step(entry: Any, where: str) -> AnnotatedStep:
     try:
         start, end = float(entry["start_time"]), float(entry["end_time"])
-        step = Step(int(entry["step_id"]), _text(entry["description"]), start, end)
+        step = AnnotatedStep(int(entry["step_id"]), _text(entry["description"]), start, end)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         expected = "expected step_id, description, and start_time and end_time in seconds"
         raise InputError(f"{where}: {expected} ({error!r}); correct the JSON") from error
@@ -105,6 +115,49 @@ def _read_step(entry: Any, where: str) -> Step:
         expected = "expected a start from 0 s on and a later end, or -1 for a step that was not done"
         raise InputError(f"{where}: {expected}, came {start:g} to {end:g} s; correct the JSON")
     return step
+
+
+def _with_errors(recordings: Mapping[str, Recording], file: Path) -> dict[str, Recording]:
+    """The recordings with the errors of their steps; entries of recordings without annotations are not read."""
+    content = read_json(file)
+    try:
+        listed_steps = {entry["recording_id"]: list(entry["step_annotations"]) for entry in content}
+    except (KeyError, TypeError) as error:
+        expected = "expected a list of recordings with recording_id and step_annotations"
+        raise InputError(f"{file}: {expected} ({error!r}); correct the JSON") from error
+    complete = {}
+    for name, recording in recordings.items():
+        where, entries = f"{file}, recording {name}", listed_steps.get(name)
+        if entries is None:
+            raise InputError(f"{where}: it is not there; add it, or move the file away to have no errors at all")
+        if len(entries) != len(recording.steps):
+            what = f"{plural(len(entries), 'step')}, but {STEPS_FILE} has {len(recording.steps)}"
+            raise InputError(f"{where}: {what}; correct one of them")
+        pairs = zip(recording.steps, entries, strict=True)
+        steps = tuple(_with_step_errors(*pair, f"{where}, step {n}") for n, pair in enumerate(pairs, start=1))
+        complete[name] = replace(recording, steps=steps)
+    return complete
+
+
+def _with_step_errors(step: AnnotatedStep, entry: Any, where: str) -> AnnotatedStep:
+    try:
+        there = int(entry["step_id"]), float(entry["start_time"]), float(entry["end_time"])
+        errors = tuple((_line(one["tag"]), _line(one["description"])) for one in entry.get("errors", []))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        expected = "expected step_id, start_time, end_time, and errors with tag and description"
+        raise InputError(f"{where}: {expected} ({error!r}); correct the JSON") from error
+    here = step.step_id, step.start, step.end
+    if there != here:
+        one, other = (f"step_id {number} from {start:g} to {end:g} s" for number, start, end in (there, here))
+        raise InputError(f"{where}: {one}, but {STEPS_FILE} has {other}; correct one of them")
+    if not all(tag for tag, _ in errors):
+        raise InputError(f"{where}: an error has no tag; write its kind, such as Order Error")
+    return replace(step, errors=errors)
+
+
+def _line(value: object) -> str:
+    """A text as one line. Raises as `_text` does."""
+    return " ".join(_text(value).split())
 
 
 def _text(value: object) -> str:

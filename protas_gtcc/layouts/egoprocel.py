@@ -147,7 +147,7 @@ def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:
         background=background_ids(mapping.names, options, names_file),
         splits=splits,
         video_names=list(annotations),
-        feature_folders=find_feature_folders(file.parent, options.features),
+        feature_folders=find_feature_folders(file.parent, options.feature_folders),
         annotation_fps=fps,
         notices=mapping.notices + notices + split_notices,
         tasks=tasks,

@@ -56,6 +56,11 @@ class FeatureFolder:
         """Whether the video's features are there."""
         return self.file(video).is_file()
 
+    def rows_are_frames(self, video: str) -> bool:
+        """Whether it is known without looking at the array: `extract` has made it, or it is a table."""
+        file = self.file(video)
+        return facts_of_features(file) is not None or rows_are_frames(file)
+
     @cached_property
     def _by_form(self) -> dict[str, list[Path]]:
         """Files whose names may be in another Unicode form than that of their video."""
@@ -132,9 +137,8 @@ def known_axes(folder: FeatureFolder | None, videos: Iterable[str], axes: Axes) 
     """
     if axes != "auto" or folder is None:
         return axes
-    files = [folder.file(video) for video in videos]
-    known = (facts_of_features(file) is not None or rows_are_frames(file) for file in files)
-    return "TD" if files and all(known) else "auto"
+    known = [folder.rows_are_frames(video) for video in videos]
+    return "TD" if known and all(known) else "auto"
 
 
 def is_time_first(

@@ -6,7 +6,8 @@
     features*/<video>.npy                 [D, T] (MS-TCN) or [T, D] (FACT, EgoPER)
 
 FACT's EgoProceL keeps its lists as `split<k>.train` and `split<k>.test` in the folder itself. EgoPER has
-`training.txt`, `validation.txt` and `test.txt`, which become split "1".
+`training.txt`, `validation.txt` and `test.txt`, which become split "1". Its lines may be `label|Normal` or
+`label|Error`: what is not Normal is a mistake of the video's track.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from protas_gtcc.annotations.mistakes import Mistake, Step, Track
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.dataset.description import PARTS
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
@@ -27,7 +30,7 @@ from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.mapping import choose_label_ids, read_mapping
 from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.options import LayoutOptions, own_name
-from protas_gtcc.layouts.text import read_labels, read_lines, read_video_list
+from protas_gtcc.layouts.text import read_labels, read_lines, read_states, read_video_list
 
 _PART_NAMES = {
     "train": "train",
@@ -38,6 +41,8 @@ _PART_NAMES = {
     "test": "test",
     "testing": "test",
 }
+_RIGHT = "Normal"
+"""EgoPER's state of frames in which nothing is wrong."""
 _PART = f"(?P<part>{'|'.join(_PART_NAMES)})"
 _LISTS = (
     re.compile(rf"{_PART}\.(?:split)?(?P<split>.+)\.bundle", re.IGNORECASE),
@@ -56,6 +61,26 @@ class MsTcnLayout(Layout):
     def labels(self, video: str) -> np.ndarray:
         """Class ids of one video, int32 `[T]`."""
         return read_labels(Path(self.labels_source(video)), self.label_ids)
+
+    def track(self, video: str) -> Track | None:
+        """EgoPER's states: each run of frames of one label and a state other than Normal is a mistake, None without.
+
+        The steps are the segments of actions.
+        """
+        file = Path(self.labels_source(video))
+        states, labels = read_states(file, self.label_ids), self.labels(video)
+        if not states:
+            return None
+        kinds = sorted({*states})
+        runs = segment_array(labels * len(kinds) + np.array([kinds.index(state) for state in states]))
+        mistakes = [
+            Mistake(run // len(kinds), start, end, kinds[run % len(kinds)])
+            for start, end, run in runs.tolist()
+            if kinds[run % len(kinds)] not in ("", _RIGHT)
+        ]
+        segments = segment_array(labels).tolist()
+        steps = [Step(label, start, end) for start, end, label in segments if label not in self.background]
+        return Track(tuple(steps), (), tuple(mistakes))
 
     def labels_source(self, video: str) -> str:
         """The ground truth file."""
@@ -84,7 +109,7 @@ def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
         background=background_ids(mapping.names, options, path / "mapping.txt"),
         splits=splits,
         video_names=videos,
-        feature_folders=find_feature_folders(path, options.features),
+        feature_folders=find_feature_folders(path, options.feature_folders),
         annotation_fps=options.annotation_fps,
         notices=mapping.notices + label_notices + split_notices,
         label_ids=label_ids,

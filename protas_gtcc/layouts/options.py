@@ -8,6 +8,7 @@ from pathlib import Path
 
 from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.config import Axes, Folder, Text
+from protas_gtcc.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,16 @@ class LayoutOptions:
     features: tuple[Folder, ...] | None = None
     """Folders of <video>.npy to take, or .npz, .pt, .csv, .h5, .mat, or tables of keypoints. Each becomes a feature set
     with the name of its folder; features_split<k> is for split k only. Default: every features*/ beside the labels."""
+    no_features: bool = False
+    """Take the labels alone, and no features. Nothing can be trained on such a dataset, but it has all steps and
+    mistakes. Segments in seconds need features, which give the length of a video."""
     feature_axes: Axes = "auto"
     """Order of the axes in the feature arrays: [D, T] or [T, D]. 'auto' compares them with the number of labels."""
     speeds: bool = False
     """Give keypoints speeds too, in their units a second. Features must be tables of keypoints then."""
     annotation_fps: float | None = None
     """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate; where
-    that is not known, 1 for CaptainCook4D's steps and 10 for segments in seconds."""
+    that is not known, 1 for CaptainCook4D's steps and Cholec80's phases, and 10 for segments in seconds."""
     look_ahead_frames: tuple[str, ...] = ()
     """How many frames after t the features of frame t have seen, counted before any resampling: N for every feature
     set, or NAME=N for one. Default: what the facts of 'extract' beside the features have, else 0."""
@@ -54,6 +58,13 @@ class LayoutOptions:
     def __post_init__(self) -> None:
         if self.annotation_fps is not None:
             require_rate(self.annotation_fps)
+        if self.no_features and self.features:
+            raise InputError("--features and --no-features contradict each other; give one")
+
+    @property
+    def feature_folders(self) -> tuple[Path, ...] | None:
+        """The folders of features to take; None for every one beside the labels."""
+        return () if self.no_features else self.features
 
 
 def own_name(folder: Path) -> str:

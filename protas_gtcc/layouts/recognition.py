@@ -11,6 +11,7 @@ from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, find_subject
 from protas_gtcc.layouts.captaincook4d import is_captaincook4d, open_captaincook4d
 from protas_gtcc.layouts.captaincook4d_files import STEPS_FILE
+from protas_gtcc.layouts.cholec80 import PHASES_FOLDER, is_cholec80, open_cholec80
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
 from protas_gtcc.layouts.options import LayoutOptions
@@ -22,6 +23,7 @@ from protas_gtcc.storage.file_kinds import TEXT, VIDEO_ENDINGS, require_kind
 _READERS = (
     (is_mstcn, open_mstcn),
     (is_captaincook4d, open_captaincook4d),
+    (is_cholec80, open_cholec80),
     (is_egoprocel, open_egoprocel),
     (is_seconds, open_seconds),
 )
@@ -49,7 +51,8 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
         raise InputError(
             f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
             "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL), a folder "
-            f"with {STEPS_FILE} (CaptainCook4D), or a CSV of segments, video,{','.join(NEEDED)}"
+            f"with {STEPS_FILE} (CaptainCook4D) or {PHASES_FOLDER}/ (Cholec80), or a CSV of segments, "
+            f"video,{','.join(NEEDED)}"
         )
     layout: Layout = open_it(path, options)
     require_video_names(layout.video_names)

@@ -151,7 +151,7 @@ def open_seconds(path: Path, options: LayoutOptions) -> SecondsLayout:
         background=sorted({0, *background_ids(class_names, options, path)}),
         splits={},
         video_names=sorted(videos),
-        feature_folders=find_feature_folders(path.parent if path.is_file() else path, options.features),
+        feature_folders=find_feature_folders(path.parent if path.is_file() else path, options.feature_folders),
         annotation_fps=options.annotation_fps or _DEFAULT_FPS,
         notices=notices + _merged(videos),
         videos=videos,

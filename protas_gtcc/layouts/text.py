@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +50,15 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def read_labels(path: Path, ids: Mapping[str, int]) -> np.ndarray:
     """Class ids of one video, int32 `[T]`, from one label a line.
 
-    What follows a `|` in a line is left out: EgoPER writes `label|Normal` and `label|Error`. A file of a single line
-    may hold all labels with `|` between them, as these code bases write predictions. A label may be in another Unicode
-    form than its class. Raises `InputError` for an empty file and for an unknown or missing label, naming its line.
+    What follows a `|` in a line is left out (`read_states`). A file of a single line may hold all labels with `|`
+    between them, as these code bases write predictions. A label may be in another Unicode form than its class. Raises
+    `InputError` for an empty file and for an unknown or missing label, naming its line.
     """
     lines = read_lines(path)
     if not lines:
         raise InputError(f"{path} is empty; write one label a line, one line a frame")
     fields = lines
-    if "|" in lines[0] and lines[0] not in ids:
+    if _has_bars(lines, ids):
         fields = lines[0].split("|") if len(lines) == 1 else [line.split("|", 1)[0] for line in lines]
     names = [field.strip() for field in fields]
     ids = {**ids, **{name: ids[known] for name in {*names} - {*ids} if (known := find_name(name, ids))}}
@@ -70,6 +70,22 @@ def read_labels(path: Path, ids: Mapping[str, int]) -> np.ndarray:
         what = f"unknown label {name!r}" if name else "a blank line where a label is expected"
         known = f"use one of the {len(ids)} classes {listed(ids, most=20)}"
         raise InputError(f"{path}, {where}: {what}; {known}") from None
+
+
+def read_states(path: Path, ids: Mapping[str, int]) -> list[str]:
+    """What follows the `|` in each line of a file of labels, "" where a line has none; [] where no line has one.
+
+    EgoPER writes `label|Normal` and `label|Error`.
+    """
+    lines = read_lines(path)
+    if len(lines) < 2 or not _has_bars(lines, ids):
+        return []
+    return [line.partition("|")[2].strip() for line in lines]
+
+
+def _has_bars(lines: Sequence[str], ids: Mapping[str, int]) -> bool:
+    """Whether a `|` in the lines is not a part of the classes' names."""
+    return "|" in lines[0] and lines[0] not in ids
 
 
 def read_video_list(path: Path) -> list[str]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from protas_gtcc.dataset.description import FeatureSet
 from protas_gtcc.dataset.file import Dataset, Video
+from protas_gtcc.dataset.header import VIDEO_FACTS
 from protas_gtcc.dataset.held_out import group_videos
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError, listed
@@ -32,10 +33,16 @@ Sets = Mapping[str, tuple[str, str | None]]
 def by_people(
     dataset: Dataset, split: str, folds: int, feature_set: str | None, seed: int
 ) -> tuple[dict[str, Parts], Sets]:
-    """Folds of the training people of a split, or of its videos where people are not known; new splits and sets."""
-    name = dataset.choose_feature_set(split, feature_set)
-    if dataset.feature_sets[name].split is not None:
-        raise InputError(f"{name} is tied to split {split}: its backbone saw the videos; {_other_way(dataset)}")
+    """Folds of the training people of a split, or of its videos where people are not known; new splits and sets.
+
+    A dataset of labels alone has no sets.
+    """
+    sets: Sets = {}
+    if dataset.feature_sets or feature_set is not None:
+        name = dataset.choose_feature_set(split, feature_set)
+        if dataset.feature_sets[name].split is not None:
+            raise InputError(f"{name} is tied to split {split}: its backbone saw the videos; {_other_way(dataset)}")
+        sets = {name: (name, None)}
     videos = dataset.part(split, "train")
     groups = group_videos({video: dataset.attribute(video, "subject") for video in videos})
     if not 2 <= folds <= len(groups):
@@ -50,7 +57,7 @@ def by_people(
         }
         for number in range(folds)
     }
-    return splits, {name: (name, None)}
+    return splits, sets
 
 
 def across(dataset: Dataset, names: Sequence[str]) -> tuple[dict[str, Parts], Sets]:
@@ -91,8 +98,8 @@ def write_held_out(dataset: Dataset, out: Path, splits: dict[str, Parts], sets: 
                 for name, (old, split) in sets.items()
                 if split is None or video in [*splits[split]["train"], *splits[split]["test"]]
             }
-            task, subject = (dataset.attribute(video, name) for name in ("task", "subject"))
-            writer.add(Video(video, dataset.labels(video), kept, task, subject))
+            facts = {name: dataset.attribute(video, name) for name in VIDEO_FACTS}
+            writer.add(Video(video, dataset.labels(video), kept, **facts, track=dataset.track(video)))
 
 
 def _other_way(dataset: Dataset) -> str:

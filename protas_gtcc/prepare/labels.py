@@ -16,7 +16,7 @@ from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import seal, write_classes
-from protas_gtcc.dataset.writer import LabelWriter
+from protas_gtcc.dataset.writer import LabelWriter, require_track
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout
 from protas_gtcc.layouts.lengths import ExpectedLengths, frames_of_a_second
@@ -55,7 +55,7 @@ def write_label_files(
         if overwrite or not (progress_file.is_file() and segments_file.is_file()):
             rate = None if rates is None else rate_of(rates, video)
             new_rate = rate if resample_to is None else resample_to
-            labels = _labels_at(layout, video, rate, new_rate)
+            labels, _ = _labels_at(layout, video, rate, new_rate)
             _write_progress(progress_file, labels, layout)
             write_csv_table(segments_file, _segment_columns(labels, layout.class_names, new_rate))
             written += 1
@@ -70,7 +70,7 @@ def write_labels_into(
     on_progress: OnProgress = show_nothing,
     tolerance_frames: int | None = None,
 ) -> int:
-    """Replace labels, progress and segments in a dataset file by those of a layout; returns the number of videos.
+    """Replace labels, progress, segments and tracks in a dataset file by a layout's; returns the number of videos.
 
     The work is done on a copy that takes the file's name when whole. Labels come at the layout's own rate if it has
     one, else at `fps`, else at the file's rate, and are resampled to the file's rate. Raises `InputError` if the layout
@@ -100,12 +100,16 @@ def _replace_labels(
         write_classes(copy, layout.class_names, layout.background)
         writer = LabelWriter(copy, layout.background)
         for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
-            labels = _labels_at(layout, names[video], rate_of(rates, names[video]), file_fps)
+            labels, chosen = _labels_at(layout, names[video], rate_of(rates, names[video]), file_fps)
             expected = ExpectedLengths({video: float(len(labels))}, tolerance_frames, file_fps)
             # The file's features were cut to the labels that it was made with, so a few labels more are expected.
             if len(labels) < num_frames or not expected.fits(video, num_frames):
                 raise InputError(_does_not_fit(len(labels), num_frames, layout.labels_source(names[video]), file))
-            writer.append(labels[:num_frames])
+            track = layout.track(names[video])
+            if track is not None:
+                track = track.at_frames(chosen[:num_frames])
+            require_track(track, len(layout.class_names), num_frames, f"video {video}")
+            writer.append(labels[:num_frames], track)
             on_progress("labels", done, len(dataset.num_frames))
         writer.finish()
         seal(copy)
@@ -142,11 +146,13 @@ def _segment_columns(labels: np.ndarray, class_names: list[str], fps: float | No
     return columns
 
 
-def _labels_at(layout: Layout, video: str, rate: float | None, new_rate: float | None) -> np.ndarray:
+def _labels_at(layout: Layout, video: str, rate: float | None, new_rate: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of a video at a new rate, `[T']`, and the frames of the layout's labels that they are."""
     labels = layout.labels(video)
     if rate is None or new_rate is None or rate == new_rate:
-        return labels
-    return labels[resample_indices(len(labels), rate, new_rate)]
+        return labels, np.arange(len(labels))
+    chosen = resample_indices(len(labels), rate, new_rate)
+    return labels[chosen], chosen
 
 
 def _does_not_fit(num_labels: int, num_frames: int, source: str, file: Path) -> str:

@@ -61,14 +61,16 @@ class FeaturePlan:
 def survey(
     layout: Layout, rates: Rates, options: LayoutOptions, on_progress: OnProgress = show_nothing
 ) -> dict[str, FeaturePlan]:
-    """Decide how to read each feature set. Raises `InputError` for labels, features and patterns that do not fit."""
-    if not layout.feature_folders:
-        raise InputError(f"no features*/ beside {layout.path}; give their folder with --features FOLDER")
+    """Decide how to read each feature set. Raises `InputError` for labels, features and patterns that do not fit.
+
+    There is none with `options.no_features`.
+    """
+    require_features_or_none(layout, options)
     _require_separate_parts(layout)
     look_ahead = parse_look_ahead(options.look_ahead_frames, list(layout.feature_folders))
     shapes = {name: _shapes(layout, name, folder) for name, folder in layout.feature_folders.items()}
-    first = next(iter(shapes))
-    pair_labels_by_length(layout, first, shapes[first], rates, options)
+    for first in list(shapes)[:1]:
+        pair_labels_by_length(layout, first, shapes[first], rates, options)
     expected = {}
     for done, video in enumerate(layout.video_names, start=1):
         expected[video] = len(layout.labels(video)) * rates.features_per_label(video)
@@ -79,7 +81,7 @@ def survey(
         what = "no lists of training and test videos, which 'run' needs"
         layout.notices.append(f"{what}; add lists, or draw a split with --test-share 0.2")
     origins = {name: find_origin(layout, name, shapes[name], rates) for name in shapes}
-    if not options.look_ahead_frames and not all(extractor for extractor, _ in origins.values()):
+    if shapes and not options.look_ahead_frames and not all(extractor for extractor, _ in origins.values()):
         layout.notices.append("the look-ahead is taken as 0 frames; set it with --look-ahead-frames")
     lengths = expected_lengths(layout, expected, rates.features, options)
     plans = {}
@@ -91,6 +93,16 @@ def survey(
         look_ahead_frames = max(look_ahead_at(source_frames, rate, rates.dataset) for rate in all_rates(rates.features))
         plans[name] = FeaturePlan(folder, time_first, dim, look_ahead_frames, extractor)
     return plans
+
+
+def require_features_or_none(layout: Layout, options: LayoutOptions) -> None:
+    """Raise `InputError` for a layout without features, unless that is stated and its labels know their lengths."""
+    if not options.no_features and not layout.feature_folders:
+        ways_out = "give their folder with --features FOLDER, or take labels alone with --no-features"
+        raise InputError(f"no features*/ beside {layout.path}; {ways_out}")
+    if options.no_features and layout.needs_lengths:
+        what = "segments in seconds need features, which give the length of a video"
+        raise InputError(f"{layout.path}: {what}; leave out --no-features")
 
 
 def expected_lengths(

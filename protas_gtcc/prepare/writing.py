@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from protas_gtcc.annotations.mistakes import TrackCounts
 from protas_gtcc.annotations.resampling import resample_indices, vanished_segments
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
@@ -41,6 +42,11 @@ class Summary:
     feature_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
     tasks: dict[str, int] = field(default_factory=dict)
+    """Task -> videos."""
+    people: int = 0
+    environments: int = 0
+    procedure: TrackCounts = field(default_factory=TrackCounts)
+    """Steps as annotated, missing steps and mistakes."""
     trimmed_videos: int = 0
     trimmed_frames: int = 0
     vanished_segments: dict[str, int] = field(default_factory=dict)
@@ -121,7 +127,19 @@ def counted(summary: Summary) -> Summary:
         },
         splits={split: {part: len(names) for part, names in parts.items()} for split, parts in info.splits.items()},
         tasks=dict(Counter(task for video in videos if (task := dataset.attribute(video, "task")))),
+        people=len({dataset.attribute(video, "subject") for video in videos} - {""}),
+        environments=len({dataset.attribute(video, "environment") for video in videos} - {""}),
+        procedure=_count_tracks(dataset),
     )
+
+
+def _count_tracks(dataset: Dataset) -> TrackCounts:
+    counts = TrackCounts()
+    for video in dataset.video_names:
+        track = dataset.track(video)
+        if track is not None:
+            counts.add(track, dataset.labels(video))
+    return counts
 
 
 def read_videos(
@@ -135,13 +153,22 @@ def read_videos(
         for segment in vanished_segments(labels, chosen):
             vanished[layout.class_names[segment[2]]] += 1
         labels, features = labels[chosen], _load_features(name, plans, rates)
+        track = layout.track(name)
         lengths = [len(labels), *map(len, features.values())]
         summary.trimmed_videos += min(lengths) < max(lengths)
         summary.trimmed_frames += max(lengths) - min(lengths)
         labels, features = labels[: min(lengths)], {key: values[: min(lengths)] for key, values in features.items()}
         summary.vanished_segments = dict(vanished)
         task = found_in_name("task", options.task_pattern, name) or layout.task(name)
-        yield Video(name, labels, features, task, find_subject(layout, options, name))
+        yield Video(
+            name=name,
+            labels=labels,
+            features=features,
+            task=task,
+            subject=find_subject(layout, options, name),
+            environment=layout.environment(name),
+            track=None if track is None else track.at_frames(chosen[: len(labels)]),
+        )
 
 
 def _load_features(video: str, plans: Mapping[str, FeaturePlan], rates: Rates) -> dict[str, np.ndarray]:

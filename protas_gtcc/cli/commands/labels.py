@@ -30,7 +30,7 @@ class Command:
     out: Folder | None = None
     """Folder for progress/<video>.npy, float32 [C, T], and segments/<video>.csv; files that exist are kept."""
     into: File | None = None
-    """Dataset file whose labels, progress and segments are replaced."""
+    """Dataset file whose labels, progress, segments, and annotated steps and mistakes are replaced."""
     graph: File | None = None
     """JSON file to write: the task graph, counted on the training videos of --split."""
     split: str = "1"

@@ -27,9 +27,10 @@ class Command:
     """Turn labels beside features or videos into one HDF5 dataset file.
 
     It reads the layout of MS-TCN (groundTruth/, mapping.txt, splits/, features*/), its variants in FACT and EgoPER, the
-    GTCC authors' JSON file of EgoProceL, the published folder of CaptainCook4D, and segments in seconds: a CSV file
-    with the columns video,start_seconds,end_seconds,name, or a folder with one a video. Each folder features*/ becomes
-    a feature set. With --videos, features that are missing are extracted first; the same command again goes on.
+    GTCC authors' JSON file of EgoProceL, the published folders of CaptainCook4D and Cholec80, and segments in seconds:
+    a CSV file with the columns video,start_seconds,end_seconds,name, or a folder with one a video. Each folder
+    features*/ becomes a feature set. With --videos, features that are missing are extracted first; the same command
+    again goes on.
     """
 
     source: Positional[Path]
@@ -65,6 +66,8 @@ class Command:
         if self.videos is None and is_for_videos:
             what = "--features-out, --skip-broken and the flags of a backbone are for videos"
             raise InputError(f"{what}; add --videos FOLDER")
+        if self.videos is not None and self.layout.no_features:
+            raise InputError("--videos and --no-features contradict each other; give one")
         opened = open_layout(self.source, self.layout) if self.videos is None else self._with_features(self.videos)
         with progress_bars() as on_progress:
             rates = frame_rates(self.fps, opened.video_names)

@@ -29,6 +29,11 @@ def describe(summary: Summary) -> str:
     if summary.tasks:
         counts = ", ".join(f"{task} {count}" for task, count in sorted(summary.tasks.items()))
         lines.append(f"  {plural(len(summary.tasks), 'task')}: {counts}")
+    if summary.people:
+        people = f"{summary.people} {'person' if summary.people == 1 else 'people'}"
+        places = f", {plural(summary.environments, 'environment')}" if summary.environments else ""
+        lines.append(f"  {people}{places}")
+    lines += [f"  {sentence}" for sentence in summary.procedure.sentences()]
     if summary.trimmed_videos:
         lines.append(
             f"  {plural(summary.trimmed_videos, 'video')} cut to the shorter of labels and features, "
