@@ -93,20 +93,21 @@ class DurationDecoder:
         self._hypotheses = make_hypotheses(tables, settings, fps)
         is_action = ~np.isin(np.arange(len(tables.share)), background)
         self._rule = duration_filter.make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
-        self._beliefs = np.zeros((num_streams, settings.phases, len(self._hypotheses.weight)))
-        self._labels, self._tasks = np.zeros((2, num_streams), dtype=np.int64)
+        self._begin_streams(1)
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the duration filter"):
-            self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
-        self._beliefs[0] = self._labels[0] = 0
+            self._decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
+        self._begin_streams(num_streams)
 
     def fresh(self, num_streams: int = 1, task: int = 0) -> DurationDecoder:
         """The same filter for other streams before their first frame, all of one task; as in `give_task`."""
         other = copy.copy(self)
-        other._beliefs = np.zeros((num_streams, *self._beliefs.shape[1:]))
-        other._labels, other._tasks = np.zeros((2, num_streams), dtype=np.int64)
-        other._tasks[:] = task
+        other._begin_streams(num_streams, task)
         return other
+
+    def _begin_streams(self, count: int, task: int = 0) -> None:
+        self._beliefs = np.zeros((count, self.settings[0].phases, len(self._hypotheses.weight)))
+        self._labels, self._tasks = np.zeros(count, dtype=np.int64), np.full(count, task)
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
         """The prediction for T frames, of which frame t is the next one of stream `streams[t]`, int64.

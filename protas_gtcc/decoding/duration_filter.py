@@ -90,7 +90,8 @@ def empty_output(num_frames: int, num_classes: int, num_tasks: int, num_states: 
     reported, remaining = np.empty((2, num_frames, 3), dtype=np.float32)
     tasks = np.empty((num_frames, num_tasks), dtype=np.float32)
     wanted = num_frames if num_states else 0
-    states = StateBeliefs(*np.zeros((3, wanted, num_states)), np.zeros((wanted, num_states, 2)))
+    now, entered, ended = np.zeros((3, wanted, num_states))
+    states = StateBeliefs(now, entered, ended, np.zeros((wanted, num_states, 2)))
     return FilterOutput(np.empty(num_frames, dtype=np.int64), probs, tasks, progress, reported, remaining, states)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Collection, Mapping
 
@@ -35,21 +36,19 @@ class ProcedureDecoder(DurationDecoder):
         reasons: Collection[Reason] = REASONS,
     ):
         """Alarms keep to a budget in false alarms an hour; without one there are none."""
-        self.follower = None
         super().__init__(tables, settings, background, fps)
         thresholds = thresholds_of(model, budget, reasons)
         self.follower = ProcedureFollower(model, tables.following, fps, len(tables.share), thresholds)
 
     def fresh(self, num_streams: int = 1, task: int = 0) -> ProcedureDecoder:
         """The same for other streams before their first frame, all of one task; as in `give_task`."""
-        other = super().fresh(num_streams, task)
+        other = copy.copy(self)
+        other._begin_streams(num_streams, task)
         other.follower = self.follower.fresh(num_streams)
         return other
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
         """As `DurationDecoder.decode`, with the procedure."""
-        if self.follower is None:
-            return super().decode(streams, probs, progress)
         prediction, beliefs = self._decode(streams, probs, progress, len(self.tables.state_class))
         return dataclasses.replace(prediction, procedure=self.follower.follow(streams, beliefs))
 

@@ -70,7 +70,12 @@ def from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> ProcedureModel:
 
 
 def _check(arrays: Mapping[str, np.ndarray], where: str) -> None:
-    others = {"next_weights": (NEXT,), "later_weights": (LATER,), "left": (2,), "upcoming": (2,)}
+    others: dict[str, tuple[int, ...]] = {
+        "next_weights": (NEXT,),
+        "later_weights": (LATER,),
+        "left": (2,),
+        "upcoming": (2,),
+    }
     others |= {"false_alarms": (len(REASONS), KEPT), "normal_recordings": (2,)}
     for name in [*SHAPES, *others]:
         if name not in arrays or not np.isfinite(arrays[name]).all():

@@ -76,8 +76,9 @@ class Tracked(NamedTuple):
 
 def new_state(num_streams: int, num_states: int, width: int) -> TrackerState:
     """The state before the first frame."""
-    tables = [np.zeros((num_streams, num_states, width)) for _ in range(3)]
-    return TrackerState(*tables, *np.zeros((2, num_streams, num_states)), np.zeros(num_streams))
+    done, last, following = np.zeros((3, num_streams, num_states, width))
+    surprise, seconds = np.zeros((2, num_streams, num_states))
+    return TrackerState(done, last, following, surprise, seconds, np.zeros(num_streams))
 
 
 def empty_tracked(num_frames: int, num_classes: int) -> Tracked:
