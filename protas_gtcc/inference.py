@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,8 +16,8 @@ from protas_gtcc.config import Axes, Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding.decoder import (
     DurationDecoder,
-    likeliest_class,
     network_result,
+    reported,
     require_finite,
     task_number,
 )
@@ -34,10 +34,15 @@ from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.video.cameras import SILENT_SECONDS
 
 if TYPE_CHECKING:
+    from protas_gtcc.procedure.result import Reason
     from protas_gtcc.streaming.following import Followed
     from protas_gtcc.streaming.streams import Stream, Streams
     from protas_gtcc.video.backbones.base import Backbone
     from protas_gtcc.video.sources import PictureSource
+
+
+USUAL_BUDGET = 1.0
+"""False alarms an hour, unless another budget is given."""
 
 
 def choose_device(wanted: Device) -> str:
@@ -267,9 +272,18 @@ class TrainedModel:
         }
         return "\n".join(["TrainedModel", *(f"  {name}: {value}" for name, value in lines.items())])
 
+    def set_alarms(self, false_alarms_per_hour: float | None, reasons: Collection[Reason] | None = None) -> None:
+        """Raise alarms, of all reasons or of these, within this budget from now on; with None, raise none.
+
+        After loading, alarms of all reasons are raised at `USUAL_BUDGET`, if the model's held-out recordings are enough
+        for it. Raises `InputError` if they are not enough for the budget, and for a model that does not follow
+        procedures.
+        """
+        self._decoder = make_decoder(self.facts, false_alarms_per_hour, reasons)
+
     @cached_property
     def _decoder(self) -> DurationDecoder | None:
-        return make_decoder(self.facts)
+        return make_decoder(self.facts, usual_budget(self.facts))
 
     def _fresh_decoder(self, num_streams: int = 1, task: int = 0) -> DurationDecoder | None:
         return None if self._decoder is None else self._decoder.fresh(num_streams, task)
@@ -313,18 +327,40 @@ def _calibration(facts: ModelFacts) -> str:
     return facts.calibration or "not to be calibrated"
 
 
-def make_decoder(facts: ModelFacts) -> DurationDecoder | None:
-    """The filter after a model's network, for a stream before its first frame; None without a filter."""
+def usual_budget(facts: ModelFacts) -> float | None:
+    """`USUAL_BUDGET`, or None where alarms cannot keep to it."""
+    if not facts.procedure:
+        return None
+    from protas_gtcc.procedure.model import from_arrays
+
+    smallest = from_arrays(facts.procedure, "the checkpoint").calibration.false_alarms.smallest_budget()
+    return USUAL_BUDGET if smallest <= USUAL_BUDGET else None
+
+
+def make_decoder(
+    facts: ModelFacts, budget: float | None = None, reasons: Collection[Reason] | None = None
+) -> DurationDecoder | None:
+    """What follows a model's network, for a stream before its first frame; None without filter and procedures.
+
+    `budget` and `reasons` are those of alarms. Raises `InputError` as `TrainedModel.set_alarms` does.
+    """
+    if budget is not None and not facts.procedure:
+        raise InputError("the model has not learnt procedures, so it raises no alarms; train it again")
     if facts.transcripts is None:
         return None
     assert facts.fps is not None  # the transcripts were counted at that rate
-    return DurationDecoder(facts.transcripts, facts.config.decoding, facts.background, facts.fps)
+    filter_settings = facts.transcripts, facts.config.decoding, facts.background, facts.fps
+    if not facts.procedure:
+        return DurationDecoder(*filter_settings)
+    from protas_gtcc.procedure.decoder import ProcedureDecoder
+    from protas_gtcc.procedure.model import from_arrays
+
+    return ProcedureDecoder(*filter_settings, from_arrays(facts.procedure, "the checkpoint"), budget, reasons)
 
 
 def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:
     """The prediction for the first video of a batch; `decoder` is before its first frame."""
     result = network_result(outputs)
     require_finite(*result)
-    if decoder is None:
-        return likeliest_class(result, ~np.isin(np.arange(result.probs.shape[1]), background))
-    return decoder.decode(np.zeros(len(result.probs), dtype=np.int64), result.probs, result.progress)
+    is_action = ~np.isin(np.arange(result.probs.shape[1]), background)
+    return reported(result, is_action, decoder, np.zeros(len(result.probs), dtype=np.int64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -74,6 +75,20 @@ def task_number(task: str | None, tasks: Sequence[str], has_filter: bool) -> int
     return tasks.index(task) + 1 if len(tasks) > 1 else 0
 
 
+def reported(
+    result: NetworkResult, is_action: np.ndarray, decoder: DurationDecoder | None, streams: np.ndarray
+) -> Prediction:
+    """The prediction for T frames; `streams` as in `DurationDecoder.decode`, `is_action` as in `likeliest_class`."""
+    if decoder is None:
+        return likeliest_class(result, is_action)
+    filtered = decoder.decode(streams, result.probs, result.progress)
+    if decoder.settings[0].filter == "durations":
+        return filtered
+    # A network that is not filtered: the filter's belief shows the procedure alone.
+    own = likeliest_class(result, is_action)
+    return dataclasses.replace(own, procedure=filtered.procedure, task_probs=filtered.task_probs)
+
+
 class DurationDecoder:
     """Runs the duration filter after a network, for n streams; see `duration_filter.py` for what is reported."""
 
@@ -133,6 +148,10 @@ class DurationDecoder:
         tasks = output.tasks.T if self.tables.num_tasks > 1 else None
         fields = interval, remaining, remaining_interval, tasks
         return Prediction(output.labels, *channels, reported, *fields), output.states
+
+    def arrays(self) -> list[np.ndarray]:
+        """All tables that the results depend on."""
+        return list(vars(self.tables).values())
 
     def give_task(self, stream: int, task: int) -> None:
         """Give a stream that has had no frame its task: 1 + its number, or 0 to infer it."""

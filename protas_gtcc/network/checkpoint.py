@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -31,8 +32,8 @@ from protas_gtcc.storage.file_kinds import SAFETENSORS, TEXT, require_kind
 
 FORMAT = "protas_gtcc checkpoint"
 FORMAT_VERSION = 1
-TRANSCRIPTS = "transcripts."
-"""Prefix of the names of the filter's tables among the tensors."""
+TRANSCRIPTS, PROCEDURE = "transcripts.", "procedure."
+"""Prefixes of the names of the filter's tables, and of what is known of procedures, among the tensors."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ class ModelFacts:
     tasks: list[str] = field(default_factory=list)
     """Names of the tasks of the training videos, in the order of the filter's; none if a video's task is not known."""
     transcripts: TranscriptTables | None = None
-    """Tables of the duration filter; None without one."""
+    """Tables of the duration filter, by which procedures are followed too; None without both."""
+    procedure: dict[str, np.ndarray] | None = None
+    """A `ProcedureModel` as arrays by name; None if procedures are not followed."""
     awaits_calibration: bool = False
     """The filter is to be calibrated after the last epoch, and was not yet."""
     calibration: str = ""
@@ -130,9 +133,10 @@ def require_finite_tensors(tensors: Mapping[str, torch.Tensor], where: str, way_
 
 def save_checkpoint(path: Path, network: ProgressNetwork, facts: ModelFacts) -> None:
     """Write a network's weights and facts."""
-    plain = dataclasses.asdict(dataclasses.replace(facts, transcripts=None))
+    plain = dataclasses.asdict(dataclasses.replace(facts, transcripts=None, procedure=None))
     tables = {} if facts.transcripts is None else dataclasses.asdict(facts.transcripts)
     kept = {f"{TRANSCRIPTS}{name}": torch.from_numpy(values) for name, values in tables.items()}
+    kept |= {f"{PROCEDURE}{name}": torch.from_numpy(values) for name, values in (facts.procedure or {}).items()}
     save_tensors(path, FORMAT, {**network.state_dict(), **kept}, plain)
 
 
@@ -164,21 +168,28 @@ def _require_sound(facts: ModelFacts, where: str) -> None:
             raise InputError(f"{where}: {name} cannot be {getattr(facts, name)!r}; train again, or copy it again")
 
 
+def _taken(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, Any]:
+    """The arrays whose names begin so, without that; they are taken out of the tensors."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors.pop(name).numpy() for name in names}
+
+
 def load_checkpoint(path: Path) -> tuple[ProgressNetwork, ModelFacts]:
     """Read a network, in evaluation mode on the CPU, and its facts."""
     tensors, metadata = load_tensors(path, FORMAT)
     values = {one.name: metadata[one.name] for one in dataclasses.fields(ModelFacts) if one.name in metadata}
-    facts = from_dict(ModelFacts, {**values, "transcripts": None}, str(path))
+    facts = from_dict(ModelFacts, {**values, "transcripts": None, "procedure": None}, str(path))
     _require_sound(facts, str(path))
-    names = [name for name in tensors if name.startswith(TRANSCRIPTS)]
-    tables: dict[str, Any] = {name.removeprefix(TRANSCRIPTS): tensors.pop(name).numpy() for name in names}
+    tables, procedure = _taken(tensors, TRANSCRIPTS), _taken(tensors, PROCEDURE)
     try:
-        facts = dataclasses.replace(facts, transcripts=TranscriptTables(**tables) if tables else None)
+        transcripts = TranscriptTables(**tables) if tables else None
+        facts = dataclasses.replace(facts, transcripts=transcripts, procedure=procedure or None)
         require_shapes(facts.build, tensors)
         network = facts.build()
         network.load_state_dict(tensors)
         filtered = facts.config.decoding.filter == "durations"
-        if filtered != (facts.transcripts is not None) or (filtered and not facts.fps):
+        needed = filtered or bool(procedure)
+        if needed != (facts.transcripts is not None) or (needed and not facts.fps):
             raise InputError(f"{path}: its configuration and its filter's tables do not fit each other; train again")
         if facts.transcripts is not None:
             check_tables(facts.transcripts, len(facts.class_names), str(path))

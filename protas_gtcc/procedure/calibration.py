@@ -8,7 +8,7 @@ about what it will be for a new person.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +20,10 @@ from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.following import LEVEL, log_normal
 from protas_gtcc.procedure.learning import fit_models, without_each_fold
 from protas_gtcc.procedure.model import Calibration, Models, ProcedureModel
-from protas_gtcc.procedure.result import REASONS, Reason
+from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures
 from protas_gtcc.procedure.tracker import Tracked
+from protas_gtcc.procedure.truth import Truth
 
 FACTORS = np.geomspace(0.6, 1.7, 45)
 """Of the median, among which the one with the least error is taken."""
@@ -33,15 +34,14 @@ WIDTHS = np.geomspace(0.3, 5, 60)
 class TrainingVideo(NamedTuple):
     """A training video, as a procedure is learnt from it."""
 
-    recording: Recording
+    truth: Truth
+    task: int
+    """Number of its task."""
     person: str
     """"" if unknown."""
-    mistakes: Mapping[Reason, Collection[int]]
-    """For each reason of an alarm, the class ids of the steps that are really wrong in that way."""
-    is_normal: bool
-    """Whether nothing at all is wrong in it."""
-    probs: np.ndarray
-    """What is known of its frames, float32 `[T, C]`: a network's probabilities, or 1 for the true class."""
+    probs: np.ndarray | None
+    """What a network that has not seen the person made of its frames, float32 `[T, C]`, or 1 for the true class; None
+    if it is to be counted alone."""
 
 
 class Followed(NamedTuple):
@@ -63,10 +63,11 @@ def learn_procedure(
 ) -> ProcedureModel:
     """Learn from training videos; `states` are the filter's tables, counted on the same videos.
 
-    `needs` is a drawn graph, as in `ProcedureTables`. With one person or one video nothing is calibrated, and no alarm
-    can be raised.
+    `needs` is a drawn graph, as in `ProcedureTables`. If all videos are of one person, or none has `probs`, nothing is
+    calibrated, and no alarm can be raised.
     """
-    recordings, people = [one.recording for one in videos], [one.person for one in videos]
+    recordings = [Recording(one.truth.steps, one.task) for one in videos]
+    people = [one.person for one in videos]
     models = fit_models(recordings, people, states, background, fps, needs)
     folds = without_each_fold(recordings, people, states, background, fps, needs)
     followed = [
@@ -102,15 +103,15 @@ def _follow(
     decoder = ProcedureDecoder(states, settings, background, fps, ProcedureModel(tables, models, uncalibrated()))
     begin = tables.begin
     for video in videos:
-        task = video.recording.task
-        of_task = slice(begin[task], begin[task + 1])
+        of_task = slice(begin[video.task], begin[video.task + 1])
         steps = tables.state_class[of_task][tables.is_step[of_task]]
-        yield Followed(video, decoder.fresh().track(video.probs), steps)
+        if video.probs is not None:
+            yield Followed(video, decoder.fresh().track(video.probs), steps)
 
 
 def _left(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
     """Moments `[T, 2]` of the time left and its true value, from the start of the first step to the last's end."""
-    steps = one.video.recording.steps
+    steps = one.video.truth.steps
     if not len(steps):
         return None
     first, end = int(steps[:, 0].min()), min(int(steps[:, 1].max()), len(one.tracked.left))
@@ -119,7 +120,7 @@ def _left(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _upcoming(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
     """The same of the time until the next step starts, until the last one does."""
-    starts = np.unique(one.video.recording.steps[:, 0])
+    starts = np.unique(one.video.truth.steps[:, 0])
     frames = np.arange(min(int(starts.max(initial=0)), len(one.tracked.upcoming)))
     if not len(frames):
         return None
@@ -146,10 +147,10 @@ def _choose_factors(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarr
 
 
 def _collect_false_alarms(followed: Sequence[Followed], fps: float) -> FalseAlarms:
-    normal = [one for one in followed if one.video.is_normal]
+    normal = [one for one in followed if one.video.truth.is_normal]
     highest = [one.tracked.alarms.max(axis=0).T[one.steps] for one in normal]
     wrong = [
-        np.stack([np.isin(one.steps, list(one.video.mistakes.get(reason, ()))) for reason in REASONS], axis=1)
+        np.stack([np.isin(one.steps, list(one.video.truth.wrong[reason])) for reason in REASONS], axis=1)
         for one in normal
     ]
     hours = sum(len(one.tracked.left) for one in normal) / fps / 3600

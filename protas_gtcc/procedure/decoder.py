@@ -33,11 +33,11 @@ class ProcedureDecoder(DurationDecoder):
         fps: float,
         model: ProcedureModel,
         budget: float | None = None,
-        reasons: Collection[Reason] = REASONS,
+        reasons: Collection[Reason] | None = None,
     ):
-        """Alarms keep to a budget in false alarms an hour; without one there are none."""
+        """Alarms, of all reasons or of these, keep to a budget in false alarms an hour; without one there are none."""
         super().__init__(tables, settings, background, fps)
-        thresholds = thresholds_of(model, budget, reasons)
+        thresholds = thresholds_of(model, budget, REASONS if reasons is None else reasons)
         self.follower = ProcedureFollower(model, tables.following, fps, len(tables.share), thresholds)
 
     def fresh(self, num_streams: int = 1, task: int = 0) -> ProcedureDecoder:
@@ -51,6 +51,10 @@ class ProcedureDecoder(DurationDecoder):
         """As `DurationDecoder.decode`, with the procedure."""
         prediction, beliefs = self._decode(streams, probs, progress, len(self.tables.state_class))
         return dataclasses.replace(prediction, procedure=self.follower.follow(streams, beliefs))
+
+    def arrays(self) -> list[np.ndarray]:
+        """All tables that the results depend on, thresholds of alarms included."""
+        return [*super().arrays(), *self.follower.arrays()]
 
     def track(self, probs: np.ndarray) -> Tracked:
         """What the tracker finds in a video from probabilities `[T, C]`, before it is calibrated."""

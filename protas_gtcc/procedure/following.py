@@ -12,6 +12,7 @@ from torch import Tensor
 
 from protas_gtcc.decoding.duration_filter import StateBeliefs
 from protas_gtcc.errors import InputError
+from protas_gtcc.procedure.alarms import NEVER
 from protas_gtcc.procedure.evidence import compiled_tables
 from protas_gtcc.procedure.model import ProcedureModel
 from protas_gtcc.procedure.result import DONE, REASONS, Event, Procedure, Reason
@@ -53,6 +54,10 @@ class ProcedureFollower:
             self._tables, self._weights, self._following, self._state, streams, beliefs, self._seconds, tracked
         )
         return tracked
+
+    def arrays(self) -> list[np.ndarray]:
+        """All numbers that the results depend on."""
+        return [*self._model.arrays().values(), self._thresholds]
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream, not a copy; all 0 before the first frame."""
@@ -126,8 +131,6 @@ def log_normal(moments: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
 def thresholds_of(model: ProcedureModel, budget: float | None, reasons: Collection[Reason] = REASONS) -> np.ndarray:
     """The thresholds of a budget in false alarms an hour; without one, nothing reaches them."""
-    from protas_gtcc.procedure.alarms import NEVER
-
     if budget is None:
         return np.full(len(REASONS), NEVER)
     return model.calibration.false_alarms.thresholds(budget, reasons)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.decoding.decoder import DurationDecoder, likeliest_class, task_number
+from protas_gtcc.decoding.decoder import DurationDecoder, reported, task_number
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 from protas_gtcc.network.model import ProgressNetwork
@@ -125,9 +125,7 @@ class Streams:
     def _step(self, streams: np.ndarray, frames: np.ndarray) -> Prediction:
         """Step by frames `[T, k, D]`; T or k is 1."""
         result = self._engine.step(streams, frames)
-        if self._decoder is None:
-            return likeliest_class(result, self._is_action)
-        return self._decoder.decode(np.repeat(streams, len(frames)), result.probs, result.progress)
+        return reported(result, self._is_action, self._decoder, np.repeat(streams, len(frames)))
 
 
 class Stream:
@@ -249,6 +247,6 @@ def _fingerprint(network: ProgressNetwork, decoder: DurationDecoder | None) -> T
         digest.update(values.detach().cpu().contiguous().numpy().tobytes())
     if decoder is not None:
         digest.update(repr(decoder.settings).encode())
-        for table in vars(decoder.tables).values():
+        for table in decoder.arrays():
             digest.update(np.ascontiguousarray(table).tobytes())
     return torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)

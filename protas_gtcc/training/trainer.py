@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import torch
 
 from protas_gtcc.annotations.segments import require_actions
 from protas_gtcc.annotations.task_graph import count_task_graph, save_task_graph
-from protas_gtcc.annotations.transcripts import count_transcripts, known_tasks
-from protas_gtcc.config import RunConfig
+from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts, known_tasks
+from protas_gtcc.config import DecodingConfig, RunConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader, feature_statistics
 from protas_gtcc.inference import TrainedModel
@@ -18,6 +19,7 @@ from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint, save_che
 from protas_gtcc.network.losses import loss_terms
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.network.terms import Terms
+from protas_gtcc.procedure.truth import read_truth
 from protas_gtcc.training.batching import Batch, EpochBatches, WindowReader, cut_windows, make_loader
 from protas_gtcc.training.calibration import (
     assign_members,
@@ -118,16 +120,44 @@ class Trainer(TrainingLoop[Batch]):
         model, info = TrainedModel(network, facts, self.fabric.device), self.dataset.info
         assert facts.transcripts is not None
         chosen = enough_videos({video: self.dataset.num_frames[video] for video in self.members}, self.settings.seed)
-        videos = (
-            held_out_video(model.outputs(self.features.read(video)), self.members[video], self.labels[video])
+        held_out = {
+            video: held_out_video(model.outputs(self.features.read(video)), self.members[video], self.labels[video])
             for video in self.reported("calibrating", chosen)
+        }
+        decoding = calibrate(
+            self.config.decoding, facts.transcripts, info.background, info.fps, list(held_out.values())
         )
-        decoding = calibrate(self.config.decoding, facts.transcripts, info.background, info.fps, videos)
-        config = dataclasses.replace(facts.config, decoding=decoding)
         facts = dataclasses.replace(
-            facts, config=config, awaits_calibration=False, calibration=calibrated_note(decoding)
+            facts,
+            config=dataclasses.replace(facts.config, decoding=decoding),
+            procedure=self._learn_procedure(
+                facts.transcripts, decoding, {video: one.probs for video, one in held_out.items()}
+            ),
+            awaits_calibration=False,
+            calibration=calibrated_note(decoding),
         )
         save_checkpoint(self.run.checkpoint, network, facts)
+
+    def _learn_procedure(
+        self, transcripts: TranscriptTables, decoding: DecodingConfig, probs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """The procedures of the training videos, calibrated on what networks made of those in `probs`."""
+        from protas_gtcc.procedure.calibration import TrainingVideo, learn_procedure  # numba takes half a second
+
+        info, names = self.dataset.info, known_tasks(self._tasks())
+        videos = [
+            TrainingVideo(
+                read_truth(self.dataset, video),
+                names.index(task) if len(names) > 1 else 0,
+                self.dataset.attribute(video, "subject"),
+                probs.get(video),
+            )
+            for video, task in zip(self.train_videos, self._tasks(), strict=True)
+        ]
+        return learn_procedure(videos, transcripts, decoding, info.background, info.fps).arrays()
+
+    def _tasks(self) -> list[str]:
+        return [self.dataset.attribute(video, "task") for video in self.train_videos]
 
     def _assign_members(self) -> tuple[dict[str, int], str]:
         """The network that each training video is held out of; none, and why, if there is no cross-fitting."""
@@ -141,11 +171,8 @@ class Trainer(TrainingLoop[Batch]):
 
     def _facts(self) -> ModelFacts:
         info, features = self.dataset.info, self.dataset.feature_sets[self.feature_set]
-        tasks = [self.dataset.attribute(video, "task") for video in self.train_videos]
-        transcripts = None
-        if self.config.decoding.filter == "durations":
-            labels = self.labels.values()
-            transcripts = count_transcripts(labels, info.num_classes, self.config.decoding, info.fps, tasks)
+        decoding, tasks = self.config.decoding, self._tasks()
+        transcripts = count_transcripts(self.labels.values(), info.num_classes, decoding, info.fps, tasks)
         return ModelFacts(
             config=dataclasses.replace(self.config, model=self.config.model.at(info.fps)),
             feature_dim=features.dim,
@@ -159,6 +186,7 @@ class Trainer(TrainingLoop[Batch]):
             simulated=info.simulated,
             tasks=known_tasks(tasks),
             transcripts=transcripts,
+            procedure=None if self.members else self._learn_procedure(transcripts, decoding, {}),
             awaits_calibration=bool(self.members),
             calibration=self.calibration,
         )
