@@ -19,7 +19,7 @@ from protas_gtcc.export import export_onnx
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction
-from tests.tiny_models import BASE, CONFIGS, make_model, video
+from tests.tiny_models import BASE, CONFIGS, TASKS, make_model, make_task_model, video
 
 # torch takes seconds to export any network.
 pytestmark = pytest.mark.slow
@@ -48,9 +48,11 @@ def run_offline(path: Path, features: np.ndarray) -> list[dict[str, np.ndarray]]
     return [dict(zip(names, one, strict=True)) for one in zip(*results, strict=True)]
 
 
-def assert_equals_prediction(output: dict[str, np.ndarray], model: TrainedModel, features: np.ndarray) -> None:
+def assert_equals_prediction(
+    output: dict[str, np.ndarray], model: TrainedModel, features: np.ndarray, task: str | None = None
+) -> None:
     """Labels are those of `predict` at every frame, and so are all other fields, to rounding."""
-    expected = model.predict(features)
+    expected = model.predict(features, task=task)
     np.testing.assert_array_equal(output.pop("labels"), expected.labels)
     for name, values in output.items():
         np.testing.assert_allclose(values, getattr(expected, name), rtol=1e-4, atol=1e-4, err_msg=name)
@@ -108,6 +110,30 @@ def test_the_imported_protas_checkpoint_exports_to_the_authors_numbers(shared_fo
     export_onnx(load(shared_folder / "parity" / "protas_causal.model"), tmp_path)
     progress = run_stream(tmp_path / "stream.onnx", golden["features"].T, [1, 199, 200])["progress"]
     np.testing.assert_allclose(progress, golden["stage_progress"][-1].clip(0, 1), rtol=0, atol=1e-4)
+
+
+def test_a_graph_infers_the_task_as_predict_does(tmp_path):
+    model, features = make_task_model(), video(40)
+    export_onnx(model, tmp_path)
+    output = run_stream(tmp_path / "stream.onnx", features, [1, 20, 19])
+    assert set(output) == {one.name for one in dataclasses.fields(Prediction)}
+    assert_equals_prediction(output, model, features)
+    metadata = onnxruntime.InferenceSession(tmp_path / "stream.onnx").get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["tasks"]) == TASKS
+
+
+def test_a_graph_for_one_task_gives_what_predict_gives_for_that_task(tmp_path):
+    model, features = make_task_model(), video(40)
+    save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)
+    with redirect_stdout(StringIO()):
+        main(["export", str(tmp_path), "--task", "tea"])
+    output = run_stream(tmp_path / "export" / "stream.onnx", features, [1, 20, 19])
+    assert "task_probs" not in output
+    expected = model.predict(features, task="tea")
+    # Remaining times are interpolated between points that reach to the longest segment of this task alone.
+    for name in [name for name in output if name.startswith("remaining")]:
+        np.testing.assert_allclose(output.pop(name), getattr(expected, name), rtol=1e-2, atol=1e-2)
+    assert_equals_prediction(output, model, features, "tea")
 
 
 def test_a_graph_holds_its_class_names_and_runs_without_torch(exported, tmp_path):

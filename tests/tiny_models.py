@@ -29,6 +29,22 @@ TRANSCRIPTS = count_transcripts(
     [np.repeat([0, 1, 0, 2, 3], [3, 9, 1, 20, 14]), np.repeat([2, 1, 3], [17, 8, 11])], 4, DECODING, 5.0
 )
 
+TASKS = ["cake", "tea"]
+"""In cake nothing is served, in tea nothing is cut."""
+TASK_TRANSCRIPTS = count_transcripts(
+    [
+        np.repeat([0, 1, 0, 2], [3, 9, 1, 20]),
+        np.repeat([1, 2, 0], [7, 8, 4]),
+        np.repeat([2, 3, 0], [5, 12, 6]),
+        np.repeat([3, 2], [9, 15]),
+        np.repeat([0, 2, 3], [2, 6, 14]),
+    ],
+    4,
+    DECODING,
+    5.0,
+    ["cake", "cake", "tea", "tea", "tea"],
+)
+
 
 def make_model(config: ModelConfig = BASE, seed: int = 0, filtered: bool = True) -> TrainedModel:
     """A model with random weights and a task graph, with a duration filter or without one."""
@@ -45,3 +61,10 @@ def make_model(config: ModelConfig = BASE, seed: int = 0, filtered: bool = True)
 def video(num_frames: int, seed: int = 1) -> np.ndarray:
     """Random features `[T, D]`."""
     return np.random.default_rng(seed).normal(size=(num_frames, DIM)).astype(np.float32)
+
+
+def make_task_model(filtered: bool = True) -> TrainedModel:
+    """A model of the two `TASKS`."""
+    model = make_model(filtered=filtered)
+    tables = TASK_TRANSCRIPTS if filtered else None
+    return TrainedModel(model.network, dataclasses.replace(model.facts, tasks=TASKS, transcripts=tables))
