@@ -109,7 +109,7 @@ def untrained(arguments: Arguments) -> TrainedModel:
     torch.manual_seed(0)
     names = [f"class{number}" for number in range(arguments.classes)]
     preset = PRESETS[arguments.preset]
-    config = dataclasses.replace(preset, model=preset.model.at(FPS))
+    config = dataclasses.replace(preset, model=preset.model.at(FPS, 16.0))
     network = ProgressNetwork(config.model, arguments.feature_dim, arguments.classes)
     return TrainedModel(network, ModelFacts(config, arguments.feature_dim, names, [0], FPS))
 

@@ -417,7 +417,7 @@ def test_every_preset_and_features_of_any_scale_pass_the_check_which_leaves_no_t
     scaled.network.set_features(torch.full((DIM,), 1e3), torch.full((DIM,), 1e-3))
     for model in (
         scaled,
-        *(make_model(dataclasses.replace(one.model.at(1.0), stages=2, maps=8)) for one in PRESETS.values()),
+        *(make_model(dataclasses.replace(one.model.at(1.0, 16.0), stages=2, maps=8)) for one in PRESETS.values()),
     ):
         assert model.stream("compiled").num_frames == 0
 

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 
 from protas_gtcc.alignment.config import AlignmentConfig, EncoderConfig
 from protas_gtcc.annotations.transcripts import count_transcripts
+from protas_gtcc.annotations.segments import long_action
 from protas_gtcc.config import DEFAULT, REFERENCE, ModelConfig, RunConfig, TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
@@ -170,10 +171,10 @@ def test_features_are_standardised_by_the_training_videos_alone(tiny_dataset, tm
 
 
 @pytest.mark.parametrize(("fps", "layers"), [(3.0, 5), (15.0, 7), (30.0, 8), (0.01, 1), (1e9, 16)])
-def test_without_a_number_of_layers_a_stage_sees_sixteen_seconds(fps, layers):
-    assert ModelConfig(layers=0).at(fps).layers == layers
-    assert ModelConfig(layers=3).at(fps).layers == 3
-    assert ModelConfig(layers=0, reach_seconds=32.0).at(fps / 2).layers == layers
+def test_without_a_number_of_layers_a_stage_sees_a_long_action(fps, layers):
+    assert ModelConfig(layers=0).at(fps, 16.0).layers == layers
+    assert ModelConfig(layers=3).at(fps, 16.0).layers == 3
+    assert ModelConfig(layers=0, reach_seconds=32.0).at(fps / 2, 1.0).layers == layers
     if 1 < layers < 16:
         assert 2 ** (layers + 1) - 1 >= 16 * fps > 2**layers - 1
 
@@ -183,7 +184,10 @@ def test_the_number_of_layers_is_kept_with_the_weights(tiny_dataset, tmp_path):
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, layers=0))
     run = train_into(tmp_path / "run", config)
     assert run.read_config().model.layers == 0, "the run keeps the setting"
-    layers = config.model.at(Dataset(tiny_dataset).info.fps).layers
+    dataset = Dataset(tiny_dataset)
+    labels = [dataset.labels(video) for video in dataset.part("1", "train")]
+    fps = dataset.info.fps
+    layers = config.model.at(fps, long_action(labels, dataset.info.background) / fps).layers
     model: Any = load(run.path)
     assert model.facts.config.model.layers == layers == len(model.network.stages[0].layers)
 

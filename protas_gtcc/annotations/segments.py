@@ -16,6 +16,9 @@ import numpy as np
 
 from protas_gtcc.errors import InputError, plural
 
+LONG = 0.9
+"""Share of the actions that are shorter than a long one."""
+
 
 def segment_array(labels: np.ndarray) -> np.ndarray:
     """Cut labels `[T]` into maximal runs: rows (start, end, label), int64 `[N, 3]`, in time order."""
@@ -47,6 +50,13 @@ def require_actions(labels_of_videos: Iterable[np.ndarray], background: Collecti
             return
         num_videos += 1
     raise InputError(f"none of {plural(num_videos, 'training video')} has an action; check labels and background")
+
+
+def long_action(labels_of_videos: Iterable[np.ndarray], background: Collection[int]) -> float:
+    """Frames that nine in ten actions in labels, each `[T]`, do not exceed; there must be an action."""
+    segments = np.concatenate([segment_array(labels) for labels in labels_of_videos])
+    actions = segments[~np.isin(segments[:, 2], list(background))]
+    return float(np.quantile(actions[:, 1] - actions[:, 0], LONG))
 
 
 def progress_target(labels: np.ndarray, background: Collection[int]) -> np.ndarray:

@@ -69,7 +69,7 @@ class ProgressNetwork(FeatureStandardisation):
     def __init__(self, config: ModelConfig, feature_dim: int, num_classes: int, graph: TaskGraph | None = None):
         super().__init__(feature_dim, config.standardise)
         if config.layers == 0:
-            raise InputError("the number of layers depends on the frame rate; build from config.at(fps)")
+            raise InputError("the number of layers depends on the frame rate and on lengths; build from config.at")
         self.config, self.num_classes = config, num_classes
         later = feature_dim if config.arrangement == "parallel" else num_classes
         widths = [feature_dim] + [later] * (config.stages - 1)

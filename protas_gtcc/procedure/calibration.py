@@ -17,12 +17,12 @@ from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.procedure.alarms import FalseAlarms, false_alarms
 from protas_gtcc.procedure.decoder import ProcedureDecoder
-from protas_gtcc.procedure.following import LEVEL, log_normal
+from protas_gtcc.procedure.following import LEVEL, QUANTILES
 from protas_gtcc.procedure.learning import fit_models, without_each_fold
 from protas_gtcc.procedure.model import Calibration, Models, ProcedureModel
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures
-from protas_gtcc.procedure.tracker import Tracked
+from protas_gtcc.procedure.tracker import Tracked, log_normal
 from protas_gtcc.procedure.truth import Truth
 
 FACTORS = np.geomspace(0.6, 1.7, 45)
@@ -136,10 +136,10 @@ def _choose_factors(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarr
     weights = np.concatenate([np.full(len(one), 1 / len(one)) for _, one in videos]) / len(videos)
 
     def error(factor: float) -> float:
-        return float(weights @ np.abs(log_normal(moments, np.array([factor, 1.0]))[1] - true))
+        return float(weights @ np.abs(log_normal(moments, np.array([factor, 1.0]), QUANTILES)[1] - true))
 
     def holds(width: float) -> bool:
-        low, _, high = log_normal(moments, np.array([best, width]))
+        low, _, high = log_normal(moments, np.array([best, width]), QUANTILES)
         return float(weights @ ((low <= true) & (true <= high))) >= LEVEL
 
     best = min(FACTORS, key=error)

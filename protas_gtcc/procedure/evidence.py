@@ -23,12 +23,14 @@ LATER = 9
 """Number of features of a step that may still come."""
 IMPOSSIBLE = -1e30
 """Score of a place that is no step."""
+REORDERED = {"reassoc", "contract"}
+"""Sums may be taken in any order, so that several terms are added at once."""
 MANY = 3.0
 """More steps that wait, or that are waited for, count as much as these."""
 
 
 class Tables(NamedTuple):
-    """`ProcedureTables`, as compiled code needs them."""
+    """`ProcedureTables`, as compiled code needs them: 0 for background, and for a step with itself."""
 
     begin: np.ndarray
     state_class: np.ndarray
@@ -48,60 +50,77 @@ class Tables(NamedTuple):
     needs: np.ndarray
     num_needed_by: np.ndarray
     """`[S]`: number of steps that wait for a step."""
+    has_needs: bool
 
 
 def compiled_tables(tables: ProcedureTables) -> Tables:
     """The tables with what is derived from them."""
     begin = tables.begin
     needed_by = np.zeros(len(tables.state_task))
+    before = tables.before * tables.is_step[:, None]
+    before[np.arange(len(before)), tables.place] = 0
     for low, high in zip(begin, begin[1:], strict=False):
         needed_by[low:high] = tables.needs[low:high].sum(axis=0)[: high - low]
+        before[low:high, : high - low] *= tables.is_step[low:high]
     values = {name: getattr(tables, name) for name in Tables._fields if hasattr(tables, name)}
-    values["orders_begin"] = np.searchsorted(tables.orders_task, np.arange(tables.num_tasks + 1))
-    return Tables(**{name: np.ascontiguousarray(one) for name, one in values.items()}, num_needed_by=needed_by)
+    values |= {"before": before, "orders_begin": np.searchsorted(tables.orders_task, np.arange(tables.num_tasks + 1))}
+    arrays = {name: np.ascontiguousarray(one) for name, one in values.items()}
+    return Tables(**arrays, num_needed_by=needed_by, has_needs=bool(tables.needs.any()))
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def next_features(tables, task, last, done, features):
-    """Fill in `features` `[W, NEXT]` for each step of a task; rows of other places are left as they are.
+def find_features(tables, task, last, done, upcoming, later):
+    """Fill in the features of each step of a task: `[W, NEXT]` that it is next, `[W, LATER]` that it still comes.
 
     `last` `[W]` has the probability that each step was the last one; what it lacks to 1 is that there was none.
-    `done` `[W]` has the probability that each is done.
+    `done` `[W]` has the probability that each is done. Rows of places that are no step are left as they are.
     """
     begin, end = tables.begin[task], tables.begin[task + 1]
-    num_states = end - begin
-    fresh, num_done = max(1.0 - last.sum(), 0.0), 0.0
-    first_undone = np.zeros(num_states)
-    all_first = _find_first_undone(tables, task, done, first_undone)
-    all_shares = tables.share[begin:end].sum()
-    for j in range(num_states):
+    num = end - begin
+    follows, ahead, behind, least, since_last, first_undone = np.zeros((6, num))
+    num_done, work, all_work, known_last = 0.0, 0.0, 0.0, 0.0
+    undone = np.empty(num)
+    for j in range(num):
         num_done += done[j]
-    for c in range(num_states):
-        if not tables.is_step[begin + c]:
-            continue
-        follows, waits_for_none, needed, needs_last = fresh * tables.start[begin + c], 1.0, 0.0, 0.0
-        ahead, behind = 0.0, 0.0
-        for j in range(num_states):
-            follows += last[j] * tables.after[begin + j, c]
-            if j != c and tables.is_step[begin + j]:
-                ahead += tables.share[begin + j] * (1 - done[j]) * tables.before[begin + c, j]
-                behind += done[j] * tables.before[begin + j, c]
-                if tables.needs[begin + c, j] > 0:
-                    needed += 1 - done[j]
-                    waits_for_none *= done[j]
-                    needs_last += last[j]
-        share = HALF * tables.share[begin + c]
-        features[c, 0] = np.log(max(follows, 1e-30))
-        features[c, 1] = ahead
-        features[c, 2] = behind
-        features[c, 3] = done[c] * tables.repeat[begin + c]
-        features[c, 4] = done[c]
-        features[c, 5] = np.log((first_undone[c] + share) / (all_first + HALF * all_shares))
-        features[c, 6] = -abs(tables.rank[begin + c] - num_done)
-        features[c, 7] = min(needed, MANY)
-        features[c, 8] = waits_for_none
-        features[c, 9] = needs_last
+        known_last += last[j]
+        work += tables.share[begin + j] * done[j]
+        all_work += tables.share[begin + j]
+        undone[j] = tables.share[begin + j] * (1 - done[j])
+    for j in range(num):
+        before, here, part = tables.before[begin + j, :num], 0.0, done[j]
+        for c in range(num):
+            here += undone[c] * before[c]
+        ahead[j] = here
+        if part > 0:
+            for c in range(num):
+                behind[c] += part * before[c]
+                least[c] = min(least[c], part * before[c])
+        if last[j] > 0:
+            for c in range(num):
+                follows[c] += last[j] * tables.after[begin + j, c]
+                since_last[c] += last[j] * before[c]
+    all_first = _find_first_undone(tables, task, done, first_undone)
+    reached = min(max(work / max(all_work, 1e-30), 0.02), 0.98)
+    fresh = max(1 - known_last, 0.0)
+    for c in range(num):
+        if tables.is_step[begin + c]:
+            share, next_of, later_of = tables.share[begin + c], upcoming[c], later[c]
+            next_of[0] = np.log(max(follows[c] + fresh * tables.start[begin + c], 1e-30))
+            next_of[1] = ahead[c]
+            next_of[2] = behind[c]
+            next_of[3] = done[c] * tables.repeat[begin + c]
+            next_of[4] = done[c]
+            next_of[5] = np.log((first_undone[c] + HALF * share) / (all_first + HALF * all_work))
+            next_of[6] = -abs(tables.rank[begin + c] - num_done)
+            later_of[0] = 1.0
+            later_of[1] = np.log(share / (1 - share))
+            later_of[2] = MANY * behind[c] / max(num_done, 1.0)
+            later_of[3] = least[c]
+            later_of[4] = since_last[c]
+            later_of[5] = np.log(reached / (1 - reached))
+            later_of[6] = np.log(1 - reached)
+            _add_needs(tables, begin, c, num, last, done, next_of, later_of)
 
 
 @compiled(nogil=True)
@@ -122,37 +141,21 @@ def _find_first_undone(tables, task, done, found):
 
 @compiled(nogil=True)
 @no_type_check
-def later_features(tables, task, last, done, features):
-    """Fill in `features` `[W, LATER]` for each step of a task that it is not done; arguments as in `next_features`."""
-    begin, end = tables.begin[task], tables.begin[task + 1]
-    num_states = end - begin
-    num_done, work, all_work = 0.0, 0.0, 0.0
-    for j in range(num_states):
-        num_done += done[j]
-        work += tables.share[begin + j] * done[j]
-        all_work += tables.share[begin + j]
-    part = min(max(work / max(all_work, 1e-30), 0.02), 0.98)
-    for c in range(num_states):
-        if not tables.is_step[begin + c]:
-            continue
-        behind, least, since_last, waiting = 0.0, 0.0, 0.0, 0.0
-        for j in range(num_states):
-            if j != c and tables.is_step[begin + j]:
-                log = tables.before[begin + j, c]
-                behind += done[j] * log
-                least = min(least, done[j] * log)
-                since_last += last[j] * log
-                waiting += tables.needs[begin + j, c] * done[j]
-        share = tables.share[begin + c]
-        features[c, 0] = 1.0
-        features[c, 1] = np.log(share / (1 - share))
-        features[c, 2] = MANY * behind / max(num_done, 1.0)
-        features[c, 3] = least
-        features[c, 4] = since_last
-        features[c, 5] = np.log(part / (1 - part))
-        features[c, 6] = np.log(1 - part)
-        features[c, 7] = min(waiting, MANY)
-        features[c, 8] = waiting / max(tables.num_needed_by[begin + c], 1.0)
+def _add_needs(tables, begin, c, num, last, done, upcoming, later):
+    """Fill in the features of a step that a drawn graph gives; 0 without one."""
+    needed, waits_for_none, needs_last, waiting = 0.0, 1.0, 0.0, 0.0
+    if tables.has_needs:
+        for j in range(num):
+            waiting += tables.needs[begin + j, c] * done[j]
+            if tables.needs[begin + c, j] > 0:
+                needed += 1 - done[j]
+                waits_for_none *= done[j]
+                needs_last += last[j]
+    upcoming[7] = min(needed, MANY)
+    upcoming[8] = waits_for_none
+    upcoming[9] = needs_last
+    later[7] = min(waiting, MANY)
+    later[8] = waiting / max(tables.num_needed_by[begin + c], 1.0)
 
 
 @compiled(nogil=True)

@@ -16,10 +16,20 @@ from protas_gtcc.procedure.alarms import NEVER
 from protas_gtcc.procedure.evidence import compiled_tables
 from protas_gtcc.procedure.model import ProcedureModel
 from protas_gtcc.procedure.result import DONE, REASONS, Event, Procedure, Reason
-from protas_gtcc.procedure.tracker import Tracked, Weights, empty_tracked, new_state, track_frames
+from protas_gtcc.procedure.tracker import (
+    Tracked,
+    Weights,
+    empty_tracked,
+    find_events,
+    log_normal,
+    new_state,
+    track_frames,
+)
 
 LEVEL = 0.8
 """Share of frames at which intervals hold, on held-out people."""
+QUANTILES = ndtri([(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
+NO_ROWS = np.empty((0, 4), dtype=np.int64)
 IS_DONE = 0.5
 """A step is reported as done when its probability is above this."""
 
@@ -32,7 +42,7 @@ class ProcedureFollower:
     ):
         """`following` is that of the filter's tables, `thresholds` `[A]` those of alarms."""
         self._model, self._following, self._seconds = model, following, 1 / fps
-        self._tables, self._num_classes, self._thresholds = compiled_tables(model.tables), num_classes, thresholds
+        self._tables, self._num_classes, self._limits = compiled_tables(model.tables), num_classes, _limits(thresholds)
         self._weights = Weights(model.models.next_weights, model.models.later_weights)
         self._begin_streams(1)
 
@@ -50,14 +60,15 @@ class ProcedureFollower:
     def track(self, streams: np.ndarray, beliefs: StateBeliefs) -> Tracked:
         """What the tracker finds, before it is calibrated."""
         tracked = empty_tracked(len(streams), self._num_classes)
+        tables, task = self._tables, self._model.tables.state_task
         track_frames(
-            self._tables, self._weights, self._following, self._state, streams, beliefs, self._seconds, tracked
+            tables, task, self._weights, self._following, self._state, streams, beliefs, self._seconds, tracked
         )
         return tracked
 
     def arrays(self) -> list[np.ndarray]:
         """All numbers that the results depend on."""
-        return [*self._model.arrays().values(), self._thresholds]
+        return [*self._model.arrays().values(), self._limits]
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream, not a copy; all 0 before the first frame."""
@@ -83,50 +94,55 @@ class ProcedureFollower:
 
     def _happened(self, streams: np.ndarray, tracked: Tracked) -> tuple[Event, ...]:
         """What happened for the first time in these frames."""
-        values = np.concatenate([tracked.done[:, None], tracked.alarms], axis=1)  # [T, 1 + A, C]
-        limits = np.array([IS_DONE, *self._thresholds])[:, None]
-        events = []
-        for stream in np.unique(streams):
-            frames = np.flatnonzero(streams == stream)
-            above = (values[frames] > limits) & ~self._reported[stream]
-            firsts = above.argmax(axis=0)
-            for kind, label in zip(*np.nonzero(above.any(axis=0)), strict=True):
-                at = int(firsts[kind, label])
-                name = (DONE, *REASONS)[kind]
-                frame, value = int(self._frames[stream]) + at, float(values[frames[at], kind, label])
-                events.append(Event(name, int(label), frame, int(frames[at]), value))
-            self._reported[stream] |= above.any(axis=0)
-            self._frames[stream] += len(frames)
-        return tuple(sorted(events, key=lambda one: (one.at, one.kind, one.label)))
+        return _new_events(tracked, self._limits, streams, self._reported, self._frames)
+
+
+def events_of(tracked: Tracked, thresholds: np.ndarray) -> tuple[Event, ...]:
+    """Steps done in a recording, and alarms above the thresholds `[A]`, each at its first frame."""
+    num_frames, num_reasons, num_classes = tracked.alarms.shape
+    streams, reported = np.zeros(num_frames, dtype=np.int64), np.zeros((1, 1 + num_reasons, num_classes), dtype=bool)
+    return _new_events(tracked, _limits(thresholds), streams, reported, np.zeros(1, dtype=np.int64))
+
+
+def _limits(thresholds: np.ndarray) -> np.ndarray:
+    """What a probability must be above for an event, `[1 + A]`: that a step is done, then each alarm."""
+    return np.append(IS_DONE, thresholds)
+
+
+def _new_events(
+    tracked: Tracked, limits: np.ndarray, streams: np.ndarray, reported: np.ndarray, frames: np.ndarray
+) -> tuple[Event, ...]:
+    """Events that are not yet in `reported`, bool `[n, 1 + A, C]`, to which they are added.
+
+    `frames` `[n]` is moved on.
+    """
+    number = find_events(tracked, limits, streams, reported, frames, NO_ROWS)
+    if number == 0:
+        return ()
+    found = np.empty((number, 4), dtype=np.int64)
+    find_events(tracked, limits, streams, reported, frames, found)
+    values = [tracked.done, *tracked.alarms.transpose(1, 0, 2)]
+    return tuple(
+        Event((DONE, *REASONS)[kind], label, frame, at, float(values[kind][at, label]))
+        for at, kind, label, frame in found.tolist()
+    )
 
 
 def report(tracked: Tracked, model: ProcedureModel, events: tuple[Event, ...] = ()) -> Procedure:
     """The calibrated report of what the tracker found."""
-    left_low, left, left_high = log_normal(tracked.left, model.calibration.left)
-    next_low, upcoming, next_high = log_normal(tracked.upcoming, model.calibration.upcoming)
+    left = log_normal(tracked.left, model.calibration.left, QUANTILES)
+    upcoming = log_normal(tracked.upcoming, model.calibration.upcoming, QUANTILES)
     elapsed = tracked.elapsed.astype(np.float32)
     return Procedure(
-        left_seconds=left,
-        left_interval=np.stack([left_low, left_high]),
-        progress=elapsed / np.maximum(elapsed + left, 1e-6),
+        left_seconds=left[1],
+        left_interval=left[::2],
+        progress=elapsed / np.maximum(elapsed + left[1], 1e-6),
         next_probs=tracked.next.T,
-        next_seconds=upcoming,
-        next_interval=np.stack([next_low, next_high]),
+        next_seconds=upcoming[1],
+        next_interval=upcoming[::2],
         done=tracked.done.T,
         events=events,
     )
-
-
-def log_normal(moments: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Lower end, median and upper end, float32 `[3, T]`, of log-normal times with mean and variance `[T, 2]`.
-
-    `factors` multiply the median and the width of the interval.
-    """
-    mean, variance = moments.T
-    relative = variance / np.maximum(mean, 1e-9) ** 2
-    median, reach = factors[0] * mean / np.sqrt(1 + relative), factors[1] * np.sqrt(np.log1p(relative))
-    quantiles = ndtri([(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
-    return (median * np.exp(quantiles[:, None] * reach)).astype(np.float32)
 
 
 def thresholds_of(model: ProcedureModel, budget: float | None, reasons: Collection[Reason] = REASONS) -> np.ndarray:

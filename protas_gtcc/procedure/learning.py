@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protas_gtcc.annotations.transcripts import TranscriptTables
-from protas_gtcc.procedure.evidence import LATER, NEXT, compiled_tables, later_features, next_features
+from protas_gtcc.procedure.evidence import LATER, NEXT, compiled_tables, find_features
 from protas_gtcc.procedure.model import Models
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures, visits_of
 
@@ -99,10 +99,10 @@ def moments(tables: ProcedureTables, recordings: Sequence[Recording], fps: float
         is_step = tables.is_step[low:high]
         done, last = np.zeros((2, width))
         for number, place in enumerate(sequence):
-            features, after = np.full((width, NEXT), np.nan), np.full((width, LATER), np.nan)
-            next_features(table, task, last, done, features)
+            features, after = np.full((width, NEXT), np.nan), np.empty((width, LATER))
+            find_features(table, task, last, done, features, after)
             done[place], last = 1.0, np.eye(width)[place]
-            later_features(table, task, last, done, after)
+            find_features(table, task, last, done, np.empty((width, NEXT)), after)
             undone = np.flatnonzero(is_step & (done[: high - low] == 0))
             following.append(features)
             chosen.append(place)

@@ -1,16 +1,17 @@
 """Following a recording: what is done, what is next and what is left, from the duration filter's belief.
 
-The filter believes in states: a class within a task. For each state, a stream remembers what would be so if that
-state were going on: which steps are done, and which was the last one. When a segment ends and another starts, the new
-state takes over what the states it may have come from remember, by their shares, and that these are done. Belief in a
-state that the evidence takes back thus takes what it remembers with it: a step that was believed for a moment does not
-stay done.
+The filter believes in states: a class within a task. For each of the likeliest states, a stream remembers what would be
+so if that state were going on: which steps are done, and which was the last one. When a segment ends and another
+starts, the new state takes over what the states it may have come from remember, by their shares, and that these are
+done. Belief in a state that the evidence takes back thus takes what it remembers with it: a step that was believed for
+a moment does not stay done.
 
     done[s, j]     probability that step j is done, given that state s is going on
     last[s, j]     probability that step j was the last one before
     next[s, j]     probability that step j is the next one
     surprise[s]    how unexpected the start of s was: 1 - its probability / that of the likeliest next step
     seconds[s]     mean seconds since s began
+    known[s]       1 if s was among the likeliest states at the frame before: what it remembers is up to date
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from typing import NamedTuple, no_type_check
 
 import numpy as np
 
-from protas_gtcc.procedure.evidence import LATER, NEXT, later_features, next_features, score_later, score_next
+from protas_gtcc.procedure.evidence import LATER, NEXT, find_features, score_later, score_next
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.storage.compiled_code import compiled
 
-NEGLIGIBLE = 1e-6
-"""A state that is less probable remembers what it did before."""
-CONSIDERED = 1e-3
-"""A state that is less probable has no part in what is next and what is left."""
+MOST = 6
+"""States that are looked at, the likeliest ones."""
+LEAST = 1e-3
+"""A state that is less probable is not looked at."""
 MISSING, ORDER, REPEATED, LONG = range(len(REASONS))
 PACE_PRIOR = 3.0
 """How many steps of mean length the usual pace counts as."""
@@ -44,17 +45,18 @@ class Weights(NamedTuple):
 
 
 class TrackerState(NamedTuple):
-    """The state of n streams."""
+    """The state of n streams, float64."""
 
     done: np.ndarray
-    """float64 `[n, S, W]`."""
+    """`[n, S, W]`."""
     last: np.ndarray
     next: np.ndarray
     surprise: np.ndarray
-    """float64 `[n, S]`."""
+    """`[n, S]`."""
     seconds: np.ndarray
+    known: np.ndarray
     elapsed: np.ndarray
-    """float64 `[n]`: mean seconds since the first step began."""
+    """`[n]`: mean seconds since the first step began."""
 
 
 class Tracked(NamedTuple):
@@ -77,8 +79,8 @@ class Tracked(NamedTuple):
 def new_state(num_streams: int, num_states: int, width: int) -> TrackerState:
     """The state before the first frame."""
     done, last, following = np.zeros((3, num_streams, num_states, width))
-    surprise, seconds = np.zeros((2, num_streams, num_states))
-    return TrackerState(done, last, following, surprise, seconds, np.zeros(num_streams))
+    surprise, seconds, known = np.zeros((3, num_streams, num_states))
+    return TrackerState(done, last, following, surprise, seconds, known, np.zeros(num_streams))
 
 
 def empty_tracked(num_frames: int, num_classes: int) -> Tracked:
@@ -91,40 +93,71 @@ def empty_tracked(num_frames: int, num_classes: int) -> Tracked:
 
 @compiled(nogil=True)
 @no_type_check
-def track_frames(tables, weights, transitions, state, streams, beliefs, seconds, tracked):
+def track_frames(tables, state_task, weights, transitions, state, streams, beliefs, seconds, tracked):
     """Update `state` by T frames and fill in `tracked`; frame t is the next one of stream `streams[t]`.
 
     `transitions` is the filter's `following`. A frame takes `seconds`.
     """
-    num_states, width = state.done.shape[1:]
-    features, later = np.empty((width, NEXT)), np.empty((width, LATER))
-    carried_done, carried_last = np.empty((2, num_states, width))
-    probable = np.empty(width)
+    width = state.done.shape[2]
+    upcoming, later, probable = np.empty((width, NEXT)), np.empty((width, LATER)), np.empty(width)
+    chosen, before = np.empty(MOST, np.int64), np.empty(MOST, np.int64)
+    carried = np.empty((2, MOST, width))
     for t in range(len(streams)):
         n = streams[t]
-        _remember(tables, transitions, state, n, beliefs, t, seconds, carried_done, carried_last)
-        began = 0.0
-        for task in range(len(tables.begin) - 1):
+        num_before = _find_known(state.known[n], before)
+        num = _choose(beliefs.now[t], chosen)
+        _remember(
+            tables, state_task, transitions, state, n, beliefs, t, seconds, chosen[:num], before[:num_before], carried
+        )
+        total, began = 0.0, 0.0
+        for s in chosen[:num]:
+            total += beliefs.now[t, s]
+        for s in chosen[:num]:
+            now, task = beliefs.now[t, s] / total, state_task[s]
             begin, end = tables.begin[task], tables.begin[task + 1]
-            for s in range(begin, end):
-                now = beliefs.now[t, s]
-                if now < NEGLIGIBLE:
-                    continue
-                started = 1.0 if tables.is_step[s] else min(state.last[n, s].sum(), 1.0)
-                began += now * started
-                if now < CONSIDERED:
-                    continue
-                done, last = carried_done[s], carried_last[s]
-                _assume(tables, begin, s, state.done[n, s], state.last[n, s], done, last)
-                next_features(tables, task, last, done, features)
-                score_next(tables, task, weights.next, features, state.next[n, s])
-                later_features(tables, task, last, done, later)
-                score_later(tables, task, weights.later, later, probable)
-                _report(tables, state, n, begin, end, s, now, beliefs.rest[t, s], done, probable, tracked, t)
+            began += now * (1.0 if tables.is_step[s] else min(state.last[n, s].sum(), 1.0))
+            done, last = carried[0, 0], carried[1, 0]
+            _assume(tables, begin, s, state.done[n, s], state.last[n, s], done, last)
+            find_features(tables, task, last, done, upcoming, later)
+            score_next(tables, task, weights.next, upcoming, state.next[n, s])
+            score_later(tables, task, weights.later, later, probable)
+            _report(tables, state, n, begin, end, s, now, beliefs.rest[t, s], done, probable, tracked, t)
         state.elapsed[n] += seconds * began
         tracked.elapsed[t] = state.elapsed[n]
-        tracked.left[t, 1] = max(tracked.left[t, 1] - tracked.left[t, 0] ** 2, 0.0)
-        tracked.upcoming[t, 1] = max(tracked.upcoming[t, 1] - tracked.upcoming[t, 0] ** 2, 0.0)
+        for moments in (tracked.left[t], tracked.upcoming[t]):
+            moments[1] = max(moments[1] - moments[0] ** 2, 0.0)
+
+
+@compiled(nogil=True)
+@no_type_check
+def _find_known(known, found):
+    """The states that are up to date, of which there are at most `MOST`; returns their number."""
+    num = 0
+    for s in range(len(known)):
+        if known[s] > 0 and num < MOST:
+            found[num] = s
+            num += 1
+    return num
+
+
+@compiled(nogil=True)
+@no_type_check
+def _choose(now, chosen):
+    """The likeliest states, by probability; returns their number, at least 1."""
+    num = 0
+    for s in range(len(now)):
+        if now[s] < LEAST or (num == MOST and now[s] <= now[chosen[num - 1]]):
+            continue
+        place = min(num, MOST - 1)
+        while place > 0 and now[chosen[place - 1]] < now[s]:
+            chosen[place] = chosen[place - 1]
+            place -= 1
+        chosen[place] = s
+        num = min(num + 1, MOST)
+    if num == 0:
+        chosen[0] = np.argmax(now)
+        num = 1
+    return num
 
 
 @compiled(nogil=True)
@@ -141,51 +174,48 @@ def _assume(tables, begin, s, done, last, done_after, last_after):
 
 @compiled(nogil=True)
 @no_type_check
-def _remember(tables, transitions, state, n, beliefs, t, seconds, carried_done, carried_last):
-    """Update what each state remembers: a part goes on, a part began with this frame after states that ended."""
-    num_states, width = state.done.shape[1:]
-    ended = beliefs.ended[t]
-    least = 1e-4 * ended.sum()
-    surprises = np.zeros(num_states)
-    touched = np.zeros(num_states, dtype=np.bool_)
-    for task in range(len(tables.begin) - 1):
-        begin, end = tables.begin[task], tables.begin[task + 1]
-        for s in range(begin, end):
-            share = beliefs.entered[t, s]
-            if beliefs.now[t, s] < NEGLIGIBLE or share <= 0:
-                continue
-            touched[s] = True
-            for j in range(width):
-                carried_done[s, j] = carried_last[s, j] = 0.0
-            total = 0.0
-            for k in range(begin, end):
-                flow = ended[k] * transitions[k, s]
-                if ended[k] <= least or flow <= 0:
-                    continue
-                total += flow
-                for j in range(end - begin):
-                    carried_done[s, j] += flow * state.done[n, k, j]
-                    carried_last[s, j] += 0.0 if tables.is_step[k] else flow * state.last[n, k, j]
-                if tables.is_step[k]:
-                    carried_done[s, k - begin] += flow * (1 - state.done[n, k, k - begin])
-                    carried_last[s, k - begin] += flow
-                if tables.is_step[s]:
-                    likeliest = state.next[n, k, : end - begin].max()
-                    chance = state.next[n, k, s - begin] / likeliest if likeliest > 0 else 1.0
-                    surprises[s] += flow * (1 - chance)
-            if total > 0:
-                surprises[s] /= total
-                for j in range(end - begin):
-                    carried_done[s, j] /= total
-                    carried_last[s, j] /= total
-    for s in range(num_states):
-        share = beliefs.entered[t, s] if touched[s] else 0.0
+def _remember(tables, state_task, transitions, state, n, beliefs, t, seconds, chosen, before, carried):
+    """Update what each state remembers: a part goes on, a part began with this frame after states that ended.
+
+    A state that was not up to date is taken to begin now.
+    """
+    surprises, totals = np.zeros(len(chosen)), np.zeros(len(chosen))
+    for number, s in enumerate(chosen):
+        carried[0, number], carried[1, number] = 0.0, 0.0
+        for k in before:
+            flow = beliefs.ended[t, k] * transitions[k, s]
+            if state_task[k] == state_task[s] and flow > 0:
+                totals[number] += flow
+                surprises[number] += flow * _carry(
+                    tables, state, n, tables.begin[state_task[s]], s, k, flow, carried[0, number], carried[1, number]
+                )
+    for number, s in enumerate(chosen):
+        share = beliefs.entered[t, s] if state.known[n, s] > 0 else 1.0
+        total = max(totals[number], 1e-300)
         state.seconds[n, s] = (1 - share) * state.seconds[n, s] + seconds
-        if share > 0:
-            state.surprise[n, s] = (1 - share) * state.surprise[n, s] + share * surprises[s]
-            for j in range(width):
-                state.done[n, s, j] = (1 - share) * state.done[n, s, j] + share * carried_done[s, j]
-                state.last[n, s, j] = (1 - share) * state.last[n, s, j] + share * carried_last[s, j]
+        state.surprise[n, s] = (1 - share) * state.surprise[n, s] + share * surprises[number] / total
+        for j in range(state.done.shape[2]):
+            state.done[n, s, j] = (1 - share) * state.done[n, s, j] + share * carried[0, number, j] / total
+            state.last[n, s, j] = (1 - share) * state.last[n, s, j] + share * carried[1, number, j] / total
+    state.known[n] = 0.0
+    for s in chosen:
+        state.known[n, s] = 1.0
+
+
+@compiled(nogil=True)
+@no_type_check
+def _carry(tables, state, n, begin, s, k, flow, done, last):
+    """Add what is so after state `k`, by its share; returns how unexpected it is that `s` follows."""
+    for j in range(len(done)):
+        done[j] += flow * state.done[n, k, j]
+        last[j] += 0.0 if tables.is_step[k] else flow * state.last[n, k, j]
+    if tables.is_step[k]:
+        done[k - begin] += flow * (1 - state.done[n, k, k - begin])
+        last[k - begin] += flow
+    likeliest = state.next[n, k].max()
+    if not tables.is_step[s] or likeliest <= 0:
+        return 0.0
+    return 1 - state.next[n, k, s - begin] / likeliest
 
 
 @compiled(nogil=True)
@@ -227,3 +257,46 @@ def _report(tables, state, n, begin, end, s, now, rest, done, probable, tracked,
     tracked.left[t, 1] += now * (left_variance + left**2)
     tracked.upcoming[t, 0] += now * until_next
     tracked.upcoming[t, 1] += now * (until_variance + until_next**2)
+
+
+@compiled(nogil=True)
+@no_type_check
+def log_normal(moments, factors, quantiles):
+    """Quantiles, float32 `[Q, T]`, of log-normal times with mean and variance `[T, 2]`.
+
+    `factors` multiply the median and the width of an interval; `quantiles` `[Q]` are those of a standard normal.
+    """
+    found = np.empty((len(quantiles), len(moments)), dtype=np.float32)
+    for t in range(len(moments)):
+        relative = moments[t, 1] / max(moments[t, 0], 1e-9) ** 2
+        median = factors[0] * moments[t, 0] / np.sqrt(1 + relative)
+        reach = factors[1] * np.sqrt(np.log(1 + relative))
+        for q in range(len(quantiles)):
+            found[q, t] = median * np.exp(quantiles[q] * reach)
+    return found
+
+
+@compiled(nogil=True)
+@no_type_check
+def find_events(tracked, limits, streams, reported, frames, found):
+    """The number of events that are not yet reported; with room for them, fill in `found`, and mark them as reported.
+
+    A row of `found` `[M, 4]` has the frame among the T, the kind (0: done, 1 + a: an alarm), the class, and the frame
+    of the recording. `frames` is then moved on; without an event, at once.
+    """
+    num = 0
+    seen, passed = reported.copy(), frames.copy()
+    for t in range(len(streams)):
+        n = streams[t]
+        for kind in range(len(limits)):
+            for c in range(tracked.done.shape[1]):
+                value = tracked.done[t, c] if kind == 0 else tracked.alarms[t, kind - 1, c]
+                if value > limits[kind] and not seen[n, kind, c]:
+                    seen[n, kind, c] = True
+                    if num < len(found):
+                        found[num, 0], found[num, 1], found[num, 2], found[num, 3] = t, kind, c, passed[n]
+                    num += 1
+        passed[n] += 1
+    if num == len(found):
+        reported[:], frames[:] = seen, passed
+    return num

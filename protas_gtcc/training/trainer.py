@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import torch
 
-from protas_gtcc.annotations.segments import require_actions
+from protas_gtcc.annotations.segments import long_action, require_actions
 from protas_gtcc.annotations.task_graph import count_task_graph, save_task_graph
 from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts, known_tasks
 from protas_gtcc.config import DecodingConfig, RunConfig
@@ -172,9 +172,10 @@ class Trainer(TrainingLoop[Batch]):
     def _facts(self) -> ModelFacts:
         info, features = self.dataset.info, self.dataset.feature_sets[self.feature_set]
         decoding, tasks = self.config.decoding, self._tasks()
+        long_seconds = long_action(self.labels.values(), info.background) / info.fps
         transcripts = count_transcripts(self.labels.values(), info.num_classes, decoding, info.fps, tasks)
         return ModelFacts(
-            config=dataclasses.replace(self.config, model=self.config.model.at(info.fps)),
+            config=dataclasses.replace(self.config, model=self.config.model.at(info.fps, long_seconds)),
             feature_dim=features.dim,
             class_names=info.class_names,
             background=info.background,
