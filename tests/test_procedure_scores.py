@@ -160,6 +160,7 @@ def test_every_figure_has_a_definition_and_counts_are_whole() -> None:
         ({"steps": np.array([[5, 8, 1], [2, 4, 2]])}, "sort them"),
         ({"steps": np.array([[5, 11, 1]])}, "frame 11 of 10"),
         ({"missing": {1}}, "class 1 is missing, but it happens"),
+        ({"missing": {9}}, "missing class 9 is no step of its task"),
     ],
 )
 def test_a_truth_that_contradicts_itself_is_refused(change: dict[str, Any], message: str) -> None:

@@ -13,8 +13,10 @@ The distance is Damerau and Levenshtein's without restriction: inserting, deleti
 replacing costs 2. F1 and POS are means over recordings.
 
 Schoonbeek et al., "IndustReal: A Dataset for Procedure Step Recognition Handling Execution Errors in Egocentric Videos
-in an Industrial-Like Setting" (WACV 2024), section on procedure step recognition, and their `PSR/psr_utils.py`. There,
-F1 has 1e-6 in its denominators, and a recording without a true positive a delay of 100 frames; here it has none.
+in an Industrial-Like Setting" (WACV 2024), section on procedure step recognition, and their `PSR/psr_utils.py`, with
+three differences. There, F1 has 1e-6 in its denominators. A recording without a true positive has a delay of 100
+frames; here it has none. And where a step is reported too early, they may take the time of another step's report, so
+that the false positive becomes a true one.
 """
 
 from __future__ import annotations

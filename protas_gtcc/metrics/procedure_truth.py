@@ -20,7 +20,8 @@ from protas_gtcc.procedure.result import Procedure, Reason
 class ProcedureTruth:
     """The truth of one recording of F frames.
 
-    Raises `InputError` if steps are not sorted, lie outside the recording, or contradict `missing`.
+    Raises `InputError` if steps are not sorted or lie outside the recording, or if a missing step happens or is none of
+    the task's.
     """
 
     name: str
@@ -51,6 +52,11 @@ class ProcedureTruth:
         happened = sorted(set(self.missing) & set(labels.tolist()))
         if happened:
             raise InputError(f"{what}: class {listed(map(str, happened))} is missing, but it happens; remove it there")
+        foreign = sorted(set(self.missing) - set(self.task_steps))
+        if foreign:
+            raise InputError(
+                f"{what}: missing class {listed(map(str, foreign))} is no step of its task; remove it there"
+            )
 
     @property
     def first(self) -> int:
