@@ -35,6 +35,11 @@ class Rows:
     tests: Sequence[Test]
 
 
+def one_test_each(clusters: Sequence[str]) -> Rows:
+    """Rows of which each is a test of its own, by one run."""
+    return Rows(clusters, [(str(number), "") for number in range(len(clusters))])
+
+
 def leave_out(*methods: Rows) -> tuple[list[np.ndarray], Groups]:
     """The weights of each method, float64 `[1 + J, N]`, and what they leave out, the same for all.
 

@@ -7,18 +7,28 @@ import numpy as np
 from protas_gtcc.metrics.breakdowns import COUNTS
 from protas_gtcc.metrics.intervals import NO_LIMITS, Limits, Path
 
-SIGNED = ("skill", "bias", "lead_seconds", "lead_frames", "remaining_bias_seconds")
+SIGNED = (
+    *("skill", "bias", "lead_seconds", "lead_frames", "remaining_bias_seconds"),
+    "bias_minutes",
+)
 """Figures of either sign, by the last name of their path."""
-UNITS = ("_seconds", "_frames", "_per_hour")
+UNITS = ("_seconds", "_frames", "_minutes", "_per_hour", "_per_hour_normal")
 """Ends of the names of times and rates."""
+PROCEDURE_COUNTS = (
+    *("num_starts", "num_completions", "num_false", "num_never_reported"),
+    *("num_wrong", "num_hits", "num_late", "num_recordings", "num_steps"),
+)
+"""Whole numbers among the figures of procedures, by the last name of their path."""
+MEDIANS = ("median_delay_seconds",)
+"""Figures for which leaving out one person at a time gives no valid interval."""
 
 
 def limits_of(path: Path) -> Limits | None:
-    """Least and largest value of the figure at a path; None for a count, which has no interval."""
+    """Least and largest value of the figure at a path; None for a count or a median, which have no interval."""
     name = path[-1]
-    if is_count(path):
+    if is_count(path) or name in MEDIANS:
         return None
-    if path[0] == "margin" or name in SIGNED:
+    if path[0] == "margin" or name in SIGNED or ("alarms" in path and name == "delay_seconds"):
         return NO_LIMITS
     if name == "r2":
         return -np.inf, 1.0
@@ -31,4 +41,4 @@ def limits_of(path: Path) -> Limits | None:
 
 def is_count(path: Path) -> bool:
     """Whether the figure at a path is a whole number."""
-    return path[0] == "breakdowns" and path[-1] in COUNTS
+    return (path[0] == "breakdowns" and path[-1] in COUNTS) or path[-1] in PROCEDURE_COUNTS

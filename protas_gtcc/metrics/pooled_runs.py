@@ -17,7 +17,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.details import best_lookups
 from protas_gtcc.metrics.intervals import NO_LIMITS, Limits, Path, subtract_figures, with_intervals
 from protas_gtcc.metrics.left_out import Rows, Test, leave_out
-from protas_gtcc.metrics.limits import is_count, limits_of
+from protas_gtcc.metrics.limits import limits_of
 from protas_gtcc.metrics.pooling import weighted_figures
 from protas_gtcc.metrics.video_rows import VideoRows
 
@@ -82,4 +82,4 @@ def _rows(pooled: PooledRows) -> Rows:
 
 
 def _limits_of_difference(path: Path) -> Limits | None:
-    return None if is_count(path) else NO_LIMITS
+    return None if limits_of(path) is None else NO_LIMITS

@@ -17,7 +17,7 @@ from protas_gtcc.metrics.certainty import LOOKUP, certainty_statistics
 from protas_gtcc.metrics.curves import curve_statistics
 from protas_gtcc.metrics.details import detailed_figures, skill_lookups
 from protas_gtcc.metrics.intervals import figure_intervals, figure_values, map_figures
-from protas_gtcc.metrics.left_out import Rows, leave_out
+from protas_gtcc.metrics.left_out import leave_out, one_test_each
 from protas_gtcc.metrics.limits import is_count, limits_of
 from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
@@ -79,8 +79,7 @@ def intervals(rows: VideoRows) -> dict[str, Any]:
 
     None for counts, and for figures that fewer than two people (or videos) show.
     """
-    # One row is one test, by one run.
-    (weights,), groups = leave_out(Rows(rows.clusters, [(str(number), "") for number in range(rows.num_videos)]))
+    (weights,), groups = leave_out(one_test_each(rows.clusters))
     return figure_intervals(weighted_figures(rows, weights), groups, limits_of)
 
 
