@@ -149,7 +149,7 @@ def _announce(task: _Task, truth: ProcedureTruth) -> tuple[Event, ...]:
         return ()
     frame = int(starts[at_last[0]])
     undone = np.setdiff1d(np.flatnonzero(task.share >= EXPECTED), labels[starts <= frame])
-    return tuple(Event("missing", int(label), frame, float(task.share[label])) for label in undone)
+    return tuple(Event("missing", int(label), frame, frame, float(task.share[label])) for label in undone)
 
 
 def _procedure(

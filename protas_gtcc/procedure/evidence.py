@@ -19,7 +19,7 @@ from protas_gtcc.storage.compiled_code import compiled
 
 NEXT = 10
 """Number of features of a step that may be next."""
-LATER = 9
+LATER = 11
 """Number of features of a step that may still come."""
 IMPOSSIBLE = -1e30
 """Score of a place that is no step."""
@@ -37,6 +37,7 @@ class Tables(NamedTuple):
     is_step: np.ndarray
     share: np.ndarray
     start: np.ndarray
+    ends: np.ndarray
     after: np.ndarray
     before: np.ndarray
     repeat: np.ndarray
@@ -79,11 +80,13 @@ def find_features(tables, task, last, done, upcoming, later):
     begin, end = tables.begin[task], tables.begin[task + 1]
     num = end - begin
     follows, ahead, behind, least, since_last, first_undone = np.zeros((6, num))
-    num_done, work, all_work, known_last = 0.0, 0.0, 0.0, 0.0
+    num_done, work, all_work, known_last, ends, ended = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     undone = np.empty(num)
     for j in range(num):
         num_done += done[j]
         known_last += last[j]
+        ends += last[j] * tables.ends[begin + j]
+        ended += done[j] * tables.ends[begin + j]
         work += tables.share[begin + j] * done[j]
         all_work += tables.share[begin + j]
         undone[j] = tables.share[begin + j] * (1 - done[j])
@@ -120,6 +123,8 @@ def find_features(tables, task, last, done, upcoming, later):
             later_of[4] = since_last[c]
             later_of[5] = np.log(reached / (1 - reached))
             later_of[6] = np.log(1 - reached)
+            later_of[7] = ends
+            later_of[8] = ended
             _add_needs(tables, begin, c, num, last, done, next_of, later_of)
 
 
@@ -154,8 +159,8 @@ def _add_needs(tables, begin, c, num, last, done, upcoming, later):
     upcoming[7] = min(needed, MANY)
     upcoming[8] = waits_for_none
     upcoming[9] = needs_last
-    later[7] = min(waiting, MANY)
-    later[8] = waiting / max(tables.num_needed_by[begin + c], 1.0)
+    later[9] = min(waiting, MANY)
+    later[10] = waiting / max(tables.num_needed_by[begin + c], 1.0)
 
 
 @compiled(nogil=True)

@@ -18,7 +18,7 @@ from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_proce
 
 FOLDS = 10
 """Groups of people that are left out, at most."""
-PENALTY = 0.01
+PENALTY = 0.001
 """Of the squared weights, in units of the mean log-likelihood."""
 
 

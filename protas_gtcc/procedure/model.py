@@ -14,7 +14,7 @@ from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.procedure.tables import ProcedureTables
 
 SHAPES = {
-    "state_class": "S", "state_task": "S", "is_step": "S", "share": "S", "start": "S", "repeat": "S", "rank": "S",
+    "state_class": "S", "state_task": "S", "is_step": "S", "share": "S", "start": "S", "ends": "S", "repeat": "S", "rank": "S",
     "after": "SW", "before": "SW", "needs": "SW", "advance": "S2", "gap": "S2", "length": "S2",
     "orders": "NW", "orders_task": "N",
 }  # fmt: skip

@@ -36,6 +36,8 @@ class ProcedureTables:
     """`[S]`: share of the task's recordings that have the step; 0 for background."""
     start: np.ndarray
     """`[S]`: probability that it is the first step of a recording of its task."""
+    ends: np.ndarray
+    """`[S]`: share of the task's recordings of which it is the last step."""
     after: np.ndarray
     """`[S, W]`: `after[s, j]` is the probability that step j of the task comes next after step s."""
     before: np.ndarray
@@ -138,6 +140,7 @@ def count_procedures(
         is_step=is_step,
         share=share,
         start=_normalised(counts.start + HALF * share, states.state_task),
+        ends=counts.ends / np.maximum(in_task, 1),
         after=_rows(counts.after + HALF * shares),
         before=np.log(before),
         repeat=np.log((counts.again + 0.1) / (in_task + 1)),
@@ -171,7 +174,7 @@ class _Counts:
     """Counts over recordings, by state and place."""
 
     def __init__(self, num_states: int, width: int):
-        self.has, self.again, self.start = np.zeros((3, num_states))
+        self.has, self.again, self.start, self.ends = np.zeros((4, num_states))
         self.after, self.before, self.both = np.zeros((3, num_states, width))
         self.advances: list[list[float]] = [[] for _ in range(num_states)]
         self.gaps: list[list[float]] = [[] for _ in range(num_states)]
@@ -183,6 +186,8 @@ class _Counts:
         first = list(dict.fromkeys(sequence))
         for place in first[:1]:
             self.start[begin + place] += 1
+        for place in sequence[-1:]:
+            self.ends[begin + place] += 1
         for earlier, later in zip(sequence, sequence[1:], strict=False):
             self.after[begin + earlier, later] += 1
         for number, place in enumerate(first):
