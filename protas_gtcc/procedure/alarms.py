@@ -23,6 +23,8 @@ from protas_gtcc.procedure.result import REASONS, Reason
 
 KEPT = 512
 """Values of false alarms that are kept, the highest of each reason."""
+LEAST = 0.1
+"""No alarm is raised at a lower value, however few of them would be false."""
 NEVER = 2.0
 """A threshold that nothing reaches."""
 
@@ -56,7 +58,7 @@ class FalseAlarms:
         allowed = int(budget / len(reasons) * hours * (number + 1) / number - 1 + 1e-9)
         wanted = np.isin(REASONS, list(reasons))
         values = self.values[:, min(allowed, KEPT - 1)]
-        return np.where(wanted, values, NEVER)
+        return np.where(wanted, np.maximum(values, LEAST), NEVER)
 
 
 def false_alarms(highest: np.ndarray, is_wrong: np.ndarray, hours: float, num_recordings: int) -> FalseAlarms:

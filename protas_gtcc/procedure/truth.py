@@ -13,8 +13,9 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.procedure.result import Reason
 from protas_gtcc.procedure.tables import steps_of
 
-TAGS: Mapping[str, Reason] = {"order": "out of order", "timing": "taking too long"}
-"""Words in the tags of mistakes that an alarm is about. Other mistakes are not seen in order and lengths."""
+TAGS: Mapping[str, Reason] = {"order": "out of order", "addition": "repeated", "timing": "taking too long"}
+"""Words in the tags of mistakes that an alarm is about. Other mistakes are not seen in order and lengths. A step that is
+done again counts as wrongly repeated if a mistake of order is annotated; many recipes do a step twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +48,10 @@ def truth_of(steps: np.ndarray, track: Track | None = None) -> Truth:
     """The truth from steps, as in `Truth`, and what the track has beside them."""
     times_done = Counter(steps[:, 2].tolist())
     mistakes = () if track is None else track.mistakes
-    wrong: dict[Reason, frozenset[int]] = {
-        "missing": frozenset(() if track is None else track.missing) - times_done.keys(),
-        "repeated": frozenset(label for label, times in times_done.items() if times > 1),
-    }
-    return Truth(steps, wrong | {reason: _tagged(mistakes, word) for word, reason in TAGS.items()}, mistakes)
+    wrong: dict[Reason, frozenset[int]] = {reason: _tagged(mistakes, word) for word, reason in TAGS.items()}
+    wrong["missing"] = frozenset(() if track is None else track.missing) - times_done.keys()
+    wrong["repeated"] |= {label for label in wrong["out of order"] if times_done[label] > 1}
+    return Truth(steps, wrong, mistakes)
 
 
 def _tagged(mistakes: Iterable[Mistake], word: str) -> frozenset[int]:
