@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from protas_gtcc.annotations.mistakes import Step, Track
 from protas_gtcc.annotations.segments import progress_by_class, progress_target
 from protas_gtcc.config import PRESETS
 from protas_gtcc.dataset.file import DatasetInfo, Video
@@ -199,6 +200,27 @@ def test_annotating_is_compared_with_decoding_and_encoding(run: Run) -> None:
     shown, figures = measured(run, "annotate_speed.py", "--seconds", "1", "--width", "128")
     assert set(ratios(figures)) == {"annotate"}
     assert "MB at a twelfth of the video" in shown
+
+
+def test_a_learnt_graph_is_compared_with_the_drawn_one(run: Run, tmp_path: Path) -> None:
+    names = ["background", "boil", "pour", "stir"]
+    orders = {f"v{number}": [1, 2, 3] if number % 2 else [2, 1, 3] for number in range(12)}
+    parts = {"train": [*orders][:8], "test": [*orders][8:]}
+    with write_dataset(tmp_path / "d.h5", DatasetInfo("tiny", names, [0], 1.0, {"1": parts}), {}) as writer:
+        for name, order in orders.items():
+            labels = np.repeat([0, *order], 3)
+            steps = tuple(Step(label, 3 + 3 * number, 6 + 3 * number) for number, label in enumerate(order))
+            missing = (3,) if name == "v10" else ()
+            writer.add(Video(name, labels, {}, task="Tea", track=Track(steps, missing)))
+    (tmp_path / "graphs").mkdir()
+    content = {"task": "Tea", "edges": [["boil", "pour"], ["pour", "stir"]]}
+    (tmp_path / "graphs" / "tea.json").write_text(json.dumps(content))
+    shown = run("learnt_graphs.py", "--dataset", "d.h5", "--graphs", "graphs", "--split", "1")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in shown.splitlines()[2:]]
+    assert rows[0] == ["–", "drawn", "2", "–", "–", "–", "–", "1 of 3"]
+    assert rows[2] == ["all: 8", "nearly always", "2", "0.50", "0.50", "1.00", "0.67", "0 of 3"]
+    assert [row[1] for row in rows[1:5]] == ["always", "nearly always", "more often than not, at 95 %", "chain"]
+    assert [row[0] for row in rows[5:]] == ["without mistakes: 8"] * 4
 
 
 def test_who_sees_progress_has_a_skill_above_1_and_who_guesses_has_none(run: Run, tmp_path: Path) -> None:

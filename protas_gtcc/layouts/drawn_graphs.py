@@ -32,12 +32,13 @@ NO_STEPS = ("START", "END")
 
 @dataclass(frozen=True, eq=False)
 class DrawnGraph:
-    """The graph of one task, without a cycle; several of its steps may have the same name."""
+    """The graph of one task, without a cycle."""
 
     path: Path
     task: str
     steps: tuple[str, ...]
-    """Names of classes or full descriptions; `NO_STEPS` may be among them."""
+    """Names of classes, each once, or descriptions, which may repeat; `NO_STEPS` may be among them."""
+    has_descriptions: bool
     before: np.ndarray
     """bool `[N, N]`: `before[a, b]` if step a must be done before step b."""
 
@@ -104,7 +105,7 @@ def _read_graph(file: Path, task: str, content: dict[str, Any]) -> DrawnGraph:
     cycle = [repr(names[node]) for node in find_cycle(before)]
     if cycle:
         raise InputError(f"{file}: a cycle: {' before '.join([*cycle, cycle[0]])}; remove one of these edges")
-    return DrawnGraph(file, task, names, before)
+    return DrawnGraph(file, task, names, "steps" in content, before)
 
 
 def _steps(file: Path, content: dict[str, Any], edges: Iterable[list[Any]]) -> dict[str, str]:

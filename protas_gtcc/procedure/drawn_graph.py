@@ -2,7 +2,7 @@
 
 CaptainCook4D's graphs describe steps by whole sentences, and number them in their own way. The class of a step has a
 short form of its description as its name (`layouts/step_names.py`), so the same short form finds it. A step that a
-recipe has several times is one class: then what counts is which class must be done first.
+recipe has several times is one class: then what counts is which class comes first.
 """
 
 from __future__ import annotations
@@ -58,16 +58,18 @@ def _require_own(graph: DrawnGraph, classes: np.ndarray, own: np.ndarray, every:
 
 
 def _find_class(graph: DrawnGraph, step: str, class_names: Sequence[str]) -> int:
-    known = find_name(step, class_names)
-    if known is not None:
-        return class_names.index(known)
-    # The forms of `step_names`: the recipe stands in front, and the step's id behind, of a name that others share.
-    form = re.compile(rf"({re.escape(graph.task)}: )?{re.escape(short_name(step))}( \(step \d+\))?")
-    found = [number for number, name in enumerate(class_names) if form.fullmatch(name)]
+    name = short_name(step) if graph.has_descriptions else step
+    if graph.has_descriptions:
+        # The forms of `step_names`: the recipe stands in front of a name that others share, or the step's id behind.
+        form = re.compile(rf"({re.escape(graph.task)}: )?{re.escape(name)}( \(step \d+\))?")
+        found = [one for one in class_names if form.fullmatch(one)]
+    else:
+        known = find_name(name, class_names)
+        found = [] if known is None else [known]
     if len(found) == 1:
-        return found[0]
+        return class_names.index(found[0])
     if found:
-        what = f"step {step!r} may be any of the classes {listed(class_names[number] for number in found)}"
-        raise InputError(f"{graph.path}: {what}; write edges of class names, as in {{'task': …, 'edges': …}}")
-    what = f"unknown step {step!r} of task {graph.task!r}: no class is called {short_name(step)!r}"
+        what = f"step {step!r} may be any of the classes {listed(found)}"
+        raise InputError(f"{graph.path}: {what}; write the graph in the plain form, with names of classes")
+    what = f"unknown step {step!r} of task {graph.task!r}: no class is called {name!r}"
     raise InputError(f"{graph.path}: {what}; correct its name, or remove the step")

@@ -17,7 +17,7 @@ from protas_gtcc.procedure.tables import ProcedureTables
 CONFIDENCE = 0.5
 """Of the lower bound. At one half, the share is as likely above the bound as below it."""
 LEAST_SHARE = 0.8
-"""The two together ask for 4 of 4 recordings, or for 10 of 11."""
+"""The two together ask for 4 of 4 recordings, or 8 of 9."""
 
 
 def learnt_needs(
