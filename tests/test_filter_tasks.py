@@ -13,6 +13,7 @@ from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables, count_transcripts, known_tasks
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding.decoder import DurationDecoder
+from protas_gtcc.decoding.duration_filter import TINY
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import CHANNELS, Prediction
 from tests.test_decoding import ALONE, FPS, SETTINGS, TRAINING, chain, evidence, quantile, video
@@ -59,6 +60,8 @@ def twin(probs: np.ndarray, settings: DecodingConfig, task: int = 0) -> Twin:
     for t, weights in enumerate(evidence(probs, TABLES, settings)):
         mass = (begins if t == 0 else mass @ move) * weights[labels]
         mass = mass / mass.sum()
+        if not task:
+            mass = mass * np.maximum(TINY / np.bincount(tasks, mass), 1)[tasks]
         of_task = np.bincount(tasks, mass, minlength=2)
         network = (probs[t] / TABLES.share**settings.prior_exponent) ** (1 / settings.temperature)
         network = network / network.sum() * (of_task @ has_class)
@@ -107,6 +110,19 @@ def test_frames_of_one_task_alone_make_that_task_likely():
     np.testing.assert_allclose(
         decoded(np.ones((1, 4)), settings=dataclasses.replace(ALONE, evidence=0.0)).task_probs[:, 0], [0.4, 0.6]
     )
+
+
+def test_a_task_comes_back_however_long_another_one_was_likely():
+    labels = np.concatenate([np.tile(TEA[0], 30), np.tile(CAKE[0], 4)])
+    tasks = decoded(0.996 * np.eye(4)[labels] + 0.001, settings=dataclasses.replace(ALONE, evidence=1e3)).task_probs
+    assert tasks[0, : -4 * len(CAKE[0])].min() == pytest.approx(TINY)
+    assert tasks[0, -1] > 0.99
+
+
+def test_the_least_probability_of_a_task_is_that_of_the_dense_chain():
+    labels = np.tile(TEA[0], 3)
+    probs, settings = 0.996 * np.eye(4)[labels] + 0.001, dataclasses.replace(SETTINGS, evidence=1e3)
+    np.testing.assert_allclose(decoded(probs, None, settings).task_probs, twin(probs, settings).tasks, rtol=1e-3)
 
 
 def test_streams_of_different_tasks_do_not_affect_each_other():

@@ -26,7 +26,7 @@ EMPTY = 1e-12
 DESCRIBED = 1e-3
 """A state with less probability has no rest of its own."""
 TINY = 1e-30
-"""Least probability of the network that counts as more than 0."""
+"""Least probability of the network that counts as more than 0, and of a task that is not given."""
 
 
 class Rule(NamedTuple):
@@ -138,6 +138,7 @@ def filter_frames(hypotheses, rule, state, kept, given, streams, probs, progress
         _start(hypotheses, live, moved, started, evidence, belief, entered)
         _summarise(hypotheses, live, belief, classes, tasks, reached)
         if num_tasks > 1:
+            _keep_tasks(hypotheses, live, tasks, belief)
             _weigh_by_task(hypotheses, tasks, network)
         output.tasks[t] = tasks
         for c in range(num_classes):
@@ -288,6 +289,18 @@ def _summarise(hypotheses, live, belief, classes, tasks, reached):
     for i in range(len(belief)):
         for c in range(len(classes)):
             classes[c] += reached[i, c]
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def _keep_tasks(hypotheses, live, tasks, belief):
+    """Raise a task to the least probability, so that it can come back, and numbers stay where arithmetic is fast."""
+    for g in range(live[0], live[1]):
+        if tasks[g] < TINY:
+            first, last = _live(hypotheses, (g, g + 1))[2:]
+            for i in range(len(belief)):
+                belief[i, first:last] *= TINY / tasks[g]
+            tasks[g] = TINY
 
 
 @compiled(nogil=True, fastmath=REORDERED)
