@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,14 +20,23 @@ import numpy as np
 from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts, known_tasks
 from protas_gtcc.config import DEFAULT, DecodingConfig
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.errors import InputError
+from protas_gtcc.dataset.reader import FeatureReader
+from protas_gtcc.decoding.decoder import network_result
+from protas_gtcc.errors import InputError, listed
+from protas_gtcc.inference import load
+from protas_gtcc.layouts.drawn_graphs import read_drawn_graphs
+from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.metrics.procedure import score_alarms, score_procedures
 from protas_gtcc.metrics.procedure_lookups import fit_procedure_lookups
 from protas_gtcc.metrics.procedure_truth import ProcedureTruth
+from protas_gtcc.predictions import Prediction
+from protas_gtcc.prepare.survey import OnProgress, show_nothing
+from protas_gtcc.procedure.alarms import NEVER
 from protas_gtcc.procedure.calibration import TrainingVideo, learn_procedure
 from protas_gtcc.procedure.decoder import ProcedureDecoder
+from protas_gtcc.procedure.drawn_graph import drawn_needs
 from protas_gtcc.procedure.following import events_of, report
-from protas_gtcc.procedure.model import ProcedureModel
+from protas_gtcc.procedure.model import ProcedureModel, from_arrays
 from protas_gtcc.procedure.result import REASONS, Reason
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.tracker import Tracked
@@ -98,14 +108,56 @@ def confuse(
     return probs
 
 
+def given_probabilities(path: Path, dataset: Dataset) -> Evidence:
+    """What prediction files have of each video. Raises `InputError` as `open_predictions` does."""
+    files = open_predictions(path, dataset.info.class_names)
+
+    def evidence(video: str) -> np.ndarray | None:
+        if video not in files.video_names:
+            return None
+        prediction, num_frames = files.read(video), dataset.num_frames[video]
+        if prediction.probs is None:
+            raise InputError(f"{path}, video {video}: only the predicted class has a probability; give those of all")
+        if len(prediction.labels) != num_frames:
+            what = f"{len(prediction.labels)} frames of {video}, the dataset has {num_frames}"
+            raise InputError(f"{path} has {what}; predict at the dataset's rate")
+        return np.ascontiguousarray(prediction.probs.T)
+
+    return evidence
+
+
+def of_run(folder: Path, dataset: Dataset, split: str) -> tuple[Learnt, Evidence, list[str]]:
+    """What a run has learnt, what its network makes of a video, and the videos that it was trained on.
+
+    Raises `InputError` for a run of other classes, or on other videos, and for one that has not learnt procedures.
+    """
+    model = load(folder)
+    facts, info = model.facts, dataset.info
+    if facts.class_names != info.class_names:
+        raise InputError(f"{folder} was trained on other classes than {dataset.path} has; name its own dataset")
+    seen = sorted(set(facts.training_videos) & set(dataset.part(split, "test")))
+    if seen:
+        raise InputError(f"{folder} was trained on {listed(seen)}, which split {split} tests; name its own split")
+    if facts.procedure is None or facts.transcripts is None:
+        raise InputError(f"{folder} has not learnt procedures; train it again")
+    features = FeatureReader(dataset, dataset.choose_feature_set(split, facts.config.feature_set), split, "none")
+    names = facts.tasks if len(facts.tasks) > 1 else []
+    learnt = Learnt(from_arrays(facts.procedure, str(folder)), facts.transcripts, facts.config.decoding, names)
+    known = [video for video in facts.training_videos if video in dataset.num_frames]
+    return learnt, lambda video: network_result(model.outputs(features.read(video))).probs, known
+
+
 def learn(
     dataset: Dataset,
     videos: Sequence[str],
     evidence: Evidence,
     settings: DecodingConfig,
-    graphs: Callable[[TranscriptTables, Sequence[str]], np.ndarray] | None = None,
+    graphs: Path | None = None,
 ) -> Learnt:
-    """Learn procedures from videos of a dataset; `graphs` makes the drawn graph of the states of tasks."""
+    """Learn procedures from videos of a dataset, with drawn graphs as a prior.
+
+    Raises `InputError` for graphs as `read_drawn_graphs` and `drawn_needs` do.
+    """
     info = dataset.info
     tasks = [dataset.attribute(video, "task") for video in videos]
     names = known_tasks(tasks)
@@ -119,24 +171,63 @@ def learn(
         )
         for video, task in zip(videos, tasks, strict=True)
     ]
-    needs = None if graphs is None else graphs(states, names)
+    names = names if len(names) > 1 else []
+    needs = None
+    if graphs is not None:
+        drawn, _ = read_drawn_graphs(graphs, names or known_tasks(tasks))
+        needs = drawn_needs(drawn, states, names or known_tasks(tasks), info.class_names)
     model = learn_procedure(lessons, states, settings, info.background, info.fps, needs)
-    return Learnt(model, states, settings, names if len(names) > 1 else [])
+    return Learnt(model, states, settings, names)
 
 
-def follow(
-    dataset: Dataset, videos: Sequence[str], evidence: Evidence, learnt: Learnt, task_given: bool
-) -> Iterator[tuple[Tracked, ProcedureTruth]]:
-    """Yield what the tracker finds in each video, and its truth. Raises `InputError` for a video without evidence."""
-    info = dataset.info
-    decoder = ProcedureDecoder(learnt.states, learnt.settings, info.background, info.fps, learnt.model)
-    for video in videos:
+class Test(NamedTuple):
+    """Test videos that were followed by what was learnt."""
+
+    learnt: Learnt
+    train: list[str]
+    evidence: Evidence
+    followed: list[tuple[Tracked, ProcedureTruth]]
+
+
+def follow_all(
+    dataset: Dataset,
+    train: Sequence[str],
+    videos: Sequence[str],
+    evidence: Evidence,
+    learnt: Learnt,
+    task_given: bool,
+    on_progress: OnProgress = show_nothing,
+) -> Test:
+    """Follow test videos. Raises `InputError` for a video without evidence, or of a task without a training video."""
+    decoder = decoder_of(dataset, learnt)
+    followed = []
+    for number, video in enumerate(videos, start=1):
         probs, truth = evidence(video), truth_of_video(dataset, video, learnt)
         if probs is None:
-            raise InputError(
-                f"there are no probabilities of test video {video}; predict it with all class probabilities"
-            )
-        yield decoder.fresh(1, truth.task + 1 if task_given and learnt.tasks else 0).track(probs), truth
+            raise InputError(f"there are no probabilities of test video {video}; predict all test videos")
+        task = truth.task + 1 if task_given and learnt.tasks else 0
+        followed.append((decoder.fresh(1, task).track(probs), truth))
+        on_progress("following", number, len(videos))
+    return Test(learnt, list(train), evidence, followed)
+
+
+def decoder_of(dataset: Dataset, learnt: Learnt, budget: float | None = None) -> ProcedureDecoder:
+    """The decoder of what was learnt; with a budget, it raises alarms."""
+    info = dataset.info
+    return ProcedureDecoder(learnt.states, learnt.settings, info.background, info.fps, learnt.model, budget)
+
+
+def predictions(
+    dataset: Dataset, test: Test, budgets: Sequence[float], task_given: bool
+) -> Iterator[tuple[str, Prediction]]:
+    """Yield the prediction of each test video, with alarms at the first budget that can be kept."""
+    smallest = test.learnt.model.calibration.false_alarms.smallest_budget()
+    decoder = decoder_of(dataset, test.learnt, next((one for one in budgets if one >= smallest), None))
+    for _, truth in test.followed:
+        probs = test.evidence(truth.name)
+        assert probs is not None
+        task = truth.task + 1 if task_given and test.learnt.tasks else 0
+        yield truth.name, decoder.fresh(1, task).decode(np.zeros(len(probs), dtype=np.int64), probs, None)
 
 
 def truth_of_video(dataset: Dataset, video: str, learnt: Learnt) -> ProcedureTruth:
@@ -169,38 +260,44 @@ def _procedure_truth(dataset: Dataset, video: str, truth: Truth, task: int, step
     )
 
 
-def score(
-    dataset: Dataset,
-    train: Sequence[str],
-    followed: Sequence[tuple[Tracked, ProcedureTruth]],
-    learnt: Learnt,
-    budgets: Sequence[float] = BUDGETS,
-) -> dict[str, Any]:
-    """All figures, with those of look-ups; `alarms_at` has them by budget, for each reason alone and for all.
+def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str, Any]:
+    """All figures over the tests together, such as those of several seeds, with those of look-ups.
 
-    A budget that the held-out recordings are too few for is None there.
+    `alarms_at` has alarms by budget, for each reason alone and for all of them; None for a budget that the held-out
+    recordings are too few for. A test of several seeds has each video as often.
     """
-    info, model = dataset.info, learnt.model
-    recordings = [Recording(read_truth(dataset, video).steps, _task_of(dataset, video, learnt)) for video in train]
+    info, first = dataset.info, tests[0]
+    recordings = [
+        Recording(read_truth(dataset, video).steps, _task_of(dataset, video, first.learnt)) for video in first.train
+    ]
     lookups = fit_procedure_lookups(recordings, info.num_classes, info.fps)
-    alarms = model.calibration.false_alarms
-    quiet = np.full(len(REASONS), np.inf)
-    reports = [(report(tracked, model, events_of(tracked, quiet)), truth) for tracked, truth in followed]
-    scores = score_procedures(reports, info.fps, lookups)
+    quiet = np.full(len(REASONS), NEVER)
+    reports = [
+        (report(tracked, test.learnt.model, events_of(tracked, quiet)), truth)
+        for test in tests
+        for tracked, truth in test.followed
+    ]
+    alarms = [test.learnt.model.calibration.false_alarms for test in tests]
 
     def at(budget: float, reasons: Sequence[Reason]) -> dict[str, Any] | None:
-        if budget < alarms.smallest_budget(len(reasons)):
+        if budget < max(one.smallest_budget(len(reasons)) for one in alarms):
             return None
-        limits = alarms.thresholds(budget, reasons)
-        return score_alarms([(events_of(tracked, limits), truth) for tracked, truth in followed], info.fps)
+        events = [
+            (events_of(tracked, one.thresholds(budget, reasons)), truth)
+            for one, test in zip(alarms, tests, strict=True)
+            for tracked, truth in test.followed
+        ]
+        return score_alarms(events, info.fps)
 
     by_budget = {
-        f"{budget:g}": {"all": at(budget, REASONS), **{reason: at(budget, [reason]) for reason in REASONS}}
+        f"{budget:g}": {**{reason: at(budget, [reason]) for reason in REASONS}, "all": at(budget, REASONS)}
         for budget in budgets
     }
-    number, hours = alarms.size
-    held_out = {"num_normal": int(number), "hours": float(hours), "smallest_budget": alarms.smallest_budget(1)}
-    return scores | {"alarms_at": by_budget, "held_out": held_out}
+    number, hours = alarms[0].size
+    smallest = alarms[0].smallest_budget(1)
+    held_out = {"num_normal": int(number), "hours": float(hours)}
+    held_out["smallest_budget"] = smallest if np.isfinite(smallest) else None
+    return score_procedures(reports, info.fps, lookups) | {"alarms_at": by_budget, "held_out": held_out}
 
 
 def _task_of(dataset: Dataset, video: str, learnt: Learnt) -> int:

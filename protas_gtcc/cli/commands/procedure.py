@@ -1,0 +1,146 @@
+"""`protas-gtcc procedure`: steps, or a model's probabilities -> what is done, next, missing and left, and its scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from protas_gtcc.cli.shared.console import make_console, print_result, progress_bar, warn
+from protas_gtcc.cli.shared.parsing import Folder, Positional, Text
+from protas_gtcc.config import DEFAULT
+from protas_gtcc.errors import InputError, plural
+from protas_gtcc.metrics.prediction_files import write_predictions
+from protas_gtcc.predictions import PredictionInfo
+from protas_gtcc.prepare.known_datasets import open_dataset
+from protas_gtcc.prepare.survey import OnProgress
+from protas_gtcc.storage.atomic import require_absent, write_text
+
+if TYPE_CHECKING:
+    from protas_gtcc.dataset.file import Dataset
+    from protas_gtcc.runs.procedures import Test
+
+
+@dataclass(frozen=True)
+class Command:
+    """Follow the procedures of a split's test videos, and score what is reported of them.
+
+    By default from the true steps, as a perfect recogniser would see them. Procedures are learnt on the split's
+    training and validation videos. Alarms keep to a budget that is set on those of them in which nothing is wrong, of
+    people that the learning has not seen.
+    """
+
+    dataset: Positional[Text]
+    """Name or file of the dataset."""
+    split: str = "1"
+    """Split whose test videos are followed."""
+    input: Literal["steps", "confused"] = "steps"
+    """The true steps, or these through a recogniser that mistakes each 10 seconds of a step for another step of the
+    task with the probability --confusion."""
+    confusion: float = 0.2
+    """Confusion of the recogniser."""
+    seed: int = 0
+    """Seed of the confusion."""
+    probabilities: Path | None = None
+    """Instead: probabilities of the classes at each frame of the test videos, as `predict` writes them (an HDF5 file, or
+    a folder of CSV files), from any program. If training videos are there too, made by a model that has not seen them,
+    intervals and alarms are calibrated on them."""
+    model: tuple[Path, ...] = ()
+    """Instead: runs that were trained on the split, such as several seeds. They have learnt procedures themselves."""
+    graphs: Path | None = None
+    """Drawn task graphs as a prior: a JSON file, or a folder with one for each task."""
+    task_inferred: bool = False
+    """Infer the task of each video; by default it is given."""
+    false_alarms_per_hour: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    """Budgets of false alarms, each an hour of recording."""
+    out: Folder | None = None
+    """Folder for procedure.json with all scores, table.md, and predictions.h5, which `report` draws. Its alarms are those
+    of all reasons at the first budget that can be kept."""
+    overwrite: bool = False
+    """Replace these files if they exist."""
+    json: bool = False
+    """Print the scores as JSON."""
+
+    def __post_init__(self) -> None:
+        if sum([self.probabilities is not None, bool(self.model), self.input != "steps"]) > 1:
+            raise InputError("--input confused, --probabilities and --model contradict each other; give one")
+        if not 0 <= self.confusion < 1:
+            raise InputError(f"--confusion is {self.confusion:g}; it must be at least 0, and less than 1")
+        wrong = [budget for budget in self.false_alarms_per_hour if not 0 < budget < 1e6]
+        if wrong:
+            raise InputError(f"--false-alarms-per-hour is {wrong[0]:g}; it must be above 0")
+        if self.model and self.graphs is not None:
+            raise InputError("--graphs is for learning, and a run has learnt already; leave one of them out")
+
+    def run(self) -> None:
+        """Learn, follow, score, print and write."""
+        from protas_gtcc.report.procedure_table import markdown
+        from protas_gtcc.runs.procedures import predictions, score
+
+        console = make_console(stderr=True)
+        dataset = open_dataset(self.dataset, warn(console))
+        if self.out is not None:
+            require_absent([self.out / name for name in WRITTEN], self.overwrite)
+        with progress_bar("procedures") as on_progress:
+            tests = list(self._tests(dataset, on_progress))
+            scores = {"input": self._name(), **self._facts(dataset)} | score(dataset, tests, self.false_alarms_per_hour)
+        text = f"{self._heading(dataset, scores)}\n\n{markdown(scores)}"
+        if self.out is not None:
+            write_text(self.out / WRITTEN[0], json.dumps(scores, indent=1, allow_nan=False))
+            write_text(self.out / WRITTEN[1], text)
+            info = PredictionInfo(
+                dataset.info.class_names, dataset.info.background, dataset.info.fps, dataset.info.simulated
+            )
+            found = predictions(dataset, tests[0], self.false_alarms_per_hour, not self.task_inferred)
+            write_predictions(self.out / WRITTEN[2], found, info)
+        print_result(text, scores, self.json)
+
+    def _tests(self, dataset: Dataset, on_progress: OnProgress) -> Iterator[Test]:
+        """What is followed: by a model, or by what is learnt here."""
+        from protas_gtcc.runs import procedures
+
+        test, given = dataset.part(self.split, "test"), not self.task_inferred
+        if self.model:
+            for run in self.model:
+                learnt, evidence, train = procedures.of_run(run, dataset, self.split)
+                yield procedures.follow_all(dataset, train, test, evidence, learnt, given, on_progress)
+            return
+        train = [*dataset.part(self.split, "train"), *dataset.part(self.split, "validation")]
+        evidence, settings = procedures.true_steps(dataset), procedures.exact_settings()
+        if self.probabilities is not None:
+            evidence, settings = procedures.given_probabilities(self.probabilities, dataset), DEFAULT.decoding
+        elif self.input == "confused":
+            evidence = procedures.confused_steps(dataset, self.confusion, self.seed)
+            settings = DEFAULT.decoding
+        learnt = procedures.learn(dataset, train, evidence, settings, self.graphs)
+        yield procedures.follow_all(dataset, train, test, evidence, learnt, given, on_progress)
+
+    def _name(self) -> str:
+        if self.model:
+            return "a model's own: " + ", ".join(map(str, self.model))
+        if self.probabilities is not None:
+            return f"probabilities of {self.probabilities}"
+        return f"true steps, confused by {self.confusion:g}" if self.input == "confused" else "true steps"
+
+    def _facts(self, dataset: Dataset) -> dict[str, Any]:
+        return {
+            "dataset": dataset.info.name,
+            "split": self.split,
+            "simulated": dataset.info.simulated,
+            "task_given": not self.task_inferred,
+            "graphs": None if self.graphs is None else str(self.graphs),
+            "seed": self.seed,
+        }
+
+    def _heading(self, dataset: Dataset, scores: Mapping[str, Any]) -> str:
+        simulated = "SIMULATED: " if dataset.info.simulated else ""
+        task = "inferred" if self.task_inferred else "given"
+        of = plural(scores["held_out"]["num_normal"], "held-out recording")
+        calibrated = f"budgets set on {of} without mistakes, {scores['held_out']['hours']:.1f} hours"
+        where = f"{simulated}{dataset.info.name}, split {self.split}: {scores['num_videos']} test recordings"
+        return f"{where}, from {scores['input']}; task {task}; {calibrated}."
+
+
+WRITTEN = ("procedure.json", "table.md", "predictions.h5")

@@ -1,0 +1,88 @@
+"""The tables of scored procedures, in Markdown: times and steps, then alarms by budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from protas_gtcc.metrics.procedure_lookups import AFTER_LAST, TOTAL
+from protas_gtcc.procedure.result import REASONS
+from protas_gtcc.report.figures import Form, at, form, line, rule, share, with_interval
+
+_TWO = form("z.2f")
+_SECONDS = form("z.0f")
+ROWS: dict[str, tuple[str, Form]] = {
+    "time left, min": ("time_left.error_minutes", _TWO),
+    "… last 5 min": ("time_left.last_5_error_minutes", _TWO),
+    "… last 30 min": ("time_left.last_30_error_minutes", _TWO),
+    "… first tenth": ("time_left.tenth.0.0-0.1.error_minutes", _TWO),
+    "… last tenth": ("time_left.tenth.0.9-1.0.error_minutes", _TWO),
+    "… inside the interval": ("time_left.interval_coverage", share),
+    "next step, top 1": ("next_step.at_starts.top_1", share),
+    "next step, top 3": ("next_step.at_starts.top_3", share),
+    "… over frames, top 1": ("next_step.over_frames.top_1", share),
+    "… over frames, top 3": ("next_step.over_frames.top_3", share),
+    "next start, s": ("next_step.error_seconds", _SECONDS),
+    "done list, F1": ("done.f1", _TWO),
+    "… delay, s": ("done.delay_seconds", _SECONDS),
+    "… order (POS)": ("done.pos", _TWO),
+}
+"""Head of each row: path of its figure, and how it is written."""
+ALARMS: dict[str, tuple[str, Form]] = {
+    "recall": ("recall", share),
+    "precision": ("precision", share),
+    "false an hour": ("false_per_hour", _TWO),
+    "… without mistakes": ("false_per_hour_normal", _TWO),
+    "delay, s": ("delay_seconds", _SECONDS),
+}
+"""Head of each column of alarms: figure, and how it is written."""
+
+
+def markdown(scores: Mapping[str, Any]) -> str:
+    """Both tables; `scores` are those of `runs.procedures.score`."""
+    return f"{_figures(scores)}\n{_alarms(scores)}"
+
+
+def _figures(scores: Mapping[str, Any]) -> str:
+    """A row for each figure, with what look-ups make of the true steps beside it."""
+    columns = {"": (), TOTAL: ("lookups", TOTAL), AFTER_LAST: ("lookups", AFTER_LAST)}
+    lines = [line("", ["procedure", *(f"`{name}`" for name in columns if name)]), rule(len(columns) + 1)]
+    for head, (path, written) in ROWS.items():
+        names = _path(path)
+        cells = [
+            with_interval(at(scores, [*of, *names]), at(scores["intervals"], [*of, *names]), written)
+            for of in columns.values()
+        ]
+        lines.append(line(head, cells))
+    return "\n".join(lines) + "\n"
+
+
+def _alarms(scores: Mapping[str, Any]) -> str:
+    """A row for each reason at each budget."""
+    lines = [line("alarms", ["budget, an hour", "wrong steps", *ALARMS]), rule(len(ALARMS) + 3)]
+    by_lookup = at(scores, ["lookups", AFTER_LAST, "alarms"]) or {}
+    if by_lookup:
+        intervals = at(scores["intervals"], ["lookups", AFTER_LAST, "alarms", "missing"])
+        lines.append(line(f"missing, `{AFTER_LAST}`", ["–", *_cells(by_lookup["missing"], intervals)]))
+    for reason in (*REASONS, "all"):
+        for budget, found in scores["alarms_at"].items():
+            of = found[reason]
+            cells = ["too few held-out recordings"] + [""] * len(ALARMS)
+            if of is not None:
+                cells = _cells(of["alarms"][reason], of["intervals"]["alarms"][reason])
+            lines.append(line(reason, [budget, *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def _cells(figures: Mapping[str, Any], intervals: Any) -> list[str]:
+    cells = [with_interval(figures[name], at(intervals, [name]), written) for name, written in ALARMS.values()]
+    return [str(figures["num_wrong"]), *cells]
+
+
+def _path(path: str) -> list[str]:
+    """The names of a dotted path; a tenth has dots of its own."""
+    if ".tenth." not in path:
+        return path.split(".")
+    before, after = path.split(".tenth.")
+    tenth, name = after.rsplit(".", 1)
+    return [before, "tenth", tenth, name]
