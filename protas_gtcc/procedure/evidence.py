@@ -10,6 +10,7 @@ are exact; elsewhere they are those of the mean, not the mean of the features.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -60,7 +61,7 @@ def compiled_tables(tables: ProcedureTables) -> Tables:
     needed_by = np.zeros(len(tables.state_task))
     before = tables.before * tables.is_step[:, None]
     before[np.arange(len(before)), tables.place] = 0
-    for low, high in zip(begin, begin[1:], strict=False):
+    for low, high in pairwise(begin):
         needed_by[low:high] = tables.needs[low:high].sum(axis=0)[: high - low]
         before[low:high, : high - low] *= tables.is_step[low:high]
     values = {name: getattr(tables, name) for name in Tables._fields if hasattr(tables, name)}

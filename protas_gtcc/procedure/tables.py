@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -188,7 +189,7 @@ class _Counts:
             self.start[begin + place] += 1
         for place in sequence[-1:]:
             self.ends[begin + place] += 1
-        for earlier, later in zip(sequence, sequence[1:], strict=False):
+        for earlier, later in pairwise(sequence):
             self.after[begin + earlier, later] += 1
         for number, place in enumerate(first):
             self.has[begin + place] += 1

@@ -295,8 +295,11 @@ def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BU
     }
     number, hours = alarms[0].size
     smallest = alarms[0].smallest_budget(1)
-    held_out = {"num_normal": int(number), "hours": float(hours)}
-    held_out["smallest_budget"] = smallest if np.isfinite(smallest) else None
+    held_out = {
+        "num_normal": int(number),
+        "hours": float(hours),
+        "smallest_budget": smallest if np.isfinite(smallest) else None,
+    }
     return score_procedures(reports, info.fps, lookups) | {"alarms_at": by_budget, "held_out": held_out}
 
 

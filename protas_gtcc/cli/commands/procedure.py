@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from protas_gtcc.cli.shared.console import make_console, print_result, progress_bar, warn
-from protas_gtcc.cli.shared.parsing import Folder, Positional, Text
-from protas_gtcc.config import DEFAULT
+from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars, warn
+from protas_gtcc.cli.shared.parsing import Folder, Positional
+from protas_gtcc.config import DEFAULT, Text
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.metrics.prediction_files import write_predictions
 from protas_gtcc.predictions import PredictionInfo
@@ -83,7 +83,7 @@ class Command:
         dataset = open_dataset(self.dataset, warn(console))
         if self.out is not None:
             require_absent([self.out / name for name in WRITTEN], self.overwrite)
-        with progress_bar("procedures") as on_progress:
+        with progress_bars() as on_progress:
             tests = list(self._tests(dataset, on_progress))
             scores = {"input": self._name(), **self._facts(dataset)} | score(dataset, tests, self.false_alarms_per_hour)
         text = f"{self._heading(dataset, scores)}\n\n{markdown(scores)}"
