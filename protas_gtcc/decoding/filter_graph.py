@@ -94,8 +94,8 @@ class FilterGraph(nn.Module):
         is_first = belief.sum(dim=(1, 2, 3)) == 0
         belief = self._advance(belief) * (evidence @ self.of_class.t())[:, :, None, None]
         belief = belief / belief.sum(dim=(1, 2, 3), keepdim=True)
-        kept = TINY / (belief.sum(dim=(2, 3)) @ self.of_task)
-        belief = (belief * (kept.clamp(min=1) @ self.of_task.t())[:, :, None, None]).contiguous()
+        raised = TINY / (belief.sum(dim=(2, 3)) @ self.of_task)
+        belief = (belief * (raised.clamp(min=1) @ self.of_task.t())[:, :, None, None]).contiguous()
         states = belief.sum(dim=2)
         phases = torch.einsum("bsn,sc->bcn", states, self.of_class)
         tasks = states.sum(dim=2) @ self.of_task
