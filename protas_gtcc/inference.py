@@ -333,7 +333,7 @@ def usual_budget(facts: ModelFacts) -> float | None:
         return None
     from protas_gtcc.procedure.model import from_arrays
 
-    smallest = from_arrays(facts.procedure, "the checkpoint").calibration.false_alarms.smallest_budget()
+    smallest = from_arrays(facts.procedure, "the checkpoint").smallest_budget()
     return USUAL_BUDGET if smallest <= USUAL_BUDGET else None
 
 

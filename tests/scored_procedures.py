@@ -33,11 +33,11 @@ def report_of(num_frames: int, **changes: Any) -> Procedure:
 
 
 def done(label: int, frame: int) -> Event:
-    return Event("done", label, frame, 0.9)
+    return Event("done", label, frame, frame, 0.9)
 
 
 def alarm(reason: Any, label: int, frame: int) -> Event:
-    return Event(reason, label, frame, 0.9)
+    return Event(reason, label, frame, frame, 0.9)
 
 
 def random_truth(seed: int, name: str = "video", person: str = "") -> ProcedureTruth:
@@ -62,7 +62,10 @@ def random_report(seed: int, num_frames: int) -> Procedure:
     probs = random.dirichlet(np.full(NUM_CLASSES, 0.3), num_frames).T.astype(np.float32)
     kinds = random.permutation([(kind, label) for kind in ("done", *REASONS) for label in range(1, NUM_CLASSES)])
     frames = np.sort(random.integers(0, num_frames, random.integers(0, 15)))
-    events = [Event(kind, int(label), int(frame), 0.5) for (kind, label), frame in zip(kinds, frames, strict=False)]
+    events = [
+        Event(kind, int(label), int(frame), int(frame), 0.5)
+        for (kind, label), frame in zip(kinds, frames, strict=False)
+    ]
     around = np.array([[0.6], [1.4]], dtype=np.float32)
     return Procedure(left, left * around, left, probs, upcoming, upcoming * around, probs, tuple(events))
 

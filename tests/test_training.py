@@ -20,8 +20,8 @@ from rich.console import Console
 from safetensors.torch import save_file
 
 from protas_gtcc.alignment.config import AlignmentConfig, EncoderConfig
-from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.annotations.segments import long_action
+from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.config import DEFAULT, REFERENCE, ModelConfig, RunConfig, TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader

@@ -25,10 +25,8 @@ from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_proce
 from protas_gtcc.procedure.tracker import Tracked, log_normal
 from protas_gtcc.procedure.truth import Truth
 
-FACTORS = np.geomspace(0.6, 1.7, 45)
-"""Of the median, among which the one with the least error is taken."""
 WIDTHS = np.geomspace(0.3, 5, 60)
-"""Of the interval; the least is taken that holds often enough."""
+"""Factors of an interval's width; the least is taken whose intervals hold often enough."""
 
 
 class TrainingVideo(NamedTuple):
@@ -69,26 +67,34 @@ def learn_procedure(
     recordings = [Recording(one.truth.steps, one.task) for one in videos]
     people = [one.person for one in videos]
     models = fit_models(recordings, people, states, background, fps, needs)
-    folds = without_each_fold(recordings, people, states, background, fps, needs)
-    followed = [
-        one
-        for fold, tables in folds
-        for one in _follow([videos[number] for number in fold], tables, models, states, settings, background, fps)
-    ]
+    folds = list(without_each_fold(recordings, people, states, background, fps, needs))
+
+    def calibrated(task_given: bool) -> Calibration:
+        followed = [
+            one
+            for fold, tables in folds
+            for one in _follow(
+                [videos[number] for number in fold], tables, models, states, settings, background, fps, task_given
+            )
+        ]
+        return calibrate(followed, fps)
+
+    inferred = calibrated(task_given=False)
+    given = calibrated(task_given=True) if states.num_tasks > 1 else inferred
     tables = count_procedures(recordings, states, background, fps, needs)
-    return ProcedureModel(tables, models, calibrate(followed, fps))
+    return ProcedureModel(tables, models, (inferred, given))
 
 
 def calibrate(followed: Sequence[Followed], fps: float) -> Calibration:
-    """Choose factors of the times, and collect false alarms, on followed videos."""
+    """Choose how wide intervals are, and collect false alarms, on followed videos."""
     left = [times for one in followed if (times := _left(one, fps)) is not None]
     upcoming = [times for one in followed if (times := _upcoming(one, fps)) is not None]
-    return Calibration(_choose_factors(left), _choose_factors(upcoming), _collect_false_alarms(followed, fps))
+    return Calibration(_choose_width(left), _choose_width(upcoming), _collect_false_alarms(followed, fps))
 
 
 def uncalibrated() -> Calibration:
-    """Factors of 1, and no held-out recordings."""
-    return Calibration(np.ones(2), np.ones(2), _collect_false_alarms([], 1.0))
+    """Widths as they are, and no held-out recordings."""
+    return Calibration(1.0, 1.0, _collect_false_alarms([], 1.0))
 
 
 def _follow(
@@ -99,14 +105,17 @@ def _follow(
     settings: DecodingConfig,
     background: list[int],
     fps: float,
+    task_given: bool,
 ) -> Iterable[Followed]:
-    decoder = ProcedureDecoder(states, settings, background, fps, ProcedureModel(tables, models, uncalibrated()))
+    model = ProcedureModel(tables, models, (uncalibrated(), uncalibrated()))
+    decoder = ProcedureDecoder(states, settings, background, fps, model)
     begin = tables.begin
     for video in videos:
         of_task = slice(begin[video.task], begin[video.task + 1])
         steps = tables.state_class[of_task][tables.is_step[of_task]]
         if video.probs is not None:
-            yield Followed(video, decoder.fresh().track(video.probs), steps)
+            task = video.task + 1 if task_given else 0
+            yield Followed(video, decoder.fresh(1, task).track(video.probs), steps)
 
 
 def _left(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
@@ -128,22 +137,18 @@ def _upcoming(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None
     return one.tracked.upcoming[: len(frames)], (following - frames) / fps
 
 
-def _choose_factors(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """The factor of the median with the least error, and that of the width which holds at `LEVEL`; a video counts 1."""
+def _choose_width(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The least factor of the width with which intervals hold at `LEVEL`; every video counts alike."""
     if not videos:
-        return np.ones(2)
+        return 1.0
     moments, true = (np.concatenate(parts) for parts in zip(*videos, strict=True))
     weights = np.concatenate([np.full(len(one), 1 / len(one)) for _, one in videos]) / len(videos)
 
-    def error(factor: float) -> float:
-        return float(weights @ np.abs(log_normal(moments, np.array([factor, 1.0]), QUANTILES)[1] - true))
-
     def holds(width: float) -> bool:
-        low, _, high = log_normal(moments, np.array([best, width]), QUANTILES)
+        low, _, high = log_normal(moments, np.full(len(true), width), QUANTILES)
         return float(weights @ ((low <= true) & (true <= high))) >= LEVEL
 
-    best = min(FACTORS, key=error)
-    return np.array([best, next((width for width in WIDTHS if holds(width)), WIDTHS[-1])])
+    return next((float(width) for width in WIDTHS if holds(width)), float(WIDTHS[-1]))
 
 
 def _collect_false_alarms(followed: Sequence[Followed], fps: float) -> FalseAlarms:

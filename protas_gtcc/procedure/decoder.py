@@ -50,7 +50,7 @@ class ProcedureDecoder(DurationDecoder):
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
         """As `DurationDecoder.decode`, with the procedure."""
         prediction, beliefs = self._decode(streams, probs, progress, len(self.tables.state_class))
-        return dataclasses.replace(prediction, procedure=self.follower.follow(streams, beliefs))
+        return dataclasses.replace(prediction, procedure=self.follower.follow(streams, beliefs, self._tasks > 0))
 
     def arrays(self) -> list[np.ndarray]:
         """All tables that the results depend on, thresholds of alarms included."""

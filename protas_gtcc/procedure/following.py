@@ -40,7 +40,7 @@ class ProcedureFollower:
     def __init__(
         self, model: ProcedureModel, following: np.ndarray, fps: float, num_classes: int, thresholds: np.ndarray
     ):
-        """`following` is that of the filter's tables, `thresholds` `[A]` those of alarms."""
+        """`following` is that of the filter's tables, `thresholds` those of alarms, as `thresholds_of` gives them."""
         self._model, self._following, self._seconds = model, following, 1 / fps
         self._tables, self._num_classes, self._limits = compiled_tables(model.tables), num_classes, _limits(thresholds)
         self._weights = Weights(model.models.next_weights, model.models.later_weights)
@@ -52,10 +52,14 @@ class ProcedureFollower:
         other._begin_streams(num_streams)
         return other
 
-    def follow(self, streams: np.ndarray, beliefs: StateBeliefs) -> Procedure:
-        """The procedure at T frames, of which frame t is the next one of stream `streams[t]`, int64."""
-        tracked = self.track(streams, beliefs)
-        return report(tracked, self._model, self._happened(streams, tracked))
+    def follow(self, streams: np.ndarray, beliefs: StateBeliefs, is_given: np.ndarray) -> Procedure:
+        """The procedure at T frames, of which frame t is the next one of stream `streams[t]`, int64.
+
+        `is_given` `[n]` is whether the task of each stream is given.
+        """
+        tracked, given = self.track(streams, beliefs), is_given.astype(np.int64)
+        events = _new_events(tracked, self._limits[given], streams, self._reported, self._frames)
+        return report(tracked, self._model, given[streams], events)
 
     def track(self, streams: np.ndarray, beliefs: StateBeliefs) -> Tracked:
         """What the tracker finds, before it is calibrated."""
@@ -92,27 +96,23 @@ class ProcedureFollower:
         self._reported = np.zeros((count, 1 + len(REASONS), self._num_classes), dtype=bool)
         self._frames = np.zeros(count, dtype=np.int64)
 
-    def _happened(self, streams: np.ndarray, tracked: Tracked) -> tuple[Event, ...]:
-        """What happened for the first time in these frames."""
-        return _new_events(tracked, self._limits, streams, self._reported, self._frames)
-
 
 def events_of(tracked: Tracked, thresholds: np.ndarray) -> tuple[Event, ...]:
     """Steps done in a recording, and alarms above the thresholds `[A]`, each at its first frame."""
     num_frames, num_reasons, num_classes = tracked.alarms.shape
     streams, reported = np.zeros(num_frames, dtype=np.int64), np.zeros((1, 1 + num_reasons, num_classes), dtype=bool)
-    return _new_events(tracked, _limits(thresholds), streams, reported, np.zeros(1, dtype=np.int64))
+    return _new_events(tracked, _limits(thresholds[None]), streams, reported, np.zeros(1, dtype=np.int64))
 
 
 def _limits(thresholds: np.ndarray) -> np.ndarray:
-    """What a probability must be above for an event, `[1 + A]`: that a step is done, then each alarm."""
-    return np.append(IS_DONE, thresholds)
+    """What a probability must be above for an event, `[2, 1 + A]`: that a step is done, then each alarm."""
+    return np.insert(thresholds, 0, IS_DONE, axis=1)
 
 
 def _new_events(
     tracked: Tracked, limits: np.ndarray, streams: np.ndarray, reported: np.ndarray, frames: np.ndarray
 ) -> tuple[Event, ...]:
-    """Events that are not yet in `reported`, bool `[n, 1 + A, C]`, to which they are added.
+    """Events above the limits `[n, 1 + A]` that are not yet in `reported`, bool `[n, 1 + A, C]`: they are added to it.
 
     `frames` `[n]` is moved on.
     """
@@ -128,10 +128,10 @@ def _new_events(
     )
 
 
-def report(tracked: Tracked, model: ProcedureModel, events: tuple[Event, ...] = ()) -> Procedure:
-    """The calibrated report of what the tracker found."""
-    left = log_normal(tracked.left, model.calibration.left, QUANTILES)
-    upcoming = log_normal(tracked.upcoming, model.calibration.upcoming, QUANTILES)
+def report(tracked: Tracked, model: ProcedureModel, is_given: np.ndarray, events: tuple[Event, ...] = ()) -> Procedure:
+    """The calibrated report of what the tracker found; `is_given` `[T]` is 1 where the task is given, else 0."""
+    widths = np.array([(one.left_width, one.next_width) for one in model.calibrations])[is_given].T
+    left, upcoming = log_normal(tracked.left, widths[0], QUANTILES), log_normal(tracked.upcoming, widths[1], QUANTILES)
     elapsed = tracked.elapsed.astype(np.float32)
     return Procedure(
         left_seconds=left[1],
@@ -146,7 +146,10 @@ def report(tracked: Tracked, model: ProcedureModel, events: tuple[Event, ...] = 
 
 
 def thresholds_of(model: ProcedureModel, budget: float | None, reasons: Collection[Reason] = REASONS) -> np.ndarray:
-    """The thresholds of a budget in false alarms an hour; without one, nothing reaches them."""
+    """The thresholds of a budget in false alarms an hour, `[2, A]`: where the task is inferred, and where it is given.
+
+    Without a budget, nothing reaches them. Raises `InputError` as `FalseAlarms.thresholds` does.
+    """
     if budget is None:
-        return np.full(len(REASONS), NEVER)
-    return model.calibration.false_alarms.thresholds(budget, reasons)
+        return np.full((2, len(REASONS)), NEVER)
+    return np.stack([one.false_alarms.thresholds(budget, reasons) for one in model.calibrations])

@@ -14,7 +14,8 @@ from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.procedure.tables import ProcedureTables
 
 SHAPES = {
-    "state_class": "S", "state_task": "S", "is_step": "S", "share": "S", "start": "S", "ends": "S", "repeat": "S", "rank": "S",
+    "state_class": "S", "state_task": "S", "is_step": "S", "share": "S", "start": "S", "ends": "S",
+    "repeat": "S", "rank": "S",
     "after": "SW", "before": "SW", "needs": "SW", "advance": "S2", "gap": "S2", "length": "S2",
     "orders": "NW", "orders_task": "N",
 }  # fmt: skip
@@ -35,10 +36,10 @@ class Models:
 class Calibration:
     """What is chosen on held-out people."""
 
-    left: np.ndarray
-    """`[2]`: factors of the median time left, and of the width of its interval."""
-    upcoming: np.ndarray
-    """`[2]`: the same of the time until the next step."""
+    left_width: float
+    """Factor of the width of the time left's interval."""
+    next_width: float
+    """The same of the time until the next step."""
     false_alarms: FalseAlarms
 
 
@@ -48,35 +49,40 @@ class ProcedureModel:
 
     tables: ProcedureTables
     models: Models
-    calibration: Calibration
+    calibrations: tuple[Calibration, Calibration]
+    """Where the task is inferred, and where it is given; of one task, both are the same."""
+
+    def smallest_budget(self, num_reasons: int = len(REASONS)) -> float:
+        """As that of `FalseAlarms`; it does not depend on whether the task is given."""
+        return self.calibrations[0].false_alarms.smallest_budget(num_reasons)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name, to be written; `from_arrays` reads them."""
-        found = {one.name: getattr(self.tables, one.name) for one in fields(self.tables)}
-        found |= vars(self.models) | {"left": self.calibration.left, "upcoming": self.calibration.upcoming}
-        alarms = self.calibration.false_alarms
-        return found | {"false_alarms": alarms.values, "normal_recordings": alarms.size}
+        found = {one.name: getattr(self.tables, one.name) for one in fields(self.tables)} | vars(self.models)
+        found["widths"] = np.array([(one.left_width, one.next_width) for one in self.calibrations])
+        alarms = [one.false_alarms for one in self.calibrations]
+        return found | {"false_alarms": np.stack([one.values for one in alarms]), "normal_recordings": alarms[0].size}
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> ProcedureModel:
     """The model of `arrays`. Raises `InputError`, which starts with `where`, unless it is a sound one."""
     _check(arrays, where)
-    alarms = FalseAlarms(arrays["false_alarms"], arrays["normal_recordings"])
-    return ProcedureModel(
-        ProcedureTables(**{name: arrays[name] for name in SHAPES}),
-        Models(arrays["next_weights"], arrays["later_weights"]),
-        Calibration(arrays["left"], arrays["upcoming"], alarms),
+    inferred, given = (
+        Calibration(float(left), float(upcoming), FalseAlarms(values, arrays["normal_recordings"]))
+        for (left, upcoming), values in zip(arrays["widths"], arrays["false_alarms"], strict=True)
     )
+    tables = ProcedureTables(**{name: arrays[name] for name in SHAPES})
+    return ProcedureModel(tables, Models(arrays["next_weights"], arrays["later_weights"]), (inferred, given))
 
 
 def _check(arrays: Mapping[str, np.ndarray], where: str) -> None:
     others: dict[str, tuple[int, ...]] = {
         "next_weights": (NEXT,),
         "later_weights": (LATER,),
-        "left": (2,),
-        "upcoming": (2,),
+        "widths": (2, 2),
+        "false_alarms": (2, len(REASONS), KEPT),
+        "normal_recordings": (2,),
     }
-    others |= {"false_alarms": (len(REASONS), KEPT), "normal_recordings": (2,)}
     for name in [*SHAPES, *others]:
         if name not in arrays or not np.isfinite(arrays[name]).all():
             raise InputError(f"{where}: the procedure's {name} is missing or not finite; train again")
@@ -100,7 +106,7 @@ def _check_values(arrays: Mapping[str, np.ndarray], where: str) -> None:
         "orders_task": ((np.diff(arrays["orders_task"], prepend=0) >= 0) & (arrays["orders_task"] < num_tasks)).all(),
         "share": ((arrays["share"] >= 0) & (arrays["share"] < 1)).all(),
         "length": (arrays["length"][:, 1] > 0).all(),
-        "left": (arrays["left"] > 0).all() and (arrays["upcoming"] > 0).all(),
+        "widths": (arrays["widths"] > 0).all(),
     }
     for name, sound in is_sound.items():
         if not sound:

@@ -261,16 +261,16 @@ def _report(tables, state, n, begin, end, s, now, rest, done, probable, tracked,
 
 @compiled(nogil=True)
 @no_type_check
-def log_normal(moments, factors, quantiles):
+def log_normal(moments, widths, quantiles):
     """Quantiles, float32 `[Q, T]`, of log-normal times with mean and variance `[T, 2]`.
 
-    `factors` multiply the median and the width of an interval; `quantiles` `[Q]` are those of a standard normal.
+    `widths` `[T]` multiply the width of an interval; `quantiles` `[Q]` are those of a standard normal.
     """
     found = np.empty((len(quantiles), len(moments)), dtype=np.float32)
     for t in range(len(moments)):
         relative = moments[t, 1] / max(moments[t, 0], 1e-9) ** 2
-        median = factors[0] * moments[t, 0] / np.sqrt(1 + relative)
-        reach = factors[1] * np.sqrt(np.log(1 + relative))
+        median = moments[t, 0] / np.sqrt(1 + relative)
+        reach = widths[t] * np.sqrt(np.log(1 + relative))
         for q in range(len(quantiles)):
             found[q, t] = median * np.exp(quantiles[q] * reach)
     return found
@@ -288,10 +288,10 @@ def find_events(tracked, limits, streams, reported, frames, found):
     seen, passed = reported.copy(), frames.copy()
     for t in range(len(streams)):
         n = streams[t]
-        for kind in range(len(limits)):
+        for kind in range(limits.shape[1]):
             for c in range(tracked.done.shape[1]):
                 value = tracked.done[t, c] if kind == 0 else tracked.alarms[t, kind - 1, c]
-                if value > limits[kind] and not seen[n, kind, c]:
+                if value > limits[n, kind] and not seen[n, kind, c]:
                     seen[n, kind, c] = True
                     if num < len(found):
                         found[num, 0], found[num, 1], found[num, 2], found[num, 3] = t, kind, c, passed[n]

@@ -31,7 +31,7 @@ from protas_gtcc.metrics.procedure_lookups import fit_procedure_lookups
 from protas_gtcc.metrics.procedure_truth import ProcedureTruth
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
-from protas_gtcc.procedure.alarms import NEVER
+from protas_gtcc.procedure.alarms import NEVER, FalseAlarms
 from protas_gtcc.procedure.calibration import TrainingVideo, learn_procedure
 from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.drawn_graph import drawn_needs
@@ -186,7 +186,13 @@ class Test(NamedTuple):
     learnt: Learnt
     train: list[str]
     evidence: Evidence
+    task_given: bool
     followed: list[tuple[Tracked, ProcedureTruth]]
+
+    @property
+    def false_alarms(self) -> FalseAlarms:
+        """Those of held-out recordings."""
+        return self.learnt.model.calibrations[self.task_given].false_alarms
 
 
 def follow_all(
@@ -208,7 +214,7 @@ def follow_all(
         task = truth.task + 1 if task_given and learnt.tasks else 0
         followed.append((decoder.fresh(1, task).track(probs), truth))
         on_progress("following", number, len(videos))
-    return Test(learnt, list(train), evidence, followed)
+    return Test(learnt, list(train), evidence, task_given, followed)
 
 
 def decoder_of(dataset: Dataset, learnt: Learnt, budget: float | None = None) -> ProcedureDecoder:
@@ -217,16 +223,14 @@ def decoder_of(dataset: Dataset, learnt: Learnt, budget: float | None = None) ->
     return ProcedureDecoder(learnt.states, learnt.settings, info.background, info.fps, learnt.model, budget)
 
 
-def predictions(
-    dataset: Dataset, test: Test, budgets: Sequence[float], task_given: bool
-) -> Iterator[tuple[str, Prediction]]:
+def predictions(dataset: Dataset, test: Test, budgets: Sequence[float]) -> Iterator[tuple[str, Prediction]]:
     """Yield the prediction of each test video, with alarms at the first budget that can be kept."""
-    smallest = test.learnt.model.calibration.false_alarms.smallest_budget()
+    smallest = test.learnt.model.smallest_budget()
     decoder = decoder_of(dataset, test.learnt, next((one for one in budgets if one >= smallest), None))
     for _, truth in test.followed:
         probs = test.evidence(truth.name)
         assert probs is not None
-        task = truth.task + 1 if task_given and test.learnt.tasks else 0
+        task = truth.task + 1 if test.task_given and test.learnt.tasks else 0
         yield truth.name, decoder.fresh(1, task).decode(np.zeros(len(probs), dtype=np.int64), probs, None)
 
 
@@ -273,11 +277,16 @@ def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BU
     lookups = fit_procedure_lookups(recordings, info.num_classes, info.fps)
     quiet = np.full(len(REASONS), NEVER)
     reports = [
-        (report(tracked, test.learnt.model, events_of(tracked, quiet)), truth)
+        (
+            report(
+                tracked, test.learnt.model, np.full(len(tracked.left), int(test.task_given)), events_of(tracked, quiet)
+            ),
+            truth,
+        )
         for test in tests
         for tracked, truth in test.followed
     ]
-    alarms = [test.learnt.model.calibration.false_alarms for test in tests]
+    alarms = [test.false_alarms for test in tests]
 
     def at(budget: float, reasons: Sequence[Reason]) -> dict[str, Any] | None:
         if budget < max(one.smallest_budget(len(reasons)) for one in alarms):

@@ -1,4 +1,4 @@
-"""`protas-gtcc procedure`: steps, or a model's probabilities -> what is done, next, missing and left, and its scores."""
+"""`protas-gtcc procedure`: steps, or probabilities -> what is done, next, missing and left, scored."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Command:
     seed: int = 0
     """Seed of the confusion."""
     probabilities: Path | None = None
-    """Instead: probabilities of the classes at each frame of the test videos, as `predict` writes them (an HDF5 file, or
-    a folder of CSV files), from any program. If training videos are there too, made by a model that has not seen them,
-    intervals and alarms are calibrated on them."""
+    """Instead: an HDF5 file of predictions as `predict` writes it, from any program, with the probabilities of the
+    classes at each frame of the test videos. If training videos are there too, made by a model that has not seen their
+    people, intervals and alarms are calibrated on them."""
     model: tuple[Path, ...] = ()
     """Instead: runs that were trained on the split, such as several seeds. They have learnt procedures themselves."""
     graphs: Path | None = None
@@ -56,8 +56,8 @@ class Command:
     false_alarms_per_hour: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
     """Budgets of false alarms, each an hour of recording."""
     out: Folder | None = None
-    """Folder for procedure.json with all scores, table.md, and predictions.h5, which `report` draws. Its alarms are those
-    of all reasons at the first budget that can be kept."""
+    """Folder for procedure.json with all scores, table.md, and predictions.h5, which `report` draws. The alarms there
+    are those of all reasons at the first budget that can be kept."""
     overwrite: bool = False
     """Replace these files if they exist."""
     json: bool = False
@@ -90,10 +90,9 @@ class Command:
         if self.out is not None:
             write_text(self.out / WRITTEN[0], json.dumps(scores, indent=1, allow_nan=False))
             write_text(self.out / WRITTEN[1], text)
-            info = PredictionInfo(
-                dataset.info.class_names, dataset.info.background, dataset.info.fps, dataset.info.simulated
-            )
-            found = predictions(dataset, tests[0], self.false_alarms_per_hour, not self.task_inferred)
+            own = dataset.info
+            info = PredictionInfo(own.class_names, own.background, own.fps, own.simulated, tasks=tests[0].learnt.tasks)
+            found = predictions(dataset, tests[0], self.false_alarms_per_hour)
             write_predictions(self.out / WRITTEN[2], found, info)
         print_result(text, scores, self.json)
 
