@@ -134,7 +134,7 @@ def of_history(model: TrainedModel, history: int, arguments: Arguments, scratch:
 
 def with_and_without_filter(model: TrainedModel, arguments: Arguments) -> list[Program]:
     """A run's step as it is, and without the filter after its network; nothing of a run without one."""
-    if model.facts.transcripts is None:
+    if not model.facts.filtered:
         return []
     alone = TrainedModel(model.network, dataclasses.replace(model.facts, transcripts=None))
     frames = random_frames(model, arguments.steps)

@@ -151,9 +151,10 @@ def export_onnx(
 
 def _filter_graph(model: TrainedModel, task: int) -> FilterGraph | None:
     facts = model.facts
-    if facts.transcripts is None:
+    if not facts.filtered:
         return None
-    assert facts.fps is not None  # the transcripts were counted at that rate
+    assert facts.fps is not None
+    assert facts.transcripts is not None  # counted at that rate
     tables = facts.transcripts.of_task(task - 1) if task else facts.transcripts
     return FilterGraph(tables, facts.config.decoding, facts.background, facts.fps)
 

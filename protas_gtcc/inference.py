@@ -264,7 +264,7 @@ class TrainedModel:
             "preset": facts.config.preset,
             "network": f"{plural(model.stages, 'stage')} of {plural(model.layers, 'layer')} in {model.arrangement}, "
             f"{progress}, {'causal' if model.causal else 'acausal'}",
-            "decoding": "likeliest class" if facts.transcripts is None else f"duration filter; {_calibration(facts)}",
+            "decoding": "likeliest class" if not facts.filtered else f"duration filter; {_calibration(facts)}",
             "parameters": f"{parameters:,}",
             "dataset": (facts.dataset or "unknown") + (" (simulated)" if facts.simulated else ""),
             "split": f"{facts.config.split}, {plural(len(facts.training_videos), 'training video')}",

@@ -143,9 +143,9 @@ def test_a_control_run_is_evaluated_on_its_control_and_its_notes_name_it(tiny_da
     run, seen = control_run(tiny_dataset, tmp_path, control), []
     predict = TrainedModel.predict
 
-    def watched(model: TrainedModel, features: np.ndarray):
+    def watched(model: TrainedModel, features: np.ndarray, task: str | None = None):
         seen.append(features)
-        return predict(model, features)
+        return predict(model, features, task=task)
 
     monkeypatch.setattr(TrainedModel, "predict", watched)
     metrics = evaluate_run(run, Dataset(tiny_dataset), "1", max_pictures=0).metrics

@@ -54,7 +54,7 @@ GROUPS = {
     },
     "compare": {
         "evaluate": "run directory or prediction files -> scores",
-        "procedure": "steps or probabilities -> what is done, next, missing and left, scored",
+        "procedure": "steps or probabilities -> done, next, missing, time left",
         "report": "evaluated runs -> one HTML page that compares them",
         "cross-validate": "presets x splits x seeds -> one table of pooled scores",
         "compare-alignments": "alignment losses x seeds -> one table of scores",

@@ -66,6 +66,11 @@ class ModelFacts:
     calibration: str = ""
     """How the filter was calibrated, or why it was not, as a note for who reads scores; "" if that was not wanted."""
 
+    @property
+    def filtered(self) -> bool:
+        """Whether labels and progress come from the duration filter, and not from the network alone."""
+        return self.transcripts is not None and self.config.decoding.filter == "durations"
+
     def build(self) -> ProgressNetwork:
         """An untrained network of this shape."""
         return ProgressNetwork(self.config.model, self.feature_dim, len(self.class_names))

@@ -73,7 +73,7 @@ def markdown(compared: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _load(path: Path) -> TrainedModel:
     model = load(path)
-    if model.facts.transcripts is None:
+    if not model.facts.filtered:
         raise InputError(f"{path} has no duration filter to change; give runs of the default preset")
     return model
 

@@ -12,14 +12,13 @@ from protas_gtcc.cli.shared.console import make_console, print_result, progress_
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.config import DEFAULT, Text
 from protas_gtcc.errors import InputError, plural
-from protas_gtcc.metrics.prediction_files import write_predictions
 from protas_gtcc.predictions import PredictionInfo
 from protas_gtcc.prepare.known_datasets import open_dataset
-from protas_gtcc.prepare.survey import OnProgress
 from protas_gtcc.storage.atomic import require_absent, write_text
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
+    from protas_gtcc.prepare.survey import OnProgress
     from protas_gtcc.runs.procedures import Test
 
 
@@ -76,6 +75,7 @@ class Command:
 
     def run(self) -> None:
         """Learn, follow, score, print and write."""
+        from protas_gtcc.metrics.prediction_files import write_predictions
         from protas_gtcc.report.procedure_table import markdown
         from protas_gtcc.runs.procedures import predictions, score
 
