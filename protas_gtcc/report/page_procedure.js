@@ -8,8 +8,8 @@ const LEVELS = 255,
   FOOT = 44,
   NARROW = 900; // pixels of the plot, from which on names stand beside their rows
 const SHADES = [
-  [0, "#ffffff"],
-  [0.5, "#d3e3f1"],
+  [0, "#f5f5f5"],
+  [0.5, "#cfe0ef"],
   [1, "#7fb2d9"],
 ];
 const MISTAKE = "#c0261c";
@@ -281,6 +281,7 @@ function procedureLayout(group, run, minutes, places) {
     xanchor: "right",
     yanchor: "top",
     showarrow: false,
+    bgcolor: "rgba(255,255,255,.8)",
     font: { size: 11 },
   });
   const legend = `<span style="color:${run.colour}">reported, 80 % interval</span>, <span style="color:#777">true</span>`;
