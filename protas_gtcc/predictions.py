@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from protas_gtcc.errors import InputError, plural
+from protas_gtcc.errors import plural
 
 if TYPE_CHECKING:
     from protas_gtcc.procedure.result import Procedure
@@ -83,11 +83,6 @@ class Prediction:
         )
 
 
-SMALL = 1e-4
-"""How far a value may be out of its range: what rounding makes of it."""
-PROBABILITY_LOST = 0.02
-"""How far the probabilities of a frame may be from a sum of 1: rounded to three digits, those of 40 classes are."""
-
 CHANNELS: dict[str, tuple[str, tuple[int, ...]]] = {
     "probs": ("[C, T]", (-1,)),
     "progress": ("[C, T]", (-1,)),
@@ -150,87 +145,3 @@ def reported_progress(progress: np.ndarray, labels: np.ndarray, background: Coll
     """Progress of the selected class: progress `[C, T]`, class ids `[T]` -> float32 `[T]`, background 0."""
     selected = progress[labels, np.arange(len(labels))].clip(0, 1)
     return np.where(np.isin(labels, list(background)), 0, selected).astype(np.float32)
-
-
-def checked(prediction: Prediction, where: str, num_classes: int | None = None) -> Prediction:
-    """The prediction with the documented types; `num_classes` is None where the classes are not known.
-
-    Raises `InputError`, which starts with `where`, if it is not valid: labels beyond the classes, values out of range.
-    """
-    labels, reported = prediction.labels, prediction.reported
-    if labels.ndim != 1 or labels.shape != reported.shape:
-        raise InputError(f"{where}: labels are {labels.shape}, progress is {reported.shape}; expected equal [T]")
-    labels = checked_labels(labels, where, num_classes)
-    frame = _first(~((reported >= 0) & (reported <= 1)))
-    if frame is not None:
-        raise InputError(f"{where}, frame {frame}: progress is {reported[frame]:g}; expected a fraction from 0 to 1")
-    for kind, (axes, shape) in CHANNELS.items():
-        channels = getattr(prediction, kind)
-        if channels is None:
-            continue
-        sizes = (*shape, len(labels))
-        if channels.ndim != len(sizes) or any(a not in (-1, b) for a, b in zip(sizes, channels.shape, strict=True)):
-            raise InputError(f"{where}: {kind} is {channels.shape}; expected {axes} with T = {len(labels)}")
-        if not np.isfinite([channels.min(initial=0), channels.max(initial=0)]).all():  # NaN is in both
-            first = int(np.argmin(np.isfinite(np.atleast_2d(channels)).all(axis=0)))
-            raise InputError(f"{where}, frame {first}: {kind} is not finite; expected numbers")
-    _check_channels(prediction, where, num_classes)
-    _check_filtered(prediction, where)
-    return dataclasses.replace(prediction, labels=labels, reported=reported.astype(np.float32))
-
-
-def _check_channels(prediction: Prediction, where: str, num_classes: int | None) -> None:
-    for kind in ("probs", "progress", "task_probs"):
-        channels = getattr(prediction, kind)
-        if channels is None:
-            continue
-        expected = len(channels) if num_classes is None or kind == "task_probs" else num_classes
-        if len(channels) != expected:
-            raise InputError(f"{where}: {kind} has {len(channels)} classes; expected {num_classes}")
-        if channels.min(initial=0) < -SMALL or channels.max(initial=0) > 1 + SMALL:
-            wrong = (channels < -SMALL) | (channels > 1 + SMALL)
-            first = int(np.argmax(wrong.any(axis=0)))
-            value = channels[np.argmax(wrong[:, first]), first]
-            raise InputError(f"{where}, frame {first}: {kind} has {value:g}; expected values from 0 to 1")
-    for kind in ("probs", "task_probs"):
-        if getattr(prediction, kind) is not None:
-            total = getattr(prediction, kind).sum(axis=0)
-            frame = _first(np.abs(total - 1) > PROBABILITY_LOST)
-            if frame is not None:
-                raise InputError(f"{where}, frame {frame}: {kind} sum to {total[frame]:g}; expected about 1")
-
-
-def _check_filtered(prediction: Prediction, where: str) -> None:
-    if prediction.interval is not None:
-        low, high = prediction.interval
-        frame = _first(~((low >= 0) & (low <= high) & (high <= 1)))
-        if frame is not None:
-            ends = f"{low[frame]:g} to {high[frame]:g}"
-            raise InputError(f"{where}, frame {frame}: the interval is {ends}; expected ends in [0, 1]")
-    seconds = prediction.remaining_seconds
-    frame = None if seconds is None else _first(seconds < 0)
-    if seconds is not None and frame is not None:
-        raise InputError(f"{where}, frame {frame}: {seconds[frame]:g} seconds remain; expected at least 0")
-    if prediction.remaining_interval is not None:
-        low, high = prediction.remaining_interval
-        frame = _first(~((low >= 0) & (low <= high)))
-        if frame is not None:
-            ends = f"{low[frame]:g} to {high[frame]:g}"
-            raise InputError(f"{where}, frame {frame}: {ends} seconds remain; expected ends from 0 on, in order")
-
-
-def _first(wrong: np.ndarray) -> int | None:
-    """The first wrong frame; None if there is none."""
-    return int(np.argmax(wrong)) if wrong.any() else None
-
-
-def checked_labels(labels: np.ndarray, where: str, num_classes: int | None = None) -> np.ndarray:
-    """Class ids `[T]` as int64. Raises `InputError`, which starts with `where`, if one is not a class id."""
-    frame = _first(~(np.isfinite(labels) & (labels == np.floor(labels)) & (labels >= 0)))
-    if frame is not None:
-        raise InputError(f"{where}, frame {frame}: the label is not a class id; expected a whole number from 0 on")
-    frame = None if num_classes is None else _first(labels >= num_classes)
-    if frame is not None:
-        what = f"the label is {labels[frame]:g}, the classes are 0 to {num_classes - 1 if num_classes else 0}"
-        raise InputError(f"{where}, frame {frame}: {what}; expected one of them")
-    return labels.astype(np.int64)

@@ -301,9 +301,9 @@ def whole(labels: np.ndarray) -> Prediction:
     interval = np.linspace(0, 1, 2 * len(labels), dtype=np.float32).reshape(2, -1)
     remaining = np.linspace(9, 0, len(labels), dtype=np.float32)
     ends = np.stack([remaining / 2, remaining * 2])
-    filtered = {"interval": interval, "remaining_seconds": remaining, "remaining_interval": ends}
     tasks = np.stack([remaining / 9, 1 - remaining / 9])
-    return replace(shifted(labels), probs=probs, **filtered, task_probs=tasks)
+    known = replace(shifted(labels), probs=probs, interval=interval, task_probs=tasks)
+    return replace(known, remaining_seconds=remaining, remaining_interval=ends)
 
 
 @pytest.mark.parametrize("kind", ["hdf5", "csv"])

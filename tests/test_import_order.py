@@ -17,11 +17,14 @@ ORDER = """
     | report | live | serve | runs | cli
 """
 RANK = {name: rank for rank, group in enumerate(ORDER.split("|")) for name in group.split()}
+RESULT_TYPES = {"protas_gtcc.procedure.result"}
+"""Beside `predictions`, which has a field of them; they import nothing of the package."""
 PACKAGE = Path(protas_gtcc.__file__).parent
 
 
 def test_no_module_imports_from_a_later_folder() -> None:
-    against = [f"{file}: {name}" for file, name in _imports() if RANK[name.split(".")[1]] > RANK[_group(file)]]
+    named = [(file, name) for file, name in _imports() if name not in RESULT_TYPES]
+    against = [f"{file}: {name}" for file, name in named if RANK[name.split(".")[1]] > RANK[_group(file)]]
     assert against == []
 
 

@@ -19,14 +19,8 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.predictions import (
-    INTERVAL_COLUMNS,
-    REMAINING_COLUMNS,
-    SMALL,
-    Prediction,
-    PredictionInfo,
-    checked,
-)
+from protas_gtcc.metrics.prediction_checks import SMALL, checked
+from protas_gtcc.predictions import INTERVAL_COLUMNS, REMAINING_COLUMNS, Prediction, PredictionInfo
 from protas_gtcc.storage.csv_tables import read_csv_table, write_csv_table
 
 _OPTIONAL = ("frame", "time_seconds", "name", "probability", "remaining_seconds", *INTERVAL_COLUMNS, *REMAINING_COLUMNS)

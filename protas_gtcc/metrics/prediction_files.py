@@ -9,6 +9,7 @@
                                                   interval [2, T], remaining_seconds [T] and
                                                   remaining_interval [2, T]; of models with a filter
                                                   task_probs [K, T]; of those that know two tasks or more
+                      /videos/<video>/procedure/  of those that follow procedures (`stored_procedure.py`)
 
 A file from another program needs only labels and reported progress.
 """
@@ -30,8 +31,11 @@ from protas_gtcc.dataset.description import require_video_names
 from protas_gtcc.dataset.header import read_video_names
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.metrics.predicted_segments import SUFFIX
+from protas_gtcc.metrics.prediction_checks import checked, checked_labels
 from protas_gtcc.metrics.prediction_csv import read_csv
-from protas_gtcc.predictions import CHANNELS, Prediction, PredictionInfo, checked, checked_labels
+from protas_gtcc.metrics.stored_procedure import NAME as PROCEDURE
+from protas_gtcc.metrics.stored_procedure import read_procedure, write_procedure
+from protas_gtcc.predictions import CHANNELS, Prediction, PredictionInfo
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.facts import (
     HEADER_CHANGED,
@@ -88,6 +92,8 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
                 if getattr(whole, kind) is not None:
                     channels[kind] = values = np.asarray(getattr(whole, kind), dtype=np.float32)
                     checksums[-1][kind] = checksum(values)
+            if whole.procedure is not None:
+                write_procedure(channels, whole.procedure)
             num_frames[name] = len(whole.labels)
         labels.finish()
         reported.finish()
@@ -182,9 +188,11 @@ class _Hdf5File(PredictionFiles):
                 if name in channels and checksum(channels[name]) != written:
                     raise ValueError(f"{name} differs from what was written")
             labels, reported = self._labels.read(number), self._reported.read(number)
-        known = {name: channels.get(name) for name in CHANNELS}
+            procedure = read_procedure(group) if group and PROCEDURE in group else None
+        probs, progress, *others = (channels.get(name) for name in CHANNELS)
         where = f"{self.path}, video {video}"
-        found = checked(Prediction(labels=labels, reported=reported, **known), where, len(self.info.class_names))
+        prediction = Prediction(labels, probs, progress, reported, *others, procedure=procedure)
+        found = checked(prediction, where, len(self.info.class_names))
         _require_task_names(found, self.info, where)
         return found
 

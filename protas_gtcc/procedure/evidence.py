@@ -10,6 +10,7 @@ are exact; elsewhere they are those of the mean, not the mean of the features.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -54,7 +55,7 @@ def compiled_tables(tables: ProcedureTables) -> Tables:
     """The tables with what is derived from them."""
     begin = tables.begin
     needed_by = np.zeros(len(tables.state_task))
-    for low, high in zip(begin, begin[1:], strict=False):
+    for low, high in pairwise(begin):
         needed_by[low:high] = tables.needs[low:high].sum(axis=0)[: high - low]
     values = {name: getattr(tables, name) for name in Tables._fields if hasattr(tables, name)}
     values["orders_begin"] = np.searchsorted(tables.orders_task, np.arange(tables.num_tasks + 1))

@@ -60,3 +60,15 @@ class Procedure:
         arrays = {name: value[..., t : t + 1] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         events = tuple(dataclasses.replace(one, at=0) for one in self.events if one.at == t)
         return dataclasses.replace(self, **arrays, events=events)
+
+
+CHANNELS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "left_seconds": ("[T]", ()),
+    "left_interval": ("[2, T]", (2,)),
+    "progress": ("[T]", ()),
+    "next_probs": ("[C, T]", (-1,)),
+    "next_seconds": ("[T]", ()),
+    "next_interval": ("[2, T]", (2,)),
+    "done": ("[C, T]", (-1,)),
+}
+"""The arrays of a procedure and their axes; -1 is any size."""

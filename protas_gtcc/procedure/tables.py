@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -183,7 +184,7 @@ class _Counts:
         first = list(dict.fromkeys(sequence))
         for place in first[:1]:
             self.start[begin + place] += 1
-        for earlier, later in zip(sequence, sequence[1:], strict=False):
+        for earlier, later in pairwise(sequence):
             self.after[begin + earlier, later] += 1
         for number, place in enumerate(first):
             self.has[begin + place] += 1

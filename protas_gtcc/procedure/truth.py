@@ -48,7 +48,7 @@ def truth_of(steps: np.ndarray, track: Track | None = None) -> Truth:
     times_done = Counter(steps[:, 2].tolist())
     mistakes = () if track is None else track.mistakes
     wrong: dict[Reason, frozenset[int]] = {
-        "missing": frozenset(() if track is None else track.missing) - times_done.keys(),
+        "missing": frozenset(() if track is None else track.missing).difference(times_done),
         "repeated": frozenset(label for label, times in times_done.items() if times > 1),
     }
     return Truth(steps, wrong | {reason: _tagged(mistakes, word) for word, reason in TAGS.items()}, mistakes)
