@@ -29,7 +29,7 @@ function alarmsOf(procedure) {
 
 const alarmText = (group, alarm, length) =>
   `${atTime(group, alarm.frame)} ${alarm.reason}: ${stepName(group, alarm.label, length)}, ` +
-  `confidence ${alarm.confidence.toFixed(2)}` +
+  `${alarm.reason === "taking too long" ? "score" : "probability"} ${alarm.confidence.toFixed(2)}` +
   (alarm.verdict === "unknown" ? "" : `, ${alarm.verdict}`);
 
 // The lane of each alarm, so that marks of one lane are at least `apart` frames from each other.

@@ -6,6 +6,7 @@ const LEVELS = 255,
   PROGRESS = 64,
   SPACE = 16,
   FOOT = 44,
+  LETTER = 6.1,
   NARROW = 900; // pixels of the plot, from which on names stand beside their rows
 const SHADES = [
   [0, "#f5f5f5"],
@@ -73,8 +74,9 @@ function rowsOf(group, number, own, place) {
   const { missing, is_annotated: isAnnotated, steps } = group.videos[number].procedure,
     width = place.parentElement?.clientWidth || innerWidth,
     isNarrow = width < NARROW,
-    names = own.rows.map((row) => stepName(group, row.label)),
-    margin = isNarrow ? 44 : Math.min(400, 30 + 6.1 * Math.max(14, ...names.map((name) => name.length))),
+    letters = isNarrow ? Math.floor((width - 12) / LETTER) : 64,
+    names = own.rows.map((row) => short(stepName(group, row.label), letters)),
+    margin = isNarrow ? 44 : Math.min(420, 30 + LETTER * Math.max(14, ...names.map((name) => name.length))),
     alarms = alarmsOf(own),
     apart = (group.videos[number].num_frames * (LANE + 1)) / Math.max(width - margin - 30, 100),
     lanes = lanesOf(alarms, apart),
@@ -247,7 +249,7 @@ function reportedMarks(group, rows) {
 }
 
 // Names of rows, left of them or above them, and what is to be read in a row.
-function rowTexts({ rows, isNarrow }) {
+function rowTexts({ rows, isNarrow, margin }) {
   const text = (row, label, more) => ({
     text: label,
     yref: "y3",
@@ -259,7 +261,7 @@ function rowTexts({ rows, isNarrow }) {
   });
   const names = rows.map((row) =>
     isNarrow
-      ? text(row, plain(row.name), { y: row.top - 8, xanchor: "left", align: "left" })
+      ? text(row, plain(row.name), { y: row.top - 8, xanchor: "left", xshift: 8 - margin })
       : text(row, plain(row.name), { y: row.middle, xanchor: "right", xshift: -6 }),
   );
   const notes = rows

@@ -2,7 +2,7 @@
 
     of a video (truth)   first, end: frames of the first step's start and the last one's end, both None without a step;
                          steps: [class id, start, end] …, which may overlap; missing: class ids; is_annotated, of
-                         mistakes; mistakes: [class id, start, tag, description] …; next: flat segments, `NOTHING` after the last
+                         mistakes; mistakes: [class id, start, tag, description] …; next: flat segments
     of a run's video     every: frames from one column to the next; most_seconds and left, left_low, left_high in
                          shares of it; left_error: mean, in seconds; progress; next: flat segments over columns,
                          next_prob; next_right of next_frames; rows, others, see `_rows`; alarms, see `_alarm`;
