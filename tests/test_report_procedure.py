@@ -19,22 +19,21 @@ from protas_gtcc.metrics.prediction_files import open_predictions, write_predict
 from protas_gtcc.procedure.result import Event, Procedure
 from protas_gtcc.procedure.tables import steps_of
 from protas_gtcc.procedure.truth import Truth, truth_of
+from protas_gtcc.report.packing import LEVELS, pack_shares
 from protas_gtcc.report.page import write_report
 from protas_gtcc.report.page_data import page_data
 from protas_gtcc.report.procedure_data import (
     COLUMNS,
-    LEVELS,
     MOST_ROWS,
     NOTHING,
     KnownVideo,
     next_steps,
-    pack_shares,
     procedure_values,
     truth_values,
 )
 from protas_gtcc.report.runs import open_runs
 from tests.test_page import BROWSER
-from tests.test_report_page import NAMES, labels_from_flat, make_run
+from tests.test_report_page import NAMES, labels_from_flat, make_run, unpack
 from tests.test_report_videos import opened
 
 FPS = 5.0
@@ -93,8 +92,8 @@ def test_a_column_has_the_values_of_its_last_frame_and_there_are_few(num_frames:
     ends = np.minimum(np.arange(0, num_frames, values["every"]) + values["every"], num_frames) - 1
     assert len(ends) <= COLUMNS
     np.testing.assert_allclose(unpack_shares(values["progress"]), ends / num_frames, atol=0.51 / LEVELS)
-    left = unpack_shares(values["left"]) * values["most_seconds"]
-    np.testing.assert_allclose(left, (num_frames - 1 - ends) / FPS, atol=0.51 * values["most_seconds"] / LEVELS)
+    left = unpack(values["left"]) / values["left_scale"]
+    np.testing.assert_allclose(left, (num_frames - 1 - ends) / FPS, atol=0.51 / values["left_scale"])
     assert len(labels_from_flat(values["next"])) == len(ends)
 
 

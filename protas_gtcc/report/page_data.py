@@ -16,7 +16,6 @@ uint16, NONE where there is no value: 2.7 characters a frame.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,7 +32,8 @@ from protas_gtcc.metrics.segmentation import confusion_counts
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import HUES, plotly_looks
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
-from protas_gtcc.report.procedure_data import KnownVideos, flat_segments, procedure_values, truth_values
+from protas_gtcc.report.packing import flat_segments, pack
+from protas_gtcc.report.procedure_data import KnownVideos, procedure_values, truth_values
 from protas_gtcc.report.ruler import ruler_of, verdict
 from protas_gtcc.report.runs import EvaluatedRun, reading_metrics, true_labels
 
@@ -59,7 +59,6 @@ FRAME_VALUES = {
     "remaining_seconds": FrameValue(10, 1, "# s left"),
 }
 """The page's values of every frame beside the class; a field that is None is left out."""
-NONE = 0xFFFF
 ACCURACY_TOLERANCE = 1e-4
 """Percent; scores and predictions of one evaluation agree to rounding."""
 RUN_COLOURS = [hue for hue in HUES if hue != "#F0E442"]
@@ -84,12 +83,6 @@ def page_data(runs: Sequence[EvaluatedRun], files: Mapping[str, PlayedFile] | No
         "has_videos": files is not None,
         "groups": [_group(together, files or {}) for together in by_videos.values()],
     }
-
-
-def pack(values: np.ndarray, scale: int) -> str:
-    """Values of every frame `[T]`, at least 0, as base64 of whole steps of 1 / scale; NaN becomes NONE."""
-    scaled = np.round(np.asarray(values, dtype=np.float64) * scale).clip(0, NONE - 1)
-    return base64.b64encode(np.where(np.isnan(scaled), NONE, scaled).astype("<u2").tobytes()).decode("ascii")
 
 
 def _fingerprint(run: EvaluatedRun) -> bytes:

@@ -131,7 +131,7 @@ function drawProcedure(group, run, number, places) {
     const shown = places.alarms.map((alarm, index) => [alarm, inRows[index]]).filter(([, one]) => one);
     traces.push(alarmMarks(group, shown.map(([alarm]) => alarm), shown.map(([, one]) => one.middle)));
   }
-  return [traces, procedureLayout(group, run, numFrames / unit, places)];
+  return [traces, procedureLayout(run, numFrames / unit, mostLeft(own, truth, unit), places)];
 }
 
 const line = (yaxis, x, y, more) => ({ type: "scatter", mode: "lines", yaxis, x, y, hoverinfo: "skip", ...more });
@@ -139,7 +139,7 @@ const TRUE_LINE = { line: { color: "#888", width: 2 } };
 
 function leftTraces(group, run, own, truth, time, numFrames) {
   const [low, median, high] = ["left_low", "left", "left_high"].map((name) =>
-    unpackShares(own[name]).map((share) => (share * own.most_seconds) / 60),
+    unpack(own[name], 60 * own.left_scale),
   );
   const unit = 60 * group.fps,
     last = known(truth.end) ? truth.end - 1 : null,
@@ -156,6 +156,12 @@ function leftTraces(group, run, own, truth, time, numFrames) {
       hovertemplate: "%{text}, at %{x:.2f} min<extra></extra>",
     }),
   ];
+}
+
+// The top of the plot of the time left, in minutes: a wide interval may reach beyond, up to half of the plot is its.
+function mostLeft(own, truth, unit) {
+  const [median, high] = ["left", "left_high"].map((name) => Math.max(...unpack(own[name], 60 * own.left_scale)));
+  return 1.05 * Math.max(Math.min(high, 2 * Math.max(median, (truth.end || 0) / unit)), 0.1);
 }
 
 function progressTraces(group, run, own, truth, time) {
@@ -270,7 +276,7 @@ function rowTexts({ rows, isNarrow, margin }) {
   return [...names, ...notes];
 }
 
-function procedureLayout(group, run, minutes, places) {
+function procedureLayout(run, minutes, most, places) {
   const { total, margin, top, isNarrow } = places,
     inner = top + total,
     upwards = (from, to) => [1 - to / inner, 1 - from / inner];
@@ -296,7 +302,7 @@ function procedureLayout(group, run, minutes, places) {
     xaxis: axis("minutes", { range: [0, minutes], anchor: "y3", showgrid: true, automargin: false }),
     yaxis: axis(isNarrow ? "min left" : "minutes left", {
       domain: upwards(0, LEFT),
-      rangemode: "tozero",
+      range: [0, most],
       fixedrange: true,
       automargin: false,
       nticks: 5,

@@ -3,8 +3,8 @@
     of a video (truth)   first, end: frames of the first step's start and the last one's end, both None without a step;
                          steps: [class id, start, end] …, which may overlap; missing: class ids; is_annotated, of
                          mistakes; mistakes: [class id, start, tag, description] …; next: flat segments
-    of a run's video     every: frames from one column to the next; most_seconds and left, left_low, left_high in
-                         shares of it; left_error: mean, in seconds; progress; next: flat segments over columns,
+    of a run's video     every: frames from one column to the next; left, left_low, left_high, in left_scale
+                         steps a second; left_error: mean, in seconds; progress; next: flat segments over columns,
                          next_prob; next_right of next_frames; rows, others, see `_rows`; alarms, see `_alarm`;
                          unnoticed: [reason, class id] …
 
@@ -14,31 +14,22 @@ minutes. A column has the values of its last frame. Alarms and steps done have t
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.procedure.result import REASONS, Event, Procedure
 from protas_gtcc.procedure.truth import Truth, read_truth
+from protas_gtcc.report.packing import LARGEST, flat_segments, pack, pack_shares
 
 COLUMNS = 500
 MOST_ROWS = 40
 """Steps of one video that have a row; the others are counted."""
 NOTHING = -1
 """In place of the class id of the next step where there is none."""
-LEVELS = 255
-"""Steps from 0 to 1 of a packed share."""
-
-
-def pack_shares(values: np.ndarray) -> str:
-    """Values `[T]` from 0 to 1 as base64 of a byte each."""
-    levels = np.round(LEVELS * np.nan_to_num(np.asarray(values, dtype=np.float64)).clip(0, 1))
-    return base64.b64encode(levels.astype(np.uint8).tobytes()).decode("ascii")
 
 
 class KnownVideo(NamedTuple):
@@ -103,14 +94,14 @@ def procedure_values(procedure: Procedure, known: KnownVideo, fps: float) -> dic
     every = max(-(-num_frames // COLUMNS), 1)
     columns = np.minimum(np.arange(every - 1, num_frames + every - 1, every), num_frames - 1)
     left = dict(zip(("left_low", "left_high"), procedure.left_interval, strict=True)) | {"left": procedure.left_seconds}
-    most = max(float(np.max([one[columns] for one in left.values()], initial=0)), 1e-3)
+    left_scale = LARGEST / max(float(np.max([one[columns] for one in left.values()], initial=0)), 1)
     likeliest, truly_next = procedure.next_probs.argmax(axis=0), next_steps(truth.steps, num_frames)
     has_next, alarms = truly_next != NOTHING, [one for one in procedure.events if one.is_alarm]
     rows, others = _rows(procedure, truth, known.task_steps, columns)
     return {
         "every": every,
-        "most_seconds": most,
-        **{name: pack_shares(values[columns] / most) for name, values in left.items()},
+        "left_scale": left_scale,
+        **{name: pack(values[columns], left_scale) for name, values in left.items()},
         "left_error": _left_error(procedure, truth, fps),
         "progress": pack_shares(procedure.progress[columns]),
         "next": flat_segments(likeliest[columns]),
@@ -122,12 +113,6 @@ def procedure_values(procedure: Procedure, known: KnownVideo, fps: float) -> dic
         "alarms": [_alarm(one, truth, is_annotated) for one in alarms],
         "unnoticed": _unnoticed(alarms, truth) if is_annotated else [],
     }
-
-
-def flat_segments(labels: np.ndarray) -> list[int]:
-    """Segments of labels `[T]` as length, class id, length, class id …"""
-    segments = segment_array(labels)
-    return np.stack([segments[:, 1] - segments[:, 0], segments[:, 2]], axis=1).ravel().tolist()
 
 
 def _left_error(procedure: Procedure, truth: Truth, fps: float) -> float | None:
