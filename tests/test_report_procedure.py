@@ -258,7 +258,7 @@ def test_the_page_draws_procedures_and_hides_them_with_their_run(runs: list[Path
         text = await tab.js(TEXTS)
         assert "0:05 missing: 2" in text
         assert "annotated: Timing Error" in text
-        assert "Annotated, but without an alarm: out of order: 3 serve %{x}" in text
+        assert "Mistakes without an alarm: out of order: 3 serve %{x}" in text
         drawn = await tab.js("[...document.querySelectorAll('.procedure .annotation')].map((one) => one.textContent)")
         assert "1 cut & <b>chop</b>" in drawn
         assert "missing" in drawn

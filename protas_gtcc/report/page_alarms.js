@@ -80,7 +80,7 @@ function alarmList(group, truth, procedure) {
   const unnoticed = procedure.unnoticed.map(([reason, label]) => `${reason}: ${stepName(group, label, 200)}`);
   return [
     make("ol", { className: "alarms" }, ...items),
-    ...(unnoticed.length ? [make("p", {}, `Annotated, but without an alarm: ${unnoticed.join("; ")}.`)] : []),
+    ...(unnoticed.length ? [make("p", {}, `Mistakes without an alarm: ${unnoticed.join("; ")}.`)] : []),
   ];
 }
 

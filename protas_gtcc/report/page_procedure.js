@@ -20,7 +20,8 @@ const unpackShares = (text) => Array.from(atob(text), (one) => one.charCodeAt(0)
 function procedureText(group) {
   if (!group.videos.some((video) => video.procedure)) return [];
   const text =
-    "Procedure: the median of the time left with its 80 % interval, and the progress of the procedure; grey: true. " +
+    "Procedure: the median of the time left with its 80 % interval, which may reach beyond the plot, and the progress " +
+    "of the procedure; grey: true. " +
     "Numbered marks are alarms: filled if right, hollow if false, square if mistakes are not annotated. Below are the " +
     "true next step and the likeliest one with its probability. Each step has a row: bars where it was truly done, " +
     "with a red edge if a mistake is annotated; a black line where it was reported done; blue shade is the " +
