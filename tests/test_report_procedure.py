@@ -16,9 +16,11 @@ from protas_gtcc.annotations.mistakes import Mistake, Step, Track
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
+from protas_gtcc.predictions import PredictionInfo
 from protas_gtcc.procedure.result import Event, Procedure
 from protas_gtcc.procedure.tables import steps_of
 from protas_gtcc.procedure.truth import Truth, truth_of
+from protas_gtcc.report.canvas import Canvas
 from protas_gtcc.report.packing import LEVELS, pack_shares
 from protas_gtcc.report.page import write_report
 from protas_gtcc.report.page_data import page_data
@@ -32,6 +34,8 @@ from protas_gtcc.report.procedure_data import (
     truth_values,
 )
 from protas_gtcc.report.runs import open_runs
+from protas_gtcc.report.video_picture import plot_video
+from tests.predicted_videos import delayed
 from tests.test_page import BROWSER
 from tests.test_report_page import NAMES, labels_from_flat, make_run, unpack
 from tests.test_report_videos import opened
@@ -174,6 +178,24 @@ def test_a_video_without_steps_has_no_truth_to_draw_and_no_error() -> None:
     assert (truth_values(truth, 6)["first"], truth_values(truth, 6)["end"]) == (None, None)
 
 
+@pytest.mark.parametrize("has_truth", [True, False])
+@pytest.mark.parametrize("num_frames", [1, 40])
+def test_the_picture_of_a_video_has_the_time_left_and_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_frames: int, has_truth: bool
+) -> None:
+    labels, texts = LABELS[-num_frames:], list[str]()
+    monkeypatch.setattr(Canvas, "text", lambda _, x, y, text, *rest, **more: texts.append(text))
+    monkeypatch.setattr(Canvas, "text_upwards", lambda _, x, y, text, *rest: texts.append(text))
+    plain = delayed(labels, 0, 4)
+    procedure = dataclasses.replace(plain, procedure=reported(num_frames, 4))
+    info = PredictionInfo(NAMES, [0], FPS)
+    for prediction, is_there in ((plain, False), (procedure, True)):
+        texts.clear()
+        plot_video(tmp_path / "v.png", "v", labels if has_truth else None, prediction, info)
+        assert [text in texts for text in ("next step", "minutes left", "reported time left")] == [is_there] * 3
+        assert ("true time left" in texts) == (is_there and has_truth and num_frames > 1)
+
+
 # Of runs
 
 
@@ -251,6 +273,7 @@ def test_the_page_draws_procedures_and_hides_them_with_their_run(runs: list[Path
     write_report(tmp_path / "r.html", page_data(open_runs(runs)))
 
     async def look(tab: Any) -> None:
+        await tab.resize(width)
         assert await tab.js("document.querySelectorAll('.procedure').length") == 4, "two runs, two videos"
         await tab.js("for (const one of document.querySelectorAll('.procedure')) one.open = true")
         await tab.js("document.querySelector('.procedure').scrollIntoView()")
@@ -264,11 +287,13 @@ def test_the_page_draws_procedures_and_hides_them_with_their_run(runs: list[Path
         assert "missing" in drawn
         assert await tab.js("document.querySelectorAll('img, i').length + (typeof window.EVIL !== 'undefined')") == 0
         assert await tab.js("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut at the side"
+        places = "[...document.querySelectorAll('.procedure .annotation')].map((one) => one.getBoundingClientRect())"
+        assert await tab.js(f"{places}.every((one) => one.left >= 0 && one.right <= innerWidth)"), "names are whole"
         await tab.js("document.querySelector('.runs input').click()")
         shown = "[...document.querySelectorAll('.procedure')].map((one) => one.hidden)"
         assert await tab.js(shown) == [True, False, True, False]
 
-    opened(tmp_path / "r.html", tmp_path / "profile", look, f"--window-size={width},900")
+    opened(tmp_path / "r.html", tmp_path / "profile", look)
 
 
 @pytest.mark.slow

@@ -6,8 +6,10 @@ const LEVELS = 255,
   PROGRESS = 64,
   SPACE = 16,
   FOOT = 44,
-  LETTER = 6.1,
-  NARROW = 900; // pixels of the plot, from which on names stand beside their rows
+  LETTER = 6.1;
+// In a narrow window names stand above their rows, else beside them.
+const NARROW = matchMedia("(max-width: 959px)");
+NARROW.addEventListener("change", () => DATA.groups.forEach(changed));
 const SHADES = [
   [0, "#f5f5f5"],
   [0.5, "#cfe0ef"],
@@ -74,7 +76,7 @@ function othersText(others) {
 function rowsOf(group, number, own, place) {
   const { missing, is_annotated: isAnnotated, steps } = group.videos[number].procedure,
     width = place.parentElement?.clientWidth || innerWidth,
-    isNarrow = width < NARROW,
+    isNarrow = NARROW.matches,
     letters = isNarrow ? Math.floor((width - 12) / LETTER) : 64,
     names = own.rows.map((row) => short(stepName(group, row.label), letters)),
     margin = isNarrow ? 44 : Math.min(420, 30 + LETTER * Math.max(14, ...names.map((name) => name.length))),
