@@ -19,8 +19,9 @@ SCRIPTS = (
     "page_scores.js",
     "page_classes.js",
     "page_player.js",
-    "page_procedure.js",
     "page_alarms.js",
+    "page_procedure_parts.js",
+    "page_procedure.js",
     "page_videos.js",
 )
 

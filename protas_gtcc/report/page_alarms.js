@@ -74,8 +74,9 @@ function alarmList(group, truth, procedure) {
       found = truth.mistakes.filter(([label]) => label === alarm.label).map(([, , ...words]) => words);
     mark.style.cssText = `color:${look.text};background:${look.fill};border-color:${look.colour}`;
     if (alarm.verdict === "unknown") mark.style.borderRadius = "0";
-    const annotated = found.map((parts) => parts.filter(Boolean).join(": ")).join("; ");
-    return make("li", {}, mark, alarmText(group, alarm, 200), annotated ? make("small", {}, `annotated: ${annotated}`) : "");
+    const words = found.map((parts) => parts.filter(Boolean).join(": ")).join("; "),
+      annotated = words ? [make("small", {}, `annotated: ${words}`)] : [];
+    return make("li", {}, mark, alarmText(group, alarm, 200), ...annotated);
   });
   const unnoticed = procedure.unnoticed.map(([reason, label]) => `${reason}: ${stepName(group, label, 200)}`);
   return [
