@@ -254,6 +254,7 @@ class TrainedModel:
 
     def __repr__(self) -> str:
         facts, model = self.facts, self.facts.config.model
+        is_filtered = facts.transcripts is not None and facts.config.decoding.filter == "durations"
         parameters = sum(one.numel() for one in self.network.parameters())
         fps = "unknown fps" if facts.fps is None else f"{facts.fps:g} fps"
         progress = "with progress" if model.progress else "without progress"
@@ -266,13 +267,19 @@ class TrainedModel:
             "preset": facts.config.preset,
             "network": f"{plural(model.stages, 'stage')} of {plural(model.layers, 'layer')} in {model.arrangement}, "
             f"{progress}, {'causal' if model.causal else 'acausal'}",
-            "decoding": "likeliest class" if facts.transcripts is None else f"duration filter; {_calibration(facts)}",
+            "decoding": f"duration filter; {_calibration(facts)}" if is_filtered else "likeliest class",
+            "procedures": self._procedure_text(),
             "parameters": f"{parameters:,}",
             "dataset": (facts.dataset or "unknown") + (" (simulated)" if facts.simulated else ""),
             "split": f"{facts.config.split}, {plural(len(facts.training_videos), 'training video')}",
             "device": str(self.device),
         }
         return "\n".join(["TrainedModel", *(f"  {name}: {value}" for name, value in lines.items())])
+
+    def _procedure_text(self) -> str:
+        if self._procedure is None:
+            return "not followed"
+        return "followed; " + (f"alarms: {self.alarms.promise}" if self.alarms else "no alarms")
 
     def set_alarms(self, false_alarms_per_hour: float | None, reasons: Collection[Reason] | None = None) -> None:
         """Raise alarms, of all reasons or of these, within this budget from now on; with None, raise none.

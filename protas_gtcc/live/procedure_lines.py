@@ -44,7 +44,7 @@ def procedure_texts(procedure: Procedure, steps: Sequence[int] | None, class_nam
     """The procedure at one frame, T = 1, in two lines for a terminal; `steps` as `checklist` gives them."""
     found = procedure_line(procedure, class_names)
     if steps is None:
-        yield Text("which task it is, is open yet")
+        yield Text("which task this is, is not clear yet")
     else:
         done = len({*steps} & {*found["done"]})
         yield Text(f"{done} of {len(steps)} steps done, procedure {found['progress']:.0%}")

@@ -23,6 +23,8 @@ from protas_gtcc.procedure.result import REASONS, Reason
 
 KEPT = 512
 """Values of false alarms that are kept, the highest of each reason."""
+LEAST = 0.05
+"""Less sure than this, no alarm is raised, however large the budget is."""
 NEVER = 2.0
 """A threshold that nothing reaches."""
 
@@ -43,8 +45,8 @@ class AlarmBudget:
     def promise(self) -> str:
         """What the budget promises, in a sentence."""
         return (
-            f"at most {self.false_alarms_per_hour:g} false alarms an hour are expected, on recordings like the "
-            f"{self.recordings} held-out ones without mistakes ({self.hours:.1f} hours), "
+            f"on average, at most {self.false_alarms_per_hour:g} an hour should be false, in recordings like the "
+            f"{plural(self.recordings, 'held-out one')} without mistakes ({self.hours:.1f} hours), "
             "if a recording has at most one for each reason"
         )
 
@@ -77,12 +79,16 @@ class FalseAlarms:
         if not budget >= smallest:
             number = plural(int(self.size[0]), "held-out recording")
             what = f"{budget:g} false alarms an hour cannot be promised with {number} without mistakes"
-            way_out = f"give at least {smallest:.2g}" if np.isfinite(smallest) else "no alarm can be raised"
+            way_out = (
+                f"give at least {np.ceil(100 * smallest) / 100:g}"
+                if np.isfinite(smallest)
+                else "no alarm can be raised"
+            )
             raise InputError(f"{what}, for {listed(reasons)}; {way_out}")
         number, hours = self.size
         allowed = min(budget / len(reasons) * hours * (number + 1) / number - 1 + 1e-9, KEPT - 1)
         wanted = np.isin(REASONS, list(reasons))
-        values = self.values[:, int(allowed)]
+        values = np.maximum(self.values[:, int(allowed)], LEAST)
         return np.where(wanted, values, NEVER)
 
 

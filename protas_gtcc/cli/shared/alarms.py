@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from protas_gtcc.config import require_range
 from protas_gtcc.procedure.result import Reason
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ class AlarmFlags:
     By default 1, or no alarms where the held-out recordings are too few to promise that."""
     alarms: tuple[Reason, ...] = ()
     """Raise alarms for these reasons alone, which share the budget; by default for all."""
+
+    def __post_init__(self) -> None:
+        if self.false_alarms_per_hour is not None:
+            require_range(self, false_alarms_per_hour=(0, 3600))
 
     def give(self, model: TrainedModel) -> None:
         """Give the model its budget. Raises `InputError` as `TrainedModel.set_alarms` does."""
