@@ -23,6 +23,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -189,9 +190,9 @@ class _Hdf5File(PredictionFiles):
                     raise ValueError(f"{name} differs from what was written")
             labels, reported = self._labels.read(number), self._reported.read(number)
             procedure = read_procedure(group) if group and PROCEDURE in group else None
-        probs, progress, *others = (channels.get(name) for name in CHANNELS)
+        known: dict[str, Any] = {name: channels.get(name) for name in CHANNELS}
         where = f"{self.path}, video {video}"
-        prediction = Prediction(labels, probs, progress, reported, *others, procedure=procedure)
+        prediction = Prediction(labels=labels, reported=reported, procedure=procedure, **known)
         found = checked(prediction, where, len(self.info.class_names))
         _require_task_names(found, self.info, where)
         return found

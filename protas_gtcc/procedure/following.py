@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import torch
@@ -15,13 +15,11 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.procedure.alarms import NEVER
 from protas_gtcc.procedure.evidence import compiled_tables
 from protas_gtcc.procedure.model import ProcedureModel
-from protas_gtcc.procedure.result import DONE, REASONS, Event, Procedure, Reason
+from protas_gtcc.procedure.result import IS_DONE, KINDS, REASONS, Event, Procedure, Reason
 from protas_gtcc.procedure.tracker import Tracked, Weights, empty_tracked, new_state, track_frames
 
 LEVEL = 0.8
 """Share of frames at which intervals hold, on held-out people."""
-IS_DONE = 0.5
-"""A step is reported as done when its probability is above this."""
 
 
 class ProcedureFollower:
@@ -56,29 +54,42 @@ class ProcedureFollower:
         return tracked
 
     def arrays(self) -> list[np.ndarray]:
-        """All numbers that the results depend on."""
-        return [*self._model.arrays().values(), self._thresholds]
+        """All numbers that the results depend on, but thresholds: a stream may go on with another budget."""
+        return [*self._model.arrays().values()]
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream, not a copy; all 0 before the first frame."""
         found = {name: torch.from_numpy(values[stream : stream + 1]) for name, values in self._state._asdict().items()}
         return found | {
-            "happened": torch.from_numpy(self._reported[stream]),
+            "happened": torch.from_numpy(self._happened_at[stream]),
+            "confidence": torch.from_numpy(self._confidence[stream]),
             "frame": torch.from_numpy(self._frames[stream : stream + 1]),
         }
+
+    def events(self, stream: int) -> tuple[Event, ...]:
+        """All that has happened in a stream so far, numbered as in one result for all of its frames."""
+        return _in_order(
+            Event(KINDS[kind], label, frame, frame, float(self._confidence[stream, kind, label]))
+            for kind, label in np.argwhere(self._happened_at[stream]).tolist()
+            for frame in [int(self._happened_at[stream, kind, label]) - 1]
+        )
 
     def require_state(self, state: Mapping[str, Tensor]) -> None:
         """Raise `InputError` unless what is remembered are probabilities and times."""
         what, way_out = "this is no state of such a stream", "start a new stream without it"
-        for name in ("done", "last", "next", "surprise"):
+        for name in ("done", "last", "next", "surprise", "confidence"):
             if state[name].min() < -1e-9 or state[name].max() > 1 + 1e-6:
                 raise InputError(f"{what}: {name} is not a probability; {way_out}")
-        if min(float(state[name].min()) for name in ("seconds", "elapsed", "frame")) < 0:
+        if min(float(state[name].min()) for name in ("seconds", "elapsed", "frame", "happened")) < 0:
             raise InputError(f"{what}: a time is below 0; {way_out}")
+        if state["happened"].max() > state["frame"].max():
+            raise InputError(f"{what}: it has an event of a frame that is still to come; {way_out}")
 
     def _begin_streams(self, count: int) -> None:
         self._state = new_state(count, *self._model.tables.after.shape)
-        self._reported = np.zeros((count, 1 + len(REASONS), self._num_classes), dtype=bool)
+        shape = count, 1 + len(REASONS), self._num_classes
+        self._happened_at = np.zeros(shape, dtype=np.int64)  # 1 + the frame of each event, 0 if there was none
+        self._confidence = np.zeros(shape, dtype=np.float32)
         self._frames = np.zeros(count, dtype=np.int64)
 
     def _happened(self, streams: np.ndarray, tracked: Tracked) -> tuple[Event, ...]:
@@ -88,16 +99,19 @@ class ProcedureFollower:
         events = []
         for stream in np.unique(streams):
             frames = np.flatnonzero(streams == stream)
-            above = (values[frames] > limits) & ~self._reported[stream]
+            above = (values[frames] > limits) & (self._happened_at[stream] == 0)
             firsts = above.argmax(axis=0)
-            for kind, label in zip(*np.nonzero(above.any(axis=0)), strict=True):
+            for kind, label in np.argwhere(above.any(axis=0)).tolist():
                 at = int(firsts[kind, label])
-                name = (DONE, *REASONS)[kind]
                 frame, value = int(self._frames[stream]) + at, float(values[frames[at], kind, label])
-                events.append(Event(name, int(label), frame, int(frames[at]), value))
-            self._reported[stream] |= above.any(axis=0)
+                events.append(Event(KINDS[kind], label, frame, int(frames[at]), value))
+                self._happened_at[stream, kind, label], self._confidence[stream, kind, label] = frame + 1, value
             self._frames[stream] += len(frames)
-        return tuple(sorted(events, key=lambda one: (one.at, one.kind, one.label)))
+        return _in_order(events)
+
+
+def _in_order(events: Iterable[Event]) -> tuple[Event, ...]:
+    return tuple(sorted(events, key=lambda one: (one.at, one.kind, one.label)))
 
 
 def report(tracked: Tracked, model: ProcedureModel, events: tuple[Event, ...] = ()) -> Procedure:
