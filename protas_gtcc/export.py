@@ -7,7 +7,8 @@
 
 A stream starts with state and num_frames 0. T is from 1 to 131072, B is any number of streams. The duration filter is
 part of the graphs, if the model has one; fields that a model does not have are not among the outputs. A graph infers
-the task, if the model knows two or more, or is made for one task. Needs the extra `[export]`.
+the task, if the model knows two or more, or is made for one task. What is reported of the procedure is not part of
+them. Needs the extra `[export]`.
 """
 
 from __future__ import annotations
@@ -149,6 +150,14 @@ def export_onnx(
     return written
 
 
+def lacks(model: TrainedModel) -> list[str]:
+    """The fields of the model's predictions that are in no graph."""
+    if not model.facts.procedure:
+        return []
+    is_filtered, has_tasks = model.facts.config.decoding.filter != "none", len(model.facts.tasks) > 1
+    return ["procedure"] if is_filtered or not has_tasks else ["procedure", "task_probs"]
+
+
 def _filter_graph(model: TrainedModel, task: int) -> FilterGraph | None:
     facts = model.facts
     if not facts.filtered:
@@ -176,6 +185,7 @@ def _write(model: TrainedModel, graph: OfflineGraph, inputs: dict[str, Tensor], 
     assert program is not None  # for the type checker
     for name in ("class_names", "background", "fps", "look_ahead_frames", "simulated", "tasks"):
         program.model.metadata_props[name] = json.dumps(getattr(model.facts, name))
+    program.model.metadata_props["lacks"] = json.dumps(lacks(model))
     with replace_when_whole(path) as temporary:
         program.save(temporary)
 

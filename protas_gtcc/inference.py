@@ -26,6 +26,7 @@ from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.procedure.result import REASONS, Reason
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.feature_facts import require_extractor
 from protas_gtcc.storage.feature_files import load_features, require_loadable
@@ -34,7 +35,8 @@ from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.video.cameras import SILENT_SECONDS
 
 if TYPE_CHECKING:
-    from protas_gtcc.procedure.result import Reason
+    from protas_gtcc.procedure.alarms import AlarmBudget
+    from protas_gtcc.procedure.model import ProcedureModel
     from protas_gtcc.streaming.following import Followed
     from protas_gtcc.streaming.streams import Stream, Streams
     from protas_gtcc.video.backbones.base import Backbone
@@ -252,6 +254,7 @@ class TrainedModel:
 
     def __repr__(self) -> str:
         facts, model = self.facts, self.facts.config.model
+        is_filtered = facts.transcripts is not None and facts.config.decoding.filter == "durations"
         parameters = sum(one.numel() for one in self.network.parameters())
         fps = "unknown fps" if facts.fps is None else f"{facts.fps:g} fps"
         progress = "with progress" if model.progress else "without progress"
@@ -264,13 +267,19 @@ class TrainedModel:
             "preset": facts.config.preset,
             "network": f"{plural(model.stages, 'stage')} of {plural(model.layers, 'layer')} in {model.arrangement}, "
             f"{progress}, {'causal' if model.causal else 'acausal'}",
-            "decoding": "likeliest class" if not facts.filtered else f"duration filter; {_calibration(facts)}",
+            "decoding": f"duration filter; {_calibration(facts)}" if is_filtered else "likeliest class",
+            "procedures": self._procedure_text(),
             "parameters": f"{parameters:,}",
             "dataset": (facts.dataset or "unknown") + (" (simulated)" if facts.simulated else ""),
             "split": f"{facts.config.split}, {plural(len(facts.training_videos), 'training video')}",
             "device": str(self.device),
         }
         return "\n".join(["TrainedModel", *(f"  {name}: {value}" for name, value in lines.items())])
+
+    def _procedure_text(self) -> str:
+        if self._procedure is None:
+            return "not followed"
+        return "followed; " + (f"alarms: {self.alarms.promise}" if self.alarms else "no alarms")
 
     def set_alarms(self, false_alarms_per_hour: float | None, reasons: Collection[Reason] | None = None) -> None:
         """Raise alarms, of all reasons or of these, within this budget from now on; with None, raise none.
@@ -280,10 +289,36 @@ class TrainedModel:
         procedures.
         """
         self._decoder = make_decoder(self.facts, false_alarms_per_hour, reasons)
+        self._budget = false_alarms_per_hour, reasons
+
+    @property
+    def alarms(self) -> AlarmBudget | None:
+        """The budget of alarms, which states what it promises; None where none are raised."""
+        (budget, reasons), procedure = self._budget, self._procedure
+        if budget is None or procedure is None:
+            return None
+        return procedure.calibrations[0].false_alarms.budget(budget, REASONS if reasons is None else reasons)
+
+    @property
+    def task_steps(self) -> list[list[int]]:
+        """Class ids of the steps of each task, in their usual order, of the only one if no task is known by name.
+
+        Empty if it does not follow procedures.
+        """
+        tables = None if self._procedure is None else self._procedure.tables
+        return [] if tables is None else [tables.steps(number) for number in range(tables.num_tasks)]
+
+    @cached_property
+    def _procedure(self) -> ProcedureModel | None:
+        return procedure_of(self.facts)
+
+    @cached_property
+    def _budget(self) -> tuple[float | None, Collection[Reason] | None]:
+        return usual_budget(self._procedure), None
 
     @cached_property
     def _decoder(self) -> DurationDecoder | None:
-        return make_decoder(self.facts, usual_budget(self.facts))
+        return make_decoder(self.facts, *self._budget)
 
     def _fresh_decoder(self, num_streams: int = 1, task: int = 0) -> DurationDecoder | None:
         return None if self._decoder is None else self._decoder.fresh(num_streams, task)
@@ -327,14 +362,17 @@ def _calibration(facts: ModelFacts) -> str:
     return facts.calibration or "not to be calibrated"
 
 
-def usual_budget(facts: ModelFacts) -> float | None:
-    """`USUAL_BUDGET`, or None where alarms cannot keep to it."""
-    if not facts.procedure:
-        return None
-    from protas_gtcc.procedure.model import from_arrays
+def procedure_of(facts: ModelFacts) -> ProcedureModel | None:
+    """What a model has learnt of procedures; None if it does not follow them. Raises `InputError` as `from_arrays`."""
+    from protas_gtcc.procedure.model import from_arrays  # which imports compiled code
 
-    smallest = from_arrays(facts.procedure, "the checkpoint").smallest_budget()
-    return USUAL_BUDGET if smallest <= USUAL_BUDGET else None
+    return from_arrays(facts.procedure, "the checkpoint") if facts.procedure else None
+
+
+def usual_budget(procedure: ProcedureModel | None) -> float | None:
+    """`USUAL_BUDGET`, or None where alarms cannot keep to it."""
+    can_be_kept = procedure and procedure.smallest_budget() <= USUAL_BUDGET
+    return USUAL_BUDGET if can_be_kept else None
 
 
 def make_decoder(
@@ -344,18 +382,18 @@ def make_decoder(
 
     `budget` and `reasons` are those of alarms. Raises `InputError` as `TrainedModel.set_alarms` does.
     """
-    if budget is not None and not facts.procedure:
+    procedure = procedure_of(facts)
+    if budget is not None and procedure is None:
         raise InputError("the model has not learnt procedures, so it raises no alarms; train it again")
     if facts.transcripts is None:
         return None
     assert facts.fps is not None  # the transcripts were counted at that rate
     filter_settings = facts.transcripts, facts.config.decoding, facts.background, facts.fps
-    if not facts.procedure:
+    if procedure is None:
         return DurationDecoder(*filter_settings)
     from protas_gtcc.procedure.decoder import ProcedureDecoder
-    from protas_gtcc.procedure.model import from_arrays
 
-    return ProcedureDecoder(*filter_settings, from_arrays(facts.procedure, "the checkpoint"), budget, reasons)
+    return ProcedureDecoder(*filter_settings, procedure, budget, reasons)
 
 
 def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:

@@ -263,7 +263,8 @@ def test_predictions_of_other_videos_are_replaced_with_overwrite_only(run, tiny_
     assert exit_code("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
     assert open_predictions(tmp_path / "out" / "predictions.h5").video_names == ["b"]
     left = sorted(path.name for path in (tmp_path / "out").rglob("*.*"))
-    assert left == ["b.csv", "b.png", "b.segments.csv", "predictions.h5"], "the other files are those of predictions.h5"
+    written = ["b.csv", "b.png", "b.procedure.json", "b.segments.csv", "predictions.h5"]
+    assert left == written, "the other files are those of predictions.h5"
     (tmp_path / "out" / "predictions.h5").write_bytes(b"something else")
     assert "cannot be read" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
     (tmp_path / "out" / "predictions.h5").unlink()

@@ -21,12 +21,17 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
+from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live.sinks import FrameResult
 from protas_gtcc.report.colours import class_looks
+from protas_gtcc.serve.app import make_app
+from protas_gtcc.serve.connections import server_config
+from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.live_page import LivePage
 from protas_gtcc.streaming.following import Delay
-from tests.test_serve import push, serving
-from tests.tiny_models import make_model, video
+from tests.test_serve import push, running, serving
+from tests.tiny_models import DIM, make_model, video
+from tests.tiny_procedures import MIXED_UP, features_of, make_procedure_model
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 Ask = Callable[..., Awaitable[Any]]
@@ -104,6 +109,57 @@ def test_the_page_shows_the_action_and_its_progress_live(tmp_path):
 
     with serving() as address, browser(tmp_path / "profile") as page:
         asyncio.run(run(address, page))
+
+
+CHECKLIST = """(() => {
+  const text = (id) => document.getElementById(id).textContent, list = document.getElementById('steps');
+  return {
+    counted: text('counted'), left: text('left'), upcoming: text('upcoming'), promise: text('promise'),
+    steps: [...list.children].map((one) => [one.className, one.children[1].textContent]),
+    alarms: [...document.getElementById('alarms').children].map((one) => one.textContent),
+    width: document.documentElement.scrollWidth,
+  };
+})()"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
+def test_the_page_lists_steps_alarms_and_the_time_left_and_a_page_that_is_opened_later_shows_the_same(tmp_path):
+    model = make_procedure_model()
+    names = ["rest", *(f"{name} the long and narrow leaves, one after the other ".ljust(60, ".") for name in "abc")]
+    model = TrainedModel(model.network, dataclasses.replace(model.facts, class_names=names))
+    model.set_alarms(1000.0)
+    features, limits = features_of(MIXED_UP), Limits(frames_a_message=200)
+
+    async def run(address: str, page: str) -> list[dict[str, Any]]:
+        async with connect(f"ws://{address}/stream?name=anna") as pushing, connect(page, max_size=None) as tab:
+            ask, found = await asking(tab), []
+            for width in (1280, 400):
+                await ask(
+                    "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+                )
+                await ask("Page.navigate", url=f"http://{address}/")
+                if width == 1280:
+                    await push(pushing, features)
+                await until(ask, f"frame {len(features) - 1},")
+                answer = await ask("Runtime.evaluate", expression=CHECKLIST, returnByValue=True)
+                found.append(answer["result"]["value"])
+            return found
+
+    config = server_config(make_app(model, limits), limits, DIM, log_config=None)
+    with running(config) as address, browser(tmp_path / "profile") as page:
+        wide, narrow = asyncio.run(run(address, page))
+    assert wide["counted"] == "2 of 2 steps done, cake"
+    assert wide["steps"] == [["done", names[1]], ["done", names[2]]]
+    assert [one[: one.index(":", 5)] for one in wide["alarms"]] == [
+        "0:14repeated",
+        "0:03taking too long",
+        "0:01out of order",
+    ]
+    assert wide["left"].startswith("time left 0:")
+    assert model.alarms.promise in wide["promise"]
+    assert narrow.pop("width") <= 400
+    assert narrow == {name: value for name, value in wide.items() if name != "width"}
 
 
 SHOWN = """(() => {

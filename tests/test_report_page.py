@@ -28,8 +28,9 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, save_evaluation
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo
+from protas_gtcc.report.packing import NONE, pack
 from protas_gtcc.report.page import render, write_report
-from protas_gtcc.report.page_data import FRAME_VALUES, NONE, FrameValue, pack, page_data
+from protas_gtcc.report.page_data import FRAME_VALUES, FrameValue, page_data
 from protas_gtcc.report.runs import open_runs
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.predicted_videos import delayed, without_progress

@@ -129,6 +129,12 @@ class Tab:
             assert time.monotonic() < deadline, expression
             await asyncio.sleep(0.05)
 
+    async def resize(self, width: int) -> None:
+        """Make the window so wide, in pixels."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        await self._ask("Emulation.setDeviceMetricsOverride", **size)
+        await self.until(f"innerWidth === {width}")
+
     async def click(self, seconds: float, row: int, until: float | None = None, count: int = 1) -> None:
         """Press the mouse at a time of a row and release it there, or at the time `until`."""
         for kind, where in (("mousePressed", seconds), ("mouseReleased", seconds if until is None else until)):

@@ -63,8 +63,8 @@ def video(num_frames: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(num_frames, DIM)).astype(np.float32)
 
 
-def make_task_model(filtered: bool = True) -> TrainedModel:
+def make_task_model(filtered: bool = True, config: ModelConfig = BASE) -> TrainedModel:
     """A model of the two `TASKS`."""
-    model = make_model(filtered=filtered)
+    model = make_model(config, filtered=filtered)
     tables = TASK_TRANSCRIPTS if filtered else None
     return TrainedModel(model.network, dataclasses.replace(model.facts, tasks=TASKS, transcripts=tables))

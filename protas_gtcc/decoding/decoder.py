@@ -17,6 +17,7 @@ from protas_gtcc.decoding.hypotheses import make_hypotheses
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.procedure.result import Event
 
 if TYPE_CHECKING:
     from protas_gtcc.decoding.duration_filter import StateBeliefs
@@ -165,6 +166,10 @@ class DurationDecoder:
         label, task = (torch.from_numpy(values[stream : stream + 1]) for values in (self._labels, self._tasks))
         state = {"belief": torch.from_numpy(self._beliefs[stream]), "label": label}
         return state | ({"task": task} if self.tables.num_tasks > 1 else {})
+
+    def events(self, stream: int) -> tuple[Event, ...]:
+        """Steps done and alarms of a stream so far; none, as only who follows the procedure reports any."""
+        return ()
 
     def require_state(self, state: Mapping[str, Tensor]) -> None:
         """Raise `InputError` unless the belief sums to 1, or is 0 as before the first frame, and the label is a class.

@@ -20,8 +20,13 @@ from rich.text import Text
 
 from protas_gtcc.errors import plural
 from protas_gtcc.live.delays import PARTS, DelayFigures, delay_text
+from protas_gtcc.live.procedure_lines import alarm_text, checklist, procedure_line, procedure_texts
 from protas_gtcc.predictions import INTERVAL_COLUMNS, REMAINING_COLUMNS, Prediction
+from protas_gtcc.procedure.result import Event, Procedure
 from protas_gtcc.streaming.following import Delay, Followed
+
+SHOWN_ALARMS = 4
+"""On a terminal, the last ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +58,8 @@ class FrameResult:
     """Number of the likeliest task; None from a model of fewer than two."""
     task_probability: float | None = None
     """Probability of that task."""
+    procedure: Procedure | None = None
+    """What is done, next and left, T = 1; None from a model that does not follow procedures."""
     delay: Delay | None = None
     """None from a source without a clock."""
     picture: np.ndarray | None = None
@@ -85,6 +92,7 @@ def frame_results(
             remaining_interval=_ends(prediction.remaining_interval, t),
             task=None if tasks is None else int(tasks[:, t].argmax()),
             task_probability=None if tasks is None else float(tasks[:, t].max()),
+            procedure=prediction.procedure and prediction.procedure.at(t),
         )
 
 
@@ -109,6 +117,8 @@ def result_line(result: FrameResult, class_names: Sequence[str], tasks: Sequence
         line |= {key: round(value, 2) for key, value in zip(REMAINING_COLUMNS, result.remaining_interval, strict=True)}
     if result.task is not None and result.task_probability is not None:
         line |= {"task": tasks[result.task], "task_probability": round(result.task_probability, 5)}
+    if result.procedure is not None:
+        line["procedure"] = procedure_line(result.procedure, class_names)
     return line
 
 
@@ -164,6 +174,8 @@ class JsonLines(Sink):
         line = stream_line(result, self._names, self._tasks)
         if self._fps is not None:
             line["seconds"] = round(result.frame / self._fps, 3)
+            for event in line.get("procedure", {}).get("events", ()):
+                event["seconds"] = round(event["frame"] / self._fps, 3)
         if self._every_class:
             for name, values in (("probs", result.probs), ("every_progress", result.every_progress)):
                 line[name] = None if values is None else [round(float(value), 5) for value in values]
@@ -195,10 +207,22 @@ class DelayLine(Sink):
 
 
 class Terminal(Sink):
-    """A live view: the current action with its progress, confidence and time so far, and the actions before it."""
+    """A live view: the current action with its progress, confidence and time so far, and the actions before it.
 
-    def __init__(self, console: Console, class_names: list[str], background: list[int], fps: float | None):
-        self._names, self._background, self._fps = class_names, background, fps
+    Of a procedure it shows what is done, next and left, and the last alarms.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        class_names: list[str],
+        background: list[int],
+        fps: float | None,
+        steps: Sequence[Sequence[int]] = (),
+    ):
+        """`steps` are those of each task, as in `TrainedModel.task_steps`."""
+        self._names, self._background, self._fps, self._steps = class_names, background, fps, steps
+        self._alarms: deque[Event] = deque(maxlen=SHOWN_ALARMS)
         self._live = Live(console=console, auto_refresh=False, transient=False)
         self._began, self._drawn = 0, 0.0
         self._last: FrameResult | None = None
@@ -216,6 +240,8 @@ class Terminal(Sink):
             self._past.append((before.label, self._began, result.frame, before.progress))
             self._began = result.frame
         self._last, self._note = result, ""
+        if result.procedure is not None:
+            self._alarms.extend(event for event in result.procedure.events if event.is_alarm)
         # Drawing costs far more than a step, and twenty pictures a second look smooth.
         if monotonic() - self._drawn >= 1 / 20:
             self._drawn = monotonic()
@@ -262,7 +288,14 @@ class Terminal(Sink):
         heading = Text.assemble((name, "bold"), f"  for {self._time(result.frame - self._began + 1)}")
         if is_action and result.remaining_seconds is not None:
             heading.append(f", about {result.remaining_seconds:.0f} s left")
-        return Group(heading, now, Text(f"{lines}  {self._note}", style="dim"), past)
+        procedure = [] if result.procedure is None else [*self._procedure(result, result.procedure)]
+        return Group(heading, now, *procedure, Text(f"{lines}  {self._note}", style="dim"), past)
+
+    def _procedure(self, result: FrameResult, procedure: Procedure) -> Iterator[Text]:
+        steps = checklist(self._steps, result.task, result.task_probability)
+        yield from procedure_texts(procedure, steps, self._names)
+        for event in self._alarms:
+            yield alarm_text(event, self._names, self._time)
 
     def _time(self, frames: int) -> str:
         if self._fps is None:

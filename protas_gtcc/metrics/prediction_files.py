@@ -190,10 +190,10 @@ class _Hdf5File(PredictionFiles):
                     raise ValueError(f"{name} differs from what was written")
             labels, reported = self._labels.read(number), self._reported.read(number)
             procedure = read_procedure(group) if group and PROCEDURE in group else None
-        where = f"{self.path}, video {video}"
         known: dict[str, Any] = {name: channels.get(name) for name in CHANNELS}
-        empty = Prediction(labels, None, None, reported, procedure=procedure)
-        found = checked(dataclasses.replace(empty, **known), where, len(self.info.class_names))
+        where = f"{self.path}, video {video}"
+        prediction = Prediction(labels=labels, reported=reported, procedure=procedure, **known)
+        found = checked(prediction, where, len(self.info.class_names))
         _require_task_names(found, self.info, where)
         return found
 

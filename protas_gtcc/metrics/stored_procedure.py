@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.procedure.result import CHANNELS, DONE, REASONS, Event, Procedure
+from protas_gtcc.procedure.result import CHANNELS, KINDS, Event, Procedure
 from protas_gtcc.storage.facts import require_checksum, text_array, write_facts
 from protas_gtcc.storage.ragged import checksum
 from protas_gtcc.storage.stored import StoredGroup
@@ -45,7 +45,7 @@ def read_procedure(video: StoredGroup) -> Procedure:
 def _event(text: str) -> Event:
     values, kinds = json.loads(text), {"kind": str, "label": int, "frame": int, "at": int, "confidence": float}
     is_sound = isinstance(values, dict) and {name: type(one) for name, one in values.items()} == kinds
-    if not is_sound or values["kind"] not in (DONE, *REASONS):
+    if not is_sound or values["kind"] not in KINDS:
         raise ValueError(f"an event is {text}")
     return Event(**values)
 

@@ -29,6 +29,28 @@ NEVER = 2.0
 """A threshold that nothing reaches."""
 
 
+@dataclass(frozen=True)
+class AlarmBudget:
+    """The budget that alarms keep to."""
+
+    false_alarms_per_hour: float
+    reasons: tuple[Reason, ...]
+    """Those for which alarms are raised."""
+    recordings: int
+    """Held-out recordings without mistakes, by which the thresholds are chosen."""
+    hours: float
+    """How long these are."""
+
+    @property
+    def promise(self) -> str:
+        """What the budget promises, in a sentence."""
+        return (
+            f"on average, at most {self.false_alarms_per_hour:g} an hour should be false, in recordings like the "
+            f"{plural(self.recordings, 'held-out one')} without mistakes ({self.hours:.1f} hours), "
+            "if a recording has at most one for each reason"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class FalseAlarms:
     """The highest values of what would be false alarms in held-out recordings without mistakes."""
@@ -43,22 +65,31 @@ class FalseAlarms:
         number, hours = self.size
         return num_reasons * number / ((number + 1) * hours) if number else np.inf
 
+    def budget(self, false_alarms_per_hour: float, reasons: Collection[Reason] = REASONS) -> AlarmBudget:
+        """A budget that these recordings can vouch for."""
+        wanted = tuple(reason for reason in REASONS if reason in reasons)
+        return AlarmBudget(false_alarms_per_hour, wanted, int(self.size[0]), float(self.size[1]))
+
     def thresholds(self, budget: float, reasons: Collection[Reason] = REASONS) -> np.ndarray:
         """For each of the `REASONS`, what a value must be above, `[A]`; `NEVER` for those that are not wanted.
 
         Raises `InputError` if the recordings are too few for the budget.
         """
         smallest = self.smallest_budget(len(reasons))
-        if budget < smallest:
+        if not budget >= smallest:
             number = plural(int(self.size[0]), "held-out recording")
             what = f"{budget:g} false alarms an hour cannot be promised with {number} without mistakes"
-            way_out = f"give at least {smallest:.2g}" if np.isfinite(smallest) else "no alarm can be raised"
+            way_out = (
+                f"give at least {np.ceil(100 * smallest) / 100:g}"
+                if np.isfinite(smallest)
+                else "no alarm can be raised"
+            )
             raise InputError(f"{what}, for {listed(reasons)}; {way_out}")
         number, hours = self.size
-        allowed = int(budget / len(reasons) * hours * (number + 1) / number - 1 + 1e-9)
+        allowed = min(budget / len(reasons) * hours * (number + 1) / number - 1 + 1e-9, KEPT - 1)
         wanted = np.isin(REASONS, list(reasons))
-        values = self.values[:, min(allowed, KEPT - 1)]
-        return np.where(wanted, np.maximum(values, LEAST), NEVER)
+        values = np.maximum(self.values[:, int(allowed)], LEAST)
+        return np.where(wanted, values, NEVER)
 
 
 def false_alarms(highest: np.ndarray, is_wrong: np.ndarray, hours: float, num_recordings: int) -> FalseAlarms:

@@ -15,7 +15,7 @@ from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.procedure.following import ProcedureFollower, thresholds_of
 from protas_gtcc.procedure.model import ProcedureModel
-from protas_gtcc.procedure.result import REASONS, Reason
+from protas_gtcc.procedure.result import REASONS, Event, Reason
 from protas_gtcc.procedure.tracker import Tracked
 
 _PREFIX = "procedure_"
@@ -53,7 +53,7 @@ class ProcedureDecoder(DurationDecoder):
         return dataclasses.replace(prediction, procedure=self.follower.follow(streams, beliefs, self._tasks > 0))
 
     def arrays(self) -> list[np.ndarray]:
-        """All tables that the results depend on, thresholds of alarms included."""
+        """All tables that the results depend on, but thresholds of alarms."""
         return [*super().arrays(), *self.follower.arrays()]
 
     def track(self, probs: np.ndarray) -> Tracked:
@@ -66,6 +66,10 @@ class ProcedureDecoder(DurationDecoder):
         """As `DurationDecoder.state`, with what the tracker remembers."""
         own = self.follower.state(stream).items()
         return super().state(stream) | {_PREFIX + name: values for name, values in own}
+
+    def events(self, stream: int) -> tuple[Event, ...]:
+        """Steps done and alarms of a stream so far, as in `ProcedureFollower.events`."""
+        return self.follower.events(stream)
 
     def require_state(self, state: Mapping[str, Tensor]) -> None:
         """As `DurationDecoder.require_state`, for the tracker too."""

@@ -15,7 +15,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.procedure.alarms import NEVER
 from protas_gtcc.procedure.evidence import compiled_tables
 from protas_gtcc.procedure.model import ProcedureModel
-from protas_gtcc.procedure.result import DONE, REASONS, Event, Procedure, Reason
+from protas_gtcc.procedure.result import IS_DONE, KINDS, REASONS, Event, Procedure, Reason
 from protas_gtcc.procedure.tracker import (
     Tracked,
     Weights,
@@ -30,8 +30,6 @@ LEVEL = 0.8
 """Share of frames at which intervals hold, on held-out people."""
 QUANTILES = ndtri([(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
 NO_ROWS = np.empty((0, 4), dtype=np.int64)
-IS_DONE = 0.5
-"""A step is reported as done when its probability is above this."""
 
 
 class ProcedureFollower:
@@ -58,7 +56,7 @@ class ProcedureFollower:
         `is_given` `[n]` is whether the task of each stream is given.
         """
         tracked, given = self.track(streams, beliefs), is_given.astype(np.int64)
-        events = _new_events(tracked, self._limits[given], streams, self._reported, self._frames)
+        events = _new_events(tracked, self._limits[given], streams, self._happened_at, self._confidence, self._frames)
         return report(tracked, self._model, given[streams], events)
 
     def track(self, streams: np.ndarray, beliefs: StateBeliefs) -> Tracked:
@@ -71,59 +69,80 @@ class ProcedureFollower:
         return tracked
 
     def arrays(self) -> list[np.ndarray]:
-        """All numbers that the results depend on."""
-        return [*self._model.arrays().values(), self._limits]
+        """All numbers that the results depend on, but thresholds: a stream may go on with another budget."""
+        return [*self._model.arrays().values()]
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream, not a copy; all 0 before the first frame."""
         found = {name: torch.from_numpy(values[stream : stream + 1]) for name, values in self._state._asdict().items()}
         return found | {
-            "happened": torch.from_numpy(self._reported[stream]),
+            "happened": torch.from_numpy(self._happened_at[stream]),
+            "confidence": torch.from_numpy(self._confidence[stream]),
             "frame": torch.from_numpy(self._frames[stream : stream + 1]),
         }
+
+    def events(self, stream: int) -> tuple[Event, ...]:
+        """All that has happened in a stream so far, numbered as in one result for all of its frames."""
+        happened_at, confidence = self._happened_at[stream], self._confidence[stream]
+        places = sorted(np.argwhere(happened_at).tolist(), key=lambda place: (happened_at[tuple(place)], place))
+        frames = [int(happened_at[kind, label]) - 1 for kind, label in places]
+        return tuple(
+            Event(KINDS[kind], label, frame, frame, float(confidence[kind, label]))
+            for (kind, label), frame in zip(places, frames, strict=True)
+        )
 
     def require_state(self, state: Mapping[str, Tensor]) -> None:
         """Raise `InputError` unless what is remembered are probabilities and times."""
         what, way_out = "this is no state of such a stream", "start a new stream without it"
-        for name in ("done", "last", "next", "surprise"):
+        for name in ("done", "last", "next", "surprise", "confidence"):
             if state[name].min() < -1e-9 or state[name].max() > 1 + 1e-6:
                 raise InputError(f"{what}: {name} is not a probability; {way_out}")
-        if min(float(state[name].min()) for name in ("seconds", "elapsed", "frame")) < 0:
+        if min(float(state[name].min()) for name in ("seconds", "elapsed", "frame", "happened")) < 0:
             raise InputError(f"{what}: a time is below 0; {way_out}")
+        if state["happened"].max() > state["frame"].max():
+            raise InputError(f"{what}: it has an event of a frame that is still to come; {way_out}")
 
     def _begin_streams(self, count: int) -> None:
         self._state = new_state(count, *self._model.tables.after.shape)
-        self._reported = np.zeros((count, 1 + len(REASONS), self._num_classes), dtype=bool)
-        self._frames = np.zeros(count, dtype=np.int64)
+        self._happened_at, self._confidence, self._frames = _no_events(count, self._num_classes)
 
 
 def events_of(tracked: Tracked, thresholds: np.ndarray) -> tuple[Event, ...]:
     """Steps done in a recording, and alarms above the thresholds `[A]`, each at its first frame."""
-    num_frames, num_reasons, num_classes = tracked.alarms.shape
-    streams, reported = np.zeros(num_frames, dtype=np.int64), np.zeros((1, 1 + num_reasons, num_classes), dtype=bool)
-    return _new_events(tracked, _limits(thresholds[None]), streams, reported, np.zeros(1, dtype=np.int64))
+    num_frames, _, num_classes = tracked.alarms.shape
+    happened_at, confidence, frames = _no_events(1, num_classes)
+    streams = np.zeros(num_frames, dtype=np.int64)
+    return _new_events(tracked, _limits(thresholds[None]), streams, happened_at, confidence, frames)
+
+
+def _no_events(num_streams: int, num_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each event 1 + its frame, or 0, and its confidence, `[n, 1 + A, C]`; and the frames of each stream so far."""
+    shape = num_streams, 1 + len(REASONS), num_classes
+    return np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.float32), np.zeros(num_streams, dtype=np.int64)
 
 
 def _limits(thresholds: np.ndarray) -> np.ndarray:
-    """What a probability must be above for an event, `[2, 1 + A]`: that a step is done, then each alarm."""
-    return np.insert(thresholds, 0, IS_DONE, axis=1)
+    """What a probability must be above for an event, `[..., 1 + A]`: that a step is done, then each alarm."""
+    return np.insert(thresholds, 0, IS_DONE, axis=-1)
 
 
 def _new_events(
-    tracked: Tracked, limits: np.ndarray, streams: np.ndarray, reported: np.ndarray, frames: np.ndarray
+    tracked: Tracked,
+    limits: np.ndarray,
+    streams: np.ndarray,
+    happened_at: np.ndarray,
+    confidence: np.ndarray,
+    frames: np.ndarray,
 ) -> tuple[Event, ...]:
-    """Events above the limits `[n, 1 + A]` that are not yet in `reported`, bool `[n, 1 + A, C]`: they are added to it.
-
-    `frames` `[n]` is moved on.
-    """
-    number = find_events(tracked, limits, streams, reported, frames, NO_ROWS)
+    """Events above the limits `[n, 1 + A]` that have not happened before; the other arrays are updated."""
+    state = happened_at, confidence, frames
+    number = find_events(tracked, limits, streams, *state, NO_ROWS)
     if number == 0:
         return ()
     found = np.empty((number, 4), dtype=np.int64)
-    find_events(tracked, limits, streams, reported, frames, found)
-    values = [tracked.done, *tracked.alarms.transpose(1, 0, 2)]
+    find_events(tracked, limits, streams, *state, found)
     return tuple(
-        Event((DONE, *REASONS)[kind], label, frame, at, float(values[kind][at, label]))
+        Event(KINDS[kind], label, frame, at, float(confidence[streams[at], kind, label]))
         for at, kind, label, frame in found.tolist()
     )
 

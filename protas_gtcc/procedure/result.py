@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 Reason = Literal["missing", "out of order", "repeated", "taking too long"]
 REASONS: tuple[Reason, ...] = ("missing", "out of order", "repeated", "taking too long")
 """Of alarms, in the order of the axis A."""
-DONE = "done"
+DONE: Literal["done"] = "done"
+IS_DONE = 0.5
+"""A step is reported as done when its probability is above this."""
+
+
+Kind = Literal["done", "missing", "out of order", "repeated", "taking too long"]
+KINDS: tuple[Kind, ...] = (DONE, *REASONS)
+"""Of events."""
 
 
 @dataclass(frozen=True)
 class Event:
     """Something that happened at one frame: a step was done, or an alarm was raised about it. Each happens once."""
 
-    kind: Literal["done", "missing", "out of order", "repeated", "taking too long"]
+    kind: Kind
     label: int
     """Class id of the step."""
     frame: int
@@ -54,6 +62,25 @@ class Procedure:
     """Probability that each step has been done and is not going on, float32 `[C, T]`."""
     events: tuple[Event, ...] = ()
     """Steps done and alarms, in the order of their frames."""
+
+    def after(self, events: tuple[Event, ...]) -> Procedure:
+        """The same with events of the frames before, for which there was no result, at its first frame."""
+        return dataclasses.replace(self, events=(*(dataclasses.replace(one, at=0) for one in events), *self.events))
+
+    def columns(self, class_names: Sequence[str]) -> dict[str, Sequence[Any] | np.ndarray]:
+        """What is reported of each of the T frames, by the names of tables and lines; done steps and events apart."""
+        likeliest, probability = self.next_probs.argmax(axis=0), self.next_probs.max(axis=0)
+        return {
+            "time_left_seconds": self.left_seconds,
+            "time_left_low_seconds": self.left_interval[0],
+            "time_left_high_seconds": self.left_interval[1],
+            "procedure_progress": self.progress,
+            "next": [class_names[label] for label in likeliest],
+            "next_probability": probability,
+            "next_seconds": self.next_seconds,
+            "next_low_seconds": self.next_interval[0],
+            "next_high_seconds": self.next_interval[1],
+        }
 
     def at(self, t: int) -> Procedure:
         """The procedure at frame t alone, T = 1."""

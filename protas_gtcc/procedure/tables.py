@@ -76,6 +76,11 @@ class ProcedureTables:
         """Place of each state within its task, int64 `[S]`."""
         return np.arange(len(self.state_task)) - self.begin[self.state_task]
 
+    def steps(self, number: int) -> list[int]:
+        """Class ids of the steps of a task, in their usual order."""
+        states = np.flatnonzero(self.is_step & (self.state_task == number))
+        return self.state_class[states[np.argsort(self.rank[states], kind="stable")]].tolist()
+
     def of_task(self, number: int) -> ProcedureTables:
         """The tables of one task alone, for videos that are known to be of it."""
         rows, recordings = self.state_task == number, self.orders_task == number

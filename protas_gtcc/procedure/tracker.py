@@ -278,25 +278,27 @@ def log_normal(moments, widths, quantiles):
 
 @compiled(nogil=True)
 @no_type_check
-def find_events(tracked, limits, streams, reported, frames, found):
-    """The number of events that are not yet reported; with room for them, fill in `found`, and mark them as reported.
+def find_events(tracked, limits, streams, happened_at, confidence, frames, found):
+    """The number of events that have not happened before; with room for them, fill in `found`, and remember them.
 
     A row of `found` `[M, 4]` has the frame among the T, the kind (0: done, 1 + a: an alarm), the class, and the frame
-    of the recording. `frames` is then moved on; without an event, at once.
+    of the recording. `happened_at` `[n, 1 + A, C]` has 1 + the frame of each event, or 0; `confidence` its value.
+    `frames` is then moved on; without an event, at once.
     """
     num = 0
-    seen, passed = reported.copy(), frames.copy()
+    seen, passed = happened_at.copy(), frames.copy()
     for t in range(len(streams)):
         n = streams[t]
         for kind in range(limits.shape[1]):
             for c in range(tracked.done.shape[1]):
                 value = tracked.done[t, c] if kind == 0 else tracked.alarms[t, kind - 1, c]
-                if value > limits[n, kind] and not seen[n, kind, c]:
-                    seen[n, kind, c] = True
+                if value > limits[n, kind] and seen[n, kind, c] == 0:
+                    seen[n, kind, c] = passed[n] + 1
                     if num < len(found):
                         found[num, 0], found[num, 1], found[num, 2], found[num, 3] = t, kind, c, passed[n]
+                        confidence[n, kind, c] = value
                     num += 1
         passed[n] += 1
     if num == len(found):
-        reported[:], frames[:] = seen, passed
+        happened_at[:], frames[:] = seen, passed
     return num

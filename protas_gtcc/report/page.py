@@ -13,7 +13,17 @@ from typing import Any
 from protas_gtcc.errors import lacks_package, plural
 from protas_gtcc.storage.atomic import write_text
 
-SCRIPTS = ("page.js", "page_tables.js", "page_scores.js", "page_classes.js", "page_player.js", "page_videos.js")
+SCRIPTS = (
+    "page.js",
+    "page_tables.js",
+    "page_scores.js",
+    "page_classes.js",
+    "page_player.js",
+    "page_alarms.js",
+    "page_procedure_parts.js",
+    "page_procedure.js",
+    "page_videos.js",
+)
 
 MEDIA = "; media-src 'self' file: data:"
 """What a page with videos may load: files beside it, on this machine, and what it holds."""

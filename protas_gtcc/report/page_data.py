@@ -2,10 +2,11 @@
 
     simulated, version, length_bins, run_colours, frame_values, has_videos, groups
       group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos
-        video   name, num_frames, segments; file: its address, and start_seconds, see `PlayedFile`; None without one
+        video   name, num_frames, segments; file: its address, and start_seconds, see `PlayedFile`; None without one;
+                procedure: what truly happened, see `procedure_data.py`; None where no run reports procedures
         run     name, path, metrics (all of metrics.json), ruler, verdict, best, confusion, reliability, lengths, videos
           ruler   label of each figure that comes first: [figure, interval], as they are written
-          video   segments, acc, error, frames: {name: values of every frame}
+          video   segments, acc, error, frames: {name: values of every frame}; procedure, None if it has none
 
 A run that reports no progress has neither reliability nor errors nor `reported`.
 
@@ -15,7 +16,6 @@ uint16, NONE where there is no value: 2.7 characters a frame.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import protas_gtcc
-from protas_gtcc.annotations.segments import progress_target, segment_array
+from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import PARTS, by_tenths, correct_by_length
 from protas_gtcc.metrics.progress import AVERAGES
@@ -32,6 +32,8 @@ from protas_gtcc.metrics.segmentation import confusion_counts
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import HUES, plotly_looks
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
+from protas_gtcc.report.packing import flat_segments, pack
+from protas_gtcc.report.procedure_data import KnownVideos, procedure_values, truth_values
 from protas_gtcc.report.ruler import ruler_of, verdict
 from protas_gtcc.report.runs import EvaluatedRun, reading_metrics, true_labels
 
@@ -57,7 +59,6 @@ FRAME_VALUES = {
     "remaining_seconds": FrameValue(10, 1, "# s left"),
 }
 """The page's values of every frame beside the class; a field that is None is left out."""
-NONE = 0xFFFF
 ACCURACY_TOLERANCE = 1e-4
 """Percent; scores and predictions of one evaluation agree to rounding."""
 RUN_COLOURS = [hue for hue in HUES if hue != "#F0E442"]
@@ -84,12 +85,6 @@ def page_data(runs: Sequence[EvaluatedRun], files: Mapping[str, PlayedFile] | No
     }
 
 
-def pack(values: np.ndarray, scale: int) -> str:
-    """Values of every frame `[T]`, at least 0, as base64 of whole steps of 1 / scale; NaN becomes NONE."""
-    scaled = np.round(np.asarray(values, dtype=np.float64) * scale).clip(0, NONE - 1)
-    return base64.b64encode(np.where(np.isnan(scaled), NONE, scaled).astype("<u2").tobytes()).decode("ascii")
-
-
 def _fingerprint(run: EvaluatedRun) -> bytes:
     """Equal for runs that can be compared video by video: same names, classes, rate and true labels."""
     info = run.dataset.info
@@ -99,6 +94,9 @@ def _fingerprint(run: EvaluatedRun) -> bytes:
 
 def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[str, Any]:
     info, truth = runs[0].dataset.info, true_labels(runs[0])
+    known = KnownVideos(runs[0].dataset, runs[0].metrics["split"])
+    shown = [_run(run, truth, known) for run in runs]
+    with_procedure = {number for run in shown for number, video in enumerate(run["videos"]) if video["procedure"]}
     return {
         "dataset": info.name,
         "split": runs[0].metrics["split"],
@@ -112,18 +110,20 @@ def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[st
             {
                 "name": name,
                 "num_frames": len(labels),
-                "segments": _flat_segments(labels),
+                "segments": flat_segments(labels),
                 "file": file.address if (file := files.get(name)) else None,
                 "start_seconds": file.start_seconds if file else None,
+                "procedure": truth_values(known.of(name), len(labels)) if number in with_procedure else None,
             }
-            for name, labels in zip(runs[0].videos, truth, strict=True)
+            for number, (name, labels) in enumerate(zip(runs[0].videos, truth, strict=True))
         ],
-        "runs": [_run(run, truth) for run in runs],
+        "runs": shown,
     }
 
 
-def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
-    background, num_classes = run.dataset.info.background, run.dataset.info.num_classes
+def _run(run: EvaluatedRun, truth: list[np.ndarray], known: KnownVideos) -> dict[str, Any]:
+    info = run.dataset.info
+    background, num_classes, fps = info.background, info.num_classes, info.fps
     with reading_metrics(run):
         reports = run.metrics["progress"]["predicted"] is not None
     counts, correct, videos, frames = [], [], [], []
@@ -136,7 +136,8 @@ def _run(run: EvaluatedRun, truth: list[np.ndarray]) -> dict[str, Any]:
         values = np.stack([labels, prediction.labels, target, prediction.reported])
         frames.append(values[:, scored.frames])
         errors = np.abs(prediction.reported - target)[scored.frames]
-        videos.append(_video(prediction, labels, errors if reports else None))
+        procedure = prediction.procedure and procedure_values(prediction.procedure, known.of(video), fps)
+        videos.append(_video(prediction, labels, errors if reports else None) | {"procedure": procedure})
     confusion = np.sum(counts, axis=0)
     with reading_metrics(run):
         _require_same_evaluation(run, confusion)
@@ -193,7 +194,7 @@ def _video(prediction: Prediction, labels: np.ndarray, errors: np.ndarray | None
     fields = [name for name in FRAME_VALUES if errors is not None or name != "reported"]
     values = {name: getattr(prediction, name) for name in fields}
     return {
-        "segments": _flat_segments(prediction.labels),
+        "segments": flat_segments(prediction.labels),
         "acc": _rounded(100 * float(np.mean(prediction.labels == labels))),
         "error": _rounded(float(errors.mean())) if errors is not None and len(errors) else None,
         "frames": {name: pack(one, FRAME_VALUES[name].scale) for name, one in values.items() if one is not None},
@@ -227,11 +228,6 @@ def _reliability(frames: np.ndarray) -> dict[str, Any]:
         }
         for name, counted in (("all", np.ones_like(correct)), ("right", correct))
     }
-
-
-def _flat_segments(labels: np.ndarray) -> list[int]:
-    segments = segment_array(labels)
-    return np.stack([segments[:, 1] - segments[:, 0], segments[:, 2]], axis=1).ravel().tolist()
 
 
 def _rounded(value: Any) -> Any:

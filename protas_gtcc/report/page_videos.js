@@ -37,14 +37,15 @@ function clock(seconds) {
     : `${Math.floor(seconds / 60)}:${rest < 10 ? "0" : ""}${rest.toFixed(2)} min`;
 }
 
-function bars(group, segments, place) {
+// Bars of segments at a place of the vertical axis; on the horizontal one, a unit has so many frames.
+function bars(group, segments, place, unit = group.fps) {
   const looks = segments.map(([, , label]) => group.looks[label]);
   return {
     type: "bar",
     orientation: "h",
     yaxis: "y",
-    base: segments.map(([start]) => start / group.fps),
-    x: segments.map(([start, end]) => (end - start) / group.fps),
+    base: segments.map(([start]) => start / unit),
+    x: segments.map(([start, end]) => (end - start) / unit),
     y: segments.map(() => place),
     width: 0.86,
     hoverinfo: "skip",
@@ -254,6 +255,7 @@ function videos(group) {
     details.append(
       make("summary", {}, video.name + " ", figures),
       ...(player ? [player.place, player.timeline] : [box]),
+      ...group.runs.flatMap((run) => procedureOf(group, run, number)),
     );
     return details;
   });
@@ -273,6 +275,7 @@ function videos(group) {
         "in time, double-click to see all. If one run is shown, a band marks its interval of progress." +
         (DATA.has_videos ? " A click on a segment plays it, a click on the curves plays from there." : ""),
       ...withoutFile(group),
+      ...procedureText(group),
       classList(group),
       buttons,
       ...parts,

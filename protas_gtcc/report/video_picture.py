@@ -3,17 +3,21 @@
 title
 true        |████|  |██████|▒▒|
 predicted     |███|   |████|▒▒▒|
+next step   |██████|████|▒▒▒▒▒▒|   the likeliest, for a prediction with a procedure
                                    names of the areas
 1.0 |
     |  areas: true progress, its interval, reported progress
 0.0 |______________________________
+                                   names of the areas
+ 10 |  areas: true time left of the procedure, its interval, its median; for a prediction with a procedure
+  0 |______________________________
       time
 classes that occur
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +25,9 @@ import numpy as np
 
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.predictions import Prediction, PredictionInfo
-from protas_gtcc.report.canvas import LARGE, MEDIUM, NORMAL, SMALL, Canvas, text_width
+from protas_gtcc.procedure.result import Procedure
+from protas_gtcc.procedure.tables import steps_of
+from protas_gtcc.report.canvas import LARGE, MEDIUM, NORMAL, SMALL, Canvas, Place, text_width
 from protas_gtcc.report.colours import ClassLook, class_looks, shorten
 
 WIDTH, LEFT, RIGHT = 1540, 88, 1518
@@ -34,14 +40,14 @@ LEAST = 2
 """Width of the shortest segment: one frame of a long video stays visible."""
 TICKS = (*(one * 10.0**power for power in range(-3, 1) for one in (1, 2, 5)), 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 """Seconds from tick to tick."""
-MOST_TICKS = 13
+MOST_TICKS, MOST_MARKS = 13, 6
 MINUTES = 180
 """Seconds from which time is written in minutes."""
 BLUE, GREY, PALE = "#0072B2", "#BBBBBB", "#EEEEEE"
 
 
 class Area(NamedTuple):
-    """For each pixel from left to right, what is filled: from `low` to `high`, `[RIGHT - LEFT]`, above progress 0."""
+    """For each pixel from left to right, what is filled: from `low` to `high`, `[RIGHT - LEFT]`, above 0."""
 
     name: str
     low: np.ndarray
@@ -50,6 +56,14 @@ class Area(NamedTuple):
     opacity: float = 1.0
     sample: int = 10
     """Height of the sample beside the name."""
+
+
+class Plot(NamedTuple):
+    """Areas from the lowest layer up, over an axis with its title and marks, by their height in pixels."""
+
+    title: str
+    marks: Mapping[float, str]
+    areas: list[Area]
 
 
 def plot_video(
@@ -62,24 +76,30 @@ def plot_video(
     """Picture of one video, PNG: true and predicted segments as bars over true and reported progress.
 
     `labels` are the true class ids `[T]`, None where they are unknown. Numbers in the bars are class ids; below are the
-    classes that occur.
+    classes that occur. For a prediction with a procedure, also the likeliest next step, and the time left.
     """
     looks = class_looks(len(info.class_names), info.background)
     rows = {"predicted": prediction.labels} if labels is None else {"true": labels, "predicted": prediction.labels}
+    plots = [_progress_plot(labels, prediction, info.background)]
+    if prediction.procedure is not None:
+        rows["next step"] = prediction.procedure.next_probs.argmax(axis=0)
+        plots.append(_left_plot(labels, prediction.procedure, info))
     names = {label: f"{label} {shorten(info.class_names[label])}" for label in np.unique([*rows.values()]).tolist()}
     columns = int(WIDTH // (70 + max(text_width(name, MEDIUM) for name in names.values()))) or 1
     top, num_lines = TITLE + len(rows) * (BAR + GAP) + HEAD, -(-len(names) // columns)
-    canvas = Canvas(WIDTH, top + PLOT + FOOT + num_lines * LINE + GAP)
+    bottom = top + len(plots) * (PLOT + HEAD) - HEAD
+    canvas = Canvas(WIDTH, bottom + FOOT + num_lines * LINE + GAP)
     note = info.simulated_note(labels is not None)
     right = "" if labels is None else f": {np.mean(labels == prediction.labels):.0%} of frames correct"
     canvas.text(LEFT, TITLE / 2, f"{video}{note and ', '}{note}{right}", LARGE, "lm")
     for number, (name, its_labels) in enumerate(rows.items()):
         _draw_bar(canvas, TITLE + number * (BAR + GAP), name, its_labels, info.background, looks)
-    _draw_progress(canvas, top, list(_areas(labels, prediction, info.background)))
-    _draw_time(canvas, top + PLOT, len(prediction.labels) / info.fps)
+    for number, plot in enumerate(plots):
+        _draw_plot(canvas, top + number * (PLOT + HEAD), plot)
+    _draw_time(canvas, bottom, len(prediction.labels) / info.fps)
     for number, (label, name) in enumerate(names.items()):
         column, line = divmod(number, num_lines)
-        _name_class(canvas, column * (WIDTH // columns), top + PLOT + FOOT + line * LINE, name, looks[label])
+        _name_class(canvas, column * (WIDTH // columns), bottom + FOOT + line * LINE, name, looks[label])
     canvas.save(path)
 
 
@@ -111,42 +131,66 @@ def _draw_bar(
     canvas.text(LEFT - 11, top + BAR / 2, name, NORMAL, "rm")
 
 
-def _areas(labels: np.ndarray | None, prediction: Prediction, background: Collection[int]) -> Iterator[Area]:
-    """What is drawn of progress, from the lowest layer up."""
-    if labels is not None:
-        _, high = _extremes(progress_target(labels, background))
-        yield Area("true progress", 0 * high, high, GREY)
-    if prediction.interval is not None:
-        (low, _), (_, high) = map(_extremes, prediction.interval)
+def _progress_plot(labels: np.ndarray | None, prediction: Prediction, background: Collection[int]) -> Plot:
+    truth = None if labels is None else progress_target(labels, background)
+    marks = {progress * UNIT: f"{progress:.1f}" for progress in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
+    areas = _areas("progress", truth, prediction.interval, prediction.reported, UNIT)
+    return Plot("progress of the action", marks, list(areas))
+
+
+def _left_plot(labels: np.ndarray | None, procedure: Procedure, info: PredictionInfo) -> Plot:
+    """Time left of the procedure, in minutes; the interval may reach beyond the plot."""
+    minutes = procedure.left_seconds / 60
+    steps = np.empty((0, 3)) if labels is None else steps_of(labels, info.background)
+    truth = None
+    if len(steps):
+        truth = np.maximum(steps[:, 1].max() - 1 - np.arange(len(minutes)), 0) / info.fps / 60
+    longest = max(float(minutes.max(initial=0)), 0 if truth is None else float(truth[0]), 1 / 60)
+    most = min(2 * longest, max(longest, float(procedure.left_interval.max(initial=0)) / 60))
+    step = next((step for step in TICKS if most / step <= MOST_MARKS), most / MOST_MARKS)
+    marks = {mark / most * UNIT: f"{mark:g}" for mark in np.arange(0, 1.0001 * most, step).tolist()}
+    areas = _areas("time left", truth, procedure.left_interval / 60, minutes, UNIT / most)
+    return Plot("minutes left", marks, list(areas))
+
+
+def _areas(
+    name: str, truth: np.ndarray | None, interval: np.ndarray | None, values: np.ndarray, unit: Place
+) -> Iterator[Area]:
+    """What is drawn of values `[T]`, from the lowest layer up; `unit` is the height of 1."""
+    if truth is not None:
+        _, high = _extremes(truth, unit)
+        yield Area(f"true {name}", 0 * high, high, GREY)
+    if interval is not None:
+        (low, _), (_, high) = (_extremes(end, unit) for end in interval)
         yield Area("interval", low, high, BLUE, opacity=0.15)
-    low, high = _extremes(prediction.reported)
-    yield Area("reported progress", low - 0.9, high + 0.9, BLUE, sample=2)
+    low, high = _extremes(values, unit)
+    yield Area(f"reported {name}", low - 0.9, high + 0.9, BLUE, sample=2)
 
 
-def _extremes(progress: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest progress at each pixel from left to right, as heights; progress is `[T]`.
+def _extremes(values: np.ndarray, unit: Place) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest value at each pixel from left to right, as heights; values are `[T]`.
 
     At a border between frames, a pixel has both, so that a line through all pixels has no gap.
     """
-    ends = -(-np.arange(RIGHT - LEFT + 1) * len(progress) // (RIGHT - LEFT))
+    ends = -(-np.arange(RIGHT - LEFT + 1) * len(values) // (RIGHT - LEFT))
     first, after = np.maximum(ends[:-1] - 1, 0), ends[1:]
     # `reduceat` reduces from each index to the next: within every pixel, and again between two pixels.
-    indices, values = np.stack([first, after], axis=1).ravel(), np.append(progress, 0) * UNIT
-    return np.minimum.reduceat(values, indices)[::2], np.maximum.reduceat(values, indices)[::2]
+    indices, heights = np.stack([first, after], axis=1).ravel(), np.append(values, 0) * unit
+    return np.minimum.reduceat(heights, indices)[::2], np.maximum.reduceat(heights, indices)[::2]
 
 
-def _draw_progress(canvas: Canvas, top: int, areas: list[Area]) -> None:
-    for progress in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
-        y = round(top + PLOT - progress * UNIT)
+def _draw_plot(canvas: Canvas, top: int, plot: Plot) -> None:
+    for height, text in plot.marks.items():
+        y = round(top + PLOT - height)
         canvas.image.paste(PALE, (LEFT, y, RIGHT, y + 1))
         canvas.image.paste("black", (LEFT - 5, y, LEFT, y + 1))
-        canvas.text(LEFT - 11, y, f"{progress:.1f}", NORMAL, "rm")
-    for area in areas:
+        canvas.text(LEFT - 11, y, text, NORMAL, "rm")
+    for area in plot.areas:
         canvas.area((LEFT, top, RIGHT, top + PLOT), area.low, area.high, area.colour, area.opacity)
     canvas.image.paste("black", (LEFT - 1, top, LEFT, top + PLOT))
-    canvas.text_upwards(34, top + PLOT // 2, "progress of the action", NORMAL)
+    canvas.text_upwards(34, top + PLOT // 2, plot.title, NORMAL)
     x, y = RIGHT, top - HEAD // 2
-    for area in reversed(areas):
+    for area in reversed(plot.areas):
         canvas.text(x, y, area.name, MEDIUM, "rm")
         x -= round(text_width(area.name, MEDIUM)) + 40
         box = (x, y - area.sample // 2, x + 28, y - area.sample // 2 + area.sample)

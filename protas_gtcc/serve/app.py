@@ -60,8 +60,9 @@ def make_app(
 
 
 def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
-    page = resources.files("protas_gtcc.serve").joinpath("page.html").read_text(encoding="utf-8")
-
+    files = resources.files("protas_gtcc.serve")
+    page, procedure = (files.joinpath(f"{name}.html").read_text(encoding="utf-8") for name in ("page", "procedure"))
+    page = page.replace("<!-- procedure.html -->", procedure)
     looks = plotly_looks(len(sessions.model.class_names), sessions.model.background)
 
     @app.get("/")
@@ -72,8 +73,10 @@ def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
     async def facts() -> dict[str, Any]:
         names = ("class_names", "background", "feature_dim", "fps", "look_ahead_frames", "simulated", "tasks")
         facts = {name: getattr(sessions.model.facts, name) for name in names}
-        ends = {"ends_with_stream": app.state.ends_with_stream}
-        return {**facts, **ends, "looks": looks, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
+        facts |= {"looks": looks, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
+        alarms = sessions.model.alarms
+        facts["alarms"] = alarms and asdict(alarms) | {"promise": alarms.promise}
+        return facts | {"task_steps": sessions.model.task_steps, "ends_with_stream": app.state.ends_with_stream}
 
     @app.get("/people")
     async def people() -> list[str]:

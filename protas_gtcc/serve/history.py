@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
+from collections.abc import Sequence
+from typing import Any
 
 RECENT_FRAMES = 128
 """Whose results are kept one by one."""
@@ -25,10 +28,11 @@ class History:
         if len(self._recent) > RECENT_FRAMES:
             self._thin(self._recent.popleft())
 
-    def text(self) -> str:
-        """All kept results, a JSON list."""
+    def text(self, events: Sequence[dict[str, Any]] = ()) -> str:
+        """All kept results, a JSON list; before them all `events` so far, if there are any."""
         between = [] if self._last is None or self._last_is_kept else [self._last[1]]
-        return f"[{','.join([*self._earlier, *between, *(text for _, text in self._recent)])}]"
+        happened = [json.dumps({"events": events})] if events else []
+        return f"[{','.join([*happened, *self._earlier, *between, *(text for _, text in self._recent)])}]"
 
     def _thin(self, oldest: tuple[int, str]) -> None:
         begins = self._last is None or self._last[0] != oldest[0]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterable
 
 import uvicorn
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
+from protas_gtcc.live.procedure_lines import event_line
 from protas_gtcc.live.sinks import FrameResult, Sink, stream_line
+from protas_gtcc.procedure.result import Event
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import CLOSING_SECONDS, server_config
 from protas_gtcc.serve.limits import Limits
@@ -26,7 +29,8 @@ class LivePage(Sink):
     Raises `InputError` if the port is not free. The page is served until `close`, or until the program ends.
     """
 
-    def __init__(self, model: TrainedModel, port: int = 0, name: str = "live"):
+    def __init__(self, model: TrainedModel, port: int = 0, name: str = "live", events: Iterable[Event] = ()):
+        """`events` are those before the first result."""
         self._listener = listening("127.0.0.1", port)
         # The only stream is taken, so that no client can push frames.
         limits = Limits(connections=1)
@@ -34,6 +38,7 @@ class LivePage(Sink):
         app.state.ends_with_stream = True
         self._sessions, self._loop = app.state.sessions, asyncio.new_event_loop()
         self._person = self._sessions.begin(name)
+        self._person.events = [event_line(event, model.class_names) for event in events]
         self._names, self._tasks = model.class_names, model.tasks
         config = server_config(app, limits, model.facts.feature_dim, log_level="error")
         self._server = uvicorn.Server(config)

@@ -14,6 +14,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
+from protas_gtcc.live.procedure_lines import event_line
 from protas_gtcc.live.sinks import frame_results, result_line
 from protas_gtcc.serve.gate import Refused
 from protas_gtcc.serve.history import History
@@ -33,6 +34,8 @@ class Person:
     name: str
     stream: Stream
     history: History = field(default_factory=History)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    """Steps done and alarms so far, each once."""
     watchers: set[Watcher] = field(default_factory=set)
     allowance: float = 0.0
     """Frames that the client may send now."""
@@ -77,6 +80,7 @@ class Sessions:
         stream.name = repr(name)
         if resume and self.kept is not None:
             self._restore(person, task)
+        person.events = [event_line(event, self.model.class_names) for event in stream.events]
         self.people[name] = person
         self._free.pop()
         return person
@@ -134,6 +138,7 @@ class Sessions:
         texts = [json.dumps(result) for result in results]
         for result, text in zip(results, texts, strict=True):
             person.history.add(result["label"], text)
+            person.events += result["procedure"]["events"] if "procedure" in result else []
         for watcher in person.watchers:
             watcher.put(texts, picture)
         return texts

@@ -87,7 +87,7 @@ async def serve_watcher(socket: WebSocket, sessions: Sessions, name: str, takes_
     person, watcher = sessions.watch(name, takes_pictures)
     idle, received = sessions.limits.idle_seconds, None
     try:
-        before = person.history.text()
+        before = person.history.text(person.events)
         await socket.accept()
         await within(idle, socket.send_text(before), "the watcher read no result")
         # A task of its own notices that the watcher has left while there are no results.

@@ -9,6 +9,7 @@ durations stay right.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.procedure.result import Event
 from protas_gtcc.streaming.streams import Stream
 
 WhenBehind = Literal["block", "drop"]
@@ -209,9 +211,10 @@ class Following:
         features = self._source.features(np.stack(self.taken), missed)
         times.append(monotonic())
         try:
-            for start in range(0, missed, STEPS_AT_ONCE):
-                self._stream.step(np.repeat(features[:1], min(STEPS_AT_ONCE, missed - start), axis=0))
+            events = tuple(event for part in self._stand_for(features[:1], missed) for event in part)
             prediction = self._stream.step(features)
+            if events and prediction.procedure is not None:
+                prediction = dataclasses.replace(prediction, procedure=prediction.procedure.after(events))
         except InputError as error:
             raise InputError(f"{self._source.name}: {error}") from error
         self._stream.pictures = self._source.before
@@ -219,6 +222,13 @@ class Following:
         self._next = taken[-1].number + 1
         single = len(taken) == 1
         return [self._followed(one, prediction if single else prediction.at(t), times) for t, one in enumerate(taken)]
+
+    def _stand_for(self, frame: np.ndarray, missed: int) -> Iterator[tuple[Event, ...]]:
+        """Step by a frame in place of missed ones; what happened in these."""
+        for start in range(0, missed, STEPS_AT_ONCE):
+            found = self._stream.step(np.repeat(frame, min(STEPS_AT_ONCE, missed - start), axis=0))
+            if found.procedure is not None:
+                yield found.procedure.events
 
     def _followed(self, frame: _Waiting, prediction: Prediction, times: list[float]) -> Followed:
         taken, featured, done = times

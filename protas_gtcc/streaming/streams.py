@@ -16,6 +16,7 @@ from protas_gtcc.errors import InputError, plural
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.procedure.result import Event
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.streaming.engines import Engine
 
@@ -90,6 +91,10 @@ class Streams:
         """The state of a stream, not a copy; all 0 before the first frame."""
         return self._engine.state(stream) | ({} if self._decoder is None else self._decoder.state(stream))
 
+    def events(self, stream: int) -> tuple[Event, ...]:
+        """As `Stream.events`."""
+        return () if self._decoder is None else self._decoder.events(stream)
+
     def give_task(self, stream: int, task: int) -> None:
         """Give a stream its task before its first frame; `task` as in `DurationDecoder.give_task`."""
         if self._decoder is not None:
@@ -150,6 +155,11 @@ class Stream:
         """The task that was given, or that a loaded state was made with; None if it is inferred."""
         number = self._task_in(self._state)
         return self._streams.tasks[number - 1] if number else None
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Steps done and alarms so far, those before its state was saved included; none without a procedure."""
+        return self._streams.events(self._number)
 
     def give_task(self, task: str | None) -> None:
         """Set the task before the first frame, for this video and those after `reset`; None infers it.

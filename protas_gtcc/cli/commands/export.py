@@ -16,7 +16,8 @@ from protas_gtcc.storage.checkpoints import require_model
 class Command:
     """Write a model as ONNX graphs: stream.onnx for new frames and the state so far, offline.onnx for whole videos.
 
-    Both hold the duration filter, if the model has one; their outputs are those of 'protas-gtcc predict'.
+    Both hold the duration filter, if the model has one; their outputs are those of 'protas-gtcc predict'. What is
+    reported of the procedure is in neither.
     """
 
     model: Positional[Path]
@@ -35,7 +36,7 @@ class Command:
         require_model(self.model)  # before the seconds that importing torch takes
         from protas_gtcc.cli.shared.console import make_console
         from protas_gtcc.dataset.reader import require_no_control
-        from protas_gtcc.export import export_onnx
+        from protas_gtcc.export import export_onnx, lacks
         from protas_gtcc.inference import load
 
         folder = self.out or (self.model if self.model.is_dir() else self.model.parent) / "export"
@@ -48,4 +49,10 @@ class Command:
             console.print(f"making {path}: a minute, longer on a busy machine", soft_wrap=True)
 
         written = [str(path) for path in export_onnx(model, folder, on_start, self.task)]
-        print(json.dumps({"written": written}) if self.json else "\n".join(written))
+        lacking = lacks(model)
+        print(json.dumps({"written": written, "lacks": lacking}) if self.json else "\n".join(written))
+        if lacking:
+            what = "time left, next step, steps done and alarms"
+            console.print(
+                f"the graphs lack the procedure ({what}): use predict, stream or serve for it", soft_wrap=True
+            )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from protas_gtcc.cli.shared.alarms import AlarmFlags
 from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_usage
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
@@ -35,7 +36,8 @@ class Command:
 
     Features of videos are made on the way, with the backbone and at the rate of the model's training. Prints the
     segments. Writes labels, probabilities and progress of every frame to predictions.h5, and for each video a table of
-    frames (VIDEO.csv), a table of segments (VIDEO.segments.csv) and a picture (plots/VIDEO.png).
+    frames (VIDEO.csv), a table of segments (VIDEO.segments.csv) and a picture (plots/VIDEO.png). If the model follows
+    procedures, VIDEO.procedure.json has the steps done and the alarms.
     """
 
     model: Positional[Path]
@@ -61,6 +63,7 @@ class Command:
     """Where to compute; auto takes a GPU if there is one."""
     json: bool = False
     """Print the segments as JSON."""
+    budget: AlarmFlags = field(default_factory=AlarmFlags)
     video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
 
     def run(self) -> None:
@@ -86,9 +89,9 @@ class Command:
         with FeaturesOnTheWay(model, inputs, *given) as features:
             found = self._predictions(model, inputs, features, broken, replaced)
             write_predictions(written, found, info)
-        segments = self._write_each(written, info)
+        segments = self._write_each(written, info, model)
         for video in replaced - segments.keys():
-            for name in (f"{video}.csv", f"{video}.segments.csv", f"plots/{video}.png"):
+            for name in (f"{video}.csv", f"{video}.segments.csv", f"{video}.procedure.json", f"plots/{video}.png"):
                 (self.out / name).unlink(missing_ok=True)
         self._report(written, info, segments, broken, replaced)
         print_left_out(others)
@@ -126,6 +129,7 @@ class Command:
         model = load(self.model, choose_device(self.device))
         require_no_control(model.facts.config, "predict")
         model.task_number(self.task)  # refused now, not after minutes of making features
+        self.budget.give(model)
         return model, info_of(model, rate_of(model, self.fps))
 
     def _predictions(
@@ -154,8 +158,11 @@ class Command:
         if not done:
             raise InputError(f"none of {plural(len(inputs), 'file')} can be predicted: {next(iter(broken.values()))}")
 
-    def _write_each(self, written: Path, info: PredictionInfo) -> dict[str, list[PredictedSegment]]:
+    def _write_each(
+        self, written: Path, info: PredictionInfo, model: TrainedModel
+    ) -> dict[str, list[PredictedSegment]]:
         """Write tables and pictures from the file of predictions, which is whole: a refused video leaves nothing."""
+        from protas_gtcc.metrics.predicted_procedures import write_procedure_file
         from protas_gtcc.metrics.predicted_segments import predicted_segments, write_segments
         from protas_gtcc.metrics.prediction_csv import write_csv
         from protas_gtcc.metrics.prediction_files import open_predictions
@@ -166,6 +173,7 @@ class Command:
             write_csv(self.out, video, prediction, info)
             segments[video] = predicted_segments(prediction, info)
             write_segments(self.out, video, segments[video])
+            write_procedure_file(self.out, video, prediction, info, model.task_steps, model.alarms)
             if not self.no_pictures:
                 from protas_gtcc.report.video_picture import plot_video
 

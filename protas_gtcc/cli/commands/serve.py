@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from protas_gtcc.cli.shared.alarms import AlarmFlags
 from protas_gtcc.cli.shared.interruption import interruption_prints
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
@@ -52,6 +53,7 @@ class Command:
     """Take pictures too, and make features of them with the backbone of the model's training."""
     device: Device = "auto"
     """Where the backbone of pictures computes; auto takes a GPU if there is one."""
+    budget: AlarmFlags = field(default_factory=AlarmFlags)
     video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
     limits: Limits = field(default_factory=Limits)
 
@@ -79,6 +81,7 @@ class Command:
             model = load(self.model)
             require_no_control(model.facts.config, "be served")
             model.task_number(self.task)
+            self.budget.give(model)
             if self.state is not None:
                 self.state.mkdir(parents=True, exist_ok=True)
                 closing.enter_context(only_writer(self.state / "states", wait=False))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from protas_gtcc.cli.shared.alarms import AlarmFlags
 from protas_gtcc.cli.shared.interruption import interruption_prints
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
@@ -78,6 +79,7 @@ class Command:
     """Add probabilities and progress of every class to the lines."""
     device: Device = "auto"
     """Where the backbone of videos computes; auto takes a GPU if there is one. The model itself needs none."""
+    budget: AlarmFlags = field(default_factory=AlarmFlags)
     video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
 
     def run(self) -> None:
@@ -101,6 +103,7 @@ class Command:
         fps = self._frame_rate(model)
         if not is_live(self.source):
             note_training_videos(model, [Path(self.source).stem])
+        self.budget.give(model)
         stream = model.stream(task=self.task)
         with ExitStack() as closing:
             if self.state is not None:
@@ -108,7 +111,7 @@ class Command:
             if self.state is not None and self.state.exists():
                 stream.load(self.state)
             source, give_up = self._source(model, stream, fps, closing)
-            sinks = self._sinks(model, fps, closing)
+            sinks = self._sinks(model, stream, fps, closing)
             if self.state is not None:
                 stream.save(self.state)  # a path that cannot be written is refused now, not after hours
                 closing.callback(stream.save, self.state)
@@ -178,14 +181,14 @@ class Command:
             raise InputError(f"--fps is {plain(fps)}: {what}; {way_out}")
         return fps
 
-    def _sinks(self, model: TrainedModel, fps: float | None, closing: ExitStack) -> list[Sink]:
+    def _sinks(self, model: TrainedModel, stream: Stream, fps: float | None, closing: ExitStack) -> list[Sink]:
         from protas_gtcc.cli.shared.console import make_console
         from protas_gtcc.live.sinks import DelayLine, JsonLines, Terminal
         from protas_gtcc.storage.line_file import LineFile
 
         sinks: list[Sink] = []
         if sys.stdout.isatty() and not self.json:
-            sinks.append(Terminal(make_console(), model.class_names, model.background, fps))
+            sinks.append(Terminal(make_console(), model.class_names, model.background, fps, model.task_steps))
         else:
             sinks.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class, model.tasks))
             sinks.append(DelayLine(make_console(stderr=True)))
@@ -193,15 +196,15 @@ class Command:
             file = closing.enter_context(LineFile(self.lines))
             sinks.append(JsonLines(file, model.class_names, fps, self.every_class, model.tasks))
         if self.web is not None:
-            sinks.append(self._page(model, self.web, closing))
+            sinks.append(self._page(model, stream, self.web, closing))
         return sinks
 
-    def _page(self, model: TrainedModel, port: int, closing: ExitStack) -> Sink:
+    def _page(self, model: TrainedModel, stream: Stream, port: int, closing: ExitStack) -> Sink:
         try:
             from protas_gtcc.serve.live_page import LivePage
         except ImportError as error:
             raise lacks_package("--web", error, "serve") from error
-        page = LivePage(model, port)
+        page = LivePage(model, port, events=stream.events)
         closing.callback(page.close)
         print(page.address, file=sys.stderr, flush=True)
         return page
