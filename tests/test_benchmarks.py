@@ -22,6 +22,9 @@ from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.metrics.prediction_files import write_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
+from protas_gtcc.simulate.config import SimulationConfig
+from protas_gtcc.simulate.dataset import simulate
+from tests.scored_procedures import report_of, truth_of
 from tests.tiny_models import make_model
 from tests.video_models import torchscript
 
@@ -221,6 +224,28 @@ def test_a_learnt_graph_is_compared_with_the_drawn_one(run: Run, tmp_path: Path)
     assert rows[2] == ["all: 8", "nearly always", "2", "0.50", "0.50", "1.00", "0.67", "0 of 3"]
     assert [row[1] for row in rows[1:5]] == ["always", "nearly always", "more often than not, at 95 %", "chain"]
     assert [row[0] for row in rows[5:]] == ["without mistakes: 8"] * 4
+
+
+@pytest.mark.slow
+def test_the_time_left_of_operations_is_scored_from_each_input(run: Run, tmp_path: Path) -> None:
+    config = SimulationConfig(only=("cholecystectomy",), share_of_videos=0.15, people=8, fps=0.1)
+    simulate(tmp_path / "o.h5", config)
+    shown = run("operations.py", "--dataset", "o.h5", "--confusions", "0.1")
+    rows = {cells[1].strip(): cells[2:-1] for cells in (line.split("|") for line in shown.splitlines()[2:])}
+    lookups = [f"look-up `{name}`, true phases" for name in ("total_minus_elapsed", "after_last_step")]
+    assert [*rows] == [*lookups, "true phases", "confused phases, 10%"]
+    assert all(float(cells[0].split()[0]) > 0 for cells in rows.values())
+    assert [cells[3].strip() == "–" for cells in rows.values()] == [True, True, False, False], (
+        "look-ups have no interval"
+    )
+
+
+def test_pooled_frames_count_a_long_operation_more_than_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    pooled = runpy.run_path(str(BENCHMARKS / "operations.py"))["pooled_minutes"]
+    short = (report_of(60, left_seconds=np.arange(60.0)[::-1] + 60), truth_of([(0, 60, 1)], 60))
+    long = (report_of(540, left_seconds=np.arange(540.0)[::-1]), truth_of([(0, 540, 1)], 540))
+    assert pooled([short, long], 1.0) == pytest.approx(0.1), "the mean over operations is 0.5"
 
 
 def test_who_sees_progress_has_a_skill_above_1_and_who_guesses_has_none(run: Run, tmp_path: Path) -> None:

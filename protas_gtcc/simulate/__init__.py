@@ -1,8 +1,9 @@
-"""Simulated procedures with known truth: as features of EgoProceL's size, or as video files.
+"""Simulated procedures with known truth: as features of EgoProceL's or Cholec80's size, or as video files.
 
-- `profiles`: the facts about EgoProceL that are imitated
+- `profiles`: the facts about EgoProceL and Cholec80 that are imitated
 - `config`: the settings of a simulated dataset
 - `procedures`: what is done when, and for how long: the labels
+- `operations`: the same of operations, and which tools are seen
 - `time_courses`: noise, pauses and pace over time
 - `appearance`: what a camera would see of it: the features
 - `dataset`: the dataset file made from these

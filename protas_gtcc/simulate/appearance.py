@@ -18,7 +18,7 @@ import numpy as np
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.procedures import class_names_of, steps_of
-from protas_gtcc.simulate.profiles import TaskProfile
+from protas_gtcc.simulate.profiles import Profile
 from protas_gtcc.simulate.time_courses import correlated, recursive
 
 _NUM_VERBS = 10
@@ -30,7 +30,7 @@ _GAIN_SPREAD = 0.1
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """The appearance of classes and tasks, the same in every video: C classes, D features; row 0, background, is 0."""
+    """The appearance of classes and tasks, the same in every video: C classes, D features; that of background is 0."""
 
     class_look: np.ndarray
     """`[C, D]`: mean appearance."""
@@ -62,7 +62,7 @@ def build_world(config: SimulationConfig) -> World:
 
 
 def simulate_features(
-    config: SimulationConfig, world: World, profile: TaskProfile, number: int, labels: np.ndarray
+    config: SimulationConfig, world: World, profile: Profile, number: int, labels: np.ndarray
 ) -> np.ndarray:
     """Features float16 `[T, D]` of video `number` of a task, whose labels are `[T]`."""
     rng = config.generator("appearance", profile.name, number)
@@ -94,11 +94,11 @@ def _draw_class(config: SimulationConfig, world: World, label: int, step: str, o
 
 
 def _action_look(
-    config: SimulationConfig, world: World, profile: TaskProfile, labels: np.ndarray, rng: np.random.Generator
+    config: SimulationConfig, world: World, profile: Profile, labels: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     look = np.zeros((len(labels), config.feature_dim))
     for start, end, label in segment_array(labels):
-        if label == 0:
+        if label not in world.classes_of_task[profile.name]:
             look[start:end] = _distractors(config, world, profile, int(end - start), rng)
             continue
         paused = _pauses(config, int(end - start), rng)
@@ -128,7 +128,7 @@ def _pauses(config: SimulationConfig, num_frames: int, rng: np.random.Generator)
 
 
 def _distractors(
-    config: SimulationConfig, world: World, profile: TaskProfile, num_frames: int, rng: np.random.Generator
+    config: SimulationConfig, world: World, profile: Profile, num_frames: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Background `[T, D]`: periods of a few seconds, each showing some step of the task weakly."""
     bout_frames = max(1, round(_DISTRACTOR_SECONDS * config.fps))

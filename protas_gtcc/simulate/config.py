@@ -8,7 +8,7 @@ import numpy as np
 
 from protas_gtcc.config import require_range
 from protas_gtcc.errors import InputError
-from protas_gtcc.simulate.profiles import TASKS, TaskProfile
+from protas_gtcc.simulate.profiles import PROFILES, TASKS, OperationProfile, Profile
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,14 @@ class SimulationConfig:
     tasks: int = len(TASKS)
     """Number of tasks: the first of EgoProceL's 16."""
     only: tuple[str, ...] = ()
-    """Names of the tasks to make, in place of a number of tasks."""
+    """Names of the tasks to make, in place of a number of tasks. 'cholecystectomy' alone makes 80 operations."""
     share_of_videos: float = 1.0
-    """Videos of every task, as a share of EgoProceL's (325 in all)."""
+    """Videos of every task, as a share of EgoProceL's (325 in all), or of Cholec80's 80."""
     fewest_videos: int = 4
     """Least number of videos of a task; with 4 or more, one of them is in the test part."""
     people: int = 32
-    """Number of people. They take turns in the videos of a task; every fourth is in the test part."""
+    """Number of people. They take turns in the videos of a task; every fourth is in the test part,
+    of operations every second."""
     feature_dim: int = 64
     """Size of a frame's features."""
     fps: float = 1.0
@@ -63,9 +64,9 @@ class SimulationConfig:
     """Mean length of a pause in an action."""
 
     def __post_init__(self) -> None:
-        unknown = set(self.only) - {profile.name for profile in TASKS}
+        unknown = set(self.only) - {profile.name for profile in PROFILES}
         if unknown:
-            raise InputError(f"no task {min(unknown)!r}; choose among {', '.join(one.name for one in TASKS)}")
+            raise InputError(f"no task {min(unknown)!r}; choose among {', '.join(one.name for one in PROFILES)}")
         require_range(self, tasks=(1, len(TASKS)), fewest_videos=(1, 10**4), people=(1, 10**6), seed=(0, 2**32 - 1))
         require_range(self, share_of_videos=(1e-4, 100), feature_dim=(1, 10**5), fps=(1e-3, 1e3))
         require_range(self, phase_blind_share=(0, 0.999), look_alike_share=(0, 0.999), pause_share=(0, 0.999))
@@ -73,13 +74,18 @@ class SimulationConfig:
         require_range(self, **{name: (0, 1e6) for name in names if name.endswith(("_strength", "_seconds"))})
 
     @property
-    def profiles(self) -> tuple[TaskProfile, ...]:
+    def profiles(self) -> tuple[Profile, ...]:
         """The tasks in use."""
         if self.only:
-            return tuple(profile for profile in TASKS if profile.name in self.only)
+            return tuple(profile for profile in PROFILES if profile.name in self.only)
         return TASKS[: self.tasks]
 
-    def num_videos(self, profile: TaskProfile) -> int:
+    @property
+    def only_operations(self) -> bool:
+        """Whether all tasks in use are operations; then there is no background."""
+        return all(isinstance(profile, OperationProfile) for profile in self.profiles)
+
+    def num_videos(self, profile: Profile) -> int:
         """Number of videos of one task."""
         return max(self.fewest_videos, round(self.share_of_videos * profile.videos))
 

@@ -1,7 +1,8 @@
 """What is done when and for how long: the labels of a simulated video.
 
 A task is an ordered list of steps. A video has some of them, swaps neighbours, repeats some, and has background between
-them. Durations are log-normal, with a mean for the class and a factor for the person.
+them. Durations are log-normal, with a mean for the class and a factor for the person. `operations` draws those of
+operations.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from protas_gtcc.simulate.config import SimulationConfig
-from protas_gtcc.simulate.profiles import SHARED_STEPS, TaskProfile
+from protas_gtcc.simulate.operations import simulate_phases
+from protas_gtcc.simulate.profiles import SHARED_STEPS, OperationProfile, Profile, TaskProfile
 
 BACKGROUND = "background"
 # Shares of the variance of log duration in a task that class and person explain; the rest is chance. With these,
@@ -22,8 +24,10 @@ _GAP_SPREAD = 1.2
 _BACKGROUND_SPREAD = 0.35
 
 
-def steps_of(config: SimulationConfig, profile: TaskProfile) -> list[str]:
+def steps_of(config: SimulationConfig, profile: Profile) -> list[str]:
     """Class names of a task's steps, in its usual order."""
+    if isinstance(profile, OperationProfile):
+        return [f"sim-{phase.name}" for phase in profile.phases]
     shared = [f"sim-shared-{number}" for number, tasks in enumerate(SHARED_STEPS, 1) if profile.name in tasks]
     own = [f"sim-{profile.name}-{number}" for number in range(1, profile.key_steps - len(shared) + 1)]
     order = config.generator("order", profile.name)
@@ -32,15 +36,19 @@ def steps_of(config: SimulationConfig, profile: TaskProfile) -> list[str]:
 
 
 def class_names_of(config: SimulationConfig) -> list[str]:
-    """All classes of the tasks in use, background first, each once."""
+    """All classes of the tasks in use, each once; background first, unless all are operations."""
     names = [name for profile in config.profiles for name in steps_of(config, profile)]
-    return list(dict.fromkeys([BACKGROUND, *names]))
+    return list(dict.fromkeys(names if config.only_operations else [BACKGROUND, *names]))
 
 
-def simulate_labels(config: SimulationConfig, profile: TaskProfile, number: int, class_names: list[str]) -> np.ndarray:
+def simulate_labels(config: SimulationConfig, profile: Profile, number: int, class_names: list[str]) -> np.ndarray:
     """Class ids of video `number` of a task, by person `number % people`: int64 `[T]`, at least one frame a segment."""
-    names = steps_of(config, profile)
-    classes, seconds = simulate_segments(config, profile, names, number, number % config.people)
+    names, person = steps_of(config, profile), number % config.people
+    if isinstance(profile, OperationProfile):
+        phases, seconds = simulate_phases(config, profile, number, person)
+        classes = [names[phase] for phase in phases]
+    else:
+        classes, seconds = simulate_segments(config, profile, names, number, person)
     ids = np.array([class_names.index(name) for name in classes], dtype=np.int64)
     return np.repeat(ids, np.maximum(np.round(seconds * config.fps), 1).astype(np.int64))
 

@@ -1,7 +1,10 @@
-"""Facts about EgoProceL's 16 tasks in numbers, which the simulator imitates.
+"""Facts about EgoProceL's 16 tasks and about Cholec80's operation in numbers, which the simulator imitates.
 
-They were counted on the annotations of EgoProceL as the GTCC authors published them, with times read at 10 fps. (Bansal
-et al., "My View is the Best View: Procedure Learning from Egocentric Videos", ECCV 2022.) Nothing else uses them.
+Those of EgoProceL were counted on its annotations as the GTCC authors published them, with times read at 10 fps (Bansal
+et al., "My View is the Best View: Procedure Learning from Egocentric Videos", ECCV 2022). Mean and standard deviation
+of the phases' lengths are those that Cholec80's paper has (Twinanda et al., "EndoNet: A Deep Architecture for
+Recognition Tasks on Laparoscopic Videos", IEEE TMI 2017). The shares of phases and tools were chosen, not counted.
+Nothing else uses them.
 """
 
 from __future__ import annotations
@@ -69,3 +72,61 @@ SHARED_STEPS = (
     ("Pizza.cmu", "Pizza.egtea"),
 )
 """The tasks of every step that belongs to more than one."""
+
+
+@dataclass(frozen=True)
+class PhaseProfile:
+    """One phase of an operation."""
+
+    name: str
+    mean_seconds: float
+    """Mean of its length in an operation that has it."""
+    spread_seconds: float
+    """Standard deviation of that."""
+    tools: tuple[float, ...]
+    """Share of its time in which each of `OperationProfile.tools` is seen."""
+    share: float = 1.0
+    """Share of operations that have it."""
+    early: float = 0.0
+    """Share of these in which it comes before the phase that usually comes before it."""
+    returns: float = 0.0
+    """Share of operations in which it comes again, after the phase that follows it."""
+
+
+@dataclass(frozen=True)
+class OperationProfile:
+    """One kind of operation: phases one after the other, with nothing between them."""
+
+    name: str
+    videos: int
+    tools: tuple[str, ...]
+    phases: tuple[PhaseProfile, ...]
+    """In their usual order."""
+
+    @property
+    def place(self) -> str:
+        """Where it was filmed."""
+        return self.name
+
+
+OPERATIONS = (
+    OperationProfile(
+        "cholecystectomy",
+        80,
+        ("Grasper", "Bipolar", "Hook", "Scissors", "Clipper", "Irrigator", "SpecimenBag"),
+        (
+            PhaseProfile("Preparation", 125, 95, (0.55, 0.02, 0.15, 0, 0, 0.02, 0), share=0.95),
+            PhaseProfile("CalotTriangleDissection", 954, 538, (0.6, 0.06, 0.8, 0.01, 0.01, 0.02, 0)),
+            PhaseProfile("ClippingCutting", 168, 152, (0.55, 0.03, 0.1, 0.2, 0.35, 0.02, 0)),
+            PhaseProfile("GallbladderDissection", 857, 551, (0.55, 0.05, 0.8, 0.01, 0, 0.03, 0)),
+            PhaseProfile("GallbladderPackaging", 98, 53, (0.7, 0.02, 0.01, 0, 0, 0.05, 0.85)),
+            PhaseProfile(
+                "CleaningCoagulation", 178, 166, (0.4, 0.25, 0.05, 0, 0, 0.45, 0.2), share=0.85, early=0.2, returns=0.15
+            ),
+            PhaseProfile("GallbladderRetraction", 83, 56, (0.45, 0.01, 0, 0, 0, 0.03, 0.8), share=0.95, early=0.25),
+        ),
+    ),
+)
+
+Profile = TaskProfile | OperationProfile
+PROFILES: tuple[Profile, ...] = (*TASKS, *OPERATIONS)
