@@ -33,6 +33,8 @@ class Steps:
     """Class ids, int `[S]`."""
     tags: list[frozenset[str]]
     """The kinds of mistakes of each step; none of a right one."""
+    with_mistakes: np.ndarray
+    """Whether anything in the step's video is wrong or missing, bool `[S]`."""
     lengths: np.ndarray
     """In usual lengths, `[S]`."""
     figures: dict[tuple[str, ...], np.ndarray]
@@ -54,16 +56,19 @@ def collect(paths: Sequence[Path], dataset: Dataset, least_seconds: float) -> St
         for video in dataset.part(config.split, "test"):
             tests.append((video, config.split))
             people.append(dataset.attribute(video, "subject") or video)
-            of_video = steps_of_video(track_of(dataset, video), files.read(video), usual, least_frames)
-            found += [(len(tests) - 1, *one) for one in of_video]
+            track = track_of(dataset, video)
+            flag = bool(track.mistakes or track.missing)
+            of_video = steps_of_video(track, files.read(video), usual, least_frames)
+            found += [(len(tests) - 1, flag, *one) for one in of_video]
     if not found:
         raise InputError(f"{dataset.path}: no step of a test video lasts {least_seconds:g} s; lower --least-seconds")
-    row, classes, tags, lengths, figures, curves = zip(*found, strict=True)
+    row, flags, classes, tags, lengths, figures, curves = zip(*found, strict=True)
     return Steps(
         Rows(people, tests),
         np.array(row),
         np.array(classes),
         list(tags),
+        np.array(flags),
         np.array(lengths),
         {name: np.array([one[name] for one in figures]) for name in figures[0]},
         {name: np.stack([one[name] for one in curves]) for name in curves[0]},

@@ -10,6 +10,10 @@ wrong place may itself be done well. Three curves are compared: progress of the 
 not matter; reported progress; and counting, the look-up that is given the true start and sees nothing: elapsed time /
 usual length. What counting does on wrong steps comes from their length alone. `step_curves.py` defines the figures.
 Differences are between steps of the same class; intervals are 95 %, over people and seeds.
+
+In a recording with mistakes, the right steps may look different, too: they come in another order, and after other
+things. So the second table ends with two more rows. One compares wrong steps with the right ones of recordings with
+mistakes alone. The control compares these right steps with those of recordings in which nothing is wrong or missing.
 """
 
 from __future__ import annotations
@@ -87,17 +91,20 @@ class Comparison:
 
 
 def comparisons(steps: Steps, order_tags: Sequence[str]) -> dict[str, Comparison]:
-    """The wrong steps by kind: done wrongly, any mistake, order alone, and each tag."""
+    """The wrong steps by kind beside the right ones; controls that hold apart the step and its recording."""
     (weights,), groups = leave_out(steps.rows)
     right = np.array([not tags for tags in steps.tags])
-    beside_order = np.array([bool(tags - {*order_tags}) for tags in steps.tags])
-    kinds = {"done wrongly": beside_order, "any mistake": ~right, "order alone": ~right & ~beside_order}
+    done_wrongly = np.array([bool(tags - {*order_tags}) for tags in steps.tags])
+    kinds = {"done wrongly": (done_wrongly, right), "any mistake": (~right, right)}
+    kinds["order alone"] = (~right & ~done_wrongly, right)
     for tag in sorted(frozenset().union(*steps.tags)):
-        kinds[tag] = np.array([tag in tags for tags in steps.tags])
+        kinds[tag] = (np.array([tag in tags for tags in steps.tags]), right)
+    kinds["done wrongly, in recordings with mistakes"] = (done_wrongly, right & steps.with_mistakes)
+    kinds["control: right, in recordings with mistakes"] = (right & steps.with_mistakes, right & ~steps.with_mistakes)
     found = {}
-    for name, wrong in kinds.items():
-        both = np.intersect1d(steps.classes[wrong], steps.classes[right])
-        used = (wrong | right) & np.isin(steps.classes, both)
+    for name, (wrong, beside) in kinds.items():
+        both = np.intersect1d(steps.classes[wrong], steps.classes[beside])
+        used = (wrong | beside) & np.isin(steps.classes, both)
         found[name] = Comparison(steps, wrong, used, weights[:, steps.row], groups)
     return found
 
