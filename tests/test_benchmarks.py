@@ -8,15 +8,16 @@ import runpy
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from protas_gtcc.annotations.mistakes import Step, Track
+from protas_gtcc.annotations.mistakes import Mistake, Step, Track
 from protas_gtcc.annotations.segments import progress_by_class, progress_target
-from protas_gtcc.config import PRESETS
+from protas_gtcc.config import PRESETS, RunConfig
 from protas_gtcc.dataset.file import DatasetInfo, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.metrics.prediction_files import write_predictions
@@ -24,6 +25,7 @@ from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.dataset import simulate
+from protas_gtcc.training.run_directory import RunDirectory
 from tests.scored_procedures import report_of, truth_of
 from tests.tiny_models import make_model
 from tests.video_models import torchscript
@@ -150,6 +152,7 @@ def test_alignment_losses_are_timed_alone_without_a_checkout(run: Run) -> None:
         ("alignment_speed.py", ["--gtcc", "nowhere"], "checkout"),
         ("serving_load.py", ["nowhere"], "nowhere"),
         ("data_speed.py", ["--folder", "nowhere"], "nowhere"),
+        ("progress_in_mistakes.py", ["--runs", "nowhere", "--dataset", "{dataset}"], "nowhere"),
     ],
 )
 def test_a_missing_folder_is_named_in_one_line(
@@ -275,3 +278,36 @@ def test_who_sees_progress_has_a_skill_above_1_and_who_guesses_has_none(run: Run
     assert float(guessed_error.split()[0]) > 0.2
     assert float(none.split()[0]) == 0
     assert "4 test videos of 4 people, 1 run\n" in shown
+
+
+def test_progress_that_stops_in_wrong_steps_differs_there_and_counting_does_not(run: Run, tmp_path: Path) -> None:
+    names, people = ["background", "fill", "stir"], ["ann", "ben", "cem", "dan"]
+    labels = np.repeat([0, 1, 0, 2], 20)
+    right = Track((Step(1, 20, 40), Step(2, 60, 80)))
+    wrong = replace(right, mistakes=tuple(Mistake(one.label, one.start, one.end, "Spilt") for one in right.steps))
+    tracks = {f"{one}-{track is right}": track for one in people for track in (right, wrong)}
+    parts = {"train": ["training"], "test": [*tracks]}
+    with write_dataset(tmp_path / "d.h5", DatasetInfo("tiny", names, [0], 1.0, {"1": parts}), {}) as writer:
+        for name, track in {"training": right, **tracks}.items():
+            writer.add(Video(name, labels, {}, subject=name.partition("-")[0], track=track))
+    rng, predictions = np.random.default_rng(0), []
+    for name, track in tracks.items():
+        progress = progress_by_class(labels, progress_target(labels, [0]), 3)
+        if track is wrong:
+            progress = progress.clip(max=rng.uniform(0.45, 0.55))
+        probs = np.eye(3, dtype=np.float32)[labels].T
+        predictions.append((name, Prediction(labels, probs, progress, reported_progress(progress, labels, [0]))))
+    folder = RunDirectory(tmp_path / "runs" / "seed0")
+    folder.start(RunConfig())
+    folder.checkpoint.touch()
+    folder.metrics.touch()
+    write_predictions(folder.predictions, predictions, PredictionInfo(names, [0], 1.0))
+    shown = run("progress_in_mistakes.py", "--runs", "runs", "--dataset", "d.h5", "--picture", "curves.png")
+    cells = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in shown.splitlines() if line.startswith("|")}
+    steps, true_right, difference, *_, counted, counting_differs = (one.strip(" *") for one in cells["at the end"])
+    assert (steps, true_right, counted, counting_differs) == ("8, 8", "1.00", "1.00", "+.00 [.00, .00]")
+    assert -0.55 < float(difference.split()[0]) < -0.45
+    assert "**" in cells["at the end"][2]
+    assert "done wrongly: 8 wrong steps and 8 right steps of 2 classes; the wrong ones are by 4 people" in shown
+    assert "8 test videos of 4 people, 1 run of each\n" in shown
+    assert Path("curves.png").stat().st_size > 10_000
