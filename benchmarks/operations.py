@@ -29,11 +29,18 @@ from protas_gtcc.inference import load
 from protas_gtcc.metrics.procedure import score_procedures
 from protas_gtcc.metrics.procedure_lookups import PROCEDURE_LOOKUPS, fit_procedure_lookups
 from protas_gtcc.metrics.procedure_truth import ProcedureTruth
-from protas_gtcc.procedure.following import events_of, report
-from protas_gtcc.procedure.result import REASONS, Procedure
+from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.truth import read_truth
-from protas_gtcc.runs.procedures import Evidence, confused_steps, exact_settings, follow, learn, true_steps
+from protas_gtcc.runs.procedures import (
+    Evidence,
+    confused_steps,
+    exact_settings,
+    follow_all,
+    learn,
+    reports,
+    true_steps,
+)
 from protas_gtcc.training.run_directory import RunDirectory
 
 Reports = list[tuple[Procedure, ProcedureTruth]]
@@ -82,24 +89,20 @@ def followed(
 ) -> Reports:
     """What is reported from evidence of the phases; without alarms."""
     learnt = learn(dataset, train, evidence, settings)
-    never = np.full(len(REASONS), np.inf)
-    return [
-        (report(tracked, learnt.model, events_of(tracked, never)), truth)
-        for tracked, truth in follow(dataset, test, evidence, learnt, task_given=True)
-    ]
+    return reports(follow_all(dataset, train, test, evidence, learnt, task_given=True))
 
 
 def predicted(dataset: Dataset, run: Path, split: str, truths: list[ProcedureTruth]) -> Reports:
     """What a run's model reports."""
     model, config = load(run), RunDirectory(run).read_config()
     feature_set = dataset.choose_feature_set(split, config.feature_set)
-    reports = []
+    predictions = []
     for truth in truths:
         procedure = model.predict(dataset.features(truth.name, feature_set)).procedure
         if procedure is None:
             raise InputError(f"{run}: the model has not learnt procedures; train it again with the duration filter")
-        reports.append((procedure, truth))
-    return reports
+        predictions.append((procedure, truth))
+    return predictions
 
 
 def pooled_minutes(reports: Reports, fps: float) -> float:

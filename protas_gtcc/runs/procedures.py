@@ -37,7 +37,7 @@ from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.drawn_graph import drawn_needs
 from protas_gtcc.procedure.following import events_of, report
 from protas_gtcc.procedure.model import ProcedureModel, from_arrays
-from protas_gtcc.procedure.result import REASONS, Reason
+from protas_gtcc.procedure.result import REASONS, Procedure, Reason
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.tracker import Tracked
 from protas_gtcc.procedure.truth import Truth, read_truth
@@ -264,6 +264,16 @@ def _procedure_truth(dataset: Dataset, video: str, truth: Truth, task: int, step
     )
 
 
+def reports(test: Test) -> list[tuple[Procedure, ProcedureTruth]]:
+    """What is reported of each test video, without alarms."""
+    model, given = test.learnt.model, int(test.task_given)
+    quiet = np.full(len(REASONS), NEVER)
+    return [
+        (report(tracked, model, np.full(len(tracked.left), given), events_of(tracked, quiet)), truth)
+        for tracked, truth in test.followed
+    ]
+
+
 def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str, Any]:
     """All figures over the tests together, such as those of several seeds, with those of look-ups.
 
@@ -275,17 +285,6 @@ def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BU
         Recording(read_truth(dataset, video).steps, _task_of(dataset, video, first.learnt)) for video in first.train
     ]
     lookups = fit_procedure_lookups(recordings, info.num_classes, info.fps)
-    quiet = np.full(len(REASONS), NEVER)
-    reports = [
-        (
-            report(
-                tracked, test.learnt.model, np.full(len(tracked.left), int(test.task_given)), events_of(tracked, quiet)
-            ),
-            truth,
-        )
-        for test in tests
-        for tracked, truth in test.followed
-    ]
     alarms = [test.false_alarms for test in tests]
 
     def at(budget: float, reasons: Sequence[Reason]) -> dict[str, Any] | None:
@@ -309,7 +308,8 @@ def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BU
         "hours": float(hours),
         "smallest_budget": smallest if np.isfinite(smallest) else None,
     }
-    return score_procedures(reports, info.fps, lookups) | {"alarms_at": by_budget, "held_out": held_out}
+    reported = [one for test in tests for one in reports(test)]
+    return score_procedures(reported, info.fps, lookups) | {"alarms_at": by_budget, "held_out": held_out}
 
 
 def _task_of(dataset: Dataset, video: str, learnt: Learnt) -> int:
