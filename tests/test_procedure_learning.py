@@ -117,7 +117,7 @@ def test_tables_of_a_fold_have_not_counted_its_people():
 
 def assert_works(model: ProcedureModel, states: Any, labels: np.ndarray, background: list[int]) -> None:
     """It is a sound model, and what it reports of a video is finite."""
-    from_arrays(model.arrays(), "here")
+    from_arrays(model.arrays(), states, "here")
     decoder = ProcedureDecoder(states, SETTINGS, background, FPS, model)
     probs = np.eye(len(states.share), dtype=np.float32)[labels]
     procedure = decoder.decode(np.zeros(len(labels), dtype=np.int64), probs, None).procedure
