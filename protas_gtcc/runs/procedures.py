@@ -57,7 +57,7 @@ class Learnt(NamedTuple):
     states: TranscriptTables
     settings: DecodingConfig
     tasks: list[str]
-    """Names of the tasks; none if there is one."""
+    """Names of the tasks; none if a training video's task is not known: then all count as one."""
 
 
 def exact_settings() -> DecodingConfig:
@@ -141,9 +141,11 @@ def of_run(folder: Path, dataset: Dataset, split: str) -> tuple[Learnt, Evidence
     if facts.procedure is None or facts.transcripts is None:
         raise InputError(f"{folder} has not learnt procedures; train it again")
     features = FeatureReader(dataset, dataset.choose_feature_set(split, facts.config.feature_set), split, "none")
-    names = facts.tasks if len(facts.tasks) > 1 else []
     learnt = Learnt(
-        from_arrays(facts.procedure, facts.transcripts, str(folder)), facts.transcripts, facts.config.decoding, names
+        from_arrays(facts.procedure, facts.transcripts, str(folder)),
+        facts.transcripts,
+        facts.config.decoding,
+        facts.tasks,
     )
     known = [video for video in facts.training_videos if video in dataset.num_frames]
     return learnt, lambda video: network_result(model.outputs(features.read(video))).probs, known
@@ -167,17 +169,16 @@ def learn(
     lessons = [
         TrainingVideo(
             read_truth(dataset, video),
-            names.index(task) if len(names) > 1 else 0,
+            names.index(task) if names else 0,
             dataset.attribute(video, "subject"),
             evidence(video),
         )
         for video, task in zip(videos, tasks, strict=True)
     ]
-    names = names if len(names) > 1 else []
     needs = None
     if graphs is not None:
-        drawn, _ = read_drawn_graphs(graphs, names or known_tasks(tasks))
-        needs = drawn_needs(drawn, states, names or known_tasks(tasks), info.class_names)
+        drawn, _ = read_drawn_graphs(graphs, names)
+        needs = drawn_needs(drawn, states, names, info.class_names)
     model = learn_procedure(lessons, states, settings, info.background, info.fps, needs)
     return Learnt(model, states, settings, names)
 
@@ -238,11 +239,8 @@ def predictions(dataset: Dataset, test: Test, budgets: Sequence[float]) -> Itera
 
 def truth_of_video(dataset: Dataset, video: str, learnt: Learnt) -> ProcedureTruth:
     """The truth of a video. Raises `InputError` for a task without a training video."""
-    name, truth = dataset.attribute(video, "task"), read_truth(dataset, video)
-    if learnt.tasks and name not in learnt.tasks:
-        raise InputError(f"no training video shows task {name!r} of test video {video}; choose another split")
-    task = learnt.tasks.index(name) if learnt.tasks else 0
-    return _procedure_truth(dataset, video, truth, task, steps_of_task(learnt.model, task))
+    task = _task_of(dataset, video, learnt)
+    return _procedure_truth(dataset, video, read_truth(dataset, video), task, steps_of_task(learnt.model, task))
 
 
 def steps_of_task(model: ProcedureModel, task: int) -> np.ndarray:
@@ -315,4 +313,10 @@ def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BU
 
 
 def _task_of(dataset: Dataset, video: str, learnt: Learnt) -> int:
-    return learnt.tasks.index(dataset.attribute(video, "task")) if learnt.tasks else 0
+    """Number of a video's task, of which there is one where tasks are not known."""
+    name, known = dataset.attribute(video, "task"), learnt.tasks
+    if name in known:
+        return known.index(name)
+    if not known or (not name and len(known) == 1):
+        return 0
+    raise InputError(f"no training video shows task {name!r} of test video {video}; choose another split")

@@ -67,9 +67,11 @@ class Command:
             raise InputError("--input confused, --probabilities and --model contradict each other; give one")
         if not 0 <= self.confusion < 1:
             raise InputError(f"--confusion is {self.confusion:g}; it must be at least 0, and less than 1")
+        if self.seed < 0:
+            raise InputError(f"--seed is {self.seed}; it must be at least 0")
         wrong = [budget for budget in self.false_alarms_per_hour if not 0 < budget < 1e6]
         if wrong:
-            raise InputError(f"--false-alarms-per-hour is {wrong[0]:g}; it must be above 0")
+            raise InputError(f"--false-alarms-per-hour is {wrong[0]:g}; it must be above 0, and below 1e6")
         if self.model and self.graphs is not None:
             raise InputError("--graphs is for learning, and a run has learnt already; leave one of them out")
 
