@@ -240,19 +240,3 @@ def test_a_run_that_does_not_fit_is_one_line(dataset, tmp_path, capsys):
     assert "was trained on v7, which split 1 tests" in only_error(capsys, dataset, "--model", seen)
     plain = run_of(tmp_path / "plain", dataset, ["v0"], learnt=False)
     assert "has not learnt procedures; train it again" in only_error(capsys, dataset, "--model", plain)
-
-
-# Unusual datasets
-
-
-@pytest.mark.parametrize("tasks", [("",), ("tea",), ('Käse & Brot / "x"', "茶")])
-def test_tasks_may_have_any_name_or_none(tmp_path, capsys, tasks):
-    found = scores(capsys, write(tmp_path / "d.h5", tasks), "--out", tmp_path / "out")
-    assert np.isfinite(found["time_left"]["error_minutes"])
-
-
-@pytest.mark.parametrize("fps", [0.01, 1000.0])
-def test_frame_rates_may_be_absurd(tmp_path, capsys, fps):
-    found = scores(capsys, write(tmp_path / "d.h5", fps=fps), "--input", "confused", "--false-alarms-per-hour", 9e5)
-    assert np.isfinite(found["time_left"]["error_minutes"])
-    assert found["done"]["f1"] > 0.5
