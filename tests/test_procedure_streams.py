@@ -56,7 +56,8 @@ def test_later_frames_change_nothing(model):
 def test_streams_that_start_and_pause_on_their_own_are_each_alone(model):
     """Three streams of other features and tasks; at each step some of them get no frame."""
     features, tasks = [FEATURES, UNCLEAR, UNCLEAR[::-1].copy()], [None, "cake", "tea"]
-    streams, parts = model.streams(3, tasks=tasks), [[], [], []]
+    streams = model.streams(3, tasks=tasks)
+    parts: list[list[Prediction]] = [[], [], []]
     random, taken = np.random.default_rng(1), np.zeros(3, dtype=np.int64)
     while (taken < 40).all():
         chosen = np.flatnonzero(random.random(3) < 0.6)
@@ -64,7 +65,7 @@ def test_streams_that_start_and_pause_on_their_own_are_each_alone(model):
             continue
         frames = np.stack([features[one][taken[one]] for one in chosen])
         result = streams.step(frames, chosen)
-        for place, one in enumerate(chosen):
+        for place, one in enumerate(chosen.tolist()):
             parts[one].append(result.at(place))
         taken[chosen] += 1
     for one in range(3):
