@@ -8,13 +8,14 @@ about what it will be for a new person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from protas_gtcc.annotations.transcripts import TranscriptTables
+from protas_gtcc.annotations.transcripts import TranscriptTables, known_tasks
 from protas_gtcc.config import DecodingConfig
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.procedure.alarms import FalseAlarms, false_alarms
 from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.following import LEVEL, QUANTILES
@@ -23,7 +24,7 @@ from protas_gtcc.procedure.model import Calibration, Models, ProcedureModel
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures
 from protas_gtcc.procedure.tracker import Tracked, log_normal
-from protas_gtcc.procedure.truth import Truth
+from protas_gtcc.procedure.truth import Truth, read_truth
 
 WIDTHS = np.geomspace(0.3, 5, 60)
 """Factors of an interval's width; the least is taken whose intervals hold often enough."""
@@ -40,6 +41,23 @@ class TrainingVideo(NamedTuple):
     probs: np.ndarray | None
     """What a network that has not seen the person made of its frames, float32 `[T, C]`, or 1 for the true class; None
     if it is to be counted alone."""
+
+
+def training_videos(
+    dataset: Dataset, videos: Sequence[str], evidence: Callable[[str], np.ndarray | None]
+) -> list[TrainingVideo]:
+    """Videos of a dataset; `evidence` gives the `probs` of each."""
+    tasks = [dataset.attribute(video, "task") for video in videos]
+    names = known_tasks(tasks)
+    return [
+        TrainingVideo(
+            read_truth(dataset, video),
+            names.index(task) if len(names) > 1 else 0,
+            dataset.attribute(video, "subject"),
+            evidence(video),
+        )
+        for video, task in zip(videos, tasks, strict=True)
+    ]
 
 
 class Followed(NamedTuple):

@@ -24,7 +24,6 @@ from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.decoding.decoder import network_result
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.inference import load
-from protas_gtcc.layouts.drawn_graphs import read_drawn_graphs
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.metrics.procedure import score_alarms, score_procedures
 from protas_gtcc.metrics.procedure_lookups import fit_procedure_lookups
@@ -32,9 +31,9 @@ from protas_gtcc.metrics.procedure_truth import ProcedureTruth
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
 from protas_gtcc.procedure.alarms import NEVER, FalseAlarms
-from protas_gtcc.procedure.calibration import TrainingVideo, learn_procedure
+from protas_gtcc.procedure.calibration import learn_procedure, training_videos
 from protas_gtcc.procedure.decoder import ProcedureDecoder
-from protas_gtcc.procedure.drawn_graph import drawn_needs
+from protas_gtcc.procedure.drawn_graph import read_needs
 from protas_gtcc.procedure.following import events_of, report
 from protas_gtcc.procedure.model import ProcedureModel, from_arrays
 from protas_gtcc.procedure.result import REASONS, Procedure, Reason
@@ -156,27 +155,17 @@ def learn(
 ) -> Learnt:
     """Learn procedures from videos of a dataset, with drawn graphs as a prior.
 
-    Raises `InputError` for graphs as `read_drawn_graphs` and `drawn_needs` do.
+    Raises `InputError` for graphs as `read_needs` does.
     """
     info = dataset.info
     tasks = [dataset.attribute(video, "task") for video in videos]
     names = known_tasks(tasks)
     states = count_transcripts(map(dataset.labels, videos), info.num_classes, settings, info.fps, tasks)
-    lessons = [
-        TrainingVideo(
-            read_truth(dataset, video),
-            names.index(task) if len(names) > 1 else 0,
-            dataset.attribute(video, "subject"),
-            evidence(video),
-        )
-        for video, task in zip(videos, tasks, strict=True)
-    ]
+    needs = read_needs(graphs, states, names, info.class_names)
     names = names if len(names) > 1 else []
-    needs = None
-    if graphs is not None:
-        drawn, _ = read_drawn_graphs(graphs, names or known_tasks(tasks))
-        needs = drawn_needs(drawn, states, names or known_tasks(tasks), info.class_names)
-    model = learn_procedure(lessons, states, settings, info.background, info.fps, needs)
+    model = learn_procedure(
+        training_videos(dataset, videos, evidence), states, settings, info.background, info.fps, needs
+    )
     return Learnt(model, states, settings, names)
 
 
