@@ -23,7 +23,8 @@ from protas_gtcc.export import lacks
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.live import pipeline
 from protas_gtcc.live.procedure_lines import checklist, procedure_texts
-from protas_gtcc.live.sinks import JsonLines, Terminal
+from protas_gtcc.live.sinks import JsonLines
+from protas_gtcc.live.terminal import Terminal
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.procedure.result import REASONS, Event
@@ -170,7 +171,7 @@ def test_only_alarms_of_the_wanted_reasons_are_raised():
 # Lines and the terminal
 
 
-def lines(model: TrainedModel, features: np.ndarray = FEATURES) -> list[dict[str, object]]:
+def lines(model: TrainedModel, features: np.ndarray = FEATURES) -> list[dict[str, Any]]:
     out = io.StringIO()
     pipeline.run(model.stream(), Frames(features), [JsonLines(out, model.class_names, 5.0, tasks=model.tasks)])
     return [json.loads(line) for line in out.getvalue().splitlines()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -79,7 +80,7 @@ def test_an_event_that_is_none_is_refused(tmp_path, text):
         open_predictions(path).read("P01/cam 2")
 
 
-BROKEN = {
+BROKEN: dict[str, dict[str, Any]] = {
     "next_probs has 2 classes, done has 3; expected the same": {"next_probs": np.zeros((2, 4))},
     r"left_interval is \(3, 4\); expected \[2, T\] with T = 4": {"left_interval": np.zeros((3, 4))},
     "frame 1: next_seconds is not finite; expected numbers": {"next_seconds": np.array([9, np.inf, 5, 3])},

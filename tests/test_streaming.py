@@ -44,8 +44,8 @@ def joined(parts: list[Prediction]) -> Prediction:
         values = [getattr(part, name) for part in parts]
         return None if values[0] is None else np.concatenate(values, axis=-1)
 
-    labels, probs, progress, reported, *others = (join(name) for name in FIELDS)
-    return Prediction(labels, probs, progress, reported, *others[:3])
+    labels, probs, progress, reported, interval, remaining, ends = (join(name) for name in FIELDS)
+    return Prediction(labels, probs, progress, reported, interval, remaining, ends)
 
 
 def assert_same(one: Prediction, other: Prediction, atol: float = 1e-5) -> None:
