@@ -19,7 +19,7 @@ INFO = PredictionInfo(["rest", "cut", "mix"], [0], 5.0)
 EVENTS = (Event("done", 1, 2, 2, 0.75), Event("out of order", 2, 3, 3, 0.9))
 
 
-def predicted(events: tuple[Event, ...] = EVENTS, **changes: np.ndarray) -> Prediction:
+def predicted(events: tuple[Event, ...] = EVENTS, **changes: Any) -> Prediction:
     """A prediction of four frames with a procedure."""
     times, ends = np.array([9, 7, 5, 3], np.float32), np.array([[4, 3, 2, 1], [19, 17, 15, 13]], np.float32)
     shares = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)

@@ -5,24 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any
 
 import numpy as np
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
 from protas_gtcc.errors import plural
 from protas_gtcc.live.delays import PARTS, DelayFigures, delay_text
-from protas_gtcc.live.procedure_lines import alarm_text, checklist, procedure_line, procedure_texts
+from protas_gtcc.live.procedure_lines import procedure_line
 from protas_gtcc.predictions import INTERVAL_COLUMNS, REMAINING_COLUMNS, Prediction
-from protas_gtcc.procedure.result import Event, Procedure
+from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.streaming.following import Delay, Followed
 
 
