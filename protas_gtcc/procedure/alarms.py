@@ -73,17 +73,16 @@ class FalseAlarms:
     def thresholds(self, budget: float, reasons: Collection[Reason] = REASONS) -> np.ndarray:
         """For each of the `REASONS`, what a value must be above, `[A]`; `NEVER` for those that are not wanted.
 
-        Raises `InputError` if the recordings are too few for the budget.
+        Raises `InputError` if the recordings are too few for the budget, and for reasons that are none.
         """
+        if not reasons or not set(reasons) <= set(REASONS):
+            raise InputError(f"alarms cannot be for {listed(reasons)}; give one or more of {listed(REASONS)}")
         smallest = self.smallest_budget(len(reasons))
-        if not budget >= smallest:
+        can_be_kept = np.isfinite(smallest)
+        if not (can_be_kept and budget >= smallest):
             number = plural(int(self.size[0]), "held-out recording")
             what = f"{budget:g} false alarms an hour cannot be promised with {number} without mistakes"
-            way_out = (
-                f"give at least {np.ceil(100 * smallest) / 100:g}"
-                if np.isfinite(smallest)
-                else "no alarm can be raised"
-            )
+            way_out = f"give at least {np.ceil(100 * smallest) / 100:g}" if can_be_kept else "no alarm can be raised"
             raise InputError(f"{what}, for {listed(reasons)}; {way_out}")
         number, hours = self.size
         allowed = min(budget / len(reasons) * hours * (number + 1) / number - 1 + 1e-9, KEPT - 1)
