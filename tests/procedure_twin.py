@@ -99,7 +99,7 @@ def track(
     for t in range(num_frames):
         memories = [remembered(tables, memories, s, transitions, beliefs, t, seconds) for s in range(num_states)]
         now, began, times = beliefs.now[t] / beliefs.now[t].sum(), 0.0, np.zeros((2, 2))
-        for s in np.flatnonzero(now):
+        for s in np.flatnonzero(now).tolist():
             memory = memories[s]
             began += now[s] * (1.0 if tables.is_step[s] else memory.last.sum())
             task, place = tables.state_task[s], tables.place[s]
@@ -167,7 +167,7 @@ def times_left(
 ) -> list[tuple[float, float]]:
     """Mean and variance of the seconds until the last step ends, and until the next one starts, if s is going on."""
     own = tables.state_task == tables.state_task[s]
-    steps, mean, variance = tables.is_step[own], *tables.advance[own].T
+    steps, (mean, variance) = tables.is_step[own], tables.advance[own].T
     others = steps & (np.arange(len(steps)) != tables.place[s])
     usual = PACE_PRIOR * mean[steps].sum() / len(steps)
     expected = done[others] @ mean[others] + (min(memory.seconds, tables.advance[s, 0]) if tables.is_step[s] else 0)

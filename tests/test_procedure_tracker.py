@@ -70,8 +70,8 @@ def test_features_and_scores_are_those_of_the_twin(case, certain):
             assert np.isnan(np.delete(found, places, axis=0)).all(), "rows of what is no step were written"
         score_next(compiled, task, weights.next, upcoming, scores[0])
         score_later(compiled, task, weights.later, later, scores[1])
-        wanted = probabilities(tables, task, weights, last[: high - low], done[: high - low])
-        np.testing.assert_allclose(scores[:, : high - low], wanted, atol=1e-9)
+        both = probabilities(tables, task, weights, last[: high - low], done[: high - low])
+        np.testing.assert_allclose(scores[:, : high - low], both, atol=1e-9)
 
 
 def random_beliefs(seed: int, states: TranscriptTables, num_frames: int) -> StateBeliefs:

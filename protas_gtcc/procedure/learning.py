@@ -55,11 +55,11 @@ def without_each_fold(
     fps: float,
     needs: np.ndarray | None = None,
 ) -> Iterator[tuple[list[int], ProcedureTables]]:
-    """Yield the recordings of each fold of people with the tables of all others; nothing for a single fold."""
-    folds = fold_people(people)
-    for fold in folds if len(folds) > 1 else []:
+    """Yield the recordings of each fold of people with the tables of all others, unless these have no step."""
+    for fold in fold_people(people):
         others = [one for number, one in enumerate(recordings) if number not in set(fold)]
-        yield fold, count_procedures(others, states, background, fps, needs)
+        if any(len(one.steps) for one in others):
+            yield fold, count_procedures(others, states, background, fps, needs)
 
 
 def fit_models(
@@ -144,5 +144,5 @@ def _next_loss(weights: np.ndarray, features: np.ndarray, chosen: np.ndarray) ->
 def _later_loss(weights: np.ndarray, features: np.ndarray, came: np.ndarray) -> tuple[float, np.ndarray]:
     """The same of whether the steps came."""
     scores = features @ weights
-    probable = 1 / (1 + np.exp(-scores))
+    probable = np.exp(-np.logaddexp(0, -scores))
     return float(np.mean(np.logaddexp(0, scores) - came * scores)), features.T @ (probable - came) / len(came)

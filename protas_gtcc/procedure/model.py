@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.errors import InputError
 from protas_gtcc.procedure.alarms import KEPT, FalseAlarms
 from protas_gtcc.procedure.evidence import LATER, NEXT
@@ -20,6 +21,8 @@ SHAPES = {
     "orders": "NW", "orders_task": "N",
 }  # fmt: skip
 """Axes of each table."""
+TYPES = dict.fromkeys(("state_class", "state_task", "orders", "orders_task"), np.int64) | {"is_step": np.bool_}
+"""Of the tables that are not float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +67,13 @@ class ProcedureModel:
         return found | {"false_alarms": np.stack([one.values for one in alarms]), "normal_recordings": alarms[0].size}
 
 
-def from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> ProcedureModel:
-    """The model of `arrays`. Raises `InputError`, which starts with `where`, unless it is a sound one."""
+def from_arrays(arrays: Mapping[str, np.ndarray], states: TranscriptTables, where: str) -> ProcedureModel:
+    """The model of `arrays`, for a filter with these tables.
+
+    Raises `InputError`, which starts with `where`, unless it is a sound one: compiled code reads the tables unchecked.
+    """
     _check(arrays, where)
+    _check_values(arrays, states, where)
     inferred, given = (
         Calibration(float(left), float(upcoming), FalseAlarms(values, arrays["normal_recordings"]))
         for (left, upcoming), values in zip(arrays["widths"], arrays["false_alarms"], strict=True)
@@ -93,21 +100,39 @@ def _check(arrays: Mapping[str, np.ndarray], where: str) -> None:
     for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise InputError(f"{where}: the procedure's {name} is {arrays[name].shape}, not {shape}; train again")
-    _check_values(arrays, where)
+        if arrays[name].dtype != TYPES.get(name, np.float64):
+            raise InputError(f"{where}: the procedure's {name} is of type {arrays[name].dtype}; train again")
 
 
-def _check_values(arrays: Mapping[str, np.ndarray], where: str) -> None:
-    tasks, orders = arrays["state_task"], arrays["orders"]
-    width, num_tasks = orders.shape[1], int(tasks.max(initial=0)) + 1
+def _check_values(arrays: Mapping[str, np.ndarray], states: TranscriptTables, where: str) -> None:
+    share, values, (number, hours) = arrays["share"], arrays["false_alarms"], arrays["normal_recordings"]
+    num_places, of_recording = np.bincount(states.state_task), arrays["orders_task"]
     is_sound = {
-        "state_task": tasks.size and tasks[0] == 0 and np.isin(np.diff(tasks), (0, 1)).all(),
-        "after": np.bincount(tasks.clip(0), minlength=1).max() <= width,
-        "orders": ((orders >= -1) & (orders < width)).all(),
-        "orders_task": ((np.diff(arrays["orders_task"], prepend=0) >= 0) & (arrays["orders_task"] < num_tasks)).all(),
-        "share": ((arrays["share"] >= 0) & (arrays["share"] < 1)).all(),
+        "state_class": np.array_equal(arrays["state_class"], states.state_class),
+        "state_task": np.array_equal(arrays["state_task"], states.state_task),
+        "after": arrays["after"].shape[1] == num_places.max() and _are_shares(arrays["after"]),
+        "start": _are_shares(arrays["start"]),
+        "ends": _are_shares(arrays["ends"]),
+        "share": ((share >= 0) & (share < 1) & (~arrays["is_step"] | (share > 0))).all(),
+        "before": (arrays["before"] <= 0).all(),
+        "needs": np.isin(arrays["needs"], (0, 1)).all(),
+        "advance": (arrays["advance"] >= 0).all(),
+        "gap": (arrays["gap"] >= 0).all(),
         "length": (arrays["length"][:, 1] > 0).all(),
+        "orders_task": ((np.diff(of_recording, prepend=0) >= 0) & (of_recording < len(num_places))).all(),
+        "orders": _are_places(arrays["orders"], num_places[of_recording.clip(0, len(num_places) - 1)]),
         "widths": (arrays["widths"] > 0).all(),
+        "false_alarms": _are_shares(values) and (np.diff(values) <= 0).all(),
+        "normal_recordings": number >= 0 and hours >= 0 and (hours > 0 or number == 0),
     }
     for name, sound in is_sound.items():
         if not sound:
             raise InputError(f"{where}: the procedure's {name} has impossible values; train again")
+
+
+def _are_shares(values: np.ndarray) -> bool:
+    return bool(((values >= 0) & (values <= 1 + 1e-9)).all())
+
+
+def _are_places(orders: np.ndarray, num_places: np.ndarray) -> bool:
+    return bool(((orders >= -1) & (orders < num_places[:, None])).all())

@@ -25,7 +25,10 @@ def procedure_of(facts: ModelFacts) -> ProcedureModel | None:
     """What a model has learnt of procedures; None if it does not follow them. Raises `InputError` as `from_arrays`."""
     from protas_gtcc.procedure.model import from_arrays  # which imports compiled code
 
-    return from_arrays(facts.procedure, "the checkpoint") if facts.procedure else None
+    if not facts.procedure:
+        return None
+    assert facts.transcripts is not None  # the filter believes in the same states
+    return from_arrays(facts.procedure, facts.transcripts, "the checkpoint")
 
 
 def usual_budget(procedure: ProcedureModel | None) -> float | None:

@@ -141,7 +141,9 @@ def of_run(folder: Path, dataset: Dataset, split: str) -> tuple[Learnt, Evidence
         raise InputError(f"{folder} has not learnt procedures; train it again")
     features = FeatureReader(dataset, dataset.choose_feature_set(split, facts.config.feature_set), split, "none")
     names = facts.tasks if len(facts.tasks) > 1 else []
-    learnt = Learnt(from_arrays(facts.procedure, str(folder)), facts.transcripts, facts.config.decoding, names)
+    learnt = Learnt(
+        from_arrays(facts.procedure, facts.transcripts, str(folder)), facts.transcripts, facts.config.decoding, names
+    )
     known = [video for video in facts.training_videos if video in dataset.num_frames]
     return learnt, lambda video: network_result(model.outputs(features.read(video))).probs, known
 
