@@ -125,10 +125,12 @@ def given_probabilities(path: Path, dataset: Dataset) -> Evidence:
     return evidence
 
 
-def of_run(folder: Path, dataset: Dataset, split: str) -> tuple[Learnt, Evidence, list[str]]:
+def of_run(folder: Path, dataset: Dataset, split: str, train: Sequence[str]) -> tuple[Learnt, Evidence, list[str]]:
     """What a run has learnt, what its network makes of a video, and the videos that it was trained on.
 
-    Raises `InputError` for a run of other classes, or on other videos, and for one that has not learnt procedures.
+    An imported checkpoint, or a run of before, has learnt no procedures: they are learnt from `train` here. What its
+    network makes of these videos is not what it makes of new ones, so nothing is calibrated, and there are no alarms.
+    Raises `InputError` for a run of other classes, and for one that was trained on test videos.
     """
     model = load(folder)
     facts, info = model.facts, dataset.info
@@ -137,15 +139,17 @@ def of_run(folder: Path, dataset: Dataset, split: str) -> tuple[Learnt, Evidence
     seen = sorted(set(facts.training_videos) & set(dataset.part(split, "test")))
     if seen:
         raise InputError(f"{folder} was trained on {listed(seen)}, which split {split} tests; name its own split")
-    if facts.procedure is None or facts.transcripts is None:
-        raise InputError(f"{folder} has not learnt procedures; train it again")
     features = FeatureReader(dataset, dataset.choose_feature_set(split, facts.config.feature_set), split, "none")
+
+    def evidence(video: str) -> np.ndarray:
+        return network_result(model.outputs(features.read(video))).probs
+
+    if facts.procedure is None or facts.transcripts is None:
+        return learn(dataset, train, lambda _: None, DEFAULT.decoding), evidence, list(train)
     names = facts.tasks if len(facts.tasks) > 1 else []
-    learnt = Learnt(
-        from_arrays(facts.procedure, facts.transcripts, str(folder)), facts.transcripts, facts.config.decoding, names
-    )
+    procedure = from_arrays(facts.procedure, facts.transcripts, str(folder))
     known = [video for video in facts.training_videos if video in dataset.num_frames]
-    return learnt, lambda video: network_result(model.outputs(features.read(video))).probs, known
+    return Learnt(procedure, facts.transcripts, facts.config.decoding, names), evidence, known
 
 
 def learn(
