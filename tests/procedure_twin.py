@@ -60,7 +60,7 @@ def features(
         "waiting, of all": waiting / np.maximum(needs.sum(axis=0), 1) if has_needs else np.zeros(num),
     }
     assert (len(upcoming), len(later)) == (NEXT, LATER)
-    return places, *(np.stack(list(one.values()), axis=1)[places] for one in (upcoming, later))
+    return places, np.stack(list(upcoming.values()), axis=1)[places], np.stack(list(later.values()), axis=1)[places]
 
 
 def probabilities(

@@ -56,7 +56,7 @@ class Learnt(NamedTuple):
     states: TranscriptTables
     settings: DecodingConfig
     tasks: list[str]
-    """Names of the tasks; none if there is one."""
+    """Names of the tasks; none if a training video's task is not known: then all count as one."""
 
 
 def exact_settings() -> DecodingConfig:
@@ -146,10 +146,9 @@ def of_run(folder: Path, dataset: Dataset, split: str, train: Sequence[str]) -> 
 
     if facts.procedure is None or facts.transcripts is None:
         return learn(dataset, train, lambda _: None, DEFAULT.decoding), evidence, list(train)
-    names = facts.tasks if len(facts.tasks) > 1 else []
     procedure = from_arrays(facts.procedure, facts.transcripts, str(folder))
     known = [video for video in facts.training_videos if video in dataset.num_frames]
-    return Learnt(procedure, facts.transcripts, facts.config.decoding, names), evidence, known
+    return Learnt(procedure, facts.transcripts, facts.config.decoding, facts.tasks), evidence, known
 
 
 def learn(
@@ -168,7 +167,6 @@ def learn(
     names = known_tasks(tasks)
     states = count_transcripts(map(dataset.labels, videos), info.num_classes, settings, info.fps, tasks)
     needs = read_needs(graphs, states, names, info.class_names)
-    names = names if len(names) > 1 else []
     model = learn_procedure(
         training_videos(dataset, videos, evidence), states, settings, info.background, info.fps, needs
     )
@@ -231,11 +229,8 @@ def predictions(dataset: Dataset, test: Test, budgets: Sequence[float]) -> Itera
 
 def truth_of_video(dataset: Dataset, video: str, learnt: Learnt) -> ProcedureTruth:
     """The truth of a video. Raises `InputError` for a task without a training video."""
-    name, truth = dataset.attribute(video, "task"), read_truth(dataset, video)
-    if learnt.tasks and name not in learnt.tasks:
-        raise InputError(f"no training video shows task {name!r} of test video {video}; choose another split")
-    task = learnt.tasks.index(name) if learnt.tasks else 0
-    return _procedure_truth(dataset, video, truth, task, steps_of_task(learnt.model, task))
+    task = _task_of(dataset, video, learnt)
+    return _procedure_truth(dataset, video, read_truth(dataset, video), task, steps_of_task(learnt.model, task))
 
 
 def steps_of_task(model: ProcedureModel, task: int) -> np.ndarray:
@@ -308,4 +303,10 @@ def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BU
 
 
 def _task_of(dataset: Dataset, video: str, learnt: Learnt) -> int:
-    return learnt.tasks.index(dataset.attribute(video, "task")) if learnt.tasks else 0
+    """Number of a video's task, of which there is one where tasks are not known."""
+    name, known = dataset.attribute(video, "task"), learnt.tasks
+    if name in known:
+        return known.index(name)
+    if not known or (not name and len(known) == 1):
+        return 0
+    raise InputError(f"no training video shows task {name!r} of test video {video}; choose another split")

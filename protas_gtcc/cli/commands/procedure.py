@@ -47,8 +47,8 @@ class Command:
     classes at each frame of the test videos. If training videos are there too, made by a model that has not seen their
     people, intervals and alarms are calibrated on them."""
     model: tuple[Path, ...] = ()
-    """Instead: runs that were trained on the split, such as several seeds. They have learnt procedures themselves; those
-    of an imported checkpoint are learnt here, and nothing is calibrated then."""
+    """Instead: runs that were trained on the split, such as several seeds. They have learnt procedures
+    themselves; those of an imported checkpoint are learnt here, and nothing is calibrated then."""
     graphs: Path | None = None
     """Drawn task graphs as a prior: a JSON file, or a folder with one for each task."""
     task_inferred: bool = False
@@ -68,9 +68,11 @@ class Command:
             raise InputError("--input confused, --probabilities and --model contradict each other; give one")
         if not 0 <= self.confusion < 1:
             raise InputError(f"--confusion is {self.confusion:g}; it must be at least 0, and less than 1")
+        if self.seed < 0:
+            raise InputError(f"--seed is {self.seed}; it must be at least 0")
         wrong = [budget for budget in self.false_alarms_per_hour if not 0 < budget < 1e6]
         if wrong:
-            raise InputError(f"--false-alarms-per-hour is {wrong[0]:g}; it must be above 0")
+            raise InputError(f"--false-alarms-per-hour is {wrong[0]:g}; it must be above 0, and below 1e6")
         if self.model and self.graphs is not None:
             raise InputError("--graphs is for learning, and a run has learnt already; leave one of them out")
 
