@@ -126,9 +126,9 @@ def main(arguments: Arguments) -> None:
     dataset = Dataset(arguments.dataset)
     fps = dataset.info.fps
     print(f"| {' | '.join(COLUMNS)} |\n| {' | '.join(['---'] * len(COLUMNS))} |")
-    for name, reports in inputs(arguments, dataset):
-        scores = score_procedures(reports, fps)
-        cells = [name, *(cell(scores, figure) for figure in FIGURES), f"{pooled_minutes(reports, fps):.2f}"]
+    for name, found in inputs(arguments, dataset):
+        scores = score_procedures(found, fps)
+        cells = [name, *(cell(scores, figure) for figure in FIGURES), f"{pooled_minutes(found, fps):.2f}"]
         print(f"| {' | '.join(cells)} |", flush=True)
 
 

@@ -1,7 +1,7 @@
 """Does progress stall, fall or run on when a step is done wrongly, against the same steps done right?
 
     protas-gtcc prepare captaincook4d --out captaincook4d.h5 --fps 1
-    protas-gtcc cross-validate --dataset captaincook4d.h5 --splits recordings --seeds 3 --out runs
+    protas-gtcc cross-validate --dataset captaincook4d.h5 --splits recordings --train-on-validation --seeds 3 --out runs
     python benchmarks/progress_in_mistakes.py --runs runs --dataset captaincook4d.h5
 
 Steps are those of the test videos as annotated, with their own start and end. A step is *wrong* if a mistake is
@@ -37,7 +37,7 @@ from protas_gtcc.metrics.left_out import Groups, leave_out
 
 LEAST_STEPS, LEAST_PEOPLE = 10, 3
 """A kind of mistake has a row if so many wrong steps, of so many people, have a right step of their class beside."""
-OF_KIND = ("at the end", "gain, first half", "gain, second half", "fallen", "longest stall", "bias", "error")
+OF_KIND = ("at the end", "gain, first half", "gain, second half", "fallen", "longest stall", "bias")
 """The figures that the table of kinds has."""
 
 

@@ -267,6 +267,8 @@ class RunConfig:
     """Split to train and test on."""
     feature_set: str | None = None
     """Feature set; by default the one tied to the split, else `features`."""
+    graphs: str | None = None
+    """Drawn task graphs, which procedures are learnt with as a prior: a JSON file, or a folder with one a task."""
     control: Control = "none"
     """Replace the features, to measure how much a model depends on them. They become Gaussian noise, the frame's
     number, or the features of other frames of the same class and video."""

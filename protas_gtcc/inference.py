@@ -16,9 +16,6 @@ from protas_gtcc.config import Axes, Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding.decoder import (
     DurationDecoder,
-    network_result,
-    reported,
-    require_finite,
     task_number,
 )
 from protas_gtcc.errors import InputError, listed, plural
@@ -26,6 +23,7 @@ from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.procedure.of_model import make_decoder, procedure_of, to_prediction, usual_budget
 from protas_gtcc.procedure.result import REASONS, Reason
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.feature_facts import require_extractor
@@ -41,10 +39,6 @@ if TYPE_CHECKING:
     from protas_gtcc.streaming.streams import Stream, Streams
     from protas_gtcc.video.backbones.base import Backbone
     from protas_gtcc.video.sources import PictureSource
-
-
-USUAL_BUDGET = 1.0
-"""False alarms an hour, unless another budget is given."""
 
 
 def choose_device(wanted: Device) -> str:
@@ -254,7 +248,6 @@ class TrainedModel:
 
     def __repr__(self) -> str:
         facts, model = self.facts, self.facts.config.model
-        is_filtered = facts.transcripts is not None and facts.config.decoding.filter == "durations"
         parameters = sum(one.numel() for one in self.network.parameters())
         fps = "unknown fps" if facts.fps is None else f"{facts.fps:g} fps"
         progress = "with progress" if model.progress else "without progress"
@@ -267,7 +260,7 @@ class TrainedModel:
             "preset": facts.config.preset,
             "network": f"{plural(model.stages, 'stage')} of {plural(model.layers, 'layer')} in {model.arrangement}, "
             f"{progress}, {'causal' if model.causal else 'acausal'}",
-            "decoding": f"duration filter; {_calibration(facts)}" if is_filtered else "likeliest class",
+            "decoding": f"duration filter; {_calibration(facts)}" if facts.filtered else "likeliest class",
             "procedures": self._procedure_text(),
             "parameters": f"{parameters:,}",
             "dataset": (facts.dataset or "unknown") + (" (simulated)" if facts.simulated else ""),
@@ -360,48 +353,3 @@ def _calibration(facts: ModelFacts) -> str:
     if facts.awaits_calibration:
         return "the run is not finished, so its filter is not calibrated (run --resume finishes it)"
     return facts.calibration or "not to be calibrated"
-
-
-def procedure_of(facts: ModelFacts) -> ProcedureModel | None:
-    """What a model has learnt of procedures; None if it does not follow them. Raises `InputError` as `from_arrays`."""
-    from protas_gtcc.procedure.model import from_arrays  # which imports compiled code
-
-    if not facts.procedure:
-        return None
-    assert facts.transcripts is not None  # the filter believes in the same states
-    return from_arrays(facts.procedure, facts.transcripts, "the checkpoint")
-
-
-def usual_budget(procedure: ProcedureModel | None) -> float | None:
-    """`USUAL_BUDGET`, or None where alarms cannot keep to it."""
-    can_be_kept = procedure and procedure.smallest_budget() <= USUAL_BUDGET
-    return USUAL_BUDGET if can_be_kept else None
-
-
-def make_decoder(
-    facts: ModelFacts, budget: float | None = None, reasons: Collection[Reason] | None = None
-) -> DurationDecoder | None:
-    """What follows a model's network, for a stream before its first frame; None without filter and procedures.
-
-    `budget` and `reasons` are those of alarms. Raises `InputError` as `TrainedModel.set_alarms` does.
-    """
-    procedure = procedure_of(facts)
-    if budget is not None and procedure is None:
-        raise InputError("the model has not learnt procedures, so it raises no alarms; train it again")
-    if facts.transcripts is None:
-        return None
-    assert facts.fps is not None  # the transcripts were counted at that rate
-    filter_settings = facts.transcripts, facts.config.decoding, facts.background, facts.fps
-    if procedure is None:
-        return DurationDecoder(*filter_settings)
-    from protas_gtcc.procedure.decoder import ProcedureDecoder
-
-    return ProcedureDecoder(*filter_settings, procedure, budget, reasons)
-
-
-def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:
-    """The prediction for the first video of a batch; `decoder` is before its first frame."""
-    result = network_result(outputs)
-    require_finite(*result)
-    is_action = ~np.isin(np.arange(result.probs.shape[1]), background)
-    return reported(result, is_action, decoder, np.zeros(len(result.probs), dtype=np.int64))

@@ -23,8 +23,9 @@ from rich.console import Console
 from protas_gtcc.cli.main import main
 from protas_gtcc.errors import InputError
 from protas_gtcc.live import pipeline
-from protas_gtcc.live.sinks import FrameResult, JsonLines, Sink, Terminal
+from protas_gtcc.live.sinks import FrameResult, JsonLines, Sink
 from protas_gtcc.live.sources import ByteFrames, Replay, Source, open_source
+from protas_gtcc.live.terminal import Terminal
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.storage.locks import only_writer

@@ -10,9 +10,10 @@ import pytest
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.procedure.alarms import KEPT, LEAST, NEVER, FalseAlarms, false_alarms
-from protas_gtcc.procedure.calibration import Followed, calibrate, uncalibrated
+from protas_gtcc.procedure.calibration import Followed, TrainingVideo, calibrate, uncalibrated
 from protas_gtcc.procedure.following import thresholds_of
 from protas_gtcc.procedure.result import REASONS
+from protas_gtcc.procedure.tracker import Tracked
 from tests.chained_procedures import FPS, chain_model, follow_labels, labels_of, training_video
 from tests.tiny_procedures import learnt
 
@@ -105,10 +106,15 @@ def test_on_new_recordings_false_alarms_keep_to_the_budget():
     assert np.mean(rates) <= budget
 
 
+def followed(video: TrainingVideo, tracked: Tracked) -> Followed:
+    steps = np.arange(1, 5)
+    return Followed(video, tracked.left, tracked.upcoming, steps, tracked.alarms.max(axis=0).T[steps])
+
+
 def test_values_of_held_out_recordings_are_the_highest_of_each_step_that_is_right():
     labels = labels_of([1, 2, 1, 3])
     found = follow_labels(labels)
-    one = Followed(training_video(labels, "a"), found, np.arange(1, 5))
+    one = followed(training_video(labels, "a"), found)
     values = calibrate([one], FPS).false_alarms
     np.testing.assert_allclose(values.values[:, :4], -np.sort(-found.alarms.max(axis=0)[:, 1:]), atol=1e-7)
     np.testing.assert_allclose(values.size, [1, len(labels) / FPS / 3600])
@@ -118,7 +124,7 @@ def test_recordings_with_mistakes_or_missing_steps_do_not_count():
     labels = labels_of([1, 2])
     normal = training_video(labels, "a")
     missing = normal._replace(truth=truth_with_missing(normal.truth))
-    values = calibrate([Followed(missing, follow_labels(labels), np.arange(1, 5))], FPS).false_alarms
+    values = calibrate([followed(missing, follow_labels(labels))], FPS).false_alarms
     assert values.size.tolist() == [0, 0]
     assert not values.values.any()
 

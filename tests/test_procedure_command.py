@@ -238,5 +238,11 @@ def test_a_run_that_does_not_fit_is_one_line(dataset, tmp_path, capsys):
     assert "was trained on other classes than" in only_error(capsys, dataset, "--model", other)
     seen = run_of(tmp_path / "seen", dataset, ["v0", "v7"])
     assert "was trained on v7, which split 1 tests" in only_error(capsys, dataset, "--model", seen)
+
+
+def test_of_a_run_that_has_learnt_no_procedures_they_are_learnt_here_without_alarms(dataset, tmp_path, capsys):
     plain = run_of(tmp_path / "plain", dataset, ["v0"], learnt=False)
-    assert "has not learnt procedures; train it again" in only_error(capsys, dataset, "--model", plain)
+    found = scores(capsys, dataset, "--model", plain)
+    assert np.isfinite(found["time_left"]["error_minutes"])
+    assert found["held_out"]["smallest_budget"] is None
+    assert found["alarms_at"]["4"]["all"] is None

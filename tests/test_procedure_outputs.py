@@ -23,7 +23,8 @@ from protas_gtcc.export import lacks
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.live import pipeline
 from protas_gtcc.live.procedure_lines import checklist, procedure_texts
-from protas_gtcc.live.sinks import JsonLines, Terminal
+from protas_gtcc.live.sinks import JsonLines
+from protas_gtcc.live.terminal import Terminal
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.procedure.result import REASONS, Event

@@ -298,7 +298,7 @@ def test_the_page_draws_procedures_and_hides_them_with_their_run(runs: list[Path
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
-def test_a_procedure_of_simulated_data_is_marked_and_its_alarms_are_neither_right_nor_false(tmp_path: Path) -> None:
+def test_a_procedure_of_simulated_data_is_marked_and_its_alarms_are_counted(tmp_path: Path) -> None:
     run = make_procedure_run(tmp_path / "run", make_kitchen(tmp_path / "k.h5", simulated=True))
     write_report(tmp_path / "r.html", page_data(open_runs([run])))
 

@@ -11,6 +11,7 @@ import pytest
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.layouts.cholec80 import PHASES, TOOLS
+from protas_gtcc.simulate import profiles
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.dataset import dataset_info, simulate, simulate_videos
 from protas_gtcc.simulate.operations import simulate_phases, simulate_tools
@@ -20,7 +21,7 @@ from protas_gtcc.simulate.profiles import OPERATIONS
 PROFILE = OPERATIONS[0]
 CONFIG = SimulationConfig(only=(PROFILE.name,))
 NAMES = [f"sim-{name}" for name in PHASES]
-EMPTY = replace(CONFIG, share_of_videos=0.01, fewest_videos=4)
+FEW = replace(CONFIG, share_of_videos=0.01, fewest_videos=4)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_there_are_80_operations_of_7_phases_without_background_half_of_them_by_
 
 def test_the_phases_and_tools_are_those_that_the_reader_of_cholec80_gives():
     assert tuple(phase.name for phase in PROFILE.phases) == PHASES
-    assert PROFILE.tools == TOOLS
+    assert profiles.TOOLS == TOOLS
     assert all(len(phase.tools) == len(TOOLS) for phase in PROFILE.phases)
 
 
@@ -94,7 +95,7 @@ def test_a_tool_stays_for_seconds():
 
 
 def test_a_written_file_has_features_and_tools_and_is_marked_as_simulated(tmp_path):
-    simulate(tmp_path / "operations.h5", EMPTY)
+    simulate(tmp_path / "operations.h5", FEW)
     dataset = Dataset(tmp_path / "operations.h5")
     assert dataset.info.simulated
     assert dataset.info.name == "simulated-operations"
@@ -103,13 +104,13 @@ def test_a_written_file_has_features_and_tools_and_is_marked_as_simulated(tmp_pa
     assert "EgoProceL" not in dataset.info.source
     assert {name: one.dim for name, one in dataset.feature_sets.items()} == {"features": 64, "tools": 7}
     assert dataset.choose_feature_set("1") == "features"
-    for video in simulate_videos(EMPTY):
+    for video in simulate_videos(FEW):
         np.testing.assert_array_equal(dataset.features(video.name, "tools"), video.features["tools"])
         assert dataset.attribute(video.name, "task") == "sim-cholecystectomy"
 
 
 def test_beside_a_task_with_background_an_operation_has_none_and_there_are_no_tools():
-    both = replace(EMPTY, only=("Pizza.cmu", PROFILE.name))
+    both = replace(FEW, only=("Pizza.cmu", PROFILE.name))
     videos = {video.task: video for video in simulate_videos(both)}
     assert dataset_info(both).background == [0]
     assert 0 in videos["sim-Pizza.cmu"].labels

@@ -26,7 +26,8 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live import pipeline
 from protas_gtcc.live.delays import Delays
-from protas_gtcc.live.sinks import DelayLine, FrameResult, Sink, Summary, Terminal
+from protas_gtcc.live.sinks import DelayLine, FrameResult, Sink, Summary
+from protas_gtcc.live.terminal import Terminal
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.streaming.following import Delay, Followed, Following
 from protas_gtcc.video import sources

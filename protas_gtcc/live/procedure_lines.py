@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from rich.text import Text
 
 from protas_gtcc.procedure.result import IS_DONE, Event, Procedure
@@ -14,7 +15,7 @@ def procedure_line(procedure: Procedure, class_names: Sequence[str]) -> dict[str
     """The procedure at one frame, T = 1, ready for JSON; `done` has the class ids of the steps that are."""
     line = {name: _rounded(name, values[0]) for name, values in procedure.columns(class_names).items()}
     line["progress"] = line.pop("procedure_progress")
-    line["done"] = [label for label, (probability,) in enumerate(procedure.done.tolist()) if probability > IS_DONE]
+    line["done"] = np.flatnonzero(procedure.done[:, 0] > IS_DONE).tolist()
     return line | {"events": [event_line(event, class_names) for event in procedure.events]}
 
 
@@ -41,7 +42,7 @@ def checklist(steps: Sequence[Sequence[int]], task: int | None, probability: flo
 
 
 def procedure_texts(procedure: Procedure, steps: Sequence[int] | None, class_names: Sequence[str]) -> Iterator[Text]:
-    """The procedure at one frame, T = 1, in two lines for a terminal; `steps` as `checklist` gives them."""
+    """The procedure at one frame, T = 1, in lines for a terminal; `steps` as `checklist` gives them."""
     found = procedure_line(procedure, class_names)
     if steps is None:
         yield Text("which task this is, is not clear yet")

@@ -8,13 +8,14 @@ about what it will be for a new person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from protas_gtcc.annotations.transcripts import TranscriptTables
+from protas_gtcc.annotations.transcripts import TranscriptTables, known_tasks
 from protas_gtcc.config import DecodingConfig
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.procedure.alarms import FalseAlarms, false_alarms
 from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.following import LEVEL, QUANTILES
@@ -22,8 +23,8 @@ from protas_gtcc.procedure.learning import fit_models, without_each_fold
 from protas_gtcc.procedure.model import Calibration, Models, ProcedureModel
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures
-from protas_gtcc.procedure.tracker import Tracked, log_normal
-from protas_gtcc.procedure.truth import Truth
+from protas_gtcc.procedure.tracker import log_normal
+from protas_gtcc.procedure.truth import Truth, read_truth
 
 WIDTHS = np.geomspace(0.3, 5, 60)
 """Factors of an interval's width; the least is taken whose intervals hold often enough."""
@@ -42,13 +43,34 @@ class TrainingVideo(NamedTuple):
     if it is to be counted alone."""
 
 
+def training_videos(
+    dataset: Dataset, videos: Sequence[str], evidence: Callable[[str], np.ndarray | None]
+) -> list[TrainingVideo]:
+    """Videos of a dataset; `evidence` gives the `probs` of each."""
+    tasks = [dataset.attribute(video, "task") for video in videos]
+    names = known_tasks(tasks)
+    return [
+        TrainingVideo(
+            read_truth(dataset, video),
+            names.index(task) if len(names) > 1 else 0,
+            dataset.attribute(video, "subject"),
+            evidence(video),
+        )
+        for video, task in zip(videos, tasks, strict=True)
+    ]
+
+
 class Followed(NamedTuple):
-    """A held-out video, and what the tracker found in it."""
+    """A held-out video, and what calibration needs of what the tracker found in it."""
 
     video: TrainingVideo
-    tracked: Tracked
+    left: np.ndarray
+    """As in `Tracked`, as is the next one."""
+    upcoming: np.ndarray
     steps: np.ndarray
-    """Class ids of the steps of its task."""
+    """Class ids `[M]` of the steps of its task."""
+    highest: np.ndarray
+    """The highest value of each alarm about each step, `[M, A]`."""
 
 
 def learn_procedure(
@@ -115,7 +137,8 @@ def _follow(
         steps = tables.state_class[of_task][tables.is_step[of_task]]
         if video.probs is not None:
             task = video.task + 1 if task_given else 0
-            yield Followed(video, decoder.fresh(1, task).track(video.probs), steps)
+            tracked = decoder.fresh(1, task).track(video.probs)
+            yield Followed(video, tracked.left, tracked.upcoming, steps, tracked.alarms.max(axis=0).T[steps])
 
 
 def _left(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
@@ -123,18 +146,18 @@ def _left(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
     steps = one.video.truth.steps
     if not len(steps):
         return None
-    first, end = int(steps[:, 0].min()), min(int(steps[:, 1].max()), len(one.tracked.left))
-    return one.tracked.left[first:end], (end - 1 - np.arange(first, end)) / fps
+    first, end = int(steps[:, 0].min()), min(int(steps[:, 1].max()), len(one.left))
+    return one.left[first:end], (end - 1 - np.arange(first, end)) / fps
 
 
 def _upcoming(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
     """The same of the time until the next step starts, until the last one does."""
     starts = np.unique(one.video.truth.steps[:, 0])
-    frames = np.arange(min(int(starts.max(initial=0)), len(one.tracked.upcoming)))
+    frames = np.arange(min(int(starts.max(initial=0)), len(one.upcoming)))
     if not len(frames):
         return None
     following = starts[np.searchsorted(starts, frames, side="right")]
-    return one.tracked.upcoming[: len(frames)], (following - frames) / fps
+    return one.upcoming[: len(frames)], (following - frames) / fps
 
 
 def _choose_width(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
@@ -153,11 +176,11 @@ def _choose_width(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
 
 def _collect_false_alarms(followed: Sequence[Followed], fps: float) -> FalseAlarms:
     normal = [one for one in followed if one.video.truth.is_normal]
-    highest = [one.tracked.alarms.max(axis=0).T[one.steps] for one in normal]
+    highest = [one.highest for one in normal]
     wrong = [
         np.stack([np.isin(one.steps, list(one.video.truth.wrong[reason])) for reason in REASONS], axis=1)
         for one in normal
     ]
-    hours = sum(len(one.tracked.left) for one in normal) / fps / 3600
+    hours = sum(len(one.left) for one in normal) / fps / 3600
     none = np.empty((0, len(REASONS)))
     return false_alarms(np.concatenate([none, *highest]), np.concatenate([none, *wrong]) > 0, hours, len(normal))

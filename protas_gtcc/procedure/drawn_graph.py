@@ -7,15 +7,17 @@ recipe has several times is one class: then what counts is which class comes fir
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from protas_gtcc.annotations.partial_order import order_of_groups, reduction
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.layouts.drawn_graphs import NO_STEPS, DrawnGraph
+from protas_gtcc.layouts.drawn_graphs import NO_STEPS, DrawnGraph, read_drawn_graphs
 from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.step_names import short_name
 
@@ -41,6 +43,21 @@ def drawn_needs(
         order = order_of_groups(graph.before, classes, len(class_names))
         needs[low:high, : high - low] = reduction(order[np.ix_(own, own)]).T
     return needs
+
+
+def read_needs(
+    path: Path | str | None, states: TranscriptTables, tasks: Sequence[str], class_names: Sequence[str]
+) -> np.ndarray | None:
+    """`drawn_needs` of the graphs in a file or a folder; None without a path. `tasks` has a single one, too.
+
+    Raises `InputError` as `read_drawn_graphs` and `drawn_needs` do.
+    """
+    if path is None:
+        return None
+    graphs, notices = read_drawn_graphs(Path(path), tasks)
+    for notice in notices:
+        logging.getLogger(__name__).warning(notice)
+    return drawn_needs(graphs, states, tasks, class_names)
 
 
 def classes_of_steps(graph: DrawnGraph, class_names: Sequence[str]) -> np.ndarray:

@@ -73,7 +73,7 @@ function rowsOf(group, number, own, place) {
   const { missing, is_annotated: isAnnotated, steps } = group.videos[number].procedure,
     width = place.parentElement?.clientWidth || innerWidth,
     isNarrow = NARROW.matches,
-    letters = isNarrow ? Math.floor((width - 12) / LETTER) : 64,
+    letters = isNarrow ? Math.max(Math.floor((width - 12) / LETTER), 16) : 64,
     names = own.rows.map((row) => short(stepName(group, row.label), letters)),
     margin = isNarrow ? 44 : Math.min(420, 30 + LETTER * Math.max(14, ...names.map((name) => name.length))),
     alarms = alarmsOf(own),

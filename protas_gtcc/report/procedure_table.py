@@ -1,4 +1,4 @@
-"""The tables of scored procedures, in Markdown: times and steps, then alarms by budget."""
+"""The tables of scored procedures, in Markdown: times and steps, alarms by budget, and kinds of mistakes."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ ALARMS: dict[str, tuple[str, Form]] = {
 
 
 def markdown(scores: Mapping[str, Any]) -> str:
-    """Both tables; `scores` are those of `runs.procedures.score`."""
-    return f"{_figures(scores)}\n{_alarms(scores)}"
+    """The tables; `scores` are those of `runs.procedures.score`."""
+    return "\n".join(one for one in (_figures(scores), _alarms(scores), _by_tag(scores)) if one)
 
 
 def _figures(scores: Mapping[str, Any]) -> str:
@@ -71,6 +71,24 @@ def _alarms(scores: Mapping[str, Any]) -> str:
             if of is not None:
                 cells = _cells(of["alarms"][reason], of["intervals"]["alarms"][reason])
             lines.append(line(reason, [budget, *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def _by_tag(scores: Mapping[str, Any]) -> str:
+    """A row for each annotated kind of mistake: its steps that any alarm names, by budget; "" without a mistake."""
+    budgets = {budget: found["all"] for budget, found in scores["alarms_at"].items() if found["all"] is not None}
+    if not budgets or not (tags := next(iter(budgets.values()))["alarms_by_tag"]):
+        return ""
+    heads = ["steps", *(f"named at {budget} an hour" for budget in budgets)]
+    lines = [line("mistake", heads), rule(len(heads) + 1)]
+    for tag, first in tags.items():
+        cells = [
+            with_interval(
+                of["alarms_by_tag"][tag]["steps"], at(of["intervals"], ["alarms_by_tag", tag, "steps"]), share
+            )
+            for of in budgets.values()
+        ]
+        lines.append(line(tag, [str(first["num_steps"]), *cells]))
     return "\n".join(lines) + "\n"
 
 

@@ -18,10 +18,11 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.decoding.alternatives import expect_progress, filter_true_classes, hold_labels
 from protas_gtcc.errors import InputError
-from protas_gtcc.inference import TrainedModel, load, make_decoder, to_prediction
+from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.procedure.of_model import make_decoder, to_prediction
 from protas_gtcc.report.pooled_table import overview_heading, overview_row
 from protas_gtcc.report.ruler import verdict
 from protas_gtcc.runs.cross_validation import rows_of_split

@@ -24,7 +24,6 @@ from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.decoding.decoder import network_result
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.inference import load
-from protas_gtcc.layouts.drawn_graphs import read_drawn_graphs
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.metrics.procedure import score_alarms, score_procedures
 from protas_gtcc.metrics.procedure_lookups import fit_procedure_lookups
@@ -32,9 +31,9 @@ from protas_gtcc.metrics.procedure_truth import ProcedureTruth
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
 from protas_gtcc.procedure.alarms import NEVER, FalseAlarms
-from protas_gtcc.procedure.calibration import TrainingVideo, learn_procedure
+from protas_gtcc.procedure.calibration import learn_procedure, training_videos
 from protas_gtcc.procedure.decoder import ProcedureDecoder
-from protas_gtcc.procedure.drawn_graph import drawn_needs
+from protas_gtcc.procedure.drawn_graph import read_needs
 from protas_gtcc.procedure.following import events_of, report
 from protas_gtcc.procedure.model import ProcedureModel, from_arrays
 from protas_gtcc.procedure.result import REASONS, Procedure, Reason
@@ -126,10 +125,12 @@ def given_probabilities(path: Path, dataset: Dataset) -> Evidence:
     return evidence
 
 
-def of_run(folder: Path, dataset: Dataset, split: str) -> tuple[Learnt, Evidence, list[str]]:
+def of_run(folder: Path, dataset: Dataset, split: str, train: Sequence[str]) -> tuple[Learnt, Evidence, list[str]]:
     """What a run has learnt, what its network makes of a video, and the videos that it was trained on.
 
-    Raises `InputError` for a run of other classes, or on other videos, and for one that has not learnt procedures.
+    An imported checkpoint, or a run of before, has learnt no procedures: they are learnt from `train` here. What its
+    network makes of these videos is not what it makes of new ones, so nothing is calibrated, and there are no alarms.
+    Raises `InputError` for a run of other classes, and for one that was trained on test videos.
     """
     model = load(folder)
     facts, info = model.facts, dataset.info
@@ -138,17 +139,16 @@ def of_run(folder: Path, dataset: Dataset, split: str) -> tuple[Learnt, Evidence
     seen = sorted(set(facts.training_videos) & set(dataset.part(split, "test")))
     if seen:
         raise InputError(f"{folder} was trained on {listed(seen)}, which split {split} tests; name its own split")
-    if facts.procedure is None or facts.transcripts is None:
-        raise InputError(f"{folder} has not learnt procedures; train it again")
     features = FeatureReader(dataset, dataset.choose_feature_set(split, facts.config.feature_set), split, "none")
-    learnt = Learnt(
-        from_arrays(facts.procedure, facts.transcripts, str(folder)),
-        facts.transcripts,
-        facts.config.decoding,
-        facts.tasks,
-    )
+
+    def evidence(video: str) -> np.ndarray:
+        return network_result(model.outputs(features.read(video))).probs
+
+    if facts.procedure is None or facts.transcripts is None:
+        return learn(dataset, train, lambda _: None, DEFAULT.decoding), evidence, list(train)
+    procedure = from_arrays(facts.procedure, facts.transcripts, str(folder))
     known = [video for video in facts.training_videos if video in dataset.num_frames]
-    return learnt, lambda video: network_result(model.outputs(features.read(video))).probs, known
+    return Learnt(procedure, facts.transcripts, facts.config.decoding, facts.tasks), evidence, known
 
 
 def learn(
@@ -160,26 +160,16 @@ def learn(
 ) -> Learnt:
     """Learn procedures from videos of a dataset, with drawn graphs as a prior.
 
-    Raises `InputError` for graphs as `read_drawn_graphs` and `drawn_needs` do.
+    Raises `InputError` for graphs as `read_needs` does.
     """
     info = dataset.info
     tasks = [dataset.attribute(video, "task") for video in videos]
     names = known_tasks(tasks)
     states = count_transcripts(map(dataset.labels, videos), info.num_classes, settings, info.fps, tasks)
-    lessons = [
-        TrainingVideo(
-            read_truth(dataset, video),
-            names.index(task) if names else 0,
-            dataset.attribute(video, "subject"),
-            evidence(video),
-        )
-        for video, task in zip(videos, tasks, strict=True)
-    ]
-    needs = None
-    if graphs is not None:
-        drawn, _ = read_drawn_graphs(graphs, names)
-        needs = drawn_needs(drawn, states, names, info.class_names)
-    model = learn_procedure(lessons, states, settings, info.background, info.fps, needs)
+    needs = read_needs(graphs, states, names, info.class_names)
+    model = learn_procedure(
+        training_videos(dataset, videos, evidence), states, settings, info.background, info.fps, needs
+    )
     return Learnt(model, states, settings, names)
 
 

@@ -13,9 +13,9 @@ from protas_gtcc.simulate.appearance import build_world, simulate_features
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.operations import simulate_tools
 from protas_gtcc.simulate.procedures import BACKGROUND, class_names_of, simulate_labels
-from protas_gtcc.simulate.profiles import OPERATIONS, OperationProfile, Profile
+from protas_gtcc.simulate.profiles import TOOLS, OperationProfile, Profile
 
-FEATURE_SET, TOOLS = "features", "tools"
+FEATURE_SET, TOOL_SET = "features", "tools"
 SPLIT = "1"
 _TEST_EVERY, _TEST_EVERY_OF_OPERATIONS = 4, 2
 """Every fourth person is in the test part, so no person is in both parts. Of Cholec80, half of the videos are."""
@@ -36,7 +36,7 @@ def simulate_videos(config: SimulationConfig) -> Iterator[Video]:
         features = {FEATURE_SET: simulate_features(config, world, profile, number, labels)}
         if config.only_operations and isinstance(profile, OperationProfile):
             phases = np.searchsorted(world.classes_of_task[profile.name], labels)
-            features[TOOLS] = simulate_tools(config, profile, number, phases)
+            features[TOOL_SET] = simulate_tools(config, profile, number, phases)
         yield Video(
             name=_video_name(profile, number),
             labels=labels,
@@ -73,8 +73,9 @@ def is_test_person(person: int, every: int = _TEST_EVERY) -> bool:
 def _feature_sets(config: SimulationConfig) -> dict[str, FeatureSet]:
     sets = {FEATURE_SET: FeatureSet(dim=config.feature_dim, source="simulated appearance, strictly causal")}
     if config.only_operations:
-        (num_tools,) = {len(profile.tools) for profile in OPERATIONS}
-        sets[TOOLS] = FeatureSet(dim=num_tools, source="simulated presence of tools, neither annotated nor detected")
+        sets[TOOL_SET] = FeatureSet(
+            dim=len(TOOLS), source="simulated presence of tools, neither annotated nor detected"
+        )
     return sets
 
 

@@ -73,6 +73,9 @@ SHARED_STEPS = (
 )
 """The tasks of every step that belongs to more than one."""
 
+TOOLS = ("Grasper", "Bipolar", "Hook", "Scissors", "Clipper", "Irrigator", "SpecimenBag")
+"""Of operations."""
+
 
 @dataclass(frozen=True)
 class PhaseProfile:
@@ -84,7 +87,7 @@ class PhaseProfile:
     spread_seconds: float
     """Standard deviation of that."""
     tools: tuple[float, ...]
-    """Share of its time in which each of `OperationProfile.tools` is seen."""
+    """Share of its time in which each of `TOOLS` is seen."""
     share: float = 1.0
     """Share of operations that have it."""
     early: float = 0.0
@@ -99,7 +102,6 @@ class OperationProfile:
 
     name: str
     videos: int
-    tools: tuple[str, ...]
     phases: tuple[PhaseProfile, ...]
     """In their usual order."""
 
@@ -113,7 +115,6 @@ OPERATIONS = (
     OperationProfile(
         "cholecystectomy",
         80,
-        ("Grasper", "Bipolar", "Hook", "Scissors", "Clipper", "Irrigator", "SpecimenBag"),
         (
             PhaseProfile("Preparation", 125, 95, (0.55, 0.02, 0.15, 0, 0, 0.02, 0), share=0.95),
             PhaseProfile("CalotTriangleDissection", 954, 538, (0.6, 0.06, 0.8, 0.01, 0.01, 0.02, 0)),

@@ -19,7 +19,7 @@ from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint, save_che
 from protas_gtcc.network.losses import loss_terms
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.network.terms import Terms
-from protas_gtcc.procedure.truth import read_truth
+from protas_gtcc.procedure.drawn_graph import read_needs
 from protas_gtcc.training.batching import Batch, EpochBatches, WindowReader, cut_windows, make_loader
 from protas_gtcc.training.calibration import (
     assign_members,
@@ -142,19 +142,12 @@ class Trainer(TrainingLoop[Batch]):
         self, transcripts: TranscriptTables, decoding: DecodingConfig, probs: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         """The procedures of the training videos, calibrated on what networks made of those in `probs`."""
-        from protas_gtcc.procedure.calibration import TrainingVideo, learn_procedure  # numba takes half a second
+        # Here, because numba takes half a second.
+        from protas_gtcc.procedure.calibration import learn_procedure, training_videos
 
-        info, names = self.dataset.info, known_tasks(self._tasks())
-        videos = [
-            TrainingVideo(
-                read_truth(self.dataset, video),
-                names.index(task) if len(names) > 1 else 0,
-                self.dataset.attribute(video, "subject"),
-                probs.get(video),
-            )
-            for video, task in zip(self.train_videos, self._tasks(), strict=True)
-        ]
-        return learn_procedure(videos, transcripts, decoding, info.background, info.fps).arrays()
+        info, videos = self.dataset.info, training_videos(self.dataset, self.train_videos, probs.get)
+        needs = read_needs(self.config.graphs, transcripts, known_tasks(self._tasks()), info.class_names)
+        return learn_procedure(videos, transcripts, decoding, info.background, info.fps, needs).arrays()
 
     def _tasks(self) -> list[str]:
         return [self.dataset.attribute(video, "task") for video in self.train_videos]
@@ -174,6 +167,8 @@ class Trainer(TrainingLoop[Batch]):
         decoding, tasks = self.config.decoding, self._tasks()
         long_seconds = long_action(self.labels.values(), info.background) / info.fps
         transcripts = count_transcripts(self.labels.values(), info.num_classes, decoding, info.fps, tasks)
+        names = known_tasks(tasks)
+        read_needs(self.config.graphs, transcripts, names, info.class_names)  # refused now, not after training
         return ModelFacts(
             config=dataclasses.replace(self.config, model=self.config.model.at(info.fps, long_seconds)),
             feature_dim=features.dim,
@@ -185,7 +180,7 @@ class Trainer(TrainingLoop[Batch]):
             dataset=info.name,
             training_videos=[*self.train_videos, *self.validation_videos],
             simulated=info.simulated,
-            tasks=known_tasks(tasks),
+            tasks=names,
             transcripts=transcripts,
             procedure=None if self.members else self._learn_procedure(transcripts, decoding, {}),
             awaits_calibration=bool(self.members),

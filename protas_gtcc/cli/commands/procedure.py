@@ -47,7 +47,8 @@ class Command:
     classes at each frame of the test videos. If training videos are there too, made by a model that has not seen their
     people, intervals and alarms are calibrated on them."""
     model: tuple[Path, ...] = ()
-    """Instead: runs that were trained on the split, such as several seeds. They have learnt procedures themselves."""
+    """Instead: runs that were trained on the split, such as several seeds. They have learnt procedures
+    themselves; those of an imported checkpoint are learnt here, and nothing is calibrated then."""
     graphs: Path | None = None
     """Drawn task graphs as a prior: a JSON file, or a folder with one for each task."""
     task_inferred: bool = False
@@ -103,12 +104,12 @@ class Command:
         from protas_gtcc.runs import procedures
 
         test, given = dataset.part(self.split, "test"), not self.task_inferred
+        train = [*dataset.part(self.split, "train"), *dataset.part(self.split, "validation")]
         if self.model:
             for run in self.model:
-                learnt, evidence, train = procedures.of_run(run, dataset, self.split)
-                yield procedures.follow_all(dataset, train, test, evidence, learnt, given, on_progress)
+                learnt, evidence, own = procedures.of_run(run, dataset, self.split, train)
+                yield procedures.follow_all(dataset, own, test, evidence, learnt, given, on_progress)
             return
-        train = [*dataset.part(self.split, "train"), *dataset.part(self.split, "validation")]
         evidence, settings = procedures.true_steps(dataset), procedures.exact_settings()
         if self.probabilities is not None:
             evidence, settings = procedures.given_probabilities(self.probabilities, dataset), DEFAULT.decoding

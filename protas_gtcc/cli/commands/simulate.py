@@ -26,9 +26,9 @@ class Command:
     'simulate FILE.h5' writes a dataset file of features. By default it has EgoProceL's size: 325 videos, about 215,000
     frames at 1 fps; split 1 is by person.
 
-    'simulate FILE.h5 --only cholecystectomy' writes 80 operations of Cholec80's shape, about 195,000 frames. They are
-    seven phases without background between them, by surgeons of different pace, half of whom are in the test part. A
-    second feature set has the tools that are seen.
+    'simulate FILE.h5 --only cholecystectomy' writes 80 operations of Cholec80's shape, about 195,000 frames: seven
+    phases without background between them, surgeons of different pace, and a second feature set, the tools that are
+    seen. Half of the surgeons are in the test part.
 
     'simulate --videos N --out FOLDER' renders N video files of hands at work on a table, seen from above, with
     annotations beside them: segments in seconds, and labels and splits in the layout of MS-TCN. In some classes

@@ -183,7 +183,8 @@ class Command:
 
     def _sinks(self, model: TrainedModel, stream: Stream, fps: float | None, closing: ExitStack) -> list[Sink]:
         from protas_gtcc.cli.shared.console import make_console
-        from protas_gtcc.live.sinks import DelayLine, JsonLines, Terminal
+        from protas_gtcc.live.sinks import DelayLine, JsonLines
+        from protas_gtcc.live.terminal import Terminal
         from protas_gtcc.storage.line_file import LineFile
 
         sinks: list[Sink] = []

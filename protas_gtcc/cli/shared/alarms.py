@@ -28,7 +28,7 @@ class AlarmFlags:
 
     def give(self, model: TrainedModel) -> None:
         """Give the model its budget. Raises `InputError` as `TrainedModel.set_alarms` does."""
-        from protas_gtcc.inference import USUAL_BUDGET
+        from protas_gtcc.procedure.of_model import USUAL_BUDGET
 
         if self.false_alarms_per_hour is None and not self.alarms:
             return

@@ -1,0 +1,66 @@
+"""What follows the network of a trained model: the filter, and the procedure where the model has learnt it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from protas_gtcc.decoding.decoder import DurationDecoder, network_result, reported, require_finite
+from protas_gtcc.errors import InputError
+from protas_gtcc.network.checkpoint import ModelFacts
+from protas_gtcc.network.model import Outputs
+from protas_gtcc.predictions import Prediction
+from protas_gtcc.procedure.result import Reason
+
+if TYPE_CHECKING:
+    from protas_gtcc.procedure.model import ProcedureModel
+
+USUAL_BUDGET = 1.0
+"""False alarms an hour, unless another budget is given."""
+
+
+def procedure_of(facts: ModelFacts) -> ProcedureModel | None:
+    """What a model has learnt of procedures; None if it does not follow them. Raises `InputError` as `from_arrays`."""
+    from protas_gtcc.procedure.model import from_arrays  # which imports compiled code
+
+    if not facts.procedure:
+        return None
+    assert facts.transcripts is not None  # the filter believes in the same states
+    return from_arrays(facts.procedure, facts.transcripts, "the checkpoint")
+
+
+def usual_budget(procedure: ProcedureModel | None) -> float | None:
+    """`USUAL_BUDGET`, or None where alarms cannot keep to it."""
+    can_be_kept = procedure and procedure.smallest_budget() <= USUAL_BUDGET
+    return USUAL_BUDGET if can_be_kept else None
+
+
+def make_decoder(
+    facts: ModelFacts, budget: float | None = None, reasons: Collection[Reason] | None = None
+) -> DurationDecoder | None:
+    """What follows a model's network, for a stream before its first frame; None without filter and procedures.
+
+    `budget` and `reasons` are those of alarms. Raises `InputError` as `TrainedModel.set_alarms` does.
+    """
+    procedure = procedure_of(facts)
+    if budget is not None and procedure is None:
+        raise InputError("the model has not learnt procedures, so it raises no alarms; train it again")
+    if facts.transcripts is None:
+        return None
+    assert facts.fps is not None  # the transcripts were counted at that rate
+    filter_settings = facts.transcripts, facts.config.decoding, facts.background, facts.fps
+    if procedure is None:
+        return DurationDecoder(*filter_settings)
+    from protas_gtcc.procedure.decoder import ProcedureDecoder
+
+    return ProcedureDecoder(*filter_settings, procedure, budget, reasons)
+
+
+def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:
+    """The prediction for the first video of a batch; `decoder` is before its first frame."""
+    result = network_result(outputs)
+    require_finite(*result)
+    is_action = ~np.isin(np.arange(result.probs.shape[1]), background)
+    return reported(result, is_action, decoder, np.zeros(len(result.probs), dtype=np.int64))
