@@ -38,7 +38,7 @@ def _refine(file: Any, function: Callable[..., Any], kind: type) -> None:
     that cannot be read counts as none: it names the classes of arguments, which after an upgrade in place may no longer
     exist, and numba reads it before it compares sources.
     """
-    imported = [
+    imported: list[Any] = [
         one for one in function.__globals__.values() if isinstance(one, kind) and one.__module__ != function.__module__
     ]
     file._source_stamp = file._source_stamp, *sorted({one._cache._cache_file._source_stamp for one in imported})
