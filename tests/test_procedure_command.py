@@ -246,19 +246,3 @@ def test_of_a_run_that_has_learnt_no_procedures_they_are_learnt_here_without_ala
     assert np.isfinite(found["time_left"]["error_minutes"])
     assert found["held_out"]["smallest_budget"] is None
     assert found["alarms_at"]["4"]["all"] is None
-
-
-# Unusual datasets
-
-
-@pytest.mark.parametrize("tasks", [("",), ("tea",), ('Käse & Brot / "x"', "茶")])
-def test_tasks_may_have_any_name_or_none(tmp_path, capsys, tasks):
-    found = scores(capsys, write(tmp_path / "d.h5", tasks), "--out", tmp_path / "out")
-    assert np.isfinite(found["time_left"]["error_minutes"])
-
-
-@pytest.mark.parametrize("fps", [0.01, 1000.0])
-def test_frame_rates_may_be_absurd(tmp_path, capsys, fps):
-    found = scores(capsys, write(tmp_path / "d.h5", fps=fps), "--input", "confused", "--false-alarms-per-hour", 9e5)
-    assert np.isfinite(found["time_left"]["error_minutes"])
-    assert found["done"]["f1"] > 0.5

@@ -94,7 +94,7 @@ class ProcedureFollower:
     def require_state(self, state: Mapping[str, Tensor]) -> None:
         """Raise `InputError` unless what is remembered are probabilities and times."""
         what, way_out = "this is no state of such a stream", "start a new stream without it"
-        for name in ("done", "last", "next", "surprise", "confidence"):
+        for name in ("done", "last", "next", "surprise", "known", "confidence"):
             if state[name].min() < -1e-9 or state[name].max() > 1 + 1e-6:
                 raise InputError(f"{what}: {name} is not a probability; {way_out}")
         if min(float(state[name].min()) for name in ("seconds", "elapsed", "frame", "happened")) < 0:
