@@ -25,21 +25,30 @@ found = double({name}(4))
 """
 
 
-@pytest.fixture
-def path(tmp_path, monkeypatch) -> Path:
+@pytest.fixture(autouse=True)
+def cached_here(monkeypatch) -> None:
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setitem(sys.modules, "upgraded", ModuleType("upgraded"))
+    for name in ("upgraded", "caller"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
     return tmp_path / "upgraded.py"
 
 
-def installed(path: Path, name: str) -> Any:
-    """The module of this version, imported as by a new process."""
-    if not path.exists() or path.read_text() != SOURCE.format(name=name):
-        path.write_text(SOURCE.format(name=name))
-    spec = importlib.util.spec_from_file_location("upgraded", path)
-    module = sys.modules["upgraded"] = importlib.util.module_from_spec(spec)
+def imported(path: Path, source: str) -> Any:
+    """The module of this source, imported as by a new process."""
+    if not path.exists() or path.read_text() != source:
+        path.write_text(source)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def installed(path: Path, name: str) -> Any:
+    return imported(path, SOURCE.format(name=name))
 
 
 def test_a_class_that_no_longer_exists_is_compiled_anew_and_then_cached(path):
@@ -60,3 +69,34 @@ def test_a_damaged_index_is_compiled_anew(path, content):
     index.write_bytes(content)
     assert installed(path, "Pair").found == 8
     assert index.read_bytes() != content
+
+
+CALLEE = """
+from protas_gtcc.storage.compiled_code import compiled
+
+@compiled()
+def number():
+    return {number}
+"""
+CALLER = """
+from protas_gtcc.storage.compiled_code import compiled
+from upgraded import number
+
+@compiled()
+def twice():
+    return 2 * once()
+
+@compiled()
+def once():
+    return number()
+
+found = twice()
+"""
+
+
+def test_a_function_that_calls_a_changed_one_of_another_file_is_compiled_anew(path):
+    for number in (3, 30, 30):
+        imported(path, CALLEE.format(number=number))
+        caller = imported(path.parent / "caller.py", CALLER)
+        assert caller.found == 2 * number
+    assert sum(caller.twice.stats.cache_hits.values()) == 1

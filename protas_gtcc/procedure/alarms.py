@@ -9,6 +9,12 @@ of them, the threshold is the value of the false alarm K + 1: of n such recordin
 is conformal risk control (Angelopoulos et al., 2024): for a new recording that is like these, the expected number of
 false alarms is within the budget, as long as a recording has at most one of a kind. A budget is shared evenly by the
 reasons for which alarms are wanted.
+
+The held-out recordings were followed by tables that lack their people, and a new one is followed by tables of all. So
+one condition is that this makes no difference. It does for steps that some people leave out while no recording has
+them as missing. Without its own person, the tables show such a step as surer to come. The held-out value is then lower
+than that of a new recording. In simulated recordings of which a tenth left out a step, false alarms of a missing step
+were up to four times the budget. Without such recordings, all reasons kept to it.
 """
 
 from __future__ import annotations

@@ -24,29 +24,33 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         except RuntimeError:
             _note_once()
             return numba.njit(**options)(function)
-        _ignore_unreadable_index(dispatcher)
+        with suppress(AttributeError):  # another numba may name these differently
+            _refine(dispatcher._cache._cache_file, function, type(dispatcher))
         return dispatcher
 
     return decorate
 
 
-def _ignore_unreadable_index(dispatcher: Any) -> None:
-    """Compile anew where the cache's index cannot be read.
+def _refine(file: Any, function: Callable[..., Any], kind: type) -> None:
+    """Compile anew in two more cases than numba does, which compares the source file of a function alone.
 
-    It names the classes of arguments. After an upgrade in place one of them may no longer exist, and numba reads the
-    index before it finds out that the source is another one.
+    Its code contains that of the functions that it calls, so those that its module imports count too. And an index
+    that cannot be read counts as none: it names the classes of arguments, which after an upgrade in place may no longer
+    exist, and numba reads it before it compares sources.
     """
-    with suppress(AttributeError):  # another numba may name these differently
-        file = dispatcher._cache._cache_file
-        load = file._load_index
+    imported = [
+        one for one in function.__globals__.values() if isinstance(one, kind) and one.__module__ != function.__module__
+    ]
+    file._source_stamp = file._source_stamp, *sorted({one._cache._cache_file._source_stamp for one in imported})
+    load = file._load_index
 
-        def load_or_begin_anew() -> Any:
-            try:
-                return load()
-            except Exception:  # whatever unpickling raises
-                return {}
+    def load_or_begin_anew() -> Any:
+        try:
+            return load()
+        except Exception:  # whatever unpickling raises
+            return {}
 
-        file._load_index = load_or_begin_anew
+    file._load_index = load_or_begin_anew
 
 
 @cache
