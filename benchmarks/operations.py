@@ -32,15 +32,8 @@ from protas_gtcc.metrics.procedure_truth import ProcedureTruth
 from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.truth import read_truth
-from protas_gtcc.runs.procedures import (
-    Evidence,
-    confused_steps,
-    exact_settings,
-    follow_all,
-    learn,
-    reports,
-    true_steps,
-)
+from protas_gtcc.runs.procedure_inputs import Evidence, confused_steps, true_steps
+from protas_gtcc.runs.procedures import exact_settings, follow_all, learn, reports
 from protas_gtcc.training.run_directory import RunDirectory
 
 Reports = list[tuple[Procedure, ProcedureTruth]]

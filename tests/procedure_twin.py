@@ -6,9 +6,10 @@ import numpy as np
 
 from protas_gtcc.decoding.duration_filter import StateBeliefs
 from protas_gtcc.procedure.evidence import LATER, MANY, NEXT
+from protas_gtcc.procedure.outlook import PACE_PRIOR, PACE_SPREAD
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.procedure.tables import HALF, ProcedureTables
-from protas_gtcc.procedure.tracker import PACE_PRIOR, PACE_SPREAD, Tracked, Weights, empty_tracked
+from protas_gtcc.procedure.tracker import Tracked, Weights, empty_tracked
 
 MISSING, ORDER, REPEATED, LONG = range(len(REASONS))
 

@@ -21,9 +21,9 @@ from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.following import LEVEL, QUANTILES
 from protas_gtcc.procedure.learning import fit_models, without_each_fold
 from protas_gtcc.procedure.model import Calibration, Models, ProcedureModel
+from protas_gtcc.procedure.readings import log_normal
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures
-from protas_gtcc.procedure.tracker import log_normal
 from protas_gtcc.procedure.truth import Truth, read_truth
 
 WIDTHS = np.geomspace(0.3, 5, 60)

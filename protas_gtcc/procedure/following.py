@@ -15,16 +15,9 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.procedure.alarms import NEVER
 from protas_gtcc.procedure.evidence import compiled_tables
 from protas_gtcc.procedure.model import ProcedureModel
+from protas_gtcc.procedure.readings import find_events, log_normal
 from protas_gtcc.procedure.result import IS_DONE, KINDS, REASONS, Event, Procedure, Reason
-from protas_gtcc.procedure.tracker import (
-    Tracked,
-    Weights,
-    empty_tracked,
-    find_events,
-    log_normal,
-    new_state,
-    track_frames,
-)
+from protas_gtcc.procedure.tracker import Tracked, Weights, empty_tracked, new_state, track_frames
 
 LEVEL = 0.8
 """Share of frames at which intervals hold, on held-out people."""

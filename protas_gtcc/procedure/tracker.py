@@ -21,6 +21,7 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 
 from protas_gtcc.procedure.evidence import LATER, NEXT, find_features, score_later, score_next
+from protas_gtcc.procedure.outlook import add_outlook
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.storage.compiled_code import compiled
 
@@ -28,11 +29,6 @@ MOST = 6
 """States that are looked at, the likeliest ones."""
 LEAST = 1e-3
 """A state that is less probable is not looked at."""
-MISSING, ORDER, REPEATED, LONG = range(len(REASONS))
-PACE_PRIOR = 3.0
-"""How many steps of mean length the usual pace counts as."""
-PACE_SPREAD = 0.2
-"""Standard deviation of the pace of the rest of a procedure, about the pace so far."""
 
 
 class Weights(NamedTuple):
@@ -121,7 +117,7 @@ def track_frames(tables, state_task, weights, transitions, state, streams, belie
             find_features(tables, task, last, done, upcoming, later)
             score_next(tables, task, weights.next, upcoming, state.next[n, s])
             score_later(tables, task, weights.later, later, probable)
-            _report(tables, state, n, begin, end, s, now, beliefs.rest[t, s], done, probable, tracked, t)
+            add_outlook(tables, state, n, begin, end, s, now, beliefs.rest[t, s], done, probable, tracked, t)
         state.elapsed[n] += seconds * began
         tracked.elapsed[t] = state.elapsed[n]
         for moments in (tracked.left[t], tracked.upcoming[t]):
@@ -216,89 +212,3 @@ def _carry(tables, state, n, begin, s, k, flow, done, last):
     if not tables.is_step[s] or likeliest <= 0:
         return 0.0
     return 1 - state.next[n, k, s - begin] / likeliest
-
-
-@compiled(nogil=True)
-@no_type_check
-def _report(tables, state, n, begin, end, s, now, rest, done, probable, tracked, t):
-    """Add what would be so if `s` were going on, by the probability that it is."""
-    is_step, here = tables.is_step[s], s - begin
-    work, expected, prior, variance, mean_advance = 0.0, 0.0, 0.0, 0.0, 0.0
-    for c in range(end - begin):
-        if not tables.is_step[begin + c]:
-            continue
-        mean_advance += tables.advance[begin + c, 0] / (end - begin)
-        comes = (1 - done[c]) * probable[c]
-        work += comes * tables.advance[begin + c, 0]
-        variance += comes * (tables.advance[begin + c, 1] + (1 - comes) * tables.advance[begin + c, 0] ** 2)
-        if c != here:
-            expected += done[c] * tables.advance[begin + c, 0]
-        label = tables.state_class[begin + c]
-        tracked.next[t, label] += now * state.next[n, s, c]
-        tracked.alarms[t, MISSING, label] += now * (1 - done[c]) * (1 - probable[c])
-        if c != here:
-            tracked.done[t, label] += now * state.done[n, s, c]
-    gap_mean, gap_variance = 0.0, 0.0
-    if is_step:
-        expected += min(state.seconds[n, s], tables.advance[s, 0])
-        gap_mean, gap_variance = tables.gap[s, 0], tables.gap[s, 1]
-        label, before = tables.state_class[s], state.done[n, s, here]
-        deviation = (np.log(state.seconds[n, s]) - tables.length[s, 0]) / tables.length[s, 1]
-        tracked.alarms[t, ORDER, label] += now * (1 - before) * state.surprise[n, s]
-        tracked.alarms[t, REPEATED, label] += now * before * state.surprise[n, s]
-        tracked.alarms[t, LONG, label] += now * deviation / (1 + abs(deviation)) if deviation > 0 else 0.0
-    prior = PACE_PRIOR * mean_advance
-    pace = (state.elapsed[n] + prior) / (expected + prior) if expected + prior > 0 else 1.0
-    until_next = rest[0] + pace * gap_mean
-    until_variance = rest[1] + pace**2 * gap_variance
-    left = until_next + pace * work
-    left_variance = until_variance + pace**2 * variance + (PACE_SPREAD * pace * work) ** 2
-    tracked.left[t, 0] += now * left
-    tracked.left[t, 1] += now * (left_variance + left**2)
-    tracked.upcoming[t, 0] += now * until_next
-    tracked.upcoming[t, 1] += now * (until_variance + until_next**2)
-
-
-@compiled(nogil=True)
-@no_type_check
-def log_normal(moments, widths, quantiles):
-    """Quantiles, float32 `[Q, T]`, of log-normal times with mean and variance `[T, 2]`.
-
-    `widths` `[T]` multiply the width of an interval; `quantiles` `[Q]` are those of a standard normal.
-    """
-    found = np.empty((len(quantiles), len(moments)), dtype=np.float32)
-    for t in range(len(moments)):
-        relative = moments[t, 1] / max(moments[t, 0], 1e-9) ** 2
-        median = moments[t, 0] / np.sqrt(1 + relative)
-        reach = widths[t] * np.sqrt(np.log(1 + relative))
-        for q in range(len(quantiles)):
-            found[q, t] = median * np.exp(quantiles[q] * reach)
-    return found
-
-
-@compiled(nogil=True)
-@no_type_check
-def find_events(tracked, limits, streams, happened_at, confidence, frames, found):
-    """The number of events that have not happened before; with room for them, fill in `found`, and remember them.
-
-    A row of `found` `[M, 4]` has the frame among the T, the kind (0: done, 1 + a: an alarm), the class, and the frame
-    of the recording. `happened_at` `[n, 1 + A, C]` has 1 + the frame of each event, or 0; `confidence` its value.
-    `frames` is then moved on; without an event, at once.
-    """
-    num = 0
-    seen, passed = happened_at.copy(), frames.copy()
-    for t in range(len(streams)):
-        n = streams[t]
-        for kind in range(limits.shape[1]):
-            for c in range(tracked.done.shape[1]):
-                value = tracked.done[t, c] if kind == 0 else tracked.alarms[t, kind - 1, c]
-                if value > limits[n, kind] and seen[n, kind, c] == 0:
-                    seen[n, kind, c] = passed[n] + 1
-                    if num < len(found):
-                        found[num, 0], found[num, 1], found[num, 2], found[num, 3] = t, kind, c, passed[n]
-                        confidence[n, kind, c] = value
-                    num += 1
-        passed[n] += 1
-    if num == len(found):
-        happened_at[:], frames[:] = seen, passed
-    return num

@@ -1,17 +1,13 @@
-"""Learning and scoring procedures on a split of a dataset, from one of three inputs.
+"""Learning, following and scoring procedures on a split of a dataset.
 
-- `steps`: the true steps, as a perfect recogniser would see them, frame by frame.
-- `confused`: the true steps through a recogniser of a stated confusion (`confuse`).
-- a file of predictions, or a run: a model's own probabilities.
-
-From the first two, and from files, procedures are learnt on the split's training and validation videos; a run has
-learnt its own.
+They are learnt on the split's training and validation videos, from one of the inputs of `procedure_inputs.py`; a run
+has learnt its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +20,6 @@ from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.decoding.decoder import network_result
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.inference import load
-from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.metrics.procedure import score_alarms, score_procedures
 from protas_gtcc.metrics.procedure_lookups import fit_procedure_lookups
 from protas_gtcc.metrics.procedure_truth import ProcedureTruth
@@ -40,13 +35,10 @@ from protas_gtcc.procedure.result import REASONS, Procedure, Reason
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.tracker import Tracked
 from protas_gtcc.procedure.truth import Truth, read_truth
+from protas_gtcc.runs.procedure_inputs import Evidence
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0)
 """False alarms an hour."""
-STRETCH_SECONDS = 10.0
-"""What a confused recogniser sees stays the same for so long."""
-Evidence = Callable[[str], np.ndarray | None]
-"""Video -> probabilities `[T, C]` of what is going on at each frame, None if there are none."""
 
 
 class Learnt(NamedTuple):
@@ -62,67 +54,6 @@ class Learnt(NamedTuple):
 def exact_settings() -> DecodingConfig:
     """Settings of a filter that believes what it sees: for true steps."""
     return dataclasses.replace(DEFAULT.decoding, evidence=1000.0, prior_exponent=0.0)
-
-
-def true_steps(dataset: Dataset) -> Evidence:
-    """1 for the true class of each frame."""
-    return lambda video: np.eye(dataset.info.num_classes, dtype=np.float32)[dataset.labels(video)]
-
-
-def confused_steps(dataset: Dataset, confusion: float, seed: int) -> Evidence:
-    """As `confuse`, seeded by the video too, among the classes that videos of its task have."""
-    shown: dict[str, set[int]] = {}
-    for video in dataset.video_names:
-        shown.setdefault(dataset.attribute(video, "task"), set()).update(dataset.labels(video).tolist())
-
-    def evidence(video: str) -> np.ndarray:
-        rng = np.random.default_rng([seed, *video.encode()])
-        classes = np.array(sorted(shown[dataset.attribute(video, "task")]))
-        info = dataset.info
-        return confuse(dataset.labels(video), classes, info.num_classes, info.fps, confusion, rng)
-
-    return evidence
-
-
-def confuse(
-    labels: np.ndarray, classes: np.ndarray, num_classes: int, fps: float, confusion: float, rng: np.random.Generator
-) -> np.ndarray:
-    """What a recogniser with a stated confusion makes of labels `[T]`: float32 `[T, C]`.
-
-    Each stretch of `STRETCH_SECONDS` of a segment is seen as another one of the `classes`, drawn evenly, with
-    probability `confusion`. It gives the class that it sees the probability 1 - confusion, and the others their share
-    of the rest.
-    """
-    stretch = np.arange(len(labels)) // max(1, round(STRETCH_SECONDS * fps))
-    begins = np.append(True, (np.diff(stretch) > 0) | (np.diff(labels) != 0))
-    number = np.cumsum(begins) - 1
-    is_wrong = rng.random(number[-1] + 1) < confusion
-    others = rng.integers(1, max(len(classes), 2), number[-1] + 1)
-    seen = np.searchsorted(classes, labels)
-    seen = classes[np.where(is_wrong[number], seen + others[number], seen) % len(classes)]
-    rest = confusion / max(len(classes) - 1, 1)
-    probs = np.zeros((len(labels), num_classes), dtype=np.float32)
-    probs[:, classes] = rest
-    probs[np.arange(len(labels)), seen] = 1 - confusion
-    return probs
-
-
-def given_probabilities(path: Path, dataset: Dataset) -> Evidence:
-    """What prediction files have of each video. Raises `InputError` as `open_predictions` does."""
-    files = open_predictions(path, dataset.info.class_names)
-
-    def evidence(video: str) -> np.ndarray | None:
-        if video not in files.video_names:
-            return None
-        prediction, num_frames = files.read(video), dataset.num_frames[video]
-        if prediction.probs is None:
-            raise InputError(f"{path}, video {video}: only the predicted class has a probability; give those of all")
-        if len(prediction.labels) != num_frames:
-            what = f"{len(prediction.labels)} frames of {video}, the dataset has {num_frames}"
-            raise InputError(f"{path} has {what}; predict at the dataset's rate")
-        return np.ascontiguousarray(prediction.probs.T)
-
-    return evidence
 
 
 def of_run(folder: Path, dataset: Dataset, split: str, train: Sequence[str]) -> tuple[Learnt, Evidence, list[str]]:

@@ -101,7 +101,7 @@ class Command:
 
     def _tests(self, dataset: Dataset, on_progress: OnProgress) -> Iterator[Test]:
         """What is followed: by a model, or by what is learnt here."""
-        from protas_gtcc.runs import procedures
+        from protas_gtcc.runs import procedure_inputs, procedures
 
         test, given = dataset.part(self.split, "test"), not self.task_inferred
         train = [*dataset.part(self.split, "train"), *dataset.part(self.split, "validation")]
@@ -110,11 +110,11 @@ class Command:
                 learnt, evidence, own = procedures.of_run(run, dataset, self.split, train)
                 yield procedures.follow_all(dataset, own, test, evidence, learnt, given, on_progress)
             return
-        evidence, settings = procedures.true_steps(dataset), procedures.exact_settings()
+        evidence, settings = procedure_inputs.true_steps(dataset), procedures.exact_settings()
         if self.probabilities is not None:
-            evidence, settings = procedures.given_probabilities(self.probabilities, dataset), DEFAULT.decoding
+            evidence, settings = procedure_inputs.given_probabilities(self.probabilities, dataset), DEFAULT.decoding
         elif self.input == "confused":
-            evidence = procedures.confused_steps(dataset, self.confusion, self.seed)
+            evidence = procedure_inputs.confused_steps(dataset, self.confusion, self.seed)
             settings = DEFAULT.decoding
         learnt = procedures.learn(dataset, train, evidence, settings, self.graphs)
         yield procedures.follow_all(dataset, train, test, evidence, learnt, given, on_progress)
