@@ -25,7 +25,6 @@ from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.config import DEFAULT, DecodingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.inference import load
 from protas_gtcc.metrics.procedure import score_procedures
 from protas_gtcc.metrics.procedure_lookups import PROCEDURE_LOOKUPS, fit_procedure_lookups
 from protas_gtcc.metrics.procedure_truth import ProcedureTruth
@@ -33,8 +32,7 @@ from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.truth import read_truth
 from protas_gtcc.runs.procedure_inputs import Evidence, confused_steps, true_steps
-from protas_gtcc.runs.procedures import exact_settings, follow_all, learn, reports
-from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.runs.procedures import exact_settings, follow_all, learn, of_run, reports
 
 Reports = list[tuple[Procedure, ProcedureTruth]]
 FIGURES = ("error_minutes", "last_30_error_minutes", "last_5_error_minutes", "interval_coverage")
@@ -74,7 +72,9 @@ def inputs(arguments: Arguments, dataset: Dataset) -> Iterator[tuple[str, Report
         evidence = confused_steps(dataset, share, arguments.seed)
         yield f"confused phases, {share:.0%}", followed(dataset, train, test, evidence, DEFAULT.decoding)
     for run in arguments.runs:
-        yield f"a model's own, {run.name}", predicted(dataset, run, arguments.split, truths)
+        learnt, evidence, known = of_run(run, dataset, arguments.split, train)
+        found = follow_all(dataset, known, test, evidence, learnt, task_given=True)
+        yield f"a model's own, {run.name}", reports(found)
 
 
 def followed(
@@ -83,19 +83,6 @@ def followed(
     """What is reported from evidence of the phases; without alarms."""
     learnt = learn(dataset, train, evidence, settings)
     return reports(follow_all(dataset, train, test, evidence, learnt, task_given=True))
-
-
-def predicted(dataset: Dataset, run: Path, split: str, truths: list[ProcedureTruth]) -> Reports:
-    """What a run's model reports."""
-    model, config = load(run), RunDirectory(run).read_config()
-    feature_set = dataset.choose_feature_set(split, config.feature_set)
-    predictions = []
-    for truth in truths:
-        procedure = model.predict(dataset.features(truth.name, feature_set)).procedure
-        if procedure is None:
-            raise InputError(f"{run}: the model has not learnt procedures; train it again with the duration filter")
-        predictions.append((procedure, truth))
-    return predictions
 
 
 def pooled_minutes(reports: Reports, fps: float) -> float:

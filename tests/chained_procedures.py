@@ -64,8 +64,10 @@ def certain(labels: np.ndarray, states: TranscriptTables) -> StateBeliefs:
 
 def follow(model: ProcedureModel, states: TranscriptTables, beliefs: StateBeliefs) -> Tracked:
     """What the tracker finds in one recording."""
-    num_frames, num_states = beliefs.now.shape
-    found, state = empty_tracked(num_frames, len(states.share)), new_state(1, num_states, model.tables.after.shape[1])
+    num_frames = len(beliefs.now)
+    found = empty_tracked(num_frames, len(states.share))
+    num_states, width = model.tables.after.shape
+    state = new_state(1, num_states, width, states.num_tasks)
     weights = Weights(model.models.next_weights, model.models.later_weights)
     streams, tables = np.zeros(num_frames, dtype=np.int64), compiled_tables(model.tables)
     track_frames(tables, model.tables.state_task, weights, states.following, state, streams, beliefs, 1 / FPS, found)

@@ -170,7 +170,7 @@ def times_left(
     own = tables.state_task == tables.state_task[s]
     steps, (mean, variance) = tables.is_step[own], tables.advance[own].T
     others = steps & (np.arange(len(steps)) != tables.place[s])
-    usual = PACE_PRIOR * mean[steps].sum() / len(steps)
+    usual = PACE_PRIOR * mean[steps].sum() / max(steps.sum(), 1)
     expected = done[others] @ mean[others] + (min(memory.seconds, tables.advance[s, 0]) if tables.is_step[s] else 0)
     pace = (elapsed + usual) / (expected + usual) if usual else 1.0
     gap = tables.gap[s] if tables.is_step[s] else np.zeros(2)

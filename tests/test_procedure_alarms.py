@@ -28,16 +28,15 @@ from tests.chained_procedures import (
 from tests.tiny_procedures import learnt
 
 
-def of_values(values: list[float], hours: float, number: int) -> FalseAlarms:
-    """The same values for each reason."""
-    highest = np.repeat(np.array(values)[:, None], len(REASONS), axis=1)
-    return false_alarms(highest, np.zeros(highest.shape, dtype=bool), hours, number)
+def of_values(recordings: list[list[float]], hours: float) -> FalseAlarms:
+    """The values in each recording, the same for each reason."""
+    return false_alarms([np.repeat(np.array(one)[:, None], len(REASONS), axis=1) for one in recordings], hours)
 
 
 def test_thresholds_are_those_worked_out_by_hand():
     # 4 recordings of half an hour: K false ones of a reason promise (K + 1) / 5 * 4 / 2 h = 0.4 (K + 1) an hour.
-    alarms = of_values([0.2, 0.9, 0.5, 0.7, 0.3], 2.0, 4)
-    for allowed, threshold in enumerate([0.9, 0.7, 0.5, 0.3, 0.2, LEAST, LEAST]):
+    alarms = of_values([[0.2], [0.9], [0.5], [0.7]], 2.0)
+    for allowed, threshold in enumerate([0.9, 0.7, 0.5, 0.2, LEAST, LEAST]):
         for budget in (0.4 * (allowed + 1), 0.4 * (allowed + 1.99)):
             np.testing.assert_allclose(alarms.thresholds(budget, ["missing"]), [threshold, NEVER, NEVER, NEVER])
             np.testing.assert_allclose(alarms.thresholds(4 * budget), threshold)
@@ -45,25 +44,31 @@ def test_thresholds_are_those_worked_out_by_hand():
     assert alarms.smallest_budget() == pytest.approx(1.6)
 
 
-def test_what_is_really_wrong_is_no_false_alarm():
-    highest = np.full((2, 4), 0.8)
-    found = false_alarms(highest, np.array([[True, False, False, False], [False] * 4]), 1.0, 1)
-    np.testing.assert_array_equal((found.values > 0).sum(axis=1), [1, 2, 2, 2])
+def test_a_recording_with_several_false_alarms_asks_for_a_larger_budget():
+    # 2 recordings of an hour: K of them, of which one has M, promise (K + M) / 3.
+    alarms = of_values([[0.9, 0.8], [0.7]], 2.0)
+    for total, threshold in ((1, 0.9), (2, 0.8), (3, 0.8), (4, 0.7), (5, LEAST)):
+        assert alarms.thresholds((total + 0.01) / 3, ["missing"])[0] == pytest.approx(threshold)
+
+
+def test_a_reason_that_is_given_twice_counts_once():
+    alarms = of_values([[0.2], [0.9], [0.5], [0.7]], 2.0)
+    np.testing.assert_array_equal(alarms.thresholds(0.8, ["missing"] * 2), alarms.thresholds(0.8, ["missing"]))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_on_the_held_out_recordings_alarms_are_no_more_than_the_budget_allows(seed):
     random = np.random.default_rng(seed)
     number, hours = int(random.integers(1, 40)), float(random.uniform(0.5, 20))
-    highest = random.random((number * 9, 4)).round(2)  # with ties
-    alarms = false_alarms(highest, np.zeros(highest.shape, dtype=bool), hours, number)
+    highest = random.random((number, 9, 4)).round(2)  # with ties
+    alarms = false_alarms(list(highest), hours)
     for budget in alarms.smallest_budget() * np.geomspace(1, 50, 9):
         raised = (highest > alarms.thresholds(budget)).sum()
         assert raised <= budget * hours * (number + 1) / number - len(REASONS) + 1e-6
 
 
 def test_more_budget_or_fewer_reasons_never_raise_a_threshold():
-    alarms = of_values(np.random.default_rng(0).random(300).tolist(), 5.0, 30)
+    alarms = of_values(np.random.default_rng(0).random((30, 10)).tolist(), 5.0)
     found = [alarms.thresholds(budget) for budget in np.geomspace(alarms.smallest_budget(), 1e9, 30)]
     assert (np.diff(found, axis=0) <= 0).all()
     assert (found[-1] == LEAST).all()
@@ -72,14 +77,14 @@ def test_more_budget_or_fewer_reasons_never_raise_a_threshold():
 
 
 def test_a_budget_that_allows_more_than_is_kept_takes_the_lowest_that_is_kept():
-    values = np.linspace(0.5, 1, KEPT + 100).tolist()
-    alarms = of_values(values, 100.0, 50)
+    values = np.linspace(0.5, 1, KEPT + 100)
+    alarms = of_values(values.reshape(-1, 12).tolist(), 100.0)
     np.testing.assert_allclose(alarms.thresholds(1e9), values[100])
 
 
 @pytest.mark.parametrize("budget", [1e-9, 0.0, -1.0, float("nan")])
 def test_a_budget_that_is_too_small_is_one_line_which_names_one_that_can_be_kept(budget):
-    alarms = of_values([0.5], 1.1, 7)
+    alarms = of_values([[0.5]] * 7, 1.1)
     with pytest.raises(InputError, match="cannot be promised with 7 held-out recordings without mistakes") as error:
         alarms.thresholds(budget)
     named = re.search(r"give at least (\S+)$", str(error.value))
@@ -100,7 +105,7 @@ def test_a_reason_that_is_none_and_no_reason_at_all_are_refused():
     thresholds = inspect.unwrap(FalseAlarms.thresholds)  # as users call it, whose types are not checked
     for reasons in (["lost", "missing"], [], "missing"):
         with pytest.raises(InputError, match="give one or more of missing, out of order, repeated, taking too long"):
-            thresholds(of_values([0.5], 1.0, 7), 10.0, reasons)
+            thresholds(of_values([[0.5]] * 7, 1.0), 10.0, reasons)
 
 
 def test_on_new_recordings_false_alarms_keep_to_the_budget():
@@ -109,7 +114,7 @@ def test_on_new_recordings_false_alarms_keep_to_the_budget():
     old, new = random.beta(2, 5, (2, 4000, 20))
     rates = []
     for known, others in zip(old, new, strict=True):
-        threshold = of_values(known.tolist(), 20 * hours, 20).thresholds(budget, ["missing"])[0]
+        threshold = of_values([[one] for one in known], 20 * hours).thresholds(budget, ["missing"])[0]
         rates.append((others > threshold).mean() / hours)
     # 20 old recordings allow K false ones: (K + 1) / 21 <= 0.9 * 0.5, so K = 8, and 9 / 21 of an alarm in half an hour.
     assert np.mean(rates) == pytest.approx(9 / 21 / hours, rel=0.02)
@@ -117,8 +122,7 @@ def test_on_new_recordings_false_alarms_keep_to_the_budget():
 
 
 def followed(video: TrainingVideo, tracked: Tracked) -> Followed:
-    steps = np.arange(1, 5)
-    return Followed(video, tracked.left, tracked.upcoming, steps, tracked.alarms.max(axis=0).T[steps])
+    return Followed(video, tracked.left, tracked.upcoming, tracked.alarms.max(axis=0).T)
 
 
 def test_on_new_people_who_do_as_others_did_a_procedure_keeps_to_its_budget():

@@ -103,7 +103,8 @@ def test_the_tracker_is_its_twin(case):
     weights, beliefs = random_weights(4), random_beliefs(5, states, 80)
     assert ((beliefs.now > 0).sum(axis=1) <= MOST).all()
     found = empty_tracked(80, len(states.share))
-    state = new_state(1, *tables.after.shape)
+    num_states, width = tables.after.shape
+    state = new_state(1, num_states, width, tables.num_tasks)
     streams = np.zeros(80, dtype=np.int64)
     track_frames(
         compiled_tables(tables), tables.state_task, weights, states.following, state, streams, beliefs, 0.2, found
@@ -144,3 +145,22 @@ def test_beliefs_in_states_are_those_of_the_dense_chain(task):
         known = now[own] > 2 * DESCRIBED
         rest = np.stack([mean, square - mean**2], axis=1)
         np.testing.assert_allclose(found.rest[t][own][known], rest[known], rtol=1e-3)
+
+
+def test_a_task_that_is_doubted_for_a_while_keeps_what_was_done():
+    tables, states = random_tables(8, 2, 3, False)
+    num_frames, (num_states, width) = 12, tables.after.shape
+    now, entered, ended = np.zeros((3, num_frames, num_states))
+    step, other = (int(np.flatnonzero(tables.is_step & (tables.state_task == task))[0]) for task in (0, 1))
+    pause = int(np.flatnonzero(~tables.is_step & (tables.state_task == 0))[0])
+    now[:3, step], now[3:6, pause], now[6:9, other], now[9:, pause] = 1, 1, 1, 1
+    entered[[0, 3, 6], [step, pause, other]] = 1
+    ended[3, step] = 1
+    found, state = empty_tracked(num_frames, len(states.share)), new_state(1, num_states, width, tables.num_tasks)
+    beliefs = StateBeliefs(now, entered, ended, np.ones((num_frames, num_states, 2)))
+    args = random_weights(9), states.following, state, np.zeros(num_frames, dtype=np.int64), beliefs, 1.0, found
+    track_frames(compiled_tables(tables), tables.state_task, *args)
+    label = tables.state_class[step]
+    assert found.done[3:6, label].tolist() == [1, 1, 1]
+    assert found.done[6:9, label].tolist() == [0, 0, 0], "of another task, nothing is done"
+    assert found.done[9:, label].tolist() == [1, 1, 1]

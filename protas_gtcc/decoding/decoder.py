@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from protas_gtcc.decoding.duration_filter import StateBeliefs
 
 
+TINY = 1e-30
+"""Least sum that is divided by."""
+
+
 class NetworkResult(NamedTuple):
     """The network's result for T frames, of one video or of many streams."""
 
@@ -86,7 +90,7 @@ def reported(
     if decoder.settings[0].filter == "durations":
         return filtered
     # A network that is not filtered: the filter's belief shows the procedure alone.
-    own = likeliest_class(result, is_action)
+    own = likeliest_class(decoder.within_task(result, streams), is_action)
     return dataclasses.replace(own, procedure=filtered.procedure, task_probs=filtered.task_probs)
 
 
@@ -153,6 +157,18 @@ class DurationDecoder:
     def arrays(self) -> list[np.ndarray]:
         """All tables that the results depend on."""
         return list(vars(self.tables).values())
+
+    def within_task(self, result: NetworkResult, streams: np.ndarray) -> NetworkResult:
+        """The network's result for T frames, without the classes that a given task does not have."""
+        given = self._tasks[streams]
+        if not given.any():
+            return result
+        tables = self.tables
+        has = np.zeros((1 + tables.num_tasks, result.probs.shape[1]), dtype=bool)
+        has[0], has[1 + tables.state_task, tables.state_class] = True, True
+        probs = result.probs * has[given]
+        probs /= np.maximum(probs.sum(axis=1, keepdims=True), TINY)
+        return NetworkResult(np.where(has[given], result.logits, -np.inf), probs, result.progress)
 
     def give_task(self, stream: int, task: int) -> None:
         """Give a stream that has had no frame its task: 1 + its number, or 0 to infer it."""

@@ -1,14 +1,14 @@
 """How sure it must be before an alarm is raised, so that false alarms keep to a budget.
 
-On recordings of other people in which nothing is wrong, every alarm is false. For each reason and each step that is not
-really missing (out of order, ...), the highest value in a recording is kept. If the budget allows K false alarms on all
-of them, the threshold is the value of the false alarm K + 1: of n such recordings that last H hours,
+On recordings of other people in which nothing is wrong, every alarm is false. For each reason and each step, the
+highest value in such a recording is kept. The threshold is set so that of n such recordings that last H hours,
 
-    (K + 1) / (n + 1)  <=  budget * H / n
+    (K + M) / (n + 1)  <=  budget * H / n
 
+where K is the number of false alarms above it on all of them, and M the largest number on one of them, at least 1. This
 is conformal risk control (Angelopoulos et al., 2024): for a new recording that is like these, the expected number of
-false alarms is within the budget, as long as a recording has at most one of a kind. A budget is shared evenly by the
-reasons for which alarms are wanted.
+false alarms is within the budget, as long as it has at most M. A budget is shared evenly by the reasons for which
+alarms are wanted.
 
 The held-out recordings were followed by tables that lack their people, and a new one is followed by tables of all. So
 one condition is that this makes no difference. It does for steps that some people leave out while no recording has
@@ -19,7 +19,7 @@ were up to four times the budget. Without such recordings, all reasons kept to i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,7 @@ class AlarmBudget:
         return (
             f"on average, at most {self.false_alarms_per_hour:g} an hour should be false, in recordings like the "
             f"{plural(self.recordings, 'held-out one')} without mistakes ({self.hours:.1f} hours), "
-            "if a recording has at most one for each reason"
+            "if none has more than any of these had"
         )
 
 
@@ -63,6 +63,9 @@ class FalseAlarms:
 
     values: np.ndarray
     """float64 `[A, KEPT]`, descending for each of the `REASONS`; 0 after the last."""
+    most: np.ndarray
+    """float64 `[A, KEPT]`: of the first K values, K = 0, 1, …, the largest number that is of one recording, at least 1.
+    """
     size: np.ndarray
     """float64 `[2]`: number of these recordings, and hours."""
 
@@ -81,6 +84,7 @@ class FalseAlarms:
 
         Raises `InputError` if the recordings are too few for the budget, and for reasons that are none.
         """
+        reasons = list(dict.fromkeys(reasons))
         if not reasons or not set(reasons) <= set(REASONS):
             raise InputError(f"alarms cannot be for {listed(reasons)}; give one or more of {listed(REASONS)}")
         smallest = self.smallest_budget(len(reasons))
@@ -91,16 +95,21 @@ class FalseAlarms:
             way_out = f"give at least {np.ceil(100 * smallest) / 100:g}" if can_be_kept else "no alarm can be raised"
             raise InputError(f"{what}, for {listed(reasons)}; {way_out}")
         number, hours = self.size
-        allowed = min(budget / len(reasons) * hours * (number + 1) / number - 1 + 1e-9, KEPT - 1)
-        wanted = np.isin(REASONS, list(reasons))
-        values = np.maximum(self.values[:, int(allowed)], LEAST)
-        return np.where(wanted, values, NEVER)
+        limit = budget / len(reasons) * hours * (number + 1) / number + 1e-9
+        fits = np.arange(KEPT) + self.most <= limit  # true up to some K, as both terms ascend
+        values = self.values[np.arange(len(REASONS)), fits.sum(axis=1) - 1]
+        return np.where(np.isin(REASONS, list(reasons)), np.maximum(values, LEAST), NEVER)
 
 
-def false_alarms(highest: np.ndarray, is_wrong: np.ndarray, hours: float, num_recordings: int) -> FalseAlarms:
-    """From the highest values `[M, A]` of M steps in recordings, and whether the step was wrong in that way."""
-    values = np.zeros((len(REASONS), KEPT))
-    for reason in range(len(REASONS)):
-        found = np.sort(highest[~is_wrong[:, reason], reason])[::-1][:KEPT]
-        values[reason, : len(found)] = found
-    return FalseAlarms(values, np.array([num_recordings, hours], dtype=float))
+def false_alarms(highest: Sequence[np.ndarray], hours: float) -> FalseAlarms:
+    """From the highest values `[C, A]` of each class in each recording."""
+    values, most = np.zeros((len(REASONS), KEPT)), np.ones((len(REASONS), KEPT))
+    for reason in range(len(REASONS) if highest else 0):
+        every = np.concatenate([one[:, reason] for one in highest])
+        recording = np.repeat(np.arange(len(highest)), [len(one) for one in highest])
+        order = np.argsort(-every, kind="stable")[:KEPT]
+        values[reason, : len(order)] = every[order]
+        counts = np.cumsum(recording[order][:, None] == np.arange(len(highest)), axis=0).max(axis=1)
+        most[reason, 1 : len(order) + 1] = counts[: KEPT - 1]
+        most[reason, len(order) + 1 :] = counts[-1]
+    return FalseAlarms(values, most, np.array([len(highest), hours], dtype=float))

@@ -1,9 +1,9 @@
 """Learning a procedure model from training videos, and calibrating it on people that its tables have not seen.
 
-For each fold of people the tables are counted on all others. With these, the videos of the fold are followed as new
-ones would be: from the true steps, or from what a part of a network has made of a person that it has not seen
-(`training/calibration.py`). How far the time left is off, and how high alarms rise where nothing is wrong, is then
-about what it will be for a new person.
+For each fold of people the tables are counted, and the models fitted, on all others. With these, the videos of the fold
+are followed as new ones would be: from the true steps, or from what a part of a network has made of a person that it
+has not seen (`training/calibration.py`). How far the time left is off, and how high alarms rise where nothing is wrong,
+is then about what it will be for a new person. The filter alone, its lengths and order, has counted them too.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.procedure.alarms import FalseAlarms, false_alarms
 from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.following import LEVEL, QUANTILES
-from protas_gtcc.procedure.learning import fit_models, without_each_fold
+from protas_gtcc.procedure.learning import fit_models, without, without_each_fold
 from protas_gtcc.procedure.model import Calibration, Models, ProcedureModel
 from protas_gtcc.procedure.readings import log_normal
-from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures
 from protas_gtcc.procedure.truth import Truth, read_truth
 
@@ -67,10 +66,8 @@ class Followed(NamedTuple):
     left: np.ndarray
     """As in `Tracked`, as is the next one."""
     upcoming: np.ndarray
-    steps: np.ndarray
-    """Class ids `[M]` of the steps of its task."""
     highest: np.ndarray
-    """The highest value of each alarm about each step, `[M, A]`."""
+    """The highest value of each alarm about each class, `[C, A]`."""
 
 
 def learn_procedure(
@@ -88,13 +85,19 @@ def learn_procedure(
     """
     recordings = [Recording(one.truth.steps, one.task) for one in videos]
     people = [one.person for one in videos]
-    models = fit_models(recordings, people, states, background, fps, needs)
-    folds = list(without_each_fold(recordings, people, states, background, fps, needs))
+
+    def fitted(recordings: Sequence[Recording], people: Sequence[str]) -> Models:
+        return fit_models(recordings, people, states, background, fps, needs)
+
+    folds = [
+        (fold, tables, fitted(*without(recordings, people, fold)))
+        for fold, tables in without_each_fold(recordings, people, states, background, fps, needs)
+    ]
 
     def calibrated(task_given: bool) -> Calibration:
         followed = [
             one
-            for fold, tables in folds
+            for fold, tables, models in folds
             for one in _follow(
                 [videos[number] for number in fold], tables, models, states, settings, background, fps, task_given
             )
@@ -104,7 +107,7 @@ def learn_procedure(
     inferred = calibrated(task_given=False)
     given = calibrated(task_given=True) if states.num_tasks > 1 else inferred
     tables = count_procedures(recordings, states, background, fps, needs)
-    return ProcedureModel(tables, models, (inferred, given))
+    return ProcedureModel(tables, fitted(recordings, people), (inferred, given))
 
 
 def calibrate(followed: Sequence[Followed], fps: float) -> Calibration:
@@ -131,14 +134,10 @@ def _follow(
 ) -> Iterable[Followed]:
     model = ProcedureModel(tables, models, (uncalibrated(), uncalibrated()))
     decoder = ProcedureDecoder(states, settings, background, fps, model)
-    begin = tables.begin
     for video in videos:
-        of_task = slice(begin[video.task], begin[video.task + 1])
-        steps = tables.state_class[of_task][tables.is_step[of_task]]
         if video.probs is not None:
-            task = video.task + 1 if task_given else 0
-            tracked = decoder.fresh(1, task).track(video.probs)
-            yield Followed(video, tracked.left, tracked.upcoming, steps, tracked.alarms.max(axis=0).T[steps])
+            tracked = decoder.fresh(1, video.task + 1 if task_given else 0).track(video.probs)
+            yield Followed(video, tracked.left, tracked.upcoming, tracked.alarms.max(axis=0).T)
 
 
 def _left(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
@@ -157,7 +156,7 @@ def _upcoming(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None
     if not len(frames):
         return None
     following = starts[np.searchsorted(starts, frames, side="right")]
-    return one.upcoming[: len(frames)], (following - frames) / fps
+    return one.upcoming[: len(frames)], (following - frames - 1) / fps
 
 
 def _choose_width(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
@@ -176,11 +175,4 @@ def _choose_width(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
 
 def _collect_false_alarms(followed: Sequence[Followed], fps: float) -> FalseAlarms:
     normal = [one for one in followed if one.video.truth.is_normal]
-    highest = [one.highest for one in normal]
-    wrong = [
-        np.stack([np.isin(one.steps, list(one.video.truth.wrong[reason])) for reason in REASONS], axis=1)
-        for one in normal
-    ]
-    hours = sum(len(one.left) for one in normal) / fps / 3600
-    none = np.empty((0, len(REASONS)))
-    return false_alarms(np.concatenate([none, *highest]), np.concatenate([none, *wrong]) > 0, hours, len(normal))
+    return false_alarms([one.highest for one in normal], sum(len(one.left) for one in normal) / fps / 3600)

@@ -87,7 +87,7 @@ class ProcedureFollower:
     def require_state(self, state: Mapping[str, Tensor]) -> None:
         """Raise `InputError` unless what is remembered are probabilities and times."""
         what, way_out = "this is no state of such a stream", "start a new stream without it"
-        for name in ("done", "last", "next", "surprise", "known", "confidence"):
+        for name in ("done", "last", "next", "surprise", "known", "confidence", "task_done", "task_last"):
             if state[name].min() < -1e-9 or state[name].max() > 1 + 1e-6:
                 raise InputError(f"{what}: {name} is not a probability; {way_out}")
         if min(float(state[name].min()) for name in ("seconds", "elapsed", "frame", "happened")) < 0:
@@ -96,7 +96,9 @@ class ProcedureFollower:
             raise InputError(f"{what}: it has an event of a frame that is still to come; {way_out}")
 
     def _begin_streams(self, count: int) -> None:
-        self._state = new_state(count, *self._model.tables.after.shape)
+        tables = self._model.tables
+        num_states, width = tables.after.shape
+        self._state = new_state(count, num_states, width, tables.num_tasks)
         self._happened_at, self._confidence, self._frames = _no_events(count, self._num_classes)
 
 

@@ -47,6 +47,14 @@ def fold_people(people: Sequence[str], num_folds: int = FOLDS) -> list[list[int]
     return folds
 
 
+def without(
+    recordings: Sequence[Recording], people: Sequence[str], fold: Collection[int]
+) -> tuple[list[Recording], list[str]]:
+    """All recordings but those of a fold, and their people."""
+    others = [number for number in range(len(recordings)) if number not in set(fold)]
+    return [recordings[number] for number in others], [people[number] for number in others]
+
+
 def without_each_fold(
     recordings: Sequence[Recording],
     people: Sequence[str],
@@ -57,7 +65,7 @@ def without_each_fold(
 ) -> Iterator[tuple[list[int], ProcedureTables]]:
     """Yield the recordings of each fold of people with the tables of all others, unless these have no step."""
     for fold in fold_people(people):
-        others = [one for number, one in enumerate(recordings) if number not in set(fold)]
+        others, _ = without(recordings, people, fold)
         if any(len(one.steps) for one in others):
             yield fold, count_procedures(others, states, background, fps, needs)
 

@@ -64,7 +64,8 @@ class ProcedureModel:
         found = {one.name: getattr(self.tables, one.name) for one in fields(self.tables)} | vars(self.models)
         found["widths"] = np.array([(one.left_width, one.next_width) for one in self.calibrations])
         alarms = [one.false_alarms for one in self.calibrations]
-        return found | {"false_alarms": np.stack([one.values for one in alarms]), "normal_recordings": alarms[0].size}
+        found |= {"false_alarms": np.stack([one.values for one in alarms])}
+        return found | {"most_in_one": np.stack([one.most for one in alarms]), "normal_recordings": alarms[0].size}
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray], states: TranscriptTables, where: str) -> ProcedureModel:
@@ -75,8 +76,10 @@ def from_arrays(arrays: Mapping[str, np.ndarray], states: TranscriptTables, wher
     _check(arrays, where)
     _check_values(arrays, states, where)
     inferred, given = (
-        Calibration(float(left), float(upcoming), FalseAlarms(values, arrays["normal_recordings"]))
-        for (left, upcoming), values in zip(arrays["widths"], arrays["false_alarms"], strict=True)
+        Calibration(float(left), float(upcoming), FalseAlarms(values, most, arrays["normal_recordings"]))
+        for (left, upcoming), values, most in zip(
+            arrays["widths"], arrays["false_alarms"], arrays["most_in_one"], strict=True
+        )
     )
     tables = ProcedureTables(**{name: arrays[name] for name in SHAPES})
     return ProcedureModel(tables, Models(arrays["next_weights"], arrays["later_weights"]), (inferred, given))
@@ -88,6 +91,7 @@ def _check(arrays: Mapping[str, np.ndarray], where: str) -> None:
         "later_weights": (LATER,),
         "widths": (2, 2),
         "false_alarms": (2, len(REASONS), KEPT),
+        "most_in_one": (2, len(REASONS), KEPT),
         "normal_recordings": (2,),
     }
     for name in [*SHAPES, *others]:

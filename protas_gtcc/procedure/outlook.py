@@ -21,11 +21,12 @@ PACE_SPREAD = 0.2
 def add_outlook(tables, state, n, begin, end, s, now, rest, done, probable, tracked, t):
     """Add what would be so if `s` were going on, by the probability that it is."""
     is_step, here = tables.is_step[s], s - begin
-    work, expected, prior, variance, mean_advance = 0.0, 0.0, 0.0, 0.0, 0.0
+    work, expected, variance, mean_advance, num_steps = 0.0, 0.0, 0.0, 0.0, 0
     for c in range(end - begin):
         if not tables.is_step[begin + c]:
             continue
-        mean_advance += tables.advance[begin + c, 0] / (end - begin)
+        mean_advance += tables.advance[begin + c, 0]
+        num_steps += 1
         comes = (1 - done[c]) * probable[c]
         work += comes * tables.advance[begin + c, 0]
         variance += comes * (tables.advance[begin + c, 1] + (1 - comes) * tables.advance[begin + c, 0] ** 2)
@@ -45,7 +46,7 @@ def add_outlook(tables, state, n, begin, end, s, now, rest, done, probable, trac
         tracked.alarms[t, ORDER, label] += now * (1 - before) * state.surprise[n, s]
         tracked.alarms[t, REPEATED, label] += now * before * state.surprise[n, s]
         tracked.alarms[t, LONG, label] += now * deviation / (1 + abs(deviation)) if deviation > 0 else 0.0
-    prior = PACE_PRIOR * mean_advance
+    prior = PACE_PRIOR * mean_advance / max(num_steps, 1)
     pace = (state.elapsed[n] + prior) / (expected + prior) if expected + prior > 0 else 1.0
     until_next = rest[0] + pace * gap_mean
     until_variance = rest[1] + pace**2 * gap_variance

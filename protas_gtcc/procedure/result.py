@@ -34,7 +34,8 @@ class Event:
     at: int
     """Number of that frame among the T frames of this result."""
     confidence: float
-    """Its probability at that frame, in [0, 1]; for `taking too long`, a score that grows with the step's length."""
+    """How sure it is at that frame, in [0, 1]: a probability for `done` and `missing`; docs/concepts/procedure.md has
+    what it is for the others."""
 
     @property
     def is_alarm(self) -> bool:

@@ -7,7 +7,7 @@ task, background included. The columns are places within the task, so that the t
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -80,15 +80,6 @@ class ProcedureTables:
         """Class ids of the steps of a task, in their usual order."""
         states = np.flatnonzero(self.is_step & (self.state_task == number))
         return self.state_class[states[np.argsort(self.rank[states], kind="stable")]].tolist()
-
-    def of_task(self, number: int) -> ProcedureTables:
-        """The tables of one task alone, for videos that are known to be of it."""
-        rows, recordings = self.state_task == number, self.orders_task == number
-        kept = {one.name: getattr(self, one.name)[rows] for one in fields(self) if not one.name.startswith("orders")}
-        kept["state_task"] = np.zeros(int(rows.sum()), dtype=np.int64)
-        return replace(
-            self, **kept, orders=self.orders[recordings], orders_task=np.zeros(int(recordings.sum()), dtype=np.int64)
-        )
 
 
 class Recording(NamedTuple):

@@ -53,6 +53,10 @@ class TrackerState(NamedTuple):
     known: np.ndarray
     elapsed: np.ndarray
     """`[n]`: mean seconds since the first step began."""
+    task_done: np.ndarray
+    """`[n, K, W]`: what is done, if the task is that of the video, when one of its states was last among the likeliest.
+    """
+    task_last: np.ndarray
 
 
 class Tracked(NamedTuple):
@@ -72,11 +76,12 @@ class Tracked(NamedTuple):
     """float32 `[T, A, C]`: how sure it is that something is wrong with a class, for each of the `REASONS`."""
 
 
-def new_state(num_streams: int, num_states: int, width: int) -> TrackerState:
+def new_state(num_streams: int, num_states: int, width: int, num_tasks: int) -> TrackerState:
     """The state before the first frame."""
     done, last, following = np.zeros((3, num_streams, num_states, width))
     surprise, seconds, known = np.zeros((3, num_streams, num_states))
-    return TrackerState(done, last, following, surprise, seconds, known, np.zeros(num_streams))
+    of_tasks = np.zeros((2, num_streams, num_tasks, width))
+    return TrackerState(done, last, following, surprise, seconds, known, np.zeros(num_streams), *of_tasks)
 
 
 def empty_tracked(num_frames: int, num_classes: int) -> Tracked:
@@ -106,14 +111,23 @@ def track_frames(tables, state_task, weights, transitions, state, streams, belie
             tables, state_task, transitions, state, n, beliefs, t, seconds, chosen[:num], before[:num_before], carried
         )
         total, began = 0.0, 0.0
+        of_tasks = np.zeros(len(tables.begin) - 1)
         for s in chosen[:num]:
             total += beliefs.now[t, s]
+            of_tasks[state_task[s]] += beliefs.now[t, s]
+        for task in range(len(of_tasks)):
+            if of_tasks[task] > 0:
+                state.task_done[n, task], state.task_last[n, task] = 0.0, 0.0
         for s in chosen[:num]:
             now, task = beliefs.now[t, s] / total, state_task[s]
             begin, end = tables.begin[task], tables.begin[task + 1]
             began += now * (1.0 if tables.is_step[s] else min(state.last[n, s].sum(), 1.0))
             done, last = carried[0, 0], carried[1, 0]
             _assume(tables, begin, s, state.done[n, s], state.last[n, s], done, last)
+            part = beliefs.now[t, s] / of_tasks[task]
+            for j in range(width):
+                state.task_done[n, task, j] += part * done[j]
+                state.task_last[n, task, j] += part * last[j]
             find_features(tables, task, last, done, upcoming, later)
             score_next(tables, task, weights.next, upcoming, state.next[n, s])
             score_later(tables, task, weights.later, later, probable)
@@ -173,7 +187,8 @@ def _assume(tables, begin, s, done, last, done_after, last_after):
 def _remember(tables, state_task, transitions, state, n, beliefs, t, seconds, chosen, before, carried):
     """Update what each state remembers: a part goes on, a part began with this frame after states that ended.
 
-    A state that was not up to date is taken to begin now.
+    A state that was not up to date is taken to begin now. Where no state that may have ended is up to date, as when a
+    task is likely again after another one was, it takes over what its task remembers.
     """
     surprises, totals = np.zeros(len(chosen)), np.zeros(len(chosen))
     for number, s in enumerate(chosen):
@@ -187,7 +202,10 @@ def _remember(tables, state_task, transitions, state, n, beliefs, t, seconds, ch
                 )
     for number, s in enumerate(chosen):
         share = beliefs.entered[t, s] if state.known[n, s] > 0 else 1.0
-        total = max(totals[number], 1e-300)
+        total = totals[number]
+        if total <= 0:
+            total, task = 1.0, state_task[s]
+            carried[0, number], carried[1, number] = state.task_done[n, task], state.task_last[n, task]
         state.seconds[n, s] = (1 - share) * state.seconds[n, s] + seconds
         state.surprise[n, s] = (1 - share) * state.surprise[n, s] + share * surprises[number] / total
         for j in range(state.done.shape[2]):

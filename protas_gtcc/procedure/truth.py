@@ -13,7 +13,7 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.procedure.result import Reason
 from protas_gtcc.procedure.tables import steps_of
 
-TAGS: Mapping[str, Reason] = {"order": "out of order", "addition": "repeated", "timing": "taking too long"}
+TAGS: Mapping[str, Reason] = {"order": "out of order", "timing": "taking too long"}
 """Words in the tags of mistakes that an alarm is about. Other mistakes are not seen in order and lengths. A step
 that is done again counts as wrongly repeated if a mistake of order is annotated; many recipes do a step twice."""
 
@@ -50,7 +50,7 @@ def truth_of(steps: np.ndarray, track: Track | None = None) -> Truth:
     mistakes = () if track is None else track.mistakes
     wrong: dict[Reason, frozenset[int]] = {reason: _tagged(mistakes, word) for word, reason in TAGS.items()}
     wrong["missing"] = frozenset(() if track is None else track.missing).difference(times_done)
-    wrong["repeated"] |= {label for label in wrong["out of order"] if times_done[label] > 1}
+    wrong["repeated"] = frozenset(label for label in wrong["out of order"] if times_done[label] > 1)
     return Truth(steps, wrong, mistakes)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from protas_gtcc.metrics.procedure_lookups import AFTER_LAST, TOTAL
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.report.figures import Form, at, form, line, rule, share, with_interval
@@ -15,8 +17,7 @@ ROWS: dict[str, tuple[str, Form]] = {
     "time left, min": ("time_left.error_minutes", _TWO),
     "… last 5 min": ("time_left.last_5_error_minutes", _TWO),
     "… last 30 min": ("time_left.last_30_error_minutes", _TWO),
-    "… first tenth": ("time_left.tenth.0.0-0.1.error_minutes", _TWO),
-    "… last tenth": ("time_left.tenth.0.9-1.0.error_minutes", _TWO),
+    **{f"… tenth {n + 1}": (f"time_left.tenth.{n / 10:.1f}-{(n + 1) / 10:.1f}.error_minutes", _TWO) for n in range(10)},
     "… inside the interval": ("time_left.interval_coverage", share),
     "next step, top 1": ("next_step.at_starts.top_1", share),
     "next step, top 3": ("next_step.at_starts.top_3", share),
@@ -67,7 +68,9 @@ def _alarms(scores: Mapping[str, Any]) -> str:
     for reason in (*REASONS, "all"):
         for budget, found in scores["alarms_at"].items():
             of = found[reason]
-            cells = ["too few held-out recordings"] + [""] * len(ALARMS)
+            least = scores["held_out"]["smallest_budget"]["all" if reason == "all" else "one reason"]
+            what = "no held-out recordings" if least is None else f"at least {np.ceil(100 * least) / 100:g}"
+            cells = [what] + [""] * len(ALARMS)
             if of is not None:
                 cells = _cells(of["alarms"][reason], of["intervals"]["alarms"][reason])
             lines.append(line(reason, [budget, *cells]))

@@ -39,9 +39,9 @@ def evaluate_run(
     """
     model, results = load(run.path, device), RunDirectory(out or run.path)
     videos, feature_set = test_videos(dataset, split, feature_set)
-    _require_same_classes(model, dataset)
-    _require_unseen(model, dataset, videos)
-    _require_same_backbone(model, dataset, feature_set)
+    require_same_classes(model, dataset)
+    require_unseen(model, dataset, videos)
+    require_same_backbone(model, dataset, feature_set)
     simulated = dataset.info.simulated or model.facts.simulated
     extractor = dataset.feature_sets[feature_set].extractor
     info = PredictionInfo(
@@ -126,7 +126,7 @@ def _draw_pictures(run: RunDirectory, dataset: Dataset, videos: Iterable[str]) -
         plot_video(path, video, dataset.labels(video), files.read(video), info)
 
 
-def _require_unseen(model: TrainedModel, dataset: Dataset, videos: list[str]) -> None:
+def require_unseen(model: TrainedModel, dataset: Dataset, videos: list[str]) -> None:
     """Raise `InputError` if the model was trained on, or chosen by, one of these videos of its own dataset."""
     seen = sorted(set(videos) & set(model.facts.training_videos))
     if seen and model.facts.dataset == dataset.info.name:
@@ -143,7 +143,7 @@ def _require_task(model: TrainedModel, dataset: Dataset, video: str, task: str |
         raise InputError(f"{dataset.path}, video {video}: {error}") from error
 
 
-def _require_same_backbone(model: TrainedModel, dataset: Dataset, feature_set: str) -> None:
+def require_same_backbone(model: TrainedModel, dataset: Dataset, feature_set: str) -> None:
     """Raise `InputError` if the features are known to come from another backbone than those of the training."""
     ours, theirs = model.facts.extractor, dataset.feature_sets[feature_set].extractor
     if ours and theirs and not ours.has_backbone_of(theirs):
@@ -151,7 +151,7 @@ def _require_same_backbone(model: TrainedModel, dataset: Dataset, feature_set: s
         raise InputError(f"{what}; give another --feature-set, or extract with the model's backbone")
 
 
-def _require_same_classes(model: TrainedModel, dataset: Dataset) -> None:
+def require_same_classes(model: TrainedModel, dataset: Dataset) -> None:
     """Raise `InputError` unless the model's classes are the dataset's, in the same order."""
     ours, theirs = model.class_names, dataset.info.class_names
     if len(ours) != len(theirs):

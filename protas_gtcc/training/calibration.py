@@ -34,7 +34,9 @@ PROMISED = 0.8
 LEVELS = (0.8, 0.84, 0.88, 0.92, 0.96, 0.99)
 """Shares of belief in an interval. The least is taken whose intervals hold as often as is promised."""
 MOST_FRAMES = 60_000
-"""Frames of held-out videos that are enough to choose on."""
+"""Frames of held-out videos that are enough to choose settings of the filter on."""
+MOST_HOURS = 20.0
+"""Hours of them that are enough to choose thresholds of alarms on, which keep to a budget an hour."""
 
 
 class HeldOutVideo(NamedTuple):
@@ -73,12 +75,12 @@ def assign_members(people: Mapping[str, str], num_members: int, seed: int) -> di
     return {video: number % num_members for number, group in enumerate(order) for video in groups[group]}
 
 
-def enough_videos(num_frames: Mapping[str, int], seed: int) -> list[str]:
-    """Videos in a random order, as many as have `MOST_FRAMES` together, or all."""
+def enough_videos(num_frames: Mapping[str, int], seed: int, most_frames: float = MOST_FRAMES) -> list[str]:
+    """Videos in a random order, as many as have so many frames together, or all."""
     names = list(num_frames)
     drawn = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
     before = np.cumsum([0, *(num_frames[name] for name in drawn)])[:-1]
-    return [name for name, frames in zip(drawn, before, strict=True) if frames < MOST_FRAMES]
+    return [name for name, frames in zip(drawn, before, strict=True) if frames < most_frames]
 
 
 def without_held_out(outputs: Outputs, members: Sequence[int]) -> Outputs:

@@ -22,6 +22,8 @@ from protas_gtcc.network.terms import Terms
 from protas_gtcc.procedure.drawn_graph import read_needs
 from protas_gtcc.training.batching import Batch, EpochBatches, WindowReader, cut_windows, make_loader
 from protas_gtcc.training.calibration import (
+    MOST_FRAMES,
+    MOST_HOURS,
     assign_members,
     calibrate,
     calibrated_note,
@@ -119,14 +121,14 @@ class Trainer(TrainingLoop[Batch]):
         network, facts = load_checkpoint(self.run.checkpoint)
         model, info = TrainedModel(network, facts, self.fabric.device), self.dataset.info
         assert facts.transcripts is not None
-        chosen = enough_videos({video: self.dataset.num_frames[video] for video in self.members}, self.settings.seed)
+        frames = {video: self.dataset.num_frames[video] for video in self.members}
+        most = max(MOST_FRAMES, MOST_HOURS * 3600 * info.fps)
         held_out = {
             video: held_out_video(model.outputs(self.features.read(video)), self.members[video], self.labels[video])
-            for video in self.reported("calibrating", chosen)
+            for video in self.reported("calibrating", enough_videos(frames, self.settings.seed, most))
         }
-        decoding = calibrate(
-            self.config.decoding, facts.transcripts, info.background, info.fps, list(held_out.values())
-        )
+        chosen = [held_out[video] for video in enough_videos(frames, self.settings.seed)]
+        decoding = calibrate(self.config.decoding, facts.transcripts, info.background, info.fps, chosen)
         facts = dataclasses.replace(
             facts,
             config=dataclasses.replace(facts.config, decoding=decoding),

@@ -27,8 +27,8 @@ class Command:
     """Follow the procedures of a split's test videos, and score what is reported of them.
 
     By default from the true steps, as a perfect recogniser would see them. Procedures are learnt on the split's
-    training and validation videos. Alarms keep to a budget that is set on those of them in which nothing is wrong, of
-    people that the learning has not seen.
+    training and validation videos. Alarms keep to a budget that is set on those of them in which nothing is wrong,
+    followed by what was learnt from other people.
     """
 
     dataset: Positional[Text]
@@ -56,8 +56,8 @@ class Command:
     false_alarms_per_hour: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
     """Budgets of false alarms, each an hour of recording."""
     out: Folder | None = None
-    """Folder for procedure.json with all scores, table.md, and predictions.h5, which `report` draws. The alarms there
-    are those of all reasons at the first budget that can be kept."""
+    """Folder for procedure.json with all scores, table.md, and predictions.h5, which keeps the procedure of each video:
+    of the first run, with alarms of all reasons at the first budget that can be kept."""
     overwrite: bool = False
     """Replace these files if they exist."""
     json: bool = False
@@ -141,7 +141,8 @@ class Command:
         task = "inferred" if self.task_inferred else "given"
         of = plural(scores["held_out"]["num_normal"], "held-out recording")
         calibrated = f"budgets set on {of} without mistakes, {scores['held_out']['hours']:.1f} hours"
-        where = f"{simulated}{dataset.info.name}, split {self.split}: {scores['num_videos']} test recordings"
+        runs = f" by each of {scores['num_runs']} runs" if scores["num_runs"] > 1 else ""
+        where = f"{simulated}{dataset.info.name}, split {self.split}: {scores['num_videos']} test recordings{runs}"
         return f"{where}, from {scores['input']}; task {task}; {calibrated}."
 
 
