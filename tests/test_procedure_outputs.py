@@ -10,6 +10,7 @@ import re
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,12 @@ def test_the_smallest_budget_that_the_message_names_can_be_kept():
     with pytest.raises(InputError, match="give at least ") as refused:
         model.set_alarms(1.0)
     model.set_alarms(float(str(refused.value).rpartition(" ")[2]))
+
+
+@pytest.mark.parametrize("budget", ["x", -1.0, float("nan"), True])
+def test_a_budget_that_is_no_number_from_0_is_refused(model, budget):
+    with pytest.raises(InputError, match=r"^the budget is .*; give false alarms an hour, a number of 0 or more, or "):
+        unwrap(TrainedModel.set_alarms)(model, budget)  # without the tests' check of types
 
 
 def test_a_model_without_procedures_raises_no_alarms_and_says_why(tmp_path, monkeypatch, capsys):
