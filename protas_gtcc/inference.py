@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -211,9 +212,12 @@ class TrainedModel:
         from protas_gtcc.video.sources import PictureSource
 
         made_by = self.stream_backbone(backbone)
-        # The first step of a process may compile its arithmetic for seconds, in which a camera's frames would be lost.
-        self.stream().step(np.zeros(self.facts.feature_dim, np.float32))
+        self.compile_streams()  # a camera's frames would be lost meanwhile
         return PictureSource(name, made_by, self.facts.extractor.fps, real_time, silent_seconds)
+
+    def compile_streams(self) -> None:
+        """Step a stream once, which is then dropped: the first step of a process may compile for seconds."""
+        self.stream().step(np.zeros(self.facts.feature_dim, np.float32))
 
     def stream(self, engine: EngineName = "auto", task: str | None = None) -> Stream:
         """A stream that takes a video frame by frame; its results equal `predict` on the whole video.
@@ -278,9 +282,12 @@ class TrainedModel:
         """Raise alarms, of all reasons or of these, within this budget from now on; with None, raise none.
 
         After loading, alarms of all reasons are raised at `USUAL_BUDGET`, if the model's held-out recordings are enough
-        for it. Raises `InputError` if they are not enough for the budget, and for a model that does not follow
-        procedures.
+        for it. Raises `InputError` if they are not enough for the budget, for one that is no number from 0, and for a
+        model that does not follow procedures.
         """
+        if false_alarms_per_hour is not None and not _is_from_0(false_alarms_per_hour):
+            what = f"the budget is {false_alarms_per_hour!r}; give false alarms an hour, a number of 0 or more"
+            raise InputError(f"{what}, or None for no alarms")
         self._decoder = make_decoder(self.facts, false_alarms_per_hour, reasons)
         self._budget = false_alarms_per_hour, reasons
 
@@ -347,6 +354,10 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> TrainedModel:
     if model.facts.awaits_calibration:
         logging.getLogger(__name__).warning("%s: %s", path, _calibration(model.facts))
     return model
+
+
+def _is_from_0(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value) >= 0
 
 
 def _calibration(facts: ModelFacts) -> str:

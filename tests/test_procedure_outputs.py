@@ -10,6 +10,7 @@ import re
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from protas_gtcc.export import lacks
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.live import pipeline
 from protas_gtcc.live.procedure_lines import checklist, procedure_texts
+from protas_gtcc.live.row_sources import info_of
 from protas_gtcc.live.sinks import JsonLines
 from protas_gtcc.live.terminal import Terminal
+from protas_gtcc.metrics.predicted_procedures import predicted_procedure
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.procedure.result import REASONS, Event
@@ -37,7 +40,7 @@ from tests.mstcn_folder import exit_code
 from tests.test_live import Frames
 from tests.test_serve import running
 from tests.tiny_models import DIM, TASKS, make_model
-from tests.tiny_procedures import MIXED_UP, assert_same_procedure, features_of, make_procedure_model
+from tests.tiny_procedures import FPS, MIXED_UP, assert_same_procedure, features_of, make_procedure_model
 
 FEATURES = features_of(MIXED_UP)
 KINDS = ["out of order", "taking too long", "done", "done", "repeated"]
@@ -248,6 +251,33 @@ def test_predict_writes_columns_and_a_file_of_events(checkpoint, model):
     assert [(step["name"], step["done_seconds"]) for step in found["steps"]] == [("cut", 6.2), ("mix", 3.8)]
     assert found["alarms"]["false_alarms_per_hour"] == 1000
     assert found["alarms"]["promise"] == model.alarms.promise
+    assert (found["task_given"], found["not_done"]) == (False, [])
+    assert found["time_left_seconds"] == pytest.approx(expected.procedure.left_seconds[-1], abs=0.01)
+    assert found["next"] == table["next"].iloc[-1]
+
+
+def test_a_step_that_is_no_longer_done_at_the_end_has_no_time(model):
+    prediction, info = model.predict(FEATURES, task="cake"), info_of(model, FPS)
+    prediction.procedure.done[2, -1] = 0.4
+    found = predicted_procedure("cake", prediction, info, model.task_steps, model.alarms, task_given=True)
+    assert [(step["name"], step["done_seconds"]) for step in found["steps"]] == [("cut", 6.2), ("mix", None)]
+    assert (found["transcript"], found["not_done"], found["task_given"]) == (["cut"], ["mix"], True)
+    assert [event["name"] for event in found["events"] if event["kind"] == "done"] == ["mix", "cut"]
+
+
+def test_predict_prints_task_steps_and_alarms_below_the_segments(checkpoint, capsys):
+    given = ("predict", checkpoint, "cake.npy", "--no-pictures", "--false-alarms-per-hour", "1000")
+    assert exit_code(*given) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"\n  task cake \(inferred, \d+%\); 2 of 2 steps done\n", printed)
+    assert "\n  alarms: 0:01 out of order: mix, 0:03 taking too long: mix, 0:14 repeated: cut\n" in printed
+    assert "\n  more in cake.procedure.json\n" in printed
+    assert exit_code(*given[:-1], "0", "--task", "tea") == 0
+    printed = capsys.readouterr().out
+    assert "\n  task tea (given); " in printed
+    assert "\n  no alarms are raised\n" in printed
+    assert exit_code(*given, "--json") == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"predictions", "videos", "broken"}
 
 
 def test_a_budget_of_0_raises_no_alarm(checkpoint):
@@ -291,6 +321,12 @@ def test_the_smallest_budget_that_the_message_names_can_be_kept():
     with pytest.raises(InputError, match="give at least ") as refused:
         model.set_alarms(1.0)
     model.set_alarms(float(str(refused.value).rpartition(" ")[2]))
+
+
+@pytest.mark.parametrize("budget", ["x", -1.0, float("nan"), True])
+def test_a_budget_that_is_no_number_from_0_is_refused(model, budget):
+    with pytest.raises(InputError, match=r"^the budget is .*; give false alarms an hour, a number of 0 or more, or "):
+        unwrap(TrainedModel.set_alarms)(model, budget)  # without the tests' check of types
 
 
 def test_a_model_without_procedures_raises_no_alarms_and_says_why(tmp_path, monkeypatch, capsys):

@@ -23,11 +23,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from protas_gtcc.cli.main import main
 from protas_gtcc.errors import InputError
+from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live import pipeline
+from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import server_config
 from protas_gtcc.serve.limits import Limits
 from protas_gtcc.serve.live_page import LivePage
+from tests.mstcn_folder import exit_code
 from tests.test_live import Frames
 from tests.tiny_models import DIM, make_model, video
 
@@ -288,3 +291,17 @@ def test_the_live_page_shows_a_pipeline():
         assert [one["label"] for one in seen] == model.predict(features).labels.tolist()
     finally:
         page.close()
+
+
+@pytest.mark.parametrize("verb", ["serve model.safetensors --port 0", "stream model.safetensors cake.npy --web 0"])
+def test_streams_are_compiled_before_the_address_is_printed(tmp_path, monkeypatch, capfd, verb):
+    monkeypatch.chdir(tmp_path)
+    model, printed = make_model(), list[str]()
+    save_checkpoint(Path("model.safetensors"), model.network, model.facts)
+    np.save("cake.npy", video(3))
+    monkeypatch.setattr(TrainedModel, "compile_streams", lambda _: printed.append("".join(capfd.readouterr())))
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: None)
+    assert exit_code(*verb.split()) == 0
+    assert len(printed) == 1
+    assert "http://" not in printed[0]
+    assert "http://127.0.0.1:" in "".join(capfd.readouterr())

@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.procedure.alarms import AlarmBudget
-from protas_gtcc.procedure.result import DONE, Event, Procedure
+from protas_gtcc.procedure.result import DONE, IS_DONE, Event, Procedure
 from protas_gtcc.storage.atomic import replace_when_whole
 
 SUFFIX = ".procedure.json"
 
 
-def write_procedure_file(
-    folder: Path | str,
+def predicted_procedure(
     video: str,
     prediction: Prediction,
     info: PredictionInfo,
     steps: Sequence[Sequence[int]],
     alarms: AlarmBudget | None,
-) -> None:
-    """Write `folder/<video>.procedure.json`, or remove it if the prediction has no procedure.
+    task_given: bool = False,
+) -> dict[str, Any] | None:
+    """The procedure of a video, ready for JSON; None if the prediction has none.
 
     `steps` are those of each task, `alarms` is the budget, as `TrainedModel` has them.
     """
-    path = Path(folder) / f"{video}{SUFFIX}"
     if prediction.procedure is None:
+        return None
+    found = {"video": video} | _task(prediction, info, task_given)
+    return found | _content(prediction.procedure, info, _steps(prediction, steps), alarms)
+
+
+def write_procedure_file(folder: Path | str, video: str, found: Mapping[str, Any] | None) -> None:
+    """Write what `predicted_procedure` found to `folder/<video>.procedure.json`; for None, remove that file."""
+    path = Path(folder) / f"{video}{SUFFIX}"
+    if found is None:
         path.unlink(missing_ok=True)
         return
-    found = {"video": video} | _task(prediction, info)
-    found |= _content(prediction.procedure, info, _steps(prediction, steps), alarms)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_when_whole(path) as temporary:
         temporary.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -42,7 +48,9 @@ def write_procedure_file(
 def _content(
     procedure: Procedure, info: PredictionInfo, steps: Sequence[int], alarms: AlarmBudget | None
 ) -> dict[str, Any]:
-    done = {event.label: event.frame / info.fps for event in procedure.events if event.kind == DONE}
+    is_done = procedure.done[:, -1] > IS_DONE  # a step may have been taken for done, and no longer be
+    events = (event for event in procedure.events if event.kind == DONE and is_done[event.label])
+    done = {event.label: event.frame / info.fps for event in events}
     rows = [
         {
             "label": label,
@@ -57,6 +65,9 @@ def _content(
         "events": [_event(event, info) for event in procedure.events],
         "transcript": [info.class_names[label] for label in done],
         "steps": rows,
+        "not_done": [info.class_names[label] for label in steps if not is_done[label]],
+        "time_left_seconds": round(float(procedure.left_seconds[-1]), 2),
+        "next": info.class_names[int(procedure.next_probs[:, -1].argmax())],
     }
 
 
@@ -65,12 +76,13 @@ def _event(event: Event, info: PredictionInfo) -> dict[str, Any]:
     return step | {"name": info.class_names[event.label], "confidence": round(event.confidence, 5)}
 
 
-def _task(prediction: Prediction, info: PredictionInfo) -> dict[str, Any]:
+def _task(prediction: Prediction, info: PredictionInfo, given: bool) -> dict[str, Any]:
     """The likeliest task at the end, of models that know several."""
     if prediction.task_probs is None:
         return {}
     number = int(prediction.task_probs[:, -1].argmax())
-    return {"task": info.tasks[number], "task_probability": round(float(prediction.task_probs[number, -1]), 5)}
+    probability = round(float(prediction.task_probs[number, -1]), 5)
+    return {"task": info.tasks[number], "task_probability": probability, "task_given": given}
 
 
 def _steps(prediction: Prediction, steps: Sequence[Sequence[int]]) -> Sequence[int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.alarms import AlarmFlags
 from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_usage
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from protas_gtcc.metrics.predicted_segments import PredictedSegment
     from protas_gtcc.predictions import Prediction, PredictionInfo
 
-SHOWN_SEGMENTS = 20
-
 
 @dataclass(frozen=True)
 class Command:
@@ -35,9 +33,10 @@ class Command:
     .mat, or keypoints).
 
     Features of videos are made on the way, with the backbone and at the rate of the model's training. Prints the
-    segments. Writes labels, probabilities and progress of every frame to predictions.h5, and for each video a table of
-    frames (VIDEO.csv), a table of segments (VIDEO.segments.csv) and a picture (plots/VIDEO.png). If the model follows
-    procedures, VIDEO.procedure.json has the steps done and the alarms.
+    segments, and of models that follow procedures the steps done and the alarms. Writes labels, probabilities and
+    progress of every frame to predictions.h5, and for each video a table of frames (VIDEO.csv), a table of segments
+    (VIDEO.segments.csv) and a picture (plots/VIDEO.png). If the model follows procedures, VIDEO.procedure.json has the
+    steps done and the alarms.
     """
 
     model: Positional[Path]
@@ -89,11 +88,11 @@ class Command:
         with FeaturesOnTheWay(model, inputs, *given) as features:
             found = self._predictions(model, inputs, features, broken, replaced)
             write_predictions(written, found, info)
-        segments = self._write_each(written, info, model)
+        segments, procedures = self._write_each(written, info, model)
         for video in replaced - segments.keys():
             for name in (f"{video}.csv", f"{video}.segments.csv", f"{video}.procedure.json", f"plots/{video}.png"):
                 (self.out / name).unlink(missing_ok=True)
-        self._report(written, info, segments, broken, replaced)
+        self._report(written, info, segments, procedures, broken, replaced)
         print_left_out(others)
         if broken and not self.skip_broken:
             kept = f"the predictions of {listed(segments)} are in {self.out}"
@@ -104,15 +103,18 @@ class Command:
         written: Path,
         info: PredictionInfo,
         segments: dict[str, list[PredictedSegment]],
+        procedures: dict[str, dict[str, Any]],
         broken: dict[str, str],
         replaced: set[str],
     ) -> None:
-        """Print the segments, what was resampled and replaced, and what is left out."""
+        """Print the segments and procedures, what was resampled and replaced, and what is left out."""
         if self.json:
             rows = {video: [dataclasses.asdict(one) for one in found] for video, found in segments.items()}
             print(json.dumps({"predictions": str(written), "videos": rows, "broken": broken}))
         else:
-            print("\n".join([*lines(segments), "", f"everything is in {self.out}"]))
+            from protas_gtcc.cli.shared.predicted_lines import lines
+
+            print("\n".join([*lines(segments, procedures), "", f"everything is in {self.out}"]))
             if self.fps is not None and self.fps != info.fps:
                 what = f"features were resampled from {plain(self.fps)} to the model's {plain(info.fps)} fps"
                 print(f"{what}, the rate of the results")
@@ -160,25 +162,31 @@ class Command:
 
     def _write_each(
         self, written: Path, info: PredictionInfo, model: TrainedModel
-    ) -> dict[str, list[PredictedSegment]]:
-        """Write tables and pictures from the file of predictions, which is whole: a refused video leaves nothing."""
-        from protas_gtcc.metrics.predicted_procedures import write_procedure_file
+    ) -> tuple[dict[str, list[PredictedSegment]], dict[str, dict[str, Any]]]:
+        """Write tables and pictures from the file of predictions, which is whole: a refused video leaves nothing.
+
+        Returns the segments of each video, and the procedures of those that have one.
+        """
+        from protas_gtcc.metrics.predicted_procedures import predicted_procedure, write_procedure_file
         from protas_gtcc.metrics.predicted_segments import predicted_segments, write_segments
         from protas_gtcc.metrics.prediction_csv import write_csv
         from protas_gtcc.metrics.prediction_files import open_predictions
 
-        segments = {}
+        segments, procedures, steps, alarms = {}, {}, model.task_steps, model.alarms
         for video in (files := open_predictions(written)).video_names:
             prediction = files.read(video)
             write_csv(self.out, video, prediction, info)
             segments[video] = predicted_segments(prediction, info)
             write_segments(self.out, video, segments[video])
-            write_procedure_file(self.out, video, prediction, info, model.task_steps, model.alarms)
+            procedure = predicted_procedure(video, prediction, info, steps, alarms, self.task is not None)
+            write_procedure_file(self.out, video, procedure)
+            if procedure is not None:
+                procedures[video] = procedure
             if not self.no_pictures:
                 from protas_gtcc.report.video_picture import plot_video
 
                 plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
-        return segments
+        return segments, procedures
 
     def _inputs(self, broken: dict[str, str]) -> tuple[list[Input], list[Path]]:
         """What can be read of the inputs, and the other files in folders of videos.
@@ -221,18 +229,3 @@ def _predict(model: TrainedModel, one: Input, features: FeaturesOnTheWay, task: 
         return model.predict(values, task=task)
     except InputError as error:
         raise InputError(f"{one.path}: {error}") from error
-
-
-def lines(segments: Mapping[str, Sequence[PredictedSegment]]) -> Iterator[str]:
-    """A table of the segments of all videos for a screen of 80 columns: the first 20 rows."""
-    left = SHOWN_SEGMENTS
-    for video, found in segments.items():
-        if left > 0:
-            yield f"{video}: {plural(len(found), 'segment')}"
-            yield f"{'start, s':>10}{'end, s':>10}  {'progress at the end':>19}  action"
-        for one in found[: max(left, 0)]:
-            progress = "" if one.progress is None else f"{one.progress:.2f}"
-            yield f"{one.start_seconds:10.1f}{one.end_seconds:10.1f}  {progress:>19}  {one.name}"
-        left -= len(found)
-    if left < 0:
-        yield f"and {-left} more segments, in the files VIDEO.segments.csv"

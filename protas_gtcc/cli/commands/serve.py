@@ -93,6 +93,7 @@ class Command:
                 backbone = model.stream_backbone()
             app = make_app(model, self.limits, token, self.state, backbone, self.task)
             _show_kept(app.state.sessions.kept)
+            model.compile_streams()  # the first client would wait for it
             port = listener.getsockname()[1]
             host = f"[{self.host}]" if ":" in self.host else self.host
             print(f"http://{host}:{port}/{'?token=…' if token else ''}", flush=True)

@@ -205,6 +205,7 @@ class Command:
             from protas_gtcc.serve.live_page import LivePage
         except ImportError as error:
             raise lacks_package("--web", error, "serve") from error
+        model.compile_streams()  # whoever opens the page would wait for it
         page = LivePage(model, port, events=stream.events)
         closing.callback(page.close)
         print(page.address, file=sys.stderr, flush=True)
