@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from protas_gtcc.checks.path import check_path
-from protas_gtcc.dataset.file import FeatureSet
+from protas_gtcc.checks.splits import check_people
+from protas_gtcc.dataset.file import DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import LabelWriter
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.dataset import simulate
@@ -203,3 +204,11 @@ def test_truncated_and_foreign_files_are_one_finding(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = [1]
     only(check_path(tmp_path / "other.h5"), "error", "other.h5", "not a protas_gtcc dataset")
+
+
+def test_people_in_several_parts_are_one_finding_a_split():
+    parts = {"train": ["a"], "validation": ["b"], "test": ["c", "d"]}
+    info = DatasetInfo("kitchen", ["rest", "cut"], [0], 5.0, {"1": parts, "2": parts})
+    findings = [*check_people(info, {"a": "anna", "b": "bob", "c": "anna", "d": "bob"})]
+    assert [finding.where for finding in findings] == ["split 1, people", "split 2, people"]
+    assert {finding.what for finding in findings} == {"in train and test: anna; in validation and test: bob"}

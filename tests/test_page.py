@@ -23,6 +23,7 @@ from websockets.asyncio.client import connect
 
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live.sinks import FrameResult
+from protas_gtcc.procedure.result import Event, Procedure
 from protas_gtcc.report.colours import class_looks
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import server_config
@@ -116,6 +117,7 @@ CHECKLIST = """(() => {
   return {
     counted: text('counted'), left: text('left'), upcoming: text('upcoming'), promise: text('promise'),
     steps: [...list.children].map((one) => [one.className, one.children[1].textContent]),
+    none: document.getElementById('no-alarms').hidden ? '' : text('no-alarms'),
     alarms: [...document.getElementById('alarms').children].map((one) => one.textContent),
     width: document.documentElement.scrollWidth,
   };
@@ -149,17 +151,53 @@ def test_the_page_lists_steps_alarms_and_the_time_left_and_a_page_that_is_opened
     config = server_config(make_app(model, limits), limits, DIM, log_config=None)
     with running(config) as address, browser(tmp_path / "profile") as page:
         wide, narrow = asyncio.run(run(address, page))
-    assert wide["counted"] == "2 of 2 steps done, cake"
+    assert wide["counted"] == "2 of 2 steps done, cake (inferred)"
     assert wide["steps"] == [["done", names[1]], ["done", names[2]]]
     assert [one[: one.index(":", 5)] for one in wide["alarms"]] == [
         "0:14repeated",
         "0:03taking too long",
         "0:01out of order",
     ]
+    assert wide["none"] == ""
     assert wide["left"].startswith("time left 0:")
     assert model.alarms.promise in wide["promise"]
     assert narrow.pop("width") <= 400
     assert narrow == {name: value for name, value in wide.items() if name != "width"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not tested")
+def test_a_missing_step_is_shown_as_missing_only_and_a_page_without_alarms_states_it(tmp_path):
+    model = make_procedure_model()
+    model.set_alarms(1000.0)
+    live = LivePage(model)
+    zero, next_is_1 = np.zeros(1, np.float32), np.eye(4, dtype=np.float32)[:, 1:2]
+    ends = np.zeros((2, 1), np.float32)
+    plain = Procedure(zero, ends, zero, next_is_1, zero, ends, np.zeros((4, 1), np.float32))
+    alarmed = dataclasses.replace(plain, events=(Event("missing", 1, 1, 0, 0.9),))
+
+    async def run(page: str) -> list[dict[str, Any]]:
+        async with connect(page, max_size=None) as tab:
+            ask, found = await asking(tab), []
+            await ask("Page.navigate", url=live.address)
+            for frame, procedure in enumerate((plain, alarmed)):
+                result = FrameResult(
+                    frame, 0, 0.8, 0.5, None, None, 0, 0, task=0, task_probability=1.0, task_given=True
+                )
+                live.on_result(dataclasses.replace(result, procedure=procedure))
+                await until(ask, f"frame {frame},")
+                answer = await ask("Runtime.evaluate", expression=CHECKLIST, returnByValue=True)
+                found.append(answer["result"]["value"])
+            return found
+
+    try:
+        with browser(tmp_path / "profile") as page:
+            before, after = asyncio.run(run(page))
+    finally:
+        live.close()
+    assert (before["none"], before["steps"]) == ("none so far", [["next", "cut"], ["", "mix"]])
+    assert (after["none"], after["steps"]) == ("", [["missing", "cut"], ["", "mix"]])
+    assert after["counted"] == "0 of 2 steps done, cake (given)"
 
 
 SHOWN = """(() => {

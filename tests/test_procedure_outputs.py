@@ -209,9 +209,10 @@ def test_lines_of_a_model_without_procedures_have_none():
 def test_the_terminal_shows_done_next_left_and_the_alarms(model):
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=100)
-    terminal = Terminal(console, model.class_names, model.background, 5.0, model.task_steps)
+    terminal = Terminal(console, model.class_names, model.background, 5.0, model.task_steps, model.tasks)
     pipeline.run(model.stream(), Frames(FEATURES), [terminal])
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
+    assert re.search(r"task cake \(inferred, \d+%\)", shown)
     assert re.search(r"2 of 2 steps done, procedure \d+%\s+next (cut|mix) \(\d+%\) in 0:\d\d", shown)
     assert re.search(r"time left 0:\d\d \(0:\d\d to 0:\d\d\)", shown)
     view = shown[shown.rindex("time left") :]
@@ -346,6 +347,7 @@ def test_results_of_the_server_have_the_procedure_and_a_late_watcher_gets_all_ev
     person = sessions.begin("anna")
     results = json.loads(sessions.push(person, FEATURES.tobytes()))
     assert [event["kind"] for one in results for event in one["procedure"]["events"]] == KINDS
+    assert not any(one["task_given"] for one in results)
     before = json.loads(person.history.text(person.events))
     assert [event["kind"] for event in before[0]["events"]] == KINDS
     assert before[-1]["frame"] == len(FEATURES) - 1

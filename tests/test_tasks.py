@@ -163,7 +163,7 @@ def test_a_served_stream_has_its_clients_task_or_the_servers_and_goes_on_with_it
     anna, bob = sessions.begin("anna", task="tea"), sessions.begin("bob")
     assert [one.stream.task for one in (anna, bob)] == ["tea", "cake"]
     (line,) = json.loads(sessions.push(anna, FEATURES[:1].tobytes()))
-    assert (line["task"], line["task_probability"]) == ("tea", 1)
+    assert (line["task"], line["task_probability"], line["task_given"]) == ("tea", 1, True)
     sessions.end(anna)
     with pytest.raises(Refused, match="the task of the kept stream 'anna' is 'tea'; resume without task"):
         sessions.begin("anna", resume=True, task="cake")

@@ -35,14 +35,17 @@ def check_people(info: DatasetInfo, subjects: Mapping[str, str]) -> Iterator[Fin
         yield Finding("note", "people", "unknown", "name them with --subject-pattern")
         return
     for split, parts in info.splits.items():
+        found = []
         for one, other in combinations(parts, 2):
             # A video in both parts is another error, and its person is in both parts because of it.
             of_one = {subjects.get(video, "") for video in parts[one] if video not in parts[other]}
             of_other = {subjects.get(video, "") for video in parts[other] if video not in parts[one]}
             both = sorted((of_one & of_other) - {""})
             if both:
-                what = f"in {one} and {other}: {listed(both)}"
-                yield Finding("warning", f"split {split}, people", what, "split by person to score on new people")
+                found.append(f"in {one} and {other}: {listed(both)}")
+        if found:
+            way_out = "split by person to score on new people"
+            yield Finding("warning", f"split {split}, people", "; ".join(found), way_out)
 
 
 def check_coverage(

@@ -33,7 +33,7 @@ def run(
     then stands after the last good one.
     """
     following = Following(stream, source, buffer, when_behind, first_frame)
-    outputs, give_up = _Outputs(sinks), inf if give_up_seconds is None else give_up_seconds
+    outputs, give_up = _Outputs(sinks, stream.task is not None), inf if give_up_seconds is None else give_up_seconds
     try:
         while frames := _next_frames(following, sinks, source, stall_seconds, give_up):
             for frame, values in zip(frames, following.taken, strict=True):
@@ -49,15 +49,16 @@ def run(
 class _Outputs:
     """Gives results to sinks, and measures how long that takes."""
 
-    def __init__(self, sinks: Sequence[Sink]):
-        self._sinks, self._before = sinks, 0.0
+    def __init__(self, sinks: Sequence[Sink], task_given: bool):
+        self._sinks, self._task_given, self._before = sinks, task_given, 0.0
         self.frames, self.delays = 0, Delays()
 
     def give(self, followed: Followed, values: np.ndarray) -> None:
         self.frames += 1
         delay, started = followed.delay, monotonic()
         delay_so_far = None if delay is None else dataclasses.replace(delay, output=self._before)
-        result = frame_result(followed, delay_so_far, values if values.ndim == 3 else None)
+        picture = values if values.ndim == 3 else None
+        result = frame_result(followed, delay_so_far, picture, self._task_given)
         for sink in self._sinks:
             sink.on_result(result)
         self._before = monotonic() - started

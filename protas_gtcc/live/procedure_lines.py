@@ -41,6 +41,11 @@ def checklist(steps: Sequence[Sequence[int]], task: int | None, probability: flo
     return steps[task] if probability > 0.5 else None
 
 
+def task_text(name: str, probability: float, given: bool) -> str:
+    """A task, and how it is known."""
+    return f"task {name} ({'given' if given else f'inferred, {probability:.0%}'})"
+
+
 def procedure_texts(procedure: Procedure, steps: Sequence[int] | None, class_names: Sequence[str]) -> Iterator[Text]:
     """The procedure at one frame, T = 1, in lines for a terminal; `steps` as `checklist` gives them."""
     found = procedure_line(procedure, class_names)

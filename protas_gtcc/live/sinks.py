@@ -49,6 +49,8 @@ class FrameResult:
     """Number of the likeliest task; None from a model of fewer than two."""
     task_probability: float | None = None
     """Probability of that task."""
+    task_given: bool = False
+    """Whether it was given, not inferred."""
     procedure: Procedure | None = None
     """What is done, next and left, T = 1; None from a model that does not follow procedures."""
     delay: Delay | None = None
@@ -57,14 +59,16 @@ class FrameResult:
     """What the backbone was given, RGB uint8 `[H, W, 3]`; None from a source of features."""
 
 
-def frame_result(followed: Followed, delay: Delay | None = None, picture: np.ndarray | None = None) -> FrameResult:
+def frame_result(
+    followed: Followed, delay: Delay | None = None, picture: np.ndarray | None = None, task_given: bool = False
+) -> FrameResult:
     """The result of one frame of a source."""
-    result = next(frame_results(followed, followed.frame, followed.waiting, followed.dropped))
+    result = next(frame_results(followed, followed.frame, followed.waiting, followed.dropped, task_given))
     return dataclasses.replace(result, delay=delay, picture=picture)
 
 
 def frame_results(
-    prediction: Prediction, first_frame: int, waiting: int = 0, dropped: int = 0
+    prediction: Prediction, first_frame: int, waiting: int = 0, dropped: int = 0, task_given: bool = False
 ) -> Iterator[FrameResult]:
     """The results of a chunk of frames `[T]`, numbered from `first_frame`."""
     probability, remaining, tasks = prediction.probability, prediction.remaining_seconds, prediction.task_probs
@@ -83,6 +87,7 @@ def frame_results(
             remaining_interval=_ends(prediction.remaining_interval, t),
             task=None if tasks is None else int(tasks[:, t].argmax()),
             task_probability=None if tasks is None else float(tasks[:, t].max()),
+            task_given=task_given,
             procedure=prediction.procedure and prediction.procedure.at(t),
         )
 
@@ -108,6 +113,7 @@ def result_line(result: FrameResult, class_names: Sequence[str], tasks: Sequence
         line |= {key: round(value, 2) for key, value in zip(REMAINING_COLUMNS, result.remaining_interval, strict=True)}
     if result.task is not None and result.task_probability is not None:
         line |= {"task": tasks[result.task], "task_probability": round(result.task_probability, 5)}
+        line["task_given"] = result.task_given
     if result.procedure is not None:
         line["procedure"] = procedure_line(result.procedure, class_names)
     return line

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from protas_gtcc.errors import plural
 from protas_gtcc.live.delays import delay_text
-from protas_gtcc.live.procedure_lines import alarm_text, checklist, procedure_texts
+from protas_gtcc.live.procedure_lines import alarm_text, checklist, procedure_texts, task_text
 from protas_gtcc.live.sinks import FrameResult, Sink, Summary
 from protas_gtcc.procedure.result import Event, Procedure
 
@@ -25,7 +25,7 @@ SHOWN_ALARMS = 4
 class Terminal(Sink):
     """A live view: the current action with its progress, confidence and time so far, and the actions before it.
 
-    Of a procedure it shows what is done, next and left, and the last alarms.
+    Of a procedure it shows the task, what is done, next and left, and the last alarms.
     """
 
     def __init__(
@@ -35,9 +35,11 @@ class Terminal(Sink):
         background: list[int],
         fps: float | None,
         steps: Sequence[Sequence[int]] = (),
+        tasks: Sequence[str] = (),
     ):
-        """`steps` are those of each task, as in `TrainedModel.task_steps`."""
+        """`steps` are those of each task, as in `TrainedModel.task_steps`; `tasks` are their names."""
         self._names, self._background, self._fps, self._steps = class_names, background, fps, steps
+        self._tasks = tasks
         self._alarms: deque[Event] = deque(maxlen=SHOWN_ALARMS)
         self._live = Live(console=console, auto_refresh=False, transient=False)
         self._began, self._drawn = 0, 0.0
@@ -109,6 +111,8 @@ class Terminal(Sink):
 
     def _procedure(self, result: FrameResult, procedure: Procedure) -> Iterator[Text]:
         steps = checklist(self._steps, result.task, result.task_probability)
+        if result.task is not None and result.task_probability is not None:
+            yield Text(task_text(self._tasks[result.task], result.task_probability, result.task_given))
         yield from procedure_texts(procedure, steps, self._names)
         for event in self._alarms:
             yield alarm_text(event, self._names, self._time)

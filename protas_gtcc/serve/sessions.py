@@ -129,8 +129,8 @@ class Sessions:
         except InputError as error:
             raise Refused(str(error)) from error
         person.stream.pictures = before
-        names = self.model.class_names, self.model.tasks
-        results = [result_line(one, *names) for one in frame_results(prediction, first)]
+        names, given = (self.model.class_names, self.model.tasks), person.stream.task is not None
+        results = [result_line(one, *names) for one in frame_results(prediction, first, task_given=given)]
         return f"[{','.join(self.publish(person, results, picture))}]"
 
     def publish(self, person: Person, results: list[dict[str, Any]], picture: Picture | None = None) -> list[str]:

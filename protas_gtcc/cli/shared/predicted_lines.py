@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from protas_gtcc.errors import listed, plural
-from protas_gtcc.live.procedure_lines import minutes
+from protas_gtcc.live.procedure_lines import minutes, task_text
 from protas_gtcc.metrics.predicted_procedures import SUFFIX
 from protas_gtcc.metrics.predicted_segments import PredictedSegment
 from protas_gtcc.procedure.result import DONE
@@ -45,8 +45,7 @@ def lines(
 def _procedure(video: str, found: Mapping[str, Any]) -> Iterator[str]:
     task = ""
     if "task" in found:
-        how = "given" if found["task_given"] else f"inferred, {found['task_probability']:.0%}"
-        task = f"task {found['task']} ({how}); "
+        task = task_text(found["task"], found["task_probability"], found["task_given"]) + "; "
     steps, not_done = found["steps"], found["not_done"]
     lacking = f"; not done: {listed(not_done, SHOWN_NAMES)}" if not_done else ""
     yield f"{task}{len(steps) - len(not_done)} of {len(steps)} steps done{lacking}"
