@@ -234,7 +234,7 @@ def test_a_run_killed_before_its_calibration_is_not_finished_and_its_scores_say_
     assert decodings[0] == decodings[1]
     assert note not in notes()
     assert run.is_finished()
-    with pytest.raises(InputError, match="belongs to a model with other weights"):
+    with pytest.raises(InputError, match="procedure_done is missing"):
         load(run.path).stream().load_state_dict(uncalibrated)
     assert f"lowered by {decodings[0].background_bias:g}" in repr(load(run.path))
 

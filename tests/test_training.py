@@ -202,7 +202,9 @@ def test_a_checkpoint_alone_filters_as_the_run_did(tiny_dataset, tmp_path):
     assert kept is not None
     for name, values in vars(counted).items():
         np.testing.assert_array_equal(getattr(kept, name), values, err_msg=name)
-    assert load_checkpoint(train_into(tmp_path / "plain", tiny_config(tiny_dataset)).checkpoint)[1].transcripts is None
+    plain = load_checkpoint(train_into(tmp_path / "plain", tiny_config(tiny_dataset)).checkpoint)[1]
+    assert not plain.filtered
+    assert plain.procedure, "the filter's tables are for the procedure alone"
     network, facts = load_checkpoint(run.checkpoint)
     for wrong, message in (
         (None, "do not fit each other"),

@@ -95,6 +95,7 @@ run --dataset egoprocel --out run {TINY} --filter durations
 train --dataset egoprocel --out trained {TINY}
 align --dataset egoprocel --out aligned {ALIGN}
 evaluate run --pictures 1
+procedure egoprocel --out procedures
 report run
 cross-validate --dataset egoprocel --out cv --seeds 1 {TINY}
 compare-alignments --dataset egoprocel --out compared --loss tcc {ALIGN}

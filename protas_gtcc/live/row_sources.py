@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from protas_gtcc.errors import InputError, listed, plain
 from protas_gtcc.layouts.names import find_videos_called
 from protas_gtcc.live.overlay.rows import Row
 from protas_gtcc.predictions import Extractor, Prediction, PredictionInfo
+from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.storage.csv_tables import read_csv_table
 
 if TYPE_CHECKING:
@@ -202,11 +203,13 @@ def _predicted(model: TrainedModel, batches: Iterable[np.ndarray], task: str | N
 def joined(parts: Sequence[Prediction]) -> Prediction:
     """Predictions of frames that follow each other, as one; with the channels of the classes."""
 
-    def whole(kind: str) -> np.ndarray | None:
+    def whole(kind: str) -> Any:
         values = [getattr(part, kind) for part in parts]
-        return None if values[0] is None else np.concatenate(values, axis=-1)
+        if values[0] is None:
+            return None
+        return Procedure.joined(values) if kind == "procedure" else np.concatenate(values, axis=-1)
 
-    return Prediction(**{field.name: whole(field.name) for field in dataclasses.fields(Prediction)})  # type: ignore[arg-type]
+    return Prediction(**{field.name: whole(field.name) for field in dataclasses.fields(Prediction)})
 
 
 def info_of(model: TrainedModel, fps: float) -> PredictionInfo:

@@ -23,10 +23,10 @@ USUAL_BUDGET = 1.0
 
 def procedure_of(facts: ModelFacts) -> ProcedureModel | None:
     """What a model has learnt of procedures; None if it does not follow them. Raises `InputError` as `from_arrays`."""
-    from protas_gtcc.procedure.model import from_arrays  # which imports compiled code
-
     if not facts.procedure:
         return None
+    from protas_gtcc.procedure.model import from_arrays  # which imports compiled code
+
     assert facts.transcripts is not None  # the filter believes in the same states
     return from_arrays(facts.procedure, facts.transcripts, "the checkpoint")
 

@@ -83,6 +83,18 @@ class Procedure:
             "next_high_seconds": self.next_interval[1],
         }
 
+    @classmethod
+    def joined(cls, parts: Sequence[Procedure]) -> Procedure:
+        """Those of frames that follow each other, as one."""
+        arrays = {name: np.concatenate([getattr(one, name) for one in parts], axis=-1) for name in CHANNELS}
+        begins = np.cumsum([0, *(len(one.left_seconds) for one in parts)]).tolist()
+        events = [
+            dataclasses.replace(event, at=begin + event.at)
+            for begin, one in zip(begins, parts, strict=False)
+            for event in one.events
+        ]
+        return cls(**arrays, events=tuple(events))
+
     def at(self, t: int) -> Procedure:
         """The procedure at frame t alone, T = 1."""
         arrays = {name: value[..., t : t + 1] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
