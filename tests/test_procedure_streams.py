@@ -28,9 +28,7 @@ def model() -> TrainedModel:
 
 def joined(parts: list[Prediction]) -> Prediction:
     """The whole of consecutive results, with events as one result has them."""
-    arrays = {name: np.concatenate([getattr(part.procedure, name) for part in parts], axis=-1) for name in CHANNELS}
-    events = [dataclasses.replace(event, at=event.frame) for part in parts for event in part.procedure.events]
-    return dataclasses.replace(parts[0], procedure=Procedure(**arrays, events=tuple(events)))
+    return dataclasses.replace(parts[0], procedure=Procedure.joined([part.procedure for part in parts]))
 
 
 @pytest.mark.parametrize("task", [None, *TASKS])
