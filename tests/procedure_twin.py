@@ -116,8 +116,8 @@ def track(
                 found.alarms[t, ORDER, labels[place]] += now[s] * (1 - memory.done[place]) * memory.surprise
                 found.alarms[t, REPEATED, labels[place]] += now[s] * memory.done[place] * memory.surprise
                 found.alarms[t, LONG, labels[place]] += now[s] * too_long(memory.seconds, tables.length[s])
-            moments = times_left(tables, s, memory, done, comes, elapsed, beliefs.rest[t, s])
-            times += now[s] * np.array([(mean, variance + mean**2) for mean, variance in moments])
+            statistics = times_left(tables, s, memory, done, comes, elapsed, beliefs.rest[t, s])
+            times += now[s] * np.array([(mean, variance + mean**2) for mean, variance in statistics])
         elapsed += seconds * began
         found.elapsed[t] = elapsed
         for which, (mean, square) in zip((found.left, found.upcoming), times, strict=True):

@@ -21,7 +21,7 @@ from protas_gtcc.procedure.learning import (
     _next_loss,
     fit_models,
     fold_people,
-    moments,
+    step_features,
     without_each_fold,
 )
 from protas_gtcc.procedure.model import ProcedureModel, from_arrays
@@ -82,7 +82,7 @@ def test_weights_that_recordings_are_drawn_with_are_found_again():
     recordings = [
         Recording(np.stack([frames, frames + 9, drawn_order(tables, true, random)], axis=1)) for _ in range(1500)
     ]
-    found = moments(tables, recordings, FPS)
+    found = step_features(tables, recordings, FPS)
     weights = _minimise(lambda given: _next_loss(given, found.next, found.chosen), NEXT)
     np.testing.assert_allclose(weights, true, atol=0.3)
 

@@ -141,7 +141,7 @@ def _follow(
 
 
 def _left(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Moments `[T, 2]` of the time left and its true value, from the start of the first step to the last's end."""
+    """Mean and variance `[T, 2]` of the time left and its true value, from the start of the first step to the last's end."""
     steps = one.video.truth.steps
     if not len(steps):
         return None
@@ -163,11 +163,11 @@ def _choose_width(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     """The least factor of the width with which intervals hold at `LEVEL`; every video counts alike."""
     if not videos:
         return 1.0
-    moments, true = (np.concatenate(parts) for parts in zip(*videos, strict=True))
+    statistics, true = (np.concatenate(parts) for parts in zip(*videos, strict=True))
     weights = np.concatenate([np.full(len(one), 1 / len(one)) for _, one in videos]) / len(videos)
 
     def holds(width: float) -> bool:
-        low, _, high = log_normal(moments, np.full(len(true), width), QUANTILES)
+        low, _, high = log_normal(statistics, np.full(len(true), width), QUANTILES)
         return float(weights @ ((low <= true) & (true <= high))) >= LEVEL
 
     return next((float(width) for width in WIDTHS if holds(width)), float(WIDTHS[-1]))

@@ -1,4 +1,4 @@
-"""What is known of the steps at one moment, as numbers that speak for or against each step, in compiled code.
+"""What is known of the steps at one frame, as evidence for or against each step, in compiled code.
 
 Two models use them. Which step is next is a conditional logit over all steps of the task (McFadden, 1974): each step
 has a score, the weighted sum of its `NEXT` features, and its probability is its share of the exponentials. Whether a

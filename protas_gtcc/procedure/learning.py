@@ -23,7 +23,7 @@ PENALTY = 0.001
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class StepFeatures:
     """The features at the starts of all steps of some recordings."""
 
     next: np.ndarray
@@ -80,7 +80,7 @@ def fit_models(
 ) -> Models:
     """Fit the two models. With one person or one recording there is nothing to fit on, and all weights are 1."""
     found = [
-        moments(tables, [recordings[number] for number in fold], fps)
+        step_features(tables, [recordings[number] for number in fold], fps)
         for fold, tables in without_each_fold(recordings, people, states, background, fps, needs)
     ]
     found = [one for one in found if len(one.chosen)]
@@ -96,7 +96,7 @@ def fit_models(
     )
 
 
-def moments(tables: ProcedureTables, recordings: Sequence[Recording], fps: float) -> Moments:
+def step_features(tables: ProcedureTables, recordings: Sequence[Recording], fps: float) -> StepFeatures:
     """The features at each start of a step, by tables that do not know these recordings."""
     table, begin, width = compiled_tables(tables), tables.begin, tables.after.shape[1]
     following, chosen, later, came = [], [], [], []
@@ -116,7 +116,7 @@ def moments(tables: ProcedureTables, recordings: Sequence[Recording], fps: float
             chosen.append(place)
             later.append(after[undone])
             came += [int(step) in sequence[number + 1 :] for step in undone]
-    return Moments(
+    return StepFeatures(
         np.array(following).reshape(-1, width, NEXT),
         np.array(chosen, dtype=np.int64),
         np.concatenate([np.empty((0, LATER)), *later]),

@@ -11,15 +11,15 @@ from protas_gtcc.storage.compiled_code import compiled
 
 @compiled(nogil=True)
 @no_type_check
-def log_normal(moments, widths, quantiles):
+def log_normal(statistics, widths, quantiles):
     """Quantiles, float32 `[Q, T]`, of log-normal times with mean and variance `[T, 2]`.
 
     `widths` `[T]` multiply the width of an interval; `quantiles` `[Q]` are those of a standard normal.
     """
-    found = np.empty((len(quantiles), len(moments)), dtype=np.float32)
-    for t in range(len(moments)):
-        relative = moments[t, 1] / max(moments[t, 0], 1e-9) ** 2
-        median = moments[t, 0] / np.sqrt(1 + relative)
+    found = np.empty((len(quantiles), len(statistics)), dtype=np.float32)
+    for t in range(len(statistics)):
+        relative = statistics[t, 1] / max(statistics[t, 0], 1e-9) ** 2
+        median = statistics[t, 0] / np.sqrt(1 + relative)
         reach = widths[t] * np.sqrt(np.log(1 + relative))
         for q in range(len(quantiles)):
             found[q, t] = median * np.exp(quantiles[q] * reach)

@@ -142,9 +142,9 @@ def count_procedures(
         before=np.log(before),
         repeat=np.log((counts.again + 0.1) / (in_task + 1)),
         rank=((1 - before) * shares * others).sum(axis=1),
-        advance=_moments(counts.advances, is_step),
-        gap=_moments(counts.gaps, is_step),
-        length=_log_moments(counts.lengths),
+        advance=_statistics(counts.advances, is_step),
+        gap=_statistics(counts.gaps, is_step),
+        length=_log_statistics(counts.lengths),
         orders=np.array([one + [-1] * (width - len(one)) for one in orders], dtype=np.int64).reshape(-1, width),
         orders_task=np.array([recordings[number].task for number in order], dtype=np.int64),
         needs=np.zeros((num_states, width)) if needs is None else needs,
@@ -214,14 +214,14 @@ def _normalised(values: np.ndarray, state_task: np.ndarray) -> np.ndarray:
     return values / np.maximum(np.bincount(state_task, values), 1e-300)[state_task]
 
 
-def _moments(values: Sequence[Sequence[float]], is_step: np.ndarray) -> np.ndarray:
+def _statistics(values: Sequence[Sequence[float]], is_step: np.ndarray) -> np.ndarray:
     """Mean and variance of each state's values; those of all steps where a step has none, 0 for background."""
     every = np.concatenate([np.array(one) for one in values])
     found = [(np.mean(one), np.var(one)) if len(one) else (every.mean(), every.var()) for one in values]
     return np.array(found) * is_step[:, None]
 
 
-def _log_moments(values: Sequence[Sequence[float]]) -> np.ndarray:
+def _log_statistics(values: Sequence[Sequence[float]]) -> np.ndarray:
     """Mean and standard deviation of logarithms; few values are drawn to the spread of all steps about their means."""
     logs = [np.log(one) for one in values]
     every = np.concatenate(logs)

@@ -4,7 +4,7 @@ The filter believes in states: a class within a task. For each of the likeliest 
 so if that state were going on: which steps are done, and which was the last one. When a segment ends and another
 starts, the new state takes over what the states it may have come from remember, by their shares, and that these are
 done. Belief in a state that the evidence takes back thus takes what it remembers with it: a step that was believed for
-a moment does not stay done.
+a short time does not stay done.
 
     done[s, j]     probability that step j is done, given that state s is going on
     last[s, j]     probability that step j was the last one before
@@ -134,8 +134,8 @@ def track_frames(tables, state_task, weights, transitions, state, streams, belie
             add_outlook(tables, state, n, begin, end, s, now, beliefs.rest[t, s], done, probable, tracked, t)
         state.elapsed[n] += seconds * began
         tracked.elapsed[t] = state.elapsed[n]
-        for moments in (tracked.left[t], tracked.upcoming[t]):
-            moments[1] = max(moments[1] - moments[0] ** 2, 0.0)
+        for statistics in (tracked.left[t], tracked.upcoming[t]):
+            statistics[1] = max(statistics[1] - statistics[0] ** 2, 0.0)
 
 
 @compiled(nogil=True)
