@@ -141,7 +141,7 @@ def _follow(
 
 
 def _left(one: Followed, fps: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Mean and variance `[T, 2]` of the time left, and its true value, from the first step's start to the last's end."""
+    """The time left `[T, 2]`, as in `Tracked`, and the true one, from the first start of a step to the last end."""
     steps = one.video.truth.steps
     if not len(steps):
         return None
