@@ -224,6 +224,9 @@ class DecodingConfig:
     """Weight of a uniform distribution in the belief about the progress of a class."""
     label_margin: float = 0.1
     """A label is kept until another class is likelier by this."""
+    order_memory: float = 0.9
+    """Weight of what is done already in which step comes next; the rest has the step before alone. For models that
+    follow procedures."""
     background_bias: float = 0.0
     """How much the network's log-probability of background is lowered by. --cross-fit chooses one, unless another than
     0 is given."""
@@ -247,7 +250,14 @@ class DecodingConfig:
     """Bins of progress in a phase, over which medians and intervals are taken."""
 
     def __post_init__(self) -> None:
-        shares = ("prior_exponent", "doubt", "network_class_share", "network_progress_share", "progress_doubt")
+        shares = (
+            "prior_exponent",
+            "doubt",
+            "order_memory",
+            "network_class_share",
+            "network_progress_share",
+            "progress_doubt",
+        )
         require_range(self, label_margin=(0, 1))
         require_range(self, **dict.fromkeys(shares, (0, 1)), evidence=(0, 1000), temperature=(0.01, 100))
         require_range(self, background_bias=(-50, 50), interval_level=(0, 0.999), remaining_level=(0, 0.999))

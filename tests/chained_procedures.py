@@ -9,12 +9,23 @@ import numpy as np
 
 from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding.duration_filter import StateBeliefs
+from protas_gtcc.decoding.belief import StateBeliefs
 from protas_gtcc.procedure.calibration import TrainingVideo, learn_procedure
 from protas_gtcc.procedure.evidence import compiled_tables
+from protas_gtcc.procedure.memory import find_order
 from protas_gtcc.procedure.model import ProcedureModel
 from protas_gtcc.procedure.tables import steps_of
-from protas_gtcc.procedure.tracker import Tracked, Weights, empty_tracked, new_state, track_frames
+from protas_gtcc.procedure.tracker import (
+    MOST,
+    Tracked,
+    TrackerState,
+    TrackingRules,
+    Weights,
+    empty_tracked,
+    find_known,
+    new_state,
+    track_frame,
+)
 from protas_gtcc.procedure.truth import truth_of
 from protas_gtcc.runs.procedures import exact_settings
 
@@ -62,16 +73,30 @@ def certain(labels: np.ndarray, states: TranscriptTables) -> StateBeliefs:
     return StateBeliefs(now, entered, ended, np.ones((*now.shape, 2)) * now[..., None])
 
 
+def track_frames(rules: TrackingRules, beliefs: StateBeliefs, state: TrackerState | None = None) -> Tracked:
+    """What the tracker finds in one recording from these beliefs, with the learnt order."""
+    num_frames, (num_states, width) = len(beliefs.now), rules.tables.after.shape
+    found = empty_tracked(num_frames, int(rules.tables.state_class.max()) + 1)
+    state = state or new_state(1, num_states, width, len(rules.tables.begin) - 1)
+    order, before = np.empty((num_states, width)), np.empty(MOST, dtype=np.int64)
+    for t in range(num_frames):
+        known = before[: find_known(state.known[0], before)]
+        for k in known:
+            find_order(rules, k, state.next[0, k], order[k])
+        track_frame(rules, state, 0, beliefs, t, order, known, found)
+    return found
+
+
+def rules_of(model: ProcedureModel, states: TranscriptTables, order_memory: float = 0.0) -> TrackingRules:
+    """Those of a model that is trained on frames of `FPS`."""
+    weights = Weights(model.models.next_weights, model.models.later_weights)
+    tables = compiled_tables(model.tables)
+    return TrackingRules(tables, model.tables.state_task, weights, states.following, order_memory, 1 / FPS)
+
+
 def follow(model: ProcedureModel, states: TranscriptTables, beliefs: StateBeliefs) -> Tracked:
     """What the tracker finds in one recording."""
-    num_frames = len(beliefs.now)
-    found = empty_tracked(num_frames, len(states.share))
-    num_states, width = model.tables.after.shape
-    state = new_state(1, num_states, width, states.num_tasks)
-    weights = Weights(model.models.next_weights, model.models.later_weights)
-    streams, tables = np.zeros(num_frames, dtype=np.int64), compiled_tables(model.tables)
-    track_frames(tables, model.tables.state_task, weights, states.following, state, streams, beliefs, 1 / FPS, found)
-    return found
+    return track_frames(rules_of(model, states), beliefs)
 
 
 def follow_labels(labels: np.ndarray) -> Tracked:

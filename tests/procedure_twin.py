@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from protas_gtcc.decoding.duration_filter import StateBeliefs
+from protas_gtcc.decoding.belief import StateBeliefs
 from protas_gtcc.procedure.evidence import LATER, MANY, NEXT
 from protas_gtcc.procedure.outlook import PACE_PRIOR, PACE_SPREAD
 from protas_gtcc.procedure.result import REASONS
@@ -90,14 +90,35 @@ class Memory:
         return np.maximum(self.done, np.eye(len(self.done))[place]), np.eye(len(self.done))[place]
 
 
+def remembered_order(
+    tables: ProcedureTables, following: np.ndarray, order_memory: float, memories: list[Memory]
+) -> np.ndarray:
+    """The probability `[S, S]` that each state follows each, by what is remembered."""
+    order = following.copy()
+    for k, memory in enumerate(memories):
+        own = np.flatnonzero(tables.state_task == tables.state_task[k])
+        steps = tables.is_step[own] & (own != k)
+        upcoming = memory.next * steps
+        if upcoming.sum() > 0:
+            upcoming *= following[k, own[steps]].sum() / upcoming.sum()
+            order[k, own] = np.where(steps, (1 - order_memory) * order[k, own] + order_memory * upcoming, order[k, own])
+    return order
+
+
 def track(
-    tables: ProcedureTables, weights: Weights, transitions: np.ndarray, beliefs: StateBeliefs, seconds: float
+    tables: ProcedureTables,
+    weights: Weights,
+    following: np.ndarray,
+    order_memory: float,
+    beliefs: StateBeliefs,
+    seconds: float,
 ) -> Tracked:
-    """What `track_frames` finds in a recording; every state is remembered, however improbable it is."""
+    """What the tracker finds in a recording; every state is remembered, however improbable it is."""
     num_frames, num_states = beliefs.now.shape
     found = empty_tracked(num_frames, int(tables.state_class.max()) + 1)
     memories, elapsed = [Memory(np.sum(tables.state_task == task)) for task in tables.state_task], 0.0
     for t in range(num_frames):
+        transitions = remembered_order(tables, following, order_memory, memories)
         memories = [remembered(tables, memories, s, transitions, beliefs, t, seconds) for s in range(num_states)]
         now, began, times = beliefs.now[t] / beliefs.now[t].sum(), 0.0, np.zeros((2, 2))
         for s in np.flatnonzero(now).tolist():

@@ -12,7 +12,7 @@ from scipy.linalg import expm
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables, count_transcripts
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding import duration_filter
+from protas_gtcc.decoding import belief
 from protas_gtcc.decoding.compilation import report_compilation
 from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.decoding.hypotheses import make_hypotheses
@@ -263,7 +263,7 @@ def test_a_quantile_has_its_share_below_it_and_the_median_the_least_expected_err
     random = np.random.default_rng(4)
     for _ in range(20):
         at_zero, histogram = random.random() * random.integers(0, 2), random.dirichlet(np.full(8, 0.3))
-        found = duration_filter._quantile(at_zero, histogram, level)
+        found = belief._quantile(at_zero, histogram, level)
         low = np.append(np.arange(8) / 8, 0)
         high = np.append((np.arange(8) + 1) / 8, 0)
         mass = np.append(histogram, at_zero)

@@ -8,11 +8,13 @@ from scipy.linalg import expm
 
 from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
 from protas_gtcc.config import DecodingConfig
+from protas_gtcc.decoding.belief import DESCRIBED, StateBeliefs
 from protas_gtcc.decoding.decoder import DurationDecoder
-from protas_gtcc.decoding.duration_filter import DESCRIBED, StateBeliefs
+from protas_gtcc.decoding.duration_filter import FilterCall, filter_frames
 from protas_gtcc.procedure.evidence import LATER, NEXT, compiled_tables, find_features, score_later, score_next
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures, steps_of
-from protas_gtcc.procedure.tracker import MOST, Weights, empty_tracked, new_state, track_frames
+from protas_gtcc.procedure.tracker import MOST, TrackingRules, Weights
+from tests.chained_procedures import track_frames
 from tests.procedure_twin import features, probabilities, track
 from tests.test_decoding import chain, evidence
 
@@ -97,19 +99,15 @@ def random_beliefs(seed: int, states: TranscriptTables, num_frames: int) -> Stat
     return StateBeliefs(now, entered, ended, random.uniform(1, 40, (num_frames, num_states, 2)))
 
 
+@pytest.mark.parametrize("order_memory", [0.0, 0.9])
 @pytest.mark.parametrize("case", CASES)
-def test_the_tracker_is_its_twin(case):
+def test_the_tracker_is_its_twin(case, order_memory):
     tables, states = random_tables(3, *case)
     weights, beliefs = random_weights(4), random_beliefs(5, states, 80)
     assert ((beliefs.now > 0).sum(axis=1) <= MOST).all()
-    found = empty_tracked(80, len(states.share))
-    num_states, width = tables.after.shape
-    state = new_state(1, num_states, width, tables.num_tasks)
-    streams = np.zeros(80, dtype=np.int64)
-    track_frames(
-        compiled_tables(tables), tables.state_task, weights, states.following, state, streams, beliefs, 0.2, found
-    )
-    expected = track(tables, weights, states.following, beliefs, 0.2)
+    rules = TrackingRules(compiled_tables(tables), tables.state_task, weights, states.following, order_memory, 0.2)
+    found = track_frames(rules, beliefs)
+    expected = track(tables, weights, states.following, order_memory, beliefs, 0.2)
     for name, values in expected._asdict().items():
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-6, atol=1e-6, err_msg=name)
 
@@ -120,7 +118,14 @@ def test_beliefs_in_states_are_those_of_the_dense_chain(task):
     probs = np.random.default_rng(7).dirichlet(np.ones(5), 60).astype(np.float32)
     decoder = DurationDecoder(states, SETTINGS, [0], FPS).fresh(task=task)
     rows = np.zeros(len(probs), dtype=np.int64)
-    found = decoder._decode(rows, probs, None, len(states.state_class))[1]
+    found: StateBeliefs
+
+    def run(call: FilterCall) -> None:
+        nonlocal found
+        filter_frames(call)
+        found = call.output.states
+
+    decoder._decode(rows, probs, None, run, len(states.state_class))
     begins, move, of_state, low, _, rates = chain(states, SETTINGS)
     num_states, stays = len(states.state_class), expm(rates / FPS)
     begins = begins * (states.state_task[of_state] == task - 1) if task else begins
@@ -149,17 +154,17 @@ def test_beliefs_in_states_are_those_of_the_dense_chain(task):
 
 def test_a_task_that_is_doubted_for_a_while_keeps_what_was_done():
     tables, states = random_tables(8, 2, 3, False)
-    num_frames, (num_states, width) = 12, tables.after.shape
+    num_frames, num_states = 12, len(tables.after)
     now, entered, ended = np.zeros((3, num_frames, num_states))
     step, other = (int(np.flatnonzero(tables.is_step & (tables.state_task == task))[0]) for task in (0, 1))
     pause = int(np.flatnonzero(~tables.is_step & (tables.state_task == 0))[0])
     now[:3, step], now[3:6, pause], now[6:9, other], now[9:, pause] = 1, 1, 1, 1
     entered[[0, 3, 6], [step, pause, other]] = 1
     ended[3, step] = 1
-    found, state = empty_tracked(num_frames, len(states.share)), new_state(1, num_states, width, tables.num_tasks)
     beliefs = StateBeliefs(now, entered, ended, np.ones((num_frames, num_states, 2)))
-    args = random_weights(9), states.following, state, np.zeros(num_frames, dtype=np.int64), beliefs, 1.0, found
-    track_frames(compiled_tables(tables), tables.state_task, *args)
+    weights = random_weights(9)
+    rules = TrackingRules(compiled_tables(tables), tables.state_task, weights, states.following, 0.0, 1.0)
+    found = track_frames(rules, beliefs)
     label = tables.state_class[step]
     assert found.done[3:6, label].tolist() == [1, 1, 1]
     assert found.done[6:9, label].tolist() == [0, 0, 0], "of another task, nothing is done"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.procedure.result import Event
 
 if TYPE_CHECKING:
-    from protas_gtcc.decoding.duration_filter import StateBeliefs
+    from protas_gtcc.decoding.duration_filter import FilterCall
 
 
 TINY = 1e-30
@@ -107,19 +107,21 @@ class DurationDecoder:
     ):
         # Here, because importing numba takes half a second.
         from protas_gtcc.decoding import duration_filter
+        from protas_gtcc.decoding.belief import empty_output
         from protas_gtcc.decoding.compilation import report_compilation
 
-        self._filter, self.tables, self.settings = duration_filter, tables, (settings, background, fps)
+        self._filter, self._empty_output = duration_filter, empty_output
+        self.tables, self.settings = tables, (settings, background, fps)
         self._hypotheses = make_hypotheses(tables, settings, fps)
         is_action = ~np.isin(np.arange(len(tables.share)), background)
         self._rule = duration_filter.make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
         self._begin_streams(1)
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the duration filter"):
-            self._decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
+            self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
         self._begin_streams(num_streams)
 
-    def fresh(self, num_streams: int = 1, task: int = 0) -> DurationDecoder:
+    def fresh(self, num_streams: int = 1, task: int = 0) -> Self:
         """The same filter for other streams before their first frame, all of one task; as in `give_task`."""
         other = copy.copy(self)
         other._begin_streams(num_streams, task)
@@ -134,25 +136,29 @@ class DurationDecoder:
 
         `probs` and `progress` are the network's, `[T, C]` in [0, 1]; `progress` is None for a network without progress.
         """
-        return self._decode(streams, probs, progress)[0]
+        return self._decode(streams, probs, progress, self._filter.filter_frames)
 
     def _decode(
-        self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None, num_states: int = 0
-    ) -> tuple[Prediction, StateBeliefs]:
-        """The prediction, and the belief in each state, if their number is given."""
+        self,
+        streams: np.ndarray,
+        probs: np.ndarray,
+        progress: np.ndarray | None,
+        run: Callable[[FilterCall], None],
+        num_states: int = 0,
+    ) -> Prediction:
+        """The prediction, by `run`, which also finds the belief in each state, if their number is given."""
         rule = self._rule if progress is not None else self._rule._replace(network_progress_share=0.0)
         probs = np.ascontiguousarray(probs, dtype=np.float32)
         given = probs if progress is None else np.ascontiguousarray(progress, dtype=np.float32)
-        output = self._filter.empty_output(len(probs), probs.shape[1], self.tables.num_tasks, num_states)
+        output = self._empty_output(len(probs), probs.shape[1], self.tables.num_tasks, num_states)
         state = self._beliefs, self._labels, self._tasks
-        self._filter.filter_frames(self._hypotheses, rule, *state, streams, probs, given, output)
+        run(self._filter.FilterCall(self._hypotheses, rule, *state, streams, probs, given, output))
         low, reported, high = output.reported.T
         soonest, remaining, latest = output.remaining.T
         interval, remaining_interval = np.stack([low, high]), np.stack([soonest, latest])
         channels = output.probs.T, output.progress.T
         tasks = output.tasks.T if self.tables.num_tasks > 1 else None
-        fields = interval, remaining, remaining_interval, tasks
-        return Prediction(output.labels, *channels, reported, *fields), output.states
+        return Prediction(output.labels, *channels, reported, interval, remaining, remaining_interval, tasks)
 
     def arrays(self) -> list[np.ndarray]:
         """All tables that the results depend on."""

@@ -14,7 +14,8 @@ from torch._higher_order_ops.scan import scan  # its only address; exported as O
 
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding.duration_filter import EMPTY, TINY, make_rule
+from protas_gtcc.decoding.belief import EMPTY
+from protas_gtcc.decoding.duration_filter import TINY, make_rule
 from protas_gtcc.decoding.hypotheses import Hypotheses, make_hypotheses
 
 FILTER_FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds", "remaining_interval")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -16,7 +16,7 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.procedure.following import ProcedureFollower, thresholds_of
 from protas_gtcc.procedure.model import ProcedureModel
 from protas_gtcc.procedure.result import REASONS, Event, Reason
-from protas_gtcc.procedure.tracker import Tracked
+from protas_gtcc.procedure.tracker import Tracked, empty_tracked
 
 _PREFIX = "procedure_"
 """Of the names of the tracker's state."""
@@ -36,31 +36,31 @@ class ProcedureDecoder(DurationDecoder):
         reasons: Collection[Reason] | None = None,
     ):
         """Alarms, of all reasons or of these, keep to a budget in false alarms an hour; without one there are none."""
-        super().__init__(tables, settings, background, fps)
         thresholds = thresholds_of(model, budget, REASONS if reasons is None else reasons)
-        self.follower = ProcedureFollower(model, tables.following, fps, len(tables.share), thresholds)
+        self.follower = ProcedureFollower(model, tables, settings.order_memory, fps, thresholds)
+        super().__init__(tables, settings, background, fps)
 
-    def fresh(self, num_streams: int = 1, task: int = 0) -> ProcedureDecoder:
-        """The same for other streams before their first frame, all of one task; as in `give_task`."""
-        other = copy.copy(self)
-        other._begin_streams(num_streams, task)
-        other.follower = self.follower.fresh(num_streams)
-        return other
+    def _begin_streams(self, count: int, task: int = 0) -> None:
+        super()._begin_streams(count, task)
+        self.follower = self.follower.fresh(count)
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
         """As `DurationDecoder.decode`, with the procedure."""
-        prediction, beliefs = self._decode(streams, probs, progress, len(self.tables.state_class))
-        return dataclasses.replace(prediction, procedure=self.follower.follow(streams, beliefs, self._tasks > 0))
+        prediction, tracked = self._track(streams, probs, progress)
+        return dataclasses.replace(prediction, procedure=self.follower.report(streams, tracked, self._tasks > 0))
+
+    def track(self, probs: np.ndarray) -> Tracked:
+        """What the tracker finds in a video from probabilities `[T, C]`, before it is calibrated."""
+        return self._track(np.zeros(len(probs), dtype=np.int64), probs, None)[1]
+
+    def _track(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> tuple[Prediction, Tracked]:
+        tracked = empty_tracked(len(streams), len(self.tables.share))
+        run = partial(self.follower.follow, tracked)
+        return self._decode(streams, probs, progress, run, len(self.tables.state_class)), tracked
 
     def arrays(self) -> list[np.ndarray]:
         """All tables that the results depend on, but thresholds of alarms."""
         return [*super().arrays(), *self.follower.arrays()]
-
-    def track(self, probs: np.ndarray) -> Tracked:
-        """What the tracker finds in a video from probabilities `[T, C]`, before it is calibrated."""
-        streams = np.zeros(len(probs), dtype=np.int64)
-        _, beliefs = self._decode(streams, probs, None, len(self.tables.state_class))
-        return self.follower.track(streams, beliefs)
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """As `DurationDecoder.state`, with what the tracker remembers."""

@@ -10,14 +10,15 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor
 
-from protas_gtcc.decoding.duration_filter import StateBeliefs
+from protas_gtcc.annotations.transcripts import TranscriptTables
+from protas_gtcc.decoding.duration_filter import FilterCall
 from protas_gtcc.errors import InputError
 from protas_gtcc.procedure.alarms import NEVER
 from protas_gtcc.procedure.evidence import compiled_tables
 from protas_gtcc.procedure.model import ProcedureModel
 from protas_gtcc.procedure.readings import find_events, log_normal
 from protas_gtcc.procedure.result import IS_DONE, KINDS, REASONS, Event, Procedure, Reason
-from protas_gtcc.procedure.tracker import Tracked, Weights, empty_tracked, new_state, track_frames
+from protas_gtcc.procedure.tracker import Tracked, TrackingRules, Weights, follow_frames, new_state
 
 LEVEL = 0.8
 """Share of frames at which intervals hold, on held-out people."""
@@ -26,15 +27,24 @@ NO_ROWS = np.empty((0, 4), dtype=np.int64)
 
 
 class ProcedureFollower:
-    """Follows n streams; `follow` steps them."""
+    """Follows n streams; `follow` steps them, and `report` what it finds."""
 
     def __init__(
-        self, model: ProcedureModel, following: np.ndarray, fps: float, num_classes: int, thresholds: np.ndarray
+        self,
+        model: ProcedureModel,
+        states: TranscriptTables,
+        order_memory: float,
+        fps: float,
+        thresholds: np.ndarray,
     ):
-        """`following` is that of the filter's tables, `thresholds` those of alarms, as `thresholds_of` gives them."""
-        self._model, self._following, self._seconds = model, following, 1 / fps
-        self._tables, self._num_classes, self._limits = compiled_tables(model.tables), num_classes, _limits(thresholds)
-        self._weights = Weights(model.models.next_weights, model.models.later_weights)
+        """`states` are the filter's tables, `order_memory` is as in `DecodingConfig`; `thresholds` are those of alarms.
+
+        They are as `thresholds_of` gives them.
+        """
+        self._model, self._num_classes, self._limits = model, len(states.share), _limits(thresholds)
+        weights = Weights(model.models.next_weights, model.models.later_weights)
+        tables, of_task = compiled_tables(model.tables), model.tables.state_task
+        self._rules = TrackingRules(tables, of_task, weights, states.following, order_memory, 1 / fps)
         self._begin_streams(1)
 
     def fresh(self, num_streams: int = 1) -> ProcedureFollower:
@@ -43,23 +53,18 @@ class ProcedureFollower:
         other._begin_streams(num_streams)
         return other
 
-    def follow(self, streams: np.ndarray, beliefs: StateBeliefs, is_given: np.ndarray) -> Procedure:
+    def follow(self, tracked: Tracked, call: FilterCall) -> None:
+        """Run the filter on all frames of a call, and fill in what the tracker finds, before it is calibrated."""
+        follow_frames(call, self._rules, self._state, tracked)
+
+    def report(self, streams: np.ndarray, tracked: Tracked, is_given: np.ndarray) -> Procedure:
         """The procedure at T frames, of which frame t is the next one of stream `streams[t]`, int64.
 
         `is_given` `[n]` is whether the task of each stream is given.
         """
-        tracked, given = self.track(streams, beliefs), is_given.astype(np.int64)
+        given = is_given.astype(np.int64)
         events = _new_events(tracked, self._limits[given], streams, self._happened_at, self._confidence, self._frames)
         return report(tracked, self._model, given[streams], events)
-
-    def track(self, streams: np.ndarray, beliefs: StateBeliefs) -> Tracked:
-        """What the tracker finds, before it is calibrated."""
-        tracked = empty_tracked(len(streams), self._num_classes)
-        tables, task = self._tables, self._model.tables.state_task
-        track_frames(
-            tables, task, self._weights, self._following, self._state, streams, beliefs, self._seconds, tracked
-        )
-        return tracked
 
     def arrays(self) -> list[np.ndarray]:
         """All numbers that the results depend on, but thresholds: a stream may go on with another budget."""

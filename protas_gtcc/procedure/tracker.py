@@ -1,4 +1,4 @@
-"""Following a recording: what is done, what is next and what is left, from the duration filter's belief.
+"""Following a recording: the duration filter's belief, and what is done, what is next and what is left by it.
 
 The filter believes in states: a class within a task. For each of the likeliest states, a stream remembers what would be
 so if that state were going on: which steps are done, and which was the last one. When a segment ends and another
@@ -12,6 +12,9 @@ a short time does not stay done.
     surprise[s]    how unexpected the start of s was: 1 - its probability / that of the likeliest next step
     seconds[s]     mean seconds since s began
     known[s]       1 if s was among the likeliest states at the frame before: what it remembers is up to date
+
+What is next, if a state ends, is also what the filter believes of the frame that follows: a step that is done does not
+start again, unless it often did in training, and a step that others wait for comes before them.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ from typing import NamedTuple, no_type_check
 
 import numpy as np
 
-from protas_gtcc.procedure.evidence import LATER, NEXT, find_features, score_later, score_next
+from protas_gtcc.decoding.duration_filter import filter_frame
+from protas_gtcc.procedure.evidence import LATER, NEXT, Tables, find_features, score_later, score_next
+from protas_gtcc.procedure.memory import assume, find_order, remember
 from protas_gtcc.procedure.outlook import add_outlook
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.storage.compiled_code import compiled
@@ -38,6 +43,21 @@ class Weights(NamedTuple):
     """float64 `[NEXT]`."""
     later: np.ndarray
     """float64 `[LATER]`."""
+
+
+class TrackingRules(NamedTuple):
+    """All that following depends on but the belief, at one frame rate."""
+
+    tables: Tables
+    state_task: np.ndarray
+    """int64 `[S]`."""
+    weights: Weights
+    following: np.ndarray
+    """The filter's learnt order, as in `TranscriptTables`."""
+    order_memory: float
+    """As in `DecodingConfig`."""
+    seconds: float
+    """That a frame takes."""
 
 
 class TrackerState(NamedTuple):
@@ -94,53 +114,61 @@ def empty_tracked(num_frames: int, num_classes: int) -> Tracked:
 
 @compiled(nogil=True)
 @no_type_check
-def track_frames(tables, state_task, weights, transitions, state, streams, beliefs, seconds, tracked):
-    """Update `state` by T frames and fill in `tracked`; frame t is the next one of stream `streams[t]`.
-
-    `transitions` is the filter's `following`. A frame takes `seconds`.
-    """
-    width = state.done.shape[2]
-    upcoming, later, probable = np.empty((width, NEXT)), np.empty((width, LATER)), np.empty(width)
-    chosen, before = np.empty(MOST, np.int64), np.empty(MOST, np.int64)
-    carried = np.empty((2, MOST, width))
-    for t in range(len(streams)):
-        n = streams[t]
-        num_before = _find_known(state.known[n], before)
-        num = _choose(beliefs.now[t], chosen)
-        _remember(
-            tables, state_task, transitions, state, n, beliefs, t, seconds, chosen[:num], before[:num_before], carried
-        )
-        total, began = 0.0, 0.0
-        of_tasks = np.zeros(len(tables.begin) - 1)
-        for s in chosen[:num]:
-            total += beliefs.now[t, s]
-            of_tasks[state_task[s]] += beliefs.now[t, s]
-        for task in range(len(of_tasks)):
-            if of_tasks[task] > 0:
-                state.task_done[n, task], state.task_last[n, task] = 0.0, 0.0
-        for s in chosen[:num]:
-            now, task = beliefs.now[t, s] / total, state_task[s]
-            begin, end = tables.begin[task], tables.begin[task + 1]
-            began += now * (1.0 if tables.is_step[s] else min(state.last[n, s].sum(), 1.0))
-            done, last = carried[0, 0], carried[1, 0]
-            _assume(tables, begin, s, state.done[n, s], state.last[n, s], done, last)
-            part = beliefs.now[t, s] / of_tasks[task]
-            for j in range(width):
-                state.task_done[n, task, j] += part * done[j]
-                state.task_last[n, task, j] += part * last[j]
-            find_features(tables, task, last, done, upcoming, later)
-            score_next(tables, task, weights.next, upcoming, state.next[n, s])
-            score_later(tables, task, weights.later, later, probable)
-            add_outlook(tables, state, n, begin, end, s, now, beliefs.rest[t, s], done, probable, tracked, t)
-        state.elapsed[n] += seconds * began
-        tracked.elapsed[t] = state.elapsed[n]
-        for statistics in (tracked.left[t], tracked.upcoming[t]):
-            statistics[1] = max(statistics[1] - statistics[0] ** 2, 0.0)
+def follow_frames(call, rules, state, tracked):
+    """Filter all frames of a `FilterCall`, each in the order that is remembered, and update `state` and `tracked`."""
+    order, before = np.empty(state.done.shape[1:]), np.empty(MOST, np.int64)
+    for t in range(len(call.streams)):
+        n = call.streams[t]
+        known = before[: find_known(state.known[n], before)]
+        for k in known:
+            find_order(rules, k, state.next[n, k], order[k])
+        filter_frame(call, t, state.known[n], order)
+        track_frame(rules, state, n, call.output.states, t, order, known, tracked)
 
 
 @compiled(nogil=True)
 @no_type_check
-def _find_known(known, found):
+def track_frame(rules, state, n, beliefs, t, order, before, tracked):
+    """Update the `state` of stream n by frame t of the filter's beliefs, and fill in frame t of `tracked`.
+
+    `before` are the states that are known from the frame before, `order[k]` is what follows each.
+    """
+    tables, of_task, width = rules.tables, rules.state_task, state.done.shape[2]
+    upcoming, later, probable = np.empty((width, NEXT)), np.empty((width, LATER)), np.empty(width)
+    chosen, carried = np.empty(MOST, np.int64), np.empty((2, MOST, width))
+    chosen = chosen[: _choose(beliefs.now[t], chosen)]
+    remember(rules, state, n, beliefs, t, order, before, chosen, carried)
+    total, began = 0.0, 0.0
+    task_shares = np.zeros(len(tables.begin) - 1)
+    for s in chosen:
+        total += beliefs.now[t, s]
+        task_shares[of_task[s]] += beliefs.now[t, s]
+    for task in range(len(task_shares)):
+        if task_shares[task] > 0:
+            state.task_done[n, task], state.task_last[n, task] = 0.0, 0.0
+    done, last = carried[0, 0], carried[1, 0]
+    for s in chosen:
+        now, task = beliefs.now[t, s] / total, of_task[s]
+        begin, end = tables.begin[task], tables.begin[task + 1]
+        began += now * (1.0 if tables.is_step[s] else min(state.last[n, s].sum(), 1.0))
+        assume(tables, begin, s, state.done[n, s], state.last[n, s], done, last)
+        share = beliefs.now[t, s] / task_shares[task]
+        for j in range(width):
+            state.task_done[n, task, j] += share * done[j]
+            state.task_last[n, task, j] += share * last[j]
+        find_features(tables, task, last, done, upcoming, later)
+        score_next(tables, task, rules.weights.next, upcoming, state.next[n, s])
+        score_later(tables, task, rules.weights.later, later, probable)
+        add_outlook(tables, state, n, begin, end, s, now, beliefs.rest[t, s], done, probable, tracked, t)
+    state.elapsed[n] += rules.seconds * began
+    tracked.elapsed[t] = state.elapsed[n]
+    for statistics in (tracked.left[t], tracked.upcoming[t]):
+        statistics[1] = max(statistics[1] - statistics[0] ** 2, 0.0)
+
+
+@compiled(nogil=True)
+@no_type_check
+def find_known(known, found):
     """The states that are up to date, of which there are at most `MOST`; returns their number."""
     num = 0
     for s in range(len(known)):
@@ -168,65 +196,3 @@ def _choose(now, chosen):
         chosen[0] = np.argmax(now)
         num = 1
     return num
-
-
-@compiled(nogil=True)
-@no_type_check
-def _assume(tables, begin, s, done, last, done_after, last_after):
-    """What is done, and the last step, once the step that is going on is."""
-    for j in range(len(done)):
-        done_after[j] = done[j]
-        last_after[j] = 0.0 if tables.is_step[s] else last[j]
-    if tables.is_step[s]:
-        done_after[s - begin] = 1.0
-        last_after[s - begin] = 1.0
-
-
-@compiled(nogil=True)
-@no_type_check
-def _remember(tables, state_task, transitions, state, n, beliefs, t, seconds, chosen, before, carried):
-    """Update what each state remembers: a part goes on, a part began with this frame after states that ended.
-
-    A state that was not up to date is taken to begin now. Where no state that may have ended is up to date, as when a
-    task is likely again after another one was, it takes over what its task remembers.
-    """
-    surprises, totals = np.zeros(len(chosen)), np.zeros(len(chosen))
-    for number, s in enumerate(chosen):
-        carried[0, number], carried[1, number] = 0.0, 0.0
-        for k in before:
-            flow = beliefs.ended[t, k] * transitions[k, s]
-            if state_task[k] == state_task[s] and flow > 0:
-                totals[number] += flow
-                surprises[number] += flow * _carry(
-                    tables, state, n, tables.begin[state_task[s]], s, k, flow, carried[0, number], carried[1, number]
-                )
-    for number, s in enumerate(chosen):
-        share = beliefs.entered[t, s] if state.known[n, s] > 0 else 1.0
-        total = totals[number]
-        if total <= 0:
-            total, task = 1.0, state_task[s]
-            carried[0, number], carried[1, number] = state.task_done[n, task], state.task_last[n, task]
-        state.seconds[n, s] = (1 - share) * state.seconds[n, s] + seconds
-        state.surprise[n, s] = (1 - share) * state.surprise[n, s] + share * surprises[number] / total
-        for j in range(state.done.shape[2]):
-            state.done[n, s, j] = (1 - share) * state.done[n, s, j] + share * carried[0, number, j] / total
-            state.last[n, s, j] = (1 - share) * state.last[n, s, j] + share * carried[1, number, j] / total
-    state.known[n] = 0.0
-    for s in chosen:
-        state.known[n, s] = 1.0
-
-
-@compiled(nogil=True)
-@no_type_check
-def _carry(tables, state, n, begin, s, k, flow, done, last):
-    """Add what is so after state `k`, by its share; returns how unexpected it is that `s` follows."""
-    for j in range(len(done)):
-        done[j] += flow * state.done[n, k, j]
-        last[j] += 0.0 if tables.is_step[k] else flow * state.last[n, k, j]
-    if tables.is_step[k]:
-        done[k - begin] += flow * (1 - state.done[n, k, k - begin])
-        last[k - begin] += flow
-    likeliest = state.next[n, k].max()
-    if not tables.is_step[s] or likeliest <= 0:
-        return 0.0
-    return 1 - state.next[n, k, s - begin] / likeliest
