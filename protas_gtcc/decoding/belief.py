@@ -1,0 +1,182 @@
+"""What the duration filter reports, read from its belief, in compiled code.
+
+The belief about the class and the progress is a mixture of the filter's and the network's own. All that is reported is
+read from it: the likeliest class, its progress, and the value with the least expected error when background counts as
+0, which is the median, with an interval around it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, no_type_check
+
+import numpy as np
+
+from protas_gtcc.storage.compiled_code import compiled
+
+REORDERED = {"reassoc", "contract"}
+"""Sums may be taken in any order, so that several terms are added at once."""
+EMPTY = 1e-12
+"""A class with less probability has no progress of its own; its progress is 0.5."""
+DESCRIBED = 1e-3
+"""A state with less probability has no rest of its own."""
+
+
+class StateBeliefs(NamedTuple):
+    """What the filter believes about its S states in T frames, for who follows the procedure; float64."""
+
+    now: np.ndarray
+    """`[T, S]`: probability that each state is going on."""
+    entered: np.ndarray
+    """`[T, S]`: if it is going on, the probability that it began with this frame."""
+    ended: np.ndarray
+    """`[T, S]`: probability that it was going on before this frame, and ended."""
+    rest: np.ndarray
+    """`[T, S, 2]`: if it is going on, mean and variance of the seconds until it ends; 0 where it is improbable."""
+
+
+class FilterOutput(NamedTuple):
+    """The filter's output for T frames."""
+
+    labels: np.ndarray
+    """int64 `[T]`: the likeliest class, or that of the frame before, if it is not likelier by the margin."""
+    probs: np.ndarray
+    """float32 `[T, C]`: probability of each class."""
+    tasks: np.ndarray
+    """float32 `[T, K]`: probability of each task."""
+    progress: np.ndarray
+    """float32 `[T, C]`: of each class, given that it is going on."""
+    reported: np.ndarray
+    """float32 `[T, 3]`: the interval's lower end, the median, the upper end, when background counts as 0."""
+    remaining: np.ndarray
+    """float32 `[T, 3]`: the same of the remaining seconds of the predicted class's segment."""
+    states: StateBeliefs
+    """Of no frames, T = 0, if it is not wanted."""
+
+
+def empty_output(num_frames: int, num_classes: int, num_tasks: int, num_states: int = 0) -> FilterOutput:
+    """Arrays for the output of `num_frames` frames, not yet filled; beliefs in states are wanted for `num_states`."""
+    probs, progress = np.empty((2, num_frames, num_classes), dtype=np.float32)
+    reported, remaining = np.empty((2, num_frames, 3), dtype=np.float32)
+    tasks = np.empty((num_frames, num_tasks), dtype=np.float32)
+    wanted = num_frames if num_states else 0
+    now, entered, ended = np.zeros((3, wanted, num_states))
+    states = StateBeliefs(now, entered, ended, np.zeros((wanted, num_states, 2)))
+    return FilterOutput(np.empty(num_frames, dtype=np.int64), probs, tasks, progress, reported, remaining, states)
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def live_range(hypotheses, live):
+    """The first and last state, and the first and last length, each last one exclusive, of the tasks `live`."""
+    low, high = hypotheses.task_begin[live[0]], hypotheses.task_begin[live[1]]
+    return low, high, hypotheses.begin[low], hypotheses.begin[high]
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def describe(hypotheses, live, belief, ended, entered, states, t):
+    """Fill in what is believed about each state at frame t. In phase i of N, a length L has L (N - i) / N to go."""
+    low, high, _, _ = live_range(hypotheses, live)
+    phases = len(belief)
+    for s in range(low, high):
+        first, last = hypotheses.begin[s], hypotheses.begin[s + 1]
+        now = 0.0
+        for i in range(phases):
+            now += belief[i, first:last].sum()
+        states.now[t, s], states.entered[t, s], states.ended[t, s] = now, entered[s], ended[s]
+        if now < DESCRIBED:
+            continue
+        mean, square = 0.0, 0.0
+        for i in range(phases):
+            for r in range(first, last):
+                to_go = hypotheses.seconds[r] * (phases - i) / phases
+                mean += belief[i, r] * to_go
+                square += belief[i, r] * (to_go**2 + to_go * hypotheses.seconds[r] / phases)
+        states.rest[t, s, 0] = mean / now
+        states.rest[t, s, 1] = max(square / now - (mean / now) ** 2, 0.0)
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def summarise(hypotheses, live, belief, classes, tasks, reached):
+    """Probability of each class, of each task, and of each phase and class together, `[N, C]`."""
+    classes[:], tasks[:], reached[:] = 0, 0, 0
+    for g in range(live[0], live[1]):
+        for i in range(len(belief)):
+            total = 0.0
+            for s in range(hypotheses.task_begin[g], hypotheses.task_begin[g + 1]):
+                mass = belief[i, hypotheses.begin[s] : hypotheses.begin[s + 1]].sum()
+                reached[i, hypotheses.state_class[s]] += mass
+                total += mass
+            tasks[g] += total
+    for i in range(len(belief)):
+        for c in range(len(classes)):
+            classes[c] += reached[i, c]
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def mix(rule, classes, reached, progress, histogram):
+    """Fill in each class's histogram of progress: the filter's, the network's and a uniform one, which sums to 1."""
+    bins, share, doubt = histogram.shape[1], rule.network_progress_share, rule.progress_doubt
+    for c in range(len(classes)):
+        for i in range(len(reached)):
+            shape = reached[i, c] / rule.bins_per_phase / classes[c] if classes[c] > EMPTY else 1 / bins
+            for b in range(i * rule.bins_per_phase, (i + 1) * rule.bins_per_phase):
+                histogram[c, b] = (1 - share - doubt) * shape + doubt / bins
+        histogram[c, min(int(progress[c] * bins), bins - 1)] += share
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def report(rule, probs, histogram, progress, reported):
+    """Fill in the progress of each class, and the median and the interval over all classes."""
+    together, nothing = np.zeros(histogram.shape[1]), 0.0
+    for c in range(len(probs)):
+        progress[c] = _quantile(0.0, histogram[c], 0.5)
+        if rule.is_action[c]:
+            for b in range(len(together)):
+                together[b] += probs[c] * histogram[c, b]
+        else:
+            nothing += probs[c]
+    reported[0] = _quantile(nothing, together, rule.tail)
+    reported[1] = _quantile(nothing, together, 0.5)
+    reported[2] = _quantile(nothing, together, 1 - rule.tail)
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def _quantile(at_zero, histogram, level):
+    """Quantile of a value that is 0 with weight `at_zero`, else in [0, 1] and spread evenly within each bin."""
+    wanted = level * (at_zero + histogram.sum()) - at_zero
+    if wanted <= 0:
+        return 0.0
+    for b in range(len(histogram)):
+        if histogram[b] >= wanted:
+            return (b + wanted / histogram[b]) / len(histogram)
+        wanted -= histogram[b]
+    return 1.0
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def remaining(hypotheses, live, tail, belief, label, remaining):
+    """Fill in the remaining seconds of a segment of this class: the interval's lower end, the median, the upper end."""
+    ended, total = np.zeros(len(hypotheses.times)), 0.0
+    for s in range(hypotheses.task_begin[live[0]], hypotheses.task_begin[live[1]]):
+        if hypotheses.state_class[s] != label:
+            continue
+        for r in range(hypotheses.begin[s], hypotheses.begin[s + 1]):
+            for i in range(len(belief)):
+                mass = belief[i, r]
+                total += mass
+                for g in range(len(ended)):
+                    ended[g] += mass * hypotheses.ended[r, i, g]
+    for number, level in enumerate((tail, 0.5, 1 - tail)):
+        later = max(np.searchsorted(ended, level * total), 1)
+        if later == len(ended):
+            remaining[number] = hypotheses.times[-1]
+        else:
+            share = (level * total - ended[later - 1]) / max(ended[later] - ended[later - 1], EMPTY)
+            step = hypotheses.times[later] - hypotheses.times[later - 1]
+            remaining[number] = hypotheses.times[later - 1] + max(share, 0.0) * step
