@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -121,7 +121,7 @@ class DurationDecoder:
             self.decode(np.zeros(1, dtype=np.int64), np.ones((1, len(is_action)), dtype=np.float32), None)
         self._begin_streams(num_streams)
 
-    def fresh(self, num_streams: int = 1, task: int = 0) -> Self:
+    def fresh(self, num_streams: int = 1, task: int = 0) -> DurationDecoder:
         """The same filter for other streams before their first frame, all of one task; as in `give_task`."""
         other = copy.copy(self)
         other._begin_streams(num_streams, task)

@@ -44,6 +44,12 @@ class ProcedureDecoder(DurationDecoder):
         super()._begin_streams(count, task)
         self.follower = self.follower.fresh(count)
 
+    def fresh(self, num_streams: int = 1, task: int = 0) -> ProcedureDecoder:
+        """As `DurationDecoder.fresh`."""
+        other = super().fresh(num_streams, task)
+        assert isinstance(other, ProcedureDecoder)  # for the type checker: it is a copy
+        return other
+
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
         """As `DurationDecoder.decode`, with the procedure."""
         prediction, tracked = self._track(streams, probs, progress)
