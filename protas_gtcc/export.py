@@ -151,11 +151,13 @@ def export_onnx(
 
 
 def lacks(model: TrainedModel) -> list[str]:
-    """The fields of the model's predictions that are in no graph."""
+    """What the graphs lack: fields of the model's predictions, and `order_memory` where it acts on the others."""
     if not model.facts.procedure:
         return []
-    is_filtered, has_tasks = model.facts.config.decoding.filter != "none", len(model.facts.tasks) > 1
-    return ["procedure"] if is_filtered or not has_tasks else ["procedure", "task_probs"]
+    decoding, has_tasks = model.facts.config.decoding, len(model.facts.tasks) > 1
+    if decoding.filter == "none":
+        return ["procedure", "task_probs"] if has_tasks else ["procedure"]
+    return ["procedure", "order_memory"] if decoding.order_memory > 0 else ["procedure"]
 
 
 def _filter_graph(model: TrainedModel, task: int) -> FilterGraph | None:

@@ -390,7 +390,7 @@ def test_facts_have_the_steps_of_each_task_and_the_budget(model):
 
 
 def test_an_exported_model_states_that_it_lacks_the_procedure(model, checkpoint):
-    assert lacks(load(checkpoint)) == ["procedure"]
+    assert lacks(load(checkpoint)) == ["procedure", "order_memory"]
     assert lacks(make_model()) == []
     unfiltered = dataclasses.replace(model.facts.config.decoding, filter="none")
     config = dataclasses.replace(model.facts.config, decoding=unfiltered)

@@ -140,6 +140,7 @@ DECODINGS: Mapping[str, DecodeFunction] = {
     "prior not divided out": _filter(prior_exponent=0.0),
     "prior divided out": _filter(prior_exponent=1.0),
     "labels without a margin": _filter(label_margin=0.0),
+    "order of the class before alone": _filter(order_memory=0.0),
     "no filter": _no_filter,
     "no filter, expected progress": _hold(0),
     **{f"no filter, labels held for {one:g} s unless above 0.9": _hold(one) for one in (0.5, 1.0, 2.0)},

@@ -16,8 +16,8 @@ from protas_gtcc.storage.checkpoints import require_model
 class Command:
     """Write a model as ONNX graphs: stream.onnx for new frames and the state so far, offline.onnx for whole videos.
 
-    Both hold the duration filter, if the model has one; their outputs are those of 'protas-gtcc predict'. What is
-    reported of the procedure is in neither.
+    Both hold the duration filter, if the model has one. What is reported of the procedure is in neither; it does not
+    act on the filter there, so the outputs are those of a model trained with --order-memory 0.
     """
 
     model: Positional[Path]
@@ -52,7 +52,6 @@ class Command:
         lacking = lacks(model)
         print(json.dumps({"written": written, "lacks": lacking}) if self.json else "\n".join(written))
         if lacking:
-            what = "time left, next step, steps done and alarms"
-            console.print(
-                f"the graphs lack the procedure ({what}): use predict, stream or serve for it", soft_wrap=True
-            )
+            what = "the graphs lack the procedure (time left, next step, steps done and alarms)"
+            acts = ", and its part in the filter (--order-memory)" if "order_memory" in lacking else ""
+            console.print(f"{what}{acts}: use predict, stream or serve for it", soft_wrap=True)
