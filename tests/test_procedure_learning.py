@@ -47,8 +47,8 @@ def test_gradients_are_finite_differences(seed):
     features[:, 2] = np.nan  # no step
     chosen = random.choice([0, 1, 3, 4, 5], 40)
     assert_gradient(lambda weights: _next_loss(weights, features, chosen), random.normal(size=NEXT))
-    later, came = random.normal(size=(30, LATER)), random.random(30) < 0.5
-    assert_gradient(lambda weights: _later_loss(weights, later, came), random.normal(size=LATER))
+    later, came, counts = random.normal(size=(30, LATER)), random.random(30) < 0.5, random.choice([0.5, 1], 30)
+    assert_gradient(lambda weights: _later_loss(weights, later, came, counts), random.normal(size=LATER))
 
 
 def test_losses_are_finite_however_large_the_scores_are():
@@ -57,7 +57,7 @@ def test_losses_are_finite_however_large_the_scores_are():
     value, gradient = _next_loss(weights, features, np.array([0, 1]))
     assert np.isfinite([value, *gradient]).all()
     later = np.repeat([[500.0], [-500.0]], LATER, axis=1)
-    value, gradient = _later_loss(np.full(LATER, 50.0), later, np.array([False, True]))
+    value, gradient = _later_loss(np.full(LATER, 50.0), later, np.array([False, True]), np.ones(2))
     assert np.isfinite([value, *gradient]).all()
 
 
@@ -91,7 +91,37 @@ def test_whether_a_step_comes_is_found_again():
     random, true = np.random.default_rng(0), np.linspace(-1, 1, LATER)
     features = random.normal(size=(20000, LATER))
     came = random.random(20000) < 1 / (1 + np.exp(-features @ true))
-    np.testing.assert_allclose(_minimise(lambda given: _later_loss(given, features, came), LATER), true, atol=0.06)
+    found = _minimise(lambda given: _later_loss(given, features, came, np.ones(20000)), LATER)
+    np.testing.assert_allclose(found, true, atol=0.06)
+
+
+def test_what_counts_half_is_worth_half_of_two_copies():
+    random = np.random.default_rng(0)
+    later, came, weights = random.normal(size=(5, LATER)), np.array([True, False, True, True, False]), np.ones(LATER)
+    twice = [0, 0, 1, 1, 2, 2, 3, 3, 4]
+    once = _later_loss(weights, later[twice], came[twice], np.ones(9))
+    found = _later_loss(weights, later, came, np.array([1, 1, 1, 1, 0.5]))
+    assert found[0] == pytest.approx(once[0])
+    np.testing.assert_allclose(found[1], once[1])
+
+
+def test_a_missing_step_is_found_by_who_has_seen_complete_recordings_alone():
+    orders = [[1, 2, 3, 4]] * 20 + [[1, 2, 4, 3], [2, 1, 3, 4], [1, 3, 2, 4], [2, 1, 4, 3]]
+    videos = [labels_of(order, number) for number, order in enumerate(orders)]
+    model, states = learn_from(videos, [f"person {number}" for number in range(24)])
+    budget = 2 * model.smallest_budget(1)
+    decoder = ProcedureDecoder(states, SETTINGS, [0], FPS, model, budget, ["missing"])
+
+    def missing(order: list[int], seed: int) -> list[int]:
+        labels = labels_of(order, seed)
+        probs, frames = np.eye(CLASSES, dtype=np.float32)[labels], np.zeros(len(labels), dtype=np.int64)
+        procedure = decoder.fresh().decode(frames, probs, None).procedure
+        assert procedure is not None
+        return [event.label for event in procedure.events if event.kind == "missing"]
+
+    for step in (1, 2):  # 4 came before 3 twice
+        assert missing([one for one in (1, 2, 3, 4) if one != step], 100 + step) == [step]
+    assert [missing([1, 2, 3, 4], 200 + number) for number in range(5)] == [[]] * 5
 
 
 @pytest.mark.parametrize("seed", range(5))

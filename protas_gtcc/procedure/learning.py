@@ -7,14 +7,14 @@ recordings of other people, and the weights are those that suit a new person.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from protas_gtcc.annotations.transcripts import TranscriptTables
-from protas_gtcc.procedure.evidence import LATER, NEXT, compiled_tables, find_features
+from protas_gtcc.procedure.evidence import LATER, NEXT, Tables, compiled_tables, find_features
 from protas_gtcc.procedure.model import Models
-from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures, visits_of
+from protas_gtcc.procedure.tables import HALF, ProcedureTables, Recording, count_procedures, visits_of
 
 FOLDS = 10
 """Groups of people that are left out, at most."""
@@ -34,6 +34,8 @@ class StepFeatures:
     """`[M, LATER]`, after each start, of the steps that are not done."""
     came: np.ndarray
     """bool `[M]`: whether the step came."""
+    weight: np.ndarray
+    """float64 `[M]`: how often that counts: `HALF` for a step that was left out in thought."""
 
 
 def fold_people(people: Sequence[str], num_folds: int = FOLDS) -> list[list[int]]:
@@ -79,49 +81,91 @@ def fit_models(
     needs: np.ndarray | None = None,
 ) -> Models:
     """Fit the two models. With one person or one recording there is nothing to fit on, and all weights are 1."""
-    found = [
-        step_features(tables, [recordings[number] for number in fold], fps)
-        for fold, tables in without_each_fold(recordings, people, states, background, fps, needs)
-    ]
+    found = []
+    for fold, tables in without_each_fold(recordings, people, states, background, fps, needs):
+        gaps = _left_out(tables, recordings, fps)
+        found.append(step_features(tables, [recordings[one] for one in fold], fps, [gaps[one] for one in fold]))
     found = [one for one in found if len(one.chosen)]
     if not found:
         return Models(np.ones(NEXT), np.ones(LATER))
-    chosen, came = (np.concatenate([getattr(one, name) for one in found]) for name in ("chosen", "came"))
-    following, later = (np.concatenate([getattr(one, name) for one in found]) for name in ("next", "later"))
+    following, chosen, *later = (np.concatenate(parts) for parts in zip(*map(astuple, found), strict=True))
     return Models(
         next_weights=_minimise(lambda weights: _next_loss(weights, following, chosen), NEXT),
-        later_weights=_minimise(lambda weights: _later_loss(weights, later, came), LATER)
-        if len(came)
+        later_weights=_minimise(lambda weights: _later_loss(weights, *later), LATER)
+        if len(later[0])
         else np.ones(LATER),
     )
 
 
-def step_features(tables: ProcedureTables, recordings: Sequence[Recording], fps: float) -> StepFeatures:
-    """The features at each start of a step, by tables that do not know these recordings."""
-    table, begin, width = compiled_tables(tables), tables.begin, tables.after.shape[1]
-    following, chosen, later, came = [], [], [], []
-    for steps, task in recordings:
-        low, high = begin[task], begin[task + 1]
-        places = {int(label): place for place, label in enumerate(tables.state_class[low:high])}
-        sequence = [visit.place for visit in visits_of(steps, places, fps)]
-        is_step = tables.is_step[low:high]
-        done, last = np.zeros((2, width))
-        for number, place in enumerate(sequence):
-            features, after = np.full((width, NEXT), np.nan), np.empty((width, LATER))
-            find_features(table, task, last, done, features, after)
-            done[place], last = 1.0, np.eye(width)[place]
-            find_features(table, task, last, done, np.empty((width, NEXT)), after)
-            undone = np.flatnonzero(is_step & (done[: high - low] == 0))
-            following.append(features)
-            chosen.append(place)
+def step_features(
+    tables: ProcedureTables, recordings: Sequence[Recording], fps: float, left_out: Sequence[Collection[int]] = ()
+) -> StepFeatures:
+    """The features at each start of a step, by tables that do not know these recordings.
+
+    `left_out` are places of steps in each recording. It counts `HALF` as if each of them had been left out there.
+    """
+    table, width = compiled_tables(tables), tables.after.shape[1]
+    following, chosen, later, came, weight = [], [], [], [], []
+    for recording, gaps in zip(recordings, left_out or [()] * len(recordings), strict=True):
+        sequence = _sequence(tables, recording, fps)
+        is_step = tables.is_step[tables.begin[recording.task] : tables.begin[recording.task + 1]]
+        for number, (before, after, done) in enumerate(_seen(table, recording.task, sequence, width)):
+            undone = np.flatnonzero(is_step & (done[: len(is_step)] == 0))
+            following.append(before)
+            chosen.append(sequence[number])
             later.append(after[undone])
             came += [int(step) in sequence[number + 1 :] for step in undone]
+            weight += [1.0] * len(undone)
+        for gap in gaps:
+            without_it = [place for place in sequence if place != gap]
+            rows = [after[gap] for _, after, _ in _seen(table, recording.task, without_it, width)]
+            later.append(np.reshape(rows, (-1, LATER)))
+            came += [False] * len(rows)
+            weight += [HALF] * len(rows)
     return StepFeatures(
         np.array(following).reshape(-1, width, NEXT),
         np.array(chosen, dtype=np.int64),
         np.concatenate([np.empty((0, LATER)), *later]),
         np.array(came, dtype=bool),
+        np.array(weight),
     )
+
+
+def _sequence(tables: ProcedureTables, recording: Recording, fps: float) -> list[int]:
+    """Places of a recording's steps, in their order."""
+    low, high = tables.begin[recording.task : recording.task + 2]
+    places = {int(label): place for place, label in enumerate(tables.state_class[low:high])}
+    return [visit.place for visit in visits_of(recording.steps, places, fps)]
+
+
+def _seen(
+    table: Tables, task: int, sequence: Sequence[int], width: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """At each start of a step: `[W, NEXT]` before it, NaN for what is no step; `[W, LATER]` and what is done after."""
+    done, last = np.zeros((2, width))
+    for place in sequence:
+        before, after = np.full((width, NEXT), np.nan), np.empty((width, LATER))
+        find_features(table, task, last, done, before, after)
+        done[place], last = 1.0, np.eye(width)[place]
+        find_features(table, task, last, done, np.empty((width, NEXT)), after)
+        yield before, after, done
+
+
+def _left_out(tables: ProcedureTables, recordings: Sequence[Recording], fps: float) -> list[set[int]]:
+    """Places of steps to leave out of each recording in thought: each step of a task in one of its recordings.
+
+    Where all recordings are complete, nothing else shows what it is like when a step is missing.
+    """
+    by_task: dict[int, list[int]] = {}
+    for number, recording in enumerate(recordings):
+        by_task.setdefault(recording.task, []).append(number)
+    found: list[set[int]] = [set() for _ in recordings]
+    for numbers in by_task.values():
+        has = {number: set(_sequence(tables, recordings[number], fps)) for number in numbers}
+        for turn, place in enumerate(sorted(set().union(*has.values()))):
+            with_it = [number for number in numbers if place in has[number]]
+            found[with_it[turn % len(with_it)]].add(place)
+    return found
 
 
 def _minimise(loss: Callable[[np.ndarray], tuple[float, np.ndarray]], num_weights: int) -> np.ndarray:
@@ -149,8 +193,10 @@ def _next_loss(weights: np.ndarray, features: np.ndarray, chosen: np.ndarray) ->
     return value, (expected - known[events, chosen]).mean(axis=0)
 
 
-def _later_loss(weights: np.ndarray, features: np.ndarray, came: np.ndarray) -> tuple[float, np.ndarray]:
-    """The same of whether the steps came."""
-    scores = features @ weights
+def _later_loss(
+    weights: np.ndarray, features: np.ndarray, came: np.ndarray, counts: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """The same of whether the steps came, each as often as it counts."""
+    scores, shares = features @ weights, counts / counts.sum()
     probable = np.exp(-np.logaddexp(0, -scores))
-    return float(np.mean(np.logaddexp(0, scores) - came * scores)), features.T @ (probable - came) / len(came)
+    return float(shares @ (np.logaddexp(0, scores) - came * scores)), features.T @ (shares * (probable - came))
