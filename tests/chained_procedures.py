@@ -9,14 +9,13 @@ import numpy as np
 
 from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding.belief import StateBeliefs
+from protas_gtcc.decoding.belief import MOST, StateBeliefs
 from protas_gtcc.procedure.calibration import TrainingVideo, learn_procedure
 from protas_gtcc.procedure.evidence import compiled_tables
 from protas_gtcc.procedure.memory import find_order
 from protas_gtcc.procedure.model import ProcedureModel
 from protas_gtcc.procedure.tables import steps_of
 from protas_gtcc.procedure.tracker import (
-    MOST,
     Tracked,
     TrackerState,
     TrackingRules,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protas_gtcc.annotations.transcripts import count_transcripts
-from protas_gtcc.decoding.belief import StateBeliefs, empty_output
+from protas_gtcc.decoding.belief import LEAST, MOST, StateBeliefs, empty_output
 from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.decoding.duration_filter import FilterCall, filter_frames
 from protas_gtcc.decoding.hypotheses import make_hypotheses
@@ -16,7 +16,7 @@ from protas_gtcc.procedure.calibration import learn_procedure
 from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.memory import find_order
 from protas_gtcc.procedure.model import ProcedureModel
-from protas_gtcc.procedure.tracker import LEAST, MOST, Weights
+from protas_gtcc.procedure.tracker import Weights
 from tests.chained_procedures import CLASSES, FPS, SETTINGS, chain_model, rules_of, training_video
 from tests.procedure_twin import Memory, probabilities, remembered, remembered_order
 

@@ -8,12 +8,12 @@ from scipy.linalg import expm
 
 from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding.belief import DESCRIBED, StateBeliefs
+from protas_gtcc.decoding.belief import LEAST, MOST, StateBeliefs
 from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.decoding.duration_filter import FilterCall, filter_frames
 from protas_gtcc.procedure.evidence import LATER, NEXT, compiled_tables, find_features, score_later, score_next
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures, steps_of
-from protas_gtcc.procedure.tracker import MOST, TrackingRules, Weights
+from protas_gtcc.procedure.tracker import TrackingRules, Weights
 from tests.chained_procedures import track_frames
 from tests.procedure_twin import features, probabilities, track
 from tests.test_decoding import chain, evidence
@@ -147,7 +147,7 @@ def test_beliefs_in_states_are_those_of_the_dense_chain(task):
         np.testing.assert_allclose(found.now[t], now, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(found.ended[t], ended, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(found.entered[t][own], new[own], rtol=1e-4, atol=1e-6)
-        known = now[own] > 2 * DESCRIBED
+        known = (now[own] > 2 * LEAST) & (now[own] >= np.sort(now)[-MOST:].min())
         rest = np.stack([mean, square - mean**2], axis=1)
         np.testing.assert_allclose(found.rest[t][own][known], rest[known], rtol=1e-3)
 

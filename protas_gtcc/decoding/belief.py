@@ -17,8 +17,10 @@ REORDERED = {"reassoc", "contract"}
 """Sums may be taken in any order, so that several terms are added at once."""
 EMPTY = 1e-12
 """A class with less probability has no progress of its own; its progress is 0.5."""
-DESCRIBED = 1e-3
-"""A state with less probability has no rest of its own."""
+MOST = 6
+"""States that are looked at, the likeliest ones."""
+LEAST = 1e-3
+"""A state that is less probable is not looked at."""
 
 
 class StateBeliefs(NamedTuple):
@@ -31,7 +33,7 @@ class StateBeliefs(NamedTuple):
     ended: np.ndarray
     """`[T, S]`: probability that it was going on before this frame, and ended."""
     rest: np.ndarray
-    """`[T, S, 2]`: if it is going on, mean and variance of the seconds until it ends; 0 where it is improbable."""
+    """`[T, S, 2]`: if it is going on, mean and variance of the seconds until it ends; of the likeliest states."""
 
 
 class FilterOutput(NamedTuple):
@@ -77,23 +79,41 @@ def live_range(hypotheses, live):
 def describe(hypotheses, live, belief, ended, entered, states, t):
     """Fill in what is believed about each state at frame t. In phase i of N, a length L has L (N - i) / N to go."""
     low, high, _, _ = live_range(hypotheses, live)
-    phases = len(belief)
+    phases, chosen = len(belief), np.empty(MOST, np.int64)
     for s in range(low, high):
-        first, last = hypotheses.begin[s], hypotheses.begin[s + 1]
         now = 0.0
         for i in range(phases):
-            now += belief[i, first:last].sum()
+            now += belief[i, hypotheses.begin[s] : hypotheses.begin[s + 1]].sum()
         states.now[t, s], states.entered[t, s], states.ended[t, s] = now, entered[s], ended[s]
-        if now < DESCRIBED:
-            continue
+    for s in chosen[: likeliest_states(states.now[t], chosen)]:
         mean, square = 0.0, 0.0
         for i in range(phases):
-            for r in range(first, last):
+            for r in range(hypotheses.begin[s], hypotheses.begin[s + 1]):
                 to_go = hypotheses.seconds[r] * (phases - i) / phases
                 mean += belief[i, r] * to_go
                 square += belief[i, r] * (to_go**2 + to_go * hypotheses.seconds[r] / phases)
-        states.rest[t, s, 0] = mean / now
-        states.rest[t, s, 1] = max(square / now - (mean / now) ** 2, 0.0)
+        states.rest[t, s, 0] = mean / states.now[t, s]
+        states.rest[t, s, 1] = max(square / states.now[t, s] - states.rest[t, s, 0] ** 2, 0.0)
+
+
+@compiled(nogil=True)
+@no_type_check
+def likeliest_states(now, chosen):
+    """The likeliest states, by probability; returns their number, at least 1."""
+    num = 0
+    for s in range(len(now)):
+        if now[s] < LEAST or (num == MOST and now[s] <= now[chosen[num - 1]]):
+            continue
+        place = min(num, MOST - 1)
+        while place > 0 and now[chosen[place - 1]] < now[s]:
+            chosen[place] = chosen[place - 1]
+            place -= 1
+        chosen[place] = s
+        num = min(num + 1, MOST)
+    if num == 0:
+        chosen[0] = np.argmax(now)
+        num = 1
+    return num
 
 
 @compiled(nogil=True, fastmath=REORDERED)

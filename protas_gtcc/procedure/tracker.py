@@ -23,17 +23,13 @@ from typing import NamedTuple, no_type_check
 
 import numpy as np
 
+from protas_gtcc.decoding.belief import MOST, likeliest_states
 from protas_gtcc.decoding.duration_filter import filter_frame
 from protas_gtcc.procedure.evidence import LATER, NEXT, Tables, find_features, score_later, score_next
 from protas_gtcc.procedure.memory import assume, find_order, remember
 from protas_gtcc.procedure.outlook import add_outlook
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.storage.compiled_code import compiled
-
-MOST = 6
-"""States that are looked at, the likeliest ones."""
-LEAST = 1e-3
-"""A state that is less probable is not looked at."""
 
 
 class Weights(NamedTuple):
@@ -136,7 +132,7 @@ def track_frame(rules, state, n, beliefs, t, order, before, tracked):
     tables, of_task, width = rules.tables, rules.state_task, state.done.shape[2]
     upcoming, later, probable = np.empty((width, NEXT)), np.empty((width, LATER)), np.empty(width)
     chosen, carried = np.empty(MOST, np.int64), np.empty((2, MOST, width))
-    chosen = chosen[: _choose(beliefs.now[t], chosen)]
+    chosen = chosen[: likeliest_states(beliefs.now[t], chosen)]
     remember(rules, state, n, beliefs, t, order, before, chosen, carried)
     total, began = 0.0, 0.0
     task_shares = np.zeros(len(tables.begin) - 1)
@@ -175,24 +171,4 @@ def find_known(known, found):
         if known[s] > 0 and num < MOST:
             found[num] = s
             num += 1
-    return num
-
-
-@compiled(nogil=True)
-@no_type_check
-def _choose(now, chosen):
-    """The likeliest states, by probability; returns their number, at least 1."""
-    num = 0
-    for s in range(len(now)):
-        if now[s] < LEAST or (num == MOST and now[s] <= now[chosen[num - 1]]):
-            continue
-        place = min(num, MOST - 1)
-        while place > 0 and now[chosen[place - 1]] < now[s]:
-            chosen[place] = chosen[place - 1]
-            place -= 1
-        chosen[place] = s
-        num = min(num + 1, MOST)
-    if num == 0:
-        chosen[0] = np.argmax(now)
-        num = 1
     return num
