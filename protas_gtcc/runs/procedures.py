@@ -179,7 +179,7 @@ def _procedure_truth(dataset: Dataset, video: str, truth: Truth, task: int, step
         num_frames=dataset.num_frames[video],
         steps=truth.steps,
         task_steps=steps.tolist(),
-        missing=truth.wrong["missing"] & set(steps.tolist()),
+        missing=truth.never_done & set(steps.tolist()),
         wrong=truth.wrong,
         tags=[(one.label, one.tag) for one in truth.mistakes],
         has_mistakes=not truth.is_normal,
