@@ -31,6 +31,7 @@ from protas_gtcc.procedure.calibration import learn_procedure, training_videos
 from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.drawn_graph import read_needs
 from protas_gtcc.procedure.following import events_of, report
+from protas_gtcc.procedure.hidden_steps import warn_of_hidden_steps
 from protas_gtcc.procedure.model import ProcedureModel, from_arrays
 from protas_gtcc.procedure.result import REASONS, Event, Procedure, Reason
 from protas_gtcc.procedure.tables import Recording
@@ -100,9 +101,9 @@ def learn(
     names = known_tasks(tasks)
     states = count_transcripts(map(dataset.labels, videos), info.num_classes, settings, info.fps, tasks)
     needs = read_needs(graphs, states, names, info.class_names)
-    model = learn_procedure(
-        training_videos(dataset, videos, evidence), states, settings, info.background, info.fps, needs
-    )
+    known = training_videos(dataset, videos, evidence)
+    warn_of_hidden_steps((Recording(one.truth.steps, one.task) for one in known), states, names, info.class_names)
+    model = learn_procedure(known, states, settings, info.background, info.fps, needs)
     return Learnt(model, states, settings, names)
 
 
