@@ -32,7 +32,7 @@ from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.truth import read_truth
 from protas_gtcc.runs.procedure_inputs import Evidence, confused_steps, true_steps
-from protas_gtcc.runs.procedures import exact_settings, follow_all, learn, of_run, reports
+from protas_gtcc.runs.procedures import Test, exact_settings, learn, of_run
 
 Reports = list[tuple[Procedure, ProcedureTruth]]
 FIGURES = ("error_minutes", "last_30_error_minutes", "last_5_error_minutes", "interval_coverage")
@@ -73,8 +73,7 @@ def inputs(arguments: Arguments, dataset: Dataset) -> Iterator[tuple[str, Report
         yield f"confused phases, {share:.0%}", followed(dataset, train, test, evidence, DEFAULT.decoding)
     for run in arguments.runs:
         learnt, evidence, known = of_run(run, dataset, arguments.split, train)
-        found = follow_all(dataset, known, test, evidence, learnt, task_given=True)
-        yield f"a model's own, {run.name}", reports(found)
+        yield f"a model's own, {run.name}", reports(Test(dataset, known, test, evidence, learnt, task_given=True))
 
 
 def followed(
@@ -82,7 +81,12 @@ def followed(
 ) -> Reports:
     """What is reported from evidence of the phases; without alarms."""
     learnt = learn(dataset, train, evidence, settings)
-    return reports(follow_all(dataset, train, test, evidence, learnt, task_given=True))
+    return reports(Test(dataset, train, test, evidence, learnt, task_given=True))
+
+
+def reports(test: Test) -> Reports:
+    """What is reported of each test video, beside the truth."""
+    return [(test.report(tracked), truth) for tracked, truth in test.follow()]
 
 
 def pooled_minutes(reports: Reports, fps: float) -> float:

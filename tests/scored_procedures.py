@@ -41,14 +41,15 @@ def alarm(reason: Any, label: int, frame: int) -> Event:
 
 
 def random_truth(seed: int, name: str = "video", person: str = "") -> ProcedureTruth:
-    """Up to six steps that may overlap, come again, or end with the recording; some are missing or wrong."""
+    """Up to six steps that may overlap, come again, or end with the recording; some are missing, late or wrong."""
     random = np.random.default_rng(seed)
     num_frames = int(random.integers(1, 400))
     starts = np.sort(random.integers(0, num_frames, random.integers(0, 7)))
     ends = np.minimum(starts + random.integers(0, 90, len(starts)), num_frames)
     steps = np.stack([starts, ends, random.integers(1, NUM_CLASSES, len(starts))], axis=1)
     absent = sorted(set(range(1, NUM_CLASSES)) - set(steps[:, 2].tolist()))
-    wrong: dict[Any, set[int]] = {reason: {int(label) for label in random.integers(1, 7, 2)} for reason in REASONS[1:]}
+    wrong: dict[Any, set[int]] = {reason: {int(label) for label in random.integers(1, 7, 2)} for reason in REASONS}
+    wrong["missing"] -= {*absent, *steps[starts == 0, 2].tolist()}  # nothing waits for what comes first
     tags = [(int(label), str(random.choice(["Order", "Technique"]))) for label in random.integers(1, 7, 3)]
     return ProcedureTruth(
         *(name, person, 0, num_frames, steps, range(1, NUM_CLASSES)),

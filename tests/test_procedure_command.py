@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo
+from protas_gtcc.procedure.decoder import ProcedureDecoder
+from protas_gtcc.runs.procedure_inputs import true_steps
+from protas_gtcc.runs.procedures import Test as ProcedureTest
+from protas_gtcc.runs.procedures import exact_settings, learn, score
 from tests.chained_procedures import FPS, SETTINGS, chain_model, labels_of
 from tests.mstcn_folder import exit_code
 from tests.tiny_models import make_model
@@ -199,6 +204,22 @@ def test_probabilities_that_do_not_fit_are_one_line(dataset, tmp_path, capsys):
     other = write(tmp_path / "other.h5", names=["rest", "a", "b", "c", "d"])
     probabilities(path, dataset, every)
     assert "class" in only_error(capsys, other, *flags)
+
+
+def test_what_is_tracked_of_a_video_is_kept_until_the_next_one_alone(dataset, monkeypatch):
+    data, tracked, alive = Dataset(dataset), list[weakref.ref[np.ndarray]](), list[int]()
+    track, evidence = ProcedureDecoder.track, true_steps(data)
+    learnt = learn(data, data.part("1", "train"), evidence, exact_settings())
+
+    def spy(self: ProcedureDecoder, probs: np.ndarray) -> Any:
+        alive.append(sum(one() is not None for one in tracked))
+        found = track(self, probs)
+        tracked.append(weakref.ref(found.alarms))
+        return found
+
+    monkeypatch.setattr(ProcedureDecoder, "track", spy)
+    score([ProcedureTest(data, data.part("1", "train"), data.video_names, evidence, learnt, True)] * 2, [900.0])
+    assert alive == [0, *[1] * 15]
 
 
 # Runs

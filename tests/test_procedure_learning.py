@@ -11,6 +11,8 @@ import pytest
 
 from protas_gtcc.annotations.mistakes import Mistake, Step, Track
 from protas_gtcc.annotations.transcripts import count_transcripts
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, Video
+from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.procedure.calibration import learn_procedure
 from protas_gtcc.procedure.decoder import ProcedureDecoder
@@ -28,6 +30,7 @@ from protas_gtcc.procedure.model import ProcedureModel, from_arrays
 from protas_gtcc.procedure.result import CHANNELS
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures, steps_of
 from protas_gtcc.procedure.truth import truth_of
+from protas_gtcc.runs.procedures import learn
 from tests.chained_procedures import CLASSES, FPS, SETTINGS, chain_model, labels_of, learn_from, training_video
 
 PEOPLE = ["a", "b", "c"]
@@ -245,6 +248,22 @@ def test_a_step_that_is_no_state_of_its_task_is_left_out():
     hidden = np.array([(2, 9, 1), (4, 5, 3), (11, 20, 2)])
     tables = count_procedures([Recording(hidden, 0), Recording(steps_of(videos[1], [0]), 1)], states, [0], FPS)
     assert tables.orders[0].tolist() == [1, 2, -1]
+
+
+def test_a_step_that_no_training_frame_shows_is_named_once_with_its_number(tmp_path, caplog):
+    videos = {f"{task}{number}": (labels_of(order, number), task) for number in range(3)
+              for task, order in (("cake", [1, 2]), ("tea", [3, 4]))}  # fmt: skip
+    info = DatasetInfo("kitchen", ["rest", "cut", "mix", "pour", "serve"], [0], FPS, {"1": {"train": [*videos]}})
+    with write_dataset(tmp_path / "d.h5", info, {}) as writer:
+        for name, (labels, task) in videos.items():
+            rows = [Step(label, start, end) for start, end, label in steps_of(labels, [0]).tolist()]
+            hidden = [Step(4, rows[1].start, rows[1].start + 1)] * (task == "cake" and name != "cake0")
+            track = Track(tuple(sorted(rows + hidden, key=lambda one: one.start)))
+            writer.add(Video(name, labels, {}, task, name, track=track))
+    dataset = Dataset(tmp_path / "d.h5")
+    learn(dataset, dataset.part("1", "train"), lambda _: None, SETTINGS)
+    (message,) = (record.getMessage() for record in caplog.records)
+    assert message.startswith("step 'serve' of task 'cake' is annotated 2 times, but no training frame shows it: ")
 
 
 def test_weights_do_not_depend_on_the_order_of_recordings():

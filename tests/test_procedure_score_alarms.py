@@ -22,13 +22,13 @@ def test_the_alarms_of_a_case_worked_by_hand() -> None:
         [(0, 100, 1), (100, 200, 2), (200, 300, 1), (300, 400, 3), (400, 500, 4)],
         1800,
         missing={5, 6},
-        wrong={"repeated": {1}, "out of order": {3, 4}},
+        wrong={"missing": {4}, "repeated": {1}, "out of order": {3, 4}},
         tags=[(1, "Repetition"), (3, "Order"), (4, "Order"), (5, "Missing")],
         has_mistakes=True,
     )
     events = [
         alarm("missing", 5, 410),  # a hit, 10 frames after the last step starts
-        alarm("missing", 4, 350),  # 4 comes later and is out of order: late
+        alarm("missing", 4, 350),  # a hit: 4 comes too late, 50 frames after the alarm
         alarm("missing", 3, 350),  # false: it is going on
         alarm("missing", 2, 50),  # false: it comes, in its order
         alarm("repeated", 1, 203),  # a hit, 3 frames after the second time starts
@@ -37,21 +37,31 @@ def test_the_alarms_of_a_case_worked_by_hand() -> None:
     ]
     scores = score_alarms([(events, truth)], fps=1.0)
     missing, everything = scores["alarms"]["missing"], scores["alarms"]["all"]
-    assert [missing[name] for name in ("num_wrong", "num_hits", "num_false", "num_late")] == [2, 1, 2, 1]
-    assert_equals(missing["recall"], 1 / 2)
-    assert_equals(missing["precision"], 1 / 3)
+    assert [missing[name] for name in ("num_wrong", "num_hits", "num_false", "num_late")] == [3, 2, 2, 1]
+    assert_equals(missing["recall"], 2 / 3)
+    assert_equals(missing["recall_never"], 1 / 2)
+    assert_equals(missing["recall_late"], 1)
+    assert_equals(missing["precision"], 2 / 4)
     assert_equals(missing["false_per_hour"], 2 / 0.5)
     assert missing["false_per_hour_normal"] is None, "no recording is without mistakes"
-    assert_equals(missing["delay_seconds"], 10)
+    assert_equals(missing["delay_seconds"], (10 - 50) / 2)
     assert_equals(scores["alarms"]["repeated"]["delay_seconds"], 3)
-    assert_equals(everything["recall"], 3 / 5)
-    assert_equals(everything["precision"], 3 / 6)
-    assert_equals(everything["delay_seconds"], (10 + 3 + 10) / 3)
-    assert_equals(everything["median_delay_seconds"], 10)
+    assert_equals(everything["recall"], 4 / 6)
+    assert_equals(everything["precision"], 4 / 7)
+    assert_equals(everything["delay_seconds"], (10 - 50 + 3 + 10) / 4)
+    assert_equals(everything["median_delay_seconds"], (3 + 10) / 2)
     assert scores["alarms"]["taking too long"]["recall"] is None, "nothing is wrong in that way"
     order = scores["alarms_by_tag"]["Order"]
     assert order == {"recordings": 1.0, "steps": 1.0, "num_recordings": 1, "num_steps": 2}
     assert scores["alarms_by_tag"]["Missing"]["steps"] == 1
+
+
+def test_a_step_that_comes_too_late_is_missing_until_it_begins() -> None:
+    truth = truth_of([(0, 10, 1), (10, 20, 3), (20, 30, 2)], 40, wrong={"missing": {2}}, has_mistakes=True)
+    for frame, hits in ((5, 1), (19, 1), (20, 0), (35, 0)):
+        found = score_alarms([([alarm("missing", 2, frame)], truth)], fps=1.0)["alarms"]["missing"]
+        assert (found["num_hits"], found["num_false"]) == (hits, 1 - hits)
+        assert (found["recall_late"], found["recall_never"]) == (hits, None), "every step is done"
 
 
 def test_in_a_recording_without_mistakes_every_alarm_is_false() -> None:
@@ -90,26 +100,20 @@ def test_alarms_equal_their_plain_twin(seed: int) -> None:
     scores = score_procedures(videos, 1.0)
     hours = sum(truth.num_frames for _, truth in videos) / 3600
     for reason in REASONS:
-        wrong = hits = false = late = 0
+        wrong = hits = false = 0
         for report, truth in videos:
-            really = set(truth.missing) if reason == "missing" else set(truth.wrong[reason])
+            really = set(truth.wrong[reason]) | (set(truth.missing) if reason == "missing" else set())
             wrong += len(really)
             for event in report.events:
                 comes = [row for row in truth.steps.tolist() if row[2] == event.label]
                 if event.kind != reason:
                     continue
-                if event.label in really:
+                if event.label in really and (reason != "missing" or all(event.frame < start for start, _, _ in comes)):
                     hits += 1
-                elif (
-                    reason == "missing"
-                    and event.label in truth.wrong["out of order"]
-                    and all(event.frame < start for start, _, _ in comes)
-                ):
-                    late += 1
                 else:
                     false += 1
         found = scores["alarms"][reason]
-        assert [found[f"num_{name}"] for name in ("wrong", "hits", "false", "late")] == [wrong, hits, false, late]
+        assert [found[f"num_{name}"] for name in ("wrong", "hits", "false")] == [wrong, hits, false]
         assert_equals(found["recall"], hits / wrong if wrong else NAN)
         assert_equals(found["precision"], hits / (hits + false) if hits + false else NAN)
         assert_equals(found["false_per_hour"], false / hours)

@@ -44,7 +44,10 @@ def test_a_perfect_report_has_perfect_scores(seed: int) -> None:
         probs[labels[upcoming], frame] = 1
     events: list[Event] = [done(label, frame) for frame, label in truth.completions()]
     for reason in REASONS:
-        events += [alarm(reason, label, truth.num_frames - 1) for label in truth.wrong_in(reason)]
+        for label in truth.wrong_in(reason):
+            is_before = reason == "missing" and label in labels  # it comes too late
+            frame = int(starts[labels == label][0]) if is_before else truth.num_frames
+            events.append(alarm(reason, label, frame - 1))
     left = np.maximum(truth.end - frames - 1, 0).astype(np.float32)
     next_seconds = (np.append(starts, 0)[following] - frames - 1).astype(np.float32)
     report = report_of(

@@ -118,11 +118,22 @@ def test_an_alarm_is_right_where_the_step_is_wrong_in_that_way_and_false_elsewhe
         Event("repeated", 3, 31, 31, 0.7),
     ]
     procedure = reported(len(LABELS), 4, done(1, 27), *alarms)
-    truth = truth_of(steps_of(LABELS, [0]), TRACK)
+    truth = truth_of(steps_of(LABELS, [0]), TRACK, {1: 19.0})
     values = procedure_values(procedure, known(truth), FPS)
     assert [alarm[:3] for alarm in values["alarms"]] == [[one.kind, one.label, one.frame] for one in alarms]
     assert [alarm[4] for alarm in values["alarms"]] == [True, False, True, False]
     assert values["unnoticed"] == [["taking too long", 1]]
+
+
+def test_an_alarm_about_a_step_that_comes_too_late_is_right_until_it_begins() -> None:
+    late = Track(TRACK.steps, (), (Mistake(3, 25, 35, "Order Error", "Step performed after serving"),))
+    truth = truth_of(steps_of(LABELS, [0]), late)
+    for frame, expected in ((24, True), (25, False)):
+        alarms = Event("missing", 3, frame, frame, 0.9), Event("out of order", 3, 30, 30, 0.8)
+        values = procedure_values(reported(len(LABELS), 4, *alarms), known(truth), FPS)
+        assert [alarm[4] for alarm in values["alarms"]] == [expected, True]
+        assert values["unnoticed"] == ([] if expected else [["missing", 3]])
+    assert truth_values(known(truth), len(LABELS))["missing"] == [], "it is done"
 
 
 def test_without_annotated_mistakes_no_alarm_is_right_or_false() -> None:

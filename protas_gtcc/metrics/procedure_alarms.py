@@ -1,15 +1,18 @@
 """Alarms: which mistakes they find, how many are false, and how soon they come.
 
 What is counted is a step of a recording, once for each reason. An alarm is a *hit* if the step is really wrong in that
-way, whenever it comes. It is *late* if it reports a step as missing that has not begun yet and is wrong in its order
-instead: the step is done, but too late. A late alarm is neither right nor false. Every other alarm is *false*.
+way, whenever it comes; a step that comes too late is missing until it begins (`procedure.truth.is_right`). Every other
+alarm is *false*.
 
     recall     hits / steps that are wrong in that way
     precision  hits / (hits + false alarms)
 
-The delay of a hit about a missing step counts from the start of the step that starts last: by then, what waits for the
-missing step has begun or never will. Below 0, the alarm comes earlier. The delay of other hits counts from the start of
-the step's segment that began last before the alarm (of its first one if none did).
+Missing steps are of two kinds: those that are never done, and those that come too late. Recall is also given of each.
+
+The delay of a hit about a step that is never done counts from the start of the step that starts last: by then, what
+waits for the missing step has begun or never will. Below 0, the alarm comes earlier. The delay of other hits counts
+from the start of the step's segment that began last before the alarm (of its first one if none did). So it is below 0
+for a step that comes too late.
 """
 
 from __future__ import annotations
@@ -22,12 +25,12 @@ import numpy as np
 from protas_gtcc.metrics.procedure_medians import Delays, delay_figures
 from protas_gtcc.metrics.procedure_truth import ProcedureTruth
 from protas_gtcc.procedure.result import REASONS, Event, Reason
+from protas_gtcc.procedure.truth import is_right
 
 MISSING: Reason = "missing"
-OUT_OF_ORDER: Reason = "out of order"
 ALL = "all"
 """Name of the figures of all reasons together."""
-STATISTICS = ("wrong", "hits", "false", "late", "false_normal")
+STATISTICS = ("wrong", "hits", "false", "false_normal", "late", "late_hits")
 TAG_STATISTICS = ("recordings", "recordings_found", "steps", "steps_found")
 _HOURS = "per hour of recording. Its interval shows whether a budget was kept"
 DEFINITIONS = {
@@ -35,7 +38,9 @@ DEFINITIONS = {
         "fraction",
         "Share of the steps that are wrong in this way that an alarm of this reason names.",
     ),
-    "alarms.*.precision": ("fraction", "Hits as a share of hits and false alarms; late alarms are neither."),
+    "alarms.missing.recall_never": ("fraction", "The same of the steps that are never done."),
+    "alarms.missing.recall_late": ("fraction", "The same of the steps that come too late; the alarm must come before."),
+    "alarms.*.precision": ("fraction", "Hits as a share of hits and false alarms."),
     "alarms.*.false_per_hour": ("per hour", f"False alarms {_HOURS}."),
     "alarms.*.false_per_hour_normal": (
         "per hour",
@@ -43,17 +48,14 @@ DEFINITIONS = {
     ),
     "alarms.*.delay_seconds": (
         "seconds",
-        "Mean time to a hit: for a missing step from the start of the step that starts last, else from the start of "
-        "the wrong step. Below 0 is earlier.",
+        "Mean time to a hit: for a step that is never done from the start of the step that starts last, else from the "
+        "start of the wrong step. Below 0 is earlier.",
     ),
     "alarms.*.median_delay_seconds": ("seconds", "Median of the same; without an interval."),
     "alarms.*.num_wrong": ("steps", "Steps that are wrong in this way."),
     "alarms.*.num_hits": ("alarms", "Alarms about steps that are wrong in this way."),
-    "alarms.*.num_false": ("alarms", "Alarms about steps that are not, without the late ones."),
-    "alarms.*.num_late": (
-        "alarms",
-        "Alarms that report a step as missing that comes later and is wrong in its order: neither hits nor false.",
-    ),
+    "alarms.*.num_false": ("alarms", "Alarms about steps that are not."),
+    "alarms.missing.num_late": ("steps", "Missing steps that come too late."),
     "alarms_by_tag.*.recordings": (
         "fraction",
         "Share of the recordings with such a mistake in which an alarm of any reason names a step with it.",
@@ -68,7 +70,7 @@ class AlarmRow(NamedTuple):
     """What one recording adds."""
 
     statistics: np.ndarray
-    """float64 `[A, len(STATISTICS)]`: counts for each of the `REASONS`."""
+    """float64 `[A, len(STATISTICS)]`: counts for each of the `REASONS`; late are wrong steps that did happen."""
     delays: list[np.ndarray]
     """Frames to each hit, int64 `[N]` for each of the `REASONS`."""
     tags: Mapping[str, tuple[int, ...]]
@@ -82,18 +84,18 @@ def alarm_row(events: Iterable[Event], truth: ProcedureTruth) -> AlarmRow:
     alarms = [event for event in events if event.is_alarm]
     delays: dict[str, list[int]] = {reason: [] for reason in REASONS}
     counts = np.zeros((len(REASONS), len(STATISTICS)))
-    wrong = [truth.wrong_in(reason) for reason in REASONS]
+    wrong, happened = [truth.wrong_in(reason) for reason in REASONS], set(truth.steps[:, 2].tolist())
     counts[:, 0] = [len(one) for one in wrong]
+    counts[:, 4] = [len(one & happened) for one in wrong]
     for event in alarms:
         number = REASONS.index(event.kind)
-        if event.label in wrong[number]:
+        if is_right(event, wrong[number], truth.steps):
             counts[number, 1] += 1
+            counts[number, 5] += event.label in happened
             delays[event.kind].append(_delay(event, truth))
-        elif _is_late(event, truth):
-            counts[number, 3] += 1
         else:
             counts[number, 2] += 1
-            counts[number, 4] += not truth.has_mistakes
+            counts[number, 3] += not truth.has_mistakes
     tags = _tag_counts(truth, {event.label for event in alarms})
     frames = np.array([truth.num_frames, 0 if truth.has_mistakes else truth.num_frames], dtype=np.float64)
     return AlarmRow(counts, [np.array(one, dtype=np.int64) for one in delays.values()], tags, frames)
@@ -111,11 +113,12 @@ def alarm_figures(rows: Sequence[AlarmRow], weights: np.ndarray, fps: float) -> 
             (ALL, *REASONS), (totals.sum(axis=1), *np.moveaxis(totals, 1, 0)), (every, *delays), strict=True
         )
     }
+    found[MISSING] |= _kinds_of_missing(totals[:, REASONS.index(MISSING)])
     return {"alarms": found, "alarms_by_tag": _tag_figures([row.tags for row in rows], weights)}
 
 
 def _reason_figures(totals: np.ndarray, hours: np.ndarray) -> dict[str, np.ndarray]:
-    wrong, hits, false, late, false_normal = totals.T
+    wrong, hits, false, false_normal = totals.T[:4]
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             "recall": hits / wrong,
@@ -125,19 +128,18 @@ def _reason_figures(totals: np.ndarray, hours: np.ndarray) -> dict[str, np.ndarr
             "num_wrong": wrong,
             "num_hits": hits,
             "num_false": false,
-            "num_late": late,
         }
 
 
-def _is_late(event: Event, truth: ProcedureTruth) -> bool:
-    is_out_of_order = event.kind == MISSING and event.label in truth.wrong_in(OUT_OF_ORDER)
-    starts = truth.steps[truth.steps[:, 2] == event.label, 0]
-    return is_out_of_order and bool((starts > event.frame).all())
+def _kinds_of_missing(totals: np.ndarray) -> dict[str, np.ndarray]:
+    wrong, hits, _, _, late, late_hits = totals.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {"recall_never": (hits - late_hits) / (wrong - late), "recall_late": late_hits / late, "num_late": late}
 
 
 def _delay(event: Event, truth: ProcedureTruth) -> int:
     starts = truth.steps[truth.steps[:, 2] == event.label, 0]
-    if event.kind == MISSING or len(starts) == 0:
+    if len(starts) == 0:
         return event.frame - truth.last_start
     begun = starts[starts <= event.frame]
     return event.frame - int(begun[-1] if len(begun) else starts[0])

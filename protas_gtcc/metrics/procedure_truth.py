@@ -37,7 +37,8 @@ class ProcedureTruth:
     missing: Collection[int]
     """Those of them that never happen."""
     wrong: Mapping[Reason, Collection[int]]
-    """For each reason of an alarm, the classes that are really wrong in that way; `missing` need not be repeated."""
+    """For each reason of an alarm, the classes that are really wrong in that way. Under `missing` are those that come
+    too late; those that never happen need not be repeated."""
     tags: Sequence[tuple[int, str]]
     """Annotated mistakes: class and kind of error."""
     has_mistakes: bool

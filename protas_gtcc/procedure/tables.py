@@ -158,7 +158,7 @@ def steps_of(labels: np.ndarray, background: Collection[int]) -> np.ndarray:
 
 
 def visits_of(steps: np.ndarray, places: Mapping[int, int], fps: float) -> list[_Visit]:
-    """The steps of a recording in their order; a class that is no step of the task is left out."""
+    """The steps of a recording in their order; without a class that is no step of the task (`hidden_steps.py`)."""
     known = [row for row in steps.tolist() if row[2] in places]
     starts = [start for start, _, _ in known] + [max((end for _, end, _ in known), default=0)]
     return [

@@ -1,8 +1,8 @@
 """The procedure of each video, as values for the report page.
 
     of a video (truth)   first, end: frames of the first step's start and the last one's end, both None without a step;
-                         steps: [class id, start, end] …, which may overlap; missing: class ids; is_annotated, of
-                         mistakes; mistakes: [class id, start, tag, description] …; next: flat segments
+                         steps: [class id, start, end] …, which may overlap; missing: class ids of those never done;
+                         is_annotated, of mistakes; mistakes: [class id, start, tag, description] …; next: flat segments
     of a run's video     every: frames from one column to the next; left, left_low, left_high, in left_scale
                          steps a second; left_error: mean, in seconds; progress; next: flat segments over columns,
                          next_prob; next_right of next_frames; rows, others, see `_rows`; alarms, see `_alarm`;
@@ -22,7 +22,7 @@ import numpy as np
 
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.procedure.result import REASONS, Event, Procedure
-from protas_gtcc.procedure.truth import Truth, read_truth
+from protas_gtcc.procedure.truth import Truth, is_right, read_truth
 from protas_gtcc.report.packing import LARGEST, flat_segments, pack, pack_shares
 
 COLUMNS = 500
@@ -71,7 +71,7 @@ def truth_values(known: KnownVideo, num_frames: int) -> dict[str, Any]:
         "first": int(truth.steps[:, 0].min()) if has_steps else None,
         "end": int(truth.steps[:, 1].max()) if has_steps else None,
         "steps": truth.steps[:, [2, 0, 1]].tolist(),
-        "missing": sorted(truth.wrong["missing"]),
+        "missing": sorted(truth.never_done),
         "is_annotated": known.is_annotated,
         "mistakes": [[one.label, one.start, one.tag, one.description] for one in truth.mistakes],
         "next": flat_segments(next_steps(truth.steps, num_frames)),
@@ -126,13 +126,17 @@ def _left_error(procedure: Procedure, truth: Truth, fps: float) -> float | None:
 
 def _alarm(alarm: Event, truth: Truth, is_annotated: bool) -> list[Any]:
     """Reason, class id, frame, confidence, and whether it is right; None where nothing is annotated."""
-    is_right = alarm.label in truth.wrong[alarm.kind] if is_annotated and alarm.kind != "done" else None
-    return [alarm.kind, alarm.label, alarm.frame, round(alarm.confidence, 4), is_right]
+    verdict = _is_right(alarm, truth) if is_annotated else None
+    return [alarm.kind, alarm.label, alarm.frame, round(alarm.confidence, 4), verdict]
+
+
+def _is_right(alarm: Event, truth: Truth) -> bool:
+    return alarm.kind != "done" and is_right(alarm, truth.wrong[alarm.kind], truth.steps)
 
 
 def _unnoticed(alarms: Iterable[Event], truth: Truth) -> list[list[Any]]:
-    """Reason and class id of what is annotated as wrong, and had no alarm."""
-    raised = {(one.kind, one.label) for one in alarms}
+    """Reason and class id of what is annotated as wrong, and had no alarm while it was."""
+    raised = {(one.kind, one.label) for one in alarms if _is_right(one, truth)}
     wrong = [(reason, label) for reason in REASONS for label in sorted(truth.wrong[reason])]
     return [list(one) for one in wrong if one not in raised]
 
@@ -148,7 +152,7 @@ def _rows(
     that never were.
     """
     reported = {one.label: one.frame for one in procedure.events if not one.is_alarm}
-    done, missing = set(truth.steps[:, 2].tolist()), truth.wrong["missing"]
+    done, missing = set(truth.steps[:, 2].tolist()), truth.never_done
     alarmed = {one.label for one in procedure.events if one.is_alarm}
     labels = sorted(set(task_steps) | done | missing | alarmed | set(reported))
     at = _first_frames(procedure, truth)

@@ -31,12 +31,14 @@ ROWS: dict[str, tuple[str, Form]] = {
 """Head of each row: path of its figure, and how it is written."""
 ALARMS: dict[str, tuple[str, Form]] = {
     "recall": ("recall", share),
+    "… never done": ("recall_never", share),
+    "… too late": ("recall_late", share),
     "precision": ("precision", share),
     "false an hour": ("false_per_hour", _TWO),
     "… without mistakes": ("false_per_hour_normal", _TWO),
     "delay, s": ("delay_seconds", _SECONDS),
 }
-"""Head of each column of alarms: figure, and how it is written."""
+"""Head of each column of alarms: figure, and how it is written. Only `missing` has recall by kind."""
 
 
 def markdown(scores: Mapping[str, Any]) -> str:
@@ -96,7 +98,7 @@ def _by_tag(scores: Mapping[str, Any]) -> str:
 
 
 def _cells(figures: Mapping[str, Any], intervals: Any) -> list[str]:
-    cells = [with_interval(figures[name], at(intervals, [name]), written) for name, written in ALARMS.values()]
+    cells = [with_interval(figures.get(name), at(intervals, [name]), written) for name, written in ALARMS.values()]
     return [str(figures["num_wrong"]), *cells]
 
 

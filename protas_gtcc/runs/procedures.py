@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,8 +31,9 @@ from protas_gtcc.procedure.calibration import learn_procedure, training_videos
 from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.drawn_graph import read_needs
 from protas_gtcc.procedure.following import events_of, report
+from protas_gtcc.procedure.hidden_steps import warn_of_hidden_steps
 from protas_gtcc.procedure.model import ProcedureModel, from_arrays
-from protas_gtcc.procedure.result import REASONS, Procedure, Reason
+from protas_gtcc.procedure.result import REASONS, Event, Procedure, Reason
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.tracker import Tracked
 from protas_gtcc.procedure.truth import Truth, read_truth
@@ -99,47 +101,52 @@ def learn(
     names = known_tasks(tasks)
     states = count_transcripts(map(dataset.labels, videos), info.num_classes, settings, info.fps, tasks)
     needs = read_needs(graphs, states, names, info.class_names)
-    model = learn_procedure(
-        training_videos(dataset, videos, evidence), states, settings, info.background, info.fps, needs
-    )
+    known = training_videos(dataset, videos, evidence)
+    warn_of_hidden_steps((Recording(one.truth.steps, one.task) for one in known), states, names, info.class_names)
+    model = learn_procedure(known, states, settings, info.background, info.fps, needs)
     return Learnt(model, states, settings, names)
 
 
-class Test(NamedTuple):
-    """Test videos that were followed by what was learnt."""
+@dataclass(frozen=True)
+class Test:
+    """Test videos to be followed by what was learnt, one at a time: what is tracked is as large as all frames."""
 
-    learnt: Learnt
-    train: list[str]
+    dataset: Dataset
+    train: Sequence[str]
+    videos: Sequence[str]
     evidence: Evidence
+    learnt: Learnt
     task_given: bool
-    followed: list[tuple[Tracked, ProcedureTruth]]
+    on_progress: OnProgress = show_nothing
 
     @property
     def false_alarms(self) -> FalseAlarms:
         """Those of held-out recordings."""
         return self.learnt.model.calibrations[self.task_given].false_alarms
 
+    def begin(self, video: str, decoder: ProcedureDecoder) -> tuple[ProcedureDecoder, np.ndarray, ProcedureTruth]:
+        """A fresh decoder for a video, its evidence and its truth.
 
-def follow_all(
-    dataset: Dataset,
-    train: Sequence[str],
-    videos: Sequence[str],
-    evidence: Evidence,
-    learnt: Learnt,
-    task_given: bool,
-    on_progress: OnProgress = show_nothing,
-) -> Test:
-    """Follow test videos. Raises `InputError` for a video without evidence, or of a task without a training video."""
-    decoder = decoder_of(dataset, learnt)
-    followed = []
-    for number, video in enumerate(videos, start=1):
-        probs, truth = evidence(video), truth_of_video(dataset, video, learnt)
+        Raises `InputError` for a video without evidence, or of a task without a training video.
+        """
+        truth, probs = truth_of_video(self.dataset, video, self.learnt), self.evidence(video)
         if probs is None:
             raise InputError(f"there are no probabilities of test video {video}; predict all test videos")
-        task = truth.task + 1 if task_given and learnt.tasks else 0
-        followed.append((decoder.fresh(1, task).track(probs), truth))
-        on_progress("following", number, len(videos))
-    return Test(learnt, list(train), evidence, task_given, followed)
+        return decoder.fresh(1, truth.task + 1 if self.task_given and self.learnt.tasks else 0), probs, truth
+
+    def follow(self) -> Iterator[tuple[Tracked, ProcedureTruth]]:
+        """Follow all videos. Raises `InputError` as `begin`."""
+        decoder = decoder_of(self.dataset, self.learnt)
+        for number, video in enumerate(self.videos, start=1):
+            own, probs, truth = self.begin(video, decoder)
+            yield own.track(probs), truth
+            self.on_progress("following", number, len(self.videos))
+
+    def report(self, tracked: Tracked) -> Procedure:
+        """What is reported of a test video, without alarms."""
+        model, quiet = self.learnt.model, np.full(len(REASONS), NEVER)
+        is_given = np.full(len(tracked.left), int(self.task_given))
+        return report(tracked, model, is_given, events_of(tracked, quiet))
 
 
 def decoder_of(dataset: Dataset, learnt: Learnt, budget: float | None = None) -> ProcedureDecoder:
@@ -148,15 +155,13 @@ def decoder_of(dataset: Dataset, learnt: Learnt, budget: float | None = None) ->
     return ProcedureDecoder(learnt.states, learnt.settings, info.background, info.fps, learnt.model, budget)
 
 
-def predictions(dataset: Dataset, test: Test, budgets: Sequence[float]) -> Iterator[tuple[str, Prediction]]:
+def predictions(test: Test, budgets: Sequence[float]) -> Iterator[tuple[str, Prediction]]:
     """Yield the prediction of each test video, with alarms at the first budget that can be kept."""
     smallest = test.learnt.model.smallest_budget()
-    decoder = decoder_of(dataset, test.learnt, next((one for one in budgets if one >= smallest), None))
-    for _, truth in test.followed:
-        probs = test.evidence(truth.name)
-        assert probs is not None
-        task = truth.task + 1 if test.task_given and test.learnt.tasks else 0
-        yield truth.name, decoder.fresh(1, task).decode(np.zeros(len(probs), dtype=np.int64), probs, None)
+    decoder = decoder_of(test.dataset, test.learnt, next((one for one in budgets if one >= smallest), None))
+    for video in test.videos:
+        own, probs, _ = test.begin(video, decoder)
+        yield video, own.decode(np.zeros(len(probs), dtype=np.int64), probs, None)
 
 
 def truth_of_video(dataset: Dataset, video: str, learnt: Learnt) -> ProcedureTruth:
@@ -179,65 +184,61 @@ def _procedure_truth(dataset: Dataset, video: str, truth: Truth, task: int, step
         num_frames=dataset.num_frames[video],
         steps=truth.steps,
         task_steps=steps.tolist(),
-        missing=truth.wrong["missing"] & set(steps.tolist()),
+        missing=truth.never_done & set(steps.tolist()),
         wrong=truth.wrong,
         tags=[(one.label, one.tag) for one in truth.mistakes],
         has_mistakes=not truth.is_normal,
     )
 
 
-def reports(test: Test) -> list[tuple[Procedure, ProcedureTruth]]:
-    """What is reported of each test video, without alarms."""
-    model, given = test.learnt.model, int(test.task_given)
-    quiet = np.full(len(REASONS), NEVER)
-    return [
-        (report(tracked, model, np.full(len(tracked.left), given), events_of(tracked, quiet)), truth)
-        for tracked, truth in test.followed
-    ]
-
-
-def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str, Any]:
+def score(tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str, Any]:
     """All figures over the tests together, such as those of several seeds, with those of look-ups.
 
     `alarms_at` has alarms by budget, for each reason alone and for all of them; None for a budget that the held-out
-    recordings are too few for. A test of several seeds has each video as often.
+    recordings are too few for. A test of several seeds has each video as often. Raises `InputError` as `Test.follow`.
     """
-    info, first = dataset.info, tests[0]
+    first, info = tests[0], tests[0].dataset.info
     recordings = [
-        Recording(read_truth(dataset, video).steps, _task_of(dataset, video, first.learnt)) for video in first.train
+        Recording(read_truth(first.dataset, video).steps, _task_of(first.dataset, video, first.learnt))
+        for video in first.train
     ]
     lookups = fit_procedure_lookups(recordings, info.num_classes, info.fps)
     alarms = [test.false_alarms for test in tests]
-
-    def at(budget: float, reasons: Sequence[Reason]) -> dict[str, Any] | None:
-        if budget < max(one.smallest_budget(len(reasons)) for one in alarms):
-            return None
-        events = [
-            (events_of(tracked, one.thresholds(budget, reasons)), truth)
-            for one, test in zip(alarms, tests, strict=True)
-            for tracked, truth in test.followed
-        ]
-        return score_alarms(events, info.fps)
-
-    by_budget = {
-        f"{budget:g}": {**{reason: at(budget, [reason]) for reason in REASONS}, "all": at(budget, REASONS)}
-        for budget in budgets
+    smallest = {number: max(one.smallest_budget(number) for one in alarms) for number in (1, len(REASONS))}
+    wanted: list[tuple[str, Sequence[Reason]]] = [*((reason, [reason]) for reason in REASONS), ("all", REASONS)]
+    raised: dict[tuple[float, str], list[tuple[list[Event], ProcedureTruth]]] = {
+        (budget, name): [] for budget in budgets for name, reasons in wanted if budget >= smallest[len(reasons)]
     }
+
+    def followed() -> Iterator[tuple[Procedure, ProcedureTruth]]:
+        """What is reported of each video; its alarms at each budget go into `raised`."""
+        of_name = dict(wanted)
+        for test in tests:
+            limits = {key: test.false_alarms.thresholds(key[0], of_name[key[1]]) for key in raised}
+            for tracked, truth in test.follow():
+                for key, thresholds in limits.items():
+                    raised[key].append(([one for one in events_of(tracked, thresholds) if one.is_alarm], truth))
+                yield test.report(tracked), truth
+
+    figures = score_procedures(followed(), info.fps, lookups)
+    for name in ("alarms", "alarms_by_tag"):  # none were raised there; `alarms_at` has them
+        del figures[name], figures["intervals"][name]
+    found = {key: score_alarms(events, info.fps) for key, events in raised.items()}
     number, hours = alarms[0].size
-    smallest = {len(of): max(one.smallest_budget(len(of)) for one in alarms) for of in (REASONS[:1], REASONS)}
     held_out = {
         "num_normal": int(number),
         "hours": float(hours),
         "smallest_budget": {
-            "one reason": smallest[1] if np.isfinite(smallest[1]) else None,
-            "all": smallest[len(REASONS)] if np.isfinite(smallest[len(REASONS)]) else None,
+            what: smallest[size] if np.isfinite(smallest[size]) else None
+            for what, size in (("one reason", 1), ("all", len(REASONS)))
         },
     }
-    figures = score_procedures([one for test in tests for one in reports(test)], info.fps, lookups)
-    for name in ("alarms", "alarms_by_tag"):  # none were raised there; `alarms_at` has them
-        del figures[name], figures["intervals"][name]
-    figures["num_videos"] = len({truth.name for _, truth in first.followed})
-    return figures | {"num_runs": len(tests), "alarms_at": by_budget, "held_out": held_out}
+    return figures | {
+        "num_videos": len(set(first.videos)),
+        "num_runs": len(tests),
+        "alarms_at": {f"{budget:g}": {name: found.get((budget, name)) for name, _ in wanted} for budget in budgets},
+        "held_out": held_out,
+    }
 
 
 def _task_of(dataset: Dataset, video: str, learnt: Learnt) -> int:

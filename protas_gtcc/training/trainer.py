@@ -146,9 +146,14 @@ class Trainer(TrainingLoop[Batch]):
         """The procedures of the training videos, calibrated on what networks made of those in `probs`."""
         # Here, because numba takes half a second.
         from protas_gtcc.procedure.calibration import learn_procedure, training_videos
+        from protas_gtcc.procedure.hidden_steps import warn_of_hidden_steps
+        from protas_gtcc.procedure.tables import Recording
 
         info, videos = self.dataset.info, training_videos(self.dataset, self.train_videos, probs.get)
-        needs = read_needs(self.config.graphs, transcripts, known_tasks(self._tasks()), info.class_names)
+        tasks = known_tasks(self._tasks())
+        needs = read_needs(self.config.graphs, transcripts, tasks, info.class_names)
+        recordings = (Recording(one.truth.steps, one.task) for one in videos)
+        warn_of_hidden_steps(recordings, transcripts, tasks, info.class_names)
         return learn_procedure(videos, transcripts, decoding, info.background, info.fps, needs).arrays()
 
     def _tasks(self) -> list[str]:

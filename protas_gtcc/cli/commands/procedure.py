@@ -88,14 +88,14 @@ class Command:
             require_absent([self.out / name for name in WRITTEN], self.overwrite)
         with progress_bars() as on_progress:
             tests = list(self._tests(dataset, on_progress))
-            scores = {"input": self._name(), **self._facts(dataset)} | score(dataset, tests, self.false_alarms_per_hour)
+            scores = {"input": self._name(), **self._facts(dataset)} | score(tests, self.false_alarms_per_hour)
         text = f"{self._heading(dataset, scores)}\n\n{markdown(scores)}"
         if self.out is not None:
             write_text(self.out / WRITTEN[0], json.dumps(scores, indent=1, allow_nan=False))
             write_text(self.out / WRITTEN[1], text)
             own = dataset.info
             info = PredictionInfo(own.class_names, own.background, own.fps, own.simulated, tasks=tests[0].learnt.tasks)
-            found = predictions(dataset, tests[0], self.false_alarms_per_hour)
+            found = predictions(tests[0], self.false_alarms_per_hour)
             write_predictions(self.out / WRITTEN[2], found, info)
         print_result(text, scores, self.json)
 
@@ -108,7 +108,7 @@ class Command:
         if self.model:
             for run in self.model:
                 learnt, evidence, own = procedures.of_run(run, dataset, self.split, train)
-                yield procedures.follow_all(dataset, own, test, evidence, learnt, given, on_progress)
+                yield procedures.Test(dataset, own, test, evidence, learnt, given, on_progress)
             return
         evidence, settings = procedure_inputs.true_steps(dataset), procedures.exact_settings()
         if self.probabilities is not None:
@@ -117,7 +117,7 @@ class Command:
             evidence = procedure_inputs.confused_steps(dataset, self.confusion, self.seed)
             settings = DEFAULT.decoding
         learnt = procedures.learn(dataset, train, evidence, settings, self.graphs)
-        yield procedures.follow_all(dataset, train, test, evidence, learnt, given, on_progress)
+        yield procedures.Test(dataset, train, test, evidence, learnt, given, on_progress)
 
     def _name(self) -> str:
         if self.model:
