@@ -297,6 +297,13 @@ def test_a_file_of_events_does_not_outlive_its_prediction(checkpoint):
     assert not Path("out/cake.procedure.json").exists()
 
 
+def test_a_reason_of_alarms_does_not_take_the_file_behind_it(checkpoint):
+    flags = ("--false-alarms-per-hour", "1000", "--alarms", "repeated", "--alarms", "missing")
+    assert exit_code("predict", checkpoint, *flags, "cake.npy", "--out", "out", "--no-pictures") == 0
+    found = json.loads(Path("out/cake.procedure.json").read_text(encoding="utf-8"))
+    assert found["alarms"]["reasons"] == ["missing", "repeated"]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -306,6 +313,7 @@ def test_a_file_of_events_does_not_outlive_its_prediction(checkpoint):
         ("--false-alarms-per-hour nan", "--false-alarms-per-hour is nan; it must be from 0 to 3600"),
         ("--false-alarms-per-hour many", "expected a number, not 'many'"),
         ("--alarms late", "late"),
+        ("--alarms missing repeated", "--alarms takes one value; repeat it for each: --alarms missing --alarms rep"),
     ],
 )
 @pytest.mark.parametrize("verb", ["predict", "stream", "serve"])
