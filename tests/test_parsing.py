@@ -127,7 +127,7 @@ def test_flags_become_fields_wherever_they_stand() -> None:
 
 
 def test_a_repeated_flag_takes_one_value_and_leaves_what_follows_to_the_files() -> None:
-    found = example("in", "--rate", "1", "--mark", "not good", "a", "--mark", "good", "b")
+    found = example("in", "--rate", "1", "--mark", "not good", "--mark", "good", "a", "b")
     assert (found.mark, found.more) == (("not good", "good"), (Path("a"), Path("b")))
 
 
