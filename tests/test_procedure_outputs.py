@@ -332,6 +332,22 @@ def test_the_smallest_budget_that_the_message_names_can_be_kept():
     model.set_alarms(float(str(refused.value).rpartition(" ")[2]))
 
 
+def test_check_lists_the_tasks_of_a_model_their_steps_and_the_smallest_budget(checkpoint, capsys):
+    assert exit_code("check", checkpoint) == 0
+    printed = capsys.readouterr().out
+    assert "  task cake, 2 steps in their usual order\n    1 cut\n    2 mix\n  task tea, " in printed
+    assert "; smallest budget 440.82 an hour, 110.21 for one reason\n" in printed
+    assert exit_code("check", checkpoint, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tasks"][0] == {"name": "cake", "steps": [1, 2]}
+
+
+def test_check_lists_the_steps_of_no_model_that_follows_no_procedures(capsys):
+    plain = make_model()
+    save_checkpoint(Path("plain.safetensors"), plain.network, plain.facts)
+    assert exit_code("check", "plain.safetensors") == 0
+    assert capsys.readouterr().out.endswith("  its steps are not known\n")
+
+
 @pytest.mark.parametrize("budget", ["x", -1.0, float("nan"), True])
 def test_a_budget_that_is_no_number_from_0_is_refused(model, budget):
     with pytest.raises(InputError, match=r"^the budget is .*; give false alarms an hour, a number of 0 or more, or "):
