@@ -24,6 +24,7 @@ from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.procedure.alarms import rounded_up
 from protas_gtcc.procedure.of_model import make_decoder, procedure_of, to_prediction, usual_budget
 from protas_gtcc.procedure.result import REASONS, Reason
 from protas_gtcc.storage.checkpoints import find_checkpoint
@@ -276,7 +277,11 @@ class TrainedModel:
     def _procedure_text(self) -> str:
         if self._procedure is None:
             return "not followed"
-        return "followed; " + (f"alarms: {self.alarms.promise}" if self.alarms else "no alarms")
+        alarms = f"alarms: {self.alarms.promise}" if self.alarms else "no alarms"
+        every, one = self._procedure.smallest_budget(), self._procedure.smallest_budget(1)
+        if not np.isfinite(every):
+            return f"followed; {alarms}, as there are no held-out recordings without mistakes"
+        return f"followed; {alarms}; smallest budget {rounded_up(every)} an hour, {rounded_up(one)} for one reason"
 
     def set_alarms(self, false_alarms_per_hour: float | None, reasons: Collection[Reason] | None = None) -> None:
         """Raise alarms, of all reasons or of these, within this budget from now on; with None, raise none.

@@ -98,7 +98,20 @@ def test_of_a_folder_graphs_of_other_tasks_are_left_out_and_named(tmp_path: Path
         write(tmp_path / "graphs", name, PUBLISHED)
     graphs, notices = read_drawn_graphs(tmp_path / "graphs", ["Soup", "Tea"])
     assert [graph.task for graph in graphs] == ["Tea"]
-    assert notices == [f"{tmp_path / 'graphs'}: coffee.json left out: not named after a task of the dataset"]
+    assert notices[0] == f"{tmp_path / 'graphs'}: coffee.json left out: not named after a task of the dataset"
+
+
+def test_tasks_without_a_graph_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "tea.json", PUBLISHED)
+    assert read_drawn_graphs(path, ["Tea"])[1] == []
+    notice = f"{path}: no graph of Soup, Stew: their order is learnt from training videos alone"
+    assert read_drawn_graphs(path, ["Soup", "Stew", "Tea"])[1] == [notice]
+
+
+def test_a_folder_without_graphs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("none yet")
+    with pytest.raises(InputError, match=f"^{tmp_path} has no graph; put one JSON file for each task into it, named "):
+        read(tmp_path)
 
 
 def test_the_name_of_a_file_is_the_task_reduced_to_letters(tmp_path: Path) -> None:

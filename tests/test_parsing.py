@@ -61,6 +61,8 @@ class Example:
     no_pictures: bool = False
     """Draw nothing."""
     network: Network = field(default_factory=Network)
+    mark: Repeated[tuple[Literal["good", "not good"], ...]] = ()
+    """One more mark."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,11 @@ def test_flags_become_fields_wherever_they_stand() -> None:
     )  # fmt: skip
 
 
+def test_a_repeated_flag_takes_one_value_and_leaves_what_follows_to_the_files() -> None:
+    found = example("in", "--rate", "1", "--mark", "not good", "--mark", "good", "a", "b")
+    assert (found.mark, found.more) == (("not good", "good"), (Path("a"), Path("b")))
+
+
 def test_fields_without_a_flag_keep_the_defaults_of_a_given_instance() -> None:
     base = Example(Path("in"), (Path("a"),), 5.0, "slow", network=Network(7, False))
     parsed = example("in", "b", "--rate", "1", "--causal", default=base)
@@ -144,6 +151,7 @@ def test_values_are_checked_by_the_dataclass() -> None:
         ("in a --rate 1 --stages 2.5", "Error parsing --stages: expected a whole number, not '2.5'"),
         ("in a --rate 1 --kind best", "--kind"),
         ("in a --rate 1 --stagess 2", "Perhaps you meant: --stages N"),
+        ("in --rate 1 --mark good good a", "tool: --mark takes one value; repeat it for each: --mark good --mark good"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_names_the_flag(

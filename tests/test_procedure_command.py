@@ -36,7 +36,13 @@ SPLITS = {
 WRITTEN = ["predictions.h5", "procedure.json", "table.md"]
 
 
-def write(path: Path, tasks: Iterable[str] = ("cake", "tea"), fps: float = FPS, names: list[str] = NAMES) -> Path:
+def write(
+    path: Path,
+    tasks: Iterable[str] = ("cake", "tea"),
+    fps: float = FPS,
+    names: list[str] = NAMES,
+    splits: dict[str, dict[str, list[str]]] = SPLITS,
+) -> Path:
     """Eight videos of eight people, of the tasks in turn; cake has the first steps, tea the last ones."""
     tasks, videos = list(tasks), []
     for number in range(8):
@@ -45,7 +51,7 @@ def write(path: Path, tasks: Iterable[str] = ("cake", "tea"), fps: float = FPS, 
         features = {"features": np.eye(5, 6, dtype=np.float32)[labels]}
         task = tasks[number % len(tasks)]
         videos.append(Video(f"v{number}", labels, features, task, f"person {number}"))
-    info = DatasetInfo("kitchen", names, [0], fps, SPLITS)
+    info = DatasetInfo("kitchen", names, [0], fps, splits)
     with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
         for video in videos:
             writer.add(video)
@@ -97,6 +103,16 @@ def test_true_steps_are_followed_and_scored(dataset, capsys, inferred):
     assert found["held_out"]["num_normal"] == 6
     assert found["alarms_at"].keys() == {"0.5", "1", "2", "4"}
     assert found["alarms_at"]["0.5"]["all"] is None  # a few minutes cannot vouch for so small a budget
+
+
+def test_without_a_name_the_only_split_is_followed_and_of_several_one_is_to_be_chosen(dataset, tmp_path, capsys):
+    by_person = write(tmp_path / "only.h5", splits={"person": SPLITS["1"]})
+    assert scores(capsys, by_person)["split"] == "person"
+    assert scores(capsys, dataset)["split"] == "1"
+    two = write(tmp_path / "two.h5", splits={"person": SPLITS["1"], "place": SPLITS["1"]})
+    assert only_error(capsys, two).endswith("two.h5 has several splits; choose one with --split: person, place")
+    none = write(tmp_path / "none.h5", splits={})
+    assert "none.h5 has no splits; draw a split" in only_error(capsys, none)
 
 
 def test_confused_steps_are_worse_and_seeded(dataset, capsys):

@@ -299,6 +299,13 @@ def test_a_file_of_events_does_not_outlive_its_prediction(checkpoint):
     assert not Path("out/cake.procedure.json").exists()
 
 
+def test_a_reason_of_alarms_does_not_take_the_file_behind_it(checkpoint):
+    flags = ("--false-alarms-per-hour", "1000", "--alarms", "repeated", "--alarms", "missing")
+    assert exit_code("predict", checkpoint, *flags, "cake.npy", "--out", "out", "--no-pictures") == 0
+    found = json.loads(Path("out/cake.procedure.json").read_text(encoding="utf-8"))
+    assert found["alarms"]["reasons"] == ["missing", "repeated"]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -308,6 +315,7 @@ def test_a_file_of_events_does_not_outlive_its_prediction(checkpoint):
         ("--false-alarms-per-hour nan", "--false-alarms-per-hour is nan; it must be from 0 to 3600"),
         ("--false-alarms-per-hour many", "expected a number, not 'many'"),
         ("--alarms late", "late"),
+        ("--alarms missing repeated", "--alarms takes one value; repeat it for each: --alarms missing --alarms rep"),
     ],
 )
 @pytest.mark.parametrize("verb", ["predict", "stream", "serve"])
@@ -324,6 +332,22 @@ def test_the_smallest_budget_that_the_message_names_can_be_kept():
     with pytest.raises(InputError, match="give at least ") as refused:
         model.set_alarms(1.0)
     model.set_alarms(float(str(refused.value).rpartition(" ")[2]))
+
+
+def test_check_lists_the_tasks_of_a_model_their_steps_and_the_smallest_budget(checkpoint, capsys):
+    assert exit_code("check", checkpoint) == 0
+    printed = capsys.readouterr().out
+    assert "  task cake, 2 steps in their usual order\n    1 cut\n    2 mix\n  task tea, " in printed
+    assert "; smallest budget 440.82 an hour, 110.21 for one reason\n" in printed
+    assert exit_code("check", checkpoint, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tasks"][0] == {"name": "cake", "steps": [1, 2]}
+
+
+def test_check_lists_the_steps_of_no_model_that_follows_no_procedures(capsys):
+    plain = make_model()
+    save_checkpoint(Path("plain.safetensors"), plain.network, plain.facts)
+    assert exit_code("check", "plain.safetensors") == 0
+    assert capsys.readouterr().out.endswith("  its steps are not known\n")
 
 
 @pytest.mark.parametrize("budget", ["x", -1.0, float("nan"), True])

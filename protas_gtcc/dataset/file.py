@@ -153,6 +153,17 @@ class Dataset:
         with self._reading(video) as opened:
             return read_video_facts(opened.file.group(f"videos/{video}")).get(name, "")
 
+    @property
+    def usual_split(self) -> str:
+        """The split where none is chosen: the only one, or 1. Raises `InputError` if there are several, and none is 1.
+
+        `part` raises it for a file without splits.
+        """
+        names = list(self.info.splits) or ["1"]
+        if len(names) > 1 and "1" not in names:
+            raise InputError(f"{self.path} has several splits; choose one with --split: {listed(names)}")
+        return names[0] if len(names) == 1 else "1"
+
     def part(self, split: str, part: str) -> list[str]:
         """Names of the videos in one part (train, validation or test) of a split; [] if it lacks the part.
 

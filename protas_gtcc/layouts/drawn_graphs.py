@@ -14,7 +14,7 @@ In both, the first of an edge must be done before the second. `procedure/drawn_g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,12 @@ def read_drawn_graphs(path: Path, tasks: Sequence[str]) -> tuple[list[DrawnGraph
     """The graph in a JSON file, or those in a folder of them, and notices; `tasks` are the dataset's, [] if unknown.
 
     Published folders have graphs of more tasks than a dataset. So of a folder, files whose names are no task are left
-    out, and there is a notice. Raises `InputError` for a graph of an unknown task otherwise, for two graphs of a task,
-    JSON of another shape, and a cycle.
+    out, and there is a notice; and there is one for tasks without a graph. Raises `InputError` for a graph of an
+    unknown task otherwise, for two graphs of a task, a folder without JSON, JSON of another shape, and a cycle.
     """
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path} has no graph; put one JSON file for each task into it, named after its task")
     graphs: dict[str, DrawnGraph] = {}
     others = []
     for file in files:
@@ -68,8 +70,15 @@ def read_drawn_graphs(path: Path, tasks: Sequence[str]) -> tuple[list[DrawnGraph
         files_and_tasks = f"the files are {listed(others)}, the tasks {listed(tasks)}"
         way_out = "name a file after its task, or write 'task' into it"
         raise InputError(f"{path}: no graph of a task of the dataset; {files_and_tasks}; {way_out}")
-    notices = [f"{path}: {listed(others)} left out: not named after a task of the dataset"] if others else []
-    return list(graphs.values()), notices
+    return list(graphs.values()), list(_notices(path, others, [task for task in tasks if task not in graphs]))
+
+
+def _notices(path: Path, others: Sequence[str], without: Sequence[str]) -> Iterator[str]:
+    """On files of other tasks, and on tasks without a graph."""
+    if others:
+        yield f"{path}: {listed(others)} left out: not named after a task of the dataset"
+    if without:
+        yield f"{path}: no graph of {listed(without)}: their order is learnt from training videos alone"
 
 
 def _find_task(file: Path, content: dict[str, Any], tasks: Sequence[str]) -> str | None:

@@ -92,13 +92,18 @@ class FalseAlarms:
         if not (can_be_kept and budget >= smallest):
             number = plural(int(self.size[0]), "held-out recording")
             what = f"{budget:g} false alarms an hour cannot be promised with {number} without mistakes"
-            way_out = f"give at least {np.ceil(100 * smallest) / 100:g}" if can_be_kept else "no alarm can be raised"
+            way_out = f"give at least {rounded_up(smallest)}" if can_be_kept else "no alarm can be raised"
             raise InputError(f"{what}, for {listed(reasons)}; {way_out}")
         number, hours = self.size
         limit = budget / len(reasons) * hours * (number + 1) / number + 1e-9
         fits = np.arange(KEPT) + self.most <= limit  # true up to some K, as both terms ascend
         values = self.values[np.arange(len(REASONS)), fits.sum(axis=1) - 1]
         return np.where(np.isin(REASONS, list(reasons)), np.maximum(values, LEAST), NEVER)
+
+
+def rounded_up(budget: float) -> str:
+    """A smallest budget with two decimals, which can be kept too."""
+    return f"{np.ceil(100 * budget) / 100:g}"
 
 
 def false_alarms(highest: Sequence[np.ndarray], hours: float) -> FalseAlarms:

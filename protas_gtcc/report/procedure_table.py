@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from protas_gtcc.metrics.procedure_lookups import AFTER_LAST, TOTAL
+from protas_gtcc.procedure.alarms import rounded_up
 from protas_gtcc.procedure.result import REASONS
 from protas_gtcc.report.figures import Form, at, form, line, rule, share, with_interval
 
@@ -71,7 +70,7 @@ def _alarms(scores: Mapping[str, Any]) -> str:
         for budget, found in scores["alarms_at"].items():
             of = found[reason]
             least = scores["held_out"]["smallest_budget"]["all" if reason == "all" else "one reason"]
-            what = "no held-out recordings" if least is None else f"at least {np.ceil(100 * least) / 100:g}"
+            what = "no held-out recordings" if least is None else f"at least {rounded_up(least)}"
             cells = [what] + [""] * len(ALARMS)
             if of is not None:
                 cells = _cells(of["alarms"][reason], of["intervals"]["alarms"][reason])

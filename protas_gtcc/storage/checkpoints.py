@@ -30,6 +30,11 @@ def find_checkpoint(path: Path | str) -> Path:
     return file
 
 
+def is_model(path: Path) -> bool:
+    """Whether this is a run directory or a checkpoint of this package; of no path, False."""
+    return (path / CHECKPOINT).is_file() or (path.is_file() and kind_of(path) == SAFETENSORS)
+
+
 def require_model(path: Path) -> None:
     """Raise `InputError` for the model of a command if there is no checkpoint, or a video in its place.
 

@@ -150,11 +150,9 @@ class Trainer(TrainingLoop[Batch]):
         from protas_gtcc.procedure.tables import Recording
 
         info, videos = self.dataset.info, training_videos(self.dataset, self.train_videos, probs.get)
-        tasks = known_tasks(self._tasks())
-        needs = read_needs(self.config.graphs, transcripts, tasks, info.class_names)
         recordings = (Recording(one.truth.steps, one.task) for one in videos)
-        warn_of_hidden_steps(recordings, transcripts, tasks, info.class_names)
-        return learn_procedure(videos, transcripts, decoding, info.background, info.fps, needs).arrays()
+        warn_of_hidden_steps(recordings, transcripts, known_tasks(self._tasks()), info.class_names)
+        return learn_procedure(videos, transcripts, decoding, info.background, info.fps, self.needs).arrays()
 
     def _tasks(self) -> list[str]:
         return [self.dataset.attribute(video, "task") for video in self.train_videos]
@@ -175,7 +173,7 @@ class Trainer(TrainingLoop[Batch]):
         long_seconds = long_action(self.labels.values(), info.background) / info.fps
         transcripts = count_transcripts(self.labels.values(), info.num_classes, decoding, info.fps, tasks)
         names = known_tasks(tasks)
-        read_needs(self.config.graphs, transcripts, names, info.class_names)  # refused now, not after training
+        self.needs = read_needs(self.config.graphs, transcripts, names, info.class_names)
         return ModelFacts(
             config=dataclasses.replace(self.config, model=self.config.model.at(info.fps, long_seconds)),
             feature_dim=features.dim,

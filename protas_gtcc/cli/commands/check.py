@@ -1,8 +1,9 @@
-"""`protas-gtcc check`: list what is wrong with a dataset, or show that a model does not see the future."""
+"""`protas-gtcc check`: what is wrong with a dataset, or what a model knows and that it does not see the future."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import sys
 from dataclasses import dataclass, field
@@ -13,22 +14,24 @@ from rich.text import Text
 from protas_gtcc.checks.findings import Finding, shown, verdict
 from protas_gtcc.cli.shared.console import make_console, progress_bars
 from protas_gtcc.cli.shared.parsing import Positional, RateOrTable
+from protas_gtcc.errors import plural
 from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.storage.checkpoints import is_model
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 @dataclass(frozen=True)
 class Command:
-    """List what is wrong with a dataset, errors first, each with a way out.
+    """List what is wrong with a dataset, errors first, each with a way out; or what a model knows.
 
-    The source is a dataset file, or a folder in a layout that 'prepare' reads. With --causal it is a model, and the
-    layers that see the future are listed. The exit code is 1 if there is an error, else 0.
+    The source is a dataset file, a folder in a layout that 'prepare' reads, or a model. Of a model, its facts, its
+    tasks and their steps are listed; with --causal, the layers that see the future. The exit code is 1 if there is an
+    error, else 0.
     """
 
     source: Positional[Path]
-    """Dataset file, folder, CSV file of segments, or JSON file of EgoProceL; with --causal, a run directory or a
-    checkpoint."""
+    """Dataset file, folder, CSV file of segments, or JSON file of EgoProceL; or a run directory or a checkpoint."""
     causal: bool = False
     """Check that the model's outputs at a frame do not change when later frames change."""
     fps: RateOrTable | None = None
@@ -42,6 +45,9 @@ class Command:
 
     def run(self) -> None:
         """Check, print, and exit with 1 if there is an error."""
+        if not self.causal and is_model(self.source):
+            self._show_model()
+            return
         findings = self._check()
         if self.json:
             print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
@@ -54,6 +60,22 @@ class Command:
                 console.print(line, soft_wrap=True)
         if any(finding.level == "error" for finding in findings):
             sys.exit(1)
+
+    def _show_model(self) -> None:
+        from protas_gtcc.inference import load
+
+        model = load(self.source)
+        tasks = list(itertools.zip_longest(model.tasks or [None], model.task_steps, fillvalue=()))
+        if self.json:
+            facts = {"model": str(self.source), "class_names": model.class_names, "background": model.background}
+            print(json.dumps(facts | {"tasks": [{"name": task, "steps": list(steps)} for task, steps in tasks]}))
+            return
+        print(f"{self.source}: {model}")
+        for task, steps in tasks:
+            known = f"{plural(len(steps), 'step')} in their usual order" if steps else "its steps are not known"
+            print(f"  {'' if task is None else f'task {task}, '}{known}")
+            for label in steps:
+                print(f"    {label} {model.class_names[label]}")
 
     def _check(self) -> list[Finding]:
         if self.causal:

@@ -33,8 +33,8 @@ class Command:
 
     dataset: Positional[Text]
     """Name or file of the dataset."""
-    split: str = "1"
-    """Split whose test videos are followed."""
+    split: Text | None = None
+    """Split whose test videos are followed; by default the only one, or split 1 of several."""
     input: Literal["steps", "confused"] = "steps"
     """The true steps, or these through a recogniser that mistakes each 10 seconds of a step for another step of the
     task with the probability --confusion."""
@@ -84,11 +84,12 @@ class Command:
 
         console = make_console(stderr=True)
         dataset = open_dataset(self.dataset, warn(console))
+        split = self.split or dataset.usual_split
         if self.out is not None:
             require_absent([self.out / name for name in WRITTEN], self.overwrite)
         with progress_bars() as on_progress:
-            tests = list(self._tests(dataset, on_progress))
-            scores = {"input": self._name(), **self._facts(dataset)} | score(tests, self.false_alarms_per_hour)
+            tests = list(self._tests(dataset, split, on_progress))
+            scores = {"input": self._name(), **self._facts(dataset, split)} | score(tests, self.false_alarms_per_hour)
         text = f"{self._heading(dataset, scores)}\n\n{markdown(scores)}"
         if self.out is not None:
             write_text(self.out / WRITTEN[0], json.dumps(scores, indent=1, allow_nan=False))
@@ -99,15 +100,15 @@ class Command:
             write_predictions(self.out / WRITTEN[2], found, info)
         print_result(text, scores, self.json)
 
-    def _tests(self, dataset: Dataset, on_progress: OnProgress) -> Iterator[Test]:
+    def _tests(self, dataset: Dataset, split: str, on_progress: OnProgress) -> Iterator[Test]:
         """What is followed: by a model, or by what is learnt here."""
         from protas_gtcc.runs import procedure_inputs, procedures
 
-        test, given = dataset.part(self.split, "test"), not self.task_inferred
-        train = [*dataset.part(self.split, "train"), *dataset.part(self.split, "validation")]
+        test, given = dataset.part(split, "test"), not self.task_inferred
+        train = [*dataset.part(split, "train"), *dataset.part(split, "validation")]
         if self.model:
             for run in self.model:
-                learnt, evidence, own = procedures.of_run(run, dataset, self.split, train)
+                learnt, evidence, own = procedures.of_run(run, dataset, split, train)
                 yield procedures.Test(dataset, own, test, evidence, learnt, given, on_progress)
             return
         evidence, settings = procedure_inputs.true_steps(dataset), procedures.exact_settings()
@@ -126,10 +127,10 @@ class Command:
             return f"probabilities of {self.probabilities}"
         return f"true steps, confused by {self.confusion:g}" if self.input == "confused" else "true steps"
 
-    def _facts(self, dataset: Dataset) -> dict[str, Any]:
+    def _facts(self, dataset: Dataset, split: str) -> dict[str, Any]:
         return {
             "dataset": dataset.info.name,
-            "split": self.split,
+            "split": split,
             "simulated": dataset.info.simulated,
             "task_given": not self.task_inferred,
             "graphs": None if self.graphs is None else str(self.graphs),
@@ -142,7 +143,7 @@ class Command:
         of = plural(scores["held_out"]["num_normal"], "held-out recording")
         calibrated = f"budgets set on {of} without mistakes, {scores['held_out']['hours']:.1f} hours"
         runs = f" by each of {scores['num_runs']} runs" if scores["num_runs"] > 1 else ""
-        where = f"{simulated}{dataset.info.name}, split {self.split}: {scores['num_videos']} test recordings{runs}"
+        where = f"{simulated}{dataset.info.name}, split {scores['split']}: {scores['num_videos']} test recordings{runs}"
         return f"{where}, from {scores['input']}; task {task}; {calibrated}."
 
 

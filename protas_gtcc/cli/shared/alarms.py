@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from protas_gtcc.cli.shared.parsing import Repeated
 from protas_gtcc.config import require_range
 from protas_gtcc.procedure.result import Reason
 
@@ -19,8 +20,8 @@ class AlarmFlags:
     false_alarms_per_hour: float | None = None
     """Budget of alarms: false ones an hour, on recordings like the held-out ones of the training. 0 raises no alarms.
     By default 1, or no alarms where the held-out recordings are too few to promise that."""
-    alarms: tuple[Reason, ...] = ()
-    """Raise alarms for these reasons alone, which share the budget; by default for all."""
+    alarms: Repeated[tuple[Reason, ...]] = ()
+    """Raise alarms for this reason alone; by default for all, which share the budget. Repeat the flag for each."""
 
     def __post_init__(self) -> None:
         if self.false_alarms_per_hour is not None:

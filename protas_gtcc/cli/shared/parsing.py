@@ -13,6 +13,7 @@ import functools
 import inspect
 import io
 import re
+import shlex
 import shutil
 import sys
 import textwrap
@@ -61,6 +62,7 @@ def parse(
     Wrong usage exits with code 2. Raises what `kind` raises for values that do not fit.
     """
     start: Any = tyro.MISSING_NONPROP if default is None else default
+    _require_flag_for_each(kind, arguments, prog)
     text = _Description(description or kind.__doc__ or "")
     cli = functools.partial(
         tyro.cli, kind, args=arguments, prog=prog, description=text, default=start, config=FLAT, registry=REGISTRY
@@ -109,6 +111,24 @@ def _require_unchanged(base: Any, parsed: Any, out: Path | None) -> None:
     if changed:
         flags = listed(f"--{name.replace('_', '-')} is {after[name]}, not {before[name]}" for name in changed)
         raise InputError(f"a resumed run keeps its settings; here, {flags}: leave that out, or start a new run")
+
+
+def _require_flag_for_each(kind: Any, arguments: Sequence[str], prog: str) -> None:
+    """Exit with the way out where a repeated flag has two of its choices; the second would be taken for a file."""
+    for flag, choices in _repeated_choices(kind):
+        for name, value, after in zip(arguments, arguments[1:], arguments[2:], strict=False):
+            if name == flag and after in choices:
+                way_out = shlex.join([flag, value, flag, after])
+                wrong_usage(prog.split()[-1], f"{flag} takes one value; repeat it for each: {way_out}")
+
+
+def _repeated_choices(kind: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The flags that are `Repeated`, groups of flags included, and their choices, () for any text."""
+    for name, hint in _hints(kind).items():
+        if dataclasses.is_dataclass(hint):
+            yield from _repeated_choices(hint)
+        elif get_origin(hint) is Annotated and Repeated in hint.__metadata__:
+            yield f"--{name.replace('_', '-')}", get_args(get_args(get_args(hint)[0])[0])
 
 
 @contextmanager
@@ -251,7 +271,7 @@ def _metavar(name: str, hint: Any) -> str | None:
     kind, inner = get_origin(hint), get_args(hint)
     if kind is Annotated:
         named = [mark for mark in hint.__metadata__ if isinstance(mark, str)]
-        found = _metavar(name, inner[0])
+        found = _metavar(name, get_args(inner[0])[0] if Repeated in hint.__metadata__ else inner[0])
         is_plain = Positional in hint.__metadata__ and found in METAVARS.values()
         return named[0] if named else name.upper() if is_plain else found
     if kind in (Union, types.UnionType):
