@@ -32,10 +32,9 @@ from protas_gtcc.procedure.drawn_graph import read_needs
 from protas_gtcc.procedure.following import events_of, report
 from protas_gtcc.procedure.model import ProcedureModel, from_arrays
 from protas_gtcc.procedure.result import REASONS, Procedure, Reason
-from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.tracker import Tracked
-from protas_gtcc.procedure.truth import Truth, read_truth
 from protas_gtcc.runs.evaluate_run import require_same_backbone, require_same_classes, require_unseen, test_videos
+from protas_gtcc.runs.known_procedures import KnownTasks, recordings_of, training_videos_of, truth_of_video
 from protas_gtcc.runs.procedure_inputs import Evidence
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0)
@@ -48,8 +47,7 @@ class Learnt(NamedTuple):
     model: ProcedureModel
     states: TranscriptTables
     settings: DecodingConfig
-    tasks: list[str]
-    """Names of the tasks; none if a training video's task is not known: then all count as one."""
+    tasks: KnownTasks
 
 
 def exact_settings() -> DecodingConfig:
@@ -77,10 +75,9 @@ def of_run(folder: Path, dataset: Dataset, split: str, train: Sequence[str]) -> 
     if facts.procedure is None or facts.transcripts is None:
         return learn(dataset, train, lambda _: None, DEFAULT.decoding), evidence, list(train)
     procedure = from_arrays(facts.procedure, facts.transcripts, str(folder))
-    known = [video for video in facts.training_videos if video in dataset.num_frames]
-    if facts.tasks:
-        known = [video for video in known if dataset.attribute(video, "task") in facts.tasks]
-    return Learnt(procedure, facts.transcripts, facts.config.decoding, facts.tasks), evidence, known
+    tasks = KnownTasks(facts.tasks, model.task_steps)
+    learnt = Learnt(procedure, facts.transcripts, facts.config.decoding, tasks)
+    return learnt, evidence, training_videos_of(facts, dataset)
 
 
 def learn(
@@ -102,7 +99,8 @@ def learn(
     model = learn_procedure(
         training_videos(dataset, videos, evidence), states, settings, info.background, info.fps, needs
     )
-    return Learnt(model, states, settings, names)
+    tables = model.tables
+    return Learnt(model, states, settings, KnownTasks(names, [tables.steps(task) for task in range(tables.num_tasks)]))
 
 
 class Test(NamedTuple):
@@ -133,10 +131,10 @@ def follow_all(
     decoder = decoder_of(dataset, learnt)
     followed = []
     for number, video in enumerate(videos, start=1):
-        probs, truth = evidence(video), truth_of_video(dataset, video, learnt)
+        probs, truth = evidence(video), truth_of_video(dataset, video, learnt.tasks)
         if probs is None:
             raise InputError(f"there are no probabilities of test video {video}; predict all test videos")
-        task = truth.task + 1 if task_given and learnt.tasks else 0
+        task = truth.task + 1 if task_given and learnt.tasks.names else 0
         followed.append((decoder.fresh(1, task).track(probs), truth))
         on_progress("following", number, len(videos))
     return Test(learnt, list(train), evidence, task_given, followed)
@@ -155,35 +153,8 @@ def predictions(dataset: Dataset, test: Test, budgets: Sequence[float]) -> Itera
     for _, truth in test.followed:
         probs = test.evidence(truth.name)
         assert probs is not None
-        task = truth.task + 1 if test.task_given and test.learnt.tasks else 0
+        task = truth.task + 1 if test.task_given and test.learnt.tasks.names else 0
         yield truth.name, decoder.fresh(1, task).decode(np.zeros(len(probs), dtype=np.int64), probs, None)
-
-
-def truth_of_video(dataset: Dataset, video: str, learnt: Learnt) -> ProcedureTruth:
-    """The truth of a video. Raises `InputError` for a task without a training video."""
-    task = _task_of(dataset, video, learnt)
-    return _procedure_truth(dataset, video, read_truth(dataset, video), task, steps_of_task(learnt.model, task))
-
-
-def steps_of_task(model: ProcedureModel, task: int) -> np.ndarray:
-    """Class ids of a task's steps."""
-    tables = model.tables
-    return tables.state_class[(tables.state_task == task) & tables.is_step]
-
-
-def _procedure_truth(dataset: Dataset, video: str, truth: Truth, task: int, steps: np.ndarray) -> ProcedureTruth:
-    return ProcedureTruth(
-        name=video,
-        person=dataset.attribute(video, "subject"),
-        task=task,
-        num_frames=dataset.num_frames[video],
-        steps=truth.steps,
-        task_steps=steps.tolist(),
-        missing=truth.wrong["missing"] & set(steps.tolist()),
-        wrong=truth.wrong,
-        tags=[(one.label, one.tag) for one in truth.mistakes],
-        has_mistakes=not truth.is_normal,
-    )
 
 
 def reports(test: Test) -> list[tuple[Procedure, ProcedureTruth]]:
@@ -203,9 +174,7 @@ def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BU
     recordings are too few for. A test of several seeds has each video as often.
     """
     info, first = dataset.info, tests[0]
-    recordings = [
-        Recording(read_truth(dataset, video).steps, _task_of(dataset, video, first.learnt)) for video in first.train
-    ]
+    recordings = recordings_of(dataset, first.train, first.learnt.tasks)
     lookups = fit_procedure_lookups(recordings, info.num_classes, info.fps)
     alarms = [test.false_alarms for test in tests]
 
@@ -238,13 +207,3 @@ def score(dataset: Dataset, tests: Sequence[Test], budgets: Sequence[float] = BU
         del figures[name], figures["intervals"][name]
     figures["num_videos"] = len({truth.name for _, truth in first.followed})
     return figures | {"num_runs": len(tests), "alarms_at": by_budget, "held_out": held_out}
-
-
-def _task_of(dataset: Dataset, video: str, learnt: Learnt) -> int:
-    """Number of a video's task, of which there is one where tasks are not known."""
-    name, known = dataset.attribute(video, "task"), learnt.tasks
-    if name in known:
-        return known.index(name)
-    if not known or (not name and len(known) == 1):
-        return 0
-    raise InputError(f"no training video shows task {name!r} of test video {video}; choose another split")
