@@ -103,6 +103,7 @@ def _on_procedures(procedure: dict[str, Any] | None, rows: VideoRows) -> Iterato
         what = "no alarms are raised: there are too few held-out recordings without mistakes"
         yield f"{what} [null: procedure.alarms, .alarms_by_tag, .budget_per_hour]"
     elif procedure["alarms"]["all"]["num_wrong"] == 0:
-        yield "no mistake is annotated in the test videos: every alarm counts as false, and there is no recall"
+        what = "no mistake is annotated in the test videos, so every alarm counts as false"
+        yield f"{what}, and there is no recall [null: procedure.alarms.*.recall]"
     figures = leaves({"procedure": {name: procedure[name] for name in ("time_left", "next_step", "done")}})
     yield from _on_averages([path for path, value in figures if value is None])
