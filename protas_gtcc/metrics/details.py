@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from protas_gtcc.metrics import breakdowns, certainty, curves, online, progress
+from protas_gtcc.metrics import breakdowns, certainty, curves, online, procedure, progress
 from protas_gtcc.metrics.lookups import PER_CLASS
 from protas_gtcc.metrics.progress import AVERAGES, Averages, progress_averages
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
@@ -40,6 +40,7 @@ DEFINITIONS: dict[str, Definition] = {
     **curves.DEFINITIONS,
     **online.DEFINITIONS,
     **certainty.DEFINITIONS,
+    **procedure.IN_METRICS,
 }
 """By path in `metrics.json`, such as `curves.*.fall_share`; `*` stands for any one name."""
 ON_PREDICTED = ("predicted", "best_lookup_predicted_segments")

@@ -21,7 +21,7 @@ from protas_gtcc.errors import listed
 from protas_gtcc.metrics.details import best_lookups
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.notes import notes_on
-from protas_gtcc.metrics.pooling import collect_rows, figures, intervals
+from protas_gtcc.metrics.pooling import RowOfProcedure, collect_rows, figures, intervals
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.metrics.video_rows import VideoRows
 from protas_gtcc.predictions import Prediction
@@ -68,18 +68,20 @@ def evaluate_videos(
     people: Mapping[str, str] = MappingProxyType({}),
     true_tasks: Mapping[str, str] = MappingProxyType({}),
     tasks: Sequence[str] = (),
+    row_of_procedure: RowOfProcedure | None = None,
 ) -> Evaluation:
     """Score test videos: (name, true class ids `[T]`, prediction) each, which may come from a generator.
 
     Look-up predictors are fitted on `training_labels` (class ids `[T]` each); without any, only those that need no
     fitting are scored. `background` are class ids. `people` has the person in each video, by its name, and
-    `true_tasks` the task, which the model inferred among `tasks`, unless `info.task_given`. Intervals are
-    95 %, over people where all are known, else over videos; figures from fewer than two have none. Raises `InputError`,
-    naming the video, if labels and predictions do not fit each other or the classes, or if there is no video.
+    `true_tasks` the task, which the model inferred among `tasks`, unless `info.task_given`. What is reported of
+    procedures is scored with `row_of_procedure` alone. Intervals are 95 %, over people where all are known, else over
+    videos; figures from fewer than two have none. Raises `InputError`, naming the video, if labels and predictions do
+    not fit each other or the classes, or if there is no video.
     """
     lookups = fit_lookups(training_labels, len(class_names), background, info.seed or 0)
     inferred = {} if info.task_given else true_tasks
-    rows = collect_rows(videos, lookups, class_names, background, fps, people, inferred, tasks)
+    rows = collect_rows(videos, lookups, class_names, background, fps, people, inferred, tasks, row_of_procedure)
     metrics = {
         **asdict(info),
         "num_videos": rows.num_videos,
@@ -101,11 +103,13 @@ def evaluate_prediction_files(
     control: str = "none",
     notes: Iterable[str] = (),
     task_given: bool = False,
+    row_of_procedure: RowOfProcedure | None = None,
 ) -> Evaluation:
     """Score prediction files (HDF5, or a folder of CSV) on a prepared dataset's test part; needs no model.
 
-    Raises `InputError` if a test video has no prediction, or classes differ. Predictions of other videos are
-    left out, with a note.
+    Procedures are scored with `row_of_procedure` alone, since only a model knows the steps of its tasks. Raises
+    `InputError` if a test video has no prediction, or classes differ. Predictions of other videos are left out, with a
+    note.
     """
     data = dataset if isinstance(dataset, Dataset) else Dataset(dataset)
     test = data.part(split, "test")
@@ -128,6 +132,7 @@ def evaluate_prediction_files(
         {name: data.attribute(name, "subject") for name in test},
         {name: data.attribute(name, "task") for name in test},
         files.info.tasks if files.info is not None else (),
+        row_of_procedure,
     )
 
 

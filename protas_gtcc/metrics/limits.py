@@ -17,16 +17,17 @@ UNITS = ("_seconds", "_frames", "_minutes", "_per_hour", "_per_hour_normal")
 PROCEDURE_COUNTS = (
     *("num_starts", "num_completions", "num_false", "num_never_reported"),
     *("num_wrong", "num_hits", "num_late", "num_recordings", "num_steps"),
+    *("num_videos", "num_left_out"),
 )
 """Whole numbers among the figures of procedures, by the last name of their path."""
-MEDIANS = ("median_delay_seconds",)
-"""Figures for which leaving out one person at a time gives no valid interval."""
+WITHOUT_INTERVAL = ("median_delay_seconds", "budget_per_hour")
+"""Medians, for which leaving out one person at a time gives no valid interval, and what was chosen."""
 
 
 def limits_of(path: Path) -> Limits | None:
-    """Least and largest value of the figure at a path; None for a count or a median, which have no interval."""
+    """Least and largest value of the figure at a path; None where it has no interval."""
     name = path[-1]
-    if is_count(path) or name in MEDIANS:
+    if is_count(path) or name in WITHOUT_INTERVAL:
         return None
     if path[0] == "margin" or name in SIGNED or ("alarms" in path and name == "delay_seconds"):
         return NO_LIMITS

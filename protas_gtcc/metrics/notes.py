@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from protas_gtcc.errors import listed, plural
 from protas_gtcc.metrics.details import COMPARED
-from protas_gtcc.metrics.intervals import leaves
+from protas_gtcc.metrics.intervals import Path, leaves
 from protas_gtcc.metrics.lookups import UNFITTED
 from protas_gtcc.metrics.video_rows import VideoRows
 
@@ -20,6 +20,8 @@ def notes_on(rows: VideoRows, background: Collection[int], metrics: dict[str, An
     yield from _on_videos(rows, background)
     yield from _on_skill(metrics["progress"], rows.lookups)
     yield from _on_details(metrics, rows.fps)
+    if "procedure" in metrics:
+        yield from _on_procedures(metrics["procedure"], rows)
 
 
 def _on_videos(rows: VideoRows, background: Collection[int]) -> Iterator[str]:
@@ -75,7 +77,33 @@ def _on_details(metrics: dict[str, Any], fps: float | None) -> Iterator[str]:
     known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
     figures = leaves({name: metrics[name] for name in ("curves", "online")})
     # Those of look-ups are undefined where the model's are.
-    undefined = [path for path, value in figures if value is None and path[-1] not in known and "lookups" not in path]
+    yield from _on_averages(
+        [path for path, value in figures if value is None and path[-1] not in known and "lookups" not in path]
+    )
+
+
+def _on_averages(undefined: Sequence[Path]) -> Iterator[str]:
     if undefined:
         names = listed(sorted({path[-1] for path in undefined}))
         yield f"nothing to average for {names} [null: {', '.join(map('.'.join, undefined))}]"
+
+
+def _on_procedures(procedure: dict[str, Any] | None, rows: VideoRows) -> Iterator[str]:
+    left_out = [name for name, row in zip(rows.videos, rows.procedures or (), strict=True) if row is None]
+    if left_out:
+        what = f"{plural(len(left_out), 'video')} of a task that was not trained on"
+        undefined = " [null: procedure]" if procedure is None else ""
+        yield f"procedures are scored without {what}: {listed(left_out)}{undefined}"
+    if procedure is None:
+        return
+    if procedure["lookups"] is None:
+        what = "look-ups of procedures are absent: none of the model's training videos is in the dataset"
+        yield f"{what} [null: procedure.lookups]"
+    if procedure["alarms"] is None:
+        what = "no alarms are raised: there are too few held-out recordings without mistakes"
+        yield f"{what} [null: procedure.alarms, .alarms_by_tag, .budget_per_hour]"
+    elif procedure["alarms"]["all"]["num_wrong"] == 0:
+        what = "no mistake is annotated in the test videos, so every alarm counts as false"
+        yield f"{what}, and there is no recall [null: procedure.alarms.*.recall]"
+    figures = leaves({"procedure": {name: procedure[name] for name in ("time_left", "next_step", "done")}})
+    yield from _on_averages([path for path, value in figures if value is None])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,17 @@ class PooledRows:
 
 
 def pool(parts: Sequence[PooledRows]) -> PooledRows:
-    """All rows of several runs on one dataset. Raises `InputError` if some have look-ups that others lack."""
+    """All rows of several runs on one dataset; procedures are scored where all runs follow them.
+
+    Raises `InputError` if some have look-ups that others lack.
+    """
     rows, first = [part.rows for part in parts], parts[0].rows
     if any(one.lookups != first.lookups for one in rows):
         raise InputError("some splits have training videos to fit look-ups on and some have none; pool them apart")
     joined: dict[str, Any] = {name: np.concatenate([one.arrays[name] for one in rows]) for name in first.arrays}
     joined |= {name: tuple(one for part in rows for one in getattr(part, name)) for name in ("videos", "people")}
+    procedures = [one.procedures for one in rows if one.procedures is not None]
+    joined["procedures"] = tuple(chain.from_iterable(procedures)) if len(procedures) == len(rows) else None
     joined["has_oracle"] = all(one.has_oracle for one in rows)
     joined["has_progress"] = any(one.has_progress for one in rows)
     return PooledRows(replace(first, **joined), [test for part in parts for test in part.tests])

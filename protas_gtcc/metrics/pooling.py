@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -21,12 +21,17 @@ from protas_gtcc.metrics.left_out import leave_out, one_test_each
 from protas_gtcc.metrics.limits import is_count, limits_of
 from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
+from protas_gtcc.metrics.procedure import ProcedureRow, weighted_procedures
 from protas_gtcc.metrics.progress import AVERAGES, Averages, progress_averages, progress_statistics, skill
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import check_lengths, scores_from_sums, segmentation_statistics
 from protas_gtcc.metrics.tasks import task_figures, task_statistics
 from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 from protas_gtcc.predictions import Prediction, reported_progress
+from protas_gtcc.procedure.result import Procedure
+
+RowOfProcedure = Callable[[str, Procedure], ProcedureRow | None]
+"""From a video's name and what was reported of its procedure; None leaves the video out."""
 
 
 def collect_rows(
@@ -38,15 +43,17 @@ def collect_rows(
     people: Mapping[str, str] = MappingProxyType({}),
     true_tasks: Mapping[str, str] = MappingProxyType({}),
     tasks: Sequence[str] = (),
+    row_of_procedure: RowOfProcedure | None = None,
 ) -> VideoRows:
     """Visit videos (name, true class ids `[T]`, prediction) once, one at a time.
 
     `people` has the person in each video, by the video's name, where known, and `true_tasks` the task, where it was
-    inferred among `tasks`. Raises `InputError`, naming the video, if
-    labels and prediction do not fit each other or the classes, or if there is no video.
+    inferred among `tasks`. Procedures are scored by `row_of_procedure`, where all predictions have one. Raises
+    `InputError`, naming the video, if labels and prediction do not fit each other or the classes, or if there is no
+    video.
     """
     rows: list[dict[str, np.ndarray]] = []
-    names = []
+    names, procedures = [], []
     has_oracle, has_progress = True, False
     for name, labels, prediction in videos:
         try:
@@ -56,6 +63,8 @@ def collect_rows(
             rows.append(_statistics(video, prediction, lookups, len(class_names)))
             rows[-1]["tasks"] = task_statistics(prediction, true_tasks.get(name, ""), tasks)
             names.append(name)
+            if row_of_procedure is not None and prediction.procedure is not None:
+                procedures.append(row_of_procedure(name, prediction.procedure))
         except InputError as error:
             raise InputError(f"video {name}: {error}") from error
         has_oracle &= prediction.progress is not None
@@ -64,6 +73,7 @@ def collect_rows(
         raise InputError("there is no test video to score; choose a split that has some")
     stacked: dict[str, Any] = {family: np.stack([row[family] for row in rows]) for family in rows[0]}
     stacked |= {"has_oracle": has_oracle, "has_progress": has_progress, "fps": fps}
+    stacked["procedures"] = tuple(procedures) if len(procedures) == len(rows) else None
     who = tuple(people.get(name, "") for name in names)
     return VideoRows(class_names, lookups.names, tuple(names), who, **stacked)
 
@@ -109,7 +119,15 @@ def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
         },
         **detailed_figures(rows, weights, averages),
         **({"task": task_figures(weights @ rows.tasks)} if rows.tasks.any() else {}),
+        **_procedure_figures(rows, weights),
     }
+
+
+def _procedure_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
+    if rows.procedures is None:
+        return {}
+    assert rows.fps is not None  # procedures are reported in seconds
+    return {"procedure": weighted_procedures(rows.procedures, weights, rows.fps)}
 
 
 def _progress_figures(rows: VideoRows, averages: list[Averages]) -> list[dict[str, Any]]:

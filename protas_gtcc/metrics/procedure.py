@@ -5,11 +5,13 @@
 
 `videos` are pairs of a `Procedure`, as a model reports it, and its `ProcedureTruth`. `DEFINITIONS` defines each figure.
 Figures are nested as in `metrics.json`: plain numbers, None where undefined; `intervals` repeats the structure.
+
+An evaluation keeps a `ProcedureRow` of each recording, and makes the figures of them all at its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,16 +39,38 @@ DEFINITIONS = {
     **procedure_alarms.DEFINITIONS,
 }
 """Unit and meaning of each figure, by its path; those of look-ups are below `lookups.<name>`."""
+IN_METRICS = {
+    "procedure.num_videos": ("videos", "Test videos whose procedure is scored."),
+    "procedure.num_left_out": ("videos", "Test videos of a task that the model does not know."),
+    "procedure.budget_per_hour": ("per hour", "The budget of false alarms that the alarms were raised with."),
+    **{f"procedure.{path}": definition for path, definition in DEFINITIONS.items()},
+    **{
+        f"procedure.lookups.*.{path}": definition
+        for path, definition in DEFINITIONS.items()
+        if path.split(".")[0] in ("time_left", "next_step", "alarms")
+    },
+}
+"""The same of `procedure` in metrics.json."""
 Figures = dict[str, Any]
 
 
 class _Row(NamedTuple):
-    """What one recording adds to every figure."""
+    """What one report of a recording adds to every figure."""
 
     time_left: np.ndarray
     next_step: np.ndarray
     done: DoneRow
     alarms: AlarmRow
+
+
+class ProcedureRow(NamedTuple):
+    """What one recording adds to the figures of a model and of look-ups; it does not grow with the recording."""
+
+    model: _Row
+    lookups: Mapping[str, _Row]
+    """By name; empty where none are fitted."""
+    budget: float | None
+    """False alarms an hour that the model's alarms keep to; None if it raises none."""
 
 
 def score_procedures(
@@ -58,21 +82,52 @@ def score_procedures(
     over people where all are known, else over recordings. Raises `InputError`, naming the recording, if report and
     truth do not fit each other, or if there is no recording.
     """
-    rows: list[_Row] = []
-    by_lookup: dict[str, list[_Row]] = {}
-    truths = []
+    rows, truths = [], []
     for procedure, truth in videos:
-        rows.append(_row(procedure, truth, fps))
+        rows.append(procedure_row(procedure, truth, fps, lookups))
         truths.append(truth)
-        for name, reported in (lookups.report(truth) if lookups else {}).items():
-            by_lookup.setdefault(name, []).append(_row(reported, truth, fps))
 
     def figures(weights: np.ndarray) -> Figures:
-        found = _figures(rows, weights, fps)
-        of_lookups = {name: _of_lookup(name, own, weights, fps) for name, own in by_lookup.items()}
-        return found | ({"lookups": of_lookups} if lookups else {})
+        found = _figures([row.model for row in rows], weights, fps)
+        return found | ({"lookups": _of_lookups(rows, weights, fps)} if lookups else {})
 
     return _scored(figures, truths)
+
+
+def procedure_row(
+    procedure: Procedure,
+    truth: ProcedureTruth,
+    fps: float,
+    lookups: ProcedureLookUps | None = None,
+    budget: float | None = None,
+) -> ProcedureRow:
+    """The row of one recording. Raises `InputError` as `score_procedures` does."""
+    reported = lookups.report(truth) if lookups else {}
+    return ProcedureRow(
+        _row(procedure, truth, fps), {name: _row(one, truth, fps) for name, one in reported.items()}, budget
+    )
+
+
+def weighted_procedures(rows: Sequence[ProcedureRow | None], weights: np.ndarray, fps: float) -> Figures | None:
+    """`procedure` of metrics.json: figures `[R]` of R samples of recordings, when recording v counts `weights[r, v]`.
+
+    A recording without a row is left out and counted; None if all are. Without a budget there are no figures of alarms.
+    """
+    is_scored = np.array([row is not None for row in rows])
+    kept, own = [row for row in rows if row is not None], weights[:, is_scored]
+    if not kept:
+        return None
+    budgets = {row.budget for row in kept}
+    found = _figures([row.model for row in kept], own, fps)
+    if None in budgets or len(budgets) > 1:
+        found |= {"alarms": None, "alarms_by_tag": None}
+    return {
+        "num_videos": own.sum(axis=1),
+        "num_left_out": weights[:, ~is_scored].sum(axis=1),
+        "budget_per_hour": np.full(len(weights), budgets.pop()) if found["alarms"] else None,
+        **found,
+        "lookups": _of_lookups(kept, own, fps) or None,
+    }
 
 
 def score_alarms(videos: Iterable[tuple[Sequence[Event], ProcedureTruth]], fps: float) -> Figures:
@@ -102,6 +157,12 @@ def _figures(rows: Sequence[_Row], weights: np.ndarray, fps: float) -> Figures:
         "done": done_figures([row.done for row in rows], weights, fps),
         **alarm_figures([row.alarms for row in rows], weights, fps),
     }
+
+
+def _of_lookups(rows: Sequence[ProcedureRow], weights: np.ndarray, fps: float) -> Figures:
+    """By name, those figures that a look-up has; empty where a row lacks look-ups."""
+    names = [TOTAL, AFTER_LAST] if all(row.lookups for row in rows) else []
+    return {name: _of_lookup(name, [row.lookups[name] for row in rows], weights, fps) for name in names}
 
 
 def _of_lookup(name: str, rows: Sequence[_Row], weights: np.ndarray, fps: float) -> Figures:

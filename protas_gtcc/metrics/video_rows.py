@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from protas_gtcc.metrics.procedure import ProcedureRow
+
 
 @dataclass(frozen=True, eq=False)
 class VideoRows:
@@ -47,6 +49,8 @@ class VideoRows:
     """Whether any prediction does, or reports progress; a model without a progress head has no progress figures."""
     fps: float | None = None
     """Frames a second; None where not known; then times are in frames or undefined."""
+    procedures: tuple[ProcedureRow | None, ...] | None = None
+    """What each row adds to the figures of procedures; None for a row that is left out, and where none are scored."""
 
     @property
     def num_videos(self) -> int:
@@ -67,6 +71,8 @@ class VideoRows:
         """The rows with these numbers."""
         chosen: dict[str, Any] = {name: values[kept] for name, values in self.arrays.items()}
         chosen |= {name: tuple(getattr(self, name)[number] for number in kept) for name in ("videos", "people")}
+        if self.procedures is not None:
+            chosen["procedures"] = tuple(self.procedures[number] for number in kept)
         return replace(self, **chosen)
 
     @property

@@ -8,6 +8,7 @@
     tables/curves.csv               a row for each figure and predictor
     tables/online.csv               a row for each figure
     tables/certainty.csv            a row for each figure, for models that report an interval of progress
+    tables/procedure.csv            a row for each figure, for models that follow procedures
     tables/definitions.csv          path, unit and meaning of every figure
 
 Every figure has columns `<figure>`, `<figure>_low` and `<figure>_high`, the last two its 95 % interval; blank where
@@ -32,6 +33,8 @@ from protas_gtcc.storage.csv_tables import columns_of, write_csv_table
 Row = dict[str, Any]
 METHOD_FIGURES = ("skill", *AVERAGES, "r2", *SHORT)
 """Figures of every method."""
+LISTED = ("curves", "online", "certainty", "procedure")
+"""Entries of metrics.json whose figures are listed, each in a table of its own."""
 UNITS = {"length_frames": " frames", "length_seconds": " s"}
 """Written behind the names of parts: a spreadsheet takes "3-5" for a date."""
 
@@ -40,7 +43,7 @@ def detail_tables(metrics: dict[str, Any]) -> dict[str, dict[str, list[Any]]]:
     """The columns of every table by the name of its file; breakdowns by seconds only where fps is known."""
     rows = {"methods": _method_rows(metrics), "margin": _margin_rows(metrics)}
     rows |= {f"by_{name}": _breakdown_rows(metrics, name) for name, parts in metrics["breakdowns"].items() if parts}
-    rows |= {name: _leaf_rows(metrics, name) for name in ("curves", "online", "certainty") if metrics[name]}
+    rows |= {name: _leaf_rows(metrics, name) for name in LISTED if metrics.get(name)}
     mark = {"simulated": True} if metrics["simulated"] else {}
     definitions = [{"figure": path, **_defined(definition)} for path, definition in DEFINITIONS.items()]
     tables = {name: columns_of([row | mark for row in its_rows]) for name, its_rows in rows.items()}

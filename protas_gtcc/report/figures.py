@@ -76,7 +76,7 @@ def excludes_zero(bounds: Bounds) -> bool:
     return bounds is not None and (bounds[0] > 0 or bounds[1] < 0)
 
 
-def bounded(value: float | None, bounds: Bounds) -> dict[str, float | None]:
+def bounded(value: float | int | None, bounds: Bounds) -> dict[str, float | int | None]:
     """The columns `value`, `low` and `high` of a figure in a CSV file."""
     low, high = bounds or (None, None)
     return {"value": value, "low": low, "high": high}

@@ -178,7 +178,7 @@ function buildGroup(group) {
     {},
     make("p", {}, facts),
     runBar(group),
-    ...[scores, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) => part(group)),
+    ...[scores, procedureScores, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) => part(group)),
   );
 }
 

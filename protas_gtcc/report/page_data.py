@@ -4,8 +4,10 @@
       group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos
         video   name, num_frames, segments; file: its address, and start_seconds, see `PlayedFile`; None without one;
                 procedure: what truly happened, see `procedure_data.py`; None where no run reports procedures
-        run     name, path, metrics (all of metrics.json), ruler, verdict, best, confusion, reliability, lengths, videos
-          ruler   label of each figure that comes first: [figure, interval], as they are written
+        run     name, path, metrics (all of metrics.json), ruler, verdict, procedure, best, confusion, reliability,
+                lengths, videos
+          ruler   label of each figure that comes first: [figure, interval], as they are written; `procedure` has those
+                  of procedures, None where they are not scored
           video   segments, acc, error, frames: {name: values of every frame}; procedure, None if it has none
 
 A run that reports no progress has neither reliability nor errors nor `reported`.
@@ -34,6 +36,7 @@ from protas_gtcc.report.colours import HUES, plotly_looks
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
 from protas_gtcc.report.packing import flat_segments, pack
 from protas_gtcc.report.procedure_data import KnownVideos, procedure_values, truth_values
+from protas_gtcc.report.procedure_scores import FIGURES
 from protas_gtcc.report.ruler import ruler_of, verdict
 from protas_gtcc.report.runs import EvaluatedRun, reading_metrics, true_labels
 
@@ -159,6 +162,7 @@ def _scores(metrics: dict[str, Any], correct: np.ndarray) -> dict[str, Any]:
         "metrics": _rounded(metrics),
         "ruler": {label: _written(metrics, *entry) for label, entry in ruler_of(metrics).items()},
         "verdict": verdict(metrics),
+        "procedure": metrics.get("procedure") and {label: _written(metrics, *one) for label, one in FIGURES.items()},
         "best": {average: metrics["best_lookups"]["predicted_segments"][average] or "" for average in AVERAGES},
         "lengths": _lengths(metrics, correct),
     }

@@ -13,6 +13,32 @@ NARROW.addEventListener("change", () => DATA.groups.forEach(changed));
 
 const unpackShares = (text) => Array.from(atob(text), (one) => one.charCodeAt(0) / LEVELS);
 
+// The figures of the runs that follow procedures.
+function procedureScores(group) {
+  const following = group.runs.filter((run) => run.procedure);
+  if (!following.length) return [];
+  const text =
+    "Time left: mean error in minutes, beside that of a look-up that is given the true steps so far. Next step: share " +
+    "of starts before which it was the likeliest, or one of three. False alarms: at the budget of the run.";
+  const rows = () =>
+    following
+      .filter((run) => run.shown)
+      .map((run) =>
+        row([
+          nameCell(run),
+          ...Object.values(run.procedure).map(([figure, interval]) => cell(figure, make("small", {}, interval))),
+        ]),
+      );
+  const heads = ["run", ...Object.keys(following[0].procedure)];
+  return [
+    section(
+      "Procedures",
+      text,
+      remade(group, () => (rows().length ? table(heads, rows()) : nothing())),
+    ),
+  ];
+}
+
 function procedureText(group) {
   if (!group.videos.some((video) => video.procedure)) return [];
   const text =

@@ -30,6 +30,7 @@ from protas_gtcc.report.figures import (
     value_at,
     with_interval,
 )
+from protas_gtcc.report.procedure_scores import FIGURES
 from protas_gtcc.report.ruler import RULER, interval_kind, ruler_of, two_digits, verdict
 from protas_gtcc.storage.csv_tables import Columns, columns_of
 
@@ -136,6 +137,10 @@ def _rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, Form]]:
     yield "segmentation, percent", "", str
     for name in first["segmentation"]:
         yield name.replace("_", " "), f"segmentation.{name}", percent
+    if any(one.get("procedure") for one in summary["kinds"].values()):
+        yield "procedure (the look-up is given the true steps so far)", "", str
+        for label, (path, form) in FIGURES.items():
+            yield label, path, form
     yield "action frames by what is predicted: share, and progress error", "", str
     for part in PARTS["predicted"]:
         yield f"{part}: share", f"breakdowns.predicted.{part}.share", share

@@ -19,6 +19,7 @@ from protas_gtcc.errors import plural
 from protas_gtcc.metrics.evaluation import Evaluation
 from protas_gtcc.report.detail_tables import breakdown_table, margin_table, methods_table, online_table
 from protas_gtcc.report.figures import MISSING, Bounds, figure, fraction, percent
+from protas_gtcc.report.procedure_scores import sentences
 from protas_gtcc.report.ruler import interval_kind, ruler_table, two_digits
 from protas_gtcc.report.screen import new_table
 
@@ -45,12 +46,14 @@ SHORT_NAMES = {
 
 
 def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:
-    """Print skill with its meaning, then the other tables, and what is undefined and why."""
+    """Print skill with its meaning, procedures in a few lines, then the other tables, and what is undefined and why."""
     metrics = evaluation.metrics
     console = console or Console(width=WIDTH, markup=False, emoji=False)
     console.print(heading(metrics))
     for table in TABLES:
         console.print(table(metrics))
+        if table is ruler_table:
+            console.print(*(Text(one) for one in sentences(metrics)), sep="\n")
     console.print(per_class_table(evaluation.per_class))
     for note in metrics["notes"]:
         console.print(Text(f"note: {re.sub(ENTRIES, '', note)}"))

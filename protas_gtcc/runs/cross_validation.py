@@ -21,12 +21,14 @@ from protas_gtcc.config import MAY_CHANGE, PRESETS, RunConfig, flat_settings
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.inference import load
 from protas_gtcc.metrics.evaluation import software_versions
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
-from protas_gtcc.metrics.pooling import collect_rows
-from protas_gtcc.metrics.prediction_files import open_predictions
+from protas_gtcc.metrics.pooling import RowOfProcedure, collect_rows
+from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictions
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.runs.known_procedures import scorer_of
 from protas_gtcc.runs.run_grid import title_of
 from protas_gtcc.training.run_directory import RunDirectory
 
@@ -77,17 +79,36 @@ def rows_of_run(run: RunDirectory, dataset: Dataset) -> PooledRows:
         raise InputError(f"{run.path} is not finished: continue with --resume, or leave it out")
     files = open_predictions(run.predictions, dataset.info.class_names)
     files.require(dataset.part(config.split, "test"), config.split)
-    return rows_of_split(dataset, config, files.read)
+    return rows_of_split(dataset, config, files.read, _row_of_procedure(run, dataset, config.split, files))
 
 
-def rows_of_split(dataset: Dataset, config: RunConfig, read: Callable[[str], Prediction]) -> PooledRows:
-    """The test videos of a run's split, scored from the prediction that `read` returns for each."""
+def _row_of_procedure(run: RunDirectory, dataset: Dataset, split: str, files: PredictionFiles) -> RowOfProcedure | None:
+    """What scores the procedures of a run; None if its predictions have none, or its checkpoint was removed."""
+    test = dataset.part(split, "test")
+    if not run.checkpoint.is_file() or any(files.read(video).procedure is None for video in test[:1]):
+        return None
+    scorer = scorer_of(load(run.path), dataset, test)
+    return None if scorer is None else scorer.row
+
+
+def rows_of_split(
+    dataset: Dataset,
+    config: RunConfig,
+    read: Callable[[str], Prediction],
+    row_of_procedure: RowOfProcedure | None = None,
+) -> PooledRows:
+    """The test videos of a run's split, scored from the prediction that `read` returns for each.
+
+    Procedures are scored with `row_of_procedure` alone.
+    """
     test, info = dataset.part(config.split, "test"), dataset.info
     training = (dataset.labels(video) for video in dataset.part(config.split, "train"))
     lookups = fit_lookups(training, info.num_classes, info.background, config.training.seed)
     videos = ((video, dataset.labels(video), read(video)) for video in test)
     people = {video: dataset.attribute(video, "subject") for video in test}
-    rows = collect_rows(videos, lookups, info.class_names, info.background, info.fps, people)
+    rows = collect_rows(
+        videos, lookups, info.class_names, info.background, info.fps, people, row_of_procedure=row_of_procedure
+    )
     return PooledRows(rows, [(video, config.split) for video in test])
 
 

@@ -15,6 +15,7 @@ from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details
 from protas_gtcc.report.video_picture import plot_video
+from protas_gtcc.runs.known_procedures import scorer_of
 from protas_gtcc.training.run_directory import RunDirectory, is_over
 
 
@@ -53,10 +54,7 @@ def evaluate_run(
     features = FeatureReader(dataset, feature_set, split, model.facts.config.control)
     watched = _watched(videos, "predict", on_progress)
     write_predictions(results.predictions, _predictions(model, dataset, watched, features, tasks), info)
-    config, notes = model.facts.config, _reservations(run, model, dataset)
-    evaluation = evaluate_prediction_files(
-        results.predictions, dataset, split, feature_set, config.training.seed, config.control, notes, task_given
-    )
+    evaluation = _score(run, results, model, dataset, split, feature_set, task_given)
     save_detail_tables(evaluation.metrics, results.tables)
     if max_pictures:
         plot_details(results.plots, evaluation.metrics)
@@ -64,6 +62,30 @@ def evaluate_run(
     # Last: where it stands, the evaluation is whole.
     save_evaluation(evaluation, results.path)
     return evaluation
+
+
+def _score(
+    run: RunDirectory,
+    results: RunDirectory,
+    model: TrainedModel,
+    dataset: Dataset,
+    split: str,
+    feature_set: str,
+    task_given: bool,
+) -> Evaluation:
+    """Score what was predicted, procedures too where the model follows them."""
+    config, scorer = model.facts.config, scorer_of(model, dataset, dataset.part(split, "test"))
+    return evaluate_prediction_files(
+        results.predictions,
+        dataset,
+        split,
+        feature_set,
+        config.training.seed,
+        config.control,
+        _reservations(run, model, dataset),
+        task_given,
+        None if scorer is None else scorer.row,
+    )
 
 
 def test_videos(dataset: Dataset, split: str, feature_set: str | None) -> tuple[list[str], str]:

@@ -36,8 +36,8 @@ from protas_gtcc.procedure.model import ProcedureModel, from_arrays
 from protas_gtcc.procedure.result import REASONS, Event, Procedure, Reason
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.tracker import Tracked
-from protas_gtcc.procedure.truth import Truth, read_truth
 from protas_gtcc.runs.evaluate_run import require_same_backbone, require_same_classes, require_unseen, test_videos
+from protas_gtcc.runs.known_procedures import KnownTasks, recordings_of, training_videos_of, truth_of_video
 from protas_gtcc.runs.procedure_inputs import Evidence
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0)
@@ -50,8 +50,7 @@ class Learnt(NamedTuple):
     model: ProcedureModel
     states: TranscriptTables
     settings: DecodingConfig
-    tasks: list[str]
-    """Names of the tasks; none if a training video's task is not known: then all count as one."""
+    tasks: KnownTasks
 
 
 def exact_settings() -> DecodingConfig:
@@ -79,10 +78,9 @@ def of_run(folder: Path, dataset: Dataset, split: str, train: Sequence[str]) -> 
     if facts.procedure is None or facts.transcripts is None:
         return learn(dataset, train, lambda _: None, DEFAULT.decoding), evidence, list(train)
     procedure = from_arrays(facts.procedure, facts.transcripts, str(folder))
-    known = [video for video in facts.training_videos if video in dataset.num_frames]
-    if facts.tasks:
-        known = [video for video in known if dataset.attribute(video, "task") in facts.tasks]
-    return Learnt(procedure, facts.transcripts, facts.config.decoding, facts.tasks), evidence, known
+    tasks = KnownTasks(facts.tasks, model.task_steps)
+    learnt = Learnt(procedure, facts.transcripts, facts.config.decoding, tasks)
+    return learnt, evidence, training_videos_of(facts, dataset)
 
 
 def learn(
@@ -104,7 +102,8 @@ def learn(
     known = training_videos(dataset, videos, evidence)
     warn_of_hidden_steps((Recording(one.truth.steps, one.task) for one in known), states, names, info.class_names)
     model = learn_procedure(known, states, settings, info.background, info.fps, needs)
-    return Learnt(model, states, settings, names)
+    tables = model.tables
+    return Learnt(model, states, settings, KnownTasks(names, [tables.steps(task) for task in range(tables.num_tasks)]))
 
 
 @dataclass(frozen=True)
@@ -129,10 +128,10 @@ class Test:
 
         Raises `InputError` for a video without evidence, or of a task without a training video.
         """
-        truth, probs = truth_of_video(self.dataset, video, self.learnt), self.evidence(video)
+        truth, probs = truth_of_video(self.dataset, video, self.learnt.tasks), self.evidence(video)
         if probs is None:
             raise InputError(f"there are no probabilities of test video {video}; predict all test videos")
-        return decoder.fresh(1, truth.task + 1 if self.task_given and self.learnt.tasks else 0), probs, truth
+        return decoder.fresh(1, truth.task + 1 if self.task_given and self.learnt.tasks.names else 0), probs, truth
 
     def follow(self) -> Iterator[tuple[Tracked, ProcedureTruth]]:
         """Follow all videos. Raises `InputError` as `begin`."""
@@ -164,33 +163,6 @@ def predictions(test: Test, budgets: Sequence[float]) -> Iterator[tuple[str, Pre
         yield video, own.decode(np.zeros(len(probs), dtype=np.int64), probs, None)
 
 
-def truth_of_video(dataset: Dataset, video: str, learnt: Learnt) -> ProcedureTruth:
-    """The truth of a video. Raises `InputError` for a task without a training video."""
-    task = _task_of(dataset, video, learnt)
-    return _procedure_truth(dataset, video, read_truth(dataset, video), task, steps_of_task(learnt.model, task))
-
-
-def steps_of_task(model: ProcedureModel, task: int) -> np.ndarray:
-    """Class ids of a task's steps."""
-    tables = model.tables
-    return tables.state_class[(tables.state_task == task) & tables.is_step]
-
-
-def _procedure_truth(dataset: Dataset, video: str, truth: Truth, task: int, steps: np.ndarray) -> ProcedureTruth:
-    return ProcedureTruth(
-        name=video,
-        person=dataset.attribute(video, "subject"),
-        task=task,
-        num_frames=dataset.num_frames[video],
-        steps=truth.steps,
-        task_steps=steps.tolist(),
-        missing=truth.never_done & set(steps.tolist()),
-        wrong=truth.wrong,
-        tags=[(one.label, one.tag) for one in truth.mistakes],
-        has_mistakes=not truth.is_normal,
-    )
-
-
 def score(tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str, Any]:
     """All figures over the tests together, such as those of several seeds, with those of look-ups.
 
@@ -198,10 +170,7 @@ def score(tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str
     recordings are too few for. A test of several seeds has each video as often. Raises `InputError` as `Test.follow`.
     """
     first, info = tests[0], tests[0].dataset.info
-    recordings = [
-        Recording(read_truth(first.dataset, video).steps, _task_of(first.dataset, video, first.learnt))
-        for video in first.train
-    ]
+    recordings = recordings_of(first.dataset, first.train, first.learnt.tasks)
     lookups = fit_procedure_lookups(recordings, info.num_classes, info.fps)
     alarms = [test.false_alarms for test in tests]
     smallest = {number: max(one.smallest_budget(number) for one in alarms) for number in (1, len(REASONS))}
@@ -239,13 +208,3 @@ def score(tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str
         "alarms_at": {f"{budget:g}": {name: found.get((budget, name)) for name, _ in wanted} for budget in budgets},
         "held_out": held_out,
     }
-
-
-def _task_of(dataset: Dataset, video: str, learnt: Learnt) -> int:
-    """Number of a video's task, of which there is one where tasks are not known."""
-    name, known = dataset.attribute(video, "task"), learnt.tasks
-    if name in known:
-        return known.index(name)
-    if not known or (not name and len(known) == 1):
-        return 0
-    raise InputError(f"no training video shows task {name!r} of test video {video}; choose another split")

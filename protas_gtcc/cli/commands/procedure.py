@@ -94,8 +94,8 @@ class Command:
         if self.out is not None:
             write_text(self.out / WRITTEN[0], json.dumps(scores, indent=1, allow_nan=False))
             write_text(self.out / WRITTEN[1], text)
-            own = dataset.info
-            info = PredictionInfo(own.class_names, own.background, own.fps, own.simulated, tasks=tests[0].learnt.tasks)
+            own, tasks = dataset.info, list(tests[0].learnt.tasks.names)
+            info = PredictionInfo(own.class_names, own.background, own.fps, own.simulated, tasks=tasks)
             found = predictions(tests[0], self.false_alarms_per_hour)
             write_predictions(self.out / WRITTEN[2], found, info)
         print_result(text, scores, self.json)
