@@ -23,7 +23,7 @@ from websockets.asyncio.client import connect
 
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live.sinks import FrameResult
-from protas_gtcc.procedure.result import Event, Procedure
+from protas_gtcc.procedure.result import REASONS, Event, Procedure
 from protas_gtcc.report.colours import class_looks
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import server_config
@@ -32,7 +32,7 @@ from protas_gtcc.serve.live_page import LivePage
 from protas_gtcc.streaming.following import Delay
 from tests.test_serve import push, running, serving
 from tests.tiny_models import DIM, make_model, video
-from tests.tiny_procedures import MIXED_UP, features_of, make_procedure_model
+from tests.tiny_procedures import FPS, MIXED_UP, features_of, make_procedure_model
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 Ask = Callable[..., Awaitable[Any]]
@@ -132,6 +132,7 @@ def test_the_page_lists_steps_alarms_and_the_time_left_and_a_page_that_is_opened
     model = TrainedModel(model.network, dataclasses.replace(model.facts, class_names=names))
     model.set_alarms(1000.0)
     features, limits = features_of(MIXED_UP), Limits(frames_a_message=200)
+    alarms = [event for event in model.predict(features).procedure.events if event.is_alarm]
 
     async def run(address: str, page: str) -> list[dict[str, Any]]:
         async with connect(f"ws://{address}/stream?name=anna") as pushing, connect(page, max_size=None) as tab:
@@ -153,10 +154,10 @@ def test_the_page_lists_steps_alarms_and_the_time_left_and_a_page_that_is_opened
         wide, narrow = asyncio.run(run(address, page))
     assert wide["counted"] == "2 of 2 steps done, cake (inferred)"
     assert wide["steps"] == [["done", names[1]], ["done", names[2]]]
-    assert [one[: one.index(":", 5)] for one in wide["alarms"]] == [
-        "0:14repeated",
-        "0:03taking too long",
-        "0:01out of order",
+    assert {alarm.kind for alarm in alarms} == set(REASONS)
+    assert wide["alarms"][::-1] == [
+        f"0:{alarm.frame / FPS:02.0f}{alarm.kind}: {names[alarm.label]}{alarm.confidence * 100:.0f} %"
+        for alarm in alarms
     ]
     assert wide["none"] == ""
     assert wide["left"].startswith("time left 0:")

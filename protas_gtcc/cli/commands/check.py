@@ -65,7 +65,8 @@ class Command:
         from protas_gtcc.inference import load
 
         model = load(self.source)
-        tasks = list(itertools.zip_longest(model.tasks or [None], model.task_steps, fillvalue=()))
+        names: list[str | None] = [*model.tasks] or [None]
+        tasks = list(itertools.zip_longest(names, model.task_steps, fillvalue=()))
         if self.json:
             facts = {"model": str(self.source), "class_names": model.class_names, "background": model.background}
             print(json.dumps(facts | {"tasks": [{"name": task, "steps": list(steps)} for task, steps in tasks]}))
