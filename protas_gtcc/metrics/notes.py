@@ -103,6 +103,9 @@ def _on_procedures(procedure: dict[str, Any] | None, rows: VideoRows) -> Iterato
         yield f"{what} [null: procedure.alarms, .alarms_by_tag, .budget_per_hour]"
     elif procedure["alarms"]["all"]["num_wrong"] == 0:
         yield "no mistake is annotated in the test videos, so every alarm counts as false, and there is no recall"
-    families = {name: procedure[name] for name in ("time_left", "next_step", "done", "alarms") if procedure[name]}
-    undefined = [path for path, value in leaves({"procedure": families}) if value is None]
-    yield from _on_averages("nothing of procedures", undefined)
+    for families, nothing in (
+        (("time_left", "next_step", "done"), "procedures have nothing"),
+        (("alarms",) if procedure["alarms"] else (), "alarms of some reasons have nothing"),
+    ):
+        figures = leaves({"procedure": {name: procedure[name] for name in families}})
+        yield from _on_averages(nothing, [path for path, value in figures if value is None])
