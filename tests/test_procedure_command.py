@@ -135,6 +135,18 @@ def test_probabilities_of_any_program_are_followed(dataset, tmp_path, capsys, wi
     assert found["done"]["f1"] > 0.8
 
 
+def test_probabilities_of_models_that_hold_out_different_people_are_in_several_files(dataset, tmp_path, capsys):
+    whole = probabilities(tmp_path / "p.h5", dataset, [f"v{number}" for number in range(8)])
+    parts = [
+        probabilities(tmp_path / f"{number}.h5", dataset, [f"v{one}" for one in numbers])
+        for number, numbers in enumerate([(6, 7), (0, 2, 4), (1, 3, 5)])
+    ]
+    found = scores(capsys, dataset, "--probabilities", *parts)
+    assert found | {"input": ""} == scores(capsys, dataset, "--probabilities", whole) | {"input": ""}
+    message = only_error(capsys, dataset, "--probabilities", *parts, whole)
+    assert f"video v0 is in {parts[1]} and in {whole}; leave it out of one of them" in message
+
+
 def test_a_drawn_graph_is_a_prior(dataset, tmp_path, capsys):
     graph = tmp_path / "cake.json"
     graph.write_text(json.dumps({"task": "cake", "edges": [["cut", "mix"], ["mix", "bake"]]}))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.prediction_files import open_predictions
+from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictions
 
 STRETCH_SECONDS = 10.0
 """What a confused recogniser sees stays the same for so long."""
@@ -60,14 +60,24 @@ def confuse(
     return probs
 
 
-def given_probabilities(path: Path, dataset: Dataset) -> Evidence:
-    """What prediction files have of each video. Raises `InputError` as `open_predictions` does."""
-    files = open_predictions(path, dataset.info.class_names)
+def given_probabilities(paths: Sequence[Path], dataset: Dataset) -> Evidence:
+    """What prediction files have of each video, such as those of models that hold out different people.
+
+    Raises `InputError` as `open_predictions` does, and for a video that two of the files have.
+    """
+    files: dict[str, tuple[Path, PredictionFiles]] = {}
+    for path in paths:
+        opened = open_predictions(path, dataset.info.class_names)
+        for video in opened.video_names:
+            if video in files:
+                raise InputError(f"video {video} is in {files[video][0]} and in {path}; leave it out of one of them")
+            files[video] = path, opened
 
     def evidence(video: str) -> np.ndarray | None:
-        if video not in files.video_names:
+        if video not in files:
             return None
-        prediction, num_frames = files.read(video), dataset.num_frames[video]
+        path, opened = files[video]
+        prediction, num_frames = opened.read(video), dataset.num_frames[video]
         if prediction.probs is None:
             raise InputError(f"{path}, video {video}: only the predicted class has a probability; give those of all")
         if len(prediction.labels) != num_frames:

@@ -42,9 +42,9 @@ class Command:
     """Confusion of the recogniser."""
     seed: int = 0
     """Seed of the confusion."""
-    probabilities: Path | None = None
-    """Instead: an HDF5 file of predictions as `predict` writes it, from any program, with the probabilities of the
-    classes at each frame of the test videos. If training videos are there too, made by a model that has not seen their
+    probabilities: tuple[Path, ...] = ()
+    """Instead: HDF5 files of predictions as `predict` writes them, from any program, with the probabilities of the
+    classes at each frame of the test videos. If training videos are there too, made by models that have not seen their
     people, intervals and alarms are calibrated on them."""
     model: tuple[Path, ...] = ()
     """Instead: runs that were trained on the split, such as several seeds. They have learnt procedures
@@ -64,7 +64,7 @@ class Command:
     """Print the scores as JSON."""
 
     def __post_init__(self) -> None:
-        if sum([self.probabilities is not None, bool(self.model), self.input != "steps"]) > 1:
+        if sum([bool(self.probabilities), bool(self.model), self.input != "steps"]) > 1:
             raise InputError("--input confused, --probabilities and --model contradict each other; give one")
         if not 0 <= self.confusion < 1:
             raise InputError(f"--confusion is {self.confusion:g}; it must be at least 0, and less than 1")
@@ -112,7 +112,7 @@ class Command:
                 yield procedures.Test(dataset, own, test, evidence, learnt, given, on_progress)
             return
         evidence, settings = procedure_inputs.true_steps(dataset), procedures.exact_settings()
-        if self.probabilities is not None:
+        if self.probabilities:
             evidence, settings = procedure_inputs.given_probabilities(self.probabilities, dataset), DEFAULT.decoding
         elif self.input == "confused":
             evidence = procedure_inputs.confused_steps(dataset, self.confusion, self.seed)
@@ -123,8 +123,8 @@ class Command:
     def _name(self) -> str:
         if self.model:
             return "a model's own: " + ", ".join(map(str, self.model))
-        if self.probabilities is not None:
-            return f"probabilities of {self.probabilities}"
+        if self.probabilities:
+            return "probabilities of " + ", ".join(map(str, self.probabilities))
         return f"true steps, confused by {self.confusion:g}" if self.input == "confused" else "true steps"
 
     def _facts(self, dataset: Dataset, split: str) -> dict[str, Any]:
