@@ -24,7 +24,6 @@ from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.pooled_runs import pool, pooled_scores
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.metrics.procedure import procedure_row, score_procedures
-from protas_gtcc.metrics.procedure_lookups import fit_procedure_lookups
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import PredictionInfo
 from protas_gtcc.procedure.result import Event, Procedure
@@ -36,7 +35,7 @@ from protas_gtcc.report.runs import open_runs
 from protas_gtcc.report.tables import print_evaluation
 from protas_gtcc.runs.cross_validation import rows_of_run, rows_of_split, summarise
 from protas_gtcc.runs.evaluate_run import evaluate_run
-from protas_gtcc.runs.known_procedures import KnownTasks, ProcedureScorer, recordings_of, truth_of_video
+from protas_gtcc.runs.known_procedures import KnownTasks, ProcedureScorer, lookups_of, truth_of_video
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.mstcn_folder import exit_code
 from tests.predicted_videos import delayed
@@ -99,8 +98,7 @@ def write(path: Path, procedures: dict[str, Procedure | None]) -> Path:
 
 
 def scorer_of(dataset: Dataset, budget: float | None = 1.0, training: list[str] | None = None) -> ProcedureScorer:
-    recordings = recordings_of(dataset, ["t0", "t1"] if training is None else training, TASKS)
-    lookups = fit_procedure_lookups(recordings, 4, FPS) if recordings else None
+    lookups = lookups_of(dataset, ["t0", "t1"] if training is None else training, TASKS)
     return ProcedureScorer(dataset, TASKS, lookups, budget)
 
 
@@ -140,13 +138,16 @@ def test_they_and_their_intervals_over_people_are_those_of_score_procedures(data
     assert metrics["intervals"]["procedure"]["time_left"]["error_minutes"] is not None
 
 
-def test_metrics_json_is_valid_and_every_figure_has_its_definition(dataset, tmp_path):
+def test_metrics_json_is_valid_every_figure_is_defined_and_a_note_names_those_that_are_null(dataset, tmp_path):
     evaluation = evaluated(dataset, tmp_path)
     save_evaluation(evaluation, tmp_path)
     text = (tmp_path / "metrics.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail)["procedure"] == evaluation.metrics["procedure"]
-    for path, _ in leaves({"procedure": evaluation.metrics["procedure"]}):
+    null = [name for note in evaluation.metrics["notes"] for name in re.findall(r"procedure[^],]+", note)]
+    for path, value in leaves({"procedure": evaluation.metrics["procedure"]}):
         assert definition_of(path) is not None, path
+        assert path[1] != "lookups" or "interval_coverage" not in path, "look-ups report no intervals"
+        assert path[1] == "lookups" or (".".join(path) in null) == (value is None), path
     tables = detail_tables(evaluation.metrics)
     at = list(tables["procedure"]["figure"]).index("time_left.error_minutes")
     assert (tables["procedure"]["value"][at], tables["procedure"]["unit"][at]) == (2.0, "minutes")
@@ -205,8 +206,8 @@ def test_the_screen_has_three_lines_about_it(dataset, tmp_path):
     print_evaluation(evaluation, console)
     text = re.sub(r" \[[^]]+\]", "", " ".join(console.export_text().split()))  # without intervals
     assert "Procedure: the time left is off by 2.00 min on average; look-up, given the true steps: .69 min." in text
-    assert "Next step, before it starts: likeliest 66.7 %, among three 66.7 %." in text
-    assert "Done list: F1 .83; 10.00 false alarms an hour (budget 1), 1 of 1 mistakes named." in text
+    assert "Next step, before it starts: likeliest 66.7%, among three 66.7%." in text
+    assert "Done list: F1 .83. Alarms: 10.00 false ones an hour (budget 1), 1 of 1 wrong steps named." in text
 
 
 # Runs of a model
@@ -233,12 +234,16 @@ def test_a_run_that_does_not_follow_procedures_has_no_such_key(tmp_path):
     assert "procedure" not in evaluate_run(RunDirectory(plain), Dataset(kitchen), "1", max_pictures=0).metrics
 
 
-def test_a_dataset_without_the_training_videos_gives_no_look_ups(tmp_path):
+def test_a_dataset_without_the_training_videos_gives_no_look_ups(tmp_path, capsys):
     kitchen = write_kitchen(tmp_path / "kitchen.h5")
     run = run_of(tmp_path / "run", kitchen, ["elsewhere"])
     metrics = evaluate_run(RunDirectory(run), Dataset(kitchen), "1", max_pictures=0).metrics
     assert metrics["procedure"]["lookups"] is None
-    assert metrics["procedure"]["time_left"]["error_minutes"] is not None
+    capsys.readouterr()
+    assert exit_code("procedure", kitchen, "--model", run, "--task-inferred", "--json") == 0
+    expected = json.loads(capsys.readouterr().out)
+    assert "lookups" not in expected
+    assert metrics["procedure"]["time_left"] == expected["time_left"]
 
 
 @pytest.fixture
@@ -273,7 +278,7 @@ def test_a_video_of_an_unknown_task_is_left_out_and_named(task_run, tmp_path):
     with_soup = tasks_dataset(tmp_path / "soup.h5", "cake", "soup", "cake")
     metrics = evaluate_run(task_run, with_soup, "1", max_pictures=0).metrics
     assert [metrics["procedure"][name] for name in ("num_videos", "num_left_out")] == [2, 1]
-    assert "procedures are scored without 1 video of a task that was not trained on: x1" in metrics["notes"]
+    assert "procedures are scored without 1 video of no task that was trained on: x1" in metrics["notes"]
     alone = evaluate_run(task_run, tasks_dataset(tmp_path / "cake.h5", "cake", "cake"), "1", max_pictures=0).metrics
     for name in ("time_left", "next_step", "done", "lookups"):
         assert metrics["procedure"][name] == alone["procedure"][name]
@@ -329,6 +334,18 @@ def test_the_table_of_cross_validation_has_rows_of_procedures(dataset, tmp_path,
     assert rows["look-up's time left, min"].startswith(".69")
     assert rows["next step, top 1"].startswith("66.7 %")
     assert rows["done list, F1"].startswith(".83")
+    assert rows["wrong steps named"].startswith("100.0 %")
+
+
+def test_look_ups_given_the_true_steps_have_no_difference(dataset, tmp_path, monkeypatch):
+    kinds = ("default", "reference")
+    runs = [finished(tmp_path / preset, dataset, reports(60), preset=preset) for preset in kinds]
+    row_of = scorer_of(dataset).row
+    monkeypatch.setattr("protas_gtcc.runs.cross_validation._row_of_procedure", lambda *_: row_of)
+    lines = markdown(summarise(runs, dataset)).splitlines()
+    rows = {line.split("|")[1].strip(): line.split("|")[4].strip() for line in lines if line.count("|") == 5}
+    assert rows["time left, min"].startswith(".00")
+    assert rows["look-up's time left, min"] == ""
 
 
 def test_runs_are_scored_again_as_their_evaluation_did(tmp_path):

@@ -77,23 +77,22 @@ def _on_details(metrics: dict[str, Any], fps: float | None) -> Iterator[str]:
     known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
     figures = leaves({name: metrics[name] for name in ("curves", "online")})
     # Those of look-ups are undefined where the model's are.
-    yield from _on_averages(
-        [path for path, value in figures if value is None and path[-1] not in known and "lookups" not in path]
-    )
+    undefined = [path for path, value in figures if value is None and path[-1] not in known and "lookups" not in path]
+    yield from _on_averages("nothing", undefined)
 
 
-def _on_averages(undefined: Sequence[Path]) -> Iterator[str]:
+def _on_averages(nothing: str, undefined: Sequence[Path]) -> Iterator[str]:
     if undefined:
         names = listed(sorted({path[-1] for path in undefined}))
-        yield f"nothing to average for {names} [null: {', '.join(map('.'.join, undefined))}]"
+        yield f"{nothing} to average for {names} [null: {', '.join(map('.'.join, undefined))}]"
 
 
 def _on_procedures(procedure: dict[str, Any] | None, rows: VideoRows) -> Iterator[str]:
     left_out = [name for name, row in zip(rows.videos, rows.procedures or (), strict=True) if row is None]
     if left_out:
-        what = f"{plural(len(left_out), 'video')} of a task that was not trained on"
-        undefined = " [null: procedure]" if procedure is None else ""
-        yield f"procedures are scored without {what}: {listed(left_out)}{undefined}"
+        what = f"{plural(len(left_out), 'video')} of no task that was trained on"
+        entry = " [null: procedure]" if procedure is None else ""
+        yield f"procedures are scored without {what}: {listed(left_out)}{entry}"
     if procedure is None:
         return
     if procedure["lookups"] is None:
@@ -103,7 +102,10 @@ def _on_procedures(procedure: dict[str, Any] | None, rows: VideoRows) -> Iterato
         what = "no alarms are raised: there are too few held-out recordings without mistakes"
         yield f"{what} [null: procedure.alarms, .alarms_by_tag, .budget_per_hour]"
     elif procedure["alarms"]["all"]["num_wrong"] == 0:
-        what = "no mistake is annotated in the test videos, so every alarm counts as false"
-        yield f"{what}, and there is no recall [null: procedure.alarms.*.recall]"
-    figures = leaves({"procedure": {name: procedure[name] for name in ("time_left", "next_step", "done")}})
-    yield from _on_averages([path for path, value in figures if value is None])
+        yield "no mistake is annotated in the test videos, so every alarm counts as false, and there is no recall"
+    for families, nothing in (
+        (("time_left", "next_step", "done"), "procedures have nothing"),
+        (("alarms",) if procedure["alarms"] else (), "alarms of some reasons have nothing"),
+    ):
+        figures = leaves({"procedure": {name: procedure[name] for name in families}})
+        yield from _on_averages(nothing, [path for path, value in figures if value is None])

@@ -33,6 +33,9 @@ from protas_gtcc.metrics.procedure_times import (
 from protas_gtcc.metrics.procedure_truth import ProcedureTruth, check_procedure
 from protas_gtcc.procedure.result import Event, Procedure
 
+Figures = dict[str, Any]
+COVERAGE = "interval_coverage"
+"""The figure that look-ups lack: they report no intervals."""
 DEFINITIONS = {
     **procedure_times.DEFINITIONS,
     **procedure_done.DEFINITIONS,
@@ -47,11 +50,10 @@ IN_METRICS = {
     **{
         f"procedure.lookups.*.{path}": definition
         for path, definition in DEFINITIONS.items()
-        if path.split(".")[0] in ("time_left", "next_step", "alarms")
+        if path.startswith(("time_left", "next_step", "alarms.")) and not path.endswith(COVERAGE)
     },
 }
 """The same of `procedure` in metrics.json."""
-Figures = dict[str, Any]
 
 
 class _Row(NamedTuple):
@@ -168,6 +170,8 @@ def _of_lookups(rows: Sequence[ProcedureRow], weights: np.ndarray, fps: float) -
 def _of_lookup(name: str, rows: Sequence[_Row], weights: np.ndarray, fps: float) -> Figures:
     """Those figures that a look-up has."""
     found = _figures(rows, weights, fps)
+    for family in ("time_left", "next_step"):
+        del found[family][COVERAGE]
     if name == TOTAL:
         return {"time_left": found["time_left"]}
     assert name == AFTER_LAST

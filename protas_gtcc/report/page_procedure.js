@@ -19,7 +19,8 @@ function procedureScores(group) {
   if (!following.length) return [];
   const text =
     "Time left: mean error in minutes, beside that of a look-up that is given the true steps so far. Next step: share " +
-    "of starts before which it was the likeliest, or one of three. False alarms: at the budget of the run.";
+    "of starts before which it was the likeliest, or one of three. False alarms and wrong steps named: by alarms of all " +
+    "reasons, at the budget of the run. A wrong step counts once for each reason.";
   const rows = () =>
     following
       .filter((run) => run.shown)

@@ -165,8 +165,8 @@ def _of_every_method(scores: dict[str, Any], name: str, form: Form) -> Iterator[
 
 
 def _cell(one: dict[str, Any], path: str, form: Form, is_difference: bool = False) -> str:
-    if is_difference and ".oracle_segments." in path:
-        return ""  # the same look-ups on the same segments
+    if is_difference and (".oracle_segments." in path or path.startswith("procedure.lookups.")):
+        return ""  # the same look-ups on the same segments, or true steps
     value, interval = at(one, path.split(".")), at(one["intervals"], path.split("."))
     if value is None:
         return MISSING

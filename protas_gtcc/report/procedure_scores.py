@@ -15,6 +15,7 @@ NEXT = "next step, top 1"
 AMONG_THREE = "next step, top 3"
 DONE = "done list, F1"
 FALSE_ALARMS = "false alarms an hour"
+NAMED = "wrong steps named"
 _TWO = form("z.2f")
 FIGURES: dict[str, tuple[str, Form]] = {
     LEFT: ("procedure.time_left.error_minutes", _TWO),
@@ -23,6 +24,7 @@ FIGURES: dict[str, tuple[str, Form]] = {
     AMONG_THREE: ("procedure.next_step.at_starts.top_3", share),
     DONE: ("procedure.done.f1", _TWO),
     FALSE_ALARMS: (f"procedure.alarms.{ALL}.false_per_hour", _TWO),
+    NAMED: (f"procedure.alarms.{ALL}.recall", share),
 }
 """By label the path of each figure, and how it is written. The look-up is given the true steps so far."""
 
@@ -36,14 +38,18 @@ def sentences(metrics: Mapping[str, Any]) -> Iterator[str]:
     lookup = f"; look-up, given the true steps: {texts[LOOKUP]} min" if procedure["lookups"] else ""
     yield f"Procedure: the time left is off by {texts[LEFT]} min on average{lookup}."
     yield f"Next step, before it starts: likeliest {texts[NEXT]}, among three {texts[AMONG_THREE]}."
-    alarms = "no alarms"
-    if procedure["alarms"] is not None:
-        of_all = procedure["alarms"][ALL]
-        found = f"{of_all['num_hits']} of {of_all['num_wrong']} mistakes named"
-        alarms = f"{texts[FALSE_ALARMS]} false alarms an hour (budget {procedure['budget_per_hour']:g}), {found}"
-    yield f"Done list: F1 {texts[DONE]}; {alarms}."
+    yield f"Done list: F1 {texts[DONE]}. Alarms: {_alarms(procedure, texts)}."
+
+
+def _alarms(procedure: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    if procedure["alarms"] is None:
+        return "none are raised"
+    of_all = procedure["alarms"][ALL]
+    named = f", {of_all['num_hits']} of {of_all['num_wrong']} wrong steps named" if of_all["num_wrong"] else ""
+    return f"{texts[FALSE_ALARMS]} false ones an hour (budget {procedure['budget_per_hour']:g}){named}"
 
 
 def _text(metrics: Mapping[str, Any], label: str) -> str:
     path, own = FIGURES[label]
-    return with_interval(value_at(metrics, path), bounds_at(metrics, path), own)
+    text = with_interval(value_at(metrics, path), bounds_at(metrics, path), own)
+    return text.replace(" %", "%")  # else a line may break there

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from protas_gtcc.dataset.file import Dataset
@@ -11,7 +11,6 @@ from protas_gtcc.inference import TrainedModel
 from protas_gtcc.metrics.procedure import ProcedureRow, procedure_row
 from protas_gtcc.metrics.procedure_lookups import ProcedureLookUps, fit_procedure_lookups
 from protas_gtcc.metrics.procedure_truth import ProcedureTruth
-from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.truth import read_truth
@@ -60,17 +59,28 @@ def truth_of_video(dataset: Dataset, video: str, tasks: KnownTasks) -> Procedure
     )
 
 
-def training_videos_of(facts: ModelFacts, dataset: Dataset) -> list[str]:
-    """The videos that a model has learnt procedures from, of those that a dataset has."""
-    known = [video for video in facts.training_videos if video in dataset.num_frames]
-    if facts.tasks:
-        known = [video for video in known if dataset.attribute(video, "task") in facts.tasks]
-    return known
+def tasks_of(model: TrainedModel) -> KnownTasks:
+    """What a model that follows procedures knows of tasks."""
+    return KnownTasks(model.tasks, model.task_steps)
 
 
-def recordings_of(dataset: Dataset, training: Sequence[str], tasks: KnownTasks) -> list[Recording]:
-    """Training videos, for look-ups. Raises `InputError` for a task that is none of these."""
-    return [Recording(read_truth(dataset, video).steps, tasks.number(dataset, video)) for video in training]
+def training_videos_of(model: TrainedModel, dataset: Dataset, test: Collection[str]) -> list[str]:
+    """The videos that a model has learnt procedures from, of those that a dataset has.
+
+    Of another dataset, a test video may have the name of a training video.
+    """
+    known = sorted(set(model.facts.training_videos).intersection(dataset.num_frames) - set(test))
+    return [video for video in known if not model.tasks or dataset.attribute(video, "task") in model.tasks]
+
+
+def lookups_of(dataset: Dataset, training: Iterable[str], tasks: KnownTasks) -> ProcedureLookUps | None:
+    """Look-ups that see these videos; None if none of them has a step.
+
+    Raises `InputError` for a task that is none of these.
+    """
+    recordings = [Recording(read_truth(dataset, video).steps, tasks.number(dataset, video)) for video in training]
+    has_steps = any(len(one.steps) for one in recordings)
+    return fit_procedure_lookups(recordings, dataset.info.num_classes, dataset.info.fps) if has_steps else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,17 +102,13 @@ class ProcedureScorer:
         return procedure_row(procedure, truth, self.dataset.info.fps, self.lookups, self.budget)
 
 
-def scorer_of(model: TrainedModel, dataset: Dataset, test: Sequence[str]) -> ProcedureScorer | None:
+def scorer_of(model: TrainedModel, dataset: Dataset, test: Collection[str]) -> ProcedureScorer | None:
     """What scores the procedures of test videos by a model; None if it does not follow them.
 
     Look-ups see the model's training videos. If none of them is in the dataset, there are no look-ups.
     """
     if not model.task_steps:
         return None
-    tasks, info, alarms = KnownTasks(model.tasks, model.task_steps), dataset.info, model.alarms
-    # Of another dataset, a video may have the name of a training video.
-    training = sorted(set(training_videos_of(model.facts, dataset)) - set(test))
-    recordings = recordings_of(dataset, training, tasks)
-    has_steps = any(len(one.steps) for one in recordings)
-    lookups = fit_procedure_lookups(recordings, info.num_classes, info.fps) if has_steps else None
+    tasks, alarms = tasks_of(model), model.alarms
+    lookups = lookups_of(dataset, training_videos_of(model, dataset, test), tasks)
     return ProcedureScorer(dataset, tasks, lookups, None if alarms is None else alarms.false_alarms_per_hour)

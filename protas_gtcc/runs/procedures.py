@@ -22,7 +22,6 @@ from protas_gtcc.decoding.decoder import network_result
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.metrics.procedure import score_alarms, score_procedures
-from protas_gtcc.metrics.procedure_lookups import fit_procedure_lookups
 from protas_gtcc.metrics.procedure_truth import ProcedureTruth
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
@@ -37,7 +36,7 @@ from protas_gtcc.procedure.result import REASONS, Event, Procedure, Reason
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.tracker import Tracked
 from protas_gtcc.runs.evaluate_run import require_same_backbone, require_same_classes, require_unseen, test_videos
-from protas_gtcc.runs.known_procedures import KnownTasks, recordings_of, training_videos_of, truth_of_video
+from protas_gtcc.runs.known_procedures import KnownTasks, lookups_of, tasks_of, training_videos_of, truth_of_video
 from protas_gtcc.runs.procedure_inputs import Evidence
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0)
@@ -78,9 +77,8 @@ def of_run(folder: Path, dataset: Dataset, split: str, train: Sequence[str]) -> 
     if facts.procedure is None or facts.transcripts is None:
         return learn(dataset, train, lambda _: None, DEFAULT.decoding), evidence, list(train)
     procedure = from_arrays(facts.procedure, facts.transcripts, str(folder))
-    tasks = KnownTasks(facts.tasks, model.task_steps)
-    learnt = Learnt(procedure, facts.transcripts, facts.config.decoding, tasks)
-    return learnt, evidence, training_videos_of(facts, dataset)
+    learnt = Learnt(procedure, facts.transcripts, facts.config.decoding, tasks_of(model))
+    return learnt, evidence, training_videos_of(model, dataset, videos)
 
 
 def learn(
@@ -166,12 +164,12 @@ def predictions(test: Test, budgets: Sequence[float]) -> Iterator[tuple[str, Pre
 def score(tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str, Any]:
     """All figures over the tests together, such as those of several seeds, with those of look-ups.
 
-    `alarms_at` has alarms by budget, for each reason alone and for all of them; None for a budget that the held-out
-    recordings are too few for. A test of several seeds has each video as often. Raises `InputError` as `Test.follow`.
+    There are no look-ups if no training video is in the dataset. `alarms_at` has alarms by budget, for each reason
+    alone and for all of them; None for a budget that the held-out recordings are too few for. A test of several seeds
+    has each video as often. Raises `InputError` as `Test.follow`.
     """
     first, info = tests[0], tests[0].dataset.info
-    recordings = recordings_of(first.dataset, first.train, first.learnt.tasks)
-    lookups = fit_procedure_lookups(recordings, info.num_classes, info.fps)
+    lookups = lookups_of(first.dataset, first.train, first.learnt.tasks)
     alarms = [test.false_alarms for test in tests]
     smallest = {number: max(one.smallest_budget(number) for one in alarms) for number in (1, len(REASONS))}
     wanted: list[tuple[str, Sequence[Reason]]] = [*((reason, [reason]) for reason in REASONS), ("all", REASONS)]
