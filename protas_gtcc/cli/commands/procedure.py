@@ -132,6 +132,7 @@ class Command:
             "dataset": dataset.info.name,
             "split": split,
             "simulated": dataset.info.simulated,
+            "is_annotated": any(dataset.track(video) is not None for video in dataset.part(split, "test")),
             "task_given": not self.task_inferred,
             "graphs": None if self.graphs is None else str(self.graphs),
             "seed": self.seed,
@@ -142,6 +143,8 @@ class Command:
         task = "inferred" if self.task_inferred else "given"
         of = plural(scores["held_out"]["num_normal"], "held-out recording")
         calibrated = f"budgets set on {of} without mistakes, {scores['held_out']['hours']:.1f} hours"
+        if not scores["is_annotated"]:
+            calibrated += "; mistakes are not annotated, so every alarm counts as false"
         runs = f" by each of {scores['num_runs']} runs" if scores["num_runs"] > 1 else ""
         where = f"{simulated}{dataset.info.name}, split {scores['split']}: {scores['num_videos']} test recordings{runs}"
         return f"{where}, from {scores['input']}; task {task}; {calibrated}."
