@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars, warn
 from protas_gtcc.cli.shared.parsing import Folder, Positional
-from protas_gtcc.config import DEFAULT, Text
+from protas_gtcc.config import DEFAULT
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.predictions import PredictionInfo
 from protas_gtcc.prepare.known_datasets import open_dataset
@@ -31,9 +31,9 @@ class Command:
     followed by what was learnt from other people.
     """
 
-    dataset: Positional[Text]
+    dataset: Positional[str]
     """Name or file of the dataset."""
-    split: Text | None = None
+    split: str | None = None
     """Split whose test videos are followed; by default the only one, or split 1 of several."""
     input: Literal["steps", "confused"] = "steps"
     """The true steps, or these through a recogniser that mistakes each 10 seconds of a step for another step of the
