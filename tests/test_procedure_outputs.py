@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from protas_gtcc.cli.shared import predicted_lines
 from protas_gtcc.errors import InputError
 from protas_gtcc.export import lacks
 from protas_gtcc.inference import TrainedModel, load
@@ -288,6 +289,22 @@ def test_a_budget_of_0_raises_no_alarm(checkpoint):
     found = json.loads(Path("out/cake.procedure.json").read_text(encoding="utf-8"))
     assert found["alarms"] is None
     assert {event["kind"] for event in found["events"]} == {"done"}
+
+
+def test_predict_notes_that_the_usual_budget_cannot_be_kept_unless_another_is_given(checkpoint, capsys):
+    given = ("predict", checkpoint, "cake.npy", "--out", "out", "--no-pictures")
+    note = "no alarms are raised: the model cannot keep the usual budget; 'protas-gtcc check' names"
+    assert exit_code(*given) == 0
+    assert note in capsys.readouterr().err
+    assert exit_code(*given, "--false-alarms-per-hour", "0") == 0
+    assert note not in capsys.readouterr().err
+
+
+def test_names_of_steps_are_not_cut_at_hyphens():
+    steps = [{"name": f"step-with-a-long-name-{number}"} for number in range(5)]
+    found = {"steps": steps, "not_done": [step["name"] for step in steps], "events": [], "alarms": None}
+    printed = "\n".join(predicted_lines.lines({"tea": []}, {"tea": found}))
+    assert [step["name"] in printed for step in steps] == [True] * 4 + [False]  # the fifth is counted
 
 
 def test_a_file_of_events_does_not_outlive_its_prediction(checkpoint):

@@ -35,11 +35,11 @@ def lines(
         left -= len(found)
         if video in shown:
             for line in _procedure(video, procedures[video]):
-                yield from wrap(line, 80, initial_indent="  ", subsequent_indent="    ")
+                yield from wrap(line, 80, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
     if left < 0:
-        yield f"and {-left} more segments, in the files VIDEO.segments.csv"
+        yield f"and {plural(-left, 'more segment')}, in the files VIDEO.segments.csv"
     if len(procedures) > len(shown):
-        yield f"and {len(procedures) - len(shown)} more procedures, in the files VIDEO{SUFFIX}"
+        yield f"and {plural(len(procedures) - len(shown), 'more procedure')}, in the files VIDEO{SUFFIX}"
 
 
 def _procedure(video: str, found: Mapping[str, Any]) -> Iterator[str]:
