@@ -279,7 +279,7 @@ def test_predict_prints_task_steps_and_alarms_below_the_segments(checkpoint, cap
     assert exit_code(*given[:-1], "0", "--task", "tea") == 0
     printed = capsys.readouterr().out
     assert "\n  task tea (given); " in printed
-    assert "\n  no alarms are raised\n" in printed
+    assert "\n  no alarms are raised; 'protas-gtcc check' names the budgets that can be kept\n" in printed
     assert exit_code(*given, "--json") == 0
     assert set(json.loads(capsys.readouterr().out)) == {"predictions", "videos", "broken"}
 
@@ -289,15 +289,6 @@ def test_a_budget_of_0_raises_no_alarm(checkpoint):
     found = json.loads(Path("out/cake.procedure.json").read_text(encoding="utf-8"))
     assert found["alarms"] is None
     assert {event["kind"] for event in found["events"]} == {"done"}
-
-
-def test_predict_notes_that_the_usual_budget_cannot_be_kept_unless_another_is_given(checkpoint, capsys):
-    given = ("predict", checkpoint, "cake.npy", "--out", "out", "--no-pictures")
-    note = "no alarms are raised: the model cannot keep the usual budget; 'protas-gtcc check' names"
-    assert exit_code(*given) == 0
-    assert note in capsys.readouterr().err
-    assert exit_code(*given, "--false-alarms-per-hour", "0") == 0
-    assert note not in capsys.readouterr().err
 
 
 def test_names_of_steps_are_not_cut_at_hyphens():

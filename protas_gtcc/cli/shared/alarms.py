@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from protas_gtcc.cli.shared.console import make_console, warn
 from protas_gtcc.cli.shared.parsing import Repeated
 from protas_gtcc.config import require_range
 from protas_gtcc.procedure.result import Reason
 
 if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
-
-_NO_ALARMS = (
-    "no alarms are raised: the model cannot keep the usual budget; 'protas-gtcc check' names the smallest that it can"
-)
 
 
 @dataclass(frozen=True)
@@ -33,15 +28,10 @@ class AlarmFlags:
             require_range(self, false_alarms_per_hour=(0, 3600))
 
     def give(self, model: TrainedModel) -> None:
-        """Give the model its budget; a note names a model that cannot keep the usual one.
-
-        Raises `InputError` as `TrainedModel.set_alarms` does.
-        """
+        """Give the model its budget. Raises `InputError` as `TrainedModel.set_alarms` does."""
         from protas_gtcc.procedure.of_model import USUAL_BUDGET
 
         if self.false_alarms_per_hour is None and not self.alarms:
-            if model.task_steps and model.alarms is None:
-                warn(make_console(stderr=True))(_NO_ALARMS)
             return
         budget = USUAL_BUDGET if self.false_alarms_per_hour is None else self.false_alarms_per_hour
         model.set_alarms(budget or None, self.alarms or None)

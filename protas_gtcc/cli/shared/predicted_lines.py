@@ -18,6 +18,8 @@ SHOWN_PROCEDURES = 20
 SHOWN_NAMES = 4
 """Of the steps that are not done, and of the alarms."""
 
+NO_ALARMS = "no alarms are raised; 'protas-gtcc check' names the budgets that can be kept"
+
 
 def lines(
     segments: Mapping[str, Sequence[PredictedSegment]], procedures: Mapping[str, Mapping[str, Any]]
@@ -51,5 +53,5 @@ def _procedure(video: str, found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{task}{len(steps) - len(not_done)} of {len(steps)} steps done{lacking}"
     alarms = [event for event in found["events"] if event["kind"] != DONE]
     texts = (f"{minutes(event['seconds'])} {event['kind']}: {event['name']}" for event in alarms)
-    yield f"alarms: {listed(texts, SHOWN_NAMES)}" if found["alarms"] else "no alarms are raised"
+    yield f"alarms: {listed(texts, SHOWN_NAMES)}" if found["alarms"] else NO_ALARMS
     yield f"more in {video}{SUFFIX}"
