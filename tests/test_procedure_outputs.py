@@ -351,10 +351,10 @@ def test_check_lists_the_tasks_of_a_model_their_steps_and_the_smallest_budget(ch
     assert json.loads(capsys.readouterr().out)["tasks"][0] == {"name": "cake", "steps": [1, 2]}
 
 
-def test_check_lists_the_steps_of_no_model_that_follows_no_procedures(capsys):
+def test_check_lists_the_steps_of_no_model_that_follows_no_procedures(tmp_path, capsys):
     plain = make_model()
-    save_checkpoint(Path("plain.safetensors"), plain.network, plain.facts)
-    assert exit_code("check", "plain.safetensors") == 0
+    save_checkpoint(tmp_path / "plain.safetensors", plain.network, plain.facts)
+    assert exit_code("check", tmp_path / "plain.safetensors") == 0
     assert capsys.readouterr().out.endswith("  its steps are not known\n")
 
 
