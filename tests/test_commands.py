@@ -19,7 +19,7 @@ from protas_gtcc.cli.shared.predicted_lines import SHOWN_SEGMENTS
 from protas_gtcc.config import DEFAULT, REFERENCE
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
 from tests.checked_data import changed_by_hand
@@ -230,7 +230,7 @@ def test_predict_prints_a_table_of_the_first_segments_at_80_columns(run, tiny_da
     assert printed[0] == f"long: {num_segments} segments"
     assert printed[1].split() == ["start,", "s", "end,", "s", "progress", "at", "the", "end", "action"]
     more = num_segments - SHOWN_SEGMENTS
-    assert f"and {more} more segments, in the files VIDEO.segments.csv" in printed
+    assert f"and {plural(more, 'more segment')}, in the files VIDEO.segments.csv" in printed
     assert max(map(len, printed)) <= 80
     assert not Path("predictions/plots").exists()
 

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from protas_gtcc.cli.shared import predicted_lines
 from protas_gtcc.errors import InputError
 from protas_gtcc.export import lacks
 from protas_gtcc.inference import TrainedModel, load
@@ -278,7 +279,7 @@ def test_predict_prints_task_steps_and_alarms_below_the_segments(checkpoint, cap
     assert exit_code(*given[:-1], "0", "--task", "tea") == 0
     printed = capsys.readouterr().out
     assert "\n  task tea (given); " in printed
-    assert "\n  no alarms are raised\n" in printed
+    assert "\n  no alarms are raised; 'protas-gtcc check' names the budgets that can be kept\n" in printed
     assert exit_code(*given, "--json") == 0
     assert set(json.loads(capsys.readouterr().out)) == {"predictions", "videos", "broken"}
 
@@ -288,6 +289,13 @@ def test_a_budget_of_0_raises_no_alarm(checkpoint):
     found = json.loads(Path("out/cake.procedure.json").read_text(encoding="utf-8"))
     assert found["alarms"] is None
     assert {event["kind"] for event in found["events"]} == {"done"}
+
+
+def test_names_of_steps_are_not_cut_at_hyphens():
+    steps = [{"name": f"step-with-a-long-name-{number}"} for number in range(5)]
+    found = {"steps": steps, "not_done": [step["name"] for step in steps], "events": [], "alarms": None}
+    printed = "\n".join(predicted_lines.lines({"tea": []}, {"tea": found}))
+    assert [step["name"] in printed for step in steps] == [True] * 4 + [False]  # the fifth is counted
 
 
 def test_a_file_of_events_does_not_outlive_its_prediction(checkpoint):

@@ -88,6 +88,21 @@ def test_a_written_file_reads_back_is_marked_as_simulated_and_parts_people(tmp_p
         np.testing.assert_array_equal(dataset.features(video.name, "features"), video.features["features"])
 
 
+@pytest.mark.parametrize("annotated", [True, False])
+def test_steps_that_a_person_left_out_are_missing_if_they_are_to_be_annotated(annotated):
+    config = SimulationConfig(only=("Salad.cmu",), share_of_videos=0.1, annotate_missing=annotated)
+    steps = {class_names_of(config).index(name) for name in steps_of(config, config.profiles[0])}
+    tracks = [(video.track, video.labels) for video in simulate_videos(config)]
+    if not annotated:
+        assert [track for track, _ in tracks] == [None] * 4
+        return
+    assert any(track.missing for track, _ in tracks)
+    for track, labels in tracks:
+        assert set(track.missing) == steps - set(labels.tolist())
+        done = [(one.start, one.end, one.label) for one in track.steps]
+        assert done == [tuple(row) for row in segment_array(labels).tolist() if row[2]]
+
+
 def test_classes_are_egoprocels_in_number_and_ten_are_shared():
     config = SimulationConfig()
     steps = [step for profile in TASKS for step in steps_of(config, profile)]

@@ -99,7 +99,8 @@ def _on_procedures(procedure: dict[str, Any] | None, rows: VideoRows) -> Iterato
         what = "look-ups of procedures are absent: none of the model's training videos is in the dataset"
         yield f"{what} [null: procedure.lookups]"
     if procedure["alarms"] is None:
-        what = "no alarms are raised: there are too few held-out recordings without mistakes"
+        why = "there are too few held-out recordings without mistakes for the usual budget"
+        what = f"no alarms are raised: {why}; 'procedure --model RUN' scores them at other budgets"
         yield f"{what} [null: procedure.alarms, .alarms_by_tag, .budget_per_hour]"
     elif procedure["alarms"]["all"]["num_wrong"] == 0:
         yield "no mistake is annotated in the test videos, so every alarm counts as false, and there is no recall"

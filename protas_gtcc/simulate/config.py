@@ -36,6 +36,8 @@ class SimulationConfig:
     """Frames per second."""
     seed: int = 0
     """The same seed gives the same numbers, bit for bit."""
+    annotate_missing: bool = False
+    """Annotate the steps of a task that a video lacks as missing: the person left them out."""
     class_strength: float = 4.5
     """Distance between the appearance of an action and that of doing nothing."""
     phase_strength: float = 8.0

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from protas_gtcc.annotations.mistakes import Step, Track
+from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.simulate.appearance import build_world, simulate_features
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.operations import simulate_tools
-from protas_gtcc.simulate.procedures import BACKGROUND, class_names_of, simulate_labels
+from protas_gtcc.simulate.procedures import BACKGROUND, class_names_of, simulate_labels, steps_of
 from protas_gtcc.simulate.profiles import TOOLS, OperationProfile, Profile
 
 FEATURE_SET, TOOL_SET = "features", "tools"
@@ -33,6 +35,7 @@ def simulate_videos(config: SimulationConfig) -> Iterator[Video]:
     world, class_names = build_world(config), class_names_of(config)
     for profile, number in _videos(config):
         labels = simulate_labels(config, profile, number, class_names)
+        classes = [class_names.index(name) for name in steps_of(config, profile)]
         features = {FEATURE_SET: simulate_features(config, world, profile, number, labels)}
         if config.only_operations and isinstance(profile, OperationProfile):
             phases = np.searchsorted(world.classes_of_task[profile.name], labels)
@@ -43,7 +46,15 @@ def simulate_videos(config: SimulationConfig) -> Iterator[Video]:
             features=features,
             task=f"sim-{profile.name}",
             subject=f"sim-person-{number % config.people:02d}",
+            track=_track(labels, classes) if config.annotate_missing else None,
         )
+
+
+def _track(labels: np.ndarray, classes: Sequence[int]) -> Track:
+    """The steps in labels `[T]`, and those of the task that are not there."""
+    segments = segment_array(labels).tolist()
+    steps = tuple(Step(label, start, end) for start, end, label in segments if label in classes)
+    return Track(steps, missing=tuple(label for label in classes if label not in labels))
 
 
 def dataset_info(config: SimulationConfig) -> DatasetInfo:

@@ -15,7 +15,7 @@ from protas_gtcc.cli.shared.console import make_console, progress_bars, warn, wr
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
-from protas_gtcc.config import Device, Text, require_range
+from protas_gtcc.config import Device, require_range
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import CHECKPOINT
@@ -59,7 +59,7 @@ class Command:
     """Name of the video in prediction files and in the dataset; by default the file's name without its ending."""
     features: File | None = None
     """Features of the video [T, D] for the runs, where they do not come from 'extract'."""
-    task: Text | None = None
+    task: str | None = None
     """Task of the video, of which runs predict only the steps; by default the model infers it."""
     fps: float | None = None
     """Frames per second of --features, or of CSV files without times; by default the model's."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.cli.shared.parsing import Folder, Positional
-from protas_gtcc.config import Text
 from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import require_model
 
@@ -24,7 +23,7 @@ class Command:
     """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     out: Folder | None = None
     """Folder for the graphs; by default export/ in the run directory, or beside the checkpoint."""
-    task: Text | None = None
+    task: str | None = None
     """Make graphs for videos of this task alone; by default they infer the task, where the model knows several."""
     overwrite: bool = False
     """Replace the graphs in the folder."""

@@ -14,7 +14,7 @@ from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
-from protas_gtcc.config import Axes, Device, Text
+from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, listed, noted, plain, plural
 from protas_gtcc.storage.checkpoints import require_model
 from protas_gtcc.storage.locks import only_writer
@@ -47,7 +47,7 @@ class Command:
     """Folder for the results."""
     skip_broken: bool = False
     """Go on with the other files where one cannot be read or predicted, and name it."""
-    task: Text | None = None
+    task: str | None = None
     """Task of the videos, of which only the steps are predicted; by default the model infers it."""
     overwrite: bool = False
     """Replace the predictions of other videos in the folder."""

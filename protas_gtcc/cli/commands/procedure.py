@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from protas_gtcc.cli.shared.console import make_console, print_result, progress_bars, warn
 from protas_gtcc.cli.shared.parsing import Folder, Positional
-from protas_gtcc.config import DEFAULT, Text
+from protas_gtcc.config import DEFAULT
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.predictions import PredictionInfo
 from protas_gtcc.prepare.known_datasets import open_dataset
@@ -31,9 +31,9 @@ class Command:
     followed by what was learnt from other people.
     """
 
-    dataset: Positional[Text]
+    dataset: Positional[str]
     """Name or file of the dataset."""
-    split: Text | None = None
+    split: str | None = None
     """Split whose test videos are followed; by default the only one, or split 1 of several."""
     input: Literal["steps", "confused"] = "steps"
     """The true steps, or these through a recogniser that mistakes each 10 seconds of a step for another step of the
@@ -132,6 +132,7 @@ class Command:
             "dataset": dataset.info.name,
             "split": split,
             "simulated": dataset.info.simulated,
+            "is_annotated": any(dataset.track(video) is not None for video in dataset.part(split, "test")),
             "task_given": not self.task_inferred,
             "graphs": None if self.graphs is None else str(self.graphs),
             "seed": self.seed,
@@ -142,6 +143,8 @@ class Command:
         task = "inferred" if self.task_inferred else "given"
         of = plural(scores["held_out"]["num_normal"], "held-out recording")
         calibrated = f"budgets set on {of} without mistakes, {scores['held_out']['hours']:.1f} hours"
+        if not scores["is_annotated"]:
+            calibrated += "; mistakes are not annotated, so every alarm counts as false"
         runs = f" by each of {scores['num_runs']} runs" if scores["num_runs"] > 1 else ""
         where = f"{simulated}{dataset.info.name}, split {scores['split']}: {scores['num_videos']} test recordings{runs}"
         return f"{where}, from {scores['input']}; task {task}; {calibrated}."

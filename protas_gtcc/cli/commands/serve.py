@@ -42,7 +42,7 @@ class Command:
     token: Text | None = None
     """Clients and pages must give it, as ?token=TEXT or in a bearer header. By default $PROTAS_GTCC_TOKEN, if set:
     other users of this machine see the options of a command, but not its environment."""
-    task: Text | None = None
+    task: str | None = None
     """Task of clients that give none with /stream?task=NAME; by default it is inferred, where the model knows several.
     """
     state: Folder | None = None

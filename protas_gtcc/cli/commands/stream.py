@@ -13,7 +13,7 @@ from protas_gtcc.cli.shared.interruption import interruption_prints
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
-from protas_gtcc.config import Axes, Device, Text
+from protas_gtcc.config import Axes, Device
 from protas_gtcc.errors import InputError, lacks_package, plain
 from protas_gtcc.serve.listening import listening
 from protas_gtcc.storage.checkpoints import require_model
@@ -46,7 +46,7 @@ class Command:
     spaces or commas; raw: little-endian float32. auto decides by what is in a file; .f32, .raw and .bin are raw."""
     feature_axes: Axes = "auto"
     """Axes of a file of features, T frames by D; with auto, D is the axis of the model's feature size."""
-    task: Text | None = None
+    task: str | None = None
     """Task of the person, of which only the steps are reported; by default the model infers it."""
     real_time: bool = False
     """Replay a video, or a file of features at --fps, in real time, as a camera would give it; by default at full

@@ -18,6 +18,8 @@ SHOWN_PROCEDURES = 20
 SHOWN_NAMES = 4
 """Of the steps that are not done, and of the alarms."""
 
+NO_ALARMS = "no alarms are raised; 'protas-gtcc check' names the budgets that can be kept"
+
 
 def lines(
     segments: Mapping[str, Sequence[PredictedSegment]], procedures: Mapping[str, Mapping[str, Any]]
@@ -35,11 +37,11 @@ def lines(
         left -= len(found)
         if video in shown:
             for line in _procedure(video, procedures[video]):
-                yield from wrap(line, 80, initial_indent="  ", subsequent_indent="    ")
+                yield from wrap(line, 80, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
     if left < 0:
-        yield f"and {-left} more segments, in the files VIDEO.segments.csv"
+        yield f"and {plural(-left, 'more segment')}, in the files VIDEO.segments.csv"
     if len(procedures) > len(shown):
-        yield f"and {len(procedures) - len(shown)} more procedures, in the files VIDEO{SUFFIX}"
+        yield f"and {plural(len(procedures) - len(shown), 'more procedure')}, in the files VIDEO{SUFFIX}"
 
 
 def _procedure(video: str, found: Mapping[str, Any]) -> Iterator[str]:
@@ -51,5 +53,5 @@ def _procedure(video: str, found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{task}{len(steps) - len(not_done)} of {len(steps)} steps done{lacking}"
     alarms = [event for event in found["events"] if event["kind"] != DONE]
     texts = (f"{minutes(event['seconds'])} {event['kind']}: {event['name']}" for event in alarms)
-    yield f"alarms: {listed(texts, SHOWN_NAMES)}" if found["alarms"] else "no alarms are raised"
+    yield f"alarms: {listed(texts, SHOWN_NAMES)}" if found["alarms"] else NO_ALARMS
     yield f"more in {video}{SUFFIX}"
