@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,16 @@ class Prediction:
         values = {name: getattr(self, name) for name in ("labels", "reported", *CHANNELS)}
         arrays = {name: one[..., t : t + 1] for name, one in values.items() if one is not None}
         return dataclasses.replace(self, **arrays, procedure=self.procedure and self.procedure.at(t))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Prediction]) -> Prediction:
+        """Those of frames that follow each other, or of several streams, as one; all with the same fields."""
+        if len(parts) == 1:
+            return parts[0]
+        names = [name for name in ("labels", "reported", *CHANNELS) if getattr(parts[0], name) is not None]
+        arrays = {name: np.concatenate([getattr(one, name) for one in parts], axis=-1) for name in names}
+        procedures = [one.procedure for one in parts if one.procedure is not None]
+        return dataclasses.replace(parts[0], **arrays, procedure=type(procedures[0]).joined(procedures) if procedures else None)
 
     def __repr__(self) -> str:
         num_frames = len(self.labels)

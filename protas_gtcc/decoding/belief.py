@@ -36,6 +36,23 @@ class StateBeliefs(NamedTuple):
     """`[T, S, 2]`: if it is going on, mean and variance of the seconds until it ends; of the likeliest states."""
 
 
+class Trace(NamedTuple):
+    """What the filter knew at T frames, to look at them again once later frames are known (`smoothing.py`)."""
+
+    belief: np.ndarray
+    """float64 `[T, N, R]`: after the frame."""
+    evidence: np.ndarray
+    """float64 `[T, C]`: what the belief in each class was multiplied by."""
+    network: np.ndarray
+    """float64 `[T, C]`: the network's own belief in each class."""
+    progress: np.ndarray
+    """float32 `[T, C]`: the network's progress of each class."""
+    known: np.ndarray
+    """int64 `[T, MOST]`: states that the frame may have come from in an order of their own; -1 for none."""
+    order: np.ndarray
+    """float64 `[T, MOST, W]`: what follows each of them."""
+
+
 class FilterOutput(NamedTuple):
     """The filter's output for T frames."""
 
@@ -53,9 +70,29 @@ class FilterOutput(NamedTuple):
     """float32 `[T, 3]`: the same of the remaining seconds of the predicted class's segment."""
     states: StateBeliefs
     """Of no frames, T = 0, if it is not wanted."""
+    trace: Trace
+    """The same."""
 
 
-def empty_output(num_frames: int, num_classes: int, num_tasks: int, num_states: int = 0) -> FilterOutput:
+def empty_trace(num_frames: int, phases: int, num_lengths: int, num_classes: int, width: int) -> Trace:
+    """Arrays for `num_frames` frames; `width` is the W of orders."""
+    evidence, network = np.zeros((2, num_frames, num_classes))
+    return Trace(
+        np.zeros((num_frames, phases, num_lengths)),
+        evidence,
+        network,
+        np.zeros((num_frames, num_classes), dtype=np.float32),
+        np.full((num_frames, MOST), -1),
+        np.zeros((num_frames, MOST, width)),
+    )
+
+
+_NO_TRACE = empty_trace(0, 0, 0, 0, 0)
+
+
+def empty_output(
+    num_frames: int, num_classes: int, num_tasks: int, num_states: int = 0, trace: Trace | None = None
+) -> FilterOutput:
     """Arrays for the output of `num_frames` frames, not yet filled; beliefs in states are wanted for `num_states`."""
     probs, progress = np.empty((2, num_frames, num_classes), dtype=np.float32)
     reported, remaining = np.empty((2, num_frames, 3), dtype=np.float32)
@@ -63,7 +100,14 @@ def empty_output(num_frames: int, num_classes: int, num_tasks: int, num_states: 
     wanted = num_frames if num_states else 0
     now, entered, ended = np.zeros((3, wanted, num_states))
     states = StateBeliefs(now, entered, ended, np.zeros((wanted, num_states, 2)))
-    return FilterOutput(np.empty(num_frames, dtype=np.int64), probs, tasks, progress, reported, remaining, states)
+    return FilterOutput(np.empty(num_frames, dtype=np.int64), probs, tasks, progress, reported, remaining, states, trace or _NO_TRACE)
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def live_tasks(hypotheses, given):
+    """The first task that is possible, and the last one, exclusive; `given` as in `FilterCall`."""
+    return (given - 1, given) if given else (0, len(hypotheses.task_begin) - 1)
 
 
 @compiled(nogil=True, fastmath=REORDERED)

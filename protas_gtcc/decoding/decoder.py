@@ -20,6 +20,7 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.procedure.result import Event
 
 if TYPE_CHECKING:
+    from protas_gtcc.decoding.belief import FilterOutput, Trace
     from protas_gtcc.decoding.duration_filter import FilterCall
 
 
@@ -107,10 +108,10 @@ class DurationDecoder:
     ):
         # Here, because importing numba takes half a second.
         from protas_gtcc.decoding import duration_filter
-        from protas_gtcc.decoding.belief import empty_output
+        from protas_gtcc.decoding.belief import empty_output, empty_trace
         from protas_gtcc.decoding.compilation import report_compilation
 
-        self._filter, self._empty_output = duration_filter, empty_output
+        self._filter, self._empty_output, self._make_trace = duration_filter, empty_output, empty_trace
         self.tables, self.settings = tables, (settings, background, fps)
         self._hypotheses = make_hypotheses(tables, settings, fps)
         is_action = ~np.isin(np.arange(len(tables.share)), background)
@@ -131,18 +132,22 @@ class DurationDecoder:
         self._beliefs = np.zeros((count, self.settings[0].phases, len(self._hypotheses.weight)))
         self._labels, self._tasks = np.zeros(count, dtype=np.int64), np.full(count, task)
 
-    def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
+    def decode(
+        self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None, trace: Trace | None = None
+    ) -> Prediction:
         """The prediction for T frames, of which frame t is the next one of stream `streams[t]`, int64.
 
         `probs` and `progress` are the network's, `[T, C]` in [0, 1]; `progress` is None for a network without progress.
+        A `trace` of T frames is filled in.
         """
-        return self._decode(streams, probs, progress, self._filter.filter_frames)
+        return self._decode(streams, probs, progress, trace, self._filter.filter_frames)
 
     def _decode(
         self,
         streams: np.ndarray,
         probs: np.ndarray,
         progress: np.ndarray | None,
+        trace: Trace | None,
         run: Callable[[FilterCall], None],
         num_states: int = 0,
     ) -> Prediction:
@@ -150,15 +155,52 @@ class DurationDecoder:
         rule = self._rule if progress is not None else self._rule._replace(network_progress_share=0.0)
         probs = np.ascontiguousarray(probs, dtype=np.float32)
         given = probs if progress is None else np.ascontiguousarray(progress, dtype=np.float32)
-        output = self._empty_output(len(probs), probs.shape[1], self.tables.num_tasks, num_states)
+        output = self._empty_output(len(probs), probs.shape[1], self.tables.num_tasks, num_states, trace)
         state = self._beliefs, self._labels, self._tasks
         run(self._filter.FilterCall(self._hypotheses, rule, *state, streams, probs, given, output))
+        return self.prediction(output)
+
+    def prediction(self, output: FilterOutput) -> Prediction:
+        """What the filter's output for some frames is called."""
         low, reported, high = output.reported.T
         soonest, remaining, latest = output.remaining.T
         interval, remaining_interval = np.stack([low, high]), np.stack([soonest, latest])
         channels = output.probs.T, output.progress.T
         tasks = output.tasks.T if self.tables.num_tasks > 1 else None
         return Prediction(output.labels, *channels, reported, interval, remaining, remaining_interval, tasks)
+
+    def empty_trace(self, num_frames: int) -> Trace:
+        """Arrays for the `trace` of `decode`."""
+        size = *self._beliefs.shape[1:], len(self.tables.share), self._order_width
+        return self._make_trace(num_frames, *size)
+
+    def smooth(self, stream: int, trace: Trace, count: int, lag: int, before: int, has_progress: bool) -> Prediction:
+        """The prediction for the first `count` frames of a trace of a stream, as in `smooth_frames`.
+
+        `has_progress` is whether the network has.
+        """
+        rule = self._rule if has_progress else self._rule._replace(network_progress_share=0.0)
+        output = self._empty_output(count, len(self.tables.share), self.tables.num_tasks)
+        given = self._tasks[stream]
+        from protas_gtcc.decoding.smoothing import smooth_frames  # compiled where there is a lag only
+
+        smooth_frames(self._hypotheses, rule, given, trace, count, lag, before, output)
+        return self.prediction(output)
+
+    @property
+    def num_states(self) -> int:
+        """S, the number of states."""
+        return len(self.tables.state_class)
+
+    @property
+    def packed_size(self) -> int:
+        """Numbers of the procedure at a frame, 0 without one."""
+        return 0
+
+    @property
+    def _order_width(self) -> int:
+        """W of the orders of its own that a state may have."""
+        return 1
 
     def arrays(self) -> list[np.ndarray]:
         """All tables that the results depend on."""

@@ -19,6 +19,7 @@ from protas_gtcc.decoding.belief import (
     FilterOutput,
     describe,
     live_range,
+    live_tasks,
     mix,
     remaining,
     report,
@@ -113,32 +114,61 @@ def filter_frame(call, t, known, order):
     the learnt ones.
     """
     hypotheses, rule, output, stream = call.hypotheses, call.rule, call.output, call.streams[t]
-    belief, before, task = call.belief[stream], call.labels[stream], call.given[stream]
+    belief, task = call.belief[stream], call.given[stream]
     num_classes, phases, num_tasks = call.probs.shape[1], len(belief), len(hypotheses.task_begin) - 1
     moved, tasks = np.empty(belief.shape), np.empty(num_tasks)
     started, ended, entered = np.empty((3, len(hypotheses.first)))
     evidence, network, classes = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
-    reached, histogram = np.empty((phases, num_classes)), np.empty((num_classes, phases * rule.bins_per_phase))
-    live = (task - 1, task) if task else (0, num_tasks)
+    reached, live = np.empty((phases, num_classes)), live_tasks(hypotheses, task)
     _weigh(rule, call.probs[t], evidence, network)
     is_first = _advance(hypotheses, live, known, order, belief, moved, ended, started)
     _start(hypotheses, live, moved, started, evidence, belief, entered)
     summarise(hypotheses, live, belief, classes, tasks, reached)
     if num_tasks > 1:
         _keep_tasks(hypotheses, live, tasks, belief)
+    if len(output.trace.belief):
+        _note(output.trace, t, belief, evidence, network, call.progress[t], known, order)
+    before = -1 if is_first else call.labels[stream]
+    read_belief(hypotheses, rule, live, belief, classes, tasks, reached, network, call.progress[t], before, output, t)
+    call.labels[stream] = output.labels[t]
+    if len(output.states.now):
+        describe(hypotheses, live, belief, ended, entered, output.states, t)
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def read_belief(hypotheses, rule, live, belief, classes, tasks, reached, network, progress, before, output, t):
+    """Fill in frame t of the output from a belief, its summary, and the network's own belief, which is changed.
+
+    `before` is the label of the frame before, -1 if there is none.
+    """
+    num_classes, num_tasks = len(classes), len(tasks)
+    histogram = np.empty((num_classes, len(belief) * rule.bins_per_phase))
+    if num_tasks > 1:
         _weigh_by_task(hypotheses, tasks, network)
     output.tasks[t] = tasks
     for c in range(num_classes):
         output.probs[t, c] = (1 - rule.network_class_share) * classes[c] + rule.network_class_share * network[c]
     label = np.argmax(output.probs[t])
-    if not is_first and output.probs[t, label] - output.probs[t, before] <= rule.label_margin:
+    if before >= 0 and output.probs[t, label] - output.probs[t, before] <= rule.label_margin:
         label = before
-    output.labels[t] = call.labels[stream] = label
-    mix(rule, classes, reached, call.progress[t], histogram)
+    output.labels[t] = label
+    mix(rule, classes, reached, progress, histogram)
     report(rule, output.probs[t], histogram, output.progress[t], output.reported[t])
     remaining(hypotheses, live, rule.remaining_tail, belief, label, output.remaining[t])
-    if len(output.states.now):
-        describe(hypotheses, live, belief, ended, entered, output.states, t)
+
+
+@compiled(nogil=True)
+@no_type_check
+def _note(trace, t, belief, evidence, network, progress, known, order):
+    """Keep what is known of frame t."""
+    trace.belief[t], trace.evidence[t], trace.network[t], trace.progress[t] = belief, evidence, network, progress
+    trace.known[t] = -1
+    num = 0
+    for k in range(len(known)):
+        if known[k] > 0 and num < trace.known.shape[1]:
+            trace.known[t, num], trace.order[t, num] = k, order[k]
+            num += 1
 
 
 @compiled(nogil=True, fastmath=REORDERED)

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
+from protas_gtcc.decoding.belief import Trace
 from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.procedure.following import ProcedureFollower, thresholds_of
 from protas_gtcc.procedure.model import ProcedureModel
-from protas_gtcc.procedure.result import REASONS, Event, Reason
+from protas_gtcc.procedure.result import FIXED_ROWS, REASONS, Event, Reason
 from protas_gtcc.procedure.tracker import Tracked, empty_tracked
 
 _PREFIX = "procedure_"
@@ -50,19 +51,32 @@ class ProcedureDecoder(DurationDecoder):
         assert isinstance(other, ProcedureDecoder)  # for the type checker: it is a copy
         return other
 
-    def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
+    def decode(
+        self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None, trace: Trace | None = None
+    ) -> Prediction:
         """As `DurationDecoder.decode`, with the procedure."""
-        prediction, tracked = self._track(streams, probs, progress)
+        prediction, tracked = self._track(streams, probs, progress, trace)
         return dataclasses.replace(prediction, procedure=self.follower.report(streams, tracked, self._tasks > 0))
 
     def track(self, probs: np.ndarray) -> Tracked:
         """What the tracker finds in a video from probabilities `[T, C]`, before it is calibrated."""
         return self._track(np.zeros(len(probs), dtype=np.int64), probs, None)[1]
 
-    def _track(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> tuple[Prediction, Tracked]:
+    def _track(
+        self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None, trace: Trace | None = None
+    ) -> tuple[Prediction, Tracked]:
         tracked = empty_tracked(len(streams), len(self.tables.share))
         run = partial(self.follower.follow, tracked)
-        return self._decode(streams, probs, progress, run, len(self.tables.state_class)), tracked
+        return self._decode(streams, probs, progress, trace, run, self.num_states), tracked
+
+    @property
+    def packed_size(self) -> int:
+        """As `DurationDecoder.packed_size`."""
+        return FIXED_ROWS + 2 * len(self.tables.share)
+
+    @property
+    def _order_width(self) -> int:
+        return self.follower.width
 
     def arrays(self) -> list[np.ndarray]:
         """All tables that the results depend on, but thresholds of alarms."""

@@ -47,6 +47,11 @@ class ProcedureFollower:
         self._rules = TrackingRules(tables, of_task, weights, states.following, order_memory, 1 / fps)
         self._begin_streams(1)
 
+    @property
+    def width(self) -> int:
+        """W, the most states of a task."""
+        return self._model.tables.after.shape[1]
+
     def fresh(self, num_streams: int = 1) -> ProcedureFollower:
         """The same for other streams, before their first frame."""
         other = copy.copy(self)

@@ -95,6 +95,21 @@ class Procedure:
         ]
         return cls(**arrays, events=tuple(events))
 
+    def packed(self) -> np.ndarray:
+        """All arrays side by side, float32 `[T, 7 + 2 C]`."""
+        return np.concatenate([getattr(self, name).reshape(-1, len(self.left_seconds)) for name in CHANNELS]).T
+
+    @classmethod
+    def unpacked(cls, values: np.ndarray, events: Sequence[Event]) -> Procedure:
+        """From what `packed` gives, and events."""
+        num_classes = (values.shape[1] - FIXED_ROWS) // 2
+        sizes = {"[T]": 1, "[2, T]": 2, "[C, T]": num_classes}
+        arrays, first = {}, 0
+        for name, (axes, own) in CHANNELS.items():
+            rows = values[:, first : first + sizes[axes]].T.copy(order="C")
+            arrays[name], first = rows if own else rows[0], first + sizes[axes]
+        return cls(**arrays, events=tuple(events))
+
     def at(self, t: int) -> Procedure:
         """The procedure at frame t alone, T = 1."""
         arrays = {name: value[..., t : t + 1] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
@@ -112,3 +127,5 @@ CHANNELS: dict[str, tuple[str, tuple[int, ...]]] = {
     "done": ("[C, T]", (-1,)),
 }
 """The arrays of a procedure and their axes; -1 is any size."""
+FIXED_ROWS = 7
+"""Rows of `Procedure.packed` beside two for each class."""
