@@ -227,6 +227,9 @@ class DecodingConfig:
     order_memory: float = 0.9
     """Weight of what is done already in which step comes next; the rest has the step before alone. For models that
     follow procedures."""
+    lag_seconds: float = 0.0
+    """Report each frame once this much of what follows it is known, smoothed by that; inf waits for the whole video.
+    Needs --filter durations."""
     background_bias: float = 0.0
     """How much the network's log-probability of background is lowered by. --cross-fit chooses one, unless another than
     0 is given."""
@@ -258,7 +261,11 @@ class DecodingConfig:
             "network_progress_share",
             "progress_doubt",
         )
-        require_range(self, label_margin=(0, 1))
+        require_range(self, label_margin=(0, 1), lag_seconds=(0, math.inf))
+        if self.lag_seconds and self.filter == "none":
+            raise InputError(
+                f"--lag-seconds {self.lag_seconds:g} smooths what the filter believes; give --filter durations"
+            )
         require_range(self, **dict.fromkeys(shares, (0, 1)), evidence=(0, 1000), temperature=(0.01, 100))
         require_range(self, background_bias=(-50, 50), interval_level=(0, 0.999), remaining_level=(0, 0.999))
         if self.network_progress_share + self.progress_doubt > 1 + 1e-9:

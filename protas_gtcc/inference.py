@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
@@ -16,7 +17,7 @@ from protas_gtcc.annotations.resampling import resample_indices
 from protas_gtcc.config import Axes, Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
 from protas_gtcc.decoding.decoder import (
-    DurationDecoder,
+    Decoder,
     task_number,
 )
 from protas_gtcc.errors import InputError, listed, plural
@@ -240,6 +241,10 @@ class TrainedModel:
         from protas_gtcc.streaming.engines import make_engine
         from protas_gtcc.streaming.streams import Streams
 
+        if np.isinf(self.lag_seconds):
+            raise InputError(
+                "a stream does not know when its video ends; give --lag-seconds a number, or use 'predict'"
+            )
         if count < 1:
             raise InputError(f"{count} streams were requested; request at least 1")
         if tasks and len(tasks) != count:
@@ -296,6 +301,21 @@ class TrainedModel:
         self._decoder = make_decoder(self.facts, false_alarms_per_hour, reasons)
         self._budget = false_alarms_per_hour, reasons
 
+    def set_lag(self, seconds: float) -> None:
+        """Report each frame once this much of what follows it is known; inf waits for the whole video, 0 for nothing.
+
+        After loading, the lag is that of the training's `--lag-seconds`. Raises `InputError` for a lag below 0, and for
+        a model without a duration filter.
+        """
+        decoding = dataclasses.replace(self.facts.config.decoding, lag_seconds=seconds)
+        self.facts = dataclasses.replace(self.facts, config=dataclasses.replace(self.facts.config, decoding=decoding))
+        self._decoder = make_decoder(self.facts, *self._budget)
+
+    @property
+    def lag_seconds(self) -> float:
+        """How much of what follows a frame is known when it is reported."""
+        return self.facts.config.decoding.lag_seconds
+
     @property
     def alarms(self) -> AlarmBudget | None:
         """The budget of alarms, which states what it promises; None where none are raised."""
@@ -322,10 +342,10 @@ class TrainedModel:
         return usual_budget(self._procedure), None
 
     @cached_property
-    def _decoder(self) -> DurationDecoder | None:
+    def _decoder(self) -> Decoder | None:
         return make_decoder(self.facts, *self._budget)
 
-    def _fresh_decoder(self, num_streams: int = 1, task: int = 0) -> DurationDecoder | None:
+    def _fresh_decoder(self, num_streams: int = 1, task: int = 0) -> Decoder | None:
         return None if self._decoder is None else self._decoder.fresh(num_streams, task)
 
     def _checked(self, features: np.ndarray) -> np.ndarray:

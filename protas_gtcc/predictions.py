@@ -78,7 +78,9 @@ class Prediction:
         names = [name for name in ("labels", "reported", *CHANNELS) if getattr(parts[0], name) is not None]
         arrays = {name: np.concatenate([getattr(one, name) for one in parts], axis=-1) for name in names}
         procedures = [one.procedure for one in parts if one.procedure is not None]
-        return dataclasses.replace(parts[0], **arrays, procedure=type(procedures[0]).joined(procedures) if procedures else None)
+        return dataclasses.replace(
+            parts[0], **arrays, procedure=type(procedures[0]).joined(procedures) if procedures else None
+        )
 
     def __repr__(self) -> str:
         num_frames = len(self.labels)

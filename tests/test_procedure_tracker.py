@@ -125,7 +125,7 @@ def test_beliefs_in_states_are_those_of_the_dense_chain(task):
         filter_frames(call)
         found = call.output.states
 
-    decoder._decode(rows, probs, None, run, len(states.state_class))
+    decoder._decode(rows, probs, None, None, run, len(states.state_class))
     begins, move, of_state, low, _, rates = chain(states, SETTINGS)
     num_states, stays = len(states.state_class), expm(rates / FPS)
     begins = begins * (states.state_task[of_state] == task - 1) if task else begins

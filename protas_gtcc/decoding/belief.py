@@ -82,7 +82,7 @@ def empty_trace(num_frames: int, phases: int, num_lengths: int, num_classes: int
         evidence,
         network,
         np.zeros((num_frames, num_classes), dtype=np.float32),
-        np.full((num_frames, MOST), -1),
+        np.zeros((num_frames, MOST), dtype=np.int64),
         np.zeros((num_frames, MOST, width)),
     )
 
@@ -100,7 +100,9 @@ def empty_output(
     wanted = num_frames if num_states else 0
     now, entered, ended = np.zeros((3, wanted, num_states))
     states = StateBeliefs(now, entered, ended, np.zeros((wanted, num_states, 2)))
-    return FilterOutput(np.empty(num_frames, dtype=np.int64), probs, tasks, progress, reported, remaining, states, trace or _NO_TRACE)
+    return FilterOutput(
+        np.empty(num_frames, dtype=np.int64), probs, tasks, progress, reported, remaining, states, trace or _NO_TRACE
+    )
 
 
 @compiled(nogil=True, fastmath=REORDERED)

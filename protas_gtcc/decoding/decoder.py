@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -81,21 +82,67 @@ def task_number(task: str | None, tasks: Sequence[str], has_filter: bool) -> int
     return tasks.index(task) + 1 if len(tasks) > 1 else 0
 
 
-def reported(
-    result: NetworkResult, is_action: np.ndarray, decoder: DurationDecoder | None, streams: np.ndarray
-) -> Prediction:
-    """The prediction for T frames; `streams` as in `DurationDecoder.decode`, `is_action` as in `likeliest_class`."""
+def reported(result: NetworkResult, is_action: np.ndarray, decoder: Decoder | None, streams: np.ndarray) -> Prediction:
+    """The prediction for T frames; `streams` as in `Decoder.decode`, `is_action` as in `likeliest_class`."""
     if decoder is None:
         return likeliest_class(result, is_action)
     filtered = decoder.decode(streams, result.probs, result.progress)
     if decoder.settings[0].filter == "durations":
         return filtered
     # A network that is not filtered: the filter's belief shows the procedure alone.
+    assert isinstance(decoder, DurationDecoder)  # without a filter there is no lag
     own = likeliest_class(decoder.within_task(result, streams), is_action)
     return dataclasses.replace(own, procedure=filtered.procedure, task_probs=filtered.task_probs)
 
 
-class DurationDecoder:
+class Decoder(ABC):
+    """What follows a network, for n streams."""
+
+    settings: tuple[Any, ...]
+    """All settings that the results depend on, those of the filter first."""
+
+    @abstractmethod
+    def fresh(self, num_streams: int = 1, task: int = 0) -> Decoder:
+        """The same for other streams before their first frame, all of one task; as in `give_task`."""
+
+    @abstractmethod
+    def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
+        """The prediction for T frames, of which frame t is the next one of stream `streams[t]`, int64.
+
+        `probs` and `progress` are the network's, `[T, C]` in [0, 1]; `progress` is None for a network without progress.
+        With a lag, it is for the frames that are reported now.
+        """
+
+    def flush(self, stream: int) -> Sequence[Prediction]:
+        """The video of a stream has ended: predictions for the frames that wait."""
+        return ()
+
+    def num_waiting(self, stream: int) -> int:
+        """Frames of a stream that are not reported yet."""
+        return 0
+
+    @abstractmethod
+    def arrays(self) -> list[np.ndarray]:
+        """All tables that the results depend on."""
+
+    @abstractmethod
+    def give_task(self, stream: int, task: int) -> None:
+        """Give a stream that has had no frame its task: 1 + its number, or 0 to infer it."""
+
+    @abstractmethod
+    def state(self, stream: int) -> dict[str, Tensor]:
+        """The state of a stream, not a copy; all 0 before the first frame, but for the task, if it is given."""
+
+    @abstractmethod
+    def require_state(self, state: Mapping[str, Tensor]) -> None:
+        """Raise `InputError` unless a stream can go on from a state, by name."""
+
+    def events(self, stream: int) -> tuple[Event, ...]:
+        """Steps done and alarms of a stream so far; none without a procedure."""
+        return ()
+
+
+class DurationDecoder(Decoder):
     """Runs the duration filter after a network, for n streams; see `duration_filter.py` for what is reported."""
 
     def __init__(
@@ -230,10 +277,6 @@ class DurationDecoder:
         label, task = (torch.from_numpy(values[stream : stream + 1]) for values in (self._labels, self._tasks))
         state = {"belief": torch.from_numpy(self._beliefs[stream]), "label": label}
         return state | ({"task": task} if self.tables.num_tasks > 1 else {})
-
-    def events(self, stream: int) -> tuple[Event, ...]:
-        """Steps done and alarms of a stream so far; none, as only who follows the procedure reports any."""
-        return ()
 
     def require_state(self, state: Mapping[str, Tensor]) -> None:
         """Raise `InputError` unless the belief sums to 1, or is 0 as before the first frame, and the label is a class.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from protas_gtcc.decoding.belief import Trace
-from protas_gtcc.decoding.decoder import DurationDecoder, NetworkResult
+from protas_gtcc.decoding.decoder import Decoder, DurationDecoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.procedure.result import Event, Procedure
@@ -39,7 +39,7 @@ class _Waiting(NamedTuple):
     ENDED is 1 at the end of the video."""
 
 
-class LaggedDecoder:
+class LaggedDecoder(Decoder):
     """As a `DurationDecoder`, but a frame is reported once `lag` later frames are known, or the video has ended.
 
     Its class, progress and remaining time are then what the filter believes by all frames that are known. What is
@@ -54,11 +54,11 @@ class LaggedDecoder:
         self._waiting = [self._empty() for _ in range(num_streams)]
 
     def fresh(self, num_streams: int = 1, task: int = 0) -> LaggedDecoder:
-        """As `DurationDecoder.fresh`."""
+        """As `Decoder.fresh`."""
         return LaggedDecoder(self._decoder, self._lag, num_streams, task)
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
-        """As `DurationDecoder.decode`, of the frames that are reported now; these may be none.
+        """As `Decoder.decode`, of the frames that are reported now; these may be none.
 
         Raises `InputError` for a stream whose video has ended.
         """
@@ -70,11 +70,16 @@ class LaggedDecoder:
             first = last
         return Prediction.joined(found)
 
-    def flush(self, stream: int) -> Prediction:
-        """The video of a stream has ended: report the frames that wait."""
+    def flush(self, stream: int) -> Sequence[Prediction]:
+        """The video of a stream has ended: the prediction for the frames that wait."""
         place = self._waiting[stream].place
         place[_ENDED] = 1
-        return self._report(stream, int(place[_END] - place[_BEGIN]))
+        return [self._report(stream, self.num_waiting(stream))]
+
+    def num_waiting(self, stream: int) -> int:
+        """Frames of a stream that are not reported yet."""
+        place = self._waiting[stream].place
+        return int(place[_END] - place[_BEGIN])
 
     def _empty(self) -> _Waiting:
         trace = self._decoder.empty_trace(1)
@@ -132,26 +137,26 @@ class LaggedDecoder:
         return dataclasses.replace(found, procedure=Procedure.unpacked(packed[begin : begin + count], own))
 
     def arrays(self) -> list[np.ndarray]:
-        """As `DurationDecoder.arrays`."""
+        """As `Decoder.arrays`."""
         return self._decoder.arrays()
 
     def give_task(self, stream: int, task: int) -> None:
-        """As `DurationDecoder.give_task`."""
+        """As `Decoder.give_task`."""
         self._decoder.give_task(stream, task)
 
     def events(self, stream: int) -> tuple[Event, ...]:
-        """As `DurationDecoder.events`, of the frames that are reported."""
+        """As `Decoder.events`, of the frames that are reported."""
         reported = self._waiting[stream].place[_REPORTED]
         return tuple(one for one in self._decoder.events(stream) if one.frame < reported)
 
     def state(self, stream: int) -> dict[str, Tensor]:
-        """As `DurationDecoder.state`, with the frames that wait."""
+        """As `Decoder.state`, with the frames that wait."""
         trace, packed, place = self._waiting[stream]
         arrays = {**trace._asdict(), "procedure": packed, "place": place}
         return self._decoder.state(stream) | {_PREFIX + name: torch.from_numpy(one) for name, one in arrays.items()}
 
     def require_state(self, state: Mapping[str, Tensor]) -> None:
-        """As `DurationDecoder.require_state`, for the frames that wait too."""
+        """As `Decoder.require_state`, for the frames that wait too."""
         self._decoder.require_state(state)
         begin, end, reported, label, ended = state[_PREFIX + "place"].tolist()
         most, num_classes = state[_PREFIX + "evidence"].shape

@@ -24,7 +24,8 @@ from protas_gtcc.storage.compiled_code import compiled
 def smooth_frames(hypotheses, rule, given, trace, count, lag, before, output):
     """Report the first `count` frames of a `Trace`, each by what is known `lag` frames later, or at its end.
 
-    Their belief in the trace becomes that. `given` is the task, as in `FilterCall`; `before` is the label of the frame before these, -1 if there is none.
+    Their belief in the trace becomes that. `given` is the task, as in `FilterCall`; `before` is the label of the frame
+    before these, -1 if there is none.
     """
     live, last = live_tasks(hypotheses, given), len(trace.belief) - 1
     ends = _find_ends(hypotheses, trace.belief.shape[1])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from protas_gtcc.decoding.decoder import DurationDecoder, network_result, reported, require_finite
+from protas_gtcc.decoding.decoder import Decoder, DurationDecoder, network_result, reported, require_finite
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.network.model import Outputs
@@ -39,7 +39,7 @@ def usual_budget(procedure: ProcedureModel | None) -> float | None:
 
 def make_decoder(
     facts: ModelFacts, budget: float | None = None, reasons: Collection[Reason] | None = None
-) -> DurationDecoder | None:
+) -> Decoder | None:
     """What follows a model's network, for a stream before its first frame; None without filter and procedures.
 
     `budget` and `reasons` are those of alarms. Raises `InputError` as `TrainedModel.set_alarms` does.
@@ -52,15 +52,26 @@ def make_decoder(
     assert facts.fps is not None  # the transcripts were counted at that rate
     filter_settings = facts.transcripts, facts.config.decoding, facts.background, facts.fps
     if procedure is None:
-        return DurationDecoder(*filter_settings)
+        return with_lag(DurationDecoder(*filter_settings))
     from protas_gtcc.procedure.decoder import ProcedureDecoder
 
-    return ProcedureDecoder(*filter_settings, procedure, budget, reasons)
+    return with_lag(ProcedureDecoder(*filter_settings, procedure, budget, reasons))
 
 
-def to_prediction(outputs: Outputs, background: list[int], decoder: DurationDecoder | None = None) -> Prediction:
-    """The prediction for the first video of a batch; `decoder` is before its first frame."""
+def with_lag(decoder: DurationDecoder) -> Decoder:
+    """The decoder with the lag of its settings, if they have one."""
+    settings, _, fps = decoder.settings
+    if not settings.lag_seconds:
+        return decoder
+    from protas_gtcc.decoding.lagged import LaggedDecoder
+
+    return LaggedDecoder(decoder, None if np.isinf(settings.lag_seconds) else round(settings.lag_seconds * fps))
+
+
+def to_prediction(outputs: Outputs, background: list[int], decoder: Decoder | None = None) -> Prediction:
+    """The prediction for the first video of a batch, the whole of it; `decoder` is before its first frame."""
     result = network_result(outputs)
     require_finite(*result)
     is_action = ~np.isin(np.arange(result.probs.shape[1]), background)
-    return reported(result, is_action, decoder, np.zeros(len(result.probs), dtype=np.int64))
+    found = reported(result, is_action, decoder, np.zeros(len(result.probs), dtype=np.int64))
+    return found if decoder is None else Prediction.joined([found, *decoder.flush(0)])

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.decoding.decoder import DurationDecoder, reported, task_number
+from protas_gtcc.decoding.decoder import Decoder, reported, task_number
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 from protas_gtcc.network.model import ProgressNetwork
@@ -35,7 +35,7 @@ class Streams:
         engine: Engine,
         network: ProgressNetwork,
         background: list[int],
-        decoder: DurationDecoder | None,
+        decoder: Decoder | None,
         tasks: Sequence[str] = (),
     ):
         """`decoder` is the filter after the network, for as many streams as the engine has; None without a filter.
@@ -60,8 +60,9 @@ class Streams:
         """Step each of the k streams `streams` (by default all) by one frame; `frames` is `[k, D]`.
 
         Returns labels `[k]`, probs `[C, k]`, progress `[C, k]`, reported `[k]`, in the order of `streams`; the other
-        streams pause. Raises `InputError` for frames of another size or not finite, if the network overflows, and
-        for streams that do not exist or are given twice; then no stream has moved.
+        streams pause. With a lag, they are of earlier frames, of those streams that have had more frames than the lag.
+        Raises `InputError` for frames of another size or not finite, if the network overflows, and for streams that do
+        not exist or are given twice; then no stream has moved.
         """
         chosen = np.arange(len(self)) if streams is None else np.asarray(streams).reshape(-1)
         if chosen.dtype.kind not in "iu" and len(chosen):
@@ -86,6 +87,15 @@ class Streams:
         if unusable is not None:
             self._refuse(stream, unusable, name)
         return self._step(np.array([stream]), checked[:, None])
+
+    def flush(self, stream: int) -> Prediction | None:
+        """As `Stream.flush`; None without a lag."""
+        found = () if self._decoder is None else self._decoder.flush(stream)
+        return found[0] if found else None
+
+    def num_waiting(self, stream: int) -> int:
+        """As `Stream.num_waiting`."""
+        return 0 if self._decoder is None else self._decoder.num_waiting(stream)
 
     def state(self, stream: int) -> dict[str, Tensor]:
         """The state of a stream, not a copy; all 0 before the first frame."""
@@ -175,12 +185,25 @@ class Stream:
     def step(self, frames: np.ndarray) -> Prediction:
         """Step by the next frame `[D]` or chunk of frames `[k, D]`.
 
-        Returns labels `[k]`, probs and progress `[C, k]`, reported `[k]`. For any chunking, the results together equal
-        `predict` on the whole video, to 1e-5. At a border of the filter's bins of progress, a rounding error of the
+        Returns labels `[k]`, probs and progress `[C, k]`, reported `[k]`. With a lag they are those of earlier frames,
+        fewer at first; `flush` returns the last ones. For any chunking, the results together equal `predict` on the
+        whole video, to 1e-5. At a border of the filter's bins of progress, a rounding error of the
         network may move progress by up to one bin. Raises `InputError` for frames of another size or not finite, and
         if the network overflows; then the stream has not moved.
         """
         return self._streams.step_one(self._number, frames, self.name)
+
+    @property
+    def num_waiting(self) -> int:
+        """Frames that the stream has had, but whose result waits for later ones; at most the lag."""
+        return self._streams.num_waiting(self._number)
+
+    def flush(self) -> Prediction | None:
+        """The video has ended: the prediction for the frames that wait, None without a lag.
+
+        After it, only `reset` makes the stream ready for another video.
+        """
+        return self._streams.flush(self._number)
 
     def reset(self) -> None:
         """Return to the state before the first frame, in which a given task stays given."""
@@ -249,7 +272,7 @@ class Stream:
             raise InputError(f"{path}: {error}") from error
 
 
-def _fingerprint(network: ProgressNetwork, decoder: DurationDecoder | None) -> Tensor:
+def _fingerprint(network: ProgressNetwork, decoder: Decoder | None) -> Tensor:
     """A hash, uint8 `[16]`, of a model's weights and of its filter's settings and tables."""
     digest = hashlib.blake2b(digest_size=16)
     for name, values in network.state_dict().items():
