@@ -28,8 +28,10 @@ def smooth_frames(hypotheses, rule, given, trace, count, lag, before, output):
     before these, -1 if there is none.
     """
     live, last = live_tasks(hypotheses, given), len(trace.belief) - 1
-    ends = _find_ends(hypotheses, trace.belief.shape[1])
-    later, earlier = np.ones((2, *trace.belief.shape[1:]))
+    # Half the precision takes half the time, and each step is scaled.
+    passes = hypotheses.passes.astype(np.float32)
+    ends = _find_ends(hypotheses, trace.belief.shape[1]).astype(np.float32)
+    later, earlier = np.ones(trace.belief.shape[1:], np.float32), np.empty(trace.belief.shape[1:], np.float32)
     for number in range(count):
         # Where everything is known at the end, one pass back serves all frames.
         t = count - 1 - number if lag >= last else number
@@ -39,7 +41,7 @@ def smooth_frames(hypotheses, rule, given, trace, count, lag, before, output):
         else:
             later[:] = 1.0
         for v in range(start, t, -1):
-            _step_back(hypotheses, live, trace, v, ends, later, earlier)
+            _step_back(hypotheses, live, trace, v, passes, ends, later, earlier)
             later, earlier = earlier, later
         _weigh(hypotheses, live, later, trace.belief[t])
     for t in range(count):
@@ -60,38 +62,46 @@ def _find_ends(hypotheses, phases):
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _step_back(hypotheses, live, trace, v, ends, later, earlier):
+def _step_back(hypotheses, live, trace, v, passes, ends, later, earlier):
     """From what hypotheses of frame v make of the frames after it, `[N, R]`, to the same of the frame before."""
     low, high, first, last = live_range(hypotheses, live)
-    phases, most = later.shape[0], len(hypotheses.passes)
-    entering, ending = np.zeros(len(hypotheses.first)), np.empty(last)
-    fresh, weight = np.zeros(last), np.empty(last)
+    every_weight, every_ending = np.empty(last, np.float32), np.empty(last, np.float32)
+    every_stay = np.empty(last, np.float32)
+    phases, entering = len(later), np.zeros(len(hypotheses.first))
     for s in range(low, high):
-        weight[hypotheses.begin[s] : hypotheses.begin[s + 1]] = trace.evidence[v, hypotheses.state_class[s]]
+        every_weight[hypotheses.begin[s] : hypotheses.begin[s + 1]] = trace.evidence[v, hypotheses.state_class[s]]
+    weight, ending, stays = every_weight[first:], every_ending[first:], every_stay[first:]
+    # Over all lengths at once: these loops are most of the work.
     for i in range(phases):
-        for r in range(first, last):
-            later[i, r] *= weight[r]
-    for k in range(most):
-        for r in range(first, last):
-            fresh[r] += hypotheses.passes[k, r] * later[k, r]
+        now = later[i, first:last]
+        for r in range(len(now)):
+            now[r] *= weight[r]
+    # A segment that starts goes on, even if it has passed all of its phases.
+    stays[:] = ends[0, first:last] * later[phases - 1, first:last]
+    for k in range(len(passes)):
+        part, now = passes[k, first:last], later[k, first:last]
+        for r in range(len(now)):
+            stays[r] += part[r] * now[r]
     for s in range(low, high):
         for r in range(hypotheses.begin[s], hypotheses.begin[s + 1]):
-            # A segment that starts goes on, even if it has passed all of its phases.
-            stays = fresh[r] + ends[0, r] * later[phases - 1, r]
-            entering[s] += hypotheses.weight[r] * stays
-    _find_ending(hypotheses, live, trace, v, entering, ending)
-    highest = 0.0
+            entering[s] += hypotheses.weight[r] * every_stay[r]
+    _find_ending(hypotheses, live, trace, v, entering, every_ending)
+    total = np.float32(0.0)
     for i in range(phases):
-        now = earlier[i]
-        for r in range(first, last):
-            now[r] = ends[i, r] * ending[r]
-        for k in range(min(most, phases - i)):
-            for r in range(first, last):
-                now[r] += hypotheses.passes[k, r] * later[i + k, r]
-        highest = max(highest, now[first:last].max())
+        now, share = earlier[i, first:last], ends[i, first:last]
+        for r in range(len(now)):
+            now[r] = share[r] * ending[r]
+        for k in range(min(len(passes), phases - i)):
+            part, after = passes[k, first:last], later[i + k, first:last]
+            for r in range(len(now)):
+                now[r] += part[r] * after[r]
+        for r in range(len(now)):
+            total += now[r]
+    scale = np.float32(phases * (last - first)) / total
     for i in range(phases):
-        for r in range(first, last):
-            earlier[i, r] /= highest
+        now = earlier[i, first:last]
+        for r in range(len(now)):
+            now[r] *= scale
 
 
 @compiled(nogil=True, fastmath=REORDERED)
