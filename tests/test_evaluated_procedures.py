@@ -262,17 +262,19 @@ def task_run(tmp_path: Path) -> RunDirectory:
     return RunDirectory(tmp_path / "run")
 
 
-def tasks_dataset(path: Path, *test_tasks: str) -> Dataset:
-    """The recordings that the model was trained on, and a test video of each of these tasks."""
+def tasks_dataset(path: Path, *test_tasks: str, without: str = "") -> Dataset:
+    """The recordings that the model was trained on, but of one task, and a test video of each of these tasks."""
     test = [f"x{number}" for number in range(len(test_tasks))]
     videos = [(f"r{n}", ("cake", "tea")[task], labels) for n, (task, labels) in enumerate(RECORDINGS)]
+    videos = [one for one in videos if one[1] != without]
+    train = [name for name, _, _ in videos]
     videos += [(name, task, RECORDINGS[0][1]) for name, task in zip(test, test_tasks, strict=True)]
     info = DatasetInfo(
         "kitchen",
         ["rest", "cut", "mix", "serve"],
         [0],
         5.0,
-        {"1": {"train": [name for name, _, _ in videos[:6]], "test": test}},
+        {"1": {"train": train, "test": test}},
     )
     with write_dataset(path, info, {"features": FeatureSet(5)}) as writer:
         for name, task, labels in videos:
@@ -290,6 +292,13 @@ def test_a_video_of_an_unknown_task_is_left_out_and_named(task_run, tmp_path):
     alone = evaluate_run(task_run, tasks_dataset(tmp_path / "cake.h5", "cake", "cake"), "1", max_pictures=0).metrics
     for name in ("time_left", "next_step", "done", "lookups"):
         assert metrics["procedure"][name] == alone["procedure"][name]
+
+
+def test_a_video_of_a_task_whose_training_videos_the_dataset_lacks_is_left_out_and_named(task_run, tmp_path):
+    metrics = evaluate_run(task_run, tasks_dataset(tmp_path / "x.h5", "cake", "tea", without="tea"), "1").metrics
+    assert metrics["procedure"]["num_left_out"] == 1
+    left_out = "procedures are scored without 1 video whose task no training video in the dataset has: x1"
+    assert left_out in metrics["notes"]
 
 
 def test_where_no_task_is_known_procedures_are_not_scored_and_nothing_fails(task_run, tmp_path):
