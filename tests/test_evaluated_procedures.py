@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from protas_gtcc.annotations.mistakes import Step, Track
+from protas_gtcc.annotations.mistakes import Mistake, Step, Track
 from protas_gtcc.config import PRESETS
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.file import Dataset
@@ -61,14 +61,16 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return write_dataset_of(tmp_path_factory.mktemp("data") / "kitchen.h5", "b")
 
 
-def write_dataset_of(path: Path, *with_a_missing_step: str) -> Dataset:
-    """A dataset with one frame a second, of `LABELS`."""
+LACKING = Track((Step(1, 0, 60), Step(3, 60, 120)), missing=(2,))
+
+
+def write_dataset_of(path: Path, *with_track: str, track: Track = LACKING) -> Dataset:
+    """A dataset with one frame a second, of `LABELS`; these videos have the track."""
     info = DatasetInfo("kitchen", CLASSES, [0], FPS, {"1": {"train": ["t0", "t1"], "test": ["a", "b"]}})
-    track = Track(steps=(Step(1, 0, 60), Step(3, 60, 120)), missing=(2,), mistakes=())
     with write_dataset(path, info, {"features": FeatureSet(1)}) as writer:
         for name, labels in LABELS.items():
             features = {"features": np.zeros((len(labels), 1), dtype=np.float32)}
-            own = track if name in with_a_missing_step else None
+            own = track if name in with_track else None
             writer.add(Video(name, labels, features, subject=f"person {name}", track=own))
     return Dataset(path)
 
@@ -162,7 +164,7 @@ def test_what_is_undefined_is_none_and_a_note_names_it(dataset, tmp_path):
     assert [metrics["intervals"]["procedure"][name] for name in undefined] == [None] * 4
     notes = "\n".join(metrics["notes"])
     assert "[null: procedure.lookups]" in notes
-    assert "too few held-out recordings without mistakes for the usual budget; 'procedure --model RUN'" in notes
+    assert "too few held-out recordings without mistakes for the usual budget; 'check RUN' names those" in notes
     json.dumps(metrics, allow_nan=False)
 
 
@@ -171,6 +173,10 @@ def test_without_annotated_mistakes_a_note_states_that_every_alarm_counts_as_fal
     text = "no mistake is annotated in the test videos, so every alarm counts as false"
     assert any(text in note for note in evaluated(unannotated, tmp_path).metrics["notes"])
     assert not any(text in note for note in evaluated(dataset, tmp_path).metrics["notes"])
+    burnt = Track((Step(1, 0, 60), Step(3, 60, 120)), mistakes=(Mistake(1, 0, 60, "Technique Error"),))
+    metrics = evaluated(write_dataset_of(tmp_path / "burnt.h5", "b", track=burnt), tmp_path).metrics
+    assert metrics["procedure"]["alarms"]["all"]["num_wrong"] == 0, "no alarm is about such a mistake"
+    assert not any(text in note for note in metrics["notes"])
 
 
 def test_predictions_without_procedures_have_no_such_figures(dataset, tmp_path):
@@ -256,17 +262,19 @@ def task_run(tmp_path: Path) -> RunDirectory:
     return RunDirectory(tmp_path / "run")
 
 
-def tasks_dataset(path: Path, *test_tasks: str) -> Dataset:
-    """The recordings that the model was trained on, and a test video of each of these tasks."""
+def tasks_dataset(path: Path, *test_tasks: str, without: str = "") -> Dataset:
+    """The recordings that the model was trained on, but of one task, and a test video of each of these tasks."""
     test = [f"x{number}" for number in range(len(test_tasks))]
     videos = [(f"r{n}", ("cake", "tea")[task], labels) for n, (task, labels) in enumerate(RECORDINGS)]
+    videos = [one for one in videos if one[1] != without]
+    train = [name for name, _, _ in videos]
     videos += [(name, task, RECORDINGS[0][1]) for name, task in zip(test, test_tasks, strict=True)]
     info = DatasetInfo(
         "kitchen",
         ["rest", "cut", "mix", "serve"],
         [0],
         5.0,
-        {"1": {"train": [name for name, _, _ in videos[:6]], "test": test}},
+        {"1": {"train": train, "test": test}},
     )
     with write_dataset(path, info, {"features": FeatureSet(5)}) as writer:
         for name, task, labels in videos:
@@ -278,10 +286,19 @@ def test_a_video_of_an_unknown_task_is_left_out_and_named(task_run, tmp_path):
     with_soup = tasks_dataset(tmp_path / "soup.h5", "cake", "soup", "cake")
     metrics = evaluate_run(task_run, with_soup, "1", max_pictures=0).metrics
     assert [metrics["procedure"][name] for name in ("num_videos", "num_left_out")] == [2, 1]
-    assert "procedures are scored without 1 video of no task that was trained on: x1" in metrics["notes"]
+    assert (
+        "procedures are scored without 1 video whose task no training video in the dataset has: x1" in metrics["notes"]
+    )
     alone = evaluate_run(task_run, tasks_dataset(tmp_path / "cake.h5", "cake", "cake"), "1", max_pictures=0).metrics
     for name in ("time_left", "next_step", "done", "lookups"):
         assert metrics["procedure"][name] == alone["procedure"][name]
+
+
+def test_a_video_of_a_task_whose_training_videos_the_dataset_lacks_is_left_out_and_named(task_run, tmp_path):
+    metrics = evaluate_run(task_run, tasks_dataset(tmp_path / "x.h5", "cake", "tea", without="tea"), "1").metrics
+    assert metrics["procedure"]["num_left_out"] == 1
+    left_out = "procedures are scored without 1 video whose task no training video in the dataset has: x1"
+    assert left_out in metrics["notes"]
 
 
 def test_where_no_task_is_known_procedures_are_not_scored_and_nothing_fails(task_run, tmp_path):

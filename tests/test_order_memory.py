@@ -86,7 +86,7 @@ def test_without_its_weight_the_filter_is_the_plain_one():
 
 
 def test_of_two_steps_that_look_alike_the_one_that_is_not_done_is_going_on():
-    # All steps are between pauses, after which the step before is no help: only what is done tells them apart.
+    # All steps are between pauses, after which the step before is no help: only what is done separates them.
     random = np.random.default_rng(0)
     videos = [np.repeat([0, 1, 0, 2, 0, 3, 0, 4, 0], random.integers(8, 15, 9)) for _ in range(12)]
     states = count_transcripts(videos, CLASSES, SETTINGS, FPS)

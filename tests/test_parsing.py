@@ -131,6 +131,11 @@ def test_a_repeated_flag_takes_one_value_and_leaves_what_follows_to_the_files() 
     assert (found.mark, found.more) == (("not good", "good"), (Path("a"), Path("b")))
 
 
+def test_a_repeated_flag_of_files_leaves_a_file_that_has_the_name_of_its_value() -> None:
+    found = example("in", "--rate", "1", "--extra", "b", "FILE")
+    assert (found.extra, found.more) == ((Path("b"),), (Path("FILE"),))
+
+
 def test_fields_without_a_flag_keep_the_defaults_of_a_given_instance() -> None:
     base = Example(Path("in"), (Path("a"),), 5.0, "slow", network=Network(7, False))
     parsed = example("in", "b", "--rate", "1", "--causal", default=base)

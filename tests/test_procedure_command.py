@@ -16,6 +16,7 @@ import pytest
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo
@@ -290,6 +291,16 @@ def test_a_run_that_does_not_fit_is_one_line(dataset, tmp_path, capsys):
     assert "class 1 is 'a' for the model and 'cut' in" in only_error(capsys, dataset, "--model", other)
     seen = run_of(tmp_path / "seen", dataset, ["v0", "v7"])
     assert "the model was trained on 1 of the test videos, such as v7" in only_error(capsys, dataset, "--model", seen)
+
+
+def test_runs_of_different_tasks_are_not_scored_together(dataset):
+    data = Dataset(dataset)
+    train, evidence = data.part("1", "train"), true_steps(data)
+    learnt = learn(data, train, evidence, exact_settings())
+    of_others = learnt._replace(tasks=dataclasses.replace(learnt.tasks, names=["tea"]))
+    tests = [ProcedureTest(data, train, data.video_names, evidence, one, True) for one in (learnt, of_others)]
+    with pytest.raises(InputError, match="have not learnt the same tasks"):
+        score(tests)
 
 
 def test_of_a_run_that_has_learnt_no_procedures_they_are_learnt_here_without_alarms(dataset, tmp_path, capsys):

@@ -121,6 +121,17 @@ def test_a_state_with_impossible_events_is_refused(model, name):
         model.stream().load_state_dict(state)
 
 
+def test_a_state_that_remembers_more_than_is_looked_at_is_refused(model, monkeypatch):
+    monkeypatch.setattr("protas_gtcc.procedure.following.MOST", 5)
+    stream = model.stream()
+    stream.step(FEATURES[:18])
+    state = stream.state_dict()
+    stream.load_state_dict(state)
+    state["procedure_known"].fill_(1)
+    with pytest.raises(InputError, match="more than 5 states are up to date"):
+        stream.load_state_dict(state)
+
+
 def test_what_happens_in_dropped_frames_comes_with_the_frame_that_stands_for_them(model):
     source = Frames(np.repeat(FEATURES[25:26], 60, axis=0))
     following = Following(model.stream(), source, buffer=1, when_behind="drop")

@@ -90,7 +90,7 @@ def _on_averages(nothing: str, undefined: Sequence[Path]) -> Iterator[str]:
 def _on_procedures(procedure: dict[str, Any] | None, rows: VideoRows) -> Iterator[str]:
     left_out = [name for name, row in zip(rows.videos, rows.procedures or (), strict=True) if row is None]
     if left_out:
-        what = f"{plural(len(left_out), 'video')} of no task that was trained on"
+        what = f"{plural(len(left_out), 'video')} whose task no training video in the dataset has"
         entry = " [null: procedure]" if procedure is None else ""
         yield f"procedures are scored without {what}: {listed(left_out)}{entry}"
     if procedure is None:
@@ -100,9 +100,10 @@ def _on_procedures(procedure: dict[str, Any] | None, rows: VideoRows) -> Iterato
         yield f"{what} [null: procedure.lookups]"
     if procedure["alarms"] is None:
         why = "there are too few held-out recordings without mistakes for the usual budget"
-        what = f"no alarms are raised: {why}; 'procedure --model RUN' scores them at other budgets"
+        way_out = "'check RUN' names those that can be kept, 'procedure --model RUN' scores alarms at several"
+        what = f"no alarms are raised: {why}; {way_out}"
         yield f"{what} [null: procedure.alarms, .alarms_by_tag, .budget_per_hour]"
-    elif procedure["alarms"]["all"]["num_wrong"] == 0:
+    elif procedure["alarms"]["all"]["num_wrong"] == 0 and not procedure["alarms_by_tag"]:
         yield "no mistake is annotated in the test videos, so every alarm counts as false, and there is no recall"
     for families, nothing in (
         (("time_left", "next_step", "done"), "procedures have nothing"),

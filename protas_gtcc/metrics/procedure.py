@@ -44,7 +44,7 @@ DEFINITIONS = {
 """Unit and meaning of each figure, by its path; those of look-ups are below `lookups.<name>`."""
 IN_METRICS = {
     "procedure.num_videos": ("videos", "Test videos whose procedure is scored."),
-    "procedure.num_left_out": ("videos", "Test videos of a task that the model does not know."),
+    "procedure.num_left_out": ("videos", "Test videos whose task no training video in the dataset has."),
     "procedure.budget_per_hour": ("per hour", "The budget of false alarms that the alarms were raised with."),
     **{f"procedure.{path}": definition for path, definition in DEFINITIONS.items()},
     **{

@@ -11,6 +11,7 @@ from scipy.special import ndtri
 from torch import Tensor
 
 from protas_gtcc.annotations.transcripts import TranscriptTables
+from protas_gtcc.decoding.belief import MOST
 from protas_gtcc.decoding.duration_filter import FilterCall
 from protas_gtcc.errors import InputError
 from protas_gtcc.procedure.alarms import NEVER
@@ -95,13 +96,15 @@ class ProcedureFollower:
         )
 
     def require_state(self, state: Mapping[str, Tensor]) -> None:
-        """Raise `InputError` unless what is remembered are probabilities and times."""
+        """Raise `InputError` unless what is remembered are probabilities and times, and of few enough states."""
         what, way_out = "this is no state of such a stream", "start a new stream without it"
         for name in ("done", "last", "next", "surprise", "known", "confidence", "task_done", "task_last"):
             if state[name].min() < -1e-9 or state[name].max() > 1 + 1e-6:
                 raise InputError(f"{what}: {name} is not a probability; {way_out}")
         if min(float(state[name].min()) for name in ("seconds", "elapsed", "frame", "happened")) < 0:
             raise InputError(f"{what}: a time is below 0; {way_out}")
+        if (state["known"] > 0).sum() > MOST:
+            raise InputError(f"{what}: more than {MOST} states are up to date; {way_out}")
         if state["happened"].max() > state["frame"].max():
             raise InputError(f"{what}: it has an event of a frame that is still to come; {way_out}")
 

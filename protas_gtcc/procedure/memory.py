@@ -1,6 +1,6 @@
 """What a stream remembers of each state, and what follows from it for the order, in compiled code.
 
-`tracker.py` says what is remembered.
+`tracker.py` lists what is remembered.
 """
 
 from __future__ import annotations

@@ -166,9 +166,11 @@ def score(tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str
 
     There are no look-ups if no training video is in the dataset. `alarms_at` has alarms by budget, for each reason
     alone and for all of them; None for a budget that the held-out recordings are too few for. A test of several seeds
-    has each video as often. Raises `InputError` as `Test.follow`.
+    has each video as often. Raises `InputError` as `Test.follow`, and for runs that do not know the same tasks.
     """
     first, info = tests[0], tests[0].dataset.info
+    if any(list(test.learnt.tasks.names) != list(first.learnt.tasks.names) for test in tests):
+        raise InputError("the runs have not learnt the same tasks; score them one by one")
     lookups = lookups_of(first.dataset, first.train, first.learnt.tasks)
     alarms = [test.false_alarms for test in tests]
     smallest = {number: max(one.smallest_budget(number) for one in alarms) for number in (1, len(REASONS))}

@@ -123,12 +123,14 @@ def _require_flag_for_each(kind: Any, arguments: Sequence[str], prog: str) -> No
 
 
 def _repeated_choices(kind: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The flags that are `Repeated`, groups of flags included, and their choices, () for any text."""
+    """The flags that are `Repeated` and have choices, groups of flags included, and these choices."""
     for name, hint in _hints(kind).items():
         if dataclasses.is_dataclass(hint):
             yield from _repeated_choices(hint)
         elif get_origin(hint) is Annotated and Repeated in hint.__metadata__:
-            yield f"--{name.replace('_', '-')}", get_args(get_args(get_args(hint)[0])[0])
+            value = get_args(get_args(hint)[0])[0]
+            if get_origin(value) is Literal:
+                yield f"--{name.replace('_', '-')}", get_args(value)
 
 
 @contextmanager
