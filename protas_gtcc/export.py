@@ -151,13 +151,14 @@ def export_onnx(
 
 
 def lacks(model: TrainedModel) -> list[str]:
-    """What the graphs lack: fields of the model's predictions, and `order_memory` where it acts on the others."""
-    if not model.facts.procedure:
-        return []
+    """What the graphs lack: fields of the model's predictions, and settings that act on the others."""
     decoding, has_tasks = model.facts.config.decoding, len(model.facts.tasks) > 1
+    lacking = ["lag_seconds"] if decoding.lag_seconds else []
+    if not model.facts.procedure:
+        return lacking
     if decoding.filter == "none":
         return ["procedure", "task_probs"] if has_tasks else ["procedure"]
-    return ["procedure", "order_memory"] if decoding.order_memory > 0 else ["procedure"]
+    return ["procedure", *(["order_memory"] if decoding.order_memory > 0 else []), *lacking]
 
 
 def _filter_graph(model: TrainedModel, task: int) -> FilterGraph | None:

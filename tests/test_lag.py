@@ -16,7 +16,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.predictions import CHANNELS, Prediction
 from tests.test_decoding import ALONE, FPS, SETTINGS, TABLES, chain, evidence, quantile
-from tests.test_order_memory import chain_model, random_probs, with_memory
+from tests.test_order_memory import random_probs, with_memory
 from tests.tiny_models import make_model, make_task_model, video
 from tests.tiny_procedures import assert_same_procedure, features_of, make_procedure_model
 
@@ -41,7 +41,7 @@ def assert_same(one: Prediction, other: Prediction) -> None:
 @pytest.mark.parametrize("lag", [0, 1, 7, 58, 59, 1000, None])
 def test_the_belief_is_that_of_the_dense_chain_by_what_is_known_so_much_later(lag):
     begins, move, labels, low, high, _ = chain(TABLES)
-    weights, forward = evidence(PROBS, TABLES)[:, labels], []
+    weights, forward = evidence(PROBS, TABLES)[:, labels], list[np.ndarray]()
     for t, now in enumerate(weights):
         mass = (forward[-1] @ move if t else begins) * now
         forward.append(mass / mass.sum())
@@ -164,23 +164,21 @@ def test_damaged_frames_that_wait_are_refused():
 
 
 def test_a_long_video_is_smoothed_in_parts_that_hardly_differ(monkeypatch):
-    model, probs = chain_model()[0], random_probs(400)
-    decoder = with_memory(0.9)
+    decoder, probs = with_memory(0.9), random_probs(400)
     expected = whole(LaggedDecoder(decoder, None), probs)
     monkeypatch.setattr(lagged, "WHOLE_BYTES", 150 * decoder.empty_trace(1).belief.nbytes)
     found = whole(LaggedDecoder(decoder, None), probs)
     assert len(found.labels) == 400
     np.testing.assert_allclose(found.probs, expected.probs, atol=1e-3)
-    assert model is not None
 
 
 def test_what_cannot_be_is_refused():
     model = make_model()
     for wrong in (-1.0, math.nan):
-        with pytest.raises(InputError, match="lag-seconds is .*; it must be from 0 to inf"):
+        with pytest.raises(InputError, match=r"lag-seconds is .*; it must be from 0 to inf"):
             model.set_lag(wrong)
     model.set_lag(math.inf)
-    with pytest.raises(InputError, match="^a stream does not know when its video ends"):
+    with pytest.raises(InputError, match=r"^a stream does not know when its video ends"):
         model.stream()
     decoding = DecodingConfig(filter="none")
     facts = dataclasses.replace(model.facts, config=dataclasses.replace(model.facts.config, decoding=decoding))

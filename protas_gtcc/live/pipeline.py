@@ -24,15 +24,16 @@ def run(
     stall_seconds: float = 5.0,
     give_up_seconds: float | None = None,
     first_frame: int = 0,
+    goes_on: bool = False,
 ) -> Summary:
     """Step a stream through a source to its end, and give every result to every sink.
 
     At most `buffer` frames wait; see the package for the frames beyond, and `Following` for what is done by default.
     After `stall_seconds` without a frame, the sinks' `on_stall` is called, once for each stall. Frames are numbered
-    from `first_frame`. Raises `InputError` after `give_up_seconds` without a frame, and for a bad frame; the stream
-    then stands after the last good one.
+    from `first_frame`; `goes_on` is as in `Following`. Raises `InputError` after `give_up_seconds` without a frame, and
+    for a bad frame; the stream then stands after the last good one.
     """
-    following = Following(stream, source, buffer, when_behind, first_frame)
+    following = Following(stream, source, buffer, when_behind, first_frame, goes_on)
     outputs, give_up = _Outputs(sinks, stream.task is not None), inf if give_up_seconds is None else give_up_seconds
     try:
         while frames := _next_frames(following, sinks, source, stall_seconds, give_up):
@@ -53,11 +54,11 @@ class _Outputs:
         self._sinks, self._task_given, self._before = sinks, task_given, 0.0
         self.frames, self.delays = 0, Delays()
 
-    def give(self, followed: Followed, values: np.ndarray) -> None:
+    def give(self, followed: Followed, values: np.ndarray | None) -> None:
         self.frames += 1
         delay, started = followed.delay, monotonic()
         delay_so_far = None if delay is None else dataclasses.replace(delay, output=self._before)
-        picture = values if values.ndim == 3 else None
+        picture = values if values is not None and values.ndim == 3 else None
         result = frame_result(followed, delay_so_far, picture, self._task_given)
         for sink in self._sinks:
             sink.on_result(result)

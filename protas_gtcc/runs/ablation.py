@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,8 @@ DECODINGS: Mapping[str, DecodeFunction] = {
     "prior divided out": _filter(prior_exponent=1.0),
     "labels without a margin": _filter(label_margin=0.0),
     "order of the class before alone": _filter(order_memory=0.0),
+    **{f"reported {one:g} s later": _filter(lag_seconds=one) for one in (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)},
+    "reported at the end of the video": _filter(lag_seconds=inf),
     "no filter": _no_filter,
     "no filter, expected progress": _hold(0),
     **{f"no filter, labels held for {one:g} s unless above 0.9": _hold(one) for one in (0.5, 1.0, 2.0)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import inf
 from pathlib import Path
 
 from protas_gtcc.dataset.file import DRAW_A_SPLIT, Dataset
@@ -28,17 +29,20 @@ def evaluate_run(
     max_pictures: int = 40,
     out: Path | None = None,
     task_given: bool = False,
+    lag_seconds: float | None = None,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Evaluation:
     """Score a run on a split's test videos; writes predictions.h5, metrics.json, per_class.csv, tables/ and plots/.
 
     They go into the run directory, or into the folder `out`. Pictures are drawn of the classes, of the detailed figures
     and of the first `max_pictures` videos; 0 draws none. With `task_given` the model gets the task of each video; else
-    it infers it. `on_progress` is called with what is done, of how many videos and of all. Raises `InputError` if the
-    run has no checkpoint, its classes or features are not the dataset's, it was trained on a test video, or the model
-    does not know the given task of one.
+    it infers it. `lag_seconds` is as in `TrainedModel.set_lag`, by default that of the run. `on_progress` is called
+    with what is done, of how many videos and of all. Raises `InputError` if the run has no checkpoint, its classes or
+    features are not the dataset's, it was trained on a test video, or the model does not know the given task of one.
     """
     model, results = load(run.path, device), RunDirectory(out or run.path)
+    if lag_seconds is not None:
+        model.set_lag(lag_seconds)
     videos, feature_set = test_videos(dataset, split, feature_set)
     require_same_classes(model, dataset)
     require_unseen(model, dataset, videos)
@@ -134,6 +138,9 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
         yield "the run is not finished: its filter is not calibrated (--resume continues)"
     elif model.facts.calibration:
         yield model.facts.calibration
+    if model.lag_seconds:
+        known = "the whole video is" if model.lag_seconds == inf else f"{model.lag_seconds:g} s after it are"
+        yield f"each frame is reported once {known} known"
     if model.facts.fps is not None and model.facts.fps != dataset.info.fps:
         here = f"these videos have {plain(dataset.info.fps)}"
         yield f"the model was trained at {plain(model.facts.fps)} frames a second, {here}"

@@ -28,6 +28,8 @@ from protas_gtcc.serve.watching import serve_watcher, within
 from protas_gtcc.video.backbones.base import Backbone
 
 BROKEN_RULE = 1008
+END = "end"
+"""Text message of a client whose video has ended."""
 """The WebSocket's close code for a client that broke a rule."""
 
 
@@ -129,8 +131,11 @@ async def _serve_stream(
             message = await within(idle, socket.receive(), "no message")
             if message["type"] == "websocket.disconnect":
                 return
+            if message.get("text") == END:
+                await within(idle, socket.send_text(sessions.finish(person)), "the client read no answer")
+                return
             if message.get("bytes") is None:
-                raise Refused("a text message is not a frame; send raw little-endian float32")
+                raise Refused(f"a text message is not a frame; send raw little-endian float32, or {END!r}")
             if pictures is None:
                 results = sessions.push(person, message["bytes"])
             else:

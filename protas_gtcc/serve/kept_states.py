@@ -48,6 +48,13 @@ class KeptStates:
                 self.frames.pop(name, None)
                 self.frames[name] = stream.num_frames
 
+    def forget(self, name: str) -> None:
+        """Keep nothing of that name any longer."""
+        with self._lock:
+            self._waiting.pop(name, None)
+            self.frames.pop(name, None)
+        self._path(name).unlink(missing_ok=True)
+
     def restore(self, name: str, stream: Stream) -> None:
         """Let a stream go on from the state of that name; without one, it stays as it is."""
         if name in self._waiting:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live.procedure_lines import event_line
 from protas_gtcc.live.sinks import frame_results, result_line
+from protas_gtcc.predictions import Prediction
 from protas_gtcc.serve.gate import Refused
 from protas_gtcc.serve.history import History
 from protas_gtcc.serve.kept_states import KeptStates
@@ -43,6 +45,8 @@ class Person:
     """Time of the last message, in seconds."""
     saved_frames: int = 0
     """Frames of the state that was kept last."""
+    pictures: deque[Picture | None] = field(default_factory=deque)
+    """Of the frames that wait for their result; None for one that came without."""
 
 
 class Sessions:
@@ -81,6 +85,7 @@ class Sessions:
         if resume and self.kept is not None:
             self._restore(person, task)
         person.events = [event_line(event, self.model.class_names) for event in stream.events]
+        person.pictures += [None] * stream.num_waiting
         self.people[name] = person
         self._free.pop()
         return person
@@ -123,15 +128,30 @@ class Sessions:
     def _step(
         self, person: Person, frames: np.ndarray, picture: Picture | None = None, before: np.ndarray | None = None
     ) -> str:
-        first = person.stream.num_frames
+        first = person.stream.num_frames - person.stream.num_waiting
         try:
             prediction = person.stream.step(frames)
         except InputError as error:
             raise Refused(str(error)) from error
         person.stream.pictures = before
+        person.pictures += [picture] * len(frames)
+        return self._answer(person, prediction, first)
+
+    def finish(self, person: Person) -> str:
+        """The video has ended: the results that wait for later frames, a JSON list. Nothing of it is kept."""
+        first = person.stream.num_frames - person.stream.num_waiting
+        prediction = person.stream.flush()
+        answer = "[]" if prediction is None else self._answer(person, prediction, first)
+        person.stream.reset()
+        if self.kept is not None:
+            self.kept.forget(person.name)
+        return answer
+
+    def _answer(self, person: Person, prediction: Prediction, first: int) -> str:
         names, given = (self.model.class_names, self.model.tasks), person.stream.task is not None
         results = [result_line(one, *names) for one in frame_results(prediction, first, task_given=given)]
-        return f"[{','.join(self.publish(person, results, picture))}]"
+        shown = [person.pictures.popleft() for _ in results]
+        return f"[{','.join(self.publish(person, results, shown[-1] if shown else None))}]"
 
     def publish(self, person: Person, results: list[dict[str, Any]], picture: Picture | None = None) -> list[str]:
         """Keep results and send them to the watchers, with the picture of the last one; returns them as JSON texts."""

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -70,13 +70,15 @@ class Delay:
     """In the buffer."""
     backbone: float
     model: float
+    lag: float = 0.0
+    """For later frames, if the model has a lag."""
     output: float = 0.0
     """Of the frame before: a result cannot say how long it takes to write it."""
 
     @property
     def total(self) -> float:
         """Until the result was there: all parts but the output."""
-        return self.capture + self.waiting + self.backbone + self.model
+        return self.capture + self.waiting + self.backbone + self.model + self.lag
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +98,17 @@ class Followed(Prediction):
 @dataclass(frozen=True, eq=False)
 class _Waiting:
     number: int
-    values: np.ndarray
+    """Below 0 for a frame that the stream has had before the source."""
+    values: np.ndarray | None
     since: float
+
+
+class _Stepped(NamedTuple):
+    """A frame that the stream has had, and whose result may come later; None in place of one that was dropped."""
+
+    frame: _Waiting
+    times: tuple[float, float, float]
+    """When it was taken, when its features were there, and when the stream had it."""
 
 
 class _Buffer:
@@ -167,18 +178,24 @@ class Following:
         buffer: int | None = None,
         when_behind: WhenBehind | None = None,
         first_frame: int = 0,
+        goes_on: bool = False,
     ):
         """At most `buffer` frames wait. By default, live sources drop, others wait. `first_frame` is the first number.
 
+        If the stream `goes_on` after the source, frames that wait for later ones then are not reported at its end.
         Reading the source begins at once.
         """
         self._stream, self._source, self._first_frame, self._next = stream, source, first_frame, 0
+        earlier = [_Waiting(number, None, 0.0) for number in range(-stream.num_waiting, 0)]
+        self._stepped: deque[_Stepped | None] = deque(_Stepped(frame, (0.0, 0.0, 0.0)) for frame in earlier)
+        self._events: tuple[Event, ...] = ()
+        self._has_ended = goes_on
         when_behind = when_behind or ("drop" if source.is_live else "block")
         limit = buffer or (1 if source.is_live and when_behind == "drop" else BUFFER)
         self._at_once = source.at_once if when_behind == "block" else 1  # frames taken at once have none between them
         self._buffer = _Buffer(max(limit, self._at_once), when_behind)
-        self.taken: list[np.ndarray] = []
-        """What the source gave for the frames of the last step: features, or pictures."""
+        self.taken: list[np.ndarray | None] = []
+        """What the source gave for the frames of the last results: features, or pictures; None for those before it."""
         self._thread = threading.Thread(target=self._buffer.fill, args=(source,), name="source", daemon=True)
         self._thread.start()
 
@@ -197,46 +214,62 @@ class Following:
         self._thread.join(CLOSING_SECONDS)
 
     def step(self, timeout: float | None = None) -> list[Followed]:
-        """Step by the next frame, or the next ones; nothing at the end of the source.
+        """Step until there are results, by the next frame or the next ones; nothing at the end of the source.
 
         Raises `TimeoutError` if the source sends nothing for `timeout` seconds, and what reading it raises. Raises
         `InputError` for a bad frame; the stream then stands after the last good one.
         """
-        taken = self._buffer.take(self._at_once, timeout)
-        self.taken = [frame.values for frame in taken]
-        if not taken:
-            return []
-        times = [monotonic()]
-        missed = taken[0].number - self._next
-        features = self._source.features(np.stack(self.taken), missed)
-        times.append(monotonic())
+        self.taken = []
+        while taken := self._buffer.take(self._at_once, timeout):
+            found = [one for prediction in self._step(taken) for one in self._matched(prediction)]
+            if found:
+                return found
+        last = None if self._has_ended else self._stream.flush()
+        self._has_ended = True
+        return [] if last is None else self._matched(last)
+
+    def _step(self, taken: list[_Waiting]) -> Iterator[Prediction]:
+        """Step by frames, and by the first one in place of those that are missing before it."""
+        began, missed = monotonic(), taken[0].number - self._next
+        features = self._source.features(
+            np.stack([frame.values for frame in taken if frame.values is not None]), missed
+        )
+        featured = monotonic()
         try:
-            events = tuple(event for part in self._stand_for(features[:1], missed) for event in part)
-            prediction = self._stream.step(features)
-            if events and prediction.procedure is not None:
-                prediction = dataclasses.replace(prediction, procedure=prediction.procedure.after(events))
+            for start in range(0, missed, STEPS_AT_ONCE):
+                count = min(STEPS_AT_ONCE, missed - start)
+                self._stepped += [None] * count
+                yield self._stream.step(np.repeat(features[:1], count, axis=0))
+            found = self._stream.step(features)
         except InputError as error:
             raise InputError(f"{self._source.name}: {error}") from error
         self._stream.pictures = self._source.before
-        times.append(monotonic())
-        self._next = taken[-1].number + 1
-        single = len(taken) == 1
-        return [self._followed(one, prediction if single else prediction.at(t), times) for t, one in enumerate(taken)]
+        self._next, times = taken[-1].number + 1, (began, featured, monotonic())
+        self._stepped += [_Stepped(frame, times) for frame in taken]
+        yield found
 
-    def _stand_for(self, frame: np.ndarray, missed: int) -> Iterator[tuple[Event, ...]]:
-        """Step by a frame in place of missed ones; what happened in these."""
-        for start in range(0, missed, STEPS_AT_ONCE):
-            found = self._stream.step(np.repeat(frame, min(STEPS_AT_ONCE, missed - start), axis=0))
-            if found.procedure is not None:
-                yield found.procedure.events
+    def _matched(self, prediction: Prediction) -> list[Followed]:
+        """The results of frames of the source; what happened in other ones goes with the next of them."""
+        found, now, num_frames = list[Followed](), monotonic(), len(prediction.labels)
+        for t in range(num_frames):
+            one, stepped = prediction if num_frames == 1 else prediction.at(t), self._stepped.popleft()
+            if stepped is None:
+                self._events += one.procedure.events if one.procedure is not None else ()
+                continue
+            if self._events and one.procedure is not None:
+                one = dataclasses.replace(one, procedure=one.procedure.after(self._events))
+                self._events = ()
+            self.taken.append(stepped.frame.values)
+            found.append(self._followed(stepped, one, now))
+        return found
 
-    def _followed(self, frame: _Waiting, prediction: Prediction, times: list[float]) -> Followed:
-        taken, featured, done = times
-        due = self._source.due(frame.number)
+    def _followed(self, stepped: _Stepped, prediction: Prediction, now: float) -> Followed:
+        frame, (began, featured, done) = stepped
+        due = None if frame.number < 0 else self._source.due(frame.number)
         delay = None
         if due is not None:
             capture = max(0.0, frame.since - due)  # a file's last picture comes before its time
-            delay = Delay(capture, taken - frame.since, featured - taken, done - featured)
+            delay = Delay(capture, began - frame.since, featured - began, done - featured, max(0.0, now - done))
         number = self._first_frame + frame.number
         return Followed(**vars(prediction), frame=number, dropped=self.dropped, waiting=len(self._buffer), delay=delay)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.console import make_console, progress_bars, warn, wrong_usage
+from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
@@ -84,6 +85,7 @@ class Command:
     json: bool = False
     """Print what was written as JSON."""
     own_backbone: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
+    lag: LagFlag = field(default_factory=LagFlag)
 
     def __post_init__(self) -> None:
         require_range(self, batch_size=(1, 4096), threads=(0, 1024))
@@ -171,6 +173,7 @@ class Command:
 
         model = load(path, choose_device(self.device))
         require_no_control(model.facts.config, "annotate")
+        self.lag.give(model)
         model.task_number(self.task)  # refused now, not after minutes of making features
         _note_what_it_sees(model, path)
         note_training_videos(model, [self.video or self._video.stem])

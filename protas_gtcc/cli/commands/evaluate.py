@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
+from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
@@ -44,6 +45,7 @@ class Command:
     """Number of test videos to draw, beside the classes and the details; 0 draws nothing."""
     json: bool = False
     """Print the figures as JSON."""
+    lag: LagFlag = field(default_factory=LagFlag)
 
     def run(self) -> None:
         """Score and print."""
@@ -85,8 +87,8 @@ class Command:
             )
         with progress_bars() as on_progress:
             device = choose_device(self.device)
-            pictures, out, given = self.pictures, self.out, self.task_given
-            return evaluate_run(run, dataset, split, feature_set, device, pictures, out, given, on_progress)
+            given = self.pictures, self.out, self.task_given, self.lag.lag_seconds
+            return evaluate_run(run, dataset, split, feature_set, device, *given, on_progress)
 
     def _of_predictions(self) -> Evaluation:
         from protas_gtcc.dataset.header import is_dataset_file
@@ -102,6 +104,8 @@ class Command:
             )
         if is_dataset_file(self.source):
             raise InputError(f"{self.source} is a dataset file; name a run directory, or prediction files")
+        if self.lag.lag_seconds is not None:
+            raise InputError("--lag-seconds is for runs; prediction files are scored as they are: leave it out")
         if self.task_given:
             raise InputError("--task-given is for runs; prediction files are scored as they are: leave it out")
         if self.dataset is None:

@@ -50,7 +50,9 @@ class Command:
         written = [str(path) for path in export_onnx(model, folder, on_start, self.task)]
         lacking = lacks(model)
         print(json.dumps({"written": written, "lacks": lacking}) if self.json else "\n".join(written))
-        if lacking:
+        if "lag_seconds" in lacking:
+            console.print("the graphs report each frame at once, without --lag-seconds", soft_wrap=True)
+        if "procedure" in lacking:
             what = "the graphs lack the procedure (time left, next step, steps done and alarms)"
             acts = ", and its part in the filter (--order-memory)" if "order_memory" in lacking else ""
             console.print(f"{what}{acts}: use predict, stream or serve for it", soft_wrap=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.alarms import AlarmFlags
 from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_usage
+from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
@@ -63,6 +64,7 @@ class Command:
     json: bool = False
     """Print the segments as JSON."""
     budget: AlarmFlags = field(default_factory=AlarmFlags)
+    lag: LagFlag = field(default_factory=LagFlag)
     video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
 
     def run(self) -> None:
@@ -132,6 +134,7 @@ class Command:
         require_no_control(model.facts.config, "predict")
         model.task_number(self.task)  # refused now, not after minutes of making features
         self.budget.give(model)
+        self.lag.give(model)
         return model, info_of(model, rate_of(model, self.fps))
 
     def _predictions(

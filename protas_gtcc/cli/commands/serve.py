@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.alarms import AlarmFlags
 from protas_gtcc.cli.shared.interruption import interruption_prints
+from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import Folder, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.config import Device, Text
@@ -54,6 +55,7 @@ class Command:
     device: Device = "auto"
     """Where the backbone of pictures computes; auto takes a GPU if there is one."""
     budget: AlarmFlags = field(default_factory=AlarmFlags)
+    lag: LagFlag = field(default_factory=LagFlag)
     video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
     limits: Limits = field(default_factory=Limits)
 
@@ -82,6 +84,7 @@ class Command:
             require_no_control(model.facts.config, "be served")
             model.task_number(self.task)
             self.budget.give(model)
+            self.lag.give(model)
             if self.state is not None:
                 self.state.mkdir(parents=True, exist_ok=True)
                 closing.enter_context(only_writer(self.state / "states", wait=False))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from protas_gtcc.cli.shared.alarms import AlarmFlags
 from protas_gtcc.cli.shared.interruption import interruption_prints
+from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import File, Positional
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
@@ -80,6 +81,7 @@ class Command:
     device: Device = "auto"
     """Where the backbone of videos computes; auto takes a GPU if there is one. The model itself needs none."""
     budget: AlarmFlags = field(default_factory=AlarmFlags)
+    lag: LagFlag = field(default_factory=LagFlag)
     video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
 
     def run(self) -> None:
@@ -104,6 +106,7 @@ class Command:
         if not is_live(self.source):
             note_training_videos(model, [Path(self.source).stem])
         self.budget.give(model)
+        self.lag.give(model)
         stream = model.stream(task=self.task)
         with ExitStack() as closing:
             if self.state is not None:
@@ -119,7 +122,14 @@ class Command:
             first = stream.num_frames
             with interruption_prints("stopped"):  # the usual end of a camera
                 pipeline.run(
-                    stream, source, sinks, self.buffer, when_behind, give_up_seconds=give_up, first_frame=first
+                    stream,
+                    source,
+                    sinks,
+                    self.buffer,
+                    when_behind,
+                    give_up_seconds=give_up,
+                    first_frame=first,
+                    goes_on=self.state is not None,
                 )
 
     def _source(
