@@ -289,8 +289,9 @@ class RunConfig:
     control: Control = "none"
     """Replace the features, to measure how much a model depends on them. They become Gaussian noise, the frame's
     number, or the features of other frames of the same class and video."""
-    preset: Literal["default", "reference"] = "default"
-    """Settings of all flags that are not given: this package's best, or ProTAS as published."""
+    preset: Literal["default", "offline", "reference"] = "default"
+    """Settings of all flags that are not given: this package's best live; the same for recorded videos, of which each
+    frame is reported by all that follows it; or ProTAS as published."""
     title: str = ""
     """Name under which tables list the run; by default its settings. It may change when the run is resumed."""
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -314,7 +315,15 @@ DEFAULT = RunConfig(
 )
 """The best settings measured here; docs/results/settings.md says how they were chosen."""
 
-PRESETS = {"reference": REFERENCE, "default": DEFAULT}
+OFFLINE = dataclasses.replace(
+    DEFAULT,
+    preset="offline",
+    model=dataclasses.replace(DEFAULT.model, causal=False),
+    decoding=dataclasses.replace(DEFAULT.decoding, lag_seconds=math.inf),
+)
+"""`DEFAULT` for videos that are recorded: networks that see both sides, and smoothing over the whole video."""
+
+PRESETS = {"reference": REFERENCE, "default": DEFAULT, "offline": OFFLINE}
 
 
 def flat_settings(config: Any) -> dict[str, Any]:
