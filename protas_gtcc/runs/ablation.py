@@ -129,6 +129,12 @@ def _true_classes(model: TrainedModel, _: Outputs, labels: np.ndarray) -> Predic
     return filter_true_classes(labels, facts.transcripts, facts.config.decoding, facts.background, facts.fps)
 
 
+LAGS: Mapping[str, float] = {
+    "reported at once": 0.0,
+    **{f"reported {one:g} s later": one for one in (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)},
+    "reported at the end of the video": inf,
+}
+"""Seconds of lag, by the name of the decoding."""
 DECODINGS: Mapping[str, DecodeFunction] = {
     AS_TRAINED: _filter(),
     "classes of the filter alone": _filter(network_class_share=0.0),
@@ -142,8 +148,7 @@ DECODINGS: Mapping[str, DecodeFunction] = {
     "prior divided out": _filter(prior_exponent=1.0),
     "labels without a margin": _filter(label_margin=0.0),
     "order of the class before alone": _filter(order_memory=0.0),
-    **{f"reported {one:g} s later": _filter(lag_seconds=one) for one in (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)},
-    "reported at the end of the video": _filter(lag_seconds=inf),
+    **{name: _filter(lag_seconds=seconds) for name, seconds in LAGS.items()},
     "no filter": _no_filter,
     "no filter, expected progress": _hold(0),
     **{f"no filter, labels held for {one:g} s unless above 0.9": _hold(one) for one in (0.5, 1.0, 2.0)},

@@ -12,9 +12,9 @@ from protas_gtcc.cli.shared.parsing import File, Folder, Positional
 class Command:
     """Decode finished runs in other ways: other settings of the duration filter, no filter, the true classes.
 
-    Nothing is trained: each network runs once, and its output is decoded in 15 ways. All test videos are pooled. A
-    figure is bold if the 95 % interval of its difference from the runs' own decoding excludes 0. Settings that change
-    the training are compared by cross-validate.
+    Nothing is trained: each network runs once, and its output is decoded in some twenty ways. All test videos are
+    pooled. A figure is bold if the 95 % interval of its difference from the runs' own decoding excludes 0. Settings
+    that change the training are compared by cross-validate.
     """
 
     runs: Positional[tuple[Folder, ...]]
