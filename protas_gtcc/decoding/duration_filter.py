@@ -30,6 +30,8 @@ from protas_gtcc.storage.compiled_code import compiled
 
 TINY = 1e-30
 """Least probability of the network that counts as more than 0, and of a task that is not given."""
+AHEAD = 0.3
+"""With a lag, the network's own belief in a class is the mean over this share of a segment of median length."""
 
 
 class Rule(NamedTuple):
@@ -49,6 +51,8 @@ class Rule(NamedTuple):
     remaining_tail: float
     """The same of the interval of the remaining time."""
     bins_per_phase: int
+    ahead: int
+    """Frames after one that its network's belief is averaged over, where they are known."""
     prior: np.ndarray
     """float64 `[C]`: what the network's probabilities are divided by, the bias against background included."""
     is_action: np.ndarray
@@ -70,6 +74,7 @@ def make_rule(
         tail=(1 - settings.interval_level) / 2,
         remaining_tail=(1 - settings.remaining_level) / 2,
         bins_per_phase=settings.bins_per_phase,
+        ahead=round(AHEAD * typical_seconds * fps),
         prior=prior**settings.prior_exponent * np.where(is_action, 1, np.exp(settings.background_bias)),
         is_action=is_action,
     )

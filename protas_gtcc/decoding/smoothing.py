@@ -45,7 +45,7 @@ def smooth_frames(hypotheses, rule, given, trace, count, lag, before, output):
             later, earlier = earlier, later
         _weigh(hypotheses, live, later, trace.belief[t])
     for t in range(count):
-        _read(hypotheses, rule, live, trace, t, before, output)
+        _read(hypotheses, rule, live, trace, t, min(t + min(rule.ahead, lag), last), before, output)
         before = output.labels[t]
 
 
@@ -138,9 +138,12 @@ def _weigh(hypotheses, live, later, belief):
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _read(hypotheses, rule, live, trace, t, before, output):
-    """Fill in frame t of the output."""
+def _read(hypotheses, rule, live, trace, t, until, before, output):
+    """Fill in frame t of the output, for which the network's own belief is its mean until another frame."""
     belief, network = trace.belief[t], trace.network[t].copy()
+    for v in range(t + 1, until + 1):
+        network += trace.network[v]
+    network /= until + 1 - t
     classes, tasks = np.empty(len(network)), np.empty(len(hypotheses.task_begin) - 1)
     reached = np.empty((len(belief), len(network)))
     summarise(hypotheses, live, belief, classes, tasks, reached)
