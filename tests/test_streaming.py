@@ -413,12 +413,13 @@ def test_a_program_that_differs_from_the_network_is_not_used(monkeypatch, caplog
     assert_same(stream.step(features), model.predict(features))
 
 
-def test_every_preset_and_features_of_any_scale_pass_the_check_which_leaves_no_trace():
+def test_every_causal_preset_and_features_of_any_scale_pass_the_check_which_leaves_no_trace():
     scaled = make_model(CONFIGS["standardised"])
     scaled.network.set_features(torch.full((DIM,), 1e3), torch.full((DIM,), 1e-3))
+    sizes = [one.model.at(1.0, 16.0) for one in PRESETS.values()]
     for model in (
         scaled,
-        *(make_model(dataclasses.replace(one.model.at(1.0, 16.0), stages=2, maps=8)) for one in PRESETS.values()),
+        *(make_model(dataclasses.replace(one, stages=2, maps=8)) for one in sizes if one.causal),
     ):
         assert model.stream("compiled").num_frames == 0
 
