@@ -23,6 +23,7 @@ from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.metrics.prediction_files import write_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
+from protas_gtcc.runs.ablation import LAGS
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.dataset import simulate
 from protas_gtcc.training.run_directory import RunDirectory
@@ -311,3 +312,21 @@ def test_progress_that_stops_in_wrong_steps_differs_there_and_counting_does_not(
     assert "done wrongly: 8 wrong steps and 8 right steps of 2 classes; the wrong ones are by 4 people" in shown
     assert "8 test videos of 4 people, 1 run of each\n" in shown
     assert Path("curves.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_a_lag_is_compared_with_none(run: Run, tmp_path: Path) -> None:
+    sizes = ("--classes", "6", "--steps", "4", "--recordings", "4", "--feature-dim", "5", "--frames", "5")
+    run("lag_speed.py", *sizes, "--repeats", "2", "--lag-seconds", "0.1", "--json", "figures.json")
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert ratios(figures).keys() == {"step, reported 0.1 s later"}
+
+
+def test_scores_are_listed_and_drawn_by_lag(run: Run, tmp_path: Path) -> None:
+    scores = {"segmentation": {"acc": 50.0, "edit": 40.0, "f1@50": 30.0}, "progress": {"predicted": {"skill": 0.25}}}
+    (tmp_path / "tea.json").write_text(json.dumps({name: {"scores": scores} for name in LAGS}))
+    lines = run("lag_curves.py", "tea.json", "--picture", "lag.png").splitlines()
+    assert lines[0].startswith("| set | figure | 0 | 0.5 s | 1 s | ")
+    assert lines[2].startswith("| tea | accuracy, % | 50.0 | ")
+    assert lines[5].endswith(" | 0.25 |")
+    assert (tmp_path / "lag.png").stat().st_size > 1000
