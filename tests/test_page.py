@@ -247,7 +247,7 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
             assert "in this action for" in found["note"]
             assert found["note"].endswith("about 8 s left")
             assert found["interval"] == pytest.approx([0.25, 0.75], abs=0.01)
-            parts = "capture 50 ms, waiting 10 ms, backbone 60 ms, model 1 ms, output 2 ms"
+            parts = "capture 50 ms, waiting 10 ms, backbone 60 ms, model 1 ms, output 2 ms, lag 0 ms"
             assert found["delay"] == ["delay 0.12 s, 3 frames skipped", parts]
             found = await shown(dataclasses.replace(full, frame=7, label=0))
             assert (found["interval"], found["width"]) == (None, "0%"), "background has no progress"

@@ -134,7 +134,7 @@ def test_a_file_in_real_time_takes_its_time_and_its_frames_have_delays(model, tm
     assert lines[-1]["frame"] == 4
     assert [line["frame"] for line in lines] == sorted({line["frame"] for line in lines})
     for line in lines:
-        assert set(line["delay_parts"]) == {"capture", "waiting", "backbone", "model", "output"}
+        assert set(line["delay_parts"]) == {"capture", "waiting", "backbone", "model", "output", "lag"}
         assert line["delay_seconds"] == pytest.approx(
             sum(part for name, part in line["delay_parts"].items() if name != "output"), abs=1e-3
         )
@@ -386,7 +386,7 @@ def test_the_delays_of_a_pipeline_are_summed_up_by_part(model, tmp_path):
 
     source = model.source(film(tmp_path / "clip.mp4", 12), real_time=True)
     done = pipeline.run(model.stream(), source, [Collect()])
-    assert list(done.delays) == ["capture", "waiting", "backbone", "model", "output", "total"]
+    assert list(done.delays) == ["capture", "waiting", "backbone", "model", "output", "lag", "total"]
     assert all(0 <= one.median <= one.percent99 < 5 for one in done.delays.values())
     assert done.delays["output"].median >= 0.02
     assert results[-1].delay is not None

@@ -70,10 +70,10 @@ class Delay:
     """In the buffer."""
     backbone: float
     model: float
-    lag: float = 0.0
-    """For later frames, if the model has a lag."""
     output: float = 0.0
     """Of the frame before: a result cannot say how long it takes to write it."""
+    lag: float = 0.0
+    """For later frames, if the model has a lag."""
 
     @property
     def total(self) -> float:
@@ -269,7 +269,7 @@ class Following:
         delay = None
         if due is not None:
             capture = max(0.0, frame.since - due)  # a file's last picture comes before its time
-            delay = Delay(capture, began - frame.since, featured - began, done - featured, max(0.0, now - done))
+            delay = Delay(capture, began - frame.since, featured - began, done - featured, lag=now - done)
         number = self._first_frame + frame.number
         return Followed(**vars(prediction), frame=number, dropped=self.dropped, waiting=len(self._buffer), delay=delay)
 
