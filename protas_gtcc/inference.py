@@ -241,16 +241,16 @@ class TrainedModel:
         from protas_gtcc.streaming.engines import make_engine
         from protas_gtcc.streaming.streams import Streams
 
-        if np.isinf(self.lag_seconds):
-            raise InputError(
-                "a stream does not know when its video ends; give --lag-seconds a number, or use 'predict'"
-            )
         if count < 1:
             raise InputError(f"{count} streams were requested; request at least 1")
         if tasks and len(tasks) != count:
             raise InputError(f"{plural(len(tasks), 'task')} for {plural(count, 'stream')}; give one for each, or none")
         numbers = [self.task_number(task) for task in tasks]
-        made = make_engine(self.network, count, engine, threads)
+        made = make_engine(self.network, count, engine, threads)  # refuses acausal models, whose lag is inf too
+        if np.isinf(self.lag_seconds):
+            raise InputError(
+                "a stream does not know when its video ends; give --lag-seconds a number, or use 'predict'"
+            )
         streams = Streams(made, self.network, self.background, self._fresh_decoder(count), self.tasks)
         for stream, number in enumerate(numbers):
             streams.give_task(stream, number)
@@ -304,12 +304,16 @@ class TrainedModel:
     def set_lag(self, seconds: float) -> None:
         """Report each frame once this much of what follows it is known; inf waits for the whole video, 0 for nothing.
 
-        After loading, the lag is that of the training's `--lag-seconds`. Raises `InputError` for a lag below 0, and for
-        a model without a duration filter.
+        After loading, the lag is that of the training's `--lag-seconds`. Raises `InputError` for a lag below 0, for one
+        whose frames do not fit into 1 GiB, and for a model without a duration filter.
         """
-        decoding = dataclasses.replace(self.facts.config.decoding, lag_seconds=seconds)
-        self.facts = dataclasses.replace(self.facts, config=dataclasses.replace(self.facts.config, decoding=decoding))
-        self._decoder = make_decoder(self.facts, *self._budget)
+        config = self.facts.config
+        if seconds > 0 and (self.facts.transcripts is None or config.decoding.filter == "none"):
+            raise InputError("the model has no duration filter, which alone can report frames later; give no lag")
+        decoding = dataclasses.replace(config.decoding, lag_seconds=seconds)
+        facts = dataclasses.replace(self.facts, config=dataclasses.replace(config, decoding=decoding))
+        self._decoder = make_decoder(facts, *self._budget)
+        self.facts = facts
 
     @property
     def lag_seconds(self) -> float:

@@ -17,7 +17,7 @@ from protas_gtcc.inference import TrainedModel
 from protas_gtcc.predictions import CHANNELS, Prediction
 from tests.test_decoding import ALONE, FPS, SETTINGS, TABLES, chain, evidence, quantile
 from tests.test_order_memory import random_probs, with_memory
-from tests.tiny_models import make_model, make_task_model, video
+from tests.tiny_models import BASE, make_model, make_task_model, video
 from tests.tiny_procedures import assert_same_procedure, features_of, make_procedure_model
 
 ROWS = ("labels", "reported", *CHANNELS)
@@ -183,5 +183,34 @@ def test_what_cannot_be_is_refused():
         model.stream()
     decoding = DecodingConfig(filter="none")
     facts = dataclasses.replace(model.facts, config=dataclasses.replace(model.facts.config, decoding=decoding))
-    with pytest.raises(InputError, match="give --filter durations"):
+    with pytest.raises(InputError, match=r"^the model has no duration filter, which alone can report frames later"):
         TrainedModel(model.network, facts).set_lag(1.0)
+
+
+@pytest.mark.parametrize("seconds", [1e6, 1e308])
+def test_a_lag_whose_frames_do_not_fit_into_memory_is_refused_and_changes_nothing(seconds, monkeypatch):
+    model = make_model()
+    monkeypatch.setattr(lagged, "WHOLE_BYTES", 2**24)
+    with pytest.raises(InputError, match=r"^the lag is too long: the frames of \d+ s fit into .* GiB; give a shorter"):
+        model.set_lag(seconds)
+    assert model.lag_seconds == 0
+
+
+def test_a_state_of_another_lag_is_refused_by_its_lag():
+    states, models = {}, {}
+    for lag in (0.0, 1.0, 2.0):
+        models[lag] = make_model()
+        models[lag].set_lag(lag)
+        stream = models[lag].stream()
+        stream.step(video(20))
+        states[lag] = stream.state_dict()
+    for made, own in ((0.0, 1.0), (1.0, 0.0), (1.0, 2.0)):
+        with pytest.raises(InputError, match=r"^this state was made with another lag; give that --lag-seconds"):
+            models[own].stream().load_state_dict(states[made])
+
+
+def test_an_acausal_model_is_refused_as_such_whatever_its_lag():
+    model = make_model(dataclasses.replace(BASE, causal=False))
+    model.set_lag(math.inf)
+    with pytest.raises(InputError, match=r"^an acausal model cannot be streamed"):
+        model.stream()

@@ -17,6 +17,7 @@ from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live import pipeline
 from protas_gtcc.live.sinks import FrameResult
 from protas_gtcc.network.checkpoint import save_checkpoint
+from protas_gtcc.serve import kept_states
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import server_config
 from protas_gtcc.serve.limits import Limits
@@ -122,3 +123,19 @@ def test_the_lag_of_the_training_is_that_of_the_model(tmp_path):
     save_checkpoint(tmp_path / "model.safetensors", model.network, model.facts)
     code = f"import protas_gtcc; print(protas_gtcc.load({str(tmp_path / 'model.safetensors')!r}).lag_seconds)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "2.0\n"
+
+
+def test_a_video_that_ends_while_its_state_is_written_leaves_none(tmp_path, monkeypatch):
+    stream = lagged_model().stream()
+    kept = kept_states.KeptStates(tmp_path, stream)
+    stream.step(video(20))
+    kept.keep("anna", stream)
+    save = kept_states.save_tensors
+
+    def save_and_end(*arguments: Any) -> None:
+        kept.forget("anna")
+        save(*arguments)
+
+    monkeypatch.setattr(kept_states, "save_tensors", save_and_end)
+    kept.write()
+    assert not list(tmp_path.iterdir())

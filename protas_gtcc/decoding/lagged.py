@@ -19,7 +19,9 @@ from protas_gtcc.procedure.result import Event, Procedure
 
 WHOLE_BYTES = 2**30
 """Memory for what the filter knew, where a video is reported at its end; of a longer one, half is reported when it is
-full."""
+full. The frames of a given lag must fit, of each stream."""
+TOO_MANY = 10**12
+"""Frames that never fit."""
 LEAST_SPARE = 16
 """Frames that fit beside those that wait, at least: when these are used up, those that wait move to the front."""
 _PREFIX = "lag_"
@@ -47,7 +49,10 @@ class LaggedDecoder(Decoder):
     """
 
     def __init__(self, decoder: DurationDecoder, lag: int | None, num_streams: int = 1, task: int = 0):
-        """For new streams of a decoder; a `lag` of None reports a video at its end."""
+        """For new streams of a decoder; a `lag` of None reports a video at its end.
+
+        Raises `InputError` for a lag whose frames do not fit into `WHOLE_BYTES`.
+        """
         self._decoder, self._lag = decoder.fresh(num_streams, task), lag
         self.settings = (*decoder.settings, lag)
         self._has_progress = True
@@ -87,6 +92,13 @@ class LaggedDecoder(Decoder):
             most = max(WHOLE_BYTES // trace.belief.nbytes, 2 * LEAST_SPARE)
         else:
             most = self._lag + max(self._lag // 2, LEAST_SPARE)
+            fitting = WHOLE_BYTES // sum(values.nbytes for values in trace)
+            if self._lag > LEAST_SPARE and most > fitting:
+                longest, memory = fitting * 2 // 3 / self._decoder.settings[2], f"{WHOLE_BYTES / 2**30:g} GiB"
+                raise InputError(
+                    f"the lag is too long: the frames of {longest:.0f} s fit into {memory}; give a shorter "
+                    "--lag-seconds, or inf for the whole of a recorded video"
+                )
         packed = np.zeros((most, self._decoder.packed_size), dtype=np.float32)
         return _Waiting(self._decoder.empty_trace(most), packed, np.zeros(5, dtype=np.int64))
 

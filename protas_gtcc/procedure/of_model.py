@@ -59,13 +59,14 @@ def make_decoder(
 
 
 def with_lag(decoder: DurationDecoder) -> Decoder:
-    """The decoder with the lag of its settings, if they have one."""
+    """The decoder with the lag of its settings, if they have one. Raises `InputError` as `LaggedDecoder` does."""
     settings, _, fps = decoder.settings
     if not settings.lag_seconds:
         return decoder
-    from protas_gtcc.decoding.lagged import LaggedDecoder
+    from protas_gtcc.decoding.lagged import TOO_MANY, LaggedDecoder
 
-    return LaggedDecoder(decoder, None if np.isinf(settings.lag_seconds) else round(settings.lag_seconds * fps))
+    frames = min(settings.lag_seconds * fps, TOO_MANY)
+    return LaggedDecoder(decoder, None if np.isinf(settings.lag_seconds) else round(frames))
 
 
 def to_prediction(outputs: Outputs, background: list[int], decoder: Decoder | None = None) -> Prediction:

@@ -28,9 +28,9 @@ from protas_gtcc.serve.watching import serve_watcher, within
 from protas_gtcc.video.backbones.base import Backbone
 
 BROKEN_RULE = 1008
+"""The WebSocket's close code for a client that broke a rule."""
 END = "end"
 """Text message of a client whose video has ended."""
-"""The WebSocket's close code for a client that broke a rule."""
 
 
 def make_app(

@@ -78,6 +78,8 @@ class KeptStates:
             with self._lock:
                 if self._waiting.get(name) is state:  # else there is a newer one already
                     del self._waiting[name]
+                if name not in self.frames:  # forgotten meanwhile
+                    self._path(name).unlink(missing_ok=True)
         if failures and not self._is_failing:
             _LOG.error("states are not kept: %s", failures[0])
         self._is_failing = bool(failures)

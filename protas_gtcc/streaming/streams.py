@@ -230,6 +230,8 @@ class Stream:
         pictures = state.get(_PICTURES)
         if pictures is not None and (pictures.dtype != torch.uint8 or pictures.ndim != 4):
             raise InputError(f"{what}: {_PICTURES} are not uint8 [k - 1, H, W, 3]; {way_out}")
+        if _room(state) != _room(own):
+            raise InputError(f"this state was made with another lag; give that --lag-seconds, or {way_out}")
         unknown = set(state) - set(own) - {_PICTURES}
         if unknown:
             raise InputError(f"{what}: it has no {min(unknown)}; {way_out}")
@@ -270,6 +272,12 @@ class Stream:
             self.load_state_dict(state)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
+
+
+def _room(state: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """The number of frames for which a state has room while they wait, one for each lag; nothing without a lag."""
+    evidence = state.get("lag_evidence")
+    return () if evidence is None else tuple(evidence.shape[:1])
 
 
 def _fingerprint(network: ProgressNetwork, decoder: Decoder | None) -> Tensor:
