@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live import pipeline
 from protas_gtcc.live.sinks import FrameResult
-from protas_gtcc.network.checkpoint import save_checkpoint
+from protas_gtcc.network.checkpoint import save_checkpoint, save_tensors
 from protas_gtcc.serve import kept_states
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import server_config
@@ -130,11 +130,10 @@ def test_a_video_that_ends_while_its_state_is_written_leaves_none(tmp_path, monk
     kept = kept_states.KeptStates(tmp_path, stream)
     stream.step(video(20))
     kept.keep("anna", stream)
-    save = kept_states.save_tensors
 
     def save_and_end(*arguments: Any) -> None:
         kept.forget("anna")
-        save(*arguments)
+        save_tensors(*arguments)
 
     monkeypatch.setattr(kept_states, "save_tensors", save_and_end)
     kept.write()
