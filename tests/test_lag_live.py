@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
+import math
 import subprocess
 import sys
 from typing import Any
@@ -15,8 +17,10 @@ from websockets.exceptions import ConnectionClosed
 
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live import pipeline
+from protas_gtcc.live.row_sources import row_of_video
 from protas_gtcc.live.sinks import FrameResult
 from protas_gtcc.network.checkpoint import save_checkpoint, save_tensors
+from protas_gtcc.predictions import Extractor
 from protas_gtcc.serve import kept_states
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import server_config
@@ -97,6 +101,17 @@ def test_a_server_answers_with_the_frames_that_are_known_enough_and_with_the_res
     lines = [line for answer in (*answers, last) for line in answer]
     assert [line["frame"] for line in lines] == list(range(40))
     np.testing.assert_array_equal([line["label"] for line in lines], expected.labels)
+
+
+@pytest.mark.parametrize("lag", [0.0, 1.0, 1000.0, math.inf])
+def test_the_row_of_an_annotated_video_has_all_of_its_frames(lag):
+    model, features = make_model(), video(50)
+    extractor = Extractor("net", "1", fps=float(model.facts.fps or 0))
+    model = TrainedModel(model.network, dataclasses.replace(model.facts, extractor=extractor))
+    model.set_lag(lag)
+    row = row_of_video("anna", model, np.split(features, [7, 30]))
+    assert row.num_frames == 50
+    np.testing.assert_array_equal(row.prediction.labels, model.predict(features).labels)
 
 
 def test_the_commands_take_the_lag_and_refuse_what_cannot_be(tmp_path, capsys):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from protas_gtcc.errors import InputError, listed, plain
 from protas_gtcc.layouts.names import find_videos_called
 from protas_gtcc.live.overlay.rows import Row
 from protas_gtcc.predictions import Extractor, Prediction, PredictionInfo
-from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.storage.csv_tables import read_csv_table
 
 if TYPE_CHECKING:
@@ -183,33 +182,25 @@ def row_of_video(name: str, model: TrainedModel, batches: Iterable[np.ndarray], 
 
     Its task may be given. Raises `InputError` as the model and the batches do.
     """
-    return Row.of(name, joined(list(_predicted(model, batches, task))), info_of(model, rate_of(model, None)))
+    return Row.of(name, Prediction.joined(list(_predicted(model, batches, task))), info_of(model, rate_of(model, None)))
 
 
 def _predicted(model: TrainedModel, batches: Iterable[np.ndarray], task: str | None) -> Iterator[Prediction]:
     """Predictions of the next frames, one after the other.
 
-    There is one of the whole video from an acausal model, and where features must be resampled to the model's rate.
+    There is one of the whole video from an acausal model, with a lag that waits for its end, and where features must be
+    resampled to the model's rate.
     """
     fps = model.facts.extractor.fps
-    if model.facts.config.model.causal and fps == model.facts.fps:
+    if model.facts.config.model.causal and model.lag_seconds < inf and fps == model.facts.fps:
         stream = model.stream("torch", task)
         for features in batches:
             yield stream.step(features.astype(np.float32))
+        last = stream.flush()
+        if last is not None:
+            yield last
     else:
         yield model.predict(model.at_own_rate(np.concatenate(list(batches)), fps), task=task)
-
-
-def joined(parts: Sequence[Prediction]) -> Prediction:
-    """Predictions of frames that follow each other, as one; with the channels of the classes."""
-
-    def whole(kind: str) -> Any:
-        values = [getattr(part, kind) for part in parts]
-        if values[0] is None:
-            return None
-        return Procedure.joined(values) if kind == "procedure" else np.concatenate(values, axis=-1)
-
-    return Prediction(**{field.name: whole(field.name) for field in dataclasses.fields(Prediction)})
 
 
 def info_of(model: TrainedModel, fps: float) -> PredictionInfo:
