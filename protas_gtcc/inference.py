@@ -16,10 +16,8 @@ import torch
 from protas_gtcc.annotations.resampling import resample_indices
 from protas_gtcc.config import Axes, Device, EngineName
 from protas_gtcc.dataset.header import is_dataset_file
-from protas_gtcc.decoding.decoder import (
-    Decoder,
-    task_number,
-)
+from protas_gtcc.decoding.base import Decoder
+from protas_gtcc.decoding.decoder import task_number
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
 from protas_gtcc.network.model import Outputs, ProgressNetwork

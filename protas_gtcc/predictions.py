@@ -5,14 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from protas_gtcc.errors import plural
-
-if TYPE_CHECKING:
-    from protas_gtcc.procedure.result import Procedure
+from protas_gtcc.procedure.result import Procedure
 
 INTERVAL_COLUMNS = ["progress_low", "progress_high"]
 """Names of the interval's ends in tables and lines."""
@@ -78,9 +75,7 @@ class Prediction:
         names = [name for name in ("labels", "reported", *CHANNELS) if getattr(parts[0], name) is not None]
         arrays = {name: np.concatenate([getattr(one, name) for one in parts], axis=-1) for name in names}
         procedures = [one.procedure for one in parts if one.procedure is not None]
-        return dataclasses.replace(
-            parts[0], **arrays, procedure=type(procedures[0]).joined(procedures) if procedures else None
-        )
+        return dataclasses.replace(parts[0], **arrays, procedure=Procedure.joined(procedures) if procedures else None)
 
     def __repr__(self) -> str:
         num_frames = len(self.labels)

@@ -9,7 +9,7 @@ import numpy as np
 
 from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding.belief import MOST, StateBeliefs
+from protas_gtcc.decoding.filter_output import MOST, StateBeliefs
 from protas_gtcc.procedure.calibration import TrainingVideo, learn_procedure
 from protas_gtcc.procedure.evidence import compiled_tables
 from protas_gtcc.procedure.memory import find_order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from protas_gtcc.decoding.belief import StateBeliefs
+from protas_gtcc.decoding.filter_output import StateBeliefs
 from protas_gtcc.procedure.evidence import LATER, MANY, NEXT
 from protas_gtcc.procedure.outlook import PACE_PRIOR, PACE_SPREAD
 from protas_gtcc.procedure.result import REASONS

@@ -148,6 +148,7 @@ def test_a_stream_goes_on_from_its_state_and_ends_with_flush(tmp_path):
     assert found.procedure.events == expected.procedure.events == second.events
     with pytest.raises(InputError, match=r"^the video of this stream has ended; reset the stream for another one$"):
         second.step(features[0])
+    assert second.num_frames == len(features), "a refused frame has moved the stream"
     second.reset()
     assert_same(Prediction.joined([second.step(features), second.flush()]), expected)
 

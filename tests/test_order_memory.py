@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from protas_gtcc.annotations.transcripts import count_transcripts
-from protas_gtcc.decoding.belief import LEAST, MOST, StateBeliefs, empty_output
+from protas_gtcc.decoding.belief import LEAST
 from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.decoding.duration_filter import FilterCall, filter_frames
+from protas_gtcc.decoding.filter_output import MOST, StateBeliefs, empty_output
 from protas_gtcc.decoding.hypotheses import make_hypotheses
 from protas_gtcc.procedure.calibration import learn_procedure
 from protas_gtcc.procedure.decoder import ProcedureDecoder

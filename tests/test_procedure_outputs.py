@@ -362,6 +362,12 @@ def test_check_lists_the_tasks_of_a_model_their_steps_and_the_smallest_budget(ch
     assert json.loads(capsys.readouterr().out)["tasks"][0] == {"name": "cake", "steps": [1, 2]}
 
 
+@pytest.mark.parametrize("flags", [("--fps", "5"), ("--resample-to", "1"), ("--subject-pattern", "P")])
+def test_check_of_a_model_refuses_the_flags_of_datasets(checkpoint, capsys, flags):
+    assert exit_code("check", checkpoint, *flags) != 0
+    assert "flags of rates and of layouts are for datasets" in capsys.readouterr().err
+
+
 def test_check_lists_the_steps_of_no_model_that_follows_no_procedures(tmp_path, capsys):
     plain = make_model()
     save_checkpoint(tmp_path / "plain.safetensors", plain.network, plain.facts)

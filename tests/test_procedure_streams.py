@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.procedure.result import CHANNELS, Procedure
+from protas_gtcc.procedure.result import CHANNELS
 from tests.tiny_models import TASKS, video
 from tests.tiny_procedures import MIXED_UP, assert_same_procedure, features_of, make_procedure_model
 
@@ -26,11 +24,6 @@ def model() -> TrainedModel:
     return made
 
 
-def joined(parts: list[Prediction]) -> Prediction:
-    """The whole of consecutive results, with events as one result has them."""
-    return dataclasses.replace(parts[0], procedure=Procedure.joined([part.procedure for part in parts]))
-
-
 @pytest.mark.parametrize("task", [None, *TASKS])
 @pytest.mark.parametrize("features", [FEATURES, UNCLEAR])
 def test_any_chunks_give_what_predict_gives(model, task, features):
@@ -38,7 +31,7 @@ def test_any_chunks_give_what_predict_gives(model, task, features):
     for _ in range(4):
         cuts = np.sort(random.choice(np.arange(1, len(features)), random.integers(1, 20), replace=False))
         stream = model.stream(task=task)
-        assert_same_procedure(joined([stream.step(chunk) for chunk in np.split(features, cuts)]), whole)
+        assert_same_procedure(Prediction.joined([stream.step(chunk) for chunk in np.split(features, cuts)]), whole)
 
 
 def test_later_frames_change_nothing(model):
@@ -68,7 +61,7 @@ def test_streams_that_start_and_pause_on_their_own_are_each_alone(model):
         taken[chosen] += 1
     for one in range(3):
         expected = model.predict(features[one][: taken[one]], task=tasks[one])
-        assert_same_procedure(joined(parts[one]), expected)
+        assert_same_procedure(Prediction.joined(parts[one]), expected)
 
 
 def test_given_the_task_only_its_steps_are_next_or_done(model):

@@ -8,9 +8,10 @@ from scipy.linalg import expm
 
 from protas_gtcc.annotations.transcripts import TranscriptTables, count_transcripts
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding.belief import LEAST, MOST, StateBeliefs
+from protas_gtcc.decoding.belief import LEAST
 from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.decoding.duration_filter import FilterCall, filter_frames
+from protas_gtcc.decoding.filter_output import MOST, StateBeliefs
 from protas_gtcc.procedure.evidence import LATER, NEXT, compiled_tables, find_features, score_later, score_next
 from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_procedures, steps_of
 from protas_gtcc.procedure.tracker import TrackingRules, Weights

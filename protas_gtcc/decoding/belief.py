@@ -7,102 +7,19 @@ read from it: the likeliest class, its progress, and the value with the least ex
 
 from __future__ import annotations
 
-from typing import NamedTuple, no_type_check
+from typing import no_type_check
 
 import numpy as np
 
+from protas_gtcc.decoding.filter_output import MOST
 from protas_gtcc.storage.compiled_code import compiled
 
 REORDERED = {"reassoc", "contract"}
 """Sums may be taken in any order, so that several terms are added at once."""
 EMPTY = 1e-12
 """A class with less probability has no progress of its own; its progress is 0.5."""
-MOST = 6
-"""States that are looked at, the likeliest ones."""
 LEAST = 1e-3
 """A state that is less probable is not looked at."""
-
-
-class StateBeliefs(NamedTuple):
-    """What the filter believes about its S states in T frames, for who follows the procedure; float64."""
-
-    now: np.ndarray
-    """`[T, S]`: probability that each state is going on."""
-    entered: np.ndarray
-    """`[T, S]`: if it is going on, the probability that it began with this frame."""
-    ended: np.ndarray
-    """`[T, S]`: probability that it was going on before this frame, and ended."""
-    rest: np.ndarray
-    """`[T, S, 2]`: if it is going on, mean and variance of the seconds until it ends; of the likeliest states."""
-
-
-class Trace(NamedTuple):
-    """What the filter knew at T frames, to look at them again once later frames are known (`smoothing.py`)."""
-
-    belief: np.ndarray
-    """float64 `[T, N, R]`: after the frame."""
-    evidence: np.ndarray
-    """float64 `[T, C]`: what the belief in each class was multiplied by."""
-    network: np.ndarray
-    """float64 `[T, C]`: the network's own belief in each class."""
-    progress: np.ndarray
-    """float32 `[T, C]`: the network's progress of each class."""
-    known: np.ndarray
-    """int64 `[T, MOST]`: states that the frame may have come from in an order of their own; -1 for none."""
-    order: np.ndarray
-    """float64 `[T, MOST, W]`: what follows each of them."""
-
-
-class FilterOutput(NamedTuple):
-    """The filter's output for T frames."""
-
-    labels: np.ndarray
-    """int64 `[T]`: the likeliest class, or that of the frame before, if it is not likelier by the margin."""
-    probs: np.ndarray
-    """float32 `[T, C]`: probability of each class."""
-    tasks: np.ndarray
-    """float32 `[T, K]`: probability of each task."""
-    progress: np.ndarray
-    """float32 `[T, C]`: of each class, given that it is going on."""
-    reported: np.ndarray
-    """float32 `[T, 3]`: the interval's lower end, the median, the upper end, when background counts as 0."""
-    remaining: np.ndarray
-    """float32 `[T, 3]`: the same of the remaining seconds of the predicted class's segment."""
-    states: StateBeliefs
-    """Of no frames, T = 0, if it is not wanted."""
-    trace: Trace
-    """The same."""
-
-
-def empty_trace(num_frames: int, phases: int, num_lengths: int, num_classes: int, width: int) -> Trace:
-    """Arrays for `num_frames` frames; `width` is the W of orders."""
-    evidence, network = np.zeros((2, num_frames, num_classes))
-    return Trace(
-        np.zeros((num_frames, phases, num_lengths)),
-        evidence,
-        network,
-        np.zeros((num_frames, num_classes), dtype=np.float32),
-        np.zeros((num_frames, MOST), dtype=np.int64),
-        np.zeros((num_frames, MOST, width)),
-    )
-
-
-_NO_TRACE = empty_trace(0, 0, 0, 0, 0)
-
-
-def empty_output(
-    num_frames: int, num_classes: int, num_tasks: int, num_states: int = 0, trace: Trace | None = None
-) -> FilterOutput:
-    """Arrays for the output of `num_frames` frames, not yet filled; beliefs in states are wanted for `num_states`."""
-    probs, progress = np.empty((2, num_frames, num_classes), dtype=np.float32)
-    reported, remaining = np.empty((2, num_frames, 3), dtype=np.float32)
-    tasks = np.empty((num_frames, num_tasks), dtype=np.float32)
-    wanted = num_frames if num_states else 0
-    now, entered, ended = np.zeros((3, wanted, num_states))
-    states = StateBeliefs(now, entered, ended, np.zeros((wanted, num_states, 2)))
-    return FilterOutput(
-        np.empty(num_frames, dtype=np.int64), probs, tasks, progress, reported, remaining, states, trace or _NO_TRACE
-    )
 
 
 @compiled(nogil=True, fastmath=REORDERED)
@@ -118,6 +35,44 @@ def live_range(hypotheses, live):
     """The first and last state, and the first and last length, each last one exclusive, of the tasks `live`."""
     low, high = hypotheses.task_begin[live[0]], hypotheses.task_begin[live[1]]
     return low, high, hypotheses.begin[low], hypotheses.begin[high]
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def read_belief(hypotheses, rule, live, belief, classes, tasks, reached, network, progress, before, output, t):
+    """Fill in frame t of the output from a belief, its summary, and the network's own belief, which is changed.
+
+    `before` is the label of the frame before, -1 if there is none.
+    """
+    num_classes, num_tasks = len(classes), len(tasks)
+    histogram = np.empty((num_classes, len(belief) * rule.bins_per_phase))
+    if num_tasks > 1:
+        _weigh_by_task(hypotheses, tasks, network)
+    output.tasks[t] = tasks
+    for c in range(num_classes):
+        output.probs[t, c] = (1 - rule.network_class_share) * classes[c] + rule.network_class_share * network[c]
+    label = np.argmax(output.probs[t])
+    if before >= 0 and output.probs[t, label] - output.probs[t, before] <= rule.label_margin:
+        label = before
+    output.labels[t] = label
+    _mix(rule, classes, reached, progress, histogram)
+    _report(rule, output.probs[t], histogram, output.progress[t], output.reported[t])
+    _remaining(hypotheses, live, rule.remaining_tail, belief, label, output.remaining[t])
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def _weigh_by_task(hypotheses, tasks, network):
+    """Multiply the network's belief in a class by the probability of the tasks that have the class."""
+    shares, total = np.zeros(len(network)), 0.0
+    for g in range(len(tasks)):
+        for s in range(hypotheses.task_begin[g], hypotheses.task_begin[g + 1]):
+            shares[hypotheses.state_class[s]] += tasks[g]
+    for c in range(len(network)):
+        network[c] *= shares[c]
+        total += network[c]
+    for c in range(len(network)):
+        network[c] /= total
 
 
 @compiled(nogil=True, fastmath=REORDERED)
@@ -182,7 +137,7 @@ def summarise(hypotheses, live, belief, classes, tasks, reached):
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def mix(rule, classes, reached, progress, histogram):
+def _mix(rule, classes, reached, progress, histogram):
     """Fill in each class's histogram of progress: the filter's, the network's and a uniform one, which sums to 1."""
     bins, share, doubt = histogram.shape[1], rule.network_progress_share, rule.progress_doubt
     for c in range(len(classes)):
@@ -195,7 +150,7 @@ def mix(rule, classes, reached, progress, histogram):
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def report(rule, probs, histogram, progress, reported):
+def _report(rule, probs, histogram, progress, reported):
     """Fill in the progress of each class, and the median and the interval over all classes."""
     together, nothing = np.zeros(histogram.shape[1]), 0.0
     for c in range(len(probs)):
@@ -226,7 +181,7 @@ def _quantile(at_zero, histogram, level):
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def remaining(hypotheses, live, tail, belief, label, remaining):
+def _remaining(hypotheses, live, tail, belief, label, remaining):
     """Fill in the remaining seconds of a segment of this class: the interval's lower end, the median, the upper end."""
     ended, total = np.zeros(len(hypotheses.times)), 0.0
     for s in range(hypotheses.task_begin[live[0]], hypotheses.task_begin[live[1]]):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -14,15 +13,15 @@ from torch import Tensor
 
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
+from protas_gtcc.decoding.base import Decoder
+from protas_gtcc.decoding.filter_output import FilterOutput, Trace, empty_output, empty_trace
 from protas_gtcc.decoding.hypotheses import make_hypotheses
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.procedure.result import Event
 
 if TYPE_CHECKING:
-    from protas_gtcc.decoding.belief import FilterOutput, Trace
-    from protas_gtcc.decoding.duration_filter import FilterCall
+    from protas_gtcc.decoding.duration_filter import FilterCall, Rule
 
 
 TINY = 1e-30
@@ -95,53 +94,6 @@ def reported(result: NetworkResult, is_action: np.ndarray, decoder: Decoder | No
     return dataclasses.replace(own, procedure=filtered.procedure, task_probs=filtered.task_probs)
 
 
-class Decoder(ABC):
-    """What follows a network, for n streams."""
-
-    settings: tuple[Any, ...]
-    """All settings that the results depend on, those of the filter first."""
-
-    @abstractmethod
-    def fresh(self, num_streams: int = 1, task: int = 0) -> Decoder:
-        """The same for other streams before their first frame, all of one task; as in `give_task`."""
-
-    @abstractmethod
-    def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
-        """The prediction for T frames, of which frame t is the next one of stream `streams[t]`, int64.
-
-        `probs` and `progress` are the network's, `[T, C]` in [0, 1]; `progress` is None for a network without progress.
-        With a lag, it is for the frames that are reported now.
-        """
-
-    def flush(self, stream: int) -> Sequence[Prediction]:
-        """The video of a stream has ended: predictions for the frames that wait."""
-        return ()
-
-    def num_waiting(self, stream: int) -> int:
-        """Frames of a stream that are not reported yet."""
-        return 0
-
-    @abstractmethod
-    def arrays(self) -> list[np.ndarray]:
-        """All tables that the results depend on."""
-
-    @abstractmethod
-    def give_task(self, stream: int, task: int) -> None:
-        """Give a stream that has had no frame its task: 1 + its number, or 0 to infer it."""
-
-    @abstractmethod
-    def state(self, stream: int) -> dict[str, Tensor]:
-        """The state of a stream, not a copy; all 0 before the first frame, but for the task, if it is given."""
-
-    @abstractmethod
-    def require_state(self, state: Mapping[str, Tensor]) -> None:
-        """Raise `InputError` unless a stream can go on from a state, by name."""
-
-    def events(self, stream: int) -> tuple[Event, ...]:
-        """Steps done and alarms of a stream so far; none without a procedure."""
-        return ()
-
-
 class DurationDecoder(Decoder):
     """Runs the duration filter after a network, for n streams; see `duration_filter.py` for what is reported."""
 
@@ -155,11 +107,9 @@ class DurationDecoder(Decoder):
     ):
         # Here, because importing numba takes half a second.
         from protas_gtcc.decoding import duration_filter
-        from protas_gtcc.decoding.belief import empty_output, empty_trace
         from protas_gtcc.decoding.compilation import report_compilation
 
-        self._filter, self._empty_output, self._make_trace = duration_filter, empty_output, empty_trace
-        self.tables, self.settings = tables, (settings, background, fps)
+        self._filter, self.tables, self.settings = duration_filter, tables, (settings, background, fps)
         self._hypotheses = make_hypotheses(tables, settings, fps)
         is_action = ~np.isin(np.arange(len(tables.share)), background)
         self._rule = duration_filter.make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
@@ -199,16 +149,20 @@ class DurationDecoder(Decoder):
         num_states: int = 0,
     ) -> Prediction:
         """The prediction, by `run`, which also finds the belief in each state, if their number is given."""
-        rule = self._rule if progress is not None else self._rule._replace(network_progress_share=0.0)
+        rule = self._own_rule(progress is not None)
         probs = np.ascontiguousarray(probs, dtype=np.float32)
         given = probs if progress is None else np.ascontiguousarray(progress, dtype=np.float32)
-        output = self._empty_output(len(probs), probs.shape[1], self.tables.num_tasks, num_states, trace)
+        output = empty_output(len(probs), probs.shape[1], self.tables.num_tasks, num_states, trace)
         state = self._beliefs, self._labels, self._tasks
         run(self._filter.FilterCall(self._hypotheses, rule, *state, streams, probs, given, output))
         return self.prediction(output)
 
+    def _own_rule(self, has_progress: bool) -> Rule:
+        """The rule for a network with progress, or without it."""
+        return self._rule if has_progress else self._rule._replace(network_progress_share=0.0)
+
     def prediction(self, output: FilterOutput) -> Prediction:
-        """What the filter's output for some frames is called."""
+        """The filter's output for some frames as a prediction."""
         low, reported, high = output.reported.T
         soonest, remaining, latest = output.remaining.T
         interval, remaining_interval = np.stack([low, high]), np.stack([soonest, latest])
@@ -219,18 +173,17 @@ class DurationDecoder(Decoder):
     def empty_trace(self, num_frames: int) -> Trace:
         """Arrays for the `trace` of `decode`."""
         size = *self._beliefs.shape[1:], len(self.tables.share), self._order_width
-        return self._make_trace(num_frames, *size)
+        return empty_trace(num_frames, *size)
 
     def smooth(self, stream: int, trace: Trace, count: int, lag: int, before: int, has_progress: bool) -> Prediction:
         """The prediction for the first `count` frames of a trace of a stream, as in `smooth_frames`.
 
         `has_progress` is whether the network has.
         """
-        rule = self._rule if has_progress else self._rule._replace(network_progress_share=0.0)
-        output = self._empty_output(count, len(self.tables.share), self.tables.num_tasks)
-        given = self._tasks[stream]
         from protas_gtcc.decoding.smoothing import smooth_frames  # compiled where there is a lag only
 
+        output = empty_output(count, len(self.tables.share), self.tables.num_tasks)
+        rule, given = self._own_rule(has_progress), self._tasks[stream]
         smooth_frames(self._hypotheses, rule, given, trace, count, lag, before, output)
         return self.prediction(output)
 

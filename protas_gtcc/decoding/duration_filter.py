@@ -14,17 +14,8 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding.belief import (
-    REORDERED,
-    FilterOutput,
-    describe,
-    live_range,
-    live_tasks,
-    mix,
-    remaining,
-    report,
-    summarise,
-)
+from protas_gtcc.decoding.belief import REORDERED, describe, live_range, live_tasks, read_belief, summarise
+from protas_gtcc.decoding.filter_output import FilterOutput
 from protas_gtcc.decoding.hypotheses import Hypotheses
 from protas_gtcc.storage.compiled_code import compiled
 
@@ -140,29 +131,6 @@ def filter_frame(call, t, known, order):
         describe(hypotheses, live, belief, ended, entered, output.states, t)
 
 
-@compiled(nogil=True, fastmath=REORDERED)
-@no_type_check
-def read_belief(hypotheses, rule, live, belief, classes, tasks, reached, network, progress, before, output, t):
-    """Fill in frame t of the output from a belief, its summary, and the network's own belief, which is changed.
-
-    `before` is the label of the frame before, -1 if there is none.
-    """
-    num_classes, num_tasks = len(classes), len(tasks)
-    histogram = np.empty((num_classes, len(belief) * rule.bins_per_phase))
-    if num_tasks > 1:
-        _weigh_by_task(hypotheses, tasks, network)
-    output.tasks[t] = tasks
-    for c in range(num_classes):
-        output.probs[t, c] = (1 - rule.network_class_share) * classes[c] + rule.network_class_share * network[c]
-    label = np.argmax(output.probs[t])
-    if before >= 0 and output.probs[t, label] - output.probs[t, before] <= rule.label_margin:
-        label = before
-    output.labels[t] = label
-    mix(rule, classes, reached, progress, histogram)
-    report(rule, output.probs[t], histogram, output.progress[t], output.reported[t])
-    remaining(hypotheses, live, rule.remaining_tail, belief, label, output.remaining[t])
-
-
 @compiled(nogil=True)
 @no_type_check
 def _note(trace, t, belief, evidence, network, progress, known, order):
@@ -274,18 +242,3 @@ def _keep_tasks(hypotheses, live, tasks, belief):
             for i in range(len(belief)):
                 belief[i, first:last] *= TINY / tasks[g]
             tasks[g] = TINY
-
-
-@compiled(nogil=True, fastmath=REORDERED)
-@no_type_check
-def _weigh_by_task(hypotheses, tasks, network):
-    """Multiply the network's belief in a class by the probability of the tasks that have the class."""
-    shares, total = np.zeros(len(network)), 0.0
-    for g in range(len(tasks)):
-        for s in range(hypotheses.task_begin[g], hypotheses.task_begin[g + 1]):
-            shares[hypotheses.state_class[s]] += tasks[g]
-    for c in range(len(network)):
-        network[c] *= shares[c]
-        total += network[c]
-    for c in range(len(network)):
-        network[c] /= total

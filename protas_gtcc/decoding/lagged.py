@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.decoding.belief import Trace
-from protas_gtcc.decoding.decoder import Decoder, DurationDecoder
+from protas_gtcc.decoding.base import Decoder
+from protas_gtcc.decoding.decoder import DurationDecoder
+from protas_gtcc.decoding.filter_output import Trace
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.procedure.result import Event, Procedure
@@ -63,10 +64,7 @@ class LaggedDecoder(Decoder):
         return LaggedDecoder(self._decoder, self._lag, num_streams, task)
 
     def decode(self, streams: np.ndarray, probs: np.ndarray, progress: np.ndarray | None) -> Prediction:
-        """As `Decoder.decode`, of the frames that are reported now; these may be none.
-
-        Raises `InputError` for a stream whose video has ended.
-        """
+        """As `Decoder.decode`, of the frames that are reported now; these may be none."""
         self._has_progress = progress is not None
         found, first = [], 0
         for stream, frames in groupby(streams.tolist()):
@@ -85,6 +83,10 @@ class LaggedDecoder(Decoder):
         """Frames of a stream that are not reported yet."""
         place = self._waiting[stream].place
         return int(place[_END] - place[_BEGIN])
+
+    def has_ended(self, stream: int) -> bool:
+        """As `Decoder.has_ended`: after `flush`."""
+        return bool(self._waiting[stream].place[_ENDED])
 
     def _empty(self) -> _Waiting:
         trace = self._decoder.empty_trace(1)
@@ -105,8 +107,6 @@ class LaggedDecoder(Decoder):
     def _follow(self, stream: int, probs: np.ndarray, progress: np.ndarray | None) -> list[Prediction]:
         """Filter the next frames of a stream, and report what is to be reported."""
         trace, packed, place = self._waiting[stream]
-        if place[_ENDED]:
-            raise InputError("the video of this stream has ended; reset the stream for another one")
         found, first = [], 0
         while first < len(probs):
             if place[_END] == len(packed):

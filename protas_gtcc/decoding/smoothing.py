@@ -14,8 +14,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from protas_gtcc.decoding.belief import REORDERED, live_range, live_tasks, summarise
-from protas_gtcc.decoding.duration_filter import read_belief
+from protas_gtcc.decoding.belief import REORDERED, live_range, live_tasks, read_belief, summarise
 from protas_gtcc.storage.compiled_code import compiled
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding.belief import Trace
 from protas_gtcc.decoding.decoder import DurationDecoder
+from protas_gtcc.decoding.filter_output import Trace
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.procedure.following import ProcedureFollower, thresholds_of
 from protas_gtcc.procedure.model import ProcedureModel

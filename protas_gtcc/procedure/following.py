@@ -11,8 +11,8 @@ from scipy.special import ndtri
 from torch import Tensor
 
 from protas_gtcc.annotations.transcripts import TranscriptTables
-from protas_gtcc.decoding.belief import MOST
 from protas_gtcc.decoding.duration_filter import FilterCall
+from protas_gtcc.decoding.filter_output import MOST
 from protas_gtcc.errors import InputError
 from protas_gtcc.procedure.alarms import NEVER
 from protas_gtcc.procedure.evidence import compiled_tables

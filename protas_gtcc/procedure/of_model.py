@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from protas_gtcc.decoding.decoder import Decoder, DurationDecoder, network_result, reported, require_finite
+from protas_gtcc.decoding.base import Decoder
+from protas_gtcc.decoding.decoder import DurationDecoder, network_result, reported, require_finite
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.network.model import Outputs

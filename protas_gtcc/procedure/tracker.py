@@ -23,8 +23,9 @@ from typing import NamedTuple, no_type_check
 
 import numpy as np
 
-from protas_gtcc.decoding.belief import MOST, likeliest_states
+from protas_gtcc.decoding.belief import likeliest_states
 from protas_gtcc.decoding.duration_filter import filter_frame
+from protas_gtcc.decoding.filter_output import MOST
 from protas_gtcc.procedure.evidence import LATER, NEXT, Tables, find_features, score_later, score_next
 from protas_gtcc.procedure.memory import assume, find_order, remember
 from protas_gtcc.procedure.outlook import add_outlook

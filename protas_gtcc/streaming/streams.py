@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from protas_gtcc.decoding.decoder import Decoder, reported, task_number
+from protas_gtcc.decoding.base import Decoder
+from protas_gtcc.decoding.decoder import reported, task_number
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.network.checkpoint import load_tensors, save_tensors
 from protas_gtcc.network.model import ProgressNetwork
@@ -138,7 +139,9 @@ class Streams:
         raise InputError(f"{UNUSABLE} at frame {number}{of}; replace it (no frame of this call was processed)")
 
     def _step(self, streams: np.ndarray, frames: np.ndarray) -> Prediction:
-        """Step by frames `[T, k, D]`; T or k is 1."""
+        """Step by frames `[T, k, D]`; T or k is 1. Raises `InputError` after the end of a video."""
+        if self._decoder is not None and any(self._decoder.has_ended(int(stream)) for stream in streams):
+            raise InputError("the video of this stream has ended; reset the stream for another one")
         result = self._engine.step(streams, frames)
         return reported(result, self._is_action, self._decoder, np.repeat(streams, len(frames)))
 
@@ -187,9 +190,9 @@ class Stream:
 
         Returns labels `[k]`, probs and progress `[C, k]`, reported `[k]`. With a lag they are those of earlier frames,
         fewer at first; `flush` returns the last ones. For any chunking, the results together equal `predict` on the
-        whole video, to 1e-5. At a border of the filter's bins of progress, a rounding error of the
-        network may move progress by up to one bin. Raises `InputError` for frames of another size or not finite, and
-        if the network overflows; then the stream has not moved.
+        whole video, to 1e-5. At a border of the filter's bins of progress, a rounding error of the network may move
+        progress by up to one bin. Raises `InputError` for frames of another size or not finite, if the network
+        overflows, and after `flush`; then the stream has not moved.
         """
         return self._streams.step_one(self._number, frames, self.name)
 
@@ -201,7 +204,7 @@ class Stream:
     def flush(self) -> Prediction | None:
         """The video has ended: the prediction for the frames that wait, None without a lag.
 
-        After it, only `reset` makes the stream ready for another video.
+        After it, the stream takes no frame until `reset`, or until it loads a state.
         """
         return self._streams.flush(self._number)
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from protas_gtcc.checks.findings import Finding, shown, verdict
 from protas_gtcc.cli.shared.console import make_console, progress_bars
 from protas_gtcc.cli.shared.parsing import Positional, RateOrTable
-from protas_gtcc.errors import plural
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.storage.checkpoints import is_model
 
@@ -64,6 +64,9 @@ class Command:
     def _show_model(self) -> None:
         from protas_gtcc.inference import load
 
+        if self.fps is not None or self.resample_to is not None or self.layout != LayoutOptions():
+            what = f"{self.source} is a model, whose facts are listed"
+            raise InputError(f"{what}; flags of rates and of layouts are for datasets: leave them out")
         model = load(self.source)
         names: list[str | None] = [*model.tasks] or [None]
         tasks = list(itertools.zip_longest(names, model.task_steps, fillvalue=()))
