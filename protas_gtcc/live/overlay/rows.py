@@ -38,7 +38,7 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A prediction of the whole video, or the truth. What is shown at a frame was reported there; with a lag, for it."""
+    """A prediction of the whole video, or the truth. What is shown at a frame was reported then; with a lag, for it."""
 
     name: str
     prediction: Prediction
