@@ -128,10 +128,12 @@ def test_two_processes_train_the_model_that_one_does(tiny_dataset, tmp_path):
     alone = train_into(tmp_path / "alone", config)
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "config.yaml").write_text(to_yaml(config))
-    torchrun = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run(
-        [*torchrun, "-m", "protas_gtcc", "train", "--resume", str(tmp_path / "two")], check=True, capture_output=True
-    )
+    # An address of its own: the machine's name need not be known to its network.
+    options = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
+    torchrun = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", *options]
+    resume = ["-m", "protas_gtcc", "train", "--resume", str(tmp_path / "two")]
+    done = subprocess.run([*torchrun, *resume], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert_same(weights(alone), weights(RunDirectory(tmp_path / "two")), atol=1e-5)
     pd.testing.assert_frame_equal(log(alone), log(RunDirectory(tmp_path / "two")), rtol=1e-5)
 
