@@ -85,7 +85,9 @@ class ModelConfig:
     causal: bool = True
     """Use past frames only. An acausal model sees the whole video and cannot stream."""
     progress: bool = True
-    """Give every stage a GRU, a progress head and their fusion (ProTAS); without, the network is MS-TCN."""
+    """Give every stage a GRU and a progress head (ProTAS); without, the network is MS-TCN."""
+    fusion: bool = True
+    """Mix each stage's logits with its progress, by a linear layer (ProTAS)."""
     graph: bool = True
     """Correct the final logits with the task graph of the training transcripts."""
     learnable_graph: bool = True
@@ -94,6 +96,8 @@ class ModelConfig:
     """Weight of the task graph's correction."""
     dropout: float = 0.5
     """Probability that an activation of a residual branch is dropped in training."""
+    feature_dropout: float = 0.0
+    """Probability that a dimension of the features is dropped in training, for a whole video."""
     standardise: bool = False
     """Standardise each feature by its mean and standard deviation over the frames of the training videos."""
 
@@ -101,8 +105,9 @@ class ModelConfig:
         ranges = {"stages": (1, 32), "layers": (0, MAX_LAYERS), "reach_seconds": (0, 1e5), "maps": (1, 4096)}
         require_range(self, **ranges, graph_eta=(0, 1e6))
         require_size(self.stages * (self.layers or MAX_LAYERS) * 4 * self.maps**2, "--stages, --layers and --maps")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"--dropout is {self.dropout}; it must be in [0, 1)")
+        for flag, value in (("--dropout", self.dropout), ("--feature-dropout", self.feature_dropout)):
+            if not 0 <= value < 1:
+                raise InputError(f"{flag} is {value}; it must be in [0, 1)")
         if self.graph and not self.progress:
             raise InputError("--graph needs the progress head; add --no-graph to --no-progress")
 
@@ -308,7 +313,9 @@ REFERENCE = RunConfig(preset="reference")
 """ProTAS as published: the default of every field above."""
 
 DEFAULT = RunConfig(
-    model=ModelConfig(stages=4, arrangement="parallel", layers=0, standardise=True, graph=False),
+    model=ModelConfig(
+        stages=4, arrangement="parallel", layers=0, fusion=False, feature_dropout=0.2, standardise=True, graph=False
+    ),
     loss=LossConfig(progress_over="active", progress_error="absolute"),
     training=TrainingConfig(epochs=40, batch_size=2, lr=1e-3, schedule="cosine", clip_norm=5.0, cross_fit=True),
     decoding=DecodingConfig(filter="durations"),

@@ -151,6 +151,34 @@ def test_standardised_features_are_those_that_the_first_layer_sees():
     torch.testing.assert_close(network(features).final_logits, same(by_hand).final_logits)
 
 
+def test_without_fusion_the_classes_do_not_depend_on_the_progress_head():
+    x = torch.randn(1, 5, 20)
+    for fusion in (True, False):
+        model = network(dataclasses.replace(SMALL, graph=False, fusion=fusion)).eval()
+        before = model(x)
+        with torch.no_grad():
+            for stage in model.stages:
+                stage.progress_head.conv.bias += 1
+        after = model(x)
+        assert not torch.allclose(after.final_progress, before.final_progress)
+        assert torch.equal(after.final_logits, before.final_logits) != fusion
+
+
+def test_a_dimension_is_dropped_for_a_whole_video_by_each_parallel_stage_on_its_own():
+    config = ModelConfig(stages=2, arrangement="parallel", layers=1, maps=4, graph=False, feature_dropout=0.5)
+    model, x, seen = network(config).train(), torch.ones(3, 5, 20), []
+    for stage in model.stages:
+        stage.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model(x)
+    assert all((one == one[..., :1]).all() for one in seen)
+    assert torch.stack(seen).unique().tolist() == [0, 2]
+    assert not torch.equal(*seen)
+    assert not torch.equal(seen[0][0], seen[0][1])
+    model.eval()(x)
+    assert torch.equal(seen[2], x)
+    assert torch.equal(seen[3], x)
+
+
 def test_features_of_another_size_are_refused():
     with pytest.raises(InputError, match="features have 6 dimensions; the model was made for 5"):
         network(SMALL)(torch.randn(1, 6, 10))

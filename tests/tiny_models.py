@@ -22,6 +22,7 @@ CONFIGS = {
     "no graph": dataclasses.replace(BASE, graph=False),
     "no progress": dataclasses.replace(BASE, graph=False, progress=False),
     "parallel": dataclasses.replace(BASE, arrangement="parallel"),
+    "no fusion": dataclasses.replace(BASE, fusion=False),
     "standardised": dataclasses.replace(BASE, standardise=True),
 }
 DECODING = dataclasses.replace(PRESETS["default"].decoding, background_bias=0.5)

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from protas_gtcc.config import ModelConfig
 from protas_gtcc.network.gru import GRU
 
 KERNEL = 3
@@ -148,15 +149,15 @@ class ProgressHead(nn.Module):
 class Stage(nn.Module):
     """One temporal convolution stage: features or the stage before's probabilities in, logits and progress out."""
 
-    def __init__(
-        self, input_dim: int, num_classes: int, layers: int, maps: int, causal: bool, progress: bool, dropout: float
-    ):
+    def __init__(self, input_dim: int, num_classes: int, config: ModelConfig):
         super().__init__()
+        maps, causal = config.maps, config.causal
+        layers = (DilatedResidualLayer(maps, 2**i, causal, config.dropout) for i in range(config.layers))
         self.conv_in = PointwiseConvolution(input_dim, maps)
-        self.layers = nn.ModuleList(DilatedResidualLayer(maps, 2**i, causal, dropout) for i in range(layers))
+        self.layers = nn.ModuleList(layers)
         self.conv_logits = nn.Conv1d(maps, num_classes, 1)
-        self.progress_head = ProgressHead(maps, num_classes, causal) if progress else None
-        self.fusion = nn.Conv1d(2 * num_classes, num_classes, 1) if progress else None
+        self.progress_head = ProgressHead(maps, num_classes, causal) if config.progress else None
+        self.fusion = nn.Conv1d(2 * num_classes, num_classes, 1) if config.progress and config.fusion else None
 
     def forward(
         self,
@@ -165,7 +166,7 @@ class Stage(nn.Module):
         state: StageState | None = None,
         is_first: Bool[Tensor, "B 1 1"] | None = None,
     ) -> tuple[Float[Tensor, "B C T"], Float[Tensor, "B C T"] | None, StageState | None]:
-        """Logits, fused with the progress where there is a progress head; that progress (else None); the next state.
+        """Logits, fused with the progress where that is asked for; the progress, None without a head; the next state.
 
         Without a state the chunk is a whole video, and there is no next one.
         """
@@ -178,8 +179,9 @@ class Stage(nn.Module):
             if before is not None:
                 past.append(seen[..., -before.shape[-1] :])
         logits, progress = masked(self.conv_logits(x), mask), None
-        if self.progress_head is not None and self.fusion is not None:
+        if self.progress_head is not None:
             progress, hidden = self.progress_head(x, mask, None if state is None else state.hidden)
+        if progress is not None and self.fusion is not None:
             logits = masked(self.fusion(torch.cat([logits, progress], dim=1)), mask)
         return logits, progress, None if state is None else StageState(past, hidden)
 

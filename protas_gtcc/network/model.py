@@ -73,10 +73,8 @@ class ProgressNetwork(FeatureStandardisation):
         self.config, self.num_classes = config, num_classes
         later = feature_dim if config.arrangement == "parallel" else num_classes
         widths = [feature_dim] + [later] * (config.stages - 1)
-        self.stages = nn.ModuleList(
-            Stage(width, num_classes, config.layers, config.maps, config.causal, config.progress, config.dropout)
-            for width in widths
-        )
+        self.feature_dropout = nn.Dropout1d(config.feature_dropout)
+        self.stages = nn.ModuleList(Stage(width, num_classes, config) for width in widths)
         self.graph = GraphCost(num_classes, config.learnable_graph) if config.graph else None
         if self.graph is not None and graph is not None:
             self.graph.set_counted(torch.from_numpy(graph.pre), torch.from_numpy(graph.suc))
@@ -96,15 +94,19 @@ class ProgressNetwork(FeatureStandardisation):
             raise InputError(f"features have {features.shape[1]} dimensions; the model was made for {self.feature_dim}")
         seen = None if state is None else state.num_frames
         is_first = None if seen is None else torch.eq(seen, 0)[:, None, None]
-        x, logits, progress, after = self._standardised(features), [], [], []
+        known = self._standardised(features)
+        logits: list[Tensor] = []
+        progress, after = [], []
         for number, stage in enumerate(self.stages):
             before = None if state is None else state.stages[number]
+            if number and self.config.arrangement == "series":
+                x = masked(torch.softmax(logits[-1], dim=1), mask)
+            else:  # every stage in parallel has its own draw
+                x = self.feature_dropout(known)
             stage_logits, stage_progress, stage_state = stage(x, mask, before, is_first)
             logits.append(stage_logits)
             progress.append(stage_progress)
             after.append(stage_state)
-            if self.config.arrangement == "series":
-                x = masked(torch.softmax(stage_logits, dim=1), mask)
         ungraphed = self._combined(logits)
         cost = done = None
         if self.graph is not None:
