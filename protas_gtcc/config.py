@@ -214,7 +214,7 @@ class DecodingConfig:
     """Report the network's likeliest class, or filter it by the durations and the order of actions."""
     evidence: float = 10.0
     """Exponent of the network's probabilities in the filter, in all over a segment of median length. Each frame has its
-    share of it, at most 1."""
+    share of it, at most 1. --cross-fit may choose a lower one, unless another than 10 is given."""
     prior_exponent: float = 0.2
     """The network's probabilities are divided by the classes' shares of the training frames, to this power: 0 keeps
     them, 1 makes classes equally likely beforehand."""

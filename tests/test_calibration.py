@@ -19,6 +19,7 @@ from protas_gtcc.network.checkpoint import load_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.runs.evaluate_run import evaluate_run
 from protas_gtcc.training.calibration import (
+    EVIDENCES,
     LEVELS,
     MOST_FRAMES,
     HeldOutVideo,
@@ -70,9 +71,9 @@ def test_a_setting_that_was_asked_for_is_kept():
     videos = videos_of_a_network(0.9)
     tables = count_transcripts([np.repeat([0, 1, 0, 2], [30, 15, 30, 15])] * 3, 3, SETTINGS, 2.0)
     assert calibrate(SETTINGS, tables, [0], 2.0, videos).background_bias > 0
-    asked = dataclasses.replace(SETTINGS, background_bias=0.1, interval_level=0.9)
+    asked = dataclasses.replace(SETTINGS, background_bias=0.1, evidence=20.0, interval_level=0.9)
     chosen = calibrate(asked, tables, [0], 2.0, videos)
-    assert (chosen.background_bias, chosen.interval_level) == (0.1, 0.9)
+    assert (chosen.background_bias, chosen.evidence, chosen.interval_level) == (0.1, 20.0, 0.9)
 
 
 def test_without_background_there_is_no_bias_against_it():
@@ -139,6 +140,26 @@ def test_a_network_that_predicts_background_too_often_is_corrected_for_it():
         tables = count_transcripts([np.repeat([0, 1, 0, 2], [30, 15, 30, 15])] * 3, 3, SETTINGS, 2.0)
         chosen.append(calibrate(SETTINGS, tables, [0], 2.0, videos))
     assert chosen[1].background_bias > chosen[0].background_bias
+
+
+def videos_with_mistakes(share: float) -> list[HeldOutVideo]:
+    """A network that takes an action for the other one, and is sure of it, in so many stretches of five frames."""
+    random, videos = np.random.default_rng(1), []
+    for _ in range(8):
+        labels = np.repeat([0, 1, 0, 2, 0, 1, 0, 2], [4, 30, 4, 30, 4, 30, 4, 30])
+        wrong = np.repeat(random.random(len(labels) // 5 + 1) < share, 5)[: len(labels)]
+        seen = np.where(wrong & (labels > 0), 3 - labels, labels)
+        videos.append(HeldOutVideo(labels, (0.985 * np.eye(3)[seen] + 0.005).astype(np.float32), None))
+    return videos
+
+
+def test_a_network_that_is_sure_of_its_mistakes_counts_for_less():
+    chosen = []
+    for share in (0.0, 0.4):
+        videos = videos_with_mistakes(share)
+        tables = count_transcripts([one.labels for one in videos], 3, SETTINGS, 2.0)
+        chosen.append(calibrate(SETTINGS, tables, [0], 2.0, videos).evidence)
+    assert chosen == [EVIDENCES[0], EVIDENCES[-1]]
 
 
 def test_intervals_are_widened_until_they_hold_as_often_as_they_promise():

@@ -2,9 +2,9 @@
 
 The networks of an ensemble (`--arrangement parallel`) are independent. Each person of the training videos is held out
 of one of them: cross-fitting. After training, that network's output for the person is like that for a new person. These
-outputs go through the filter itself, and three settings are chosen on them, one after the other: the bias against
-background, in which datasets differ most, and how wide the intervals of progress and of the remaining time must be. The
-checkpoint keeps them.
+outputs go through the filter itself, and four settings are chosen on them, one after the other: the bias against
+background, in which datasets differ most; how much the network counts as evidence; and how wide the intervals of
+progress and of the remaining time must be. The checkpoint keeps them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ BIASES = (0.0, 0.5, 1.0, 1.5, 2.0)
 """Of background, the default first; the one with the least error of the reported progress over all frames is taken.
 With more, labels suffer. None is below 0: features that are over-fitted on the training people would teach the filter
 to trust the background."""
+EVIDENCES = (10.0, 7.0, 5.0)
+"""Of the network, the default first; the one with the least error is taken, as of the biases. Networks that are too sure
+of new people count less."""
 PROMISED = 0.8
 """Share of frames at which an interval should hold."""
 LEVELS = (0.8, 0.84, 0.88, 0.92, 0.96, 0.99)
@@ -112,7 +115,7 @@ def calibrate(
     fps: float,
     videos: Iterable[HeldOutVideo],
 ) -> DecodingConfig:
-    """The settings with the bias against background and the intervals that fit these videos best.
+    """The settings with the bias against background, the evidence and the intervals that fit these videos best.
 
     A setting that is not at its default was asked for, and is kept. If no frame of an action is predicted to be one,
     nothing shows how wide intervals must be, and they stay. If even the widest do not hold often enough, the widest are
@@ -145,11 +148,13 @@ def calibrate(
         return holds(prediction.remaining_interval[:, counted], remaining[counted])
 
     best = settings
-    if settings.background_bias == BIASES[0]:
-        best = min((dataclasses.replace(best, background_bias=bias) for bias in BIASES), key=error)
+    for name, choices in (("background_bias", BIASES), ("evidence", EVIDENCES)):
+        if getattr(settings, name) == choices[0]:
+            wanted: list[dict[str, Any]] = [{name: choice} for choice in choices]
+            best = min((dataclasses.replace(best, **one) for one in wanted), key=error)
     for name, held in (("interval_level", progress_holds), ("remaining_level", remaining_holds)):
         if getattr(settings, name) == PROMISED:
-            wanted: list[dict[str, Any]] = [{name: level} for level in LEVELS]
+            wanted = [{name: level} for level in LEVELS]
             tried = [dataclasses.replace(best, **one) for one in wanted]
             best = next((one for one in tried if _often(held(decoded(one)))), tried[-1])
     return best
@@ -158,7 +163,7 @@ def calibrate(
 def calibrated_note(decoding: DecodingConfig) -> str:
     """What was chosen, in a sentence."""
     levels = f"intervals at {decoding.interval_level:g} and, of remaining time, {decoding.remaining_level:g}"
-    bias = f"background's log-probability lowered by {decoding.background_bias:g}"
+    bias = f"background's log-probability lowered by {decoding.background_bias:g}, evidence {decoding.evidence:g}"
     return f"the filter was calibrated on held-out people: {bias}, {levels} of belief"
 
 
