@@ -32,6 +32,7 @@ PartnerPart = Literal["test", "train"]
 """The part of a split whose videos are the partners of test videos in alignment scores. `test` is usual in papers;
 `train` is the case of an assistant, and the only choice where a split tests one video of a task."""
 MAX_LAYERS = 16
+MOST_STAGES = 32
 MOST_WEIGHTS = 300_000_000
 """Of the layers of a network or an encoder, about; a configuration that asks for more is wrong."""
 Control = Literal["none", "noise", "index", "shuffle"]
@@ -102,7 +103,7 @@ class ModelConfig:
     """Standardise each feature by its mean and standard deviation over the frames of the training videos."""
 
     def __post_init__(self) -> None:
-        ranges = {"stages": (1, 32), "layers": (0, MAX_LAYERS), "reach_seconds": (0, 1e5), "maps": (1, 4096)}
+        ranges = {"stages": (1, MOST_STAGES), "layers": (0, MAX_LAYERS), "reach_seconds": (0, 1e5), "maps": (1, 4096)}
         require_range(self, **ranges, graph_eta=(0, 1e6))
         require_size(self.stages * (self.layers or MAX_LAYERS) * 4 * self.maps**2, "--stages, --layers and --maps")
         for flag, value in (("--dropout", self.dropout), ("--feature-dropout", self.feature_dropout)):

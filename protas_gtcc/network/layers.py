@@ -166,7 +166,7 @@ class Stage(nn.Module):
         state: StageState | None = None,
         is_first: Bool[Tensor, "B 1 1"] | None = None,
     ) -> tuple[Float[Tensor, "B C T"], Float[Tensor, "B C T"] | None, StageState | None]:
-        """Logits, fused with the progress where that is asked for; the progress, None without a head; the next state.
+        """Logits, with `fusion` mixed with the progress; the progress, None without a head; the next state.
 
         Without a state the chunk is a whole video, and there is no next one.
         """

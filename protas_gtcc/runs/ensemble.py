@@ -14,85 +14,95 @@ from typing import Any
 import numpy as np
 import torch
 
-from protas_gtcc.errors import InputError, listed
-from protas_gtcc.inference import load
+from protas_gtcc.config import MAY_CHANGE, MOST_STAGES, RunConfig, flat_settings
+from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.network.model import ProgressNetwork
+from protas_gtcc.training.calibration import calibrated_note
+from protas_gtcc.training.run_directory import RunDirectory
 
-CALIBRATED = ("background_bias", "interval_level", "remaining_level")
-"""Settings of the filter that each run has chosen for itself; the ensemble has their means."""
+CALIBRATED = ("background_bias", "evidence", "interval_level", "remaining_level")
+"""Settings of the filter that each run may have chosen for itself; the ensemble has their means."""
 SAME = ("feature_dim", "class_names", "background", "fps", "look_ahead_frames", "extractor", "dataset", "tasks")
+MAY_DIFFER = (*MAY_CHANGE, "seed", "dataset", "preset", "stages", "arrangement")
+"""Settings in which runs may differ: files of the same dataset may lie in different places."""
 
 
-def join(runs: Sequence[Path]) -> tuple[ProgressNetwork, ModelFacts]:
-    """The ensemble of runs that differ by their seed, and its facts; procedures are followed as by the first run.
+def join(runs: Sequence[Path]) -> tuple[ProgressNetwork, ModelFacts, RunConfig]:
+    """The ensemble of runs that differ by their seed, its facts, and its configuration as if it had been given.
 
-    Raises `InputError`, which names the run and the difference, for fewer than two runs, for those that are no ensemble
-    of single-stage networks, and for runs of other data or settings. All must be trained on the same videos.
+    Procedures are followed as by the first run. Raises `InputError`, which names the run and the difference, for fewer
+    than two runs, for one that is not trained to its end, for those that are no ensemble of single-stage networks, and
+    for runs of other videos, features or settings.
     """
     if len(set(map(Path.resolve, runs))) < max(len(runs), 2):
         raise InputError("an ensemble is of two different runs or more; name each once")
-    models = [load(run) for run in runs]
-    for run, model in zip(runs, models, strict=True):
-        _require_single_stages(model.facts, run)
-        _require_same(models[0].facts, model.facts, runs[0], run)
-    first, settings = models[0].facts, [model.facts.config for model in models]
-    stages, parts = 0, [model.network.state_dict() for model in models]
-    joined = {name: values for name, values in parts[0].items() if not name.startswith("stages.")}
-    for part, run in zip(parts, runs, strict=True):
-        own = {name: values for name, values in part.items() if not name.startswith("stages.")}
-        if not all(torch.equal(values, joined[name]) for name, values in own.items()):
-            raise InputError(f"{run} standardises features in another way than {runs[0]}; train both on the same file")
-        joined |= _moved(part, stages)
-        stages += sum(name.endswith(".conv_in.weight") for name in part)
-    means: dict[str, Any] = {
-        name: float(np.mean([getattr(one.decoding, name) for one in settings])) for name in CALIBRATED
-    }
-    config = dataclasses.replace(
-        first.config,
-        title=f"ensemble of {len(runs)} runs",
-        model=dataclasses.replace(first.config.model, stages=stages, arrangement="parallel"),
-        decoding=dataclasses.replace(first.config.decoding, **means),
-    )
-    facts = dataclasses.replace(first, config=config)
+    configs, models = [RunDirectory(run).read_config() for run in runs], [load(run) for run in runs]
+    for run, config, model in zip(runs, configs, models, strict=True):
+        _require_whole(run, config)
+        _require_same((configs[0], models[0].facts, runs[0]), (config, model.facts, run))
+    facts = dataclasses.replace(models[0].facts, config=_joined_config(models[0].facts.config, models))
+    facts = _with_mean_calibration(facts, [model.facts for model in models])
     network = facts.build()
-    network.load_state_dict(joined)
-    return network.eval(), facts
+    network.load_state_dict(_joined_weights(runs, models))
+    return network.eval(), facts, _joined_config(configs[0], models)
 
 
-def _require_single_stages(facts: ModelFacts, run: Path) -> None:
-    model = facts.config.model
-    if model.graph or (model.arrangement == "series" and model.stages > 1):
+def _require_whole(run: Path, config: RunConfig) -> None:
+    if config.model.graph or (config.model.arrangement == "series" and config.model.stages > 1):
         raise InputError(f"{run} has stages in series or a task graph; name runs with --arrangement parallel")
-    if facts.awaits_calibration:
-        raise InputError(f"{run} is not calibrated yet; end it first: protas-gtcc train --resume {run}")
+    if not RunDirectory(run).is_trained():
+        raise InputError(f"{run} is not trained to its end; go on first: protas-gtcc train --resume {run}")
 
 
-def _require_same(first: ModelFacts, other: ModelFacts, first_run: Path, run: Path) -> None:
-    """Raise `InputError` unless two runs differ in seed, stages, and what was calibrated at most."""
-    different = [name for name in SAME if getattr(first, name) != getattr(other, name)]
-    different += ["split"] * (first.config.split != other.config.split)
-    if set(first.training_videos) != set(other.training_videos):
+def _require_same(first: tuple[RunConfig, ModelFacts, Path], other: tuple[RunConfig, ModelFacts, Path]) -> None:
+    """Raise `InputError` unless two runs differ only in `MAY_DIFFER` and in what was calibrated."""
+    (one, facts, first_run), (two, other_facts, run) = first, other
+    different = [name for name in SAME if getattr(facts, name) != getattr(other_facts, name)]
+    if facts.config.model.layers != other_facts.config.model.layers:
+        different.append("number of layers")
+    if set(facts.training_videos) != set(other_facts.training_videos):
         different.append("training videos")
-    one, two = (_compared(facts) for facts in (first, other))
-    different += [f"--{name.replace('_', '-')}" for name in one if one[name] != two[name]]
+    wanted, found = flat_settings(one), flat_settings(two)
+    names = [name for name in wanted if name not in MAY_DIFFER and wanted[name] != found[name]]
+    different += [f"--{name.replace('_', '-')}" for name in names]
     if different:
         raise InputError(f"{run} differs from {first_run} in {listed(different)}; name runs that differ by seed alone")
 
 
-def _compared(facts: ModelFacts) -> dict[str, Any]:
-    """Settings that must be the same, by name: of the network, of the decoding, and the control."""
-    config = facts.config
-    model = dataclasses.replace(config.model, stages=1, arrangement="parallel")
-    decoding = {name: value for name, value in vars(config.decoding).items() if name not in CALIBRATED}
-    return vars(model) | decoding | {"control": config.control, "feature_set": config.feature_set}
+def _joined_config(config: RunConfig, models: Sequence[TrainedModel]) -> RunConfig:
+    """The configuration of the first run, with the networks of all."""
+    stages = sum(model.facts.config.model.stages for model in models)
+    if stages > MOST_STAGES:
+        raise InputError(f"the runs have {plural(stages, 'network')} together; name runs with {MOST_STAGES} at most")
+    network = dataclasses.replace(config.model, stages=stages, arrangement="parallel")
+    return dataclasses.replace(config, title=f"ensemble of {len(models)} runs", model=network)
 
 
-def _moved(part: Mapping[str, torch.Tensor], by: int) -> dict[str, torch.Tensor]:
-    """The weights of a network's stages, under numbers that are higher by so many."""
-    found = {}
-    for name, values in part.items():
-        if name.startswith("stages."):
+def _with_mean_calibration(facts: ModelFacts, each: Sequence[ModelFacts]) -> ModelFacts:
+    """The facts with the means of what the runs calibrated, and a note that says so."""
+    decodings = [one.config.decoding for one in each]
+    means: dict[str, Any] = {name: float(np.mean([getattr(one, name) for one in decodings])) for name in CALIBRATED}
+    decoding, note = dataclasses.replace(facts.config.decoding, **means), facts.calibration
+    if all(one.calibration == calibrated_note(one.config.decoding) for one in each):
+        note = f"{calibrated_note(decoding)}; the mean of {plural(len(each), 'run')}"
+    return dataclasses.replace(facts, config=dataclasses.replace(facts.config, decoding=decoding), calibration=note)
+
+
+def _joined_weights(runs: Sequence[Path], models: Sequence[TrainedModel]) -> dict[str, torch.Tensor]:
+    """The weights of all networks, one after the other, and what they share."""
+    parts = [model.network.state_dict() for model in models]
+    joined, stages = _shared(parts[0]), 0
+    for run, model, part in zip(runs, models, parts, strict=True):
+        if any(not torch.equal(values, joined[name]) for name, values in _shared(part).items()):
+            raise InputError(f"{run} standardises features in another way than {runs[0]}; train both on the same file")
+        for name in part.keys() - _shared(part).keys():
             _, number, rest = name.split(".", 2)
-            found[f"stages.{int(number) + by}.{rest}"] = values
-    return found
+            joined[f"stages.{int(number) + stages}.{rest}"] = part[name]
+        stages += model.facts.config.model.stages
+    return joined
+
+
+def _shared(part: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: values for name, values in part.items() if not name.startswith("stages.")}

@@ -30,8 +30,8 @@ BIASES = (0.0, 0.5, 1.0, 1.5, 2.0)
 With more, labels suffer. None is below 0: features that are over-fitted on the training people would teach the filter
 to trust the background."""
 EVIDENCES = (10.0, 7.0, 5.0)
-"""Of the network, the default first; the one with the least error is taken, as of the biases. Networks that are too sure
-of new people count less."""
+"""Of the network, the default first; the one with the least error is taken, as of the biases. Networks that are too
+sure about new people count for less."""
 PROMISED = 0.8
 """Share of frames at which an interval should hold."""
 LEVELS = (0.8, 0.84, 0.88, 0.92, 0.96, 0.99)

@@ -47,7 +47,7 @@ class RunDirectory:
 
     def require_new(self) -> None:
         """Raise `InputError` if a run is there already."""
-        if self.config_file.exists():
+        if self.config_file.exists() or self.checkpoint.exists():
             raise InputError(f"{self.path} already holds a run; give another --out, or --resume {self.path}")
 
     def start(self, config: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,8 @@ SAMPLES = 300
 class Command:
     """Join runs that differ by their seed into one run, whose networks are an ensemble.
 
-    It streams and is evaluated, served and exported like any run. A frame costs as much as in all of the runs together,
-    but for the filter; the command times both and says so. Procedures and alarms are the first run's.
+    It streams, and is evaluated, served and exported, as its runs are. Its networks take as long as those of all runs
+    together, the filter as long as that of one: the command times both. Procedures and alarms are the first run's.
     """
 
     runs: Positional[tuple[Folder, ...]]
@@ -41,16 +42,17 @@ class Command:
 
         made = RunDirectory(self.out)
         made.require_new()
-        network, facts = join([Path(one) for one in self.runs])
-        made.start(facts.config)
+        network, facts, config = join([Path(one) for one in self.runs])
+        made.start(config)
         save_checkpoint(made.checkpoint, network, facts)
         result = {"run": str(self.out), "networks": facts.config.model.stages}
-        if facts.config.model.causal:
+        is_live = facts.config.model.causal and math.isfinite(facts.config.decoding.lag_seconds)
+        if is_live:
             one, every = (time_stream(load(path), 0, SAMPLES).p50_ms for path in (self.runs[0], self.out))
             result |= {"ms_of_one": one, "ms": every}
         if self.json:
             print(json.dumps(result))
             return
         print(f"{self.out}: {plural(facts.config.model.stages, 'network')} of {plural(len(self.runs), 'run')}")
-        if facts.config.model.causal:
+        if is_live:
             print(f"a frame takes {every:.2f} ms here, {every / one:.1f} times as long as in {self.runs[0]}")

@@ -58,6 +58,8 @@ class Command:
             if run.log.exists():
                 raise InputError(f"{self.out} holds a trained run, which is never replaced; give another --out")
             run.config_file.unlink()
+        elif not self.overwrite:
+            run.require_new()
         run.start(config)
         save_checkpoint(run.checkpoint, network, facts)
         if self.json:
