@@ -43,7 +43,7 @@ GROUPS = {
         "train": "dataset file -> run directory with a trained model",
         "align": "align videos without labels -> embeddings as features",
         "import": "a checkpoint of ProTAS or MS-TCN -> run directory",
-        "ensemble": "runs that differ by seed -> one run with all their networks",
+        "ensemble": "runs of several seeds -> one run of all their networks",
     },
     "use": {
         "predict": "new videos or features -> segments, labels, progress",
