@@ -295,9 +295,9 @@ class RunConfig:
     control: Control = "none"
     """Replace the features, to measure how much a model depends on them. They become Gaussian noise, the frame's
     number, or the features of other frames of the same class and video."""
-    preset: Literal["default", "offline", "reference"] = "default"
+    preset: Annotated[str, "default|offline|reference|FILE"] = "default"
     """Settings of all flags that are not given: this package's best live; the same for recorded videos, of which each
-    frame is reported by all that follows it; or ProTAS as published."""
+    frame is reported by all that follows it; ProTAS as published; or those of a YAML file, as 'tune' writes it."""
     title: str = ""
     """Name under which tables list the run; by default its settings. It may change when the run is resumed."""
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -332,6 +332,13 @@ OFFLINE = dataclasses.replace(
 """`DEFAULT` for videos that are recorded: networks that see both sides, and smoothing over the whole video."""
 
 PRESETS = {"reference": REFERENCE, "default": DEFAULT, "offline": OFFLINE}
+SECTIONS = ("model", "loss", "training", "decoding")
+"""The groups of settings in a `RunConfig`, and in a preset file."""
+
+
+def preset_title(preset: str) -> str:
+    """A preset's name; of a file, its name without the folder and the ending."""
+    return preset if preset in PRESETS else Path(preset).stem
 
 
 def flat_settings(config: Any) -> dict[str, Any]:

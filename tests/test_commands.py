@@ -64,7 +64,6 @@ def test_wrong_usage_exits_with_2_and_the_version_with_0(capsys):
     assert exit_code("trian") == 2
     assert "no verb 'trian', did you mean train?" in capsys.readouterr().err
     assert exit_code("train", "--stagess", "4") == 2
-    assert exit_code("train", "--preset", "best") == 2
     assert exit_code("train", "--epochs", "many") == 2
 
 

@@ -261,7 +261,11 @@ def test_runs_are_every_preset_control_split_and_seed_under_their_names(dataset)
     [
         ({}, [], "different kinds, features for split 1, features for split 2, features_split3"),
         ({"splits": "1,7"}, [], "no split '7'"),
-        ({"preset": ("best",)}, [], "--preset best: expected one of reference, default, offline, or PRESET:N"),
+        (
+            {"preset": ("best",)},
+            [],
+            "--preset best: expected one of reference, default, offline, a YAML file, or PRESET:N",
+        ),
         ({"preset": ("default:0",)}, [], "--preset default:0: expected"),
         ({"splits": "1", "variant": ("--lr 0.1",)}, [], "expected 'NAME: FLAGS', as in"),
         ({"splits": "1", "variant": ("new seed: --seed 3",)}, [], "--seed is for one run"),

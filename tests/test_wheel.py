@@ -127,8 +127,8 @@ def test_every_verb_works_in_an_unrelated_folder(scripts, tmp_path):
     run(scripts, tmp_path, "python", "-c", CALL_EACH, "commands")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["simulated"] is True
     assert (tmp_path / "cv" / "reference" / "split1-seed0" / "predictions.h5").is_file()
-    # They need another software's checkpoint, a model of videos, and several runs; the server is below.
-    left_out = {"import", "annotate", "serve", "ensemble"}
+    # They need another software's checkpoint, a model of videos, several runs, and many; the server is below.
+    left_out = {"import", "annotate", "serve", "ensemble", "tune"}
     assert {line.split()[0] for line in COMMANDS.strip().splitlines()} == set(VERBS) - left_out
     serve = [str(scripts / "protas-gtcc"), "serve", "run", "--port", "0"]
     with subprocess.Popen(serve, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as server:

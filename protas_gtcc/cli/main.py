@@ -58,6 +58,7 @@ GROUPS = {
         "procedure": "steps or probabilities -> done, next, missing, time left",
         "report": "evaluated runs -> one HTML page that compares them",
         "cross-validate": "presets x splits x seeds -> one table of pooled scores",
+        "tune": "search for settings on held-out people -> a preset",
         "compare-alignments": "alignment losses x seeds -> one table of scores",
         "ablate": "decode finished runs in other ways -> one table of scores",
         "heads": "scalar progress heads beside look-ups -> one table",

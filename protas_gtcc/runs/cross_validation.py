@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from protas_gtcc.config import MAY_CHANGE, PRESETS, RunConfig, flat_settings
+from protas_gtcc.config import DEFAULT, MAY_CHANGE, PRESETS, RunConfig, flat_settings
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
@@ -166,7 +166,7 @@ def group_runs(
         first = members.setdefault((config.split, config.training.seed), run)
         if first is not run:
             report(f"{run.path} is left out: it repeats {first.path}, with the same settings, split and seed")
-    return by_title(kinds, lambda kind: flat_settings(PRESETS[kind.settings["preset"]]))
+    return by_title(kinds, lambda kind: flat_settings(PRESETS.get(kind.settings["preset"], DEFAULT)))
 
 
 def dataset_of(runs: Sequence[RunDirectory]) -> str:

@@ -56,16 +56,28 @@ def launch(
     gpus: Sequence[str] = (),
     on_status: Callable[[Status], None] = lambda status: None,
     module: str = "protas_gtcc",
+    follow: Callable[[PlannedRun, str | None], Sequence[PlannedRun]] = lambda plan, failure: (),
 ) -> dict[str, str]:
     """Make or resume runs, `jobs` at once, spread over `gpus`; return the reason of each failure by the run's name.
 
-    A run is `python -m MODULE VERB FLAGS`. `on_status` is called several times a second. Any interruption ends the
+    A run is `python -m MODULE VERB FLAGS`. `on_status` is called several times a second. `follow` is called with each
+    run that has ended and the reason if it failed, and returns runs to be made as well. Any interruption ends the
     processes.
     """
-    waiting, running = list(plans), list[_Job]()
+    plans, waiting, running = list(plans), list(plans), list[_Job]()
     failed: dict[str, str] = {}
     free = [gpus[number % len(gpus)] if gpus else None for number in range(jobs)]
     first, started = sum(plan.epochs_done() for plan in plans), time.monotonic()
+
+    def end(plan: PlannedRun, failure: str | None) -> None:
+        nonlocal first
+        if failure is not None:
+            failed[plan.name] = failure
+        added = follow(plan, failure)
+        plans.extend(added)
+        waiting.extend(added)
+        first += sum(one.epochs_done() for one in added)
+
     try:
         while waiting or running:
             while waiting and free:
@@ -73,14 +85,13 @@ def launch(
                 try:
                     running.append(_Job(plan, gpu, _start(plan, gpu, module)))
                 except (InputError, OSError) as error:
-                    failed[plan.name] = str(error)
                     free.append(gpu)
+                    end(plan, str(error))
             time.sleep(SECONDS_BETWEEN_LOOKS)
             for job in [job for job in running if job.process.poll() is not None]:
                 running.remove(job)
                 free.append(job.gpu)
-                if reason := job.failure():
-                    failed[job.plan.name] = reason
+                end(job.plan, job.failure())
             num_done = len(plans) - len(waiting) - len(running) - len(failed)
             left = [plan for plan in plans if plan.name not in failed and not plan.run.metrics.is_file()]
             seconds_left = _seconds_left(left, sum(plan.epochs_done() for plan in plans) - first, started)

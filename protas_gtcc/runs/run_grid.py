@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 
-from protas_gtcc.config import PRESETS, RunConfig
+from protas_gtcc.config import PRESETS, RunConfig, preset_title
 from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
@@ -28,6 +29,7 @@ def plan_grid(
     with_tests = sorted(split for split, parts in dataset.info.splits.items() if parts.get("test"))
     splits = dict.fromkeys(grid.splits.split(",")) if grid.splits else with_tests
     presets = [_preset_and_seeds(one, grid.seeds) for one in dict.fromkeys(grid.preset)]
+    _require_different_titles([name for name, _ in presets])
     variants = {"": list[str]()} | named_variants(grid.variant)
     plans = []
     for seed, split in product(range(max(count for _, count in presets)), splits):
@@ -43,15 +45,24 @@ def plan_grid(
 
 def title_of(preset: str, variant: str, control: str) -> str:
     """The title of a kind of run: `default one-stage noise`."""
-    return " ".join(filter(None, [preset, variant, "" if control == "none" else control]))
+    return " ".join(filter(None, [preset_title(preset), variant, "" if control == "none" else control]))
 
 
 def _preset_and_seeds(text: str, seeds: int) -> tuple[str, int]:
     """`reference:1` -> its name and number of seeds."""
-    name, colon, count = text.partition(":")
-    if name not in PRESETS or (colon and not count.isdecimal()) or (colon and int(count) < 1):
-        raise InputError(f"--preset {text}: expected one of {', '.join(PRESETS)}, or PRESET:N with N seeds")
+    name, colon, count = text.rpartition(":") if re.search(r":\d+$", text) else (text, "", "")
+    if (name not in PRESETS and not Path(name).is_file()) or (colon and int(count) < 1):
+        raise InputError(
+            f"--preset {text}: expected one of {', '.join(PRESETS)}, a YAML file, or PRESET:N with N seeds"
+        )
     return name, int(count) if colon else seeds
+
+
+def _require_different_titles(presets: Sequence[str]) -> None:
+    titles = [preset_title(one) for one in presets]
+    alike = [one for one in presets if titles.count(preset_title(one)) > 1]
+    if alike:
+        raise InputError(f"presets {listed(alike)} have one name, which runs are called by; rename a file")
 
 
 def _planned(flags: list[str], config: RunConfig, name: str, own: list[str], dataset: Dataset, out: Path) -> PlannedRun:
@@ -60,7 +71,7 @@ def _planned(flags: list[str], config: RunConfig, name: str, own: list[str], dat
     control = "" if config.control == "none" else config.control
     # A variant's own features are part of its name.
     features = None if any(word.split("=")[0] == "--feature-set" for word in own) else config.feature_set
-    kind = "-".join(filter(None, [config.preset, name, control, features]))
+    kind = "-".join(filter(None, [preset_title(config.preset), name, control, features]))
     title = f"{kind}/split{config.split}-seed{config.training.seed}"
     return PlannedRun(title, RunDirectory(out / title), config, "run", flags)
 

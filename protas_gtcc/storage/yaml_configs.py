@@ -20,11 +20,15 @@ def to_yaml(config: Any) -> str:
 
 def from_yaml(text: str, where: str, cls: type[T]) -> T:
     """Read what `to_yaml` wrote. Raises `InputError` for an unknown field or a value of the wrong type."""
+    return from_dict(cls, read_yaml(text, where), where)
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """Mappings, lists and values of YAML text. Raises `InputError` if it is none, or has aliases."""
     try:
-        content = yaml.load(text, _PlainLoader)
+        return yaml.load(text, _PlainLoader)
     except Exception as error:  # numbers, dates and depth have errors of their own
         raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}; correct it") from error
-    return from_dict(cls, content, where)
 
 
 class _PlainLoader(yaml.SafeLoader):

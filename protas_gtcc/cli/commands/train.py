@@ -16,8 +16,9 @@ from rich.console import Console
 from protas_gtcc.cli.shared.console import is_first_process, make_console, warn
 from protas_gtcc.cli.shared.folders import free_run_folder
 from protas_gtcc.cli.shared.parsing import Folder, parse_resumable
-from protas_gtcc.config import PRESETS, RunConfig
+from protas_gtcc.config import RunConfig, preset_title
 from protas_gtcc.prepare.known_datasets import open_dataset
+from protas_gtcc.storage.preset_files import read_preset
 from protas_gtcc.training.callbacks import training_callbacks
 from protas_gtcc.training.run_directory import RunDirectory
 
@@ -69,7 +70,7 @@ class Command:
             test_videos(dataset, self.config.split, self.config.feature_set)
         config = dataclasses.replace(self.config, dataset=str(dataset.path.resolve()))
         control = None if config.control == "none" else config.control
-        parts = (config.preset, control, config.feature_set, f"seed{config.training.seed}")
+        parts = (preset_title(config.preset), control, config.feature_set, f"seed{config.training.seed}")
         run = RunDirectory(self.resume or self.out or free_run_folder(dataset, config.split, parts))
         if self.resume is None:
             run.require_new()
@@ -80,4 +81,4 @@ class Command:
 
 
 def _preset_of(known: Mapping[str, str]) -> RunConfig:
-    return PRESETS.get(known.get("preset", "default"), PRESETS["default"])
+    return read_preset(known.get("preset", "default"))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -31,13 +32,9 @@ def make_runs(
     `jobs` run at once, by default one for each GPU, else as many as the usable cores have room for. Afterwards, prints
     the error of each run that failed, and raises `InputError` if there is one.
     """
-    if jobs is not None and jobs < 1:
-        raise InputError(f"--jobs is {jobs}; it must be at least 1")
+    at_once, gpus = runs_at_once(jobs, plans[0].config.training)
     states = [plan.state() for plan in plans]
     missing = [plan for plan, state in zip(plans, states, strict=True) if state != "done"]
-    training = plans[0].config.training
-    gpus = visible_gpus(training.device)
-    at_once = jobs or len(gpus) or max(1, usable_cores() // training.threads)
     counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "unfinished", "missing"))
     parallel = f"; {min(at_once, len(missing))} at once" if missing else ""
     console.print(f"runs in {out}: {counts}{parallel}", soft_wrap=True)
@@ -52,6 +49,17 @@ def make_runs(
         without = "the table is without these" if made else "there is nothing to pool"
         way_out = "remove the causes above, and repeat the command"
         raise InputError(f"{len(failed)} of {plural(len(plans), 'run')} failed, {listed(failed)}; {without}; {way_out}")
+
+
+def runs_at_once(jobs: int | None, training: Any) -> tuple[int, list[str]]:
+    """How many runs are made at once, and the GPUs that they are spread over.
+
+    By default one for each GPU, else as many as the usable cores have room for.
+    """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"--jobs is {jobs}; it must be at least 1")
+    gpus = visible_gpus(training.device)
+    return jobs or len(gpus) or max(1, usable_cores() // training.threads), gpus
 
 
 @contextmanager
