@@ -289,7 +289,7 @@ class RunConfig:
     split: str = "1"
     """Split to train and test on."""
     feature_set: str | None = None
-    """Feature set; by default the one tied to the split, else `features`."""
+    """Feature set; by default the one tied to the split, else `features`. `rgb+hands` joins sets in this order."""
     graphs: str | None = None
     """Drawn task graphs, which procedures are learnt with as a prior: a JSON file, or a folder with one a task."""
     control: Control = "none"

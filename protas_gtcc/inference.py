@@ -127,13 +127,13 @@ class TrainedModel:
         """
         rate = self.facts.fps if fps is None else fps
         require_extractor(path, self.facts.extractor, rate)
-        features = load_features(path, self.facts.feature_dim, axes, rate, mmap_mode)
+        features = load_features(path, self.facts.feature_dim, axes, rate, mmap_mode, self.facts.joining)
         return features if rate is None else self.at_own_rate(features, rate)
 
     def require_file(self, path: Path, fps: float | None = None, axes: Axes = "auto") -> None:
         """Raise `InputError` for features of another backbone, rate or size, as far as facts and header show."""
         require_extractor(path, self.facts.extractor, self.facts.fps if fps is None else fps)
-        require_loadable(path, self.facts.feature_dim, axes)
+        require_loadable(path, self.facts.feature_dim, axes, self.facts.joining)
 
     def at_own_rate(self, features: np.ndarray, fps: float) -> np.ndarray:
         """Features `[T, D]` at `fps`, resampled to the model's rate: durations and dilations are counted in that."""
@@ -149,9 +149,17 @@ class TrainedModel:
         """
         from protas_gtcc.video.backbones.of_model import backbone_of
 
+        self.require_one_set()
         if given is not None or self._backbone is None:
             self._backbone = backbone_of(self.facts.extractor, given, device or str(self.device))
         return self._backbone
+
+    def require_one_set(self) -> None:
+        """Raise `InputError` for a model of joined feature sets, which cannot make them from a video."""
+        if self.facts.joined_sets:
+            names = listed(one.name for one in self.facts.joined_sets)
+            what = f"the model takes features of {names}, joined, and cannot take a video itself"
+            raise InputError(f"{what}; make each, {self.facts.joining}, and give the file")
 
     def stream_backbone(self, given: Backbone | str | None = None) -> Backbone:
         """The backbone, for a stream of pictures, which is not resampled and has no later pictures.
@@ -249,7 +257,9 @@ class TrainedModel:
             raise InputError(
                 "a stream does not know when its video ends; give --lag-seconds a number, or use 'predict'"
             )
-        streams = Streams(made, self.network, self.background, self._fresh_decoder(count), self.tasks)
+        streams = Streams(
+            made, self.network, self.background, self._fresh_decoder(count), self.tasks, self.facts.joining
+        )
         for stream, number in enumerate(numbers):
             streams.give_task(stream, number)
         return streams
@@ -264,7 +274,8 @@ class TrainedModel:
             "classes": f"{len(facts.class_names)}: {listed(facts.class_names)} (background: {background})",
             "tasks": f"{len(facts.tasks)}: {listed(facts.tasks)}" if facts.tasks else "not known",
             "features": f"{facts.feature_dim} dimensions, {fps}, {facts.look_ahead_frames} look-ahead frames"
-            + (f", of {facts.extractor}" if facts.extractor else ""),
+            + (f", of {facts.extractor}" if facts.extractor else "")
+            + (f", joined of {listed(facts.joined_sets)}" if facts.joined_sets else ""),
             "preset": facts.config.preset,
             "network": f"{plural(model.stages, 'stage')} of {plural(model.layers, 'layer')} in {model.arrangement}, "
             f"{progress}, {'causal' if model.causal else 'acausal'}",
@@ -354,8 +365,9 @@ class TrainedModel:
         """The features as float32, in which they must be finite."""
         expected = self.facts.feature_dim
         if features.ndim != 2 or features.shape[1] != expected:
-            is_turned = expected in features.shape[:1]
-            way_out = "it looks like [D, T]: transpose it" if is_turned else "extract features with its backbone"
+            way_out = self.facts.joining or "extract features with its backbone"
+            if expected in features.shape[:1]:
+                way_out = "it looks like [D, T]: transpose it"
             raise InputError(f"features are {features.shape}; the model takes [T, {expected}]; {way_out}")
         if len(features) == 0:
             raise InputError("features have no frames; leave the video out")

@@ -125,6 +125,20 @@ class Extractor:
 
 
 @dataclass(frozen=True)
+class JoinedSet:
+    """One of the feature sets that are joined along D for a model; as text `hands (42)`."""
+
+    name: str
+    """Its name in the dataset file."""
+    dim: int
+    extractor: Extractor = field(default_factory=Extractor)
+    """What made it of the pictures, where that is known."""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dim})"
+
+
+@dataclass(frozen=True)
 class PredictionInfo:
     """Facts that predictions share: class names and background ids of their labels, frames per second."""
 

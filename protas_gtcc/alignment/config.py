@@ -135,7 +135,7 @@ class AlignmentConfig:
     split: str = "1"
     """Split whose training videos are aligned; its test videos are only scored."""
     feature_set: str | None = None
-    """Features to embed; by default those tied to the split, else `features`."""
+    """Features to embed; by default those tied to the split, else `features`. `rgb+hands` joins sets in this order."""
     loss: Literal["tcc", "tcc-classification", "gtcc", "lav", "vava"] = "gtcc"
     """Loss that aligns videos of the same task."""
     head: str | None = None

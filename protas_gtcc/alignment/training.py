@@ -101,7 +101,7 @@ class AlignmentTrainer(TrainingLoop[PairBatch]):
         save_encoder(self.run.checkpoint, self.network, self.facts)
 
     def _facts(self) -> EncoderFacts:
-        info, features = self.dataset.info, self.dataset.feature_sets[self.feature_set]
+        info, features = self.dataset.info, self.dataset.feature_set(self.feature_set)
         return EncoderFacts(
             config=self.config,
             feature_dim=features.dim,

@@ -88,6 +88,22 @@ def tied_name(name: str, split: str) -> str:
     return f"{name}_split{split}"
 
 
+def joined_set(sets: Mapping[str, FeatureSet]) -> FeatureSet:
+    """The description of sets whose features are joined along D, in this order; it looks ahead as far as any of them.
+
+    Raises `InputError` if they are tied to different splits.
+    """
+    ties = {one.split: name for name, one in sets.items() if one.split is not None}
+    if len(ties) > 1:
+        what = " and ".join(f"{name} is for split {split}" for split, name in ties.items())
+        raise InputError(f"{what}, so that no split can use them together; join sets of one split")
+    return FeatureSet(
+        dim=sum(one.dim for one in sets.values()),
+        look_ahead_frames=max(one.look_ahead_frames for one in sets.values()),
+        split=next(iter(ties), None),
+    )
+
+
 def feature_kind(name: str, feature_set: FeatureSet) -> str:
     """A name that the sets of different splits share if they are alike: `aligned_split1` -> `aligned of the split`.
 

@@ -71,10 +71,11 @@ def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bo
 
 def _check_origin(dataset: Dataset, name: str, feature_set: FeatureSet, where: str) -> None:
     origin_name = feature_set.derived_from or ""
-    origin = dataset.feature_sets.get(origin_name)
-    if origin is None or origin_name == name:
+    origins = dataset.set_names(origin_name)
+    if name in origins or any(one not in dataset.feature_sets for one in origins):
         others = listed(other for other in dataset.feature_sets if other != name)
         raise InputError(f"{where} is derived from {origin_name!r}, which is not in the file; it has {others}")
+    origin = dataset.feature_set(origin_name)
     if origin.split not in (None, feature_set.split):
         raise InputError(f"{where} is derived from {origin_name!r}; give it the same split, {origin.split}")
     if feature_set.look_ahead_frames < origin.look_ahead_frames:

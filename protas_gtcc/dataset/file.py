@@ -29,9 +29,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from protas_gtcc.annotations.mistakes import Track, track_of_json
-from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, tied_name
+from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, feature_kind, joined_set, tied_name
 from protas_gtcc.dataset.header import frame_checksums, read_header, read_video_facts
 from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.predictions import JoinedSet
 from protas_gtcc.storage.hdf5 import named_if_damaged, require_array
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.storage.ragged import RaggedReader, read_lengths, stored_checksums
@@ -114,8 +115,12 @@ class Dataset:
     def features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Features of frames `[start, end)`, `[T, D]`, in the type they are stored in.
 
-        Raises `InputError` if they are not there, and for NaN, infinity and numbers that no extractor makes.
+        `rgb+hands` joins those of two sets along D, in this order; numpy chooses their common type. Raises `InputError`
+        if they are not there, and for NaN, infinity and numbers that no extractor makes.
         """
+        names = self.set_names(feature_set)
+        if len(names) > 1:
+            return np.concatenate([self.features(video, name, start, end) for name in names], axis=1)
         values = self.stored_features(video, feature_set, start, end)
         unusable = first_unusable(values)
         if unusable is not None:
@@ -124,7 +129,7 @@ class Dataset:
         return values
 
     def stored_features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
-        """As `features`, but the values are not looked at."""
+        """As `features` of one set, but the values are not looked at."""
         with self._reading(video) as opened:
             name = f"videos/{video}/features/{feature_set}"
             try:
@@ -144,9 +149,40 @@ class Dataset:
             return values
 
     def has_features(self, video: str, feature_set: str) -> bool:
-        """Whether the video comes with that feature set."""
+        """Whether the video comes with that feature set; of joined ones, with each."""
         with self._reading(video) as opened:
-            return feature_set in opened.file.group(f"videos/{video}/features")
+            there = opened.file.group(f"videos/{video}/features")
+            return all(name in there for name in self.set_names(feature_set))
+
+    def set_names(self, feature_set: str) -> list[str]:
+        """The sets in the file that a name stands for: `rgb+hands` for two, unless there is a set of just that name."""
+        return [feature_set] if feature_set in self.feature_sets else feature_set.split("+")
+
+    def feature_set(self, name: str) -> FeatureSet:
+        """The description of a set, or of several that `+` joins.
+
+        What made joined features of the pictures is left out, since each set has its own. Raises `InputError` for a set
+        that is not in the file, and for sets of different splits.
+        """
+        names = self.set_names(name)
+        for one in names:
+            self._require_set(one)
+        if len(names) == 1:
+            return self.feature_sets[name]
+        try:
+            return joined_set({one: self.feature_sets[one] for one in names})
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from error
+
+    def joined_sets(self, name: str) -> list[JoinedSet]:
+        """The sets that `+` joins, in order; none where the name is that of one set."""
+        names = self.set_names(name)
+        sets = [(one, self.feature_sets[one]) for one in names] if len(names) > 1 else []
+        return [JoinedSet(one, described.dim, described.extractor) for one, described in sets]
+
+    def feature_kind(self, name: str) -> str:
+        """As `description.feature_kind`; the kinds of joined sets are joined too."""
+        return "+".join(feature_kind(one, self.feature_sets[one]) for one in self.set_names(name))
 
     def attribute(self, video: str, name: str) -> str:
         """`task`, `subject` or `environment` of a video, "" if unknown."""
@@ -193,13 +229,19 @@ class Dataset:
     def choose_feature_set(self, split: str, wanted: str | None = None) -> str:
         """The feature set for a split: the wanted one, else the one for this split, else `features`, else the only one.
 
-        In split 1 the name `aligned` also means `aligned_split1`. A derived set is chosen only if it is wanted, so
-        adding one changes no run that does not name it. Raises `InputError` for an unknown set, for one of another
-        split, if there is no single choice, and if the file has labels alone.
+        In split 1 the name `aligned` also means `aligned_split1`, and `rgb+aligned` means `rgb+aligned_split1`: two
+        sets, joined, unless a set has that name. A derived set is chosen only if it is wanted, so adding one changes no
+        run that does not name it. Raises `InputError` for an unknown set, for one of another split, for one that is
+        joined to itself, if there is no single choice, and if the file has labels alone.
         """
         sets = self.feature_sets
         if wanted is not None:
-            return self._wanted_feature_set(split, wanted)
+            is_one = wanted in sets or tied_name(wanted, split) in sets
+            chosen = [self._wanted_feature_set(split, one) for one in ([wanted] if is_one else wanted.split("+"))]
+            twice = sorted({name for name in chosen if chosen.count(name) > 1})
+            if twice:
+                raise InputError(f"{self.path}: --feature-set {wanted} names {listed(twice)} twice; name each set once")
+            return "+".join(chosen)
         if not sets:
             raise InputError(f"{self.path} has labels alone, no features to learn from; prepare it again with features")
         usable = [name for name, one in sets.items() if one.split in (None, split) and one.derived_from is None]
@@ -218,12 +260,16 @@ class Dataset:
             if others:
                 what = f"has feature set {wanted!r} for split {listed(others)}, not for split {split}"
                 raise InputError(f"{self.path} {what}; make it for that split too")
-            raise InputError(f"{self.path} has no feature set {wanted!r}; choose one of {listed(sets)}")
+            self._require_set(wanted)
         tied = sets[name].split
         if tied not in (None, split):
             what = f"feature set {name!r} was made for split {tied}"
             raise InputError(f"{self.path}: {what}; it cannot be used with split {split}: choose another")
         return name
+
+    def _require_set(self, name: str) -> None:
+        if name not in self.feature_sets:
+            raise InputError(f"{self.path} has no feature set {name!r}; choose one of {listed(self.feature_sets)}")
 
     def _length(self, video: str) -> int:
         if video not in self.num_frames:

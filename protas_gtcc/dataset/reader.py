@@ -40,7 +40,7 @@ class FeatureReader:
 
     def __init__(self, dataset: Dataset, feature_set: str, split: str, control: Control = "none"):
         self._dataset, self._feature_set, self._control = dataset, feature_set, control
-        self._dim = dataset.feature_sets[feature_set].dim
+        self._dim = dataset.feature_set(feature_set).dim
         if control == "noise":
             videos = dataset.part(split, "train")
             if not videos:

@@ -76,8 +76,12 @@ class Replay(Source):
 class ByteFrames(Source):
     """Frames from bytes that arrive in pieces: lines of numbers, or raw float32; `closed` ends the pieces."""
 
-    def __init__(self, name: str, pieces: Iterator[bytes], feature_dim: int, raw: bool, closed: Event):
+    def __init__(
+        self, name: str, pieces: Iterator[bytes], feature_dim: int, raw: bool, closed: Event, way_out: str = ""
+    ):
+        """`way_out` ends messages about frames of another size; by default it is to send that size."""
         self.name, self._pieces, self._dim, self._raw, self._closed = name, pieces, feature_dim, raw, closed
+        self._way_out = way_out
 
     def close(self) -> None:
         """Read no more bytes."""
@@ -95,7 +99,8 @@ class ByteFrames(Source):
             waiting = waiting[whole:]
         if waiting:
             what = f"{self.name} ends within a frame: {len(waiting)} of {size} bytes"
-            raise InputError(f"{what}; send whole frames of {self._dim} float32")
+            more = f" ({self._way_out})" if self._way_out else ""
+            raise InputError(f"{what}; send whole frames of {self._dim} float32{more}")
 
     def _text_frames(self) -> Iterator[np.ndarray]:
         waiting, number = b"", 0
@@ -118,7 +123,7 @@ class ByteFrames(Source):
             raise InputError(f"{self.name}, line {number}: {error}; send {self._dim} numbers a line") from error
         if len(frame) != self._dim:
             what = f"{self.name}, line {number} has {len(frame)} numbers"
-            raise InputError(f"{what}; the model takes {self._dim}: send as many a line")
+            raise InputError(f"{what}; the model takes {self._dim}: {self._way_out or 'send as many a line'}")
         return frame
 
 
@@ -136,10 +141,13 @@ def is_replay(name: str, format: Format, growing: bool) -> bool:
     return path.is_file() and not is_raw and kind_of(path) in (NPY, NPZ, TORCH, MATLAB, HDF5)
 
 
-def open_source(name: str, feature_dim: int, format: Format = "auto", growing: bool = False) -> Source:
+def open_source(
+    name: str, feature_dim: int, format: Format = "auto", growing: bool = False, way_out: str = ""
+) -> Source:
     """The source of frames that `name` means, as the module describes; not a file of features.
 
-    With `growing`, the source waits for more at the end of a file. Raises `InputError` if it does not exist.
+    With `growing`, the source waits for more at the end of a file. `way_out` is as in `ByteFrames`. Raises `InputError`
+    if it does not exist.
     """
     path, closed = Path(name), Event()
     if name.startswith("tcp://"):
@@ -154,7 +162,7 @@ def open_source(name: str, feature_dim: int, format: Format = "auto", growing: b
     raw = format == "raw" or (format == "auto" and path.suffix in RAW_ENDINGS)
     if path.is_file() and not raw:
         require_kind(path, "lines of numbers", (TEXT,), dict.fromkeys((NPY, NPZ), "give --format features"))
-    return ByteFrames(name, pieces, feature_dim, raw, closed)
+    return ByteFrames(name, pieces, feature_dim, raw, closed, way_out)
 
 
 def _no_source(name: str) -> InputError:

@@ -22,9 +22,9 @@ from safetensors.torch import save_file
 
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables
 from protas_gtcc.config import RunConfig
-from protas_gtcc.errors import InputError, plural
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.network.model import ProgressNetwork
-from protas_gtcc.predictions import Extractor
+from protas_gtcc.predictions import Extractor, JoinedSet
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.configs import from_dict
@@ -49,7 +49,9 @@ class ModelFacts:
     look_ahead_frames: int = 0
     """How many frames after t the features of frame t depend on."""
     extractor: Extractor = field(default_factory=Extractor)
-    """What made the features of the pictures, where it is known."""
+    """What made the features of the pictures, where it is known; not of joined sets, which have their own."""
+    joined_sets: list[JoinedSet] = field(default_factory=list)
+    """The feature sets that were joined, in order; none if there was one."""
     dataset: str = ""
     """Name of the dataset it was trained on."""
     training_videos: list[str] = field(default_factory=list)
@@ -70,6 +72,13 @@ class ModelFacts:
     def filtered(self) -> bool:
         """Whether labels and progress come from the duration filter, and not from the network alone."""
         return self.transcripts is not None and self.config.decoding.filter == "durations"
+
+    @property
+    def joining(self) -> str:
+        """The way out for features of another size: what is joined, in which order; "" for a model of one set."""
+        if not self.joined_sets:
+            return ""
+        return f"join {listed(self.joined_sets)} along D, in this order"
 
     def build(self) -> ProgressNetwork:
         """An untrained network of this shape."""
@@ -167,6 +176,7 @@ def _require_sound(facts: ModelFacts, where: str) -> None:
         "fps": fps is not None and not 0 < fps < math.inf,
         "tasks": len(set(facts.tasks)) < len(facts.tasks) or "" in facts.tasks,
         "look_ahead_frames": facts.look_ahead_frames < 0,
+        "joined_sets": bool(facts.joined_sets) and sum(one.dim for one in facts.joined_sets) != facts.feature_dim,
     }
     for name, is_wrong in wrong.items():
         if is_wrong:

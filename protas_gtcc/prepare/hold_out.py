@@ -40,9 +40,9 @@ def by_people(
     sets: Sets = {}
     if dataset.feature_sets or feature_set is not None:
         name = dataset.choose_feature_set(split, feature_set)
-        if dataset.feature_sets[name].split is not None:
+        if dataset.feature_set(name).split is not None:
             raise InputError(f"{name} is tied to split {split}: its backbone saw the videos; {_other_way(dataset)}")
-        sets = {name: (name, None)}
+        sets = {one: (one, None) for one in dataset.set_names(name)}
     videos = dataset.part(split, "train")
     groups = group_videos({video: dataset.attribute(video, "subject") for video in videos})
     if not 2 <= folds <= len(groups):

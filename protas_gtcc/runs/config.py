@@ -63,7 +63,8 @@ class HeadComparison:
     split: str = "1"
     """Split to train and test on."""
     feature_set: tuple[str, ...] = ()
-    """Feature sets to train heads on; by default those tied to the split, else `features`."""
+    """Feature sets to train heads on, one after the other; by default those tied to the split, else `features`.
+    `rgb+hands` is two sets, joined."""
     heads: tuple[str, ...] = tuple(VERSIONS)
     """Heads by name, ARCHITECTURE-LOSS or a published version; by default all of them."""
     seeds: int = 1

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from protas_gtcc.config import DEFAULT, MAY_CHANGE, PRESETS, RunConfig, flat_settings
-from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.inference import load
@@ -161,7 +160,7 @@ def group_runs(
         title = config.title or title_of(config.preset, "", config.control)
         used = dataset.choose_feature_set(config.split, config.feature_set)
         # Sets that are tied to one split each are one kind of features over the splits; aligned ones are another.
-        features = feature_kind(used, dataset.feature_sets[used])
+        features = dataset.feature_kind(used)
         members = kind_with(settings_of_kind(config, features), title, kinds).members
         first = members.setdefault((config.split, config.training.seed), run)
         if first is not run:

@@ -24,7 +24,17 @@ from protas_gtcc.training.run_directory import RunDirectory
 
 CALIBRATED = ("background_bias", "evidence", "interval_level", "remaining_level")
 """Settings of the filter that each run may have chosen for itself; the ensemble has their means."""
-SAME = ("feature_dim", "class_names", "background", "fps", "look_ahead_frames", "extractor", "dataset", "tasks")
+SAME = (
+    "feature_dim",
+    "class_names",
+    "background",
+    "fps",
+    "look_ahead_frames",
+    "extractor",
+    "joined_sets",
+    "dataset",
+    "tasks",
+)
 MAY_DIFFER = (*MAY_CHANGE, "seed", "dataset", "preset", "stages", "arrangement")
 """Settings in which runs may differ: files of the same dataset may lie in different places."""
 

@@ -12,7 +12,8 @@ from protas_gtcc.errors import InputError, listed, plain, plural
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.metrics.evaluation import Evaluation, evaluate_prediction_files, save_evaluation
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
-from protas_gtcc.predictions import Prediction, PredictionInfo
+from protas_gtcc.network.checkpoint import ModelFacts
+from protas_gtcc.predictions import JoinedSet, Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details
 from protas_gtcc.report.video_picture import plot_video
@@ -46,9 +47,9 @@ def evaluate_run(
     videos, feature_set = test_videos(dataset, split, feature_set)
     require_same_classes(model, dataset)
     require_unseen(model, dataset, videos)
-    require_same_backbone(model, dataset, feature_set)
+    require_same_features(model, dataset, feature_set)
     simulated = dataset.info.simulated or model.facts.simulated
-    extractor = dataset.feature_sets[feature_set].extractor
+    extractor = dataset.feature_set(feature_set).extractor
     info = PredictionInfo(
         model.class_names, dataset.info.background, dataset.info.fps, simulated, extractor, model.tasks
     )
@@ -98,10 +99,11 @@ def test_videos(dataset: Dataset, split: str, feature_set: str | None) -> tuple[
     if not videos:
         raise InputError(f"{dataset.path}: split {split} has no test videos; list some, or {DRAW_A_SPLIT}")
     feature_set = dataset.choose_feature_set(split, feature_set)
-    lacking = [video for video in videos if not dataset.has_features(video, feature_set)]
-    if lacking:
-        what = f"test videos {listed(lacking)} of split {split} have no {feature_set}"
-        raise InputError(f"{dataset.path}: {what}; give another --feature-set")
+    for name in dataset.set_names(feature_set):
+        lacking = [video for video in videos if not dataset.has_features(video, name)]
+        if lacking:
+            what = f"test videos {listed(lacking)} of split {split} have no {name}"
+            raise InputError(f"{dataset.path}: {what}; give another --feature-set")
     return videos, feature_set
 
 
@@ -172,12 +174,32 @@ def _require_task(model: TrainedModel, dataset: Dataset, video: str, task: str |
         raise InputError(f"{dataset.path}, video {video}: {error}") from error
 
 
-def require_same_backbone(model: TrainedModel, dataset: Dataset, feature_set: str) -> None:
-    """Raise `InputError` if the features are known to come from another backbone than those of the training."""
-    ours, theirs = model.facts.extractor, dataset.feature_sets[feature_set].extractor
-    if ours and theirs and not ours.has_backbone_of(theirs):
-        what = f"{dataset.path}, {feature_set}: made by {theirs}, and the model was trained on features of {ours}"
-        raise InputError(f"{what}; give another --feature-set, or extract with the model's backbone")
+def require_same_features(model: TrainedModel, dataset: Dataset, feature_set: str) -> None:
+    """Raise `InputError` if the features are known to differ from those of the training.
+
+    They do if they come from another backbone, and if other sets are joined than for the training, or in another order.
+    """
+    facts, described, joined = model.facts, dataset.feature_set(feature_set), dataset.joined_sets(feature_set)
+    pairs = [(facts.extractor, described.extractor)]
+    if facts.joined_sets:
+        _require_same_order(facts, joined or [JoinedSet(feature_set, described.dim)], dataset)
+        pairs = [(one.extractor, other.extractor) for one, other in zip(facts.joined_sets, joined, strict=False)]
+    for ours, theirs in pairs:
+        if ours and theirs and not ours.has_backbone_of(theirs):
+            what = f"{dataset.path}, {feature_set}: made by {theirs}, and the model was trained on features of {ours}"
+            raise InputError(f"{what}; give another --feature-set, or extract with the model's backbone")
+
+
+def _require_same_order(facts: ModelFacts, found: list[JoinedSet], dataset: Dataset) -> None:
+    """Raise `InputError` unless features have the sizes of what was joined for a model, one set of the sum among them.
+
+    Also raise it for sets of the same names in another order, since sizes may be equal.
+    """
+    names, sizes = ([getattr(one, name) for one in facts.joined_sets] for name in ("name", "dim"))
+    is_turned = names != (others := [one.name for one in found]) and sorted(names) == sorted(others)
+    if is_turned or [one.dim for one in found] not in (sizes, [facts.feature_dim]):
+        what = f"features of {listed(found)}, and the model was trained on {listed(facts.joined_sets)}, joined"
+        raise InputError(f"{dataset.path}: {what} in this order; give --feature-set {facts.config.feature_set}")
 
 
 def require_same_classes(model: TrainedModel, dataset: Dataset) -> None:

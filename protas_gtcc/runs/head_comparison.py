@@ -120,7 +120,7 @@ def _train(
 
 def _published_heads(wanted: HeadComparison, dataset: Dataset, feature_set: str) -> dict[str, ScalarHead]:
     """The published heads by their files' names, or by their paths where names are not distinct."""
-    dim, stems = dataset.feature_sets[feature_set].dim, {path.stem for path in wanted.published}
+    dim, stems = dataset.feature_set(feature_set).dim, {path.stem for path in wanted.published}
     heads = {}
     for path in wanted.published:
         try:

@@ -35,7 +35,7 @@ from protas_gtcc.procedure.model import ProcedureModel, from_arrays
 from protas_gtcc.procedure.result import REASONS, Event, Procedure, Reason
 from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.procedure.tracker import Tracked
-from protas_gtcc.runs.evaluate_run import require_same_backbone, require_same_classes, require_unseen, test_videos
+from protas_gtcc.runs.evaluate_run import require_same_classes, require_same_features, require_unseen, test_videos
 from protas_gtcc.runs.known_procedures import KnownTasks, lookups_of, tasks_of, training_videos_of, truth_of_video
 from protas_gtcc.runs.procedure_inputs import Evidence
 
@@ -68,7 +68,7 @@ def of_run(folder: Path, dataset: Dataset, split: str, train: Sequence[str]) -> 
     facts, (videos, feature_set) = model.facts, test_videos(dataset, split, model.facts.config.feature_set)
     require_same_classes(model, dataset)
     require_unseen(model, dataset, videos)
-    require_same_backbone(model, dataset, feature_set)
+    require_same_features(model, dataset, feature_set)
     features = FeatureReader(dataset, feature_set, split, facts.config.control)
 
     def evidence(video: str) -> np.ndarray:

@@ -9,7 +9,6 @@ from itertools import product
 from pathlib import Path
 
 from protas_gtcc.config import PRESETS, RunConfig, preset_title
-from protas_gtcc.dataset.description import feature_kind
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.runs.config import RunGrid
@@ -80,7 +79,7 @@ def _require_alike_features(plans: Sequence[PlannedRun], dataset: Dataset) -> No
     """Raise `InputError` if some splits would use features of another kind than the others."""
     configs = [plan.config for plan in plans]
     used = {config.split: dataset.choose_feature_set(config.split, config.feature_set) for config in configs}
-    kinds = {feature_kind(name, dataset.feature_sets[name]) for name in used.values()}
+    kinds = {dataset.feature_kind(name) for name in used.values()}
     if len(kinds) > 1:
         features = listed(f"{name} for split {split}" for split, name in used.items())
         raise InputError(f"splits would use features of different kinds, {features}; name one with --feature-set")

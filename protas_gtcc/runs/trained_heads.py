@@ -90,7 +90,7 @@ def _require_fitting(embedder: Embedder, dataset: Dataset) -> None:
         what = f"it was trained on {listed(others)}, no training videos of split {split} in {dataset.path}"
         raise InputError(f"{what}; leave it out, or train it again")
     tested, _ = test_videos(dataset, split, facts.feature_set)
-    dim = dataset.feature_sets[facts.feature_set].dim
+    dim = dataset.feature_set(facts.feature_set).dim
     if dim != facts.feature_dim:
         what = f"it embeds {facts.feature_set} of {facts.feature_dim} numbers a frame; here they have {dim}"
         raise InputError(f"{what}: leave it out, or train it again")

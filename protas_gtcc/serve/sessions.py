@@ -111,7 +111,8 @@ class Sessions:
         """The results for a message of frames, a JSON list. Raises `Refused` for a broken limit or a bad frame."""
         dim = self.model.facts.feature_dim
         if not message or len(message) % (4 * dim):
-            raise Refused(f"{len(message)} bytes are not a whole number of frames of {dim} float32")
+            way_out = f"; {self.model.facts.joining}" if self.model.facts.joined_sets else ""
+            raise Refused(f"{len(message)} bytes are not a whole number of frames of {dim} float32{way_out}")
         frames = np.frombuffer(message, dtype="<f4").reshape(-1, dim)
         if len(frames) > self.limits.frames_a_message:
             raise Refused(f"{len(frames)} frames in a message; at most {self.limits.frames_a_message} are allowed")

@@ -31,8 +31,12 @@ def from_dict(cls: type[T], content: Any, where: str) -> T:
     for name, value in values.items():
         if dataclasses.is_dataclass(hints[name]):
             values[name] = from_dict(hints[name], value, f"{where}: {name}")
-        else:
-            values[name] = _checked(name, value, hints[name], where)
+            continue
+        if get_origin(hints[name]) is list and isinstance(value, list):
+            kind = get_args(hints[name])[0]
+            is_nested = dataclasses.is_dataclass(kind)
+            value = [from_dict(kind, one, f"{where}: {name}") for one in value] if is_nested else value
+        values[name] = _checked(name, value, hints[name], where)
     return cls(**values)
 
 

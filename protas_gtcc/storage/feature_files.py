@@ -36,30 +36,36 @@ _BY_KIND = {TORCH: "pt", MATLAB: "mat", HDF5: "h5", TEXT: "text"}
 
 
 def load_features(
-    path: Path, feature_dim: int, axes: Axes = "auto", fps: float | None = None, mmap_mode: Literal["r"] | None = None
+    path: Path,
+    feature_dim: int,
+    axes: Axes = "auto",
+    fps: float | None = None,
+    mmap_mode: Literal["r"] | None = None,
+    way_out: str = "",
 ) -> np.ndarray:
     """Features `[T, D]` for a model that takes D = `feature_dim`; with `auto`, D is the axis of that size.
 
     Of keypoints, speeds are taken if only so there are D features; they need `fps`. `mmap_mode` leaves a .npy file on
     the disk until its frames are used. Raises `InputError` if there is no whole array of real numbers, and if no axis
-    or both axes have that size.
+    or both axes have that size; `way_out` ends the message about another size.
     """
     with _reading(path):
         points = find_keypoints(path)
     if points is not None:
-        return points.features(_speeds_for(path, points, feature_dim, fps))
+        return points.features(_speeds_for(path, points, feature_dim, fps, way_out))
     features = open_array(path, mmap_mode)
-    return features if _is_time_first(path, features.shape, features.dtype, feature_dim, axes) else features.T
+    header = features.shape, features.dtype
+    return features if _is_time_first(path, header, feature_dim, axes, way_out) else features.T
 
 
-def require_loadable(path: Path, feature_dim: int, axes: Axes = "auto") -> None:
+def require_loadable(path: Path, feature_dim: int, axes: Axes = "auto", way_out: str = "") -> None:
     """Raise `InputError` as `load_features` does, as far as the header shows."""
     with _reading(path):
         points = find_keypoints(path)
     if points is not None:
-        _speeds_for(path, points, feature_dim, 1.0)
+        _speeds_for(path, points, feature_dim, 1.0, way_out)
     else:
-        _is_time_first(path, *read_header(path), feature_dim, axes)
+        _is_time_first(path, read_header(path), feature_dim, axes, way_out)
 
 
 def open_array(path: Path, mmap_mode: Literal["r"] | None = None, speeds_at: float | None = None) -> np.ndarray:
@@ -162,13 +168,14 @@ def _array_readers(path: Path) -> tuple[Callable[[Path], np.ndarray], Callable[[
     return read_npy, read_npy_header
 
 
-def _speeds_for(path: Path, points: Keypoints, feature_dim: int, fps: float | None) -> float | None:
+def _speeds_for(path: Path, points: Keypoints, feature_dim: int, fps: float | None, way_out: str) -> float | None:
     """The rate for speeds if a model takes them; None if it does not."""
     if points.dim(False) == feature_dim:
         return None
     if points.dim(True) != feature_dim:
         what = f"{path} makes {points.dim(False)} features a frame, {points.dim(True)} with speeds"
-        raise InputError(f"{what}, and the model takes {feature_dim}; track the points that it was trained on")
+        way_out = way_out or "track the points that it was trained on"
+        raise InputError(f"{what}, and the model takes {feature_dim}; {way_out}")
     if fps is None:
         raise InputError(f"{path}: the model takes speeds of keypoints, which need the rate; give --fps")
     return fps
@@ -179,7 +186,8 @@ def _require_no_speeds(path: Path, speeds: bool) -> None:
         raise InputError(f"--speeds: {path} has no keypoints; leave the flag out")
 
 
-def _is_time_first(path: Path, shape: tuple[int, ...], dtype: np.dtype, feature_dim: int, axes: Axes) -> bool:
+def _is_time_first(path: Path, header: Header, feature_dim: int, axes: Axes, way_out: str) -> bool:
+    shape, dtype = header
     if dtype.kind not in "iuf":
         raise InputError(f"{path} holds {dtype}; save it as real numbers")
     if len(shape) != 2:
@@ -192,10 +200,8 @@ def _is_time_first(path: Path, shape: tuple[int, ...], dtype: np.dtype, feature_
     if all(fits):
         raise InputError(f"{path}: both axes are {feature_dim} long; give --feature-axes DT or TD")
     if not any(fits):
-        raise InputError(
-            f"{path} has shape {list(shape)}, the model takes [T, {feature_dim}]; "
-            "extract features with the backbone that it was trained on"
-        )
+        way_out = way_out or "extract features with the backbone that it was trained on"
+        raise InputError(f"{path} has shape {list(shape)}, the model takes [T, {feature_dim}]; {way_out}")
     return fits[1]
 
 

@@ -38,12 +38,13 @@ class Streams:
         background: list[int],
         decoder: Decoder | None,
         tasks: Sequence[str] = (),
+        way_out: str = "",
     ):
         """`decoder` is the filter after the network, for as many streams as the engine has; None without a filter.
 
-        `tasks` are the names of the model's tasks.
+        `tasks` are the names of the model's tasks. `way_out` ends the message about frames of another size.
         """
-        self.tasks = tuple(tasks)
+        self.tasks, self._way_out = tuple(tasks), way_out
         self._engine, self._decoder, self._feature_dim = engine, decoder, network.feature_dim
         self._is_action = ~np.isin(np.arange(network.num_classes), background)
         self.fingerprint = _fingerprint(network, decoder)
@@ -130,7 +131,8 @@ class Streams:
         if frames.ndim == 1:
             frames = frames[None]
         if frames.ndim != 2 or frames.shape[1] != self._feature_dim:
-            raise InputError(f"frames are {frames.shape}; the model takes [D] or [k, D] with D = {self._feature_dim}")
+            expected = f"the model takes [D] or [k, D] with D = {self._feature_dim}"
+            raise InputError(f"frames are {frames.shape}; {expected}" + (f"; {self._way_out}" if self._way_out else ""))
         return np.ascontiguousarray(frames)
 
     def _refuse(self, stream: int, later: int, name: str) -> NoReturn:

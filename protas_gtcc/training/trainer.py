@@ -168,7 +168,7 @@ class Trainer(TrainingLoop[Batch]):
         return assign_members(people, self.config.model.stages, self.settings.seed), ""
 
     def _facts(self) -> ModelFacts:
-        info, features = self.dataset.info, self.dataset.feature_sets[self.feature_set]
+        info, features = self.dataset.info, self.dataset.feature_set(self.feature_set)
         decoding, tasks = self.config.decoding, self._tasks()
         long_seconds = long_action(self.labels.values(), info.background) / info.fps
         transcripts = count_transcripts(self.labels.values(), info.num_classes, decoding, info.fps, tasks)
@@ -182,6 +182,7 @@ class Trainer(TrainingLoop[Batch]):
             fps=info.fps,
             look_ahead_frames=features.look_ahead_frames,
             extractor=features.extractor,
+            joined_sets=self.dataset.joined_sets(self.feature_set),
             dataset=info.name,
             training_videos=[*self.train_videos, *self.validation_videos],
             simulated=info.simulated,

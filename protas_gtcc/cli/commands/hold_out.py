@@ -29,7 +29,8 @@ class Command:
     folds: int = 5
     """Number of folds."""
     feature_set: str | None = None
-    """Features of the folds; by default as in training. They must not be tied to a split."""
+    """Features of the folds, or several sets, `rgb+hands`; by default as in training. They must not be tied to a split.
+    """
     across: tuple[str, ...] = ()
     """Instead: two or more splits. The test videos of one are held out from the training of another."""
     overwrite: bool = False

@@ -150,7 +150,8 @@ class Command:
         if self._is_replay:
             features = model.file_features(Path(self.source), fps, self.feature_axes, mmap_mode="r")
             return Replay(self.source, features, fps if self.real_time else None), self.give_up_seconds
-        return open_source(self.source, model.facts.feature_dim, self.format, self.growing), self.give_up_seconds
+        dim, joining = model.facts.feature_dim, model.facts.joining
+        return open_source(self.source, dim, self.format, self.growing, joining), self.give_up_seconds
 
     @property
     def _is_video(self) -> bool:

@@ -37,6 +37,7 @@ class OwnBackboneFlags:
         from protas_gtcc.video.backbones.choice import make_backbone
         from protas_gtcc.video.backbones.of_model import require_known
 
+        model.require_one_set()
         require_known(model.facts.extractor)
         choice = self.backbone or (model.facts.extractor.backbone if self.size or self.window > 1 else None)
         where = device or str(model.device)
