@@ -201,7 +201,7 @@ def known_flags(verb: str) -> set[str]:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         main([verb, "--help"])
-    passed_on = {"cross-validate": "run", "compare-alignments": "align"}
+    passed_on = {"cross-validate": "run", "tune": "run", "compare-alignments": "align"}
     text = re.sub(r"--\[no-\](\S+)", r"--\1 --no-\1", printed.getvalue())  # --[no-]write stands for two flags
     own = set(re.findall(r"--[a-z][a-z0-9-]*", text))
     return own | known_flags(passed_on[verb]) if verb in passed_on else own
