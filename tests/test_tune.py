@@ -195,11 +195,11 @@ def test_what_is_usually_searched_contains_the_default():
         ("epochs=1.5..3", "expected a whole number, not '1.5'"),
         ("lr=a..b", "expected a number, not 'a'"),
         ("lr=3e-3..3e-4", "3e-3 is not below 3e-4"),
-        ("lr=nan..1", "nan is no finite number"),
+        ("lr=nan..1", "expected a finite number, not nan"),
         ("dropout=0.5..1", r"--search dropout=0.5..1: --dropout is 1.0; it must be in \[0, 1\)"),
-        ("arrangement=series,both", "'both' is none of series, parallel"),
+        ("arrangement=series,both", "expected one of series, parallel, not 'both'"),
         ("arrangement=series..parallel", "only numbers have a range"),
-        ("causal=1,0", "'1' is none of on, off"),
+        ("causal=1,0", "expected one of on, off, not '1'"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_in_a_line(text, message):

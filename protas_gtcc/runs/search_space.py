@@ -117,7 +117,7 @@ def _distribution(text: str, values: str, kind: Any) -> Any:
         raise InputError(f"--search {text}: only numbers have a range; list the values, as in NAME=A,B")
     ends = _value(text, low, kind), _value(text, high, kind)
     if not ends[0] < ends[1]:
-        raise InputError(f"--search {text}: a range is LOW..HIGH, and {low} is not below {high}")
+        raise InputError(f"--search {text}: {low} is not below {high}; a range is LOW..HIGH")
     logarithmic = ends[0] > 0 and ends[1] / ends[0] >= LOG_RATIO
     return (IntDistribution if kind is int else FloatDistribution)(*ends, log=logarithmic)
 
@@ -127,7 +127,7 @@ def _value(text: str, word: str, kind: Any) -> Any:
     choices = get_args(kind) if get_origin(kind) is Literal else ("on", "off") if kind is bool else ()
     if choices:
         if word not in choices:
-            raise InputError(f"--search {text}: {word!r} is none of {listed(choices)}")
+            raise InputError(f"--search {text}: expected one of {listed(choices)}, not {word!r}")
         return word == "on" if kind is bool else word
     try:
         value = readers[kind](word)
@@ -135,5 +135,5 @@ def _value(text: str, word: str, kind: Any) -> Any:
         expected = "a whole number" if kind is int else "a number"
         raise InputError(f"--search {text}: expected {expected}, not {word!r}") from None
     if not math.isfinite(value):
-        raise InputError(f"--search {text}: {word} is no finite number")
+        raise InputError(f"--search {text}: expected a finite number, not {word}")
     return value
