@@ -142,6 +142,23 @@ def test_whatever_interrupts_ends_all_processes(config_file):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+def test_runs_may_bring_further_runs_whether_they_fail_or_cannot_start(config_file):
+    ended: list[tuple[str, str | None]] = []
+
+    def next_runs(plan: PlannedRun, failure: str | None) -> list[PlannedRun]:
+        ended.append((plan.name, failure))
+        number = len(ended)
+        return [planned(config_file, f"{'fails' if number == 1 else 'run'}-{number}")] if number < 4 else []
+
+    unlike = planned(config_file, "other")
+    unlike.run.start(dataclasses.replace(unlike.config, split="9"))
+    seen: list[Status] = []
+    failed = launch([unlike], jobs=1, on_status=seen.append, module="stand_in", next_runs=next_runs)
+    assert [name for name, _ in ended] == ["other", "fails-1", "run-2", "run-3"]
+    assert {name for name, failure in ended if failure is not None} == {"other", "fails-1"} == {*failed}
+    assert (seen[-1].num_done, seen[-1].num_failed, seen[-1].num_waiting) == (2, 2, 0)
+
+
 def test_a_killed_launcher_leaves_no_process_behind(config_file):
     code = (
         "import sys; from pathlib import Path; from tests.test_cross_validate import planned, launch;"

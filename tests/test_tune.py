@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import shutil
+import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -20,25 +24,28 @@ from protas_gtcc.runs.plans import PlannedRun
 from protas_gtcc.runs.run_grid import title_of
 from protas_gtcc.runs.search_space import USUAL, own_point, read_space, with_settings
 from protas_gtcc.runs.tuning import Fold, Trial, Tuning
-from protas_gtcc.runs.tuning_summary import gain_on_folds_left_out, markdown, summarise, verdict, write_best
+from protas_gtcc.runs.tuning_summary import gain_on_last_folds, markdown, summarise, verdict, write_best
 from protas_gtcc.storage.preset_files import read_preset, write_preset
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.conftest import tiny_video
 from tests.mstcn_folder import exit_code
 
-FOLDS = [Fold(Path("a.h5"), "1-0"), Fold(Path("b.h5"), "1-0"), Fold(Path("a.h5"), "1-1")]
+FOLDS = [Fold(Path("a.h5"), "1-0", 0), Fold(Path("b.h5"), "1-0", 0), Fold(Path("a.h5"), "1-1", 1)]
 SPACE = ["lr=1e-4..1e-2", "maps=8,16"]
 Score = Callable[[dict[str, Any], Fold], float | None]
 
 
-def tuning_in(out: Path, goal: str = "skill", space: Sequence[str] = SPACE) -> Tuning:
+def tuning_in(
+    out: Path, number: int = 5, goal: str = "skill", space: Sequence[str] = SPACE, folds: Sequence[Fold] = FOLDS
+) -> Tuning:
     def plan(trial: Trial, fold: Fold) -> PlannedRun:
         config = dataclasses.replace(DEFAULT, dataset=str(fold.dataset), split=fold.split)
         name = f"{trial.name}/{fold.dataset.stem}-{fold.split}"
         return PlannedRun(name, RunDirectory(out / name), with_settings(config, trial.settings), "run", [])
 
     out.mkdir(exist_ok=True)
-    return Tuning(out, FOLDS, read_space(space, DEFAULT), goal, 0, plan, {})
+    known = read_space(space, DEFAULT)
+    return Tuning(out, folds, known, goal, number, plan, own_point(known, DEFAULT), {})
 
 
 def make(plan: PlannedRun, skill: float) -> None:
@@ -50,18 +57,20 @@ def make(plan: PlannedRun, skill: float) -> None:
     )
 
 
-def search(tuning: Tuning, number: int, score: Score, stop_after: int | None = None) -> list[str]:
-    """Make the runs of a search one after another, `score` in place of training; returns their names."""
-    waiting = tuning.start(number, 1, own_point(tuning.space, DEFAULT))
-    made: list[str] = []
+def search(tuning: Tuning, score: Score, stop_after: int | None = None, at_once: int = 1) -> list[str]:
+    """Make the runs of a search, `score` in place of training; returns their names, in the order of their ends."""
+    waiting, made = tuning.first_runs(at_once), list[str]()
     while waiting and len(made) != stop_after:
+        assert len(waiting) <= at_once
         plan = waiting.pop(0)
         made.append(plan.name)
         config = plan.config
-        found = score({"lr": config.training.lr, "maps": config.model.maps}, Fold(Path(config.dataset), config.split))
+        found = score(
+            {"lr": config.training.lr, "maps": config.model.maps}, Fold(Path(config.dataset), config.split, 0)
+        )
         if found is not None:
             make(plan, found)
-        waiting += tuning.follow(plan, "no luck" if found is None else None)
+        waiting += tuning.next_runs(plan, "no luck" if found is None else None)
     return made
 
 
@@ -70,22 +79,29 @@ def by_rate(settings: dict[str, Any], fold: Fold) -> float:
 
 
 def test_every_trial_is_made_on_the_folds_in_their_order_the_preset_first(tmp_path):
-    made = search(tuning_in(tmp_path / "out"), 2, by_rate)
-    expected = [
-        f"{trial}/{fold}" for trial in ("preset", "trial-000", "trial-001") for fold in ("a-1-0", "b-1-0", "a-1-1")
-    ]
-    assert made == expected
+    made = search(tuning_in(tmp_path / "out", 2), by_rate)
+    folds = ("a-1-0", "b-1-0", "a-1-1")
+    assert made == [f"{trial}/{fold}" for trial in ("preset", "trial-000", "trial-001") for fold in folds]
 
 
-def test_the_best_trial_has_the_highest_mean_over_folds_and_becomes_a_preset(tmp_path):
-    tuning = tuning_in(tmp_path / "out")
-    search(tuning, 12, by_rate)
+def test_several_at_once_make_the_same_number_of_trials(tmp_path):
+    tuning = tuning_in(tmp_path / "out", 7)
+    made = search(tuning, by_rate, at_once=3)
+    assert len(tuning.trials) == len({trial.name for trial in tuning.trials}) == 7
+    assert len(made) == len({*made}) == sum(len(trial.scores) for trial in [tuning.preset, *tuning.trials])
+
+
+def test_the_best_trial_has_the_highest_mean_over_datasets_and_becomes_a_preset(tmp_path):
+    tuning = tuning_in(tmp_path / "out", 12)
+    search(tuning, by_rate)
     summary = summarise(tuning)
     whole = [trial for trial in tuning.trials if trial.state == "complete"]
     best = max(whole, key=lambda trial: trial.settings["lr"])
     assert summary["best"] == best.name
     assert summary["gain"] == pytest.approx(best.settings["lr"] - DEFAULT.training.lr)
-    file = write_best(tmp_path / "out", tuning, summary, DEFAULT)
+    assert summary["preset"]["mean"] == pytest.approx(DEFAULT.training.lr + 0.05), "two folds of a count as one of b"
+    file = write_best(tmp_path / "out", tuning, summary, DEFAULT, "protas-gtcc run --preset best.yaml")
+    assert "# protas-gtcc run --preset best.yaml\n" in file.read_text()
     assert dataclasses.replace(read_preset(str(file)), preset="default") == with_settings(DEFAULT, best.settings)
     rows = markdown(summary).splitlines()
     assert rows[2].startswith("| preset |")
@@ -93,80 +109,161 @@ def test_the_best_trial_has_the_highest_mean_over_folds_and_becomes_a_preset(tmp
     assert "| a | b |" in rows[0]
 
 
-def test_trials_below_the_median_are_stopped_after_a_fold(tmp_path):
-    tuning = tuning_in(tmp_path / "out")
-    search(tuning, 30, by_rate)
-    stopped = [trial for trial in tuning.trials if trial.state == "pruned"]
-    assert stopped
-    assert all(len(trial.scores) < len(FOLDS) for trial in stopped)
-    assert max(trial.settings["lr"] for trial in stopped) < max(trial.settings["lr"] for trial in tuning.trials)
-    assert "stopped after 1 of 3 folds" in markdown(summarise(tuning))
+def test_after_a_round_a_trial_below_the_median_of_the_others_is_stopped(tmp_path):
+    tuning = tuning_in(tmp_path / "out", 30)
+    search(tuning, by_rate)
+    before: list[Trial] = [tuning.preset]
+    for trial in tuning.trials:
+        means = [(sum(one.scores[:2]) / 2) for one in before]
+        poor = len(means) >= 5 and sum(trial.scores[:2]) / 2 < statistics.median(means)
+        assert trial.state == ("stopped" if poor else "complete")
+        assert len(trial.scores) == (2 if poor else 3), "never within a round"
+        before.append(trial)
+    assert "stopped after 2 of 3 folds" in markdown(summarise(tuning))
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 7, 11])
 def test_a_search_that_was_killed_is_continued_and_repeats_no_run(tmp_path, stop_after):
-    before = search(tuning_in(tmp_path / "out"), 5, by_rate, stop_after)
+    before = search(tuning_in(tmp_path / "out"), by_rate, stop_after)
     unfinished = {path.parent.name: path.read_text() for path in tmp_path.glob("out/trial-*/trial.json")}
     after_kill = tuning_in(tmp_path / "out")
-    after = search(after_kill, 5, by_rate)
-    assert not {*before[:-1]} & {*after}
+    after = search(after_kill, by_rate)
+    assert not {*before} & {*after}
     assert len(after_kill.trials) == 5
     for name, text in unfinished.items():
         [trial] = [one for one in after_kill.trials if one.name == name]
         assert trial.settings == json.loads(text)["settings"]
-    assert search(tuning_in(tmp_path / "out"), 5, by_rate) == []
-    assert len(search(tuning_in(tmp_path / "out"), 6, by_rate)) in (1, 2, 3)
+    assert search(tuning_in(tmp_path / "out"), by_rate) == []
+    more = tuning_in(tmp_path / "out", 9)
+    assert {name.split("/")[0] for name in search(more, by_rate)} == {f"trial-{number:03d}" for number in range(5, 9)}
+    assert len({trial.settings["lr"] for trial in more.trials}) == 9, "no proposal comes again"
 
 
-def test_a_failed_trial_is_named_and_the_search_goes_on(tmp_path):
+def test_a_failed_trial_is_named_the_search_goes_on_and_the_command_tries_again(tmp_path):
+    out = tmp_path / "out"
+
+    def unlucky(settings: dict[str, Any], fold: Fold) -> float | None:
+        return None if settings["maps"] == 16 and fold.dataset.stem == "b" else 0.5
+
+    tuning = tuning_in(out, 8)
+    search(tuning, unlucky)
+    failed = {trial.name for trial in tuning.trials if trial.state == "failed"}
+    assert failed == {trial.name for trial in tuning.trials if trial.settings["maps"] == 16}
+    summary = summarise(tuning)
+    assert "failed: no luck" in markdown(summary)
+    assert f"{len(failed)} trials failed; the same command tries again." in markdown(summary)
+    assert "No trial has a better skill than the preset (0.500)" in markdown(summary)
+    assert write_best(out, tuning, summary, DEFAULT, "") is None
+    again = tuning_in(out, 8)
+    assert {name.split("/")[0] for name in search(again, lambda settings, fold: 0.6)} == failed
+    assert all(trial.state in ("complete", "stopped") for trial in again.trials)
+
+
+def test_a_search_of_which_all_failed_says_so(tmp_path):
+    tuning = tuning_in(tmp_path / "out", 2)
+    search(tuning, lambda settings, fold: 0.5 if settings["lr"] == DEFAULT.training.lr else None)
+    with pytest.raises(InputError, match="all 2 trials failed, trial-000: no luck; the command tries again"):
+        summarise(tuning)
+
+
+def test_once_the_preset_has_failed_nothing_more_is_made(tmp_path):
     tuning = tuning_in(tmp_path / "out")
-    search(
-        tuning, 4, lambda settings, fold: None if settings["lr"] != DEFAULT.training.lr and fold == FOLDS[1] else 0.5
-    )
-    assert [trial.state for trial in tuning.trials] == ["failed"] * 4
-    assert "failed: no luck" in markdown(summarise(tuning))
-    assert "No trial has a better skill than the preset (0.500)" in markdown(summarise(tuning))
-    assert write_best(tmp_path, tuning, summarise(tuning), DEFAULT) is None
-
-
-def test_without_a_score_of_the_preset_there_is_nothing_to_compare(tmp_path):
-    tuning = tuning_in(tmp_path / "out")
-    search(tuning, 1, lambda settings, fold: None)
+    assert search(tuning, lambda settings, fold: None) == ["preset/a-1-0"]
     with pytest.raises(InputError, match="the preset itself failed, so there is nothing to compare with: no luck"):
         summarise(tuning)
 
 
-def test_a_gain_on_chance_alone_is_not_a_gain_on_folds_left_out():
-    trials = [[0.5, 0.5, 0.5], [0.9, 0.4, 0.4], [0.4, 0.9, 0.4], [0.4, 0.4, 0.9]]
-    gain = gain_on_folds_left_out(trials[0], trials)
-    # By brute force: without fold 0, trials 2 and 3 have .65 in the mean, and .4 on it, where the preset has .5.
-    assert gain == pytest.approx(-0.1)
-    assert gain_on_folds_left_out([0.5], [[0.5], [0.6]]) is None
-    assert gain_on_folds_left_out(trials[0], [trials[0], [0.6, 0.6, 0.6]]) == pytest.approx(0.1)
+def test_a_folder_that_was_removed_leaves_a_gap_and_no_other_is_overwritten(tmp_path):
+    search(tuning_in(tmp_path / "out", 3), by_rate)
+    kept = {name: (tmp_path / "out" / name / "trial.json").read_text() for name in ("trial-000", "trial-002")}
+    shutil.rmtree(tmp_path / "out" / "trial-001")
+    made = search(tuning_in(tmp_path / "out", 3), by_rate)
+    assert {name.split("/")[0] for name in made} == {"trial-003"}
+    assert kept == {name: (tmp_path / "out" / name / "trial.json").read_text() for name in kept}
 
 
-def test_the_verdict_says_when_the_gain_is_of_chance(tmp_path):
-    summary = {"goal": "acc", "folds": [1, 2], "best": "trial-003", "gain": 1.5, "better_on": 1}
-    lines = verdict({**summary, "preset": {"mean": 50.0}, "gain_on_folds_left_out": -0.25})
-    assert lines[0] == "trial-003 has acc 51.5, the preset 50.0; it is better on 1 of 2 folds."
-    assert lines[1] == "Chosen without a fold and scored on it, the best trial gains -0.2 in the mean."
-    assert lines[2] == "So the search found nothing that other people are likely to gain from."
-    assert "they flatter it" in lines[3]
+def test_the_gain_on_the_last_round_is_of_the_best_of_the_rounds_before():
+    def trial(*scores: float) -> Trial:
+        return Trial("", {}, list(scores))
+
+    preset = trial(0.5, 0.5, 0.5)
+    lucky, better = trial(0.9, 0.9, 0.2), trial(0.7, 0.7, 0.6)
+    folds = [Fold(Path("a"), str(number), number) for number in range(3)]
+    assert gain_on_last_folds(preset, [preset, lucky, better], folds) == pytest.approx(-0.3)
+    assert gain_on_last_folds(preset, [preset, better], folds) == pytest.approx(0.1)
+    assert gain_on_last_folds(trial(0.5), [trial(0.5), trial(0.6)], folds[:1]) is None
+
+
+def test_on_noise_nothing_is_gained_on_the_last_round_though_the_best_looks_better(tmp_path):
+    gains, looks = [], []
+    for number in range(12):
+        drawn = np.random.default_rng(number)
+        tuning = tuning_in(tmp_path / str(number), 12)
+        search(tuning, lambda settings, fold, drawn=drawn: float(drawn.normal()))
+        summary = summarise(tuning)
+        gains.append(summary["gain_on_last_folds"])
+        looks.append(summary["gain"])
+    assert np.mean(looks) > 0.7
+    assert abs(np.mean(gains)) < 3 * np.std(gains) / np.sqrt(len(gains))
+
+
+def test_the_verdict_says_when_the_gain_is_of_chance():
+    summary = {"goal": "acc", "folds": [1, 2], "best": "trial-003", "gain": 1.5, "better_on": 1, "num_failed": 0}
+    summary |= {"simulated": False, "preset": {"mean": 50.0}, "gain_on_last_folds": -0.25}
+    assert verdict(summary) == [
+        "trial-003 has acc 51.5, the preset 50.0; it is better on 1 of 2 folds.",
+        "The best trial of the folds before the last round gains -0.2 on the last one.",
+        "So the search found nothing that new videos are likely to gain from.",
+        "It was chosen by these scores, so they are too high for new videos. Only training videos were scored.",
+    ]
+    assert (
+        verdict(summary | {"simulated": True})[0]
+        == "The videos are simulated, so these settings say nothing about real ones."
+    )
 
 
 def test_a_folder_has_one_search(tmp_path):
     tuning_in(tmp_path / "out")
-    with pytest.raises(InputError, match=r"out has a search with another goal: skill; give another --out"):
+    with pytest.raises(InputError, match=r"out has a search that differs in goal: skill, not acc; give another --out"):
         tuning_in(tmp_path / "out", goal="acc")
-    with pytest.raises(InputError, match="another search"):
+    with pytest.raises(InputError, match="a search that differs in search"):
         tuning_in(tmp_path / "out", space=["lr=1e-4..1e-3"])
+    (tmp_path / "out" / "search.json").write_text("{")
+    with pytest.raises(InputError, match="is not as 'tune' writes it"):
+        tuning_in(tmp_path / "out")
 
 
-def test_a_run_without_the_score_fails_its_trial(tmp_path):
-    tuning = tuning_in(tmp_path / "out", goal="edit")
-    search(tuning, 1, by_rate)
-    assert tuning.preset.state == "failed"
-    assert "has no edit to compare trials by" in tuning.preset.reason
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": "won"},
+        {"settings": {"lr": 1.0}},
+        {"settings": 5},
+        {"scores": ["high"]},
+        {"scores": [float("nan")]},
+        {"scores": []},
+        {"scores": None},
+    ],
+)
+def test_a_damaged_trial_is_refused_in_a_line(tmp_path, change):
+    search(tuning_in(tmp_path / "out", 1), by_rate)
+    file = tmp_path / "out" / "trial-000" / "trial.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(InputError, match=r"trial.json is not as 'tune' writes it \(.+\); remove its folder"):
+        tuning_in(tmp_path / "out", 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"progress": {"predicted": {"skill": null}}}', '{"progress": {"predicted": {"skill": true}}}'],
+)
+def test_a_run_without_the_score_fails_its_trial(tmp_path, content):
+    tuning = tuning_in(tmp_path / "out")
+    [plan] = tuning.first_runs(1)
+    make(plan, 0.5)
+    plan.run.metrics.write_text(content)
+    assert tuning.next_runs(plan, None) == []
+    assert re.search("has no skill to compare trials by|cannot be read", tuning.preset.reason)
 
 
 def test_a_space_is_read_by_the_type_of_each_setting():
@@ -233,6 +330,8 @@ def test_a_preset_file_has_what_differs_from_a_built_in_preset(tmp_path):
         ("model: {layers: five}", "layers is 'five', expected a int"),
         ("model: {dropout: 2}", r"--dropout is 2\.0; it must be in"),
         ("model: [", "is not YAML"),
+        ("training: {epochs: 5, epochs: 6}", "it has 'epochs' twice"),
+        ("a: &x 1\nb: *x", "it has an alias"),
     ],
 )
 def test_a_file_that_is_no_preset_is_refused_in_a_line(tmp_path, text, message):
@@ -263,13 +362,13 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[PlannedRun]:
     """The runs that the command makes, in place of training."""
     made: list[PlannedRun] = []
 
-    def launch(plans: Sequence[PlannedRun], *args: Any, follow: Any, **kwargs: Any) -> dict[str, str]:
+    def launch(plans: Sequence[PlannedRun], *args: Any, next_runs: Any, **kwargs: Any) -> dict[str, str]:
         waiting = list(plans)
         while waiting:
             plan = waiting.pop(0)
             made.append(plan)
             make(plan, plan.config.training.lr)
-            waiting += follow(plan, None)
+            waiting += next_runs(plan, None)
         return {}
 
     monkeypatch.setattr(tune, "launch", launch)
@@ -284,9 +383,13 @@ def test_the_command_divides_training_people_and_looks_at_no_test_video(tmp_path
     for plan in launched:
         dataset = Dataset(plan.config.dataset)
         assert "v2" not in dataset.num_frames
-        assert dataset.part(plan.config.split, "train") != dataset.part(plan.config.split, "test")
+        train_people, test_people = (
+            {dataset.attribute(video, "subject") for video in dataset.part(plan.config.split, part)}
+            for part in ("train", "test")
+        )
+        assert not train_people & test_people
         assert plan.config.model.maps == 8
-    assert "Chosen without a fold and scored on it" in capsys.readouterr().out
+    assert "gains" in capsys.readouterr().out
     best = read_preset(str(out / "best.yaml"))
     assert (best.model.maps, best.training.lr) == (8, max(plan.config.training.lr for plan in launched))
     assert exit_code("tune", data, *flags, "--json") == 0
@@ -313,6 +416,8 @@ def test_splits_of_a_held_out_file_are_the_folds(tmp_path, launched):
         (["--split", "9"], "no split"),
         (["--search", "seed=1,2"], "there is no setting seed"),
         (["--title", "x"], "--title is for one run"),
+        (["--dataset", "x"], "name the datasets without --dataset"),
+        (["--search", "lr=1e-4..1e-3", "--lr", "1e-3"], "lr is given by a flag as well"),
         (["--trials", "0"], "--trials is 0; it must be from 1"),
         (["--jobs", "0"], "--jobs is 0; it must be at least 1"),
     ],
@@ -321,3 +426,43 @@ def test_what_cannot_be_tuned_is_refused_in_a_line(tmp_path, launched, capsys, f
     assert exit_code("tune", two_people(tmp_path / "mine.h5"), "--folds", 2, "--out", tmp_path / "out", *flags) == 1
     assert message in capsys.readouterr().err
     assert launched == []
+
+
+def test_a_number_without_a_point_is_a_number_in_a_preset_file(tmp_path):
+    (tmp_path / "mine.yaml").write_text("training: {lr: 3e-4, weight_decay: 1E2}")
+    training = read_preset(str(tmp_path / "mine.yaml")).training
+    assert (training.lr, training.weight_decay) == (3e-4, 100.0)
+
+
+def test_what_a_flag_sets_is_not_searched_unless_it_is_named():
+    assert "epochs" in read_space(USUAL, DEFAULT)
+    assert "epochs" not in read_space(USUAL, DEFAULT, ["--epochs", "5"])
+
+
+def test_a_pair_of_splits_is_a_fold_of_its_first(tmp_path, launched, capsys):
+    videos = {
+        str(split): {"train": [f"v{n}" for n in range(3) if n != split], "test": [f"v{split}"]} for split in range(3)
+    }
+    info = DatasetInfo("tiny", ["a", "b", "c", "d"], [0], 5.0, videos)
+    with write_dataset(tmp_path / "d.h5", info, {"features": FeatureSet(6)}) as writer:
+        for number in range(3):
+            writer.add(dataclasses.replace(tiny_video(f"v{number}", number), subject=f"person {number}"))
+    assert exit_code("hold-out", tmp_path / "d.h5", "--across", 0, 1, 2, "--out", tmp_path / "h.h5") == 0
+    flags = ("--trials", 1, "--search", "lr=1e-4..1e-2", "--out", tmp_path / "out")
+    assert exit_code("tune", tmp_path / "h.h5", "--split", 1, *flags) == 0
+    assert {plan.config.split for plan in launched} == {"1-0", "1-2"}
+    assert exit_code("tune", tmp_path / "h.h5", "--split", 9, *flags) == 1
+    assert "holds out no videos of split 9" in capsys.readouterr().err
+
+
+def test_a_search_continues_on_its_own_data_alone(tmp_path, launched, capsys):
+    data, out = two_people(tmp_path / "mine.h5"), tmp_path / "out"
+    flags = ("--folds", 2, "--trials", 1, "--search", "lr=1e-4..1e-2", "--out", out)
+    assert exit_code("tune", data, *flags, "--threads", 2) == 0
+    assert exit_code("tune", data, *flags) == 0, "where it is computed may change"
+    for change in (["--seed", 1], ["--maps", 8], ["--goal", "acc"]):
+        assert exit_code("tune", data, *flags, *change) == 1
+    (tmp_path / "other").mkdir()
+    assert exit_code("tune", two_people(tmp_path / "other" / "mine.h5"), *flags) == 1
+    assert "a search that differs in datasets" in capsys.readouterr().err
+    assert len(launched) == 4

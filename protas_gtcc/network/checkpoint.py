@@ -78,7 +78,7 @@ class ModelFacts:
         """The way out for features of another size: what is joined, in which order; "" for a model of one set."""
         if not self.joined_sets:
             return ""
-        return f"join {listed(self.joined_sets)} along D, in this order"
+        return f"join {listed(self.joined_sets, len(self.joined_sets))} along D, in this order"
 
     def build(self) -> ProgressNetwork:
         """An untrained network of this shape."""

@@ -25,6 +25,8 @@ from protas_gtcc.dataset.held_out import group_videos
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError, listed
 
+HELD_OUT = "training videos held out"
+"""In the source of a file that is written here."""
 Parts = dict[str, list[str]]
 Sets = Mapping[str, tuple[str, str | None]]
 """For each new feature set its set in the old file, and the split that it is tied to."""
@@ -82,7 +84,7 @@ def write_held_out(dataset: Dataset, out: Path, splits: dict[str, Parts], sets: 
         dataset.info,
         name=f"{dataset.info.name}-held-out",
         splits=splits,
-        source=f"{dataset.info.source}; training videos held out".lstrip("; "),
+        source=f"{dataset.info.source}; {HELD_OUT}".lstrip("; "),
     )
     # The set that another was derived from is not in the new file.
     feature_sets: dict[str, FeatureSet] = {

@@ -56,12 +56,12 @@ def launch(
     gpus: Sequence[str] = (),
     on_status: Callable[[Status], None] = lambda status: None,
     module: str = "protas_gtcc",
-    follow: Callable[[PlannedRun, str | None], Sequence[PlannedRun]] = lambda plan, failure: (),
+    next_runs: Callable[[PlannedRun, str | None], Sequence[PlannedRun]] = lambda plan, failure: (),
 ) -> dict[str, str]:
     """Make or resume runs, `jobs` at once, spread over `gpus`; return the reason of each failure by the run's name.
 
-    A run is `python -m MODULE VERB FLAGS`. `on_status` is called several times a second. `follow` is called with each
-    run that has ended and the reason if it failed, and returns runs to be made as well. Any interruption ends the
+    A run is `python -m MODULE VERB FLAGS`. `on_status` is called several times a second. `next_runs` is called with
+    each run that has ended, and the reason if it failed; it returns runs to be made as well. Any interruption ends the
     processes.
     """
     plans, waiting, running = list(plans), list(plans), list[_Job]()
@@ -73,7 +73,7 @@ def launch(
         nonlocal first
         if failure is not None:
             failed[plan.name] = failure
-        added = follow(plan, failure)
+        added = next_runs(plan, failure)
         plans.extend(added)
         waiting.extend(added)
         first += sum(one.epochs_done() for one in added)

@@ -92,9 +92,10 @@ def for_seed(words: Sequence[str], seed: int) -> list[str]:
     return [word.replace("{seed}", str(seed)) for word in words]
 
 
-def refuse_single_run_flags(words: Sequence[str]) -> None:
+def refuse_single_run_flags(
+    words: Sequence[str], way_out: str = "here, give --splits and --seeds, and the same command again to continue"
+) -> None:
     """Raise `InputError` for flags of one run."""
     for word in words:
         if word.split("=")[0] in SINGLE_RUN_FLAGS:
-            way_out = "here, give --splits and --seeds, and the same command again to continue"
             raise InputError(f"{word} is for one run; {way_out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from protas_gtcc.config import SECTIONS, WHERE_COMPUTED, RunConfig, flat_settings
@@ -25,16 +25,19 @@ USUAL = (
 )
 """What is searched unless the user says otherwise."""
 LOG_RATIO = 10
-"""A range whose ends differ by this factor or more is searched evenly in its logarithm."""
+"""A range whose ends differ by this factor or more is searched on a log scale."""
 NOT_SEARCHED = ("seed", *WHERE_COMPUTED)
 
 
-def read_space(texts: Iterable[str], base: RunConfig) -> Space:
+def read_space(texts: Sequence[str], base: RunConfig, flags: Sequence[str] = ()) -> Space:
     """Read `NAME=LOW..HIGH` and `NAME=A,B,C`.
 
-    Raises `InputError` for an unknown setting, values that it cannot have beside those of `base`, and a name that comes
-    twice.
+    `flags` hold for every trial; what they set is not searched, though it usually is. Raises `InputError` for an
+    unknown setting, values that it cannot have beside those of `base`, and a name that comes twice or is among the
+    flags.
     """
+    fixed = {word.split("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_") for word in flags}
+    texts = [one for one in texts if texts is not USUAL or one.split("=")[0] not in fixed]
     space: dict[str, Any] = {}
     for text in texts:
         name, equals, values = text.partition("=")
@@ -44,6 +47,8 @@ def read_space(texts: Iterable[str], base: RunConfig) -> Space:
         if name in space:
             raise InputError(f"--search has {name} twice; give each setting once")
         space[name] = _distribution(text, values, _type_of(text, name))
+        if name in fixed:
+            raise InputError(f"--search {text}: {name} is given by a flag as well; leave out one of the two")
         for value in _extremes(space[name]):
             try:
                 with_settings(base, {name: value})
@@ -118,7 +123,7 @@ def _distribution(text: str, values: str, kind: Any) -> Any:
     ends = _value(text, low, kind), _value(text, high, kind)
     if not ends[0] < ends[1]:
         raise InputError(f"--search {text}: {low} is not below {high}; a range is LOW..HIGH")
-    logarithmic = ends[0] > 0 and ends[1] / ends[0] >= LOG_RATIO
+    logarithmic = ends[0] > 0 and ends[1] >= LOG_RATIO * ends[0] * (1 - 1e-9)
     return (IntDistribution if kind is int else FloatDistribution)(*ends, log=logarithmic)
 
 

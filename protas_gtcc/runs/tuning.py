@@ -1,20 +1,23 @@
 """A search for settings on held-out people: Optuna proposes, runs are made on every fold, the mean score decides.
 
-A trial is a folder with its settings and a run for each fold. When it ends, `trial.json` says how. So the folders are
-all that is kept: the same search again begins with what they say, and continues what was not finished.
+A trial is a folder with its settings and a run for each fold; `trial.json` has its scores and says how it ended. The
+folders are all that is kept: the same search again begins with them, and goes on with trials that are not finished.
 
-The folds come in one order for all trials, so that a trial can be stopped early: after each fold, if its mean so far
-is below the median of the means that other trials had then (Optuna's `MedianPruner`).
+The folds come in rounds, one fold of each dataset a round. After each round but the last, a trial is stopped if its
+mean is below the median of the means that other trials had then.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from statistics import fmean, median
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.runs.plans import PlannedRun
@@ -29,11 +32,11 @@ GOALS: Mapping[str, tuple[str, ...]] = {
     "f1@25": ("segmentation", "f1@25"),
     "f1@50": ("segmentation", "f1@50"),
 }
-"""What may be sought, and where it stands in metrics.json. More is better."""
+"""Scores that a search may maximise, and where they stand in metrics.json."""
 Goal = Literal["skill", "acc", "edit", "f1@10", "f1@25", "f1@50"]
 STARTUP_TRIALS = 5
-"""Trials with random settings, before any is proposed or stopped early."""
-State = Literal["running", "complete", "pruned", "failed"]
+"""Trials with random settings; as many must have been in a round before another is stopped after it."""
+State = Literal["running", "complete", "stopped", "failed"]
 
 
 class Fold(NamedTuple):
@@ -41,11 +44,13 @@ class Fold(NamedTuple):
 
     dataset: Path
     split: str
+    round: int
+    """Its number among the dataset's folds."""
 
 
 @dataclass
 class Trial:
-    """Settings, and what came of them so far."""
+    """Settings, and the scores of their runs."""
 
     name: str
     """Its folder's."""
@@ -56,154 +61,165 @@ class Trial:
     state: State = "running"
     reason: str = ""
     """Why it failed."""
-    asked: Any = None
-    """What Optuna knows it by."""
+    proposal: Any = None
+    """Optuna's trial."""
 
-    @property
-    def mean(self) -> float:
-        """Of its scores."""
-        return sum(self.scores) / len(self.scores)
+    def mean(self, folds: Sequence[Fold], scores: Sequence[float] | None = None) -> float:
+        """Mean over datasets of the mean over their first folds; each dataset counts once, however many folds it has.
 
-
-Plan = Callable[[Trial, Fold], PlannedRun]
+        `scores` are its own, or others of as many folds.
+        """
+        by_dataset: dict[Path, list[float]] = {}
+        for fold, score in zip(folds, self.scores if scores is None else scores, strict=False):
+            by_dataset.setdefault(fold.dataset, []).append(score)
+        return fmean(map(fmean, by_dataset.values()))
 
 
 class Tuning:
-    """A search in a folder: trials that are there, and runs to be made.
+    """A search in a folder: its trials, and the runs to be made.
 
-    `plan` makes the run of a trial on a fold. Raises `InputError` if the folder has another search.
+    `plan` makes the run of a trial on a fold. `own` are the searched settings of the preset, None if it is outside the
+    space. `about` says what is searched on. Raises `InputError` if the folder has another search.
     """
 
     def __init__(
-        self, out: Path, folds: Sequence[Fold], space: Space, goal: str, seed: int, plan: Plan, facts: Mapping[str, Any]
+        self,
+        out: Path,
+        folds: Sequence[Fold],
+        space: Space,
+        goal: str,
+        number: int,
+        plan: Callable[[Trial, Fold], PlannedRun],
+        own: Mapping[str, Any] | None,
+        about: Mapping[str, Any],
+        seed: int = 0,
     ):
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.out, self.folds, self.space, self.goal, self.plan = out, folds, space, goal, plan
-        about = {
-            "goal": goal,
-            "folds": [[str(one.dataset), one.split] for one in folds],
-            "search": described(space),
-            **facts,
-        }
-        _require_same_search(out, about)
-        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
-        pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS)
-        self.study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-        self.preset = Trial("preset", {})
-        self.trials: list[Trial] = []
-        self._left = list(self._kept())
+        self.out, self.folds, self.space, self.goal, self.number = out, folds, space, goal, number
+        self._plan, self._own = plan, own
+        facts = {"goal": goal, "folds": [[str(one.dataset), one.split] for one in folds], "search": described(space)}
+        _require_same_search(out, facts | dict(about))
+        kept = [_read_trial(path, space) for path in sorted(out.glob("trial-*/trial.json"))]
+        # From another seed after each stop: else the first proposals would be those of before.
+        drawn = int(np.random.SeedSequence([seed, len(kept)]).generate_state(1)[0])
+        sampler = optuna.samplers.TPESampler(seed=drawn, n_startup_trials=STARTUP_TRIALS, constant_liar=True)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self.preset, self.trials = Trial("preset", {}), list[Trial]()
+        self._left = [trial for trial in kept if trial.state in ("running", "failed")]
+        for trial in kept:
+            if trial not in self._left:
+                self.trials.append(trial)
+                self._add(trial.settings, trial)
         self._running: dict[str, Trial] = {}
 
-    def start(self, number: int, at_once: int, own: dict[str, Any] | None) -> list[PlannedRun]:
-        """The first runs of a search of `number` trials beside the preset, which has settings `own` in the space."""
-        self.number, self.own = number, own
+    def first_runs(self, at_once: int) -> list[PlannedRun]:
+        """The runs to begin with: the preset's, and those of the first trials."""
         first = self._advance(self.preset)
-        return [*([first] if first else []), *self._next(at_once - bool(first))]
+        return [*([first] if first else []), *self._runs_of_further_trials(at_once - bool(first))]
 
-    def follow(self, plan: PlannedRun, failure: str | None) -> list[PlannedRun]:
-        """The run that takes the place of one that ended."""
+    def next_runs(self, plan: PlannedRun, failure: str | None) -> list[PlannedRun]:
+        """The run that takes the place of one that ended; `failure` is the reason if it failed."""
         trial = self._running.pop(plan.name)
         if failure is not None:
             self._end(trial, "failed", failure)
         following = self._advance(trial) if trial.state == "running" else None
-        return [following] if following else self._next(1)
+        return [following] if following else self._runs_of_further_trials(1)
 
-    def _next(self, count: int) -> list[PlannedRun]:
-        """The first runs of further trials: of those that were not finished, then of new ones."""
+    def _runs_of_further_trials(self, count: int) -> list[PlannedRun]:
+        """The first runs of trials that are not finished, then of new ones; none once the preset has failed."""
         plans: list[PlannedRun] = []
-        while len(plans) < count and (self._left or len(self.trials) < self.number):
-            trial = self._left.pop(0) if self._left else self._ask(None, {})
+        while len(plans) < count and self.preset.state != "failed":
+            if self._left:
+                kept = self._left.pop(0)
+                self._study.enqueue_trial(kept.settings)
+                trial = self._propose(kept.name)
+            elif len(self.trials) < self.number:
+                trial = self._propose(self._free_name())
+            else:
+                break
             if plan := self._advance(trial):
                 plans.append(plan)
         return plans
 
-    def _ask(self, name: str | None, settings: dict[str, Any]) -> Trial:
-        """A new trial, or one that was not finished, with its settings."""
-        if settings:
-            self.study.enqueue_trial(settings)
-        asked = self.study.ask(dict(self.space))
-        trial = Trial(name or f"trial-{len(self.trials):03d}", dict(asked.params), asked=asked)
+    def _propose(self, name: str) -> Trial:
+        proposal = self._study.ask(dict(self.space))
+        trial = Trial(name, dict(proposal.params), proposal=proposal)
         self.trials.append(trial)
-        folder = self.out / trial.name
-        folder.mkdir(parents=True, exist_ok=True)
+        (self.out / name).mkdir(parents=True, exist_ok=True)
         self._write(trial)
         return trial
+
+    def _free_name(self) -> str:
+        """One after the last: a folder that was removed leaves a gap."""
+        taken = [path.name.removeprefix("trial-") for path in self.out.glob("trial-*")]
+        return f"trial-{max((int(one) for one in taken if one.isdecimal()), default=-1) + 1:03d}"
 
     def _advance(self, trial: Trial) -> PlannedRun | None:
         """Score the runs that are done; returns the next one, or None once the trial has ended."""
         while len(trial.scores) < len(self.folds):
+            if self._is_poor(trial):
+                self._end(trial, "stopped")
+                return None
             try:
-                plan = self.plan(trial, self.folds[len(trial.scores)])
+                plan = self._plan(trial, self.folds[len(trial.scores)])
                 if plan.state() != "done":
                     self._running[plan.name] = trial
                     return plan
-                score = score_of(plan, self.goal)
+                trial.scores.append(score_of(plan, self.goal))
             except InputError as error:
                 self._end(trial, "failed", str(error))
                 return None
-            trial.scores.append(score)
-            if trial.asked is not None:
-                trial.asked.report(trial.mean, len(trial.scores))
-                if len(trial.scores) < len(self.folds) and trial.asked.should_prune():
-                    self._end(trial, "pruned")
-                    return None
         self._end(trial, "complete")
         return None
+
+    def _is_poor(self, trial: Trial) -> bool:
+        """Whether, a round being over, its mean is below the median of what the others had then."""
+        count = len(trial.scores)
+        if trial is self.preset or not count or self.folds[count].round == self.folds[count - 1].round:
+            return False
+        everyone = [self.preset, *self.trials]
+        others = [
+            one.mean(self.folds, one.scores[:count])
+            for one in everyone
+            if one is not trial and len(one.scores) >= count
+        ]
+        return len(others) >= STARTUP_TRIALS and trial.mean(self.folds) < median(others)
 
     def _end(self, trial: Trial, state: State, reason: str = "") -> None:
         from optuna.trial import TrialState
 
         trial.state, trial.reason = state, reason
-        if trial.asked is not None:
-            states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-            self.study.tell(trial.asked, trial.mean if state == "complete" else None, states[state])
+        if trial.proposal is not None:
+            # A stopped trial counts with its mean so far: it was as poor as that.
+            value = trial.mean(self.folds) if state in ("complete", "stopped") else None
+            self._study.tell(trial.proposal, value, TrialState.FAIL if value is None else TrialState.COMPLETE)
             self._write(trial)
-        elif state == "complete" and self.own is not None:
-            self._add(self.own, trial.scores, state)  # so that proposals know how good the preset is
+        elif state == "complete" and self._own is not None:
+            self._add(self._own, trial)  # so that proposals know how good the preset is
 
     def _write(self, trial: Trial) -> None:
-        names = ("settings", "scores", "state", "reason")
-        content = {name: getattr(trial, name) for name in names}
+        content = {name: getattr(trial, name) for name in ("settings", "scores", "state", "reason")}
         write_text(self.out / trial.name / "trial.json", json.dumps(content, indent=1) + "\n")
 
-    def _kept(self) -> Iterator[Trial]:
-        """Take up the trials in the folder; yields those that were not finished."""
-        unfinished = []
-        for path in sorted(self.out.glob("trial-*/trial.json")):
-            kept = _read_trial(path)
-            if kept.state == "running":
-                unfinished.append(kept)
-            else:
-                self._add(kept.settings, kept.scores, kept.state)
-                self.trials.append(kept)
-        for kept in unfinished:
-            yield self._ask(kept.name, kept.settings)
+    def _add(self, settings: Mapping[str, Any], trial: Trial) -> None:
+        """Let Optuna know of a trial that it did not propose now."""
+        from optuna.trial import create_trial
 
-    def _add(self, settings: Mapping[str, Any], scores: Sequence[float], state: State) -> None:
-        """Tell Optuna of a trial that ended before."""
-        from optuna.trial import TrialState, create_trial
-
-        means = [sum(scores[:count]) / count for count in range(1, len(scores) + 1)]
-        states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-        self.study.add_trial(
-            create_trial(
-                state=states[state],
-                value=means[-1] if state == "complete" else None,
-                params=dict(settings),
-                distributions=dict(self.space),
-                intermediate_values=dict(enumerate(means, 1)),
-            )
-        )
+        value = trial.mean(self.folds)
+        self._study.add_trial(create_trial(value=value, params=dict(settings), distributions=dict(self.space)))
 
 
 def score_of(plan: PlannedRun, goal: str) -> float:
     """The score of a finished run. Raises `InputError` if it has none."""
-    value: Any = json.loads(plan.run.metrics.read_text(encoding="utf-8"))
+    try:
+        value: Any = json.loads(plan.run.metrics.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{plan.run.metrics} cannot be read ({error}); evaluate the run again") from error
     for key in GOALS[goal]:
-        value = value.get(key) if isinstance(value, dict) else value
-    if not isinstance(value, int | float) or not math.isfinite(value):
+        value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InputError(f"{plan.run.metrics} has no {goal} to compare trials by; choose another --goal")
     return float(value)
 
@@ -215,19 +231,27 @@ def _require_same_search(out: Path, about: Mapping[str, Any]) -> None:
         return
     try:
         before = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError(f"{file} is not JSON, so the search there is not known; give another --out") from None
-    differing = [name for name in about if not isinstance(before, dict) or before.get(name) != about[name]]
-    if differing:
-        what = f"another {differing[0]}: {before.get(differing[0]) if isinstance(before, dict) else before}"
-        raise InputError(f"{out} has a search with {what}; give another --out, or the flags of before")
+    except (OSError, ValueError):
+        before = None
+    if not isinstance(before, dict):
+        raise InputError(f"{file} is not as 'tune' writes it, so the search there is not known; give another --out")
+    for name, value in about.items():
+        # As it would be read again: a tuple is a list there.
+        if before.get(name) != json.loads(json.dumps(value)):
+            raise InputError(
+                f"{out} has a search that differs in {name}: {before.get(name)}, not {value}; give another --out"
+            )
 
 
-def _read_trial(path: Path) -> Trial:
+def _read_trial(path: Path, space: Space) -> Trial:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        trial = Trial(path.parent.name, content["settings"], content["scores"], content["state"], content["reason"])
-        trial.scores = [float(one) for one in trial.scores] if trial.state != "running" else []
-    except (ValueError, LookupError, TypeError) as error:
+        settings, state = dict(content["settings"]), content["state"]
+        scores = [float(one) for one in content["scores"]]
+        whole = settings.keys() == space.keys() and state in get_args(State) and all(map(math.isfinite, scores))
+        if not whole or (state in ("complete", "stopped") and not scores):
+            raise ValueError("its content does not fit the search")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is not as 'tune' writes it ({error}); remove its folder") from error
-    return trial
+    # The runs of one that is not finished, or failed, are scored again.
+    return Trial(path.parent.name, settings, scores if state in ("complete", "stopped") else [], state)

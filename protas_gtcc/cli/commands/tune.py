@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -16,44 +18,44 @@ from protas_gtcc.cli.shared.console import make_console, print_result, warn
 from protas_gtcc.cli.shared.folders import group_folder
 from protas_gtcc.cli.shared.launch_display import launch_display, runs_at_once
 from protas_gtcc.cli.shared.parsing import Folder, Positional, Rest
-from protas_gtcc.config import RunConfig, Text, require_range
+from protas_gtcc.config import MAY_CHANGE, RunConfig, Text, flat_settings, require_range
 from protas_gtcc.errors import InputError, lacks_package, listed, plural
 from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.runs.launching import launch
 from protas_gtcc.runs.plans import PlannedRun, refuse_single_run_flags
 from protas_gtcc.runs.search_space import USUAL, flags_of, own_point, read_space
 from protas_gtcc.runs.tuning import Fold, Goal, Trial, Tuning
+from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
-
-HELD_OUT = "training videos held out"
-"""In the source of a file that `hold-out` wrote."""
 
 
 @dataclass(frozen=True)
 class Command:
     """Search for settings on held-out people of the training videos, and leave the best as a preset file.
 
-    Each trial trains with other settings on every fold of every dataset; the mean score over all folds decides. Test
-    videos are not looked at. All other flags are those of 'protas-gtcc run', and hold for every trial. The same command
-    again continues; with more --trials, it adds some.
+    Each trial trains with other settings on every fold of every dataset; the mean score over the folds decides. No test
+    video of the split is used. All other flags are those of 'protas-gtcc run', and hold for every trial. The same
+    command again continues, and tries what failed once more; with more --trials, it adds some.
     """
 
     datasets: Positional[tuple[str, ...]]
-    """Dataset files, or known names; several are searched together. The training people of --split are divided into
-    folds. Of a file that 'hold-out' wrote, its splits are the folds."""
+    """Dataset files, or known names. Several are searched together, and each counts as much as the others. Of a file
+    that 'hold-out' wrote, the splits are the folds."""
     split: str = "1"
-    """Split whose training people are divided."""
+    """Split whose training people are divided into folds; of a file that 'hold-out' wrote, the split that was divided,
+    or the first one of each pair."""
     folds: int = 3
-    """Folds of each dataset; of a file that 'hold-out' wrote, at most."""
+    """Number of folds of each dataset; a file that 'hold-out' wrote may have fewer, and if it has more, the first are
+    taken."""
     trials: int = 20
-    """Trials, beside the preset as it is."""
+    """Number of trials. The preset is trained as well."""
     search: tuple[Text, ...] = USUAL
-    """What is searched: NAME=LOW..HIGH or NAME=A,B,C, where NAME is a flag of run."""
+    """Settings that are varied: NAME=LOW..HIGH or NAME=A,B,C, where NAME is a flag of run."""
     goal: Goal = "skill"
-    """The score that is sought."""
+    """The score to maximise."""
     feature_set: str | None = None
     """Features of all runs; by default as in training."""
     jobs: int | None = None
@@ -77,64 +79,128 @@ class Command:
             import optuna  # noqa: F401
         except ImportError as error:
             raise lacks_package("tune", error, "tune") from error
-        refuse_single_run_flags(self.flags)
+        refuse_single_run_flags(self.flags, "a search sets it; leave it out")
+        if any(word.split("=")[0] == "--dataset" for word in self.flags):
+            raise InputError("name the datasets without --dataset: tune FILE, or tune FILE FILE")
         console = make_console(stderr=True)
         opened = [open_dataset(name, warn(console)) for name in self.datasets]
-        own = [] if self.feature_set is None else ["--feature-set", self.feature_set]
-        flags = [*own, "--seed", str(self.seed), *self.flags]
-        out = self.out or group_folder("tune", opened[0], [*self.datasets[1:], f"split{self.split}", *own, *self.flags])
-        base = train.Command.parse(flags).config
-        space = read_space(self.search, base)
-        folds = self._folds(opened, out)
-
-        def plan(trial: Trial, fold: Fold) -> PlannedRun:
-            words = ["--dataset", str(fold.dataset), "--split", fold.split, "--title", trial.name]
-            words += [*flags, *flags_of(trial.settings)]
-            name = f"{trial.name}/{fold.dataset.stem}-split{fold.split}"
-            return PlannedRun(name, RunDirectory(out / name), train.Command.parse(words).config, "run", words)
-
-        tuning = Tuning(out, folds, space, self.goal, self.seed, plan, {"flags": flags})
+        base = train.Command.parse(self._all_flags).config
+        space = read_space(self.search, base, self.flags)
+        out = self.out or group_folder("tune", opened[0], self._named_by())
         at_once, gpus = runs_at_once(self.jobs, base.training)
-        console.print(
-            f"{plural(self.trials, 'trial')} of {plural(len(folds), 'run')} at most, in {out}", soft_wrap=True
-        )
-        with launch_display(console) as display:
-            first = tuning.start(self.trials, at_once, own_point(space, base))
-            launch(first, at_once, gpus, display, follow=tuning.follow)
-        self._finish(tuning, base, out, console)
+        with only_writer(out / "search", wait=False):
+            tuning = Tuning(
+                out,
+                self._folds(opened, out),
+                space,
+                self.goal,
+                self.trials,
+                lambda trial, fold: self._plan(trial, fold, out),
+                own_point(space, base),
+                {"settings": _kept_settings(base), "datasets": [_described(one) for one in opened]},
+                self.seed,
+            )
+            runs = plural(len(tuning.folds), "run")
+            console.print(f"{plural(self.trials, 'trial')} of {runs} at most, and the preset, in {out}", soft_wrap=True)
+            with launch_display(console) as display:
+
+                def show(status: Any) -> None:
+                    # What is left is not known: a trial may be stopped.
+                    display(dataclasses.replace(status, seconds_left=None))
+
+                launch(tuning.first_runs(at_once), at_once, gpus, show, next_runs=tuning.next_runs)
+            self._finish(tuning, base, opened, out, console)
+
+    @property
+    def _all_flags(self) -> list[str]:
+        features = [] if self.feature_set is None else ["--feature-set", self.feature_set]
+        return [*features, "--seed", str(self.seed), *self.flags]
+
+    def _named_by(self) -> list[str]:
+        """What the default folder is named by: other datasets, and all flags that are not at their default."""
+        words = [*self.datasets[1:], f"split{self.split}"]
+        for field in dataclasses.fields(self):
+            if field.name in ("folds", "search", "goal", "feature_set", "seed"):
+                value = getattr(self, field.name)
+                words += [f"{field.name}{value}"] if value != field.default else []
+        return [*words, *self.flags]
+
+    def _plan(self, trial: Trial, fold: Fold, out: Path) -> PlannedRun:
+        words = [*self._all_flags, "--dataset", str(fold.dataset), "--split", fold.split, "--title", trial.name]
+        words += flags_of(trial.settings)
+        name = f"{trial.name}/{fold.dataset.stem}-split{fold.split}"
+        return PlannedRun(name, RunDirectory(out / name), train.Command.parse(words).config, "run", words)
 
     def _folds(self, opened: Sequence[Dataset], out: Path) -> list[Fold]:
-        """Held-out people: fold by fold, and in each of them dataset by dataset."""
+        """Held-out people: round by round, and in each of them dataset by dataset."""
         stems = [dataset.path.stem for dataset in opened]
         if len({*stems}) < len(stems):
             raise InputError(f"two datasets have one name, of {listed(stems)}; rename a file")
+        if len({dataset.info.simulated for dataset in opened}) > 1:
+            raise InputError("some datasets are simulated and some are not; search on them apart")
         of_each = [self._folds_of(dataset, out / "held-out" / dataset.path.name) for dataset in opened]
         return [fold for together in zip_longest(*of_each) for fold in together if fold is not None]
 
     def _folds_of(self, dataset: Dataset, file: Path) -> list[Fold]:
-        from protas_gtcc.prepare.hold_out import by_people, write_held_out
+        from protas_gtcc.dataset.file import Dataset as OpenedDataset
+        from protas_gtcc.prepare.hold_out import HELD_OUT, by_people, write_held_out
 
         if HELD_OUT in dataset.info.source:
-            splits = [name for name, parts in dataset.info.splits.items() if parts.get("test")]
-            return [Fold(dataset.path.resolve(), split) for split in splits[: self.folds]]
+            splits = [name for name in dataset.info.splits if name.startswith(f"{self.split}-")]
+            if not splits:
+                known = listed(dataset.info.splits)
+                raise InputError(f"{dataset.path} holds out no videos of split {self.split}, but {known}; give --split")
+            return [Fold(dataset.path.resolve(), split, number) for number, split in enumerate(splits[: self.folds])]
         try:
             divided, sets = by_people(dataset, self.split, self.folds, self.feature_set, self.seed)
         except InputError as error:
-            way_out = f"or divide it first, with hold-out {dataset.path} --across 1 2 3, and tune that file"
-            raise InputError(f"{dataset.path}: {error}; {way_out}") from error
-        if not file.is_file():
+            tied = "--across" in str(error)
+            way_out = "; --across is of hold-out, whose file can be searched on" if tied else ""
+            raise InputError(f"{dataset.path}: {error}{way_out}") from error
+        if not file.is_file() or OpenedDataset(file).info.splits != divided:
+            if (file.parents[1] / "search.json").is_file():
+                raise InputError(f"{file.parents[1]} has a search on other folds of {dataset.path}; give another --out")
             file.parent.mkdir(parents=True, exist_ok=True)
             write_held_out(dataset, file, divided, sets)
-        return [Fold(file.resolve(), split) for split in divided]
+        return [Fold(file.resolve(), split, number) for number, split in enumerate(divided)]
 
-    def _finish(self, tuning: Tuning, base: RunConfig, out: Path, console: Console) -> None:
+    def _finish(self, tuning: Tuning, base: RunConfig, opened: Sequence[Dataset], out: Path, console: Console) -> None:
         from protas_gtcc.runs.tuning_summary import markdown, summarise, write_best
         from protas_gtcc.storage.atomic import write_text
 
-        summary = summarise(tuning)
-        best = write_best(out, tuning, summary, base)
+        summary = summarise(tuning, opened[0].info.simulated)
+        command = shlex.join(self._command(opened[0], base, out / "best.yaml"))
+        best = write_best(out, tuning, summary, base, command)
+        summary["preset_file"] = None if best is None else str(best)
         write_text(out / "table.md", markdown(summary))
         write_text(out / "table.json", json.dumps(summary, indent=1) + "\n")
         print_result(markdown(summary), summary, self.json)
         if best is not None:
-            console.print(f"its settings are a preset: protas-gtcc run --preset {best}", soft_wrap=True)
+            console.print(f"its settings are a preset: {command}", soft_wrap=True)
+
+    def _command(self, dataset: Dataset, base: RunConfig, preset: Path) -> list[str]:
+        """What trains with the best settings, on the features and with the graphs of the search."""
+        from protas_gtcc.prepare.hold_out import HELD_OUT
+
+        held_out = HELD_OUT in dataset.info.source
+        words = {
+            "--dataset": None if held_out else str(dataset.path),
+            "--split": None if held_out else self.split,
+            "--feature-set": base.feature_set,
+            "--graphs": base.graphs,
+            "--preset": str(preset),
+        }
+        given = [(flag, value) for flag, value in words.items() if value is not None]
+        return ["protas-gtcc", "run", *(word for pair in given for word in pair)]
+
+
+def _kept_settings(base: RunConfig) -> dict[str, Any]:
+    """The settings that must be those of before when a search continues."""
+    settings = flat_settings(base)
+    return {name: value for name, value in settings.items() if name not in ("dataset", "split", "preset", *MAY_CHANGE)}
+
+
+def _described(dataset: Dataset) -> list[Any]:
+    """What shows that a dataset file has changed: its path, size and time."""
+    facts = dataset.path.stat()
+    return [str(dataset.path.resolve()), facts.st_size, facts.st_mtime_ns]
