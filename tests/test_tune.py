@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 import shutil
@@ -22,7 +23,7 @@ from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.runs.plans import PlannedRun
 from protas_gtcc.runs.run_grid import title_of
-from protas_gtcc.runs.search_space import USUAL, own_point, read_space, with_settings
+from protas_gtcc.runs.search_space import USUAL, flags_of, own_point, read_space, with_settings
 from protas_gtcc.runs.tuning import Fold, Trial, Tuning
 from protas_gtcc.runs.tuning_summary import gain_on_last_folds, markdown, summarise, verdict, write_best
 from protas_gtcc.storage.preset_files import read_preset, write_preset
@@ -194,12 +195,16 @@ def test_the_gain_on_the_last_round_is_of_the_best_of_the_rounds_before():
     assert gain_on_last_folds(trial(0.5), [trial(0.5), trial(0.6)], folds[:1]) is None
 
 
+def _noise(drawn: np.random.Generator, settings: dict[str, Any], fold: Fold) -> float:
+    return float(drawn.normal())
+
+
 def test_on_noise_nothing_is_gained_on_the_last_round_though_the_best_looks_better(tmp_path):
     gains, looks = [], []
     for number in range(12):
         drawn = np.random.default_rng(number)
         tuning = tuning_in(tmp_path / str(number), 12)
-        search(tuning, lambda settings, fold, drawn=drawn: float(drawn.normal()))
+        search(tuning, functools.partial(_noise, drawn))
         summary = summarise(tuning)
         gains.append(summary["gain_on_last_folds"])
         looks.append(summary["gain"])
@@ -226,10 +231,13 @@ def test_a_folder_has_one_search(tmp_path):
     tuning_in(tmp_path / "out")
     with pytest.raises(InputError, match=r"out has a search that differs in goal: skill, not acc; give another --out"):
         tuning_in(tmp_path / "out", goal="acc")
-    with pytest.raises(InputError, match="a search that differs in search"):
+    with pytest.raises(InputError, match="a search that differs in search, lr: 0.0001..0.01, not 0.0001..0.001"):
         tuning_in(tmp_path / "out", space=["lr=1e-4..1e-3"])
     (tmp_path / "out" / "search.json").write_text("{")
-    with pytest.raises(InputError, match="is not as 'tune' writes it"):
+    with pytest.raises(InputError, match=r"search.json cannot be read \(.+\); give another --out"):
+        tuning_in(tmp_path / "out")
+    (tmp_path / "out" / "search.json").write_text("[" * 200_000)
+    with pytest.raises(InputError, match="cannot be read"):
         tuning_in(tmp_path / "out")
 
 
@@ -239,6 +247,12 @@ def test_a_folder_has_one_search(tmp_path):
         {"state": "won"},
         {"settings": {"lr": 1.0}},
         {"settings": 5},
+        {"settings": {"lr": "x", "maps": 8}},
+        {"settings": {"lr": 9.0, "maps": 8}},
+        {"settings": {"lr": 1e-3, "maps": 9}},
+        {"scores": [1.0]},
+        {"scores": "123"},
+        {"scores": [10**400, 1, 1]},
         {"scores": ["high"]},
         {"scores": [float("nan")]},
         {"scores": []},
@@ -249,7 +263,9 @@ def test_a_damaged_trial_is_refused_in_a_line(tmp_path, change):
     search(tuning_in(tmp_path / "out", 1), by_rate)
     file = tmp_path / "out" / "trial-000" / "trial.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    with pytest.raises(InputError, match=r"trial.json is not as 'tune' writes it \(.+\); remove its folder"):
+    with pytest.raises(
+        InputError, match="is not as 'tune' writes it for this search; remove its folder|cannot be read"
+    ):
         tuning_in(tmp_path / "out", 1)
 
 
@@ -290,9 +306,10 @@ def test_what_is_usually_searched_contains_the_default():
         ("learning=1..2", "there is no setting learning; these can be searched: stages, "),
         ("seed=1..5", "there is no setting seed"),
         ("epochs=1.5..3", "expected a whole number, not '1.5'"),
-        ("lr=a..b", "expected a number, not 'a'"),
+        ("lr=a..b", "expected a finite number, not 'a'"),
         ("lr=3e-3..3e-4", "3e-3 is not below 3e-4"),
-        ("lr=nan..1", "expected a finite number, not nan"),
+        ("lr=nan..1", "expected a finite number, not 'nan'"),
+        ("maps=8," + "9" * 400, "expected a whole number, not '999"),
         ("dropout=0.5..1", r"--search dropout=0.5..1: --dropout is 1.0; it must be in \[0, 1\)"),
         ("arrangement=series,both", "expected one of series, parallel, not 'both'"),
         ("arrangement=series..parallel", "only numbers have a range"),
@@ -325,7 +342,7 @@ def test_a_preset_file_has_what_differs_from_a_built_in_preset(tmp_path):
         ("- 1", "is no preset: expected 'preset: default' and sections"),
         ("preset: best", "preset is 'best'; it is one of reference, default, offline"),
         ("dataset: x", "'dataset' is no section of settings; these are model, loss, training, decoding, and 'preset'"),
-        ("model: 5", "'model' is no section"),
+        ("model: 5", "expected names and values of settings in model, found 5"),
         ("model: {laers: 5}", "model has no setting 'laers'; it has stages, "),
         ("model: {layers: five}", "layers is 'five', expected a int"),
         ("model: {dropout: 2}", r"--dropout is 2\.0; it must be in"),
@@ -344,12 +361,12 @@ def test_a_file_that_is_no_preset_is_refused_in_a_line(tmp_path, text, message):
 
 def test_a_preset_that_is_nowhere_is_refused(capsys):
     assert exit_code("train", "--preset", "best.yaml") == 1
-    assert "expected one of reference, default, offline, or a YAML file, and there is no" in capsys.readouterr().err
+    assert "expected one of reference, default, offline, or a YAML file, and there is none" in capsys.readouterr().err
 
 
-def two_people(path: Path) -> Path:
+def two_people(path: Path, seed: int = 0) -> Path:
     """A dataset of two people in the training part and one who is tested."""
-    videos = [tiny_video(f"v{number}", number) for number in range(3)]
+    videos = [tiny_video(f"v{number}", seed + number) for number in range(3)]
     info = DatasetInfo("tiny", ["a", "b", "c", "d"], [0], 5.0, {"1": {"train": ["v0", "v1"], "test": ["v2"]}})
     with write_dataset(path, info, {"features": FeatureSet(6)}) as writer:
         for number, video in enumerate(videos):
@@ -463,6 +480,20 @@ def test_a_search_continues_on_its_own_data_alone(tmp_path, launched, capsys):
     for change in (["--seed", 1], ["--maps", 8], ["--goal", "acc"]):
         assert exit_code("tune", data, *flags, *change) == 1
     (tmp_path / "other").mkdir()
-    assert exit_code("tune", two_people(tmp_path / "other" / "mine.h5"), *flags) == 1
+    assert exit_code("tune", two_people(tmp_path / "other" / "mine.h5", seed=5), *flags) == 1
     assert "a search that differs in datasets" in capsys.readouterr().err
     assert len(launched) == 4
+
+
+def test_settings_are_not_tried_twice_and_a_small_space_ends_the_search(tmp_path):
+    tuning = tuning_in(tmp_path / "out", 9, space=["causal=on,off", "maps=32,64"])
+    search(tuning, lambda settings, fold: 0.5)
+    tried = [tuple(trial.settings.values()) for trial in tuning.trials]
+    assert sorted(tried) == [(False, 32), (False, 64), (True, 32)], "the preset is the fourth"
+
+
+def test_a_switch_is_given_only_where_it_differs():
+    base = with_settings(DEFAULT, {"cross_fit": False})
+    assert flags_of({"cross_fit": False, "maps": 8}, base) == ["--maps", "8"]
+    assert flags_of({"cross_fit": True}, base) == ["--cross-fit"]
+    assert flags_of({"cross_fit": False}, DEFAULT) == ["--no-cross-fit"]

@@ -64,7 +64,8 @@ class PlannedRun:
     def _require_same(self) -> None:
         existing = self.run.read_settings()
         for name, wanted in flat_settings(self.config).items():
-            if name not in MAY_CHANGE and existing[name] != wanted:
+            # The preset's name decides nothing: all settings are compared.
+            if name not in (*MAY_CHANGE, "preset") and existing[name] != wanted:
                 found = f"{self.run.path} is a run with {name} {existing[name]}, not {wanted}"
                 raise InputError(f"{found}; give another --out, or remove it")
 

@@ -69,31 +69,50 @@ def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
     return dataclasses.replace(config, **sections)
 
 
-def flags_of(settings: Mapping[str, Any]) -> list[str]:
-    """The flags of `run` for these settings."""
-    words = []
+def flags_of(settings: Mapping[str, Any], base: RunConfig) -> list[str]:
+    """The flags of `run` for these settings, beside flags that give `base`."""
+    words, usual = [], flat_settings(base)
     for name, value in settings.items():
         flag = name.replace("_", "-")
-        words += [f"--{'' if value else 'no-'}{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+        if isinstance(value, bool):
+            words += [f"--{'' if value else 'no-'}{flag}"] if value != usual[name] else []
+        else:
+            words += [f"--{flag}", str(value)]
     return words
 
 
 def described(space: Space) -> dict[str, str]:
-    """Each setting's distribution as text, to see whether two spaces are equal."""
-    return {name: str(one) for name, one in sorted(space.items())}
+    """Each setting's values as text, to see whether two spaces are equal."""
+    return {name: _text(one) for name, one in sorted(space.items())}
+
+
+def contains(space: Space, settings: Any) -> bool:
+    """Whether these are values of the space, one for each of its settings."""
+    return (
+        isinstance(settings, dict)
+        and settings.keys() == space.keys()
+        and all(_contains(space[name], value) for name, value in settings.items())
+    )
 
 
 def own_point(space: Space, config: RunConfig) -> dict[str, Any] | None:
     """The searched settings of a configuration; None if one of them lies outside the space."""
     settings = flat_settings(config)
     found = {name: settings[name] for name in space}
-    return found if all(_contains(space[name], value) for name, value in found.items()) else None
+    return found if contains(space, found) else None
 
 
 def _contains(distribution: Any, value: Any) -> bool:
     if hasattr(distribution, "choices"):
-        return value in distribution.choices
-    return bool(distribution.low <= value <= distribution.high)
+        return any(type(value) is type(one) and value == one for one in distribution.choices)
+    kinds = (int,) if type(distribution.low) is int else (int, float)
+    return type(value) in kinds and bool(distribution.low <= value <= distribution.high)
+
+
+def _text(distribution: Any) -> str:
+    if hasattr(distribution, "choices"):
+        return ",".join(map(str, distribution.choices))
+    return f"{distribution.low:g}..{distribution.high:g}"
 
 
 def _extremes(distribution: Any) -> tuple[Any, ...]:
@@ -117,7 +136,9 @@ def _distribution(text: str, values: str, kind: Any) -> Any:
 
     low, dots, high = values.partition("..")
     if not dots:
-        return CategoricalDistribution([_value(text, one.strip(), kind) for one in values.split(",")])
+        return CategoricalDistribution(
+            list(dict.fromkeys(_value(text, one.strip(), kind) for one in values.split(",")))
+        )
     if kind not in (int, float):
         raise InputError(f"--search {text}: only numbers have a range; list the values, as in NAME=A,B")
     ends = _value(text, low, kind), _value(text, high, kind)
@@ -136,9 +157,9 @@ def _value(text: str, word: str, kind: Any) -> Any:
         return word == "on" if kind is bool else word
     try:
         value = readers[kind](word)
-    except ValueError:
-        expected = "a whole number" if kind is int else "a number"
-        raise InputError(f"--search {text}: expected {expected}, not {word!r}") from None
-    if not math.isfinite(value):
-        raise InputError(f"--search {text}: expected a finite number, not {word}")
-    return value
+        if math.isfinite(value):
+            return value
+    except (ValueError, OverflowError):
+        pass
+    expected = "a whole number" if kind is int else "a finite number"
+    raise InputError(f"--search {text}: expected {expected}, not {word!r}") from None

@@ -10,7 +10,6 @@ mean is below the median of the means that other trials had then.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.runs.plans import PlannedRun
-from protas_gtcc.runs.search_space import Space, described
+from protas_gtcc.runs.search_space import Space, contains, described
 from protas_gtcc.storage.atomic import write_text
 
 GOALS: Mapping[str, tuple[str, ...]] = {
@@ -36,6 +35,8 @@ GOALS: Mapping[str, tuple[str, ...]] = {
 Goal = Literal["skill", "acc", "edit", "f1@10", "f1@25", "f1@50"]
 STARTUP_TRIALS = 5
 """Trials with random settings; as many must have been in a round before another is stopped after it."""
+MOST_REPEATS = 100
+"""Proposals of settings that there were already, after which no new ones are looked for."""
 State = Literal["running", "complete", "stopped", "failed"]
 
 
@@ -101,7 +102,7 @@ class Tuning:
         self._plan, self._own = plan, own
         facts = {"goal": goal, "folds": [[str(one.dataset), one.split] for one in folds], "search": described(space)}
         _require_same_search(out, facts | dict(about))
-        kept = [_read_trial(path, space) for path in sorted(out.glob("trial-*/trial.json"))]
+        kept = [_read_trial(path, space, len(folds)) for path in sorted(out.glob("trial-*/trial.json"))]
         # From another seed after each stop: else the first proposals would be those of before.
         drawn = int(np.random.SeedSequence([seed, len(kept)]).generate_state(1)[0])
         sampler = optuna.samplers.TPESampler(seed=drawn, n_startup_trials=STARTUP_TRIALS, constant_liar=True)
@@ -134,17 +135,28 @@ class Tuning:
             if self._left:
                 kept = self._left.pop(0)
                 self._study.enqueue_trial(kept.settings)
-                trial = self._propose(kept.name)
-            elif len(self.trials) < self.number:
-                trial = self._propose(self._free_name())
+                trial = self._begin(kept.name, self._study.ask(dict(self.space)))
+            elif len(self.trials) < self.number and (proposal := self._new_proposal()):
+                trial = self._begin(self._free_name(), proposal)
             else:
                 break
             if plan := self._advance(trial):
                 plans.append(plan)
         return plans
 
-    def _propose(self, name: str) -> Trial:
-        proposal = self._study.ask(dict(self.space))
+    def _new_proposal(self) -> Any:
+        """Settings that no trial has had, nor the preset; None if such are not found."""
+        from optuna.trial import TrialState
+
+        known = [dict(self._own or {}), *(trial.settings for trial in self.trials)]
+        for _ in range(MOST_REPEATS):
+            proposal = self._study.ask(dict(self.space))
+            if proposal.params not in known:
+                return proposal
+            self._study.tell(proposal, state=TrialState.FAIL)
+        return None
+
+    def _begin(self, name: str, proposal: Any) -> Trial:
         trial = Trial(name, dict(proposal.params), proposal=proposal)
         self.trials.append(trial)
         (self.out / name).mkdir(parents=True, exist_ok=True)
@@ -213,13 +225,10 @@ class Tuning:
 
 def score_of(plan: PlannedRun, goal: str) -> float:
     """The score of a finished run. Raises `InputError` if it has none."""
-    try:
-        value: Any = json.loads(plan.run.metrics.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{plan.run.metrics} cannot be read ({error}); evaluate the run again") from error
+    value: Any = _read_json(plan.run.metrics, f"protas-gtcc evaluate {plan.run.path} makes it again")
     for key in GOALS[goal]:
         value = value.get(key) if isinstance(value, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not _is_number(value):
         raise InputError(f"{plan.run.metrics} has no {goal} to compare trials by; choose another --goal")
     return float(value)
 
@@ -229,29 +238,42 @@ def _require_same_search(out: Path, about: Mapping[str, Any]) -> None:
     if not file.is_file():
         write_text(file, json.dumps(about, indent=1) + "\n")
         return
-    try:
-        before = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        before = None
+    before = _read_json(file, "give another --out")
     if not isinstance(before, dict):
-        raise InputError(f"{file} is not as 'tune' writes it, so the search there is not known; give another --out")
-    for name, value in about.items():
-        # As it would be read again: a tuple is a list there.
-        if before.get(name) != json.loads(json.dumps(value)):
-            raise InputError(
-                f"{out} has a search that differs in {name}: {before.get(name)}, not {value}; give another --out"
+        raise InputError(f"{file} is not as 'tune' writes it; give another --out")
+    for name, now in json.loads(json.dumps(about)).items():  # as it is read again: a tuple is a list there
+        then = before.get(name)
+        if isinstance(now, dict) and isinstance(then, dict):
+            differing = [key for key in now | then if now.get(key) != then.get(key)]
+            name, then, now = (
+                (f"{name}, {differing[0]}", then.get(differing[0]), now.get(differing[0])) if differing else ("", 0, 0)
             )
+        if then != now:
+            raise InputError(f"{out} has a search that differs in {name}: {then}, not {now}; give another --out")
 
 
-def _read_trial(path: Path, space: Space) -> Trial:
+def _read_trial(path: Path, space: Space, num_folds: int) -> Trial:
+    way_out = "remove its folder"
+    content = _read_json(path, way_out)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        settings, state = dict(content["settings"]), content["state"]
-        scores = [float(one) for one in content["scores"]]
-        whole = settings.keys() == space.keys() and state in get_args(State) and all(map(math.isfinite, scores))
-        if not whole or (state in ("complete", "stopped") and not scores):
-            raise ValueError("its content does not fit the search")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is not as 'tune' writes it ({error}); remove its folder") from error
+        settings, scores, state = content["settings"], content["scores"], content["state"]
+        lengths = {"complete": [num_folds], "stopped": range(1, num_folds)}.get(state, range(num_folds + 1))
+        fits = state in get_args(State) and isinstance(scores, list) and len(scores) in lengths
+        whole = fits and contains(space, settings) and all(map(_is_number, scores))
+    except (LookupError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise InputError(f"{path} is not as 'tune' writes it for this search; {way_out}")
     # The runs of one that is not finished, or failed, are scored again.
     return Trial(path.parent.name, settings, scores if state in ("complete", "stopped") else [], state)
+
+
+def _read_json(path: Path, way_out: str) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read ({error}); {way_out}") from error
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e300

@@ -28,9 +28,7 @@ def read_preset(name: str) -> RunConfig:
         return PRESETS[name]
     path = Path(name)
     if not path.is_file():
-        raise InputError(
-            f"--preset {name}: expected one of {listed(PRESETS)}, or a YAML file, and there is no such file"
-        )
+        raise InputError(f"--preset {name}: expected one of {listed(PRESETS)}, or a YAML file, and there is none")
     changes = _read_changes(path)
     base = changes.pop("preset", "default")
     if not isinstance(base, str) or base not in PRESETS:
@@ -70,8 +68,10 @@ def _read_changes(path: Path) -> dict[str, Any]:
 
 
 def _require_known(path: Path, section: Any, values: Any, settings: dict[str, Any]) -> None:
-    if section not in SECTIONS or not isinstance(values, dict):
+    if section not in SECTIONS:
         raise InputError(f"{path}: {section!r} is no section of settings; these are {listed(SECTIONS)}, and 'preset'")
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected names and values of settings in {section}, found {values!r}")
     unknown = [name for name in values if name not in settings[section]]
     if unknown:
         known = listed(settings[section], most=100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -95,7 +96,7 @@ class Command:
                 space,
                 self.goal,
                 self.trials,
-                lambda trial, fold: self._plan(trial, fold, out),
+                lambda trial, fold: self._plan(trial, fold, base, out),
                 own_point(space, base),
                 {"settings": _kept_settings(base), "datasets": [_described(one) for one in opened]},
                 self.seed,
@@ -125,17 +126,17 @@ class Command:
                 words += [f"{field.name}{value}"] if value != field.default else []
         return [*words, *self.flags]
 
-    def _plan(self, trial: Trial, fold: Fold, out: Path) -> PlannedRun:
+    def _plan(self, trial: Trial, fold: Fold, base: RunConfig, out: Path) -> PlannedRun:
         words = [*self._all_flags, "--dataset", str(fold.dataset), "--split", fold.split, "--title", trial.name]
-        words += flags_of(trial.settings)
+        words += flags_of(trial.settings, base)
         name = f"{trial.name}/{fold.dataset.stem}-split{fold.split}"
         return PlannedRun(name, RunDirectory(out / name), train.Command.parse(words).config, "run", words)
 
     def _folds(self, opened: Sequence[Dataset], out: Path) -> list[Fold]:
         """Held-out people: round by round, and in each of them dataset by dataset."""
-        stems = [dataset.path.stem for dataset in opened]
-        if len({*stems}) < len(stems):
-            raise InputError(f"two datasets have one name, of {listed(stems)}; rename a file")
+        if len({dataset.path.stem for dataset in opened}) < len(opened):
+            files = listed(dataset.path for dataset in opened)
+            raise InputError(f"of {files}, two have the same name; rename a file")
         if len({dataset.info.simulated for dataset in opened}) > 1:
             raise InputError("some datasets are simulated and some are not; search on them apart")
         of_each = [self._folds_of(dataset, out / "held-out" / dataset.path.name) for dataset in opened]
@@ -156,10 +157,14 @@ class Command:
         except InputError as error:
             tied = "--across" in str(error)
             way_out = "; --across is of hold-out, whose file can be searched on" if tied else ""
-            raise InputError(f"{dataset.path}: {error}{way_out}") from error
+            where = "" if str(dataset.path) in str(error) else f"{dataset.path}: "
+            raise InputError(f"{where}{error}{way_out}") from error
         if not file.is_file() or OpenedDataset(file).info.splits != divided:
             if (file.parents[1] / "search.json").is_file():
-                raise InputError(f"{file.parents[1]} has a search on other folds of {dataset.path}; give another --out")
+                there = f"{file.parents[1]} has a search on other folds of {dataset.path}"
+                raise InputError(
+                    f"{there}; give another --out, or --split, --folds, --seed and --feature-set of before"
+                )
             file.parent.mkdir(parents=True, exist_ok=True)
             write_held_out(dataset, file, divided, sets)
         return [Fold(file.resolve(), split, number) for number, split in enumerate(divided)]
@@ -201,6 +206,8 @@ def _kept_settings(base: RunConfig) -> dict[str, Any]:
 
 
 def _described(dataset: Dataset) -> list[Any]:
-    """What shows that a dataset file has changed: its path, size and time."""
-    facts = dataset.path.stat()
-    return [str(dataset.path.resolve()), facts.st_size, facts.st_mtime_ns]
+    """What shows that a dataset is another one: its size, labels, splits and feature sets, wherever the file is."""
+    labels = b"".join(dataset.labels(video).astype("<i4").tobytes() for video in dataset.video_names)
+    sets = {name: str(one) for name, one in dataset.feature_sets.items()}
+    facts = json.dumps([dataset.num_frames, dataset.info.splits, sets])
+    return [dataset.path.name, dataset.path.stat().st_size, zlib.crc32(labels), zlib.crc32(facts.encode())]
