@@ -24,7 +24,8 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.runs.plans import PlannedRun
 from protas_gtcc.runs.run_grid import title_of
 from protas_gtcc.runs.search_space import USUAL, flags_of, own_point, read_space, with_settings
-from protas_gtcc.runs.tuning import Fold, Trial, Tuning
+from protas_gtcc.runs.trials import Fold, Trial
+from protas_gtcc.runs.tuning import Tuning
 from protas_gtcc.runs.tuning_summary import gain_on_last_folds, markdown, summarise, verdict, write_best
 from protas_gtcc.storage.preset_files import read_preset, write_preset
 from protas_gtcc.training.run_directory import RunDirectory
@@ -231,7 +232,7 @@ def test_a_folder_has_one_search(tmp_path):
     tuning_in(tmp_path / "out")
     with pytest.raises(InputError, match=r"out has a search that differs in goal: skill, not acc; give another --out"):
         tuning_in(tmp_path / "out", goal="acc")
-    with pytest.raises(InputError, match="a search that differs in search, lr: 0.0001..0.01, not 0.0001..0.001"):
+    with pytest.raises(InputError, match=r"a search that differs in search, lr: 0.0001..0.01, not 0.0001..0.001"):
         tuning_in(tmp_path / "out", space=["lr=1e-4..1e-3"])
     (tmp_path / "out" / "search.json").write_text("{")
     with pytest.raises(InputError, match=r"search.json cannot be read \(.+\); give another --out"):
@@ -264,7 +265,7 @@ def test_a_damaged_trial_is_refused_in_a_line(tmp_path, change):
     file = tmp_path / "out" / "trial-000" / "trial.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(
-        InputError, match="is not as 'tune' writes it for this search; remove its folder|cannot be read"
+        InputError, match=r"is not as 'tune' writes it for this search; remove its folder|cannot be read"
     ):
         tuning_in(tmp_path / "out", 1)
 

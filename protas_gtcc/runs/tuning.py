@@ -11,69 +11,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean, median
-from typing import Any, Literal, NamedTuple, get_args
+from statistics import median
+from typing import Any
 
 import numpy as np
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.runs.plans import PlannedRun
-from protas_gtcc.runs.search_space import Space, contains, described
+from protas_gtcc.runs.search_space import Space, described
+from protas_gtcc.runs.trials import Fold, State, Trial, read_trial, require_same_search, score_of
 from protas_gtcc.storage.atomic import write_text
 
-GOALS: Mapping[str, tuple[str, ...]] = {
-    "skill": ("progress", "predicted", "skill"),
-    "acc": ("segmentation", "acc"),
-    "edit": ("segmentation", "edit"),
-    "f1@10": ("segmentation", "f1@10"),
-    "f1@25": ("segmentation", "f1@25"),
-    "f1@50": ("segmentation", "f1@50"),
-}
-"""Scores that a search may maximise, and where they stand in metrics.json."""
-Goal = Literal["skill", "acc", "edit", "f1@10", "f1@25", "f1@50"]
 STARTUP_TRIALS = 5
 """Trials with random settings; as many must have been in a round before another is stopped after it."""
 MOST_REPEATS = 100
 """Proposals of settings that there were already, after which no new ones are looked for."""
-State = Literal["running", "complete", "stopped", "failed"]
-
-
-class Fold(NamedTuple):
-    """Held-out people of a dataset."""
-
-    dataset: Path
-    split: str
-    round: int
-    """Its number among the dataset's folds."""
-
-
-@dataclass
-class Trial:
-    """Settings, and the scores of their runs."""
-
-    name: str
-    """Its folder's."""
-    settings: dict[str, Any]
-    """By field name; none for the preset itself."""
-    scores: list[float] = field(default_factory=list)
-    """Of the first folds."""
-    state: State = "running"
-    reason: str = ""
-    """Why it failed."""
-    proposal: Any = None
-    """Optuna's trial."""
-
-    def mean(self, folds: Sequence[Fold], scores: Sequence[float] | None = None) -> float:
-        """Mean over datasets of the mean over their first folds; each dataset counts once, however many folds it has.
-
-        `scores` are its own, or others of as many folds.
-        """
-        by_dataset: dict[Path, list[float]] = {}
-        for fold, score in zip(folds, self.scores if scores is None else scores, strict=False):
-            by_dataset.setdefault(fold.dataset, []).append(score)
-        return fmean(map(fmean, by_dataset.values()))
 
 
 class Tuning:
@@ -101,8 +54,8 @@ class Tuning:
         self.out, self.folds, self.space, self.goal, self.number = out, folds, space, goal, number
         self._plan, self._own = plan, own
         facts = {"goal": goal, "folds": [[str(one.dataset), one.split] for one in folds], "search": described(space)}
-        _require_same_search(out, facts | dict(about))
-        kept = [_read_trial(path, space, len(folds)) for path in sorted(out.glob("trial-*/trial.json"))]
+        require_same_search(out, facts | dict(about))
+        kept = [read_trial(path, space, len(folds)) for path in sorted(out.glob("trial-*/trial.json"))]
         # From another seed after each stop: else the first proposals would be those of before.
         drawn = int(np.random.SeedSequence([seed, len(kept)]).generate_state(1)[0])
         sampler = optuna.samplers.TPESampler(seed=drawn, n_startup_trials=STARTUP_TRIALS, constant_liar=True)
@@ -221,59 +174,3 @@ class Tuning:
 
         value = trial.mean(self.folds)
         self._study.add_trial(create_trial(value=value, params=dict(settings), distributions=dict(self.space)))
-
-
-def score_of(plan: PlannedRun, goal: str) -> float:
-    """The score of a finished run. Raises `InputError` if it has none."""
-    value: Any = _read_json(plan.run.metrics, f"protas-gtcc evaluate {plan.run.path} makes it again")
-    for key in GOALS[goal]:
-        value = value.get(key) if isinstance(value, dict) else None
-    if not _is_number(value):
-        raise InputError(f"{plan.run.metrics} has no {goal} to compare trials by; choose another --goal")
-    return float(value)
-
-
-def _require_same_search(out: Path, about: Mapping[str, Any]) -> None:
-    file = out / "search.json"
-    if not file.is_file():
-        write_text(file, json.dumps(about, indent=1) + "\n")
-        return
-    before = _read_json(file, "give another --out")
-    if not isinstance(before, dict):
-        raise InputError(f"{file} is not as 'tune' writes it; give another --out")
-    for name, now in json.loads(json.dumps(about)).items():  # as it is read again: a tuple is a list there
-        then = before.get(name)
-        if isinstance(now, dict) and isinstance(then, dict):
-            differing = [key for key in now | then if now.get(key) != then.get(key)]
-            name, then, now = (
-                (f"{name}, {differing[0]}", then.get(differing[0]), now.get(differing[0])) if differing else ("", 0, 0)
-            )
-        if then != now:
-            raise InputError(f"{out} has a search that differs in {name}: {then}, not {now}; give another --out")
-
-
-def _read_trial(path: Path, space: Space, num_folds: int) -> Trial:
-    way_out = "remove its folder"
-    content = _read_json(path, way_out)
-    try:
-        settings, scores, state = content["settings"], content["scores"], content["state"]
-        lengths = {"complete": [num_folds], "stopped": range(1, num_folds)}.get(state, range(num_folds + 1))
-        fits = state in get_args(State) and isinstance(scores, list) and len(scores) in lengths
-        whole = fits and contains(space, settings) and all(map(_is_number, scores))
-    except (LookupError, TypeError, AttributeError):
-        whole = False
-    if not whole:
-        raise InputError(f"{path} is not as 'tune' writes it for this search; {way_out}")
-    # The runs of one that is not finished, or failed, are scored again.
-    return Trial(path.parent.name, settings, scores if state in ("complete", "stopped") else [], state)
-
-
-def _read_json(path: Path, way_out: str) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read ({error}); {way_out}") from error
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < 1e300

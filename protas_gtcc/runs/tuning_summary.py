@@ -12,7 +12,8 @@ from protas_gtcc.config import PRESETS, RunConfig, flat_settings
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.metrics.evaluation import software_versions
 from protas_gtcc.runs.search_space import NOT_SEARCHED
-from protas_gtcc.runs.tuning import Fold, Trial, Tuning
+from protas_gtcc.runs.trials import Fold, Trial
+from protas_gtcc.runs.tuning import Tuning
 from protas_gtcc.storage.preset_files import write_preset
 
 

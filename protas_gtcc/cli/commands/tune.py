@@ -25,7 +25,8 @@ from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.runs.launching import launch
 from protas_gtcc.runs.plans import PlannedRun, refuse_single_run_flags
 from protas_gtcc.runs.search_space import USUAL, flags_of, own_point, read_space
-from protas_gtcc.runs.tuning import Fold, Goal, Trial, Tuning
+from protas_gtcc.runs.trials import Fold, Goal, Trial
+from protas_gtcc.runs.tuning import Tuning
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.training.run_directory import RunDirectory
 
