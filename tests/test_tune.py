@@ -112,7 +112,7 @@ def test_the_best_trial_has_the_highest_mean_over_datasets_and_becomes_a_preset(
 
 
 def test_after_a_round_a_trial_below_the_median_of_the_others_is_stopped(tmp_path):
-    tuning = tuning_in(tmp_path / "out", 30)
+    tuning = tuning_in(tmp_path / "out", 15)
     search(tuning, by_rate)
     before: list[Trial] = [tuning.preset]
     for trial in tuning.trials:
@@ -202,9 +202,9 @@ def _noise(drawn: np.random.Generator, settings: dict[str, Any], fold: Fold) -> 
 
 def test_on_noise_nothing_is_gained_on_the_last_round_though_the_best_looks_better(tmp_path):
     gains, looks = [], []
-    for number in range(12):
+    for number in range(6):
         drawn = np.random.default_rng(number)
-        tuning = tuning_in(tmp_path / str(number), 12)
+        tuning = tuning_in(tmp_path / str(number), 8)
         search(tuning, functools.partial(_noise, drawn))
         summary = summarise(tuning)
         gains.append(summary["gain_on_last_folds"])
