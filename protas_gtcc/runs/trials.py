@@ -86,9 +86,8 @@ def require_same_search(out: Path, about: Mapping[str, Any]) -> None:
         then = before.get(name)
         if isinstance(now, dict) and isinstance(then, dict):
             differing = [key for key in now | then if now.get(key) != then.get(key)]
-            name, then, now = (
-                (f"{name}, {differing[0]}", then.get(differing[0]), now.get(differing[0])) if differing else ("", 0, 0)
-            )
+            if differing:
+                name, then, now = f"{name}, {differing[0]}", then.get(differing[0]), now.get(differing[0])
         if then != now:
             raise InputError(f"{out} has a search that differs in {name}: {then}, not {now}; give another --out")
 
