@@ -27,28 +27,48 @@ class GRU(nn.GRU):
     ) -> Float[Tensor, "B G T"]:
         """Run over time, from the state `hidden` (else 0).
 
-        `lengths` `[B]` are needed only when bidirectional: the backward direction must not start in the padding.
+        `lengths` `[B]` are needed only when bidirectional: the backward direction must not start in the padding. What
+        comes out behind a video's end means nothing.
         """
         with torch.autocast(x.device.type, enabled=False):
             frames = x.float().transpose(1, 2)
             before = None if hidden is None else hidden[None]
-            if self.bidirectional and lengths is not None:
+            if torch.is_grad_enabled() and x.device.type == "cpu":
+                out = self._trainable(frames, lengths, hidden)
+            elif self.bidirectional and lengths is not None:
                 packed = pack_padded_sequence(frames, lengths.cpu(), batch_first=True, enforce_sorted=False)
                 out, _ = pad_packed_sequence(super().forward(packed)[0], batch_first=True, total_length=x.shape[2])
-            elif self.bidirectional or x.is_cuda or not torch.is_grad_enabled():
-                out = super().forward(frames, before)[0]
             else:
-                out = self._trainable(frames, hidden)
+                out = super().forward(frames, before)[0]
         return out.transpose(1, 2)
 
     def _trainable(
-        self, frames: Float[Tensor, "B T F"], before: Float[Tensor, "B H"] | None = None
+        self, frames: Float[Tensor, "B T F"], lengths: Tensor | None, before: Float[Tensor, "B H"] | None
+    ) -> Float[Tensor, "B T G"]:
+        if not self.bidirectional:
+            return self._one_direction(frames, "", before)
+        ahead = _each_reversed(frames, lengths)
+        back = _each_reversed(self._one_direction(ahead, "_reverse", None), lengths)
+        return torch.cat([self._one_direction(frames, "", before), back], dim=2)
+
+    def _one_direction(
+        self, frames: Float[Tensor, "B T F"], suffix: str, before: Float[Tensor, "B H"] | None
     ) -> Float[Tensor, "B T H"]:
-        weight_in, weight, bias_in, bias = cast(list[Tensor], self._flat_weights)
+        names = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
+        weight_in, weight, bias_in, bias = (cast(Tensor, getattr(self, f"{name}{suffix}")) for name in names)
         inputs = functional.linear(frames, weight_in, bias_in).transpose(0, 1)
         initial = frames.new_zeros(frames.shape[0], self.hidden_size) if before is None else before.float()
         hidden: Tensor = _Recurrence.apply(inputs, weight, bias, initial)  # type: ignore[no-untyped-call]
         return hidden.transpose(0, 1)
+
+
+def _each_reversed(frames: Float[Tensor, "B T F"], lengths: Tensor | None) -> Float[Tensor, "B T F"]:
+    """Each video's own frames from the last to the first; its padding stays behind them."""
+    if lengths is None:
+        return frames.flip(1)
+    places = torch.arange(frames.shape[1], device=frames.device)
+    ends = lengths.to(frames.device)[:, None]
+    return frames.gather(1, torch.where(places < ends, ends - 1 - places, places)[:, :, None].expand_as(frames))
 
 
 class _Recurrence(torch.autograd.Function):
