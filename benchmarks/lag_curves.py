@@ -74,7 +74,7 @@ def draw(path: Path, found: Mapping[str, Mapping[str, Sequence[float]]]) -> None
         axis.set(title=name, xticks=places, xticklabels=labels)
         tidy(axis)
     figure.supxlabel("seconds of lag", fontsize="medium")
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6, frameon=False)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     save(figure, path)
 
 
