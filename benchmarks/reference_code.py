@@ -1,6 +1,6 @@
 """Run the reference code from a checkout of its repository: imported by path, never copied, its files unchanged.
 
-ProTAS: github Yuhan-Shen/ProTAS. MS-TCN: github yabufarha/ms-tcn.
+ProTAS: github Yuhan-Shen/ProTAS. MS-TCN: github yabufarha/ms-tcn. ASFormer: github ChinaYi/ASFormer.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from protas_gtcc.errors import InputError
 
 # MS-TCN was written for Python 2; one such statement would make the whole file a syntax error.
 _PYTHON_2_PRINT = re.compile(r"^(\s*)print (?!\()(.+)$", re.MULTILINE)
+# ASFormer has its scheduler print each new learning rate; torch has no such argument any more.
+_VERBOSE_SCHEDULER = re.compile(r"(ReduceLROnPlateau\(.*), verbose=True\)")
+_NOT_FOR_TRAINING = {"tqdm": (), "eval": ("segment_bars_with_confidence",)}
+"""Modules, and names in them, that draw bars while predicting, which no benchmark does. ASFormer's `eval` needs a
+package of its own."""
 
 
 def load_module(folder: Path, name: str) -> ModuleType:
@@ -28,12 +33,14 @@ def load_module(folder: Path, name: str) -> ModuleType:
     if not path.is_file():
         raise InputError(f"no {path}; give the folder of a checkout of the repository")
     source = _PYTHON_2_PRINT.sub(r"\1print(\2)", path.read_text(encoding="utf-8"))
-    try:
-        importlib.import_module("tqdm")
-    except ImportError:
-        # It only shows a bar while predicting, which no benchmark does.
-        sys.modules["tqdm"] = stub = ModuleType("tqdm")
-        stub.__spec__ = ModuleSpec("tqdm", None)  # torch looks for it
+    source = _VERBOSE_SCHEDULER.sub(r"\1)", source)
+    for other, names in _NOT_FOR_TRAINING.items():
+        try:
+            importlib.import_module(other)
+        except ImportError:
+            sys.modules[other] = stub = ModuleType(other)
+            stub.__spec__ = ModuleSpec(other, None)  # torch looks for it
+            vars(stub).update(dict.fromkeys(names))
     module = ModuleType(f"reference_{name}")
     module.__file__ = str(path)
     exec(compile(source, str(path), "exec"), module.__dict__)

@@ -61,7 +61,7 @@ def protas_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) ->
     trainer = module.Trainer(
         model.stages, model.layers, model.maps, dim, info.num_classes, True, logger, init_graph_path=str(pickled)
     )
-    return _epoch_of(trainer, MemoryFeed([_tensors(dataset, name) for name in names], device), scratch)
+    return _epoch_of(trainer, MemoryFeed([tensors(dataset, name) for name in names], device), scratch)
 
 
 def mstcn_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> Callable[[], Time]:
@@ -70,7 +70,7 @@ def mstcn_loop(checkout: Path, dataset: Dataset, device: str, scratch: Path) -> 
     model, dim = REFERENCE.model, dataset.feature_sets["features"].dim
     torch.manual_seed(0)
     trainer = module.Trainer(model.stages, model.layers, model.maps, dim, dataset.info.num_classes)
-    videos = [_tensors(dataset, name) for name in dataset.video_names]
+    videos = [tensors(dataset, name) for name in dataset.video_names]
     without_progress = [(features, labels, mask) for features, labels, _, mask in videos]
     return _epoch_of(trainer, MemoryFeed(without_progress, device), scratch)
 
@@ -84,10 +84,10 @@ def _epoch_of(trainer: Any, feed: MemoryFeed, scratch: Path) -> Callable[[], Tim
     return run
 
 
-def _tensors(dataset: Dataset, name: str) -> tuple[torch.Tensor, ...]:
+def tensors(dataset: Dataset, name: str, feature_set: str = "features") -> tuple[torch.Tensor, ...]:
     """A video as their batch generators give it: features, labels, progress of every class, mask."""
     labels, classes = dataset.labels(name), dataset.info.num_classes
     progress = progress_by_class(labels, dataset.progress(name), classes)
-    features = torch.from_numpy(dataset.features(name, "features")).t().contiguous()
+    features = torch.from_numpy(dataset.features(name, feature_set)).float().t().contiguous()
     mask = torch.ones(1, classes, len(labels))
     return features[None], torch.from_numpy(labels)[None], torch.from_numpy(progress)[None], mask

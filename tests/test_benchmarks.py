@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from protas_gtcc.annotations.mistakes import Mistake, Step, Track
 from protas_gtcc.annotations.segments import progress_by_class, progress_target
+from protas_gtcc.cli.main import main
 from protas_gtcc.config import PRESETS, RunConfig
-from protas_gtcc.dataset.file import DatasetInfo, Video
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.metrics.prediction_files import write_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint
@@ -154,6 +156,9 @@ def test_alignment_losses_are_timed_alone_without_a_checkout(run: Run) -> None:
         ("serving_load.py", ["nowhere"], "nowhere"),
         ("data_speed.py", ["--folder", "nowhere"], "nowhere"),
         ("progress_in_mistakes.py", ["--runs", "nowhere", "--dataset", "{dataset}"], "nowhere"),
+        ("offline_models.py", ["--dataset", "{dataset}", "--out", "models"], "--mstcn"),
+        ("offline_models.py", ["--dataset", "{dataset}", "--out", "models", "--asformer", "nowhere"], "checkout"),
+        ("offline_scores.py", ["--dataset", "{dataset}", "--predictions", "nowhere"], "nowhere"),
     ],
 )
 def test_a_missing_folder_is_named_in_one_line(
@@ -186,6 +191,111 @@ class Trainer:
     def predict(self, vid):
         print vid
 """
+
+
+# Stand-ins for the trainers of two checkouts, called as those are, with what needs a patch: a scheduler's argument that
+# torch no longer has, and an import that only predicting needs.
+SMALL_TRAINERS = {
+    "ms-tcn": """
+from torch import nn
+
+class Model(nn.Module):
+    def __init__(self, dim, classes):
+        super().__init__()
+        self.linear = nn.Conv1d(dim, classes, 1)
+
+    def forward(self, x, mask):
+        return (self.linear(x) * mask[:, 0:1])[None]
+
+class Trainer:
+    def __init__(self, num_blocks, num_layers, num_f_maps, dim, num_classes):
+        self.model = Model(dim, num_classes)
+
+    def train(self, save_dir, batch_gen, num_epochs, batch_size, learning_rate, device):
+        for epoch in range(num_epochs):
+            while batch_gen.has_next():
+                features, labels, mask = batch_gen.next_batch(batch_size)
+            batch_gen.reset()
+            print("[epoch %d]" % (epoch + 1))
+
+    def predict(self, vid):
+        print vid
+""",
+    "asformer": """
+from torch import nn, optim
+from eval import segment_bars_with_confidence
+
+device = None
+
+class Trainer:
+    def __init__(self, num_layers, r1, r2, num_f_maps, input_dim, num_classes, channel_masking_rate):
+        self.linear = nn.Conv1d(input_dim, num_classes, 1).to(device)
+        self.model = nn.Module()
+        self.model.forward = lambda x, mask: (self.linear(x) * mask[:, 0:1])[None]
+
+    def train(self, save_dir, batch_gen, num_epochs, batch_size, learning_rate, batch_gen_tst=None):
+        assert batch_gen_tst is None
+        optimizer = optim.Adam(self.linear.parameters(), lr=learning_rate)
+        optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode='min', factor=0.5, patience=3, verbose=True)
+        for epoch in range(num_epochs):
+            while batch_gen.has_next():
+                features, labels, mask, names = batch_gen.next_batch(batch_size, False)
+            batch_gen.reset()
+""",
+}
+
+
+@pytest.mark.parametrize("model", SMALL_TRAINERS)
+def test_models_trained_by_other_code_leave_predictions_that_are_scored(
+    model: str, run: Run, tmp_path: Path, tiny_dataset: Path
+) -> None:
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    (checkout / "model.py").write_text(SMALL_TRAINERS[model])
+    flag = f"--{model.replace('-', '')}"
+    words = ("--dataset", str(tiny_dataset), "--out", "models", flag, "checkout")
+    assert "3 epochs" in run("offline_models.py", *words, "--epochs", "3")
+    facts = json.loads(Path("models", model, "split1-seed0", "training.json").read_text())
+    assert len(facts["seconds"]) == 3
+    assert run("offline_models.py", *words, "--epochs", "3").endswith("finished before, skipped\n")
+    shown = run("offline_scores.py", "--dataset", str(tiny_dataset), "--predictions", f"models/{model}")
+    [row] = shown.splitlines()[2:]
+    assert row.startswith(f"| models/{model} | 1 | 1 | ")
+    main(["evaluate", f"models/{model}/split1-seed0/predictions.h5", "--dataset", str(tiny_dataset), "--json"])
+    with pytest.raises(SystemExit):
+        run("offline_models.py", *words)
+
+
+def test_scores_as_of_ed_tcn_are_means_over_videos_of_every_nth_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    scores_as_edtcn = runpy.run_path(str(BENCHMARKS / "offline_scores.py"))["scores_as_edtcn"]
+    # Of every second frame: 0122 for 0112, and 21 for 11. Class 2 of the second video is not seen.
+    long = np.array([0, 1, 1, 1, 2, 2, 2, 2]), np.array([0, 0, 1, 1, 1, 1, 2, 2])
+    short = np.array([2, 2, 1, 1]), np.array([1, 1, 1, 2])
+    found = scores_as_edtcn([long, short], [0], every=2)
+    assert found["acc"] == pytest.approx((75 + 50) / 2), "pooled frames have 67"
+    assert found["edit"] == pytest.approx((100 + 50) / 2)
+    assert found["f1@50"] == pytest.approx((100 + 200 / 3) / 2), "pooled counts have 86"
+
+
+def test_published_predictions_are_scored_as_published_only_against_the_same_truth(
+    run: Run, tmp_path: Path, tiny_dataset: Path
+) -> None:
+    dataset = Dataset(tiny_dataset)
+    sampled = [dataset.labels(video)[::5] for video in dataset.part("1", "test")]
+    cells = np.empty((1, len(sampled)), dtype=object)
+    cells[0, :] = sampled
+    (tmp_path / "right").mkdir()
+    savemat(tmp_path / "right" / "1.mat", {"P": cells, "Y": cells})
+    words = ("--dataset", str(tiny_dataset), "--predictions")
+    row = [cell.strip() for cell in run("offline_scores.py", *words, "right").splitlines()[2].split("|")[2:-1]]
+    assert row[:2] == ["1", "1"]
+    assert row[-5:] == ["100.0"] * 5
+    assert float(row[2]) < 100, "a prediction that is held for five frames misses the borders"
+    (tmp_path / "wrong").mkdir()
+    savemat(tmp_path / "wrong" / "1.mat", {"P": cells, "Y": cells[:, :1]})
+    with pytest.raises(SystemExit):
+        run("offline_scores.py", *words, "wrong")
 
 
 @pytest.mark.slow
