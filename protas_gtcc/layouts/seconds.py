@@ -14,7 +14,7 @@ start <= i / F < end; times may be rounded to milliseconds. How long a video is,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from protas_gtcc.annotations.files.timed import TimedSegment
 from protas_gtcc.annotations.resampling import exact_rate, require_length, require_rate
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import BACKGROUND_NAMES, Layout, background_ids
@@ -31,7 +32,6 @@ from protas_gtcc.layouts.options import LayoutOptions, own_name
 from protas_gtcc.layouts.segment_tables import (
     NEEDED,
     AnnotatedVideo,
-    TimedSegment,
     is_segment_table,
     read_segment_tables,
 )
@@ -69,7 +69,7 @@ class SecondsLayout(Layout):
         segments = self.videos[video].segments
         if video not in self.num_frames and _UNKNOWN_LENGTHS not in self.notices:
             self.notices.append(_UNKNOWN_LENGTHS)
-        num_frames = self.num_frames.get(video) or max(1, self._frame(segments[-1].end))
+        num_frames = self.num_frames.get(video) or max(1, self._frame(segments[-1].end) if segments else 0)
         require_length(num_frames, self._fps, f"video {video}")
         labels = np.zeros(num_frames, dtype=np.int32)
         for segment in segments:
@@ -135,15 +135,25 @@ def is_seconds(path: Path) -> bool:
 
 def open_seconds(path: Path, options: LayoutOptions) -> SecondsLayout:
     """Open tables of segments. Raises `InputError` as `read_segment_tables` does, and for --no-background."""
-    if options.no_background:
-        raise InputError(f"--no-background: what no segment of {path} covers is background; leave that flag out")
     files = [path] if path.is_file() else _csv_files(path)
     tables = {_table_name(file, path): file for file in files if path.is_file() or is_segment_table(file)}
     others = [file.relative_to(path).as_posix() for file in files if file not in tables.values()]
     videos, names = read_segment_tables(tables)
+    notices = [f"not read, without {', '.join(NEEDED)}: {listed(others)}"] if others else []
+    return seconds_layout(path, options, videos, names, notices)
+
+
+def seconds_layout(
+    path: Path, options: LayoutOptions, videos: dict[str, AnnotatedVideo], names: Sequence[str], notices: Sequence[str]
+) -> SecondsLayout:
+    """The layout of these videos; `names` are those of segments, in the order in which they come first.
+
+    Raises `InputError` for --no-background.
+    """
+    if options.no_background:
+        raise InputError(f"--no-background: what no segment of {path} covers is background; leave that flag out")
     class_names = [BACKGROUND, *(name for name in names if name.casefold() not in BACKGROUND_NAMES)]
     class_ids = {composed(name): label for label, name in enumerate(class_names)}
-    notices = [f"not read, without {', '.join(NEEDED)}: {listed(others)}"] if others else []
     return SecondsLayout(
         path=path,
         name=options.name or _own_name(path),
@@ -153,7 +163,7 @@ def open_seconds(path: Path, options: LayoutOptions) -> SecondsLayout:
         video_names=sorted(videos),
         feature_folders=find_feature_folders(path.parent if path.is_file() else path, options.feature_folders),
         annotation_fps=options.annotation_fps or _DEFAULT_FPS,
-        notices=notices + _merged(videos),
+        notices=[*notices, *_merged(videos)],
         videos=videos,
         class_ids={**class_ids, **{composed(n): 0 for n in names if n.casefold() in BACKGROUND_NAMES}},
         fps_is_given=options.annotation_fps is not None,
