@@ -212,4 +212,4 @@ def _behavior(number: int, name: str) -> dict[str, Any]:
     return {"type": "State event", "key": keys[number : number + 1], "code": name, **blank}
 
 
-FORMAT = Format("boris", "BORIS", (".boris", ".boris.json"), read, write, one_video=False, has_tiers=True)
+FORMAT = Format("boris", "BORIS", (".boris",), read, write, one_video=False, has_tiers=True)

@@ -170,4 +170,4 @@ def _is_it(head: str) -> bool:
     return True
 
 
-FORMAT = Format("elan", "ELAN", (".eaf",), read, write, _is_it, has_tiers=True)
+FORMAT = Format("elan", "ELAN", (".eaf",), read, write, _is_it, has_tiers=True, require=_library)

@@ -36,6 +36,8 @@ class Format:
     """A file has one video; else it may have many."""
     has_tiers: bool = False
     """A file may have several annotations of a video."""
+    require: Callable[[], object] = lambda: None
+    """Raises `InputError` if a package is missing."""
     usual_stem: str = "annotations"
     """Of the name of a file with many videos."""
 
