@@ -107,8 +107,9 @@ def exact_seconds(value: object, where: str) -> Fraction:
         if isinstance(value, Fraction):
             return _in_a_day(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            # A float beyond a day may have hundreds of digits: only its size counts.
-            return _in_a_day(Fraction(repr(value)) if abs(value) < 10 * LONGEST_SECONDS else Fraction(10**9))
+            if not 0 <= value <= LONGEST_SECONDS:  # its digits could be hundreds, or it is not a number
+                raise ValueError(f"expected 0 to {LONGEST_SECONDS} seconds")
+            return Fraction(repr(value))
         if isinstance(value, str):
             return read_seconds(value)
     except (ValueError, OverflowError) as error:
