@@ -39,6 +39,11 @@ def rows_of(annotations: Sequence[Annotation]) -> list[ROWS]:
     return sorted((one.video, s.start, s.end, s.name) for one in annotations for s in one.segments)
 
 
+def seconds_of(annotations: Sequence[Annotation]) -> list[tuple[str, float, float, str]]:
+    """The same, with floats."""
+    return [(video, float(start), float(end), name) for video, start, end, name in rows_of(annotations)]
+
+
 def round_trip(kind: Format, annotations: Sequence[Annotation], folder: Path, fps: float = FPS) -> list[ROWS]:
     """Written, read again and settled."""
     write_annotations(folder, kind, annotations, WriteFacts(("extra", "pour"), fps))

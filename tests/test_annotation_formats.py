@@ -6,6 +6,7 @@ import json
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from protas_gtcc.annotations.files.formats import FORMATS, WRITTEN, format_of
 from protas_gtcc.errors import InputError
 from tests.annotation_examples import (
     FPS,
+    ROWS,
     annotation,
     boris_observation,
     boris_project,
@@ -22,6 +24,7 @@ from tests.annotation_examples import (
     read,
     round_trip,
     rows_of,
+    seconds_of,
     settled,
     simple_rows,
     write_json,
@@ -121,13 +124,16 @@ def test_label_studio_counts_frames_from_1_and_its_last_frame_belongs_to_the_ran
     result = {"type": "timelinelabels", "from_name": "steps", "value": value}
     seconds = {"type": "labels", "from_name": "steps", "value": {"start": 1.5, "end": 2, "labels": ["stir"]}}
     other = {"type": "choices", "from_name": "good", "value": {"choices": ["yes"]}}
-    task = {"data": {"video": "/data/upload/1/0a1b2c3d-tea.mp4"}, "predictions": [{"model_version": "m", "result": []}]}
+    task: dict[str, Any] = {
+        "data": {"video": "/data/upload/1/0a1b2c3d-tea.mp4"},
+        "predictions": [{"model_version": "m", "result": []}],
+    }
     task["annotations"] = [
         {"completed_by": {"id": 3, "email": "anna@x"}, "result": [result, seconds, other]},
         {"completed_by": 4, "was_cancelled": True, "result": []},
     ]
     found = read(write_json(tmp_path / "export.json", [task]), counted_fps=FPS)
-    assert rows_of(found.annotations) == [("tea", 0, 1, "cut"), ("tea", Fraction(3, 2), 2, "stir")]
+    assert seconds_of(found.annotations) == [("tea", 0, 1, "cut"), ("tea", 1.5, 2, "stir")]
     assert {one.annotator for one in found.annotations} == {"anna@x"}
     assert len(found.notices) == 2, "the prediction and the skipped one"
     del task["annotations"]
@@ -151,7 +157,7 @@ def test_times_of_boris_lose_their_offset_and_are_divided_among_media_that_follo
     whole = boris_observation(events, ("a.mp4", "b.mp4"), **{"time offset": 5.0})
     path = write_json(tmp_path / "x.boris", boris_project({"both": whole}))
     found = settled(path)
-    assert rows_of(found.annotations) == [("a", 8, 10, "cut"), ("b", 0, 4, "cut"), ("b", 6, 8, "stir")]
+    assert seconds_of(found.annotations) == [("a", 8, 10, "cut"), ("b", 0, 4, "cut"), ("b", 6, 8, "stir")]
     assert any("divided" in notice for notice in found.notices)
 
 
@@ -196,9 +202,9 @@ def test_a_folder_names_videos_by_files_and_tells_annotators_apart_by_files_or_f
     assert [(one.video, one.annotator) for one in boris] == [("tea", "one"), ("tea", "two")]
 
 
-def _merged(rows):
+def _merged(rows: list[ROWS]) -> list[ROWS]:
     """With segments of one label that follow each other as one."""
-    merged = []
+    merged = list[ROWS]()
     for video, start, end, name in rows:
         if merged and merged[-1][0] == video and merged[-1][2] == start and merged[-1][3] == name:
             start = merged.pop()[1]

@@ -79,7 +79,7 @@ def test_what_is_none_of_a_formats_files_is_refused_in_one_line(kind, tmp_path, 
 
 
 CUT = [[1, "", "cut", "", ""]]
-BORIS = [
+BORIS: list[object] = [
     [],
     {},
     boris_project({}),
@@ -87,13 +87,12 @@ BORIS = [
     boris_project({"one": boris_observation([[1, ""]])}),
     boris_project({"one": boris_observation([[1, "", 3, "", ""]])}),
     boris_project({"one": boris_observation(CUT, media_creation_date_as_offset=True)}),
-    boris_project({"one": boris_observation(CUT, **{"time offset": 5})}),
+    boris_project({"one": boris_observation(CUT) | {"time offset": 5}}),
 ]
-OTHER = [
-    *(
-        {"annotation": {"video": {}, "actionAnnotationList": one}, "config": {"actionLabelData": []}}
-        for one in (3, [{}])
-    ),
+NO_LABELS: dict[str, list[object]] = {"actionLabelData": []}
+OTHER: list[object] = [
+    {"annotation": {"video": {}, "actionAnnotationList": 3}, "config": NO_LABELS},
+    {"annotation": {"video": {}, "actionAnnotationList": [{"action": 1}]}, "config": NO_LABELS},
     [{"data": {}, "annotations": []}],
     [{"data": {}, "annotations": [3]}],
     [{"data": {}, "annotations": [{"result": [{"type": "timelinelabels", "value": 3}]}]}],

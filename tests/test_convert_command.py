@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def labelled(folder: Path, *names: str) -> Path:
     return folder
 
 
-def printed(capsys, *arguments: object) -> dict:
+def printed(capsys, *arguments: object) -> Any:
     """What a command that succeeds prints as JSON."""
     capsys.readouterr()
     assert exit_code(*arguments, "--json") == 0
@@ -60,6 +61,24 @@ def test_prepare_reads_a_folder_of_annotation_files(tmp_path):
     (source / "tea.txt").write_text("0\t1\tstir\n")
     assert exit_code("labels", source, "--into", "a.h5") == 0
     assert Dataset(Path("a.h5")).segments("tea").tolist() == [[0, 10, 2], [10, 50, 0]]
+
+
+def test_prepare_notes_that_a_tool_took_the_rate_of_all_videos_for_another(tmp_path, capsys):
+    source = labelled(tmp_path / "kitchen", "tea", "soup")
+    observations = {}
+    for name, frames in (("tea", 1200), ("soup", 1800)):
+        (source / f"{name}.txt").unlink()
+        np.save(source / "features" / f"{name}.npy", np.zeros((frames, 3), np.float32) + frames)
+        one = boris_observation([[10, "", "cut", "", ""], [20, "", "cut", "", ""]], (f"{name}.mp4",))
+        one["media_info"]["length"] = {f"{name}.mp4": frames / 10 * 24 / 25}
+        observations[name] = one
+    write_json(source / "a.boris", boris_project(observations))
+    arguments = ("prepare", source, "--fps", 10, "--feature-axes", "TD")
+    assert exit_code(*arguments, "--out", "a.h5") == 0
+    assert "give --time-scale 1.0417" in " ".join(capsys.readouterr().out.split())
+    assert exit_code(*arguments, "--out", "b.h5", "--time-scale", "25/24") == 0
+    assert "--time-scale" not in capsys.readouterr().out
+    assert Dataset(Path("b.h5")).segments("tea").tolist()[1] == [105, 209, 1]
 
 
 def test_prepare_counts_overlaps_in_a_table_only_where_a_rule_is_given(tmp_path, capsys):

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -45,6 +46,9 @@ _ROUNDING = Fraction(1, 2000)
 """Seconds by which a time may be too late, since it was rounded to milliseconds."""
 _CLIPPED_SECONDS = 1
 """How much later than its video a segment may end: annotation tools round, and videos lose their last pictures."""
+
+_SAME_RATIO = 5e-3
+"""By how much ratios of lengths may differ that have one reason: features end with whole frames."""
 
 _UNKNOWN_LENGTHS = "without features, labels end with the last segment of their video"
 
@@ -107,10 +111,26 @@ class SecondsLayout(Layout):
         notices = []
         if clipped:
             notices.append(f"{plural(clipped, 'segment')} cut at the end of the video, by a second at most")
+        notices += self._other_lengths()
         if empty:
             notices.append(f"{plural(empty, 'segment')} without a frame: too short, or behind the video's last frame")
         self.notices = [notice for notice in self.notices if notice not in self.length_notices] + notices
         self.length_notices = notices
+
+    def _other_lengths(self) -> list[str]:
+        """A notice if the annotations' videos last longer or shorter than the features, all by the same ratio.
+
+        So it is where a tool took the videos' rate for another: 25 for 24.97.
+        """
+        known = {video: seconds for video in self.num_frames if (seconds := self.videos[video].seconds)}
+        lasts = {video: self.num_frames[video] / exact_rate(self._fps) for video in known}
+        ratios = [float(lasts[video] / seconds) for video, seconds in known.items()]
+        off = max((abs(lasts[video] - seconds) for video, seconds in known.items()), default=Fraction(0))
+        if off <= _CLIPPED_SECONDS or max(ratios) - min(ratios) > _SAME_RATIO:
+            return []
+        ratio = median(ratios)
+        what = f"features last {ratio:.5g} times as long as the videos do by their annotations"
+        return [f"{what}; if the tool took the rate for another, give --time-scale {ratio:.5g}"]
 
     @property
     def _fps(self) -> float:

@@ -35,6 +35,8 @@ class AnnotatedVideo:
     segments: list[TimedSegment]
     task: str = ""
     subject: str = ""
+    seconds: Fraction | None = None
+    """Length of the video, where its annotations have it."""
 
 
 def is_segment_table(path: Path) -> bool:

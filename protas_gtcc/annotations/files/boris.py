@@ -138,8 +138,8 @@ def _divided(media: list[str], lengths: list[Fraction], whole: Annotation) -> li
             if start <= one.start and (end is None or one.start < end)
         ]
         if inside or opened:
-            about = {"seconds": length, "media": path, "video": video_of(path)}
-            found.append(replace(whole, segments=tuple(inside), open_events=tuple(opened), **about))
+            own = replace(whole, segments=tuple(inside), open_events=tuple(opened))
+            found.append(replace(own, seconds=length, media=path, video=video_of(path)))
     return found
 
 

@@ -5,19 +5,21 @@ Columns have changed with its versions. Tabular events may stand below rows abou
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from protas_gtcc.annotations.files.boris import NO_SUBJECT
-from protas_gtcc.annotations.files.format import Format
+from protas_gtcc.annotations.files.format import Format, head_of
 from protas_gtcc.annotations.files.options import AnnotationOptions
 from protas_gtcc.annotations.files.state_events import POINT, START, STOP, Event, paired
 from protas_gtcc.annotations.files.tables import Table, headings_of, read_table
 from protas_gtcc.annotations.files.timed import (
     Annotation,
     AnnotationFile,
+    OpenEvent,
     TimedSegment,
     exact_seconds,
     timed_segment,
@@ -44,31 +46,25 @@ class _Row:
 
 def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
     """Read an export. Raises `InputError` for columns that are not there, and for times and states that are none."""
-    with_stops = headings_of(path.read_text(encoding="utf-8-sig", errors="replace"), _AGGREGATED) is not None
+    with_stops = headings_of(head_of(path), _AGGREGATED) is not None
     table = read_table(path, _AGGREGATED if with_stops else _TABULAR)
     rows = _rows(table, _AGGREGATED[1:] if with_stops else _TABULAR[1:])
     if not rows:
         raise InputError(f"{path} has no events; export observations with events")
     names, notices = _videos(rows, video)
-    observers = {
-        name: {row.observation for row in rows if names[row.observation, row.media] == name} for name in names.values()
-    }
+    groups: dict[tuple[str, str, str], list[_Row]] = {}
+    for row in rows:
+        groups.setdefault((names[row.observation, row.media], row.observation, row.subject), []).append(row)
+    observations = Counter(name for name, _ in {(name, observation) for name, observation, _ in groups})
     found, lost = [], 0
-    groups = {(names[row.observation, row.media], row.observation, row.subject): None for row in rows}
-    for name, observation, subject in groups:
-        own = [
-            row
-            for row in rows
-            if (names[row.observation, row.media], row.observation, row.subject) == (name, observation, subject)
-        ]
-        annotator = observation if len(observers[name]) > 1 else ""
-        about = {"annotator": annotator, "tier": subject or NO_SUBJECT}
+    for (name, observation, subject), own in groups.items():
         if with_stops:
-            found.append(Annotation(name, tuple(_segment(row, path) for row in own), **about))
+            segments, opened, without = [_segment(row, path) for row in own], list[OpenEvent](), 0
         else:
             segments, opened, without = paired([_event(row, path) for row in own], ())
-            lost += without
-            found.append(Annotation(name, tuple(segments), tuple(opened), **about))
+        lost += without
+        by = observation if observations[name] > 1 else ""
+        found.append(Annotation(name, tuple(segments), tuple(opened), by, subject or NO_SUBJECT))
     if lost:
         notices.append(f"{plural(lost, 'event')} with a stop and no start left out")
     return AnnotationFile(found, notices)

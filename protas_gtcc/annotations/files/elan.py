@@ -45,7 +45,8 @@ def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
     notices = []
     if len(media) > 1:
         notices.append(f"{plural(len(media), 'media file')}; the video has the name of the first")
-    name = video_of(media[0], video) if media else video
+    first_media = next(iter(media), "")
+    name = video_of(first_media, video)
     times = _Times(document, path)
     found = []
     for tier, (aligned, refs, facts, _) in document.tiers.items():
@@ -54,8 +55,9 @@ def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
             for row, key in enumerate([*aligned, *refs], start=1)
         ]
         if segments:
-            about = {"annotator": facts.get("ANNOTATOR") or "", "parent_tier": facts.get("PARENT_REF") or ""}
-            found.append(Annotation(name, tuple(segments), tier=tier, media=media[0] if media else "", **about))
+            by, parent = facts.get("ANNOTATOR") or "", facts.get("PARENT_REF") or ""
+            whole = tuple(segments)
+            found.append(Annotation(name, whole, annotator=by, tier=tier, parent_tier=parent, media=first_media))
     if not found:
         found = [Annotation(name, (), tier=tier) for tier in list(document.tiers)[:1]]
         notices.append("no tier has an annotation: background")

@@ -41,7 +41,7 @@ FORMATS: tuple[Format, ...] = (
 )
 WRITTEN = tuple(one.name for one in FORMATS if one.write is not None)
 """Names of the formats that are written."""
-_NO_ANNOTATIONS = ("features", "predictions", "plots")
+_NO_ANNOTATIONS = ("features", "plots")
 """Beginnings of the names of folders whose files are others."""
 
 

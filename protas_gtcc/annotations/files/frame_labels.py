@@ -6,6 +6,7 @@ A folder of such files with `mapping.txt` is the layout of MS-TCN, which `prepar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -51,12 +52,11 @@ def write(path: Path, annotations: Sequence[Annotation], facts: WriteFacts) -> N
 
 
 def frame_labels(
-    segments: Sequence[TimedSegment], fps: float, seconds: object | None = None, where: str = "a video"
+    segments: Sequence[TimedSegment], fps: float, seconds: Fraction | None = None, where: str = "a video"
 ) -> list[str]:
     """The name of each frame of segments in time order, "" in the background, up to `seconds` or the last end."""
     rate = exact_rate(fps)
-    ends = [one.end for one in segments]
-    length = round(max([*ends, *([seconds] if seconds is not None else [])], default=0) * rate)
+    length = round(max([seconds or Fraction(0), *(one.end for one in segments)]) * rate)
     require_length(length, fps, where)
     labels = [""] * max(1, length)
     for one in segments:

@@ -53,8 +53,11 @@ def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
         for one in answers or predictions:
             results = a_list(one.get("result"), f"{where}, result")
             own = _tiers(results, data, options, where)
-            about = {"annotator": _annotator(one), "media": _media(data)}
-            found.annotations += [Annotation(name, tuple(s), tier=tier, **about) for tier, s in own.items()]
+            by, media = _annotator(one), _media(data)
+            found.annotations += [
+                Annotation(name, tuple(segments), annotator=by, tier=tier, media=media)
+                for tier, segments in own.items()
+            ]
     if outdone:
         found.notices.append(f"predictions left out of {plural(outdone, 'task')} that people annotated")
     if cancelled:

@@ -19,8 +19,8 @@ from protas_gtcc.annotations.files.options import AnnotationOptions, Overlaps
 from protas_gtcc.annotations.files.timed import Annotation, AnnotationFile, TimedSegment, by_video
 from protas_gtcc.errors import InputError, listed, plural
 
-LATEST, EARLIEST, REFUSE = "latest", "earliest", "refuse"
-_RULES = {LATEST: "the one that began last counts", EARLIEST: "the one that began first counts"}
+LATEST: Overlaps = "latest"
+_RULES = {"latest": "the one that began last counts", "earliest": "the one that began first counts"}
 
 
 @dataclass
@@ -185,7 +185,7 @@ def _apart(
     for segment in segments:
         if reached is not None and segment.start < reached.end:
             count += 1
-            if options.overlaps == REFUSE:
+            if options.overlaps == "refuse":
                 what = f"{reached} and {segment} overlap"
                 raise InputError(f"{one.source}: of video {one.video}, {what}; end one where the other starts")
         if reached is None or segment.end > reached.end:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from protas_gtcc.annotations.files.format import Format
+from protas_gtcc.annotations.files.format import Format, head_of
 from protas_gtcc.annotations.files.json_values import a_frame
 from protas_gtcc.annotations.files.options import AnnotationOptions, frame_counting
 from protas_gtcc.annotations.files.tables import Table, headings_of, read_table
@@ -31,6 +31,7 @@ _STARTS = ("start_seconds", "start", "start_time", "begin", "onset", "start (s)"
 _ENDS = ("end_seconds", "end", "end_time", "stop", "offset", "stop (s)", "end (s)", "end_sec")
 _DURATIONS = ("duration", "duration_seconds", "duration (s)")
 _START_FRAMES, _END_FRAMES = ("start_frame", "startframe", "start frame"), ("end_frame", "endframe", "end frame")
+_ANY_START = (*_STARTS, *_START_FRAMES)
 _VIDEOS = ("video", "video_id", "file", "filename", "media file")
 _OTHERS = ("annotator", "tier", "task", "subject")
 
@@ -69,11 +70,8 @@ def write(path: Path, annotations: Sequence[Annotation], facts: WriteFacts) -> N
 
 def _found(path: Path) -> list[str]:
     """Headings that the table needs, those that it has of each kind."""
-    head = path.read_text(encoding="utf-8-sig", errors="replace")[:8192]
+    head = head_of(path)
     return next(([name, start] for name in _NAMES for start in _ANY_START if headings_of(head, [name, start])), [])
-
-
-_ANY_START = (*_STARTS, *_START_FRAMES)
 
 
 def _is_it(head: str) -> bool:
@@ -89,7 +87,7 @@ def _times(table: Table, options: AnnotationOptions) -> list[tuple[object, objec
         return [_with_duration(table.path, line, *cells) for line, cells in table.cells(start, duration)]
     start, end = table.need(*_STARTS, *_START_FRAMES), table.need(*_ENDS, *_END_FRAMES)
     counting = frame_counting(options, table.path)
-    frames = []
+    frames = list[tuple[object, object]]()
     for line, cells in table.cells(start, end):
         first, last = (a_frame(_whole(cell), f"{table.path}, row {line}") for cell in cells)
         if first < counting.first_frame:

@@ -34,7 +34,7 @@ class Command:
     out: Positional[tuple[Path, ...]] = ()
     """File to write, or a folder; its ending is the form, unless --to names one."""
     to: str | None = None
-    """Form to write. Default: that of the ending of OUT."""
+    """Form to write. Default: the one that the ending of the file to write has."""
     fps: float | None = None
     """Frames per second of what is written, where that counts frames: mstcn, label-studio."""
     videos: Folder | None = None

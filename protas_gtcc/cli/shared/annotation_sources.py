@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from protas_gtcc.annotations.resampling import exact_rate
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.file_kinds import HDF5, kind_of
+
+if TYPE_CHECKING:
+    from protas_gtcc.dataset.file import DatasetInfo
+    from protas_gtcc.predictions import PredictionInfo
 
 PREDICTED = "protas_gtcc"
 """The annotator of predictions."""
@@ -91,7 +96,8 @@ def _hdf5(path: Path) -> Source:
 
     if has_format(open_stored(path, "give a dataset, or predictions.h5"), FORMAT):
         files = open_predictions(path)
-        info, predicted = files.info, True
+        info: DatasetInfo | PredictionInfo | None = files.info
+        predicted = True
         labels = {video: files.read_labels(video) for video in files.video_names}
     else:
         dataset = Dataset(path)
