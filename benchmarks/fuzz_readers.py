@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +14,11 @@ import h5py
 import numpy as np
 import torch
 
+from protas_gtcc.annotations.files.format import Format
+from protas_gtcc.annotations.files.formats import FORMATS, read_annotations, write_annotations
+from protas_gtcc.annotations.files.options import AnnotationOptions
+from protas_gtcc.annotations.files.settling import settle_file
+from protas_gtcc.annotations.files.timed import Annotation, TimedSegment, WriteFacts
 from protas_gtcc.annotations.mistakes import Mistake, Step, Track
 from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.checks.path import check_path
@@ -234,6 +241,25 @@ def _durations(folder: Path) -> Path:
     return folder / "metadata" / "video_information.csv"
 
 
+def _annotations(kind: Format) -> Callable[[Path], Path]:
+    """A file of an annotation tool."""
+    times = [(0, 2, "cut"), (2, 5, "mix"), (7, 9, "cut")]
+    segments = tuple(
+        TimedSegment(Fraction(s), Fraction(e), name, row) for row, (s, e, name) in enumerate(times, start=1)
+    )
+
+    def write(folder: Path) -> Path:
+        ((path, _),) = write_annotations(folder, kind, [Annotation("tea", segments)], WriteFacts(("cut", "mix"), 5.0))
+        return path
+
+    return write
+
+
+def _read_annotations(path: Path) -> None:
+    options = AnnotationOptions(counted_fps=5.0)
+    settle_file(read_annotations(path, options), options)
+
+
 def read_layout(levels: int) -> Callable[[Path], None]:
     """Read the layout whose top is so many folders above the file, and check it."""
 
@@ -276,4 +302,9 @@ READERS = (
     Reader("captaincook4d", _captaincook, read_layout(1)),
     Reader("captaincook4d-errors", _errors, read_layout(1)),
     Reader("captaincook4d-durations", _durations, read_layout(1)),
+    *(
+        Reader(f"annotations-{kind.name}", _annotations(kind), _read_annotations)
+        for kind in FORMATS
+        if kind.write is not None and (kind.name != "elan" or find_spec("pympi") is not None)
+    ),
 )

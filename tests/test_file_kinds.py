@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.layouts.rates import read_rates
-from protas_gtcc.layouts.text import read_lines
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.storage.feature_files import EXPECTED, open_array
 from protas_gtcc.storage.file_kinds import kind_of, require_kind
+from protas_gtcc.storage.text_files import read_lines
 from tests.mstcn_folder import exit_code, write_mstcn
 from tests.tiny_models import DIM, make_model
 

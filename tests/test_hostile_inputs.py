@@ -22,7 +22,6 @@ from protas_gtcc.decoding.hypotheses import make_hypotheses
 from protas_gtcc.errors import LONGEST_MESSAGE, InputError
 from protas_gtcc.inference import load
 from protas_gtcc.layouts.recognition import open_layout
-from protas_gtcc.layouts.text import read_lines
 from protas_gtcc.metrics.prediction_csv import write_csv
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import load_checkpoint, save_checkpoint
@@ -30,6 +29,7 @@ from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.storage.csv_tables import read_csv_table, write_csv_table
 from protas_gtcc.storage.feature_files import open_array, read_header
+from protas_gtcc.storage.text_files import read_lines
 from protas_gtcc.storage.yaml_configs import from_yaml
 from protas_gtcc.training.state import load_state, save_state
 from tests.mstcn_folder import exit_code

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from protas_gtcc.annotations.files.timed import read_seconds
 from protas_gtcc.checks.path import check_path
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
-from protas_gtcc.layouts.segment_tables import read_seconds
 from tests.mstcn_folder import exit_code
 
 HEAD = "video,start_seconds,end_seconds,name"

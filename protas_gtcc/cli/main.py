@@ -34,6 +34,7 @@ GROUPS = {
         "extract": "videos -> features, one file a video",
         "prepare": "a folder of labels and features -> one dataset file",
         "labels": "labels -> progress targets, segments, task graph",
+        "convert": "annotations of one tool -> of another; their agreement",
         "check": "list what is wrong with a dataset, or what a model knows",
         "simulate": "simulated procedures -> dataset file, or videos",
         "hold-out": "dataset file -> one whose splits hold out training videos",

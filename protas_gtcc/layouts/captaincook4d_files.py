@@ -10,8 +10,8 @@ from typing import Any
 
 from protas_gtcc.annotations.resampling import LONGEST_SECONDS
 from protas_gtcc.errors import InputError, plural
-from protas_gtcc.layouts.text import read_json
 from protas_gtcc.storage.csv_tables import read_csv_table
+from protas_gtcc.storage.text_files import read_json
 
 STEPS_FILE = "annotation_json/complete_step_annotations.json"
 ERRORS_FILE = "annotation_json/error_annotations.json"

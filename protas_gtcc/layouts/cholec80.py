@@ -24,7 +24,7 @@ from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import FeatureFolder, find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions, own_name
-from protas_gtcc.layouts.text import read_lines
+from protas_gtcc.storage.text_files import read_lines
 
 PHASES_FOLDER, TOOLS_FOLDER = "phase_annotations", "tool_annotations"
 PHASES = (

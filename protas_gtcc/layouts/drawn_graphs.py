@@ -24,7 +24,7 @@ import numpy as np
 from protas_gtcc.annotations.partial_order import find_cycle
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.names import composed, find_name
-from protas_gtcc.layouts.text import read_json
+from protas_gtcc.storage.text_files import read_json
 
 NO_STEPS = ("START", "END")
 """Nodes of CaptainCook4D's graphs that are no steps."""

@@ -32,7 +32,7 @@ from protas_gtcc.layouts.lengths import default_tolerance
 from protas_gtcc.layouts.mapping import read_mapping
 from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.layouts.text import read_json
+from protas_gtcc.storage.text_files import read_json
 
 ANNOTATION_FPS = 10.0
 _LISTS = ("hdl_actions", "hdl_start_times", "hdl_end_times")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.layouts.names import composed
-from protas_gtcc.layouts.text import read_lines
+from protas_gtcc.storage.text_files import read_lines
 
 _BAR, _BLANK, _NAME_FIRST = "id|name", "id name", "name id"
 _FORMS = {

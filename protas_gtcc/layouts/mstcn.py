@@ -30,7 +30,8 @@ from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.mapping import choose_label_ids, read_mapping
 from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.options import LayoutOptions, own_name
-from protas_gtcc.layouts.text import read_labels, read_lines, read_states, read_video_list
+from protas_gtcc.layouts.text import read_labels, read_states, read_video_list
+from protas_gtcc.storage.text_files import read_lines
 
 _PART_NAMES = {
     "train": "train",

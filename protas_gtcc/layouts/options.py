@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from protas_gtcc.annotations.files.options import AnnotationOptions
 from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.config import Axes, Folder, Text
 from protas_gtcc.errors import InputError
@@ -54,6 +55,8 @@ class LayoutOptions:
     people are drawn if they are known, from the layout or by --subject-pattern, else single videos."""
     seed: int = 0
     """Seed of the split that --test-share draws, or of the one that stands in for EgoProceL's data_splits.json."""
+
+    annotation: AnnotationOptions = field(default_factory=AnnotationOptions)
 
     def __post_init__(self) -> None:
         if self.annotation_fps is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from protas_gtcc.dataset.description import require_plain_name, require_video_names
 from protas_gtcc.dataset.held_out import draw_held_out, people_are_known
 from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.layouts.annotated import is_annotated, open_annotated, open_tables
 from protas_gtcc.layouts.base import Layout, find_subject
 from protas_gtcc.layouts.captaincook4d import is_captaincook4d, open_captaincook4d
 from protas_gtcc.layouts.captaincook4d_files import STEPS_FILE
@@ -15,17 +16,18 @@ from protas_gtcc.layouts.cholec80 import PHASES_FOLDER, is_cholec80, open_cholec
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.layouts.seconds import is_seconds, open_seconds
+from protas_gtcc.layouts.seconds import is_seconds
 from protas_gtcc.layouts.segment_tables import NEEDED
-from protas_gtcc.layouts.text import read_json
 from protas_gtcc.storage.file_kinds import TEXT, VIDEO_ENDINGS, require_kind
+from protas_gtcc.storage.text_files import read_json
 
 _READERS = (
     (is_mstcn, open_mstcn),
     (is_captaincook4d, open_captaincook4d),
     (is_cholec80, open_cholec80),
     (is_egoprocel, open_egoprocel),
-    (is_seconds, open_seconds),
+    (is_annotated, open_annotated),
+    (is_seconds, open_tables),
 )
 _DRAWN_SPLIT = "1"
 SIMULATION_FACTS = "simulation.json"
@@ -52,7 +54,7 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
             f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
             "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL), a folder "
             f"with {STEPS_FILE} (CaptainCook4D) or {PHASES_FOLDER}/ (Cholec80), or a CSV of segments, "
-            f"video,{','.join(NEEDED)}"
+            f"video,{','.join(NEEDED)}, or files of an annotation tool ('protas-gtcc convert --help' lists them)"
         )
     layout: Layout = open_it(path, options)
     require_video_names(layout.video_names)

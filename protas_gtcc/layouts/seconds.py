@@ -14,14 +14,16 @@ start <= i / F < end; times may be rounded to milliseconds. How long a video is,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
+from protas_gtcc.annotations.files.timed import TimedSegment
 from protas_gtcc.annotations.resampling import exact_rate, require_length, require_rate
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import BACKGROUND_NAMES, Layout, background_ids
@@ -31,7 +33,6 @@ from protas_gtcc.layouts.options import LayoutOptions, own_name
 from protas_gtcc.layouts.segment_tables import (
     NEEDED,
     AnnotatedVideo,
-    TimedSegment,
     is_segment_table,
     read_segment_tables,
 )
@@ -45,6 +46,9 @@ _ROUNDING = Fraction(1, 2000)
 """Seconds by which a time may be too late, since it was rounded to milliseconds."""
 _CLIPPED_SECONDS = 1
 """How much later than its video a segment may end: annotation tools round, and videos lose their last pictures."""
+
+_SAME_RATIO = 5e-3
+"""By how much ratios of lengths may differ that have one reason: features end with whole frames."""
 
 _UNKNOWN_LENGTHS = "without features, labels end with the last segment of their video"
 
@@ -69,7 +73,7 @@ class SecondsLayout(Layout):
         segments = self.videos[video].segments
         if video not in self.num_frames and _UNKNOWN_LENGTHS not in self.notices:
             self.notices.append(_UNKNOWN_LENGTHS)
-        num_frames = self.num_frames.get(video) or max(1, self._frame(segments[-1].end))
+        num_frames = self.num_frames.get(video) or max(1, self._frame(segments[-1].end) if segments else 0)
         require_length(num_frames, self._fps, f"video {video}")
         labels = np.zeros(num_frames, dtype=np.int32)
         for segment in segments:
@@ -107,10 +111,26 @@ class SecondsLayout(Layout):
         notices = []
         if clipped:
             notices.append(f"{plural(clipped, 'segment')} cut at the end of the video, by a second at most")
+        notices += self._other_lengths()
         if empty:
             notices.append(f"{plural(empty, 'segment')} without a frame: too short, or behind the video's last frame")
         self.notices = [notice for notice in self.notices if notice not in self.length_notices] + notices
         self.length_notices = notices
+
+    def _other_lengths(self) -> list[str]:
+        """A notice if the annotations' videos last longer or shorter than the features, all by the same ratio.
+
+        So it is where a tool took the videos' rate for another: 25 for 24.97.
+        """
+        known = {video: seconds for video in self.num_frames if (seconds := self.videos[video].seconds)}
+        lasts = {video: self.num_frames[video] / exact_rate(self._fps) for video in known}
+        ratios = [float(lasts[video] / seconds) for video, seconds in known.items()]
+        off = max((abs(lasts[video] - seconds) for video, seconds in known.items()), default=Fraction(0))
+        if off <= _CLIPPED_SECONDS or max(ratios) - min(ratios) > _SAME_RATIO:
+            return []
+        ratio = median(ratios)
+        what = f"features last {ratio:.5g} times as long as the videos do by their annotations"
+        return [f"{what}; if the tool took the rate for another, give --time-scale {ratio:.5g}"]
 
     @property
     def _fps(self) -> float:
@@ -135,15 +155,25 @@ def is_seconds(path: Path) -> bool:
 
 def open_seconds(path: Path, options: LayoutOptions) -> SecondsLayout:
     """Open tables of segments. Raises `InputError` as `read_segment_tables` does, and for --no-background."""
-    if options.no_background:
-        raise InputError(f"--no-background: what no segment of {path} covers is background; leave that flag out")
     files = [path] if path.is_file() else _csv_files(path)
     tables = {_table_name(file, path): file for file in files if path.is_file() or is_segment_table(file)}
     others = [file.relative_to(path).as_posix() for file in files if file not in tables.values()]
     videos, names = read_segment_tables(tables)
+    notices = [f"not read, without {', '.join(NEEDED)}: {listed(others)}"] if others else []
+    return seconds_layout(path, options, videos, names, notices)
+
+
+def seconds_layout(
+    path: Path, options: LayoutOptions, videos: dict[str, AnnotatedVideo], names: Sequence[str], notices: Sequence[str]
+) -> SecondsLayout:
+    """The layout of these videos; `names` are those of segments, in the order in which they come first.
+
+    Raises `InputError` for --no-background.
+    """
+    if options.no_background:
+        raise InputError(f"--no-background: what no segment of {path} covers is background; leave that flag out")
     class_names = [BACKGROUND, *(name for name in names if name.casefold() not in BACKGROUND_NAMES)]
     class_ids = {composed(name): label for label, name in enumerate(class_names)}
-    notices = [f"not read, without {', '.join(NEEDED)}: {listed(others)}"] if others else []
     return SecondsLayout(
         path=path,
         name=options.name or _own_name(path),
@@ -153,7 +183,7 @@ def open_seconds(path: Path, options: LayoutOptions) -> SecondsLayout:
         video_names=sorted(videos),
         feature_folders=find_feature_folders(path.parent if path.is_file() else path, options.feature_folders),
         annotation_fps=options.annotation_fps or _DEFAULT_FPS,
-        notices=notices + _merged(videos),
+        notices=[*notices, *_merged(videos)],
         videos=videos,
         class_ids={**class_ids, **{composed(n): 0 for n in names if n.casefold() in BACKGROUND_NAMES}},
         fps_is_given=options.annotation_fps is not None,

@@ -7,7 +7,6 @@ there as well; other columns are not read.
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from protas_gtcc.annotations.resampling import LONGEST_SECONDS
+from protas_gtcc.annotations.files.timed import TimedSegment, read_seconds
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.names import composed
 from protas_gtcc.storage.csv_tables import read_csv_table
@@ -23,22 +22,9 @@ from protas_gtcc.storage.file_kinds import VIDEO_ENDINGS
 
 NEEDED = ("start_seconds", "end_seconds", "name")
 _OPTIONAL = ("video", "task", "subject")
-_TIME = re.compile(r"(?:(?:(?P<hours>\d{1,3}):)?(?P<minutes>\d{1,4}):)?(?P<seconds>\d{1,7}(?:\.\d{0,12})?|\.\d{1,12})")
+_SEVERAL = ("annotator", "tier")
+"""Columns of tables that several people or tiers share: they are read as annotation files."""
 _LONGEST_HEADER = 4096
-
-
-@dataclass(frozen=True)
-class TimedSegment:
-    """A segment, `[start, end)` in seconds."""
-
-    start: Fraction
-    end: Fraction
-    name: str
-    row: int
-    """In its table, from 1 on, without the headings."""
-
-    def __str__(self) -> str:
-        return f"row {self.row} ({self.name}, {float(self.start):g} to {float(self.end):g} s)"
 
 
 @dataclass
@@ -49,13 +35,16 @@ class AnnotatedVideo:
     segments: list[TimedSegment]
     task: str = ""
     subject: str = ""
+    seconds: Fraction | None = None
+    """Length of the video, where its annotations have it."""
 
 
 def is_segment_table(path: Path) -> bool:
     """Whether a file is a CSV table with the columns of segments; False if it cannot be read."""
     with suppress(OSError, ValueError, csv.Error), open(path, newline="", encoding="utf-8-sig") as file:
         heads = next(csv.reader([file.readline(_LONGEST_HEADER)]), [])
-        return {*NEEDED} <= {head.strip().casefold() for head in heads}
+        names = {head.strip().casefold() for head in heads}
+        return {*NEEDED} <= names and not {*_SEVERAL} & names
     return False
 
 
@@ -80,20 +69,6 @@ def read_segment_tables(tables: dict[str, Path]) -> tuple[dict[str, AnnotatedVid
         one.segments.sort(key=lambda segment: segment.start)
         _require_apart(one, video)
     return videos, list(names.values())
-
-
-def read_seconds(text: str) -> Fraction:
-    """A time in seconds, from `83.5`, `1:23.5` or `0:01:23.5`. Raises `ValueError` for anything else."""
-    found = _TIME.fullmatch(text.strip())
-    if found is None:
-        raise ValueError("expected seconds, or h:mm:ss")
-    seconds, minutes, hours = Fraction(found["seconds"]), int(found["minutes"] or 0), int(found["hours"] or 0)
-    if (found["minutes"] and seconds >= 60) or (found["hours"] and minutes >= 60):
-        raise ValueError("minutes and seconds after a colon are below 60")
-    total = seconds + 60 * minutes + 3600 * hours
-    if total > LONGEST_SECONDS:
-        raise ValueError("a recording lasts a day at most")
-    return total
 
 
 def _rows(path: Path, own_name: str) -> Iterator[tuple[str, TimedSegment, str, str]]:

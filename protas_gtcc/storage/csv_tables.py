@@ -45,7 +45,7 @@ def read_csv_table(path: Path, needed: Sequence[str] = (), optional: Sequence[st
     Blank lines at the end are left out. Raises `InputError` if the file cannot be read, for a row that is longer or
     shorter than the first one, for a heading that comes twice, and if a column that is needed is not there.
     """
-    heads, *body = ([cell[1:] if _WRITTEN.match(cell) else cell for cell in row] for row in _read_rows(path))
+    heads, *body = (list(map(without_apostrophe, row)) for row in _read_rows(path))
     known = {name.casefold(): name for name in (*needed, *optional)}
     heads = [known.get(head.strip().casefold(), head) for head in heads]
     twice = sorted(head for head, count in Counter(heads).items() if count > 1)
@@ -80,6 +80,11 @@ def _read_rows(path: Path) -> list[list[str]]:
             what = f"{plural(len(row), 'cell')} where the first row has {len(rows[0][1])}"
             raise InputError(f"{path}, line {line}: {what}; write it again")
     return [row for _, row in rows]
+
+
+def without_apostrophe(cell: str) -> str:
+    """The text of a cell as it was before `write_csv_table` put an apostrophe before a formula."""
+    return cell[1:] if _WRITTEN.match(cell) else cell
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

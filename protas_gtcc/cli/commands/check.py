@@ -31,7 +31,8 @@ class Command:
     """
 
     source: Positional[Path]
-    """Dataset file, folder, CSV file of segments, or JSON file of EgoProceL; or a run directory or a checkpoint."""
+    """Dataset file, folder, CSV file of segments, JSON file of EgoProceL, or file of an annotation tool; or a run
+    directory or a checkpoint."""
     causal: bool = False
     """Check that the model's outputs at a frame do not change when later frames change."""
     fps: RateOrTable | None = None

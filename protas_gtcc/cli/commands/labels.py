@@ -26,7 +26,7 @@ class Command:
     """
 
     source: Positional[Path]
-    """Folder, CSV file of segments, or JSON file of EgoProceL."""
+    """Folder, CSV file of segments, JSON file of EgoProceL, or file of an annotation tool."""
     out: Folder | None = None
     """Folder for progress/<video>.npy, float32 [C, T], and segments/<video>.csv; files that exist are kept."""
     into: File | None = None

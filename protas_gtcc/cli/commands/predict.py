@@ -21,6 +21,7 @@ from protas_gtcc.storage.checkpoints import require_model
 from protas_gtcc.storage.locks import only_writer
 
 if TYPE_CHECKING:
+    from protas_gtcc.annotations.files.format import Format
     from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay
     from protas_gtcc.cli.shared.inputs import Input
     from protas_gtcc.inference import TrainedModel
@@ -50,8 +51,11 @@ class Command:
     """Go on with the other files where one cannot be read or predicted, and name it."""
     task: str | None = None
     """Task of the videos, of which only the steps are predicted; by default the model infers it."""
+    format: tuple[str, ...] = ()
+    """Also write pre-annotations for a person to correct, in the forms of 'convert': csv, audacity, elan, boris,
+    label-studio, vidat, webvtt, rttm or mstcn. They are in OUT/annotations."""
     overwrite: bool = False
-    """Replace the predictions of other videos in the folder."""
+    """Replace the predictions of other videos in the folder, and pre-annotations that may have been corrected."""
     no_pictures: bool = False
     """Draw nothing, which is faster."""
     fps: float | None = None
@@ -79,6 +83,7 @@ class Command:
         from protas_gtcc.metrics.prediction_files import write_predictions
 
         replaced = self._videos_in(written, {one.name for one in inputs})
+        kinds = self._formats(inputs)
         from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay  # which imports torch
 
         model, info = self._load()
@@ -91,9 +96,19 @@ class Command:
             found = self._predictions(model, inputs, features, broken, replaced)
             write_predictions(written, found, info)
         segments, procedures = self._write_each(written, info, model)
+        if kinds:
+            from protas_gtcc.cli.shared.pre_annotations import write_pre_annotations
+            from protas_gtcc.metrics.prediction_files import open_predictions
+
+            media = {one.name: one.path for one in inputs if one.is_video}
+            write_pre_annotations(kinds, self.out, open_predictions(written), media)
         for video in replaced - segments.keys():
             for name in (f"{video}.csv", f"{video}.segments.csv", f"{video}.procedure.json", f"plots/{video}.png"):
                 (self.out / name).unlink(missing_ok=True)
+            if (self.out / "annotations").is_dir():
+                from protas_gtcc.cli.shared.pre_annotations import remove_pre_annotations
+
+                remove_pre_annotations(self.out, video)
         self._report(written, info, segments, procedures, broken, replaced)
         print_left_out(others)
         if broken and not self.skip_broken:
@@ -124,6 +139,14 @@ class Command:
                 print(f"the earlier predictions of {listed(sorted(replaced))} were replaced")
         if self.skip_broken:
             print_skipped(broken)
+
+    def _formats(self, inputs: list[Input]) -> list[Format]:
+        """The wanted forms of pre-annotations; what is wrong with them is known before anything is predicted."""
+        if not self.format:
+            return []
+        from protas_gtcc.cli.shared.pre_annotations import wanted_formats
+
+        return wanted_formats(self.format, self.out, [one.name for one in inputs], self.overwrite)
 
     def _load(self) -> tuple[TrainedModel, PredictionInfo]:
         from protas_gtcc.dataset.reader import require_no_control

@@ -28,13 +28,14 @@ class Command:
 
     It reads the layout of MS-TCN (groundTruth/, mapping.txt, splits/, features*/), its variants in FACT and EgoPER, the
     GTCC authors' JSON file of EgoProceL, the published folders of CaptainCook4D and Cholec80, and segments in seconds:
-    a CSV file with the columns video,start_seconds,end_seconds,name, or a folder with one a video. Each folder
+    a CSV file with the columns video,start_seconds,end_seconds,name, or a folder with one a video. It also reads files
+    of annotation tools ('convert' lists them), one file or a folder. Each folder
     features*/ becomes a feature set. With --videos, features that are missing are extracted first; the same command
     again goes on.
     """
 
     source: Positional[Path]
-    """Folder, CSV file of segments, or JSON file of EgoProceL."""
+    """Folder, CSV file of segments, JSON file of EgoProceL, or file of an annotation tool."""
     out: File
     """Dataset file to write."""
     fps: RateOrTable

@@ -1,0 +1,159 @@
+"""The table of formats, and reading and writing with it.
+
+A format is one module with a `FORMAT` and a line in `FORMATS`. A file is known by its ending and its first characters;
+of several formats that fit, the first in the table counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from protas_gtcc.annotations.files import (
+    audacity,
+    boris,
+    boris_exports,
+    elan,
+    frame_labels,
+    label_studio,
+    rttm,
+    times_csv,
+    vidat,
+    webvtt,
+)
+from protas_gtcc.annotations.files.format import Format, head_of
+from protas_gtcc.annotations.files.options import AnnotationOptions
+from protas_gtcc.annotations.files.timed import Annotation, AnnotationFile, WriteFacts, by_video
+from protas_gtcc.errors import InputError, listed
+
+FORMATS: tuple[Format, ...] = (
+    elan.FORMAT,
+    boris.FORMAT,
+    boris_exports.FORMAT,
+    label_studio.FORMAT,
+    vidat.FORMAT,
+    webvtt.FORMAT,
+    rttm.FORMAT,
+    times_csv.FORMAT,
+    audacity.FORMAT,
+    frame_labels.FORMAT,
+)
+WRITTEN = tuple(one.name for one in FORMATS if one.write is not None)
+"""Names of the formats that are written."""
+_NO_ANNOTATIONS = ("features", "plots")
+"""Beginnings of the names of folders whose files are others."""
+
+
+def format_of(path: Path) -> Format | None:
+    """The format of a file, None if it is none of the table's."""
+    ending = path.suffix.lower()
+    fitting = [one for one in FORMATS if ending in one.endings]
+    if not fitting:
+        return None
+    head = head_of(path)
+    return next((one for one in fitting if one.is_it(head)), None)
+
+
+def format_called(name: str) -> Format:
+    """The format of a name that a user gives. Raises `InputError` for others."""
+    found = next((one for one in FORMATS if one.name == name and one.write is not None), None)
+    if found is None:
+        raise InputError(f"there is no format {name!r}; give one of {listed(WRITTEN, 20)}")
+    return found
+
+
+def annotation_files(folder: Path) -> list[Path]:
+    """The files of a folder and its folders that a format knows, in order; none that are hidden."""
+    found = []
+    for file in sorted(folder.rglob("*")):
+        parts = file.relative_to(folder).parts
+        hidden = any(part.startswith(".") for part in parts)
+        if not hidden and not any(part.startswith(_NO_ANNOTATIONS) for part in parts[:-1]) and file.is_file():
+            found += [file] if format_of(file) is not None else []
+    return found
+
+
+def read_annotations(path: Path, options: AnnotationOptions) -> AnnotationFile:
+    """Read a file, or all files of a folder.
+
+    A video whose name is not in its file has the file's name, with the folders that it is in. Where two files of a
+    folder have the same video, their annotators are told apart by the files' names. Raises `InputError` for a file of
+    no known format, and for what is wrong in one.
+    """
+    if path.is_file():
+        return _read_one(path, path.stem, options)
+    files = annotation_files(path)
+    if not files:
+        endings = listed(sorted({ending for one in FORMATS for ending in one.endings}), 20)
+        raise InputError(f"{path} has no annotation files; expected files that end in {endings}")
+    read = AnnotationFile()
+    for file in files:
+        inner = file.relative_to(path).with_suffix("").as_posix()
+        annotator, _, rest = inner.partition("/") if options.annotator_folders else ("", "", inner)
+        if options.annotator_folders and not rest:
+            raise InputError(f"{file} lies in no folder of an annotator; move it, or leave out --annotator-folders")
+        one = _read_one(file, rest, options)
+        read.annotations += [replace(found, annotator=annotator or found.annotator) for found in one.annotations]
+        read.notices += [f"{file.name}: {notice}" for notice in one.notices]
+    read.annotations = _told_apart(read.annotations, path)
+    return read
+
+
+def write_annotations(
+    out: Path, kind: Format, annotations: Sequence[Annotation], facts: WriteFacts
+) -> list[tuple[Path, Sequence[Annotation]]]:
+    """Write annotations without overlaps to a file, or a file for each video in a folder; returns the files.
+
+    Raises `InputError` if the format has no tiers and a video has several annotations, and as the format does.
+    """
+    if kind.write is None:
+        raise InputError(f"{kind.title} is read, not written; give one of {listed(WRITTEN, 20)}")
+    for video, of_video in by_video(annotations).items():
+        if len(of_video) > 1 and not kind.has_tiers:
+            names = listed("/".join(filter(None, (one.annotator, one.tier))) or "unnamed" for one in of_video)
+            raise InputError(f"{kind.title} has one tier, and video {video} has {names}; give --annotator or --tier")
+    written = planned(out, kind, annotations)
+    for file, own in written:
+        kind.write(file, own, facts)
+    return written
+
+
+def planned(out: Path, kind: Format, annotations: Sequence[Annotation]) -> list[tuple[Path, Sequence[Annotation]]]:
+    """The files that would be written, with what each would hold."""
+    ending = kind.endings[0]
+    if out.suffix.lower() in kind.endings:
+        videos = by_video(annotations)
+        if kind.one_video and len(videos) > 1:
+            raise InputError(f"{out}: {kind.title} has one video a file, and here are {len(videos)}; name a folder")
+        return [(out, annotations)]
+    if not kind.one_video:
+        return [(out / f"{kind.usual_stem}{ending}", annotations)]
+    return [(out / f"{video}{ending}", own) for video, own in by_video(annotations).items()]
+
+
+def _read_one(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
+    kind = format_of(path)
+    if kind is None:
+        known = listed((f"{one.title} ({', '.join(one.endings)})" for one in FORMATS), 20)
+        raise InputError(f"{path} is in no known format of annotations; expected one of {known}")
+    read = kind.read(path, video, options)
+    read.annotations = [replace(one, source=path) for one in read.annotations]
+    return read
+
+
+def _told_apart(annotations: Sequence[Annotation], folder: Path) -> list[Annotation]:
+    """With the file's name as the annotator, where two files have the same video by nobody known."""
+    sources: dict[tuple[str, str, str], set[Path]] = {}
+    for one in annotations:
+        sources.setdefault((one.video, one.annotator, one.tier), set()).add(one.source)
+    shared = {key for key, files in sources.items() if len(files) > 1}
+
+    def name(one: Annotation) -> str:
+        file = one.source.relative_to(folder).with_suffix("").as_posix()
+        return f"{one.annotator} ({file})" if one.annotator else file
+
+    return [
+        replace(one, annotator=name(one)) if (one.video, one.annotator, one.tier) in shared else one
+        for one in annotations
+    ]

@@ -1,0 +1,173 @@
+"""`convert`, and annotation files in `prepare`, `labels` and `predict`: out for a person to correct, and in again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protas_gtcc.annotations.files.formats import WRITTEN
+from protas_gtcc.dataset.file import Dataset
+from protas_gtcc.metrics.prediction_files import open_predictions
+from tests.annotation_examples import boris_observation, boris_project, write_json
+from tests.mstcn_folder import exit_code, write_mstcn
+
+TRACK = "0.5\t1.5\tcut\n2.0\t4.0\tstir\n"
+TINY = ["--stages", 1, "--layers", 2, "--maps", 4, "--epochs", 1, "--preset", "reference"]
+WITHOUT_EXTRAS = [name for name in WRITTEN if name != "elan"]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def labelled(folder: Path, *names: str) -> Path:
+    """Label tracks beside features of 5 seconds at 10 frames a second."""
+    (folder / "features").mkdir(parents=True)
+    for number, name in enumerate(names):
+        (folder / f"{name}.txt").write_text(TRACK)
+        np.save(folder / "features" / f"{name}.npy", np.random.default_rng(number).random((50, 3), dtype=np.float32))
+    return folder
+
+
+def printed(capsys, *arguments: object) -> Any:
+    """What a command that succeeds prints as JSON."""
+    capsys.readouterr()
+    assert exit_code(*arguments, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refusal(capsys, *arguments: object) -> str:
+    """The one line of a command that is refused."""
+    capsys.readouterr()
+    assert exit_code(*arguments) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_prepare_reads_a_folder_of_annotation_files(tmp_path):
+    source = labelled(tmp_path / "kitchen", "tea", "soup")
+    axes = ("--feature-axes", "TD")
+    assert exit_code("prepare", source, "--out", "a.h5", "--fps", 10, "--test-share", 0.5, *axes) == 0
+    dataset = Dataset(Path("a.h5"))
+    assert dataset.info.class_names == ["background", "cut", "stir"]
+    assert dataset.segments("tea").tolist() == [[0, 5, 0], [5, 15, 1], [15, 20, 0], [20, 40, 2], [40, 50, 0]]
+    (source / "tea.txt").write_text("0\t1\tstir\n")
+    assert exit_code("labels", source, "--into", "a.h5") == 0
+    assert Dataset(Path("a.h5")).segments("tea").tolist() == [[0, 10, 2], [10, 50, 0]]
+
+
+def test_prepare_notes_that_a_tool_took_the_rate_of_all_videos_for_another(tmp_path, capsys):
+    source = labelled(tmp_path / "kitchen", "tea", "soup")
+    observations = {}
+    for name, frames in (("tea", 1200), ("soup", 1800)):
+        (source / f"{name}.txt").unlink()
+        np.save(source / "features" / f"{name}.npy", np.zeros((frames, 3), np.float32) + frames)
+        one = boris_observation([[10, "", "cut", "", ""], [20, "", "cut", "", ""]], (f"{name}.mp4",))
+        one["media_info"]["length"] = {f"{name}.mp4": frames / 10 * 24 / 25}
+        observations[name] = one
+    write_json(source / "a.boris", boris_project(observations))
+    arguments = ("prepare", source, "--fps", 10, "--feature-axes", "TD")
+    assert exit_code(*arguments, "--out", "a.h5") == 0
+    assert "give --time-scale 1.0417" in " ".join(capsys.readouterr().out.split())
+    assert exit_code(*arguments, "--out", "b.h5", "--time-scale", "25/24") == 0
+    assert "--time-scale" not in capsys.readouterr().out
+    assert Dataset(Path("b.h5")).segments("tea").tolist()[1] == [105, 209, 1]
+
+
+def test_prepare_counts_overlaps_in_a_table_only_where_a_rule_is_given(tmp_path, capsys):
+    source = labelled(tmp_path / "kitchen", "tea")
+    (source / "tea.txt").unlink()
+    table = source / "segments.csv"
+    table.write_text("video,start_seconds,end_seconds,name\ntea,0,3,cook\ntea,1,2,cut\n")
+    arguments = ("prepare", table, "--out", "a.h5", "--fps", 10, "--feature-axes", "TD")
+    assert "overlap" in refusal(capsys, *arguments)
+    assert exit_code(*arguments, "--overlaps", "latest") == 0
+    assert "1 overlap in 1 video, 1.000 s" in capsys.readouterr().out
+    assert Dataset(Path("a.h5")).segments("tea").tolist()[:3] == [[0, 10, 1], [10, 20, 2], [20, 30, 1]]
+
+
+@pytest.mark.parametrize("name", WITHOUT_EXTRAS)
+def test_convert_writes_what_it_reads_back(tmp_path, capsys, name):
+    source = labelled(tmp_path / "kitchen", "tea", "soup")
+    rate = ("--fps", 10)
+    made = printed(capsys, "convert", source, "out", "--to", name, *rate)
+    assert (made["videos"], made["segments"]) == (2, 4)
+    counted = ("--counted-fps", 10) if name == "mstcn" else ()
+    again = printed(capsys, "convert", "out", "again.csv", *counted)
+    assert (again["videos"], again["segments"]) == (2, 4)
+    rows = sorted(Path("again.csv").read_text().splitlines()[1:])
+    assert rows[:2] == ["soup,0.500,1.500,cut", "soup,2.000,4.000,stir"]
+    assert "would be replaced; give another name, or --overwrite" in refusal(
+        capsys, "convert", source, "out", "--to", name, *rate
+    )
+
+
+def test_convert_reads_layouts_datasets_and_predictions(tiny_dataset, tmp_path, capsys):
+    labels = {"tea": [0] * 5 + [1] * 10}
+    folder = write_mstcn(tmp_path / "folder", ["background", "cut"], labels)
+    made = printed(capsys, "convert", folder, "a.vtt", "--counted-fps", 5)
+    assert (made["videos"], made["segments"]) == (1, 1)
+    assert "00:00:01.000 --> 00:00:03.000\ncut" in Path("a.vtt").read_text()
+    assert "give it with --counted-fps" in refusal(capsys, "convert", folder, "b.vtt")
+    made = printed(capsys, "convert", tiny_dataset, "a.rttm")
+    dataset = Dataset(tiny_dataset)
+    actions = sum(row[2] not in dataset.info.background for v in dataset.video_names for row in dataset.segments(v))
+    assert (made["videos"], made["segments"]) == (len(dataset.video_names), actions)
+
+
+def test_a_form_that_is_not_clear_or_not_known_is_named(tmp_path, capsys):
+    source = labelled(tmp_path / "kitchen", "tea")
+    assert "give --to, one of" in refusal(capsys, "convert", source, "out.txt")
+    assert "there is no format 'anvil'; give one of" in refusal(capsys, "convert", source, "out", "--to", "anvil")
+    assert "give it with --fps" in refusal(capsys, "convert", source, "out", "--to", "mstcn")
+    assert not Path("out").exists()
+    assert exit_code("convert", source) == 2
+    assert exit_code("convert", source, "a.csv", "--agreement") == 2
+
+
+def test_annotators_are_compared_by_frame_and_by_segments(tmp_path, capsys):
+    for name, end in (("anna", 4), ("ben", 3), ("cleo", 4)):
+        (tmp_path / "both" / name).mkdir(parents=True)
+        (tmp_path / "both" / name / "tea.txt").write_text(f"0\t2\tcut\n2\t{end}\tstir\n")
+    made = printed(capsys, "convert", "both", "--agreement", "--annotator-folders")
+    rows = {(row["one"], row["other"]): row for row in made["agreement"]}
+    assert rows["anna", "cleo"]["by_frame"] == 100
+    assert rows["anna", "ben"]["by_frame"] == 75
+    assert rows["anna", "ben"]["f1"]["50"] == 100
+    assert exit_code("convert", "both", "--agreement", "--annotator-folders") == 0
+    assert "75.0" in capsys.readouterr().out
+    assert "choose one with --annotator" in refusal(capsys, "convert", "both", "a.rttm", "--annotator-folders")
+    assert exit_code("convert", "both", "a.rttm", "--annotator-folders", "--annotator", "ben") == 0
+    assert "no video by two annotators" in refusal(capsys, "convert", "both/anna", "--agreement")
+
+
+def test_pre_annotations_are_written_corrected_and_prepared(tmp_path, capsys):
+    source = labelled(tmp_path / "kitchen", "tea", "soup", "rice")
+    axes = ("--feature-axes", "TD")
+    assert exit_code("prepare", source, "--out", "a.h5", "--fps", 10, "--test-share", 0.34, *axes) == 0
+    assert exit_code("train", "--dataset", "a.h5", "--out", "run", *TINY) == 0
+    np.save("new.npy", np.random.default_rng(9).random((50, 3), dtype=np.float32))
+    predict = ("predict", "run", "new.npy", "--out", "guess", "--no-pictures", "--format", *WITHOUT_EXTRAS)
+    assert exit_code(*predict, *axes) == 0
+    files = {file.name for file in Path("guess/annotations").iterdir()}
+    assert {"annotations.boris", "segments.csv", "annotations.rttm", "new.vtt", "new.txt", "new.json"} <= files
+    project = json.loads(Path("guess/annotations/annotations.boris").read_text())
+    offered = {one["code"] for one in project["behaviors_conf"].values()}
+    assert offered == {"cut", "stir"}, "a person can choose every class, and no background"
+    info = open_predictions("guess/predictions.h5").info
+    assert info is not None
+    assert "would be replaced" in refusal(capsys, *predict, *axes), "a person may have corrected them"
+    made = printed(capsys, "convert", "guess/predictions.h5", "again.boris")
+    assert made["videos"] == 1
+    corrected = {"new": boris_observation([[1, "", "cut", "", ""], [3, "", "cut", "", ""]], ("new.mp4",))}
+    write_json(source / "corrected.boris", boris_project(corrected))
+    np.save(source / "features" / "new.npy", np.load("new.npy"))
+    assert exit_code("prepare", source, "--out", "b.h5", "--fps", 10, *axes) == 0
+    assert Dataset(Path("b.h5")).segments("new").tolist() == [[0, 10, 0], [10, 30, 1], [30, 50, 0]]
