@@ -326,10 +326,10 @@ DEFAULT = RunConfig(
 OFFLINE = dataclasses.replace(
     DEFAULT,
     preset="offline",
-    model=dataclasses.replace(DEFAULT.model, causal=False),
+    model=dataclasses.replace(DEFAULT.model, causal=False, layers=10),
     decoding=dataclasses.replace(DEFAULT.decoding, lag_seconds=math.inf),
 )
-"""`DEFAULT` for videos that are recorded: networks that see both sides, and smoothing over the whole video."""
+"""`DEFAULT` for videos that are recorded: networks that see far on both sides, and smoothing over the whole video."""
 
 PRESETS = {"reference": REFERENCE, "default": DEFAULT, "offline": OFFLINE}
 SECTIONS = ("model", "loss", "training", "decoding")
