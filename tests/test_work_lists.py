@@ -94,7 +94,9 @@ def test_jobs_are_done_once_and_failures_have_their_reason(folder, engine):
         assert failed["fails"] == f"no luck (exit code 1; {folder / 'fails.log'})"
         assert (seen[-1].num_done, seen[-1].num_failed, seen[-1].num_waiting) == (2, 1, 0)
     assert made(folder) == ["a", "b"]
-    assert [len(pids(folder, name)) for name in ("a", "b", "fails")] == [1, 1, 2], "failed ones are tried once a command"
+    assert [len(pids(folder, name)) for name in ("a", "b", "fails")] == [1, 1, 2], (
+        "failed ones are tried once a command"
+    )
     kept = json.loads((folder / "manifest.json").read_text())["jobs"]
     assert [(kept[name]["state"], kept[name]["attempts"]) for name in ("a", "fails")] == [("done", 1), ("failed", 2)]
     assert kept["a"]["host"]
@@ -133,7 +135,10 @@ def test_a_job_that_always_dies_is_given_up(folder, monkeypatch):
 
 
 def test_one_command_at_a_time_works_on_a_list(folder):
-    with only_writer(folder / "manifest.json", wait=False), pytest.raises(InputError, match="another process is writing"):
+    with (
+        only_writer(folder / "manifest.json", wait=False),
+        pytest.raises(InputError, match="another process is writing"),
+    ):
         work_through([stand_in_job(folder, "a")], LocalEngine(1), folder / "manifest.json")
     assert not (folder / "a.starts").exists()
 

@@ -163,6 +163,7 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def _last_error(log: Path, how: str) -> str:
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    errors = [line.removeprefix("error: ") for line in lines[-20:] if line.startswith("error: ")]
+    starts = ("error: ", "skipped: ")
+    errors = [line.split(": ", 1)[1] for line in lines[-20:] if line.startswith(starts)]
     message = (errors or lines or ["it printed nothing"])[-1]
     return f"{message} ({how}; {log})"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from protas_gtcc.work.engines.local import usable_cores
+
 
 def backbone_threads(threads: int) -> int:
     """Threads of a backbone; 0 leaves one processor to decoding and takes the others."""
@@ -11,5 +13,6 @@ def backbone_threads(threads: int) -> int:
 
 
 def num_processors() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The processors that this process may use: fewer with OMP_NUM_THREADS, as in jobs that share a machine."""
+    usable, given = usable_cores(), os.environ.get("OMP_NUM_THREADS", "")
+    return min(usable, int(given)) if given.isdecimal() and int(given) else usable

@@ -23,6 +23,8 @@ from protas_gtcc.work.work_list import Status, work_through
 
 SECONDS_BETWEEN_LINES = 30.0
 MOST_ROWS = 20
+WORK_FIELDS = ("on", "workers", "engine_options")
+"""The flags of `WorkFlags`."""
 JOBS = "jobs"
 """The folder in a command's output with the manifest, and what engines write."""
 

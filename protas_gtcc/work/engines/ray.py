@@ -71,13 +71,13 @@ class RayEngine(Engine):
         finally:
             self._running.discard(reference)
 
-    def _needs(self, job: Job) -> dict[str, float]:
+    def _needs(self, job: Job) -> dict[str, int | float]:
         has_gpus = any(node.get("GPU", 0) for node in self._nodes)
         gpus = 1 if job.device == "cuda" or (job.device == "auto" and has_gpus) else 0
         return {"num_cpus": job.cores, "num_gpus": gpus} | self._each
 
     @staticmethod
-    def _room(node: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    def _room(node: Mapping[str, int | float], needs: Mapping[str, int | float]) -> int:
         """Jobs with these needs that the resources of a node are enough for."""
         wanted = {"CPU": needs["num_cpus"], "GPU": needs["num_gpus"]}
         return min((int(node.get(name, 0) // count) for name, count in wanted.items() if count), default=1)
