@@ -187,8 +187,9 @@ def cluster(folder: Path) -> Iterator[tuple[str, list[int]]]:
     held = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL, **pipes)
     lines = iter(held.stdout.readline, "")
     address, raylets = json.loads(next(line for line in lines if line.startswith("[")))
-    yield address, raylets
-    held.communicate()
+    with held:
+        yield address, raylets
+        held.communicate(timeout=60)
 
 
 def parent_of(process: int) -> int:
@@ -208,7 +209,8 @@ def test_a_killed_worker_node_or_driver_of_ray_loses_nothing(folder, cluster):
     assert not is_alive(pids(folder, "a")[0][0]), "never two processes of one job"
     lost = parent_of(pids(folder, "b")[0][1])
     assert lost in raylets
-    kill(lost)
+    kill(lost)  # a node, with all of its processes
+    kill(pids(folder, "b")[0][1])
     wait_for(lambda: not is_alive(pids(folder, "b")[0][0]), 60)
     kill(driver.pid)
     driver.communicate()

@@ -19,6 +19,8 @@ from protas_gtcc.storage.locks import BeingWrittenError, only_writer
 from protas_gtcc.storage.versions import software_versions
 from protas_gtcc.work.tied_process import GRACE_SECONDS
 
+CORES_OF_JOB = "PROTAS_GTCC_CORES"
+"""Environment variable with the processor cores of a job."""
 SECONDS_BETWEEN_TRIES = 0.5
 """For the lock of a job that another process still runs."""
 _FIRST_SIGNAL_CODE = 129
@@ -123,7 +125,7 @@ def _call(
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={"OMP_NUM_THREADS": str(job.cores), **os.environ, **environment},
+            env={"OMP_NUM_THREADS": str(job.cores), **os.environ, CORES_OF_JOB: str(job.cores), **environment},
             # The lock is held until the command has ended, even if this process is killed before it.
             pass_fds=() if lock is None else (lock,),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from protas_gtcc.work.engines.local import usable_cores
+from protas_gtcc.work.jobs import CORES_OF_JOB
 
 
 def backbone_threads(threads: int) -> int:
@@ -13,6 +14,9 @@ def backbone_threads(threads: int) -> int:
 
 
 def num_processors() -> int:
-    """The processors that this process may use: fewer with OMP_NUM_THREADS, as in jobs that share a machine."""
-    usable, given = usable_cores(), os.environ.get("OMP_NUM_THREADS", "")
+    """The processors that this process may use; a job, which shares its machine with others, those that it was given.
+
+    OMP_NUM_THREADS is no measure: commands set it to 1 for themselves, and the backbone takes more.
+    """
+    usable, given = usable_cores(), os.environ.get(CORES_OF_JOB, "")
     return min(usable, int(given)) if given.isdecimal() and int(given) else usable
