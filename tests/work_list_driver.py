@@ -37,7 +37,7 @@ part.rename(out)
 
 def stand_in_job(folder: Path, name: str) -> Job:
     out = folder / f"{name}.txt"
-    command = functools.partial(list, [str(out)])
+    command = functools.partial(list[str], [str(out)])
     return Job(name, folder / f"{name}.log", command, out.is_file, device="cpu", module="stand_in_job")
 
 

@@ -190,8 +190,8 @@ class TrainingLoop(ABC, Generic[BatchT]):
         if epochs_since_best(self.rows) == 0:
             self.save_model()
         precision = self.fabric.strategy.precision.state_dict()
-        facts = {"rows": self.rows, "identity": self.identity(), "precision": precision}
-        facts["processes"] = self.fabric.world_size
+        processes = self.fabric.world_size
+        facts = {"rows": self.rows, "identity": self.identity(), "precision": precision, "processes": processes}
         save_state(self.run.state, self.network, self.optimizer, facts)
 
     def _restore(self) -> None:

@@ -152,9 +152,9 @@ class Command:
                 if not is_whole(video):
                     with noted(broken, video.name, self.skip_broken), interruption_prints(WHOLE_VIDEOS_KEPT):
                         out, sources = annotated_file(self.out, video.name), (*predictors, video.path)
-                        of_one = {"only": (), "video": video.name, "json": False}
                         out.parent.mkdir(parents=True, exist_ok=True)
-                        dataclasses.replace(self, sources=sources, out=out, **of_one)._run_one()
+                        one = dataclasses.replace(self, sources=sources, out=out, only=(), video=video.name, json=False)
+                        one._run_one()
             print_skipped(broken)
         if print_others:
             print_left_out(others)

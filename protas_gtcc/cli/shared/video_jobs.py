@@ -101,7 +101,7 @@ def _job(
     return Job(
         name,
         Path(command.out) / JOBS / f"{names[0]}.log",
-        functools.partial(list, words),
+        functools.partial(list[str], words),
         functools.partial(_are_whole, videos, is_whole),
         len(videos),
         count,
