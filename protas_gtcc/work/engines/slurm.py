@@ -33,7 +33,7 @@ class SlurmEngine(Engine):
             import submitit
         except ImportError as error:
             raise lacks_package("--on slurm", error, "slurm") from error
-        self.workers, self._stopped = workers, False
+        self.workers, self._stopped, self._errors = workers, False, submitit.core.utils
         given = {"timeout_min" if name == "time" else name: value for name, value in options.items()}
         cluster = given.pop("cluster", "slurm")
         named = {name if name in _OF_EVERY_CLUSTER else f"slurm_{name}": value for name, value in given.items()}
@@ -48,15 +48,12 @@ class SlurmEngine(Engine):
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue it. Raises `InputError` if Slurm refuses it."""
-        import submitit
-
-        wanted = {"cpus_per_task": job.cores, "name": job.name.replace("/", "-")}
-        if job.device == "cuda":
-            wanted["gpus_per_node"] = 1
+        gpus = {"gpus_per_node": 1} if job.device == "cuda" else {}
+        wanted = {"cpus_per_task": job.cores, "name": job.name.replace("/", "-"), **gpus}
         self._executor.update_parameters(**wanted | self._given)
         try:
             handle = self._executor.submit(Requeued(job, os.getcwd()))
-        except submitit.core.utils.FailedJobError as error:
+        except self._errors.FailedJobError as error:
             raise InputError(f"Slurm refuses {job.name}: {error}; correct --engine-options") from error
         return self._pool.submit(self._outcome, handle)
 
@@ -66,8 +63,6 @@ class SlurmEngine(Engine):
         self._pool.shutdown(cancel_futures=True)
 
     def _outcome(self, handle: Any) -> Outcome:
-        import submitit
-
         while not handle.done():
             if self._stopped:
                 handle.cancel(check=False)
@@ -75,9 +70,9 @@ class SlurmEngine(Engine):
             time.sleep(SECONDS_BETWEEN_LOOKS)
         try:
             return handle.result()
-        except submitit.core.utils.UncompletedJobError as error:
+        except self._errors.UncompletedJobError as error:
             return Outcome("died", f"Slurm job {handle.job_id}: {str(error).splitlines()[-1].strip()}")
-        except submitit.core.utils.FailedJobError:
+        except self._errors.FailedJobError:
             return Outcome("failed", f"Slurm job {handle.job_id}: it raised an error; see {handle.paths.stderr}")
 
 
