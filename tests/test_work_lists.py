@@ -71,6 +71,12 @@ def kill(process: int) -> None:
     os.kill(process, signal.SIGKILL)
 
 
+def kill_driver(driver: subprocess.Popen[str]) -> None:
+    with driver:
+        kill(driver.pid)
+        driver.stdout.close()  # not read to its end: Slurm jobs go on, and have inherited it
+
+
 def made(folder: Path) -> list[str]:
     return sorted((folder / "made").read_text().split())
 
@@ -115,8 +121,7 @@ def test_a_killed_worker_is_replaced_and_a_killed_driver_loses_nothing(folder, e
     kill(process if engine == "local" else parent)
     wait_for(lambda: len(pids(folder, "a")) == 2, 60)
     assert not is_alive(process), "never two processes of one job"
-    kill(driver.pid)
-    driver.communicate()
+    kill_driver(driver)
     if engine == "local":
         wait_for(lambda: not any(is_alive(pids(folder, name)[-1][0]) for name in "ab"))
         assert not (folder / "made").exists()
@@ -212,8 +217,7 @@ def test_a_killed_worker_node_or_driver_of_ray_loses_nothing(folder, cluster):
     kill(lost)  # a node, with all of its processes
     kill(pids(folder, "b")[0][1])
     wait_for(lambda: not is_alive(pids(folder, "b")[0][0]), 60)
-    kill(driver.pid)
-    driver.communicate()
+    kill_driver(driver)
     wait_for(lambda: not is_alive(pids(folder, "a")[-1][0]), 60)
     assert not (folder / "made").exists()
     again = start("ray", folder, "a,b,c", f"address={address}")
