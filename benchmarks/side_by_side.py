@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.evaluation import software_versions
 from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.versions import software_versions
 
 
 class Time(NamedTuple):

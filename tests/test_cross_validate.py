@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,19 +22,21 @@ from rich.console import Console
 from protas_gtcc.cli.commands import train
 from protas_gtcc.cli.commands.cross_validate import Command, left_out
 from protas_gtcc.cli.shared.folders import LONGEST_NAME, group_folder
-from protas_gtcc.cli.shared.launch_display import launch_display
 from protas_gtcc.cli.shared.parsing import parse
+from protas_gtcc.cli.shared.work_lists import display_of
 from protas_gtcc.config import DEFAULT, RunConfig
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.runs.config import RunGrid
-from protas_gtcc.runs.launching import Status, launch, usable_cores, visible_gpus
 from protas_gtcc.runs.plans import PlannedRun
 from protas_gtcc.runs.run_grid import plan_grid
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.yaml_configs import to_yaml
 from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.work.engines.local import LocalEngine, usable_cores, visible_gpus
+from protas_gtcc.work.jobs import Job
+from protas_gtcc.work.work_list import Status, work_through
 from tests.conftest import tiny_video
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -73,6 +76,16 @@ def planned(config_file: Path, name: str) -> PlannedRun:
     return PlannedRun(name, RunDirectory(config_file.parent / "runs" / name), config, "run", ["--flag"])
 
 
+def job_of(plan: PlannedRun) -> Job:
+    return dataclasses.replace(plan.job(), module="stand_in")
+
+
+def launch(plans: Sequence[PlannedRun], workers: int, gpus: Sequence[str] = (), **given: Any) -> dict[str, str]:
+    """Make the runs with the stand-in, in processes of this machine."""
+    manifest = plans[0].run.path.parent / "manifest.json"
+    return work_through([job_of(plan) for plan in plans], LocalEngine(workers, gpus), manifest, **given)
+
+
 def is_alive(process: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{process}/stat").read_text().split()[2]
@@ -95,7 +108,7 @@ def test_missing_runs_are_made_unfinished_ones_resumed_and_others_survive_a_fail
     write_text(half.metrics, "scores of half a run")
     assert [plan.state() for plan in plans] == ["missing", "missing", "unfinished"]
     seen: list[Status] = []
-    failed = launch(plans, jobs=2, gpus=["3", "5"], on_status=seen.append, module="stand_in")
+    failed = launch(plans, workers=2, gpus=["3", "5"], on_status=seen.append)
     assert [plan.state() for plan in plans] == ["done", "unfinished", "done"]
     assert list(failed) == ["fails"]
     assert failed["fails"].startswith("no luck (exit code 1; ")
@@ -109,7 +122,7 @@ def test_missing_runs_are_made_unfinished_ones_resumed_and_others_survive_a_fail
 
 def test_no_more_processes_run_than_jobs_and_each_has_a_gpu_of_its_own(config_file):
     plans = [planned(config_file, str(number)) for number in range(6)]
-    assert launch(plans, jobs=2, gpus=["7", "9"], module="stand_in") == {}
+    assert launch(plans, workers=2, gpus=["7", "9"]) == {}
     for gpu in ("7", "9"):
         runs = [plan.run.path for plan in plans if plan.log.read_text().endswith(f"GPU {gpu}\n")]
         times = sorted([float(time) for time in (run / "times").read_text().split()] for run in runs)
@@ -135,7 +148,7 @@ def test_whatever_interrupts_ends_all_processes(config_file):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        launch(plans, jobs=2, on_status=interrupt, module="stand_in")
+        launch(plans, workers=2, on_status=interrupt)
     assert not any(is_alive(int((plan.run.path / "pid").read_text())) for plan in plans[:2])
     assert not plans[2].run.path.exists(), "none was started afterwards"
 
@@ -145,15 +158,16 @@ def test_whatever_interrupts_ends_all_processes(config_file):
 def test_runs_may_bring_further_runs_whether_they_fail_or_cannot_start(config_file):
     ended: list[tuple[str, str | None]] = []
 
-    def next_runs(plan: PlannedRun, failure: str | None) -> list[PlannedRun]:
-        ended.append((plan.name, failure))
+    def next_jobs(job: Job, failure: str | None) -> list[Job]:
+        ended.append((job.name, failure))
         number = len(ended)
-        return [planned(config_file, f"{'fails' if number == 1 else 'run'}-{number}")] if number < 4 else []
+        plan = planned(config_file, f"{'fails' if number == 1 else 'run'}-{number}")
+        return [job_of(plan)] if number < 4 else []
 
     unlike = planned(config_file, "other")
     unlike.run.start(dataclasses.replace(unlike.config, split="9"))
     seen: list[Status] = []
-    failed = launch([unlike], jobs=1, on_status=seen.append, module="stand_in", next_runs=next_runs)
+    failed = launch([unlike], workers=1, on_status=seen.append, next_jobs=next_jobs)
     assert [name for name, _ in ended] == ["other", "fails-1", "run-2", "run-3"]
     assert {name for name, failure in ended if failure is not None} == {"other", "fails-1"} == {*failed}
     assert (seen[-1].num_done, seen[-1].num_failed, seen[-1].num_waiting) == (2, 2, 0)
@@ -162,7 +176,7 @@ def test_runs_may_bring_further_runs_whether_they_fail_or_cannot_start(config_fi
 def test_a_killed_launcher_leaves_no_process_behind(config_file):
     code = (
         "import sys; from pathlib import Path; from tests.test_cross_validate import planned, launch;"
-        "file = Path(sys.argv[1]); launch([planned(file, 'hangs')], 1, module='stand_in')"
+        "file = Path(sys.argv[1]); launch([planned(file, 'hangs')], 1)"
     )
     launcher = subprocess.Popen([sys.executable, "-c", code, str(config_file)], cwd=REPOSITORY)
     pid = planned(config_file, "hangs").run.path / "pid"
@@ -190,16 +204,16 @@ def test_gpus_are_those_that_are_visible_here(monkeypatch):
 def test_the_screen_shows_the_running_runs_their_epochs_and_the_time_left(config_file, capsys):
     plan = planned(config_file, "default/split1-seed0")
     plan.run.write_log([{"epoch": 1}])
-    status = Status([plan], num_done=3, num_failed=1, num_waiting=2, seconds_left=600.0)
+    status = Status([plan.job()], num_done=3, num_failed=1, num_waiting=2, seconds_left=600.0)
     for terminal in (False, True):
-        with launch_display(Console(width=120, force_terminal=terminal)) as display:
+        with display_of(Console(width=120, force_terminal=terminal)) as display:
             display(status)
         printed = capsys.readouterr().out
         assert "3 done, 1 failed, 2 waiting, 10 min left" in printed
         assert "default/split1-seed0" in printed
         assert "1/2" in printed
         plan.run.write_log([{"epoch": 1}, {"epoch": 2}])
-        with launch_display(Console(width=120, force_terminal=terminal)) as display:
+        with display_of(Console(width=120, force_terminal=terminal)) as display:
             display(dataclasses.replace(status, seconds_left=0.0))
         printed = capsys.readouterr().out
         assert "evaluating" in printed
@@ -300,13 +314,13 @@ def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(dataset, optio
 @pytest.mark.slow
 def test_the_verb_pools_finished_runs_and_keeps_them_when_called_again(dataset, tmp_path, capsys):
     out = tmp_path / "cv"
-    words = ["--dataset", str(dataset), "--splits", "1,2", "--seeds", "1", "--jobs", "2", "--out", str(out), *TINY]
+    words = ["--dataset", str(dataset), "--splits", "1,2", "--seeds", "1", "--workers", "2", "--out", str(out), *TINY]
     broken = RunDirectory(out / "default" / "split2-seed0")
     (plan,) = plans_of(dataset, *TINY, splits="2", seeds=1)
     broken.start(plan.config)
     write_text(broken.state, "no state at all")
-    with pytest.raises(InputError, match="--jobs is 0; it must be at least 1"):
-        cross_validate(*words, "--jobs", "0")
+    with pytest.raises(InputError, match="--workers is 0; it must be at least 1"):
+        cross_validate(*words, "--workers", "0")
     with pytest.raises(InputError, match="1 of 2 runs failed, default/split2-seed0; the table is without these"):
         cross_validate(*words)
     printed = capsys.readouterr()

@@ -14,7 +14,7 @@ import protas_gtcc
 ORDER = """
     config errors predictions | storage | annotations | dataset | layouts | video | simulate | prepare | checks
     | network | decoding | procedure | streaming | inference export | metrics | training | heads | alignment
-    | report | live | serve | runs | cli
+    | report | live | serve | work | runs | cli
 """
 RANK = {name: rank for rank, group in enumerate(ORDER.split("|")) for name in group.split()}
 RESULT_TYPES = {"protas_gtcc.procedure.result"}

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -136,6 +137,29 @@ def test_two_processes_train_the_model_that_one_does(tiny_dataset, tmp_path):
     assert done.returncode == 0, done.stderr
     assert_same(weights(alone), weights(RunDirectory(tmp_path / "two")), atol=1e-5)
     pd.testing.assert_frame_equal(log(alone), log(RunDirectory(tmp_path / "two")), rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+def test_a_killed_process_ends_the_others_and_any_number_of_processes_goes_on(tiny_dataset, tmp_path, caplog):
+    config = tiny_config(tiny_dataset, epochs=60)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0))
+    alone, two = train_into(tmp_path / "alone", config), RunDirectory(tmp_path / "two")
+    two.start(config)
+    options = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", *options]
+    command += ["-m", "protas_gtcc", "train", "--resume", str(two.path)]
+    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while started.poll() is None and (not two.log.exists() or len(pd.read_csv(two.log)) < 3):
+        time.sleep(0.01)
+    processes = [int(one) for one in Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()]
+    os.kill(processes[-1], signal.SIGKILL)
+    assert started.wait(60) != 0
+    assert not any(Path(f"/proc/{one}").exists() for one in processes)
+    assert 3 <= len(pd.read_csv(two.log)) < 60
+    train_into(two.path, config, resume=True)
+    assert "was trained by 2 processes and goes on with 1" in caplog.text
+    assert_same(weights(alone), weights(two), atol=1e-4)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_video_and_step(tiny_dataset, tmp_path):

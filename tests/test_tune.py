@@ -29,6 +29,7 @@ from protas_gtcc.runs.tuning import Tuning
 from protas_gtcc.runs.tuning_summary import gain_on_last_folds, markdown, summarise, verdict, write_best
 from protas_gtcc.storage.preset_files import read_preset, write_preset
 from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.work.jobs import Job
 from tests.conftest import tiny_video
 from tests.mstcn_folder import exit_code
 
@@ -380,16 +381,16 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[PlannedRun]:
     """The runs that the command makes, in place of training."""
     made: list[PlannedRun] = []
 
-    def launch(plans: Sequence[PlannedRun], *args: Any, next_runs: Any, **kwargs: Any) -> dict[str, str]:
-        waiting = list(plans)
+    def do_jobs(jobs: Sequence[Job], engine: Any, out: Path, console: Any, next_jobs: Any, **given: Any) -> None:
+        waiting = list(jobs)
         while waiting:
-            plan = waiting.pop(0)
+            job = waiting.pop(0)
+            plan = job.command.__self__  # type: ignore[attr-defined]
             made.append(plan)
             make(plan, plan.config.training.lr)
-            waiting += next_runs(plan, None)
-        return {}
+            waiting += next_jobs(job, None)
 
-    monkeypatch.setattr(tune, "launch", launch)
+    monkeypatch.setattr(tune, "do_jobs", do_jobs)
     return made
 
 
@@ -437,7 +438,7 @@ def test_splits_of_a_held_out_file_are_the_folds(tmp_path, launched):
         (["--dataset", "x"], "name the datasets without --dataset"),
         (["--search", "lr=1e-4..1e-3", "--lr", "1e-3"], "lr is given by a flag as well"),
         (["--trials", "0"], "--trials is 0; it must be from 1"),
-        (["--jobs", "0"], "--jobs is 0; it must be at least 1"),
+        (["--workers", "0"], "--workers is 0; it must be at least 1"),
     ],
 )
 def test_what_cannot_be_tuned_is_refused_in_a_line(tmp_path, launched, capsys, flags, message):

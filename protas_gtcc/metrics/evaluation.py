@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-import protas_gtcc
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import listed
 from protas_gtcc.metrics.details import best_lookups
@@ -27,6 +25,7 @@ from protas_gtcc.metrics.video_rows import VideoRows
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.csv_tables import write_csv_table
+from protas_gtcc.storage.versions import software_versions
 
 
 @dataclass(frozen=True)
@@ -141,17 +140,6 @@ def save_evaluation(evaluation: Evaluation, run_folder: Path | str) -> None:
     folder = Path(run_folder)
     write_text(folder / "metrics.json", json.dumps(evaluation.metrics, indent=1, allow_nan=False) + "\n")
     write_csv_table(folder / "per_class.csv", evaluation.per_class)
-
-
-def software_versions(packages: Iterable[str] = ("torch", "numpy", "h5py")) -> dict[str, str]:
-    """Versions of this package and of those named that are installed; imports none of them."""
-    versions = {"protas_gtcc": protas_gtcc.__version__}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def _per_class_table(rows: VideoRows, metrics: dict[str, Any], fps: float | None) -> dict[str, np.ndarray]:

@@ -130,12 +130,16 @@ class PredictionFiles(ABC):
 
 
 def open_predictions(path: Path | str, class_names: list[str] | None = None) -> PredictionFiles:
-    """Open an HDF5 file or a folder of CSV files.
+    """Open an HDF5 file, an index of such files (`prediction_parts.py`) or its folder, or a folder of CSV files.
 
     With `class_names`, the names that files give their labels must agree with them. Raises `InputError` if there are
     none at `path`, and if they are foreign, damaged or of another version.
     """
+    from protas_gtcc.metrics.prediction_parts import INDEX, PredictionParts  # which imports this module
+
     path = Path(path)
+    if path.name == INDEX or (path / INDEX).is_file():
+        return PredictionParts(path if path.name == INDEX else path / INDEX, class_names)
     if path.is_dir():
         return _CsvFiles(path, class_names)
     if not path.is_file():

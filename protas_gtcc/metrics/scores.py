@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.errors import InputError, plural
-from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, software_versions
+from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos
 from protas_gtcc.metrics.progress import AVERAGES, progress_averages, progress_statistics
 from protas_gtcc.metrics.segmentation import score_segmentation
 from protas_gtcc.predictions import Prediction
+from protas_gtcc.storage.versions import software_versions
 
 OneOrMore = Any
 """An array of one video, such as class ids `[T]`, or a sequence with one array for each video."""

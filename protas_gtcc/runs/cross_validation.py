@@ -21,7 +21,6 @@ from protas_gtcc.config import DEFAULT, MAY_CHANGE, PRESETS, RunConfig, flat_set
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.inference import load
-from protas_gtcc.metrics.evaluation import software_versions
 from protas_gtcc.metrics.lookups import fit_lookups
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool, pooled_scores
 from protas_gtcc.metrics.pooling import RowOfProcedure, collect_rows
@@ -29,6 +28,7 @@ from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictio
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.runs.known_procedures import scorer_of
 from protas_gtcc.runs.run_grid import title_of
+from protas_gtcc.storage.versions import software_versions
 from protas_gtcc.training.run_directory import RunDirectory
 
 

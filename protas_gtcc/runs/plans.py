@@ -15,6 +15,7 @@ from typing import Any, Literal
 from protas_gtcc.config import MAY_CHANGE, WHERE_COMPUTED, flat_settings
 from protas_gtcc.errors import InputError
 from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.work.jobs import Job
 
 SINGLE_RUN_FLAGS = ("--split", "--seed", "--title", "--resume", "--json")
 """Flags of one run, which a command that makes many runs sets itself."""
@@ -60,6 +61,16 @@ class PlannedRun:
             return [self.verb, *self.flags, *self.always, "--out", str(self.run.path)]
         where = [(f"--{name}", str(getattr(self.config.training, name))) for name in WHERE_COMPUTED]
         return [self.verb, "--resume", str(self.run.path), *(word for pair in where for word in pair), *self.always]
+
+    def is_done(self) -> bool:
+        """Whether it is trained and evaluated. Raises `InputError` if there is another run in its place."""
+        return self.state() == "done"
+
+    def job(self) -> Job:
+        """It as a job of a work list."""
+        training = self.config.training
+        steps = training.epochs, self.epochs_done, "evaluating"
+        return Job(self.name, self.log, self.command, self.is_done, *steps, training.threads, training.device)
 
     def _require_same(self) -> None:
         existing = self.run.read_settings()

@@ -10,11 +10,11 @@ from typing import Any
 
 from protas_gtcc.config import PRESETS, RunConfig, flat_settings
 from protas_gtcc.errors import InputError, plural
-from protas_gtcc.metrics.evaluation import software_versions
 from protas_gtcc.runs.search_space import NOT_SEARCHED
 from protas_gtcc.runs.trials import Fold, Trial
 from protas_gtcc.runs.tuning import Tuning
 from protas_gtcc.storage.preset_files import write_preset
+from protas_gtcc.storage.versions import software_versions
 
 
 def summarise(tuning: Tuning, simulated: bool = False) -> dict[str, Any]:

@@ -28,8 +28,10 @@ class BeingWrittenError(InputError):
 
 
 @contextmanager
-def only_writer(path: Path, wait: bool) -> Iterator[None]:
+def only_writer(path: Path, wait: bool) -> Iterator[int | None]:
     """Hold the lock of `path`, a hidden file beside it, until the block ends or the process dies.
+
+    Yields its descriptor, None where nothing is locked; a process that inherits it holds the lock as well.
 
     If another process holds it, waits for its end, or without `wait` raises `BeingWrittenError`. Raises `InputError` if
     the lock's file cannot be opened. Without a file system that has locks, and in a folder that cannot be written to,
@@ -41,7 +43,7 @@ def only_writer(path: Path, wait: bool) -> Iterator[None]:
             folder.enter_context(folder_of(path))
         descriptor = _lock(path, file, wait)
         try:
-            yield
+            yield descriptor
         finally:
             if descriptor is not None:
                 with suppress(OSError):  # another user's, in a folder where each may remove only his own

@@ -6,6 +6,7 @@ in an epoch follows from (seed, epoch). So a run that was killed and resumed end
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from abc import ABC, abstractmethod
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from protas_gtcc.config import TrainingConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.decoding.compilation import report_compilation
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.inference import choose_device
 from protas_gtcc.network.terms import Terms, require_finite, total_loss, weigh
 from protas_gtcc.training.batching import LossBatch
@@ -28,6 +29,8 @@ from protas_gtcc.training.callbacks import Callback
 from protas_gtcc.training.optimisation import EpochMeans, learning_rate, make_optimizer
 from protas_gtcc.training.run_directory import Row, RunDirectory, epochs_since_best, is_over
 from protas_gtcc.training.state import load_state, save_state
+
+_LOG = logging.getLogger(__name__)
 
 BatchT = TypeVar("BatchT", bound=LossBatch)
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
@@ -187,7 +190,8 @@ class TrainingLoop(ABC, Generic[BatchT]):
         if epochs_since_best(self.rows) == 0:
             self.save_model()
         precision = self.fabric.strategy.precision.state_dict()
-        facts = {"rows": self.rows, "identity": self.identity(), "precision": precision}
+        processes = self.fabric.world_size
+        facts = {"rows": self.rows, "identity": self.identity(), "precision": precision, "processes": processes}
         save_state(self.run.state, self.network, self.optimizer, facts)
 
     def _restore(self) -> None:
@@ -207,6 +211,14 @@ class TrainingLoop(ABC, Generic[BatchT]):
             what = f"{self.run.state} and {self.run.log} have different columns"
             raise InputError(f"{what}; they are of two runs, or damaged: copy them again, or start a new run")
         self.fabric.strategy.precision.load_state_dict(facts["precision"])
+        self._report_processes(facts.get("processes"))
+
+    def _report_processes(self, before: object) -> None:
+        """Warn if other processes than before go on: their batches are the same, but each draws its own dropout."""
+        now = self.fabric.world_size
+        if isinstance(before, int) and before != now and self.fabric.is_global_zero:
+            what = f"{self.run.path} was trained by {plural(before, 'process')} and goes on with {now}"
+            _LOG.warning("%s: the batches stay the same, but not dropout, so the weights will differ a little", what)
 
 
 def _make_fabric(settings: TrainingConfig) -> Fabric:

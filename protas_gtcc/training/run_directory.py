@@ -57,7 +57,7 @@ class RunDirectory:
         except FileExistsError:
             self.require_new()
 
-    def only_writer(self) -> AbstractContextManager[None]:
+    def only_writer(self) -> AbstractContextManager[int | None]:
         """Hold the folder against other trainings. Raises `InputError` if there is one."""
         return only_writer(self.path / "run", wait=False)
 

@@ -139,17 +139,7 @@ class Extraction:
         return self._out / f"{video.name}.npy"
 
     def _is_whole(self, video: VideoFile) -> bool:
-        """Whether the features of this video are there, of this backbone at this rate."""
-        path = self._file(video)
-        with suppress(InputError, OSError):  # what cannot be read is not whole
-            facts = read_feature_facts(path)
-            if facts is None or not path.is_file():
-                return False
-            sizes = path.stat().st_size, video.path.stat().st_size
-            expected = file_size(facts.num_frames, facts.dim, DTYPE), facts.video_bytes
-            is_same = not facts.video_digest or facts.video_digest == blocks_digest(video.path)
-            return facts.extractor == self._extractor and sizes == expected and is_same
-        return False
+        return is_extracted(video, self._file(video), self._extractor)
 
     def _require_own(self, video: VideoFile) -> None:
         """Raise `InputError` if another program has made the features, or a JSON file of this name."""
@@ -159,3 +149,16 @@ class Extraction:
             raise InputError(f"{facts} is there, and extract has not made it; {way_out}")
         if path.exists() and not facts.exists():
             raise InputError(f"{path} is there without {facts.name}, so that extract has not made it; {way_out}")
+
+
+def is_extracted(video: VideoFile, path: Path, extractor: Extractor) -> bool:
+    """Whether the features of this video are at `path`, whole, and by this extractor."""
+    with suppress(InputError, OSError):  # what cannot be read is not whole
+        facts = read_feature_facts(path)
+        if facts is None or not path.is_file():
+            return False
+        sizes = path.stat().st_size, video.path.stat().st_size
+        expected = file_size(facts.num_frames, facts.dim, DTYPE), facts.video_bytes
+        is_same = not facts.video_digest or facts.video_digest == blocks_digest(video.path)
+        return facts.extractor == extractor and sizes == expected and is_same
+    return False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -11,15 +13,26 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protas_gtcc.cli.shared.console import make_console, progress_bars, warn, wrong_usage
+from protas_gtcc.cli.shared.console import (
+    make_console,
+    print_left_out,
+    print_skipped,
+    progress_bars,
+    warn,
+    wrong_usage,
+)
+from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
 from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
-from protas_gtcc.config import Device, require_range
-from protas_gtcc.errors import InputError, plural
+from protas_gtcc.cli.shared.video_jobs import do_videos, only_named
+from protas_gtcc.cli.shared.work_lists import WorkFlags
+from protas_gtcc.config import Device, Text, require_range
+from protas_gtcc.errors import InputError, noted, plural
 from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import CHECKPOINT
+from protas_gtcc.video.naming import VideoFile
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
@@ -30,7 +43,10 @@ if TYPE_CHECKING:
 PREDICTIONS = (".h5", ".hdf5", ".csv")
 """Endings of prediction files; anything else is a run or a checkpoint."""
 
-OF_RUNS = ("predictions.h5", CHECKPOINT)
+INDEX = "predictions.json"
+"""Of the prediction files that a list of jobs made."""
+
+OF_RUNS = ("predictions.h5", INDEX, CHECKPOINT)
 """Files that go by the name of their folder."""
 
 
@@ -45,9 +61,11 @@ class Command:
     """
 
     sources: Positional[tuple[Path, ...]]
-    """Runs, checkpoints or prediction files (predictions.h5, VIDEO.csv), and as the last one the video."""
+    """Runs, checkpoints or prediction files (predictions.h5, VIDEO.csv), and as the last one the video; or several
+    videos and folders of them."""
     out: File | None = None
-    """Video to write: .mp4, .m4v, .mov or .mkv; or a small .gif of at most 10 pictures a second."""
+    """Video to write: .mp4, .m4v, .mov or .mkv; or a small .gif of at most 10 pictures a second. Of several videos, the
+    folder for VIDEO.mp4; those that are there are kept."""
     subtitles: File | None = None
     """Subtitles to write, WebVTT (.vtt), for any player: actions and progress."""
     picture: File | None = None
@@ -82,16 +100,71 @@ class Command:
     """Where to compute; auto takes a GPU if there is one."""
     overwrite: bool = False
     """Replace the files if they exist."""
+    only: Repeated[tuple[Text, ...]] = ()
+    """Of several videos, annotate only this one, by its name. Repeat the flag for each."""
+    skip_broken: bool = False
+    """Of several videos, go on with the others where one cannot be annotated, and name it."""
     json: bool = False
     """Print what was written as JSON."""
     own_backbone: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
     lag: LagFlag = field(default_factory=LagFlag)
+    work: WorkFlags = field(default_factory=WorkFlags)
 
     def __post_init__(self) -> None:
         require_range(self, batch_size=(1, 4096), threads=(0, 1024))
 
     def run(self) -> None:
         """Predict, draw and write."""
+        if given := self._many():
+            self._run_many(given)
+            return
+        self._run_one()
+
+    def _many(self) -> list[Path]:
+        """Several videos, or a folder of them, or one for a list of jobs; nothing for one video."""
+        from protas_gtcc.video.naming import has_videos, is_video
+
+        others = (path for path in self.sources if path.exists() and not (path / CHECKPOINT).exists())
+        given = [path for path in others if is_video(path) or has_videos(path)]
+        return given if len(given) > 1 or self.work or self.only or any(path.is_dir() for path in given) else []
+
+    def _run_many(self, given: list[Path]) -> None:
+        """Annotate several videos, here one after the other, or in jobs."""
+        from protas_gtcc.video.naming import find_videos
+
+        alone = ("subtitles", "picture", "at", "video", "features")
+        for name in alone:
+            if getattr(self, name) is not None:
+                wrong_usage("annotate", f"--{name} is for one video; give one, or leave it out")
+        if self.out is None or self.out.suffix or self.out.is_file():
+            wrong_usage("annotate", "for several videos, --out must be a folder: --out annotated")
+        videos, others = find_videos(given, self.out)
+        videos, print_others = only_named(videos, self.only), not self.only
+        # With --overwrite, what is older than this command is made again.
+        is_whole = _IsWhole(self.out, time.time() if self.overwrite else 0.0)
+        if self.work:
+            with interruption_prints(WHOLE_VIDEOS_KEPT):
+                do_videos("annotate", self, videos, is_whole, self.work, make_console(stderr=True))
+        else:
+            broken: dict[str, str] = {}
+            predictors = tuple(path for path in self.sources if path not in given)
+            for video in videos:
+                if not is_whole(video):
+                    with noted(broken, video.name, self.skip_broken), interruption_prints(WHOLE_VIDEOS_KEPT):
+                        out, sources = annotated_file(self.out, video.name), (*predictors, video.path)
+                        out.parent.mkdir(parents=True, exist_ok=True)
+                        one = dataclasses.replace(self, sources=sources, out=out, only=(), video=video.name, json=False)
+                        one._run_one()
+            print_skipped(broken)
+        if print_others:
+            print_left_out(others)
+        there = [video.name for video in videos if is_whole(video)]
+        if self.json:
+            print(json.dumps({"out": str(self.out), "videos": there}))
+        else:
+            print(f"{self.out}: {len(there)} of {plural(len(videos), 'video')} annotated")
+
+    def _run_one(self) -> None:
         self._check()
         with progress_bars() as on_progress:
             rows = self._rows(on_progress)
@@ -227,6 +300,25 @@ class Command:
         return facts
 
 
+def annotated_file(out: Path, video: str) -> Path:
+    """The file of one of several annotated videos."""
+    return out / f"{video}.mp4"
+
+
+@dataclass(frozen=True)
+class _IsWhole:
+    """Whether a video is annotated in the folder, since a time."""
+
+    out: Path
+    since: float
+
+    def __call__(self, video: VideoFile) -> bool:
+        try:
+            return annotated_file(self.out, video.name).stat().st_mtime >= self.since
+        except OSError:
+            return False
+
+
 def _note_what_it_sees(model: TrainedModel, path: Path) -> None:
     """Warn if the row of a model shows what was not known at the time."""
     ahead, is_causal = model.facts.look_ahead_frames, model.facts.config.model.causal
@@ -244,7 +336,7 @@ def _is_gif(path: Path) -> bool:
 
 
 def _is_predictions(path: Path) -> bool:
-    return path.suffix.lower() in PREDICTIONS and path.is_file()
+    return (path.suffix.lower() in PREDICTIONS or path.name == INDEX) and path.is_file()
 
 
 def _without_ending(path: Path) -> Path:

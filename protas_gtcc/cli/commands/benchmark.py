@@ -51,8 +51,8 @@ class Command:
         import torch
 
         from protas_gtcc.inference import choose_device, load
-        from protas_gtcc.metrics.evaluation import software_versions
         from protas_gtcc.runs.timing import benchmark, state_bytes
+        from protas_gtcc.storage.versions import software_versions
 
         if min((*self.histories, *self.streams, self.samples, self.threads), default=0) < 1:
             raise InputError("--histories, --streams, --samples and --threads must be at least 1")

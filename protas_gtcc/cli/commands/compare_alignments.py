@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ from rich.console import Console
 from protas_gtcc.cli.commands import align
 from protas_gtcc.cli.shared.console import make_console, print_result, progress_bar, warn
 from protas_gtcc.cli.shared.folders import group_folder
-from protas_gtcc.cli.shared.launch_display import make_runs
 from protas_gtcc.cli.shared.parsing import Folder, Rest
+from protas_gtcc.cli.shared.work_lists import WorkFlags, make_runs
 from protas_gtcc.config import PartnerPart, require_range
 from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.runs.config import AlignmentGrid
@@ -32,8 +32,6 @@ class Command(AlignmentGrid):
     continue.
     """
 
-    jobs: int | None = None
-    """Runs at once; by default one for each GPU, else as many as the usable cores have room for."""
     out: Folder | None = None
     """Folder for runs and table; by default runs/aligned-DATASET, with the other flags in its name."""
     write: bool = False
@@ -45,6 +43,7 @@ class Command(AlignmentGrid):
     json: bool = False
     """Print the content of table.json instead of the table."""
     flags: Rest = ()
+    work: WorkFlags = field(default_factory=WorkFlags)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,7 +61,7 @@ class Command(AlignmentGrid):
         plans = plan_alignments(self, self.flags, dataset, out, lambda flags: align.Command.parse(flags).config)
         for remark in remarks_on(plans, dataset, self.partners):
             warn(console)(remark)
-        make_runs(plans, self.jobs, out, console, lambda made: self._finish(made, dataset, out, console))
+        make_runs(plans, self.work, out, console, lambda made: self._finish(made, dataset, out, console))
 
     def _finish(self, made: Sequence[PlannedRun], dataset: Dataset, out: Path, console: Console) -> None:
         from protas_gtcc.report.alignment_table import alignment_table, long_table

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.commands import train
 from protas_gtcc.cli.shared.console import make_console, print_result, warn
 from protas_gtcc.cli.shared.folders import group_folder
-from protas_gtcc.cli.shared.launch_display import make_runs
 from protas_gtcc.cli.shared.parsing import Folder, Rest
+from protas_gtcc.cli.shared.work_lists import WorkFlags, make_runs
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.runs.config import RunGrid
@@ -30,8 +30,6 @@ class Command(RunGrid):
     Finished runs in the folder are used again, unfinished ones continue.
     """
 
-    jobs: int | None = None
-    """Runs at once; by default one for each GPU, else as many as the usable cores have room for."""
     out: Folder | None = None
     """Folder for runs and table; by default runs/cv-DATASET, with the other flags in its name."""
     runs: tuple[Folder, ...] = ()
@@ -39,6 +37,7 @@ class Command(RunGrid):
     json: bool = False
     """Print the content of table.json instead of the table."""
     flags: Rest = ()
+    work: WorkFlags = field(default_factory=WorkFlags)
 
     def run(self) -> None:
         """Train what is missing, pool, print."""
@@ -56,7 +55,7 @@ class Command(RunGrid):
         dataset = open_dataset(self.dataset, warn(console))
         out = self.out or group_folder("cv", dataset, self.flags)
         plans = plan_grid(self, self.flags, dataset, out, lambda flags: train.Command.parse(flags).config)
-        make_runs(plans, self.jobs, out, console, lambda made: self._pool([plan.run for plan in made], dataset, out))
+        make_runs(plans, self.work, out, console, lambda made: self._pool([plan.run for plan in made], dataset, out))
 
     def _pool(self, runs: Sequence[RunDirectory], dataset: Dataset, out: Path | None) -> None:
         from protas_gtcc.report.figures import write_tables

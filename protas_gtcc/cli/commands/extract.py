@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING
 from protas_gtcc.cli.shared.console import make_console, print_left_out, print_skipped, progress_bars, warn, wrong_usage
 from protas_gtcc.cli.shared.extracting import BackboneFlags
 from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
-from protas_gtcc.cli.shared.parsing import Folder, Positional
+from protas_gtcc.cli.shared.parsing import Folder, Positional, Repeated
+from protas_gtcc.cli.shared.video_jobs import do_videos, only_named
+from protas_gtcc.cli.shared.work_lists import WorkFlags
+from protas_gtcc.config import Text
 from protas_gtcc.errors import plural
+from protas_gtcc.predictions import Extractor
+from protas_gtcc.video.naming import VideoFile
 
 if TYPE_CHECKING:
     from protas_gtcc.video.extraction import Extracted
@@ -38,9 +43,12 @@ class Command:
     """Go on with the other videos where one cannot be read, and list it at the end."""
     overwrite: bool = False
     """Replace files of features that this command has not made."""
+    only: Repeated[tuple[Text, ...]] = ()
+    """Extract only this video, by its name. Repeat the flag for each."""
     json: bool = False
     """Print what was done as JSON."""
     extraction: BackboneFlags = field(default_factory=BackboneFlags)
+    work: WorkFlags = field(default_factory=WorkFlags)
 
     def run(self) -> None:
         """Extract, with a bar on standard error and a summary on standard output."""
@@ -51,6 +59,11 @@ class Command:
             wrong_usage("extract", "name videos, or folders of them")
         require_rate(self.fps)
         videos, others = find_videos(self.videos, self.out)  # before torch is imported, which takes seconds
+        videos = only_named(videos, self.only)
+        if self.work:
+            self._divide(videos)
+            print_left_out(others)
+            return
         from protas_gtcc.video.extraction import Extraction, extractor_of
 
         with (
@@ -67,6 +80,35 @@ class Command:
             print(json.dumps({"out": str(self.out), "extractor": dataclasses.asdict(extractor)} | _plain(result)))
         else:
             print(f"{self.out}: {_describe(result)}, D = {backbone.dim}, of {extractor}")
+
+    def _divide(self, videos: list[VideoFile]) -> None:
+        """Do the same in jobs. The manifest says what was done."""
+        from protas_gtcc.video.extraction import extractor_of
+
+        with self.extraction.made() as backbone:
+            is_whole = _IsWhole(self.out, extractor_of(backbone, self.fps))
+        with interruption_prints(WHOLE_VIDEOS_KEPT):
+            do_videos("extract", self, videos, is_whole, self.work, make_console(stderr=True))
+        there = [video.name for video in videos if is_whole(video)]
+        if self.json:
+            print(json.dumps({"out": str(self.out), "videos": there}))
+        else:
+            print(
+                f"{self.out}: the features of {len(there)} of {plural(len(videos), 'video')}, of {is_whole.extractor}"
+            )
+
+
+@dataclass(frozen=True)
+class _IsWhole:
+    """Whether a video's features are in the folder."""
+
+    out: Path
+    extractor: Extractor
+
+    def __call__(self, video: VideoFile) -> bool:
+        from protas_gtcc.video.extraction import is_extracted
+
+        return is_extracted(video, self.out / f"{video.name}.npy", self.extractor)
 
 
 def _plain(result: Extracted) -> dict[str, object]:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.alarms import AlarmFlags
-from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_usage
+from protas_gtcc.cli.shared.console import make_console, print_left_out, print_skipped, wrong_usage
+from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
 from protas_gtcc.cli.shared.lag import LagFlag
-from protas_gtcc.cli.shared.parsing import File, Folder, Positional
+from protas_gtcc.cli.shared.parsing import File, Folder, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
 from protas_gtcc.cli.shared.trained_on import note_training_videos
-from protas_gtcc.config import Axes, Device
+from protas_gtcc.cli.shared.video_jobs import do_videos, only_named, words_of
+from protas_gtcc.cli.shared.work_lists import WORK_FIELDS, WorkFlags
+from protas_gtcc.config import Axes, Device, Text
 from protas_gtcc.errors import InputError, listed, noted, plain, plural
-from protas_gtcc.storage.checkpoints import require_model
+from protas_gtcc.storage.checkpoints import find_checkpoint, require_model
 from protas_gtcc.storage.locks import only_writer
+from protas_gtcc.video.naming import VideoFile
 
 if TYPE_CHECKING:
     from protas_gtcc.annotations.files.format import Format
@@ -27,6 +33,10 @@ if TYPE_CHECKING:
     from protas_gtcc.inference import TrainedModel
     from protas_gtcc.metrics.predicted_segments import PredictedSegment
     from protas_gtcc.predictions import Prediction, PredictionInfo
+
+INDEX = "predictions.json"
+PARTS = "parts"
+"""The folder with a file of predictions for each video, of work lists."""
 
 
 @dataclass(frozen=True)
@@ -65,24 +75,88 @@ class Command:
     """Axes of the arrays, T frames by D features; with auto, D is the axis of the model's feature size."""
     device: Device = "auto"
     """Where to compute; auto takes a GPU if there is one."""
+    only: Repeated[tuple[Text, ...]] = ()
+    """Predict only this video, by its name. Repeat the flag for each."""
+    part: str | None = None
+    """Write no predictions.h5, but parts/VIDEO.NAME.h5 for each video; the jobs of --workers do."""
     json: bool = False
     """Print the segments as JSON."""
     budget: AlarmFlags = field(default_factory=AlarmFlags)
     lag: LagFlag = field(default_factory=LagFlag)
     video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
+    work: WorkFlags = field(default_factory=WorkFlags)
 
     def run(self) -> None:
         """Predict, write and print."""
         broken: dict[str, str] = {}
         inputs, others = self._inputs(broken)
+        inputs = only_named(inputs, self.only)
+        if self.part is not None:
+            self._run_parts(inputs, broken, self.part)
+            return
         written = self.out / "predictions.h5"
         with only_writer(written, wait=False):
-            self._run(inputs, others, broken, written)
+            if self.work:
+                self._divide(inputs, others)
+            else:
+                self._run(inputs, others, broken, written)
+
+    def _divide(self, inputs: list[Input], others: list[Path]) -> None:
+        """Predict in jobs, and make their files one by an index."""
+        from protas_gtcc.metrics.prediction_parts import write_index
+
+        self._videos_in({one.name for one in inputs})
+        kinds = self._formats(inputs)
+        kept = ("features", "out", "format", "skip_broken", "no_pictures", "overwrite", "device", "only", "json", *WORK_FIELDS)
+        stat = find_checkpoint(self.model).stat()
+        facts = [*words_of(self, kept), str(stat.st_size), str(stat.st_mtime_ns)]
+        part = f"{zlib.crc32(shlex.join(facts).encode()):08x}"
+        is_whole = _IsWhole(self.out, part)
+        try:
+            with interruption_prints(WHOLE_VIDEOS_KEPT):
+                command = dataclasses.replace(self, part=part, overwrite=True)
+                do_videos("predict", command, inputs, is_whole, self.work, make_console(stderr=True))
+        finally:
+            files = {one.name: part_file(self.out, one.name, part) for one in inputs if is_whole(one)}
+            if files:
+                index = write_index(self.out, files)
+                self._remove_earlier(set(files.values()), {self.out / "predictions.h5"})
+                self._write_annotations(kinds, index, inputs)
+        print_left_out(others)
+        if self.json:
+            print(json.dumps({"predictions": str(index), "videos": list(files)}))
+        else:
+            print(f"{index}: the predictions of {len(files)} of {plural(len(inputs), 'video')}")
+
+    def _run_parts(self, inputs: list[Input], broken: dict[str, str], part: str) -> None:
+        """As a job: predict one video after the other; its file appears last, when all of it is there."""
+        from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay
+        from protas_gtcc.metrics.prediction_files import write_predictions
+
+        left = [one for one in inputs if one.name not in broken and not _IsWhole(self.out, part)(one)]
+        model, info = self._load()
+        note_training_videos(model, [one.name for one in left])
+        if any(one.is_video for one in left):
+            with processors_for_backbone():
+                self.video.give(model)
+        with FeaturesOnTheWay(model, left, self.fps, self.feature_axes, broken, self.skip_broken) as features:
+            for one in left:
+                if one.name not in broken:
+                    with noted(broken, one.name, self.skip_broken):
+                        prediction = _predict(model, one, features, self.task)
+                        self._write_one(one.name, prediction, info, model)
+                        write_predictions(part_file(self.out, one.name, part), [(one.name, prediction)], info)
+        print_skipped(broken)
+
+    def _remove_earlier(self, kept: set[Path], others: set[Path]) -> None:
+        """Remove earlier files of predictions, which the index no longer names."""
+        for path in {*(self.out / PARTS).rglob("*.h5"), *others} - kept:
+            path.unlink(missing_ok=True)
 
     def _run(self, inputs: list[Input], others: list[Path], broken: dict[str, str], written: Path) -> None:
         from protas_gtcc.metrics.prediction_files import write_predictions
 
-        replaced = self._videos_in(written, {one.name for one in inputs})
+        replaced = self._videos_in({one.name for one in inputs})
         kinds = self._formats(inputs)
         from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay  # which imports torch
 
@@ -95,13 +169,9 @@ class Command:
         with FeaturesOnTheWay(model, inputs, *given) as features:
             found = self._predictions(model, inputs, features, broken, replaced)
             write_predictions(written, found, info)
+        self._remove_earlier(set(), {self.out / INDEX})
         segments, procedures = self._write_each(written, info, model)
-        if kinds:
-            from protas_gtcc.cli.shared.pre_annotations import write_pre_annotations
-            from protas_gtcc.metrics.prediction_files import open_predictions
-
-            media = {one.name: one.path for one in inputs if one.is_video}
-            write_pre_annotations(kinds, self.out, open_predictions(written), media)
+        self._write_annotations(kinds, written, inputs)
         for video in replaced - segments.keys():
             for name in (f"{video}.csv", f"{video}.segments.csv", f"{video}.procedure.json", f"plots/{video}.png"):
                 (self.out / name).unlink(missing_ok=True)
@@ -148,6 +218,15 @@ class Command:
 
         return wanted_formats(self.format, self.out, [one.name for one in inputs], self.overwrite)
 
+    def _write_annotations(self, kinds: list[Format], written: Path, inputs: list[Input]) -> None:
+        """Write pre-annotations of what was predicted."""
+        if kinds:
+            from protas_gtcc.cli.shared.pre_annotations import write_pre_annotations
+            from protas_gtcc.metrics.prediction_files import open_predictions
+
+            media = {one.name: one.path for one in inputs if one.is_video}
+            write_pre_annotations(kinds, self.out, open_predictions(written), media)
+
     def _load(self) -> tuple[TrainedModel, PredictionInfo]:
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import choose_device, load
@@ -193,26 +272,34 @@ class Command:
 
         Returns the segments of each video, and the procedures of those that have one.
         """
+        from protas_gtcc.metrics.prediction_files import open_predictions
+
+        segments, procedures = {}, {}
+        for video in (files := open_predictions(written)).video_names:
+            segments[video], procedure = self._write_one(video, files.read(video), info, model)
+            if procedure is not None:
+                procedures[video] = procedure
+        return segments, procedures
+
+    def _write_one(
+        self, video: str, prediction: Prediction, info: PredictionInfo, model: TrainedModel
+    ) -> tuple[list[PredictedSegment], dict[str, Any] | None]:
+        """Write the tables and the picture of a video; returns its segments and its procedure."""
         from protas_gtcc.metrics.predicted_procedures import predicted_procedure, write_procedure_file
         from protas_gtcc.metrics.predicted_segments import predicted_segments, write_segments
         from protas_gtcc.metrics.prediction_csv import write_csv
-        from protas_gtcc.metrics.prediction_files import open_predictions
 
-        segments, procedures, steps, alarms = {}, {}, model.task_steps, model.alarms
-        for video in (files := open_predictions(written)).video_names:
-            prediction = files.read(video)
-            write_csv(self.out, video, prediction, info)
-            segments[video] = predicted_segments(prediction, info)
-            write_segments(self.out, video, segments[video])
-            procedure = predicted_procedure(video, prediction, info, steps, alarms, self.task is not None)
-            write_procedure_file(self.out, video, procedure)
-            if procedure is not None:
-                procedures[video] = procedure
-            if not self.no_pictures:
-                from protas_gtcc.report.video_picture import plot_video
+        write_csv(self.out, video, prediction, info)
+        segments = predicted_segments(prediction, info)
+        write_segments(self.out, video, segments)
+        given = self.task is not None
+        procedure = predicted_procedure(video, prediction, info, model.task_steps, model.alarms, given)
+        write_procedure_file(self.out, video, procedure)
+        if not self.no_pictures:
+            from protas_gtcc.report.video_picture import plot_video
 
-                plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
-        return segments, procedures
+            plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
+        return segments, procedure
 
     def _inputs(self, broken: dict[str, str]) -> tuple[list[Input], list[Path]]:
         """What can be read of the inputs, and the other files in folders of videos.
@@ -229,11 +316,13 @@ class Command:
             raise InputError("--fps is for files of features; videos are taken at the model's rate: leave it out")
         return inputs, others
 
-    def _videos_in(self, written: Path, names: set[str]) -> set[str]:
+    def _videos_in(self, names: set[str]) -> set[str]:
         """Videos in the folder; without --overwrite, the loss of predictions of other videos is refused."""
         from protas_gtcc.metrics.prediction_files import open_predictions
 
         found, lost = set[str](), ""
+        index = self.out / INDEX
+        written = index if index.exists() else self.out / "predictions.h5"
         if written.exists():
             try:
                 found = set(open_predictions(written).video_names)
@@ -246,6 +335,26 @@ class Command:
         if lost and not self.overwrite:
             raise InputError(f"{self.out} has {lost}; give another --out, or --overwrite")
         return found
+
+
+def part_file(out: Path, video: str, part: str) -> Path:
+    """The file of one video's predictions."""
+    return out / PARTS / f"{video}.{part}.h5"
+
+
+@dataclass(frozen=True)
+class _IsWhole:
+    """Whether a video's predictions are in the folder, with these settings, and not older than the video."""
+
+    out: Path
+    part: str
+
+    def __call__(self, video: VideoFile) -> bool:
+        try:
+            written, read = part_file(self.out, video.name, self.part).stat(), video.path.stat()
+        except OSError:
+            return False
+        return written.st_mtime_ns >= read.st_mtime_ns
 
 
 def _predict(model: TrainedModel, one: Input, features: FeaturesOnTheWay, task: str | None) -> Prediction:

@@ -7,7 +7,7 @@ import json
 import shlex
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,18 +17,18 @@ from rich.console import Console
 from protas_gtcc.cli.commands import train
 from protas_gtcc.cli.shared.console import make_console, print_result, warn
 from protas_gtcc.cli.shared.folders import group_folder
-from protas_gtcc.cli.shared.launch_display import launch_display, runs_at_once
 from protas_gtcc.cli.shared.parsing import Folder, Positional, Rest
+from protas_gtcc.cli.shared.work_lists import WorkFlags, do_jobs
 from protas_gtcc.config import MAY_CHANGE, RunConfig, Text, flat_settings, require_range
 from protas_gtcc.errors import InputError, lacks_package, listed, plural
 from protas_gtcc.prepare.known_datasets import open_dataset
-from protas_gtcc.runs.launching import launch
 from protas_gtcc.runs.plans import PlannedRun, refuse_single_run_flags
 from protas_gtcc.runs.search_space import USUAL, flags_of, own_point, read_space
 from protas_gtcc.runs.trials import Fold, Goal, Trial
 from protas_gtcc.runs.tuning import Tuning
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.training.run_directory import RunDirectory
+from protas_gtcc.work.jobs import Job
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import Dataset
@@ -60,8 +60,6 @@ class Command:
     """The score to maximise."""
     feature_set: str | None = None
     """Features of all runs; by default as in training."""
-    jobs: int | None = None
-    """Runs at once; by default one for each GPU, else as many as the usable cores have room for."""
     seed: int = 0
     """Seed of the search, the folds and the runs."""
     out: Folder | None = None
@@ -69,6 +67,7 @@ class Command:
     json: bool = False
     """Print the results as JSON."""
     flags: Rest = ()
+    work: WorkFlags = field(default_factory=WorkFlags)
 
     def __post_init__(self) -> None:
         require_range(self, folds=(1, 1000), trials=(1, 100_000), seed=(0, 2**32 - 1))
@@ -89,7 +88,6 @@ class Command:
         base = train.Command.parse(self._all_flags).config
         space = read_space(self.search, base, self.flags)
         out = self.out or group_folder("tune", opened[0], self._named_by())
-        at_once, gpus = runs_at_once(self.jobs, base.training)
         with only_writer(out / "search", wait=False):
             tuning = Tuning(
                 out,
@@ -104,14 +102,24 @@ class Command:
             )
             runs = plural(len(tuning.folds), "run")
             console.print(f"{plural(self.trials, 'trial')} of {runs} at most, and the preset, in {out}", soft_wrap=True)
-            with launch_display(console) as display:
-
-                def show(status: Any) -> None:
-                    # What is left is not known: a trial may be stopped.
-                    display(dataclasses.replace(status, seconds_left=None))
-
-                launch(tuning.first_runs(at_once), at_once, gpus, show, next_runs=tuning.next_runs)
+            self._search(tuning, base, out, console)
             self._finish(tuning, base, opened, out, console)
+
+    def _search(self, tuning: Tuning, base: RunConfig, out: Path, console: Console) -> None:
+        """Make the runs that the search asks for, one after the other's end."""
+        like_all = PlannedRun("preset", RunDirectory(out / "preset"), base, "run", []).job()
+        engine = self.work.engine(out, like_all)
+        plans: dict[str, PlannedRun] = {}
+
+        def jobs_of(runs: Sequence[PlannedRun]) -> list[Job]:
+            plans.update({plan.name: plan for plan in runs})
+            return [plan.job() for plan in runs]
+
+        def next_jobs(job: Job, failure: str | None) -> list[Job]:
+            return jobs_of(tuning.next_runs(plans[job.name], failure))
+
+        # What is left is not known: a trial may be stopped.
+        do_jobs(jobs_of(tuning.first_runs(engine.workers)), engine, out, console, next_jobs, with_time_left=False)
 
     @property
     def _all_flags(self) -> list[str]:
@@ -121,10 +129,10 @@ class Command:
     def _named_by(self) -> list[str]:
         """What the default folder is named by: other datasets, and all flags that are not at their default."""
         words = [*self.datasets[1:], f"split{self.split}"]
-        for field in dataclasses.fields(self):
-            if field.name in ("folds", "search", "goal", "feature_set", "seed"):
-                value = getattr(self, field.name)
-                words += [f"{field.name}{value}"] if value != field.default else []
+        for one in dataclasses.fields(self):
+            if one.name in ("folds", "search", "goal", "feature_set", "seed"):
+                value = getattr(self, one.name)
+                words += [f"{one.name}{value}"] if value != one.default else []
         return [*words, *self.flags]
 
     def _plan(self, trial: Trial, fold: Fold, base: RunConfig, out: Path) -> PlannedRun:

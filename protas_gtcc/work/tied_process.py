@@ -1,4 +1,4 @@
-"""`python -m protas_gtcc.runs.tied_process MODULE …`: run a module; end it when the process that started it ends.
+"""`python -m protas_gtcc.work.tied_process MODULE …`: run a module; end it when the process that started it ends.
 
 However that process ends, killed or crashed, its pipe to this one's standard input closes.
 """

@@ -1,0 +1,142 @@
+"""A list of independent jobs on an engine, which schedules and places them.
+
+What is whole is skipped. A job whose process, worker or machine died is tried again; a job that failed by itself is
+not, because it would fail again. The same list again does what is left, whatever ended it before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from protas_gtcc.errors import InputError
+from protas_gtcc.storage.locks import only_writer
+from protas_gtcc.work.engines.base import Engine
+from protas_gtcc.work.jobs import Job, Outcome
+from protas_gtcc.work.manifest import Manifest
+
+SECONDS_BETWEEN_STATUS = 0.5
+RETRIES = 2
+"""How often a job whose process died is tried again."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far all jobs are."""
+
+    running: list[Job]
+    num_done: int
+    num_failed: int
+    num_waiting: int
+    seconds_left: float | None
+    """Estimated from the steps done so far; None before the first."""
+
+
+def work_through(
+    jobs: Sequence[Job],
+    engine: Engine,
+    manifest: Path,
+    on_status: Callable[[Status], None] = lambda status: None,
+    next_jobs: Callable[[Job, str | None], Sequence[Job]] = lambda job, failure: (),
+    retries: int = RETRIES,
+) -> dict[str, str]:
+    """Do the jobs that are not done; return the reason of each failure by the job's name.
+
+    `on_status` is called several times a second. `next_jobs` is called with each job that has ended, and the reason if
+    it failed; it returns jobs to be done as well. Any interruption ends the jobs that run. The engine is closed in the
+    end. Raises `InputError` if another command works on the same manifest.
+    """
+    try:
+        with only_writer(manifest, wait=False):
+            return _WorkList(jobs, engine, Manifest(manifest), next_jobs, retries).run(on_status)
+    finally:
+        engine.close()
+
+
+class _WorkList:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        engine: Engine,
+        manifest: Manifest,
+        next_jobs: Callable[[Job, str | None], Sequence[Job]],
+        retries: int,
+    ):
+        self._engine, self._manifest, self._next_jobs, self._retries = engine, manifest, next_jobs, retries
+        whole = [job for job in jobs if _is_whole(job)]
+        manifest.note_whole([job.name for job in whole])
+        names = {job.name for job in whole}
+        self._waiting = deque(job for job in jobs if job.name not in names)
+        self._running: dict[Future[Outcome], Job] = {}
+        self._failed: dict[str, str] = {}
+        self._num_done = len(whole)
+        self._tries: dict[str, int] = {}
+        self._estimate = _Estimate(self._waiting)
+
+    def run(self, on_status: Callable[[Status], None]) -> dict[str, str]:
+        while self._waiting or self._running:
+            while self._waiting and len(self._running) < self._engine.workers:
+                self._start(self._waiting.popleft())
+            ended, _ = wait(self._running, SECONDS_BETWEEN_STATUS, FIRST_COMPLETED)
+            for future in ended:
+                self._end(self._running.pop(future), future.result())
+            running = list(self._running.values())
+            seconds_left = self._estimate.seconds_left([*running, *self._waiting], running)
+            on_status(Status(running, self._num_done, len(self._failed), len(self._waiting), seconds_left))
+        return self._failed
+
+    def _start(self, job: Job) -> None:
+        self._manifest.note_attempt(job.name)
+        self._tries[job.name] = self._tries.get(job.name, 0) + 1
+        try:
+            self._running[self._engine.submit(job)] = job
+        except (InputError, OSError) as error:
+            self._end(job, Outcome("failed", str(error)))
+
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        self._manifest.note_end(job.name, outcome)
+        if outcome.state == "died" and self._tries[job.name] <= self._retries:
+            self._waiting.appendleft(job)
+            return
+        self._estimate.note_end(job)
+        if outcome.state == "done":
+            self._num_done += 1
+        else:
+            self._failed[job.name] = outcome.reason
+        added = self._next_jobs(job, None if outcome.state == "done" else outcome.reason)
+        self._waiting.extend(added)
+        self._estimate.add(added)
+
+
+class _Estimate:
+    """The time left, from the steps that were done since the start."""
+
+    def __init__(self, jobs: Sequence[Job] | deque[Job]):
+        self._started, self._done = time.monotonic(), 0
+        self._first: dict[str, int] = {}
+        self.add(jobs)
+
+    def add(self, jobs: Sequence[Job] | deque[Job]) -> None:
+        self._first |= {job.name: job.steps_done() for job in jobs}
+
+    def note_end(self, job: Job) -> None:
+        self._done += max(job.steps_done() - self._first[job.name], 0)
+
+    def seconds_left(self, left: Sequence[Job], running: Sequence[Job]) -> float | None:
+        """Seconds until these jobs are done; None before the first step."""
+        of_running = sum(max(job.steps_done() - self._first[job.name], 0) for job in running)
+        to_do = sum(max(job.steps - self._first[job.name], 0) for job in left) - of_running
+        done = self._done + of_running
+        return (time.monotonic() - self._started) / done * max(to_do, 0) if done else None
+
+
+def _is_whole(job: Job) -> bool:
+    """Whether its output is there; what is wrong with one that cannot be read is reported when the job runs."""
+    with suppress(InputError, OSError):
+        return job.is_done()
+    return False

@@ -1,0 +1,70 @@
+"""A program with a work list of its own, which tests kill: `python work_list_driver.py ENGINE FOLDER NAMES OPTIONS…`.
+
+Each job runs `stand_in_job.py` of the folder, which leaves NAME.txt. Also `python work_list_driver.py cluster`: a Ray
+cluster on this machine, a head without cores and two nodes with one core each.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from pathlib import Path
+
+from protas_gtcc.work.engines.choice import make_engine
+from protas_gtcc.work.jobs import Job
+from protas_gtcc.work.work_list import work_through
+
+STAND_IN = """
+import os, pathlib, sys, time
+out = pathlib.Path(sys.argv[1])
+def note(file, line):
+    with open(file, "a") as kept:
+        kept.write(f"{line}\\n")
+note(out.with_suffix(".starts"), f"{os.getpid()} {os.getppid()}")
+if "fails" in out.name:
+    sys.exit("error: no luck\\n")
+started = time.time()
+while (out.parent / "hold").exists() and time.time() < started + 100:
+    time.sleep(0.02)
+part = out.with_suffix(f".{os.getpid()}")
+part.write_text("whole")
+note(out.parent / "made", out.stem)
+part.rename(out)
+"""
+"""A module in place of protas_gtcc. It waits while there is a file `hold`."""
+
+
+def stand_in_job(folder: Path, name: str) -> Job:
+    out = folder / f"{name}.txt"
+    command = functools.partial(list[str], [str(out)])
+    return Job(name, folder / f"{name}.log", command, out.is_file, device="cpu", module="stand_in_job")
+
+
+def run(engine: str, folder: Path, names: str, options: list[str]) -> dict[str, str]:
+    if engine == "slurm":
+        from submitit.core.core import Job as SlurmJob
+
+        SlurmJob._results_timeout_s = 1  # for slow file systems, it waits 15 s for what a killed job has left
+    jobs = [stand_in_job(folder, name) for name in names.split(",")]
+    made = make_engine(engine, 2, options, folder, jobs[0])  # type: ignore[arg-type]
+    return work_through(jobs, made, folder / "manifest.json")
+
+
+def hold_a_cluster() -> None:
+    from ray.cluster_utils import Cluster
+
+    memory = {"object_store_memory": 80 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **memory})
+    nodes = [cluster.add_node(num_cpus=1, **memory) for _ in range(2)]
+    pids = [process.process.pid for node in nodes for process in node.all_processes["raylet"]]
+    print(json.dumps([cluster.address, pids]), flush=True)
+    sys.stdin.read()
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "cluster":
+        hold_a_cluster()
+    else:
+        print(json.dumps(run(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4:])))
