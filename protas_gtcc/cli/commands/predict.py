@@ -107,7 +107,8 @@ class Command:
 
         self._videos_in({one.name for one in inputs})
         kinds = self._formats(inputs)
-        kept = ("features", "out", "format", "skip_broken", "no_pictures", "overwrite", "device", "only", "json", *WORK_FIELDS)
+        written = "out", "format", "no_pictures", "overwrite", "json"
+        kept = ("features", *written, "skip_broken", "device", "only", *WORK_FIELDS)
         stat = find_checkpoint(self.model).stat()
         facts = [*words_of(self, kept), str(stat.st_size), str(stat.st_mtime_ns)]
         part = f"{zlib.crc32(shlex.join(facts).encode()):08x}"
