@@ -26,6 +26,8 @@ class Layout(ABC):
 
     needs_lengths: ClassVar[bool] = False
     """Whether labels do not say how long a video is, so that `pair_by_length` must."""
+    last_end_is_end: ClassVar[bool] = False
+    """Whether a video may be taken to end with its last segment, where there are no features to say it."""
 
     path: Path
     name: str
@@ -36,6 +38,8 @@ class Layout(ABC):
     feature_folders: dict[str, FeatureFolder]
     annotation_fps: float | None
     """Labels per second; None if labels come at the features' rate."""
+    levels: tuple[str, ...] = ()
+    """Levels of actions that were annotated, the one that is read first; () where there is one."""
     simulated: bool = False
     """The videos are rendered by `simulate`, not recorded."""
     notices: list[str] = field(default_factory=list)
@@ -118,6 +122,15 @@ def background_ids(class_names: list[str], options: LayoutOptions, where: Path) 
             names = ", ".join(class_names)
             raise InputError(f"--background {name!r} is not a class of {where}; the classes are {names}")
     return sorted({class_names.index(known) for known in named.values() if known is not None})
+
+
+def choose_level(levels: tuple[str, ...], options: LayoutOptions, where: Path) -> str:
+    """The level of actions that the user names, else the first. Raises `InputError` for one that is not there."""
+    if options.level is None:
+        return levels[0]
+    if options.level not in levels:
+        raise InputError(f"--level {options.level!r}: {where} has {listed(levels)}; give one of them")
+    return options.level
 
 
 def found_in_name(what: str, pattern: str | None, video: str) -> str:

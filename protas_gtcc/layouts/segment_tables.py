@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -36,19 +36,26 @@ class TimedSegment:
     name: str
     row: int
     """In its table, from 1 on, without the headings."""
+    unit: str = "row"
+    """What `row` counts: rows, lines or segments."""
 
     def __str__(self) -> str:
-        return f"row {self.row} ({self.name}, {float(self.start):g} to {float(self.end):g} s)"
+        return f"{self.unit} {self.row} ({self.name}, {float(self.start):g} to {float(self.end):g} s)"
+
+
+Mistaken = tuple[TimedSegment, str, str]
+"""When something was done wrongly, and in which action, with its tag and its description."""
 
 
 @dataclass
 class AnnotatedVideo:
-    """The segments of one video, in time order, none of which overlap."""
+    """The segments of one video, in the order of their starts."""
 
     table: Path
     segments: list[TimedSegment]
     task: str = ""
     subject: str = ""
+    mistakes: list[Mistaken] = field(default_factory=list)
 
 
 def is_segment_table(path: Path) -> bool:
@@ -78,7 +85,7 @@ def read_segment_tables(tables: dict[str, Path]) -> tuple[dict[str, AnnotatedVid
             names.setdefault(composed(segment.name), segment.name)
     for video, one in videos.items():
         one.segments.sort(key=lambda segment: segment.start)
-        _require_apart(one, video)
+        require_apart(one, video)
     return videos, list(names.values())
 
 
@@ -94,6 +101,32 @@ def read_seconds(text: str) -> Fraction:
     if total > LONGEST_SECONDS:
         raise ValueError("a recording lasts a day at most")
     return total
+
+
+def timed_segment(
+    start: object, end: object, name: object, where: str, number: int, unit: str = "segment", per_second: int = 1
+) -> TimedSegment:
+    """A segment from what a file has as its times, `per_second` to the second, and as its name.
+
+    It may have no length. Raises `InputError`, which begins with `where`, unless 0 <= start <= end within a day, and
+    for a name that is no line of text.
+    """
+    place = f"{where}, {unit} {number}"
+    times = []
+    for time in (start, end):
+        try:
+            seconds = Fraction(repr(float(str(time)))) / per_second
+        except (ValueError, OverflowError):
+            raise InputError(f"{place}: expected a start and an end as numbers, came {time!r}; correct it") from None
+        if not 0 <= seconds <= LONGEST_SECONDS:
+            raise InputError(f"{place}: {time!r} must be from 0 on, and within a day; correct it")
+        times.append(seconds)
+    line = " ".join(name.split()) if isinstance(name, str) else ""
+    if not line or not line.isprintable():
+        raise InputError(f"{place}: expected the name of an action, came {name!r}; write one")
+    if times[1] < times[0]:
+        raise InputError(f"{place}: {line} ends at {end}, before its start {start}; correct it")
+    return TimedSegment(times[0], times[1], line, number, unit)
 
 
 def _rows(path: Path, own_name: str) -> Iterator[tuple[str, TimedSegment, str, str]]:
@@ -135,7 +168,8 @@ def _require_same(path: Path, row: int, video: str, attributes: dict[str, tuple[
             raise InputError(f"{path}, row {row}: {what} {now!r} of video {video}, before {before!r}; keep one")
 
 
-def _require_apart(one: AnnotatedVideo, video: str) -> None:
+def require_apart(one: AnnotatedVideo, video: str) -> None:
+    """Raise `InputError` for segments that overlap."""
     for before, after in pairwise(one.segments):
         if after.start < before.end:
             raise InputError(f"{one.table}: of video {video}, {before} and {after} overlap; end one where one starts")

@@ -39,6 +39,18 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not JSON that can be read ({error}); correct it") from error
 
 
+_KINDS = {str: "text", list: "a list", dict: "an object"}
+
+
+def json_field(entry: Any, key: str, kind: type, where: object) -> Any:
+    """What an object of a JSON file has by this key. Raises `InputError`, which begins with `where`, if it has none."""
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        came = repr(value)[:80] if isinstance(entry, dict) else f"{type(entry).__name__} in place of its object"
+        raise InputError(f"{where}: expected {key!r} as {_KINDS[kind]}, came {came}; correct the JSON")
+    return value
+
+
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -91,11 +103,11 @@ def _has_bars(lines: Sequence[str], ids: Mapping[str, int]) -> bool:
 def read_video_list(path: Path) -> list[str]:
     """Names of videos, one a line, with or without a folder before and `.txt` or `.npy` after them.
 
-    They may have dots, as `01.tent.090617.gopro` has.
+    They may have dots, as `01.tent.090617.gopro` has. What follows a tab is not read.
     """
     names: list[str] = []
     for number, line in enumerate(read_lines(path), start=1):
-        name = re.split(r"[/\\]", line.strip())[-1].removesuffix(".txt").removesuffix(".npy")
+        name = re.split(r"[/\\]", line.partition("\t")[0].strip())[-1].removesuffix(".txt").removesuffix(".npy")
         if not name:
             raise InputError(f"{path}, line {number}: expected the name of a video, came a blank line; remove it")
         if name in names:
