@@ -28,6 +28,8 @@ class Layout(ABC):
     """Whether labels do not say how long a video is, so that `pair_by_length` must."""
     last_end_is_end: ClassVar[bool] = False
     """Whether a video may be taken to end with its last segment, where there are no features to say it."""
+    progress_file: ClassVar[str | None] = None
+    """Name of a file of progress in the dataset's own form, which `write_progress` makes; None if it has none."""
 
     path: Path
     name: str
@@ -68,6 +70,10 @@ class Layout(ABC):
     def track(self, video: str) -> Track | None:
         """The steps as annotated and the mistakes, in frames of `labels`; None if the layout has no more than these."""
         return None
+
+    def write_progress(self, file: Path) -> None:
+        """Write the progress of all labels in the dataset's own form, where it has a `progress_file`."""
+        raise NotImplementedError
 
     def sample_labels(self, fps: float) -> None:  # noqa: B027
         """Give labels at the features' rate from now on, if the layout has times in seconds."""

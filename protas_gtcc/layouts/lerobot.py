@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from protas_gtcc.annotations.segments import progress_target
+from protas_gtcc.annotations.task_progress import count_stages
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import BACKGROUND_NAMES, Layout, background_ids, choose_level
 from protas_gtcc.layouts.features import FeatureFolder, find_feature_folders
@@ -28,6 +30,7 @@ from protas_gtcc.layouts.lerobot_files import (
     read_info,
     read_subtasks,
 )
+from protas_gtcc.layouts.lerobot_progress import FILE, write_progress
 from protas_gtcc.layouts.options import LayoutOptions, own_name
 
 BACKGROUND = "background"
@@ -38,6 +41,8 @@ _RANGE = re.compile(r"(\d{1,9}):(\d{1,9})")
 @dataclass(kw_only=True)
 class LeRobotLayout(Layout):
     """An opened LeRobotDataset."""
+
+    progress_file = FILE
 
     episodes: Mapping[str, Episode]
     subtasks: Mapping[str, list[Subtask]]
@@ -56,6 +61,13 @@ class LeRobotLayout(Layout):
     def task(self, video: str) -> str:
         """The episode's task."""
         return self.episodes[video].task
+
+    def write_progress(self, file: Path) -> None:
+        """Write `sarm_progress.parquet` of the labels. Raises `InputError` if it cannot be written."""
+        labels = {video: self.labels(video) for video in self.video_names}
+        stages = count_stages(labels.values(), len(self.class_names), self.background)
+        made = ((video, one, progress_target(one, self.background)) for video, one in labels.items())
+        write_progress(file, self.episodes, made, stages, self.background)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from protas_gtcc.storage.parquet import read_parquet
 INFO, EPISODES, SUBTASKS = "meta/info.json", "meta/episodes", "meta/subtasks.parquet"
 LEVELS = ("subtask_index", "language", "dense", "sparse")
 _DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
-_NEEDED = ("episode_index", "length", "data/chunk_index", "data/file_index")
+_NEEDED = ("episode_index", "length", "dataset_from_index", "data/chunk_index", "data/file_index")
 _OF_SUBTASKS = ("names", "start_frames", "end_frames")
 _ROUNDING_FRAMES = 1e-3
 
@@ -65,7 +66,7 @@ def read_info(root: Path) -> dict[str, Any]:
         raise InputError(f"{where}: expected codebase_version v3, came {version!r}; {way_out}")
     if type(info.get("fps")) not in (int, float):
         raise InputError(f"{where}: expected 'fps' as a number, came {info.get('fps')!r}; correct the JSON")
-    require_rate(info["fps"])
+    require_rate(float(info["fps"]))
     json_field(info, "features", dict, where)
     return dict(info)
 
@@ -86,12 +87,12 @@ def read_episodes(root: Path, info: Mapping[str, Any]) -> list[Episode]:
 def _read_table(root: Path, info: Mapping[str, Any], file: Path) -> Iterator[Episode]:
     extra = [f"{level}_subtask_{one}" for level in ("dense", "sparse") for one in _OF_SUBTASKS]
     legacy = {f"sparse_subtask_{one}": f"subtask_{one}" for one in _OF_SUBTASKS}
-    table = read_parquet(file, _NEEDED, ("tasks", "dataset_from_index", *extra, *legacy.values()))
+    table = read_parquet(file, _NEEDED, ("tasks", *extra, *legacy.values()))
     table |= {name: table[old] for name, old in legacy.items() if name not in table and old in table}
     for row in range(len(table["length"])):
         cells = {name: values[row] for name, values in table.items()}
-        index, length, chunk, number = (cells[name] for name in _NEEDED)
-        if not all(type(one) is int and one >= 0 for one in (index, length, chunk, number)) or not length:
+        index, length, first, chunk, number = (cells[name] for name in _NEEDED)
+        if not all(type(one) is int and one >= 0 for one in (index, length, first, chunk, number)) or not length:
             raise InputError(f"{file}, row {row + 1}: expected whole numbers from 0 on, and a length; copy it again")
         where, annotated = f"{file}, episode {index}", {}
         for level in ("dense", "sparse"):
@@ -100,7 +101,7 @@ def _read_table(root: Path, info: Mapping[str, Any], file: Path) -> Iterator[Epi
                 annotated[level] = _from_frames(where, lists, length)
         data = root / str(info.get("data_path") or _DATA).format(chunk_index=chunk, file_index=number)
         task = ", ".join(map(str, cells.get("tasks") or []))
-        yield Episode(index, length, cells.get("dataset_from_index") or 0, data, " ".join(task.split()), annotated)
+        yield Episode(index, length, first, data, " ".join(task.split()), annotated)
 
 
 def available_levels(root: Path, info: Mapping[str, Any], episodes: list[Episode]) -> tuple[str, ...]:
@@ -124,27 +125,41 @@ def read_subtasks(root: Path, info: Mapping[str, Any], episodes: list[Episode], 
         return {one.name: one.annotated[level] for one in episodes if level in one.annotated}
     subtasks = {}
     names = _read_names(root / SUBTASKS) if level == "subtask_index" else {}
-    for one in episodes:
-        if level == "language":
-            found = _from_language(one, read_column(one, "language_persistent", frame_index=0), float(info["fps"]))
-        else:
-            found = _from_indices(one, read_column(one, "subtask_index"), names)
-        if found:
-            subtasks[one.name] = found
+    column, only = ("language_persistent", {"frame_index": 0}) if level == "language" else (level, {})
+    for file, here in groupby(sorted(episodes, key=lambda one: one.data), key=lambda one: one.data):
+        values = _read_file(file, list(here), column, only)
+        for one, of_one in values:
+            spoken = level == "language"
+            found = _from_language(one, of_one, float(info["fps"])) if spoken else _from_indices(one, of_one, names)
+            if found:
+                subtasks[one.name] = found
     return subtasks
 
 
-def read_column(episode: Episode, name: str, **only: int) -> list[Any]:
+def read_column(episode: Episode, name: str) -> list[Any]:
     """One column of an episode, frame by frame. Raises `InputError` if it has not as many frames as its length."""
-    if not episode.data.is_file():
-        raise InputError(f"no file {episode.data}, which has episode {episode.index}; copy the dataset again")
-    table = read_parquet(episode.data, ("frame_index", name), (), episode_index=episode.index, **only)
-    rows = sorted(zip(table["frame_index"], table[name], strict=True), key=lambda row: row[0])
-    expected = range(1 if only else episode.length)
-    if [frame for frame, _ in rows] != [*expected]:
-        what = f"expected {len(expected)} frames of episode {episode.index}, numbered from 0, came {len(rows)}"
-        raise InputError(f"{episode.data}: {what}; copy the dataset again")
-    return [value for _, value in rows]
+    return _read_file(episode.data, [episode], name, {"episode_index": episode.index})[0][1]
+
+
+def _read_file(
+    file: Path, episodes: list[Episode], name: str, only: Mapping[str, int]
+) -> list[tuple[Episode, list[Any]]]:
+    """One column of the episodes in a file, of all their frames or of the first."""
+    if not file.is_file():
+        raise InputError(f"no file {file}, which has episode {episodes[0].index}; copy the dataset again")
+    table = read_parquet(file, ("episode_index", "frame_index", name), (), **only)
+    rows: dict[int, list[tuple[int, Any]]] = {}
+    for index, *row in zip(*table.values(), strict=True):
+        rows.setdefault(index, []).append((row[0], row[1]))
+    found = []
+    for one in episodes:
+        of_one = sorted(rows.get(one.index, []), key=lambda row: row[0])
+        expected = range(1 if "frame_index" in only else one.length)
+        if [frame for frame, _ in of_one] != [*expected]:
+            what = f"expected {len(expected)} frames of episode {one.index}, numbered from 0, came {len(of_one)}"
+            raise InputError(f"{file}: {what}; copy the dataset again")
+        found.append((one, [value for _, value in of_one]))
+    return found
 
 
 def _from_frames(where: str, lists: list[Any], length: int) -> list[Subtask]:
@@ -167,7 +182,7 @@ def _from_language(episode: Episode, first: list[Any], fps: float) -> list[Subta
     rows = [row for row in first[0] or [] if row.get("style") == "subtask" and (row.get("content") or "").strip()]
     rows.sort(key=lambda row: row["timestamp"])
     starts = [max(0, math.ceil(row["timestamp"] * fps - _ROUNDING_FRAMES)) for row in rows]
-    ends = [*starts[1:], episode.length]
+    ends = [*starts[1:], episode.length][: len(starts)]
     if starts and starts[-1] >= episode.length:
         what = f"a subtask of episode {episode.index} starts at frame {starts[-1]} of {episode.length}"
         raise InputError(f"{episode.data}: {what}; annotate it again")

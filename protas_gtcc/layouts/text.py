@@ -39,7 +39,7 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not JSON that can be read ({error}); correct it") from error
 
 
-_KINDS = {str: "text", list: "a list", dict: "an object"}
+_KINDS: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
 
 
 def json_field(entry: Any, key: str, kind: type, where: object) -> Any:
