@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,12 @@ import pytest
 from pyarrow import parquet
 
 from protas_gtcc.checks.path import check_path
+from protas_gtcc.config import PRESETS, ModelConfig
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
+from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
+from protas_gtcc.network.model import ProgressNetwork
 from tests.lerobot_folder import FPS, LENGTHS, ends, write_lerobot
 from tests.mstcn_folder import exit_code
 
@@ -172,13 +176,17 @@ def test_labels_write_the_progress_that_lerobots_tools_read(tmp_path, capsys):
     assert (out / "sarm_progress.parquet").read_bytes() == before
 
 
-@pytest.mark.slow
+def _model(path: Path, class_names: list[str]) -> Path:
+    """A checkpoint of random weights that takes the robot's state."""
+    config = ModelConfig(stages=1, layers=2, maps=4, graph=False)
+    facts = ModelFacts(replace(PRESETS["reference"], model=config), 3, class_names, [0], float(FPS))
+    save_checkpoint(path, ProgressNetwork(config, 3, len(class_names)), facts)
+    return path
+
+
 def test_a_model_of_annotated_episodes_predicts_the_progress_of_all(tmp_path, capsys):
-    annotated, every = write_lerobot(tmp_path / "some"), write_lerobot(tmp_path / "all", without=(0, 2))
-    run, out = tmp_path / "run", tmp_path / "out"
-    assert exit_code("prepare", annotated, "--out", tmp_path / "x.h5", "--fps", FPS) == 0
-    train = ("train", "--dataset", tmp_path / "x.h5", "--split", 1, "--out", run, "--epochs", 1, "--device", "cpu")
-    assert exit_code(*train) == 0
+    every, out = write_lerobot(tmp_path / "all", without=(0, 2)), tmp_path / "out"
+    run = _model(tmp_path / "model.safetensors", ["background", "lift", "grasp", "release"])
     predict = ("predict", run, "--lerobot", every, "--out", out, "--no-pictures")
     assert exit_code(*predict) == 0
     columns = parquet.read_table(out / "sarm_progress.parquet").to_pydict()
@@ -197,3 +205,11 @@ def test_a_model_of_annotated_episodes_predicts_the_progress_of_all(tmp_path, ca
     clip = ("predict", run, tmp_path / "clip.npy", "--lerobot", every, "--out", tmp_path / "clip", "--no-pictures")
     assert exit_code(*clip) == 1
     assert "clip is no episode; name it as one of episode_000000" in capsys.readouterr().err
+
+
+def test_a_model_of_other_subtasks_is_refused(tmp_path, capsys):
+    folder, run = write_lerobot(tmp_path / "cube"), _model(tmp_path / "model.safetensors", ["background", "grasp"])
+    assert exit_code("predict", run, "--lerobot", folder, "--out", tmp_path / "out", "--no-pictures") == 1
+    assert "the model has no class for the subtasks lift, release" in capsys.readouterr().err
+    assert exit_code("predict", run, "--lerobot", tmp_path, "--out", tmp_path / "out") == 1
+    assert "is no LeRobotDataset: it must have meta/info.json and data/; correct --lerobot" in capsys.readouterr().err

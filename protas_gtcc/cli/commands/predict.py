@@ -215,7 +215,8 @@ class Command:
 
         require_model(self.model)
         if self.lerobot is not None:
-            from protas_gtcc.cli.shared.episodes import FILE, episode_inputs, open_episodes
+            from protas_gtcc.cli.shared.episodes import episode_inputs, open_episodes
+            from protas_gtcc.layouts.lerobot_progress import FILE
 
             layout = open_episodes(self.lerobot)  # refused now, not after minutes of predicting
             require_absent([self.out / FILE], self.overwrite)
