@@ -143,7 +143,7 @@ def test_reversed_subtasks_of_the_table_of_episodes_are_named(tmp_path, capsys):
     _column(META, STARTS, BACK)(folder)
     _column(META, "dense_subtask_end_frames", lambda old: [[2, 1, 0], *old[1:]])(folder)
     assert exit_code("prepare", folder, "--out", tmp_path / "out.h5", "--fps", FPS) == 1
-    assert "episode 0: subtask 1 is 'grasp' from frame 5 to 2 of 30; expected 0 <= start" in capsys.readouterr().err
+    assert "episode 0, dense subtasks: number 1 is 'grasp' from frame 5 to 2 of 30; expected" in capsys.readouterr().err
 
 
 # Progress out

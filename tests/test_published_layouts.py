@@ -258,7 +258,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
         _json(HOLO, lambda c: c[0].pop("events")),
         "R001-7July-DSLR: expected 'events' as a",
     ),
-    "twice": ("holoassist", _json(HOLO, lambda c: c.append(c[0])), "session 4: video R001-7July-DSLR comes twice"),
+    "twice": ("holoassist", _json(HOLO, lambda c: c.append(c[0])), "error: video R001-7July-DSLR comes twice, in "),
     "time": ("holoassist", _json(HOLO, lambda c: c[0]["events"][1].update(end=None)), "event 2: expected a start and"),
     "verb": (
         "holoassist",

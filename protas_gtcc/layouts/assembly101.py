@@ -24,7 +24,7 @@ from protas_gtcc.layouts.published_lists import published_split
 from protas_gtcc.layouts.segment_lines import read_segment_lines
 from protas_gtcc.layouts.segment_tables import AnnotatedVideo
 from protas_gtcc.layouts.text import read_video_list
-from protas_gtcc.layouts.timed import TimedLayout, open_timed
+from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
 from protas_gtcc.storage.csv_tables import read_csv_table
 
 FPS = 30
@@ -60,16 +60,9 @@ def open_assembly101(path: Path, options: LayoutOptions) -> Assembly101Layout:
     if others := [file.name for file in files if not _LIST.fullmatch(file.name)]:
         notices.append(f"not read as lists of videos: {listed(others)}; a list is called train_coarse_assembly.txt")
     names = read_csv_table(path / CLASSES, ("action_cls",))["action_cls"] if (path / CLASSES).is_file() else None
+    splits, sets = {"1": split} if split else {}, find_feature_folders(path, options.feature_folders)
     return open_timed(
-        Assembly101Layout,
-        path,
-        options,
-        videos,
-        find_feature_folders(path, options.feature_folders),
-        names=names,
-        rest=None,
-        splits={"1": split} if split else {},
-        notices=[_CUT, *notices],
+        Assembly101Layout, path, options, sets, Annotations(videos, names, None, splits, [_CUT, *notices])
     )
 
 

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.base import choose_level
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.segment_lines import read_segment_lines
-from protas_gtcc.layouts.segment_tables import AnnotatedVideo
-from protas_gtcc.layouts.timed import TimedLayout, open_timed
+from protas_gtcc.layouts.segment_tables import AnnotatedVideo, add_video
+from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
 
 FPS = 15
 BACKGROUND = "SIL"
@@ -51,16 +50,13 @@ def open_breakfast(path: Path, options: LayoutOptions) -> BreakfastLayout:
     level = choose_level(tuple(folders), options, path)
     videos: dict[str, AnnotatedVideo] = {}
     for file in _files(folders[level]):
-        if file.stem in videos:
-            raise InputError(f"{file} and {videos[file.stem].table} are of one video; remove one")
-        found = _VIDEO.fullmatch(file.stem)
-        person, task = (f"P{found['person']}", found["activity"]) if found else ("", "")
+        parts = _VIDEO.fullmatch(file.stem)
+        person, task = (f"P{parts['person']}", parts["activity"]) if parts else ("", "")
         segments = read_segment_lines(file, _LINE, "1-30 SIL", FPS, inclusive=True)
-        videos[file.stem] = AnnotatedVideo(file, segments, task, person)
+        add_video(videos, file.stem, AnnotatedVideo(file, segments, task, person))
     sets = find_feature_folders(path, options.feature_folders)
-    layout = open_timed(BreakfastLayout, path, options, videos, sets, rest=BACKGROUND, splits=_splits(videos))
-    layout.levels = tuple(folders)
-    return layout
+    found = Annotations(videos, rest=BACKGROUND, splits=_splits(videos), levels=tuple(folders))
+    return open_timed(BreakfastLayout, path, options, sets, found)
 
 
 def _splits(videos: Collection[str]) -> dict[str, dict[str, list[str]]]:

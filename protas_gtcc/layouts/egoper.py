@@ -19,14 +19,14 @@ from typing import Any
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.features import gather_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.layouts.published_lists import published_split
-from protas_gtcc.layouts.segment_tables import AnnotatedVideo, timed_segment
-from protas_gtcc.layouts.text import json_field, read_json, read_video_list
-from protas_gtcc.layouts.timed import TimedLayout, open_timed
+from protas_gtcc.layouts.published_lists import split_of_tasks
+from protas_gtcc.layouts.segment_tables import AnnotatedVideo, add_video, timed_segment
+from protas_gtcc.layouts.text import json_field, names_by_id, one_line, read_json
+from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
 
 ANNOTATIONS = "annotation.json"
 BACKGROUND, ADDITION = "BG", "addition"
-_LISTS = {"train": "training", "validation": "validation", "test": "test"}
+_LISTS = {"train": "training.txt", "validation": "validation.txt", "test": "test.txt"}
 _COLUMNS = ("time_stamp", "action", "action_type", "error_description")
 
 
@@ -46,81 +46,52 @@ def is_egoper(path: Path) -> bool:
 def open_egoper(path: Path, options: LayoutOptions) -> EgoPerLayout:
     """Open the file with the folders of tasks beside it. Raises `InputError` for what is wrong in them."""
     root = path if path.is_dir() else path.parent
-    content = read_json(root / ANNOTATIONS)
+    file, content = root / ANNOTATIONS, read_json(root / ANNOTATIONS)
     if not isinstance(content, dict) or not content:
-        raise InputError(f"{root / ANNOTATIONS}: expected an object of tasks; copy it again")
+        raise InputError(f"{file}: expected an object of tasks; copy it again")
     folders = {one.name.casefold(): one for one in sorted(root.iterdir()) if one.is_dir()}
-    tasks = [task for task in content if task.casefold() in folders] or list(content)
-    names, videos, splits, notices = (
-        dict[str, None](),
-        dict[str, AnnotatedVideo](),
-        dict[str, dict[str, list[str]]](),
-        [],
-    )
+    tasks = {task: folders.get(task.casefold(), root) for task in content}
+    tasks = {task: folder for task, folder in tasks.items() if folder != root} or tasks
+    names, videos = dict[str, None](), dict[str, AnnotatedVideo]()
     for task in tasks:
-        found, known = _read_task(root / ANNOTATIONS, task, content[task])
-        if both := sorted(videos.keys() & found.keys()):
-            raise InputError(f"{root / ANNOTATIONS}: video {both[0]} is in two tasks; keep one")
-        videos |= found
-        names |= dict.fromkeys(known)
-        folder = folders.get(task.casefold(), root)
-        files = {part: folder / f"{name}.txt" for part, name in _LISTS.items()}
-        lists = {part: [(file, read_video_list(file))] for part, file in files.items() if file.is_file()}
-        splits[task], more = published_split(lists, found)
-        notices += more
+        names |= dict.fromkeys(_read_task(file, task, content[task], videos))
+    of_task = {task: [video for video, one in videos.items() if one.task == task] for task in tasks}
+    splits, notices = split_of_tasks(tasks, _LISTS, of_task)
     if left := [task for task in content if task not in tasks]:
         notices.append(f"no folder of the task {listed(left)}, left out")
-    splits = {task: parts for task, parts in splits.items() if parts}
-    merged = {part: [one for parts in splits.values() for one in parts.get(part, [])] for part in _LISTS}
-    sets = gather_feature_folders([folders.get(task.casefold(), root) for task in tasks], options.feature_folders)
-    every = {"1": {part: of_part for part, of_part in merged.items() if of_part}, **splits} if splits else {}
-    return open_timed(
-        EgoPerLayout, root, options, videos, sets, names=names, rest=BACKGROUND, splits=every, notices=notices
-    )
+    sets = gather_feature_folders([*dict.fromkeys(tasks.values())], options.feature_folders)
+    return open_timed(EgoPerLayout, root, options, sets, Annotations(videos, names, BACKGROUND, splits, notices))
 
 
-def _read_task(file: Path, task: str, content: Any) -> tuple[dict[str, AnnotatedVideo], list[str]]:
-    """The videos of a task, and the names of its actions in the order of their ids."""
-    where = f"{file}, task {task}"
-    names, types = (_by_id(json_field(content, key, dict, where), where) for key in ("action2idx", "actiontype2idx"))
+def _read_task(file: Path, task: str, content: Any, videos: dict[str, AnnotatedVideo]) -> list[str]:
+    """Add the videos of a task; returns the names of its actions in the order of their ids."""
+    where, used = f"{file}, task {task}", set[str]()
+    both = (json_field(content, key, dict, where) for key in ("action2idx", "actiontype2idx"))
+    names, types = (names_by_id(one, where) for one in both)
     names.setdefault(len(names), ADDITION)
-    videos = {}
     for entry in json_field(content, "segments", list, where):
-        video = json_field(entry, "video_id", str, where)
-        if video in videos:
-            raise InputError(f"{where}: video {video} comes twice; keep one")
-        videos[video] = _read_video(file, f"{where}, video {video}", task, entry, names, types)
-    used = {segment.name for one in videos.values() for segment in one.segments}
-    return videos, [name for name in names.values() if name != ADDITION or name in used]
+        name = json_field(entry, "video_id", str, where)
+        video = _read_video(AnnotatedVideo(file, [], task), f"{where}, video {name}", entry, names, types)
+        used |= {segment.name for segment in video.segments}
+        add_video(videos, name, video)
+    return [name for name in names.values() if name != ADDITION or name in used]
 
 
 def _read_video(
-    file: Path, where: str, task: str, entry: Any, names: Mapping[int, str], types: Mapping[int, str]
+    video: AnnotatedVideo, where: str, entry: Any, names: Mapping[int, str], types: Mapping[int, str]
 ) -> AnnotatedVideo:
+    """The video with its segments and mistakes."""
     lists = [json_field(json_field(entry, "labels", dict, where), key, list, where) for key in _COLUMNS]
     if len({*map(len, lists)}) > 1 or not lists[0]:
         counts = ", ".join(f"{len(one)} of {key}" for one, key in zip(lists, _COLUMNS, strict=True))
         raise InputError(f"{where}: expected as many of each list, came {counts}; correct the JSON")
-    video = AnnotatedVideo(file, [], task)
-    for number, (times, action, kind, description) in enumerate(zip(*lists, strict=True), start=1):
-        if not (isinstance(times, list) and len(times) == 2):
-            raise InputError(f"{where}, segment {number}: expected [start, end], came {times!r}; correct the JSON")
+    for number, (times, action, kind, text) in enumerate(zip(*lists, strict=True), start=1):
+        start, end = times if isinstance(times, list) and len(times) == 2 else (times, None)
         for what, label, known in (("action", action, names), ("action_type", kind, types)):
             if not str(label).isdecimal() or int(label) not in known:
-                raise InputError(
-                    f"{where}, segment {number}: unknown {what} {label!r}; give one of {listed(known, 20)}"
-                )
-        segment = timed_segment(times[0], times[1], names[int(action)], where, number)
+                raise InputError(f"{where}, segment {number}: unknown {what} {label!r}; give one of {listed(known)}")
+        segment = timed_segment(start, end, names[int(action)], where, number)
         video.segments.append(segment)
         if int(kind):
-            video.mistakes.append((segment, types[int(kind)], " ".join(str(description or "").split())))
+            video.mistakes.append((segment, types[int(kind)], one_line(text)))
     return video
-
-
-def _by_id(ids: Mapping[str, Any], where: str) -> dict[int, str]:
-    """The names of ids, in the order of the ids."""
-    try:
-        named = {int(label): " ".join(name.split()) for name, label in ids.items()}
-    except (TypeError, ValueError):
-        raise InputError(f"{where}: expected whole numbers as ids, came {listed(ids.values())}; correct them") from None
-    return dict(sorted(named.items()))

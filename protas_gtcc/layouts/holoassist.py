@@ -14,7 +14,6 @@ not published: the validation sessions are the test part.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,14 @@ from protas_gtcc.layouts.base import choose_level
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.published_lists import published_split
-from protas_gtcc.layouts.segment_tables import AnnotatedVideo, Mistaken, TimedSegment, timed_segment
-from protas_gtcc.layouts.text import json_field, read_json, read_video_list
-from protas_gtcc.layouts.timed import BACKGROUND, TimedLayout, open_timed
+from protas_gtcc.layouts.segment_tables import AnnotatedVideo, add_video, timed_segment
+from protas_gtcc.layouts.text import json_field, one_line, read_json, read_video_list
+from protas_gtcc.layouts.timed import BACKGROUND, Annotations, TimedLayout, open_timed
 
 LEVELS = {"coarse": "Coarse grained action", "fine": "Fine grained action"}
 _CORRECT = "Correct Action"
 _NOTHING = ("none", "")
+_FILE = re.compile(r"data-annotation-.*\.json")
 _LIST = re.compile(r"(?P<part>train|val|test)(?:-v[\d_]+)?\.txt")
 _PARTS = {"train": "train", "val": "validation", "test": "test"}
 
@@ -45,68 +45,57 @@ class HoloAssistLayout(TimedLayout):
 
 def is_holoassist(path: Path) -> bool:
     """Whether a path is a folder with `data-annotation-*.json`, or that file."""
-    return _file(path) is not None
+    return bool(_files(path))
 
 
 def open_holoassist(path: Path, options: LayoutOptions) -> HoloAssistLayout:
     """Open the file with the lists beside it. Raises `InputError` for what is wrong in them."""
-    file = _file(path)
-    assert file is not None, "is_holoassist"
+    file = _files(path)[-1]
     level, sessions = choose_level(tuple(LEVELS), options, file), read_json(file)
     if not isinstance(sessions, list):
         raise InputError(f"{file}: expected a list of sessions, came {type(sessions).__name__}; copy it again")
     videos: dict[str, AnnotatedVideo] = {}
     for number, session in enumerate(sessions, start=1):
-        video = _name(json_field(session, "video_name", str, f"{file}, session {number}"))
-        if video in videos:
-            raise InputError(f"{file}, session {number}: video {video} comes twice; keep one")
-        videos[video] = _read_session(file, video, session, level)
-    without = [video for video, one in videos.items() if not one.segments]
-    notices = [f"{len(without)} of {len(videos)} sessions have no {level} action, left out"] if without else []
-    kept = {video: one for video, one in videos.items() if one.segments}
-    split, more = published_split(_lists(file.parent, without), kept, withheld=True)
-    sets = find_feature_folders(file.parent, options.feature_folders)
-    splits, notices = {"1": split} if split else {}, [*notices, *more]
-    layout = open_timed(HoloAssistLayout, file.parent, options, kept, sets, splits=splits, notices=notices)
-    layout.levels = tuple(LEVELS)
-    return layout
+        name = _name(json_field(session, "video_name", str, f"{file}, session {number}"))
+        add_video(videos, name, _read_session(file, name, session, level))
+    kept = {name: one for name, one in videos.items() if one.segments}
+    notices = []
+    if len(kept) < len(videos):
+        notices.append(f"{len(videos) - len(kept)} of {len(videos)} sessions have no {level} action, left out")
+    parts: dict[str, list[tuple[Path, list[str]]]] = {}
+    for one in sorted([*file.parent.glob("*.txt"), *file.parent.glob("*/*.txt")]):
+        if part := _LIST.fullmatch(one.name):
+            names = [name for name in map(_name, read_video_list(one)) if name in kept or name not in videos]
+            parts.setdefault(_PARTS[part["part"]], []).append((one, names))
+    split, more = published_split(parts, kept, withheld=True)
+    sets, splits = find_feature_folders(file.parent, options.feature_folders), {"1": split} if split else {}
+    found = Annotations(kept, splits=splits, notices=[*notices, *more], levels=tuple(LEVELS))
+    return open_timed(HoloAssistLayout, file.parent, options, sets, found)
 
 
-def _read_session(file: Path, video: str, session: Any, level: str) -> AnnotatedVideo:
-    where = f"{file}, video {video}"
-    one = AnnotatedVideo(file, [], " ".join(str(session.get("taskType", "")).split()))
-    fine: list[Mistaken] = []
+def _read_session(file: Path, name: str, session: Any, level: str) -> AnnotatedVideo:
+    """The actions of a session's level, and the mistakes."""
+    where, one, wrong = f"{file}, video {name}", AnnotatedVideo(file, [], one_line(session.get("taskType"))), []
     for number, event in enumerate(json_field(session, "events", list, where), start=1):
         label = json_field(event, "label", str, f"{where}, event {number}")
-        if label not in LEVELS.values():
-            continue
-        attributes = json_field(event, "attributes", dict, f"{where}, event {number}")
-        name = " ".join(_words(attributes))
-        segment = timed_segment(event.get("start"), event.get("end"), name, where, number, "event")
-        if label == LEVELS[level]:
-            one.segments.append(segment)
-        if label == LEVELS["fine"] and (tag := str(attributes.get("Action Correctness", _CORRECT))) != _CORRECT:
-            why = str(attributes.get("Incorrect Action Explanation") or "")
-            fine.append((segment, tag, "" if why.casefold() in _NOTHING else " ".join(why.split())))
-    one.mistakes = (
-        fine if level == "fine" else [(_in_step(segment, one.segments), tag, why) for segment, tag, why in fine]
-    )
+        if label in LEVELS.values():
+            attributes = json_field(event, "attributes", dict, f"{where}, event {number}")
+            action = " ".join(filter(None, (_first(attributes.get(key)) for key in ("Verb", "Noun"))))
+            segment = timed_segment(event.get("start"), event.get("end"), action, where, number, "event")
+            one.segments += [segment] if label == LEVELS[level] else []
+            tag = one_line(attributes.get("Action Correctness", _CORRECT))
+            if label == LEVELS["fine"] and tag != _CORRECT:
+                wrong.append((segment, tag, one_line(attributes.get("Incorrect Action Explanation"), _NOTHING)))
+    for segment, tag, why in wrong:
+        during = [step.name for step in one.segments if step.start <= segment.start < step.end]
+        step = segment.name if level == "fine" else during[-1] if during else BACKGROUND
+        one.mistakes.append((replace(segment, name=step), tag, why))
     return one
 
 
-def _in_step(mistake: TimedSegment, steps: Iterable[TimedSegment]) -> TimedSegment:
-    """The times of a mistake, with the class of the step in which it begins, of several the last one."""
-    during = [step.name for step in steps if step.start <= mistake.start < step.end]
-    return replace(mistake, name=during[-1] if during else BACKGROUND)
-
-
-def _words(attributes: dict[str, Any]) -> Iterator[str]:
-    """Verb and noun in lower case, of several the first."""
-    for key in ("Verb", "Noun"):
-        value = attributes.get(key, "")
-        text = str(value[0] if isinstance(value, list) and value else value).casefold().strip()
-        if text not in _NOTHING:
-            yield text
+def _first(value: Any) -> str:
+    """A verb or a noun in lower case, of several the first."""
+    return one_line(value[0] if isinstance(value, list) and value else value, _NOTHING).casefold()
 
 
 def _name(text: str) -> str:
@@ -114,18 +103,7 @@ def _name(text: str) -> str:
     return text.replace("%20", " ")
 
 
-def _lists(folder: Path, left_out: Iterable[str]) -> dict[str, list[tuple[Path, list[str]]]]:
-    """Part -> its lists, without the sessions that have no action of the level."""
-    parts: dict[str, list[tuple[Path, list[str]]]] = {}
-    for file in sorted([*folder.glob("*.txt"), *folder.glob("*/*.txt")]):
-        if found := _LIST.fullmatch(file.name):
-            names = [name for name in map(_name, read_video_list(file)) if name not in {*left_out}]
-            parts.setdefault(_PARTS[found["part"]], []).append((file, names))
-    return parts
-
-
-def _file(path: Path) -> Path | None:
-    """The JSON in a folder, the newest version by its name; or the path itself, if it is named so."""
-    found = sorted(path.glob("data-annotation-*.json")) if path.is_dir() else [path] * path.is_file()
-    named = [file for file in found if file.name.startswith("data-annotation-") and file.suffix == ".json"]
-    return named[-1] if named else None
+def _files(path: Path) -> list[Path]:
+    """The JSON in a folder, its versions in the order of their names; or the path itself, if it is named so."""
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    return [file for file in files if file.is_file() and _FILE.fullmatch(file.name)]

@@ -8,59 +8,37 @@ are feature sets, beside folders features*/ with `episode_000000.npy`. Needs the
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.annotations.task_progress import count_stages
 from protas_gtcc.errors import InputError, listed, plural
-from protas_gtcc.layouts.base import BACKGROUND_NAMES, Layout, background_ids, choose_level
+from protas_gtcc.layouts.base import choose_level
 from protas_gtcc.layouts.features import FeatureFolder, find_feature_folders
-from protas_gtcc.layouts.lerobot_files import (
-    INFO,
-    Episode,
-    Subtask,
-    available_levels,
-    read_column,
-    read_episodes,
-    read_info,
-    read_subtasks,
-)
+from protas_gtcc.layouts.lerobot_files import INFO, Episode, read_column, read_episodes, read_info
 from protas_gtcc.layouts.lerobot_progress import FILE, write_progress
-from protas_gtcc.layouts.options import LayoutOptions, own_name
+from protas_gtcc.layouts.lerobot_subtasks import available_levels, read_subtasks
+from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.parquet_folder import ParquetFolder
+from protas_gtcc.layouts.segment_tables import AnnotatedVideo, timed_segment
+from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
 
-BACKGROUND = "background"
 _PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 _RANGE = re.compile(r"(\d{1,9}):(\d{1,9})")
 
 
 @dataclass(kw_only=True)
-class LeRobotLayout(Layout):
+class LeRobotLayout(TimedLayout):
     """An opened LeRobotDataset."""
 
+    needs_lengths = False
     progress_file = FILE
-
-    episodes: Mapping[str, Episode]
-    subtasks: Mapping[str, list[Subtask]]
-
-    def labels(self, video: str) -> np.ndarray:
-        """Class ids of an episode, int32 `[T]`."""
-        labels = np.zeros(self.episodes[video].length, dtype=np.int32)
-        for start, end, name in self.subtasks[video]:
-            labels[start:end] = 0 if name.casefold() in BACKGROUND_NAMES else self.class_names.index(name)
-        return labels
-
-    def labels_source(self, video: str) -> str:
-        """Dataset and episode."""
-        return f"{self.path}, episode {self.episodes[video].index}"
-
-    def task(self, video: str) -> str:
-        """The episode's task."""
-        return self.episodes[video].task
+    episodes: Mapping[str, Episode] = field(default_factory=dict)
+    """All of them, also those without subtasks."""
 
     def write_progress(self, file: Path) -> None:
         """Write `sarm_progress.parquet` of the labels. Raises `InputError` if it cannot be written."""
@@ -70,44 +48,6 @@ class LeRobotLayout(Layout):
         write_progress(file, self.episodes, made, stages, self.background)
 
 
-@dataclass(frozen=True)
-class ColumnFolder(FeatureFolder):
-    """A column of the data as a feature set."""
-
-    column: str = ""
-    dim: int = 0
-    episodes: Mapping[str, Episode] = field(default_factory=dict)
-
-    def file(self, video: str) -> Path:
-        """The Parquet file that has the episode."""
-        return self.episodes[video].data
-
-    def rows_are_frames(self, video: str) -> bool:
-        """Always."""
-        return True
-
-    def unlabelled(self, videos: Collection[str]) -> list[str]:
-        """None."""
-        return []
-
-    def not_read(self) -> list[str]:
-        """None."""
-        return []
-
-    def shape(self, video: str) -> tuple[int, int]:
-        """`[T, D]`, by the dataset's facts."""
-        return self.episodes[video].length, self.dim
-
-    def load(self, video: str, time_first: bool, fps: float = 1.0) -> np.ndarray:
-        """The column of an episode, float32 `[T, D]`. Raises `InputError` for another size."""
-        values = np.array(read_column(self.episodes[video], self.column), dtype=np.float32)
-        values = values.reshape(len(values), -1)
-        if values.shape != self.shape(video):
-            what = f"{self.column} of {video} is {list(values.shape)}, expected {list(self.shape(video))}"
-            raise InputError(f"{self.file(video)}: {what}; correct {INFO}")
-        return values if time_first else values.T
-
-
 def is_lerobot(path: Path) -> bool:
     """Whether a path is a folder with `meta/info.json` and `data/`."""
     return (path / INFO).is_file() and (path / "data").is_dir()
@@ -115,48 +55,45 @@ def is_lerobot(path: Path) -> bool:
 
 def open_lerobot(path: Path, options: LayoutOptions) -> LeRobotLayout:
     """Open the dataset. Raises `InputError` for what is wrong in its files, and for episodes without subtasks."""
-    layout = open_unchecked(path, options)
-    without = [str(one.index) for name, one in layout.episodes.items() if name not in layout.subtasks]
+    layout = open_annotated(path, options)
+    without = [str(one.index) for name, one in layout.episodes.items() if name not in layout.videos]
     if without:
         what = f"{plural(len(without), 'episode')} without subtasks: {listed(without, 30)}"
         raise InputError(f"{path}: {what}; annotate them, or remove them with 'lerobot-edit-dataset'")
     return layout
 
 
-def open_unchecked(path: Path, options: LayoutOptions) -> LeRobotLayout:
-    """`open_lerobot`, where episodes may have no subtasks."""
+def open_annotated(path: Path, options: LayoutOptions) -> LeRobotLayout:
+    """The episodes with subtasks as videos; the other ones are known by their facts only."""
     info = read_info(path)
-    read = read_episodes(path, info)
-    levels = available_levels(path, info, read)
-    level, episodes = choose_level(levels, options, path), {one.name: one for one in read}
-    subtasks = read_subtasks(path, info, read, level)
-    names = dict.fromkeys(name for found in subtasks.values() for _, _, name in found)
-    class_names = [BACKGROUND, *(name for name in names if name.casefold() not in BACKGROUND_NAMES)]
-    sets = {} if options.feature_folders is not None else _columns(path, info, episodes)
-    several = f"subtasks are read from {level}; there are {listed(levels)} (--level)"
-    return LeRobotLayout(
-        path=path,
-        name=options.name or own_name(path),
-        class_names=class_names,
-        background=background_ids(class_names, options, path / INFO),
-        splits=_splits(path / INFO, info.get("splits") or {}, episodes),
-        video_names=list(episodes),
-        feature_folders=sets | find_feature_folders(path, options.feature_folders),
-        annotation_fps=options.annotation_fps or float(info["fps"]),
-        levels=levels,
-        notices=[several] if len(levels) > 1 else [],
-        episodes=episodes,
-        subtasks=subtasks,
-    )
+    read, fps = read_episodes(path, info), float(info["fps"])
+    levels, episodes, videos = available_levels(path, info, read), {one.name: one for one in read}, {}
+    level = choose_level(levels, options, path)
+    for name, subtasks in read_subtasks(path, info, read, level).items():
+        where, one = f"{path}, {name}", AnnotatedVideo(path, [], episodes[name].task)
+        for number, (start, end, text) in enumerate(subtasks, start=1):
+            one.segments.append(timed_segment(start / fps, end / fps, text, where, number, "subtask"))
+        videos[name] = one
+    notices = [f"subtasks are read from {level}; there are {listed(levels)} (--level)"] if len(levels) > 1 else []
+    sets = _columns(path, info, episodes) if options.feature_folders is None else {}
+    sets |= find_feature_folders(path, options.feature_folders)
+    splits = _splits(path / INFO, info.get("splits"), episodes)
+    found = Annotations(videos, splits=splits, notices=notices, levels=levels)
+    layout = open_timed(LeRobotLayout, path, options, sets, found)
+    layout.episodes, layout.num_frames = episodes, {name: one.length for name, one in episodes.items()}
+    layout.annotation_fps, layout.fps_is_given = options.annotation_fps or fps, True
+    return layout
 
 
 def _columns(path: Path, info: Mapping[str, Any], episodes: Mapping[str, Episode]) -> dict[str, FeatureFolder]:
     """The columns of numbers whose names begin with `observation.`."""
     found: dict[str, FeatureFolder] = {}
+    files, lengths = ({name: getattr(one, key) for name, one in episodes.items()} for key in ("data", "length"))
     for name, facts in info["features"].items():
         shape, kind = (facts.get("shape"), str(facts.get("dtype"))) if isinstance(facts, dict) else (None, "")
         if name.startswith("observation.") and kind.startswith("float") and shape and len(shape) == 1:
-            found[name] = ColumnFolder(path / "data", column=name, dim=int(shape[0]), episodes=episodes)
+            read = partial(read_column, episodes, name)
+            found[name] = ParquetFolder(path / "data", files=files, read=read, lengths=lengths, dim=int(shape[0]))
     return found
 
 

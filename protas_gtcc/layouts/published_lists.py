@@ -7,9 +7,28 @@ from pathlib import Path
 
 from protas_gtcc.dataset.description import PARTS
 from protas_gtcc.errors import InputError, plural
+from protas_gtcc.layouts.text import read_video_list
 
 Lists = Mapping[str, Iterable[tuple[Path, Iterable[str]]]]
 """Part of a split -> the files that list its videos, with their names."""
+
+
+def split_of_tasks(
+    folders: Mapping[str, Path], files: Mapping[str, str], videos: Mapping[str, Collection[str]]
+) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
+    """Split 1 of the videos of all tasks, and one of each task by its name, and notices.
+
+    Each task has a folder with the files of its parts, and its videos. Raises `InputError` as `published_split` does.
+    """
+    splits, notices = dict[str, dict[str, list[str]]](), list[str]()
+    for task, folder in folders.items():
+        there = {part: folder / name for part, name in files.items() if (folder / name).is_file()}
+        lists = {part: [(file, read_video_list(file))] for part, file in there.items()}
+        split, more = published_split(lists, videos[task])
+        notices += more
+        splits |= {task: split} if split else {}
+    merged = {part: [one for parts in splits.values() for one in parts.get(part, [])] for part in PARTS}
+    return {"1": {part: names for part, names in merged.items() if names}, **splits} if splits else {}, notices
 
 
 def published_split(

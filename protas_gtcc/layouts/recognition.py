@@ -8,21 +8,23 @@ from pathlib import Path
 from protas_gtcc.dataset.description import require_plain_name, require_video_names
 from protas_gtcc.dataset.held_out import draw_held_out, people_are_known
 from protas_gtcc.errors import InputError, listed, plural
-from protas_gtcc.layouts.assembly101 import is_assembly101, open_assembly101
+from protas_gtcc.layouts.assembly101 import LABELS, is_assembly101, open_assembly101
 from protas_gtcc.layouts.base import Layout, find_subject
 from protas_gtcc.layouts.breakfast import is_breakfast, open_breakfast
 from protas_gtcc.layouts.captaincook4d import is_captaincook4d, open_captaincook4d
 from protas_gtcc.layouts.captaincook4d_files import STEPS_FILE
 from protas_gtcc.layouts.cholec80 import PHASES_FOLDER, is_cholec80, open_cholec80
+from protas_gtcc.layouts.egoper import ANNOTATIONS as EGOPER
 from protas_gtcc.layouts.egoper import is_egoper, open_egoper
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
 from protas_gtcc.layouts.holoassist import is_holoassist, open_holoassist
 from protas_gtcc.layouts.lerobot import is_lerobot, open_lerobot
+from protas_gtcc.layouts.lerobot_files import INFO
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.seconds import is_seconds, open_seconds
 from protas_gtcc.layouts.segment_tables import NEEDED
-from protas_gtcc.layouts.target_perframe import is_target_perframe, open_target_perframe
+from protas_gtcc.layouts.target_perframe import TARGETS, is_target_perframe, open_target_perframe
 from protas_gtcc.layouts.text import read_json
 from protas_gtcc.storage.file_kinds import TEXT, VIDEO_ENDINGS, require_kind
 
@@ -63,8 +65,9 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
         raise InputError(
             f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
             "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL), a folder "
-            f"with {STEPS_FILE} (CaptainCook4D) or {PHASES_FOLDER}/ (Cholec80), or a CSV of segments, "
-            f"video,{','.join(NEEDED)}"
+            f"with {STEPS_FILE} (CaptainCook4D), {PHASES_FOLDER}/ (Cholec80), {EGOPER} (EgoPER), {LABELS}/ "
+            f"(Assembly101), data-annotation-*.json (HoloAssist), segmentation_coarse/ (Breakfast), {TARGETS}/ (LSTR) "
+            f"or {INFO} (LeRobotDataset), or a CSV of segments, video,{','.join(NEEDED)}"
         )
     layout: Layout = open_it(path, options)
     if options.level is not None and not layout.levels:

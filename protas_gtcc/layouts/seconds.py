@@ -20,7 +20,7 @@ from protas_gtcc.errors import listed
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions, own_name
 from protas_gtcc.layouts.segment_tables import NEEDED, is_segment_table, read_segment_tables
-from protas_gtcc.layouts.timed import TimedLayout, open_timed
+from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
 
 USUAL_STEM = "segments"
 """Of a table that has all videos."""
@@ -45,7 +45,8 @@ def open_seconds(path: Path, options: LayoutOptions) -> SecondsLayout:
     notices = [f"not read, without {', '.join(NEEDED)}: {listed(others)}"] if others else []
     folders = find_feature_folders(path.parent if path.is_file() else path, options.feature_folders)
     name = _own_name(path)
-    return open_timed(SecondsLayout, path, options, videos, folders, names=names, name=name, notices=notices)
+    found = Annotations(videos, names, notices=notices, name=name)
+    return open_timed(SecondsLayout, path, options, folders, found)
 
 
 def _csv_files(folder: Path) -> list[Path]:

@@ -58,6 +58,14 @@ class AnnotatedVideo:
     mistakes: list[Mistaken] = field(default_factory=list)
 
 
+def add_video(videos: dict[str, AnnotatedVideo], name: str, one: AnnotatedVideo) -> None:
+    """Add a video. Raises `InputError` if there is one of that name."""
+    if name in videos:
+        there = f" and in {one.table}" if one.table != videos[name].table else ""
+        raise InputError(f"video {name} comes twice, in {videos[name].table}{there}; keep one")
+    videos[name] = one
+
+
 def is_segment_table(path: Path) -> bool:
     """Whether a file is a CSV table with the columns of segments; False if it cannot be read."""
     with suppress(OSError, ValueError, csv.Error), open(path, newline="", encoding="utf-8-sig") as file:

@@ -39,7 +39,7 @@ class TargetPerFrameLayout(Layout):
 
     def labels(self, video: str) -> np.ndarray:
         """Class ids of one video, int32 `[T]`. Raises `InputError` for what is wrong in its array."""
-        targets = _read_targets(Path(self.labels_source(video)), self.class_names)
+        targets = self._targets(video)
         labels = np.full(len(targets), self.background[0] if self.background else -1, dtype=np.int32)
         for step in self._steps(targets):
             labels[step.start : step.end] = step.label
@@ -54,14 +54,25 @@ class TargetPerFrameLayout(Layout):
 
     def track(self, video: str) -> Track | None:
         """Every run of every action; None where no frame has two."""
-        steps = self._steps(targets := _read_targets(Path(self.labels_source(video)), self.class_names))
-        actions = np.delete(targets, self.background, axis=1)
-        return Track(tuple(steps)) if (actions.sum(axis=1) > 1).any() else None
+        targets = self._targets(video)
+        several = np.delete(targets, self.background, axis=1).sum(axis=1) > 1
+        return Track(tuple(self._steps(targets))) if several.any() else None
+
+    def _targets(self, video: str) -> np.ndarray:
+        """bool `[T, C]`."""
+        file, num_classes = Path(self.labels_source(video)), len(self.class_names)
+        array = open_array(file)
+        if array.ndim != 2 or array.shape[1] != num_classes or not len(array):
+            what = f"expected [T, {num_classes}] for {num_classes} classes, came {list(array.shape)}"
+            raise InputError(f"{file}: {what}; correct the targets, or the list of classes")
+        if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+            raise InputError(f"{file}: expected 0 and 1 alone; write 1 where a class goes on")
+        return np.asarray(array, dtype=bool)
 
     def _steps(self, targets: np.ndarray) -> list[Step]:
         """The runs of all actions, in the order of their starts and then of their classes."""
         actions = [label for label in range(len(self.class_names)) if label not in self.background]
-        runs = [(one, label) for label in actions for one in segment_array(targets[:, label]).tolist() if one[2]]
+        runs = [(run, label) for label in actions for run in segment_array(targets[:, label]).tolist() if run[2]]
         return sorted((Step(label, start, end) for (start, end, _), label in runs), key=lambda step: step.start)
 
 
@@ -74,9 +85,8 @@ def open_target_perframe(path: Path, options: LayoutOptions) -> TargetPerFrameLa
     """Open the folder. Raises `InputError` for what is wrong in its files."""
     videos = sorted(file.stem for file in (path / TARGETS).glob("*.npy"))
     where, entry = _find_entry(path, {*videos})
-    names = next((entry[key] for key in _NAMES if isinstance(entry.get(key), list)), None)
-    if names is None:
-        names = [f"class {label}" for label in range(open_array(path / TARGETS / f"{videos[0]}.npy").shape[-1])]
+    columns = [f"class {label}" for label in range(open_array(path / TARGETS / f"{videos[0]}.npy").shape[-1])]
+    names = list(map(str, next((entry[key] for key in _NAMES if isinstance(entry.get(key), list)), columns)))
     lists = {part: [(where, json_field(entry, key, list, where))] for part, key in _LISTS.items() if entry}
     split, notices = published_split(lists, videos)
     if not entry:
@@ -86,8 +96,8 @@ def open_target_perframe(path: Path, options: LayoutOptions) -> TargetPerFrameLa
     return TargetPerFrameLayout(
         path=path,
         name=options.name or own_name(path),
-        class_names=list(map(str, names)),
-        background=background_ids(list(map(str, names)), options, where),
+        class_names=names,
+        background=background_ids(names, options, where),
         splits={"1": split} if split else {},
         video_names=videos,
         feature_folders=find_feature_folders(path, folders),
@@ -109,14 +119,3 @@ def _find_entry(path: Path, videos: set[str]) -> tuple[Path, Mapping[str, Any]]:
         which = listed(f"{file.name}: {name}" for file, name, _ in found)
         raise InputError(f"{path}: the videos are in several lists, {which}; keep one of them in the folder")
     return (found[0][0], found[0][2]) if found else (path, {})
-
-
-def _read_targets(file: Path, class_names: list[str]) -> np.ndarray:
-    """bool `[T, C]`."""
-    array = open_array(file)
-    if array.ndim != 2 or array.shape[1] != len(class_names) or not len(array):
-        what = f"expected [T, {len(class_names)}] for {len(class_names)} classes, came {list(array.shape)}"
-        raise InputError(f"{file}: {what}; correct the targets, or the list of classes")
-    if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
-        raise InputError(f"{file}: expected 0 and 1 alone; write 1 where a class goes on")
-    return np.asarray(array, dtype=bool)

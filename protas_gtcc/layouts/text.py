@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,21 @@ def json_field(entry: Any, key: str, kind: type, where: object) -> Any:
         came = repr(value)[:80] if isinstance(entry, dict) else f"{type(entry).__name__} in place of its object"
         raise InputError(f"{where}: expected {key!r} as {_KINDS[kind]}, came {came}; correct the JSON")
     return value
+
+
+def names_by_id(ids: Mapping[str, Any], where: object) -> dict[int, str]:
+    """Of names and their ids, as JSON has them, the names by id, in the order of the ids. Raises `InputError`."""
+    try:
+        return dict(sorted((int(label), " ".join(name.split())) for name, label in ids.items()))
+    except (TypeError, ValueError):
+        came = listed(map(repr, ids.values()))
+        raise InputError(f"{where}: expected whole numbers as ids, came {came}; correct the JSON") from None
+
+
+def one_line(value: object, nothing: Collection[str] = ()) -> str:
+    """A text of a JSON file as one line; "" for null and for what stands for `nothing`, in lower case."""
+    line = "" if value is None else " ".join(str(value).split())
+    return "" if line.casefold() in nothing else line
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -156,37 +156,41 @@ class TimedLayout(Layout):
             raise InputError(f"{self.labels_source(video)}: {what}; correct the times, or --fps")
 
 
+@dataclass
+class Annotations:
+    """What a reader found in a dataset's files."""
+
+    videos: Mapping[str, AnnotatedVideo]
+    names: Iterable[str] | None = None
+    """Of the classes, in their order; None for the order in which segments have them."""
+    rest: str | None = BACKGROUND
+    splits: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    levels: tuple[str, ...] = ()
+    name: str | None = None
+    """Of the dataset; None for that of its folder."""
+
+
 Timed = TypeVar("Timed", bound=TimedLayout)
 
 
 def open_timed(
-    kind: type[Timed],
-    path: Path,
-    options: LayoutOptions,
-    videos: Mapping[str, AnnotatedVideo],
-    folders: dict[str, FeatureFolder],
-    *,
-    names: Iterable[str] | None = None,
-    rest: str | None = BACKGROUND,
-    name: str | None = None,
-    splits: Mapping[str, Mapping[str, list[str]]] | None = None,
-    notices: Collection[str] = (),
+    kind: type[Timed], path: Path, options: LayoutOptions, folders: dict[str, FeatureFolder], found: Annotations
 ) -> Timed:
-    """A layout of segments with times.
+    """A layout of segments with times; its classes are `rest` and then the names.
 
-    The classes are `rest` and then `names`, by default in the order in which segments have them. Raises `InputError`
-    without a video, for a segment whose name is no class, for segments that overlap where no track keeps them, for a
-    background that is no class, and for --no-background where segments leave frames out.
+    Raises `InputError` without a video, for a segment whose name is no class, for segments that overlap where no track
+    keeps them, for a background that is no class, and for --no-background where segments leave frames out.
     """
+    videos, rest = found.videos, found.rest
     if not videos:
         raise InputError(f"{path} has no annotated video; add one")
     for video, one in videos.items():
         one.segments.sort(key=lambda segment: segment.start)
         if not kind.has_mistakes:
             require_apart(one, video)
-    if names is None:
-        names = dict.fromkeys(segment.name for one in videos.values() for segment in one.segments)
-    names = list(dict.fromkeys(names))
+    used = dict.fromkeys(segment.name for one in videos.values() for segment in one.segments)
+    names = list(used if found.names is None else dict.fromkeys(found.names))
     _require_known(videos, {*map(composed, names), *(() if rest is None else [composed(rest)])})
     class_names = ([] if rest is None else [rest]) + [one for one in names if not _is_rest(one, rest)]
     if options.no_background and rest is not None and kind.needs_lengths:
@@ -195,14 +199,15 @@ def open_timed(
     always = [] if rest is None or options.no_background else [0]
     return kind(
         path=path,
-        name=options.name or name or own_name(path if path.is_dir() else path.parent),
+        name=options.name or found.name or own_name(path if path.is_dir() else path.parent),
         class_names=class_names,
         background=sorted({*always, *named}),
-        splits=splits or {},
+        splits=found.splits,
         video_names=sorted(videos),
         feature_folders=folders,
         annotation_fps=options.annotation_fps or _DEFAULT_FPS,
-        notices=[*notices, *_merged(videos)],
+        levels=found.levels,
+        notices=[*found.notices, *_merged(videos)],
         videos=videos,
         class_ids={
             **{composed(one): 0 for one in names if _is_rest(one, rest)},

@@ -10,9 +10,10 @@ import numpy as np
 
 from protas_gtcc.cli.shared.inputs import Input
 from protas_gtcc.errors import InputError, listed
-from protas_gtcc.layouts.lerobot import ColumnFolder, LeRobotLayout, is_lerobot, open_unchecked
+from protas_gtcc.layouts.lerobot import LeRobotLayout, is_lerobot, open_annotated
 from protas_gtcc.layouts.lerobot_progress import FILE, stages_of, write_progress
 from protas_gtcc.layouts.options import LayoutOptions
+from protas_gtcc.layouts.parquet_folder import ParquetFolder
 from protas_gtcc.predictions import Prediction, PredictionInfo
 
 
@@ -20,7 +21,7 @@ def open_episodes(folder: Path) -> LeRobotLayout:
     """The dataset, some episodes of which have subtasks. Raises `InputError` for another folder, and as the reader."""
     if not is_lerobot(folder):
         raise InputError(f"{folder} is no LeRobotDataset: it must have meta/info.json and data/; correct --lerobot")
-    return open_unchecked(folder, LayoutOptions())
+    return open_annotated(folder, LayoutOptions())
 
 
 def episode_inputs(layout: LeRobotLayout) -> list[Input]:
@@ -32,7 +33,7 @@ def write_episodes(
     layout: LeRobotLayout, out: Path, predictions: Iterable[tuple[str, Prediction]], info: PredictionInfo
 ) -> Path:
     """Write the progress of the predicted episodes; returns the file. Raises `InputError` as `write_progress` does."""
-    annotated = map(layout.labels, layout.subtasks)
+    annotated = map(layout.labels, layout.videos)
     stages = stages_of(annotated, layout.class_names, info.class_names)
     videos = ((video, one.labels, one.reported) for video, one in predictions)
     frames_each = info.fps / (layout.annotation_fps or info.fps)
@@ -41,7 +42,7 @@ def write_episodes(
 
 
 def _features(layout: LeRobotLayout, video: str, dim: int) -> tuple[np.ndarray, float]:
-    columns = {name: one for name, one in layout.feature_folders.items() if isinstance(one, ColumnFolder)}
+    columns = {name: one for name, one in layout.feature_folders.items() if isinstance(one, ParquetFolder)}
     fitting = [name for name, one in columns.items() if one.dim == dim]
     if len(fitting) != 1:
         dims = listed(f"{name} [{one.dim}]" for name, one in columns.items())
