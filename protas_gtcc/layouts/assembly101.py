@@ -13,7 +13,6 @@ where there are none, the validation videos are the test part.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.published_lists import published_split
 from protas_gtcc.layouts.segment_lines import read_segment_lines
 from protas_gtcc.layouts.segment_tables import AnnotatedVideo
-from protas_gtcc.layouts.text import read_video_list
+from protas_gtcc.layouts.text import one_line, read_video_list
 from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
 from protas_gtcc.storage.csv_tables import read_csv_table
 
@@ -51,7 +50,7 @@ def is_assembly101(path: Path) -> bool:
 def open_assembly101(path: Path, options: LayoutOptions) -> Assembly101Layout:
     """Open the folder. Raises `InputError` for what is wrong in its files, naming file and line."""
     videos = {file.stem: _read_video(file) for file in sorted((path / LABELS).glob("*.txt"))}
-    parts: dict[str, list[tuple[Path, Iterable[str]]]] = {}
+    parts: dict[str, list[tuple[Path, list[str]]]] = {}
     files = sorted((path / SPLITS).glob("*"))
     for file in files:
         if found := _LIST.fullmatch(file.name):
@@ -59,7 +58,8 @@ def open_assembly101(path: Path, options: LayoutOptions) -> Assembly101Layout:
     split, notices = published_split(parts, videos, withheld=True)
     if others := [file.name for file in files if not _LIST.fullmatch(file.name)]:
         notices.append(f"not read as lists of videos: {listed(others)}; a list is called train_coarse_assembly.txt")
-    names = read_csv_table(path / CLASSES, ("action_cls",))["action_cls"] if (path / CLASSES).is_file() else None
+    table = read_csv_table(path / CLASSES, ("action_cls",)) if (path / CLASSES).is_file() else None
+    names = None if table is None else map(one_line, table["action_cls"])
     splits, sets = {"1": split} if split else {}, find_feature_folders(path, options.feature_folders)
     return open_timed(
         Assembly101Layout, path, options, sets, Annotations(videos, names, None, splits, [_CUT, *notices])

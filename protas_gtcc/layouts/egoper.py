@@ -11,6 +11,7 @@ action with the id behind the last is what the authors call an addition. A type 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ def _read_video(
     for number, (times, action, kind, text) in enumerate(zip(*lists, strict=True), start=1):
         start, end = times if isinstance(times, list) and len(times) == 2 else (times, None)
         for what, label, known in (("action", action, names), ("action_type", kind, types)):
-            if not str(label).isdecimal() or int(label) not in known:
+            if not re.fullmatch(r"[0-9]{1,9}", str(label)) or int(label) not in known:
                 raise InputError(f"{where}, segment {number}: unknown {what} {label!r}; give one of {listed(known)}")
         segment = timed_segment(start, end, names[int(action)], where, number)
         video.segments.append(segment)

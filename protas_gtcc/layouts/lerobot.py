@@ -28,6 +28,7 @@ from protas_gtcc.layouts.segment_tables import AnnotatedVideo, timed_segment
 from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
 
 _PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+MOST_FEATURES = 10**6
 _RANGE = re.compile(r"(\d{1,9}):(\d{1,9})")
 
 
@@ -91,9 +92,11 @@ def _columns(path: Path, info: Mapping[str, Any], episodes: Mapping[str, Episode
     files, lengths = ({name: getattr(one, key) for name, one in episodes.items()} for key in ("data", "length"))
     for name, facts in info["features"].items():
         shape, kind = (facts.get("shape"), str(facts.get("dtype"))) if isinstance(facts, dict) else (None, "")
-        if name.startswith("observation.") and kind.startswith("float") and shape and len(shape) == 1:
+        if name.startswith("observation.") and kind.startswith("float") and isinstance(shape, list) and len(shape) == 1:
+            if type(shape[0]) is not int or not 0 < shape[0] <= MOST_FEATURES:
+                raise InputError(f"{path / INFO}: expected the number of values of {name}, came {shape}; correct it")
             read = partial(read_column, episodes, name)
-            found[name] = ParquetFolder(path / "data", files=files, read=read, lengths=lengths, dim=int(shape[0]))
+            found[name] = ParquetFolder(path / "data", files=files, read=read, lengths=lengths, dim=shape[0])
     return found
 
 

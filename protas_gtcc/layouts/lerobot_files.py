@@ -82,11 +82,14 @@ def _read_table(root: Path, info: Mapping[str, Any], file: Path) -> Iterator[Epi
         if not all(type(one) is int and one >= 0 for one in (index, length, first, chunk, number)) or not length:
             raise InputError(f"{file}, row {row + 1}: expected whole numbers from 0 on, and a length; copy it again")
         try:
-            data = root / str(info.get("data_path") or _DATA).format(chunk_index=chunk, file_index=number)
+            data = Path(str(info.get("data_path") or _DATA).format(chunk_index=chunk, file_index=number))
+            if data.is_absolute() or ".." in data.parts:
+                raise ValueError(f"{data} leads out of the dataset")
         except (LookupError, ValueError, AttributeError):
             raise InputError(f"{root / INFO}: expected 'data_path' as {_DATA!r}; correct the JSON") from None
         subtasks = {name: cells[name] for name in SUBTASK_COLUMNS if cells.get(name)}
-        yield Episode(index, length, first, data, one_line(", ".join(map(str, cells.get("tasks") or []))), subtasks)
+        tasks = cells.get("tasks") if isinstance(cells.get("tasks"), list) else []
+        yield Episode(index, length, first, root / data, one_line(", ".join(map(str, tasks or []))), subtasks)
 
 
 def read_column(episodes: Mapping[str, Episode], column: str, video: str) -> list[Any]:
@@ -105,13 +108,16 @@ def read_columns(file: Path, episodes: Sequence[Episode], column: str, **only: i
     rows: dict[int, list[tuple[int, Any]]] = {}
     table = read_parquet(file, ("episode_index", "frame_index", column), (), **only)
     for index, frame, value in zip(*table.values(), strict=True):
+        if type(index) is not int or type(frame) is not int:
+            came = f"{index!r} and {frame!r}"
+            raise InputError(f"{file}: expected whole episode_index and frame_index, came {came}; copy it again")
         rows.setdefault(index, []).append((frame, value))
     found = []
     for one in episodes:
         of_one = sorted(rows.get(one.index, []), key=lambda row: row[0])
-        expected = range(1 if "frame_index" in only else one.length)
-        if [frame for frame, _ in of_one] != [*expected]:
-            what = f"expected {len(expected)} frames of episode {one.index}, numbered from 0, came {len(of_one)}"
+        expected = 1 if "frame_index" in only else one.length
+        if len(of_one) != expected or any(frame != number for number, (frame, _) in enumerate(of_one)):
+            what = f"expected {expected} frames of episode {one.index}, numbered from 0, came {len(of_one)}"
             raise InputError(f"{file}: {what}; copy the dataset again")
         found.append((one, [value for _, value in of_one]))
     return found

@@ -86,24 +86,27 @@ def _from_frames(root: Path, episode: Episode, level: str) -> list[Subtask]:
 
 
 def _from_language(episode: Episode, rows: Any, fps: float) -> list[Subtask]:
-    spoken = [row for row in rows or [] if row.get("style") == "subtask" and one_line(row.get("content"))]
-    spoken.sort(key=lambda row: row["timestamp"])
-    starts = [max(0, math.ceil(row["timestamp"] * fps - _ROUNDING_FRAMES)) for row in spoken]
-    if starts and starts[-1] >= episode.length:
-        what = f"a subtask of episode {episode.index} starts at frame {starts[-1]} of {episode.length}"
+    try:
+        spoken = [row for row in rows or [] if row.get("style") == "subtask" and one_line(row.get("content"))]
+        starts = [max(0, math.ceil(float(row["timestamp"]) * fps - _ROUNDING_FRAMES)) for row in spoken]
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
+        what = f"language_persistent of episode {episode.index} has rows without style, content or timestamp"
+        raise InputError(f"{episode.data}: {what}; annotate it again") from None
+    if starts and max(starts) >= episode.length:
+        what = f"a subtask of episode {episode.index} starts at frame {max(starts)} of {episode.length}"
         raise InputError(f"{episode.data}: {what}; annotate it again")
-    ends = [*starts, episode.length][1:]
-    named = zip(starts, ends, (one_line(row["content"]) for row in spoken), strict=bool(spoken))
-    return [one for one in named if one[0] < one[1]]
+    named = sorted(zip(starts, (one_line(row["content"]) for row in spoken), strict=True), key=lambda one: one[0])
+    ends = [*(start for start, _ in named), episode.length][1:]
+    return [(start, end, name) for (start, name), end in zip(named, ends, strict=False) if start < end]
 
 
-def _from_indices(episode: Episode, indices: Sequence[int | None], names: Mapping[int, str]) -> list[Subtask]:
+def _from_indices(episode: Episode, indices: Sequence[Any], names: Mapping[Any, str]) -> list[Subtask]:
     subtasks = list[Subtask]()
     for frame, index in enumerate(indices):
-        if index is None or index < 0:
+        if index is None or index != index or (isinstance(index, int | float) and index < 0):  # NaN: tables of pandas
             continue
         if index not in names:
-            what = f"episode {episode.index}, frame {frame}: unknown subtask_index {index}"
+            what = f"episode {episode.index}, frame {frame}: unknown subtask_index {index!r}"
             raise InputError(f"{episode.data}, {what}; {NAMES} must have it: it has {listed(names)}")
         if subtasks and subtasks[-1][1:] == (frame, names[index]):
             subtasks[-1] = (subtasks[-1][0], frame + 1, names[index])

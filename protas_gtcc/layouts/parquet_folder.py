@@ -48,8 +48,8 @@ class ParquetFolder(FeatureFolder):
         try:
             values: np.ndarray = np.array(self.read(video), dtype=np.float32)
         except (TypeError, ValueError):
-            values = np.empty(0, np.float32)
-        values = values.reshape(len(values), -1)
+            values = np.empty((0, 0), np.float32)
+        values = values[:, None] if values.ndim == 1 else values
         if values.shape != self.shape(video):
             what = f"expected {list(self.shape(video))} numbers for video {video}, came {list(values.shape)}"
             raise InputError(f"{self.file(video)}: {what}; copy the dataset again")

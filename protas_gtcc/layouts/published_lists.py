@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from protas_gtcc.dataset.description import PARTS
-from protas_gtcc.errors import InputError, plural
-from protas_gtcc.layouts.text import read_video_list
+from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.layouts.text import read_json, read_video_list
 
-Lists = Mapping[str, Iterable[tuple[Path, Iterable[str]]]]
+Lists = Mapping[str, Sequence[tuple[Path, Sequence[str]]]]
 """Part of a split -> the files that list its videos, with their names."""
 
 
@@ -44,12 +45,11 @@ def published_split(
     for part, files in lists.items():
         for file, names in files:
             for name in names:
-                if name in videos:
+                if isinstance(name, str) and name in videos:
                     parts.setdefault(part, []).append(name)
                 elif not (withheld and part == "test"):
                     raise InputError(f"{file} names video {name}, which has no annotations; correct the list")
-    listed = sum(1 for _, names in lists.get("test", ()) for _ in names)
-    absent = listed - len(parts.get("test", []))
+    absent = sum(1 for _, names in lists.get("test", ()) for _ in names) - len(parts.get("test", []))
     if absent:
         notices.append(f"{plural(absent, 'test video')} without published annotations left out")
     if absent and "test" not in parts and "validation" in parts:
@@ -61,3 +61,21 @@ def published_split(
     if unlisted:
         notices.append(f"{plural(unlisted, 'video')} in no list, kept in the file")
     return {part: parts[part] for part in PARTS if part in parts}, notices
+
+
+def find_entry(folder: Path, videos: Collection[str], keys: Collection[str]) -> tuple[Path, Mapping[str, Any]]:
+    """The JSON file in a folder with an entry that lists some of the videos by one of the keys, and that entry.
+
+    The entry is {} where there is none. Raises `InputError` if there are several.
+    """
+    found = []
+    for file in sorted(folder.glob("*.json")):
+        content = read_json(file)
+        for name, entry in content.items() if isinstance(content, dict) else ():
+            lists = [entry.get(key) for key in keys] if isinstance(entry, dict) else []
+            if any(isinstance(one, list) and {*videos} & {*map(str, one)} for one in lists):
+                found.append((file, name, entry))
+    if len(found) > 1:
+        which = listed(f"{file.name}: {name}" for file, name, _ in found)
+        raise InputError(f"{folder}: the videos are in several lists, {which}; keep one of them in the folder")
+    return (found[0][0], found[0][2]) if found else (folder, {})

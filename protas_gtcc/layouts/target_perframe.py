@@ -11,21 +11,19 @@ background. Where frames have several classes, the video's track keeps all of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from protas_gtcc.annotations.mistakes import Step, Track
 from protas_gtcc.annotations.segments import segment_array
-from protas_gtcc.errors import InputError, listed
+from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions, own_name
-from protas_gtcc.layouts.published_lists import published_split
-from protas_gtcc.layouts.text import json_field, read_json
+from protas_gtcc.layouts.published_lists import find_entry, published_split
+from protas_gtcc.layouts.text import json_field
 from protas_gtcc.storage.feature_files import open_array
 
 TARGETS = "target_perframe"
@@ -84,10 +82,11 @@ def is_target_perframe(path: Path) -> bool:
 def open_target_perframe(path: Path, options: LayoutOptions) -> TargetPerFrameLayout:
     """Open the folder. Raises `InputError` for what is wrong in its files."""
     videos = sorted(file.stem for file in (path / TARGETS).glob("*.npy"))
-    where, entry = _find_entry(path, {*videos})
+    where, entry = find_entry(path, videos, tuple(_LISTS.values()))
     columns = [f"class {label}" for label in range(open_array(path / TARGETS / f"{videos[0]}.npy").shape[-1])]
     names = list(map(str, next((entry[key] for key in _NAMES if isinstance(entry.get(key), list)), columns)))
-    lists = {part: [(where, json_field(entry, key, list, where))] for part, key in _LISTS.items() if entry}
+    sessions = {part: json_field(entry, key, list, where) for part, key in _LISTS.items() if entry}
+    lists = {part: [(where, list(map(str, listed_videos)))] for part, listed_videos in sessions.items()}
     split, notices = published_split(lists, videos)
     if not entry:
         notices.append("no data_info.json or video_list.json with these videos: classes are called by their columns")
@@ -104,18 +103,3 @@ def open_target_perframe(path: Path, options: LayoutOptions) -> TargetPerFrameLa
         annotation_fps=options.annotation_fps,
         notices=notices,
     )
-
-
-def _find_entry(path: Path, videos: set[str]) -> tuple[Path, Mapping[str, Any]]:
-    """The JSON beside the targets whose entry lists some of the videos, and that entry; {} where there is none."""
-    found = []
-    for file in sorted(path.glob("*.json")):
-        content = read_json(file)
-        for name, entry in content.items() if isinstance(content, dict) else ():
-            lists = [entry.get(key) for key in _LISTS.values()] if isinstance(entry, dict) else []
-            if any(isinstance(one, list) and videos & {*map(str, one)} for one in lists):
-                found.append((file, name, entry))
-    if len(found) > 1:
-        which = listed(f"{file.name}: {name}" for file, name, _ in found)
-        raise InputError(f"{path}: the videos are in several lists, {which}; keep one of them in the folder")
-    return (found[0][0], found[0][2]) if found else (path, {})

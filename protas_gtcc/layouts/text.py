@@ -55,7 +55,7 @@ def names_by_id(ids: Mapping[str, Any], where: object) -> dict[int, str]:
     """Of names and their ids, as JSON has them, the names by id, in the order of the ids. Raises `InputError`."""
     try:
         return dict(sorted((int(label), " ".join(name.split())) for name, label in ids.items()))
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, OverflowError):
         came = listed(map(repr, ids.values()))
         raise InputError(f"{where}: expected whole numbers as ids, came {came}; correct the JSON") from None
 

@@ -30,9 +30,9 @@ def read_parquet(path: Path, needed: Sequence[str], optional: Sequence[str] = ()
         chosen = [*needed, *(name for name in optional if name in heads)]
         rows = [(name, "=", number) for name, number in only.items()] or None
         table = parquet.read_table(path, columns=chosen, filters=rows, partitioning=None)
-    except (pyarrow.ArrowException, OSError) as error:
+        return {name: table.column(name).to_pylist() for name in chosen}
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {' '.join(str(error).split())[:200]}; copy it again") from error
-    return {name: table.column(name).to_pylist() for name in chosen}
 
 
 def write_parquet(path: Path, columns: Mapping[str, np.ndarray]) -> None:

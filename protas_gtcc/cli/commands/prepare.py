@@ -30,8 +30,8 @@ class Command:
     GTCC authors' JSON file of EgoProceL, the published folders of CaptainCook4D, Cholec80, EgoPER, Assembly101,
     HoloAssist and Breakfast, target_perframe/ of LSTR and MiniROAD, LeRobotDatasets, and segments in seconds: a CSV
     file with the columns video,start_seconds,end_seconds,name, or a folder with one a video. Each folder features*/
-    becomes a feature set. With --videos, features that are missing are extracted first; the same command
-    again goes on.
+    becomes a feature set. With --videos, features that are missing are extracted first; the same command again goes
+    on.
     """
 
     source: Positional[Path]
