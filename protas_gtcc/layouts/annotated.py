@@ -45,4 +45,4 @@ def open_tables(path: Path, options: LayoutOptions) -> SecondsLayout:
 
 
 def _video(one: Annotation) -> AnnotatedVideo:
-    return AnnotatedVideo(one.source, list(one.segments), one.task, one.subject, one.seconds)
+    return AnnotatedVideo(one.source, list(one.segments), one.task, one.subject, seconds=one.seconds)

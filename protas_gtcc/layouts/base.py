@@ -26,6 +26,10 @@ class Layout(ABC):
 
     needs_lengths: ClassVar[bool] = False
     """Whether labels do not say how long a video is, so that `pair_by_length` must."""
+    last_end_is_end: ClassVar[bool] = False
+    """Whether a video may be taken to end with its last segment, where there are no features to say it."""
+    progress_file: ClassVar[str | None] = None
+    """Name of a file of progress in the dataset's own form, which `write_progress` makes; None if it has none."""
 
     path: Path
     name: str
@@ -36,6 +40,8 @@ class Layout(ABC):
     feature_folders: dict[str, FeatureFolder]
     annotation_fps: float | None
     """Labels per second; None if labels come at the features' rate."""
+    levels: tuple[str, ...] = ()
+    """Levels of actions that were annotated, the one that is read first; () where there is one."""
     simulated: bool = False
     """The videos are rendered by `simulate`, not recorded."""
     notices: list[str] = field(default_factory=list)
@@ -64,6 +70,10 @@ class Layout(ABC):
     def track(self, video: str) -> Track | None:
         """The steps as annotated and the mistakes, in frames of `labels`; None if the layout has no more than these."""
         return None
+
+    def write_progress(self, file: Path) -> None:
+        """Write the progress of all labels in the dataset's own form, where it has a `progress_file`."""
+        raise NotImplementedError
 
     def sample_labels(self, fps: float) -> None:  # noqa: B027
         """Give labels at the features' rate from now on, if the layout has times in seconds."""
@@ -118,6 +128,15 @@ def background_ids(class_names: list[str], options: LayoutOptions, where: Path) 
             names = ", ".join(class_names)
             raise InputError(f"--background {name!r} is not a class of {where}; the classes are {names}")
     return sorted({class_names.index(known) for known in named.values() if known is not None})
+
+
+def choose_level(levels: tuple[str, ...], options: LayoutOptions, where: Path) -> str:
+    """The level of actions that the user names, else the first. Raises `InputError` for one that is not there."""
+    if options.level is None:
+        return levels[0]
+    if options.level not in levels:
+        raise InputError(f"--level {options.level!r}: {where} has {listed(levels)}; give one of them")
+    return options.level
 
 
 def found_in_name(what: str, pattern: str | None, video: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -113,9 +113,47 @@ def _features_among(files: Iterable[Path]) -> list[Path]:
     return arrays or [file for file in there if file.suffix != ".json" or not are_facts(file)]
 
 
-def find_feature_folders(beside: Path, given: tuple[Path, ...] | None) -> dict[str, FeatureFolder]:
-    """The given folders, or every `features*/` in `beside`; `features_split<k>` is for split k only."""
-    folders = sorted(p for p in beside.glob("features*") if p.is_dir()) if given is None else list(given)
+@dataclass(frozen=True)
+class GatheredFolder(FeatureFolder):
+    """Folders of one name, such as one a task, as one feature set."""
+
+    parts: tuple[FeatureFolder, ...] = ()
+
+    def file(self, video: str) -> Path:
+        """In the only part that has it. Raises `InputError` if two have."""
+        found = [part.file(video) for part in self.parts if part.has(video)]
+        if len(found) > 1:
+            raise InputError(f"{found[0]} and {found[1]} are features of one video; remove one")
+        return found[0] if found else self.parts[0].file(video)
+
+    def arrays(self) -> list[Path]:
+        """All files of features in the parts."""
+        return [file for part in self.parts for file in part.arrays()]
+
+    def not_read(self) -> list[str]:
+        """Names of the other files in the parts."""
+        return [name for part in self.parts for name in part.not_read()]
+
+
+def gather_feature_folders(beside: Sequence[Path], given: tuple[Path, ...] | None) -> dict[str, FeatureFolder]:
+    """The given folders, or every `features*/` in any of `beside`: those of one name are one feature set."""
+    if given is not None:
+        return find_feature_folders(Path(), given)
+    parts: dict[str, list[FeatureFolder]] = {}
+    for folder in beside:
+        for name, part in find_feature_folders(folder, None).items():
+            parts.setdefault(name, []).append(part)
+    return {
+        name: found[0] if len(found) == 1 else GatheredFolder(found[0].path, found[0].split, parts=tuple(found))
+        for name, found in parts.items()
+    }
+
+
+def find_feature_folders(
+    beside: Path, given: tuple[Path, ...] | None, pattern: str = "features*"
+) -> dict[str, FeatureFolder]:
+    """The given folders, or all of the pattern in `beside`; `features_split<k>` is for split k only."""
+    folders = sorted(p for p in beside.glob(pattern) if p.is_dir()) if given is None else list(given)
     found: dict[str, FeatureFolder] = {}
     for folder in folders:
         name = own_name(folder)

@@ -36,6 +36,10 @@ class LayoutOptions:
     annotation_fps: float | None = None
     """Labels per second, if they have their own rate. Default: 10 for EgoProceL's JSON, else the features' rate; where
     that is not known, 1 for CaptainCook4D's steps and Cholec80's phases, and 10 for segments in seconds."""
+    level: str | None = None
+    """Which actions become classes, where a dataset has several annotations of them: coarse or fine for HoloAssist and
+    Breakfast, subtask_index, language, dense or sparse for a LeRobotDataset. Default: the first of these that is
+    there."""
     look_ahead_frames: tuple[str, ...] = ()
     """How many frames after t the features of frame t have seen, counted before any resampling: N for every feature
     set, or NAME=N for one. Default: what the facts of 'extract' beside the features have, else 0."""

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from protas_gtcc.dataset.description import require_plain_name, require_video_names
 from protas_gtcc.dataset.held_out import draw_held_out, people_are_known
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.annotated import is_annotated, open_annotated, open_tables
+from protas_gtcc.layouts.assembly101 import LABELS, is_assembly101, open_assembly101
 from protas_gtcc.layouts.base import Layout, find_subject
+from protas_gtcc.layouts.breakfast import is_breakfast, open_breakfast
 from protas_gtcc.layouts.captaincook4d import is_captaincook4d, open_captaincook4d
 from protas_gtcc.layouts.captaincook4d_files import STEPS_FILE
 from protas_gtcc.layouts.cholec80 import PHASES_FOLDER, is_cholec80, open_cholec80
+from protas_gtcc.layouts.egoper import ANNOTATIONS as EGOPER
+from protas_gtcc.layouts.egoper import is_egoper, open_egoper
 from protas_gtcc.layouts.egoprocel import is_egoprocel, open_egoprocel
+from protas_gtcc.layouts.holoassist import is_holoassist, open_holoassist
+from protas_gtcc.layouts.lerobot import is_lerobot, open_lerobot
+from protas_gtcc.layouts.lerobot_files import INFO
 from protas_gtcc.layouts.mstcn import is_mstcn, open_mstcn
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.seconds import is_seconds
 from protas_gtcc.layouts.segment_tables import NEEDED
+from protas_gtcc.layouts.target_perframe import TARGETS, is_target_perframe, open_target_perframe
 from protas_gtcc.storage.file_kinds import TEXT, VIDEO_ENDINGS, require_kind
 from protas_gtcc.storage.text_files import read_json
 
-_READERS = (
+_READERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, LayoutOptions], Layout]], ...] = (
     (is_mstcn, open_mstcn),
     (is_captaincook4d, open_captaincook4d),
     (is_cholec80, open_cholec80),
+    (is_assembly101, open_assembly101),
+    (is_egoper, open_egoper),
+    (is_holoassist, open_holoassist),
+    (is_lerobot, open_lerobot),
+    (is_target_perframe, open_target_perframe),
+    (is_breakfast, open_breakfast),
     (is_egoprocel, open_egoprocel),
     (is_annotated, open_annotated),
     (is_seconds, open_tables),
@@ -43,7 +58,7 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
     path, options = Path(path), options or LayoutOptions()
     if not path.exists():
         raise InputError(f"no such file or folder: {path}; correct the path")
-    open_it = next((open_it for is_layout, open_it in _READERS if is_layout(path)), None)
+    open_it = _reader_of(path)
     if open_it is None:
         if path.is_file():
             require_kind(path, "a folder or a JSON of annotations", (TEXT,))
@@ -53,10 +68,14 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
         raise InputError(
             f"{path} has no known layout; arrange it as groundTruth/ with mapping.txt (MS-TCN, FACT, EgoPER), or give "
             "a JSON of tasks with handles, hdl_actions, hdl_start_times, hdl_end_times (GTCC's EgoProceL), a folder "
-            f"with {STEPS_FILE} (CaptainCook4D) or {PHASES_FOLDER}/ (Cholec80), or a CSV of segments, "
-            f"video,{','.join(NEEDED)}, or files of an annotation tool ('protas-gtcc convert --help' lists them)"
+            f"with {STEPS_FILE} (CaptainCook4D), {PHASES_FOLDER}/ (Cholec80), {EGOPER} (EgoPER), {LABELS}/ "
+            f"(Assembly101), data-annotation-*.json (HoloAssist), segmentation_coarse/ (Breakfast), {TARGETS}/ (LSTR) "
+            f"or {INFO} (LeRobotDataset), or a CSV of segments, video,{','.join(NEEDED)}, or files of an annotation "
+            "tool ('protas-gtcc convert --help' lists them)"
         )
-    layout: Layout = open_it(path, options)
+    layout = open_it(path, options)
+    if options.level is not None and not layout.levels:
+        raise InputError(f"{path} has one annotation of actions; leave out --level")
     require_video_names(layout.video_names)
     for split in layout.splits:
         require_plain_name(split, "split")
@@ -68,6 +87,16 @@ def open_layout(path: Path | str, options: LayoutOptions | None = None) -> Layou
     if options.test_share is not None:
         _draw_split(layout, options, options.test_share)
     return layout
+
+
+def has_annotation_files(path: Path) -> bool:
+    """Whether a path is of annotation tools, or tables of segments, and in no other layout."""
+    return _reader_of(path) in (open_annotated, open_tables)
+
+
+def _reader_of(path: Path) -> Callable[[Path, LayoutOptions], Layout] | None:
+    """What opens a path, None if its layout is unknown."""
+    return next((open_it for is_layout, open_it in _READERS if is_layout(path)), None)
 
 
 def _is_simulated(folder: Path) -> bool:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from protas_gtcc.annotations.files.timed import TimedSegment, read_seconds
+from protas_gtcc.annotations.files.timed import TimedSegment, read_seconds, timed_segment
 from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.names import composed
 from protas_gtcc.storage.csv_tables import read_csv_table
@@ -27,16 +27,29 @@ _SEVERAL = ("annotator", "tier")
 _LONGEST_HEADER = 4096
 
 
+Mistaken = tuple[TimedSegment, str, str]
+"""When something was done wrongly, and in which action, with its tag and its description."""
+
+
 @dataclass
 class AnnotatedVideo:
-    """The segments of one video, in time order, none of which overlap."""
+    """The segments of one video, in the order of their starts."""
 
     table: Path
     segments: list[TimedSegment]
     task: str = ""
     subject: str = ""
+    mistakes: list[Mistaken] = field(default_factory=list)
     seconds: Fraction | None = None
     """Length of the video, where its annotations have it."""
+
+
+def add_video(videos: dict[str, AnnotatedVideo], name: str, one: AnnotatedVideo) -> None:
+    """Add a video. Raises `InputError` if there is one of that name."""
+    if name in videos:
+        there = f" and in {one.table}" if one.table != videos[name].table else ""
+        raise InputError(f"video {name} comes twice, in {videos[name].table}{there}; keep one")
+    videos[name] = one
 
 
 def is_segment_table(path: Path) -> bool:
@@ -67,8 +80,22 @@ def read_segment_tables(tables: dict[str, Path]) -> tuple[dict[str, AnnotatedVid
             names.setdefault(composed(segment.name), segment.name)
     for video, one in videos.items():
         one.segments.sort(key=lambda segment: segment.start)
-        _require_apart(one, video)
+        require_apart(one, video)
     return videos, list(names.values())
+
+
+def action_segment(
+    start: object, end: object, name: object, where: str, number: int, unit: str = "segment"
+) -> TimedSegment:
+    """A segment of a published file: as `timed_segment`, with the name of an action.
+
+    It may have no length. Raises `InputError`, which begins with `where`, as `timed_segment` does, and for a name that
+    is no line of text.
+    """
+    line = " ".join(name.split()) if isinstance(name, str) else ""
+    if not line or not line.isprintable():
+        raise InputError(f"{where}, {unit} {number}: expected the name of an action, came {name!r}; write one")
+    return timed_segment(where, number, start, end, line, unit=unit)
 
 
 def _rows(path: Path, own_name: str) -> Iterator[tuple[str, TimedSegment, str, str]]:
@@ -110,7 +137,8 @@ def _require_same(path: Path, row: int, video: str, attributes: dict[str, tuple[
             raise InputError(f"{path}, row {row}: {what} {now!r} of video {video}, before {before!r}; keep one")
 
 
-def _require_apart(one: AnnotatedVideo, video: str) -> None:
+def require_apart(one: AnnotatedVideo, video: str) -> None:
+    """Raise `InputError` for segments that overlap."""
     for before, after in pairwise(one.segments):
         if after.start < before.end:
             raise InputError(f"{one.table}: of video {video}, {before} and {after} overlap; end one where one starts")

@@ -100,7 +100,7 @@ def require_features_or_none(layout: Layout, options: LayoutOptions) -> None:
     if not options.no_features and not layout.feature_folders:
         ways_out = "give their folder with --features FOLDER, or take labels alone with --no-features"
         raise InputError(f"no features*/ beside {layout.path}; {ways_out}")
-    if options.no_features and layout.needs_lengths:
+    if options.no_features and layout.needs_lengths and not layout.last_end_is_end:
         what = "segments in seconds need features, which give the length of a video"
         raise InputError(f"{layout.path}: {what}; leave out --no-features")
 

@@ -32,9 +32,11 @@ class TimedSegment:
     """In its file, from 1 on, without headings."""
     detail: str = ""
     """What the file states beside the name, as modifiers of BORIS."""
+    unit: str = "row"
+    """What `row` counts: rows, lines or segments."""
 
     def __str__(self) -> str:
-        return f"row {self.row} ({self.name}, {float(self.start):g} to {float(self.end):g} s)"
+        return f"{self.unit} {self.row} ({self.name}, {float(self.start):g} to {float(self.end):g} s)"
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,16 @@ class WriteFacts:
     """The segments are predictions for a person to correct."""
 
 
-def timed_segment(where: str, row: int, start: object, end: object, name: str, detail: str = "") -> TimedSegment:
+def timed_segment(
+    where: str, row: int, start: object, end: object, name: str, detail: str = "", unit: str = "row"
+) -> TimedSegment:
     """A segment from the times in a file, numbers or text. Raises `InputError` for bad times, naming the row."""
-    first, last = exact_seconds(start, f"{where}, row {row}"), exact_seconds(end, f"{where}, row {row}")
+    place = f"{where}, {unit} {row}"
+    first, last = exact_seconds(start, place), exact_seconds(end, place)
     if last < first:
         what = f"{name!r} ends at {float(last):g} s, before its start at {float(first):g} s"
-        raise InputError(f"{where}, row {row}: {what}; correct the times")
-    return TimedSegment(first, last, name, row, detail)
+        raise InputError(f"{place}: {what}; correct the times")
+    return TimedSegment(first, last, name, row, detail, unit)
 
 
 def exact_seconds(value: object, where: str) -> Fraction:

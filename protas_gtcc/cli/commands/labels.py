@@ -28,7 +28,8 @@ class Command:
     source: Positional[Path]
     """Folder, CSV file of segments, JSON file of EgoProceL, or file of an annotation tool."""
     out: Folder | None = None
-    """Folder for progress/<video>.npy, float32 [C, T], and segments/<video>.csv; files that exist are kept."""
+    """Folder for progress/<video>.npy, float32 [C, T], and segments/<video>.csv; files that exist are kept. Of a
+    LeRobotDataset, sarm_progress.parquet is written too."""
     into: File | None = None
     """Dataset file whose labels, progress, segments, and annotated steps and mistakes are replaced."""
     graph: File | None = None
@@ -75,6 +76,11 @@ class Command:
         if self.out is not None:
             written, kept = write_label_files(layout, self.out, rates, self.resample_to, self.overwrite, on_progress)
             made["out"] = {"path": str(self.out), "written": written, "kept": kept}
+            if layout.progress_file is not None:
+                table = self.out / layout.progress_file
+                made["progress"] = {"path": str(table), "written": self.overwrite or not table.exists()}
+                if made["progress"]["written"]:
+                    layout.write_progress(table)
         if self.graph is not None:
             save_task_graph(count_graph(layout, self.split), layout.class_names, self.graph)
             made["graph"] = {"path": str(self.graph), "split": self.split}
@@ -91,6 +97,9 @@ def _describe(made: dict[str, Any]) -> str:
         written = plural(made["out"]["written"], "video")
         kept = f"{made['out']['kept']} kept as before (--overwrite replaces them)"
         lines.append(f"{made['out']['path']}: {written} written, {kept}")
+    if "progress" in made:
+        kept = "" if made["progress"]["written"] else ", kept as before (--overwrite replaces it)"
+        lines.append(f"{made['progress']['path']}: progress of every frame{kept}")
     if "graph" in made:
         graph = made["graph"]
         lines.append(f"{graph['path']}: task graph of the training videos of split {graph['split']}")

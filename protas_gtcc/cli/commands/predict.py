@@ -22,6 +22,7 @@ from protas_gtcc.cli.shared.video_jobs import do_videos, only_named, words_of
 from protas_gtcc.cli.shared.work_lists import WORK_FIELDS, WorkFlags
 from protas_gtcc.config import Axes, Device, Text
 from protas_gtcc.errors import InputError, listed, noted, plain, plural
+from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import find_checkpoint, require_model
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.video.naming import VideoFile
@@ -64,6 +65,9 @@ class Command:
     format: tuple[str, ...] = ()
     """Also write pre-annotations for a person to correct, in the forms of 'convert': csv, audacity, elan, boris,
     label-studio, vidat, webvtt, rttm or mstcn. They are in OUT/annotations."""
+    lerobot: Folder | None = None
+    """LeRobotDataset whose episodes these are: their progress is written to sarm_progress.parquet too, which LeRobot's
+    tools read. Without files of features, all of its episodes are predicted from its columns observation.*"""
     overwrite: bool = False
     """Replace the predictions of other videos in the folder, and pre-annotations that may have been corrected."""
     no_pictures: bool = False
@@ -105,6 +109,8 @@ class Command:
         """Predict in jobs, and make their files one by an index."""
         from protas_gtcc.metrics.prediction_parts import write_index
 
+        if self.lerobot is not None:
+            raise InputError("--lerobot writes one table of all episodes; leave out --on and --workers")
         self._videos_in({one.name for one in inputs})
         kinds = self._formats(inputs)
         written = "out", "format", "no_pictures", "overwrite", "json"
@@ -173,6 +179,8 @@ class Command:
         self._remove_earlier(set(), {self.out / INDEX})
         segments, procedures = self._write_each(written, info, model)
         self._write_annotations(kinds, written, inputs)
+        if self.lerobot is not None:
+            self._write_episodes(self.lerobot, written, info)
         for video in replaced - segments.keys():
             for name in (f"{video}.csv", f"{video}.segments.csv", f"{video}.procedure.json", f"plots/{video}.png"):
                 (self.out / name).unlink(missing_ok=True)
@@ -185,6 +193,15 @@ class Command:
         if broken and not self.skip_broken:
             kept = f"the predictions of {listed(segments)} are in {self.out}"
             raise InputError(f"{next(iter(broken.values()))} ({kept}; --skip-broken goes on with the others)")
+
+    def _write_episodes(self, folder: Path, written: Path, info: PredictionInfo) -> None:
+        """Write the progress of the predicted episodes from the file of predictions, which is whole."""
+        from protas_gtcc.cli.shared.episodes import open_episodes, write_episodes
+        from protas_gtcc.metrics.prediction_files import open_predictions
+
+        files = open_predictions(written)
+        videos = ((video, files.read(video)) for video in files.video_names)
+        write_episodes(open_episodes(folder), self.out, videos, info)
 
     def _report(
         self,
@@ -310,6 +327,14 @@ class Command:
         from protas_gtcc.cli.shared.inputs import find_inputs
 
         require_model(self.model)
+        if self.lerobot is not None:
+            from protas_gtcc.cli.shared.episodes import episode_inputs, open_episodes
+            from protas_gtcc.layouts.lerobot_progress import FILE
+
+            layout = open_episodes(self.lerobot)  # refused now, not after minutes of predicting
+            require_absent([self.out / FILE], self.overwrite)
+            if not self.features:
+                return episode_inputs(layout), []
         if not self.features:
             wrong_usage("predict", "name videos, folders of them, or files of features")
         inputs, others = find_inputs(self.features, self.out, broken, self.skip_broken)

@@ -27,11 +27,11 @@ class Command:
     """Turn labels beside features or videos into one HDF5 dataset file.
 
     It reads the layout of MS-TCN (groundTruth/, mapping.txt, splits/, features*/), its variants in FACT and EgoPER, the
-    GTCC authors' JSON file of EgoProceL, the published folders of CaptainCook4D and Cholec80, and segments in seconds:
-    a CSV file with the columns video,start_seconds,end_seconds,name, or a folder with one a video. It also reads files
-    of annotation tools ('convert' lists them), one file or a folder. Each folder
-    features*/ becomes a feature set. With --videos, features that are missing are extracted first; the same command
-    again goes on.
+    GTCC authors' JSON file of EgoProceL, the published folders of CaptainCook4D, Cholec80, EgoPER, Assembly101,
+    HoloAssist and Breakfast, target_perframe/ of LSTR and MiniROAD, LeRobotDatasets, and segments in seconds: a CSV
+    file with the columns video,start_seconds,end_seconds,name, or a folder with one a video. It also reads files of
+    annotation tools ('convert' lists them), one file or a folder. Each folder features*/ becomes a feature set. With
+    --videos, features that are missing are extracted first; the same command again goes on.
     """
 
     source: Positional[Path]

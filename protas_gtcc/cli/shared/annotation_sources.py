@@ -38,22 +38,13 @@ class Source:
 
 def read_source(path: Path, options: AnnotationOptions) -> Source:
     """Read anything with labels. Raises `InputError` for what has none, and as its reader does."""
-    from protas_gtcc.layouts.annotated import is_annotated
-    from protas_gtcc.layouts.segment_tables import is_segment_table
+    from protas_gtcc.layouts.recognition import has_annotation_files
 
     if not path.exists():
         raise InputError(f"no such file or folder: {path}; correct the path")
     if path.is_file() and kind_of(path) == HDF5:
         return _hdf5(path)
-    if path.is_file() and path.suffix != ".json":
-        return Source(read_annotations(path, options))
-    if (
-        path.is_dir()
-        and (is_annotated(path) or any(map(is_segment_table, path.rglob("*.csv"))))
-        and not _is_mstcn(path)
-    ):
-        return Source(read_annotations(path, options))
-    if path.is_file() and is_annotated(path):
+    if (path.is_file() and path.suffix != ".json") or has_annotation_files(path):
         return Source(read_annotations(path, options))
     return _layout(path, options)
 
@@ -79,12 +70,6 @@ def with_media(annotations: Sequence[Annotation], folder: Path) -> list[Annotati
     return [
         replace(one, media=str(files[one.video].path.resolve())) if one.video in files else one for one in annotations
     ]
-
-
-def _is_mstcn(path: Path) -> bool:
-    from protas_gtcc.layouts.mstcn import is_mstcn
-
-    return is_mstcn(path)
 
 
 def _hdf5(path: Path) -> Source:
@@ -116,19 +101,20 @@ def _layout(path: Path, options: AnnotationOptions) -> Source:
     """Of a folder that `prepare` reads."""
     from protas_gtcc.layouts.options import LayoutOptions
     from protas_gtcc.layouts.recognition import open_layout
+    from protas_gtcc.layouts.timed import TimedLayout
 
     layout = open_layout(path, LayoutOptions(no_features=True, annotation=options))
-    fps = options.counted_fps or layout.annotation_fps
-    if fps is None:
-        raise InputError(f"{path} has a label a frame and does not state their rate; give it with --counted-fps")
+    if isinstance(layout, TimedLayout):  # times stay as exact as they are
+        fps = layout.annotation_fps if layout.fps_is_given else None
+        found = [Annotation(video, tuple(layout.actions(video))) for video in layout.video_names]
+    else:
+        fps = options.counted_fps or layout.annotation_fps
+        if fps is None:
+            raise InputError(f"{path} has a label a frame and does not state their rate; give it with --counted-fps")
+        names, background = layout.class_names, layout.background
+        found = [annotation_of(video, layout.labels(video), names, background, fps) for video in layout.video_names]
     annotations = [
-        replace(
-            annotation_of(video, layout.labels(video), layout.class_names, layout.background, fps),
-            task=layout.task(video),
-            subject=layout.subject(video),
-            source=path,
-        )
-        for video in layout.video_names
+        replace(one, task=layout.task(one.video), subject=layout.subject(one.video), source=path) for one in found
     ]
     actions = tuple(name for label, name in enumerate(layout.class_names) if label not in layout.background)
     return Source(AnnotationFile(annotations, layout.notices), actions, fps)

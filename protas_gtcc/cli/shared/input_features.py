@@ -43,7 +43,7 @@ class FeaturesOnTheWay:
         if one.is_video:
             video = VideoFrames(one.path, self._model.facts.extractor.fps, self._model.backbone().size)
             self._expected[one.path], self._videos[one.path] = video.expected() or 0, video
-        else:
+        elif one.read is None:
             self._model.require_file(one.path, self._fps, self._axes)
 
     def __enter__(self) -> FeaturesOnTheWay:
@@ -57,6 +57,8 @@ class FeaturesOnTheWay:
 
     def of(self, one: Input) -> np.ndarray:
         """The features `[T, D]` at the model's rate; of a video, float16."""
+        if one.read is not None:
+            return self._model.at_own_rate(*one.read(self._model.facts.feature_dim))
         if not one.is_video:
             return self._model.file_features(one.path, self._fps, self._axes)
         frames, batches, num_frames = self._videos[one.path], list[np.ndarray](), 0

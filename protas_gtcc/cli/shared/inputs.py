@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from protas_gtcc.errors import noted
 from protas_gtcc.video.naming import VideoFile, find_videos, has_videos, is_video, require_different
@@ -15,6 +17,8 @@ class Input(VideoFile):
     """A video, or a file of features, and the video's name."""
 
     is_video: bool
+    read: Callable[[int], tuple[np.ndarray, float]] | None = None
+    """Given the model's number of features D, gives features `[T, D]` and their rate; None for a file of them."""
 
 
 def find_inputs(
