@@ -108,6 +108,7 @@ prepare folder --out prepared.h5 --fps 1 --background rest --test-share 0.5
 labels folder --out labels --background rest
 check prepared.h5
 predict run video.npy
+convert predictions/predictions.h5 segments.csv
 stream run video.npy
 simulate --videos 1 --out rendered
 extract rendered/videos --out features --fps 1

@@ -124,8 +124,12 @@ class Command:
         """Several videos, or a folder of them, or one for a list of jobs; nothing for one video."""
         from protas_gtcc.video.naming import has_videos, is_video
 
+        if not self.sources:
+            return []
         others = (path for path in self.sources if path.exists() and not (path / CHECKPOINT).exists())
         given = [path for path in others if is_video(path) or has_videos(path)]
+        if self.sources[0] in given:  # the order is wrong, which is said where the run is looked for
+            return []
         return given if len(given) > 1 or self.work or self.only or any(path.is_dir() for path in given) else []
 
     def _run_many(self, given: list[Path]) -> None:
