@@ -11,7 +11,9 @@ import pytest
 
 from protas_gtcc.annotations.files.formats import WRITTEN
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.metrics.prediction_files import open_predictions
+from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
+from protas_gtcc.metrics.prediction_parts import write_index
+from protas_gtcc.predictions import Prediction, PredictionInfo
 from tests.annotation_examples import boris_observation, boris_project, write_json
 from tests.mstcn_folder import exit_code, write_mstcn
 
@@ -107,6 +109,25 @@ def test_convert_writes_what_it_reads_back(tmp_path, capsys, name):
     assert "would be replaced; give another name, or --overwrite" in refusal(
         capsys, "convert", source, "out", "--to", name, *rate
     )
+
+
+def test_an_index_of_predictions_is_converted_and_scored_as_one_file_is(tiny_dataset, tmp_path, capsys):
+    dataset = Dataset(tiny_dataset)
+    info, videos = dataset.info, dataset.part("1", "test")
+    facts = PredictionInfo(info.class_names, info.background, info.fps, info.simulated)
+    found = {}
+    for video in videos:
+        labels = dataset.labels(video)
+        found[video] = Prediction(labels, np.eye(info.num_classes)[:, labels], None, np.zeros(len(labels)))
+        write_predictions(tmp_path / "parts" / f"{video}.h5", [(video, found[video])], facts)
+    write_predictions(tmp_path / "one.h5", found.items(), facts)
+    index = write_index(tmp_path, {video: tmp_path / "parts" / f"{video}.h5" for video in videos})
+    for source, out in ((index, "index.csv"), ("one.h5", "one.csv")):
+        assert printed(capsys, "convert", source, out)["videos"] == len(videos)
+    assert Path("index.csv").read_text() == Path("one.csv").read_text()
+    scores = [printed(capsys, "evaluate", source, "--dataset", tiny_dataset) for source in (index, "one.h5")]
+    assert scores[0]["segmentation"] == scores[1]["segmentation"]
+    assert scores[0]["segmentation"]["acc"] == 100
 
 
 def test_convert_reads_layouts_datasets_and_predictions(tiny_dataset, tmp_path, capsys):

@@ -55,6 +55,7 @@ from protas_gtcc.storage.facts import (
     write_facts,
     write_list,
 )
+from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged
 from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, checksum, read_lengths, stored_checksums
 from protas_gtcc.storage.stored import StoredFile, open_stored
@@ -135,11 +136,11 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
     With `class_names`, the names that files give their labels must agree with them. Raises `InputError` if there are
     none at `path`, and if they are foreign, damaged or of another version.
     """
-    from protas_gtcc.metrics.prediction_parts import INDEX, PredictionParts  # which imports this module
+    from protas_gtcc.metrics.prediction_parts import PredictionParts  # which imports this module
 
     path = Path(path)
-    if path.name == INDEX or (path / INDEX).is_file():
-        return PredictionParts(path if path.name == INDEX else path / INDEX, class_names)
+    if path.name == PREDICTIONS_INDEX or (path / PREDICTIONS_INDEX).is_file():
+        return PredictionParts(path if path.name == PREDICTIONS_INDEX else path / PREDICTIONS_INDEX, class_names)
     if path.is_dir():
         return _CsvFiles(path, class_names)
     if not path.is_file():

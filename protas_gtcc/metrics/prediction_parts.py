@@ -17,16 +17,16 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.storage.atomic import write_text
+from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 
-INDEX = "predictions.json"
 FORMAT = "protas_gtcc predictions index 1"
 
 
 def write_index(folder: Path, files: Mapping[str, Path]) -> Path:
     """Write the index of files of predictions, which lie in the folder; returns its path."""
     videos = {video: path.relative_to(folder).as_posix() for video, path in files.items()}
-    write_text(folder / INDEX, json.dumps({"format": FORMAT, "videos": videos}, indent=1) + "\n")
-    return folder / INDEX
+    write_text(folder / PREDICTIONS_INDEX, json.dumps({"format": FORMAT, "videos": videos}, indent=1) + "\n")
+    return folder / PREDICTIONS_INDEX
 
 
 class PredictionParts(PredictionFiles):

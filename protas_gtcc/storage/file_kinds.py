@@ -21,6 +21,8 @@ VIDEO_ENDINGS = (
     *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
 """Of the files in a folder that are taken for videos. A file that is named itself may end in anything."""
+PREDICTIONS_INDEX = "predictions.json"
+"""Of the prediction files that a list of jobs made, one a video."""
 VIDEOS = (_MP4, _MKV, _AVI, _MPEG)
 _MARKS = (
     (4, rb"ftyp", _MP4),

@@ -109,6 +109,7 @@ class _Times:
                 siblings.insert(siblings.index(previous) + 1 if previous in siblings else len(siblings), key)
 
     def of(self, key: str, depth: int = 0) -> tuple[Fraction, Fraction]:
+        """Start and end of an annotation. Raises `InputError` if it has none, or refers to one that is not there."""
         tier = self._document.annotations.get(key)
         if tier is None or depth > _DEEPEST:
             raise InputError(f"{self._path}: annotation {key} refers to one that is not there; save it again in ELAN")

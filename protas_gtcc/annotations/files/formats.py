@@ -78,7 +78,7 @@ def read_annotations(path: Path, options: AnnotationOptions) -> AnnotationFile:
     """Read a file, or all files of a folder.
 
     A video whose name is not in its file has the file's name, with the folders that it is in. Where two files of a
-    folder have the same video, their annotators are told apart by the files' names. Raises `InputError` for a file of
+    folder have the same video, the files' names are their annotators. Raises `InputError` for a file of
     no known format, and for what is wrong in one.
     """
     if path.is_file():

@@ -32,6 +32,7 @@ from protas_gtcc.config import Device, Text, require_range
 from protas_gtcc.errors import InputError, noted, plural
 from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import CHECKPOINT
+from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.video.naming import VideoFile
 
 if TYPE_CHECKING:
@@ -43,10 +44,7 @@ if TYPE_CHECKING:
 PREDICTIONS = (".h5", ".hdf5", ".csv")
 """Endings of prediction files; anything else is a run or a checkpoint."""
 
-INDEX = "predictions.json"
-"""Of the prediction files that a list of jobs made."""
-
-OF_RUNS = ("predictions.h5", INDEX, CHECKPOINT)
+OF_RUNS = ("predictions.h5", PREDICTIONS_INDEX, CHECKPOINT)
 """Files that go by the name of their folder."""
 
 
@@ -128,7 +126,7 @@ class Command:
             return []
         others = (path for path in self.sources if path.exists() and not (path / CHECKPOINT).exists())
         given = [path for path in others if is_video(path) or has_videos(path)]
-        if self.sources[0] in given:  # the order is wrong, which is said where the run is looked for
+        if self.sources[0] in given:  # the order is wrong; the check of the run names it
             return []
         return given if len(given) > 1 or self.work or self.only or any(path.is_dir() for path in given) else []
 
@@ -340,7 +338,7 @@ def _is_gif(path: Path) -> bool:
 
 
 def _is_predictions(path: Path) -> bool:
-    return (path.suffix.lower() in PREDICTIONS or path.name == INDEX) and path.is_file()
+    return (path.suffix.lower() in PREDICTIONS or path.name == PREDICTIONS_INDEX) and path.is_file()
 
 
 def _without_ending(path: Path) -> Path:

@@ -24,6 +24,7 @@ from protas_gtcc.config import Axes, Device, Text
 from protas_gtcc.errors import InputError, listed, noted, plain, plural
 from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import find_checkpoint, require_model
+from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.video.naming import VideoFile
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from protas_gtcc.metrics.predicted_segments import PredictedSegment
     from protas_gtcc.predictions import Prediction, PredictionInfo
 
-INDEX = "predictions.json"
 PARTS = "parts"
 """The folder with a file of predictions for each video, of work lists."""
 
@@ -176,7 +176,7 @@ class Command:
         with FeaturesOnTheWay(model, inputs, *given) as features:
             found = self._predictions(model, inputs, features, broken, replaced)
             write_predictions(written, found, info)
-        self._remove_earlier(set(), {self.out / INDEX})
+        self._remove_earlier(set(), {self.out / PREDICTIONS_INDEX})
         segments, procedures = self._write_each(written, info, model)
         self._write_annotations(kinds, written, inputs)
         if self.lerobot is not None:
@@ -347,7 +347,7 @@ class Command:
         from protas_gtcc.metrics.prediction_files import open_predictions
 
         found, lost = set[str](), ""
-        index = self.out / INDEX
+        index = self.out / PREDICTIONS_INDEX
         written = index if index.exists() else self.out / "predictions.h5"
         if written.exists():
             try:

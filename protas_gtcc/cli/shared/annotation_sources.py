@@ -16,7 +16,7 @@ from protas_gtcc.annotations.files.timed import Annotation, AnnotationFile, Time
 from protas_gtcc.annotations.resampling import exact_rate
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.errors import InputError
-from protas_gtcc.storage.file_kinds import HDF5, kind_of
+from protas_gtcc.storage.file_kinds import HDF5, PREDICTIONS_INDEX, kind_of
 
 if TYPE_CHECKING:
     from protas_gtcc.dataset.file import DatasetInfo
@@ -42,8 +42,8 @@ def read_source(path: Path, options: AnnotationOptions) -> Source:
 
     if not path.exists():
         raise InputError(f"no such file or folder: {path}; correct the path")
-    if path.is_file() and kind_of(path) == HDF5:
-        return _hdf5(path)
+    if path.is_file() and (kind_of(path) == HDF5 or path.name == PREDICTIONS_INDEX):
+        return _stored(path)
     if (path.is_file() and path.suffix != ".json") or has_annotation_files(path):
         return Source(read_annotations(path, options))
     return _layout(path, options)
@@ -72,14 +72,14 @@ def with_media(annotations: Sequence[Annotation], folder: Path) -> list[Annotati
     ]
 
 
-def _hdf5(path: Path) -> Source:
-    """Of a dataset or of predictions."""
+def _stored(path: Path) -> Source:
+    """Of a dataset, or of predictions in one file or several."""
     from protas_gtcc.dataset.file import Dataset
     from protas_gtcc.metrics.prediction_files import FORMAT, open_predictions
     from protas_gtcc.storage.facts import has_format
     from protas_gtcc.storage.stored import open_stored
 
-    if has_format(open_stored(path, "give a dataset, or predictions.h5"), FORMAT):
+    if path.name == PREDICTIONS_INDEX or has_format(open_stored(path, "give a dataset, or predictions.h5"), FORMAT):
         files = open_predictions(path)
         info: DatasetInfo | PredictionInfo | None = files.info
         predicted = True
