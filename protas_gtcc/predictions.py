@@ -151,6 +151,8 @@ class PredictionInfo:
     """What made the features of the model's training, where it is known."""
     tasks: list[str] = field(default_factory=list)
     """Names of the tasks that the model knows, in the order of `Prediction.task_probs`; none if not known."""
+    class_colours: list[str] = field(default_factory=list)
+    """Of each class, as the dataset has them; none in files of earlier versions."""
 
     def simulated_note(self, has_truth: bool) -> str:
         """What a picture of a video notes of that; "" if nothing is simulated.

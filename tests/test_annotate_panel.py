@@ -22,7 +22,7 @@ from protas_gtcc.report.colours import class_looks
 from tests.annotated import INFO, NAMES, predicted, row
 
 LABELS = np.repeat([0, 1, 2, 3], 25)
-COLOURS = [ImageColor.getrgb(look.fill) for look in class_looks(len(NAMES), [0])]
+COLOURS = [ImageColor.getrgb(look.fill) for look in class_looks(INFO)]
 BLACK = (0, 0, 0)
 
 

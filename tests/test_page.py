@@ -253,11 +253,11 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
             assert (found["interval"], found["width"]) == (None, "0%"), "background has no progress"
             assert "left" not in found["note"]
             assert "no action for" in found["note"]
-            looks = class_looks(len(live_model.class_names), live_model.background)
+            looks = class_looks(live_model.facts)
             shown_fills = await ask("Runtime.evaluate", expression="facts.looks.map(([fill]) => fill).join()")
             assert shown_fills["result"]["value"] == ",".join(look.fill for look in looks), "those of the report"
             drawn = await ask("Runtime.evaluate", expression=DRAWN, returnByValue=True)
-            assert drawn["result"]["value"] == [fill.upper() for fill in (looks[1].fill, looks[0].fill)]
+            assert drawn["result"]["value"] == [looks[1].fill, looks[0].fill]
 
     with closing(live), browser(tmp_path / "profile") as page:
         asyncio.run(asyncio.wait_for(run(page), 60))

@@ -33,6 +33,8 @@ class DatasetInfo:
     """Split name -> part (train, validation, test) -> video names."""
     simulated: bool = False
     source: str = ""
+    class_colours: list[str] = field(default_factory=list)
+    """Of each class, as in `annotations/palette.py`; the writer chooses them. None in files of earlier versions."""
 
     @property
     def num_classes(self) -> int:

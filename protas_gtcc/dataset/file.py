@@ -1,7 +1,7 @@
 """`Dataset`: reading a dataset file lazily, video by video.
 
     /                          format, format_version, name, fps, simulated, source, class_names, background,
-                               checksum (of these, the splits, the sets and the index)
+                               class_colours, checksum (of these, the splits, the sets and the index)
     /video_names, /num_frames, /num_segments   the index: every video, its T and its N
     /labels, /progress         [sum of T], the videos end to end: class ids, progress target of the active class
     /segments                  [sum of N, 3], the videos end to end: start, end (exclusive), label

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from protas_gtcc.annotations.palette import are_colours
 from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet, require_plain_name, require_video_names
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.facts import (
@@ -131,7 +132,10 @@ def _facts_checksum(facts: Mapping[str, str]) -> int:
 
 def _header_checksum(info: DatasetInfo, sets: Mapping[str, FeatureSet], num_frames: Mapping[str, int]) -> int:
     described = {name: without_unknown(dataclasses.asdict(one)) for name, one in sets.items()}
-    plain = [dataclasses.asdict(info), described, dict(num_frames)]
+    facts = dataclasses.asdict(info)
+    if not info.class_colours:  # earlier versions had none
+        del facts["class_colours"]
+    plain = [facts, described, dict(num_frames)]
     return checksum(json.dumps(plain, sort_keys=True).encode())
 
 
@@ -166,6 +170,15 @@ def read_header(file: StoredFile, path: Path) -> tuple[DatasetInfo, dict[str, Fe
         return header
 
 
+def read_colours(file: StoredFile, num_classes: int) -> list[str]:
+    """The colours of the classes; none in files of earlier versions. Raises `ValueError` for what is none."""
+    is_there = file.has_attribute("class_colours") or "class_colours" in file
+    colours = read_texts(file, "class_colours") if is_there else []
+    if not are_colours(colours, num_classes):
+        raise ValueError(f"its class_colours are not the colours of {plural(num_classes, 'class')}")
+    return colours
+
+
 def read_video_names(file: StoredFile) -> list[str]:
     """The index's names of videos. Raises `InputError` or `ValueError` for what cannot be one, or comes twice."""
     names = file.texts("video_names")
@@ -177,14 +190,16 @@ def read_video_names(file: StoredFile) -> list[str]:
 
 def _read_info(file: StoredFile) -> DatasetInfo:
     splits = file.group("splits")
+    class_names = read_texts(file, "class_names")
     info = DatasetInfo(
         name=read_fact(file, "name", text),
-        class_names=read_texts(file, "class_names"),
+        class_names=class_names,
         background=read_wholes(file, "background"),
         fps=read_fact(file, "fps", number),
         splits={split: _read_parts(splits.group(split)) for split in splits},
         simulated=read_fact(file, "simulated", flag),
         source=read_fact(file, "source", text),
+        class_colours=read_colours(file, len(class_names)),
     )
     for split in info.splits:
         require_plain_name(split, "split")

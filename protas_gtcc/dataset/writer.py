@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.annotations.mistakes import NO_TRACK, Track, track_as_json
+from protas_gtcc.annotations.palette import choose_colours, count_followers
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_names
 from protas_gtcc.dataset.header import (
@@ -23,6 +24,7 @@ from protas_gtcc.dataset.header import (
 )
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import replace_when_whole, require_absent
+from protas_gtcc.storage.facts import write_list
 from protas_gtcc.storage.hdf5 import hdf5_file
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
@@ -51,7 +53,7 @@ class DatasetWriter:
 
     def __init__(self, file: h5py.File, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet]):
         self._file, self._info, self._feature_sets = file, info, feature_sets
-        self._labels = LabelWriter(file, info.background)
+        self._labels = LabelWriter(file, info.num_classes, info.background)
         self._num_frames: dict[str, int] = {}
         self._folders: set[str] = set()
         """Folders of all videos so far: `a` and `a/b` of the video `a/b/c`."""
@@ -120,12 +122,13 @@ class DatasetWriter:
 class LabelWriter:
     """Writes or replaces the labels of a file, and what goes with them, in the index's order of videos.
 
-    That is their progress, their segments and the track of steps and mistakes. Where no video has a track, the file has
-    no array of them.
+    That is their progress, their segments, the track of steps and mistakes, and the colours of the classes. Where no
+    video has a track, the file has no array of them.
     """
 
-    def __init__(self, file: Any, background: Collection[int]):
+    def __init__(self, file: Any, num_classes: int, background: Collection[int]):
         self._file, self._background = file, background
+        self._followers = np.zeros((num_classes, num_classes), dtype=np.int64)
         self._labels = RaggedWriter(file, "labels", np.int32)
         self._progress = RaggedWriter(file, "progress", np.float32)
         self._segments = RaggedWriter(file, "segments", np.int64, row_shape=(3,))
@@ -135,6 +138,7 @@ class LabelWriter:
     def append(self, labels: np.ndarray, track: Track | None = None) -> None:
         """Write the labels `[T]` of the next video, their progress and segments, and keep its track for the end."""
         segments = segment_array(labels)
+        count_followers(self._followers, segments[:, 2], self._background)
         self._labels.append(labels)
         self._progress.append(progress_target(labels, self._background))
         self._segments.append(segments)
@@ -142,7 +146,8 @@ class LabelWriter:
         self._tracks.append(track_as_json(track))
 
     def finish(self) -> None:
-        """Write the tracks, the number of segments of every video, and the checksums."""
+        """Write the tracks, the number of segments of every video, the checksums, and the colours of the classes."""
+        write_list(self._file, "class_colours", choose_colours(self._followers, self._background))
         for array in (self._labels, self._progress, self._segments):
             array.finish()
         _put(self._file, "num_segments", self._num_segments)

@@ -46,7 +46,9 @@ class CsvFacts:
 def row_of_truth(dataset: Dataset, video: str) -> Row:
     """The true labels of a video. Raises `InputError` if the dataset does not have it."""
     info, name = dataset.info, named(dataset.video_names, video, str(dataset.path))
-    facts = PredictionInfo(info.class_names, info.background, info.fps, info.simulated)
+    facts = PredictionInfo(
+        info.class_names, info.background, info.fps, info.simulated, class_colours=info.class_colours
+    )
     return Row.of_truth(dataset.labels(name), facts)
 
 
@@ -206,7 +208,8 @@ def _predicted(model: TrainedModel, batches: Iterable[np.ndarray], task: str | N
 def info_of(model: TrainedModel, fps: float) -> PredictionInfo:
     """What predictions of a model share."""
     facts = model.facts
-    return PredictionInfo(facts.class_names, facts.background, fps, facts.simulated, facts.extractor, facts.tasks)
+    known = facts.extractor, facts.tasks, facts.class_colours
+    return PredictionInfo(facts.class_names, facts.background, fps, facts.simulated, *known)
 
 
 def rate_of(model: TrainedModel, fps: float | None) -> float:

@@ -1,6 +1,6 @@
 """Predictions on disk: one HDF5 file, or a folder with one CSV file a video (`prediction_csv.py`).
 
-    predictions.h5    /  format, format_version, version, class_names, background, fps, simulated, tasks,
+    predictions.h5    /  format, format_version, version, class_names, background, fps, simulated, tasks, class_colours,
                          backbone, backbone_fingerprint, backbone_fps
                       /video_names, /num_frames   the index: every video and its T
                       /labels, /reported          [sum of T], the videos end to end
@@ -29,7 +29,7 @@ import numpy as np
 
 import protas_gtcc
 from protas_gtcc.dataset.description import require_video_names
-from protas_gtcc.dataset.header import read_video_names
+from protas_gtcc.dataset.header import read_colours, read_video_names
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.metrics.predicted_segments import SUFFIX
 from protas_gtcc.metrics.prediction_checks import checked, checked_labels
@@ -76,6 +76,8 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         write_extractor(file, info.extractor)
         write_list(file, "class_names", info.class_names)
         write_list(file, "background", np.array(info.background, dtype=np.int64))
+        if info.class_colours:
+            write_list(file, "class_colours", info.class_colours)
         if info.tasks:
             write_list(file, "tasks", info.tasks)
         labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
@@ -249,4 +251,5 @@ def _read_info(file: StoredFile, path: Path) -> PredictionInfo:
         raise ValueError(f"it has {fps:g} frames per second, and background {background} of {len(names)} classes")
     simulated = file.has_attribute("simulated") and read_fact(file, "simulated", flag)
     tasks = read_texts(file, "tasks") if file.has_attribute("tasks") or "tasks" in file else []
-    return PredictionInfo(names, background, fps, simulated, read_extractor(file), tasks)
+    colours = read_colours(file, len(names))
+    return PredictionInfo(names, background, fps, simulated, read_extractor(file), tasks, colours)

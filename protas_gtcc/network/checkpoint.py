@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from protas_gtcc.annotations.palette import are_colours
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables
 from protas_gtcc.config import RunConfig
 from protas_gtcc.errors import InputError, listed, plural
@@ -57,6 +58,8 @@ class ModelFacts:
     training_videos: list[str] = field(default_factory=list)
     """Videos it was trained or validated on: none of them can test it."""
     simulated: bool = False
+    class_colours: list[str] = field(default_factory=list)
+    """Those of the dataset; none in files of earlier versions."""
     tasks: list[str] = field(default_factory=list)
     """Names of the tasks of the training videos, in the order of the filter's; none if a video's task is not known."""
     transcripts: TranscriptTables | None = None
@@ -173,6 +176,7 @@ def _require_sound(facts: ModelFacts, where: str) -> None:
         "feature_dim": not 1 <= facts.feature_dim <= 10**6,
         "class_names": not num_classes or len(set(facts.class_names)) < num_classes,
         "background": not all(0 <= label < num_classes for label in facts.background),
+        "class_colours": not are_colours(facts.class_colours, num_classes),
         "fps": fps is not None and not 0 < fps < math.inf,
         "tasks": len(set(facts.tasks)) < len(facts.tasks) or "" in facts.tasks,
         "look_ahead_frames": facts.look_ahead_frames < 0,

@@ -98,7 +98,7 @@ def _replace_labels(
         tolerance_frames = min(tolerance_frames, frames_of_a_second(file_fps))
     with changed_copy(file) as copy:
         write_classes(copy, layout.class_names, layout.background)
-        writer = LabelWriter(copy, layout.background)
+        writer = LabelWriter(copy, len(layout.class_names), layout.background)
         for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
             labels, chosen = _labels_at(layout, names[video], rate_of(rates, names[video]), file_fps)
             expected = ExpectedLengths({video: float(len(labels))}, tolerance_frames, file_fps)

@@ -21,10 +21,8 @@ Place = int | float
 Box = tuple[int, int, int, int]
 SMALL, MEDIUM, NORMAL, LARGE = 12, 14, 15, 18
 """Heights of text."""
-DIAGONAL, STRAIGHT, TILE = 12, 8, 24
-"""Pixels after which hatches repeat themselves: diagonal and other ones, and all of them."""
-THIN, DOT = 0.6, 1.5
-"""Half the width of lines in hatches, and the radius of dots."""
+STRIPE = 0.1, 0.24
+"""Where the stripe of a class begins and ends, as shares of the height of a box from its bottom."""
 COMPRESSION = 3
 """Of PNG, from 0 to 9: beyond 3, pictures take 10 % less space and up to 6 times as long."""
 
@@ -45,16 +43,9 @@ class Canvas:
         self.image = image
         self.draw = ImageDraw.Draw(image)
 
-    def text(
-        self, x: Place, y: Place, text: str, size: int, anchor: str = "mm", colour: str = "black", ground: str = ""
-    ) -> None:
-        """Write a line; `anchor` as in Pillow: `lm` begins at x, `mm` is around it, `rm` ends there. On a hatch, text
-        needs ground of its own."""
-        font, text = _font(text, size), drawable(text)
-        if ground:
-            left, top, right, bottom = self.draw.textbbox((x, y), text, font, anchor)
-            self.draw.rectangle((left - 2, top - 2, right + 1, bottom + 1), ground)
-        self.draw.text((x, y), text, colour, font, anchor)
+    def text(self, x: Place, y: Place, text: str, size: int, anchor: str = "mm", colour: str = "black") -> None:
+        """Write a line; `anchor` as in Pillow: `lm` begins at x, `mm` is around it, `rm` ends there."""
+        self.draw.text((x, y), drawable(text), colour, _font(text, size), anchor)
 
     def text_upwards(self, x: int, y: int, text: str, size: int) -> None:
         """Write a line from below to above, around (x, y)."""
@@ -65,12 +56,12 @@ class Canvas:
         self.image.paste("black", (x - mask.width // 2, y - mask.height // 2), mask)
 
     def box(self, box: Box, look: ClassLook) -> None:
-        """Fill a box with the colour and the hatch of a class."""
+        """Fill a box with the colour and the stripe of a class."""
         self.image.paste(look.fill, box)
-        if look.hatch:
+        if look.stripe:
             left, top, right, bottom = box
-            rows, columns = np.arange(top, bottom) % TILE, np.arange(left, right) % TILE
-            self.image.paste("white", box, Image.fromarray(_hatch(look.hatch)[np.ix_(rows, columns)]))
+            low, high = (round(bottom - share * (bottom - top)) for share in STRIPE)
+            self.image.paste(look.stripe, (left, high, right, max(low, high + 1)))
 
     def area(self, box: Box, low: np.ndarray, high: np.ndarray, colour: str, opacity: float = 1.0) -> None:
         """Fill each column of a box from `low` to `high`, `[width]`, in pixels above the bottom of the box."""
@@ -98,30 +89,3 @@ def _font(text: str, size: int) -> ImageFont.FreeTypeFont:
 @cache
 def _opened(font: Path, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(font), size)
-
-
-@cache
-def _hatch(hatch: str) -> np.ndarray:
-    """The white part of a hatch, 0 to 255, `[TILE, TILE]`; it is repeated over a picture. Names are matplotlib's."""
-    y, x = np.mgrid[:TILE, :TILE]
-    rising, falling = _off(x + y, DIAGONAL) / 2**0.5, _off(x - y, DIAGONAL) / 2**0.5
-    across, along = _off(y, STRAIGHT), _off(x, STRAIGHT)
-    centre = np.hypot(across, along)
-    marks = {
-        "/": THIN - rising,
-        "\\": THIN - falling,
-        "x": THIN - np.minimum(rising, falling),
-        "-": THIN - across,
-        "|": THIN - along,
-        "+": THIN - np.minimum(across, along),
-        ".": DOT - centre,
-        "o": THIN - abs(centre - 2 * DOT),
-        "*": 2 * DOT - centre,
-    }
-    inside = np.max([marks[mark] for mark in set(hatch)], axis=0)
-    return np.round(255 * np.clip(inside + 0.5, 0, 1)).astype(np.uint8)
-
-
-def _off(place: np.ndarray, period: int) -> np.ndarray:
-    """Distance to the nearest multiple of a period."""
-    return abs((place + period / 2) % period - period / 2)

@@ -1,67 +1,52 @@
-"""The same look for a class in every picture of a run: a colour that is safe for the colour-blind, and a hatch.
+"""The look of a class, the same wherever it is shown, and the colours of runs, which are never those of a class.
 
-Ten hues can be distinguished (after Okabe & Ito and Tol); more classes reuse them with another hatch. Consecutive class
-ids, which often follow each other in time, get different hues. Numbers in the bars are class ids.
+Looks are those of the dataset (`annotations/palette.py`), which its models and predictions have too.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-HUES = (
-    "#0072B2",  # blue
-    "#E69F00",  # orange
-    "#009E73",  # green
-    "#CC79A7",  # pink
-    "#56B4E9",  # sky
-    "#D55E00",  # vermilion
-    "#882255",  # wine
-    "#F0E442",  # yellow
-    "#44AA99",  # teal
-    "#332288",  # indigo
-)
-HATCHES = {
-    "": ("", 0),
-    "////": ("/", 7),
-    "....": (".", 6),
-    "\\\\\\\\": ("\\", 7),
-    "xxxx": ("x", 7),
-    "----": ("-", 6),
-    "||||": ("|", 6),
-    "oooo": (".", 10),
-    "++++": ("+", 7),
-    "****": ("x", 11),
-    "//..": ("/", 12),
-    "\\\\..": ("\\", 12),
-}
-"""Names in matplotlib, and the nearest patterns of plotly: shape, size."""
-BACKGROUND = "#DDDDDD"
+from protas_gtcc.annotations.palette import BACKGROUND, usual_colours
+
+RUN_COLOURS = ("#111111", "#00408c", "#7d1717", "#0b4a20", "#5b1b76", "#5c3a00", "#00484d", "#5e5e5e")
+"""Darker than any class, so that no line of a run is taken for a class."""
 NAME_LENGTH = 34
 """Longer class names are shortened in the middle, where they differ least."""
 
 
+@runtime_checkable
+class HasClasses(Protocol):
+    """Facts of a dataset, a model or predictions."""
+
+    @property
+    def class_names(self) -> list[str]:
+        """By class id."""
+
+    @property
+    def background(self) -> list[int]:
+        """Ids of the background classes."""
+
+    @property
+    def class_colours(self) -> list[str]:
+        """By class id; none if not known."""
+
+
 @dataclass(frozen=True)
 class ClassLook:
-    """Fill, hatch, and the colour of text upon it."""
+    """Fill, colour of the stripe along the bottom of a bar, "" for none, and the colour of text upon it."""
 
     fill: str
-    hatch: str
+    stripe: str
     text: str
 
 
-def class_looks(num_classes: int, background: Collection[int]) -> list[ClassLook]:
-    """A look for each class id; background is light grey, and takes no hue from the actions."""
-    # Hatches change more slowly than hues.
-    actions = itertools.cycle(ClassLook(fill, hatch, _text_on(fill)) for hatch in HATCHES for fill in HUES)
-    grey = ClassLook(BACKGROUND, "", "#555555")
-    return [grey if label in background else next(actions) for label in range(num_classes)]
-
-
-def plotly_looks(num_classes: int, background: Collection[int]) -> list[tuple[str, str, int, str]]:
-    """The same for pages: fill, plotly's shape of the hatch and its size in pixels, colour of text."""
-    return [(look.fill, *HATCHES[look.hatch], look.text) for look in class_looks(num_classes, background)]
+def class_looks(facts: HasClasses) -> list[ClassLook]:
+    """A look for each class id; background is light grey."""
+    colours = facts.class_colours or usual_colours(len(facts.class_names), tuple(facts.background))
+    parts = [(*colour.split(" "), "")[:2] for colour in colours]
+    return [ClassLook(fill, stripe, "#555555" if fill == BACKGROUND else _text_on(fill)) for fill, stripe in parts]
 
 
 def shorten(name: str, length: int = NAME_LENGTH) -> str:

@@ -131,6 +131,10 @@ function chooser(group, text, choices, chosen) {
   return make("label", {}, text + " ", list);
 }
 
+// The background of an element in the look of a class: its fill, and its stripe along the bottom.
+const ground = ([fill, stripe]) =>
+  stripe ? `linear-gradient(to top, ${fill} 10%, ${stripe} 10% 24%, ${fill} 24%)` : fill;
+
 function runLine(run) {
   const line = make("span", { className: "line" });
   line.style.borderTopColor = run.colour;

@@ -19,7 +19,7 @@ uint16, NONE where there is no value: 2.7 characters a frame.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.report.colours import HUES, plotly_looks
+from protas_gtcc.report.colours import RUN_COLOURS, class_looks
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
 from protas_gtcc.report.packing import flat_segments, pack
 from protas_gtcc.report.procedure_data import KnownVideos, procedure_values, truth_values
@@ -64,8 +64,6 @@ FRAME_VALUES = {
 """The page's values of every frame beside the class; a field that is None is left out."""
 ACCURACY_TOLERANCE = 1e-4
 """Percent; scores and predictions of one evaluation agree to rounding."""
-RUN_COLOURS = [hue for hue in HUES if hue != "#F0E442"]
-"""Yellow is no colour for a line on white."""
 
 
 def page_data(runs: Sequence[EvaluatedRun], files: Mapping[str, PlayedFile] | None = None) -> dict[str, Any]:
@@ -108,7 +106,7 @@ def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[st
         "fps": info.fps,
         "class_names": info.class_names,
         "background": info.background,
-        "looks": plotly_looks(info.num_classes, info.background),
+        "looks": [astuple(look) for look in class_looks(info)],
         "videos": [
             {
                 "name": name,

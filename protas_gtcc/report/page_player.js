@@ -37,7 +37,7 @@ function valueRow(group, { name, colour, labels, progress }) {
   const show = (frame) => {
     const label = labels[frame];
     action.textContent = short(group.class_names[label], 40);
-    fill.style.background = group.looks[label][0];
+    fill.style.background = ground(group.looks[label]);
     if (!progress) return;
     fill.style.width = 100 * progress[frame] + "%";
     number.textContent = progress[frame].toFixed(2);

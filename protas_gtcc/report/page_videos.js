@@ -2,6 +2,7 @@
 
 const NONE = 65535,
   BAR = 24,
+  BAR_WIDTH = 0.86,
   CURVES = 210;
 
 // Values of every frame from base64 of little-endian uint16 in steps of 1 / scale; null where there is none.
@@ -37,40 +38,36 @@ function clock(seconds) {
     : `${Math.floor(seconds / 60)}:${rest < 10 ? "0" : ""}${rest.toFixed(2)} min`;
 }
 
-// Bars of segments at a place of the vertical axis; on the horizontal one, a unit has so many frames.
+// Bars of segments at a place of the vertical axis, and the stripes of their classes; on the horizontal one, a unit has
+// so many frames.
 function bars(group, segments, place, unit = group.fps) {
   const looks = segments.map(([, , label]) => group.looks[label]);
-  return {
+  const striped = segments.filter(([, , label]) => group.looks[label][1]);
+  const trace = (shown, middle, width, colours) => ({
     type: "bar",
     orientation: "h",
     yaxis: "y",
-    base: segments.map(([start]) => start / unit),
-    x: segments.map(([start, end]) => (end - start) / unit),
-    y: segments.map(() => place),
-    width: 0.86,
+    base: shown.map(([start]) => start / unit),
+    x: shown.map(([start, end]) => (end - start) / unit),
+    y: shown.map(() => middle),
+    width,
     hoverinfo: "skip",
+    cliponaxis: true,
+    // An edge of its own colour keeps a one-frame segment of a long video visible.
+    marker: { color: colours, line: { width: 0.6, color: colours } },
+  });
+  const bar = {
+    ...trace(segments, place, BAR_WIDTH, looks.map(([fill]) => fill)),
     text: segments.map(([, , label]) => (group.background.includes(label) ? "" : String(label))),
     textposition: "inside",
     insidetextanchor: "middle",
     textangle: 0,
     constraintext: "inside",
-    insidetextfont: { color: looks.map((look) => look[3]), size: 10 },
-    cliponaxis: true,
-    // An edge of its own colour keeps a one-frame segment of a long video visible.
-    marker: {
-      color: looks.map((look) => look[0]),
-      line: { width: 0.6, color: looks.map((look) => look[0]) },
-      // With a colour for each bar plotly picks a pattern's colours itself, but warns unless it is given a ground.
-      pattern: {
-        shape: looks.map((look) => look[1]),
-        size: looks.map((look) => look[2] || 7),
-        solidity: 0.2,
-        bgcolor: "#fff",
-        fgopacity: 0.55,
-        fillmode: "overlay",
-      },
-    },
+    insidetextfont: { color: looks.map((look) => look[2]), size: 10 },
   };
+  if (!striped.length) return [bar];
+  const colours = striped.map(([, , label]) => group.looks[label][1]);
+  return [bar, trace(striped, place + 0.33 * BAR_WIDTH, 0.14 * BAR_WIDTH, colours)];
 }
 
 // A run's line of the hover box at every frame: class, then its values, such as reported progress.
@@ -110,7 +107,7 @@ function drawVideo(group, number) {
     (label, frame) => `${plain(short(group.class_names[label], 40))}, ${targets[frame].toFixed(2)} (frame ${frame})`,
   );
   const traces = [
-    bars(group, truth, 0),
+    ...bars(group, truth, 0),
     {
       type: "scatter",
       mode: "lines",
@@ -128,7 +125,7 @@ function drawVideo(group, number) {
   for (const [index, run] of runs.entries()) {
     const own = run.videos[number],
       segments = segmentsOf(own.segments);
-    traces.push(bars(group, segments, index + 1), ...intervalOf(run, own.frames, time, runs.length), {
+    traces.push(...bars(group, segments, index + 1), ...intervalOf(run, own.frames, time, runs.length), {
       type: "scatter",
       mode: "lines",
       yaxis: "y2",
@@ -225,9 +222,9 @@ function classList(group) {
       .sort((a, b) => a - b)
       .map((label) => {
         const swatch = make("span", { className: "swatch" }, String(label)),
-          [fill, , , text] = group.looks[label];
-        swatch.style.background = fill;
-        swatch.style.color = text;
+          look = group.looks[label];
+        swatch.style.background = ground(look);
+        swatch.style.color = look[2];
         return make("span", { title: group.class_names[label] }, swatch, short(group.class_names[label], 44));
       }),
   );

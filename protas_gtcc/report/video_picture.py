@@ -78,7 +78,7 @@ def plot_video(
     `labels` are the true class ids `[T]`, None where they are unknown. Numbers in the bars are class ids; below are the
     classes that occur. For a prediction with a procedure, also the likeliest next step, and the time left.
     """
-    looks = class_looks(len(info.class_names), info.background)
+    looks = class_looks(info)
     rows = {"predicted": prediction.labels} if labels is None else {"true": labels, "predicted": prediction.labels}
     plots = [_progress_plot(labels, prediction, info.background)]
     if prediction.procedure is not None:
@@ -126,8 +126,7 @@ def _draw_bar(
     for number in np.flatnonzero(is_action).tolist():
         (start, _, end, _), text, look = boxes[number], str(classes[number]), looks[classes[number]]
         if end - start > 10 * len(text):
-            ground = look.fill if look.hatch else ""
-            canvas.text((start + end) / 2, top + BAR / 2, text, SMALL, colour=look.text, ground=ground)
+            canvas.text((start + end) / 2, top + BAR / 2, text, SMALL, colour=look.text)
     canvas.text(LEFT - 11, top + BAR / 2, name, NORMAL, "rm")
 
 

@@ -51,7 +51,13 @@ def evaluate_run(
     simulated = dataset.info.simulated or model.facts.simulated
     extractor = dataset.feature_set(feature_set).extractor
     info = PredictionInfo(
-        model.class_names, dataset.info.background, dataset.info.fps, simulated, extractor, model.tasks
+        model.class_names,
+        dataset.info.background,
+        dataset.info.fps,
+        simulated,
+        extractor,
+        model.tasks,
+        dataset.info.class_colours,
     )
     tasks = {video: dataset.attribute(video, "task") if task_given else None for video in videos}
     for video, task in tasks.items():
@@ -151,7 +157,8 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
 def _draw_pictures(run: RunDirectory, dataset: Dataset, videos: Iterable[str]) -> None:
     """Draw each of these videos with its predictions, into the run's plots/."""
     files = open_predictions(run.predictions)
-    info = PredictionInfo(dataset.info.class_names, dataset.info.background, dataset.info.fps, dataset.info.simulated)
+    own = dataset.info
+    info = PredictionInfo(own.class_names, own.background, own.fps, own.simulated, class_colours=own.class_colours)
     for video in videos:
         path = run.plots / f"{video}.png"
         plot_video(path, video, dataset.labels(video), files.read(video), info)

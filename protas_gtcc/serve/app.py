@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
-from protas_gtcc.report.colours import plotly_looks
+from protas_gtcc.report.colours import class_looks
 from protas_gtcc.serve.connections import CLOSING_SECONDS
 from protas_gtcc.serve.gate import Gate, Refused, deny
 from protas_gtcc.serve.kept_states import SAVE_SECONDS
@@ -65,7 +65,7 @@ def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
     files = resources.files("protas_gtcc.serve")
     page, procedure = (files.joinpath(f"{name}.html").read_text(encoding="utf-8") for name in ("page", "procedure"))
     page = page.replace("<!-- procedure.html -->", procedure)
-    looks = plotly_looks(len(sessions.model.class_names), sessions.model.background)
+    looks = [astuple(look) for look in class_looks(sessions.model.facts)]
 
     @app.get("/")
     async def index() -> HTMLResponse:

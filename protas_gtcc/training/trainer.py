@@ -186,6 +186,7 @@ class Trainer(TrainingLoop[Batch]):
             dataset=info.name,
             training_videos=[*self.train_videos, *self.validation_videos],
             simulated=info.simulated,
+            class_colours=info.class_colours,
             tasks=names,
             transcripts=transcripts,
             procedure=None if self.members else self._learn_procedure(transcripts, decoding, {}),

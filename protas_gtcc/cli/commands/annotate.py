@@ -275,7 +275,7 @@ class Command:
     def _write(self, rows: Sequence[Row], on_progress: Any) -> dict[str, Any]:
         from protas_gtcc.live.overlay.overlay import Overlay
         from protas_gtcc.live.subtitles import write_subtitles
-        from protas_gtcc.report.colours import HUES
+        from protas_gtcc.report.colours import class_looks
         from protas_gtcc.video.gif_files import write_gif
         from protas_gtcc.video.opening import first_picture_seconds
         from protas_gtcc.video.picture_files import write_picture
@@ -295,7 +295,8 @@ class Command:
         if self.out is not None:
             on_seconds = functools.partial(_seconds, on_progress)
             if _is_gif(self.out):
-                done = write_gif(self.out, self._video, make_draw, self.over, HUES, on_seconds)
+                colours = sorted({look.fill for row in rows for look in class_looks(row.info)})
+                done = write_gif(self.out, self._video, make_draw, self.over, colours, on_seconds)
             else:
                 done = rewrite(self._video, self.out, make_draw, self.over, not self.no_sound, on_seconds)
             facts |= {"video": str(self.out), **vars(done)}

@@ -95,7 +95,8 @@ class Command:
             write_text(self.out / WRITTEN[0], json.dumps(scores, indent=1, allow_nan=False))
             write_text(self.out / WRITTEN[1], text)
             own, tasks = dataset.info, list(tests[0].learnt.tasks.names)
-            info = PredictionInfo(own.class_names, own.background, own.fps, own.simulated, tasks=tasks)
+            facts = own.class_names, own.background, own.fps, own.simulated
+            info = PredictionInfo(*facts, tasks=tasks, class_colours=own.class_colours)
             found = predictions(tests[0], self.false_alarms_per_hour)
             write_predictions(self.out / WRITTEN[2], found, info)
         print_result(text, scores, self.json)

@@ -29,7 +29,7 @@ class Overlay:
         """
         self._rows = rows = with_shared_classes(rows)
         self.layout = Layout.of(width, height, [row.name for row in rows])
-        looks = class_looks(len(rows[0].info.class_names), rows[0].info.background)
+        looks = class_looks(rows[0].info)
         self._blocks = Blocks(rows, looks, self.layout)
         self._strip = Strip(rows, looks, self.layout, page_seconds, later)
         self._fixed = Canvas(width, self.layout.height)

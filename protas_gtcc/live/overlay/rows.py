@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from protas_gtcc.annotations.palette import usual_colours
 from protas_gtcc.annotations.resampling import exact_rate
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.errors import InputError, listed
@@ -105,6 +106,7 @@ def with_shared_classes(rows: Sequence[Row]) -> list[Row]:
     Raises `InputError` if a row has no action of the first one, or an action is background in another row.
     """
     in_order = sorted(rows, key=lambda row: row.is_truth)  # colours are those of the model's report
+    colours = {name: colour for row in reversed(in_order) for name, colour in _colours(row.info).items()}
     names = list(dict.fromkeys(name for row in in_order for name in row.info.class_names))
     background = {row.info.class_names[label] for row in rows for label in row.info.background}
     number = {name: label for label, name in enumerate(names)}
@@ -115,7 +117,9 @@ def with_shared_classes(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         labels = np.array([number[name] for name in row.info.class_names])[row.prediction.labels]
         prediction = dataclasses.replace(row.prediction, labels=labels)
-        info = dataclasses.replace(row.info, class_names=names, background=ids)
+        info = dataclasses.replace(
+            row.info, class_names=names, background=ids, class_colours=[colours[name] for name in names]
+        )
         shared.append(dataclasses.replace(row, prediction=prediction, info=info))
     return shared
 
@@ -126,6 +130,11 @@ def _require_shared(row: Row, first: Row, background: set[str]) -> None:
     if both or not actions & _actions(first):
         what = f"{both[0]!r} is background in one alone" if both else f"{listed(sorted(actions))} is in one alone"
         raise InputError(f"{first.name} and {row.name} have other classes: {what}; give those of one dataset")
+
+
+def _colours(info: PredictionInfo) -> dict[str, str]:
+    known = info.class_colours or usual_colours(len(info.class_names), tuple(info.background))
+    return dict(zip(info.class_names, known, strict=True))
 
 
 def _actions(row: Row) -> set[str]:

@@ -157,8 +157,7 @@ class Strip:
         size, room = self._layout.small, right - left - 6
         text = fitted(name, size, room) if room > 3 * size else ""
         if len(text) > min(len(name), 5) - 1:
-            ground = look.fill if look.hatch else ""
-            canvas.text(left + 4, (top + bottom) / 2, text, size, "lm", look.text, ground)
+            canvas.text(left + 4, (top + bottom) / 2, text, size, "lm", look.text)
 
     def _make_axis(self, page: int) -> Image.Image:
         """Times below a page, a margin wider at each side."""
