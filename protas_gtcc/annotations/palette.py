@@ -2,8 +2,8 @@
 
 A colour is a text: `#rrggbb`, or `#rrggbb white` or `#rrggbb black` with a stripe along the bottom of a bar, which
 tells more classes apart than fills alone can. Candidates are of OKLCH (Ottosson, 2020). How far apart two are is
-measured in OKLab, for the one of four eyes to which they are nearest: normal ones, and those that lack one of the
-three kinds of cones (Machado, Oliveira and Fernandes, 2009).
+measured in OKLab, for the one of four eyes to which they are nearest: those that lack one of the three kinds of cones
+(Machado, Oliveira and Fernandes, 2009), and normal ones, to which they should differ twice as much.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ FROM_BACKGROUND = 0.12
 """Least distance of a colour from that of the background."""
 FOLLOWS = 0.05
 """Share of an action's successors from which on another one counts as following it."""
-TOGETHER = 2.0
-"""So much further apart are actions to be that follow each other."""
+NEXT, TOGETHER = 2.0, 1.6
+"""So much further apart are actions to be that follow each other, and that occur in one video."""
 SHARPNESS = 4
 """The cost of two actions falls with this power of their distance, so that the nearest ones count."""
 STARTS, ROUNDS = 6, 30
@@ -59,23 +59,40 @@ _TO_LAB = np.array(
 )
 
 
-def count_followers(counts: np.ndarray, labels: np.ndarray, background: Collection[int]) -> None:
-    """Add to `counts[a, b]`, `[C, C]`, how often action b comes next after a in labels `[T]`."""
-    actions = labels[~np.isin(labels, list(background))]
-    changes = np.flatnonzero(actions[1:] != actions[:-1])
-    np.add.at(counts, (actions[changes], actions[changes + 1]), 1)
+class Neighbours:
+    """Which actions are seen beside each other, counted from the labels of a dataset."""
+
+    def __init__(self, num_classes: int, background: Collection[int]):
+        self.background = list(background)
+        self.next = np.zeros((num_classes, num_classes), dtype=np.int64)
+        """How often action b comes next after action a, `[a, b]`."""
+        self.together = np.zeros((num_classes, num_classes), dtype=bool)
+        """Whether both occur in one video."""
+
+    def add(self, labels: np.ndarray) -> None:
+        """Count a video with labels `[T]`, or one for each of its segments."""
+        actions = labels[~np.isin(labels, self.background)]
+        changes = np.flatnonzero(actions[1:] != actions[:-1])
+        np.add.at(self.next, (actions[changes], actions[changes + 1]), 1)
+        occurring = np.unique(actions)
+        self.together[np.ix_(occurring, occurring)] = True
+
+    def follow(self) -> np.ndarray:
+        """Whether one of two actions often comes next after the other, `[C, C]`."""
+        share = self.next / np.maximum(self.next.sum(axis=1, keepdims=True), 1)
+        return np.maximum(share, share.T) >= FOLLOWS
 
 
-def choose_colours(counts: np.ndarray, background: Collection[int]) -> list[str]:
-    """A colour for each class, from `counts[a, b]`, `[C, C]`: how often action b follows action a."""
-    actions = [label for label in range(len(counts)) if label not in background]
+def choose_colours(neighbours: Neighbours) -> list[str]:
+    """A colour for each class."""
+    num_classes = len(neighbours.next)
+    actions = np.delete(np.arange(num_classes), neighbours.background)
     looks, apart = _looks(len(actions) > MOST_PLAIN)
-    share = counts[np.ix_(actions, actions)] / np.maximum(counts[actions].sum(axis=1, keepdims=True), 1)
-    together = np.maximum(share, share.T) >= FOLLOWS
-    weight = np.where(together, TOGETHER, 1.0) ** SHARPNESS
+    need = np.where(neighbours.follow(), NEXT, np.where(neighbours.together, TOGETHER, 1.0))
+    weight = need[np.ix_(actions, actions)] ** SHARPNESS
     np.fill_diagonal(weight, 0)
     chosen = _cheapest(weight, np.maximum(apart, 0.005) ** -SHARPNESS)
-    colours = [BACKGROUND] * len(counts)
+    colours = [BACKGROUND] * num_classes
     for action, look in zip(actions, chosen, strict=True):
         colours[action] = looks[look]
     return colours
@@ -84,10 +101,10 @@ def choose_colours(counts: np.ndarray, background: Collection[int]) -> list[str]
 @cache
 def usual_colours(num_classes: int, background: tuple[int, ...]) -> list[str]:
     """The colours where nothing is known of the order of actions: each is followed by the next."""
-    counts = np.zeros((num_classes, num_classes))
-    actions = np.delete(np.arange(num_classes), list(background))
-    counts[actions[:-1], actions[1:]] = 1
-    return choose_colours(counts, background)
+    neighbours = Neighbours(num_classes, background)
+    for first in range(num_classes - 1):
+        neighbours.add(np.array([first, first + 1]))
+    return choose_colours(neighbours)
 
 
 def are_colours(texts: Sequence[str], num_classes: int) -> bool:
@@ -128,7 +145,8 @@ def _looks(striped: bool) -> tuple[list[str], np.ndarray]:
             for number in np.flatnonzero((lightness >= low) & (lightness <= high)).tolist()
         ]
     numbers, stripes = [number for number, _ in looks], np.array([stripe for _, stripe in looks])
-    apart = np.linalg.norm(lab[:, numbers, None] - lab[:, None, numbers], axis=-1).min(axis=0)
+    by_eye = np.linalg.norm(lab[:, numbers, None] - lab[:, None, numbers], axis=-1)
+    apart = np.minimum(by_eye.min(axis=0), by_eye[0] / 2)
     apart += STRIPE_DISTANCE * (stripes[:, None] != stripes)
     return [f"{fills[number]} {stripe}".strip() for number, stripe in looks], apart
 

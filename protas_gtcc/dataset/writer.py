@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from protas_gtcc.annotations.mistakes import NO_TRACK, Track, track_as_json
-from protas_gtcc.annotations.palette import choose_colours, count_followers
+from protas_gtcc.annotations.palette import Neighbours, choose_colours
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_names
 from protas_gtcc.dataset.header import (
@@ -128,7 +128,7 @@ class LabelWriter:
 
     def __init__(self, file: Any, num_classes: int, background: Collection[int]):
         self._file, self._background = file, background
-        self._followers = np.zeros((num_classes, num_classes), dtype=np.int64)
+        self._neighbours = Neighbours(num_classes, background)
         self._labels = RaggedWriter(file, "labels", np.int32)
         self._progress = RaggedWriter(file, "progress", np.float32)
         self._segments = RaggedWriter(file, "segments", np.int64, row_shape=(3,))
@@ -138,7 +138,7 @@ class LabelWriter:
     def append(self, labels: np.ndarray, track: Track | None = None) -> None:
         """Write the labels `[T]` of the next video, their progress and segments, and keep its track for the end."""
         segments = segment_array(labels)
-        count_followers(self._followers, segments[:, 2], self._background)
+        self._neighbours.add(segments[:, 2])
         self._labels.append(labels)
         self._progress.append(progress_target(labels, self._background))
         self._segments.append(segments)
@@ -147,7 +147,7 @@ class LabelWriter:
 
     def finish(self) -> None:
         """Write the tracks, the number of segments of every video, the checksums, and the colours of the classes."""
-        write_list(self._file, "class_colours", choose_colours(self._followers, self._background))
+        write_list(self._file, "class_colours", choose_colours(self._neighbours))
         for array in (self._labels, self._progress, self._segments):
             array.finish()
         _put(self._file, "num_segments", self._num_segments)
