@@ -23,6 +23,7 @@ from protas_gtcc.report.ruler import verdict
 from protas_gtcc.report.screen import print_markdown
 from protas_gtcc.report.tables import print_evaluation
 from protas_gtcc.report.video_picture import plot_video
+from protas_gtcc.report.video_sheet import SheetVideo, plot_sheet
 from tests.conftest import slow_but_first
 from tests.predicted_videos import delayed, random_labels, without_progress
 
@@ -229,10 +230,10 @@ def test_one_frame_of_a_long_video_is_visible_and_the_curve_has_no_gap(tmp_path:
     plot_video(tmp_path / "a.png", "a", labels, delayed(labels, 0, 2), info)
     picture = imread(tmp_path / "a.png")[..., :3]
     colour = np.array(ImageColor.getrgb(class_looks(info)[1].fill)) / 255
-    in_bars = np.flatnonzero(np.isclose(picture[50], colour, atol=0.01).all(axis=1))
+    in_bars = np.flatnonzero(np.isclose(picture[80], colour, atol=0.01).all(axis=1))
     assert (np.diff(in_bars) > 1).sum() == 1, "two segments"
-    below = picture[170:450, in_bars[0] : in_bars[-1]]
-    assert (np.ptp(below, axis=2) > 0.2).any(axis=0).all(), "some of the blue curve is in every column"
+    curves = picture[155:394, in_bars[0] : in_bars[-1]]
+    assert (curves.max(axis=2) < 0.3).any(axis=0).all(), "some of the true curve is in every column"
 
 
 def test_one_frame_videos_and_models_without_progress_are_drawn(tmp_path: Path) -> None:
@@ -254,9 +255,50 @@ def test_a_video_whose_truth_is_unknown_is_not_called_simulated(tmp_path, monkey
     monkeypatch.setattr(Canvas, "text", lambda _, x, y, text, *rest, **more: texts.append(text))
     info = PredictionInfo(["rest", "pour"], [0], 5.0, simulated=True)
     plot_video(tmp_path / "v.png", "v", labels if has_truth else None, delayed(labels, 0, 2), info)
-    assert texts[0] == (
-        "v, SIMULATED video: 100% of frames correct" if has_truth else "v, model trained on SIMULATED data"
+    scored = "v, SIMULATED video: 100% of frames right; mean progress error in actions 0.00, of 0.5 everywhere 0.25"
+    assert texts[0] == (scored if has_truth else "v, model trained on SIMULATED data")
+
+
+def written(monkeypatch) -> list[str]:
+    """What is written on pictures from now on."""
+    texts = list[str]()
+    monkeypatch.setattr(Canvas, "text", lambda _, x, y, text, *rest, **more: texts.append(text))
+    return texts
+
+
+def test_a_bar_has_the_name_of_its_action_or_its_number_where_the_name_does_not_fit(tmp_path, monkeypatch) -> None:
+    texts, labels = written(monkeypatch), np.repeat([1, 0, 2, 0], [900, 60, 10, 30])
+    plot_video(
+        tmp_path / "v.png", "v", labels, delayed(labels, 0, 3), PredictionInfo(["rest", "pour", "stir"], [0], 5.0)
     )
+    assert (texts.count("pour"), texts.count("stir"), texts.count("2")) == (2, 0, 2), "true and predicted"
+
+
+@pytest.mark.parametrize(("num_actions", "num_rows"), [(20, 1), (60, 3), (2000, 6)])
+def test_a_video_with_many_segments_goes_on_in_further_rows(tmp_path, monkeypatch, num_actions, num_rows) -> None:
+    texts, labels = written(monkeypatch), np.tile([1, 2], num_actions // 2).repeat(7)
+    plot_video(
+        tmp_path / "v.png", "v", labels, delayed(labels, 0, 3), PredictionInfo(["rest", "pour", "stir"], [0], 5.0)
+    )
+    assert texts.count("predicted") == num_rows
+    assert texts.count("reported progress") == 1
+
+
+def test_a_sheet_has_the_best_video_first_and_every_class_once(tmp_path, monkeypatch) -> None:
+    texts, true = written(monkeypatch), np.repeat([0, 1, 2], 10)
+    videos = [
+        SheetVideo("bad", true, 0 * true),
+        SheetVideo("good", true, true),
+        SheetVideo("short", true[:20], true[:20]),
+    ]
+    plot_sheet(tmp_path / "videos.png", videos, PredictionInfo(["rest", "pour", "stir"], [0], 5.0))
+    assert [text for text in texts if "frames right" in text] == [
+        "good: 100% of frames right",
+        "short: 100% of frames right",
+        "bad: 33% of frames right",
+    ]
+    assert [text for text in texts if text in ("0 rest", "1 pour", "2 stir")] == ["0 rest", "1 pour", "2 stir"]
+    assert (tmp_path / "videos.png").is_file()
 
 
 def test_a_name_with_control_characters_is_drawn(tmp_path: Path) -> None:

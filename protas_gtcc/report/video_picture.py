@@ -4,12 +4,12 @@ title
 true        |████|  |██████|▒▒|
 predicted     |███|   |████|▒▒▒|
 next step   |██████|████|▒▒▒▒▒▒|   the likeliest, for a prediction with a procedure
-                                   names of the areas
 1.0 |
-    |  areas: true progress, its interval, reported progress
+    |  reported progress in the colour of the predicted class, its interval; true progress as a line
 0.0 |______________________________
-                                   names of the areas
- 10 |  areas: true time left of the procedure, its interval, its median; for a prediction with a procedure
+      time
+…                                  a video with many segments goes on in further rows
+ 10 |  time left of the procedure, its interval, the true one; for a prediction with a procedure
   0 |______________________________
       time
 classes that occur
@@ -17,7 +17,7 @@ classes that occur
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,114 +27,109 @@ from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.procedure.tables import steps_of
-from protas_gtcc.report.canvas import LARGE, MEDIUM, NORMAL, SMALL, Canvas, Place, text_width
+from protas_gtcc.report.canvas import LARGE, Canvas
 from protas_gtcc.report.colours import ClassLook, class_looks, shorten
+from protas_gtcc.report.picture_parts import (
+    LEFT,
+    TICKS,
+    Band,
+    Curve,
+    Plot,
+    Stretch,
+    draw_bar,
+    draw_plot,
+    draw_signs,
+    draw_time,
+    name_classes,
+)
 
-WIDTH, LEFT, RIGHT = 1540, 88, 1518
-"""Of the picture, and of what has time from left to right; pixels, as all lengths here."""
-TITLE, BAR, GAP, HEAD, PLOT, FOOT, LINE = 28, 54, 9, 26, 266, 60, 22
-"""Heights of the title, a bar, the gap below it, the names of the areas, the areas, their time, a line of classes."""
-UNIT = 258
-"""Height of progress 1."""
-LEAST = 2
-"""Width of the shortest segment: one frame of a long video stays visible."""
-TICKS = (*(one * 10.0**power for power in range(-3, 1) for one in (1, 2, 5)), 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
-"""Seconds from tick to tick."""
-MOST_TICKS, MOST_MARKS = 13, 6
-MINUTES = 180
-"""Seconds from which time is written in minutes."""
-BLUE, GREY, PALE = "#0072B2", "#BBBBBB", "#EEEEEE"
+WIDTH = 1540
+"""Of the picture; pixels, as all lengths here."""
+TITLE, BAR, GAP, SIGNS, FOOT = 34, 40, 7, 26, 60
+"""Heights of the title, a bar, the gap below it, what the curves mean, the time below a plot."""
+PLOT, LOW_PLOT = 240, 130
+"""Height of the curves; the second where there are several rows."""
+SEGMENTS_OF_ROW, MOST_ROWS = 26, 6
+MOST_MARKS = 6
+BLUE = "#0072B2"
 
 
-class Area(NamedTuple):
-    """For each pixel from left to right, what is filled: from `low` to `high`, `[RIGHT - LEFT]`, above 0."""
-
+class _Bar(NamedTuple):
     name: str
-    low: np.ndarray
-    high: np.ndarray
-    colour: str
-    opacity: float = 1.0
-    sample: int = 10
-    """Height of the sample beside the name."""
-
-
-class Plot(NamedTuple):
-    """Areas from the lowest layer up, over an axis with its title and marks, by their height in pixels."""
-
-    title: str
-    marks: Mapping[float, str]
-    areas: list[Area]
+    labels: np.ndarray
 
 
 def plot_video(
-    path: Path | str,
-    video: str,
-    labels: np.ndarray | None,
-    prediction: Prediction,
-    info: PredictionInfo,
+    path: Path | str, video: str, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo
 ) -> None:
     """Picture of one video, PNG: true and predicted segments as bars over true and reported progress.
 
-    `labels` are the true class ids `[T]`, None where they are unknown. Numbers in the bars are class ids; below are the
-    classes that occur. For a prediction with a procedure, also the likeliest next step, and the time left.
+    `labels` are the true class ids `[T]`, None where they are unknown. Bars have the names of their actions, or class
+    ids where a name does not fit; below are the classes that occur. For a prediction with a procedure, also the
+    likeliest next step, and the time left.
     """
-    looks = class_looks(info)
-    rows = {"predicted": prediction.labels} if labels is None else {"true": labels, "predicted": prediction.labels}
-    plots = [_progress_plot(labels, prediction, info.background)]
-    if prediction.procedure is not None:
-        rows["next step"] = prediction.procedure.next_probs.argmax(axis=0)
-        plots.append(_left_plot(labels, prediction.procedure, info))
-    names = {label: f"{label} {shorten(info.class_names[label])}" for label in np.unique([*rows.values()]).tolist()}
-    columns = int(WIDTH // (70 + max(text_width(name, MEDIUM) for name in names.values()))) or 1
-    top, num_lines = TITLE + len(rows) * (BAR + GAP) + HEAD, -(-len(names) // columns)
-    bottom = top + len(plots) * (PLOT + HEAD) - HEAD
-    canvas = Canvas(WIDTH, bottom + FOOT + num_lines * LINE + GAP)
-    note = info.simulated_note(labels is not None)
-    right = "" if labels is None else f": {np.mean(labels == prediction.labels):.0%} of frames correct"
-    canvas.text(LEFT, TITLE / 2, f"{video}{note and ', '}{note}{right}", LARGE, "lm")
-    for number, (name, its_labels) in enumerate(rows.items()):
-        _draw_bar(canvas, TITLE + number * (BAR + GAP), name, its_labels, info.background, looks)
-    for number, plot in enumerate(plots):
-        _draw_plot(canvas, top + number * (PLOT + HEAD), plot)
-    _draw_time(canvas, bottom, len(prediction.labels) / info.fps)
-    for number, (label, name) in enumerate(names.items()):
-        column, line = divmod(number, num_lines)
-        _name_class(canvas, column * (WIDTH // columns), bottom + FOOT + line * LINE, name, looks[label])
+    looks, procedure = class_looks(info), prediction.procedure
+    bars = [] if labels is None else [_Bar("true", labels)]
+    bars.append(_Bar("predicted", prediction.labels))
+    rows = _stretches(bars, info)
+    if procedure is not None:
+        bars.append(_Bar("next step", procedure.next_probs.argmax(axis=0)))
+    progress = _progress_plot(labels, prediction, info, looks, PLOT if len(rows) == 1 else LOW_PLOT)
+    row_height = len(bars) * (BAR + GAP) + progress.height + FOOT
+    left = None if procedure is None else _left_plot(labels, procedure, info)
+    classes = np.unique([bar.labels for bar in bars]).tolist()
+    names = {label: f"{label} {shorten(info.class_names[label])}" for label in classes}
+    bottom = TITLE + SIGNS + len(rows) * row_height + (0 if left is None else SIGNS + left.height + FOOT)
+    canvas = Canvas(WIDTH, bottom + name_classes(None, WIDTH, 0, names, looks))
+    canvas.text(LEFT, TITLE / 2, _title(video, labels, prediction, info), LARGE, "lm")
+    draw_signs(canvas, TITLE + SIGNS // 2, progress)
+    for number, stretch in enumerate(rows):
+        top = TITLE + SIGNS + number * row_height
+        for bar in bars:
+            draw_bar(canvas, (top, top + BAR), stretch, bar.name, bar.labels, info, looks)
+            top += BAR + GAP
+        draw_plot(canvas, top, stretch, progress)
+        draw_time(canvas, top + progress.height, stretch, info.fps)
+    if left is not None:
+        top, whole = TITLE + 2 * SIGNS + len(rows) * row_height, Stretch(0, len(prediction.labels))
+        draw_signs(canvas, top - SIGNS // 2, left)
+        draw_plot(canvas, top, whole, left)
+        draw_time(canvas, top + left.height, whole, info.fps)
+    name_classes(canvas, WIDTH, bottom, names, looks)
     canvas.save(path)
 
 
-def _name_class(canvas: Canvas, left: int, top: int, name: str, look: ClassLook) -> None:
-    canvas.box((left + 11, top + 6, left + 41, top + 17), look)
-    canvas.text(left + 50, top + LINE / 2, name, MEDIUM, "lm")
+def _title(video: str, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo) -> str:
+    """What is seen: the share of frames that are right, and the error of progress in actions beside that of 0.5."""
+    note = info.simulated_note(labels is not None)
+    named = f"{video}{note and ', '}{note}"
+    if labels is None:
+        return named
+    found = f"{named}: {np.mean(labels == prediction.labels):.0%} of frames right"
+    is_action = ~np.isin(labels, info.background)
+    if not is_action.any() or not prediction.reported.any():
+        return found
+    target = progress_target(labels, info.background)[is_action]
+    error, of_half = (float(abs(values - target).mean()) for values in (prediction.reported[is_action], 0.5))
+    return f"{found}; mean progress error in actions {error:.2f}, of 0.5 everywhere {of_half:.2f}"
 
 
-def _draw_bar(
-    canvas: Canvas, top: int, name: str, labels: np.ndarray, background: Collection[int], looks: list[ClassLook]
-) -> None:
-    segments = segment_array(labels)
-    edges = np.round(LEFT + segments[:, :2] * (RIGHT - LEFT) / len(labels)).astype(int).tolist()
-    boxes = [(start, top, max(end, start + LEAST), top + BAR) for start, end in edges]
-    classes, is_action = segments[:, 2].tolist(), ~np.isin(segments[:, 2], list(background))
-    # Background first, so that it does not cover a short action.
-    for number in np.argsort(is_action, kind="stable").tolist():
-        canvas.box(boxes[number], looks[classes[number]])
-    # A line between two actions, unless one of them is about as narrow as the line.
-    is_wide = is_action & (segments[:, 1] - segments[:, 0] > len(labels) * 0.004)
-    for number in np.flatnonzero(is_wide[1:] & is_wide[:-1]).tolist():
-        border = edges[number][1]
-        canvas.image.paste("white", (border - 1, top, border + 1, top + BAR))
-    for number in np.flatnonzero(is_action).tolist():
-        (start, _, end, _), text, look = boxes[number], str(classes[number]), looks[classes[number]]
-        if end - start > 10 * len(text):
-            canvas.text((start + end) / 2, top + BAR / 2, text, SMALL, colour=look.text)
-    canvas.text(LEFT - 11, top + BAR / 2, name, NORMAL, "rm")
+def _stretches(bars: list[_Bar], info: PredictionInfo) -> list[Stretch]:
+    """What each row of the picture has of the video: all in one, or equal parts where there are many segments."""
+    most = max(int((~np.isin(segment_array(bar.labels)[:, 2], info.background)).sum()) for bar in bars)
+    num_frames, num_rows = len(bars[0].labels), min(max(-(-most // SEGMENTS_OF_ROW), 1), MOST_ROWS)
+    each = -(-num_frames // num_rows)
+    return [Stretch(start, start + each) for start in range(0, num_frames, each)]
 
 
-def _progress_plot(labels: np.ndarray | None, prediction: Prediction, background: Collection[int]) -> Plot:
-    truth = None if labels is None else progress_target(labels, background)
-    marks = {progress * UNIT: f"{progress:.1f}" for progress in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
-    areas = _areas("progress", truth, prediction.interval, prediction.reported, UNIT)
-    return Plot("progress of the action", marks, list(areas))
+def _progress_plot(
+    labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo, looks: list[ClassLook], height: int
+) -> Plot:
+    truth = None if labels is None else progress_target(labels, info.background)
+    levels = np.linspace(0, 1, 6 if height == PLOT else 3).tolist()
+    reported = Curve("reported progress", prediction.reported, BLUE, prediction.labels, [look.fill for look in looks])
+    curves = list(_curves("progress", truth, prediction.interval, reported))
+    return Plot("progress", height, 1.03, {level: f"{level:.1f}" for level in levels}, curves)
 
 
 def _left_plot(labels: np.ndarray | None, procedure: Procedure, info: PredictionInfo) -> Plot:
@@ -147,63 +142,18 @@ def _left_plot(labels: np.ndarray | None, procedure: Procedure, info: Prediction
     longest = max(float(minutes.max(initial=0)), 0 if truth is None else float(truth[0]), 1 / 60)
     most = min(2 * longest, max(longest, float(procedure.left_interval.max(initial=0)) / 60))
     step = next((step for step in TICKS if most / step <= MOST_MARKS), most / MOST_MARKS)
-    marks = {mark / most * UNIT: f"{mark:g}" for mark in np.arange(0, 1.0001 * most, step).tolist()}
-    areas = _areas("time left", truth, procedure.left_interval / 60, minutes, UNIT / most)
-    return Plot("minutes left", marks, list(areas))
+    marks = {mark: f"{mark:g}" for mark in np.arange(0, 1.0001 * most, step).tolist()}
+    reported = Curve("reported time left", minutes, BLUE)
+    curves = list(_curves("time left", truth, procedure.left_interval / 60, reported))
+    return Plot("minutes left", PLOT, most, marks, curves)
 
 
-def _areas(
-    name: str, truth: np.ndarray | None, interval: np.ndarray | None, values: np.ndarray, unit: Place
-) -> Iterator[Area]:
-    """What is drawn of values `[T]`, from the lowest layer up; `unit` is the height of 1."""
-    if truth is not None:
-        _, high = _extremes(truth, unit)
-        yield Area(f"true {name}", 0 * high, high, GREY)
+def _curves(
+    name: str, truth: np.ndarray | None, interval: np.ndarray | None, reported: Curve
+) -> Iterator[Band | Curve]:
+    """From the lowest layer up: the truth is on top, so that nothing hides it."""
     if interval is not None:
-        (low, _), (_, high) = (_extremes(end, unit) for end in interval)
-        yield Area("interval", low, high, BLUE, opacity=0.15)
-    low, high = _extremes(values, unit)
-    yield Area(f"reported {name}", low - 0.9, high + 0.9, BLUE, sample=2)
-
-
-def _extremes(values: np.ndarray, unit: Place) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest value at each pixel from left to right, as heights; values are `[T]`.
-
-    At a border between frames, a pixel has both, so that a line through all pixels has no gap.
-    """
-    ends = -(-np.arange(RIGHT - LEFT + 1) * len(values) // (RIGHT - LEFT))
-    first, after = np.maximum(ends[:-1] - 1, 0), ends[1:]
-    # `reduceat` reduces from each index to the next: within every pixel, and again between two pixels.
-    indices, heights = np.stack([first, after], axis=1).ravel(), np.append(values, 0) * unit
-    return np.minimum.reduceat(heights, indices)[::2], np.maximum.reduceat(heights, indices)[::2]
-
-
-def _draw_plot(canvas: Canvas, top: int, plot: Plot) -> None:
-    for height, text in plot.marks.items():
-        y = round(top + PLOT - height)
-        canvas.image.paste(PALE, (LEFT, y, RIGHT, y + 1))
-        canvas.image.paste("black", (LEFT - 5, y, LEFT, y + 1))
-        canvas.text(LEFT - 11, y, text, NORMAL, "rm")
-    for area in plot.areas:
-        canvas.area((LEFT, top, RIGHT, top + PLOT), area.low, area.high, area.colour, area.opacity)
-    canvas.image.paste("black", (LEFT - 1, top, LEFT, top + PLOT))
-    canvas.text_upwards(34, top + PLOT // 2, plot.title, NORMAL)
-    x, y = RIGHT, top - HEAD // 2
-    for area in reversed(plot.areas):
-        canvas.text(x, y, area.name, MEDIUM, "rm")
-        x -= round(text_width(area.name, MEDIUM)) + 40
-        box = (x, y - area.sample // 2, x + 28, y - area.sample // 2 + area.sample)
-        canvas.area(box, np.zeros(28), np.full(28, area.sample), area.colour, area.opacity)
-        x -= 26
-
-
-def _draw_time(canvas: Canvas, top: int, seconds: float) -> None:
-    step = next((step for step in TICKS if seconds / step <= MOST_TICKS), seconds / MOST_TICKS)
-    canvas.image.paste("black", (LEFT - 1, top, RIGHT, top + 1))
-    for time in np.arange(0, 1.0001 * seconds, step).tolist():
-        x = round(LEFT + time / seconds * (RIGHT - LEFT))
-        text = f"{time:g}" if seconds < MINUTES else f"{round(time) // 60}:{round(time) % 60:02d}"
-        canvas.image.paste("black", (x, top, x + 1, top + 6))
-        canvas.text(x, top + 16, text, NORMAL)
-    unit = "seconds" if seconds < MINUTES else "minutes:seconds"
-    canvas.text((LEFT + RIGHT) / 2, top + 38, f"time, {unit}", NORMAL)
+        yield Band("80 % interval", interval[0], interval[1])
+    yield reported
+    if truth is not None:
+        yield Curve(f"true {name}", truth, "#222222")

@@ -17,6 +17,7 @@ from protas_gtcc.predictions import JoinedSet, Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details
 from protas_gtcc.report.video_picture import plot_video
+from protas_gtcc.report.video_sheet import SheetVideo, plot_sheet
 from protas_gtcc.runs.known_procedures import scorer_of
 from protas_gtcc.training.run_directory import RunDirectory, is_over
 
@@ -155,13 +156,16 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
 
 
 def _draw_pictures(run: RunDirectory, dataset: Dataset, videos: Iterable[str]) -> None:
-    """Draw each of these videos with its predictions, into the run's plots/."""
+    """Draw each of these videos with its predictions, and all on one sheet, into the run's plots/."""
     files = open_predictions(run.predictions)
     own = dataset.info
     info = PredictionInfo(own.class_names, own.background, own.fps, own.simulated, class_colours=own.class_colours)
+    drawn = []
     for video in videos:
-        path = run.plots / f"{video}.png"
-        plot_video(path, video, dataset.labels(video), files.read(video), info)
+        labels, prediction = dataset.labels(video), files.read(video)
+        plot_video(run.plots / f"{video}.png", video, labels, prediction, info)
+        drawn.append(SheetVideo(video, labels, prediction.labels))
+    plot_sheet(run.plots / "videos.png", drawn, info)
 
 
 def require_unseen(model: TrainedModel, dataset: Dataset, videos: list[str]) -> None:
