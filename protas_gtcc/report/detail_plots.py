@@ -68,7 +68,7 @@ def plot_by_length(path: Path | str, metrics: dict[str, Any]) -> None:
     figure = Figure(figsize=(11, 5), dpi=DOTS_PER_INCH, layout="constrained")
     by_length, by_occurrence = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1.2])
     for axis, name in ((by_length, f"length_{unit}"), (by_occurrence, "occurrence")):
-        parts = metrics["breakdowns"][name]
+        parts = _occurring(metrics, name)
         _draw_predictors(axis, metrics, name, "error")
         labels = [f"{part.replace('>=', '≥').replace('-', '–')}\n{parts[part]['segments']:,}" for part in parts]
         axis.set_xticks(range(len(parts)), labels)
@@ -130,20 +130,28 @@ def plot_online(path: Path | str, metrics: dict[str, Any]) -> None:
 
 def _draw_predictors(axis: Axes, metrics: dict[str, Any], breakdown: str, figure: str) -> None:
     """Every compared predictor over the parts of a breakdown; `bias` is drawn as mean reported progress."""
-    parts, intervals = metrics["breakdowns"][breakdown], metrics["intervals"]["breakdowns"][breakdown]
+    parts, intervals = _occurring(metrics, breakdown), metrics["intervals"]["breakdowns"][breakdown]
+    is_tenth, of_all = breakdown == "tenth", {part: at for at, part in enumerate(metrics["breakdowns"][breakdown])}
     true = _numbers(part["true_progress"] for part in parts.values())
     drawn = [name for name in LOOKS if any(part[name] is not None for part in parts.values())]
     for number, name in enumerate(drawn):
         values = _numbers(part[name][figure] for part in parts.values())
-        bounds = np.array([intervals[part][name][figure] or (np.nan, np.nan) for part in parts])
+        bounds = np.array([intervals[part][name][figure] or (np.nan, np.nan) for part in parts]).reshape(-1, 2)
         base = true if figure == "bias" else 0
-        shift = (number - (len(drawn) - 1) / 2) * (0.11 if breakdown != "tenth" else 0.008)
-        places = (np.arange(len(parts)) if breakdown != "tenth" else np.linspace(0.05, 0.95, len(parts))) + shift
+        shift = (number - (len(drawn) - 1) / 2) * (0.008 if is_tenth else 0.11)
+        places = shift + np.array(
+            [(of_all[part] + 0.5) / len(of_all) for part in parts] if is_tenth else range(len(parts))
+        )
         joined = {} if breakdown != "occurrence" else {"linestyle": "none"}
         label = _name(name, metrics, "frame")
         axis.vlines(places, bounds[:, 0] + base, bounds[:, 1] + base, color=LOOKS[name]["color"], lw=1.6, alpha=0.55)
         axis.plot(places, values + base, markersize=5, lw=1.2, label=label, **(LOOKS[name] | joined))
     tidy(axis)
+
+
+def _occurring(metrics: dict[str, Any], breakdown: str) -> dict[str, dict[str, Any]]:
+    """The parts of a breakdown that have segments: no columns are empty."""
+    return {name: part for name, part in metrics["breakdowns"][breakdown].items() if part["segments"]}
 
 
 def _per_class_series(metrics: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
