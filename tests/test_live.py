@@ -27,7 +27,7 @@ from protas_gtcc.live.sinks import FrameResult, JsonLines, Sink
 from protas_gtcc.live.sources import ByteFrames, Replay, Source, open_source
 from protas_gtcc.live.terminal import Terminal
 from protas_gtcc.network.checkpoint import save_checkpoint
-from protas_gtcc.predictions import Prediction
+from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.storage.locks import only_writer
 from tests.mstcn_folder import exit_code
 from tests.tiny_models import CLASSES, DIM, make_model, video
@@ -270,7 +270,7 @@ def test_lines_of_a_model_without_a_filter_have_no_interval():
 def test_the_terminal_shows_the_action_its_progress_and_the_last_ones():
     out = io.StringIO()
     names = ["rest", "cut", "mix", "serve"]
-    terminal = Terminal(Console(file=out, force_terminal=True, width=100), names, [0], 5.0)
+    terminal = Terminal(Console(file=out, force_terminal=True, width=100), PredictionInfo(names, [0], 5.0), 5.0)
     for frame, (label, progress) in enumerate([(1, 0.5), (1, 1.0), (2, 0.25)]):
         terminal.on_result(
             FrameResult(frame, label, 0.8, progress, np.full(4, 0.25), None, 0, 0, remaining_seconds=7.0 - frame)
@@ -283,7 +283,9 @@ def test_the_terminal_shows_the_action_its_progress_and_the_last_ones():
 
 
 def test_the_terminal_shows_no_progress_and_no_time_left_in_the_background():
-    terminal = Terminal(Console(file=io.StringIO(), force_terminal=True), ["rest", "cut"], [0], 5.0)
+    terminal = Terminal(
+        Console(file=io.StringIO(), force_terminal=True), PredictionInfo(["rest", "cut"], [0], 5.0), 5.0
+    )
     terminal.on_result(FrameResult(0, 0, 0.8, 0.25, None, None, 0, 0, (0.1, 0.4), remaining_seconds=7.0))
     shown = Console(width=100, record=True, file=io.StringIO())
     shown.print(terminal.view())

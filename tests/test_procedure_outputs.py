@@ -221,7 +221,7 @@ def test_lines_of_a_model_without_procedures_have_none():
 def test_the_terminal_shows_done_next_left_and_the_alarms(model):
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=100)
-    terminal = Terminal(console, model.class_names, model.background, 5.0, model.task_steps, model.tasks)
+    terminal = Terminal(console, model.facts, 5.0, model.task_steps, model.tasks)
     pipeline.run(model.stream(), Frames(FEATURES), [terminal])
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
     assert re.search(r"task cake \(inferred, \d+%\)", shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from protas_gtcc.report.detail_plots import plot_details, plot_per_class
 from protas_gtcc.report.ruler import verdict
 from protas_gtcc.report.screen import print_markdown
 from protas_gtcc.report.tables import print_evaluation
+from protas_gtcc.report.terminal_bars import print_videos, shows_colours
 from protas_gtcc.report.video_picture import plot_video
 from protas_gtcc.report.video_sheet import SheetVideo, plot_sheet
 from tests.conftest import slow_but_first
@@ -361,3 +363,21 @@ def test_detail_files_hold_the_figures_with_their_intervals_and_definitions(tmp_
     best = pd.read_csv(tmp_path / "margin.csv").iloc[0]
     expected = metrics["margin"]["predicted"]["macro"]["error"]
     assert best["lookup_error"] - best["model_error"] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("coloured", [True, False])
+def test_a_terminal_with_colours_shows_the_best_the_median_and_the_worst_video(coloured) -> None:
+    true = np.repeat([0, 1, 2, 2], 10)
+    info = PredictionInfo(["rest", "pour", "stir"], [0], 5.0)
+    videos = [SheetVideo(f"v{right}", true, np.where(np.arange(40) < right, true, 0)) for right in (40, 20, 30, 10, 15)]
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=coloured, color_system="truecolor", width=90)
+    assert shows_colours(console) == (coloured and console.encoding == "utf-8")
+    print_videos(videos, info, console)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+    assert [line.split()[:2] for line in lines[:3]] == [["v40", "100%"], ["v20", "50%"], ["v10", "25%"]]
+    assert lines[3].split() == ["upper:", "true,", "lower:", "predicted", "stir", "rest", "pour"]
+    if coloured:
+        upper, lower = (ImageColor.getrgb(look.fill) for look in (class_looks(info)[2], class_looks(info)[0]))
+        both = f"38;2;{upper[0]};{upper[1]};{upper[2]};48;2;{lower[0]};{lower[1]};{lower[2]}m"
+        assert both in out.getvalue(), "stir above rest, where nothing was seen"

@@ -28,7 +28,7 @@ from protas_gtcc.live import pipeline
 from protas_gtcc.live.delays import Delays
 from protas_gtcc.live.sinks import DelayLine, FrameResult, Sink, Summary
 from protas_gtcc.live.terminal import Terminal
-from protas_gtcc.predictions import Prediction
+from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.streaming.following import Delay, Followed, Following
 from protas_gtcc.video import sources
 from protas_gtcc.video.backbones.base import Backbone
@@ -396,7 +396,7 @@ def test_the_delays_of_a_pipeline_are_summed_up_by_part(model, tmp_path):
 def test_the_terminal_shows_how_far_behind_it_is_and_the_delays_at_the_end():
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=200, highlight=False)
-    terminal = Terminal(console, ["rest", "cut"], [0], 5.0)
+    terminal = Terminal(console, PredictionInfo(["rest", "cut"], [0], 5.0), 5.0)
     delay = Delay(0.05, 0.01, 0.06, 0.001)
     terminal.on_result(FrameResult(7, 1, 0.8, 0.5, None, None, waiting=0, dropped=3, delay=delay))
     delays = Delays()

@@ -17,7 +17,10 @@ from protas_gtcc.live.delays import delay_text
 from protas_gtcc.live.procedure_lines import alarm_text, checklist, procedure_texts, task_text
 from protas_gtcc.live.sinks import FrameResult, Sink, Summary
 from protas_gtcc.procedure.result import Event, Procedure
+from protas_gtcc.report.colours import HasClasses, class_looks
 
+SWATCH = "█ "
+"""Before the name of an action, in its colour."""
 SHOWN_ALARMS = 4
 """On a terminal, the last ones."""
 
@@ -31,14 +34,14 @@ class Terminal(Sink):
     def __init__(
         self,
         console: Console,
-        class_names: list[str],
-        background: list[int],
+        facts: HasClasses,
         fps: float | None,
         steps: Sequence[Sequence[int]] = (),
         tasks: Sequence[str] = (),
     ):
         """`steps` are those of each task, as in `TrainedModel.task_steps`; `tasks` are their names."""
-        self._names, self._background, self._fps, self._steps = class_names, background, fps, steps
+        self._names, self._background, self._fps, self._steps = facts.class_names, facts.background, fps, steps
+        self._looks = class_looks(facts)
         self._tasks = tasks
         self._alarms: deque[Event] = deque(maxlen=SHOWN_ALARMS)
         self._live = Live(console=console, auto_refresh=False, transient=False)
@@ -87,9 +90,12 @@ class Terminal(Sink):
             return Group(Text(self._note))
         is_action = result.label not in self._background
         name, progress = (self._names[result.label], result.progress) if is_action else ("no action", 0.0)
+        look = self._looks[result.label].fill
         now = Table.grid(padding=(0, 2))
         now.add_row(
-            "progress", ProgressBar(total=1, completed=progress, width=40), f"{progress:4.0%}" if is_action else ""
+            "progress",
+            ProgressBar(total=1, completed=progress, width=40, complete_style=look, finished_style=look),
+            f"{progress:4.0%}" if is_action else "",
         )
         now.add_row(
             "confidence",
@@ -99,11 +105,12 @@ class Terminal(Sink):
         past = Table("at", "for", "action", "progress at its end", show_edge=False, box=None, header_style="dim")
         for label, began, ended, progress in reversed(self._past):
             done = "" if label in self._background else f"{progress:4.0%}"
-            past.add_row(self._time(began), self._time(ended - began), self._names[label], done)
+            action = Text.assemble((SWATCH, self._looks[label].fill), self._names[label])
+            past.add_row(self._time(began), self._time(ended - began), action, done)
         lines = f"frame {result.frame}, {self._time(result.frame)}, {result.waiting} waiting"
         if result.delay is not None:
             lines += f", {result.delay.total:.2f} s behind, {result.dropped} skipped"
-        heading = Text.assemble((name, "bold"), f"  for {self._time(result.frame - self._began + 1)}")
+        heading = Text.assemble((SWATCH, look), (name, "bold"), f"  for {self._time(result.frame - self._began + 1)}")
         if is_action and result.remaining_seconds is not None:
             heading.append(f", about {result.remaining_seconds:.0f} s left")
         procedure = [] if result.procedure is None else [*self._procedure(result, result.procedure)]

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from protas_gtcc.cli.shared.console import make_console, progress_bars, warn
 from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import Folder, Positional
+from protas_gtcc.cli.shared.shown_videos import print_test_videos
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 from protas_gtcc.prepare.known_datasets import open_dataset
 from protas_gtcc.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
+    from protas_gtcc.dataset.file import Dataset
     from protas_gtcc.metrics.evaluation import Evaluation
 
 
@@ -57,15 +59,18 @@ class Command:
         is_run = run.config_file.is_file() or run.checkpoint.is_file()
         folder = self.out or (self.source if is_run else None)
         is_again = folder is not None and RunDirectory(folder).metrics.exists()
-        evaluation = self._of_run() if is_run else self._of_predictions()
+        evaluation, dataset = self._of_run() if is_run else (self._of_predictions(), None)
         if self.json:
             print(json.dumps(evaluation.metrics, allow_nan=False))
         else:
-            print_evaluation(evaluation, make_console())
+            print_evaluation(evaluation, console := make_console())
+            if dataset is not None:
+                results = RunDirectory(self.out or self.source)
+                print_test_videos(results.predictions, dataset, evaluation.metrics["split"], console)
             if is_again:
                 print(f"the earlier scores in {folder} were replaced")
 
-    def _of_run(self) -> Evaluation:
+    def _of_run(self) -> tuple[Evaluation, Dataset]:
         from protas_gtcc.inference import choose_device
         from protas_gtcc.runs.evaluate_run import evaluate_run
 
@@ -88,7 +93,7 @@ class Command:
         with progress_bars() as on_progress:
             device = choose_device(self.device)
             given = self.pictures, self.out, self.task_given, self.lag.lag_seconds
-            return evaluate_run(run, dataset, split, feature_set, device, *given, on_progress)
+            return evaluate_run(run, dataset, split, feature_set, device, *given, on_progress), dataset
 
     def _of_predictions(self) -> Evaluation:
         from protas_gtcc.dataset.header import is_dataset_file

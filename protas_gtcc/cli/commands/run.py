@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from protas_gtcc.cli.commands import train
 from protas_gtcc.cli.shared.console import is_first_process, make_console, progress_bars
+from protas_gtcc.cli.shared.shown_videos import print_test_videos
 from protas_gtcc.training.callbacks import resumable
 
 
@@ -36,5 +37,6 @@ class Command(train.Command):
         if self.json:
             print(json.dumps(evaluation.metrics, allow_nan=False))
         print_evaluation(evaluation, console)
+        print_test_videos(run.predictions, dataset, config.split, console)
         seconds = f"trained in {trained - started:.0f} s, evaluated in {time.perf_counter() - trained:.0f} s"
         console.print(f"{seconds}; everything is in {run.path}")

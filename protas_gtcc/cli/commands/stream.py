@@ -200,8 +200,7 @@ class Command:
 
         sinks: list[Sink] = []
         if sys.stdout.isatty() and not self.json:
-            names = model.class_names, model.background
-            sinks.append(Terminal(make_console(), *names, fps, model.task_steps, model.tasks))
+            sinks.append(Terminal(make_console(), model.facts, fps, model.task_steps, model.tasks))
         else:
             sinks.append(JsonLines(sys.stdout, model.class_names, fps, self.every_class, model.tasks))
             sinks.append(DelayLine(make_console(stderr=True)))
