@@ -374,7 +374,7 @@ def test_a_terminal_with_colours_shows_the_best_the_median_and_the_worst_video(c
     console = Console(file=out, force_terminal=coloured, color_system="truecolor", width=90)
     assert shows_colours(console) == (coloured and console.encoding == "utf-8")
     print_videos(videos, info, console)
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).split("\n\n")
     assert [line.split()[:2] for line in lines[:3]] == [["v40", "100%"], ["v20", "50%"], ["v10", "25%"]]
     assert lines[3].split() == ["upper:", "true,", "lower:", "predicted", "stir", "rest", "pour"]
     if coloured:
