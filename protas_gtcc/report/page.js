@@ -180,6 +180,7 @@ function buildGroup(group) {
   return make(
     "div",
     {},
+    ...group.judgement.map((sentence) => make("p", { className: "judgement" }, sentence)),
     make("p", {}, facts),
     runBar(group),
     ...[scores, procedureScores, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) => part(group)),

@@ -1,7 +1,7 @@
 """Everything that the report page shows, as values for JSON.
 
     simulated, version, length_bins, run_colours, frame_values, has_videos, groups
-      group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos
+      group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos, judgement
         video   name, num_frames, segments; file: its address, and start_seconds, see `PlayedFile`; None without one;
                 procedure: what truly happened, see `procedure_data.py`; None where no run reports procedures
         run     name, path, metrics (all of metrics.json), ruler, verdict, procedure, best, confusion, reliability,
@@ -34,6 +34,7 @@ from protas_gtcc.metrics.segmentation import confusion_counts
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.colours import RUN_COLOURS, class_looks
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
+from protas_gtcc.report.judgement import judgement
 from protas_gtcc.report.packing import flat_segments, pack
 from protas_gtcc.report.procedure_data import KnownVideos, procedure_values, truth_values
 from protas_gtcc.report.procedure_scores import FIGURES
@@ -119,6 +120,7 @@ def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[st
             for number, (name, labels) in enumerate(zip(runs[0].videos, truth, strict=True))
         ],
         "runs": shown,
+        "judgement": judgement(runs),
     }
 
 

@@ -35,7 +35,7 @@ function clock(seconds) {
   const rest = seconds % 60;
   return seconds < 60
     ? `${rest.toFixed(2)} s`
-    : `${Math.floor(seconds / 60)}:${rest < 10 ? "0" : ""}${rest.toFixed(2)} min`;
+    : `${Math.floor(seconds / 60)} min ${rest.toFixed(0)} s`;
 }
 
 // Bars of segments at a place of the vertical axis, and the stripes of their classes; on the horizontal one, a unit has

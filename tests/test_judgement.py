@@ -1,0 +1,78 @@
+"""The report's first sentences: which run is better at what, and whether chance could be the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, save_evaluation
+from protas_gtcc.metrics.prediction_files import write_predictions
+from protas_gtcc.predictions import PredictionInfo
+from protas_gtcc.report.judgement import judgement
+from protas_gtcc.report.runs import EvaluatedRun, open_runs
+from tests.predicted_videos import delayed, without_progress
+
+NAMES, FPS, PEOPLE = ["rest", "cut", "mix", "serve"], 5.0, 6
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory) -> Path:
+    random = np.random.default_rng(0)
+    videos = {f"v{n}": np.repeat(random.permutation(np.arange(12) % 4), random.integers(8, 30, 12)) for n in range(9)}
+    names = list(videos)
+    splits = {"1": {"train": names[PEOPLE:], "test": names[:PEOPLE]}, "2": {"train": names[1:], "test": names[:1]}}
+    path = tmp_path_factory.mktemp("data") / "kitchen.h5"
+    with write_dataset(path, DatasetInfo("kitchen", NAMES, [0], FPS, splits), {"features": FeatureSet(1)}) as writer:
+        for name, labels in videos.items():
+            writer.add(Video(name, labels, {"features": np.zeros((len(labels), 1), np.float32)}, subject=f"p{name}"))
+    return path
+
+
+def runs(
+    folder: Path, kitchen: Path, delays: dict[str, int], split: str = "1", silent: bool = False
+) -> list[EvaluatedRun]:
+    """Evaluated runs whose predictions come so many frames late."""
+    for name, delay in delays.items():
+        data = Dataset(kitchen)
+        truth = {video: data.labels(video) for video in data.part(split, "test")}
+        found = {video: delayed(labels, delay, len(NAMES)) for video, labels in truth.items()}
+        if silent:
+            found = {video: without_progress(one.labels) for video, one in found.items()}
+        write_predictions(folder / name / "predictions.h5", found.items(), PredictionInfo(NAMES, [0], FPS))
+        triples = [(video, labels, found[video]) for video, labels in truth.items()]
+        training = [data.labels(video) for video in data.part(split, "train")]
+        info = EvaluationInfo("kitchen", split, False, "features", 0)
+        save_evaluation(evaluate_videos(triples, training, NAMES, [0], info, FPS), folder / name)
+    return open_runs([folder / name for name in delays], [kitchen])
+
+
+def test_the_best_run_is_compared_with_each_other_one(tmp_path, kitchen):
+    sentences = judgement(runs(tmp_path, kitchen, {"late": 4, "prompt": 1, "later": 9}))
+    assert [sentence.split()[0] for sentence in sentences] == ["prompt", "prompt"]
+    assert [sentence.split()[4] for sentence in sentences] == ["late", "later"]
+    assert all("is better than" in one and "difference" in one and "worse" not in one for one in sentences)
+
+
+def test_equal_runs_do_not_clearly_differ(tmp_path, kitchen):
+    (sentence,) = judgement(runs(tmp_path, kitchen, {"one": 3, "other": 3}))
+    assert sentence.startswith("one does not clearly differ from other in skill of progress")
+    assert "better" not in sentence
+
+
+def test_with_one_video_the_sentence_says_that_it_is_too_little(tmp_path, kitchen):
+    (sentence,) = judgement(runs(tmp_path, kitchen, {"one": 1, "other": 8}, split="2"))
+    assert "one person or video is too little to tell chance from difference" in sentence
+
+
+def test_a_run_alone_is_not_judged(tmp_path, kitchen):
+    assert judgement(runs(tmp_path, kitchen, {"one": 1})) == []
+
+
+def test_runs_that_report_no_progress_are_judged_by_segmentation(tmp_path, kitchen):
+    (sentence,) = judgement(runs(tmp_path, kitchen, {"one": 1, "other": 8}, silent=True))
+    assert "skill" not in sentence
+    assert "one is better than other in frames right" in sentence
