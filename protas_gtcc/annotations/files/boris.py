@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from protas_gtcc.annotations.files.format import Format
-from protas_gtcc.annotations.files.json_values import a_list, an_object, text, write_json
 from protas_gtcc.annotations.files.options import AnnotationOptions
 from protas_gtcc.annotations.files.state_events import Event, paired
 from protas_gtcc.annotations.files.timed import (
@@ -30,12 +29,12 @@ from protas_gtcc.annotations.files.timed import (
     video_of,
 )
 from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.storage.json_values import a_list, an_object, text, write_json
 from protas_gtcc.storage.text_files import read_json
 
 NO_SUBJECT = "No focal subject"
 """As BORIS calls it."""
 _VERSION = "7.0"
-_MOST_MEDIA = 1000
 
 
 def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
@@ -166,13 +165,14 @@ def _offset(observation: dict[str, Any], where: str) -> Fraction:
 def _media(observation: dict[str, Any], where: str) -> tuple[list[str], list[Fraction]]:
     """Files of the first player, and their lengths. Raises `InputError` for several without lengths."""
     players = observation.get("file")
-    media = a_list(players.get("1", []), f"{where}, file") if isinstance(players, dict) else []
+    paths = a_list(players.get("1", []), f"{where}, file") if isinstance(players, dict) else []
+    media = [text(path, f"{where}, file") for path in paths]
     about = observation.get("media_info")
-    known = about.get("length", {}) if isinstance(about, dict) else {}
+    known = an_object(about.get("length", {}), f"{where}, media_info") if isinstance(about, dict) else {}
     lengths = [exact_seconds(known[path], f"{where}, media_info") for path in media if path in known]
     if len(media) > 1 and len(lengths) < len(media):
         raise InputError(f"{where} joins {len(media)} media, and not all lengths are in the project; open it in BORIS")
-    return [text(path, f"{where}, file") for path in media[:_MOST_MEDIA]], lengths
+    return media, lengths
 
 
 def _with_annotators(annotations: list[Annotation]) -> list[Annotation]:
