@@ -147,19 +147,31 @@ def _event(value: Any, row: int, offset: Fraction, where: str) -> Event:
     cells = a_list(value, place)
     if len(cells) < 3:
         raise InputError(f"{place}: an event of {len(cells)} values; expected time, subject, code, modifiers, comment")
-    time = exact_seconds(cells[0], place) - offset
-    if time < 0:
-        raise InputError(f"{place}: {cells[0]!r} is before the observation's time offset; correct the offset")
+    time = without_offset(cells[0], offset, place)
     modifiers = text(cells[3], place) if len(cells) > 3 else ""
     return Event(time, text(cells[2], place), text(cells[1], place), modifiers, row, place)
+
+
+def without_offset(time: object, offset: object, where: str) -> Fraction:
+    """A time in seconds from the video's start; an offset may be negative. Raises `InputError` for others."""
+    seconds = exact_seconds(time, where) - _signed(offset, where)
+    if seconds < 0:
+        raise InputError(f"{where}: {time!r} is before the observation's time offset; correct the offset")
+    return seconds
+
+
+def _signed(offset: object, where: str) -> Fraction:
+    if isinstance(offset, str) and offset.strip().startswith("-"):
+        return -exact_seconds(offset.strip()[1:], where)
+    if isinstance(offset, int | float | Fraction) and offset < 0:
+        return -exact_seconds(-offset, where)
+    return exact_seconds(offset or 0, where)
 
 
 def _offset(observation: dict[str, Any], where: str) -> Fraction:
     if observation.get("media_creation_date_as_offset"):
         raise InputError(f"{where} counts times from the creation of its media; switch that off, or export the events")
-    value = observation.get("time offset") or 0
-    negative = isinstance(value, int | float) and value < 0
-    return -exact_seconds(-value, where) if negative else exact_seconds(value, where)
+    return _signed(observation.get("time offset"), where)
 
 
 def _media(observation: dict[str, Any], where: str) -> tuple[list[str], list[Fraction]]:

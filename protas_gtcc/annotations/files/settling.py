@@ -148,11 +148,12 @@ def _settled(one: Annotation, options: AnnotationOptions, counts: _Counts) -> An
         (segment for segment in named if segment.name and segment.end > segment.start),
         key=lambda segment: (segment.start, segment.end),
     )
-    scaled = [
-        replace(segment, start=segment.start * options.scale, end=segment.end * options.scale) for segment in whole
-    ]
+    if options.scale != 1:
+        whole = [
+            replace(segment, start=segment.start * options.scale, end=segment.end * options.scale) for segment in whole
+        ]
     seconds = None if one.seconds is None else one.seconds * options.scale
-    return replace(one, segments=tuple(_apart(one, scaled, options, counts)), open_events=(), seconds=seconds)
+    return replace(one, segments=tuple(_apart(one, whole, options, counts)), open_events=(), seconds=seconds)
 
 
 def _named(one: Annotation, segment: TimedSegment, options: AnnotationOptions) -> TimedSegment:
@@ -162,7 +163,7 @@ def _named(one: Annotation, segment: TimedSegment, options: AnnotationOptions) -
     if not is_text(line):
         what = f"label {line[:60]!r} has control characters, or is not Unicode"
         raise InputError(f"{one.source}: of video {one.video}, {segment.unit} {segment.row}: {what}; rename it")
-    return replace(segment, name=line)
+    return segment if line == segment.name else replace(segment, name=line)
 
 
 def _closed(one: Annotation, options: AnnotationOptions, counts: _Counts) -> list[TimedSegment]:
