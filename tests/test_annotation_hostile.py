@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -180,7 +181,7 @@ def test_json_that_is_nested_deeply_or_says_a_thing_twice_is_refused(tmp_path):
 def test_values_of_another_kind_are_refused_wherever_they_are(tmp_path):
     ranges = {"ranges": [{"start": 1, "end": 2}], "timelinelabels": ["cut"]}
     for fps in (float("inf"), float("nan"), 10**400, "fast", [25], 0, -1):
-        task = {"data": {"video": "tea.mp4", "fps": fps}}
+        task: dict[str, Any] = {"data": {"video": "tea.mp4", "fps": fps}}
         task |= {"annotations": [{"result": [{"type": "timelinelabels", "value": ranges}]}]}
         assert "--counted-fps" in refusal(write_json(tmp_path / "a.json", [task]))
     task["data"]["fps"] = "25"

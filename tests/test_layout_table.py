@@ -34,6 +34,8 @@ def code_lines(path: Path) -> int:
     text = path.read_text(encoding="utf-8")
     other: set[int] = set()
     for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.stmt):
+            continue
         is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if isinstance(node, ast.Import | ast.ImportFrom) or is_text:
             other |= {*range(node.lineno, (node.end_lineno or node.lineno) + 1)}

@@ -112,8 +112,8 @@ def _segment(row: _Row, path: Path) -> TimedSegment:
     kind, start, stop = row.cells
     where = f"{path}, row {row.line}"
     end = start if kind.upper() == POINT or stop in ("", "NA") else stop
-    times = (without_offset(time, row.offset, where) for time in (start, end))
-    return timed_segment(str(path), row.line, *times, row.name, row.detail)
+    first, last = (without_offset(time, row.offset, where) for time in (start, end))
+    return timed_segment(str(path), row.line, first, last, row.name, row.detail)
 
 
 def _event(row: _Row, path: Path) -> Event:
