@@ -245,3 +245,19 @@ def test_annotators_agree_where_one_names_the_background_and_the_other_leaves_a_
         (tmp_path / "both" / name / "tea.txt").write_text(f"0\t2\tcut\n{row}4\t6\tcut\n")
     made = printed(capsys, "convert", "both", "--agreement", "--annotator-folders")
     assert [row["by_frame"] for row in made["agreement"]] == [100, 100, 100]
+
+
+@pytest.mark.slow
+def test_a_corrected_file_of_a_video_that_can_no_longer_be_read_stays(tmp_path):
+    source = labelled(tmp_path / "kitchen", "tea", "soup", "rice")
+    axes = ("--feature-axes", "TD")
+    assert exit_code("prepare", source, "--out", "a.h5", "--fps", 10, "--test-share", 0.34, *axes) == 0
+    assert exit_code("train", "--dataset", "a.h5", "--out", "run", *TINY) == 0
+    files = [source / "features" / f"{name}.npy" for name in ("tea", "soup")]
+    predict = ("predict", "run", *files, "--out", "guess", "--no-pictures", *axes)
+    assert exit_code(*predict, "--format", "audacity") == 0
+    corrected = Path("guess/annotations/soup.txt")
+    corrected.write_text("0\t1\tcut\n")
+    files[1].write_bytes(b"damaged")
+    assert exit_code(*predict, "--skip-broken") == 0
+    assert corrected.read_text() == "0\t1\tcut\n"
