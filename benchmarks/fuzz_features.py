@@ -12,7 +12,7 @@ import torch
 from fuzz_readers import DIM, NAMES, Reader, read_features, read_layout
 from scipy.io import savemat
 
-from protas_gtcc.layouts.cholec80 import TOOLS
+from protas_gtcc.layouts.cholec80_files import TOOLS
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from protas_gtcc.predictions import Extractor

@@ -189,6 +189,19 @@ def test_exports_of_boris_are_read_in_their_shapes(tmp_path):
         assert read(tmp_path / name).annotations[0].video == "tea"
 
 
+@pytest.mark.parametrize(("offset", "start"), [("0.0", 7), ("5", 2), ("-1.5", 8.5), ("0:00:05", 2)])
+def test_times_of_exports_of_boris_lose_their_offset_too(tmp_path, offset, start):
+    heads = "Observation id\tTime offset (s)\tMedia file name\tBehavior\tBehavior type\t"
+    row = f"one\t{offset}\ttea.mp4\tcut\t"
+    (tmp_path / "a.tsv").write_text(f"{heads}Start (s)\tStop (s)\n{row}STATE\t7\t9\n")
+    (tmp_path / "b.tsv").write_text(f"{heads}Time\n{row}START\t7\n{row}STOP\t9\n")
+    before = f"Observation id\tone\nTime offset (s)\t{offset}\n"
+    events = "7\ttea.mp4\tcut\tSTART\n9\ttea.mp4\tcut\tSTOP\n"
+    (tmp_path / "c.tsv").write_text(f"{before}Time\tMedia file path\tBehavior\tStatus\n{events}")
+    for name in ("a.tsv", "b.tsv", "c.tsv"):
+        assert simple_rows(tmp_path / name) == [(start, start + 2, "cut")], name
+
+
 def test_a_folder_names_videos_by_files_and_tells_annotators_apart_by_files_or_folders(tmp_path):
     for annotator, end in (("anna", 2), ("ben", 3)):
         (tmp_path / annotator).mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +141,100 @@ def test_labels_with_commas_line_breaks_and_other_scripts_stay_one_label(tmp_pat
     (tmp_path / "a.csv").write_text('start,end,label\n1,2,"cut, then\npeel 切る"\n3,4,"a ""b"""\n')
     found = settled(tmp_path / "a.csv").annotations[0].segments
     assert [one.name for one in found] == ["cut, then peel 切る", 'a "b"']
+
+
+EAF = """<?xml version="1.0"?>{}<ANNOTATION_DOCUMENT AUTHOR="" DATE="2020-01-01T00:00:00+00:00" FORMAT="2.8"
+ VERSION="2.8" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+ xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv2.8.xsd">
+<HEADER/><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="t1" TIME_VALUE="1"/><TIME_SLOT TIME_SLOT_ID="t2" TIME_VALUE="{}"/>
+</TIME_ORDER><TIER TIER_ID="a" LINGUISTIC_TYPE_REF="l"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a1"
+ TIME_SLOT_REF1="t1" TIME_SLOT_REF2="t2"><ANNOTATION_VALUE>{}</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>
+</TIER><LINGUISTIC_TYPE LINGUISTIC_TYPE_ID="l"/></ANNOTATION_DOCUMENT>"""
+BOMB = '<!DOCTYPE x [<!ENTITY e0 "lol">' + "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10))
+
+
+def test_an_elan_file_neither_grows_nor_reads_other_files(tmp_path):
+    needs(FORMS["elan"])
+    path, secret = tmp_path / "tea.eaf", tmp_path / "secret.txt"
+    secret.write_text("SECRET")
+    path.write_text(EAF.format("", "2000", "cut"))
+    assert [one.name for one in settled(path).annotations[0].segments] == ["cut"]
+    outside = f'<!DOCTYPE x [<!ENTITY e SYSTEM "{secret.as_uri()}">]>'
+    for begin, end, value in ((BOMB + "]>", "2000", "&e9;"), (outside, "2000", "&e;"), ("", "9" * 5000, "cut")):
+        path.write_text(EAF.format(begin, end, value))
+        assert "SECRET" not in refusal(path)
+    path.write_text(EAF.format(outside.replace("ENTITY e ", "ENTITY % e ").replace("]>", " %e;]>"), "2000", "cut"))
+    assert [one.name for one in settled(path).annotations[0].segments] == ["cut"]
+
+
+def test_json_that_is_nested_deeply_or_says_a_thing_twice_is_refused(tmp_path):
+    texts = {
+        "a.boris": "[" * 100_000,
+        "b.boris": '{"observations": {}, "observations": {}}',
+        "c.json": '{"annotations": [',
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text * (100_000 if name == "c.json" else 1))
+        refusal(tmp_path / name)
+
+
+def test_values_of_another_kind_are_refused_wherever_they_are(tmp_path):
+    ranges = {"ranges": [{"start": 1, "end": 2}], "timelinelabels": ["cut"]}
+    for fps in (float("inf"), float("nan"), 10**400, "fast", [25], 0, -1):
+        task: dict[str, Any] = {"data": {"video": "tea.mp4", "fps": fps}}
+        task |= {"annotations": [{"result": [{"type": "timelinelabels", "value": ranges}]}]}
+        assert "--counted-fps" in refusal(write_json(tmp_path / "a.json", [task]))
+    task["data"]["fps"] = "25"
+    assert [one.end for one in settled(write_json(tmp_path / "a.json", [task])).annotations[0].segments] == [
+        exact_seconds("0.08", "")
+    ]
+    for media in ([["tea.mp4"]], [{"a": 1}]):
+        one = boris_observation(CUT) | {"file": {"1": media}}
+        assert "file: expected text" in refusal(write_json(tmp_path / "a.boris", boris_project({"one": one})))
+
+
+@pytest.mark.parametrize("label", ["c\x00ut", "c\ud800ut", "\x1b[31mcut"])
+def test_a_label_that_is_no_text_is_refused_with_its_row(tmp_path, label):
+    result = {"type": "labels", "value": {"start": 1, "end": 2, "labels": [label]}}
+    task = {"data": {"video": "tea.mp4"}, "annotations": [{"result": [result]}]}
+    assert "of video tea, row 1: label" in refusal(write_json(tmp_path / "a.json", [task]))
+
+
+def test_marks_without_an_end_in_a_cue_take_no_time(tmp_path):
+    for marks in ("<", "<v", "<v.", "<v a", "<v "):
+        (tmp_path / "a.vtt").write_text(VTT.format("00:01.000", "00:02.000") + marks * 100_000 + ".\n")
+        assert len(settled(tmp_path / "a.vtt").annotations[0].segments) == 1
+
+
+def test_a_table_says_which_column_it_has_twice_and_what_is_not_utf_8(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("start,end,label,label\n1,2,cut,stir\n")
+    assert "has the column 'label' twice; rename one" in refusal(path)
+    path.write_text("start,end,label\n1,2,cut\n", encoding="utf-16")
+    assert "is not UTF-8 text" in refusal(path)
+
+
+def test_tables_with_semicolons_may_have_commas_in_numbers_and_whole_paths_of_videos(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "video;start;end;label\nC:\\films\\tea.mp4;1,5;2,25;cut\n/films/soup.mp4;0;1;stir\nanna/rice.mp4;0;1;stir\n"
+    )
+    found = {one.video: one.segments[0] for one in settled(path).annotations}
+    assert {*found} == {"tea", "soup", "anna/rice"}
+    assert (float(found["tea"].start), float(found["tea"].end)) == (1.5, 2.25)
+    path.write_text("start_frame,end_frame,label\n25.0,50.0,cut\n")
+    assert [float(one.end) for one in settled(path, counted_fps=25.0).annotations[0].segments] == [2]
+
+
+def test_files_of_a_folder_that_no_form_knows_are_named(tmp_path):
+    (tmp_path / "a.txt").write_text("1\t2\tcut\n")
+    (tmp_path / "b.txt").write_text("stir\n")
+    (tmp_path / "c.json").write_text('{"annotation": {"vi')
+    (tmp_path / ".d.txt").write_text("hidden")
+    assert read(tmp_path).notices == ["in no known form of annotations, not read: b.txt, c.json"]
+
+
+def test_two_files_of_a_video_in_two_forms_are_two_annotators(tmp_path):
+    (tmp_path / "tea.txt").write_text("1\t2\tcut\n")
+    (tmp_path / "tea.vtt").write_text(VTT.format("00:01.000", "00:02.000"))
+    assert {one.annotator for one in read(tmp_path).annotations} == {"tea.txt", "tea.vtt"}

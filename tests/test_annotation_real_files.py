@@ -62,7 +62,7 @@ def test_an_aggregated_export_of_joined_media_is_one_video_of_the_observations_n
     path = folder / "boris_test_export_aggregated_events_test_full_1.tsv"
     found = read(path)
     assert {one.video for one in found.annotations} == {"observation #2"}
-    assert "several media whose lengths are not in the export" in found.notices[0]
+    assert "several media whose lengths are not read from an export" in found.notices[0]
     assert Counter(s.name for one in found.annotations for s in one.segments) == {"s": 10, "p": 8}
 
 

@@ -11,7 +11,7 @@ import pytest
 from protas_gtcc.checks.path import check_path
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.cholec80 import PHASES, TOOLS
+from protas_gtcc.layouts.cholec80_files import PHASES, TOOLS
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.recognition import open_layout
 from tests.mstcn_folder import exit_code

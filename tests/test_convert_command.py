@@ -175,8 +175,12 @@ def test_pre_annotations_are_written_corrected_and_prepared(tmp_path, capsys):
     assert exit_code("prepare", source, "--out", "a.h5", "--fps", 10, "--test-share", 0.34, *axes) == 0
     assert exit_code("train", "--dataset", "a.h5", "--out", "run", *TINY) == 0
     np.save("new.npy", np.random.default_rng(9).random((50, 3), dtype=np.float32))
-    predict = ("predict", "run", "new.npy", "--out", "guess", "--no-pictures", "--format", *WITHOUT_EXTRAS)
-    assert exit_code(*predict, *axes) == 0
+    both = ("predict", "run", "new.npy", "--out", "guess", "--no-pictures", *axes, "--format")
+    assert "audacity and mstcn would both write guess/annotations/new.txt; give one" in refusal(
+        capsys, *both, *WITHOUT_EXTRAS
+    )
+    predict = (*both, *(name for name in WITHOUT_EXTRAS if name != "mstcn"))
+    assert exit_code(*predict) == 0
     files = {file.name for file in Path("guess/annotations").iterdir()}
     assert {"annotations.boris", "segments.csv", "annotations.rttm", "new.vtt", "new.txt", "new.json"} <= files
     project = json.loads(Path("guess/annotations/annotations.boris").read_text())
@@ -184,7 +188,7 @@ def test_pre_annotations_are_written_corrected_and_prepared(tmp_path, capsys):
     assert offered == {"cut", "stir"}, "a person can choose every class, and no background"
     info = open_predictions("guess/predictions.h5").info
     assert info is not None
-    assert "would be replaced" in refusal(capsys, *predict, *axes), "a person may have corrected them"
+    assert "would be replaced" in refusal(capsys, *predict), "a person may have corrected them"
     made = printed(capsys, "convert", "guess/predictions.h5", "again.boris")
     assert made["videos"] == 1
     corrected = {"new": boris_observation([[1, "", "cut", "", ""], [3, "", "cut", "", ""]], ("new.mp4",))}
@@ -192,3 +196,68 @@ def test_pre_annotations_are_written_corrected_and_prepared(tmp_path, capsys):
     np.save(source / "features" / "new.npy", np.load("new.npy"))
     assert exit_code("prepare", source, "--out", "b.h5", "--fps", 10, *axes) == 0
     assert Dataset(Path("b.h5")).segments("new").tolist() == [[0, 10, 0], [10, 30, 1], [30, 50, 0]]
+
+
+@pytest.mark.parametrize("name", ["vidat", "label-studio"])
+def test_one_json_file_of_a_tool_is_read_alone(tmp_path, name):
+    source = labelled(tmp_path / "kitchen", "tea")
+    assert exit_code("convert", source, "tea.json", "--to", name, "--fps", 10) == 0
+    assert exit_code("convert", "tea.json", "tea.csv") == 0
+    assert Path("tea.csv").read_text().splitlines()[1:] == ["tea,0.500,1.500,cut", "tea,2.000,4.000,stir"]
+    prepare = ("prepare", "tea.json", "--features", source / "features", "--fps", 10, "--feature-axes", "TD")
+    assert exit_code(*prepare, "--out", "a.h5") == 0
+    assert Dataset(Path("a.h5")).segments("tea").tolist()[1] == [5, 15, 1]
+
+
+@pytest.mark.parametrize("video", ["../tea", "a/../../tea", "a//tea", "te\x1ba"])
+def test_a_name_of_a_video_that_leads_out_of_the_folder_is_refused(tmp_path, capsys, video):
+    Path("a.csv").write_text(f"video,start,end,label\n{video},1,2,cut\n")
+    for name in WITHOUT_EXTRAS:
+        line = refusal(capsys, "convert", "a.csv", "deep/out", "--to", name, "--fps", 10)
+        assert "a.csv: " in line
+        assert "cannot be the name of a video" in line
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.csv"]
+
+
+def test_the_interface_beside_tasks_is_not_replaced_unasked(tmp_path, capsys):
+    source = labelled(tmp_path / "kitchen", "tea")
+    Path("out.labels.xml").write_text("mine")
+    to = ("convert", source, "out.json", "--to", "label-studio", "--fps", 10)
+    assert "out.labels.xml would be replaced" in refusal(capsys, *to)
+    assert Path("out.labels.xml").read_text() == "mine"
+    assert not Path("out.json").exists()
+    assert exit_code(*to, "--overwrite") == 0
+
+
+def test_a_folder_in_place_of_a_file_and_a_file_in_place_of_a_folder_stay(tmp_path, capsys):
+    source = labelled(tmp_path / "kitchen", "tea")
+    Path("a.vtt").mkdir()
+    Path("f").write_text("mine")
+    for out in (("a.vtt",), ("a.vtt", "--overwrite"), ("f", "--to", "vidat"), ("f", "--to", "vidat", "--overwrite")):
+        refusal(capsys, "convert", source, *out)
+    assert Path("a.vtt").is_dir()
+    assert Path("f").read_text() == "mine"
+
+
+def test_annotators_agree_where_one_names_the_background_and_the_other_leaves_a_gap(tmp_path, capsys):
+    for name, row in (("anna", "2\t4\tBG\n"), ("ben", ""), ("cleo", "2\t4\tBackground\n")):
+        (tmp_path / "both" / name).mkdir(parents=True)
+        (tmp_path / "both" / name / "tea.txt").write_text(f"0\t2\tcut\n{row}4\t6\tcut\n")
+    made = printed(capsys, "convert", "both", "--agreement", "--annotator-folders")
+    assert [row["by_frame"] for row in made["agreement"]] == [100, 100, 100]
+
+
+@pytest.mark.slow
+def test_a_corrected_file_of_a_video_that_can_no_longer_be_read_stays(tmp_path):
+    source = labelled(tmp_path / "kitchen", "tea", "soup", "rice")
+    axes = ("--feature-axes", "TD")
+    assert exit_code("prepare", source, "--out", "a.h5", "--fps", 10, "--test-share", 0.34, *axes) == 0
+    assert exit_code("train", "--dataset", "a.h5", "--out", "run", *TINY) == 0
+    files = [source / "features" / f"{name}.npy" for name in ("tea", "soup")]
+    predict = ("predict", "run", *files, "--out", "guess", "--no-pictures", *axes)
+    assert exit_code(*predict, "--format", "audacity") == 0
+    corrected = Path("guess/annotations/soup.txt")
+    corrected.write_text("0\t1\tcut\n")
+    files[1].write_bytes(b"damaged")
+    assert exit_code(*predict, "--skip-broken") == 0
+    assert corrected.read_text() == "0\t1\tcut\n"

@@ -10,7 +10,7 @@ import pytest
 
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.layouts.cholec80 import PHASES, TOOLS
+from protas_gtcc.layouts.cholec80_files import PHASES, TOOLS
 from protas_gtcc.simulate import profiles
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.dataset import dataset_info, simulate, simulate_videos

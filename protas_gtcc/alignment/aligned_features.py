@@ -11,11 +11,12 @@ import numpy as np
 
 from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.embedder import Embedder
-from protas_gtcc.dataset.description import FeatureSet, require_plain_name, tied_name
+from protas_gtcc.dataset.description import FeatureSet, tied_name
 from protas_gtcc.dataset.feature_sets import add_feature_set
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.reader import FeatureReader
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.plain_names import require_plain_name
 
 OnVideo = Callable[[int, int], None]
 """Called with the number of videos that are done, and of all videos."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -16,8 +15,6 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import Extractor
 
 PARTS = ("train", "validation", "test")
-LONGEST_NAME, LONGEST_PATH = 250, 2000
-"""Bytes. File systems take names of 255 bytes, endings included, and paths of 4,096."""
 
 
 @dataclass(frozen=True)
@@ -121,32 +118,6 @@ def feature_kind(name: str, feature_set: FeatureSet) -> str:
     if stem != name:
         return f"{stem} of the split"
     return "of the split" if feature_set.derived_from is None else "derived, of the split"
-
-
-def require_video_names(names: Iterable[str]) -> None:
-    """Raise `InputError` unless each name is a relative path, such as `person1/tea`: files are named by it."""
-    for name in names:
-        parts = name.split("/")
-        if any(part in ("", ".", "..") for part in parts) or not _is_text(name):
-            expected = "it must be a relative path of UTF-8 characters without control characters, '.' and '..'"
-            raise InputError(f"{name!r} cannot be the name of a video: {expected}; rename it")
-        if len(name.encode()) > LONGEST_PATH or max(len(part.encode()) for part in parts) > LONGEST_NAME:
-            expected = f"at most {LONGEST_PATH} bytes are allowed, {LONGEST_NAME} from one '/' to the next"
-            raise InputError(f"{name!r} cannot be the name of a video: {expected}; rename it")
-
-
-def require_plain_name(name: str, what: str) -> None:
-    """Raise `InputError` unless the name of a feature set or a split is a plain word: folders are named by it."""
-    if "/" in name or name in ("", ".", "..") or not _is_text(name):
-        raise InputError(f"{name!r} cannot be the name of a {what}: it must be a plain word; rename it")
-
-
-def _is_text(name: str) -> bool:
-    """Whether it has no control characters, which end lines and command terminals, and no bytes that are not UTF-8.
-
-    Python keeps such bytes as surrogates.
-    """
-    return not any(unicodedata.category(one) in ("Cc", "Cs") for one in name)
 
 
 def folders_of(video: str) -> list[str]:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.dataset.description import FeatureSet, require_plain_name
+from protas_gtcc.dataset.description import FeatureSet
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import seal, write_feature_set, write_features
 from protas_gtcc.dataset.writer import require_features
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.hdf5 import changed_copy
 from protas_gtcc.storage.locks import only_writer
+from protas_gtcc.storage.plain_names import require_plain_name
 
 _BYTES_PER_VIDEO = 4096
 """An upper bound on what one more array takes in the file beside its values."""

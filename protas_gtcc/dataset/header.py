@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from protas_gtcc.annotations.palette import are_colours
-from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet, require_plain_name, require_video_names
+from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.facts import (
     HEADER_CHANGED,
@@ -38,6 +38,7 @@ from protas_gtcc.storage.facts import (
 )
 from protas_gtcc.storage.file_kinds import HDF5, kind_of
 from protas_gtcc.storage.hdf5 import named_if_damaged
+from protas_gtcc.storage.plain_names import require_plain_name, require_video_names
 from protas_gtcc.storage.ragged import checksum, read_lengths
 from protas_gtcc.storage.stored import OwnFile, StoredFile, StoredGroup, open_stored
 

@@ -13,7 +13,7 @@ import numpy as np
 from protas_gtcc.annotations.mistakes import NO_TRACK, Track, track_as_json
 from protas_gtcc.annotations.palette import Neighbours, choose_colours
 from protas_gtcc.annotations.segments import progress_target, segment_array
-from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of, require_video_names
+from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of
 from protas_gtcc.dataset.header import (
     seal,
     write_feature_set,
@@ -28,6 +28,7 @@ from protas_gtcc.storage.facts import write_list
 from protas_gtcc.storage.hdf5 import hdf5_file
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
+from protas_gtcc.storage.plain_names import require_video_names
 from protas_gtcc.storage.ragged import CHECKSUMS, RaggedWriter
 
 

@@ -19,19 +19,19 @@ from pathlib import Path
 from protas_gtcc.errors import listed
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.layouts.published_lists import published_split
+from protas_gtcc.layouts.published_lists import PART_CALLED, published_split
 from protas_gtcc.layouts.segment_lines import read_segment_lines
 from protas_gtcc.layouts.segment_tables import AnnotatedVideo
-from protas_gtcc.layouts.text import one_line, read_video_list
+from protas_gtcc.layouts.text import read_video_list
 from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
 from protas_gtcc.storage.csv_tables import read_csv_table
+from protas_gtcc.storage.json_values import one_line
 
 FPS = 30
 LABELS, SPLITS, CLASSES = "coarse_labels", "coarse_splits", "actions.csv"
 _LINE = re.compile(r"(?P<start>\d{1,9})\t(?P<end>\d{1,9})\t(?P<name>[^\t]+)(?:\t.*)?")
 _VIDEO = re.compile(r"(?P<task>assembly|disassembly)_.*?_(?P<person>\d+)-.*")
 _LIST = re.compile(r"(?P<part>train|val|validation|test)_coarse_(?:assembly|disassembly)\.txt")
-_PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 _CUT = "time 0 of a video is its first labelled frame, as the authors' loader cuts features"
 
 
@@ -54,7 +54,7 @@ def open_assembly101(path: Path, options: LayoutOptions) -> Assembly101Layout:
     files = sorted((path / SPLITS).glob("*"))
     for file in files:
         if found := _LIST.fullmatch(file.name):
-            parts.setdefault(_PARTS[found["part"]], []).append((file, read_video_list(file)))
+            parts.setdefault(PART_CALLED[found["part"]], []).append((file, read_video_list(file)))
     split, notices = published_split(parts, videos, withheld=True)
     if others := [file.name for file in files if not _LIST.fullmatch(file.name)]:
         notices.append(f"not read as lists of videos: {listed(others)}; a list is called train_coarse_assembly.txt")

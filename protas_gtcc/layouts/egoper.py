@@ -23,8 +23,8 @@ from protas_gtcc.layouts.features import gather_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.published_lists import split_of_tasks
 from protas_gtcc.layouts.segment_tables import AnnotatedVideo, action_segment, add_video
-from protas_gtcc.layouts.text import json_field, names_by_id, one_line
 from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
+from protas_gtcc.storage.json_values import json_field, names_by_id, one_line
 from protas_gtcc.storage.text_files import read_json
 
 ANNOTATIONS = "annotation.json"

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from protas_gtcc.annotations.files.formats import format_of
 from protas_gtcc.annotations.resampling import LONGEST_SECONDS, MOST_FRAMES
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.base import Layout, background_ids
@@ -126,9 +127,9 @@ def pair_in_order(lengths: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def is_egoprocel(path: Path) -> bool:
-    """Whether a path is a JSON file, or a folder with an `egoprocel.json`."""
+    """Whether a path is a JSON file, or a folder with an `egoprocel.json`; not that of an annotation tool."""
     file = _json_file(path)
-    return file.is_file() and file.suffix == ".json"
+    return file.is_file() and file.suffix == ".json" and format_of(file) is None
 
 
 def open_egoprocel(path: Path, options: LayoutOptions) -> EgoProceLLayout:

@@ -22,10 +22,11 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.base import choose_level
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions
-from protas_gtcc.layouts.published_lists import published_split
+from protas_gtcc.layouts.published_lists import PART_CALLED, published_split
 from protas_gtcc.layouts.segment_tables import AnnotatedVideo, action_segment, add_video
-from protas_gtcc.layouts.text import json_field, one_line, read_video_list
+from protas_gtcc.layouts.text import read_video_list
 from protas_gtcc.layouts.timed import BACKGROUND, Annotations, TimedLayout, open_timed
+from protas_gtcc.storage.json_values import json_field, one_line
 from protas_gtcc.storage.text_files import read_json
 
 LEVELS = {"coarse": "Coarse grained action", "fine": "Fine grained action"}
@@ -33,7 +34,6 @@ _CORRECT = "Correct Action"
 _NOTHING = ("none", "")
 _FILE = re.compile(r"data-annotation-.*\.json")
 _LIST = re.compile(r"(?P<part>train|val|test)(?:-v[\d_]+)?\.txt")
-_PARTS = {"train": "train", "val": "validation", "test": "test"}
 
 
 @dataclass(kw_only=True)
@@ -67,7 +67,7 @@ def open_holoassist(path: Path, options: LayoutOptions) -> HoloAssistLayout:
     for one in sorted([*file.parent.glob("*.txt"), *file.parent.glob("*/*.txt")]):
         if part := _LIST.fullmatch(one.name):
             names = [name for name in map(_name, read_video_list(one)) if name in kept or name not in videos]
-            parts.setdefault(_PARTS[part["part"]], []).append((one, names))
+            parts.setdefault(PART_CALLED[part["part"]], []).append((one, names))
     split, more = published_split(parts, kept, withheld=True)
     sets, splits = find_feature_folders(file.parent, options.feature_folders), {"1": split} if split else {}
     found = Annotations(kept, splits=splits, notices=[*notices, *more], levels=tuple(LEVELS))

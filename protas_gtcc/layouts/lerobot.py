@@ -24,10 +24,10 @@ from protas_gtcc.layouts.lerobot_progress import FILE, write_progress
 from protas_gtcc.layouts.lerobot_subtasks import available_levels, read_subtasks
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.parquet_folder import ParquetFolder
+from protas_gtcc.layouts.published_lists import PART_CALLED
 from protas_gtcc.layouts.segment_tables import AnnotatedVideo, action_segment
-from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
+from protas_gtcc.layouts.timed import BACKGROUND, Annotations, TimedLayout, open_timed
 
-_PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 MOST_FEATURES = 10**6
 _RANGE = re.compile(r"(\d{1,9}):(\d{1,9})")
 
@@ -78,8 +78,7 @@ def open_annotated(path: Path, options: LayoutOptions) -> LeRobotLayout:
     notices = [f"subtasks are read from {level}; there are {listed(levels)} (--level)"] if len(levels) > 1 else []
     sets = _columns(path, info, episodes) if options.feature_folders is None else {}
     sets |= find_feature_folders(path, options.feature_folders)
-    splits = _splits(path / INFO, info.get("splits"), episodes)
-    found = Annotations(videos, splits=splits, notices=notices, levels=levels)
+    found = Annotations(videos, None, BACKGROUND, _splits(path / INFO, info, episodes), notices, levels)
     layout = open_timed(LeRobotLayout, path, options, sets, found)
     layout.episodes, layout.num_frames = episodes, {name: one.length for name, one in episodes.items()}
     layout.annotation_fps, layout.fps_is_given = options.annotation_fps or fps, True
@@ -100,14 +99,14 @@ def _columns(path: Path, info: Mapping[str, Any], episodes: Mapping[str, Episode
     return found
 
 
-def _splits(where: Path, ranges: Any, episodes: Mapping[str, Episode]) -> dict[str, dict[str, list[str]]]:
+def _splits(where: Path, info: Mapping[str, Any], episodes: Mapping[str, Episode]) -> dict[str, dict[str, list[str]]]:
     """Split 1, of ranges `0:40` of episodes; none without training and test episodes."""
-    parts: dict[str, list[str]] = {}
+    parts, ranges = dict[str, list[str]](), info.get("splits")
     for part, text in ranges.items() if isinstance(ranges, dict) else ():
-        if part not in _PARTS:
-            raise InputError(f"{where}: unknown split {part!r}; expected {listed(_PARTS)}")
+        if part not in PART_CALLED:
+            raise InputError(f"{where}: unknown split {part!r}; expected {listed(PART_CALLED)}")
         found = _RANGE.fullmatch(str(text))
         if found is None or int(found[2]) > len(episodes):
             raise InputError(f"{where}: split {part!r} is {text!r}; expected a range within 0:{len(episodes)}")
-        parts[_PARTS[part]] = list(episodes)[int(found[1]) : int(found[2])]
+        parts[PART_CALLED[part]] = list(episodes)[int(found[1]) : int(found[2])]
     return {"1": parts} if {"train", "test"} <= parts.keys() else {}

@@ -14,7 +14,7 @@ from typing import Any
 
 from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.errors import InputError
-from protas_gtcc.layouts.text import json_field, one_line
+from protas_gtcc.storage.json_values import json_field, one_line
 from protas_gtcc.storage.parquet import read_parquet
 from protas_gtcc.storage.text_files import read_json
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.lerobot_files import Episode, read_columns
-from protas_gtcc.layouts.text import one_line
+from protas_gtcc.storage.json_values import one_line
 from protas_gtcc.storage.parquet import read_parquet
 
 NAMES = "meta/subtasks.parquet"

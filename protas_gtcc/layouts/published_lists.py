@@ -11,6 +11,8 @@ from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.text import read_video_list
 from protas_gtcc.storage.text_files import read_json
 
+PART_CALLED = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+"""The part of a split by what lists call it."""
 Lists = Mapping[str, Sequence[tuple[Path, Sequence[str]]]]
 """Part of a split -> the files that list its videos, with their names."""
 

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from protas_gtcc.dataset.description import require_plain_name, require_video_names
 from protas_gtcc.dataset.held_out import draw_held_out, people_are_known
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.layouts.annotated import is_annotated, open_annotated, open_tables
@@ -28,6 +27,7 @@ from protas_gtcc.layouts.seconds import is_seconds
 from protas_gtcc.layouts.segment_tables import NEEDED
 from protas_gtcc.layouts.target_perframe import TARGETS, is_target_perframe, open_target_perframe
 from protas_gtcc.storage.file_kinds import TEXT, VIDEO_ENDINGS, require_kind
+from protas_gtcc.storage.plain_names import require_plain_name, require_video_names
 from protas_gtcc.storage.text_files import read_json
 
 _READERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, LayoutOptions], Layout]], ...] = (

@@ -23,8 +23,8 @@ from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions, own_name
 from protas_gtcc.layouts.published_lists import find_entry, published_split
-from protas_gtcc.layouts.text import json_field
 from protas_gtcc.storage.feature_files import open_array
+from protas_gtcc.storage.json_values import json_field
 
 TARGETS = "target_perframe"
 _LISTS = {"train": "train_session_set", "test": "test_session_set"}

@@ -1,43 +1,16 @@
-"""Text files of the MS-TCN family, ground truth and lists of videos; and values of published JSON files."""
+"""Text files of the MS-TCN family: ground truth and lists of videos."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.names import find_name
 from protas_gtcc.storage.text_files import read_lines
-
-_KINDS: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
-
-
-def json_field(entry: Any, key: str, kind: type, where: object) -> Any:
-    """What an object of a JSON file has by this key. Raises `InputError`, which begins with `where`, if it has none."""
-    value = entry.get(key) if isinstance(entry, dict) else None
-    if not isinstance(value, kind) or isinstance(value, bool):
-        came = repr(value)[:80] if isinstance(entry, dict) else f"{type(entry).__name__} in place of its object"
-        raise InputError(f"{where}: expected {key!r} as {_KINDS[kind]}, came {came}; correct the JSON")
-    return value
-
-
-def names_by_id(ids: Mapping[str, Any], where: object) -> dict[int, str]:
-    """Of names and their ids, as JSON has them, the names by id, in the order of the ids. Raises `InputError`."""
-    try:
-        return dict(sorted((int(label), " ".join(name.split())) for name, label in ids.items()))
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        came = listed(map(repr, ids.values()))
-        raise InputError(f"{where}: expected whole numbers as ids, came {came}; correct the JSON") from None
-
-
-def one_line(value: object, nothing: Collection[str] = ()) -> str:
-    """A text of a JSON file as one line; "" for null and for what stands for `nothing`, in lower case."""
-    line = "" if value is None else " ".join(str(value).split())
-    return "" if line.casefold() in nothing else line
 
 
 def read_labels(path: Path, ids: Mapping[str, int]) -> np.ndarray:

@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 
 import protas_gtcc
-from protas_gtcc.dataset.description import require_video_names
 from protas_gtcc.dataset.header import read_colours, read_video_names
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.metrics.predicted_segments import SUFFIX
@@ -57,6 +56,7 @@ from protas_gtcc.storage.facts import (
 )
 from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged
+from protas_gtcc.storage.plain_names import require_video_names
 from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, checksum, read_lengths, stored_checksums
 from protas_gtcc.storage.stored import StoredFile, open_stored
 

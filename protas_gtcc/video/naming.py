@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from protas_gtcc.dataset.description import require_video_names
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.names import find_videos_called
 from protas_gtcc.storage.file_kinds import VIDEO_ENDINGS, VIDEOS, kind_of
+from protas_gtcc.storage.plain_names import require_video_names
 
 
 @dataclass(frozen=True)

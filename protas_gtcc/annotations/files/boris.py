@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from protas_gtcc.annotations.files.format import Format
-from protas_gtcc.annotations.files.json_values import a_list, an_object, text, write_json
 from protas_gtcc.annotations.files.options import AnnotationOptions
 from protas_gtcc.annotations.files.state_events import Event, paired
 from protas_gtcc.annotations.files.timed import (
@@ -30,12 +29,12 @@ from protas_gtcc.annotations.files.timed import (
     video_of,
 )
 from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.storage.json_values import a_list, an_object, text, write_json
 from protas_gtcc.storage.text_files import read_json
 
 NO_SUBJECT = "No focal subject"
 """As BORIS calls it."""
 _VERSION = "7.0"
-_MOST_MEDIA = 1000
 
 
 def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
@@ -148,31 +147,44 @@ def _event(value: Any, row: int, offset: Fraction, where: str) -> Event:
     cells = a_list(value, place)
     if len(cells) < 3:
         raise InputError(f"{place}: an event of {len(cells)} values; expected time, subject, code, modifiers, comment")
-    time = exact_seconds(cells[0], place) - offset
-    if time < 0:
-        raise InputError(f"{place}: {cells[0]!r} is before the observation's time offset; correct the offset")
+    time = without_offset(cells[0], offset, place)
     modifiers = text(cells[3], place) if len(cells) > 3 else ""
     return Event(time, text(cells[2], place), text(cells[1], place), modifiers, row, place)
+
+
+def without_offset(time: object, offset: object, where: str) -> Fraction:
+    """A time in seconds from the video's start; an offset may be negative. Raises `InputError` for others."""
+    seconds = exact_seconds(time, where) - _signed(offset, where)
+    if seconds < 0:
+        raise InputError(f"{where}: {time!r} is before the observation's time offset; correct the offset")
+    return seconds
+
+
+def _signed(offset: object, where: str) -> Fraction:
+    if isinstance(offset, str) and offset.strip().startswith("-"):
+        return -exact_seconds(offset.strip()[1:], where)
+    if isinstance(offset, int | float | Fraction) and offset < 0:
+        return -exact_seconds(-offset, where)
+    return exact_seconds(offset or 0, where)
 
 
 def _offset(observation: dict[str, Any], where: str) -> Fraction:
     if observation.get("media_creation_date_as_offset"):
         raise InputError(f"{where} counts times from the creation of its media; switch that off, or export the events")
-    value = observation.get("time offset") or 0
-    negative = isinstance(value, int | float) and value < 0
-    return -exact_seconds(-value, where) if negative else exact_seconds(value, where)
+    return _signed(observation.get("time offset"), where)
 
 
 def _media(observation: dict[str, Any], where: str) -> tuple[list[str], list[Fraction]]:
     """Files of the first player, and their lengths. Raises `InputError` for several without lengths."""
     players = observation.get("file")
-    media = a_list(players.get("1", []), f"{where}, file") if isinstance(players, dict) else []
+    paths = a_list(players.get("1", []), f"{where}, file") if isinstance(players, dict) else []
+    media = [text(path, f"{where}, file") for path in paths]
     about = observation.get("media_info")
-    known = about.get("length", {}) if isinstance(about, dict) else {}
+    known = an_object(about.get("length", {}), f"{where}, media_info") if isinstance(about, dict) else {}
     lengths = [exact_seconds(known[path], f"{where}, media_info") for path in media if path in known]
     if len(media) > 1 and len(lengths) < len(media):
         raise InputError(f"{where} joins {len(media)} media, and not all lengths are in the project; open it in BORIS")
-    return [text(path, f"{where}, file") for path in media[:_MOST_MEDIA]], lengths
+    return media, lengths
 
 
 def _with_annotators(annotations: list[Annotation]) -> list[Annotation]:

@@ -1,6 +1,7 @@
 """What BORIS exports: tabular events (one row a start or a stop) and aggregated events (one row a segment), CSV or TSV.
 
-Columns have changed with its versions. Tabular events may stand below rows about the observation.
+Columns have changed with its versions. Tabular events may stand below rows about the observation. Times have the
+observation's offset in them.
 """
 
 from __future__ import annotations
@@ -8,10 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-from protas_gtcc.annotations.files.boris import NO_SUBJECT
+from protas_gtcc.annotations.files.boris import NO_SUBJECT, without_offset
 from protas_gtcc.annotations.files.format import Format, head_of
 from protas_gtcc.annotations.files.options import AnnotationOptions
 from protas_gtcc.annotations.files.state_events import POINT, START, STOP, Event, paired
@@ -21,7 +21,6 @@ from protas_gtcc.annotations.files.timed import (
     AnnotationFile,
     OpenEvent,
     TimedSegment,
-    exact_seconds,
     timed_segment,
     video_of,
 )
@@ -31,6 +30,7 @@ _AGGREGATED = ("behavior", "start (s)", "stop (s)")
 _TABULAR = ("behavior", "time")
 _MEDIA = ("media file name", "media file", "media file path")
 _OBSERVATION = "observation id"
+_OFFSET = "time offset (s)"
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class _Row:
     subject: str
     name: str
     detail: str
+    offset: str
+    """Time of the observation's first picture, which is in all its times; "" for 0."""
     cells: list[str]
 
 
@@ -75,22 +77,22 @@ def _rows(table: Table, times: Sequence[str]) -> list[_Row]:
     status = table.column("behavior type", "status")
     about = {row[0].strip().casefold(): row[1].strip() for row in table.before if len(row) > 1}
     columns = [table.column(_OBSERVATION), table.column(*_MEDIA), table.column("subject"), table.need("behavior")]
+    columns.append(table.column(_OFFSET))
     number = len(columns) + len(modifiers)
     found = []
     for line, cells in table.cells(*columns, *modifiers, status, *(table.need(name) for name in times)):
-        observation, media, subject, name = cells[:4]
+        observation, media, subject, name, offset = cells[:5]
         detail = "|".join(cell for cell in cells[4:number] if cell and cell.casefold() != "none")
-        observation = observation or about.get(_OBSERVATION, "")
-        found.append(
-            _Row(line, observation, media, "" if subject == NO_SUBJECT else subject, name, detail, cells[number:])
-        )
+        observation, offset = observation or about.get(_OBSERVATION, ""), offset or about.get(_OFFSET, "")
+        subject = "" if subject == NO_SUBJECT else subject
+        found.append(_Row(line, observation, media, subject, name, detail, offset, cells[number:]))
     return found
 
 
 def _videos(rows: Sequence[_Row], video: str) -> tuple[dict[tuple[str, str], str], list[str]]:
     """The video of each observation and medium.
 
-    Times run on over the media of an observation, whose lengths an export does not have. So an observation of several
+    Times run on over the media of an observation, whose lengths are not read here. So an observation of several
     media is one video, of the observation's name.
     """
     media: dict[str, set[str]] = {}
@@ -101,15 +103,17 @@ def _videos(rows: Sequence[_Row], video: str) -> tuple[dict[tuple[str, str], str
     for row in rows:
         file = "" if row.observation in joined or row.media in ("NA", "Not found") else row.media
         names[row.observation, row.media] = video_of(file, row.observation) or video
-    what = "several media whose lengths are not in the export, read as one video of the observation's name"
+    what = "several media whose lengths are not read from an export, read as one video of the observation's name"
     notices = [f"{plural(len(joined), 'observation')} of {what}: {listed(joined)}"] if joined else []
     return names, notices
 
 
 def _segment(row: _Row, path: Path) -> TimedSegment:
     kind, start, stop = row.cells
+    where = f"{path}, row {row.line}"
     end = start if kind.upper() == POINT or stop in ("", "NA") else stop
-    return timed_segment(str(path), row.line, start, end, row.name, row.detail)
+    first, last = (without_offset(time, row.offset, where) for time in (start, end))
+    return timed_segment(str(path), row.line, first, last, row.name, row.detail)
 
 
 def _event(row: _Row, path: Path) -> Event:
@@ -117,7 +121,7 @@ def _event(row: _Row, path: Path) -> Event:
     where = f"{path}, row {row.line}"
     if kind.upper() not in (POINT, START, STOP):
         raise InputError(f"{where}: {kind!r} is no state; expected START, STOP or POINT")
-    seconds: Fraction = exact_seconds(time, where)
+    seconds = without_offset(time, row.offset, where)
     return Event(seconds, row.name, row.subject, row.detail, row.line, where, kind.upper())
 
 

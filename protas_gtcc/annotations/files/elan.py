@@ -101,12 +101,15 @@ class _Times:
         self._slots: dict[str, Fraction] = {
             slot: Fraction(time, 1000) for slot, time in document.timeslots.items() if time is not None
         }
-        self._children: dict[str, list[str]] = {}
+        children: dict[tuple[str, str], list[str]] = {}
         for aligned, refs, _, _ in document.tiers.values():
             self._interpolate([slot for first, last, *_ in aligned.values() for slot in (first, last)])
             for key, (parent, _, previous, _) in refs.items():
-                siblings = self._children.setdefault(f"{document.annotations[key]}\n{parent}", [])
-                siblings.insert(siblings.index(previous) + 1 if previous in siblings else len(siblings), key)
+                siblings = children.setdefault((document.annotations[key], parent), [])
+                in_order = previous is None or siblings[-1:] == [previous] or previous not in siblings
+                siblings.insert(len(siblings) if in_order else siblings.index(previous) + 1, key)
+        self._place = {key: (at, len(own)) for own in children.values() for at, key in enumerate(own)}
+        """Of annotations that divide a parent: which part they have, and of how many."""
 
     def of(self, key: str, depth: int = 0) -> tuple[Fraction, Fraction]:
         """Start and end of an annotation. Raises `InputError` if it has none, or refers to one that is not there."""
@@ -120,8 +123,8 @@ class _Times:
                 raise InputError(f"{self._path}, tier {tier}: annotation {key} has no times; align it in ELAN")
             return self._slots[first], self._slots[last]
         start, end = self.of(refs[key][0], depth + 1)
-        siblings = self._children[f"{tier}\n{refs[key][0]}"]
-        at, part = siblings.index(key), (end - start) / len(siblings)
+        at, number = self._place[key]
+        part = (end - start) / number
         return start + at * part, start + (at + 1) * part
 
     def _interpolate(self, slots: Sequence[str]) -> None:

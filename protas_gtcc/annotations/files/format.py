@@ -40,6 +40,8 @@ class Format:
     """Raises `InputError` if a package is missing."""
     usual_stem: str = "annotations"
     """Of the name of a file with many videos."""
+    beside: tuple[str, ...] = ()
+    """Endings of the files that are written beside each one."""
 
 
 def head_of(path: Path) -> str:

@@ -6,7 +6,8 @@ of several formats that fit, the first in the table counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from protas_gtcc.annotations.files.format import Format, head_of
 from protas_gtcc.annotations.files.options import AnnotationOptions
 from protas_gtcc.annotations.files.timed import Annotation, AnnotationFile, WriteFacts, by_video
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.storage.plain_names import require_video_names
+from protas_gtcc.storage.text_files import read_lines
 
 FORMATS: tuple[Format, ...] = (
     elan.FORMAT,
@@ -41,6 +44,7 @@ FORMATS: tuple[Format, ...] = (
 )
 WRITTEN = tuple(one.name for one in FORMATS if one.write is not None)
 """Names of the formats that are written."""
+_ENDINGS = {ending for one in FORMATS for ending in one.endings}
 _NO_ANNOTATIONS = ("features", "plots")
 """Beginnings of the names of folders whose files are others."""
 
@@ -65,13 +69,7 @@ def format_called(name: str) -> Format:
 
 def annotation_files(folder: Path) -> list[Path]:
     """The files of a folder and its folders that a format knows, in order; none that are hidden."""
-    found = []
-    for file in sorted(folder.rglob("*")):
-        parts = file.relative_to(folder).parts
-        hidden = any(part.startswith(".") for part in parts)
-        if not hidden and not any(part.startswith(_NO_ANNOTATIONS) for part in parts[:-1]) and file.is_file():
-            found += [file] if format_of(file) is not None else []
-    return found
+    return [file for file in _with_known_ending(folder) if format_of(file) is not None]
 
 
 def read_annotations(path: Path, options: AnnotationOptions) -> AnnotationFile:
@@ -85,9 +83,10 @@ def read_annotations(path: Path, options: AnnotationOptions) -> AnnotationFile:
         return _read_one(path, path.stem, options)
     files = annotation_files(path)
     if not files:
-        endings = listed(sorted({ending for one in FORMATS for ending in one.endings}), 20)
-        raise InputError(f"{path} has no annotation files; expected files that end in {endings}")
+        raise InputError(f"{path} has no annotation files; expected files that end in {listed(sorted(_ENDINGS), 20)}")
     read = AnnotationFile()
+    if others := [file.relative_to(path).as_posix() for file in _with_known_ending(path) if file not in {*files}]:
+        read.notices.append(f"in no known form of annotations, not read: {listed(others)}")
     for file in files:
         inner = file.relative_to(path).with_suffix("").as_posix()
         annotator, _, rest = inner.partition("/") if options.annotator_folders else ("", "", inner)
@@ -119,8 +118,19 @@ def write_annotations(
     return written
 
 
+def files_to_write(out: Path, kind: Format, annotations: Sequence[Annotation]) -> list[Path]:
+    """All files that `write_annotations` would write, also those beside others. Raises as `planned` does."""
+    files = [path for path, _ in planned(out, kind, annotations)]
+    return [*files, *(path.with_suffix(ending) for path in files for ending in kind.beside)]
+
+
 def planned(out: Path, kind: Format, annotations: Sequence[Annotation]) -> list[tuple[Path, Sequence[Annotation]]]:
-    """The files that would be written, with what each would hold."""
+    """The files that would be written, with what each would hold.
+
+    Raises `InputError` for several videos in a file for one, and for a video's name that leads out of the folder.
+    """
+    for one in annotations:
+        require_video_names([one.video], one.source if one.source.name else "")
     ending = kind.endings[0]
     if out.suffix.lower() in kind.endings:
         videos = by_video(annotations)
@@ -132,9 +142,21 @@ def planned(out: Path, kind: Format, annotations: Sequence[Annotation]) -> list[
     return [(out / f"{video}{ending}", own) for video, own in by_video(annotations).items()]
 
 
+def _with_known_ending(folder: Path) -> Iterator[Path]:
+    """The files of a folder and its folders that end as annotations do, in order; none that are hidden."""
+    for file in sorted(folder.rglob("*")):
+        parts = file.relative_to(folder).parts
+        hidden = any(part.startswith(".") for part in parts)
+        other = hidden or any(part.startswith(_NO_ANNOTATIONS) for part in parts[:-1])
+        if not other and file.suffix.lower() in _ENDINGS and file.is_file():
+            yield file
+
+
 def _read_one(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
     kind = format_of(path)
     if kind is None:
+        if path.suffix.lower() in _ENDINGS and head_of(path):
+            read_lines(path)  # says what is wrong with a text that is not UTF-8
         known = listed((f"{one.title} ({', '.join(one.endings)})" for one in FORMATS), 20)
         raise InputError(f"{path} is in no known format of annotations; expected one of {known}")
     read = kind.read(path, video, options)
@@ -148,9 +170,11 @@ def _told_apart(annotations: Sequence[Annotation], folder: Path) -> list[Annotat
     for one in annotations:
         sources.setdefault((one.video, one.annotator, one.tier), set()).add(one.source)
     shared = {key for key, files in sources.items() if len(files) > 1}
+    stems = Counter(file.with_suffix("") for file in {one.source for one in annotations})
 
     def name(one: Annotation) -> str:
-        file = one.source.relative_to(folder).with_suffix("").as_posix()
+        stem = one.source.with_suffix("")
+        file = (stem if stems[stem] == 1 else one.source).relative_to(folder).as_posix()
         return f"{one.annotator} ({file})" if one.annotator else file
 
     return [

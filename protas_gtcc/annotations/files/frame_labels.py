@@ -33,7 +33,7 @@ def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
     segments, frame = [], 0
     for name, run in groupby(lines):
         end = frame + len(list(run))
-        if name.casefold() not in (BACKGROUND, "bg"):
+        if not is_background(name):
             segments.append(TimedSegment(counting.start(frame), counting.start(end), name, frame + 1))
         frame = end
     return AnnotationFile([Annotation(video, tuple(segments), seconds=counting.start(frame))])
@@ -49,6 +49,11 @@ def write(path: Path, annotations: Sequence[Annotation], facts: WriteFacts) -> N
     (one,) = annotations
     labels = frame_labels(one.segments, facts.fps, one.seconds, str(path))
     write_text(path, "".join(f"{name or BACKGROUND}\n" for name in labels))
+
+
+def is_background(name: str) -> bool:
+    """Whether a label is one of the background's."""
+    return name.casefold() in (BACKGROUND, "bg")
 
 
 def frame_labels(

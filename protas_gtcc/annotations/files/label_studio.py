@@ -14,7 +14,6 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from protas_gtcc.annotations.files.format import Format
-from protas_gtcc.annotations.files.json_values import a_frame, a_list, an_object, text, write_json
 from protas_gtcc.annotations.files.options import AnnotationOptions, FrameCounting, frame_counting
 from protas_gtcc.annotations.files.timed import (
     Annotation,
@@ -25,12 +24,16 @@ from protas_gtcc.annotations.files.timed import (
     timed_segment,
     video_of,
 )
+from protas_gtcc.annotations.resampling import require_rate
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.file_kinds import VIDEO_ENDINGS
+from protas_gtcc.storage.json_values import a_list, a_whole, an_object, text, write_json
 from protas_gtcc.storage.text_files import read_json
 
 _TIMELINE = "timelinelabels"
+_CONTROL = "actions"
+_INTERFACE_ENDING = ".labels.xml"
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
 """What Label Studio puts before the name of a file that is uploaded."""
 
@@ -78,7 +81,8 @@ def write(path: Path, annotations: Sequence[Annotation], facts: WriteFacts) -> N
         answers = [_answer(one, counting, facts.predicted) for one in own]
         tasks.append({"id": number, "data": data, ("predictions" if facts.predicted else "annotations"): answers})
     names = dict.fromkeys([*facts.class_names, *(segment.name for one in annotations for segment in one.segments)])
-    write_text(path.with_suffix(".labels.xml"), _interface(list(names)))
+    controls = dict.fromkeys([_control(one) for one in annotations]) or [_CONTROL]
+    write_text(path.with_suffix(_INTERFACE_ENDING), _interface(list(names), list(controls)))
     write_json(path, tasks)
 
 
@@ -87,18 +91,26 @@ def _answer(one: Annotation, counting: FrameCounting, predicted: bool) -> dict[s
     for number, segment in enumerate(one.segments):
         first, last = counting.frames(segment.start, segment.end)
         value = {"ranges": [{"start": first, "end": last}], _TIMELINE: [segment.name]}
-        about = {"id": f"segment{number}", "from_name": one.tier or "actions", "to_name": "video", "type": _TIMELINE}
+        about = {"id": f"segment{number}", "from_name": _control(one), "to_name": "video", "type": _TIMELINE}
         results.append({**about, "value": value})
-    kind = {"model_version": one.annotator or "protas_gtcc"} if predicted else {"completed_by": one.annotator}
+    # Label Studio refuses a `completed_by` that is none of its own users.
+    kind = {"model_version": one.annotator or "protas_gtcc"} if predicted else {"annotator": one.annotator}
     return {**kind, "result": results}
 
 
-def _interface(names: Sequence[str]) -> str:
+def _control(one: Annotation) -> str:
+    """The control of the interface that an annotation belongs to."""
+    return one.tier or _CONTROL
+
+
+def _interface(names: Sequence[str], controls: Sequence[str]) -> str:
+    """A video with one row of labels for each control, as results refer to them by name."""
     labels = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in names)
-    return (
-        '<View>\n  <Video name="video" value="$video" frameRate="$fps" timelineHeight="120"/>\n'
-        f'  <TimelineLabels name="actions" toName="video">\n{labels}  </TimelineLabels>\n</View>\n'
-    )
+    rows = [
+        f'  <TimelineLabels name={quoteattr(name)} toName="video">\n{labels}  </TimelineLabels>\n' for name in controls
+    ]
+    video = '  <Video name="video" value="$video" frameRate="$fps" timelineHeight="120"/>\n'
+    return f"<View>\n{video}{''.join(rows)}</View>\n"
 
 
 def _answers(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -148,15 +160,27 @@ def _segments(
         if "start" in content and "end" in content:
             yield timed_segment(where, row, content["start"], content["end"], name)
         return
-    rate = data.get("fps")
-    fps = float(rate) if isinstance(rate, int | float) and rate > 0 else None
-    counting = frame_counting(options, where, fps, first_frame=1, inclusive=True)
+    counting = frame_counting(options, where, _rate(data, where), first_frame=1, inclusive=True)
     for one in a_list(content["ranges"], f"{where}, row {row}"):
         ends = an_object(one, f"{where}, row {row}")
-        first, last = (a_frame(ends.get(key), f"{where}, row {row}") for key in ("start", "end"))
+        first, last = (a_whole(ends.get(key), f"{where}, row {row}") for key in ("start", "end"))
         if first < counting.first_frame:
             raise InputError(f"{where}, row {row}: frame {first} where frames count from 1; give --first-frame 0")
         yield timed_segment(where, row, counting.start(first), counting.end(last), name)
+
+
+def _rate(data: dict[str, Any], where: str) -> float | None:
+    """The rate that a task states, a number or, as tables give it, text; None if it states none."""
+    rate = data.get("fps")
+    if rate is None:
+        return None
+    try:
+        fps = float(rate)
+        require_rate(fps)
+    except (TypeError, ValueError, OverflowError, InputError):
+        way_out = "correct it, or remove it and give --counted-fps"
+        raise InputError(f"{where}: data.fps is {repr(rate)[:60]}, no frames per second; {way_out}") from None
+    return fps
 
 
 def _media(data: dict[str, Any]) -> str:
@@ -172,7 +196,7 @@ def _video_name(data: dict[str, Any], video: str) -> str:
 
 
 def _annotator(one: dict[str, Any]) -> str:
-    by = one.get("completed_by", one.get("model_version"))
+    by = next((one[key] for key in ("completed_by", "annotator", "model_version") if one.get(key) is not None), None)
     if isinstance(by, dict):
         by = by.get("email") or by.get("username") or by.get("id")
     return "" if by is None else str(by)
@@ -183,4 +207,9 @@ def _is_it(head: str) -> bool:
     return head.lstrip()[:1] in ("[", "{") and any(re.search(rf'"{key}"\s*:\s*\[', head) for key in keys)
 
 
-FORMAT = Format("label-studio", "Label Studio", (".json",), read, write, _is_it, one_video=False, has_tiers=True)
+FORMAT = Format(
+    *("label-studio", "Label Studio", (".json",), read, write, _is_it),
+    one_video=False,
+    has_tiers=True,
+    beside=(_INTERFACE_ENDING,),
+)

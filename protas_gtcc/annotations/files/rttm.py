@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from protas_gtcc.annotations.files.format import Format
 from protas_gtcc.annotations.files.options import AnnotationOptions
@@ -21,7 +22,7 @@ from protas_gtcc.annotations.files.timed import (
     exact_seconds,
     timed_segment,
 )
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.text_files import read_lines
 
@@ -52,7 +53,7 @@ def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
         found.setdefault((_decoded(name), tier), []).append(segment)
     if not found:
         raise InputError(f"{path} has no lines of type SPEAKER; expected SPEAKER file 1 start duration <NA> <NA> label")
-    notices = [f"{others} lines of other types than SPEAKER left out"] if others else []
+    notices = [f"{plural(others, 'line')} of other types than SPEAKER left out"] if others else []
     return AnnotationFile([Annotation(name, tuple(own), tier=tier) for (name, tier), own in found.items()], notices)
 
 
@@ -73,11 +74,11 @@ def _written_length(segment: TimedSegment) -> Fraction:
 
 
 def _encoded(text: str) -> str:
-    return re.sub(r"[%\s]", lambda found: f"%{ord(found[0]):02X}", text) if text != _NOTHING else "%3CNA>"
+    return re.sub(r"[%\s]", lambda found: quote(found[0]), text) if text != _NOTHING else "%3CNA>"
 
 
 def _decoded(text: str) -> str:
-    return re.sub(r"%(20|25|3C|09)", lambda found: chr(int(found[1], 16)), text)
+    return unquote(text)
 
 
 FORMAT = Format("rttm", "RTTM", (".rttm",), read, write, one_video=False)

@@ -18,6 +18,7 @@ from itertools import pairwise
 from protas_gtcc.annotations.files.options import AnnotationOptions, Overlaps
 from protas_gtcc.annotations.files.timed import Annotation, AnnotationFile, TimedSegment, by_video
 from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.storage.plain_names import is_text
 
 LATEST: Overlaps = "latest"
 _RULES = {"latest": "the one that began last counts", "earliest": "the one that began first counts"}
@@ -139,7 +140,7 @@ def _require_known(flag: str, wanted: Collection[str], annotations: Sequence[Ann
 
 def _settled(one: Annotation, options: AnnotationOptions, counts: _Counts) -> Annotation:
     closed = [*one.segments, *_closed(one, options, counts)]
-    named = [_named(segment, options) for segment in closed]
+    named = [_named(one, segment, options) for segment in closed]
     counts.numbers["joined lines"] += sum(" ".join(segment.name.split()) != segment.name for segment in closed)
     counts.numbers["nameless"] += sum(not segment.name for segment in named)
     counts.numbers["points"] += sum(bool(segment.name) and segment.start == segment.end for segment in named)
@@ -147,17 +148,22 @@ def _settled(one: Annotation, options: AnnotationOptions, counts: _Counts) -> An
         (segment for segment in named if segment.name and segment.end > segment.start),
         key=lambda segment: (segment.start, segment.end),
     )
-    scaled = [
-        replace(segment, start=segment.start * options.scale, end=segment.end * options.scale) for segment in whole
-    ]
+    if options.scale != 1:
+        whole = [
+            replace(segment, start=segment.start * options.scale, end=segment.end * options.scale) for segment in whole
+        ]
     seconds = None if one.seconds is None else one.seconds * options.scale
-    return replace(one, segments=tuple(_apart(one, scaled, options, counts)), open_events=(), seconds=seconds)
+    return replace(one, segments=tuple(_apart(one, whole, options, counts)), open_events=(), seconds=seconds)
 
 
-def _named(segment: TimedSegment, options: AnnotationOptions) -> TimedSegment:
-    """With its detail if that is wanted, in one line."""
+def _named(one: Annotation, segment: TimedSegment, options: AnnotationOptions) -> TimedSegment:
+    """With its detail if that is wanted, in one line. Raises `InputError` for a name that is no text."""
     name = f"{segment.name}: {segment.detail}" if options.details and segment.detail else segment.name
-    return replace(segment, name=" ".join(name.split()))
+    line = " ".join(name.split())
+    if not is_text(line):
+        what = f"label {line[:60]!r} has control characters, or is not Unicode"
+        raise InputError(f"{one.source}: of video {one.video}, {segment.unit} {segment.row}: {what}; rename it")
+    return segment if line == segment.name else replace(segment, name=line)
 
 
 def _closed(one: Annotation, options: AnnotationOptions, counts: _Counts) -> list[TimedSegment]:

@@ -19,13 +19,17 @@ class Table:
 
     path: Path
     before: list[list[str]]
+    separator: str
     headings: list[str]
     rows: list[tuple[int, list[str]]]
     """Line and cells of each row that is not blank."""
 
     def column(self, *names: str) -> int | None:
-        """Number of the first of these columns that is there."""
-        return next((self.headings.index(name) for name in names if name in self.headings), None)
+        """Number of the first of these columns that is there. Raises `InputError` if it is there twice."""
+        name = next((name for name in names if name in self.headings), None)
+        if name is not None and self.headings.count(name) > 1:
+            raise InputError(f"{self.path} has the column {name!r} twice; rename one")
+        return None if name is None else self.headings.index(name)
 
     def need(self, *names: str) -> int:
         """The same. Raises `InputError` if none is there."""
@@ -38,6 +42,11 @@ class Table:
         """Line, and the cells of these columns, "" for one that is not there."""
         for line, row in self.rows:
             yield line, [row[column].strip() if column is not None else "" for column in columns]
+
+
+def point_of(table: Table, cell: str) -> str:
+    """A number with a point, `1.5`, also where it is written `1,5`: some countries do, and separate by semicolons."""
+    return cell if table.separator == "," else cell.replace(",", ".")
 
 
 def headings_of(head: str, needed: Sequence[str]) -> list[str] | None:
@@ -70,7 +79,7 @@ def read_table(path: Path, needed: Sequence[str]) -> Table:
             what = f"{len(row)} cells where the headings have {len(headings)}"
             raise InputError(f"{path}, line {line}: {what}; export it again")
     before = [next(csv.reader([line], delimiter=separator), []) for line in lines[:first]]
-    return Table(path, before, headings, rows)
+    return Table(path, before, separator, headings, rows)
 
 
 def _separator(line: str) -> str:

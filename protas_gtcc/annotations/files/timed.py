@@ -119,8 +119,8 @@ def exact_seconds(value: object, where: str) -> Fraction:
             return read_seconds(value)
     except (ValueError, OverflowError) as error:
         shown = float(value) if isinstance(value, Fraction) else value
-        raise InputError(f"{where}: {shown!r} is no time ({error}); correct it") from error
-    raise InputError(f"{where}: {value!r} is no time; expected seconds")
+        raise InputError(f"{where}: {repr(shown)[:60]} is no time ({error}); correct it") from error
+    raise InputError(f"{where}: {repr(value)[:60]} is no time; expected seconds")
 
 
 def read_seconds(text: str) -> Fraction:

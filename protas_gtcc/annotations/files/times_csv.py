@@ -5,13 +5,13 @@ Times are in seconds, or in frames (`start_frame`). Columns may be separated by 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from protas_gtcc.annotations.files.format import Format, head_of
-from protas_gtcc.annotations.files.json_values import a_frame
 from protas_gtcc.annotations.files.options import AnnotationOptions, frame_counting
-from protas_gtcc.annotations.files.tables import Table, headings_of, read_table
+from protas_gtcc.annotations.files.tables import Table, headings_of, point_of, read_table
 from protas_gtcc.annotations.files.timed import (
     Annotation,
     AnnotationFile,
@@ -21,10 +21,12 @@ from protas_gtcc.annotations.files.timed import (
     decimal_seconds,
     exact_seconds,
     timed_segment,
+    video_of,
     without_ending,
 )
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.csv_tables import without_apostrophe, write_csv_table
+from protas_gtcc.storage.json_values import a_whole
 
 _NAMES = ("name", "label", "action", "behavior", "behaviour", "class", "step", "phase")
 _STARTS = ("start_seconds", "start", "start_time", "begin", "onset", "start (s)", "start_sec")
@@ -43,7 +45,7 @@ def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
     times = _times(table, options)
     found: dict[tuple[str, ...], list[TimedSegment]] = {}
     for (line, (of_video, name, *others)), (start, end) in zip(table.cells(*columns), times, strict=True):
-        key = (without_ending(without_apostrophe(of_video)) or video, *map(without_apostrophe, others))
+        key = (_video(without_apostrophe(of_video)) or video, *map(without_apostrophe, others))
         found.setdefault(key, []).append(timed_segment(str(path), line, start, end, without_apostrophe(name)))
     annotations = [
         Annotation(key[0], tuple(segments), annotator=key[1], tier=key[2], task=key[3], subject=key[4])
@@ -82,28 +84,34 @@ def _times(table: Table, options: AnnotationOptions) -> list[tuple[object, objec
     """Start and end of each row, in seconds."""
     start, end, duration = table.column(*_STARTS), table.column(*_ENDS), table.column(*_DURATIONS)
     if start is not None and end is not None:
-        return [(first, last) for _, (first, last) in table.cells(start, end)]
+        return [(point_of(table, first), point_of(table, last)) for _, (first, last) in table.cells(start, end)]
     if start is not None and duration is not None:
-        return [_with_duration(table.path, line, *cells) for line, cells in table.cells(start, duration)]
+        return [_with_duration(table, line, *cells) for line, cells in table.cells(start, duration)]
     start, end = table.need(*_STARTS, *_START_FRAMES), table.need(*_ENDS, *_END_FRAMES)
     counting = frame_counting(options, table.path)
     frames = list[tuple[object, object]]()
     for line, cells in table.cells(start, end):
-        first, last = (a_frame(_whole(cell), f"{table.path}, row {line}") for cell in cells)
+        first, last = (a_whole(_whole(cell), f"{table.path}, row {line}") for cell in cells)
         if first < counting.first_frame:
             raise InputError(f"{table.path}, row {line}: frame {first} where frames count from 1; give --first-frame 0")
         frames.append((counting.start(first), counting.end(last)))
     return frames
 
 
-def _with_duration(path: Path, line: int, start: str, duration: str) -> tuple[object, object]:
-    where = f"{path}, row {line}"
-    first = exact_seconds(start, where)
-    return first, first + exact_seconds(duration, where)
+def _with_duration(table: Table, line: int, start: str, duration: str) -> tuple[object, object]:
+    where = f"{table.path}, row {line}"
+    first = exact_seconds(point_of(table, start), where)
+    return first, first + exact_seconds(point_of(table, duration), where)
 
 
 def _whole(cell: str) -> object:
-    return int(cell) if cell.isascii() and cell.isdecimal() and len(cell) < 12 else cell
+    """The number of a frame, which some programs write as `25.0`."""
+    return int(cell.partition(".")[0]) if re.fullmatch(r"[0-9]{1,12}(\.0{0,6})?", cell) else cell
+
+
+def _video(cell: str) -> str:
+    """The name of a video in a cell: `anna/tea` stays, of a whole path there is the file's own name."""
+    return video_of(cell) if re.match(r"/|[A-Za-z]:[/\\]|\\\\|[a-z]+://", cell) else without_ending(cell)
 
 
 FORMAT = Format(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from protas_gtcc.annotations.files.format import Format
-from protas_gtcc.annotations.files.json_values import a_list, an_object, text, write_json
 from protas_gtcc.annotations.files.options import AnnotationOptions
 from protas_gtcc.annotations.files.timed import (
     Annotation,
@@ -24,9 +23,12 @@ from protas_gtcc.annotations.files.timed import (
     video_of,
 )
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.json_values import a_list, a_whole, an_object, one_line, text, write_json
 from protas_gtcc.storage.text_files import read_json
 
-_DEFAULT_FPS, _MOST_FPS = 10, 60
+_FPS, _FRAMES_A_KEYFRAME = 10, 50
+"""Vidat's own preferences."""
+_DEFAULT = "default"
 _COLOURS = (
     "#1f77b4",
     "#ff7f0e",
@@ -39,7 +41,7 @@ _COLOURS = (
     "#bcbd22",
     "#17becf",
 )
-_OBJECT = {"id": 0, "name": "default", "color": "#00ff00"}
+_OBJECT = {"id": 0, "name": _DEFAULT, "color": "#00ff00"}
 
 
 def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
@@ -47,17 +49,15 @@ def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
     content = an_object(read_json(path), str(path))
     annotation = an_object(content.get("annotation"), f"{path}, annotation")
     config = an_object(content.get("config"), f"{path}, config")
-    labels = {}
-    for label in a_list(config.get("actionLabelData"), f"{path}, config.actionLabelData"):
-        one = an_object(label, f"{path}, config.actionLabelData")
-        labels[one.get("id")] = text(one.get("name"), f"{path}, config.actionLabelData, name")
+    labels = _labels(config, f"{path}, config.actionLabelData")
     segments = []
     for row, action in enumerate(a_list(annotation.get("actionAnnotationList"), f"{path}, actionAnnotationList"), 1):
         one = an_object(action, f"{path}, row {row}")
-        if one.get("action") not in labels:
-            what = f"action {one.get('action')!r} is none of config.actionLabelData"
+        action_id = a_whole(one.get("action"), f"{path}, row {row}, action")
+        if action_id not in labels:
+            what = f"action {action_id} is none of config.actionLabelData"
             raise InputError(f"{path}, row {row}: {what}; add it there")
-        name, detail = labels[one["action"]], str(one.get("description") or "")
+        name, detail = labels[action_id], one_line(one.get("description"))
         segments.append(timed_segment(str(path), row, one.get("start"), one.get("end"), name, detail))
     about = an_object(annotation.get("video", {}), f"{path}, annotation.video")
     media, length = str(about.get("src") or ""), about.get("duration")
@@ -67,17 +67,32 @@ def read(path: Path, video: str, options: AnnotationOptions) -> AnnotationFile:
     return AnnotationFile([Annotation(name, tuple(segments), seconds=seconds, media=media if is_local else "")])
 
 
+def _labels(config: dict[str, Any], where: str) -> dict[int, str]:
+    """Names of actions by their ids. Raises `InputError` for an id that comes twice."""
+    labels: dict[int, str] = {}
+    for label in a_list(config.get("actionLabelData"), where):
+        one = an_object(label, where)
+        number = a_whole(one.get("id"), f"{where}, id")
+        if number in labels:
+            raise InputError(f"{where}: id {number} comes twice; give each label its own")
+        labels[number] = text(one.get("name"), f"{where}, name")
+    return labels
+
+
 def write(path: Path, annotations: Sequence[Annotation], facts: WriteFacts) -> None:
-    """Write a file that Vidat opens; times of actions have all digits."""
+    """Write a file that Vidat opens; times of actions have all digits.
+
+    Vidat wants a first label called `default`. It refuses a length that is not exactly that of a video that it has
+    opened, and takes what is null from the video.
+    """
     (one,) = annotations
-    names = list(dict.fromkeys([*facts.class_names, *(segment.name for segment in one.segments)]))
+    names = list(dict.fromkeys([_DEFAULT, *facts.class_names, *(segment.name for segment in one.segments)]))
     ids = {name: number for number, name in enumerate(names)}
     seconds = one.seconds or max((segment.end for segment in one.segments), default=Fraction(1))
-    fps = min(_MOST_FPS, max(1, round(facts.fps or _DEFAULT_FPS)))
-    num_frames = max(1, int(seconds * fps))
-    about = {"src": one.media or f"video/{one.video}.mp4", "fps": fps, "frames": num_frames, "duration": float(seconds)}
-    annotation: dict[str, Any] = {"video": {**about, "height": 480, "width": 640}}
-    annotation["keyframeList"] = list(range(0, num_frames, 5 * fps))
+    num_frames = max(1, int(seconds * _FPS))
+    facts_of_video = dict.fromkeys(("frames", "duration", "height", "width"))
+    about = {"src": one.media or f"video/{one.video}.mp4", "fps": _FPS, **facts_of_video}
+    annotation: dict[str, Any] = {"video": about, "keyframeList": list(range(0, num_frames, _FRAMES_A_KEYFRAME))}
     annotation |= {f"{kind}AnnotationListMap": {} for kind in ("object", "region", "skeleton")}
     annotation["actionAnnotationList"] = [
         {

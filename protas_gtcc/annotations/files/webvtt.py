@@ -25,8 +25,8 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.text_files import read_lines
 
-_VOICE = re.compile(r"<v(?:\.[^ >]*)?\s+([^>]*)>")
-_MARKUP = re.compile(r"<[^>]*>")
+_VOICE = re.compile(r"<v(?:\.[^<>\s]*)?\s([^<>]*)>")
+_MARKUP = re.compile(r"<[^<>]*>")
 _OTHER_BLOCKS = ("NOTE", "STYLE", "REGION", "WEBVTT")
 
 

@@ -57,7 +57,7 @@ class Command:
         print(json.dumps(result, indent=1) if self.json else "\n".join(_lines(result)))
 
     def _convert(self, out: Path) -> dict[str, Any]:
-        from protas_gtcc.annotations.files.formats import planned, write_annotations
+        from protas_gtcc.annotations.files.formats import files_to_write, write_annotations
         from protas_gtcc.annotations.files.settling import settle_file
         from protas_gtcc.annotations.files.timed import WriteFacts
         from protas_gtcc.cli.shared.annotation_sources import read_source, with_media
@@ -67,7 +67,7 @@ class Command:
         settled = settle_file(source.file, self.annotation, keep_all=kind.has_tiers)
         if self.videos is not None:
             settled.annotations = with_media(settled.annotations, self.videos)
-        require_absent([path for path, _ in planned(out, kind, settled.annotations)], self.overwrite)
+        require_absent(files_to_write(out, kind, settled.annotations), self.overwrite)
         facts = WriteFacts(source.class_names, self.fps or source.fps, source.predicted)
         written = write_annotations(out, kind, settled.annotations, facts)
         return {"form": kind.name, "files": [str(path) for path, _ in written], **_counted(settled)}

@@ -184,7 +184,7 @@ class Command:
         for video in replaced - segments.keys():
             for name in (f"{video}.csv", f"{video}.segments.csv", f"{video}.procedure.json", f"plots/{video}.png"):
                 (self.out / name).unlink(missing_ok=True)
-            if (self.out / "annotations").is_dir():
+            if self.overwrite and (self.out / "annotations").is_dir():  # else a person may have corrected them
                 from protas_gtcc.cli.shared.pre_annotations import remove_pre_annotations
 
                 remove_pre_annotations(self.out, video)

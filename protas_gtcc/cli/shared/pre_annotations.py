@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protas_gtcc.annotations.files.format import Format
-from protas_gtcc.annotations.files.formats import WRITTEN, format_called, planned, write_annotations
+from protas_gtcc.annotations.files.formats import WRITTEN, files_to_write, format_called, write_annotations
 from protas_gtcc.annotations.files.timed import Annotation, WriteFacts
 from protas_gtcc.cli.shared.annotation_sources import PREDICTED, annotation_of
+from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import require_absent
 
 if TYPE_CHECKING:
@@ -20,14 +21,19 @@ FOLDER = "annotations"
 
 
 def wanted_formats(names: Sequence[str], out: Path, videos: Sequence[str], overwrite: bool) -> list[Format]:
-    """The formats of these names. Raises `InputError` for others, for a package that is missing, and for files that are
-    there: a person may have corrected them.
+    """The formats of these names. Raises `InputError` for others, for a package that is missing, for two that would
+    write the same file, and for files that are there: a person may have corrected them.
     """
-    kinds = [format_called(name) for name in names]
+    kinds = list({name: format_called(name) for name in names}.values())
+    written_by: dict[Path, str] = {}
     for kind in kinds:
         kind.require()
-        files = [path for path, _ in planned(out / FOLDER, kind, [Annotation(video, ()) for video in videos])]
-        require_absent(files, overwrite)
+        for file in files_to_write(out / FOLDER, kind, [Annotation(video, ()) for video in videos]):
+            other = written_by.setdefault(file, kind.name)
+            if other != kind.name:
+                way_out = "give one of them, and make the other with 'protas-gtcc convert'"
+                raise InputError(f"{other} and {kind.name} would both write {file}; {way_out}")
+    require_absent(written_by, overwrite)
     return kinds
 
 
