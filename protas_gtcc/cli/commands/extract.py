@@ -88,7 +88,7 @@ class Command:
         with self.extraction.made() as backbone:
             is_whole = _IsWhole(self.out, extractor_of(backbone, self.fps))
         with interruption_prints(WHOLE_VIDEOS_KEPT):
-            do_videos("extract", self, videos, is_whole, self.work, make_console(stderr=True))
+            do_videos("extract", self, "videos", videos, is_whole, self.work, make_console(stderr=True))
         there = [video.name for video in videos if is_whole(video)]
         if self.json:
             print(json.dumps({"out": str(self.out), "videos": there}))

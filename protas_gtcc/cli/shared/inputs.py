@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from protas_gtcc.cli.shared.video_jobs import only_named
 from protas_gtcc.errors import noted
 from protas_gtcc.video.naming import VideoFile, find_videos, has_videos, is_video, require_different
 
@@ -22,12 +23,14 @@ class Input(VideoFile):
 
 
 def find_inputs(
-    given: Sequence[Path], leave_out: Path, broken: dict[str, str], skip: bool
+    given: Sequence[Path], leave_out: Path, broken: dict[str, str], skip: bool, only: Sequence[str] = ()
 ) -> tuple[list[Input], list[Path]]:
     """The inputs in the order given, and the other files in folders of videos; in `leave_out`, nothing counts.
 
+    With `only`, just those of these names: the others are not opened.
+
     Files of features that cannot be opened are noted in `broken` with `skip`. Raises `InputError` for these without it,
-    for paths that are not there, and for two inputs of one name.
+    for paths that are not there, for two inputs of one name, and for a name in `only` that none has.
     """
     from protas_gtcc.storage.feature_files import open_array
 
@@ -40,6 +43,7 @@ def find_inputs(
         else:
             inputs.append(Input(path, path.stem, False))
     require_different(inputs)
+    inputs = only_named(inputs, only)
     for one in inputs:
         if not one.is_video:
             with noted(broken, one.name, skip and one.path.exists()):
