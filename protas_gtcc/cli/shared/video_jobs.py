@@ -110,12 +110,21 @@ def _job(out: Path, words: list[str], videos: Sequence[VideoFile], is_whole: Cal
         functools.partial(list[str], words),
         functools.partial(_are_whole, videos, is_whole),
         len(videos),
-        functools.partial(_count, videos, is_whole),
+        _Count(tuple(videos), is_whole),
     )
 
 
-def _count(videos: Sequence[VideoFile], is_whole: Callable[[VideoFile], bool]) -> int:
-    return sum(map(is_whole, videos))
+@dataclasses.dataclass(frozen=True)
+class _Count:
+    """How many of the videos have their results, for the screen: what was there once is not looked at again."""
+
+    videos: tuple[VideoFile, ...]
+    is_whole: Callable[[VideoFile], bool]
+    seen: set[VideoFile] = dataclasses.field(default_factory=set)
+
+    def __call__(self) -> int:
+        self.seen.update(video for video in self.videos if video not in self.seen and self.is_whole(video))
+        return len(self.seen)
 
 
 def _are_whole(videos: Sequence[VideoFile], is_whole: Callable[[VideoFile], bool]) -> bool:
