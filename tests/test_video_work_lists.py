@@ -161,6 +161,7 @@ def test_jobs_that_fail_lose_no_earlier_predictions_and_the_same_command_goes_on
     assert not Path("out/predictions.h5").exists()
     assert predicted_in("out") == ["-c d'", "a", "b"]
     assert [path.name for path in Path("out/annotations").iterdir()] == ["segments.csv"]
+    Path("out/predictions.json").unlink()  # as if the command had been killed
     kept = {path: path.stat().st_mtime_ns for path in Path("out/parts").iterdir()}
     with_features("a.npy", np.zeros((9, 3), np.float32), modified=10**9)
     assert predict_in_jobs(*measured) == 0

@@ -79,6 +79,7 @@ class _WorkList:
         self._estimate = _Estimate(self._waiting)
 
     def run(self, on_status: Callable[[Status], None]) -> dict[str, str]:
+        self._manifest.write()  # before a job begins: whoever looks sees that the list is begun
         try:
             self._run(on_status)
             self._manifest.keep_only(self._names)

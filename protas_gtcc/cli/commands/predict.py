@@ -17,7 +17,7 @@ from protas_gtcc.cli.shared.pictures import OwnBackboneFlags
 from protas_gtcc.cli.shared.predicted_folder import Parts, PredictedFolder
 from protas_gtcc.cli.shared.predicting import Predictor
 from protas_gtcc.cli.shared.video_jobs import do_videos, only_named, words_of
-from protas_gtcc.cli.shared.work_lists import WORK_FIELDS, WorkFlags
+from protas_gtcc.cli.shared.work_lists import WORK_FIELDS, WorkFlags, manifest_of
 from protas_gtcc.config import Axes, Device, Text
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.atomic import require_absent
@@ -92,7 +92,8 @@ class Command:
             return
         with only_writer(folder.file, wait=False):
             names = [one.name for one in inputs]
-            replaced = folder.videos(set(names), self.overwrite)
+            is_begun = bool(self.work) and manifest_of(self.out).exists()
+            replaced = folder.videos(set(names), self.overwrite, is_begun)
             kinds = folder.formats(self.format, names, self.overwrite)
             if self.work:
                 written = self._divide(inputs, folder, replaced)

@@ -40,8 +40,11 @@ class PredictedFolder:
         """All predictions in one file."""
         return self.path / "predictions.h5"
 
-    def videos(self, names: set[str], overwrite: bool) -> set[str]:
-        """Videos in the folder. Raises `InputError` if predictions of others than `names` would be lost."""
+    def videos(self, names: set[str], overwrite: bool, goes_on: bool = False) -> set[str]:
+        """Videos in the folder. Raises `InputError` if predictions of others than `names` would be lost.
+
+        So do tables without a file of predictions, unless they are of a work list that `goes_on`.
+        """
         from protas_gtcc.metrics.prediction_files import open_predictions
 
         found, lost = set[str](), ""
@@ -54,7 +57,7 @@ class PredictedFolder:
                     lost = f"predictions of other videos, {listed(others)}"
             except InputError as error:
                 lost = f"{written.name}, which cannot be read ({error})"
-        elif tables := sorted(stem for stem in names if (self.path / f"{stem}.csv").exists()):
+        elif tables := sorted(name for name in names if not goes_on and (self.path / f"{name}.csv").exists()):
             lost = f"CSV files of {listed(tables)} that this would replace"
         if lost and not overwrite:
             raise InputError(f"{self.path} has {lost}; give another --out, or --overwrite")
