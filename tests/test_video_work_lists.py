@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from protas_gtcc.cli.commands import extract, predict
+from protas_gtcc.cli.shared.inputs import find_inputs
 from protas_gtcc.cli.shared.parsing import parse
 from protas_gtcc.cli.shared.video_jobs import do_videos, words_of
 from protas_gtcc.config import PRESETS, ModelConfig
@@ -22,7 +23,7 @@ from protas_gtcc.metrics.prediction_parts import write_index
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.video.backbones.choice import make_backbone
-from protas_gtcc.video.naming import VideoFile
+from protas_gtcc.video.naming import VideoFile, find_videos
 from protas_gtcc.work.jobs import Job
 from tests.annotated import INFO, predicted, write_file
 from tests.mstcn_folder import exit_code
@@ -73,6 +74,22 @@ def test_jobs_extract_predict_and_annotate_as_one_process_does(filmed, capsys):
     assert "1 of 2 jobs failed, broken to c" in printed
     assert "broken.mp4 is" in printed
     assert sorted(path.stem for path in Path("shown").rglob("*.mp4")) == ["b", "c", "tea"]
+
+
+def test_a_job_finds_its_videos_without_a_look_at_the_others(tmp_path, monkeypatch):
+    names = ["tea.v2", "anna/tea", "anna/cake", "ben/tea", "anna/.hidden"]
+    for name in names:
+        film(tmp_path / "filmed" / f"{name}.mp4", num_pictures=8)
+    (tmp_path / "filmed/anna/tea.txt").touch()
+    folder, out = tmp_path / "filmed", tmp_path / "filmed/ben"
+    every, _ = find_videos([folder], out)
+    assert [video.name for video in every] == ["anna/cake", "anna/tea", "tea.v2"]
+    with monkeypatch.context() as patched:
+        patched.setattr("os.walk", lambda *_, **__: pytest.fail("all folders are listed"))
+        found = [find_videos([folder], out, [name])[0] for name in names]
+        inputs, others = find_inputs([folder], out, {}, False, ["anna/tea", "tea.v2"])
+    assert [[video.name for video in one] for one in found] == [["tea.v2"], ["anna/tea"], ["anna/cake"], [], []]
+    assert ([one.name for one in inputs], others) == (["anna/tea", "tea.v2"], [])
 
 
 def test_flags_become_the_words_that_they_are_parsed_from():
@@ -195,7 +212,7 @@ def test_a_job_is_given_no_other_videos_than_its_own(measured, monkeypatch):
     videos = [VideoFile(Path(file), Path(file).stem) for file in measured] + [VideoFile(Path("folder/d"), "d")]
     words = ["model.safetensors", "folder", *measured, "--workers", "4", "--out", "out"]
     command = parse(predict.Command, words, "predict")
-    do_videos("predict", command, "features", videos, Path.exists, command.work, Console())
+    do_videos("predict", command, "features", videos, lambda _: False, command.work, Console())
     for words, own in zip(shares, (["a.npy"], ["b.npy"], ["./-c d'.npy"], []), strict=True):
         parsed = parse(predict.Command, words[1:], "predict")
         assert words[1 : 3 + len(own)] == ["model.safetensors", "folder", *own]

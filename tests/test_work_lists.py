@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.locks import only_writer
-from protas_gtcc.work import manifest
 from protas_gtcc.work.engines.base import Engine
 from protas_gtcc.work.engines.choice import make_engine
 from protas_gtcc.work.engines.local import LocalEngine
@@ -184,8 +184,12 @@ def test_a_reason_is_of_the_last_try_and_names_an_output_that_is_not_there(folde
 
 def test_a_manifest_of_many_jobs_is_not_written_at_each_end_and_has_the_last_list_only(folder, monkeypatch):
     writes: list[Path] = []
-    write_text = manifest.write_text
-    monkeypatch.setattr(manifest, "write_text", lambda path, text: [writes.append(path), write_text(path, text)])
+
+    def count(path: Path, text: str) -> None:
+        writes.append(path)
+        write_text(path, text)
+
+    monkeypatch.setattr("protas_gtcc.work.manifest.write_text", count)
     for names in (range(3000), range(1000, 4000)):
         jobs = [stand_in_job(folder, f"v{number}") for number in names]
         assert work_through(jobs, AtOnce(), folder / "manifest.json") == {}

@@ -24,7 +24,7 @@ from protas_gtcc.cli.shared.console import (
 )
 from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
-from protas_gtcc.cli.shared.video_jobs import do_videos, only_named
+from protas_gtcc.cli.shared.video_jobs import do_videos
 from protas_gtcc.cli.shared.work_lists import WorkFlags
 from protas_gtcc.config import Text
 from protas_gtcc.errors import InputError, noted, plural
@@ -98,7 +98,7 @@ class Command:
 
     def _run_many(self, given: list[Path]) -> None:
         """Annotate several videos, here one after the other, or in jobs."""
-        from protas_gtcc.video.naming import find_videos
+        from protas_gtcc.video.naming import find_videos, only_named
 
         alone = {name: getattr(self, name) for name in ("subtitles", "picture", "at")}
         for name, value in (alone | {"video": self.rows.video, "features": self.rows.features}).items():
@@ -106,8 +106,8 @@ class Command:
                 wrong_usage("annotate", f"--{name} is for one video; give one, or leave it out")
         if self.out is None or self.out.suffix or self.out.is_file():
             wrong_usage("annotate", "for several videos, --out must be a folder: --out annotated")
-        videos, others = find_videos(given, self.out)
-        videos, print_others = only_named(videos, self.only), not self.only
+        videos, others = find_videos(given, self.out, self.only)
+        videos = only_named(videos, self.only)
         # With --overwrite, what is older than this command is made again.
         is_whole = _IsWhole(self.out, time.time() if self.overwrite else 0.0)
         if self.work:
@@ -124,8 +124,7 @@ class Command:
                         rows = dataclasses.replace(self.rows, video=video.name)
                         dataclasses.replace(self, sources=sources, out=out, rows=rows, only=(), json=False)._run_one()
             print_skipped(broken)
-        if print_others:
-            print_left_out(others)
+        print_left_out(others)
         there = [video.name for video in videos if is_whole(video)]
         if self.json:
             print(json.dumps({"out": str(self.out), "videos": there}))

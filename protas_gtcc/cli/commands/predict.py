@@ -16,7 +16,7 @@ from protas_gtcc.cli.shared.parsing import File, Folder, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags
 from protas_gtcc.cli.shared.predicted_folder import Parts, PredictedFolder
 from protas_gtcc.cli.shared.predicting import Predictor
-from protas_gtcc.cli.shared.video_jobs import do_videos, only_named, words_of
+from protas_gtcc.cli.shared.video_jobs import do_videos, words_of
 from protas_gtcc.cli.shared.work_lists import WORK_FIELDS, WorkFlags, manifest_of
 from protas_gtcc.config import Axes, Device, Text
 from protas_gtcc.errors import InputError, listed, plural
@@ -24,6 +24,7 @@ from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import find_checkpoint, require_model
 from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.storage.locks import only_writer
+from protas_gtcc.video.naming import only_named
 
 if TYPE_CHECKING:
     from protas_gtcc.annotations.files.format import Format

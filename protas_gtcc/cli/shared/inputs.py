@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.cli.shared.video_jobs import only_named
 from protas_gtcc.errors import noted
-from protas_gtcc.video.naming import VideoFile, find_videos, has_videos, is_video, require_different
+from protas_gtcc.video.naming import VideoFile, find_videos, has_videos, is_video, only_named, require_different
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,10 @@ def find_inputs(
 
     inputs, others = list[Input](), list[Path]()
     for path in given:
-        if is_video(path) or has_videos(path):
-            videos, left = find_videos([path], leave_out)
-            inputs += [Input(one.path, one.name, True) for one in videos]
-            others += left
-        else:
-            inputs.append(Input(path, path.stem, False))
+        is_folder = path.is_dir() if only else has_videos(path)  # which looks at all files
+        videos, left = find_videos([path], leave_out, only) if is_folder or is_video(path) else ([], [])
+        inputs += [Input(one.path, one.name, True) for one in videos] or [Input(path, path.stem, False)]
+        others += left
     require_different(inputs)
     inputs = only_named(inputs, only)
     for one in inputs:

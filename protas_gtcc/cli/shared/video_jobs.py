@@ -89,13 +89,18 @@ def _no_flag(path: Any) -> str:
 
 def _fields(command: Any) -> Iterator[tuple[str, Any, Any, Any]]:
     """Name, value, type and default of each field, those of groups of flags included."""
-    hints = get_type_hints(type(command), include_extras=True)
+    hints = _hints(type(command))
     for field in dataclasses.fields(command):
         value = getattr(command, field.name)
         if dataclasses.is_dataclass(value):
             yield from _fields(value)
         else:
             yield field.name, value, hints[field.name], field.default
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _marks(hint: Any) -> tuple[Any, ...]:
@@ -129,12 +134,3 @@ class _Count:
 
 def _are_whole(videos: Sequence[VideoFile], is_whole: Callable[[VideoFile], bool]) -> bool:
     return all(map(is_whole, videos))
-
-
-def only_named(videos: Sequence[Any], only: Sequence[str]) -> list[Any]:
-    """The videos of these names, all without any. Raises `InputError` for a name that none has."""
-    known = {video.name for video in videos}
-    for name in only:
-        if name not in known:
-            raise InputError(f"--only {name}: no video has this name; name one of the videos or folders given")
-    return [video for video in videos if not only or video.name in only]
