@@ -129,7 +129,7 @@ class Command:
             if procedure is not None:
                 procedures[video] = procedure
         self._export(folder, folder.file, kinds, inputs)
-        folder.remove_videos(replaced - segments.keys())
+        folder.remove_videos(replaced - segments.keys(), self.overwrite)
         self._report(folder.file, predictor.info, segments, procedures, broken, replaced)
         print_left_out(others)
         if broken and not self.skip_broken:
@@ -171,7 +171,7 @@ class Command:
             files = {one.name: parts.file(one) for one in inputs if parts.is_whole(one)}
             if files and (may_lose or replaced <= files.keys()):
                 folder.keep_only({write_index(self.out, files), *files.values()})
-                folder.remove_videos(replaced - files.keys())
+                folder.remove_videos(replaced - files.keys(), self.overwrite)
         if not files:
             raise InputError(f"none of {plural(len(inputs), 'file')} could be predicted; remove the causes above")
         written = self.out / PREDICTIONS_INDEX

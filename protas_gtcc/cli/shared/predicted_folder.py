@@ -83,12 +83,15 @@ class PredictedFolder:
             plot_video(self.path / "plots" / f"{video}.png", video, None, prediction, info)
         return segments, procedure
 
-    def remove_videos(self, videos: Collection[str]) -> None:
-        """Remove what was written of videos whose predictions are replaced."""
+    def remove_videos(self, videos: Collection[str], with_annotations: bool) -> None:
+        """Remove what was written of videos whose predictions are replaced.
+
+        A person may have corrected the pre-annotations: they stay, unless they are to be removed as well.
+        """
         for video in videos:
             for name in (f"{video}.csv", f"{video}.segments.csv", f"{video}.procedure.json", f"plots/{video}.png"):
                 (self.path / name).unlink(missing_ok=True)
-            if (self.path / "annotations").is_dir():
+            if with_annotations and (self.path / "annotations").is_dir():
                 from protas_gtcc.cli.shared.pre_annotations import remove_pre_annotations
 
                 remove_pre_annotations(self.path, video)
