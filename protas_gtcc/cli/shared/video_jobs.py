@@ -89,7 +89,8 @@ def _no_flag(path: Any) -> str:
 
 def _fields(command: Any) -> Iterator[tuple[str, Any, Any, Any]]:
     """Name, value, type and default of each field, those of groups of flags included."""
-    hints = _hints(type(command))
+    kind: Any = type(command)
+    hints = _hints(kind)
     for field in dataclasses.fields(command):
         value = getattr(command, field.name)
         if dataclasses.is_dataclass(value):
