@@ -208,6 +208,17 @@ def test_a_model_of_annotated_episodes_predicts_the_progress_of_all(tmp_path, ca
     assert "clip is no episode; name it as one of episode_000000" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_jobs_predict_the_progress_that_one_process_does(tmp_path):
+    every = write_lerobot(tmp_path / "all")
+    run = _model(tmp_path / "model.safetensors", ["background", "lift", "grasp", "release"])
+    predict = ("predict", run, "--lerobot", every, "--no-pictures", "--out")
+    assert exit_code(*predict, tmp_path / "alone") == 0
+    assert exit_code(*predict, tmp_path / "jobs", "--workers", 1) == 0
+    alone, jobs = (parquet.read_table(tmp_path / out / "sarm_progress.parquet") for out in ("alone", "jobs"))
+    assert alone.equals(jobs)
+
+
 def test_a_model_of_other_subtasks_is_refused(tmp_path, capsys):
     folder, run = write_lerobot(tmp_path / "cube"), _model(tmp_path / "model.safetensors", ["background", "grasp"])
     assert exit_code("predict", run, "--lerobot", folder, "--out", tmp_path / "out", "--no-pictures") == 1

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from protas_gtcc.cli.commands import extract, predict
+from protas_gtcc.cli.shared.inputs import find_inputs
 from protas_gtcc.cli.shared.parsing import parse
-from protas_gtcc.cli.shared.video_jobs import words_of
+from protas_gtcc.cli.shared.video_jobs import do_videos, words_of
+from protas_gtcc.config import PRESETS, ModelConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.metrics.prediction_parts import write_index
+from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
+from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.video.backbones.choice import make_backbone
+from protas_gtcc.video.naming import VideoFile, find_videos
+from protas_gtcc.work.jobs import Job
 from tests.annotated import INFO, predicted, write_file
 from tests.mstcn_folder import exit_code
 from tests.video_files import film
@@ -67,6 +76,22 @@ def test_jobs_extract_predict_and_annotate_as_one_process_does(filmed, capsys):
     assert sorted(path.stem for path in Path("shown").rglob("*.mp4")) == ["b", "c", "tea"]
 
 
+def test_a_job_finds_its_videos_without_a_look_at_the_others(tmp_path, monkeypatch):
+    names = ["tea.v2", "anna/tea", "anna/cake", "ben/tea", "anna/.hidden"]
+    for name in names:
+        film(tmp_path / "filmed" / f"{name}.mp4", num_pictures=8)
+    (tmp_path / "filmed/anna/tea.txt").touch()
+    folder, out = tmp_path / "filmed", tmp_path / "filmed/ben"
+    every, _ = find_videos([folder], out)
+    assert [video.name for video in every] == ["anna/cake", "anna/tea", "tea.v2"]
+    with monkeypatch.context() as patched:
+        patched.setattr("os.walk", lambda *_, **__: pytest.fail("all folders are listed"))
+        found = [find_videos([folder], out, [name])[0] for name in names]
+        inputs, others = find_inputs([folder], out, {}, False, ["anna/tea", "tea.v2"])
+    assert [[video.name for video in one] for one in found] == [["tea.v2"], ["anna/tea"], ["anna/cake"], [], []]
+    assert ([one.name for one in inputs], others) == (["anna/tea", "tea.v2"], [])
+
+
 def test_flags_become_the_words_that_they_are_parsed_from():
     words = [
         "a.mp4",
@@ -112,3 +137,84 @@ def test_an_index_makes_files_of_predictions_one(tmp_path):
         index.write_text(text)
         with pytest.raises(InputError, match="is no index of predictions; predict again"):
             open_predictions(tmp_path)
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Three files of features, and a model of them, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    config = ModelConfig(stages=1, layers=2, maps=4, graph=False)
+    facts = ModelFacts(replace(PRESETS["reference"], model=config), 3, ["background", "pour"], [0], 1.0)
+    save_checkpoint(Path("model.safetensors"), ProgressNetwork(config, 3, 2), facts)
+    for name in ("a", "b", "-c d'"):
+        np.save(f"{name}.npy", np.ones((6, 3), np.float32))
+    return ["a.npy", "b.npy", "./-c d'.npy"]
+
+
+def predict_in_jobs(*words: object) -> int:
+    return exit_code("predict", "model.safetensors", *words, "--no-pictures", "--workers", 3, "--out", "out")
+
+
+def predicted_in(path: str) -> list[str]:
+    return sorted(open_predictions(path).video_names)
+
+
+def with_features(file: str, values: np.ndarray, modified: int) -> None:
+    np.save(file, values)
+    os.utime(file, ns=(modified, modified))
+
+
+@pytest.mark.slow
+def test_jobs_that_fail_lose_no_earlier_predictions_and_the_same_command_goes_on(measured, capsys):
+    assert exit_code("predict", "model.safetensors", *measured, "--no-pictures", "--out", "out") == 0
+    earlier = Path("out/predictions.h5").read_bytes()
+    np.save("b.npy", np.ones((6, 5), np.float32))
+    assert predict_in_jobs(*measured, "--format", "csv") == 1
+    assert "b failed: none of 1 file can be predicted: b.npy" in capsys.readouterr().err
+    assert Path("out/predictions.h5").read_bytes() == earlier
+    assert predicted_in("out") == ["-c d'", "a", "b"]
+    with_features("b.npy", np.ones((6, 3), np.float32), modified=10**9)
+    assert predict_in_jobs(*measured, "--format", "csv") == 0
+    assert not Path("out/predictions.h5").exists()
+    assert predicted_in("out") == ["-c d'", "a", "b"]
+    assert [path.name for path in Path("out/annotations").iterdir()] == ["segments.csv"]
+    Path("out/predictions.json").unlink()  # as if the command had been killed
+    kept = {path: path.stat().st_mtime_ns for path in Path("out/parts").iterdir()}
+    with_features("a.npy", np.zeros((9, 3), np.float32), modified=10**9)
+    assert predict_in_jobs(*measured) == 0
+    assert len(open_predictions("out").read_labels("a")) == 9, "a file in its place is predicted, although it is older"
+    assert [path.name[0] for path in kept if not path.exists()] == ["a"]
+    assert all(path.stat().st_mtime_ns == kept[path] for path in kept if path.exists())
+
+
+@pytest.mark.slow
+def test_jobs_replace_all_that_belongs_to_earlier_predictions(measured, capsys):
+    assert exit_code("predict", "model.safetensors", *measured, "--format", "csv", "--out", "out") == 0
+    assert predict_in_jobs("a.npy", "--overwrite") == 0
+    assert predicted_in("out") == ["a"]
+    assert [str(path) for path in Path("out").rglob("*") if path.name[0] in "b-"] == []
+    np.save("a.npy", np.ones((6, 5), np.float32))
+    capsys.readouterr()
+    assert predict_in_jobs("a.npy", "--skip-broken") == 1
+    assert "none of 1 file could be predicted; remove the causes above" in capsys.readouterr().err
+    assert predicted_in("out") == ["a"]
+
+
+def test_a_job_is_given_no_other_videos_than_its_own(measured, monkeypatch):
+    shares: list[list[str]] = []
+
+    def keep(jobs: list[Job], *_: object) -> dict[str, str]:
+        shares.extend(job.command() for job in jobs)
+        return {}
+
+    monkeypatch.setattr("protas_gtcc.cli.shared.video_jobs.do_jobs", keep)
+    Path("folder").mkdir()
+    videos = [VideoFile(Path(file), Path(file).stem) for file in measured] + [VideoFile(Path("folder/d"), "d")]
+    words = ["model.safetensors", "folder", *measured, "--workers", "4", "--out", "out"]
+    command = parse(predict.Command, words, "predict")
+    do_videos("predict", command, "features", videos, lambda _: False, command.work, Console())
+    for words, own in zip(shares, (["a.npy"], ["b.npy"], ["./-c d'.npy"], []), strict=True):
+        parsed = parse(predict.Command, words[1:], "predict")
+        assert words[1 : 3 + len(own)] == ["model.safetensors", "folder", *own]
+        assert parsed.features == (Path("folder"), *map(Path, own))
+        assert parsed.only == ((Path(own[0]).stem,) if own else ("d",))

@@ -9,16 +9,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from protas_gtcc.errors import InputError
+from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.locks import only_writer
+from protas_gtcc.work.engines.base import Engine
 from protas_gtcc.work.engines.choice import make_engine
 from protas_gtcc.work.engines.local import LocalEngine
-from protas_gtcc.work.jobs import Outcome
+from protas_gtcc.work.jobs import Job, Outcome
 from protas_gtcc.work.manifest import Manifest
 from protas_gtcc.work.work_list import Status, work_through
 from tests.test_cross_validate import is_alive, wait_for
@@ -50,13 +53,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def start(engine: str, folder: Path, names: str, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.work_list_driver", engine, str(folder), names, *options]
-    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, **pipes)
 
 
 def ended(driver: subprocess.Popen[str]) -> dict[str, str]:
     """The failures that the driver reports."""
-    printed, _ = driver.communicate(timeout=120)
-    assert driver.returncode == 0
+    printed, errors = driver.communicate(timeout=120)
+    assert driver.returncode == 0, errors
     return json.loads(printed.splitlines()[-1])
 
 
@@ -74,7 +78,8 @@ def kill(process: int) -> None:
 def kill_driver(driver: subprocess.Popen[str]) -> None:
     with driver:
         kill(driver.pid)
-        driver.stdout.close()  # not read to its end: Slurm jobs go on, and have inherited it
+        driver.stdout.close()
+        driver.stderr.close()  # not read to its end: Slurm jobs go on, and have inherited it
 
 
 def made(folder: Path) -> list[str]:
@@ -122,6 +127,7 @@ def test_a_killed_worker_is_replaced_and_a_killed_driver_loses_nothing(folder, e
     wait_for(lambda: len(pids(folder, "a")) == 2, 60)
     assert not is_alive(process), "never two processes of one job"
     kill_driver(driver)
+    assert (folder / "manifest.json").is_file(), "it shows that the list is begun"
     if engine == "local":
         wait_for(lambda: not any(is_alive(pids(folder, name)[-1][0]) for name in "ab"))
         assert not (folder / "made").exists()
@@ -131,12 +137,77 @@ def test_a_killed_worker_is_replaced_and_a_killed_driver_loses_nothing(folder, e
     require_whole(folder, "a,b,c")
 
 
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_signal_ends_the_jobs_and_the_same_command_goes_on(folder, engine, number):
+    interrupt_and_repeat(engine, folder, number, *OPTIONS[engine])
+
+
+def interrupt_and_repeat(engine: str, folder: Path, number: int, *options: str) -> None:
+    """SIGINT goes to the whole group of processes, as Ctrl-C sends it, and other signals to the driver."""
+    (folder / "hold").touch()
+    driver = start(engine, folder, "a,b,c", *options)
+    wait_for(lambda: pids(folder, "a") and pids(folder, "b"), 60)
+    (os.killpg if number == signal.SIGINT else os.kill)(driver.pid, number)
+    printed, errors = driver.communicate(timeout=60)
+    assert (driver.returncode, printed) == (128 + number, "")
+    line = "interrupted; nothing half-written was left behind"
+    if engine == "slurm":
+        assert line in errors.splitlines()  # submitit's stand-in for Slurm prints more
+    else:
+        assert errors.splitlines() == [line]
+    assert not any(is_alive(process) for name in "ab" for process, _ in pids(folder, name))
+    assert not (folder / "made").exists()
+    assert not pids(folder, "c"), "no other job is begun"
+    (folder / "hold").unlink()
+    assert ended(start(engine, folder, "a,b,c", *options)) == {}
+    require_whole(folder, "a,b,c")
+
+
 def test_a_job_that_always_dies_is_given_up(folder, monkeypatch):
     (folder / "stand_in_job.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     job = stand_in_job(folder, "a")
     failed = work_through([job], LocalEngine(1), folder / "manifest.json", retries=1)
     assert failed == {"a": f"it printed nothing (signal 9; {job.log})"}
     assert Manifest(folder / "manifest.json").jobs["a"]["attempts"] == 2
+
+
+def test_a_reason_is_of_the_last_try_and_names_an_output_that_is_not_there(folder):
+    job = stand_in_job(folder, "a")
+    job.log.write_text("error: that of an earlier try\n")
+    for printed, reason in (("", "it printed nothing"), ("skipped: b is damaged", "b is damaged")):
+        (folder / "stand_in_job.py").write_text(f"print({printed!r})")
+        failed = work_through([job], LocalEngine(1), folder / "manifest.json")
+        assert failed == {"a": f"{reason} (its output is not whole; {job.log})"}
+
+
+def test_a_manifest_of_many_jobs_is_not_written_at_each_end_and_has_the_last_list_only(folder, monkeypatch):
+    writes: list[Path] = []
+
+    def count(path: Path, text: str) -> None:
+        writes.append(path)
+        write_text(path, text)
+
+    monkeypatch.setattr("protas_gtcc.work.manifest.write_text", count)
+    for names in (range(3000), range(1000, 4000)):
+        jobs = [stand_in_job(folder, f"v{number}") for number in names]
+        assert work_through(jobs, AtOnce(), folder / "manifest.json") == {}
+        assert list(Manifest(folder / "manifest.json").jobs) == [job.name for job in jobs]
+    assert len(writes) < 600
+
+
+class AtOnce(Engine):
+    """Jobs that are done when they are begun."""
+
+    workers = 100
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        done: Future[Outcome] = Future()
+        done.set_result(Outcome("done"))
+        return done
+
+    def close(self) -> None: ...
 
 
 def test_one_command_at_a_time_works_on_a_list(folder):
@@ -195,6 +266,14 @@ def cluster(folder: Path) -> Iterator[tuple[str, list[int]]]:
     with held:
         yield address, raylets
         held.communicate(timeout=60)
+
+
+@needs_proc
+@pytest.mark.slow
+@needs("ray")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_ray_s_jobs_and_the_same_command_goes_on(folder, cluster, number):
+    interrupt_and_repeat("ray", folder, number, f"address={cluster[0]}")
 
 
 def parent_of(process: int) -> int:

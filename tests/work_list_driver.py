@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from protas_gtcc.cli.main import run_command
 from protas_gtcc.work.engines.choice import make_engine
 from protas_gtcc.work.jobs import Job
 from protas_gtcc.work.work_list import work_through
@@ -67,4 +68,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "cluster":
         hold_a_cluster()
     else:
-        print(json.dumps(run(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4:])))
+        # As a command: signals end it.
+        run_command(lambda: print(json.dumps(run(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4:]))))

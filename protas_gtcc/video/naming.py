@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.names import find_videos_called
@@ -21,11 +23,17 @@ class VideoFile:
     name: str
 
 
-def find_videos(given: Sequence[Path], leave_out: Path | None = None) -> tuple[list[VideoFile], list[Path]]:
+Named = TypeVar("Named", bound=VideoFile)
+
+
+def find_videos(
+    given: Sequence[Path], leave_out: Path | None = None, only: Sequence[str] = ()
+) -> tuple[list[VideoFile], list[Path]]:
     """The videos among files and in folders, and the other files of the folders, both in order.
 
     Nothing in the folder `leave_out` counts, where features are written, nor files whose names begin with a dot. If it
-    is a folder of videos itself, only features do not count. Raises `InputError` for a path that is not there, a folder
+    is a folder of videos itself, only features do not count. With `only`, just the videos of these names, which are
+    found without a look at the others, and no other files. Raises `InputError` for a path that is not there, a folder
     without videos, and two videos of one name.
     """
     videos: list[VideoFile] = []
@@ -36,15 +44,24 @@ def find_videos(given: Sequence[Path], leave_out: Path | None = None) -> tuple[l
                 raise InputError(f"no video or folder {path}; correct the path")
             videos.append(VideoFile(path, path.stem))
             continue
-        files = list(_files(path, leave_out))
+        files = list(_files(path, leave_out, only))
         found = [file for file in files if is_video_name(file)]
-        if not found:
+        if not found and not only:
             what = f"only {listed(file.name for file in files)}" if files else "nor any other file"
             raise InputError(f"{path} has no videos, {what}; correct the path")
         videos += [VideoFile(file, file.relative_to(path).with_suffix("").as_posix()) for file in found]
         others += [file for file in files if not is_video_name(file)]
     require_different(videos)
-    return videos, others
+    return ([video for video in videos if video.name in only], []) if only else (videos, others)
+
+
+def only_named(videos: Sequence[Named], only: Sequence[str]) -> list[Named]:
+    """The videos of these names, all without any. Raises `InputError` for a name that none has."""
+    known = {video.name for video in videos}
+    for name in only:
+        if name not in known:
+            raise InputError(f"--only {name}: no video has this name; name one of the videos or folders given")
+    return [video for video in videos if not only or video.name in only]
 
 
 def files_of(videos: Iterable[str], files: Sequence[VideoFile]) -> dict[str, VideoFile]:
@@ -66,13 +83,32 @@ def _file_of(video: str, files: Mapping[str, VideoFile]) -> VideoFile | None:
     return found[0] if found else None
 
 
-def _files(folder: Path, leave_out: Path | None) -> Iterator[Path]:
+def _files(folder: Path, leave_out: Path | None, only: Sequence[str]) -> Iterator[Path]:
     out = None if leave_out is None else leave_out.resolve()
-    for file in _all_files(folder):
+    is_out = out == folder.resolve()
+
+    @functools.cache
+    def is_inside(inner: Path) -> bool:
+        return out is not None and inner.resolve().is_relative_to(out)
+
+    for file in _files_called(folder, only) if only else _all_files(folder):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        is_written = file.suffix in (".npy", ".json") if out == folder.resolve() else out in file.resolve().parents
+        if is_out:
+            is_written = file.suffix in (".npy", ".json")
+        else:  # a link is where its file is; of others, the folder is enough, which is resolved once
+            is_written = is_inside(file.resolve() if file.is_symlink() else file.parent)
         if not hidden and not is_written:
             yield file
+
+
+def _files_called(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The files with these names of videos in a folder: no other folders than theirs are listed."""
+    stems: dict[Path, set[str]] = {}
+    for name in names:
+        stems.setdefault((folder / name).parent, set()).add(name.rsplit("/", 1)[-1])
+    inner_files = ((inner, file) for inner in stems if inner.is_dir() for file in os.listdir(inner))
+    found = sorted(inner / file for inner, file in inner_files if os.path.splitext(file)[0] in stems[inner])
+    return [file for file in found if not file.is_dir()]
 
 
 def _all_files(folder: Path) -> list[Path]:

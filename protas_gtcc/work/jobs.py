@@ -120,6 +120,7 @@ def _call(
     # -P: a folder of the package's name in the working directory must not hide the package.
     command = [sys.executable, "-P", "-m", "protas_gtcc.work.tied_process", job.module, *job.command()]
     with open(job.log, "ab") as log:
+        start = log.tell()
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -132,8 +133,11 @@ def _call(
     with processes.including(process):
         code = process.wait()
     if code < 0 or code >= _FIRST_SIGNAL_CODE:
-        return "died", _last_error(job.log, f"signal {-code if code < 0 else code - _FIRST_SIGNAL_CODE + 1}")
-    return None if code == 0 and job.is_done() else ("failed", _last_error(job.log, f"exit code {code}"))
+        how = f"signal {-code if code < 0 else code - _FIRST_SIGNAL_CODE + 1}"
+        return "died", _last_error(job.log, start, how)
+    if code == 0 and job.is_done():
+        return None
+    return "failed", _last_error(job.log, start, f"exit code {code}" if code else "its output is not whole")
 
 
 @contextmanager
@@ -163,8 +167,10 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.kill()
 
 
-def _last_error(log: Path, how: str) -> str:
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+def _last_error(log: Path, start: int, how: str) -> str:
+    """The last error in the log, or its last line, from the byte `start`, where this try began."""
+    text = log.read_bytes()[start:].decode("utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     starts = ("error: ", "skipped: ")
     errors = [line.split(": ", 1)[1] for line in lines[-20:] if line.startswith(starts)]
     message = (errors or lines or ["it printed nothing"])[-1]

@@ -68,10 +68,10 @@ class _WorkList:
         retries: int,
     ):
         self._engine, self._manifest, self._next_jobs, self._retries = engine, manifest, next_jobs, retries
-        whole = [job for job in jobs if _is_whole(job)]
-        manifest.note_whole([job.name for job in whole])
-        names = {job.name for job in whole}
-        self._waiting = deque(job for job in jobs if job.name not in names)
+        whole = {job.name for job in jobs if _is_whole(job)}
+        manifest.note_whole(whole)
+        self._names = {job.name for job in jobs}
+        self._waiting = deque(job for job in jobs if job.name not in whole)
         self._running: dict[Future[Outcome], Job] = {}
         self._failed: dict[str, str] = {}
         self._num_done = len(whole)
@@ -79,16 +79,30 @@ class _WorkList:
         self._estimate = _Estimate(self._waiting)
 
     def run(self, on_status: Callable[[Status], None]) -> dict[str, str]:
+        self._manifest.write()  # before a job begins: whoever looks sees that the list is begun
+        try:
+            self._run(on_status)
+            self._manifest.keep_only(self._names)
+        finally:
+            self._manifest.write()
+        return self._failed
+
+    def _run(self, on_status: Callable[[Status], None]) -> None:
+        next_status = time.monotonic()
         while self._waiting or self._running:
             while self._waiting and len(self._running) < self._engine.workers:
                 self._start(self._waiting.popleft())
             ended, _ = wait(self._running, SECONDS_BETWEEN_STATUS, FIRST_COMPLETED)
             for future in ended:
                 self._end(self._running.pop(future), future.result())
-            running = list(self._running.values())
-            seconds_left = self._estimate.seconds_left([*running, *self._waiting], running)
-            on_status(Status(running, self._num_done, len(self._failed), len(self._waiting), seconds_left))
-        return self._failed
+            if time.monotonic() >= next_status or not (self._waiting or self._running):
+                on_status(self._status())
+                next_status = time.monotonic() + SECONDS_BETWEEN_STATUS
+
+    def _status(self) -> Status:
+        running = list(self._running.values())
+        seconds_left = self._estimate.seconds_left(running)
+        return Status(running, self._num_done, len(self._failed), len(self._waiting), seconds_left)
 
     def _start(self, job: Job) -> None:
         self._manifest.note_attempt(job.name)
@@ -109,6 +123,7 @@ class _WorkList:
         else:
             self._failed[job.name] = outcome.reason
         added = self._next_jobs(job, None if outcome.state == "done" else outcome.reason)
+        self._names.update(one.name for one in added)
         self._waiting.extend(added)
         self._estimate.add(added)
 
@@ -117,22 +132,29 @@ class _Estimate:
     """The time left, from the steps that were done since the start."""
 
     def __init__(self, jobs: Sequence[Job] | deque[Job]):
-        self._started, self._done = time.monotonic(), 0
+        self._started, self._done, self._left = time.monotonic(), 0, 0
         self._first: dict[str, int] = {}
         self.add(jobs)
 
     def add(self, jobs: Sequence[Job] | deque[Job]) -> None:
         self._first |= {job.name: job.steps_done() for job in jobs}
+        self._left += sum(map(self._steps, jobs))
 
     def note_end(self, job: Job) -> None:
-        self._done += max(job.steps_done() - self._first[job.name], 0)
+        self._done += self._steps_since_start(job)
+        self._left -= self._steps(job)
 
-    def seconds_left(self, left: Sequence[Job], running: Sequence[Job]) -> float | None:
-        """Seconds until these jobs are done; None before the first step."""
-        of_running = sum(max(job.steps_done() - self._first[job.name], 0) for job in running)
-        to_do = sum(max(job.steps - self._first[job.name], 0) for job in left) - of_running
-        done = self._done + of_running
-        return (time.monotonic() - self._started) / done * max(to_do, 0) if done else None
+    def seconds_left(self, running: Sequence[Job]) -> float | None:
+        """Seconds until all jobs are done; None before the first step."""
+        of_running = sum(map(self._steps_since_start, running))
+        done, left = self._done + of_running, self._left - of_running
+        return (time.monotonic() - self._started) / done * max(left, 0) if done else None
+
+    def _steps(self, job: Job) -> int:
+        return max(job.steps - self._first[job.name], 0)
+
+    def _steps_since_start(self, job: Job) -> int:
+        return max(job.steps_done() - self._first[job.name], 0)
 
 
 def _is_whole(job: Job) -> bool:

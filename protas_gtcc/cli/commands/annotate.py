@@ -13,6 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from protas_gtcc.cli.shared.annotated_rows import RowFlags, is_predictions
 from protas_gtcc.cli.shared.console import (
     make_console,
     print_left_out,
@@ -22,30 +23,17 @@ from protas_gtcc.cli.shared.console import (
     wrong_usage,
 )
 from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
-from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
-from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
-from protas_gtcc.cli.shared.trained_on import note_training_videos
-from protas_gtcc.cli.shared.video_jobs import do_videos, only_named
+from protas_gtcc.cli.shared.video_jobs import do_videos
 from protas_gtcc.cli.shared.work_lists import WorkFlags
-from protas_gtcc.config import Device, Text, require_range
+from protas_gtcc.config import Text
 from protas_gtcc.errors import InputError, noted, plural
 from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import CHECKPOINT
-from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.video.naming import VideoFile
 
 if TYPE_CHECKING:
-    from protas_gtcc.dataset.file import Dataset
-    from protas_gtcc.inference import TrainedModel
     from protas_gtcc.live.overlay.rows import Row
-    from protas_gtcc.live.row_sources import VideoFeatures
-
-PREDICTIONS = (".h5", ".hdf5", ".csv")
-"""Endings of prediction files; anything else is a run or a checkpoint."""
-
-OF_RUNS = ("predictions.h5", PREDICTIONS_INDEX, CHECKPOINT)
-"""Files that go by the name of their folder."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +58,6 @@ class Command:
     """One annotated picture to write, PNG; needs --at."""
     at: float | None = None
     """Time of that picture, in seconds from the first one."""
-    truth: str | None = None
-    """Name or file of a dataset with the true labels of the video, which are shown as a row of their own."""
-    video: str | None = None
-    """Name of the video in prediction files and in the dataset; by default the file's name without its ending."""
-    features: File | None = None
-    """Features of the video [T, D] for the runs, where they do not come from 'extract'."""
-    task: str | None = None
-    """Task of the video, of which runs predict only the steps; by default the model infers it."""
-    fps: float | None = None
-    """Frames per second of --features, or of CSV files without times; by default the model's."""
-    background: Repeated[tuple[str, ...]] = ()
-    """A background class of CSV files without --truth. Repeat the flag for each."""
     over: bool = False
     """Draw over the lower part of the picture, so that its size stays as it is, in place of below it."""
     no_sound: bool = False
@@ -90,12 +66,6 @@ class Command:
     """Seconds of video in the strip; 0 shows all of it, or 2 minutes of a video above 5."""
     later: bool = False
     """Show the coming part of predictions as well, faint; it was not known at the time."""
-    batch_size: int = 16
-    """Frames that the backbone takes at once."""
-    threads: int = 0
-    """Processor threads of the backbone; 0 leaves one processor to decoding and takes the others."""
-    device: Device = "auto"
-    """Where to compute; auto takes a GPU if there is one."""
     overwrite: bool = False
     """Replace the files if they exist."""
     only: Repeated[tuple[Text, ...]] = ()
@@ -104,12 +74,8 @@ class Command:
     """Of several videos, go on with the others where one cannot be annotated, and name it."""
     json: bool = False
     """Print what was written as JSON."""
-    own_backbone: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
-    lag: LagFlag = field(default_factory=LagFlag)
+    rows: RowFlags = field(default_factory=RowFlags)
     work: WorkFlags = field(default_factory=WorkFlags)
-
-    def __post_init__(self) -> None:
-        require_range(self, batch_size=(1, 4096), threads=(0, 1024))
 
     def run(self) -> None:
         """Predict, draw and write."""
@@ -132,21 +98,21 @@ class Command:
 
     def _run_many(self, given: list[Path]) -> None:
         """Annotate several videos, here one after the other, or in jobs."""
-        from protas_gtcc.video.naming import find_videos
+        from protas_gtcc.video.naming import find_videos, only_named
 
-        alone = ("subtitles", "picture", "at", "video", "features")
-        for name in alone:
-            if getattr(self, name) is not None:
+        alone = {name: getattr(self, name) for name in ("subtitles", "picture", "at")}
+        for name, value in (alone | {"video": self.rows.video, "features": self.rows.features}).items():
+            if value is not None:
                 wrong_usage("annotate", f"--{name} is for one video; give one, or leave it out")
         if self.out is None or self.out.suffix or self.out.is_file():
             wrong_usage("annotate", "for several videos, --out must be a folder: --out annotated")
-        videos, others = find_videos(given, self.out)
-        videos, print_others = only_named(videos, self.only), not self.only
+        videos, others = find_videos(given, self.out, self.only)
+        videos = only_named(videos, self.only)
         # With --overwrite, what is older than this command is made again.
         is_whole = _IsWhole(self.out, time.time() if self.overwrite else 0.0)
         if self.work:
             with interruption_prints(WHOLE_VIDEOS_KEPT):
-                do_videos("annotate", self, videos, is_whole, self.work, make_console(stderr=True))
+                do_videos("annotate", self, "sources", videos, is_whole, self.work, make_console(stderr=True))
         else:
             broken: dict[str, str] = {}
             predictors = tuple(path for path in self.sources if path not in given)
@@ -155,11 +121,10 @@ class Command:
                     with noted(broken, video.name, self.skip_broken), interruption_prints(WHOLE_VIDEOS_KEPT):
                         out, sources = annotated_file(self.out, video.name), (*predictors, video.path)
                         out.parent.mkdir(parents=True, exist_ok=True)
-                        one = dataclasses.replace(self, sources=sources, out=out, only=(), video=video.name, json=False)
-                        one._run_one()
+                        rows = dataclasses.replace(self.rows, video=video.name)
+                        dataclasses.replace(self, sources=sources, out=out, rows=rows, only=(), json=False)._run_one()
             print_skipped(broken)
-        if print_others:
-            print_left_out(others)
+        print_left_out(others)
         there = [video.name for video in videos if is_whole(video)]
         if self.json:
             print(json.dumps({"out": str(self.out), "videos": there}))
@@ -169,7 +134,7 @@ class Command:
     def _run_one(self) -> None:
         self._check()
         with progress_bars() as on_progress:
-            rows = self._rows(on_progress)
+            rows = self.rows.rows(self._predictors, self._video, on_progress)
             facts = self._write(rows, on_progress)
         for note in facts.get("notes", ()):
             warn(make_console(stderr=True))(f"{self._video}: {note}")
@@ -189,7 +154,7 @@ class Command:
         from protas_gtcc.video.opening import open_video
         from protas_gtcc.video.rewriting import format_of
 
-        if not self.sources or not (self._predictors or self.truth):
+        if not self.sources or not (self._predictors or self.rows.truth):
             wrong_usage("annotate", "name runs or prediction files, then the video; or a video and --truth")
         if self.out is None and self.subtitles is None and self.picture is None:
             wrong_usage("annotate", "give --out for a video, --subtitles, or --picture with --at")
@@ -206,71 +171,12 @@ class Command:
         for path in self._predictors:  # before the video: the two may be in the wrong order
             if not path.exists():
                 raise InputError(f"no run or predictions {path}; correct the path")
-            if not _is_predictions(path):
+            if not is_predictions(path):
                 require_model(path)
         with open_video(self._video):
             pass
         if self.out is not None and not _is_gif(self.out):
             format_of(self.out)
-
-    def _rows(self, on_progress: Any) -> list[Row]:
-        from protas_gtcc.live.row_sources import CsvFacts, VideoFeatures, row_of_file, row_of_truth
-        from protas_gtcc.report.runs import distinct_names
-
-        dataset = self._dataset()
-        rows: list[Row] = []
-        name = self.video or self._video.stem
-        facts = CsvFacts(fps=self.fps, background_names=self.background)
-        if dataset is not None:
-            rows.append(self._of_this_video(row_of_truth(dataset, name)))
-            info = dataset.info
-            facts = CsvFacts(info.class_names, info.background, self.fps, info.fps, self.background)
-        named = [path.parent if path.name in OF_RUNS else _without_ending(path) for path in self._predictors]
-        names = ["predicted"] if len(named) == 1 else distinct_names(named)
-        num_runs = sum(not _is_predictions(path) for path in self._predictors)
-        features = VideoFeatures(self._video, self.batch_size, keep=num_runs > 1)
-        for path, shown in zip(self._predictors, names, strict=True):
-            if _is_predictions(path):
-                rows.append(self._of_this_video(row_of_file(shown, path, name, facts)))
-            else:
-                rows.append(self._row_of_run(shown, path, features, functools.partial(on_progress, shown)))
-        return rows
-
-    def _dataset(self) -> Dataset | None:
-        from protas_gtcc.prepare.known_datasets import open_dataset
-
-        return None if self.truth is None else open_dataset(self.truth, warn(make_console(stderr=True)))
-
-    def _row_of_run(self, name: str, path: Path, of_video: VideoFeatures, on_frames: Any) -> Row:
-        from protas_gtcc.dataset.reader import require_no_control
-        from protas_gtcc.inference import choose_device, load
-        from protas_gtcc.live.row_sources import row_of_features, row_of_video
-
-        model = load(path, choose_device(self.device))
-        require_no_control(model.facts.config, "annotate")
-        self.lag.give(model)
-        model.task_number(self.task)  # refused now, not after minutes of making features
-        _note_what_it_sees(model, path)
-        note_training_videos(model, [self.video or self._video.stem])
-        if self.features is not None:
-            return self._of_this_video(row_of_features(name, model, self.features, self.fps, self.task))
-        with processors_for_backbone(self.threads):
-            if not of_video.are_kept(model):
-                self.own_backbone.give(model)
-            return row_of_video(name, model, of_video.batches(model, on_frames), self.task)
-
-    def _of_this_video(self, row: Row) -> Row:
-        """The row, if it is about as long as the video: by its header, and where that differs, by its packets."""
-        from protas_gtcc.live.row_sources import require_length
-        from protas_gtcc.video.opening import open_video, seconds_of_packets
-
-        with open_video(self._video) as video:
-            seconds = video.about_seconds or 0.0
-        try:
-            require_length(row, seconds, self._video)
-        except InputError:
-            require_length(row, seconds_of_packets(self._video), self._video)
-        return row
 
     def _write(self, rows: Sequence[Row], on_progress: Any) -> dict[str, Any]:
         from protas_gtcc.live.overlay.overlay import Overlay
@@ -322,28 +228,12 @@ class _IsWhole:
             return False
 
 
-def _note_what_it_sees(model: TrainedModel, path: Path) -> None:
-    """Warn if the row of a model shows what was not known at the time."""
-    ahead, is_causal = model.facts.look_ahead_frames, model.facts.config.model.causal
-    if ahead or not is_causal:
-        seen = f"{plural(ahead, 'frame')} ahead" if is_causal else "the whole video"
-        warn(make_console(stderr=True))(f"{path} sees {seen}: its row shows what was not known at the time")
-
-
 def _seconds(on_progress: Any, done: float, total: float) -> None:
     on_progress("annotate", int(done), int(total))
 
 
 def _is_gif(path: Path) -> bool:
     return path.suffix.lower() == ".gif"
-
-
-def _is_predictions(path: Path) -> bool:
-    return (path.suffix.lower() in PREDICTIONS or path.name == PREDICTIONS_INDEX) and path.is_file()
-
-
-def _without_ending(path: Path) -> Path:
-    return path.with_suffix("") if path.is_file() else path
 
 
 def _described(facts: dict[str, Any]) -> Iterator[str]:

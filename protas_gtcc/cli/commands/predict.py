@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,28 +13,24 @@ from protas_gtcc.cli.shared.console import make_console, print_left_out, print_s
 from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
 from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional, Repeated
-from protas_gtcc.cli.shared.pictures import OwnBackboneFlags, processors_for_backbone
-from protas_gtcc.cli.shared.trained_on import note_training_videos
-from protas_gtcc.cli.shared.video_jobs import do_videos, only_named, words_of
-from protas_gtcc.cli.shared.work_lists import WORK_FIELDS, WorkFlags
+from protas_gtcc.cli.shared.pictures import OwnBackboneFlags
+from protas_gtcc.cli.shared.predicted_folder import Parts, PredictedFolder
+from protas_gtcc.cli.shared.predicting import Predictor
+from protas_gtcc.cli.shared.video_jobs import do_videos, words_of
+from protas_gtcc.cli.shared.work_lists import WORK_FIELDS, WorkFlags, manifest_of
 from protas_gtcc.config import Axes, Device, Text
-from protas_gtcc.errors import InputError, listed, noted, plain, plural
+from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.atomic import require_absent
 from protas_gtcc.storage.checkpoints import find_checkpoint, require_model
 from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.storage.locks import only_writer
-from protas_gtcc.video.naming import VideoFile
+from protas_gtcc.video.naming import only_named
 
 if TYPE_CHECKING:
     from protas_gtcc.annotations.files.format import Format
-    from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay
     from protas_gtcc.cli.shared.inputs import Input
-    from protas_gtcc.inference import TrainedModel
     from protas_gtcc.metrics.predicted_segments import PredictedSegment
-    from protas_gtcc.predictions import Prediction, PredictionInfo
-
-PARTS = "parts"
-"""The folder with a file of predictions for each video, of work lists."""
+    from protas_gtcc.predictions import PredictionInfo
 
 
 @dataclass(frozen=True)
@@ -94,114 +87,107 @@ class Command:
         """Predict, write and print."""
         broken: dict[str, str] = {}
         inputs, others = self._inputs(broken)
-        inputs = only_named(inputs, self.only)
+        folder = PredictedFolder(self.out, not self.no_pictures)
         if self.part is not None:
-            self._run_parts(inputs, broken, self.part)
+            self._predict_parts(inputs, broken, folder, Parts(self.out, self.part))
             return
-        written = self.out / "predictions.h5"
-        with only_writer(written, wait=False):
+        with only_writer(folder.file, wait=False):
+            names = [one.name for one in inputs]
+            is_begun = bool(self.work) and manifest_of(self.out).exists()
+            replaced = folder.videos(set(names), self.overwrite, is_begun)
+            kinds = folder.formats(self.format, names, self.overwrite)
             if self.work:
-                self._divide(inputs, others)
+                written = self._divide(inputs, folder, replaced)
+                self._export(folder, written, kinds, inputs)
+                print_left_out(others)
             else:
-                self._run(inputs, others, broken, written)
+                self._predict_all(inputs, others, broken, folder, replaced, kinds)
 
-    def _divide(self, inputs: list[Input], others: list[Path]) -> None:
-        """Predict in jobs, and make their files one by an index."""
-        from protas_gtcc.metrics.prediction_parts import write_index
+    def _predict_all(
+        self,
+        inputs: list[Input],
+        others: list[Path],
+        broken: dict[str, str],
+        folder: PredictedFolder,
+        replaced: set[str],
+        kinds: list[Format],
+    ) -> None:
+        """Predict all into one file; the tables are written from it: a refused video leaves nothing."""
+        from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 
-        if self.lerobot is not None:
-            raise InputError("--lerobot writes one table of all episodes; leave out --on and --workers")
-        self._videos_in({one.name for one in inputs})
-        kinds = self._formats(inputs)
-        written = "out", "format", "no_pictures", "overwrite", "json"
-        kept = ("features", *written, "skip_broken", "device", "only", *WORK_FIELDS)
-        stat = find_checkpoint(self.model).stat()
-        facts = [*words_of(self, kept), str(stat.st_size), str(stat.st_mtime_ns)]
-        part = f"{zlib.crc32(shlex.join(facts).encode()):08x}"
-        is_whole = _IsWhole(self.out, part)
-        try:
-            with interruption_prints(WHOLE_VIDEOS_KEPT):
-                command = dataclasses.replace(self, part=part, overwrite=True)
-                do_videos("predict", command, inputs, is_whole, self.work, make_console(stderr=True))
-        finally:
-            files = {one.name: part_file(self.out, one.name, part) for one in inputs if is_whole(one)}
-            if files:
-                index = write_index(self.out, files)
-                self._remove_earlier(set(files.values()), {self.out / "predictions.h5"})
-                self._write_annotations(kinds, index, inputs)
-        print_left_out(others)
-        if self.json:
-            print(json.dumps({"predictions": str(index), "videos": list(files)}))
-        else:
-            print(f"{index}: the predictions of {len(files)} of {plural(len(inputs), 'video')}")
+        predictor = self._load()
 
-    def _run_parts(self, inputs: list[Input], broken: dict[str, str], part: str) -> None:
-        """As a job: predict one video after the other; its file appears last, when all of it is there."""
-        from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay
-        from protas_gtcc.metrics.prediction_files import write_predictions
+        def may_end(done: set[str]) -> bool:
+            return len(done) > 0 and (self.overwrite or replaced <= done)
 
-        left = [one for one in inputs if one.name not in broken and not _IsWhole(self.out, part)(one)]
-        model, info = self._load()
-        note_training_videos(model, [one.name for one in left])
-        if any(one.is_video for one in left):
-            with processors_for_backbone():
-                self.video.give(model)
-        with FeaturesOnTheWay(model, left, self.fps, self.feature_axes, broken, self.skip_broken) as features:
-            for one in left:
-                if one.name not in broken:
-                    with noted(broken, one.name, self.skip_broken):
-                        prediction = _predict(model, one, features, self.task)
-                        self._write_one(one.name, prediction, info, model)
-                        write_predictions(part_file(self.out, one.name, part), [(one.name, prediction)], info)
-        print_skipped(broken)
-
-    def _remove_earlier(self, kept: set[Path], others: set[Path]) -> None:
-        """Remove earlier files of predictions, which the index no longer names."""
-        for path in {*(self.out / PARTS).rglob("*.h5"), *others} - kept:
-            path.unlink(missing_ok=True)
-
-    def _run(self, inputs: list[Input], others: list[Path], broken: dict[str, str], written: Path) -> None:
-        from protas_gtcc.metrics.prediction_files import write_predictions
-
-        replaced = self._videos_in({one.name for one in inputs})
-        kinds = self._formats(inputs)
-        from protas_gtcc.cli.shared.input_features import FeaturesOnTheWay  # which imports torch
-
-        model, info = self._load()
-        note_training_videos(model, [one.name for one in inputs])
-        if any(one.is_video for one in inputs):
-            with processors_for_backbone():  # ONNX Runtime counts its threads when a model is opened
-                self.video.give(model)
-        given = self.fps, self.feature_axes, broken, self.skip_broken
-        with FeaturesOnTheWay(model, inputs, *given) as features:
-            found = self._predictions(model, inputs, features, broken, replaced)
-            write_predictions(written, found, info)
-        self._remove_earlier(set(), {self.out / PREDICTIONS_INDEX})
-        segments, procedures = self._write_each(written, info, model)
-        self._write_annotations(kinds, written, inputs)
-        if self.lerobot is not None:
-            self._write_episodes(self.lerobot, written, info)
-        for video in replaced - segments.keys():
-            for name in (f"{video}.csv", f"{video}.segments.csv", f"{video}.procedure.json", f"plots/{video}.png"):
-                (self.out / name).unlink(missing_ok=True)
-            if self.overwrite and (self.out / "annotations").is_dir():  # else a person may have corrected them
-                from protas_gtcc.cli.shared.pre_annotations import remove_pre_annotations
-
-                remove_pre_annotations(self.out, video)
-        self._report(written, info, segments, procedures, broken, replaced)
+        found = predictor.predictions(inputs, broken, self.skip_broken, may_end)
+        write_predictions(folder.file, found, predictor.info)
+        folder.keep_only({folder.file})
+        segments, procedures = {}, {}
+        for video in (files := open_predictions(folder.file)).video_names:
+            segments[video], procedure = folder.write_video(video, files.read(video), predictor)
+            if procedure is not None:
+                procedures[video] = procedure
+        self._export(folder, folder.file, kinds, inputs)
+        folder.remove_videos(replaced - segments.keys(), self.overwrite)
+        self._report(folder.file, predictor.info, segments, procedures, broken, replaced)
         print_left_out(others)
         if broken and not self.skip_broken:
             kept = f"the predictions of {listed(segments)} are in {self.out}"
             raise InputError(f"{next(iter(broken.values()))} ({kept}; --skip-broken goes on with the others)")
 
-    def _write_episodes(self, folder: Path, written: Path, info: PredictionInfo) -> None:
-        """Write the progress of the predicted episodes from the file of predictions, which is whole."""
-        from protas_gtcc.cli.shared.episodes import open_episodes, write_episodes
-        from protas_gtcc.metrics.prediction_files import open_predictions
+    def _predict_parts(
+        self, inputs: list[Input], broken: dict[str, str], folder: PredictedFolder, parts: Parts
+    ) -> None:
+        """As a job: predict each video into its file, which appears last, when all of it is there."""
+        from protas_gtcc.metrics.prediction_files import write_predictions
 
-        files = open_predictions(written)
-        videos = ((video, files.read(video)) for video in files.video_names)
-        write_episodes(open_episodes(folder), self.out, videos, info)
+        files = {one.name: parts.file(one) for one in inputs if not parts.is_whole(one)}  # as the videos are now
+        left = [one for one in inputs if one.name in files]
+        predictor = self._load()
+        for video, prediction in predictor.predictions(left, broken, skip=True):
+            folder.write_video(video, prediction, predictor)
+            write_predictions(files[video], [(video, prediction)], predictor.info)
+        print_skipped(broken)
+
+    def _divide(self, inputs: list[Input], folder: PredictedFolder, replaced: set[str]) -> Path:
+        """Predict in jobs, and make their files one by an index, whose path is returned.
+
+        What fails or is interrupted leaves an index of what is there, unless earlier predictions would be lost.
+        """
+        from protas_gtcc.metrics.prediction_parts import write_index
+
+        no_settings = "features", "out", "format", "no_pictures", "overwrite", "json", "skip_broken", "device", "only"
+        parts = Parts.of_model(self.out, find_checkpoint(self.model), words_of(self, (*no_settings, *WORK_FIELDS)))
+        may_lose = self.overwrite or self.skip_broken
+        try:
+            with interruption_prints(WHOLE_VIDEOS_KEPT):
+                command = dataclasses.replace(self, part=parts.settings, overwrite=True)
+                do_videos("predict", command, "features", inputs, parts.is_whole, self.work, make_console(stderr=True))
+        except KeyboardInterrupt:
+            may_lose = False
+            raise
+        finally:
+            files = {one.name: parts.file(one) for one in inputs if parts.is_whole(one)}
+            if files and (may_lose or replaced <= files.keys()):
+                folder.keep_only({write_index(self.out, files), *files.values()})
+                folder.remove_videos(replaced - files.keys(), self.overwrite)
+        if not files:
+            raise InputError(f"none of {plural(len(inputs), 'file')} could be predicted; remove the causes above")
+        written = self.out / PREDICTIONS_INDEX
+        if self.json:
+            print(json.dumps({"predictions": str(written), "videos": list(files)}))
+        else:
+            print(f"{written}: the predictions of {len(files)} of {plural(len(inputs), 'video')}")
+        return written
+
+    def _export(self, folder: PredictedFolder, written: Path, kinds: list[Format], inputs: list[Input]) -> None:
+        """Write the predictions in the forms of annotation tools and of LeRobot, as wanted."""
+        folder.write_annotations(kinds, written, inputs)
+        if self.lerobot is not None:
+            from protas_gtcc.cli.shared.episodes import write_episodes
+
+            write_episodes(self.lerobot, written)
 
     def _report(
         self,
@@ -217,35 +203,14 @@ class Command:
             rows = {video: [dataclasses.asdict(one) for one in found] for video, found in segments.items()}
             print(json.dumps({"predictions": str(written), "videos": rows, "broken": broken}))
         else:
-            from protas_gtcc.cli.shared.predicted_lines import lines
+            from protas_gtcc.cli.shared.predicted_lines import lines, notes
 
-            print("\n".join([*lines(segments, procedures), "", f"everything is in {self.out}"]))
-            if self.fps is not None and self.fps != info.fps:
-                what = f"features were resampled from {plain(self.fps)} to the model's {plain(info.fps)} fps"
-                print(f"{what}, the rate of the results")
-            if replaced:
-                print(f"the earlier predictions of {listed(sorted(replaced))} were replaced")
+            shown = [*lines(segments, procedures), "", f"everything is in {self.out}"]
+            print("\n".join([*shown, *notes(self.fps, info.fps, replaced)]))
         if self.skip_broken:
             print_skipped(broken)
 
-    def _formats(self, inputs: list[Input]) -> list[Format]:
-        """The wanted forms of pre-annotations; what is wrong with them is known before anything is predicted."""
-        if not self.format:
-            return []
-        from protas_gtcc.cli.shared.pre_annotations import wanted_formats
-
-        return wanted_formats(self.format, self.out, [one.name for one in inputs], self.overwrite)
-
-    def _write_annotations(self, kinds: list[Format], written: Path, inputs: list[Input]) -> None:
-        """Write pre-annotations of what was predicted."""
-        if kinds:
-            from protas_gtcc.cli.shared.pre_annotations import write_pre_annotations
-            from protas_gtcc.metrics.prediction_files import open_predictions
-
-            media = {one.name: one.path for one in inputs if one.is_video}
-            write_pre_annotations(kinds, self.out, open_predictions(written), media)
-
-    def _load(self) -> tuple[TrainedModel, PredictionInfo]:
+    def _load(self) -> Predictor:
         from protas_gtcc.dataset.reader import require_no_control
         from protas_gtcc.inference import choose_device, load
         from protas_gtcc.live.row_sources import info_of, rate_of
@@ -255,69 +220,8 @@ class Command:
         model.task_number(self.task)  # refused now, not after minutes of making features
         self.budget.give(model)
         self.lag.give(model)
-        return model, info_of(model, rate_of(model, self.fps))
-
-    def _predictions(
-        self,
-        model: TrainedModel,
-        inputs: list[Input],
-        features: FeaturesOnTheWay,
-        broken: dict[str, str],
-        replaced: set[str],
-    ) -> Iterator[tuple[str, Prediction]]:
-        """Predict one input after the other; at the first broken one, end or go on, as wanted.
-
-        Raises `InputError` if none can be predicted, and where ending would lose earlier predictions.
-        """
-        done: set[str] = set()
-        for one in inputs:
-            if one.name in broken:
-                continue
-            may_end = len(done) > 0 and (self.overwrite or replaced <= done)
-            with noted(broken, one.name, self.skip_broken or may_end):
-                prediction = _predict(model, one, features, self.task)
-                done.add(one.name)
-                yield one.name, prediction
-            if broken and not self.skip_broken:
-                return
-        if not done:
-            raise InputError(f"none of {plural(len(inputs), 'file')} can be predicted: {next(iter(broken.values()))}")
-
-    def _write_each(
-        self, written: Path, info: PredictionInfo, model: TrainedModel
-    ) -> tuple[dict[str, list[PredictedSegment]], dict[str, dict[str, Any]]]:
-        """Write tables and pictures from the file of predictions, which is whole: a refused video leaves nothing.
-
-        Returns the segments of each video, and the procedures of those that have one.
-        """
-        from protas_gtcc.metrics.prediction_files import open_predictions
-
-        segments, procedures = {}, {}
-        for video in (files := open_predictions(written)).video_names:
-            segments[video], procedure = self._write_one(video, files.read(video), info, model)
-            if procedure is not None:
-                procedures[video] = procedure
-        return segments, procedures
-
-    def _write_one(
-        self, video: str, prediction: Prediction, info: PredictionInfo, model: TrainedModel
-    ) -> tuple[list[PredictedSegment], dict[str, Any] | None]:
-        """Write the tables and the picture of a video; returns its segments and its procedure."""
-        from protas_gtcc.metrics.predicted_procedures import predicted_procedure, write_procedure_file
-        from protas_gtcc.metrics.predicted_segments import predicted_segments, write_segments
-        from protas_gtcc.metrics.prediction_csv import write_csv
-
-        write_csv(self.out, video, prediction, info)
-        segments = predicted_segments(prediction, info)
-        write_segments(self.out, video, segments)
-        given = self.task is not None
-        procedure = predicted_procedure(video, prediction, info, model.task_steps, model.alarms, given)
-        write_procedure_file(self.out, video, procedure)
-        if not self.no_pictures:
-            from protas_gtcc.report.video_picture import plot_video
-
-            plot_video(self.out / "plots" / f"{video}.png", video, None, prediction, info)
-        return segments, procedure
+        info = info_of(model, rate_of(model, self.fps))
+        return Predictor(model, info, self.task, self.video, self.fps, self.feature_axes)
 
     def _inputs(self, broken: dict[str, str]) -> tuple[list[Input], list[Path]]:
         """What can be read of the inputs, and the other files in folders of videos.
@@ -334,59 +238,10 @@ class Command:
             layout = open_episodes(self.lerobot)  # refused now, not after minutes of predicting
             require_absent([self.out / FILE], self.overwrite)
             if not self.features:
-                return episode_inputs(layout), []
+                return only_named(episode_inputs(layout), self.only), []
         if not self.features:
             wrong_usage("predict", "name videos, folders of them, or files of features")
-        inputs, others = find_inputs(self.features, self.out, broken, self.skip_broken)
+        inputs, others = find_inputs(self.features, self.out, broken, self.skip_broken, self.only)
         if self.fps is not None and all(one.is_video for one in inputs):
             raise InputError("--fps is for files of features; videos are taken at the model's rate: leave it out")
         return inputs, others
-
-    def _videos_in(self, names: set[str]) -> set[str]:
-        """Videos in the folder; without --overwrite, the loss of predictions of other videos is refused."""
-        from protas_gtcc.metrics.prediction_files import open_predictions
-
-        found, lost = set[str](), ""
-        index = self.out / PREDICTIONS_INDEX
-        written = index if index.exists() else self.out / "predictions.h5"
-        if written.exists():
-            try:
-                found = set(open_predictions(written).video_names)
-                if others := sorted(found - names):
-                    lost = f"predictions of other videos, {listed(others)}"
-            except InputError as error:
-                lost = f"{written.name}, which cannot be read ({error})"
-        elif tables := sorted(stem for stem in names if (self.out / f"{stem}.csv").exists()):
-            lost = f"CSV files of {listed(tables)} that this would replace"
-        if lost and not self.overwrite:
-            raise InputError(f"{self.out} has {lost}; give another --out, or --overwrite")
-        return found
-
-
-def part_file(out: Path, video: str, part: str) -> Path:
-    """The file of one video's predictions."""
-    return out / PARTS / f"{video}.{part}.h5"
-
-
-@dataclass(frozen=True)
-class _IsWhole:
-    """Whether a video's predictions are in the folder, with these settings, and not older than the video."""
-
-    out: Path
-    part: str
-
-    def __call__(self, video: VideoFile) -> bool:
-        try:
-            written, read = part_file(self.out, video.name, self.part).stat(), video.path.stat()
-        except OSError:
-            return False
-        return written.st_mtime_ns >= read.st_mtime_ns
-
-
-def _predict(model: TrainedModel, one: Input, features: FeaturesOnTheWay, task: str | None) -> Prediction:
-    """The prediction of an input. Raises `InputError`, which names the file."""
-    values = features.of(one)
-    try:
-        return model.predict(values, task=task)
-    except InputError as error:
-        raise InputError(f"{one.path}: {error}") from error

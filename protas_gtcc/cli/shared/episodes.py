@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from protas_gtcc.layouts.lerobot import LeRobotLayout, is_lerobot, open_annotate
 from protas_gtcc.layouts.lerobot_progress import FILE, stages_of, write_progress
 from protas_gtcc.layouts.options import LayoutOptions
 from protas_gtcc.layouts.parquet_folder import ParquetFolder
-from protas_gtcc.predictions import Prediction, PredictionInfo
 
 
 def open_episodes(folder: Path) -> LeRobotLayout:
@@ -29,16 +28,22 @@ def episode_inputs(layout: LeRobotLayout) -> list[Input]:
     return [Input(one.data, name, False, partial(_features, layout, name)) for name, one in layout.episodes.items()]
 
 
-def write_episodes(
-    layout: LeRobotLayout, out: Path, predictions: Iterable[tuple[str, Prediction]], info: PredictionInfo
-) -> Path:
-    """Write the progress of the predicted episodes; returns the file. Raises `InputError` as `write_progress` does."""
-    annotated = map(layout.labels, layout.videos)
-    stages = stages_of(annotated, layout.class_names, info.class_names)
+def write_episodes(folder: Path, written: Path) -> Path:
+    """Write the progress of the episodes whose predictions are written, beside these; returns the file.
+
+    Raises `InputError` as `write_progress` does.
+    """
+    from protas_gtcc.metrics.prediction_files import open_predictions
+
+    layout, files = open_episodes(folder), open_predictions(written)
+    info = files.info
+    assert info is not None  # only CSV files lack it
+    stages = stages_of(map(layout.labels, layout.videos), layout.class_names, info.class_names)
+    predictions = ((video, files.read(video)) for video in files.video_names)
     videos = ((video, one.labels, one.reported) for video, one in predictions)
     frames_each = info.fps / (layout.annotation_fps or info.fps)
-    write_progress(out / FILE, layout.episodes, videos, stages, info.background, frames_each)
-    return out / FILE
+    write_progress(written.parent / FILE, layout.episodes, videos, stages, info.background, frames_each)
+    return written.parent / FILE
 
 
 def _features(layout: LeRobotLayout, video: str, dim: int) -> tuple[np.ndarray, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from protas_gtcc.errors import noted
-from protas_gtcc.video.naming import VideoFile, find_videos, has_videos, is_video, require_different
+from protas_gtcc.video.naming import VideoFile, find_videos, has_videos, is_video, only_named, require_different
 
 
 @dataclass(frozen=True)
@@ -22,24 +22,25 @@ class Input(VideoFile):
 
 
 def find_inputs(
-    given: Sequence[Path], leave_out: Path, broken: dict[str, str], skip: bool
+    given: Sequence[Path], leave_out: Path, broken: dict[str, str], skip: bool, only: Sequence[str] = ()
 ) -> tuple[list[Input], list[Path]]:
     """The inputs in the order given, and the other files in folders of videos; in `leave_out`, nothing counts.
 
+    With `only`, just those of these names: the others are not opened.
+
     Files of features that cannot be opened are noted in `broken` with `skip`. Raises `InputError` for these without it,
-    for paths that are not there, and for two inputs of one name.
+    for paths that are not there, for two inputs of one name, and for a name in `only` that none has.
     """
     from protas_gtcc.storage.feature_files import open_array
 
     inputs, others = list[Input](), list[Path]()
     for path in given:
-        if is_video(path) or has_videos(path):
-            videos, left = find_videos([path], leave_out)
-            inputs += [Input(one.path, one.name, True) for one in videos]
-            others += left
-        else:
-            inputs.append(Input(path, path.stem, False))
+        is_folder = path.is_dir() if only else has_videos(path)  # which looks at all files
+        videos, left = find_videos([path], leave_out, only) if is_folder or is_video(path) else ([], [])
+        inputs += [Input(one.path, one.name, True) for one in videos] or [Input(path, path.stem, False)]
+        others += left
     require_different(inputs)
+    inputs = only_named(inputs, only)
     for one in inputs:
         if not one.is_video:
             with noted(broken, one.name, skip and one.path.exists()):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
-from protas_gtcc.errors import listed, plural
+from protas_gtcc.errors import listed, plain, plural
 from protas_gtcc.live.procedure_lines import minutes, task_text
 from protas_gtcc.metrics.predicted_procedures import SUFFIX
 from protas_gtcc.metrics.predicted_segments import PredictedSegment
@@ -42,6 +42,15 @@ def lines(
         yield f"and {plural(-left, 'more segment')}, in the files VIDEO.segments.csv"
     if len(procedures) > len(shown):
         yield f"and {plural(len(procedures) - len(shown), 'more procedure')}, in the files VIDEO{SUFFIX}"
+
+
+def notes(given_fps: float | None, fps: float, replaced: Collection[str]) -> Iterator[str]:
+    """Lines on what was resampled, and on videos whose earlier predictions were replaced."""
+    if given_fps is not None and given_fps != fps:
+        what = f"features were resampled from {plain(given_fps)} to the model's {plain(fps)} fps"
+        yield f"{what}, the rate of the results"
+    if replaced:
+        yield f"the earlier predictions of {listed(sorted(replaced))} were replaced"
 
 
 def _procedure(video: str, found: Mapping[str, Any]) -> Iterator[str]:

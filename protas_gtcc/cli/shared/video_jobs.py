@@ -12,7 +12,6 @@ from rich.console import Console
 
 from protas_gtcc.cli.shared.parsing import Positional, Repeated
 from protas_gtcc.cli.shared.work_lists import JOBS, WORK_FIELDS, WorkFlags, do_jobs, refuse_failed
-from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 from protas_gtcc.video.naming import VideoFile
 from protas_gtcc.work.jobs import Job
@@ -26,23 +25,32 @@ CORES = 2
 def do_videos(
     verb: str,
     command: Any,
+    field: str,
     videos: Sequence[VideoFile],
     is_whole: Callable[[VideoFile], bool],
     work: WorkFlags,
     console: Console,
 ) -> None:
-    """Run `command`, whose flags are `only`, `skip_broken`, `out` and `device`, on all videos, divided into jobs.
+    """Run `command` on all videos, divided into jobs; it has `only`, `skip_broken`, `out`, and somewhere `device`.
 
-    `is_whole` says whether the results of a video are there; it travels to other machines. Raises `InputError` in the
-    end, naming the jobs that failed, unless `command.skip_broken`.
+    `field` is that of the videos and folders: a job is given no other videos than its own. `is_whole` says whether the
+    results of a video are there; it travels to other machines. Raises `InputError` in the end, naming the jobs that
+    failed, unless `command.skip_broken`.
     """
-    flags = getattr(command, "extraction", command)
-    device, threads = flags.device, getattr(flags, "threads", 0)
-    like_all = _job(verb, command, videos[:1], is_whole, device, threads or CORES)
-    engine = work.engine(command.out, like_all)
+    given, files = getattr(command, field), {video.path for video in videos}
+    of_all, named = tuple(path for path in given if path not in files), files.intersection(given)
+    flags = {name: value for name, value, *_ in _fields(command)}
+
+    def make_job(share: Sequence[VideoFile]) -> Job:
+        names = tuple(video.name for video in share)
+        own = tuple(video.path for video in share if video.path in named)
+        one = dataclasses.replace(command, **{field: (*of_all, *own)}, only=names, skip_broken=True)
+        job = _job(command.out, [verb, *words_of(one, (*WORK_FIELDS, "json"))], share, is_whole)
+        return dataclasses.replace(job, device=flags["device"], cores=flags.get("threads") or CORES)
+
+    engine = work.engine(command.out, make_job(videos[:1]))
     size = max(1, min(MOST_VIDEOS, len(videos) // engine.workers))
-    shares = [videos[first : first + size] for first in range(0, len(videos), size)]
-    jobs = [_job(verb, command, share, is_whole, device, threads or CORES) for share in shares]
+    jobs = [make_job(videos[first : first + size]) for first in range(0, len(videos), size)]
     failed = do_jobs(jobs, engine, command.out, console)
     try:
         refuse_failed(failed, len(jobs), "job", "the results of the other videos are there", console)
@@ -59,20 +67,30 @@ def words_of(command: Any, leave_out: Sequence[str] = ()) -> list[str]:
             continue
         flag = f"--{name.replace('_', '-')}"
         if Positional in _marks(hint):
-            positional += map(str, value if isinstance(value, tuple) else [value])
+            positional += map(_no_flag, value if isinstance(value, tuple) else [value])
         elif isinstance(value, bool):
             flags.append(flag if value else f"--no-{flag[2:]}")
         elif isinstance(value, tuple):
             separate = Repeated in _marks(hint)
-            flags += [word for one in value for word in (flag, str(one))] if separate else [flag, *map(str, value)]
+            flags += [word for one in value for word in _flag(flag, one)] if separate else [flag, *map(str, value)]
         else:
-            flags += [flag, str(value)]
+            flags += _flag(flag, value)
     return [*positional, *flags]
+
+
+def _flag(flag: str, value: Any) -> list[str]:
+    return [f"{flag}={value}"] if str(value).startswith("-") else [flag, str(value)]
+
+
+def _no_flag(path: Any) -> str:
+    """A positional argument: a file called `-a.mp4` is no flag."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def _fields(command: Any) -> Iterator[tuple[str, Any, Any, Any]]:
     """Name, value, type and default of each field, those of groups of flags included."""
-    hints = get_type_hints(type(command), include_extras=True)
+    kind: Any = type(command)
+    hints = _hints(kind)
     for field in dataclasses.fields(command):
         value = getattr(command, field.name)
         if dataclasses.is_dataclass(value):
@@ -81,47 +99,39 @@ def _fields(command: Any) -> Iterator[tuple[str, Any, Any, Any]]:
             yield field.name, value, hints[field.name], field.default
 
 
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
 def _marks(hint: Any) -> tuple[Any, ...]:
     return getattr(hint, "__metadata__", ()) if get_origin(hint) is not None or hasattr(hint, "__metadata__") else ()
 
 
-def _job(
-    verb: str,
-    command: Any,
-    videos: Sequence[VideoFile],
-    is_whole: Callable[[VideoFile], bool],
-    device: Device,
-    cores: int,
-) -> Job:
-    names = tuple(video.name for video in videos)
-    name = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
-    one = dataclasses.replace(command, only=names, skip_broken=True)
-    words = [verb, *words_of(one, (*WORK_FIELDS, "json"))]
-    count = functools.partial(_count, videos, is_whole)
+def _job(out: Path, words: list[str], videos: Sequence[VideoFile], is_whole: Callable[[VideoFile], bool]) -> Job:
+    first, last = videos[0].name, videos[-1].name
     return Job(
-        name,
-        Path(command.out) / JOBS / f"{names[0]}.log",
+        first if first == last else f"{first} to {last}",
+        out / JOBS / f"{first}.log",
         functools.partial(list[str], words),
         functools.partial(_are_whole, videos, is_whole),
         len(videos),
-        count,
-        cores=cores,
-        device=device,
+        _Count(tuple(videos), is_whole),
     )
 
 
-def _count(videos: Sequence[VideoFile], is_whole: Callable[[VideoFile], bool]) -> int:
-    return sum(map(is_whole, videos))
+@dataclasses.dataclass(frozen=True)
+class _Count:
+    """How many of the videos have their results, for the screen: what was there once is not looked at again."""
+
+    videos: tuple[VideoFile, ...]
+    is_whole: Callable[[VideoFile], bool]
+    seen: set[VideoFile] = dataclasses.field(default_factory=set)
+
+    def __call__(self) -> int:
+        self.seen.update(video for video in self.videos if video not in self.seen and self.is_whole(video))
+        return len(self.seen)
 
 
 def _are_whole(videos: Sequence[VideoFile], is_whole: Callable[[VideoFile], bool]) -> bool:
     return all(map(is_whole, videos))
-
-
-def only_named(videos: Sequence[Any], only: Sequence[str]) -> list[Any]:
-    """The videos of these names, all without any. Raises `InputError` for a name that none has."""
-    known = {video.name for video in videos}
-    for name in only:
-        if name not in known:
-            raise InputError(f"--only {name}: no video has this name; name one of the videos or folders given")
-    return [video for video in videos if not only or video.name in only]

@@ -88,7 +88,12 @@ def do_jobs(
 ) -> dict[str, str]:
     """Do what is not done of a folder's jobs, on screen; returns the reason of each failure by the job's name."""
     with display_of(console, with_time_left) as display:
-        return work_through(jobs, engine, out / JOBS / "manifest.json", display, next_jobs)
+        return work_through(jobs, engine, manifest_of(out), display, next_jobs)
+
+
+def manifest_of(out: Path) -> Path:
+    """The manifest of the jobs of a command's output: it is there from the start."""
+    return out / JOBS / "manifest.json"
 
 
 def refuse_failed(failed: dict[str, str], count: int, noun: str, without: str, console: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -33,7 +34,9 @@ class RayEngine(Engine):
         if unknown := self._each.keys() - {"num_cpus", "num_gpus"}:
             raise InputError(f"--on ray has no option {min(unknown)}; expected address, num_cpus or num_gpus")
         try:
+            before = signal.getsignal(signal.SIGTERM)
             ray.init(address=address, log_to_driver=False, logging_level="error")
+            signal.signal(signal.SIGTERM, before)  # Ray's own would end the command with another exit code
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise InputError(f"--on ray: {error}; start a cluster with 'ray start', or correct the address") from error
         self._nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]

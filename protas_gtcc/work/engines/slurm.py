@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,7 @@ SECONDS_BETWEEN_LOOKS = 0.5
 """For a result file. submitit asks Slurm itself once a minute."""
 MINUTES = 24 * 60
 """A Slurm job's time, unless an option gives it."""
+LONGEST_NAME = 100
 _OF_EVERY_CLUSTER = ("timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node")
 
 
@@ -49,7 +51,7 @@ class SlurmEngine(Engine):
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue it. Raises `InputError` if Slurm refuses it."""
         gpus = {"gpus_per_node": 1} if job.device == "cuda" else {}
-        wanted = {"cpus_per_task": job.cores, "name": job.name.replace("/", "-"), **gpus}
+        wanted = {"cpus_per_task": job.cores, "name": re.sub(r"[^\w.-]", "-", job.name)[:LONGEST_NAME], **gpus}
         self._executor.update_parameters(**wanted | self._given)
         try:
             handle = self._executor.submit(Requeued(job, os.getcwd()))
