@@ -71,7 +71,8 @@ def collect_rows(
         has_progress |= prediction.progress is not None or bool(prediction.reported.any())
     if not rows:
         raise InputError("there is no test video to score; choose a split that has some")
-    stacked: dict[str, Any] = {family: np.stack([row[family] for row in rows]) for family in rows[0]}
+    # One family after the other: the rows of all videos are not in memory twice.
+    stacked: dict[str, Any] = {family: np.stack([row.pop(family) for row in rows]) for family in [*rows[0]]}
     stacked |= {"has_oracle": has_oracle, "has_progress": has_progress, "fps": fps}
     stacked["procedures"] = tuple(procedures) if len(procedures) == len(rows) else None
     who = tuple(people.get(name, "") for name in names)

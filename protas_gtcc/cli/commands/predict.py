@@ -55,7 +55,7 @@ class Command:
     model: Positional[Path]
     """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     features: Positional[tuple[File, ...]]
-    """Videos, folders of them, and files of features, [T, D] or [D, T]; a file's name is the video's name."""
+    """Videos, files of features, [T, D] or [D, T], and folders of either; a file's name is the video's name."""
     out: Folder = Path("predictions")
     """Folder for the results."""
     skip_broken: bool = False
@@ -337,7 +337,7 @@ class Command:
                 return episode_inputs(layout), []
         if not self.features:
             wrong_usage("predict", "name videos, folders of them, or files of features")
-        inputs, others = find_inputs(self.features, self.out, broken, self.skip_broken)
+        inputs, others = find_inputs(self.features, self.out, broken, self.skip_broken, set(self.only))
         if self.fps is not None and all(one.is_video for one in inputs):
             raise InputError("--fps is for files of features; videos are taken at the model's rate: leave it out")
         return inputs, others

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +22,15 @@ class Input(VideoFile):
 
 
 def find_inputs(
-    given: Sequence[Path], leave_out: Path, broken: dict[str, str], skip: bool
+    given: Sequence[Path], leave_out: Path, broken: dict[str, str], skip: bool, only: Collection[str] = ()
 ) -> tuple[list[Input], list[Path]]:
-    """The inputs in the order given, and the other files in folders of videos; in `leave_out`, nothing counts.
+    """The inputs in the order given, and the other files in folders of them; in `leave_out`, nothing counts.
 
-    Files of features that cannot be opened are noted in `broken` with `skip`. Raises `InputError` for these without it,
-    for paths that are not there, and for two inputs of one name.
+    A folder without videos is one of features, named as `prepare` names them. Files of features that cannot be opened
+    are noted in `broken` with `skip`; with `only`, those of other names are not opened. Raises `InputError` for these
+    without it, for paths that are not there, and for two inputs of one name.
     """
+    from protas_gtcc.layouts.features import FeatureFolder
     from protas_gtcc.storage.feature_files import open_array
 
     inputs, others = list[Input](), list[Path]()
@@ -37,11 +39,14 @@ def find_inputs(
             videos, left = find_videos([path], leave_out)
             inputs += [Input(one.path, one.name, True) for one in videos]
             others += left
+        elif path.is_dir() and (files := FeatureFolder(path).arrays()):
+            inputs += [Input(file, file.name.removesuffix(file.suffix), False) for file in files]
+            others += [path / name for name in FeatureFolder(path).not_read()]
         else:
             inputs.append(Input(path, path.stem, False))
     require_different(inputs)
     for one in inputs:
-        if not one.is_video:
+        if not one.is_video and (not only or one.name in only):
             with noted(broken, one.name, skip and one.path.exists()):
                 open_array(one.path, mmap_mode="r")
     return inputs, others

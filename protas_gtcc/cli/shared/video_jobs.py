@@ -17,8 +17,8 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.video.naming import VideoFile
 from protas_gtcc.work.jobs import Job
 
-MOST_VIDEOS = 8
-"""Of a job. Several share the time that the model takes to load."""
+MOST_VIDEOS, MOST_JOBS = 8, 1000
+"""Videos of a job, which share the time that the model takes to load; they are more where jobs would be too many."""
 CORES = 2
 """Of a job, unless --threads asks for more: one decodes, one computes."""
 
@@ -40,7 +40,7 @@ def do_videos(
     device, threads = flags.device, getattr(flags, "threads", 0)
     like_all = _job(verb, command, videos[:1], is_whole, device, threads or CORES)
     engine = work.engine(command.out, like_all)
-    size = max(1, min(MOST_VIDEOS, len(videos) // engine.workers))
+    size = videos_a_job(len(videos), engine.workers)
     shares = [videos[first : first + size] for first in range(0, len(videos), size)]
     jobs = [_job(verb, command, share, is_whole, device, threads or CORES) for share in shares]
     failed = do_jobs(jobs, engine, command.out, console)
@@ -49,6 +49,11 @@ def do_videos(
     except InputError:
         if not command.skip_broken:
             raise
+
+
+def videos_a_job(count: int, workers: int) -> int:
+    """Videos of one job, of `count` in all: few, unless that makes more jobs than a list of them is good for."""
+    return max(1, min(max(MOST_VIDEOS, -(-count // MOST_JOBS)), count // workers))
 
 
 def words_of(command: Any, leave_out: Sequence[str] = ()) -> list[str]:
