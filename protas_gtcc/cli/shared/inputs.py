@@ -32,14 +32,15 @@ def find_inputs(
     """
     from protas_gtcc.layouts.features import FeatureFolder
     from protas_gtcc.storage.feature_files import open_array
+    from protas_gtcc.storage.zarr_arrays import is_zarr
 
     inputs, others = list[Input](), list[Path]()
     for path in given:
-        if is_video(path) or has_videos(path):
+        if is_video(path) or (has_videos(path) and not is_zarr(path)):
             videos, left = find_videos([path], leave_out)
             inputs += [Input(one.path, one.name, True) for one in videos]
             others += left
-        elif path.is_dir() and (files := FeatureFolder(path).arrays()):
+        elif path.is_dir() and not is_zarr(path) and (files := FeatureFolder(path).arrays()):
             inputs += [Input(file, file.name.removesuffix(file.suffix), False) for file in files]
             others += [path / name for name in FeatureFolder(path).not_read()]
         else:
