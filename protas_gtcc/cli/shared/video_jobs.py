@@ -17,8 +17,9 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.video.naming import VideoFile
 from protas_gtcc.work.jobs import Job
 
-MOST_VIDEOS, MOST_JOBS = 8, 1000
-"""Videos of a job, which share the time that the model takes to load; they are more where jobs would be too many."""
+MOST_VIDEOS, MOST_FILES, MOST_JOBS = 8, 64, 1000
+"""Videos of a job, or files of features, which share the time that the model takes to load; they are more where jobs
+would be too many."""
 CORES = 2
 """Of a job, unless --threads asks for more: one decodes, one computes."""
 
@@ -40,7 +41,8 @@ def do_videos(
     device, threads = flags.device, getattr(flags, "threads", 0)
     like_all = _job(verb, command, videos[:1], is_whole, device, threads or CORES)
     engine = work.engine(command.out, like_all)
-    size = videos_a_job(len(videos), engine.workers)
+    are_files = not any(getattr(one, "is_video", True) for one in videos)
+    size = videos_a_job(len(videos), engine.workers, MOST_FILES if are_files else MOST_VIDEOS)
     shares = [videos[first : first + size] for first in range(0, len(videos), size)]
     jobs = [_job(verb, command, share, is_whole, device, threads or CORES) for share in shares]
     failed = do_jobs(jobs, engine, command.out, console)
@@ -51,9 +53,9 @@ def do_videos(
             raise
 
 
-def videos_a_job(count: int, workers: int) -> int:
-    """Videos of one job, of `count` in all: few, unless that makes more jobs than a list of them is good for."""
-    return max(1, min(max(MOST_VIDEOS, -(-count // MOST_JOBS)), count // workers))
+def videos_a_job(count: int, workers: int, most: int = MOST_VIDEOS) -> int:
+    """Videos of one job, of `count` in all: at most `most`, unless that makes more jobs than a list is good for."""
+    return max(1, min(max(most, -(-count // MOST_JOBS)), count // workers))
 
 
 def words_of(command: Any, leave_out: Sequence[str] = ()) -> list[str]:
