@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from protas_gtcc.cli.shared import video_jobs
 from protas_gtcc.cli.shared.inputs import find_inputs
 from protas_gtcc.errors import InputError
+from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.storage import atomic
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.training.kept_labels import KeptLabels
+from tests.mstcn_folder import exit_code
+from tests.tiny_models import make_model, video
 
 
 def test_labels_that_training_keeps_are_those_of_the_videos():
@@ -22,9 +27,9 @@ def test_labels_that_training_keeps_are_those_of_the_videos():
     kept = KeptLabels(labels.items())
     assert list(kept) == list(labels)
     assert len(kept) == len(labels)
-    for video, expected in labels.items():
-        np.testing.assert_array_equal(kept[video], expected)
-        assert kept[video].dtype == np.int64
+    for name, expected in labels.items():
+        np.testing.assert_array_equal(kept[name], expected)
+        assert kept[name].dtype == np.int64
 
 
 def left_over(folder: Path) -> Path:
@@ -85,3 +90,40 @@ def test_an_empty_folder_is_still_refused(tmp_path):
 
 def test_jobs_are_larger_where_they_would_be_too_many():
     assert [video_jobs.videos_a_job(count, workers=2) for count in (1, 7, 100, 8000, 100_000)] == [1, 3, 8, 8, 100]
+
+
+def save_model(path: Path) -> None:
+    model = make_model()
+    save_checkpoint(path, model.network, model.facts)
+
+
+def test_all_segments_are_one_parquet_table_however_they_were_predicted(tmp_path, capsys):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the table needs pyarrow, of the extra [lerobot]")
+    model, features = tmp_path / "model.safetensors", tmp_path / "features"
+    save_model(model)
+    features.mkdir()
+    for name in "abc":
+        np.save(features / f"{name}.npy", video(40))
+    for out, more in (("one", ()), ("jobs", ("--workers", "1"))):
+        words = ("--out", tmp_path / out, "--no-pictures", "--device", "cpu", "--parquet", *more)
+        assert exit_code("predict", model, features, *words) == 0
+    one, jobs = (parquet.read_table(tmp_path / out / "segments.parquet") for out in ("one", "jobs"))
+    assert one.equals(jobs)
+    table = one.to_pydict()
+    assert sorted(set(table["video"])) == ["a", "b", "c"]
+    rows = [number for number, name in enumerate(table["video"]) if name == "b"]
+    listed = pd.read_csv(tmp_path / "one" / "b.segments.csv")
+    for column in ("start_seconds", "end_seconds", "label", "name"):
+        assert [table[column][row] for row in rows] == listed[column].tolist()
+    np.testing.assert_allclose([table["progress"][row] or np.nan for row in rows], listed["progress"], rtol=1e-5)
+    assert all(0 < table["confidence"][row] <= 1 for row in rows)
+
+
+def test_without_pyarrow_the_table_is_refused_before_anything_is_predicted(tmp_path, monkeypatch, capsys):
+    save_model(tmp_path / "model.safetensors")
+    np.save(tmp_path / "a.npy", video(40))
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    words = ("--out", tmp_path / "out", "--parquet", "--device", "cpu")
+    assert exit_code("predict", tmp_path / "model.safetensors", tmp_path / "a.npy", *words) == 1
+    assert "segments.parquet needs the package pyarrow" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "predictions.h5").exists()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from protas_gtcc.metrics.predicted_segments import PredictedSegment
     from protas_gtcc.predictions import Prediction, PredictionInfo
 
+SEGMENT_TABLE = "segments.parquet"
 PARTS = "parts"
 """The folder with a file of predictions for each video, of work lists."""
 
@@ -65,6 +66,8 @@ class Command:
     format: tuple[str, ...] = ()
     """Also write pre-annotations for a person to correct, in the forms of 'convert': csv, audacity, elan, boris,
     label-studio, vidat, webvtt, rttm or mstcn. They are in OUT/annotations."""
+    parquet: bool = False
+    """Also write segments.parquet: the segments of all videos in one table. Needs the extra [lerobot]."""
     lerobot: Folder | None = None
     """LeRobotDataset whose episodes these are: their progress is written to sarm_progress.parquet too, which LeRobot's
     tools read. Without files of features, all of its episodes are predicted from its columns observation.*"""
@@ -113,7 +116,7 @@ class Command:
             raise InputError("--lerobot writes one table of all episodes; leave out --on and --workers")
         self._videos_in({one.name for one in inputs})
         kinds = self._formats(inputs)
-        written = "out", "format", "no_pictures", "overwrite", "json"
+        written = "out", "format", "parquet", "no_pictures", "overwrite", "json"
         kept = ("features", *written, "skip_broken", "device", "only", *WORK_FIELDS)
         stat = find_checkpoint(self.model).stat()
         facts = [*words_of(self, kept), str(stat.st_size), str(stat.st_mtime_ns)]
@@ -230,6 +233,10 @@ class Command:
 
     def _formats(self, inputs: list[Input]) -> list[Format]:
         """The wanted forms of pre-annotations; what is wrong with them is known before anything is predicted."""
+        if self.parquet:
+            from protas_gtcc.storage.parquet import require_parquet
+
+            require_parquet(self.out / SEGMENT_TABLE)
         if not self.format:
             return []
         from protas_gtcc.cli.shared.pre_annotations import wanted_formats
@@ -237,7 +244,14 @@ class Command:
         return wanted_formats(self.format, self.out, [one.name for one in inputs], self.overwrite)
 
     def _write_annotations(self, kinds: list[Format], written: Path, inputs: list[Input]) -> None:
-        """Write pre-annotations of what was predicted."""
+        """Write the table of segments, and pre-annotations, of what was predicted."""
+        if self.parquet:
+            from protas_gtcc.metrics.prediction_files import open_predictions
+            from protas_gtcc.metrics.segment_table import write_segment_table
+
+            files = open_predictions(written)
+            assert files.info is not None, "HDF5 files have it"
+            write_segment_table(self.out / SEGMENT_TABLE, files, files.info)
         if kinds:
             from protas_gtcc.cli.shared.pre_annotations import write_pre_annotations
             from protas_gtcc.metrics.prediction_files import open_predictions
