@@ -42,8 +42,13 @@ def left_over(folder: Path) -> Path:
 def test_a_large_folder_is_not_listed_at_each_write(tmp_path, monkeypatch):
     for number in range(atomic.ENTRIES_A_WRITE * 50):
         (tmp_path / str(number)).touch()
-    calls, listdir = [], os.listdir
-    monkeypatch.setattr(os, "listdir", lambda folder: calls.append(folder) or listdir(folder))
+    calls, listdir = list[Path](), os.listdir
+
+    def counted(folder: Path) -> list[str]:
+        calls.append(folder)
+        return listdir(folder)
+
+    monkeypatch.setattr(os, "listdir", counted)
     for number in range(100):
         write_text(tmp_path / f"new{number}", "")
     assert len(calls) == 2

@@ -92,9 +92,10 @@ def _codecs(metadata: Mapping[str, Any]) -> Iterator[str]:
     for part in ("codecs", "index_codecs", "filters", "compressor", "compressors", "serializer"):
         found = metadata.get(part) or ()
         for one in [found] if isinstance(found, Mapping) else found:
-            described = one if isinstance(one, Mapping) else {"name": str(one)}
+            described: Mapping[str, Any] = one if isinstance(one, Mapping) else {"name": str(one)}
             yield str(described.get("name", described.get("id", "")))
-            yield from _codecs(described.get("configuration") or {})
+            inner = described.get("configuration")
+            yield from _codecs(inner if isinstance(inner, Mapping) else {})
 
 
 def _require_whole(array: Any, path: Path) -> None:
