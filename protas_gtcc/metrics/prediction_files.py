@@ -78,9 +78,9 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         write_list(file, "background", np.array(info.background, dtype=np.int64))
         if info.tasks:
             write_list(file, "tasks", info.tasks)
-        rows = _chunk_rows(videos)
-        labels = RaggedWriter(file, "labels", np.int32, chunk_rows=rows)
-        reported = RaggedWriter(file, "reported", np.float32, chunk_rows=rows)
+        chunk_rows = _chunk_rows(videos)
+        labels = RaggedWriter(file, "labels", np.int32, chunk_rows=chunk_rows)
+        reported = RaggedWriter(file, "reported", np.float32, chunk_rows=chunk_rows)
         group, checksums = file.create_group("videos"), list[dict[str, int]]()
         for name, prediction in videos:
             require_video_names([name])
