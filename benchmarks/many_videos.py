@@ -94,7 +94,7 @@ def measure_size(folder: Path, size: int, arguments: Arguments) -> Iterator[Cost
         if step not in steps:
             raise InputError(f"--steps {step}; name one of {', '.join(steps)}")
         words, written = steps[step]
-        cost = run_step(step, size, words, place / written, arguments.limit_seconds)
+        cost = run_step(step, size, words, place / written if written else None, arguments.limit_seconds)
         print(f"{size} videos, {step}: {cost.seconds:.1f} s, {cost.megabytes:.0f} MB {cost.failure}", file=sys.stderr)
         yield cost
 
@@ -120,7 +120,7 @@ def steps_in(place: Path, size: int, seed: int) -> dict[str, tuple[list[str], st
     }
 
 
-def run_step(step: str, size: int, words: Sequence[str], written: Path, limit_seconds: float) -> Cost:
+def run_step(step: str, size: int, words: Sequence[str], written: Path | None, limit_seconds: float) -> Cost:
     """Run a command as a process; its memory is that of the largest process, jobs of it included."""
     with open(os.devnull, "w") as nowhere, tempfile.TemporaryFile("w+") as errors:
         started = perf_counter()
@@ -138,7 +138,7 @@ def run_step(step: str, size: int, words: Sequence[str], written: Path, limit_se
         last = ([line for line in errors.read().splitlines() if line.strip()] or [""])[-1]
     ended = f"ended after {limit_seconds:g} s" if seconds >= limit_seconds else last
     failure = ended if process.returncode not in (0, 1) or (process.returncode and step[:5] != "check") else ""
-    megabytes = sum(one.stat().st_size for one in files_of(written)) / 1e6 if step[:5] != "check" else 0.0
+    megabytes = sum(one.stat().st_size for one in files_of(written)) / 1e6 if written else 0.0
     return Cost(step, size, seconds, usage.ru_maxrss * 1024 / 1e6, megabytes, failure)
 
 
