@@ -8,10 +8,11 @@ from pathlib import Path
 
 from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.header import FORMAT, JOINED_VERSION, VIDEO_FACTS
+from protas_gtcc.dataset.header import FORMAT, JOINED_VERSION, read_video_facts
 from protas_gtcc.dataset.shards import NO_FEATURES, features_checksum, labels_checksum, path_from, write_shards
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.storage.hdf5 import named_if_damaged
 from protas_gtcc.storage.stored import StoredFile, open_stored
 
 OnVideo = Callable[[str, int, int], None]
@@ -42,7 +43,8 @@ def join(
             with open_stored(shard, _PREPARE) as file:
                 labels.append(_checksum_of_labels(file, shard))
                 for video in dataset.video_names:
-                    facts = {name: dataset.attribute(video, name) for name in VIDEO_FACTS}
+                    with named_if_damaged(shard, f"video {video}"):
+                        facts = read_video_facts(file.group(f"videos/{video}"))  # all three at once
                     writer.add(Video(video, dataset.labels(video), {}, **facts, track=dataset.track(video)))
                     of_video.append(number)
                     for name, found in features.items():
