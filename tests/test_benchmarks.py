@@ -129,6 +129,20 @@ def test_data_speed_compares_with_a_copy_and_prints_profiles(run: Run, tmp_path:
     assert set(figures["details"]["profiles"]) == {"preparing", "reading, cached"}
 
 
+@pytest.mark.slow
+def test_commands_on_many_videos_are_measured_each_as_a_process(run: Run, tmp_path: Path) -> None:
+    steps = ["--steps", "prepare", "check", "labels", "--json", "figures.json"]
+    shown = run("many_videos.py", "--sizes", "40", "60", "--folder", str(tmp_path / "made"), *steps)
+    assert re.search(r"prepare +60 videos .* B a video", shown)
+    costs = json.loads(Path("figures.json").read_text())["costs"]
+    assert [(one["step"], one["videos"], one["failure"]) for one in costs[:3]] == [
+        ("prepare", 40, ""),
+        ("check", 40, ""),
+        ("labels", 40, ""),
+    ]
+    assert all(one["seconds"] > 0 and one["megabytes"] > 1 for one in costs)
+
+
 def test_coverage_is_a_row_for_each_figure_and_number_of_videos(run: Run) -> None:
     lines = run("interval_coverage.py", "--samples", "50", "--videos", "5", "10").splitlines()
     assert lines[0] == "| figure, videos | jackknife | percentile | BCa | bootstrap-t |"

@@ -48,7 +48,7 @@ def _every_video(file: h5py.File, change: Callable[[np.ndarray], np.ndarray]) ->
 def _relabel_first(file: h5py.File, labels: np.ndarray) -> None:
     """Label video v0 anew, with its progress and segments."""
     others = file["labels"][len(labels) :].reshape(-1, len(labels))
-    writer = LabelWriter(file, len(NAMES), [0])
+    writer = LabelWriter(file, len(file.attrs["class_names"]), [0])
     for one in (labels, *others):
         writer.append(one)
     writer.finish()

@@ -18,6 +18,7 @@ from protas_gtcc.config import PRESETS
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.metrics import row_sums
 from protas_gtcc.metrics.details import definition_of
 from protas_gtcc.metrics.evaluation import Evaluation, evaluate_prediction_files, save_evaluation
 from protas_gtcc.metrics.intervals import leaves
@@ -138,6 +139,14 @@ def test_they_and_their_intervals_over_people_are_those_of_score_procedures(data
         assert metrics["procedure"][name] == expected[name]
         assert metrics["intervals"]["procedure"][name] == expected["intervals"][name]
     assert metrics["intervals"]["procedure"]["time_left"]["error_minutes"] is not None
+
+
+def test_they_are_the_same_where_the_rows_of_many_videos_are_added_up(dataset, tmp_path, monkeypatch):
+    expected = evaluated(dataset, tmp_path).metrics
+    monkeypatch.setattr(row_sums, "MOST_ROWS", 1)
+    found = evaluated(dataset, tmp_path).metrics
+    assert found["procedure"] == expected["procedure"]
+    assert found["intervals"]["procedure"] == expected["intervals"]["procedure"]
 
 
 def test_metrics_json_is_valid_every_figure_is_defined_and_a_note_names_those_that_are_null(dataset, tmp_path):

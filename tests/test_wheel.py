@@ -105,6 +105,7 @@ position-encoding --out position --videos 5 --epochs 1 --seeds 1
 export run
 benchmark run --histories 10 --streams 1 --samples 5
 prepare folder --out prepared.h5 --fps 1 --background rest --test-share 0.5
+join prepared.h5 --out joined.h5
 labels folder --out labels --background rest
 check prepared.h5
 predict run video.npy

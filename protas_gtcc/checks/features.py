@@ -28,7 +28,9 @@ class FeatureCheck:
         self._highest = np.full(feature_set.dim, -np.inf)
         self._rms: dict[str, float] = {}
         self._constant: list[str] = []
-        self._same: dict[bytes, list[str]] = {}
+        self._first: dict[bytes, str] = {}
+        """By what its features are: the first video with them."""
+        self._same: dict[str, list[str]] = {}
 
     def see(self, video: str, values: np.ndarray) -> Iterator[Finding]:
         """Check one video's features `[T, D]`, which should be finite and of the set's D."""
@@ -55,7 +57,9 @@ class FeatureCheck:
             return
         self._rms[video] = float(np.sqrt(np.square(values, dtype=np.float64).mean()))
         digest = hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).digest()
-        self._same.setdefault(digest, []).append(video)
+        first = self._first.setdefault(digest, video)
+        if first != video:
+            self._same.setdefault(first, [first]).append(video)
 
     def finish(self) -> Iterator[Finding]:
         """Findings about all videos together."""
@@ -67,9 +71,8 @@ class FeatureCheck:
             many = len(constant) > _USUAL_CONSTANT_SHARE * self._set.dim
             yield Finding("warning" if many else "note", self._where, what, "check the extraction" * many)
         for videos in self._same.values():
-            if len(videos) > 1:
-                what = f"these videos have equal features: {listed(videos)}"
-                yield Finding("warning", self._where, what, "keep one, or extract the others again")
+            what = f"these videos have equal features: {listed(videos)}"
+            yield Finding("warning", self._where, what, "keep one, or extract the others again")
         yield from self._scales()
 
     def _facts(self) -> Finding:

@@ -37,6 +37,7 @@ GROUPS = {
         "convert": "annotations of one tool -> of another; their agreement",
         "check": "list what is wrong with a dataset, or what a model knows",
         "simulate": "simulated procedures -> dataset file, or videos",
+        "join": "dataset files -> one that reads their features from them",
         "hold-out": "dataset file -> one whose splits hold out training videos",
     },
     "train": {

@@ -4,6 +4,8 @@
 - `header`: facts, feature sets and index in the file
 - `writer`: making the file
 - `file`: reading the file, video by video (`Dataset`)
+- `opened`: the open file, and which file has a video's features
+- `shards`: files that a joined file reads features from
 - `feature_sets`: adding a feature set to the file
 - `held_out`: drawing videos to hold out, whole people at a time
 - `reader`: features as a run sees them: the dataset's own, or those of a control; their mean and deviation

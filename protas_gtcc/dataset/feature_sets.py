@@ -63,6 +63,8 @@ def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bo
     require_plain_name(name, "feature set")
     if name in dataset.feature_sets and not replace:
         raise InputError(f"{where} exists; replace it, or give another name")
+    if name in dataset.sets_in_shards:
+        raise InputError(f"{where} is in the files that were joined, which stay as they are; give another name")
     if feature_set.split is not None and feature_set.split not in dataset.info.splits:
         splits = listed(dataset.info.splits)
         raise InputError(f"{where} is for split {feature_set.split}, which is not there; the file has {splits}")

@@ -13,6 +13,7 @@
     /videos/<video>/           task, subject, environment (absent if unknown), checksum
     /videos/<video>/features/<feature set>   [T, D], contiguous, so that a window of frames is one read
     /videos/<video>/checksums/<feature set>  [T], the CRC-32 of each frame
+    /shards/                   of a file joined from others (`shards.py`): which other files have the features
 
 `writer.py` writes such files, `feature_sets.py` adds sets to them. A `Dataset` opens the file when it first needs it,
 and again in every process that it is sent to, so one `Dataset` serves any number of loading workers.
@@ -21,21 +22,23 @@ and again in every process that it is sent to, so one `Dataset` serves any numbe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from protas_gtcc.annotations.mistakes import Track, track_of_json
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, feature_kind, joined_set, tied_name
 from protas_gtcc.dataset.header import frame_checksums, read_header, read_video_facts
+from protas_gtcc.dataset.opened import OpenedDataset
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.predictions import JoinedSet
 from protas_gtcc.storage.hdf5 import named_if_damaged, require_array
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
-from protas_gtcc.storage.ragged import RaggedReader, read_lengths, stored_checksums
+from protas_gtcc.storage.ragged import stored_checksums
 from protas_gtcc.storage.stored import StoredFile, open_stored
 
 DRAW_A_SPLIT = "draw a split: 'protas-gtcc prepare FOLDER --out FILE.h5 --test-share 0.2'"
@@ -54,11 +57,14 @@ class Dataset:
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
-        self._opened: _Opened | None = None
+        self._opened: OpenedDataset | None = None
         self._owner = -1
         with _open(self.path) as file:
             self.info, self.feature_sets, self.num_frames = read_header(file, self.path)
-            _Opened.of(file, self.path, self.num_frames)  # finds damage early
+            opened = OpenedDataset.of(file, self.path, self.num_frames)  # finds damage early
+            self.is_joined = opened.shards is not None
+            self.sets_in_shards = opened.shards.feature_sets if opened.shards is not None else frozenset[str]()
+            """The feature sets that a joined file has in its shards (`shards.py`)."""
         self.video_names: list[str] = list(self.num_frames)
         self._number = {video: number for number, video in enumerate(self.video_names)}
 
@@ -131,9 +137,9 @@ class Dataset:
     def stored_features(self, video: str, feature_set: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """As `features` of one set, but the values are not looked at."""
         with self._reading(video) as opened:
-            name = f"videos/{video}/features/{feature_set}"
+            holder = opened.file_with(self._number[video], video, feature_set)
             try:
-                stored = opened.file.array(name)
+                stored = holder.array(f"videos/{video}/features/{feature_set}")
             except KeyError:
                 there = listed(opened.file.group(f"videos/{video}/features"))
                 what = f"video {video} has no feature set {feature_set!r}"
@@ -141,7 +147,7 @@ class Dataset:
             num_frames = self._length(video)
             require_array(stored, (num_frames, self.feature_sets[feature_set].dim), feature_set)
             values = stored[start:end]
-            written = stored_checksums(opened.file, f"videos/{video}/checksums/{feature_set}", (num_frames,))
+            written = stored_checksums(holder, f"videos/{video}/checksums/{feature_set}", (num_frames,))
             if written is not None:
                 damaged = np.flatnonzero(frame_checksums(values) != written[start:end])
                 if len(damaged):
@@ -151,8 +157,8 @@ class Dataset:
     def has_features(self, video: str, feature_set: str) -> bool:
         """Whether the video comes with that feature set; of joined ones, with each."""
         with self._reading(video) as opened:
-            there = opened.file.group(f"videos/{video}/features")
-            return all(name in there for name in self.set_names(feature_set))
+            number = self._number[video]
+            return all(opened.has_features(number, video, name) for name in self.set_names(feature_set))
 
     def set_names(self, feature_set: str) -> list[str]:
         """The sets in the file that a name stands for: `rgb+hands` for two, unless there is a set of just that name."""
@@ -213,7 +219,7 @@ class Dataset:
             raise InputError(f"{self.path} has no split {split!r}; choose one of its splits: {known}")
         parts = self.info.splits[split]
         names = list(parts.get(part, []))
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:
             raise InputError(f"{self.path}: split {split} {part} names {listed(twice)} twice; list each video once")
         unknown = [name for name in names if name not in self.num_frames]
@@ -277,11 +283,11 @@ class Dataset:
         return self.num_frames[video]
 
     @contextmanager
-    def _reading(self, video: str) -> Iterator[_Opened]:
+    def _reading(self, video: str) -> Iterator[OpenedDataset]:
         self._length(video)
         # A handle must not cross a fork: two processes would share one file position.
         if self._opened is None or self._owner != os.getpid():
-            self._opened, self._owner = _Opened.of(_open(self.path), self.path, self.num_frames), os.getpid()
+            self._opened, self._owner = OpenedDataset.of(_open(self.path), self.path, self.num_frames), os.getpid()
         with named_if_damaged(self.path, f"video {video}"):
             try:
                 yield self._opened
@@ -292,32 +298,6 @@ class Dataset:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None, "_owner": -1}
-
-
-class _Opened(NamedTuple):
-    """An open file, and its ragged arrays."""
-
-    file: StoredFile
-    labels: RaggedReader
-    progress: RaggedReader
-    segments: RaggedReader
-    tracks: RaggedReader | None
-    """None in files without them."""
-
-    @classmethod
-    def of(cls, file: StoredFile, path: Path, num_frames: Mapping[str, int]) -> _Opened:
-        """Find the arrays. Raises `InputError` if they contradict the index."""
-        with named_if_damaged(path):
-            num_segments = read_lengths(file, "num_segments", len(num_frames))
-            has_tracks = "tracks" in file
-            num_bytes = read_lengths(file, "num_track_bytes", len(num_frames)) if has_tracks else []
-            return cls(
-                file,
-                RaggedReader(file, "labels", num_frames.values()),
-                RaggedReader(file, "progress", num_frames.values()),
-                RaggedReader(file, "segments", num_segments, row_shape=(3,)),
-                RaggedReader(file, "tracks", num_bytes) if has_tracks else None,
-            )
 
 
 def _open(path: Path) -> StoredFile:

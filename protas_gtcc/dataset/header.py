@@ -43,7 +43,8 @@ from protas_gtcc.storage.ragged import checksum, read_lengths
 from protas_gtcc.storage.stored import OwnFile, StoredFile, StoredGroup, open_stored
 
 FORMAT = "protas_gtcc dataset"
-FORMAT_VERSION = 2
+FORMAT_VERSION, JOINED_VERSION = 2, 3
+"""Of a file with all that it needs, and of one whose features are in other files."""
 VIDEO_FACTS = ("task", "subject", "environment")
 _ALWAYS_WRITTEN = ("task", "subject")
 """Also where they are unknown, as in files of earlier versions, which have no environment."""
@@ -51,9 +52,9 @@ LARGEST_DIM = 10**6
 """Features a frame; no extractor gives as many."""
 
 
-def write_info(file: Any, info: DatasetInfo) -> None:
+def write_info(file: Any, info: DatasetInfo, version: int = FORMAT_VERSION) -> None:
     """Write the facts into a new dataset file."""
-    write_facts(file, format=FORMAT, format_version=FORMAT_VERSION, name=info.name, fps=float(info.fps))
+    write_facts(file, format=FORMAT, format_version=version, name=info.name, fps=float(info.fps))
     write_facts(file, simulated=info.simulated, source=info.source)
     write_classes(file, info.class_names, info.background)
     for split, parts in info.splits.items():
@@ -158,8 +159,9 @@ def read_header(file: StoredFile, path: Path) -> tuple[DatasetInfo, dict[str, Fe
         if not has_format(file, FORMAT):
             raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
         version = read_fact(file, "format_version", whole)
-        if version != FORMAT_VERSION:
-            reads = f"this program reads version {FORMAT_VERSION}"
+        ours = JOINED_VERSION if "shards" in file else FORMAT_VERSION
+        if version != ours:
+            reads = f"this program reads version {ours}"
             raise InputError(f"{path} has format version {version}, but {reads}; prepare it again, or upgrade")
         arrays = ("labels", "progress", "segments")
         needed = ("video_names", "num_frames", "num_segments", *arrays, "splits", "feature_sets", "videos")

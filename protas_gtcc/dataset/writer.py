@@ -15,6 +15,7 @@ from protas_gtcc.annotations.palette import Neighbours, choose_colours
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, folders_of
 from protas_gtcc.dataset.header import (
+    FORMAT_VERSION,
     seal,
     write_feature_set,
     write_features,
@@ -34,7 +35,11 @@ from protas_gtcc.storage.ragged import CHECKSUMS, RaggedWriter
 
 @contextmanager
 def write_dataset(
-    path: Path | str, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet], overwrite: bool = True
+    path: Path | str,
+    info: DatasetInfo,
+    feature_sets: Mapping[str, FeatureSet],
+    overwrite: bool = True,
+    version: int = FORMAT_VERSION,
 ) -> Iterator[DatasetWriter]:
     """Open a new dataset file; it appears at `path` only if the block ends without an error.
 
@@ -44,7 +49,7 @@ def write_dataset(
     with only_writer(path, wait=True):
         require_absent([path], overwrite)
         with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
-            writer = DatasetWriter(file, info, feature_sets)
+            writer = DatasetWriter(file, info, feature_sets, version)
             yield writer
             writer.finish()
 
@@ -52,13 +57,19 @@ def write_dataset(
 class DatasetWriter:
     """Adds videos to a file that `write_dataset` opened. Keeps no video in memory after it is written."""
 
-    def __init__(self, file: h5py.File, info: DatasetInfo, feature_sets: Mapping[str, FeatureSet]):
+    def __init__(
+        self,
+        file: h5py.File,
+        info: DatasetInfo,
+        feature_sets: Mapping[str, FeatureSet],
+        version: int = FORMAT_VERSION,
+    ):
         self._file, self._info, self._feature_sets = file, info, feature_sets
         self._labels = LabelWriter(file, info.num_classes, info.background)
         self._num_frames: dict[str, int] = {}
         self._folders: set[str] = set()
         """Folders of all videos so far: `a` and `a/b` of the video `a/b/c`."""
-        write_info(file, info)
+        write_info(file, info, version)
         for name, feature_set in feature_sets.items():
             write_feature_set(file, name, feature_set)
         file.require_group("feature_sets")  # may stay empty: labels alone suffice to score predictions
@@ -84,6 +95,11 @@ class DatasetWriter:
             write_features(group, name, values)
         self._num_frames[video.name] = len(video.labels)
         self._folders.update(folders_of(video.name))
+
+    @property
+    def file(self) -> h5py.File:
+        """The file, for what is no video."""
+        return self._file
 
     def finish(self) -> None:
         """Write the index. Raises `InputError` if a split names a video that was not added."""

@@ -16,7 +16,7 @@ from protas_gtcc.layouts.lengths import ExpectedLengths
 from protas_gtcc.layouts.names import composed
 from protas_gtcc.layouts.options import own_name
 from protas_gtcc.storage.feature_facts import are_facts, facts_of_features
-from protas_gtcc.storage.feature_files import ARRAYS, ENDINGS, open_array, read_header, rows_are_frames
+from protas_gtcc.storage.feature_files import ARRAYS, ENDINGS, holds_features, open_array, read_header, rows_are_frames
 
 _OF_SPLIT = re.compile(r"features.*_split(.+)")
 
@@ -47,14 +47,14 @@ class FeatureFolder:
     def _find(self, video: str) -> Path:
         found = _features_among(self.path / f"{video}{ending}" for ending in ENDINGS)
         if not found and not video.isascii():
-            found = [file for file in self._by_form.get(composed(video), []) if file.is_file()]
+            found = [file for file in self._by_form.get(composed(video), []) if holds_features(file)]
         if len(found) > 1:
             raise InputError(f"{found[0]} and {found[1].name} are features of one video; remove one")
         return found[0] if found else self.path / f"{video}.npy"
 
     def has(self, video: str) -> bool:
         """Whether the video's features are there."""
-        return self.file(video).is_file()
+        return holds_features(self.file(video))
 
     def rows_are_frames(self, video: str) -> bool:
         """Whether it is known without looking at the array: `extract` has made it, or it is a table."""
@@ -108,7 +108,7 @@ class FeatureFolder:
 
 def _features_among(files: Iterable[Path]) -> list[Path]:
     """Those of a video's files that are its features: arrays of numpy, else all of another form that is read."""
-    there = [file for file in files if file.suffix in ENDINGS and file.is_file()]
+    there = [file for file in files if file.suffix in ENDINGS and holds_features(file)]
     arrays = [file for file in there if file.suffix in ARRAYS]
     return arrays or [file for file in there if file.suffix != ".json" or not are_facts(file)]
 

@@ -80,7 +80,8 @@ def evaluate_videos(
     """
     lookups = fit_lookups(training_labels, len(class_names), background, info.seed or 0)
     inferred = {} if info.task_given else true_tasks
-    rows = collect_rows(videos, lookups, class_names, background, fps, people, inferred, tasks, row_of_procedure)
+    given = fps, people, inferred, tasks, row_of_procedure
+    rows = collect_rows(videos, lookups, class_names, background, *given, together=True)
     metrics = {
         **asdict(info),
         "num_videos": rows.num_videos,

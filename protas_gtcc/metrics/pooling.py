@@ -23,6 +23,7 @@ from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.online import finished_statistics, online_statistics
 from protas_gtcc.metrics.procedure import ProcedureRow, weighted_procedures
 from protas_gtcc.metrics.progress import AVERAGES, Averages, progress_averages, progress_statistics, skill
+from protas_gtcc.metrics.row_sums import RowSums
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import check_lengths, scores_from_sums, segmentation_statistics
 from protas_gtcc.metrics.tasks import task_figures, task_statistics
@@ -44,15 +45,16 @@ def collect_rows(
     true_tasks: Mapping[str, str] = MappingProxyType({}),
     tasks: Sequence[str] = (),
     row_of_procedure: RowOfProcedure | None = None,
+    together: bool = False,
 ) -> VideoRows:
     """Visit videos (name, true class ids `[T]`, prediction) once, one at a time.
 
     `people` has the person in each video, by the video's name, where known, and `true_tasks` the task, where it was
-    inferred among `tasks`. Procedures are scored by `row_of_procedure`, where all predictions have one. Raises
-    `InputError`, naming the video, if labels and prediction do not fit each other or the classes, or if there is no
-    video.
+    inferred among `tasks`. Procedures are scored by `row_of_procedure`, where all predictions have one. With
+    `together`, the rows of many videos are added up, as `row_sums.py` says. Raises `InputError`, naming the video, if
+    labels and prediction do not fit each other or the classes, or if there is no video.
     """
-    rows: list[dict[str, np.ndarray]] = []
+    rows, people_known = RowSums(together), all(people.values())
     names, procedures = [], []
     has_oracle, has_progress = True, False
     for name, labels, prediction in videos:
@@ -60,8 +62,9 @@ def collect_rows(
             _check_classes(labels, prediction, len(class_names))
             reports = _reports(name, labels, prediction, lookups, background)
             video = ScoredVideo(labels, prediction.labels, reports, background, fps)
-            rows.append(_statistics(video, prediction, lookups, len(class_names)))
-            rows[-1]["tasks"] = task_statistics(prediction, true_tasks.get(name, ""), tasks)
+            row = _statistics(video, prediction, lookups, len(class_names))
+            row["tasks"] = task_statistics(prediction, true_tasks.get(name, ""), tasks)
+            rows.add(row, (people_known and people.get(name)) or name)
             names.append(name)
             if row_of_procedure is not None and prediction.procedure is not None:
                 procedures.append(row_of_procedure(name, prediction.procedure))
@@ -69,18 +72,18 @@ def collect_rows(
             raise InputError(f"video {name}: {error}") from error
         has_oracle &= prediction.progress is not None
         has_progress |= prediction.progress is not None or bool(prediction.reported.any())
-    if not rows:
+    if not names:
         raise InputError("there is no test video to score; choose a split that has some")
-    stacked: dict[str, Any] = {family: np.stack([row[family] for row in rows]) for family in rows[0]}
+    stacked: dict[str, Any] = {**rows.stacked(), "row_of": rows.row_of}
     stacked |= {"has_oracle": has_oracle, "has_progress": has_progress, "fps": fps}
-    stacked["procedures"] = tuple(procedures) if len(procedures) == len(rows) else None
+    stacked["procedures"] = tuple(procedures) if len(procedures) == len(names) else None
     who = tuple(people.get(name, "") for name in names)
     return VideoRows(class_names, lookups.names, tuple(names), who, **stacked)
 
 
 def figures(rows: VideoRows) -> dict[str, Any]:
     """All figures over the videos, nested as in metrics.json; None where undefined, whole numbers where counted."""
-    values = figure_values(weighted_figures(rows, np.ones((1, rows.num_videos))))
+    values = figure_values(weighted_figures(rows, np.ones((1, len(rows.segmentation)))))
     return map_figures(lambda path, value: int(value) if is_count(path) else value, values)
 
 
@@ -89,17 +92,17 @@ def intervals(rows: VideoRows) -> dict[str, Any]:
 
     None for counts, and for figures that fewer than two people (or videos) show.
     """
-    (weights,), groups = leave_out(one_test_each(rows.clusters))
+    (weights,), groups = leave_out(one_test_each(rows.row_clusters))
     return figure_intervals(weighted_figures(rows, weights), groups, limits_of)
 
 
 def weighted_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     """All figures of R samples of videos at once: nested as in metrics.json, float64 `[R]` each.
 
-    `weights` is `[R, V]`: how often sample r holds video v. Ones give the figures of the videos as they are, zeros and
-    ones those of a part of the videos. NaN where a figure is undefined in a sample; None for figures that the
-    predictions do not allow at all. The best look-ups are chosen on the videos of `rows`, each counted once, whatever
-    the weights.
+    `weights` is `[R, V]`: how often sample r holds video v, or the videos of row v. Ones give the figures of the videos
+    as they are, zeros and ones those of a part of the videos. NaN where a figure is undefined in a sample; None for
+    figures that the predictions do not allow at all. The best look-ups are chosen on the videos of `rows`, each counted
+    once, whatever the weights.
     """
     num_classes = len(rows.class_names)
     totals = weighted_sums(rows.progress, weights)
@@ -127,7 +130,8 @@ def _procedure_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     if rows.procedures is None:
         return {}
     assert rows.fps is not None  # procedures are reported in seconds
-    return {"procedure": weighted_procedures(rows.procedures, weights, rows.fps)}
+    of_videos = weights if rows.row_of is None else weights[:, rows.row_of]
+    return {"procedure": weighted_procedures(rows.procedures, of_videos, rows.fps)}
 
 
 def _progress_figures(rows: VideoRows, averages: list[Averages]) -> list[dict[str, Any]]:

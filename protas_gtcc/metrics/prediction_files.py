@@ -57,7 +57,7 @@ from protas_gtcc.storage.facts import (
 from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged
 from protas_gtcc.storage.plain_names import require_video_names
-from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, checksum, read_lengths, stored_checksums
+from protas_gtcc.storage.ragged import CHUNK_ROWS, RaggedReader, RaggedWriter, checksum, read_lengths, stored_checksums
 from protas_gtcc.storage.stored import StoredFile, open_stored
 
 FORMAT = "protas_gtcc predictions"
@@ -80,7 +80,9 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
             write_list(file, "class_colours", info.class_colours)
         if info.tasks:
             write_list(file, "tasks", info.tasks)
-        labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
+        chunk_rows = _chunk_rows(videos)
+        labels = RaggedWriter(file, "labels", np.int32, chunk_rows=chunk_rows)
+        reported = RaggedWriter(file, "reported", np.float32, chunk_rows=chunk_rows)
         group, checksums = file.create_group("videos"), list[dict[str, int]]()
         for name, prediction in videos:
             require_video_names([name])
@@ -106,6 +108,12 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         rows = [list(row.values()) for row in checksums]
         file["channel_checksums"] = np.array(rows, dtype=np.uint32).reshape(-1, len(_kinds(info)))
         write_facts(file, checksum=_header_checksum(info, list(num_frames)))
+
+
+def _chunk_rows(videos: Iterable[tuple[str, Prediction]]) -> int:
+    """Of a file with one video, as jobs write them, the chunks are as long as the video, and no longer."""
+    lengths = [len(prediction.labels) for _, prediction in videos] if isinstance(videos, list) else []
+    return max(1, min(CHUNK_ROWS, lengths[0])) if len(lengths) == 1 else CHUNK_ROWS
 
 
 class PredictionFiles(ABC):

@@ -22,9 +22,9 @@ class VideoRows:
     class_names: list[str]
     lookups: tuple[str, ...]
     videos: tuple[str, ...]
-    """The name of each row's video."""
+    """The name of each video."""
     people: tuple[str, ...]
-    """The person in each row's video, "" where unknown."""
+    """The person in each video, "" where unknown."""
     segmentation: np.ndarray
     """`[V, len(segmentation.STATISTICS)]`."""
     progress: np.ndarray
@@ -50,17 +50,24 @@ class VideoRows:
     fps: float | None = None
     """Frames a second; None where not known; then times are in frames or undefined."""
     procedures: tuple[ProcedureRow | None, ...] | None = None
-    """What each row adds to the figures of procedures; None for a row that is left out, and where none are scored."""
+    """What each video adds to the figures of procedures; None for one that is left out, and where none are scored."""
+    row_of: tuple[int, ...] | None = None
+    """The row of each video, where videos that are left out together share one; None where each has its own."""
 
     @property
     def num_videos(self) -> int:
-        """Number of rows, at least 1."""
-        return len(self.segmentation)
+        """Number of videos, at least 1."""
+        return len(self.videos)
 
     @property
     def clusters(self) -> tuple[str, ...]:
-        """What each row is left out with for intervals: its person where all are known, else its video."""
+        """What each video is left out with for intervals: its person where all are known, else it alone."""
         return self.people if all(self.people) else self.videos
+
+    @property
+    def row_clusters(self) -> tuple[str, ...]:
+        """The same of each row; rows of several videos are left out one at a time."""
+        return self.clusters if self.row_of is None else tuple(map(str, range(len(self.segmentation))))
 
     @property
     def num_people(self) -> int | None:
@@ -68,7 +75,8 @@ class VideoRows:
         return len(set(self.people)) if all(self.people) else None
 
     def only(self, kept: list[int]) -> VideoRows:
-        """The rows with these numbers."""
+        """The rows with these numbers, of rows that are one video each."""
+        assert self.row_of is None
         chosen: dict[str, Any] = {name: values[kept] for name, values in self.arrays.items()}
         chosen |= {name: tuple(getattr(self, name)[number] for number in kept) for name in ("videos", "people")}
         if self.procedures is not None:

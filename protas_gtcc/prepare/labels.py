@@ -84,7 +84,8 @@ def _replace_labels(
     layout: Layout, dataset: Dataset, fps: FrameRates | None, on_progress: OnProgress, tolerance_frames: int | None
 ) -> int:
     file = dataset.path
-    labelled = {video: find_name(video, set(layout.video_names)) for video in dataset.video_names}
+    known = set(layout.video_names)
+    labelled = {video: find_name(video, known) for video in dataset.video_names}
     names = {video: name for video, name in labelled.items() if name is not None}
     absent = [video for video in labelled if video not in names]
     if absent:

@@ -33,8 +33,8 @@ def print_videos(videos: Iterable[SheetVideo], info: HasClasses, console: Consol
     room = console.width // NAME_SHARE
     for video in chosen:
         named = f"{shorten(video.name, room - 7)} {video.accuracy:4.0%} "
-        bars = [_sampled(labels, console.width - room) for labels in (video.labels, video.predicted)]
-        console.print(Text(named.rjust(room)) + _bar(*bars, looks), end="\n\n", no_wrap=True, highlight=False)
+        true, predicted = (_sampled(labels, console.width - room) for labels in (video.labels, video.predicted))
+        console.print(Text(named.rjust(room)) + _bar(true, predicted, looks), end="\n\n", no_wrap=True, highlight=False)
     console.print(Text("upper: true, lower: predicted ".rjust(room)) + _names(chosen, info, looks), highlight=False)
 
 

@@ -11,11 +11,14 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.storage.file_kinds import require_regular
 
+ENTRIES_A_WRITE = 16
+"""Entries of a folder that a file written there pays for: many files in one folder would else take squared time."""
 SECONDS_KEPT = 86_400.0
 """A left-over of another machine is removed after a day without a change: nothing here shows whether its process lives.
 """
@@ -108,10 +111,31 @@ def _claim(path: Path) -> None:
         raise _Taken from None
 
 
+@dataclass
+class _Looks:
+    """How many files are to be written into a folder before this process looks for left-overs there again."""
+
+    writes_left: int = 0
+
+
+@functools.lru_cache(maxsize=1024)
+def _looks(folder: Path, process: int) -> _Looks:
+    return _Looks()
+
+
 def _remove_left_over(folder: Path) -> None:
-    """Remove temporary files whose process is dead, and those of other machines that are old."""
+    """Remove temporary files whose process is dead, and those of other machines that are old.
+
+    In a small folder, at each write; in a large one, now and then.
+    """
+    looks = _looks(folder.absolute(), os.getpid())
+    looks.writes_left -= 1
+    if looks.writes_left > 0:
+        return
+    names = os.listdir(folder)
+    looks.writes_left = len(names) // ENTRIES_A_WRITE
     temporary = re.compile(r"\..*\.([0-9a-f]{8})\.(\d+)\.[0-9a-f]{16}\.part", re.DOTALL)
-    for name in os.listdir(folder):
+    for name in names:
         found = temporary.fullmatch(name)
         if found:
             with suppress(OSError):  # another user's, or removed meanwhile

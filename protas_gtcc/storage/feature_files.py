@@ -4,6 +4,7 @@
     .pt             a tensor, or a dict with one, or with one called `features`
     .csv            a table of numbers: rows are frames
     .h5, .mat       the only array of two axes, or the one called `features`
+    .zarr           the same of a Zarr array or group, a folder or a ZIP file
     keypoints       tables of DeepLabCut, Lightning Pose, SLEAP and MediaPipe (`keypoints/`): rows are frames
 
 No code in a file is run, and an array that claims more than its file can hold is refused.
@@ -24,12 +25,14 @@ from protas_gtcc.storage.file_kinds import HDF5, MATLAB, NPY, NPZ, TEXT, TORCH, 
 from protas_gtcc.storage.keypoints.points import Keypoints
 from protas_gtcc.storage.npy import read_npy, read_npy_header
 from protas_gtcc.storage.stored import open_stored
+from protas_gtcc.storage.zarr_arrays import ENDING as ZARR
+from protas_gtcc.storage.zarr_arrays import is_zarr, read_zarr, zarr_header
 
 ARRAYS = (".npy", ".npz")
-OTHERS = (".pt", ".csv", ".h5", ".mat", ".json")
+OTHERS = (".pt", ".csv", ".h5", ".mat", ".json", ZARR)
 ENDINGS = (*ARRAYS, *OTHERS)
 """Of the files that hold features."""
-EXPECTED = "features (.npy, .npz, .pt, .csv, .h5, .mat, or keypoints)"
+EXPECTED = "features (.npy, .npz, .pt, .csv, .h5, .mat, .zarr, or keypoints)"
 Header = tuple[tuple[int, ...], np.dtype]
 """Shape and type of an array."""
 _BY_KIND = {TORCH: "pt", MATLAB: "mat", HDF5: "h5", TEXT: "text"}
@@ -97,6 +100,11 @@ def read_header(path: Path, speeds: bool = False) -> Header:
         return _array_readers(path)[1](path)
 
 
+def holds_features(path: Path) -> bool:
+    """Whether something of that name is there that may hold features: a file, or the folder of a Zarr array."""
+    return path.is_file() or (is_zarr(path) and path.is_dir())
+
+
 def rows_are_frames(path: Path) -> bool:
     """Whether the form of a file says that its first axis is time. Raises `InputError` as `read_header` does."""
     if path.suffix in ARRAYS:
@@ -133,7 +141,9 @@ def _keypoints_in_text(path: Path) -> Keypoints | None:
 
 
 def _form(path: Path) -> str:
-    """What is in a file: npy (and what is not known), pt, text, mat, h5, or an h5 of keypoints."""
+    """What is in a file: npy (and what is not known), pt, text, mat, h5, an h5 of keypoints, or zarr by its name."""
+    if is_zarr(path):
+        return "zarr"
     form = _BY_KIND.get(kind_of(path) or (TEXT if path.suffix in (".csv", ".json") else ""), "npy")
     if form != "h5":
         return form
@@ -165,7 +175,7 @@ def _array_readers(path: Path) -> tuple[Callable[[Path], np.ndarray], Callable[[
         from protas_gtcc.storage.hdf5_arrays import hdf5_header, read_hdf5_array
 
         return read_hdf5_array, hdf5_header
-    return read_npy, read_npy_header
+    return (read_zarr, zarr_header) if form == "zarr" else (read_npy, read_npy_header)
 
 
 def _speeds_for(path: Path, points: Keypoints, feature_dim: int, fps: float | None, way_out: str) -> float | None:
@@ -209,7 +219,8 @@ def _is_time_first(path: Path, header: Header, feature_dim: int, axes: Axes, way
 def _reading(path: Path) -> Iterator[None]:
     """Turn the errors of reading a file into `InputError`; a file of another kind is named as what it is."""
     try:
-        require_kind(path, EXPECTED, (NPY, NPZ, *_BY_KIND))
+        if not is_zarr(path):
+            require_kind(path, EXPECTED, (NPY, NPZ, *_BY_KIND))
         yield
     except FileNotFoundError:
         raise InputError(f"no feature file {path}; extract the features, or correct the path") from None

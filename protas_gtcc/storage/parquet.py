@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +44,26 @@ def write_parquet(path: Path, columns: Mapping[str, np.ndarray]) -> None:
         raise lacks_package(f"writing {path}", error, "lerobot") from error
     with replace_when_whole(path) as temporary:
         parquet.write_table(pyarrow.table(dict(columns)), temporary)
+
+
+def require_parquet(path: Path) -> None:
+    """Raise `InputError` without pyarrow, which writing that file would need."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise lacks_package(f"writing {path}", error, "lerobot") from error
+
+
+def write_parquet_parts(path: Path, parts: Iterable[Mapping[str, Sequence[Any]]], types: Mapping[str, str]) -> None:
+    """Write a table in parts, as they come, in one step; `types` are pyarrow's names of the columns' types.
+
+    Only one part is in memory. Raises `InputError` without pyarrow.
+    """
+    require_parquet(path)
+    import pyarrow
+    from pyarrow import parquet
+
+    schema = pyarrow.schema([(name, pyarrow.type_for_alias(kind)) for name, kind in types.items()])
+    with replace_when_whole(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+        for part in parts:
+            writer.write_table(pyarrow.table(dict(part), schema))

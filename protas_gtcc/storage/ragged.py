@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,19 +17,22 @@ from protas_gtcc.storage.stored import StoredFile
 
 CHECKSUMS = "_checksums"
 """Behind the name of an array: the name of the checksums of its videos."""
-_CHUNK_ROWS = 8192
+CHUNK_ROWS = 8192
+"""A file takes whole chunks: one with few rows needs smaller ones."""
 
 
 class RaggedWriter:
     """Makes or replaces the array `name` of a file and appends videos to it; `row_shape` is () for one value a row."""
 
-    def __init__(self, file: Any, name: str, dtype: type, row_shape: tuple[int, ...] = ()):
+    def __init__(
+        self, file: Any, name: str, dtype: type, row_shape: tuple[int, ...] = (), chunk_rows: int = CHUNK_ROWS
+    ):
         for old in {name, name + CHECKSUMS} & {*file}:
             del file[old]
         self._file, self._name = file, name
         self._checksums: list[int] = []
         self._array = file.create_dataset(
-            name, (0, *row_shape), dtype, chunks=(_CHUNK_ROWS, *row_shape), maxshape=(None, *row_shape)
+            name, (0, *row_shape), dtype, chunks=(chunk_rows, *row_shape), maxshape=(None, *row_shape)
         )
 
     def append(self, rows: np.ndarray) -> None:
@@ -52,8 +54,9 @@ class RaggedReader:
     """
 
     def __init__(self, file: StoredFile, name: str, lengths: Iterable[int], row_shape: tuple[int, ...] = ()):
-        self._array, self._edges = file.array(name), [0, *accumulate(lengths)]
-        require_array(self._array, (self._edges[-1], *row_shape), name)
+        self._array = file.array(name)
+        self._edges = np.cumsum([0, *lengths], dtype=np.int64)  # 8 bytes a video; a list takes five times as many
+        require_array(self._array, (int(self._edges[-1]), *row_shape), name)
         self._checksums = stored_checksums(file, name + CHECKSUMS, (len(self._edges) - 1,))
 
     def read(self, video: int, start: int = 0, end: int | None = None) -> np.ndarray:

@@ -33,6 +33,7 @@ from protas_gtcc.training.calibration import (
     without_held_out,
 )
 from protas_gtcc.training.callbacks import Callback
+from protas_gtcc.training.kept_labels import KeptLabels
 from protas_gtcc.training.loop import TrainingLoop
 from protas_gtcc.training.optimisation import EpochMeans, balanced_weights
 from protas_gtcc.training.run_directory import Row, RunDirectory
@@ -66,7 +67,8 @@ class Trainer(TrainingLoop[Batch]):
             dataset, config.split, settings.validation_share, settings.seed, settings.train_on_validation
         )
         self.members, self.calibration = self._assign_members()
-        self.labels = {video: dataset.labels(video) for video in self.reported("reading labels", self.train_videos)}
+        videos = self.reported("reading labels", self.train_videos)
+        self.labels = KeptLabels((video, dataset.labels(video)) for video in videos)
         info, labels = dataset.info, self.labels.values()
         require_actions(labels, info.background)
         self.graph = count_task_graph(labels, info.num_classes, info.background) if config.model.graph else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -50,12 +50,18 @@ def validation_scores(
     All are percent, and a point of each weighs the same.
     """
     info = dataset.info
-    predictions = [(dataset.labels(video), model.predict(features.read(video))) for video in videos]
-    scores = score_segmentation(((one.labels, truth) for truth, one in predictions), info.background)
-    errors = [
-        progress_statistics(one.reported[None], truth, info.num_classes, info.background) for truth, one in predictions
-    ]
-    error = float(progress_averages(np.sum(errors, axis=0), info.num_classes)["all_frames"][0])
+    errors: list[np.ndarray] = []
+
+    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """One prediction after the other; what it adds to the error is all that is kept of its progress."""
+        for video in videos:
+            truth, one = dataset.labels(video), model.predict(features.read(video))
+            added = progress_statistics(one.reported[None], truth, info.num_classes, info.background)
+            errors[:] = [np.sum([*errors, added], axis=0)]
+            yield one.labels, truth
+
+    scores = score_segmentation(pairs(), info.background)
+    error = float(progress_averages(errors[0], info.num_classes)["all_frames"][0])
     f1 = float(np.mean([score for name, score in scores.items() if name.startswith("f1")]))
     score = (scores["acc"] + scores["edit"] + f1) / 3 - 100 * error
     kept = {f"validation_{name}": scores[name] for name in ("acc", "edit", "f1@50")}

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from protas_gtcc.metrics.predicted_segments import PredictedSegment
     from protas_gtcc.predictions import PredictionInfo
 
+SEGMENT_TABLE = "segments.parquet"
+
 
 @dataclass(frozen=True)
 class Command:
@@ -48,7 +50,7 @@ class Command:
     model: Positional[Path]
     """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     features: Positional[tuple[File, ...]]
-    """Videos, folders of them, and files of features, [T, D] or [D, T]; a file's name is the video's name."""
+    """Videos, files of features, [T, D] or [D, T], and folders of either; a file's name is the video's name."""
     out: Folder = Path("predictions")
     """Folder for the results."""
     skip_broken: bool = False
@@ -58,6 +60,8 @@ class Command:
     format: tuple[str, ...] = ()
     """Also write pre-annotations for a person to correct, in the forms of 'convert': csv, audacity, elan, boris,
     label-studio, vidat, webvtt, rttm or mstcn. They are in OUT/annotations."""
+    parquet: bool = False
+    """Also write segments.parquet: the segments of all videos in one table. Needs the extra [lerobot]."""
     lerobot: Folder | None = None
     """LeRobotDataset whose episodes these are: their progress is written to sarm_progress.parquet too, which LeRobot's
     tools read. Without files of features, all of its episodes are predicted from its columns observation.*"""
@@ -96,6 +100,10 @@ class Command:
             is_begun = bool(self.work) and manifest_of(self.out).exists()
             replaced = folder.videos(set(names), self.overwrite, is_begun)
             kinds = folder.formats(self.format, names, self.overwrite)
+            if self.parquet:
+                from protas_gtcc.storage.parquet import require_parquet
+
+                require_parquet(self.out / SEGMENT_TABLE)
             if self.work:
                 written = self._divide(inputs, folder, replaced)
                 self._export(folder, written, kinds, inputs)
@@ -157,8 +165,9 @@ class Command:
         """
         from protas_gtcc.metrics.prediction_parts import write_index
 
-        no_settings = "features", "out", "format", "no_pictures", "overwrite", "json", "skip_broken", "device", "only"
-        parts = Parts.of_model(self.out, find_checkpoint(self.model), words_of(self, (*no_settings, *WORK_FIELDS)))
+        outputs = "out", "format", "parquet", "no_pictures", "overwrite", "json"
+        no_settings = "features", *outputs, "skip_broken", "device", "only", *WORK_FIELDS
+        parts = Parts.of_model(self.out, find_checkpoint(self.model), words_of(self, no_settings))
         may_lose = self.overwrite or self.skip_broken
         try:
             with interruption_prints(WHOLE_VIDEOS_KEPT):
@@ -182,8 +191,15 @@ class Command:
         return written
 
     def _export(self, folder: PredictedFolder, written: Path, kinds: list[Format], inputs: list[Input]) -> None:
-        """Write the predictions in the forms of annotation tools and of LeRobot, as wanted."""
+        """Write the wanted forms: of annotation tools, the table of segments, and of LeRobot."""
         folder.write_annotations(kinds, written, inputs)
+        if self.parquet:
+            from protas_gtcc.metrics.prediction_files import open_predictions
+            from protas_gtcc.metrics.segment_table import write_segment_table
+
+            files = open_predictions(written)
+            assert files.info is not None, "HDF5 files have it"
+            write_segment_table(self.out / SEGMENT_TABLE, files, files.info)
         if self.lerobot is not None:
             from protas_gtcc.cli.shared.episodes import write_episodes
 

@@ -24,21 +24,30 @@ class Input(VideoFile):
 def find_inputs(
     given: Sequence[Path], leave_out: Path, broken: dict[str, str], skip: bool, only: Sequence[str] = ()
 ) -> tuple[list[Input], list[Path]]:
-    """The inputs in the order given, and the other files in folders of videos; in `leave_out`, nothing counts.
+    """The inputs in the order given, and the other files in folders of them; in `leave_out`, nothing counts.
 
-    With `only`, just those of these names: the others are not opened.
+    A folder without videos is one of features, named as `prepare` names them. With `only`, just the inputs of these
+    names: the others are not opened.
 
     Files of features that cannot be opened are noted in `broken` with `skip`. Raises `InputError` for these without it,
     for paths that are not there, for two inputs of one name, and for a name in `only` that none has.
     """
+    from protas_gtcc.layouts.features import FeatureFolder
     from protas_gtcc.storage.feature_files import open_array
+    from protas_gtcc.storage.zarr_arrays import is_zarr
 
     inputs, others = list[Input](), list[Path]()
     for path in given:
-        is_folder = path.is_dir() if only else has_videos(path)  # which looks at all files
-        videos, left = find_videos([path], leave_out, only) if is_folder or is_video(path) else ([], [])
-        inputs += [Input(one.path, one.name, True) for one in videos] or [Input(path, path.stem, False)]
-        others += left
+        may_have = not is_zarr(path) and (path.is_dir() if only else has_videos(path))  # which looks at all files
+        videos, left = find_videos([path], leave_out, only) if may_have or is_video(path) else ([], [])
+        if videos:
+            inputs += [Input(one.path, one.name, True) for one in videos]
+            others += left
+        elif path.is_dir() and not is_zarr(path) and (files := FeatureFolder(path).arrays()):
+            inputs += [Input(file, file.name.removesuffix(file.suffix), False) for file in files]
+            others += [path / name for name in FeatureFolder(path).not_read()]
+        else:
+            inputs.append(Input(path, path.stem, False))
     require_different(inputs)
     inputs = only_named(inputs, only)
     for one in inputs:

@@ -45,6 +45,8 @@ __all__ = ["File", "Folder", "Positional", "RateOrTable", "Repeated", "Rest", "p
 T = TypeVar("T")
 Rest: TypeAlias = Annotated[tuple[str, ...], tyro.conf.Fixed, tyro.conf.Suppress]
 
+_OBJECT_STORAGE = re.compile(r"(?:--?[^=]+=)?((?:s3a?|gs|gcs|az|abfss?|adl|hdfs|hf|oss)://.*)", re.DOTALL)
+
 METAVARS = {int: "N", float: "NUMBER", str: "NAME", Path: "PATH"}
 FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone)
 REGISTRY = ConstructorRegistry()
@@ -61,6 +63,7 @@ def parse(
 
     Wrong usage exits with code 2. Raises what `kind` raises for values that do not fit.
     """
+    _require_local(arguments)
     start: Any = tyro.MISSING_NONPROP if default is None else default
     _require_flag_for_each(kind, arguments, prog)
     text = _Description(description or kind.__doc__ or "")
@@ -111,6 +114,13 @@ def _require_unchanged(base: Any, parsed: Any, out: Path | None) -> None:
     if changed:
         flags = listed(f"--{name.replace('_', '-')} is {after[name]}, not {before[name]}" for name in changed)
         raise InputError(f"a resumed run keeps its settings; here, {flags}: leave that out, or start a new run")
+
+
+def _require_local(arguments: Sequence[str]) -> None:
+    """Raise `InputError` for what is in object storage: a path would lose its two slashes, and name something else."""
+    for found in filter(None, map(_OBJECT_STORAGE.fullmatch, arguments)):
+        why = "reading it would take several requests a video"
+        raise InputError(f"{found[1]} is in object storage, and {why}; copy it to a disk, or mount the bucket")
 
 
 def _require_flag_for_each(kind: Any, arguments: Sequence[str], prog: str) -> None:

@@ -16,8 +16,9 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.video.naming import VideoFile
 from protas_gtcc.work.jobs import Job
 
-MOST_VIDEOS = 8
-"""Of a job. Several share the time that the model takes to load."""
+MOST_VIDEOS, MOST_FILES, MOST_JOBS = 8, 64, 1000
+"""Videos of a job, or files of features, which share the time that the model takes to load; they are more where jobs
+would be too many."""
 CORES = 2
 """Of a job, unless --threads asks for more: one decodes, one computes."""
 
@@ -49,7 +50,8 @@ def do_videos(
         return dataclasses.replace(job, device=flags["device"], cores=flags.get("threads") or CORES)
 
     engine = work.engine(command.out, make_job(videos[:1]))
-    size = max(1, min(MOST_VIDEOS, len(videos) // engine.workers))
+    are_files = not any(getattr(one, "is_video", True) for one in videos)
+    size = videos_a_job(len(videos), engine.workers, MOST_FILES if are_files else MOST_VIDEOS)
     jobs = [make_job(videos[first : first + size]) for first in range(0, len(videos), size)]
     failed = do_jobs(jobs, engine, command.out, console)
     try:
@@ -57,6 +59,11 @@ def do_videos(
     except InputError:
         if not command.skip_broken:
             raise
+
+
+def videos_a_job(count: int, workers: int, most: int = MOST_VIDEOS) -> int:
+    """Videos of one job, of `count` in all: at most `most`, unless that makes more jobs than a list is good for."""
+    return max(1, min(max(most, -(-count // MOST_JOBS)), count // workers))
 
 
 def words_of(command: Any, leave_out: Sequence[str] = ()) -> list[str]:

@@ -17,7 +17,7 @@ from protas_gtcc.live.overlay.layout import Layout, fitted
 from protas_gtcc.live.overlay.rows import Row
 from protas_gtcc.report.canvas import Canvas, text_width
 from protas_gtcc.report.colours import ClassLook
-from protas_gtcc.report.video_picture import TICKS
+from protas_gtcc.report.picture_parts import TICKS
 
 NOT_YET = "not predicted yet"
 EMPTY, GREY = "#F4F4F4", "#666666"

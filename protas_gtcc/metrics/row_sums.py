@@ -1,0 +1,56 @@
+"""Rows of statistics while videos are visited: one a video, or of many videos one for all that are left out together.
+
+A row takes tens of kilobytes. Every figure and every interval is made of sums over rows in which the videos of one part
+(`left_out.MOST_PARTS`) are all counted or all left out. So these may be added up at once, and memory does not grow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protas_gtcc.metrics.left_out import MOST_PARTS
+
+MOST_ROWS = 10 * MOST_PARTS
+"""So many videos have a row each; from then on, rows are added up."""
+
+
+class RowSums:
+    """Collects rows, dictionaries of arrays; they are added up only with `together`."""
+
+    def __init__(self, together: bool):
+        self._together, self._is_merged = together, False
+        self._numbers: dict[str, int] = {}
+        self._rows: list[dict[str, np.ndarray]] = []
+        self._parts: list[int] = []
+        """The part that each video belongs to, `[V]`."""
+
+    @property
+    def row_of(self) -> tuple[int, ...] | None:
+        """The row of each video; None where each has its own."""
+        return tuple(self._parts) if self._is_merged else None
+
+    def add(self, row: dict[str, np.ndarray], cluster: str) -> None:
+        """Add the row of the next video; `cluster` is what it is left out with."""
+        part = self._numbers.setdefault(cluster, len(self._numbers)) % MOST_PARTS
+        self._parts.append(part)
+        if self._is_merged:
+            self._add_up(row, part)
+            return
+        self._rows.append(row)
+        if self._together and len(self._rows) > MOST_ROWS:
+            rows, self._rows, self._is_merged = self._rows, [], True
+            for one, of_part in zip(rows, self._parts, strict=True):
+                self._add_up(one, of_part)
+
+    def stacked(self) -> dict[str, np.ndarray]:
+        """All rows, `[rows, …]` of each family of statistics; empty without any. The rows are used up."""
+        # One family after the other: the rows are not in memory twice.
+        families = list(self._rows[0]) if self._rows else []
+        return {family: np.stack([row.pop(family) for row in self._rows]) for family in families}
+
+    def _add_up(self, row: dict[str, np.ndarray], part: int) -> None:
+        if part == len(self._rows):  # parts are numbered in the order in which they come
+            self._rows.append(row)
+            return
+        for family, values in row.items():
+            self._rows[part][family] = self._rows[part][family] + values
