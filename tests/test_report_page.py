@@ -337,9 +337,10 @@ async def look(page: str, address: str, picture: Path) -> None:
         await until("document.readyState === 'complete'")
         await js("document.querySelector('.plot').scrollIntoView()")
         await until("!!document.querySelector('.plot .main-svg')")
-        assert await js("document.querySelectorAll('nav button').length") == 2 + 2 * 1, "two groups; open and close all"
+        assert await js("document.querySelectorAll('nav:not(.contents) button').length") == 2 + 2, "groups; open, close"
         await hiding_a_run(js, until)
         await hovering_a_frame(js, until)
+        await finding_videos(js)
         assert "Skill" in await js("document.querySelector('section h2').textContent")
         assert "from the best constant to" in await js("document.querySelector('section').textContent")
         await js("[...document.querySelectorAll('h2')].find((one) => one.textContent === 'Classes').scrollIntoView()")
@@ -354,6 +355,24 @@ async def look(page: str, address: str, picture: Path) -> None:
         assert await js("performance.getEntriesByType('resource').length") == 0
         shot = await ask("Page.captureScreenshot")
         picture.write_bytes(base64.b64decode(shot["data"]))
+
+
+async def finding_videos(js: Js) -> None:
+    """Videos are put in another order, and found by a part of their names; sections are named and linked."""
+    names = "[...document.querySelectorAll('.video > summary')].map((one) => one.firstChild.textContent.trim())"
+    chosen = "Object.assign(document.querySelector('nav select'), { value: 'length' }).onchange()"
+    by_length = sorted(range(2), key=lambda seed: -len(labels_of(seed)))
+    await js(chosen)
+    assert await js(names) == [f"<i>video</i> {seed}" for seed in by_length]
+    await js("Object.assign(document.querySelector('input[type=search]'), { value: '> 1' }).oninput()")
+    assert await js(names) == ["<i>video</i> 1"]
+    assert await js("document.querySelector('nav .time').textContent") == "1 of 2 videos"
+    await js("Object.assign(document.querySelector('input[type=search]'), { value: '' }).oninput()")
+    heads = "[...document.querySelectorAll('h2')].filter((one) => one.checkVisibility())"
+    links = "[...document.querySelectorAll('.contents button')].filter((one) => one.checkVisibility())"
+    texts = ".map((one) => one.textContent)"
+    assert await js(heads + texts) == await js(links + texts)
+    assert await js("document.querySelectorAll('.judgement').length") == 2, "a sentence for each run but the best"
 
 
 async def hiding_a_run(js: Js, until: Callable[[str], Awaitable[None]]) -> None:

@@ -24,6 +24,27 @@ function short(text, length = 30) {
   return text.length <= length ? text : text.slice(0, half) + "…" + text.slice(-half);
 }
 
+// Names of metrics.json in words.
+const WORDS = {
+  acc: "frames right",
+  acc_no_background: "action frames right",
+  all_frames: "all frames",
+  best_lookup_oracle_segments: "best look-up on true segments",
+  best_lookup_predicted_segments: "best look-up on predicted segments",
+  edit_merged: "edit, merged",
+  false_start_share: "share of predicted segments on no true one",
+  first_delay_seconds: "seconds to the first right label",
+  length_frames: "by length in frames",
+  length_seconds: "by length in seconds",
+  mean_duration_class: "elapsed over the class's mean duration",
+  oracle: "given the true class",
+  oracle_segments: "true segments",
+  predicted: "as reported",
+  predicted_segments: "predicted segments",
+  stable_delay_seconds: "seconds to a stable label",
+};
+const inWords = (name) => WORDS[name] ?? name.replaceAll("_", " ");
+
 const counted = (things, what) => `${things.length} ${what}${things.length === 1 ? "" : "s"}`;
 const known = (value) => value !== null && value !== undefined;
 const percent = (value) => (known(value) ? value.toFixed(1) : "–");
@@ -168,7 +189,15 @@ function runBar(group) {
 const titleOf = (group) => `${group.dataset}, split ${group.split}${group.simulated ? " (SIMULATED)" : ""}`;
 
 function section(title, explanation, ...content) {
-  return make("section", {}, make("h2", {}, title), ...(explanation ? [make("p", {}, explanation)] : []), ...content);
+  return make("section", { id: title.toLowerCase().replace(/[^a-z0-9]+/g, "-") }, make("h2", {}, title), ...(explanation ? [make("p", {}, explanation)] : []), ...content);
+}
+
+// Links to the sections of a group, of which only one is on the screen.
+function contents(sections) {
+  const links = sections.map((place) =>
+    make("button", { onclick: () => place.scrollIntoView() }, place.querySelector("h2").textContent),
+  );
+  return make("nav", { className: "contents", ariaLabel: "Sections" }, ...links);
 }
 
 function buildGroup(group) {
@@ -177,13 +206,17 @@ function buildGroup(group) {
     `${counted(group.runs, "run")}, ${counted(group.videos, "test video")} ` +
     `(${(seconds / 60).toFixed(1)} minutes at ${group.fps} frames per second), ` +
     `${group.class_names.length} classes. True labels: ${group.dataset_file}`;
+  const sections = [scores, procedureScores, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) =>
+    part(group),
+  );
   return make(
     "div",
     {},
     ...group.judgement.map((sentence) => make("p", { className: "judgement" }, sentence)),
     make("p", {}, facts),
+    contents(sections),
     runBar(group),
-    ...[scores, procedureScores, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) => part(group)),
+    ...sections,
   );
 }
 

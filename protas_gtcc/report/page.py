@@ -23,6 +23,7 @@ SCRIPTS = (
     "page_procedure_parts.js",
     "page_procedure.js",
     "page_videos.js",
+    "page_video_list.js",
 )
 
 MEDIA = "; media-src 'self' file: data:"

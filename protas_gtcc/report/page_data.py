@@ -8,7 +8,8 @@
                 lengths, videos
           ruler   label of each figure that comes first: [figure, interval], as they are written; `procedure` has those
                   of procedures, None where they are not scored
-          video   segments, acc, error, frames: {name: values of every frame}; procedure, None if it has none
+          video   segments, acc, error, surely_wrong, frames: {name: values of every frame}; procedure, None if it
+                  has none
 
 A run that reports no progress has neither reliability nor errors nor `reported`.
 
@@ -63,6 +64,8 @@ FRAME_VALUES = {
     "remaining_seconds": FrameValue(10, 1, "# s left"),
 }
 """The page's values of every frame beside the class; a field that is None is left out."""
+SURE = 0.8
+"""Probability from which a run is sure of a frame's class."""
 ACCURACY_TOLERANCE = 1e-4
 """Percent; scores and predictions of one evaluation agree to rounding."""
 
@@ -199,10 +202,18 @@ def _video(prediction: Prediction, labels: np.ndarray, errors: np.ndarray | None
     values = {name: getattr(prediction, name) for name in fields}
     return {
         "segments": flat_segments(prediction.labels),
+        "surely_wrong": _surely_wrong(prediction, labels),
         "acc": _rounded(100 * float(np.mean(prediction.labels == labels))),
         "error": _rounded(float(errors.mean())) if errors is not None and len(errors) else None,
         "frames": {name: pack(one, FRAME_VALUES[name].scale) for name, one in values.items() if one is not None},
     }
+
+
+def _surely_wrong(prediction: Prediction, labels: np.ndarray) -> float | None:
+    """Share of frames that are wrong with a probability of at least `SURE`; None where there are no probabilities."""
+    if prediction.probs is None:
+        return None
+    return _rounded(float(np.mean((prediction.probability >= SURE) & (prediction.labels != labels))))
 
 
 def _lengths(metrics: dict[str, Any], correct: np.ndarray) -> dict[str, Any]:

@@ -125,7 +125,7 @@ function scorePlots(group) {
         group,
         height,
         draw(
-          names.map((name) => name.replaceAll("_", " ")),
+          names.map((name) => inWords(name)),
           "percent",
           segmentation,
           { range: [0, 101] },
@@ -137,7 +137,7 @@ function scorePlots(group) {
       {},
       make("h3", {}, "Progress error; grey bars: the best look-up on the run's predicted segments"),
       addPlot(group, height, draw(
-          AVERAGES.map((name) => name.replaceAll("_", " ")),
+          AVERAGES.map((name) => inWords(name)),
           "mean |reported - true|",
           errors,
         )),

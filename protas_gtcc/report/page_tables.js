@@ -43,7 +43,7 @@ function progressCell(run, average) {
   return cell(
     make("span", { className: isBelow ? "below" : "" }, fraction(value)),
     make("small", {}, bracketed(own && intervals.progress.predicted[average], fraction)),
-    make("small", { className: "lookup" }, lookup ? `${fraction(bar)} ${run.best[average].replaceAll("_", " ")}` : ""),
+    make("small", { className: "lookup" }, lookup ? `${fraction(bar)} ${inWords(run.best[average])}` : ""),
   );
 }
 
@@ -60,8 +60,8 @@ function scoreRows(runs) {
 }
 
 function scoreHeads(runs) {
-  const names = Object.keys(runs[0].metrics.segmentation).map((name) => name.replaceAll("_", " "));
-  return ["run", ...names, ...AVERAGES.map((average) => `error, ${average.replaceAll("_", " ")}`)];
+  const names = Object.keys(runs[0].metrics.segmentation).map((name) => inWords(name));
+  return ["run", ...names, ...AVERAGES.map((average) => `error, ${inWords(average)}`)];
 }
 
 // The figures that come first, as they are written on the screen.
@@ -105,7 +105,7 @@ function scores(group) {
   const average = chooser(
     group,
     "Figure",
-    [...AVERAGES, "skill", "r2"].map((name) => [name, name.replaceAll("_", " ")]),
+    [...AVERAGES, "skill", "r2"].map((name) => [name, inWords(name)]),
     (name) => {
       group.average = name;
     },
@@ -160,7 +160,7 @@ function lookupTable(group) {
   const lookups = (segments) =>
     names.map((name) =>
       line(
-        name.replaceAll("_", " "),
+        inWords(name),
         (run) => {
           const figures = run.metrics.baselines[name],
             intervals = run.metrics.intervals.baselines[name];
@@ -171,7 +171,7 @@ function lookupTable(group) {
     );
   const part = (text) => row([make("td", { colSpan: runs.length + 1 }, text)], "part");
   return table(
-    [average.replaceAll("_", " "), ...runs.map((run) => run.name)],
+    [inWords(average), ...runs.map((run) => run.name)],
     [
       line("run, predicted class", own("predicted")),
       line("run, given the true class", own("oracle")),
@@ -213,7 +213,7 @@ function furtherPart(group, path) {
   const values = group.runs.map((run) => at(run.metrics, path)),
     count = Math.max(...values.map((value) => leaves(value).size));
   if (!count) return [];
-  const details = make("details", {}, make("summary", {}, path.at(-1).replaceAll("_", " ")));
+  const details = make("details", {}, make("summary", {}, inWords(path.at(-1))));
   const inner = [...new Set(values.flatMap((value) => Object.keys(value || {})))];
   details.ontoggle = () => {
     if (!details.open || details.children.length > 1) return;
@@ -235,7 +235,7 @@ function furtherTable(group, path) {
   const line = (text, key) =>
     row([cell(text), ...figures.map((one, index) => valueCell(one.get(key), intervals[index].get(key)))]);
   const keys = [...new Set(figures.flatMap((one) => [...one.keys()]))].map((key) => key.split(JOIN)),
-    label = (key) => key.join(" › ");
+    label = (key) => key.map(inWords).join(" › ");
   const kinds = [...new Set(keys.map((key) => key.slice(1).join(JOIN)))],
     parts = [...new Set(keys.map((key) => key[0]))];
   // Parts with the same figures, such as bins: one block for each figure, with the parts below each other.
