@@ -214,7 +214,7 @@ SHOWN = """(() => {
 DRAWN = """(() => {
   const canvas = document.getElementById('timeline'), pen = canvas.getContext('2d');
   const hex = (x) => '#' + [...pen.getImageData(x, 9, 1, 1).data].slice(0, 3)
-    .map((one) => one.toString(16).padStart(2, '0')).join('').toUpperCase();
+    .map((one) => one.toString(16).padStart(2, '0')).join('');
   return [0, 7.5].map((frame) => hex(Math.floor(frame / 200 * canvas.width)));
 })()"""
 

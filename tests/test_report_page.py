@@ -366,7 +366,7 @@ async def finding_videos(js: Js) -> None:
     assert await js(names) == [f"<i>video</i> {seed}" for seed in by_length]
     await js("Object.assign(document.querySelector('input[type=search]'), { value: '> 1' }).oninput()")
     assert await js(names) == ["<i>video</i> 1"]
-    assert await js("document.querySelector('nav .time').textContent") == "1 of 2 videos"
+    assert await js("document.querySelector('nav .found').textContent") == "1 of 2 videos"
     await js("Object.assign(document.querySelector('input[type=search]'), { value: '' }).oninput()")
     heads = "[...document.querySelectorAll('h2')].filter((one) => one.checkVisibility())"
     links = "[...document.querySelectorAll('.contents button')].filter((one) => one.checkVisibility())"

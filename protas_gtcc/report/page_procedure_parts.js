@@ -80,7 +80,7 @@ function shades(places, own, edges) {
 // Segments in a row, at nearly its whole height.
 function strip(group, segments, row, height = row.height) {
   return {
-    ...bars(group, segments, row.middle, 60 * group.fps),
+    ...filledBars(group, segments, row.middle, 60 * group.fps),
     yaxis: "y3",
     width: height,
     hoverinfo: "all",

@@ -43,7 +43,7 @@ function inOrder(group, order) {
 function videoTools(group, parts, list) {
   const order = make("select", {}, ...Object.entries(ORDERS).map(([value, name]) => new Option(name, value))),
     wanted = make("input", { type: "search", placeholder: "part of a name" }),
-    count = make("span", { className: "time" });
+    count = make("span", { className: "found" });
   const arrange = () => {
     const run = shownRuns(group)[0] ?? group.runs[0],
       reasons = order.value === "telling" ? telling(group, run) : new Map(),

@@ -38,26 +38,26 @@ function clock(seconds) {
     : `${Math.floor(seconds / 60)} min ${rest.toFixed(0)} s`;
 }
 
-// Bars of segments at a place of the vertical axis, and the stripes of their classes; on the horizontal one, a unit has
-// so many frames.
-function bars(group, segments, place, unit = group.fps) {
+// A trace of bars from frame to frame; on the horizontal axis, a unit has so many frames.
+const barTrace = (segments, middle, width, colours, unit) => ({
+  type: "bar",
+  orientation: "h",
+  yaxis: "y",
+  base: segments.map(([start]) => start / unit),
+  x: segments.map(([start, end]) => (end - start) / unit),
+  y: segments.map(() => middle),
+  width,
+  hoverinfo: "skip",
+  cliponaxis: true,
+  // An edge of its own colour keeps a one-frame segment of a long video visible.
+  marker: { color: colours, line: { width: 0.6, color: colours } },
+});
+
+// Bars of segments at a place of the vertical axis, in the colours of their classes.
+function filledBars(group, segments, place, unit = group.fps) {
   const looks = segments.map(([, , label]) => group.looks[label]);
-  const striped = segments.filter(([, , label]) => group.looks[label][1]);
-  const trace = (shown, middle, width, colours) => ({
-    type: "bar",
-    orientation: "h",
-    yaxis: "y",
-    base: shown.map(([start]) => start / unit),
-    x: shown.map(([start, end]) => (end - start) / unit),
-    y: shown.map(() => middle),
-    width,
-    hoverinfo: "skip",
-    cliponaxis: true,
-    // An edge of its own colour keeps a one-frame segment of a long video visible.
-    marker: { color: colours, line: { width: 0.6, color: colours } },
-  });
-  const bar = {
-    ...trace(segments, place, BAR_WIDTH, looks.map(([fill]) => fill)),
+  return {
+    ...barTrace(segments, place, BAR_WIDTH, looks.map(([fill]) => fill), unit),
     text: segments.map(([, , label]) => (group.background.includes(label) ? "" : String(label))),
     textposition: "inside",
     insidetextanchor: "middle",
@@ -65,9 +65,15 @@ function bars(group, segments, place, unit = group.fps) {
     constraintext: "inside",
     insidetextfont: { color: looks.map((look) => look[2]), size: 10 },
   };
-  if (!striped.length) return [bar];
-  const colours = striped.map(([, , label]) => group.looks[label][1]);
-  return [bar, trace(striped, place + 0.33 * BAR_WIDTH, 0.14 * BAR_WIDTH, colours)];
+}
+
+// The same, with the stripes of the classes that have one.
+function bars(group, segments, place) {
+  const striped = segments.filter(([, , label]) => group.looks[label][1]),
+    colours = striped.map(([, , label]) => group.looks[label][1]),
+    filled = filledBars(group, segments, place);
+  if (!striped.length) return [filled];
+  return [filled, barTrace(striped, place + 0.33 * BAR_WIDTH, 0.14 * BAR_WIDTH, colours, group.fps)];
 }
 
 // A run's line of the hover box at every frame: class, then its values, such as reported progress.
