@@ -23,7 +23,7 @@ from protas_gtcc.dataset.header import seal
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo
-from protas_gtcc.report.colours import RUN_COLOURS, class_looks
+from protas_gtcc.report.colours import RUN_COLOURS, RUN_COLOURS_ON_DARK, class_looks
 
 RECIPES = 6
 
@@ -89,8 +89,9 @@ def test_the_known_lab_of_red_and_white():
 
 def test_no_class_has_a_colour_of_a_run():
     fills = {one[:7] for n in (3, 12, 31, 120) for one in usual_colours(n, (0,))}
-    assert not fills & set(RUN_COLOURS)
+    assert not fills & {*RUN_COLOURS, *RUN_COLOURS_ON_DARK}
     assert to_lab(sorted(fills))[0, :, 0].min() > to_lab([*RUN_COLOURS[:-1]])[0, :, 0].max(), "runs are darker"
+    assert to_lab(sorted(fills))[0, :, 0].max() < to_lab([*RUN_COLOURS_ON_DARK[:-1]])[0, :, 0].min() + 0.05, "lighter"
 
 
 def test_a_stripe_is_seen_on_its_fill():

@@ -8,6 +8,10 @@ const CONFIG = { displayModeBar: false, responsive: true };
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "pentagon", "star"];
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 const MANY_VIDEOS = 20;
+// Colours of the page, light or dark as the reader's system is.
+const IS_DARK = matchMedia("(prefers-color-scheme: dark)").matches;
+const themed = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const RUN_COLOURS = DATA.run_colours[IS_DARK ? "dark" : "light"];
 
 // An element with these properties; strings among its children become text.
 function make(tag, properties, ...children) {
@@ -62,14 +66,14 @@ function layout(height, extra) {
     showlegend: false,
     hovermode: "closest",
     dragmode: "zoom",
-    paper_bgcolor: "#fff",
-    plot_bgcolor: "#fff",
-    font: { family: "system-ui, sans-serif", size: 12, color: "#333" },
+    paper_bgcolor: themed("paper"),
+    plot_bgcolor: themed("paper"),
+    font: { family: "system-ui, sans-serif", size: 12, color: themed("text") },
     margin: { l: 60, r: 16, t: 12, b: 44 },
     hoverlabel: {
-      bgcolor: "#fff",
-      bordercolor: "#999",
-      font: { color: "#222", size: 12 },
+      bgcolor: themed("paper"),
+      bordercolor: themed("edge"),
+      font: { color: themed("text"), size: 12 },
       align: "left",
       namelength: -1,
     },
@@ -79,7 +83,7 @@ function layout(height, extra) {
 const axis = (title, extra) => ({
   title: { text: title, standoff: 8 },
   zeroline: false,
-  gridcolor: "#e8e8e8",
+  gridcolor: themed("line"),
   automargin: true,
   ...extra,
 });
@@ -223,10 +227,10 @@ function buildGroup(group) {
 function prepare(group) {
   Object.assign(group, { stamp: 0, tables: [], average: "macro", counted: "all" });
   for (const [index, run] of group.runs.entries()) {
-    const round = Math.floor(index / DATA.run_colours.length);
+    const round = Math.floor(index / RUN_COLOURS.length);
     Object.assign(run, {
       shown: true,
-      colour: DATA.run_colours[index % DATA.run_colours.length],
+      colour: RUN_COLOURS[index % RUN_COLOURS.length],
       dash: DASHES[round % DASHES.length],
       symbol: SYMBOLS[index % SYMBOLS.length],
     });

@@ -202,7 +202,7 @@ function drawConfusion(group, run) {
         ygap: gap,
         ...numbers,
         colorscale: [
-          [0, "#f7f7f7"],
+          [0, themed("stripe")],
           [0.25, "#bcd7eb"],
           [0.6, "#4f97c9"],
           [1, "#08306b"],

@@ -33,7 +33,7 @@ from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
 from protas_gtcc.predictions import Prediction
-from protas_gtcc.report.colours import RUN_COLOURS, class_looks
+from protas_gtcc.report.colours import RUN_COLOURS, RUN_COLOURS_ON_DARK, class_looks
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
 from protas_gtcc.report.judgement import judgement
 from protas_gtcc.report.packing import flat_segments, pack
@@ -83,7 +83,7 @@ def page_data(runs: Sequence[EvaluatedRun], files: Mapping[str, PlayedFile] | No
         "version": protas_gtcc.__version__,
         "simulated": any(run.simulated for run in runs),
         "length_bins": PARTS["length_frames"],
-        "run_colours": RUN_COLOURS,
+        "run_colours": {"light": RUN_COLOURS, "dark": RUN_COLOURS_ON_DARK},
         "frame_values": {name: asdict(value) for name, value in FRAME_VALUES.items()},
         "has_videos": files is not None,
         "groups": [_group(together, files or {}) for together in by_videos.values()],

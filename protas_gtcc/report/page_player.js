@@ -17,7 +17,7 @@ function goTo({ element, video }, seconds) {
 // What is true and what each shown run reports, at every frame.
 function valuesOf(group, number) {
   const truth = segmentsOf(group.videos[number].segments),
-    first = { name: "true", colour: "#222", segments: truth, progress: targetsOf(truth, new Set(group.background)) };
+    first = { name: "true", colour: themed("text"), segments: truth, progress: targetsOf(truth, new Set(group.background)) };
   const rest = shownRuns(group).map((run) => {
     const own = run.videos[number],
       progress = own.frames.reported ? unpack(own.frames.reported, DATA.frame_values.reported.scale) : null;

@@ -168,7 +168,7 @@ function rowTexts({ rows, isNarrow, margin }) {
     xref: "paper",
     x: 0,
     showarrow: false,
-    font: { size: 11, color: row.isMissing ? MISTAKE : "#333" },
+    font: { size: 11, color: row.isMissing ? MISTAKE : themed("text") },
     ...more,
   });
   const names = rows.map((row) =>
@@ -198,11 +198,11 @@ function procedureLayout(run, minutes, most, places) {
     xanchor: "right",
     yanchor: "top",
     showarrow: false,
-    bgcolor: "rgba(255,255,255,.8)",
+    bgcolor: themed("paper"),
     font: { size: 11 },
   });
   const legend =
-    `<span style="color:${run.colour}">reported, 80 % interval</span>, ` + '<span style="color:#777">true</span>';
+    `<span style="color:${run.colour}">reported, 80 % interval</span>, ` + `<span style="color:${themed("faint")}">true</span>`;
   return layout(procedureHeight(places), {
     barmode: "overlay",
     bargap: 0,

@@ -1,14 +1,14 @@
 // What is drawn in the plot of a procedure: lines over time, shades, segments and marks.
 
 const SHADES = [
-  [0, "#f5f5f5"],
-  [0.5, "#cfe0ef"],
-  [1, "#7fb2d9"],
+  [0, themed("stripe")],
+  [0.5, IS_DARK ? "#2c4a66" : "#cfe0ef"],
+  [1, IS_DARK ? "#5b9bd0" : "#7fb2d9"],
 ];
-const MISTAKE = "#c0261c";
+const MISTAKE = IS_DARK ? "#ff7b70" : "#c0261c";
 
 const line = (yaxis, x, y, more) => ({ type: "scatter", mode: "lines", yaxis, x, y, hoverinfo: "skip", ...more });
-const TRUE_LINE = { line: { color: "#888", width: 2 } };
+const TRUE_LINE = { line: { color: themed("edge"), width: 2 } };
 
 function leftTraces(group, run, own, truth, time, numFrames) {
   const [low, median, high] = ["left_low", "left", "left_high"].map((name) =>
@@ -123,7 +123,7 @@ function reportedMarks(group, rows) {
     yaxis: "y3",
     x: reported.map((row) => row.reported / group.fps / 60),
     y: reported.map((row) => row.middle),
-    marker: { symbol: "line-ns", size: 9, line: { width: 2.4, color: "#111" } },
+    marker: { symbol: "line-ns", size: 9, line: { width: 2.4, color: themed("text") } },
     hovertext: reported.map((row) => plain(`${row.name}: reported done at ${atTime(group, row.reported)}`)),
     hovertemplate: "%{hovertext}<extra></extra>",
   };

@@ -10,7 +10,7 @@ const bands = (count) =>
     yref: "y",
     y0: 2 * index - 0.5,
     y1: 2 * index + 0.5,
-    fillcolor: "#f5f5f5",
+    fillcolor: themed("stripe"),
     line: { width: 0 },
     layer: "below",
   }));
@@ -58,7 +58,7 @@ function markers(run, index, count, values, intervals, texts, extra = {}) {
 
 // The best look-up's figures, in the run's row: a grey bar.
 function lookupBars(index, count, values, texts, extra = {}) {
-  const bar = { symbol: "line-ns-open", color: "#777", size: 11, line: { width: 2, color: "#777" } };
+  const bar = { symbol: "line-ns-open", color: themed("faint"), size: 11, line: { width: 2, color: themed("faint") } };
   return { ...dots(index, count, values, texts, bar), ...extra };
 }
 
@@ -151,7 +151,7 @@ const DIAGONAL = {
   mode: "lines",
   x: [0, 1],
   y: [0, 1],
-  line: { color: "#999", width: 1, dash: "dot" },
+  line: { color: themed("edge"), width: 1, dash: "dot" },
   hoverinfo: "skip",
 };
 
