@@ -258,7 +258,7 @@ function build() {
       overview(groups),
       make("nav", {}, ...tabs),
     );
-  } else page.append(make("h3", {}, titleOf(groups[0])));
+  } else page.append(make("p", { className: "group" }, titleOf(groups[0])));
   page.append(...places, make("p", {}, `Made by protas_gtcc ${DATA.version}.`));
   open(0);
 }

@@ -19,7 +19,8 @@ const SHOWN_ELSEWHERE = [
 
 function table(heads, rows) {
   const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", {}, text))));
-  return make("div", { className: "scroll" }, make("table", {}, head, make("tbody", {}, ...rows)));
+  // It may be wider than the screen; by keyboard it scrolls if it can have the focus.
+  return make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: "Table" }, make("table", {}, head, make("tbody", {}, ...rows)));
 }
 const row = (cells, className = "") => make("tr", { className }, ...cells);
 const cell = (...content) => make("td", {}, ...content);

@@ -1,0 +1,59 @@
+"""axe-core, a checker of accessibility, finds nothing serious on the report, in either look and at both widths."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from protas_gtcc.report.page import write_report
+from protas_gtcc.report.page_data import page_data
+from protas_gtcc.report.runs import open_runs
+from tests.test_page import BROWSER, asking, browser
+from tests.test_report_page import make_dataset, make_run
+
+CHECK = "axe.run().then((found) => JSON.stringify(found.violations.map((one) => [one.impact, one.id, one.help])))"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    dataset = make_dataset(folder / "kitchen.h5")
+    runs = [make_run(folder / name, dataset, frames=frames) for name, frames in (("a", 3), ("b", 9))]
+    write_report(folder / "report.html", page_data(open_runs(runs)))
+    return folder / "report.html"
+
+
+async def findings(page: Path, address: str, width: int, look: str) -> list[Any]:
+    """What axe finds: impact, rule and meaning of each."""
+    async with connect(address, max_size=None) as tab:
+        ask = await asking(tab)
+        size = {"width": width, "height": 1200, "deviceScaleFactor": 1, "mobile": width < 500}
+        await ask("Emulation.setDeviceMetricsOverride", **size)
+        await ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": look}])
+        await ask("Page.navigate", url=page.as_uri())
+        seen = "document.querySelector('.plot')?.scrollIntoView(), "
+        drawn = f"{seen}!!document.querySelector('.plot .main-svg')"
+        while not (await ask("Runtime.evaluate", expression=drawn))["result"]["value"]:
+            await asyncio.sleep(0.1)
+        await ask(
+            "Runtime.evaluate", expression="document.querySelectorAll('details').forEach((one) => one.open = true)"
+        )
+        await ask("Runtime.evaluate", expression=(files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
+        found = await ask("Runtime.evaluate", expression=CHECK, awaitPromise=True, returnByValue=True)
+        return list(json.loads(found["result"]["value"]))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: accessibility is not checked")
+@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_axe_finds_nothing_serious_on_the_report(report, tmp_path, width, look):
+    with browser(tmp_path / "profile") as address:
+        found = asyncio.run(asyncio.wait_for(findings(report, address, width, look), 60))
+    assert [one for one in found if one[0] in ("serious", "critical")] == []
