@@ -13,6 +13,7 @@ from matplotlib.image import imread
 from PIL import ImageColor
 from rich.console import Console
 
+import protas_gtcc
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.evaluation import Evaluation, EvaluationInfo, evaluate_videos
 from protas_gtcc.predictions import PredictionInfo
@@ -28,6 +29,7 @@ from protas_gtcc.report.video_picture import plot_video
 from protas_gtcc.report.video_sheet import SheetVideo, plot_sheet
 from tests.conftest import slow_but_first
 from tests.predicted_videos import delayed, random_labels, without_progress
+from tests.tiny_models import make_model
 
 
 def random_videos(num_classes: int, num_videos: int = 3) -> dict[str, np.ndarray]:
@@ -381,3 +383,17 @@ def test_a_terminal_with_colours_shows_the_best_the_median_and_the_worst_video(c
         upper, lower = (ImageColor.getrgb(look.fill) for look in (class_looks(info)[2], class_looks(info)[0]))
         both = f"38;2;{upper[0]};{upper[1]};{upper[2]};48;2;{lower[0]};{lower[1]};{lower[2]}m"
         assert both in out.getvalue(), "stir above rest, where nothing was seen"
+
+
+def test_a_notebook_shows_a_prediction_with_its_model_its_dataset_or_alone(tmp_path) -> None:
+    true, info = np.repeat([0, 1, 2], 10), PredictionInfo(["rest", "pour", "stir"], [0], 5.0)
+    prediction = delayed(true, 2, 3)
+    for of in (None, info, make_model().facts, make_model()):
+        picture = protas_gtcc.show(prediction, true, of)
+        assert picture._repr_png_().startswith(b"\x89PNG")
+    picture.save(tmp_path / "a.png")
+    assert imread(tmp_path / "a.png").shape[1] == 1540
+    with pytest.raises(InputError, match="the truth has 29 frames, the prediction 30"):
+        protas_gtcc.show(prediction, true[1:], info)
+    with pytest.raises(InputError, match="class 3 is not one of 3 classes"):
+        protas_gtcc.show(prediction, true + 1, info)

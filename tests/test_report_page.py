@@ -300,6 +300,16 @@ def test_what_cannot_be_shown_is_refused_in_one_line(runs: list[Path], dataset: 
     assert not (tmp_path / "r.html").exists()
 
 
+def test_a_page_of_one_video_has_the_scores_of_all(runs: list[Path], tmp_path: Path, capsys: Any) -> None:
+    name = "<i>video</i> 1"
+    whole, one = (page_data(open_runs(runs[:2]), None, only)["groups"][0] for only in ((), (name,)))
+    assert [video["name"] for video in one["videos"]] == [name]
+    assert [run["videos"] for run in one["runs"]] == [run["videos"][1:] for run in whole["runs"]]
+    assert [run["metrics"] for run in one["runs"]] == [run["metrics"] for run in whole["runs"]]
+    message = refusal(capsys, *runs[:1], "--video", "nobody", "--out", tmp_path / "r.html")
+    assert "has no test video nobody; --video may name <i>video</i> 0" in message
+
+
 def test_without_plotly_one_line_names_the_way_out(runs: list[Path], tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "plotly", None)
     monkeypatch.delitem(sys.modules, "plotly.offline", raising=False)

@@ -1,7 +1,8 @@
 """Everything that the report page shows, as values for JSON.
 
     simulated, version, length_bins, run_colours, frame_values, has_videos, groups
-      group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos, judgement
+      group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos, judgement,
+              left_out: test videos that the page does not have
         video   name, num_frames, segments; file: its address, and start_seconds, see `PlayedFile`; None without one;
                 procedure: what truly happened, see `procedure_data.py`; None where no run reports procedures
         run     name, path, metrics (all of metrics.json), ruler, verdict, procedure, best, confusion, reliability,
@@ -19,7 +20,7 @@ uint16, NONE where there is no value: 2.7 characters a frame.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ import numpy as np
 
 import protas_gtcc
 from protas_gtcc.annotations.segments import progress_target
-from protas_gtcc.errors import InputError
+from protas_gtcc.errors import InputError, listed
 from protas_gtcc.metrics.breakdowns import PARTS, by_tenths, correct_by_length
 from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.scored_video import ScoredVideo
@@ -70,11 +71,13 @@ ACCURACY_TOLERANCE = 1e-4
 """Percent; scores and predictions of one evaluation agree to rounding."""
 
 
-def page_data(runs: Sequence[EvaluatedRun], files: Mapping[str, PlayedFile] | None = None) -> dict[str, Any]:
+def page_data(
+    runs: Sequence[EvaluatedRun], files: Mapping[str, PlayedFile] | None = None, only: Collection[str] = ()
+) -> dict[str, Any]:
     """The page's data of these runs, by dataset and split.
 
-    `files` are those of the videos, where the page is to play them. Raises `InputError` if a run contradicts
-    itself.
+    `files` are those of the videos, where the page is to play them. With `only`, the page has no other videos than
+    these; scores stay those of all. Raises `InputError` if a run contradicts itself, or has not one of these videos.
     """
     by_videos: dict[bytes, list[EvaluatedRun]] = {}
     for run in runs:
@@ -86,8 +89,21 @@ def page_data(runs: Sequence[EvaluatedRun], files: Mapping[str, PlayedFile] | No
         "run_colours": {"light": RUN_COLOURS, "dark": RUN_COLOURS_ON_DARK},
         "frame_values": {name: asdict(value) for name, value in FRAME_VALUES.items()},
         "has_videos": files is not None,
-        "groups": [_group(together, files or {}) for together in by_videos.values()],
+        "groups": [_only(_group(together, files or {}), only) for together in by_videos.values()],
     }
+
+
+def _only(group: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The group with just the videos of these names, if any are given."""
+    known = [video["name"] for video in group["videos"]]
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        where = f"{group['dataset']}, split {group['split']}"
+        raise InputError(f"{where} has no test video {listed(unknown)}; --video may name {listed(known)}")
+    kept = [number for number, name in enumerate(known) if name in names or not names]
+    for holder in (group, *group["runs"]):
+        holder["videos"] = [holder["videos"][number] for number in kept]
+    return group | {"left_out": len(known) - len(kept)}
 
 
 def _fingerprint(run: EvaluatedRun) -> bytes:

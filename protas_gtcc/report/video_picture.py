@@ -62,7 +62,12 @@ class _Bar(NamedTuple):
 def plot_video(
     path: Path | str, video: str, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo
 ) -> None:
-    """Picture of one video, PNG: true and predicted segments as bars over true and reported progress.
+    """Write the picture of one video, PNG; the rest is as in `draw_video`."""
+    draw_video(video, labels, prediction, info).save(path)
+
+
+def draw_video(video: str, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo) -> Canvas:
+    """The picture of one video: true and predicted segments as bars over true and reported progress.
 
     `labels` are the true class ids `[T]`, None where they are unknown. Bars have the names of their actions, or class
     ids where a name does not fit; below are the classes that occur. For a prediction with a procedure, also the
@@ -96,7 +101,7 @@ def plot_video(
         draw_plot(canvas, top, whole, left)
         draw_time(canvas, top + left.height, whole, info.fps)
     name_classes(canvas, WIDTH, bottom, names, looks)
-    canvas.save(path)
+    return canvas
 
 
 def _title(video: str, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo) -> str:

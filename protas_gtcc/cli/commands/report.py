@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from protas_gtcc.cli.shared.console import make_console, warn
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional, Repeated
+from protas_gtcc.config import Text
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.atomic import require_absent
 
@@ -33,6 +34,8 @@ class Command:
     """Replace the page if it exists."""
     dataset: Repeated[tuple[File, ...]] = ()
     """Dataset file with the true labels, if it was moved since the training. Repeat the flag for each dataset."""
+    video: Repeated[tuple[Text, ...]] = ()
+    """Show only this test video; scores stay those of all. Repeat the flag for each."""
     videos: Folder | None = None
     """Folder of the test videos, as for `prepare --videos`: a click on a segment plays it. The page names the files by
     their place, seen from its own."""
@@ -51,7 +54,7 @@ class Command:
         if self.embed_videos and self.videos is None:
             raise InputError("--embed-videos is for videos; add --videos FOLDER")
         runs = open_runs(self.runs, self.dataset)
-        write_report(self.out, page_data(runs, self._files(runs)))
+        write_report(self.out, page_data(runs, self._files(runs), self.video))
         facts = [
             {
                 "name": run.name,
