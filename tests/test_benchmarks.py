@@ -94,7 +94,7 @@ def test_the_command_that_evaluates_is_measured_with_and_without_pictures(run: R
     shown, figures = measured(run, "evaluate_command.py", *size, "--folder", "kept")
     assert "2 test videos, 7 classes" in shown
     assert ratios(figures).keys() == {"--pictures 0"}
-    assert len(list(Path("kept/run/plots").iterdir())) == 6
+    assert len(list(Path("kept/run/plots").iterdir())) == 7
     with pytest.raises(SystemExit):
         run("evaluate_command.py", "--folder", "kept")
 

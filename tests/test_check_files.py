@@ -121,13 +121,17 @@ FAULTS = {
     ),
     "background never used": (
         lambda f: (
+            f.attrs.pop("class_colours"),
             f.attrs.__setitem__("class_names", ["background", "pour", "stir", "idle"]),
             f.attrs.__setitem__("background", [0, 3]),
         ),
         ("warning", "class idle", "it is a background class but never used"),
     ),
     "class never used": (
-        lambda f: f.attrs.__setitem__("class_names", ["background", "pour", "stir", "serve"]),
+        lambda f: (
+            f.attrs.pop("class_colours"),
+            f.attrs.__setitem__("class_names", ["background", "pour", "stir", "serve"]),
+        ),
         ("warning", "class serve", "no video shows it"),
     ),
     "class name twice": (

@@ -163,7 +163,7 @@ def test_evaluate_writes_and_prints_every_figure(run, capsys):
         }  # fmt: skip
     assert {"constant", "random", "average_index", "average_index_class"} <= set(printed["baselines"])
     assert pd.read_csv(run / "per_class.csv")["name"].tolist() == ["rest", "cut", "mix", "serve"]
-    assert {path.stem for path in (run / "plots").glob("*.png")} == {"video8", "video9", *DETAILS}
+    assert {path.stem for path in (run / "plots").glob("*.png")} == {"video8", "video9", "videos", *DETAILS}
     assert (run / "tables" / "margin.csv").is_file()
 
 
@@ -503,7 +503,11 @@ def test_results_on_another_file_go_to_their_own_folder(run, tiny_dataset, tmp_p
     out = tmp_path / "out"
     assert exit_code("evaluate", run, "--dataset", copy, "--out", out, "--pictures", "1") == 0
     assert json.loads((out / "metrics.json").read_text())["num_videos"] == 2
-    assert {path.name for path in (out / "plots").iterdir()} == {"video8.png", *(f"{name}.png" for name in DETAILS)}
+    assert {path.name for path in (out / "plots").iterdir()} == {
+        "video8.png",
+        "videos.png",
+        *(f"{name}.png" for name in DETAILS),
+    }
     assert (out / "tables" / "online.csv").is_file()
     assert (run / "log.csv").read_bytes() == before
 

@@ -61,6 +61,17 @@ def test_no_two_of_120_actions_look_alike():
     assert are_colours(colours, 121)
 
 
+def test_thousands_of_actions_repeat_the_colours_of_the_first_ones():
+    colours = usual_colours(5001, (0,))
+    assert len(colours) == 5001
+    assert len(set(colours[1:250])) > 150
+    assert colours[1:5000] == [colours[1 + number % 249] for number in range(4999)]
+
+
+def test_a_dataset_of_background_alone_has_colours():
+    assert usual_colours(2, (0, 1)) == [BACKGROUND, BACKGROUND]
+
+
 def test_few_actions_have_no_stripes_and_no_pair_that_is_hard_to_tell():
     colours = usual_colours(11, (0,))
     assert all(len(one) == 7 for one in colours)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from functools import cache
+from itertools import cycle
 
 import numpy as np
 
@@ -23,6 +24,8 @@ STRIPE_DISTANCE = 0.1
 """How far apart two looks are of which one has another stripe, or none."""
 MOST_PLAIN = 30
 """Beyond this number of actions there are stripes."""
+MOST_CHOSEN = 250
+"""Classes with larger ids repeat the colours of those before: no eye tells so many apart."""
 FROM_BACKGROUND = 0.12
 """Least distance of a colour from that of the background."""
 FOLLOWS = 0.05
@@ -63,15 +66,16 @@ class Neighbours:
     """Which actions are seen beside each other, counted from the labels of a dataset."""
 
     def __init__(self, num_classes: int, background: Collection[int]):
-        self.background = list(background)
-        self.next = np.zeros((num_classes, num_classes), dtype=np.int64)
+        self.num_classes, self.background = num_classes, sorted(set(background))
+        shape = min(num_classes, MOST_CHOSEN), min(num_classes, MOST_CHOSEN)
+        self.next = np.zeros(shape, dtype=np.int64)
         """How often action b comes next after action a, `[a, b]`."""
-        self.together = np.zeros((num_classes, num_classes), dtype=bool)
+        self.together = np.zeros(shape, dtype=bool)
         """Whether both occur in one video."""
 
     def add(self, labels: np.ndarray) -> None:
         """Count a video with labels `[T]`, or one for each of its segments."""
-        actions = labels[~np.isin(labels, self.background)]
+        actions = labels[~np.isin(labels, self.background) & (labels < len(self.next))]
         changes = np.flatnonzero(actions[1:] != actions[:-1])
         np.add.at(self.next, (actions[changes], actions[changes + 1]), 1)
         occurring = np.unique(actions)
@@ -85,17 +89,15 @@ class Neighbours:
 
 def choose_colours(neighbours: Neighbours) -> list[str]:
     """A colour for each class."""
-    num_classes = len(neighbours.next)
-    actions = np.delete(np.arange(num_classes), neighbours.background)
+    background, num_chosen = neighbours.background, len(neighbours.next)
+    actions = np.delete(np.arange(num_chosen), [label for label in background if label < num_chosen])
     looks, apart = _looks(len(actions) > MOST_PLAIN)
     need = np.where(neighbours.follow(), NEXT, np.where(neighbours.together, TOGETHER, 1.0))
     weight = need[np.ix_(actions, actions)] ** SHARPNESS
     np.fill_diagonal(weight, 0)
     chosen = _cheapest(weight, np.maximum(apart, 0.005) ** -SHARPNESS)
-    colours = [BACKGROUND] * num_classes
-    for action, look in zip(actions, chosen, strict=True):
-        colours[action] = looks[look]
-    return colours
+    in_turn, are_background = cycle([looks[look] for look in chosen]), set(background)
+    return [BACKGROUND if label in are_background else next(in_turn) for label in range(neighbours.num_classes)]
 
 
 @cache

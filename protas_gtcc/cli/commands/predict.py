@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,7 +130,8 @@ class Command:
             return len(done) > 0 and (self.overwrite or replaced <= done)
 
         found = predictor.predictions(inputs, broken, self.skip_broken, may_end)
-        write_predictions(folder.file, found, predictor.info)
+        first = [*itertools.islice(found, 1)]  # before the output is made, the features of all are looked at
+        write_predictions(folder.file, itertools.chain(first, found), predictor.info)
         folder.keep_only({folder.file})
         segments, procedures = {}, {}
         for video in (files := open_predictions(folder.file)).video_names:
