@@ -353,6 +353,9 @@ async def look(page: str, address: str, picture: Path) -> None:
         await finding_videos(js)
         assert "Skill" in await js("document.querySelector('section h2').textContent")
         assert "from the best constant to" in await js("document.querySelector('section').textContent")
+        heads = "[...document.querySelectorAll('th')]"
+        meaning = await js(f"{heads}.find((one) => one.textContent === 'skill').title")
+        assert meaning.startswith("(E_const - E) / (E_const - E_true)")
         await js("[...document.querySelectorAll('h2')].find((one) => one.textContent === 'Classes').scrollIntoView()")
         ticks = "[...document.querySelectorAll('.ytick text')]"
         await until(f"{ticks}.some((one) => one.textContent === 'cut & <b>chop</b>')")

@@ -1,6 +1,6 @@
 """Everything that the report page shows, as values for JSON.
 
-    simulated, version, length_bins, run_colours, frame_values, has_videos, groups
+    simulated, version, length_bins, run_colours, meanings, frame_values, has_videos, groups
       group     runs with the same test videos: dataset, split, fps, class_names, looks, runs, videos, judgement,
               left_out: test videos that the page does not have
         video   name, num_frames, segments; file: its address, and start_seconds, see `PlayedFile`; None without one;
@@ -30,6 +30,7 @@ import protas_gtcc
 from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.metrics.breakdowns import PARTS, by_tenths, correct_by_length
+from protas_gtcc.metrics.details import definition_of
 from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
@@ -40,7 +41,7 @@ from protas_gtcc.report.judgement import judgement
 from protas_gtcc.report.packing import flat_segments, pack
 from protas_gtcc.report.procedure_data import KnownVideos, procedure_values, truth_values
 from protas_gtcc.report.procedure_scores import FIGURES
-from protas_gtcc.report.ruler import ruler_of, verdict
+from protas_gtcc.report.ruler import RULER, ruler_of, verdict
 from protas_gtcc.report.runs import EvaluatedRun, reading_metrics, true_labels
 
 if TYPE_CHECKING:
@@ -87,10 +88,19 @@ def page_data(
         "simulated": any(run.simulated for run in runs),
         "length_bins": PARTS["length_frames"],
         "run_colours": {"light": RUN_COLOURS, "dark": RUN_COLOURS_ON_DARK},
+        "meanings": _meanings(),
         "frame_values": {name: asdict(value) for name, value in FRAME_VALUES.items()},
         "has_videos": files is not None,
         "groups": [_only(_group(together, files or {}), only) for together in by_videos.values()],
     }
+
+
+def _meanings() -> dict[str, str]:
+    """What the figures at the heads of tables mean, by the text of the head."""
+    paths = {label: path for label, (path, _) in {**RULER, **FIGURES}.items()}
+    paths |= {f"error, {name.replace('_', ' ')}": f"progress.predicted.{name}" for name in AVERAGES}
+    found = {label: definition_of(path.split(".")) for label, path in paths.items()}
+    return {label: f"{definition[1]} ({definition[0]})" for label, definition in found.items() if definition}
 
 
 def _only(group: dict[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -18,7 +18,9 @@ const SHOWN_ELSEWHERE = [
 ];
 
 function table(heads, rows) {
-  const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", {}, text))));
+  // Where a figure has a definition, the pointer shows it.
+  const cells = heads.map((text) => make("th", { title: DATA.meanings[text] ?? "" }, text));
+  const head = make("thead", {}, make("tr", {}, ...cells));
   // It may be wider than the screen; by keyboard it scrolls if it can have the focus.
   return make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: "Table" }, make("table", {}, head, make("tbody", {}, ...rows)));
 }
