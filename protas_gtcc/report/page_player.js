@@ -10,6 +10,12 @@ function secondsOf({ element, video }) {
   return Math.max(0, element.currentTime - video.start_seconds);
 }
 
+// The same of the picture that is seen, which a browser may show before its clock says so.
+function seenSecondsOf(player) {
+  const { element, video, pictured } = player;
+  return known(pictured) && !element.paused ? Math.max(0, pictured - video.start_seconds) : secondsOf(player);
+}
+
 function goTo({ element, video }, seconds) {
   element.currentTime = seconds + video.start_seconds;
 }
@@ -76,6 +82,13 @@ function watchElement(player) {
     step(player);
     if (!element.paused && !element.ended) requestAnimationFrame(go);
   };
+  const look = (_, { mediaTime }) => {
+    player.pictured = element.seeking ? null : mediaTime;
+    step(player);
+    element.requestVideoFrameCallback(look);
+  };
+  element.requestVideoFrameCallback?.(look);
+  element.onseeking = () => (player.pictured = null);
   element.onplay = () => {
     for (const other of document.querySelectorAll("video")) if (other !== element) other.pause();
     go();
@@ -111,7 +124,7 @@ function unplayable(video) {
 // The end of a segment stops the playback, unless somebody has gone elsewhere.
 function step(player) {
   const { element, until } = player,
-    seconds = secondsOf(player);
+    seconds = seenSecondsOf(player);
   if (element.seeking) return;
   const isOver = until && seconds >= until.end - INSIDE / 2; // from where on the next frame is shown
   if (until && (seconds < until.start - INSIDE || isOver)) {
@@ -126,7 +139,7 @@ function step(player) {
 
 function showNow(player) {
   const { group, video } = player,
-    seconds = secondsOf(player);
+    seconds = seenSecondsOf(player);
   const frame = Math.min(Math.floor((seconds + INSIDE / 2) * group.fps), video.num_frames - 1);
   player.time.textContent = `${clock(seconds)} (frame ${frame})`;
   for (const show of player.shows) show(frame);
@@ -135,7 +148,7 @@ function showNow(player) {
 
 function placeCursor(player) {
   const { box, cursor, element } = player,
-    seconds = secondsOf(player),
+    seconds = seenSecondsOf(player),
     axes = box._fullLayout?.xaxis && box._fullLayout,
     [low, high] = axes ? axes.xaxis.range : [0, 0];
   cursor.hidden = !axes || element.hidden || seconds < low || seconds > high;
