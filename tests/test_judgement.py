@@ -65,7 +65,7 @@ def test_equal_runs_do_not_clearly_differ(tmp_path, kitchen):
 
 def test_with_one_video_the_sentence_says_that_it_is_too_little(tmp_path, kitchen):
     (sentence,) = judgement(runs(tmp_path, kitchen, {"one": 1, "other": 8}, split="2"))
-    assert "one person or video is too little to tell chance from difference" in sentence
+    assert "one person or video is too little to distinguish chance from difference" in sentence
 
 
 def test_a_run_alone_is_not_judged(tmp_path, kitchen):

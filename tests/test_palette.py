@@ -72,7 +72,7 @@ def test_a_dataset_of_background_alone_has_colours():
     assert usual_colours(2, (0, 1)) == [BACKGROUND, BACKGROUND]
 
 
-def test_few_actions_have_no_stripes_and_no_pair_that_is_hard_to_tell():
+def test_few_actions_have_no_stripes_and_no_pair_that_is_hard_to_distinguish():
     colours = usual_colours(11, (0,))
     assert all(len(one) == 7 for one in colours)
     assert min(distance(one, other) for one, other in pairwise(colours[1:])) > 0.12

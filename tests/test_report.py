@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from pathlib import Path
@@ -385,7 +386,7 @@ def test_a_terminal_with_colours_shows_the_best_the_median_and_the_worst_video(c
         assert both in out.getvalue(), "stir above rest, where nothing was seen"
 
 
-def test_a_notebook_shows_a_prediction_with_its_model_its_dataset_or_alone(tmp_path) -> None:
+def test_a_notebook_shows_a_prediction_with_its_model_its_dataset_or_alone(tmp_path, monkeypatch) -> None:
     true, info = np.repeat([0, 1, 2], 10), PredictionInfo(["rest", "pour", "stir"], [0], 5.0)
     prediction = delayed(true, 2, 3)
     for of in (None, info, make_model().facts, make_model()):
@@ -393,6 +394,9 @@ def test_a_notebook_shows_a_prediction_with_its_model_its_dataset_or_alone(tmp_p
         assert picture._repr_png_().startswith(b"\x89PNG")
     picture.save(tmp_path / "a.png")
     assert imread(tmp_path / "a.png").shape[1] == 1540
+    texts = written(monkeypatch)
+    protas_gtcc.show(prediction, None, dataclasses.replace(info, simulated=True), "v")
+    assert texts[0] == "v, model trained on SIMULATED data"
     with pytest.raises(InputError, match="the truth has 29 frames, the prediction 30"):
         protas_gtcc.show(prediction, true[1:], info)
     with pytest.raises(InputError, match="class 3 is not one of 3 classes"):

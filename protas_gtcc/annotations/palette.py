@@ -1,9 +1,9 @@
 """The colours of a dataset's classes: those that follow each other differ most, also to colour-blind eyes.
 
-A colour is a text: `#rrggbb`, or `#rrggbb white` or `#rrggbb black` with a stripe along the bottom of a bar, which
-tells more classes apart than fills alone can. Candidates are of OKLCH (Ottosson, 2020). How far apart two are is
-measured in OKLab, for the one of four eyes to which they are nearest: those that lack one of the three kinds of cones
-(Machado, Oliveira and Fernandes, 2009), and normal ones, to which they should differ twice as much.
+A colour is a text: `#rrggbb`, or `#rrggbb white` or `#rrggbb black` with a stripe along the bottom of a bar, so that
+more classes can be distinguished than by fills alone. Candidates are of OKLCH (Ottosson, 2020). How far apart two are
+is measured in OKLab, for the one of four eyes to which they are nearest: those that lack one of the three kinds of
+cones (Machado, Oliveira and Fernandes, 2009), and normal ones, to which they should differ twice as much.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STRIPE_DISTANCE = 0.1
 MOST_PLAIN = 30
 """Beyond this number of actions there are stripes."""
 MOST_CHOSEN = 250
-"""Classes with larger ids repeat the colours of those before: no eye tells so many apart."""
+"""Classes with larger ids repeat the colours of those before: no eye distinguishes so many."""
 FROM_BACKGROUND = 0.12
 """Least distance of a colour from that of the background."""
 FOLLOWS = 0.05
@@ -109,6 +109,11 @@ def usual_colours(num_classes: int, background: tuple[int, ...]) -> list[str]:
     return choose_colours(neighbours)
 
 
+def known_colours(colours: list[str], num_classes: int, background: Collection[int]) -> list[str]:
+    """The colours of a dataset, or the usual ones where it has none."""
+    return colours or usual_colours(num_classes, tuple(background))
+
+
 def are_colours(texts: Sequence[str], num_classes: int) -> bool:
     """Whether these are the colours of so many classes, or none."""
     return not texts or (len(texts) == num_classes and all(COLOUR.fullmatch(one) for one in texts))
@@ -154,7 +159,7 @@ def _looks(striped: bool) -> tuple[list[str], np.ndarray]:
 
 
 def _fills() -> list[str]:
-    """Colours that are vivid, and can be told from the background."""
+    """Colours that are vivid, and can be distinguished from the background."""
     found = [
         colour
         for lightness in LIGHTNESSES

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from protas_gtcc.annotations.palette import BACKGROUND, usual_colours
+from protas_gtcc.annotations.palette import BACKGROUND, known_colours
 
 RUN_COLOURS = ("#111111", "#00408c", "#7d1717", "#0b4a20", "#5b1b76", "#5c3a00", "#00484d", "#5e5e5e")
 RUN_COLOURS_ON_DARK = ("#ffffff", "#bcd4ff", "#ffc9c4", "#c4f2cd", "#e8d1ff", "#ffdfb0", "#bdf3f3", "#b5b5b5")
@@ -45,7 +45,7 @@ class ClassLook:
 
 def class_looks(facts: HasClasses) -> list[ClassLook]:
     """A look for each class id; background is light grey."""
-    colours = facts.class_colours or usual_colours(len(facts.class_names), tuple(facts.background))
+    colours = known_colours(facts.class_colours, len(facts.class_names), facts.background)
     parts = [(*colour.split(" "), "")[:2] for colour in colours]
     return [ClassLook(fill, stripe, "#555555" if fill == BACKGROUND else _text_on(fill)) for fill, stripe in parts]
 

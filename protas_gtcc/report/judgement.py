@@ -66,7 +66,7 @@ def _sentence(
         parts[clear if excludes_zero(bounds) else "does not clearly differ from"].append(text)
     found = [f"{verb} {other_name} in {listed(texts)}" for verb, texts in parts.items() if texts]
     unknown = bounds_at(differences, judged[0].path) is None
-    few = ": one person or video is too little to tell chance from difference" if unknown else ""
+    few = ": one person or video is too little to distinguish chance from difference" if unknown else ""
     return f"{name} {', and '.join(found)}{few}."
 
 

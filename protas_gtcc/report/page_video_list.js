@@ -1,8 +1,8 @@
-// The list of test videos: the most telling first, or in another order, found by name.
+// The list of test videos: the most informative first, or in another order, found by name.
 
 // Ways to put the videos in order, by the first run that is shown.
 const ORDERS = {
-  telling: "most telling first",
+  informative: "most informative first",
   name: "by name",
   acc: "most frames right first",
   error: "least progress error first",
@@ -10,7 +10,7 @@ const ORDERS = {
 };
 
 // The videos from which most is learnt, with the reason: the best, the median and the worst, and the most surely wrong.
-function telling(group, run) {
+function informative(group, run) {
   if (group.videos.length <= 3) return new Map();
   const byRight = group.videos.map((_, number) => number).sort((a, b) => run.videos[b].acc - run.videos[a].acc),
     sure = (number) => run.videos[number].surely_wrong ?? -1,
@@ -27,16 +27,16 @@ function telling(group, run) {
 function inOrder(group, order) {
   const numbers = group.videos.map((_, number) => number),
     run = shownRuns(group)[0] ?? group.runs[0],
-    first = [...telling(group, run).keys()];
+    first = [...informative(group, run).keys()];
   const keys = {
-    telling: (number) => (first.includes(number) ? first.indexOf(number) : first.length),
+    informative: (number) => (first.includes(number) ? first.indexOf(number) : first.length),
     name: () => 0,
     acc: (number) => -run.videos[number].acc,
     error: (number) => run.videos[number].error ?? 2,
     length: (number) => -group.videos[number].num_frames,
   };
   const byName = (a, b) => group.videos[a].name.localeCompare(group.videos[b].name);
-  return numbers.sort((a, b) => keys[order](a) - keys[order](b) || (order === "telling" ? a - b : byName(a, b)));
+  return numbers.sort((a, b) => keys[order](a) - keys[order](b) || (order === "informative" ? a - b : byName(a, b)));
 }
 
 // What chooses the videos that are shown, and their order; `parts` are their elements.
@@ -46,7 +46,7 @@ function videoTools(group, parts, list) {
     count = make("span", { className: "found" });
   const arrange = () => {
     const run = shownRuns(group)[0] ?? group.runs[0],
-      reasons = order.value === "telling" ? telling(group, run) : new Map(),
+      reasons = order.value === "informative" ? informative(group, run) : new Map(),
       kept = inOrder(group, order.value).filter((number) =>
         group.videos[number].name.toLowerCase().includes(wanted.value.toLowerCase()),
       );

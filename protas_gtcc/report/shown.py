@@ -57,8 +57,8 @@ def show(
     if facts is None:
         info = PredictionInfo([str(label) for label in range(largest + 1)], [], 1.0)
     else:
-        fps = getattr(facts, "fps", None) or 1.0
-        info = PredictionInfo(facts.class_names, facts.background, fps, class_colours=facts.class_colours)
+        fps, simulated = getattr(facts, "fps", None) or 1.0, getattr(facts, "simulated", False)
+        info = PredictionInfo(facts.class_names, facts.background, fps, simulated, class_colours=facts.class_colours)
     if truth is not None and len(truth) != len(prediction.labels):
         raise InputError(
             f"the truth has {len(truth)} frames, the prediction {len(prediction.labels)}; give those of it"

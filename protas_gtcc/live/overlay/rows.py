@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from protas_gtcc.annotations.palette import usual_colours
+from protas_gtcc.annotations.palette import known_colours
 from protas_gtcc.annotations.resampling import exact_rate
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.errors import InputError, listed
@@ -133,7 +133,7 @@ def _require_shared(row: Row, first: Row, background: set[str]) -> None:
 
 
 def _colours(info: PredictionInfo) -> dict[str, str]:
-    known = info.class_colours or usual_colours(len(info.class_names), tuple(info.background))
+    known = known_colours(info.class_colours, len(info.class_names), info.background)
     return dict(zip(info.class_names, known, strict=True))
 
 
