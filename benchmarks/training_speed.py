@@ -86,7 +86,7 @@ def main(arguments: Arguments) -> None:
         raise InputError(f"--threads is {arguments.threads}; it must be at least 1")
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
-        dataset = first_videos(arguments, Path(folder))
+        dataset = first_videos(arguments.dataset, arguments.split, arguments.videos, Path(folder))
         programs = list_programs(arguments, dataset, Path(folder))
         machine = describe_machine(arguments.threads, torch.cuda.get_device_name() if device == "cuda" else None)
         results = measure(programs, arguments.repeats)
@@ -97,21 +97,21 @@ def main(arguments: Arguments) -> None:
     report(Measurement("training_speed", "frames", shown, results, notes, machine, versions()), arguments.json)
 
 
-def first_videos(arguments: Arguments, folder: Path) -> Dataset:
+def first_videos(path: Path, split: str, count: int, folder: Path) -> Dataset:
     """A dataset file of the first training videos only, and one feature set."""
-    source = Dataset(arguments.dataset)
-    names = source.part(arguments.split, "train")[: arguments.videos]
+    source = Dataset(path)
+    names = source.part(split, "train")[:count]
     if not names:
-        raise InputError(f"{arguments.dataset}: split {arguments.split} has no training videos to measure on")
-    feature_set = source.choose_feature_set(arguments.split)
-    splits: dict[str, dict[str, list[str]]] = {arguments.split: {"train": names, "test": []}}
+        raise InputError(f"{path}: split {split} has no training videos to measure on")
+    feature_set = source.choose_feature_set(split)
+    splits: dict[str, dict[str, list[str]]] = {split: {"train": names, "test": []}}
     info: DatasetInfo = dataclasses.replace(source.info, splits=splits)
-    path = folder / "videos.h5"
-    with write_dataset(path, info, {"features": FeatureSet(source.feature_sets[feature_set].dim)}) as writer:
+    copy = folder / "videos.h5"
+    with write_dataset(copy, info, {"features": FeatureSet(source.feature_sets[feature_set].dim)}) as writer:
         for name in names:
             features = source.features(name, feature_set).astype("float32")
             writer.add(Video(name, source.labels(name), {"features": features}))
-    return Dataset(path)
+    return Dataset(copy)
 
 
 def list_programs(arguments: Arguments, dataset: Dataset, folder: Path) -> list[Program]:

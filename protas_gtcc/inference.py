@@ -20,6 +20,7 @@ from protas_gtcc.decoding.base import Decoder
 from protas_gtcc.decoding.decoder import task_number
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.network.checkpoint import ModelFacts, load_checkpoint
+from protas_gtcc.network.float32 import full_float32
 from protas_gtcc.network.model import Outputs, ProgressNetwork
 from protas_gtcc.network.reference_checkpoints import read_reference_checkpoint
 from protas_gtcc.predictions import Prediction
@@ -89,7 +90,7 @@ class TrainedModel:
         Raises `InputError` if the features are empty, of another size than the model's, or not finite.
         """
         batch = torch.from_numpy(self._checked(features)).to(self.device)
-        with torch.inference_mode():
+        with torch.inference_mode(), full_float32():
             return self.network(batch.t().unsqueeze(0))
 
     def predict(
@@ -231,8 +232,9 @@ class TrainedModel:
         """A stream that takes a video frame by frame; its results equal `predict` on the whole video.
 
         `task` is as in `predict`. `compiled` runs on the CPU whatever the model's device, `torch` on that device.
-        `auto` is `compiled` for a model on the CPU whose network can be compiled, else `torch`. Raises `InputError` for
-        an acausal model, and for a task that the model does not know.
+        `auto` is `compiled` where the network can be compiled, also for a model on a GPU, which is slower until there
+        are hundreds of streams; else `torch`. Raises `InputError` for an acausal model, and for a task that the model
+        does not know.
         """
         return self.streams(1, engine, tasks=[task]).stream(0)
 

@@ -18,6 +18,8 @@ from protas_gtcc.config import PRESETS, RunConfig, TrainingConfig
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
 
+# The tests' claims, bit for bit, are of the processor. `CUDA_VISIBLE_DEVICES=0 pytest tests/test_gpu.py` tests a GPU.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 # Tiny tensors: threads would only wait for each other. Subprocesses inherit it.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"

@@ -113,6 +113,16 @@ def test_streaming_is_compared_with_the_prefix_and_with_the_offline_result(run: 
 
 
 @pytest.mark.slow
+def test_a_gpu_is_compared_with_the_processor_here_with_itself(run: Run, tiny_dataset: Path) -> None:
+    size = ("--dataset", str(tiny_dataset), "--device", "cpu", "--videos", "2", "--frames", "20", "--steps", "2")
+    few = ("--batch-sizes", "2", "--precisions", "32", "--streams", "2")
+    _, figures = measured(run, "gpu_speed.py", *size, *few)
+    assert ratios(figures).keys() == {"train, GPU, batch 2, 32 bits", "network, GPU", "predict, GPU", "2 streams, GPU"}
+    apart = re.findall(r"largest logit: (\S+);", " ".join(figures["notes"]))
+    assert apart == ["0.0e+00"]
+
+
+@pytest.mark.slow
 def test_every_client_under_load_is_answered(run: Run, tmp_path: Path) -> None:
     model = make_model()
     save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)

@@ -13,6 +13,7 @@ from protas_gtcc.alignment.config import AlignmentConfig
 from protas_gtcc.alignment.encoders import Encoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.network.checkpoint import load_tensors, require_shapes, save_tensors
+from protas_gtcc.network.float32 import full_float32
 from protas_gtcc.storage.checkpoints import find_checkpoint
 from protas_gtcc.storage.configs import from_dict
 
@@ -55,7 +56,8 @@ class Embedder:
         if features.ndim != 2 or features.shape[1] != self.facts.feature_dim:
             raise InputError(f"expected features [T, {self.facts.feature_dim}], found {list(features.shape)}")
         x = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)).T[None]
-        embedded = self.encoder(x.to(next(self.encoder.parameters()).device))[0].T
+        with full_float32():
+            embedded = self.encoder(x.to(next(self.encoder.parameters()).device))[0].T
         return embedded.float().cpu().numpy()
 
 

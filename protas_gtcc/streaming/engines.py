@@ -19,6 +19,7 @@ from protas_gtcc.config import EngineName
 from protas_gtcc.decoding.compilation import report_compilation
 from protas_gtcc.decoding.decoder import NetworkResult, network_result, require_finite
 from protas_gtcc.errors import InputError
+from protas_gtcc.network.float32 import full_float32
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.streaming import stepper
 from protas_gtcc.streaming.recording import record
@@ -126,7 +127,7 @@ class TorchEngine(Engine):
             return NetworkResult(empty, empty, empty if self._network.config.progress else None)
         device = self._network.device
         chosen, features = torch.from_numpy(streams).to(device), torch.from_numpy(frames).to(device)
-        with torch.inference_mode():
+        with torch.inference_mode(), full_float32():
             outputs = self._network(features.permute(1, 2, 0), state=self._state.apply(lambda one: one[chosen]))
             result, after = network_result(outputs), outputs.state.named()
             state = torch.cat([values.flatten() for values in after.values()])
@@ -143,15 +144,15 @@ class TorchEngine(Engine):
 def make_engine(network: ProgressNetwork, num_streams: int, name: EngineName = "auto", threads: int = 1) -> Engine:
     """The engine of `num_streams` streams: `compiled` runs on the CPU, `torch` on the network's device.
 
-    `auto` is `compiled` for a network on the CPU, and `torch` if the network cannot be compiled; a logged warning then
-    gives the reason. Raises `NotImplementedError` if `compiled` is required and not possible, `InputError` for an
-    acausal network.
+    `auto` is `compiled`, because a GPU takes as long for one stream as for hundreds, and `torch` if the network cannot
+    be compiled; a logged warning then gives the reason. Raises `NotImplementedError` if `compiled` is required and not
+    possible, `InputError` for an acausal network.
     """
-    on_cpu = network.device.type == "cpu"
-    if name == "torch" or (name == "auto" and not on_cpu):
+    if name == "torch":
         return TorchEngine(network, num_streams)
     try:
-        return _checked_engine(network if on_cpu else copy.deepcopy(network).cpu(), num_streams, threads)
+        own = network if network.device.type == "cpu" else copy.deepcopy(network).cpu()
+        return _checked_engine(own, num_streams, threads)
     except NotImplementedError as error:
         if name == "compiled":
             raise

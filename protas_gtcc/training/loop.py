@@ -23,6 +23,7 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.decoding.compilation import report_compilation
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.inference import choose_device
+from protas_gtcc.network.float32 import full_float32
 from protas_gtcc.network.terms import Terms, require_finite, total_loss, weigh
 from protas_gtcc.training.batching import LossBatch
 from protas_gtcc.training.callbacks import Callback
@@ -63,7 +64,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
         """Train a run to its end, a resumed one from its last finished epoch; `on_end` is called after errors, too."""
         try:
             loop = cls(config, dataset, run, callbacks)
-            with run.only_writer() if loop.fabric.is_global_zero else nullcontext():
+            with run.only_writer() if loop.fabric.is_global_zero else nullcontext(), full_float32():
                 loop.start(resume)
                 loop.fit()
                 loop.finish()
@@ -227,7 +228,14 @@ def _make_fabric(settings: TrainingConfig) -> Fabric:
     if settings.precision == "16" and device == "cpu":
         raise InputError("--precision 16 needs a GPU; use bf16 or 32 on the CPU")
     processes = int(os.environ.get("WORLD_SIZE", 1))
-    nodes = processes // int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    if device == "cuda" and here > torch.cuda.device_count():
+        gpus = plural(torch.cuda.device_count(), "GPU")
+        what = f"torchrun started {here} processes on a machine with {gpus}"
+        raise InputError(f"{what}; start one a GPU, or give --device cpu")
+    nodes = processes // here
+    # It repeats --precision, and advises coarser products on some GPUs.
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     fabric = Fabric(
         accelerator=device,
         devices=processes // nodes,
