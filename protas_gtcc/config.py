@@ -219,16 +219,17 @@ class DecodingConfig:
     prior_exponent: float = 0.2
     """The network's probabilities are divided by the classes' shares of the training frames, to this power: 0 keeps
     them, 1 makes classes equally likely beforehand."""
-    temperature: float = 1.25
+    temperature: float = 1.0
     """Divides the network's log-probabilities where it is believed directly; above 1 they are less certain."""
-    network_class_share: float = 0.6
-    """Weight of the network in the belief about the class; the rest is the filter's."""
+    network_class_share: float = 0.8
+    """Weight of the network in the belief about the class, with a lag three quarters of it; the rest is the
+    filter's."""
     network_progress_share: float = 0.3
     """Weight of the network in the belief about the progress of a class. The rest, less --progress-doubt, is the
     filter's."""
     progress_doubt: float = 0.1
     """Weight of a uniform distribution in the belief about the progress of a class."""
-    label_margin: float = 0.1
+    label_margin: float = 0.15
     """A label is kept until another class is likelier by this."""
     order_memory: float = 0.9
     """Weight of what is done already in which step comes next; the rest has the step before alone. For models that

@@ -11,6 +11,7 @@ import pytest
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding import lagged
 from protas_gtcc.decoding.decoder import DurationDecoder
+from protas_gtcc.decoding.duration_filter import LAGGED
 from protas_gtcc.decoding.lagged import LaggedDecoder
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
@@ -82,7 +83,7 @@ def test_with_the_memory_of_what_is_done_the_last_frames_later_are_those_of_an_o
     classes = np.bincount(hypotheses.state_class[of_state], known.sum(axis=0), len(found.probs)) / known.sum()
     assert decoder._rule.ahead > 0
     network = trace.network[t : t + 1 + min(2, decoder._rule.ahead)].mean(axis=0)
-    share = decoder.settings[0].network_class_share
+    share = LAGGED * decoder.settings[0].network_class_share
     np.testing.assert_allclose(found.probs[:, t], (1 - share) * classes + share * network, rtol=1e-5)
     assert (trace.known[t] >= 0).any()
 

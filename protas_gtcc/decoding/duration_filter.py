@@ -23,6 +23,8 @@ TINY = 1e-30
 """Least probability of the network that counts as more than 0, and of a task that is not given."""
 AHEAD = 0.3
 """With a lag, the network's own belief in a class is the mean over this share of a segment of median length."""
+LAGGED = 0.75
+"""With a lag, the filter has used what follows, and the network's share of the belief in classes is this much of it."""
 
 
 class Rule(NamedTuple):
@@ -48,6 +50,11 @@ class Rule(NamedTuple):
     """float64 `[C]`: what the network's probabilities are divided by, the bias against background included."""
     is_action: np.ndarray
     """bool `[C]`."""
+
+
+def with_lag(rule: Rule) -> Rule:
+    """The rule for frames that are reported with a lag."""
+    return rule._replace(network_class_share=LAGGED * rule.network_class_share)
 
 
 def make_rule(
