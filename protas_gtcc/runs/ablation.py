@@ -143,7 +143,7 @@ DECODINGS: Mapping[str, DecodeFunction] = {
     "progress of the network alone": _filter(network_progress_share=1.0, progress_doubt=0.0),
     "evidence 4": _filter(evidence=4.0),
     "evidence 40": _filter(evidence=40.0),
-    "temperature 1": _filter(temperature=1.0),
+    "less of the network in classes": _filter(network_class_share=0.6, temperature=1.25, label_margin=0.1),
     "prior not divided out": _filter(prior_exponent=0.0),
     "prior divided out": _filter(prior_exponent=1.0),
     "labels without a margin": _filter(label_margin=0.0),
