@@ -229,7 +229,7 @@ class DecodingConfig:
     filter's."""
     progress_doubt: float = 0.1
     """Weight of a uniform distribution in the belief about the progress of a class."""
-    label_margin: float = 0.15
+    label_margin: float = 0.2
     """A label is kept until another class is likelier by this."""
     order_memory: float = 0.9
     """Weight of what is done already in which step comes next; the rest has the step before alone. For models that
